@@ -1,0 +1,116 @@
+/* Byte streams between a guest's serial device and the host.
+ *
+ *   device  <->  struct char_port  <->  struct char_backend  <->  terminal, file, pty, ...
+ *
+ * The port is the device's end. What the guest writes goes to the script filter (if any) and then
+ * to the backend's output queue, which the loop thread drains, so a hart never waits for the host;
+ * when the queue is over its limit the oldest unsent bytes are not lost: char_port_write waits only
+ * for backends that are real files, never for a stopped terminal. What arrives from outside goes
+ * through the journal into the port's input queue, from where the device takes bytes as its FIFO
+ * has room. */
+#ifndef METIC_HW_BACKEND_CHAR_H
+#define METIC_HW_BACKEND_CHAR_H
+
+#include "cpu/base/error.h"
+#include "cpu/base/log.h"
+#include "cpu/base/types.h"
+#include "hw/journal.h"
+#include "hw/loop.h"
+
+struct char_backend;
+struct char_port;
+struct char_script;
+
+enum char_backend_kind {
+    CHAR_NULL,     /* output is dropped, no input */
+    CHAR_TERMINAL, /* stdin/stdout as a raw terminal, escapes handled */
+    CHAR_STDIO,    /* stdin/stdout that are not a terminal: bytes as they are */
+    CHAR_FILE,     /* output to `path`, no input */
+    CHAR_PTY,      /* a new pseudo-terminal; its name is in char_backend_path() */
+    CHAR_SOCKET,   /* a Unix stream socket that listens at `path`, mode 0600, one client at a time */
+    CHAR_MEMORY,   /* output is kept (see char_backend_output), input from char_backend_feed */
+};
+
+struct char_backend_options {
+    enum char_backend_kind kind;
+    const char *path; /* CHAR_FILE, CHAR_SOCKET */
+    /* CHAR_TERMINAL: called on the loop thread with the key after Ctrl-A ('x', 'h', 'c', 'b' ...);
+     * true: it was understood; false: the key is dropped. Ctrl-A Ctrl-A (or Ctrl-A a) sends one
+     * Ctrl-A to the guest by itself. NULL: no escapes, bytes as they are. */
+    bool (*escape)(void *opaque, u8 key);
+    void *opaque;
+    /* Called on the loop thread once when the input side ended (end of file); may be NULL. */
+    void (*input_ended)(void *opaque);
+};
+
+/* The loop and log outlive the backend. For CHAR_TERMINAL the terminal is raw from here to
+ * char_backend_free, and restored on every way out of the process, crashes included. */
+struct char_backend *char_backend_new(struct loop *loop, struct log *log,
+                                      const struct char_backend_options *options,
+                                      struct metic_error *error);
+void char_backend_free(struct char_backend *backend); /* flushes what can be written */
+
+const char *char_backend_path(const struct char_backend *backend); /* the pty's name, or NULL */
+
+/* Waits, at most `timeout_ms`, until what was written has left. Not on the loop thread. */
+void char_backend_flush(struct char_backend *backend, unsigned timeout_ms);
+
+/* CHAR_MEMORY only. The copy of the output so far: returns its whole length in bytes and copies at
+ * most `capacity_bytes` from `from_byte` on. */
+size_t char_backend_output(struct char_backend *backend, size_t from_byte, void *buffer,
+                           size_t capacity_bytes);
+void char_backend_feed(struct char_backend *backend, const void *bytes, size_t size_bytes);
+
+/* Puts the terminal back, if this process has one in raw mode. Async-signal-safe; for handlers of
+ * fatal signals that somebody else owns. char_terminal_resume makes it raw again (after SIGCONT). */
+void char_terminal_restore(void);
+void char_terminal_resume(void);
+
+/* `backend` may be NULL (then as CHAR_NULL) and may serve one port. `name` becomes the journal
+ * source's name and is kept by pointer. */
+struct char_port *char_port_new(const char *name, struct char_backend *backend,
+                                struct journal *journal, struct metic_error *error);
+void char_port_free(struct char_port *port);
+
+/* The device's side; any thread, may be called with the device's lock held. */
+void char_port_write(struct char_port *port, const void *bytes, size_t size_bytes);
+size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_bytes);
+/* `ready` is called when input was queued, without any lock of the port's held; the device takes
+ * its lock and reads what it has room for. */
+void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), void *opaque);
+
+/* Something else that wants to see the guest's output (panic detection, a test): called for every
+ * write, on the writing thread under the device's lock; must be quick. At most four. */
+void char_port_add_tap(struct char_port *port,
+                       void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
+                       void *opaque);
+
+/* Bytes that come from the program itself (a test, the script filter), through the journal like
+ * everything else. */
+void char_port_feed(struct char_port *port, const void *bytes, size_t size_bytes);
+
+/* Expect and send. Steps run in order: wait until `expect` has appeared in the guest's output since
+ * the previous step ended (NULL or empty: at once), then send `send`. The guest's output is the
+ * only clock, so with the virtual clock a script is as deterministic as the guest. */
+struct char_script_step {
+    const char *expect;
+    const void *send;
+    size_t send_bytes;
+};
+
+struct char_script_options {
+    const struct char_script_step *steps; /* copied with all they point to */
+    size_t step_count;
+    const char *fail_text; /* NULL, or text whose appearance fails the script */
+    /* Called once, on the thread that wrote the deciding byte, possibly under the device's lock. */
+    void (*finished)(void *opaque, bool passed);
+    void *opaque;
+};
+
+struct char_script *char_script_new(struct char_port *port,
+                                    const struct char_script_options *options,
+                                    struct metic_error *error);
+void char_script_free(struct char_script *script); /* before the port */
+size_t char_script_steps_done(const struct char_script *script);
+
+#endif

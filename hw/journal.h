@@ -1,0 +1,87 @@
+/* The one door for everything that is not a function of guest state: console bytes, packets,
+ * entropy, the host's wall clock, the moment an I/O completes.
+ *
+ * Two ways through it:
+ *   pushed  journal_input(): bytes arrive from outside. With the real clock they are handed to the
+ *           source's `deliver` at once, on the caller's thread. With the virtual clock they are
+ *           queued, and the machine delivers them at a slice boundary with journal_deliver(),
+ *           which stamps them with the instruction count.
+ *   pulled  journal_entropy(), journal_wall_ns(): the guest asks. With the virtual clock the answer
+ *           is a function of the seed and of guest time; otherwise it is the host's.
+ * A recording holds every delivery and every answer. A replay delivers the recorded bytes at the
+ * recorded counts, gives the recorded answers, and ignores live input. Recording is exact with the
+ * virtual clock; with the real clock it is a log of what went in, which cannot be replayed.
+ *
+ * File format (little-endian): "METICJN1", u32 version, u32 flags, u64 seed, u64 wall_start_ns;
+ * then records { u8 kind, u8 source, u16 zero, u32 size_bytes, u64 stamp_insns, payload }. Nothing
+ * in a file is trusted: sizes are bounded by JOURNAL_MAX_RECORD_BYTES and by what is left. */
+#ifndef METIC_HW_JOURNAL_H
+#define METIC_HW_JOURNAL_H
+
+#include "cpu/base/error.h"
+#include "cpu/base/log.h"
+#include "cpu/base/types.h"
+#include "hw/clock.h"
+
+struct journal;
+
+enum { JOURNAL_MAX_SOURCES = 64, JOURNAL_MAX_RECORD_BYTES = 1 << 20 };
+
+struct journal_options {
+    const char *record_path; /* or NULL */
+    const char *replay_path; /* or NULL; not both */
+    u64 seed;                /* virtual clock: what entropy comes from */
+    u64 wall_start_ns;       /* virtual clock: Unix time in ns at guest time 0 */
+};
+
+/* One kind of pushed input; the owner keeps it in place until the journal is freed or it is
+ * removed. */
+struct journal_source {
+    const char *name; /* unique within the machine, such as "uart0.rx"; part of the file format */
+    /* The bytes of one journal_input call, whole. Real clock: on the thread that pushed them;
+     * virtual clock: on the machine's thread, between two slices. */
+    void (*deliver)(void *opaque, const u8 *bytes, size_t size_bytes);
+    void *opaque;
+    unsigned id; /* filled by journal_add_source */
+};
+
+/* `clock` says which mode the machine is in and must outlive the journal. Opens the files given;
+ * NULL with a reason when that fails or a replay file is damaged at its head. */
+struct journal *journal_new(struct clock *clock, struct log *log,
+                            const struct journal_options *options, struct metic_error *error);
+void journal_free(struct journal *journal);
+
+/* Before harts start, in the same order in every run of the same machine. */
+void journal_add_source(struct journal *journal, struct journal_source *source);
+void journal_remove_source(struct journal *journal, struct journal_source *source);
+
+/* Input from outside; copied. Any thread that holds no device's lock when the clock is real (the
+ * source's `deliver` will take its own). At most JOURNAL_MAX_RECORD_BYTES. */
+void journal_input(struct journal *journal, struct journal_source *source, const void *bytes,
+                   size_t size_bytes);
+
+/* Virtual clock: true when delivery is by journal_deliver and answers come from the seed. Devices
+ * that complete I/O on a thread must then complete it synchronously or at a guest deadline. */
+bool journal_is_deterministic(const struct journal *journal);
+bool journal_is_replay(const struct journal *journal);
+
+/* Virtual clock, the machine's thread, at a slice boundary: hands over what is due. `now_insns` is
+ * the machine's total instruction count. Returns false when a replay ended or diverged. */
+bool journal_deliver(struct journal *journal, u64 now_insns);
+
+/* Replay: the count at which the next delivery is due, or UINT64_MAX; the machine ends its slice
+ * exactly there. Live: now when something is queued, otherwise UINT64_MAX. */
+u64 journal_next_insns(struct journal *journal);
+
+/* Real or virtual: called, on the pushing thread, when input was queued, so that a machine asleep
+ * in wfi wakes. May be NULL. */
+void journal_set_wake(struct journal *journal, void (*wake)(void *opaque), void *opaque);
+
+/* Answers; any thread. In a multi-hart real-time machine their order is what happened. */
+void journal_entropy(struct journal *journal, void *buffer, size_t size_bytes);
+u64 journal_wall_ns(struct journal *journal); /* Unix time in ns */
+
+/* True once a replay found something else than what was recorded (wrong answer size, file cut). */
+bool journal_diverged(struct journal *journal);
+
+#endif
