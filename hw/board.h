@@ -1,0 +1,132 @@
+/* A board: a memory map, devices with their wires, a device tree and a way to start.
+ *
+ * A board is one constant `struct board_class` listed in hw/boards.def; hw/machine.c makes one
+ * instance per machine, loads images through the memory it passed in, asks for the boot data
+ * (board_prepare_boot) and starts harts at the reset vector. A board knows no vcpu: interrupts
+ * reach harts through the callback in board_env. Adding one: docs/adding-a-board.md. */
+#ifndef METIC_HW_BOARD_H
+#define METIC_HW_BOARD_H
+
+#include "cpu/base/error.h"
+#include "cpu/base/types.h"
+#include "hw/backend_char.h"
+#include "hw/device.h"
+
+enum { BOARD_MAX_VIRTIO = 8, BOARD_MAX_DEVICES = 32, BOARD_MAX_HARTS = 64, BOARD_FLASH_BANKS = 2 };
+
+/* Which hart input a line ends in: the bit number in mip (privileged manual, 3.1.9). */
+enum board_hart_irq {
+    BOARD_IRQ_SSI = 1, /* edge: only `level` true is ever sent, and sets mip.SSIP */
+    BOARD_IRQ_MSI = 3,
+    BOARD_IRQ_MTI = 7,
+    BOARD_IRQ_SEI = 9,
+    BOARD_IRQ_MEI = 11,
+};
+
+/* The machine's side. Kept by value; what it points to outlives the board. */
+struct board_env {
+    struct device_env devices;
+    unsigned hart_count; /* 1..BOARD_MAX_HARTS */
+    /* Any thread, a device's lock held: takes note and kicks the hart, no more. */
+    void (*hart_irq)(void *opaque, unsigned hart, unsigned irq_number, bool level);
+    void *hart_opaque;
+};
+
+struct board_virtio_slot {
+    const struct device_class *class; /* NULL: an empty transport, if the build has one */
+    const void *config;               /* the class's own; kept */
+};
+
+struct board_options {
+    u64 ram_bytes;
+    struct char_port *uart; /* NULL: output dropped */
+    struct board_virtio_slot virtio[BOARD_MAX_VIRTIO];
+    const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
+    bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
+    /* What the processor is, for the device tree. Kept by pointer. */
+    const char *isa;                   /* "rv64imafdc_zicsr_..." */
+    const char *const *isa_extensions; /* "i", "m", ... */
+    unsigned isa_extension_count;
+    const char *mmu_type; /* "riscv,sv57" */
+    bool sstc;            /* harts have stimecmp */
+    bool sscofpmf;        /* counters for the pmu node */
+};
+
+/* What is started and what it is told. */
+struct board_boot {
+    gpa_t entry;           /* where the reset vector jumps; 0: the board's default firmware place */
+    gpa_t kernel_gpa;      /* fw_dynamic: where the firmware goes on; 0: nothing there */
+    u64 kernel_bytes;      /* of memory the kernel takes from kernel_gpa on, bss included */
+    unsigned kernel_mode;  /* fw_dynamic next_mode: 1 S, 3 M */
+    gpa_t initrd_gpa;      /* 0: none */
+    u64 initrd_bytes;
+    const char *bootargs;  /* NULL: none */
+    bool rng_seed;         /* put 32 bytes of journal entropy into /chosen */
+    const void *fdt;       /* a tree given by the user instead of ours, or NULL */
+    u64 fdt_bytes;
+};
+
+struct board {
+    const struct board_class *class;
+    struct board_env env;
+    struct board_options options;
+    struct device *devices[BOARD_MAX_DEVICES]; /* in creation order; reset and save go this way */
+    unsigned device_count;
+    struct device *timer;  /* the device that owns mtime */
+    gpa_t fdt_gpa;         /* after board_prepare_boot: where the tree is */
+    u64 fdt_bytes;
+    void *private;         /* the class's own */
+};
+
+struct board_class {
+    const char *name;    /* "riscv-virt" */
+    const char *summary;
+    gpa_t reset_gpa;     /* where harts start */
+    gpa_t ram_gpa;
+    gpa_t firmware_gpa;  /* where an SBI firmware is loaded and default entry */
+    gpa_t kernel_gpa;    /* where a flat Image behind a firmware goes */
+    gpa_t flash_gpa[BOARD_FLASH_BANKS];
+    u64 flash_bytes;
+    u64 timebase_hz;
+    bool (*create)(struct board *board, struct metic_error *error);
+    void (*destroy)(struct board *board); /* its private data; devices are freed by this layer */
+    bool (*prepare_boot)(struct board *board, const struct board_boot *boot,
+                         struct metic_error *error);
+    /* The value of the time CSR now, in ticks of timebase_hz. Lock-free, any hart's thread. */
+    u64 (*time_ticks)(const struct board *board);
+    /* Guest time in ns at which time_ticks reaches `ticks`; CLOCK_NEVER_NS when it will not. */
+    u64 (*time_to_ns)(const struct board *board, u64 ticks);
+};
+
+/* Adds the board's RAM, ROM and devices to env->devices.memory. NULL with a reason. */
+struct board *board_new(const struct board_class *class, const struct board_env *env,
+                        const struct board_options *options, struct metic_error *error);
+void board_free(struct board *board); /* NULL allowed; before memory_fini */
+
+/* After images are loaded, before harts start: writes the device tree (near the top of RAM, below
+ * 3 GiB, clear of kernel and initrd) and the reset vector. False when something does not fit. */
+bool board_prepare_boot(struct board *board, const struct board_boot *boot,
+                        struct metic_error *error);
+
+/* Every device back to power-on state; the machine reloads images and prepares the boot again. */
+void board_reset(struct board *board);
+
+/* Where a device tree of `fdt_bytes` or an initrd of `size_bytes` behind a kernel that ends at
+ * `kernel_end` would go; 0 when it does not fit. */
+gpa_t board_initrd_gpa(const struct board *board, gpa_t kernel_end, u64 size_bytes);
+
+struct device *board_find_device(const struct board *board, const char *name); /* or NULL */
+
+u64 board_time_ticks(const struct board *board);
+u64 board_time_to_ns(const struct board *board, u64 ticks);
+
+/* For board code: make, remember and map a device; NULL with a reason. */
+struct device *board_add_device(struct board *board, const struct device_spec *spec,
+                                const gpa_t *gpas, unsigned gpa_count,
+                                struct metic_error *error);
+
+unsigned board_class_count(void);
+const struct board_class *board_class_at(unsigned index);
+const struct board_class *board_class_find(const char *name); /* NULL when unknown */
+
+#endif
