@@ -1,0 +1,31 @@
+/* The user's mistakes, as values: what was wrong, where, and what to do next.
+ *
+ * A function that can fail for the user's reasons takes a `struct metic_error *` as its last
+ * argument, fills it and returns false (or NULL). Guest faults never use this; they become guest
+ * traps. metic's own mistakes are CHECKs: a CHECK may never be reachable by guest or file input. */
+#ifndef METIC_CPU_BASE_ERROR_H
+#define METIC_CPU_BASE_ERROR_H
+
+#include "cpu/base/types.h"
+
+struct metic_error {
+    char what[512]; /* one sentence without a final newline; empty when there is no error */
+    char next[256]; /* what the user can do, or empty */
+};
+
+/* Fills `error` (may be NULL, then nothing happens) and returns false, so that a failing function
+ * can end in `return error_set(error, "...")`. `next` may be NULL. */
+bool error_set(struct metic_error *error, const char *next, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Ends the process with the failed expression and its place; only for metic's own mistakes. */
+_Noreturn void error_check_failed(const char *expression, const char *file, int line);
+
+#define CHECK(expression)                                            \
+    do {                                                             \
+        if (UNLIKELY(!(expression))) {                               \
+            error_check_failed(#expression, __FILE__, __LINE__);     \
+        }                                                            \
+    } while (0)
+
+#endif

@@ -1,0 +1,102 @@
+/* What the generic code must know of a guest architecture: one constant descriptor each, listed in
+ * guests.def. Generic code never names a particular guest. */
+#ifndef METIC_CPU_GUEST_H
+#define METIC_CPU_GUEST_H
+
+#include "cpu/vcpu.h"
+
+/* A C function that IR can call. Rows are in each guest's helpers.def; verifier, interpreter
+ * (through libffi) and register allocator all read them. Signature is always
+ *     u64 fn(struct vcpu *, u64...)      with arg_count arguments after the vcpu
+ * (a helper without a result returns 0). */
+enum helper_flags {
+    HELPER_READS_STATE = 1,  /* looks at guest registers: pinned ones are stored before the call */
+    HELPER_WRITES_STATE = 2, /* changes guest registers: pinned ones are loaded after it */
+    HELPER_MAY_RAISE = 4,    /* may leave an exception pending: checked after the call; the
+                                faulting pc and instruction count are exact in vcpu before it */
+    HELPER_NEEDS_PC = 8,     /* vcpu->pc and ->insns are exact before the call */
+    HELPER_FPU = 16,         /* reads or changes vcpu->fpu_flags / fpu_round */
+    HELPER_PURE = 32,        /* result depends on arguments alone, no side effect */
+    HELPER_MEMORY = 64,      /* reads or writes guest memory */
+};
+
+struct helper {
+    const char *name;
+    u64 (*fn)(void); /* cast to the row's signature */
+    u8 arg_count;    /* 0..4, without the vcpu */
+    bool has_result;
+    u8 flags;
+};
+
+/* A register as people and debuggers see it. */
+enum guest_reg_class { GUEST_REG_INT, GUEST_REG_FLOAT, GUEST_REG_CSR };
+
+struct guest_reg {
+    const char *name;
+    u32 offset; /* from the vcpu */
+    u8 size_bytes;
+    u8 klass;
+};
+
+/* What an address translation found; filled by guest->translate. */
+struct guest_translation {
+    gpa_t gpa;          /* of the accessed byte */
+    u64 span_bytes;     /* size of the leaf mapping, >= PAGE_BYTES */
+    bool readable;      /* further accesses the same mapping permits now, so that one walk */
+    bool writable;      /*   serves both (writable only if the D bit is already set) */
+    bool global;
+    bool page_uniform;  /* physical protection is the same for the whole 4 KiB page */
+    bool uncached_io;   /* informational (Svpbmt) */
+};
+
+struct guest {
+    const char *name;      /* "riscv64" */
+    size_t vcpu_bytes;     /* size of the guest's state struct (struct vcpu first) */
+    const struct guest_reg *regs;
+    unsigned reg_count;
+    const u32 *pinned;     /* state offsets (8-byte integer registers), most valuable first */
+    unsigned pinned_count; /* a host pins as many as it has registers for */
+    unsigned fetch_align_bytes; /* 2 or 4 */
+
+    void (*init)(struct vcpu *vcpu);  /* once, after allocation */
+    void (*fini)(struct vcpu *vcpu);
+    void (*reset)(struct vcpu *vcpu); /* architectural reset values */
+
+    /* Translates gva for `access` with the privilege that applies to it now. On failure raises
+     * the guest's fault (cause, tval) and returns false. Updates A/D bits as the guest's rules
+     * ask. size_bytes is the access width, for physical protection inside a page. */
+    bool (*translate)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
+                      struct guest_translation *out);
+    /* As translate for a debugger: no A/D update, no exception, supervisor view. */
+    bool (*translate_debug)(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+    /* Raises the guest's access fault / misaligned fault for an access. */
+    void (*raise_access_fault)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
+    void (*raise_misaligned)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
+
+    /* Enters the handler of the pending exception; vcpu->pc is the faulting instruction. */
+    void (*take_exception)(struct vcpu *vcpu);
+    /* True when an interrupt is pending, enabled and deliverable now. */
+    bool (*interrupt_ready)(struct vcpu *vcpu);
+    /* True when wfi should end (pending and locally enabled, whatever the global enable says). */
+    bool (*wake_ready)(struct vcpu *vcpu);
+    void (*take_interrupt)(struct vcpu *vcpu);
+    /* The timer armed by ops->timer_arm may have passed: re-evaluate the timer's pending bit. */
+    void (*timer_check)(struct vcpu *vcpu);
+    /* The state digest: hashes everything architectural into an FNV-like accumulator. */
+    u64 (*digest)(const struct vcpu *vcpu, u64 seed);
+    /* One line for "no progress" and crash reports: privilege, last trap. */
+    void (*describe)(const struct vcpu *vcpu, char *buffer, size_t buffer_bytes);
+    /* Privilege level number for traces (RISC-V: 0, 1, 3). */
+    unsigned (*privilege)(const struct vcpu *vcpu);
+    /* Machine boot contract: argument registers at reset (a0 = hart id, a1 = device tree, …). */
+    void (*set_boot)(struct vcpu *vcpu, u64 pc, const u64 *args, unsigned arg_count);
+    /* Text of one instruction; returns its length in bytes (never 0). */
+    unsigned (*disassemble)(gva_t pc, const u8 *bytes, unsigned available_bytes, char *text,
+                            size_t text_bytes);
+};
+
+const struct guest *guest_find(const char *name);
+extern const struct guest *const guest_list[];
+extern const unsigned guest_count;
+
+#endif

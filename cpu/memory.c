@@ -1,0 +1,351 @@
+/* See memory.h. */
+#include "cpu/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void memory_init(struct memory *memory, struct log *log)
+{
+    memset(memory, 0, sizeof(*memory));
+    memory->log = log;
+}
+
+static u64 region_page_count(const struct memory_region *region)
+{
+    return region->size_bytes >> PAGE_BITS;
+}
+
+void memory_fini(struct memory *memory)
+{
+    for (unsigned i = 0; i < memory->region_count; i++) {
+        struct memory_region *region = &memory->regions[i];
+        if (region->host != NULL) {
+            munmap(region->host, region->size_bytes);
+            munmap((void *)region->page_flags, region_page_count(region));
+        }
+    }
+    memory->region_count = 0;
+}
+
+/* Reserves a place in the sorted table; NULL with a reason when the range cannot be had. */
+static struct memory_region *region_insert(struct memory *memory, const char *name, gpa_t gpa,
+                                           u64 size_bytes, struct metic_error *error)
+{
+    if (size_bytes == 0 || gpa + size_bytes - 1 < gpa) {
+        error_set(error, NULL, "memory region %s has an impossible size", name);
+        return NULL;
+    }
+    if (memory->region_count == MEMORY_MAX_REGIONS) {
+        error_set(error, NULL, "too many memory regions (at %s)", name);
+        return NULL;
+    }
+    unsigned at = 0;
+    while (at < memory->region_count && memory->regions[at].gpa < gpa) {
+        at++;
+    }
+    const struct memory_region *before = at > 0 ? &memory->regions[at - 1] : NULL;
+    const struct memory_region *after = at < memory->region_count ? &memory->regions[at] : NULL;
+    if ((before != NULL && before->gpa + before->size_bytes > gpa) ||
+        (after != NULL && gpa + size_bytes > after->gpa)) {
+        error_set(error, NULL, "memory region %s at 0x%llx overlaps %s", name,
+                  (unsigned long long)gpa,
+                  before != NULL && before->gpa + before->size_bytes > gpa ? before->name
+                                                                           : after->name);
+        return NULL;
+    }
+    memmove(&memory->regions[at + 1], &memory->regions[at],
+            (memory->region_count - at) * sizeof(memory->regions[0]));
+    memory->region_count++;
+    struct memory_region *region = &memory->regions[at];
+    memset(region, 0, sizeof(*region));
+    region->name = name;
+    region->gpa = gpa;
+    region->size_bytes = size_bytes;
+    return region;
+}
+
+static void region_remove(struct memory *memory, struct memory_region *region)
+{
+    size_t at = (size_t)(region - memory->regions);
+    memory->region_count--;
+    memmove(region, region + 1, (memory->region_count - at) * sizeof(*region));
+}
+
+static void *reserve_zero_pages(u64 size_bytes)
+{
+    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static bool add_host_backed(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                            enum memory_kind kind, struct metic_error *error)
+{
+    if ((gpa | size_bytes) & PAGE_OFFSET_MASK) {
+        return error_set(error, NULL, "memory region %s is not aligned to 4 KiB pages", name);
+    }
+    struct memory_region *region = region_insert(memory, name, gpa, size_bytes, error);
+    if (region == NULL) {
+        return false;
+    }
+    region->kind = kind;
+    region->direct = true;
+    region->host = reserve_zero_pages(size_bytes);
+    region->page_flags = reserve_zero_pages(region_page_count(region));
+    if (region->host == NULL || region->page_flags == NULL) {
+        if (region->host != NULL) {
+            munmap(region->host, size_bytes);
+        }
+        region_remove(memory, region);
+        return error_set(error, "give a smaller --ram", "the host has no address space for %s (%llu MiB)",
+                         name, (unsigned long long)(size_bytes >> 20));
+    }
+    return true;
+}
+
+bool memory_add_ram(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                    struct metic_error *error)
+{
+    return add_host_backed(memory, name, gpa, size_bytes, MEMORY_RAM, error);
+}
+
+bool memory_add_rom(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                    struct metic_error *error)
+{
+    return add_host_backed(memory, name, gpa, size_bytes, MEMORY_ROM, error);
+}
+
+bool memory_add_romd(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                     const struct mmio_ops *ops, void *opaque, struct metic_error *error)
+{
+    if (!add_host_backed(memory, name, gpa, size_bytes, MEMORY_ROMD, error)) {
+        return false;
+    }
+    struct memory_region *region = memory_find(memory, gpa);
+    region->ops = ops;
+    region->opaque = opaque;
+    return true;
+}
+
+bool memory_add_mmio(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                     const struct mmio_ops *ops, void *opaque, struct metic_error *error)
+{
+    struct memory_region *region = region_insert(memory, name, gpa, size_bytes, error);
+    if (region == NULL) {
+        return false;
+    }
+    region->kind = MEMORY_MMIO;
+    region->ops = ops;
+    region->opaque = opaque;
+    return true;
+}
+
+void memory_set_direct(struct memory *memory, struct memory_region *region, bool direct)
+{
+    if (atomic_exchange(&region->direct, direct) != direct && memory->map_changed != NULL) {
+        memory->map_changed(memory->map_changed_opaque);
+    }
+}
+
+struct memory_region *memory_find(const struct memory *memory, gpa_t gpa)
+{
+    unsigned low = 0;
+    unsigned high = memory->region_count;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        const struct memory_region *region = &memory->regions[middle];
+        if (gpa < region->gpa) {
+            high = middle;
+        } else if (gpa - region->gpa >= region->size_bytes) {
+            low = middle + 1;
+        } else {
+            return (struct memory_region *)region;
+        }
+    }
+    return NULL;
+}
+
+struct memory_region *memory_find_by_name(struct memory *memory, const char *name)
+{
+    for (unsigned i = 0; i < memory->region_count; i++) {
+        if (strcmp(memory->regions[i].name, name) == 0) {
+            return &memory->regions[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether plain reads of the region go to its host bytes now. */
+static bool region_readable(const struct memory_region *region)
+{
+    return region->host != NULL &&
+           (region->kind != MEMORY_ROMD ||
+            atomic_load_explicit(&region->direct, memory_order_relaxed));
+}
+
+u8 *memory_host(const struct memory *memory, gpa_t gpa, u64 size_bytes)
+{
+    const struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || !region_readable(region)) {
+        return NULL;
+    }
+    u64 offset = gpa - region->gpa;
+    if (size_bytes > region->size_bytes - offset) {
+        return NULL;
+    }
+    return region->host + offset;
+}
+
+/* The part of [gpa, gpa+size) that lies in one region: clips *size_bytes and returns the region. */
+static struct memory_region *region_clip(const struct memory *memory, gpa_t gpa, u64 *size_bytes)
+{
+    struct memory_region *region = memory_find(memory, gpa);
+    u64 limit = PAGE_BYTES - (gpa & PAGE_OFFSET_MASK);
+    if (region != NULL) {
+        limit = region->size_bytes - (gpa - region->gpa);
+    }
+    if (*size_bytes > limit) {
+        *size_bytes = limit;
+    }
+    return region;
+}
+
+bool memory_dma_read(struct memory *memory, gpa_t gpa, void *buffer, u64 size_bytes)
+{
+    bool complete = true;
+    u8 *to = buffer;
+    while (size_bytes > 0) {
+        u64 chunk_bytes = size_bytes;
+        const struct memory_region *region = region_clip(memory, gpa, &chunk_bytes);
+        if (region != NULL && region->host != NULL) {
+            memcpy(to, region->host + (gpa - region->gpa), chunk_bytes);
+        } else {
+            memset(to, 0, chunk_bytes);
+            complete = false;
+        }
+        to += chunk_bytes;
+        gpa += chunk_bytes;
+        size_bytes -= chunk_bytes;
+    }
+    return complete;
+}
+
+static bool write_range(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_bytes,
+                        bool into_rom)
+{
+    bool complete = true;
+    const u8 *from = buffer;
+    while (size_bytes > 0) {
+        u64 chunk_bytes = size_bytes;
+        const struct memory_region *region = region_clip(memory, gpa, &chunk_bytes);
+        if (region != NULL && region->host != NULL && (region->kind == MEMORY_RAM || into_rom)) {
+            memcpy(region->host + (gpa - region->gpa), from, chunk_bytes);
+            memory_note_write(memory, gpa, chunk_bytes);
+        } else {
+            complete = false;
+        }
+        from += chunk_bytes;
+        gpa += chunk_bytes;
+        size_bytes -= chunk_bytes;
+    }
+    return complete;
+}
+
+bool memory_dma_write(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_bytes)
+{
+    return write_range(memory, gpa, buffer, size_bytes, false);
+}
+
+bool memory_load(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_bytes)
+{
+    return write_range(memory, gpa, buffer, size_bytes, true);
+}
+
+bool memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value)
+{
+    struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
+        log_print(memory->log, LOG_GUEST, "read of %u bytes at 0x%llx, where nothing is", size_bytes,
+                  (unsigned long long)gpa);
+        return false;
+    }
+    u64 offset = gpa - region->gpa;
+    if (region_readable(region)) {
+        *value = ld_le(region->host + offset, size_bytes);
+    } else {
+        *value = region->ops->read(region->opaque, offset, size_bytes);
+    }
+    return true;
+}
+
+bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value)
+{
+    struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
+        log_print(memory->log, LOG_GUEST, "write of %u bytes at 0x%llx, where nothing is",
+                  size_bytes, (unsigned long long)gpa);
+        return false;
+    }
+    u64 offset = gpa - region->gpa;
+    switch (region->kind) {
+    case MEMORY_RAM:
+        st_le(region->host + offset, value, size_bytes);
+        memory_note_write(memory, gpa, size_bytes);
+        break;
+    case MEMORY_ROM:
+        log_print(memory->log, LOG_GUEST, "write to %s at 0x%llx ignored", region->name,
+                  (unsigned long long)gpa);
+        break;
+    case MEMORY_MMIO:
+    case MEMORY_ROMD:
+        region->ops->write(region->opaque, offset, value, size_bytes);
+        break;
+    }
+    return true;
+}
+
+static _Atomic u8 *page_flags_at(const struct memory *memory, gpa_t gpa)
+{
+    const struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->page_flags == NULL) {
+        return NULL;
+    }
+    return &region->page_flags[(gpa - region->gpa) >> PAGE_BITS];
+}
+
+u8 memory_page_flags(const struct memory *memory, gpa_t gpa)
+{
+    _Atomic u8 *flags = page_flags_at(memory, gpa);
+    return flags != NULL ? atomic_load_explicit(flags, memory_order_acquire) : 0;
+}
+
+void memory_page_set(struct memory *memory, gpa_t gpa, u8 flags)
+{
+    _Atomic u8 *page = page_flags_at(memory, gpa);
+    if (page != NULL) {
+        atomic_fetch_or(page, flags);
+    }
+}
+
+void memory_page_clear(struct memory *memory, gpa_t gpa, u8 flags)
+{
+    _Atomic u8 *page = page_flags_at(memory, gpa);
+    if (page != NULL) {
+        atomic_fetch_and(page, (u8)~flags);
+    }
+}
+
+void memory_note_write(struct memory *memory, gpa_t gpa, u64 size_bytes)
+{
+    gpa_t end = gpa + size_bytes;
+    for (gpa_t page = gpa & PAGE_MASK; page < end; page += PAGE_BYTES) {
+        u8 flags = memory_page_flags(memory, page);
+        if ((flags & MEMORY_PAGE_CODE) && memory->code_written != NULL) {
+            memory->code_written(memory->code_written_opaque, page, PAGE_BYTES);
+        }
+        if ((flags & MEMORY_PAGE_RESERVED) && memory->reservation_break != NULL) {
+            memory->reservation_break(memory->reservation_opaque, gpa, size_bytes);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+/* Guest physical memory: which address is RAM, ROM or a device, and what each RAM page is used for.
+ *
+ * The map is built before harts start and then read without a lock. RAM is one anonymous mapping
+ * per region, so the host gives pages only when they are touched. Two things about a RAM page are
+ * tracked for the translator (see translate/block.h):
+ *   MEMORY_PAGE_CODE     translations were made from this page
+ *   MEMORY_PAGE_WRITABLE some hart's TLB may hold a write entry for it
+ *   MEMORY_PAGE_DIRTY    written since it was last compared with its translations
+ *   MEMORY_PAGE_RESERVED a load-reserved outside a simple loop watches this page
+ * RISC-V makes code modification explicit (fence.i), so a store into a code page need only mark it. */
+#ifndef METIC_CPU_MEMORY_H
+#define METIC_CPU_MEMORY_H
+
+#include "cpu/base/bits.h"
+#include "cpu/base/error.h"
+#include "cpu/base/log.h"
+#include "cpu/base/types.h"
+
+enum {
+    MEMORY_PAGE_CODE = 1,
+    MEMORY_PAGE_WRITABLE = 2,
+    MEMORY_PAGE_DIRTY = 4,
+    MEMORY_PAGE_RESERVED = 8,
+};
+
+/* A device's registers as memory sees them. Offsets are from the region's start; size_bytes is
+ * 1, 2, 4 or 8 and the access never crosses the region's end. Called on any hart's thread. */
+struct mmio_ops {
+    u64 (*read)(void *opaque, u64 offset, unsigned size_bytes);
+    void (*write)(void *opaque, u64 offset, u64 value, unsigned size_bytes);
+};
+
+enum memory_kind {
+    MEMORY_RAM,
+    MEMORY_ROM,  /* readable and executable through `host`; writes are ignored */
+    MEMORY_MMIO, /* ops only */
+    MEMORY_ROMD, /* reads and fetches through `host` while `direct`, writes through ops (flash) */
+};
+
+struct memory_region {
+    const char *name;
+    gpa_t gpa;
+    u64 size_bytes;
+    enum memory_kind kind;
+    u8 *host;       /* RAM, ROM, ROMD */
+    _Atomic u8 *page_flags; /* one byte per page; RAM and ROM and ROMD */
+    _Atomic bool direct;    /* ROMD: reads need no device call */
+    const struct mmio_ops *ops;
+    void *opaque;
+};
+
+enum { MEMORY_MAX_REGIONS = 64 };
+
+struct memory {
+    struct memory_region regions[MEMORY_MAX_REGIONS]; /* sorted by gpa, not overlapping */
+    unsigned region_count;
+    struct log *log;
+    /* Set by the engine; called when a RAM page that carries translations is written by anything
+     * but a hart's fast path (DMA, the slow store path, a debugger). Any thread. */
+    void (*code_written)(void *opaque, gpa_t gpa, u64 size_bytes);
+    void *code_written_opaque;
+    /* Set by the engine: a ROMD region changed between direct and device mode, so every TLB entry
+     * made for it is stale. Called on the thread of the hart that wrote the device. */
+    void (*map_changed)(void *opaque);
+    void *map_changed_opaque;
+    /* Set by the engine: every write that does not come from translated code tells it, so that
+     * load-reservations on the written bytes are broken. */
+    void (*reservation_break)(void *opaque, gpa_t gpa, u64 size_bytes);
+    void *reservation_opaque;
+};
+
+void memory_init(struct memory *memory, struct log *log);
+void memory_fini(struct memory *memory); /* unmaps RAM and ROM it allocated */
+
+/* Adds a region; false with a reason when it overlaps another, is not page-aligned (RAM, ROM, ROMD),
+ * or the host has no address space. RAM is zero and not yet taken from the host. */
+bool memory_add_ram(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                    struct metic_error *error);
+bool memory_add_rom(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                    struct metic_error *error);
+bool memory_add_mmio(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                     const struct mmio_ops *ops, void *opaque, struct metic_error *error);
+bool memory_add_romd(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
+                     const struct mmio_ops *ops, void *opaque, struct metic_error *error);
+
+/* Switches a ROMD region between direct reads and device reads. */
+void memory_set_direct(struct memory *memory, struct memory_region *region, bool direct);
+
+/* The region that holds gpa, or NULL. Lock-free, any thread. */
+struct memory_region *memory_find(const struct memory *memory, gpa_t gpa);
+struct memory_region *memory_find_by_name(struct memory *memory, const char *name);
+
+/* Host bytes behind [gpa, gpa+size): NULL when any of it is not directly readable RAM/ROM/ROMD of
+ * one region. Writing through it needs memory_dma_write's bookkeeping; prefer that. */
+u8 *memory_host(const struct memory *memory, gpa_t gpa, u64 size_bytes);
+
+/* Device and loader access to guest memory: any length, any region mix. Reads of nothing give
+ * zeros, MMIO is not reached by DMA; false when any byte was not RAM/ROM (reads) or RAM (writes).
+ * Marks code pages dirty, breaks reservations. Any thread. */
+bool memory_dma_read(struct memory *memory, gpa_t gpa, void *buffer, u64 size_bytes);
+bool memory_dma_write(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_bytes);
+
+/* The loader's write: as memory_dma_write, but also into ROM and flash. Before harts start. */
+bool memory_load(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_bytes);
+
+/* One access by a hart that did not go to RAM directly (device, or nothing there). size 1,2,4,8,
+ * inside one region. Returns false when nothing answers: the caller raises an access fault. */
+bool memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value);
+bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value);
+
+/* Page-flag accessors for RAM/ROM pages; no-ops elsewhere. */
+u8 memory_page_flags(const struct memory *memory, gpa_t gpa);
+void memory_page_set(struct memory *memory, gpa_t gpa, u8 flags);
+void memory_page_clear(struct memory *memory, gpa_t gpa, u8 flags);
+
+/* To be called before or after storing through a host pointer outside the fast path: marks
+ * CODE pages dirty, tells the engine, breaks reservations. */
+void memory_note_write(struct memory *memory, gpa_t gpa, u64 size_bytes);
+
+#endif

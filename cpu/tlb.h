@@ -1,0 +1,141 @@
+/* The soft-MMU's caches of one hart: data TLBs and fetch spaces.
+ *
+ * Translations are cached per *space*. A data space holds entries for one (address space,
+ * permission class); a fetch space holds, for one (address space, block mode), which page code
+ * comes from and where its translated code is. Switching address space or privilege selects other
+ * spaces and loses nothing; that is what makes ASIDs cheap. Generated code reaches the selected
+ * spaces through pointers in struct vcpu.
+ *
+ * A space selected with `shared` serves every address space as long as only global mappings were
+ * put into it (a kernel); the first non-global entry makes it private to the address space that
+ * made it, and selecting it for another then empties it.
+ *
+ * Owned by the hart's thread; nobody else touches them (a remote fence arrives as an interrupt or
+ * in an exclusive section, see translate/engine.h). */
+#ifndef METIC_CPU_TLB_H
+#define METIC_CPU_TLB_H
+
+#include "cpu/base/types.h"
+
+struct vcpu;
+
+enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
+enum { TLB_DATA_SPACES = 16, TLB_FETCH_SPACES = 16 };
+enum { TLB_FETCH_BITS = 8, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS };
+enum { TLB_JUMP_BITS = 12, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
+
+/* A tag that no access matches: page addresses have their low bits clear. */
+#define TLB_TAG_NONE (~(u64)0)
+/* Set in a tag: the translation is valid but every access takes the slow path (device, page with
+ * finer PMP, code page not yet dirty). The slow path compares tags without this bit. */
+#define TLB_TAG_SLOW ((u64)1 << 11)
+
+/* Generated code compares ((gva + size_bytes - 1) & PAGE_MASK) with the tag of the entry at
+ * tlb_index(gva), so an access that crosses a page never matches; misaligned ones inside do. */
+struct tlb_entry {
+    u64 read_tag;
+    u64 write_tag;
+    u64 addend;   /* gva + addend is the host address (valid unless SLOW) */
+    u64 gpa_page; /* guest physical page of this entry */
+};
+
+_Static_assert(sizeof(struct tlb_entry) == 32, "generated code scales the index by 32");
+
+/* Hashed, so that arrays a power of two apart do not meet in one slot. */
+static inline u32 tlb_index(gva_t gva)
+{
+    u64 page = gva >> PAGE_BITS;
+    return (u32)((page ^ (page >> TLB_BITS)) & (TLB_ENTRIES - 1));
+}
+
+struct tlb_space {
+    u64 address_space; /* guest-chosen id of the translation root, e.g. satp */
+    u32 asid;
+    u8 klass;          /* guest-chosen permission regime; 0xff: slot unused */
+    bool shared;
+    bool has_private;  /* a shared space that holds a non-global entry */
+    bool dirty;        /* any entry was put since it was last emptied */
+    gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
+    gva_t large_last;  /* empty when first > last */
+    u64 last_use;
+    struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
+};
+
+/* Where translated code for a guest virtual pc is; `host` NULL or an address to jump to. */
+struct jump_entry {
+    gva_t pc; /* TLB_TAG_NONE when empty (never a pc: odd) */
+    const void *host;
+};
+
+_Static_assert(sizeof(struct jump_entry) == 16, "generated code scales the index by 16");
+
+static inline u32 jump_index(gva_t pc)
+{
+    return (u32)((pc >> 1) & (TLB_JUMP_ENTRIES - 1));
+}
+
+struct fetch_entry {
+    gva_t page;    /* TLB_TAG_NONE when empty */
+    gpa_t gpa_page;
+};
+
+struct fetch_space {
+    u64 address_space;
+    u32 asid;
+    u32 mode;  /* block mode bits the spaces' code was translated for */
+    u32 epoch; /* unique number of this space's present contents; 0: slot unused */
+    bool shared;
+    bool has_private;
+    gva_t large_first, large_last;
+    u64 last_use;
+    struct fetch_entry pages[TLB_FETCH_ENTRIES];
+    struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
+};
+
+struct tlb {
+    struct tlb_space data[TLB_DATA_SPACES];
+    struct fetch_space fetch[TLB_FETCH_SPACES];
+    struct tlb_space *data_now;
+    struct fetch_space *fetch_now;
+    u64 clock;      /* for last_use */
+    u32 next_epoch; /* never 0 */
+    u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
+    u64 fills, flushes;  /* statistics */
+};
+
+void tlb_init(struct vcpu *vcpu);
+void tlb_fini(struct vcpu *vcpu);
+
+/* Makes the spaces for this context current and updates the pointers in vcpu. `shared` spaces:
+ * see above. Cheap when nothing changes. */
+void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, bool shared);
+void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared);
+
+/* Fences. The page forms also drop every entry that came from the same larger page. */
+enum { TLB_ANY_ASID = 0xffffffffu };
+void tlb_flush_all(struct vcpu *vcpu);
+void tlb_flush_asid(struct vcpu *vcpu, u32 asid);
+void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any);
+/* Drops every write permission (before code pages or reservations start to be watched). */
+void tlb_flush_writes(struct vcpu *vcpu);
+/* Forgets where translated code is, keeps address translations (after blocks were removed). */
+void tlb_flush_jumps(struct vcpu *vcpu);
+
+/* Puts one translation into the current data space. */
+struct tlb_fill {
+    gva_t page;
+    gpa_t gpa_page;
+    u8 *host_page; /* NULL: slow */
+    u64 span_bytes; /* size of the mapping's leaf: 4096 or larger */
+    bool readable, writable;       /* reads / writes are permitted at all */
+    bool slow_read, slow_write;    /* permitted, but only through the slow path */
+    bool global;
+};
+struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill);
+
+/* Current fetch space: the physical page behind a virtual one, false when not cached. */
+bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page);
+void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_bytes, bool global);
+void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host);
+
+#endif

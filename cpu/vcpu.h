@@ -1,0 +1,102 @@
+/* One virtual processor (hart): what every guest architecture has in common.
+ *
+ * A guest's own state struct begins with `struct vcpu`, and generated code addresses both by
+ * offset from one base register. While generated code runs, the registers that the guest's
+ * descriptor pins, the instruction count and the floating-point flags live in host registers; they
+ * are stored here whenever C code that may look at them runs (see translate/to_x86_64/).
+ *
+ * Thread: the hart's own, except the members marked atomic, which any thread may set. */
+#ifndef METIC_CPU_VCPU_H
+#define METIC_CPU_VCPU_H
+
+#include "cpu/base/log.h"
+#include "cpu/base/types.h"
+#include "cpu/tlb.h"
+#include <stdatomic.h>
+
+struct guest;
+struct memory;
+struct engine;
+
+enum vcpu_access { VCPU_READ, VCPU_WRITE, VCPU_FETCH };
+
+/* What runs the harts fills this in; how cpu/ code reaches upward (see DESIGN: hooks). */
+struct vcpu_ops {
+    /* Guest time in ticks of the board's timebase (mtime). Any thread. */
+    u64 (*time_ticks)(struct vcpu *vcpu);
+    /* The hart wants to be interrupted when time_ticks reaches `ticks` (~0: never): Sstc. */
+    void (*timer_arm)(struct vcpu *vcpu, u64 ticks);
+    /* fence.i / IC IVAU by this hart: stale translations are dropped before its next block. */
+    void (*code_fence)(struct vcpu *vcpu);
+    /* The hart waits for an interrupt: the run loop sleeps until one, or until the given number
+     * of instructions... it may return at once; the guest instruction is then retired. */
+    void (*wait)(struct vcpu *vcpu);
+    /* Unpaired load-reserved/store-conditional, exact between harts (translate/reservation.h).
+     * Both return false with an exception pending when the access faults. */
+    bool (*load_reserved)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
+    bool (*store_conditional)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
+                              bool *stored);
+    /* One data access through the current translation; false with an exception pending. Used by
+     * helpers that touch memory (cbo.zero, page-table A/D updates go through memory directly). */
+    bool (*load)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
+    bool (*store)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value);
+};
+
+struct vcpu {
+    /* --- reached by generated code; keep first --- */
+    u64 pc_page;             /* gva of the page the running block lies in */
+    _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
+    u64 insns;               /* instructions retired; in a host register while code runs */
+    struct tlb_entry *tlb;   /* current data space's entries */
+    struct jump_entry *jumps; /* current fetch space's jump entries */
+    u32 *link_epochs;        /* per cross-page link: epoch in which this hart proved it */
+    u32 link_epoch;          /* current fetch space's epoch */
+    u32 mode;                /* block mode bits now in force (part of a block's key) */
+    u64 pc;                  /* exact while no generated code runs */
+    u32 exception_pending;   /* a C function raised an exception (below) */
+    u32 exit_request;        /* engine-private */
+    u64 scratch[4];          /* engine- and backend-private */
+
+    /* Floating-point environment, guest-neutral (cpu/fpu.h flag and rounding numbers). */
+    u32 fpu_flags;
+    u32 fpu_round; /* enum fpu_round; what dynamic rounding means now */
+
+    /* --- exceptions: set by vcpu_raise, consumed by guest->take_exception --- */
+    u64 exception_cause; /* guest numbering */
+    u64 exception_value; /* guest's tval */
+
+    /* --- interrupts and asynchronous requests --- */
+    _Atomic u64 irq_lines; /* level of each interrupt input, guest's bit numbering */
+    _Atomic u32 requests;  /* VCPU_REQUEST_*; set by any thread through vcpu_kick */
+
+    const struct guest *guest;
+    struct memory *memory;
+    struct log *log;
+    const struct vcpu_ops *ops;
+    struct engine *engine;
+    void *ops_opaque;
+    unsigned index; /* hart number, 0.. */
+    _Atomic bool waiting; /* sleeping in wfi */
+    bool powered_off;
+    struct tlb *tlb_state;
+};
+
+enum {
+    VCPU_REQUEST_IRQ = 1,       /* look at interrupts */
+    VCPU_REQUEST_EXCLUSIVE = 2, /* another thread wants the machine still */
+    VCPU_REQUEST_STOP = 4,      /* leave engine_run */
+    VCPU_REQUEST_RESET = 8,
+};
+
+/* Sets request bits and makes generated code leave at its next poll; wakes a waiting hart. Any
+ * thread. */
+void vcpu_kick(struct vcpu *vcpu, u32 requests);
+
+/* Drives interrupt input `line` (bit number in irq_lines). Any thread. Kicks when it rises. */
+void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level);
+
+/* Records a guest exception of the current instruction. Always returns false, so that helpers can
+ * end in `return vcpu_raise(...)`. The caller must have (or its caller will) set vcpu->pc. */
+bool vcpu_raise(struct vcpu *vcpu, u64 cause, u64 value);
+
+#endif

@@ -1,0 +1,37 @@
+/* The guest half of the translator: decode and lower one instruction into IR. One descriptor per
+ * guest, in from_<guest>/; listed beside cpu/guests.def in fronts.def. */
+#ifndef METIC_TRANSLATE_FRONT_H
+#define METIC_TRANSLATE_FRONT_H
+
+#include "translate/ir.h"
+
+/* What a lowering function sees. `bytes` holds the instruction; lookahead inside the page is
+ * allowed through `rest` (for lr/sc pairing), never beyond. */
+struct lower {
+    struct ir *ir;
+    u32 mode;              /* block mode bits (the block's key) */
+    u32 offset;            /* of this instruction from the page of the block */
+    unsigned length_bytes; /* set by the front end after decode */
+    const u8 *rest;        /* bytes from this instruction to the end of what may be read */
+    unsigned rest_bytes;
+    bool ended;            /* a terminator was appended: the block is complete */
+    struct { ir_ref address, value; unsigned size_bytes; } open_lr; /* front end's: paired lr */
+    u64 front_private[4];
+};
+
+struct front {
+    const struct guest *guest;
+    /* Lowers one instruction at l->rest (l->offset). `l->rest_bytes` may be too short for it:
+     * returns 0 and appends nothing when more bytes are needed, else the length in bytes. Calls
+     * ir_begin_insn itself. Illegal encodings lower to RAISE. Sets l->ended on terminators. */
+    unsigned (*lower_insn)(struct lower *l);
+    /* Called once before a block's first instruction. */
+    void (*begin)(struct lower *l);
+    /* Prints the mode bits for --show ("U fs=dirty"). */
+    void (*print_mode)(u32 mode, char *text, size_t text_bytes);
+};
+
+extern const struct front *const front_list[];
+const struct front *front_find(const struct guest *guest);
+
+#endif
