@@ -54,7 +54,7 @@ Acquire::Languages "none";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
-Acquire::Retries "2";
+Acquire::Retries "1";
 END
     # The directory may be one that apt's own user cannot enter.
     [ "$(id -u)" -ne 0 ] || echo 'APT::Sandbox::User "root";' >>"$apt_dir/apt.conf"

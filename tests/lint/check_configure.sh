@@ -1,0 +1,53 @@
+#!/bin/sh
+# configure says clearly what is missing, and in which package it is.
+
+set -u
+bad=0
+wrong() { echo "$*"; bad=1; }
+
+# A compiler that lacks what MISSING names.
+cat >"$TMP/cc" <<'END'
+#!/bin/sh
+for arg in "$@"; do
+    [ "$arg" != "$MISSING" ] || { echo "no $arg" >&2; exit 1; }
+done
+exec cc "$@"
+END
+chmod +x "$TMP/cc"
+
+# try FLAG PACKAGE: without the library behind FLAG, configure fails and names PACKAGE.
+try() {
+    rm -rf "$TMP/b" && mkdir "$TMP/b" && cd "$TMP/b" || exit 1
+    if MISSING=$1 sh "$SRCDIR/configure" CC="$TMP/cc" >out 2>&1; then
+        wrong "configure went on without $1"
+    fi
+    grep -q "^configure: these packages are missing:.* $2" out || {
+        wrong "without $1, configure does not name $2:"
+        cat out
+    }
+    [ ! -e Makefile ] || wrong "without $1, configure wrote a Makefile"
+}
+
+if [ -e "$SRCDIR/config.h" ]; then
+    echo "the tree was built in place, so configure cannot run elsewhere"
+    exit 77
+fi
+try -lffi libffi-dev
+try -lcapstone libcapstone-dev
+try -lfdt libfdt-dev
+try -lz zlib1g-dev
+try -lzstd libzstd-dev
+
+# Criterion and SDL2 can be done without.
+rm -rf "$TMP/b" && mkdir "$TMP/b" && cd "$TMP/b" || exit 1
+MISSING=-lcriterion sh "$SRCDIR/configure" CC="$TMP/cc" --without-sdl >out 2>&1 ||
+    wrong "configure wants more than it needs: $(cat out)"
+grep -q 'HAVE_SDL2 0' config.h || wrong "--without-sdl does not show in config.h"
+make check >out 2>&1 && wrong "make check passes without Criterion"
+grep -q libcriterion-dev out || wrong "make check does not say what it needs"
+
+sh "$SRCDIR/configure" --no-such-option >out 2>&1 && wrong "configure takes unknown options"
+grep -q 'unknown argument: --no-such-option' out || wrong "no word about the unknown option"
+sh "$SRCDIR/configure" --prefix=relative >out 2>&1 && wrong "configure takes a relative prefix"
+sh "$SRCDIR/configure" --help | grep -q -- --install-deps || wrong "--help is no help"
+exit $bad
