@@ -28,17 +28,17 @@ struct timer {
     void *opaque;
     u64 sequence;      /* registration order, breaks ties */
     u64 deadline_ns;   /* under the clock's lock */
-    size_t heap_index; /* position in the clock's heap, SIZE_MAX when not armed */
+    struct timer *next, *previous; /* in the clock's list while armed */
+    bool armed;
 };
 
 struct clock {
     enum clock_mode mode;
     pthread_mutex_t lock;
     pthread_cond_t idle;    /* signalled when `running` becomes NULL */
-    struct timer **heap;    /* armed timers, least (deadline, sequence) first */
-    size_t heap_count;
-    size_t heap_capacity;
-    size_t timer_count;     /* initialised timers; the heap always has room for all of them */
+    /* Armed timers, least (deadline, sequence) first. A list needs no allocation, and a machine
+     * has a few timers per hart, most of them armed near the front. */
+    struct timer *first;
     u64 next_sequence;
     struct timer *running;  /* whose callback is being called */
     pthread_t running_thread;

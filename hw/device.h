@@ -119,7 +119,6 @@ struct device {
     const struct device_env *env;
     struct irq_line *outputs;
     unsigned output_count;
-    struct memory_region *mapped[DEVICE_MAX_REGIONS]; /* after device_map */
     u64 region_bytes[DEVICE_MAX_REGIONS];
     struct device_slot {
         struct device *device;
@@ -143,6 +142,9 @@ void device_free(struct device *device); /* NULL allowed; before memory_fini */
 
 /* Puts region `region` at `gpa` of env->memory. Before harts start. */
 bool device_map(struct device *device, unsigned region, gpa_t gpa, struct metic_error *error);
+
+/* Memory's record of a mapped region (its host bytes, for flash), or NULL. */
+struct memory_region *device_memory_region(const struct device *device, unsigned region);
 
 /* Wires output `output`. The device's present level is not sent; reset sends it. */
 void device_connect(struct device *device, unsigned output, struct irq_line line);

@@ -19,6 +19,7 @@ struct loop_watch {
     u32 events; /* EPOLLIN, EPOLLOUT ...; change with loop_modify only */
     void (*ready)(void *opaque, u32 events); /* on the loop thread */
     void *opaque;
+    struct loop_watch *next; /* the loop's own */
 };
 
 /* Creates the loop and its thread, which runs at once. With a CLOCK_REAL clock it installs itself

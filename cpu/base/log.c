@@ -1,7 +1,6 @@
 /* See log.h. */
 #include "cpu/base/log.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,16 +37,21 @@ static bool log_first_time(struct log *log, const char *format)
 
 void log_print(struct log *log, enum log_level level, const char *format, ...)
 {
+    va_list args;
+    va_start(args, format);
+    log_vprint(log, level, format, args);
+    va_end(args);
+}
+
+void log_vprint(struct log *log, enum log_level level, const char *format, va_list args)
+{
     if (log == NULL || level > log->level) {
         return;
     }
     pthread_mutex_lock(&log->lock);
     if (level != LOG_GUEST || log_first_time(log, format)) {
         char line[512];
-        va_list args;
-        va_start(args, format);
         vsnprintf(line, sizeof(line), format, args);
-        va_end(args);
         if (log->write != NULL) {
             log->write(log->opaque, level, line);
         } else {

@@ -6,6 +6,7 @@
 
 #include "cpu/base/types.h"
 #include <pthread.h>
+#include <stdarg.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_GUEST, LOG_INFO, LOG_DEBUG };
 
@@ -26,5 +27,7 @@ void log_fini(struct log *log);
  * the host's terminal. `log` may be NULL (then nothing is printed). */
 void log_print(struct log *log, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void log_vprint(struct log *log, enum log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 #endif
