@@ -15,6 +15,7 @@
 #include "cpu/base/error.h"
 #include "cpu/base/log.h"
 #include "cpu/base/types.h"
+#include <stdatomic.h>
 
 enum {
     MEMORY_PAGE_CODE = 1,

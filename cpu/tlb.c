@@ -21,9 +21,23 @@ static void data_space_empty(struct tlb *tlb, struct tlb_space *space)
     space->large_last = 0;
 }
 
+/* Empties the space at once when generated code is using it, else lets its slot be claimed: so a
+ * fence costs one emptying however many address spaces are cached. */
+static void data_space_drop(struct tlb *tlb, struct tlb_space *space)
+{
+    if (space == tlb->data_now) {
+        data_space_empty(tlb, space);
+    } else {
+        space->klass = SPACE_UNUSED;
+    }
+}
+
 static void jumps_empty(struct fetch_space *space)
 {
-    memset(space->jumps, 0xff, TLB_JUMP_ENTRIES * sizeof(*space->jumps));
+    if (space->dirty) {
+        memset(space->jumps, 0xff, TLB_JUMP_ENTRIES * sizeof(*space->jumps));
+        memset(space->evicted, 0, sizeof(space->evicted));
+    }
 }
 
 /* A new epoch makes every cross-page link proved under the old one unproved. */
@@ -42,11 +56,23 @@ static void fetch_space_renew(struct vcpu *vcpu, struct fetch_space *space)
 
 static void fetch_space_empty(struct vcpu *vcpu, struct fetch_space *space)
 {
-    memset(space->pages, 0xff, sizeof(space->pages));
+    fetch_space_renew(vcpu, space);
+    if (space->dirty) {
+        memset(space->pages, 0xff, sizeof(space->pages));
+    }
+    space->dirty = false;
     space->has_private = false;
     space->large_first = 1;
     space->large_last = 0;
-    fetch_space_renew(vcpu, space);
+}
+
+static void fetch_space_drop(struct vcpu *vcpu, struct fetch_space *space)
+{
+    if (space == vcpu->tlb_state->fetch_now) {
+        fetch_space_empty(vcpu, space);
+    } else {
+        space->epoch = 0;
+    }
 }
 
 void tlb_init(struct vcpu *vcpu)
@@ -160,6 +186,7 @@ static struct fetch_space *fetch_space_claim(struct vcpu *vcpu)
     if (oldest->jumps == NULL) {
         oldest->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*oldest->jumps));
         CHECK(oldest->jumps != NULL);
+        oldest->dirty = true;
     }
     fetch_space_empty(vcpu, oldest);
     return oldest;
@@ -200,13 +227,13 @@ void tlb_flush_all(struct vcpu *vcpu)
 {
     struct tlb *tlb = vcpu->tlb_state;
     for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        if (tlb->data[i].entries != NULL) {
-            data_space_empty(tlb, &tlb->data[i]);
+        if (tlb->data[i].klass != SPACE_UNUSED) {
+            data_space_drop(tlb, &tlb->data[i]);
         }
     }
     for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
         if (tlb->fetch[i].epoch != 0) {
-            fetch_space_empty(vcpu, &tlb->fetch[i]);
+            fetch_space_drop(vcpu, &tlb->fetch[i]);
         }
     }
 }
@@ -218,15 +245,15 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
     struct tlb *tlb = vcpu->tlb_state;
     for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
         struct tlb_space *space = &tlb->data[i];
-        if (space->entries != NULL && space->asid == asid &&
+        if (space->klass != SPACE_UNUSED && space->asid == asid &&
             (!space->shared || space->has_private)) {
-            data_space_empty(tlb, space);
+            data_space_drop(tlb, space);
         }
     }
     for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
         struct fetch_space *space = &tlb->fetch[i];
         if (space->epoch != 0 && space->asid == asid && (!space->shared || space->has_private)) {
-            fetch_space_empty(vcpu, space);
+            fetch_space_drop(vcpu, space);
         }
     }
 }
@@ -234,7 +261,7 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
 static void data_flush_page(struct tlb *tlb, struct tlb_space *space, gva_t page)
 {
     if (page >= space->large_first && page <= space->large_last) {
-        data_space_empty(tlb, space);
+        data_space_drop(tlb, space);
         return;
     }
     struct tlb_entry *entry = &space->entries[tlb_index(page)];
@@ -249,15 +276,37 @@ static struct fetch_entry *fetch_slot(struct fetch_space *space, gva_t page)
     return &space->pages[(page >> PAGE_BITS) & (TLB_FETCH_ENTRIES - 1)];
 }
 
+static u64 *evicted_word(struct fetch_space *space, gva_t page, u64 *bit)
+{
+    u64 hash = (page >> PAGE_BITS) * 0x9e3779b97f4a7c15u >> 48;
+    *bit = (u64)1 << (hash & 63);
+    return &space->evicted[(hash >> 6) % TLB_EVICTED_WORDS];
+}
+
+static bool evicted_has(struct fetch_space *space, gva_t page)
+{
+    u64 bit;
+    return (*evicted_word(space, page, &bit) & bit) != 0;
+}
+
+static void evicted_add(struct fetch_space *space, gva_t page)
+{
+    u64 bit;
+    u64 *word = evicted_word(space, page, &bit);
+    *word |= bit;
+}
+
 static void fetch_flush_page(struct vcpu *vcpu, struct fetch_space *space, gva_t page)
 {
     if (page >= space->large_first && page <= space->large_last) {
-        fetch_space_empty(vcpu, space);
+        fetch_space_drop(vcpu, space);
         return;
     }
     struct fetch_entry *entry = fetch_slot(space, page);
     if (entry->page == page) {
         entry->page = TLB_TAG_NONE;
+        fetch_space_renew(vcpu, space);
+    } else if (evicted_has(space, page)) {
         fetch_space_renew(vcpu, space);
     }
 }
@@ -268,7 +317,7 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
     gva_t page = gva & PAGE_MASK;
     for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
         struct tlb_space *space = &tlb->data[i];
-        if (space->dirty &&
+        if (space->klass != SPACE_UNUSED && space->dirty &&
             (asid_or_any == TLB_ANY_ASID || space->asid == asid_or_any || space->shared)) {
             data_flush_page(tlb, space, page);
         }
@@ -357,15 +406,16 @@ bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page)
     return true;
 }
 
-/* Replacing another page's entry would leave its jump entries and proved links without a page to
- * flush them by, so the space is renewed then. */
+/* A page that loses its slot may still have jump entries and proved links; the filter remembers
+ * it, so that a fence for it renews the space. */
 void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_bytes, bool global)
 {
     struct fetch_space *space = vcpu->tlb_state->fetch_now;
     struct fetch_entry *entry = fetch_slot(space, page);
     if (entry->page != TLB_TAG_NONE && entry->page != page) {
-        fetch_space_renew(vcpu, space);
+        evicted_add(space, entry->page);
     }
+    space->dirty = true;
     entry->page = page;
     entry->gpa_page = gpa_page;
     space->has_private |= !global;
@@ -376,7 +426,9 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
 
 void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host)
 {
-    struct jump_entry *entry = &vcpu->tlb_state->fetch_now->jumps[jump_index(pc)];
+    struct fetch_space *space = vcpu->tlb_state->fetch_now;
+    struct jump_entry *entry = &space->jumps[jump_index(pc)];
+    space->dirty = true;
     entry->pc = pc;
     entry->host = host;
 }

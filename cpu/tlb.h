@@ -21,8 +21,8 @@ struct vcpu;
 
 enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
 enum { TLB_DATA_SPACES = 16, TLB_FETCH_SPACES = 16 };
-enum { TLB_FETCH_BITS = 8, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS };
-enum { TLB_JUMP_BITS = 12, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
+enum { TLB_FETCH_BITS = 8, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 32 };
+enum { TLB_JUMP_BITS = 11, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
 
 /* A tag that no access matches: page addresses have their low bits clear. */
 #define TLB_TAG_NONE (~(u64)0)
@@ -86,8 +86,10 @@ struct fetch_space {
     u32 epoch; /* unique number of this space's present contents; 0: slot unused */
     bool shared;
     bool has_private;
+    bool dirty; /* any jump entry or page was put since it was last emptied */
     gva_t large_first, large_last;
     u64 last_use;
+    u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
     struct fetch_entry pages[TLB_FETCH_ENTRIES];
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
 };
