@@ -1,0 +1,154 @@
+/* The host half of the translator: one block's IR into host code. One constant descriptor per host
+ * architecture, in to_<host>/, listed in hosts.def.
+ *
+ * Code memory is mapped twice: code is written through `write` and runs at `exec`, two addresses of
+ * the same byte; nothing is ever writable and executable through one address. A host_context is one
+ * code buffer's worth of common routines ("thunks": entry, exits, slow paths), emitted once at the
+ * buffer's start, plus what was found out about the host. It is constant after host->init, so any
+ * number of harts' threads may compile with it at once, each with its own scratch memory.
+ *
+ * What generated code keeps: between blocks the guest's pinned registers and the instruction count
+ * are in host registers, everything else is in the vcpu. Direct jumps are *links*: they begin
+ * unlinked (they leave to the engine with IR_EXIT_JUMP and the link's id in vcpu->exit_request),
+ * and become jumps when the engine patches them. vcpu->pc is exact at every exit.
+ *
+ * Floating point: while generated code runs, the host's FP environment holds the guest's rounding
+ * mode and accumulated flags. C code called from it does no floating-point arithmetic unless it is
+ * a helper with HELPER_FPU (those run with the host's own environment and see vcpu->fpu_*). */
+#ifndef METIC_TRANSLATE_HOST_H
+#define METIC_TRANSLATE_HOST_H
+
+#include "translate/ir.h"
+
+/* --- slow paths of memory accesses, implemented by the engine's soft-MMU --- */
+
+/* What a slow path is told about its access, in one u32. */
+enum host_desc {
+    HOST_DESC_SIZE = 3,        /* log2 of the size in bytes */
+    HOST_DESC_SIGNED = 1 << 2, /* load: sign-extend the result */
+    HOST_DESC_WRITE = 1 << 3,  /* needs write permission, faults as a store (loads may ask too) */
+    HOST_DESC_ALIGN = 1 << 4,  /* raises the misaligned fault unless naturally aligned */
+    HOST_DESC_AMO_SHIFT = 2,   /* atomics, instead of bits 2..4: enum ir_amo or HOST_AMO_CAS */
+    HOST_DESC_AMO_MASK = 15,
+    HOST_DESC_PC_SHIFT = 8,    /* 12 bits: offset of the guest instruction in its page */
+    HOST_DESC_INDEX_SHIFT = 20 /* 12 bits: its number in the block */
+};
+
+enum { HOST_AMO_CAS = 15 };
+
+static inline unsigned host_desc_size_bytes(u32 desc)
+{
+    return 1u << (desc & HOST_DESC_SIZE);
+}
+
+/* Before any of these is called vcpu->pc and vcpu->insns are exact for the accessing instruction.
+ * A fault is raised (vcpu->exception_pending set) and the result then ignored. Called on the hart's
+ * thread. All of them handle misses (by filling the TLB), devices, page crossings, misalignment. */
+struct host_slow {
+    /* The value read, extended to 64 bits by HOST_DESC_SIGNED. */
+    u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc);
+    void (*store)(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc);
+    /* A whole atomic operation; always needs alignment and write permission. Returns the old value
+     * (zero-extended). For CAS, `value` is stored when the old value equals `expected`. */
+    u64 (*amo)(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 desc);
+    /* Checks permission and raises as an access would, accesses nothing. */
+    void (*check)(struct vcpu *vcpu, gva_t gva, u32 desc);
+};
+
+/* --- context --- */
+
+enum host_feature {
+    HOST_FEATURE_BMI1 = 1,
+    HOST_FEATURE_BMI2 = 2,
+    HOST_FEATURE_LZCNT = 4,
+    HOST_FEATURE_POPCNT = 8,
+    HOST_FEATURE_FMA = 16,
+    HOST_FEATURE_AVX = 32,
+    HOST_FEATURE_ALL = 63,
+};
+
+enum { HOST_THUNKS = 192 };
+
+struct host_context {
+    const struct guest *guest;
+    const struct host_slow *slow;
+    u32 features;          /* enum host_feature in use */
+    size_t used_bytes;     /* of the buffer, for the thunks: blocks begin after them */
+    /* Runs code (a block's entry) on the vcpu until an exit. vcpu->pc_page must be set and
+     * everything stored in the vcpu; it is again when this returns. */
+    enum ir_exit (*enter)(struct vcpu *vcpu, const void *code);
+    const u8 *thunks[HOST_THUNKS]; /* private to the host */
+};
+
+/* --- compiling one block --- */
+
+enum host_request_flag {
+    HOST_ONE_HART = 1,       /* no other hart runs: atomics need no lock prefix */
+    HOST_DYN_ROUNDING = 2,   /* IR_ROUND_DYN is a mode the host has (not RMM, not reserved) */
+    HOST_NO_SELF_LINK = 4,   /* a jump to the block's own start is a link like any other */
+};
+
+/* How a direct jump leaves the block. */
+struct host_exit {
+    u32 id;               /* from alloc_link */
+    u32 patch_offset;     /* of the link's 4-byte field from the block's first code byte */
+    u32 unlinked_offset;  /* where the unlinked jump goes (in this block) */
+    bool cross_page;      /* guarded by link_epochs[id] == link_epoch; pc_page already changed
+                             when the jump is reached */
+    s64 target_offset;    /* gva of the target = page of this block + this */
+};
+
+struct host_request {
+    const struct host_context *context;
+    const struct ir *ir; /* verified; instructions marked dead are left out */
+    u8 *write;           /* where to put code, and */
+    const u8 *exec;      /* the same byte's address when it runs; 16-byte aligned */
+    size_t room_bytes;
+    u32 flags;           /* enum host_request_flag */
+    void *scratch;       /* host->scratch_bytes, 16-byte aligned; contents do not matter */
+    /* A machine-wide number for a new link. The ids in `exits` were taken even when compile fails. */
+    u32 (*alloc_link)(void *opaque);
+    void *opaque;
+    struct host_exit *exits;
+    unsigned exits_max;
+};
+
+struct host_result {
+    size_t code_bytes;
+    u32 entry_offset; /* where to enter the block and where links to it jump */
+    unsigned exit_count;
+};
+
+enum host_status {
+    HOST_OK,
+    HOST_NO_ROOM,     /* room_bytes is too small: evict, try again */
+    HOST_TOO_COMPLEX, /* too many exits or live values: cut the block shorter */
+};
+
+struct host {
+    const char *name;
+    size_t scratch_bytes;
+    unsigned pinned_max; /* how many of guest->pinned live in registers */
+
+    /* Detects the host's features (keeping only those in feature_mask), emits the thunks at the
+     * buffer's start. False when room is too small or the host lacks something needed. */
+    bool (*init)(struct host_context *context, const struct guest *guest,
+                 const struct host_slow *slow, u32 feature_mask, u8 *write, const u8 *exec,
+                 size_t room_bytes);
+    enum host_status (*compile)(const struct host_request *request, struct host_result *result);
+    /* Makes the link whose field is at write/exec jump to `target` (a block's entry, or its own
+     * unlinked_offset to unlink it). One atomic store: other threads may be running the code. */
+    void (*patch_link)(u8 *write, const u8 *exec, const void *target);
+    /* Host code as text, one line per instruction; false when it is no code. */
+    bool (*disassemble)(const u8 *code, size_t code_bytes, u64 address,
+                        void (*line)(void *opaque, u64 address, const char *text), void *opaque);
+};
+
+#define HOST(name) extern const struct host name##_host;
+#include "translate/hosts.def"
+#undef HOST
+
+/* The descriptor for the machine this runs on, or NULL: then only the interpreter runs. */
+const struct host *host_find(void);
+
+#endif
