@@ -1,0 +1,375 @@
+/* See block.h. */
+#include "translate/block.h"
+
+#include "cpu/base/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { PAGE_HASH_BITS = 12 };
+
+static u32 block_hash(gpa_t gpa, u32 mode)
+{
+    u64 key = ((gpa >> 1) ^ ((u64)mode << 40)) * 0x9e3779b97f4a7c15u;
+    return (u32)(key >> (64 - BLOCK_HASH_BITS));
+}
+
+static u32 page_hash(gpa_t page)
+{
+    return (u32)((page >> PAGE_BITS) * 0x9e3779b97f4a7c15u >> (64 - PAGE_HASH_BITS));
+}
+
+static void *reserve(size_t size_bytes)
+{
+    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static const size_t buckets_bytes = sizeof(_Atomic(struct block *)) << BLOCK_HASH_BITS;
+static const size_t pages_bytes = sizeof(struct code_page *) << PAGE_HASH_BITS;
+static const size_t links_bytes = sizeof(struct link) * BLOCK_MAX_LINKS;
+
+bool block_table_init(struct block_table *table, struct memory *memory)
+{
+    memset(table, 0, sizeof(*table));
+    table->memory = memory;
+    table->buckets = reserve(buckets_bytes);
+    table->pages = reserve(pages_bytes);
+    table->links = reserve(links_bytes);
+    table->link_count = 1;
+    table->arena = arena_new();
+    return table->buckets != NULL && table->pages != NULL && table->links != NULL;
+}
+
+static void shadows_free(struct block_table *table)
+{
+    for (struct code_page *page = table->dirty; page != NULL; page = page->dirty_next) {
+        free(page->shadow);
+        page->shadow = NULL;
+    }
+    table->dirty = NULL;
+    table->dirty_count = 0;
+}
+
+void block_table_fini(struct block_table *table)
+{
+    shadows_free(table);
+    arena_free(table->arena);
+    if (table->buckets != NULL) {
+        munmap(table->buckets, buckets_bytes);
+    }
+    if (table->pages != NULL) {
+        munmap(table->pages, pages_bytes);
+    }
+    if (table->links != NULL) {
+        munmap(table->links, links_bytes);
+    }
+}
+
+void block_table_clear(struct block_table *table)
+{
+    shadows_free(table);
+    for (unsigned i = 0; i < 1u << PAGE_HASH_BITS; i++) {
+        for (struct code_page *page = table->pages[i]; page != NULL; page = page->next) {
+            memory_page_clear(table->memory, page->page, MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY);
+        }
+    }
+    memset(table->pages, 0, pages_bytes);
+    memset((void *)table->buckets, 0, buckets_bytes);
+    arena_clear(table->arena);
+    table->link_count = 1;
+    table->block_count = 0;
+    table->removals++;
+}
+
+struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, gpa_t second_page)
+{
+    _Atomic(struct block *) *bucket = &table->buckets[block_hash(gpa, mode)];
+    struct block *block = atomic_load_explicit(bucket, memory_order_acquire);
+    while (block != NULL && (block->gpa != gpa || block->mode != mode ||
+                             block->second_page != second_page)) {
+        block = atomic_load_explicit(&block->hash_next, memory_order_acquire);
+    }
+    return block;
+}
+
+void *block_alloc(struct block_table *table, size_t size_bytes)
+{
+    return arena_alloc(table->arena, size_bytes);
+}
+
+struct block *block_new(struct block_table *table)
+{
+    struct block *block = block_alloc(table, sizeof(*block));
+    block->second_page = BLOCK_NO_PAGE;
+    return block;
+}
+
+static struct code_page *page_find(const struct block_table *table, gpa_t page)
+{
+    struct code_page *code = table->pages[page_hash(page)];
+    while (code != NULL && code->page != page) {
+        code = code->next;
+    }
+    return code;
+}
+
+static struct code_page *page_get(struct block_table *table, gpa_t page)
+{
+    struct code_page *code = page_find(table, page);
+    if (code == NULL) {
+        code = block_alloc(table, sizeof(*code));
+        code->page = page;
+        code->next = table->pages[page_hash(page)];
+        table->pages[page_hash(page)] = code;
+    }
+    return code;
+}
+
+static void unlink_incoming(struct block_table *table, struct block *block)
+{
+    for (u32 number = block->incoming; number != 0;) {
+        struct link *link = &table->links[number];
+        u32 next = link->next_incoming;
+        table->patch(table->opaque, link, NULL);
+        link->to = NULL;
+        link->next_incoming = 0;
+        number = next;
+    }
+    block->incoming = 0;
+}
+
+/* Takes one link out of its target's incoming list. */
+static void incoming_remove(struct block_table *table, u32 number)
+{
+    struct link *link = &table->links[number];
+    if (link->to == NULL) {
+        return;
+    }
+    u32 *at = &link->to->incoming;
+    while (*at != number) {
+        at = &table->links[*at].next_incoming;
+    }
+    *at = link->next_incoming;
+    link->next_incoming = 0;
+    link->to = NULL;
+}
+
+static void hash_remove(struct block_table *table, struct block *block)
+{
+    _Atomic(struct block *) *at = &table->buckets[block_hash(block->gpa, block->mode)];
+    struct block *entry;
+    while ((entry = atomic_load(at)) != block) {
+        at = &entry->hash_next;
+    }
+    /* The removed block keeps its hash_next: a reader may be standing on it. */
+    atomic_store(at, atomic_load(&block->hash_next));
+}
+
+/* Makes the block unreachable for lookups and links; its own exits are cut too, so that code
+ * still running in it comes back to the engine. The page lists are the caller's. */
+static void block_kill(struct block_table *table, struct block *block)
+{
+    if (block->dead) {
+        return;
+    }
+    block->dead = true;
+    hash_remove(table, block);
+    unlink_incoming(table, block);
+    for (u32 i = 0; i < block->link_count; i++) {
+        struct link *link = &table->links[block->first_link + i];
+        if (link->to != NULL) {
+            incoming_remove(table, block->first_link + i);
+            table->patch(table->opaque, link, NULL);
+        }
+    }
+    table->block_count--;
+    table->removals++;
+}
+
+/* Drops dead blocks from one page list; `second` selects the straddlers' list. */
+static void page_prune(struct code_page *page)
+{
+    struct block **at = &page->blocks;
+    while (*at != NULL) {
+        if ((*at)->dead) {
+            *at = (*at)->page_next;
+        } else {
+            at = &(*at)->page_next;
+        }
+    }
+    at = &page->straddlers;
+    while (*at != NULL) {
+        if ((*at)->dead) {
+            *at = (*at)->second_page_next;
+        } else {
+            at = &(*at)->second_page_next;
+        }
+    }
+}
+
+/* Removes the page's blocks that overlap bytes [first, last] of it. */
+static void page_kill_range(struct block_table *table, struct code_page *page, u32 first, u32 last)
+{
+    for (struct block *block = page->blocks; block != NULL; block = block->page_next) {
+        u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK);
+        if (start <= last && start + block->length_bytes > first) {
+            block_kill(table, block);
+        }
+    }
+    if (first < 2) {
+        for (struct block *block = page->straddlers; block != NULL;
+             block = block->second_page_next) {
+            block_kill(table, block);
+        }
+    }
+    page_prune(page);
+}
+
+static const u8 *page_bytes(const struct block_table *table, gpa_t page)
+{
+    return memory_host(table->memory, page, PAGE_BYTES);
+}
+
+static void page_make_dirty(struct block_table *table, struct code_page *page, const u8 *bytes)
+{
+    if (page->shadow != NULL) {
+        return;
+    }
+    page->shadow = malloc(PAGE_BYTES);
+    CHECK(page->shadow != NULL);
+    memcpy(page->shadow, bytes, PAGE_BYTES);
+    page->dirty_next = table->dirty;
+    table->dirty = page;
+    table->dirty_count++;
+    memory_page_set(table->memory, page->page, MEMORY_PAGE_DIRTY);
+}
+
+/* Marks a page as holding translations made from `source`. If some TLB may hold a write entry for
+ * it, stores may go unseen, so it starts dirty. The flag order pairs with softmmu's: it sets
+ * WRITABLE, then looks at CODE; we set CODE, then look at WRITABLE. */
+static struct code_page *page_mark(struct block_table *table, gpa_t gpa_page, const u8 *source,
+                                   u32 first, u32 bytes)
+{
+    struct code_page *page = page_get(table, gpa_page);
+    memory_page_set(table->memory, gpa_page, MEMORY_PAGE_CODE);
+    if (page->shadow == NULL &&
+        (memory_page_flags(table->memory, gpa_page) & MEMORY_PAGE_WRITABLE)) {
+        page_make_dirty(table, page, page_bytes(table, gpa_page));
+    }
+    if (page->shadow != NULL && memcmp(page->shadow + first, source, bytes) != 0) {
+        page_kill_range(table, page, first, first + bytes - 1);
+        memcpy(page->shadow + first, source, bytes);
+    }
+    return page;
+}
+
+void block_insert(struct block_table *table, struct block *block, const u8 *source)
+{
+    u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK);
+    u32 here = block->length_bytes;
+    if (start + here > PAGE_BYTES) {
+        here = (u32)PAGE_BYTES - start;
+    }
+    struct code_page *page = page_mark(table, block->gpa & PAGE_MASK, source, start, here);
+    if (block->second_page != BLOCK_NO_PAGE) {
+        struct code_page *second = page_mark(table, block->second_page, source + 2, 0, 2);
+        block->second_page_next = second->straddlers;
+        second->straddlers = block;
+    }
+    block->page_next = page->blocks;
+    page->blocks = block;
+    _Atomic(struct block *) *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
+    atomic_store_explicit(&block->hash_next, atomic_load(bucket), memory_order_relaxed);
+    atomic_store_explicit(bucket, block, memory_order_release);
+    table->block_count++;
+}
+
+u32 block_link_alloc(struct block_table *table)
+{
+    return table->link_count < BLOCK_MAX_LINKS ? table->link_count++ : 0;
+}
+
+void block_link(struct block_table *table, u32 number, struct block *to)
+{
+    struct link *link = &table->links[number];
+    if (link->from->dead || to->dead || link->to == to) {
+        return;
+    }
+    incoming_remove(table, number);
+    link->to = to;
+    link->next_incoming = to->incoming;
+    to->incoming = number;
+    table->patch(table->opaque, link, to);
+}
+
+void block_page_dirty(struct block_table *table, gpa_t gpa_page)
+{
+    struct code_page *page = page_find(table, gpa_page);
+    const u8 *bytes = page_bytes(table, gpa_page);
+    if (page != NULL && bytes != NULL) {
+        page_make_dirty(table, page, bytes);
+    }
+}
+
+void block_page_remove(struct block_table *table, gpa_t gpa_page)
+{
+    struct code_page *page = page_find(table, gpa_page);
+    if (page == NULL) {
+        return;
+    }
+    page_kill_range(table, page, 0, (u32)PAGE_BYTES - 1);
+    if (page->shadow != NULL) {
+        memcpy(page->shadow, page_bytes(table, gpa_page), PAGE_BYTES);
+    }
+}
+
+/* Compares in granules, so that one patched instruction removes only the blocks around it. */
+static void page_compare(struct block_table *table, struct code_page *page)
+{
+    enum { GRANULE_BYTES = 16 };
+    const u8 *now = page_bytes(table, page->page);
+    if (now == NULL || memcmp(now, page->shadow, PAGE_BYTES) == 0) {
+        return;
+    }
+    for (u32 at = 0; at < PAGE_BYTES; at += GRANULE_BYTES) {
+        if (memcmp(now + at, page->shadow + at, GRANULE_BYTES) != 0) {
+            page_kill_range(table, page, at, at + GRANULE_BYTES - 1);
+            memcpy(page->shadow + at, now + at, GRANULE_BYTES);
+        }
+    }
+}
+
+/* A page without blocks is no code page any more. */
+static void page_forget(struct block_table *table, struct code_page *page)
+{
+    free(page->shadow);
+    page->shadow = NULL;
+    table->dirty_count--;
+    memory_page_clear(table->memory, page->page, MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY);
+}
+
+void block_fence(struct block_table *table)
+{
+    struct code_page **at = &table->dirty;
+    while (*at != NULL) {
+        struct code_page *page = *at;
+        page_compare(table, page);
+        if (page->blocks == NULL && page->straddlers == NULL) {
+            *at = page->dirty_next;
+            page_forget(table, page);
+        } else {
+            at = &page->dirty_next;
+        }
+    }
+}
+
+void block_pages_clean(struct block_table *table)
+{
+    for (struct code_page *page = table->dirty; page != NULL; page = page->dirty_next) {
+        memory_page_clear(table->memory, page->page, MEMORY_PAGE_DIRTY | MEMORY_PAGE_WRITABLE);
+    }
+    shadows_free(table);
+}

@@ -1,0 +1,107 @@
+/* Translated blocks: their keys, where they are found, how they are linked, when they go.
+ *
+ * A block's key is the guest-physical address of its first byte and the mode bits. Its code is
+ * position-independent in guest virtual space, so one block serves every mapping and every hart.
+ * An instruction that straddles two pages is a block of its own with a second page in its key.
+ *
+ * Lookups take no lock: blocks are published with release stores and their memory is reused only
+ * in an exclusive section. Everything that changes the table holds the engine's lock.
+ *
+ * When a page with blocks is written. A store to a clean code page takes the slow path, which
+ * calls block_page_dirty *before* the store: the page's bytes are copied (the shadow) and stores
+ * to it become fast again. At the next fence.i of any hart the page is compared with its shadow
+ * and the blocks whose bytes changed are removed. RISC-V lets code be stale until that fence, so
+ * other harts may go on in a removed block until their own. */
+#ifndef METIC_TRANSLATE_BLOCK_H
+#define METIC_TRANSLATE_BLOCK_H
+
+#include "cpu/memory.h"
+#include "translate/ir.h"
+
+#define BLOCK_NO_PAGE (~(gpa_t)0)
+enum { BLOCK_MAX_LINKS = 1 << 20, BLOCK_HASH_BITS = 16 };
+
+struct block {
+    gpa_t gpa;
+    gpa_t second_page; /* of the second half of a straddling instruction, else BLOCK_NO_PAGE */
+    u32 mode;
+    u16 length_bytes;
+    u16 insn_count;
+    const u8 *host;    /* entry address, or NULL (interpreter only) */
+    u32 host_bytes;
+    u32 ir_count;
+    struct ir_insn *ir; /* kept when the interpreter may run the block, else NULL */
+    _Atomic(struct block *) hash_next;
+    struct block *page_next;        /* other blocks starting in this page */
+    struct block *second_page_next; /* other straddlers ending in the second page */
+    u32 first_link, link_count;     /* its own exits: consecutive link numbers */
+    u32 incoming;                   /* first link that is patched to this block, or 0 */
+    bool dead;
+};
+
+/* One direct exit of a block. Number 0 is no link. */
+struct link {
+    struct block *from;
+    struct block *to;   /* patched to, or NULL */
+    s64 target_offset;  /* from pc_page of `from` */
+    u32 patch_offset;   /* of the rel32 in the code buffer */
+    u32 next_incoming;  /* list of links patched to the same block */
+    u32 stub_offset;    /* where the unlinked jump goes */
+    bool cross_page;
+};
+
+struct code_page {
+    gpa_t page;
+    struct block *blocks;    /* by page_next */
+    struct block *straddlers; /* ending here, by second_page_next */
+    u8 *shadow;              /* bytes the blocks were made from, while the page is dirty */
+    struct code_page *next;  /* in its hash bucket */
+    struct code_page *dirty_next;
+};
+
+struct block_table {
+    _Atomic(struct block *) *buckets; /* 1 << BLOCK_HASH_BITS */
+    struct code_page **pages;         /* hash by gpa page */
+    struct code_page *dirty;          /* list of pages with a shadow */
+    unsigned dirty_count;
+    struct link *links;               /* BLOCK_MAX_LINKS, reserved, touched as used */
+    u32 link_count;
+    struct memory *memory;
+    u64 removals;                     /* generation: grows when any block was removed */
+    /* Patches link number `link` to go to `to` (or back to its stub when NULL). */
+    void (*patch)(void *opaque, struct link *link, struct block *to);
+    void *opaque;
+    struct arena *arena;
+    u64 block_count;
+};
+
+bool block_table_init(struct block_table *table, struct memory *memory);
+void block_table_fini(struct block_table *table);
+/* Forgets every block. Exclusive section only. */
+void block_table_clear(struct block_table *table);
+
+/* Lock-free; NULL when there is none. */
+struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, gpa_t second_page);
+
+/* A new block from the arena; the caller fills it and publishes it with block_insert. */
+struct block *block_new(struct block_table *table);
+void *block_alloc(struct block_table *table, size_t size_bytes);
+/* `source` is the snapshot of the guest bytes the block was made from (length_bytes of them; what
+ * lies in the second page follows at source + 2). Marks the pages. */
+void block_insert(struct block_table *table, struct block *block, const u8 *source);
+
+/* Link numbers for a block's exits; 0 when they ran out. */
+u32 block_link_alloc(struct block_table *table);
+void block_link(struct block_table *table, u32 number, struct block *to);
+
+/* The page is about to be written by a slow store: starts its shadow. */
+void block_page_dirty(struct block_table *table, gpa_t page);
+/* The page was written by DMA: its blocks go at once. */
+void block_page_remove(struct block_table *table, gpa_t page);
+/* fence.i: removes blocks whose source changed. */
+void block_fence(struct block_table *table);
+/* Pages that could be watched by write protection again instead of by comparing; the caller has
+ * dropped all write permissions in all TLBs (exclusive section). */
+void block_pages_clean(struct block_table *table);
+
+#endif

@@ -1,0 +1,61 @@
+/* See codebuf.h. */
+#include "translate/codebuf.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { CODEBUF_ALIGN_BYTES = 16 };
+
+bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
+{
+    memset(buffer, 0, sizeof(*buffer));
+    int fd = memfd_create("metic-code", MFD_CLOEXEC);
+    if (fd < 0) {
+        return error_set(error, "use --engine interp", "the host has no memfd for the code buffer");
+    }
+    void *write = MAP_FAILED;
+    void *exec = MAP_FAILED;
+    if (ftruncate(fd, (off_t)size_bytes) == 0) {
+        write = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        exec = mmap(NULL, size_bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    }
+    close(fd);
+    if (write == MAP_FAILED || exec == MAP_FAILED) {
+        if (write != MAP_FAILED) {
+            munmap(write, size_bytes);
+        }
+        return error_set(error, "use --engine interp, or allow executable memory mappings",
+                         "the host refuses a code buffer of %zu MiB", size_bytes >> 20);
+    }
+    buffer->write = write;
+    buffer->exec = exec;
+    buffer->size_bytes = size_bytes;
+    return true;
+}
+
+void codebuf_fini(struct codebuf *buffer)
+{
+    if (buffer->write != NULL) {
+        munmap(buffer->write, buffer->size_bytes);
+        munmap((void *)(uintptr_t)buffer->exec, buffer->size_bytes);
+        buffer->write = NULL;
+    }
+}
+
+void codebuf_commit(struct codebuf *buffer, size_t size_bytes)
+{
+    size_t end = buffer->used_bytes + size_bytes;
+    end = (end + CODEBUF_ALIGN_BYTES - 1) & ~(size_t)(CODEBUF_ALIGN_BYTES - 1);
+    buffer->used_bytes = end < buffer->size_bytes ? end : buffer->size_bytes;
+}
+
+void codebuf_keep(struct codebuf *buffer)
+{
+    buffer->keep_bytes = buffer->used_bytes;
+}
+
+void codebuf_clear(struct codebuf *buffer)
+{
+    buffer->used_bytes = buffer->keep_bytes;
+}

@@ -1,0 +1,41 @@
+/* The code buffer: host memory for translated code, mapped twice, so that no page is ever writable
+ * and executable through one mapping (W^X). All harts of a machine share one.
+ *
+ * Allocation is a bump pointer under the engine's lock; everything is given back at once, in an
+ * exclusive section (engine.h). */
+#ifndef METIC_TRANSLATE_CODEBUF_H
+#define METIC_TRANSLATE_CODEBUF_H
+
+#include "cpu/base/error.h"
+#include "cpu/base/types.h"
+
+struct codebuf {
+    u8 *write;          /* writable view */
+    const u8 *exec;     /* executable view of the same bytes */
+    size_t size_bytes;
+    size_t used_bytes;
+    size_t keep_bytes;  /* the host's common thunks at the start survive codebuf_clear */
+};
+
+bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error);
+void codebuf_fini(struct codebuf *buffer);
+
+static inline size_t codebuf_room(const struct codebuf *buffer)
+{
+    return buffer->size_bytes - buffer->used_bytes;
+}
+
+/* Takes size_bytes that were just written at write + used_bytes; keeps the next start aligned. */
+void codebuf_commit(struct codebuf *buffer, size_t size_bytes);
+
+/* Everything committed so far belongs to the thunks. */
+void codebuf_keep(struct codebuf *buffer);
+void codebuf_clear(struct codebuf *buffer);
+
+/* The writable alias of an address in the executable view. */
+static inline u8 *codebuf_write_alias(const struct codebuf *buffer, const void *exec)
+{
+    return buffer->write + ((const u8 *)exec - buffer->exec);
+}
+
+#endif
