@@ -92,23 +92,45 @@ struct ir_op_info {
 enum ir_result { IR_RESULT_NONE, IR_RESULT_SAME, IR_RESULT_I64, IR_RESULT_I32 };
 extern const struct ir_op_info ir_op_info[IR_OP_COUNT];
 
+/* Type of the value an instruction defines (its own `type` may be its operands'). */
+static inline enum ir_type ir_value_type(const struct ir_insn *insn)
+{
+    switch (insn->op) {
+    case IR_SETCC:
+    case IR_FCMP:
+    case IR_FCLASS: return IR_I64;
+    default: return (enum ir_type)insn->type;
+    }
+}
+
+enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 256 };
+
+/* What one 8-byte word of guest state (offset / 8 modulo IR_KNOWN_WORDS) is known to hold. */
+struct ir_known {
+    u32 offset;
+    u8 size_bytes; /* 0: nothing known */
+    u8 exact;      /* value is what a GET gives; else its low size_bytes are */
+    ir_ref value;
+};
+
 struct ir {
     struct ir_insn insns[IR_MAX_INSNS];
     unsigned count;
-    bool overflow;          /* an append did not fit; the block must be cut shorter */
-    bool raised_only;       /* folding off (tests) when no_fold */
-    bool no_fold;
+    bool overflow;    /* an append did not fit (refs it returned mean nothing): cut the block shorter */
+    bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
-    u32 insn_offset;        /* of the current guest instruction (set by ir_begin_insn) */
-    u32 insn_index;
+    u32 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */
+    u32 insn_index;   /* its number in the block, from 0 */
+    u32 insn_total;   /* guest instructions begun */
     /* hash chains for sharing and the known contents of guest state; private to ir.c */
-    u16 chain_head[256];
-    u16 chain_next[IR_MAX_INSNS];
-    struct { u32 offset; u8 size; ir_ref value; } known[96];
-    unsigned known_count;
     unsigned share_floor; /* environment-dependent (IR_E) values before this index are not shared */
+    struct ir_known known[IR_KNOWN_WORDS];
+    ir_ref chain_head[IR_CHAINS];
+    ir_ref chain_next[IR_MAX_INSNS];
 };
 
+/* Makes it empty, with folding on. The struct needs no other initialisation. `guest` may be NULL
+ * (then state offsets print as numbers). */
 void ir_reset(struct ir *ir, const struct guest *guest);
 
 /* --- append; all return the value's ref (possibly of an earlier equal one) --- */
@@ -149,7 +171,7 @@ void ir_leave(struct ir *ir, ir_ref next_pc, bool look_at_interrupts);
 /* --- whole blocks --- */
 /* True when well-formed; otherwise a sentence in `why`. */
 bool ir_verify(const struct ir *ir, char *why, size_t why_bytes);
-/* One instruction or the whole block as text ("%12 = add.i64 %3, %7"). */
+/* One instruction as text, without a newline ("%12 = add.i64 %3, %7"); cut when it does not fit. */
 void ir_print_insn(const struct ir *ir, unsigned index, char *text, size_t text_bytes);
 
 /* --- interpreter (ir_interp.c) --- */
@@ -163,8 +185,9 @@ enum ir_exit {
 };
 /* Runs the block on vcpu. vcpu->pc_page, pc and insns are maintained as generated code would:
  * pc_page must be set on entry; on return vcpu->pc is the next (or faulting) pc and insns counts
- * retired instructions. Loads and stores go through vcpu->ops. Polls: JUMP backwards
- * (target offset <= the block's first INSN offset), JUMP_IND, and POLL compare insns with deadline. */
+ * retired instructions. Loads and stores go through vcpu->ops. Polls: JUMP and EXIT_IF backwards
+ * (target offset <= the block's first INSN offset), JUMP_IND, and POLL compare insns with deadline.
+ * The block must be well-formed (ir_verify) and may have been through passes. */
 enum ir_exit ir_interp_run(const struct ir_insn *insns, unsigned count, struct vcpu *vcpu);
 
 #endif
