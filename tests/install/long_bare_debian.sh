@@ -1,0 +1,53 @@
+#!/bin/sh
+# The two commands of the README on a bare Debian 12: a fresh debootstrap with nothing but apt, once
+# as root, then as an ordinary user with the packages present. Needs root, debootstrap and the
+# network; about a gigabyte of disk and some minutes.
+
+set -u
+skip() { echo "$*"; exit 77; }
+[ "$(id -u)" -eq 0 ] || skip "needs root, to make a bare Debian"
+command -v debootstrap >/dev/null 2>&1 || skip "needs debootstrap (Debian package)"
+unshare -m true 2>/dev/null || skip "needs a mount namespace of its own"
+. "$SRCDIR/tests/guest/apt_private.sh"
+mirror=$(apt_mirror)
+[ -n "$mirror" ] || skip "the machine's apt is not configured with a Debian mirror"
+
+root=$TMP/root
+bad=0
+debootstrap --variant=minbase bookworm "$root" "$mirror" >"$TMP/debootstrap" 2>&1 || {
+    tail -n 3 "$TMP/debootstrap"
+    skip "debootstrap could not make a bare Debian"
+}
+
+# inside COMMANDS: runs them there, in a mount namespace that goes away with them.
+inside() {
+    unshare -m --propagation private sh -c '
+        mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/dev/shm" &&
+            exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c "$2"' \
+        sh "$root" "$1" </dev/null
+}
+
+# try NAME COMMANDS: they must succeed.
+try() {
+    start_s=$(date +%s)
+    if inside "$2" >"$TMP/out" 2>&1; then
+        echo "$1: ok, $(($(date +%s) - start_s)) s"
+    else
+        echo "$1: FAILED"
+        tail -n 40 "$TMP/out"
+        bad=$((bad + 1))
+    fi
+}
+
+mkdir -p "$root/dev/shm" "$root/src"
+(cd "$SRCDIR" && tar -c --exclude=.git --exclude=./obj --exclude='./build*' .) | tar -x -C "$root/src"
+cp -a "$root/src" "$root/src-user"
+try "root: run" "cd /src && ./configure --install-deps && make -j2 run"
+grep -q 'riscv64 GNU/Linux' "$TMP/out" || { echo "no uname -a from the guest"; bad=$((bad + 1)); }
+try "root: check" "cd /src && ./configure --install-deps && make -j2 check"
+inside "useradd -m user && chown -R user /src-user" || exit 1
+try "user: run" "su user -c 'cd /src-user && mkdir b && cd b && ../configure --install-deps &&
+    make -j2 run'"
+try "user: install" "su user -c 'cd /src-user/b && make install DESTDIR=/tmp/d &&
+    /tmp/d/usr/local/bin/metic --version'"
+[ "$bad" -eq 0 ]
