@@ -82,6 +82,9 @@ struct guest {
     void (*take_interrupt)(struct vcpu *vcpu);
     /* The timer armed by ops->timer_arm may have passed: re-evaluate the timer's pending bit. */
     void (*timer_check)(struct vcpu *vcpu);
+    /* The instruction count at which interrupt_ready must be asked although no request came (a
+     * counter overflow); ~0: none. Changes only by what ends a block with "look at interrupts". */
+    u64 (*next_event_insns)(const struct vcpu *vcpu);
     /* The state digest: hashes everything architectural into an FNV-like accumulator. */
     u64 (*digest)(const struct vcpu *vcpu, u64 seed);
     /* One line for "no progress" and crash reports: privilege, last trap. */

@@ -9,6 +9,7 @@
 #include "cpu/riscv64/state.h"
 
 enum riscv_csr_flags {
+    RISCV_CSR_NONE = 0,
     /* Storage with masks and nothing else: no guard, no function, no effect on anything but later
      * reads and traps. Translated code may load offset & read_mask, and store
      * (old & ~write_mask) | (new & write_mask), once the privilege is known to suffice. */

@@ -1,13 +1,19 @@
 /* The architectural state of a RISC-V 64 hart (RV64GC and its privileged architecture).
  *
  * Names are the manual's. A CSR member holds exactly the bits software reads unless its comment
- * says otherwise; views (sstatus, sie, sip, fcsr) have no storage of their own. */
+ * says otherwise; views (sstatus, sie, sip, fcsr) have no storage of their own.
+ *
+ * Left out: the hypervisor and vector extensions, big-endian modes, debug mode and triggers,
+ * NMIs, double traps. */
 #ifndef METIC_CPU_RISCV64_STATE_H
 #define METIC_CPU_RISCV64_STATE_H
 
+#include "cpu/state.h"
 #include "cpu/vcpu.h"
 
 enum { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
+
+enum { RISCV_FRM_RMM = 4 }; /* larger values of frm are reserved */
 
 enum { RISCV_PMP_ENTRIES = 16, RISCV_HPM_COUNTERS = 32, RISCV_CBO_BLOCK_BYTES = 64 };
 
@@ -60,44 +66,84 @@ enum riscv_mode_bits {
     RISCV_MODE_PRIV = 3,          /* current privilege */
     RISCV_MODE_FS = 3 << 2,       /* mstatus.FS: 0 off, 1/2 on but not dirty (normalised to 1), 3 dirty */
     RISCV_MODE_FRM_SLOW = 1 << 4, /* frm is RMM or reserved: dynamic rounding is not a host mode */
-    RISCV_MODE_TRACE = 1 << 5,    /* every instruction reports itself (commit log) */
+    RISCV_MODE_TRACE = VCPU_MODE_TRACE,    /* every instruction reports itself (commit log) */
     RISCV_MODE_FRM_BAD = 1 << 6,  /* frm holds a reserved value: dynamic rounding is illegal */
-    RISCV_MODE_COUNT = 1 << 7,    /* exact deadlines: POLL at every block start (virtual clock) */
+    RISCV_MODE_COUNT = VCPU_MODE_COUNT,    /* exact deadlines: POLL at every block start (virtual clock) */
 };
 
+/* What follows from the saved state or the machine and makes it quick to use. */
+struct riscv64_pmp_range {
+    gpa_t first, last; /* inclusive */
+    u8 cfg;
+};
+
+struct riscv64_cache {
+    /* The RAM region that page tables were last read from. */
+    u8 *ram_host;
+    gpa_t ram_gpa;
+    u64 ram_bytes;
+    /* Active PMP entries, in priority order. */
+    struct riscv64_pmp_range pmp[RISCV_PMP_ENTRIES];
+    unsigned pmp_count;
+    /* Overflows up to this count of instructions have been taken note of; the next comes at.. */
+    u64 overflow_checked_insns;
+    u64 overflow_next_insns; /* ~0: none */
+};
+
+/* All members between `vcpu` and `cache` are saved, without padding (state.c proves it). */
 struct riscv64_state {
     struct vcpu vcpu; /* first: generated code addresses both from one base */
     u64 x[32];        /* x[0] is never written and stays 0 */
     u64 f[32];        /* NaN-boxed images */
 
-    u8 priv;          /* RISCV_U, _S, _M */
-    u8 frm;           /* fcsr.frm as written (0..7); fflags live in vcpu.fpu_flags */
     u64 mstatus;      /* SD is computed on read */
-    u64 misa, mvendorid, marchid, mimpid, mhartid, mconfigptr;
     u64 medeleg, mideleg, mie;
     u64 mip_soft;     /* bits software set: SSIP, STIP, SEIP, LCOFIP */
-    bool stip_timer;  /* Sstc comparator output */
     u64 mtvec, mscratch, mepc, mcause, mtval;
     u64 stvec, sscratch, sepc, scause, stval, satp, senvcfg;
-    u32 scounteren, mcounteren, mcountinhibit, scountovf_unused;
     u64 stimecmp, menvcfg;
-    u64 mstateen[4], sstateen[4];
+    u64 mstateen[4];
     u64 mcyclecfg, minstretcfg;
-    u64 mhpmevent[RISCV_HPM_COUNTERS];   /* [3..31] */
-    /* A running counter holds (value - source); a stopped one its value. See csr.c. */
-    u64 mhpmcounter[RISCV_HPM_COUNTERS]; /* [0] cycle, [2] instret, [3..31] programmable */
-    u8 pmpcfg[RISCV_PMP_ENTRIES];
+    u64 mhpmevent[RISCV_HPM_COUNTERS]; /* [3..31] */
+    /* A running counter holds (value - vcpu.insns); a stopped one its value. See counters.h.
+     * [0] cycle, [2] instret, [3..31] programmable */
+    u64 mhpmcounter[RISCV_HPM_COUNTERS];
     u64 pmpaddr[RISCV_PMP_ENTRIES];
-    u64 tselect, tdata1, tdata2, tdata3; /* no triggers: reads as the manual's "none" */
-    u64 mseccfg;
-    u64 last_trap_pc, last_trap_cause;   /* for describe(); not architectural */
+    u64 last_trap_pc, last_trap_cause; /* for describe(); not architectural */
+    u32 scounteren, mcounteren, mcountinhibit;
+    u32 counters_running;  /* which counters count in the current privilege */
+    u32 counters_filtered; /* which have a privilege filter */
+    u8 priv;               /* RISCV_U, _S, _M */
+    u8 frm;                /* fcsr.frm as written (0..7); fflags live in vcpu.fpu_flags */
+    bool stip_timer;       /* Sstc comparator output */
+    u8 always_zero;
+    u8 pmpcfg[RISCV_PMP_ENTRIES];
+
+    struct riscv64_cache cache;
 };
 
 extern const struct guest riscv64_guest;
 
+/* The saved members, and of the vcpu those that are architectural; offsets from the state. */
+extern const struct state_list riscv64_state_list;
+
+/* After the saved members were loaded: brings caches, mode, TLB selection and timer in line. */
+void riscv64_state_loaded(struct riscv64_state *state);
+
+/* The ISA as firmware and kernels are told: "rv64imafdcb_zicbom_...", the base ("rv64i") and its
+ * extensions one by one (NULL at the end) in canonical order. */
+extern const char riscv64_isa_string[];
+extern const char riscv64_isa_base[];
+extern const char *const riscv64_isa_extensions[];
+
 static inline struct riscv64_state *riscv64_of(struct vcpu *vcpu)
 {
     return (struct riscv64_state *)(void *)vcpu;
+}
+
+static inline const struct riscv64_state *riscv64_of_const(const struct vcpu *vcpu)
+{
+    return (const struct riscv64_state *)(const void *)vcpu;
 }
 
 /* Recomputes vcpu->mode and selects the TLB and fetch spaces after priv, mstatus, satp or frm

@@ -1,0 +1,214 @@
+/* See helpers.def. */
+#include "cpu/riscv64/helpers.h"
+
+#include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/csr_bits.h"
+#include "cpu/riscv64/mmu.h"
+#include "cpu/riscv64/trap.h"
+
+enum { SFENCE_HAS_VA = 1, SFENCE_HAS_ASID = 2 };
+enum { CBO_INVAL = 0 };
+enum { WRS_NTO_WORD = 0x00d00073 };
+
+static u64 illegal(struct vcpu *vcpu, u64 insn)
+{
+    vcpu_raise(vcpu, RISCV_CAUSE_ILLEGAL, insn);
+    return 0;
+}
+
+/* --- control and status registers --- */
+
+static u64 helper_csr_read(struct vcpu *vcpu, u64 number, u64 insn)
+{
+    u64 value;
+    if (!riscv64_csr_read(riscv64_of(vcpu), (unsigned)number, &value)) {
+        return illegal(vcpu, insn);
+    }
+    return value;
+}
+
+static u64 helper_csr_write(struct vcpu *vcpu, u64 number, u64 value, u64 insn)
+{
+    if (!riscv64_csr_write(riscv64_of(vcpu), (unsigned)number, value)) {
+        return illegal(vcpu, insn);
+    }
+    return 0;
+}
+
+static u64 helper_csr_set(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
+{
+    if (!riscv64_csr_modify(riscv64_of(vcpu), (unsigned)number, mask, 0)) {
+        return illegal(vcpu, insn);
+    }
+    return 0;
+}
+
+static u64 helper_csr_clear(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
+{
+    if (!riscv64_csr_modify(riscv64_of(vcpu), (unsigned)number, 0, mask)) {
+        return illegal(vcpu, insn);
+    }
+    return 0;
+}
+
+static u64 helper_fp_dirty(struct vcpu *vcpu)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    riscv64_mstatus_set(state, state->mstatus | MSTATUS_FS);
+    return 0;
+}
+
+/* --- trap returns and waiting --- */
+
+static u64 helper_mret(struct vcpu *vcpu, u64 insn)
+{
+    u64 pc;
+    return riscv64_mret(riscv64_of(vcpu), &pc) ? pc : illegal(vcpu, insn);
+}
+
+static u64 helper_sret(struct vcpu *vcpu, u64 insn)
+{
+    u64 pc;
+    return riscv64_sret(riscv64_of(vcpu), &pc) ? pc : illegal(vcpu, insn);
+}
+
+static bool waits_are_forbidden(const struct riscv64_state *state)
+{
+    return state->priv != RISCV_M && state->mstatus & MSTATUS_TW;
+}
+
+static u64 helper_wfi(struct vcpu *vcpu, u64 insn)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (state->priv == RISCV_U || waits_are_forbidden(state)) {
+        return illegal(vcpu, insn);
+    }
+    if (!riscv64_wake_ready(vcpu)) {
+        vcpu->ops->wait(vcpu);
+    }
+    return 0;
+}
+
+/* A reservation set is not watched from here; the stall may end at any time, so it ends at once. */
+static u64 helper_wrs(struct vcpu *vcpu, u64 insn)
+{
+    if (insn == WRS_NTO_WORD && waits_are_forbidden(riscv64_of(vcpu))) {
+        return illegal(vcpu, insn);
+    }
+    return 0;
+}
+
+static u64 helper_pause(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return 0;
+}
+
+/* --- fences --- */
+
+static u64 helper_sfence_vma(struct vcpu *vcpu, u64 va, u64 asid, u64 flags, u64 insn)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (state->priv == RISCV_U || (state->priv == RISCV_S && state->mstatus & MSTATUS_TVM)) {
+        return illegal(vcpu, insn);
+    }
+    u32 asid_or_any = flags & SFENCE_HAS_ASID ? (u32)asid & SATP_ASID_MASK : TLB_ANY_ASID;
+    if (flags & SFENCE_HAS_VA) {
+        tlb_flush_page(vcpu, va, asid_or_any);
+    } else if (flags & SFENCE_HAS_ASID) {
+        tlb_flush_asid(vcpu, asid_or_any);
+    } else {
+        tlb_flush_all(vcpu);
+    }
+    return 0;
+}
+
+/* Each sinval.vma takes effect at once, so the fences around a series of them order nothing. */
+static u64 helper_sinval_vma(struct vcpu *vcpu, u64 va, u64 asid, u64 flags, u64 insn)
+{
+    return helper_sfence_vma(vcpu, va, asid, flags, insn);
+}
+
+static u64 helper_fence_i(struct vcpu *vcpu)
+{
+    vcpu->ops->code_fence(vcpu);
+    return 0;
+}
+
+/* --- cache blocks (CMO manual) --- */
+
+/* True when menvcfg, and for U senvcfg too, have any bit of the field set. */
+static bool envcfg_permits(const struct riscv64_state *state, u64 field)
+{
+    return state->priv == RISCV_M ||
+           (state->menvcfg & field && (state->priv == RISCV_S || state->senvcfg & field));
+}
+
+static u64 helper_cbo_zero(struct vcpu *vcpu, u64 address, u64 insn)
+{
+    if (!envcfg_permits(riscv64_of(vcpu), ENVCFG_CBZE)) {
+        return illegal(vcpu, insn);
+    }
+    gva_t block = bits_align_down(address, RISCV_CBO_BLOCK_BYTES);
+    for (unsigned i = 0; i < RISCV_CBO_BLOCK_BYTES; i += sizeof(u64)) {
+        if (!vcpu->ops->store(vcpu, block + i, sizeof(u64), 0)) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* There is no cache to manage; what remains are the checks. Permitted where a load or a store is,
+ * and faulting as a store. */
+static u64 helper_cbo_clean_flush_inval(struct vcpu *vcpu, u64 address, u64 kind, u64 insn)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (!envcfg_permits(state, kind == CBO_INVAL ? ENVCFG_CBIE : ENVCFG_CBCFE)) {
+        return illegal(vcpu, insn);
+    }
+    struct guest_translation translation;
+    gva_t block = bits_align_down(address, RISCV_CBO_BLOCK_BYTES);
+    if (riscv64_mmu_walk(state, block, RISCV_CBO_BLOCK_BYTES, VCPU_READ, &translation) != MMU_OK) {
+        riscv64_translate(vcpu, block, RISCV_CBO_BLOCK_BYTES, VCPU_WRITE, &translation);
+    }
+    return 0;
+}
+
+/* --- load-reserved and store-conditional --- */
+
+static u64 helper_lr(struct vcpu *vcpu, u64 address, u64 size_bytes)
+{
+    u64 value;
+    if (address & (size_bytes - 1)) {
+        riscv64_raise_misaligned(vcpu, address, VCPU_READ);
+        return 0;
+    }
+    if (!vcpu->ops->load_reserved(vcpu, address, (unsigned)size_bytes, &value)) {
+        return 0;
+    }
+    return bits_sext(value, 8 * (unsigned)size_bytes);
+}
+
+static u64 helper_sc(struct vcpu *vcpu, u64 address, u64 value, u64 size_bytes)
+{
+    bool stored = false;
+    if (address & (size_bytes - 1)) {
+        riscv64_raise_misaligned(vcpu, address, VCPU_WRITE);
+        return 0;
+    }
+    if (!vcpu->ops->store_conditional(vcpu, address, (unsigned)size_bytes, value, &stored)) {
+        return 0;
+    }
+    return stored ? 0 : 1;
+}
+
+#define HELPER(name_, arg_count_, has_result_, flags_, doc_)         \
+    const struct helper riscv64_helper_##name_ = {                   \
+        .name = #name_,                                              \
+        .fn = (u64(*)(void))(void (*)(void))helper_##name_,          \
+        .arg_count = arg_count_,                                     \
+        .has_result = has_result_,                                   \
+        .flags = flags_,                                             \
+    };
+#include "cpu/riscv64/helpers.def"
+#undef HELPER

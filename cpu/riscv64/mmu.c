@@ -1,0 +1,307 @@
+/* See mmu.h. */
+#include "cpu/riscv64/mmu.h"
+
+#include "cpu/base/bits.h"
+#include "cpu/memory.h"
+#include "cpu/riscv64/csr_bits.h"
+#include "cpu/riscv64/pmp.h"
+
+enum { LEVEL_BITS = 9, PTE_BYTES = 8, NAPOT_PPN = 8, NAPOT_BYTES = 64 * 1024 };
+
+/* One walk: its input, and the leaf that was found. */
+struct walk {
+    struct riscv64_state *state;
+    gva_t gva;
+    enum vcpu_access access;
+    unsigned priv; /* RISCV_U or RISCV_S */
+    unsigned level; /* of the leaf */
+    u64 pte;
+    bool global;
+    u64 *pte_host;
+    gpa_t pte_gpa;
+};
+
+static unsigned pmp_bit(enum vcpu_access access)
+{
+    return access == VCPU_READ ? PMP_R : access == VCPU_WRITE ? PMP_W : PMP_X;
+}
+
+/* Levels of the page table, 0 when satp is Bare. */
+static unsigned satp_levels(u64 satp)
+{
+    unsigned mode = (unsigned)(satp >> SATP_MODE_SHIFT);
+    return mode == SATP_BARE ? 0 : 3 + (mode - SATP_SV39);
+}
+
+static bool is_canonical(gva_t gva, unsigned levels)
+{
+    return bits_sext(gva, PAGE_BITS + LEVEL_BITS * levels) == gva;
+}
+
+/* Makes the RAM region around gpa the cached one; false when gpa is no RAM. */
+static bool ram_window_move(struct riscv64_state *state, gpa_t gpa)
+{
+    const struct memory_region *region = memory_find(state->vcpu.memory, gpa);
+    if (region == NULL || region->kind != MEMORY_RAM) {
+        return false;
+    }
+    state->cache.ram_host = region->host;
+    state->cache.ram_gpa = region->gpa;
+    state->cache.ram_bytes = region->size_bytes;
+    return true;
+}
+
+/* Host address of a page-table entry, or NULL: not RAM or not permitted. RAM is page-aligned, so
+ * the aligned entry is inside when its first byte is. */
+static inline u64 *pte_find(struct riscv64_state *state, gpa_t gpa)
+{
+    struct riscv64_cache *cache = &state->cache;
+    if (UNLIKELY(gpa - cache->ram_gpa >= cache->ram_bytes) && !ram_window_move(state, gpa)) {
+        return NULL;
+    }
+    if (UNLIKELY(!(riscv64_pmp_permits(state, gpa, PTE_BYTES, RISCV_S) & PMP_R))) {
+        return NULL;
+    }
+    return (u64 *)(void *)(cache->ram_host + (gpa - cache->ram_gpa));
+}
+
+/* Reserved bits and encodings of a leaf at `level`. */
+static bool leaf_is_wellformed(const struct riscv64_state *state, u64 pte, unsigned level)
+{
+    u64 ppn = pte >> PTE_PPN_SHIFT & SATP_PPN_MASK;
+    if (pte & PTE_RESERVED) {
+        return false;
+    }
+    if (UNLIKELY(pte & PTE_PBMT) &&
+        ((pte & PTE_PBMT) == PTE_PBMT || !(state->menvcfg & MENVCFG_PBMTE))) {
+        return false;
+    }
+    if (UNLIKELY(pte & PTE_N)) {
+        return level == 0 && (ppn & 0xf) == NAPOT_PPN;
+    }
+    return (ppn & (BIT(LEVEL_BITS * level) - 1)) == 0; /* else a misaligned superpage */
+}
+
+/* The accesses a leaf permits to `priv`, as PTE_R | PTE_W | PTE_X, before A and D. */
+static u64 leaf_permits(const struct riscv64_state *state, u64 pte, unsigned priv)
+{
+    u64 rwx = pte & (PTE_R | PTE_W | PTE_X);
+    if (state->mstatus & MSTATUS_MXR && rwx & PTE_X) {
+        rwx |= PTE_R;
+    }
+    if (priv == RISCV_U) {
+        return pte & PTE_U ? rwx : 0;
+    }
+    if (pte & PTE_U) {
+        return state->mstatus & MSTATUS_SUM ? rwx & ~PTE_X : 0;
+    }
+    return rwx;
+}
+
+static u64 access_pte_bit(enum vcpu_access access)
+{
+    return access == VCPU_READ ? PTE_R : access == VCPU_WRITE ? PTE_W : PTE_X;
+}
+
+/* Descends to the leaf. */
+static enum riscv_mmu_result walk_to_leaf(struct walk *walk)
+{
+    struct riscv64_state *state = walk->state;
+    u64 satp = state->satp;
+    unsigned level = satp_levels(satp);
+    if (UNLIKELY(!is_canonical(walk->gva, level))) {
+        return MMU_PAGE_FAULT;
+    }
+    u64 ppn = satp & SATP_PPN_MASK;
+    walk->global = false;
+    while (level-- > 0) {
+        u64 index = bits_get(walk->gva, PAGE_BITS + LEVEL_BITS * level, LEVEL_BITS);
+        walk->pte_gpa = (ppn << PAGE_BITS) + index * PTE_BYTES;
+        walk->pte_host = pte_find(state, walk->pte_gpa);
+        if (UNLIKELY(walk->pte_host == NULL)) {
+            return MMU_ACCESS_FAULT;
+        }
+        u64 pte = METIC_LE64(__atomic_load_n(walk->pte_host, __ATOMIC_ACQUIRE));
+        if (!(pte & PTE_V) || (pte & (PTE_R | PTE_W)) == PTE_W) {
+            return MMU_PAGE_FAULT;
+        }
+        walk->global |= (pte & PTE_G) != 0;
+        ppn = pte >> PTE_PPN_SHIFT & SATP_PPN_MASK;
+        if (pte & (PTE_R | PTE_X)) {
+            walk->pte = pte;
+            walk->level = level;
+            return leaf_is_wellformed(state, pte, level) ? MMU_OK : MMU_PAGE_FAULT;
+        }
+        if (pte & (PTE_RESERVED | PTE_PBMT | PTE_N | PTE_U | PTE_A | PTE_D)) {
+            return MMU_PAGE_FAULT; /* reserved in a pointer to the next level */
+        }
+    }
+    return MMU_PAGE_FAULT;
+}
+
+/* Sets A (and D for a write) as Svadu does, or faults as Svade does. *again: another hart or a
+ * device changed the entry meanwhile. */
+static enum riscv_mmu_result leaf_mark_used(struct walk *walk, bool *again)
+{
+    struct riscv64_state *state = walk->state;
+    u64 wanted = walk->pte | PTE_A | (walk->access == VCPU_WRITE ? PTE_D : 0);
+    *again = false;
+    if (LIKELY(wanted == walk->pte)) {
+        return MMU_OK;
+    }
+    if (!(state->menvcfg & MENVCFG_ADUE)) {
+        return MMU_PAGE_FAULT;
+    }
+    if (!(riscv64_pmp_permits(state, walk->pte_gpa, PTE_BYTES, RISCV_S) & PMP_W)) {
+        return MMU_ACCESS_FAULT;
+    }
+    u64 expected = METIC_LE64(walk->pte);
+    if (!__atomic_compare_exchange_n(walk->pte_host, &expected, METIC_LE64(wanted), false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        *again = true;
+        return MMU_OK;
+    }
+    memory_note_write(state->vcpu.memory, walk->pte_gpa, PTE_BYTES);
+    walk->pte = wanted;
+    return MMU_OK;
+}
+
+static enum riscv_mmu_result walk_run(struct walk *walk)
+{
+    for (;;) {
+        enum riscv_mmu_result result = walk_to_leaf(walk);
+        if (UNLIKELY(result != MMU_OK)) {
+            return result;
+        }
+        u64 permits = leaf_permits(walk->state, walk->pte, walk->priv);
+        if (UNLIKELY(!(permits & access_pte_bit(walk->access)))) {
+            return MMU_PAGE_FAULT;
+        }
+        bool again;
+        result = leaf_mark_used(walk, &again);
+        if (LIKELY(!again)) {
+            return result;
+        }
+    }
+}
+
+static gpa_t leaf_gpa(gva_t gva, u64 pte, unsigned level, u64 *span_bytes)
+{
+    u64 span = PAGE_BYTES << (LEVEL_BITS * level);
+    if (pte & PTE_N) {
+        span = NAPOT_BYTES;
+    }
+    *span_bytes = span;
+    gpa_t base = (pte >> PTE_PPN_SHIFT & SATP_PPN_MASK) << PAGE_BITS;
+    return (base & ~(span - 1)) | (gva & (span - 1));
+}
+
+/* Checks the physical access and, where it is the same for the whole page, lets it decide on
+ * further accesses too. */
+static enum riscv_mmu_result protect(const struct riscv64_state *state, unsigned size_bytes,
+                                     enum vcpu_access access, unsigned priv,
+                                     struct guest_translation *out)
+{
+    unsigned permits = riscv64_pmp_permits(state, out->gpa, size_bytes, priv);
+    if (UNLIKELY(!(permits & pmp_bit(access)))) {
+        return MMU_ACCESS_FAULT;
+    }
+    out->page_uniform = riscv64_pmp_page_uniform(state, out->gpa);
+    out->readable = out->readable && permits & PMP_R;
+    out->writable = out->writable && permits & PMP_W;
+    return MMU_OK;
+}
+
+static enum riscv_mmu_result translate_bare(struct riscv64_state *state, gva_t gva,
+                                            unsigned size_bytes, enum vcpu_access access,
+                                            unsigned priv, struct guest_translation *out)
+{
+    *out = (struct guest_translation){
+        .gpa = gva,
+        .span_bytes = PAGE_BYTES,
+        .readable = true,
+        .writable = true,
+        .global = true,
+    };
+    return protect(state, size_bytes, access, priv, out);
+}
+
+enum riscv_mmu_result riscv64_mmu_walk(struct riscv64_state *state, gva_t gva, unsigned size_bytes,
+                                       enum vcpu_access access, struct guest_translation *out)
+{
+    unsigned priv = access == VCPU_FETCH ? state->priv : riscv64_data_priv(state);
+    if (priv == RISCV_M || satp_levels(state->satp) == 0) {
+        return translate_bare(state, gva, size_bytes, access, priv, out);
+    }
+    struct walk walk = {.state = state, .gva = gva, .access = access, .priv = priv};
+    enum riscv_mmu_result result = walk_run(&walk);
+    if (UNLIKELY(result != MMU_OK)) {
+        return result;
+    }
+    u64 permits = leaf_permits(state, walk.pte, priv);
+    out->gpa = leaf_gpa(gva, walk.pte, walk.level, &out->span_bytes);
+    out->readable = (permits & PTE_R) != 0;
+    out->writable = permits & PTE_W && walk.pte & PTE_D;
+    out->global = walk.global;
+    out->uncached_io = (walk.pte & PTE_PBMT) != 0;
+    return protect(state, size_bytes, access, priv, out);
+}
+
+bool riscv64_translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
+                       struct guest_translation *out)
+{
+    static const u8 page_fault_cause[] = {
+        [VCPU_READ] = RISCV_CAUSE_LOAD_PAGE,
+        [VCPU_WRITE] = RISCV_CAUSE_STORE_PAGE,
+        [VCPU_FETCH] = RISCV_CAUSE_FETCH_PAGE,
+    };
+    enum riscv_mmu_result result =
+        riscv64_mmu_walk(riscv64_of(vcpu), gva, size_bytes, access, out);
+    if (LIKELY(result == MMU_OK)) {
+        return true;
+    }
+    if (result == MMU_PAGE_FAULT) {
+        vcpu_raise(vcpu, page_fault_cause[access], gva);
+    } else {
+        riscv64_raise_access_fault(vcpu, gva, access);
+    }
+    return false;
+}
+
+/* A debugger sees what supervisor code would, whatever the permissions; machine mode sees
+ * physical memory. */
+bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (riscv64_data_priv(state) == RISCV_M || satp_levels(state->satp) == 0) {
+        *gpa = gva;
+        return true;
+    }
+    struct walk walk = {.state = state, .gva = gva, .access = VCPU_READ, .priv = RISCV_S};
+    if (walk_to_leaf(&walk) != MMU_OK) {
+        return false;
+    }
+    u64 span_bytes;
+    *gpa = leaf_gpa(gva, walk.pte, walk.level, &span_bytes);
+    return true;
+}
+
+void riscv64_raise_access_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
+{
+    static const u8 cause[] = {
+        [VCPU_READ] = RISCV_CAUSE_LOAD_ACCESS,
+        [VCPU_WRITE] = RISCV_CAUSE_STORE_ACCESS,
+        [VCPU_FETCH] = RISCV_CAUSE_FETCH_ACCESS,
+    };
+    vcpu_raise(vcpu, cause[access], gva);
+}
+
+void riscv64_raise_misaligned(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
+{
+    static const u8 cause[] = {
+        [VCPU_READ] = RISCV_CAUSE_LOAD_MISALIGNED,
+        [VCPU_WRITE] = RISCV_CAUSE_STORE_MISALIGNED,
+        [VCPU_FETCH] = RISCV_CAUSE_FETCH_MISALIGNED,
+    };
+    vcpu_raise(vcpu, cause[access], gva);
+}

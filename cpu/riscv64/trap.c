@@ -1,0 +1,184 @@
+/* See trap.h. */
+#include "cpu/riscv64/trap.h"
+
+#include "cpu/riscv64/counters.h"
+#include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/csr_bits.h"
+
+enum { TVEC_MODE = 3, TVEC_VECTORED = 1 };
+
+/* The software-visible state of interrupts: device lines, bits software set, Sstc. */
+u64 riscv64_mip(const struct riscv64_state *state)
+{
+    u64 soft = state->mip_soft;
+    if (state->menvcfg & MENVCFG_STCE) {
+        soft &= ~BIT(RISCV_IRQ_STI);
+        soft |= state->stip_timer ? BIT(RISCV_IRQ_STI) : 0;
+    }
+    u64 lines = atomic_load_explicit(&state->vcpu.irq_lines, memory_order_acquire);
+    return soft | (lines & (RISCV_IRQS_M | RISCV_IRQS_S));
+}
+
+static u64 tvec_target(u64 tvec, u64 cause)
+{
+    u64 base = tvec & ~(u64)TVEC_MODE;
+    if ((tvec & TVEC_MODE) == TVEC_VECTORED && cause & RISCV_CAUSE_INTERRUPT) {
+        return base + 4 * (cause & ~RISCV_CAUSE_INTERRUPT);
+    }
+    return base;
+}
+
+static void enter_supervisor(struct riscv64_state *state, u64 cause, u64 tval)
+{
+    u64 mstatus = state->mstatus & ~(MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_SIE);
+    mstatus |= state->mstatus & MSTATUS_SIE ? MSTATUS_SPIE : 0;
+    mstatus |= state->priv == RISCV_S ? MSTATUS_SPP : 0;
+    state->mstatus = mstatus;
+    state->scause = cause;
+    state->stval = tval;
+    state->sepc = state->vcpu.pc;
+    state->priv = RISCV_S;
+    state->vcpu.pc = tvec_target(state->stvec, cause);
+}
+
+static void enter_machine(struct riscv64_state *state, u64 cause, u64 tval)
+{
+    u64 mstatus = state->mstatus & ~(MSTATUS_MPIE | MSTATUS_MPP | MSTATUS_MIE);
+    mstatus |= state->mstatus & MSTATUS_MIE ? MSTATUS_MPIE : 0;
+    mstatus |= (u64)state->priv << MSTATUS_MPP_SHIFT;
+    state->mstatus = mstatus;
+    state->mcause = cause;
+    state->mtval = tval;
+    state->mepc = state->vcpu.pc;
+    state->priv = RISCV_M;
+    state->vcpu.pc = tvec_target(state->mtvec, cause);
+}
+
+void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval)
+{
+    bool interrupt = (cause & RISCV_CAUSE_INTERRUPT) != 0;
+    u64 number = cause & ~RISCV_CAUSE_INTERRUPT;
+    u64 delegated = interrupt ? state->mideleg : state->medeleg;
+    state->last_trap_pc = state->vcpu.pc;
+    state->last_trap_cause = cause;
+    if (state->priv != RISCV_M && number < 64 && delegated & BIT(number)) {
+        enter_supervisor(state, cause, tval);
+    } else {
+        enter_machine(state, cause, tval);
+    }
+    riscv64_counters_priv_changed(state, state->vcpu.insns);
+    riscv64_mode_update(state);
+}
+
+void riscv64_take_exception(struct vcpu *vcpu)
+{
+    vcpu->exception_pending = 0;
+    riscv64_trap_enter(riscv64_of(vcpu), vcpu->exception_cause, vcpu->exception_value);
+}
+
+/* Interrupts that would be taken now, both destinations together. */
+static u64 deliverable_to_machine(const struct riscv64_state *state, u64 pending)
+{
+    bool enabled = state->priv < RISCV_M || state->mstatus & MSTATUS_MIE;
+    return enabled ? pending & ~state->mideleg : 0;
+}
+
+static u64 deliverable_to_supervisor(const struct riscv64_state *state, u64 pending)
+{
+    bool enabled = state->priv < RISCV_S ||
+                   (state->priv == RISCV_S && state->mstatus & MSTATUS_SIE);
+    return enabled ? pending & state->mideleg : 0;
+}
+
+static u64 pending_and_enabled(struct riscv64_state *state)
+{
+    riscv64_counters_check(state, state->vcpu.insns);
+    return riscv64_mip(state) & state->mie;
+}
+
+bool riscv64_interrupt_ready(struct vcpu *vcpu)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    u64 pending = pending_and_enabled(state);
+    return (deliverable_to_machine(state, pending) | deliverable_to_supervisor(state, pending)) != 0;
+}
+
+bool riscv64_wake_ready(struct vcpu *vcpu)
+{
+    return pending_and_enabled(riscv64_of(vcpu)) != 0;
+}
+
+/* Those for M come first; among each, the manual's fixed order. */
+void riscv64_take_interrupt(struct vcpu *vcpu)
+{
+    static const u8 order[] = {RISCV_IRQ_MEI, RISCV_IRQ_MSI, RISCV_IRQ_MTI,  RISCV_IRQ_SEI,
+                               RISCV_IRQ_SSI, RISCV_IRQ_STI, RISCV_IRQ_LCOFI};
+    struct riscv64_state *state = riscv64_of(vcpu);
+    u64 pending = pending_and_enabled(state);
+    u64 machine = deliverable_to_machine(state, pending);
+    u64 deliverable = machine != 0 ? machine : deliverable_to_supervisor(state, pending);
+    for (unsigned i = 0; i < ARRAY_LEN(order); i++) {
+        if (deliverable & BIT(order[i])) {
+            riscv64_trap_enter(state, RISCV_CAUSE_INTERRUPT | order[i], 0);
+            return;
+        }
+    }
+}
+
+static void returned(struct riscv64_state *state, unsigned priv)
+{
+    state->priv = (u8)priv;
+    if (priv != RISCV_M) {
+        state->mstatus &= ~MSTATUS_MPRV;
+    }
+    riscv64_counters_priv_changed(state, state->vcpu.insns + 1);
+    riscv64_mode_update(state);
+}
+
+bool riscv64_mret(struct riscv64_state *state, u64 *pc)
+{
+    if (state->priv != RISCV_M) {
+        return false;
+    }
+    u64 mstatus = state->mstatus;
+    unsigned priv = (unsigned)(mstatus >> MSTATUS_MPP_SHIFT) & 3;
+    state->mstatus = (mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | MSTATUS_MPIE |
+                     (mstatus & MSTATUS_MPIE ? MSTATUS_MIE : 0);
+    *pc = state->mepc;
+    returned(state, priv);
+    return true;
+}
+
+bool riscv64_sret(struct riscv64_state *state, u64 *pc)
+{
+    u64 mstatus = state->mstatus;
+    if (state->priv == RISCV_U || (state->priv == RISCV_S && mstatus & MSTATUS_TSR)) {
+        return false;
+    }
+    unsigned priv = mstatus & MSTATUS_SPP ? RISCV_S : RISCV_U;
+    state->mstatus = (mstatus & ~(MSTATUS_SIE | MSTATUS_SPP)) | MSTATUS_SPIE |
+                     (mstatus & MSTATUS_SPIE ? MSTATUS_SIE : 0);
+    *pc = state->sepc;
+    returned(state, priv);
+    return true;
+}
+
+void riscv64_stimer_update(struct riscv64_state *state)
+{
+    struct vcpu *vcpu = &state->vcpu;
+    if (!(state->menvcfg & MENVCFG_STCE)) {
+        state->stip_timer = false;
+        vcpu->ops->timer_arm(vcpu, ~(u64)0);
+        return;
+    }
+    state->stip_timer = vcpu->ops->time_ticks(vcpu) >= state->stimecmp;
+    vcpu->ops->timer_arm(vcpu, state->stip_timer ? ~(u64)0 : state->stimecmp);
+}
+
+void riscv64_timer_check(struct vcpu *vcpu)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (state->menvcfg & MENVCFG_STCE && !state->stip_timer) {
+        riscv64_stimer_update(state);
+    }
+}
