@@ -262,7 +262,7 @@ bool memory_load(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_
     return write_range(memory, gpa, buffer, size_bytes, true);
 }
 
-bool memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value)
+bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value)
 {
     struct memory_region *region = memory_find(memory, gpa);
     if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
@@ -279,7 +279,7 @@ bool memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64
     return true;
 }
 
-bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value)
+bool memory_mmio_write_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value)
 {
     struct memory_region *region = memory_find(memory, gpa);
     if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
@@ -303,6 +303,22 @@ bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u6
         break;
     }
     return true;
+}
+
+bool memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value)
+{
+    if (UNLIKELY(memory->tap != NULL)) {
+        return memory->tap(memory->tap_opaque, false, gpa, size_bytes, value);
+    }
+    return memory_mmio_read_untapped(memory, gpa, size_bytes, value);
+}
+
+bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value)
+{
+    if (UNLIKELY(memory->tap != NULL)) {
+        return memory->tap(memory->tap_opaque, true, gpa, size_bytes, &value);
+    }
+    return memory_mmio_write_untapped(memory, gpa, size_bytes, value);
 }
 
 static _Atomic u8 *page_flags_at(const struct memory *memory, gpa_t gpa)

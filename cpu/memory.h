@@ -68,6 +68,10 @@ struct memory {
      * load-reservations on the written bytes are broken. */
     void (*reservation_break)(void *opaque, gpa_t gpa, u64 size_bytes);
     void *reservation_opaque;
+    /* When set, gets every hart access that is not plain RAM instead of the device; lock-step
+     * records and replays here. Same result as memory_mmio_read/_write. */
+    bool (*tap)(void *opaque, bool write, gpa_t gpa, unsigned size_bytes, u64 *value);
+    void *tap_opaque;
 };
 
 void memory_init(struct memory *memory, struct log *log);
@@ -108,6 +112,10 @@ bool memory_load(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_
  * inside one region. Returns false when nothing answers: the caller raises an access fault. */
 bool memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value);
 bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value);
+
+/* The same past the tap. */
+bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value);
+bool memory_mmio_write_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value);
 
 /* Page-flag accessors for RAM/ROM pages; no-ops elsewhere. */
 u8 memory_page_flags(const struct memory *memory, gpa_t gpa);

@@ -28,8 +28,8 @@ struct vcpu_ops {
     void (*timer_arm)(struct vcpu *vcpu, u64 ticks);
     /* fence.i / IC IVAU by this hart: stale translations are dropped before its next block. */
     void (*code_fence)(struct vcpu *vcpu);
-    /* The hart waits for an interrupt: the run loop sleeps until one, or until the given number
-     * of instructions... it may return at once; the guest instruction is then retired. */
+    /* The hart waits for an interrupt: takes note only; the run loop sleeps before the next block,
+     * so the instruction must end its block with LEAVE. */
     void (*wait)(struct vcpu *vcpu);
     /* Unpaired load-reserved/store-conditional, exact between harts (translate/reservation.h).
      * Both return false with an exception pending when the access faults. */
@@ -40,6 +40,11 @@ struct vcpu_ops {
      * helpers that touch memory (cbo.zero, page-table A/D updates go through memory directly). */
     bool (*load)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
     bool (*store)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value);
+    /* Host address of naturally aligned guest RAM that may be both read and written, for an atomic
+     * access by the caller that follows at once; does a store's bookkeeping (code pages,
+     * reservations). NULL with an exception pending (always a store's fault), or NULL with none:
+     * device memory, for which the caller uses load and store. */
+    u8 *(*atomic_host)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
 };
 
 struct vcpu {
@@ -77,15 +82,25 @@ struct vcpu {
     void *ops_opaque;
     unsigned index; /* hart number, 0.. */
     _Atomic bool waiting; /* sleeping in wfi */
+    u64 seen_removals;    /* of the block table, at this hart's last code fence */
+    bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
+    bool wants_wait;      /* ops->wait was called by the current instruction */
+    u64 limit_insns;      /* what deadline goes back to after a kick */
     bool powered_off;
     struct tlb *tlb_state;
+};
+
+/* Block mode bits that belong to the engine; a guest keeps them when it recomputes vcpu->mode. */
+enum {
+    VCPU_MODE_TRACE = 1 << 5, /* blocks of one instruction, for the commit log */
+    VCPU_MODE_COUNT = 1 << 7, /* exact deadlines: a POLL at every block start (virtual clock) */
 };
 
 enum {
     VCPU_REQUEST_IRQ = 1,       /* look at interrupts */
     VCPU_REQUEST_EXCLUSIVE = 2, /* another thread wants the machine still */
     VCPU_REQUEST_STOP = 4,      /* leave engine_run */
-    VCPU_REQUEST_RESET = 8,
+    VCPU_REQUEST_FLUSH_TLB = 8,  /* address translations may be stale */
 };
 
 /* Sets request bits and makes generated code leave at its next poll; wakes a waiting hart. Any

@@ -289,20 +289,32 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
 
 u32 block_link_alloc(struct block_table *table)
 {
-    return table->link_count < BLOCK_MAX_LINKS ? table->link_count++ : 0;
+    if (table->link_count == BLOCK_MAX_LINKS) {
+        return 0;
+    }
+    struct link *link = &table->links[table->link_count];
+    memset(link, 0, sizeof(*link));
+    link->to_gpa = BLOCK_NO_PAGE;
+    return table->link_count++;
 }
 
-void block_link(struct block_table *table, u32 number, struct block *to)
+bool block_link(struct block_table *table, u32 number, struct block *to)
 {
     struct link *link = &table->links[number];
-    if (link->from->dead || to->dead || link->to == to) {
-        return;
+    if (link->from->dead || to->dead) {
+        return false;
     }
-    incoming_remove(table, number);
+    if (link->to != NULL || (link->to_gpa != BLOCK_NO_PAGE && (link->to_gpa != to->gpa ||
+                             link->to_second_page != to->second_page))) {
+        return link->to == to;
+    }
     link->to = to;
+    link->to_gpa = to->gpa;
+    link->to_second_page = to->second_page;
     link->next_incoming = to->incoming;
     to->incoming = number;
     table->patch(table->opaque, link, to);
+    return true;
 }
 
 void block_page_dirty(struct block_table *table, gpa_t gpa_page)

@@ -43,6 +43,8 @@ struct block {
 struct link {
     struct block *from;
     struct block *to;   /* patched to, or NULL */
+    gpa_t to_gpa, to_second_page; /* key of the first block it was patched to: a hart's proof that
+                           the mapping leads there stays true only for the same key */
     s64 target_offset;  /* from pc_page of `from` */
     u32 patch_offset;   /* of the rel32 in the code buffer */
     u32 next_incoming;  /* list of links patched to the same block */
@@ -92,7 +94,8 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
 
 /* Link numbers for a block's exits; 0 when they ran out. */
 u32 block_link_alloc(struct block_table *table);
-void block_link(struct block_table *table, u32 number, struct block *to);
+/* Patches the link to `to`; false when it stays as it is (dead block, or proved for another key). */
+bool block_link(struct block_table *table, u32 number, struct block *to);
 
 /* The page is about to be written by a slow store: starts its shadow. */
 void block_page_dirty(struct block_table *table, gpa_t page);

@@ -14,6 +14,9 @@ struct lower {
     unsigned length_bytes; /* set by the front end after decode */
     const u8 *rest;        /* bytes from this instruction to the end of what may be read */
     unsigned rest_bytes;
+    unsigned max_insns;    /* instructions the block may still take, this one included; 0: any. The
+                              front end opens no lr pair that would not close within them */
+    bool poll_first;       /* append ir_poll(ir, 0) right after the first ir_begin_insn */
     bool ended;            /* a terminator was appended: the block is complete */
     struct { ir_ref address, value; unsigned size_bytes; } open_lr; /* front end's: paired lr */
     u64 front_private[4];

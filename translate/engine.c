@@ -1,0 +1,356 @@
+/* See engine.h: life of an engine and the run loop. */
+#include "translate/engine.h"
+
+#include "cpu/memory.h"
+#include "translate/engine_private.h"
+#include "translate/lockstep.h"
+#include "translate/softmmu.h"
+
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const size_t link_epochs_bytes = sizeof(u32) * BLOCK_MAX_LINKS;
+
+/* --- hooks that cpu/ reaches upward through --- */
+
+static void op_wait(struct vcpu *vcpu)
+{
+    vcpu->wants_wait = true;
+}
+
+static void hook_code_written(void *opaque, gpa_t gpa, u64 size_bytes)
+{
+    struct engine *engine = opaque;
+    pthread_mutex_lock(&engine->lock);
+    for (gpa_t page = gpa & PAGE_MASK; page < gpa + size_bytes; page += PAGE_BYTES) {
+        block_page_remove(&engine->blocks, page);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void hook_reservation_break(void *opaque, gpa_t gpa, u64 size_bytes)
+{
+    engine_reservation_break(opaque, gpa, size_bytes);
+}
+
+/* A ROMD region changed its mode: translations that point into it are stale on every hart. Runs on
+ * a hart inside a device write, or before harts run. */
+static void hook_map_changed(void *opaque)
+{
+    struct engine *engine = opaque;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_TLB);
+    }
+}
+
+void engine_code_store(struct engine *engine, gpa_t gpa)
+{
+    pthread_mutex_lock(&engine->lock);
+    block_page_dirty(&engine->blocks, gpa & PAGE_MASK);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+/* --- life --- */
+
+static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machine_opaque,
+                             struct log *log)
+{
+    struct vcpu *vcpu = aligned_alloc(64, (engine->guest->vcpu_bytes + 63) & ~(size_t)63);
+    CHECK(vcpu != NULL);
+    memset(vcpu, 0, engine->guest->vcpu_bytes);
+    vcpu->guest = engine->guest;
+    vcpu->memory = engine->memory;
+    vcpu->log = log;
+    vcpu->engine = engine;
+    vcpu->ops = &engine->ops;
+    vcpu->ops_opaque = machine_opaque;
+    vcpu->index = index;
+    vcpu->limit_insns = UINT64_MAX;
+    vcpu->deadline = UINT64_MAX;
+    vcpu->mode = engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0;
+    vcpu->link_epochs = mmap(NULL, link_epochs_bytes, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(vcpu->link_epochs != MAP_FAILED);
+    tlb_init(vcpu);
+    vcpu->tlb_state->hostile_entries = engine->options.one_entry_tlb;
+    engine->guest->init(vcpu);
+    engine->guest->reset(vcpu);
+    return vcpu;
+}
+
+static void vcpu_free(struct vcpu *vcpu)
+{
+    if (vcpu->guest->fini != NULL) {
+        vcpu->guest->fini(vcpu);
+    }
+    tlb_fini(vcpu);
+    munmap(vcpu->link_epochs, link_epochs_bytes);
+    free(vcpu);
+}
+
+static void engine_set_ops(struct engine *engine, const struct engine_machine_ops *machine_ops)
+{
+    engine->ops = (struct vcpu_ops){
+        .time_ticks = machine_ops->time_ticks,
+        .timer_arm = machine_ops->timer_arm,
+        .code_fence = pipeline_code_fence,
+        .wait = op_wait,
+        .load_reserved = engine_load_reserved,
+        .store_conditional = engine_store_conditional,
+        .load = softmmu_load,
+        .store = softmmu_store,
+        .atomic_host = softmmu_atomic_host,
+    };
+    struct memory *memory = engine->memory;
+    memory->code_written = hook_code_written;
+    memory->code_written_opaque = engine;
+    memory->reservation_break = hook_reservation_break;
+    memory->reservation_opaque = engine;
+    memory->map_changed = hook_map_changed;
+    memory->map_changed_opaque = engine;
+}
+
+struct engine *engine_new(struct memory *memory, const struct guest *guest, unsigned hart_count,
+                          const struct engine_options *options,
+                          const struct engine_machine_ops *machine_ops, void *machine_opaque,
+                          struct log *log, struct metic_error *error)
+{
+    CHECK(hart_count >= 1 && hart_count <= ENGINE_MAX_HARTS);
+    struct engine *engine = calloc(1, sizeof(*engine));
+    CHECK(engine != NULL);
+    engine->options = *options;
+    if (engine->options.block_insns == 0 ||
+        engine->options.block_insns > ENGINE_DEFAULT_BLOCK_INSNS) {
+        engine->options.block_insns = ENGINE_DEFAULT_BLOCK_INSNS;
+    }
+    if (engine->options.host_features == 0) {
+        engine->options.host_features = HOST_FEATURE_ALL;
+    }
+    engine->guest = guest;
+    engine->memory = memory;
+    engine->perf_map_fd = -1;
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_mutex_init(&engine->exclusive_lock, NULL);
+    pthread_cond_init(&engine->exclusive_cond, NULL);
+    pthread_mutex_init(&engine->reservation_lock, NULL);
+    engine_set_ops(engine, machine_ops);
+    if (!pipeline_init(engine, error)) {
+        engine_free(engine);
+        return NULL;
+    }
+    for (unsigned i = 0; i < hart_count; i++) {
+        engine->vcpus[i] = vcpu_new(engine, i, machine_opaque, log);
+        engine->vcpu_count++;
+    }
+    if (options->kind == ENGINE_BOTH) {
+        engine->lockstep = lockstep_new(engine);
+    }
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        vcpu_free(engine->vcpus[i]);
+    }
+    lockstep_free(engine->lockstep);
+    pipeline_fini(engine);
+    if (engine->perf_map_fd >= 0) {
+        close(engine->perf_map_fd);
+    }
+    engine->memory->code_written = NULL;
+    engine->memory->reservation_break = NULL;
+    engine->memory->map_changed = NULL;
+    pthread_mutex_destroy(&engine->lock);
+    pthread_mutex_destroy(&engine->exclusive_lock);
+    pthread_cond_destroy(&engine->exclusive_cond);
+    pthread_mutex_destroy(&engine->reservation_lock);
+    free(engine);
+}
+
+/* --- the run loop --- */
+
+static void take_exception(struct vcpu *vcpu)
+{
+    engine_reservation_drop(vcpu);
+    vcpu->exception_pending = 0;
+    vcpu->guest->take_exception(vcpu);
+}
+
+/* Sleeps until somebody kicks the hart. */
+static void sleep_until_kicked(struct vcpu *vcpu)
+{
+    engine_run_leave(vcpu->engine);
+    vcpu->engine_running = false;
+    atomic_store(&vcpu->waiting, true);
+    while (atomic_load(&vcpu->requests) == 0) {
+        syscall(SYS_futex, &vcpu->requests, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    }
+    atomic_store(&vcpu->waiting, false);
+    engine_run_enter(vcpu->engine);
+    vcpu->engine_running = true;
+}
+
+/* Lets an exclusive section of somebody else pass. */
+static void yield_to_exclusive(struct vcpu *vcpu)
+{
+    engine_run_leave(vcpu->engine);
+    vcpu->engine_running = false;
+    engine_run_enter(vcpu->engine);
+    vcpu->engine_running = true;
+}
+
+/* Everything a hart looks at between blocks. Returns false when the run loop must end, with *stop
+ * set. The deadline goes back to the limit before requests are read: a kick sets requests first and
+ * the deadline last, so none is lost. */
+static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
+{
+    atomic_store(&vcpu->deadline, vcpu->limit_insns);
+    u32 requests = atomic_exchange(&vcpu->requests, 0);
+    if (requests & VCPU_REQUEST_EXCLUSIVE) {
+        yield_to_exclusive(vcpu);
+    }
+    if (requests & VCPU_REQUEST_FLUSH_TLB) {
+        tlb_flush_all(vcpu);
+    }
+    if (requests & VCPU_REQUEST_STOP) {
+        *stop = ENGINE_STOP_REQUEST;
+        return false;
+    }
+    if (vcpu->insns >= vcpu->limit_insns) {
+        *stop = ENGINE_STOP_LIMIT;
+        return false;
+    }
+    if (requests & VCPU_REQUEST_IRQ) {
+        vcpu->guest->timer_check(vcpu);
+    }
+    if (vcpu->guest->interrupt_ready(vcpu)) {
+        engine_reservation_drop(vcpu);
+        vcpu->wants_wait = false;
+        vcpu->guest->take_interrupt(vcpu);
+    }
+    return true;
+}
+
+/* wfi: true when the hart may go on, false when the caller must return ENGINE_STOP_WAIT. */
+static bool wait_for_interrupt(struct vcpu *vcpu)
+{
+    for (;;) {
+        vcpu->guest->timer_check(vcpu);
+        if (vcpu->guest->wake_ready(vcpu)) {
+            vcpu->wants_wait = false;
+            return true;
+        }
+        if (vcpu->engine->options.exact_deadlines) {
+            return false;
+        }
+        if (atomic_load(&vcpu->requests) != 0) {
+            return true; /* attend first; wants_wait brings us back */
+        }
+        sleep_until_kicked(vcpu);
+    }
+}
+
+/* Enters one block and, in translated code, whatever it is linked to. */
+static enum ir_exit run_block(struct vcpu *vcpu, struct block *block)
+{
+    struct engine *engine = vcpu->engine;
+    vcpu->pc_page = vcpu->pc & PAGE_MASK;
+    switch (engine->options.kind) {
+    case ENGINE_JIT: return engine->host_context.enter(vcpu, block->host);
+    case ENGINE_BOTH: return lockstep_run(engine->lockstep, vcpu, block);
+    default: return ir_interp_run(block->ir, block->ir_count, vcpu);
+    }
+}
+
+/* What the last block left to be done when the next one is known. */
+struct departure {
+    u32 link;       /* unlinked direct exit, or 0 */
+    bool indirect;  /* the jump cache missed */
+};
+
+static void follow(struct vcpu *vcpu, const struct departure *departure, struct block *block)
+{
+    if (vcpu->engine->options.kind != ENGINE_JIT || vcpu->engine->options.no_links) {
+        return;
+    }
+    if (departure->link != 0) {
+        pipeline_link(vcpu, departure->link, block);
+    } else if (departure->indirect) {
+        tlb_jump_insert(vcpu, vcpu->pc, block->host);
+    }
+}
+
+/* A POLL that found its block too long for what is left until the limit. */
+static bool must_step(const struct vcpu *vcpu)
+{
+    return vcpu->engine->options.exact_deadlines &&
+           atomic_load_explicit(&vcpu->requests, memory_order_relaxed) == 0 &&
+           vcpu->insns < vcpu->limit_insns;
+}
+
+static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
+{
+    struct block *block = NULL;
+    switch (pipeline_find(vcpu, &block)) {
+    case PIPELINE_RAISED: return IR_EXIT_RAISED;
+    case PIPELINE_ONCE: return pipeline_run_once(vcpu, 1);
+    case PIPELINE_BLOCK: break;
+    }
+    follow(vcpu, departure, block);
+    vcpu->exit_request = 0;
+    enum ir_exit exit = run_block(vcpu, block);
+    if (exit == IR_EXIT_POLL && must_step(vcpu)) {
+        u64 left = vcpu->limit_insns - vcpu->insns;
+        exit = pipeline_run_once(vcpu, left > 64 ? 64 : (unsigned)left);
+    }
+    return exit;
+}
+
+static enum engine_stop run_loop(struct vcpu *vcpu)
+{
+    enum engine_stop stop = ENGINE_STOP_REQUEST;
+    struct departure departure = { 0 };
+    bool look = true;
+    for (;;) {
+        if (look || atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <= vcpu->insns) {
+            departure = (struct departure){ 0 };
+            if (!attend(vcpu, &stop)) {
+                return stop;
+            }
+            if (vcpu->wants_wait && !wait_for_interrupt(vcpu)) {
+                return ENGINE_STOP_WAIT;
+            }
+            look = vcpu->wants_wait;
+            if (look) {
+                continue;
+            }
+        }
+        enum ir_exit exit = advance(vcpu, &departure);
+        departure = (struct departure){ 0 };
+        switch (exit) {
+        case IR_EXIT_JUMP: departure.link = vcpu->exit_request; break;
+        case IR_EXIT_IND: departure.indirect = true; break;
+        case IR_EXIT_LEAVE: look = true; break;
+        case IR_EXIT_POLL: look = true; break;
+        case IR_EXIT_RAISED: take_exception(vcpu); break;
+        }
+    }
+}
+
+enum engine_stop engine_run(struct vcpu *vcpu)
+{
+    engine_run_enter(vcpu->engine);
+    vcpu->engine_running = true;
+    enum engine_stop stop = run_loop(vcpu);
+    vcpu->engine_running = false;
+    engine_run_leave(vcpu->engine);
+    return stop;
+}

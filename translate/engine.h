@@ -1,0 +1,123 @@
+/* Runs guest code: finds or makes the block for a pc and runs it, until somebody wants attention.
+ *
+ * One engine serves all harts of a machine: one code buffer, one block table, one lock for making
+ * and removing blocks. Running translated code takes no lock.
+ *
+ * Exclusive sections. Whoever must change what running harts rely on (all blocks go, all TLBs lose
+ * write entries) calls engine_exclusive_begin: every other hart is kicked and the call returns when
+ * none of them runs guest code; they go on after engine_exclusive_end. A hart asleep in wfi does
+ * not run. The caller may be a hart (inside a helper) or any other thread; it must not hold the
+ * engine's lock. */
+#ifndef METIC_TRANSLATE_ENGINE_H
+#define METIC_TRANSLATE_ENGINE_H
+
+#include "cpu/guest.h"
+#include "translate/block.h"
+#include "translate/codebuf.h"
+#include "translate/front.h"
+#include "translate/host.h"
+#include <pthread.h>
+
+enum engine_kind { ENGINE_INTERP, ENGINE_JIT, ENGINE_BOTH };
+
+enum { ENGINE_MAX_HARTS = 64, ENGINE_DEFAULT_BLOCK_INSNS = 64 };
+
+struct engine_options {
+    enum engine_kind kind;
+    size_t code_bytes;       /* code buffer; 0: default */
+    unsigned block_insns;    /* longest block; 0: default. 1 is a hostile mode */
+    u32 host_features;       /* mask of enum host_feature to allow; 0: all */
+    bool no_links;           /* hostile mode: every block ends in the engine */
+    bool one_entry_tlb;      /* hostile mode */
+    bool verify;             /* ir_verify on every block */
+    bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */
+};
+
+struct engine_stats {
+    u64 blocks, guest_insns, host_bytes, flushes, interp_once, translate_ns;
+};
+
+struct lockstep;
+
+struct engine {
+    struct engine_options options;
+    const struct guest *guest;
+    const struct front *front;
+    const struct host *host; /* NULL when only interpreting */
+    struct memory *memory;
+    struct vcpu *vcpus[ENGINE_MAX_HARTS];
+    unsigned vcpu_count;
+    struct vcpu_ops ops;
+
+    pthread_mutex_t lock; /* everything below up to the next comment */
+    struct codebuf code;
+    struct host_context host_context;
+    struct block_table blocks;
+    struct ir *ir;
+    void *host_scratch;
+    struct engine_stats stats;
+    int perf_map_fd;
+
+    pthread_mutex_t exclusive_lock; /* the exclusive-section state */
+    pthread_cond_t exclusive_cond;
+    unsigned running;
+    unsigned exclusive_waiters;
+    bool exclusive_active;
+
+    pthread_mutex_t reservation_lock;
+    struct reservation {
+        bool active;
+        gpa_t gpa;
+        u8 size_bytes;
+    } reservations[ENGINE_MAX_HARTS];
+    _Atomic u32 reservation_count;
+
+    struct lockstep *lockstep; /* ENGINE_BOTH */
+};
+
+/* What the machine provides of struct vcpu_ops. */
+struct engine_machine_ops {
+    u64 (*time_ticks)(struct vcpu *vcpu);
+    void (*timer_arm)(struct vcpu *vcpu, u64 ticks);
+};
+
+/* Makes the harts too (guest->init and reset are called). NULL with a reason. `memory` must have
+ * its regions before harts run, and outlives the engine. */
+struct engine *engine_new(struct memory *memory, const struct guest *guest, unsigned hart_count,
+                          const struct engine_options *options,
+                          const struct engine_machine_ops *machine_ops, void *machine_opaque,
+                          struct log *log, struct metic_error *error);
+void engine_free(struct engine *engine);
+
+enum engine_stop {
+    ENGINE_STOP_REQUEST, /* VCPU_REQUEST_STOP */
+    ENGINE_STOP_LIMIT,   /* vcpu->insns reached vcpu->limit_insns */
+    ENGINE_STOP_WAIT,    /* wfi with nothing pending, and the engine may not sleep */
+};
+
+/* Runs the hart on the calling thread. With exact_deadlines it never sleeps (ENGINE_STOP_WAIT) and
+ * stops exactly at the limit; otherwise it stops at the first poll after it. */
+enum engine_stop engine_run(struct vcpu *vcpu);
+
+void engine_exclusive_begin(struct engine *engine, struct vcpu *self);
+void engine_exclusive_end(struct engine *engine, struct vcpu *self);
+
+/* --- for softmmu.c --- */
+/* A store is about to hit a clean code page. */
+void engine_code_store(struct engine *engine, gpa_t gpa);
+/* A store to a page with a reservation: breaks those on the bytes, then stores. Always true. */
+bool engine_reserved_store(struct engine *engine, gpa_t gpa, u8 *host, unsigned size_bytes,
+                           u64 value);
+void engine_reservation_break(struct engine *engine, gpa_t gpa, u64 size_bytes);
+
+/* --- for reservation.c, lockstep.c --- */
+bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
+bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
+                              bool *stored);
+void engine_reservation_drop(struct vcpu *vcpu);
+
+/* The block at vcpu->pc, made when missing; NULL when fetching raised an exception or the code
+ * cannot be cached (then *once is set and the instruction's IR is in vcpu's one-shot buffer). */
+struct block *engine_find(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,484 @@
+/* From a guest pc to a block: fetch, decode, lower, (verify), optimise, compile, publish, link.
+ *
+ * The engine's lock is held from the second look-up of a block to its publication; the IR builder,
+ * the host's scratch memory and the code buffer are shared by all harts under it. */
+#include "cpu/memory.h"
+#include "translate/engine.h"
+#include "translate/engine_private.h"
+#include "translate/opt/dead.h"
+#include "translate/softmmu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_CODE_BYTES = 64 << 20,
+    SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
+    MAX_EXITS = 2 * ENGINE_DEFAULT_BLOCK_INSNS,
+    ONCE_MAX_IR = 512,
+};
+
+/* The guest bytes a block is made from: a snapshot, since another hart may be writing them. */
+struct source {
+    gpa_t gpa;
+    gpa_t second_page;
+    u32 offset;         /* of the first byte in its page */
+    unsigned bytes;     /* in the snapshot; an instruction may need more than there are */
+    u8 data[SOURCE_MAX_BYTES];
+};
+
+/* --- fetch --- */
+
+/* The physical page behind a virtual one for fetching. Sets *uniform false when physical
+ * protection differs inside the page: nothing about it may be cached then. */
+static bool fetch_page(struct vcpu *vcpu, gva_t gva, gpa_t *page, bool *uniform)
+{
+    if (tlb_fetch_find(vcpu, gva & PAGE_MASK, page)) {
+        return true;
+    }
+    struct guest_translation found = { 0 };
+    if (!vcpu->guest->translate(vcpu, gva, 2, VCPU_FETCH, &found)) {
+        return false;
+    }
+    *page = found.gpa & PAGE_MASK;
+    if (memory_host(vcpu->memory, *page, PAGE_BYTES) == NULL) {
+        vcpu->guest->raise_access_fault(vcpu, gva, VCPU_FETCH);
+        return false;
+    }
+    if (found.page_uniform) {
+        tlb_fetch_insert(vcpu, gva & PAGE_MASK, *page, found.span_bytes, found.global);
+    } else {
+        *uniform = false;
+    }
+    return true;
+}
+
+/* True when the instruction at the last two bytes of a page is longer than they are. */
+static bool straddles(const struct engine *engine, u32 offset, const u8 *bytes)
+{
+    if (offset != PAGE_BYTES - 2) {
+        return false;
+    }
+    char text[8];
+    return engine->guest->disassemble(0, bytes, 2, text, sizeof(text)) > 2;
+}
+
+struct fetched {
+    gpa_t gpa, second_page;
+    bool uniform;
+};
+
+static bool fetch(struct vcpu *vcpu, struct fetched *fetched)
+{
+    gva_t pc = vcpu->pc;
+    gpa_t page;
+    fetched->uniform = true;
+    fetched->second_page = BLOCK_NO_PAGE;
+    if (!fetch_page(vcpu, pc, &page, &fetched->uniform)) {
+        return false;
+    }
+    fetched->gpa = page | (pc & PAGE_OFFSET_MASK);
+    const u8 *bytes = memory_host(vcpu->memory, fetched->gpa, 2);
+    if (bytes == NULL) {
+        vcpu->guest->raise_access_fault(vcpu, pc, VCPU_FETCH);
+        return false;
+    }
+    if (straddles(vcpu->engine, (u32)(pc & PAGE_OFFSET_MASK), bytes)) {
+        return fetch_page(vcpu, pc + 2, &fetched->second_page, &fetched->uniform);
+    }
+    return true;
+}
+
+static void source_read(const struct engine *engine, const struct fetched *fetched,
+                        struct source *source)
+{
+    source->gpa = fetched->gpa;
+    source->second_page = fetched->second_page;
+    source->offset = (u32)(fetched->gpa & PAGE_OFFSET_MASK);
+    if (fetched->second_page != BLOCK_NO_PAGE) {
+        memcpy(source->data, memory_host(engine->memory, fetched->gpa, 2), 2);
+        memcpy(source->data + 2, memory_host(engine->memory, fetched->second_page, 2), 2);
+        source->bytes = 4;
+        return;
+    }
+    source->bytes = (unsigned)PAGE_BYTES - source->offset;
+    if (source->bytes > SOURCE_MAX_BYTES) {
+        source->bytes = SOURCE_MAX_BYTES;
+    }
+    memcpy(source->data, memory_host(engine->memory, fetched->gpa, source->bytes), source->bytes);
+}
+
+/* --- lower --- */
+
+struct lowered {
+    unsigned bytes, insns;
+    bool polls; /* begins with a POLL */
+};
+
+/* Fills engine->ir with at most max_insns instructions (more only to finish an lr/sc pair). */
+static struct lowered lower_block(struct engine *engine, const struct source *source, u32 mode,
+                                  unsigned max_insns)
+{
+    struct lowered done = { 0 };
+    struct lower l = {
+        .ir = engine->ir, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0
+    };
+    l.open_lr.value = IR_REF_NONE;
+    ir_reset(engine->ir, engine->guest);
+    if (engine->front->begin != NULL) {
+        engine->front->begin(&l);
+    }
+    for (;;) {
+        l.offset = source->offset + done.bytes;
+        l.rest = source->data + done.bytes;
+        l.rest_bytes = source->bytes - done.bytes;
+        unsigned length = engine->front->lower_insn(&l);
+        if (length == 0) {
+            break; /* the page (or the snapshot) ends inside this instruction */
+        }
+        done.bytes += length;
+        done.insns++;
+        if (l.ended || engine->ir->overflow) {
+            return done;
+        }
+        bool cut = done.insns >= max_insns && l.open_lr.value == IR_REF_NONE;
+        if (cut || done.bytes == source->bytes) {
+            break;
+        }
+    }
+    CHECK(done.insns > 0);
+    ir_jump(engine->ir, (s64)(source->offset + done.bytes));
+    return done;
+}
+
+/* Tells the POLL at the start of an exact-deadline block how long the block became. */
+static void set_poll(struct ir *ir, unsigned insns)
+{
+    for (unsigned i = 0; i < ir->count; i++) {
+        if (ir->insns[i].op == IR_POLL) {
+            ir->insns[i].imm = insns;
+            return;
+        }
+    }
+}
+
+static void check_ir(const struct engine *engine, const struct ir *ir)
+{
+    char why[256];
+    if (engine->options.verify && !ir_verify(ir, why, sizeof(why))) {
+        char text[256];
+        fprintf(stderr, "metic: ill-formed IR: %s\n", why);
+        for (unsigned i = 0; i < ir->count; i++) {
+            ir_print_insn(ir, i, text, sizeof(text));
+            fprintf(stderr, "  %s\n", text);
+        }
+        CHECK(!"IR is well-formed");
+    }
+}
+
+/* Lowers and optimises; cuts the block shorter until it fits the IR array. */
+static struct lowered make_ir(struct engine *engine, const struct source *source, u32 mode,
+                              unsigned max_insns)
+{
+    struct lowered done = lower_block(engine, source, mode, max_insns);
+    while (engine->ir->overflow) {
+        CHECK(done.insns > 1);
+        done = lower_block(engine, source, mode, done.insns / 2);
+    }
+    set_poll(engine->ir, done.insns);
+    check_ir(engine, engine->ir);
+    opt_dead(engine->ir);
+    check_ir(engine, engine->ir);
+    return done;
+}
+
+/* --- compile --- */
+
+static u32 alloc_link(void *opaque)
+{
+    struct engine *engine = opaque;
+    return block_link_alloc(&engine->blocks);
+}
+
+static void record_links(struct engine *engine, struct block *block, const struct host_exit *exits,
+                         unsigned count)
+{
+    u32 code_offset = (u32)(block->host - engine->code.exec);
+    block->first_link = count > 0 ? exits[0].id : 0;
+    block->link_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct link *link = &engine->blocks.links[exits[i].id];
+        link->from = block;
+        link->target_offset = exits[i].target_offset;
+        link->patch_offset = code_offset + exits[i].patch_offset;
+        link->stub_offset = code_offset + exits[i].unlinked_offset;
+        link->cross_page = exits[i].cross_page;
+    }
+}
+
+/* Called by block.c under the lock. */
+static void patch_link(void *opaque, struct link *link, struct block *to)
+{
+    struct engine *engine = opaque;
+    if (engine->host == NULL) {
+        return;
+    }
+    const u8 *exec = engine->code.exec + link->patch_offset;
+    const u8 *target = to != NULL ? to->host : engine->code.exec + link->stub_offset;
+    engine->host->patch_link(engine->code.write + link->patch_offset, exec, target);
+}
+
+static void perf_map_add(struct engine *engine, const struct block *block)
+{
+    if (engine->perf_map_fd >= 0) {
+        dprintf(engine->perf_map_fd, "%llx %x guest_%llx\n",
+                (unsigned long long)(uintptr_t)block->host, block->host_bytes,
+                (unsigned long long)block->gpa);
+    }
+}
+
+/* Compiles engine->ir for `block`. */
+static enum host_status compile(struct engine *engine, struct block *block)
+{
+    struct host_exit exits[MAX_EXITS];
+    struct codebuf *code = &engine->code;
+    struct host_request request = {
+        .context = &engine->host_context,
+        .ir = engine->ir,
+        .write = code->write + code->used_bytes,
+        .exec = code->exec + code->used_bytes,
+        .room_bytes = codebuf_room(code),
+        .flags = HOST_DYN_ROUNDING | (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
+                 (engine->options.no_links ? HOST_NO_SELF_LINK : 0u),
+        .scratch = engine->host_scratch,
+        .alloc_link = alloc_link,
+        .opaque = engine,
+        .exits = exits,
+        .exits_max = MAX_EXITS,
+    };
+    if (engine->blocks.link_count + MAX_EXITS >= BLOCK_MAX_LINKS) {
+        return HOST_NO_ROOM;
+    }
+    struct host_result result;
+    enum host_status status = engine->host->compile(&request, &result);
+    if (status != HOST_OK) {
+        return status;
+    }
+    block->host = request.exec + result.entry_offset;
+    block->host_bytes = (u32)result.code_bytes;
+    /* Exits are relative to the first code byte, which the entry may follow. */
+    const u8 *entry = block->host;
+    block->host = request.exec;
+    record_links(engine, block, exits, result.exit_count);
+    block->host = entry;
+    codebuf_commit(code, result.code_bytes);
+    engine->stats.host_bytes += result.code_bytes;
+    perf_map_add(engine, block);
+    return HOST_OK;
+}
+
+/* The pipeline. Lock held. NULL when the code buffer is full. */
+static struct block *make_block(struct engine *engine, const struct fetched *fetched, u32 mode)
+{
+    struct source source;
+    source_read(engine, fetched, &source);
+    struct block *block = block_new(&engine->blocks);
+    block->gpa = fetched->gpa;
+    block->second_page = fetched->second_page;
+    block->mode = mode;
+    unsigned max_insns = engine->options.block_insns;
+    for (;;) {
+        struct lowered done = make_ir(engine, &source, mode, max_insns);
+        block->length_bytes = (u16)done.bytes;
+        block->insn_count = (u16)done.insns;
+        if (engine->options.kind == ENGINE_INTERP) {
+            break;
+        }
+        enum host_status status = compile(engine, block);
+        if (status == HOST_OK) {
+            break;
+        }
+        if (status == HOST_NO_ROOM) {
+            return NULL;
+        }
+        CHECK(done.insns > 1);
+        max_insns = done.insns / 2;
+    }
+    if (engine->options.kind != ENGINE_JIT) {
+        block->ir_count = engine->ir->count;
+        block->ir = block_alloc(&engine->blocks, block->ir_count * sizeof(*block->ir));
+        memcpy(block->ir, engine->ir->insns, block->ir_count * sizeof(*block->ir));
+    }
+    block_insert(&engine->blocks, block, source.data);
+    engine->stats.blocks++;
+    engine->stats.guest_insns += block->insn_count;
+    return block;
+}
+
+/* --- eviction --- */
+
+/* Everything goes at once. Other harts are stopped; none is inside translated code. */
+static void flush_all(struct vcpu *vcpu)
+{
+    struct engine *engine = vcpu->engine;
+    engine_exclusive_begin(engine, vcpu);
+    pthread_mutex_lock(&engine->lock);
+    block_table_clear(&engine->blocks);
+    codebuf_clear(&engine->code);
+    engine->stats.flushes++;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        /* New epochs, too: links are numbered anew and old proofs must not be taken for theirs. */
+        tlb_flush_jumps(engine->vcpus[i]);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    engine_exclusive_end(engine, vcpu);
+}
+
+/* --- the pipeline's doors --- */
+
+enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
+{
+    struct engine *engine = vcpu->engine;
+    struct fetched fetched;
+    if (!fetch(vcpu, &fetched)) {
+        return PIPELINE_RAISED;
+    }
+    if (!fetched.uniform) {
+        return PIPELINE_ONCE;
+    }
+    for (;;) {
+        struct block *block =
+            block_find(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page);
+        if (LIKELY(block != NULL)) {
+            *found = block;
+            return PIPELINE_BLOCK;
+        }
+        pthread_mutex_lock(&engine->lock);
+        block = block_find(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page);
+        if (block == NULL) {
+            block = make_block(engine, &fetched, vcpu->mode);
+        }
+        pthread_mutex_unlock(&engine->lock);
+        if (block != NULL) {
+            *found = block;
+            return PIPELINE_BLOCK;
+        }
+        flush_all(vcpu);
+    }
+}
+
+enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
+{
+    struct engine *engine = vcpu->engine;
+    struct fetched fetched;
+    if (!fetch(vcpu, &fetched)) {
+        return IR_EXIT_RAISED;
+    }
+    struct source source;
+    struct ir_insn insns[ONCE_MAX_IR];
+    source_read(engine, &fetched, &source);
+    pthread_mutex_lock(&engine->lock);
+    u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
+    unsigned limit = fetched.uniform && max_insns < 8 ? max_insns : 1;
+    make_ir(engine, &source, mode, limit);
+    unsigned count = engine->ir->count;
+    CHECK(count <= ONCE_MAX_IR);
+    memcpy(insns, engine->ir->insns, count * sizeof(insns[0]));
+    engine->stats.interp_once++;
+    pthread_mutex_unlock(&engine->lock);
+    vcpu->pc_page = vcpu->pc & PAGE_MASK;
+    return ir_interp_run(insns, count, vcpu);
+}
+
+void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
+{
+    struct engine *engine = vcpu->engine;
+    if (engine->options.no_links) {
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    struct link *link = &engine->blocks.links[number];
+    /* A straddling target's second page is not implied by this page: only a guarded link may go
+     * there. */
+    bool allowed = number < engine->blocks.link_count && link->from != NULL &&
+                   (link->cross_page || to->second_page == BLOCK_NO_PAGE);
+    if (allowed && block_link(&engine->blocks, number, to) && link->cross_page) {
+        vcpu->link_epochs[number] = vcpu->link_epoch;
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void pipeline_code_fence(struct vcpu *vcpu)
+{
+    struct engine *engine = vcpu->engine;
+    enum { MAX_COMPARED_PAGES = 32 };
+    pthread_mutex_lock(&engine->lock);
+    block_fence(&engine->blocks);
+    u64 removals = engine->blocks.removals;
+    bool many = engine->blocks.dirty_count > MAX_COMPARED_PAGES;
+    pthread_mutex_unlock(&engine->lock);
+    if (vcpu->seen_removals != removals) {
+        vcpu->seen_removals = removals;
+        tlb_flush_jumps(vcpu);
+    }
+    if (many) {
+        engine_exclusive_begin(engine, vcpu);
+        pthread_mutex_lock(&engine->lock);
+        block_fence(&engine->blocks);
+        block_pages_clean(&engine->blocks);
+        for (unsigned i = 0; i < engine->vcpu_count; i++) {
+            tlb_flush_writes(engine->vcpus[i]);
+        }
+        pthread_mutex_unlock(&engine->lock);
+        engine_exclusive_end(engine, vcpu);
+        tlb_flush_jumps(vcpu);
+    }
+}
+
+/* --- life --- */
+
+bool pipeline_init(struct engine *engine, struct metic_error *error)
+{
+    if (!block_table_init(&engine->blocks, engine->memory)) {
+        return error_set(error, NULL, "the host has no memory for the block table");
+    }
+    engine->blocks.patch = patch_link;
+    engine->blocks.opaque = engine;
+    engine->ir = malloc(sizeof(*engine->ir));
+    CHECK(engine->ir != NULL);
+    engine->front = front_find(engine->guest);
+    CHECK(engine->front != NULL);
+    if (engine->options.kind == ENGINE_INTERP) {
+        return true;
+    }
+    engine->host = host_find();
+    if (engine->host == NULL) {
+        return error_set(error, "use --engine interp",
+                         "there is no translator for this host's processor");
+    }
+    size_t code_bytes = engine->options.code_bytes != 0 ? engine->options.code_bytes
+                                                        : (size_t)DEFAULT_CODE_BYTES;
+    if (!codebuf_init(&engine->code, code_bytes, error)) {
+        return false;
+    }
+    engine->host_scratch = aligned_alloc(16, (engine->host->scratch_bytes + 15) & ~(size_t)15);
+    CHECK(engine->host_scratch != NULL);
+    if (!engine->host->init(&engine->host_context, engine->guest, &softmmu_slow,
+                            engine->options.host_features, engine->code.write, engine->code.exec,
+                            codebuf_room(&engine->code))) {
+        return error_set(error, "use --engine interp, or a larger --code-cache",
+                         "the translator cannot start on this host");
+    }
+    codebuf_commit(&engine->code, engine->host_context.used_bytes);
+    codebuf_keep(&engine->code);
+    return true;
+}
+
+void pipeline_fini(struct engine *engine)
+{
+    block_table_fini(&engine->blocks);
+    codebuf_fini(&engine->code);
+    free(engine->host_scratch);
+    free(engine->ir);
+}

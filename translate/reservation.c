@@ -1,0 +1,170 @@
+/* Load-reserved and store-conditional that are not a simple loop inside one block.
+ *
+ * The front end turns the usual lr ... sc loop, with no other memory access in between, into a
+ * load and a compare-and-swap: there it is exact, because the load may be thought to happen
+ * at the moment of the swap. Everything else comes here, where a value compare would be fooled by
+ * A-B-A. The reserved page is watched: no hart may hold a fast write entry for it while the
+ * reservation lives, so every store to it takes the slow path and breaks what it touches. Setting
+ * up the watch needs an exclusive section; that is slow, and rare.
+ *
+ * Reservations are compared by bytes inside one naturally aligned 64-byte set, as the manual's
+ * reservation set allows (unprivileged manual, "Zalrsc"). */
+#include "cpu/memory.h"
+#include "translate/engine.h"
+#include "translate/lockstep.h"
+#include "translate/softmmu.h"
+
+enum { RESERVATION_SET_BYTES = 64 };
+
+static gpa_t set_of(gpa_t gpa)
+{
+    return gpa & ~(gpa_t)(RESERVATION_SET_BYTES - 1);
+}
+
+static bool page_is_reserved(const struct engine *engine, gpa_t page)
+{
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        if (engine->reservations[i].active && (engine->reservations[i].gpa & PAGE_MASK) == page) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Called with the lock held. */
+static void cancel(struct engine *engine, unsigned index)
+{
+    struct reservation *reservation = &engine->reservations[index];
+    if (!reservation->active) {
+        return;
+    }
+    reservation->active = false;
+    atomic_fetch_sub(&engine->reservation_count, 1);
+    gpa_t page = reservation->gpa & PAGE_MASK;
+    if (!page_is_reserved(engine, page)) {
+        memory_page_clear(engine->memory, page, MEMORY_PAGE_RESERVED);
+    }
+}
+
+static void break_sets(struct engine *engine, gpa_t gpa, u64 size_bytes)
+{
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        const struct reservation *reservation = &engine->reservations[i];
+        if (reservation->active && set_of(gpa) <= set_of(reservation->gpa) &&
+            gpa + size_bytes > set_of(reservation->gpa)) {
+            cancel(engine, i);
+        }
+    }
+}
+
+void engine_reservation_break(struct engine *engine, gpa_t gpa, u64 size_bytes)
+{
+    pthread_mutex_lock(&engine->reservation_lock);
+    break_sets(engine, gpa, size_bytes);
+    pthread_mutex_unlock(&engine->reservation_lock);
+}
+
+bool engine_reserved_store(struct engine *engine, gpa_t gpa, u8 *host, unsigned size_bytes,
+                           u64 value)
+{
+    pthread_mutex_lock(&engine->reservation_lock);
+    break_sets(engine, gpa, size_bytes);
+    st_le(host, value, size_bytes);
+    pthread_mutex_unlock(&engine->reservation_lock);
+    return true;
+}
+
+void engine_reservation_drop(struct vcpu *vcpu)
+{
+    struct engine *engine = vcpu->engine;
+    if (atomic_load_explicit(&engine->reservation_count, memory_order_relaxed) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&engine->reservation_lock);
+    cancel(engine, vcpu->index);
+    pthread_mutex_unlock(&engine->reservation_lock);
+}
+
+/* The physical address behind a reservation's virtual one; raises like the access. Reserved
+ * addresses must be RAM: PMAs without reservability fault. */
+static bool locate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
+                   gpa_t *gpa)
+{
+    if (gva & (size_bytes - 1)) {
+        vcpu->guest->raise_misaligned(vcpu, gva, access);
+        return false;
+    }
+    struct guest_translation found = { 0 };
+    if (!vcpu->guest->translate(vcpu, gva, size_bytes, access, &found)) {
+        return false;
+    }
+    const struct memory_region *region = memory_find(vcpu->memory, found.gpa);
+    if (region == NULL || region->kind != MEMORY_RAM) {
+        vcpu->guest->raise_access_fault(vcpu, gva, access);
+        return false;
+    }
+    *gpa = found.gpa;
+    return true;
+}
+
+/* Takes every write entry for the page away from all harts; then no store goes unseen. */
+static void watch_page(struct vcpu *vcpu, gpa_t page)
+{
+    struct engine *engine = vcpu->engine;
+    if (engine->vcpu_count == 1) {
+        memory_page_set(engine->memory, page, MEMORY_PAGE_RESERVED);
+        return; /* only DMA can break it, and DMA looks at the flag */
+    }
+    engine_exclusive_begin(engine, vcpu);
+    memory_page_set(engine->memory, page, MEMORY_PAGE_RESERVED);
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        tlb_flush_writes(engine->vcpus[i]);
+    }
+    engine_exclusive_end(engine, vcpu);
+}
+
+bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+{
+    struct engine *engine = vcpu->engine;
+    gpa_t gpa;
+    engine_reservation_drop(vcpu);
+    if (!locate(vcpu, gva, size_bytes, VCPU_READ, &gpa)) {
+        return false;
+    }
+    pthread_mutex_lock(&engine->reservation_lock);
+    engine->reservations[vcpu->index] = (struct reservation){
+        .active = true, .gpa = gpa, .size_bytes = (u8)size_bytes
+    };
+    atomic_fetch_add(&engine->reservation_count, 1);
+    pthread_mutex_unlock(&engine->reservation_lock);
+    watch_page(vcpu, gpa & PAGE_MASK);
+    return softmmu_load(vcpu, gva, size_bytes, value);
+}
+
+bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
+                              bool *stored)
+{
+    struct engine *engine = vcpu->engine;
+    struct reservation *mine = &engine->reservations[vcpu->index];
+    gpa_t gpa;
+    *stored = false;
+    if (!locate(vcpu, gva, size_bytes, VCPU_WRITE, &gpa)) {
+        engine_reservation_drop(vcpu);
+        return false;
+    }
+    if ((memory_page_flags(engine->memory, gpa) & (MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY)) ==
+        MEMORY_PAGE_CODE) {
+        engine_code_store(engine, gpa);
+    }
+    pthread_mutex_lock(&engine->reservation_lock);
+    if (mine->active && mine->gpa == gpa && mine->size_bytes == size_bytes) {
+        u8 *host = memory_host(engine->memory, gpa, size_bytes);
+        break_sets(engine, gpa, size_bytes);
+        lockstep_note_store(engine->lockstep, host, size_bytes);
+        st_le(host, value, size_bytes);
+        *stored = true;
+    }
+    cancel(engine, vcpu->index);
+    pthread_mutex_unlock(&engine->reservation_lock);
+    return true;
+}

@@ -1,0 +1,357 @@
+/* See softmmu.h. */
+#include "translate/softmmu.h"
+
+#include "cpu/memory.h"
+#include "translate/engine.h"
+#include "translate/lockstep.h"
+
+/* Where one access inside one page goes. */
+struct place {
+    u8 *host;   /* RAM or ROM bytes, or NULL: a device, or nothing, at gpa */
+    gpa_t gpa;
+    u8 watch;   /* page flags that make a store special: CODE without DIRTY, RESERVED */
+};
+
+static u8 watch_flags(const struct memory_region *region, gpa_t gpa)
+{
+    u8 flags = atomic_load(&region->page_flags[(gpa - region->gpa) >> PAGE_BITS]);
+    u8 watch = flags & MEMORY_PAGE_RESERVED;
+    if ((flags & (MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY)) == MEMORY_PAGE_CODE) {
+        watch |= MEMORY_PAGE_CODE;
+    }
+    return watch;
+}
+
+/* Puts the translation into the TLB as far as its page allows, and says where the access goes.
+ * A write entry sets WRITABLE before it looks at CODE; block_insert does the reverse, so one of
+ * the two sees the other. */
+static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
+                          const struct guest_translation *found)
+{
+    struct place place = { .gpa = found->gpa };
+    struct tlb_fill fill = {
+        .page = gva & PAGE_MASK,
+        .gpa_page = found->gpa & PAGE_MASK,
+        .span_bytes = found->span_bytes,
+        .readable = found->readable,
+        .writable = found->writable,
+        .global = found->global,
+    };
+    struct memory_region *region = memory_find(vcpu->memory, found->gpa);
+    bool direct = region != NULL && region->host != NULL &&
+                  (region->kind != MEMORY_ROMD || atomic_load(&region->direct));
+    if (direct) {
+        gpa_t page_offset = fill.gpa_page - region->gpa;
+        fill.host_page = region->host + page_offset;
+        place.host = region->host + (found->gpa - region->gpa);
+        fill.slow_write = region->kind != MEMORY_RAM;
+        if (fill.writable && !fill.slow_write) {
+            atomic_fetch_or(&region->page_flags[page_offset >> PAGE_BITS], MEMORY_PAGE_WRITABLE);
+            place.watch = watch_flags(region, found->gpa);
+            fill.slow_write = place.watch != 0;
+        }
+        if (fill.slow_write && access == VCPU_WRITE && region->kind != MEMORY_RAM) {
+            place.host = NULL; /* stores to ROM and flash go to the device side */
+        }
+    }
+    if (found->page_uniform) {
+        tlb_insert(vcpu, &fill);
+    }
+    return place;
+}
+
+/* gva .. gva + size_bytes - 1 lies in one page. */
+static bool translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
+                      struct place *place)
+{
+    struct tlb_entry *entry = &vcpu->tlb[tlb_index(gva)];
+    u64 tag = access == VCPU_WRITE ? entry->write_tag : entry->read_tag;
+    if (tag == (gva & PAGE_MASK)) {
+        place->host = (u8 *)(uintptr_t)(gva + entry->addend);
+        place->gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK);
+        place->watch = 0;
+        return true;
+    }
+    if (tag == (gva & PAGE_MASK) + TLB_TAG_SLOW && entry->addend == 0) {
+        *place = (struct place){ .gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK) };
+        return true; /* a device, found before */
+    }
+    struct guest_translation found = { 0 };
+    if (!vcpu->guest->translate(vcpu, gva, size_bytes, access, &found)) {
+        return false;
+    }
+    *place = enter(vcpu, gva, access, &found);
+    return true;
+}
+
+static bool raise_access(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
+{
+    vcpu->guest->raise_access_fault(vcpu, gva, access);
+    return false;
+}
+
+static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, unsigned size_bytes,
+                       u64 *value)
+{
+    if (place->host != NULL) {
+        *value = ld_le(place->host, size_bytes);
+        return true;
+    }
+    return memory_mmio_read(vcpu->memory, place->gpa, size_bytes, value) ||
+           raise_access(vcpu, gva, VCPU_READ);
+}
+
+static bool store_place(struct vcpu *vcpu, gva_t gva, const struct place *place,
+                        unsigned size_bytes, u64 value)
+{
+    if (place->host == NULL) {
+        return memory_mmio_write(vcpu->memory, place->gpa, size_bytes, value) ||
+               raise_access(vcpu, gva, VCPU_WRITE);
+    }
+    lockstep_note_store(vcpu->engine->lockstep, place->host, size_bytes);
+    if (place->watch & MEMORY_PAGE_CODE) {
+        engine_code_store(vcpu->engine, place->gpa);
+    }
+    if (place->watch & MEMORY_PAGE_RESERVED) {
+        return engine_reserved_store(vcpu->engine, place->gpa, place->host, size_bytes, value);
+    }
+    st_le(place->host, value, size_bytes);
+    return true;
+}
+
+static bool crosses_page(gva_t gva, unsigned size_bytes)
+{
+    return (gva & PAGE_OFFSET_MASK) + size_bytes > PAGE_BYTES;
+}
+
+/* An access of 2..8 bytes over a page end: two pieces, both translated before either is touched. */
+struct split {
+    struct place place[2];
+    gva_t gva[2];
+    unsigned bytes[2];
+};
+
+static bool split_translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
+                            enum vcpu_access access, struct split *split)
+{
+    split->gva[0] = gva;
+    split->gva[1] = (gva & PAGE_MASK) + PAGE_BYTES;
+    split->bytes[0] = (unsigned)(split->gva[1] - gva);
+    split->bytes[1] = size_bytes - split->bytes[0];
+    return translate(vcpu, gva, split->bytes[0], access, &split->place[0]) &&
+           translate(vcpu, split->gva[1], split->bytes[1], access, &split->place[1]);
+}
+
+/* The pieces are not powers of two, so they go byte by byte, as a bus would split them. */
+static bool split_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+{
+    struct split split;
+    if (!split_translate(vcpu, gva, size_bytes, VCPU_READ, &split)) {
+        return false;
+    }
+    u64 result = 0;
+    for (unsigned i = 0; i < size_bytes; i++) {
+        unsigned piece = i >= split.bytes[0];
+        struct place at = split.place[piece];
+        unsigned skip = piece ? i - split.bytes[0] : i;
+        at.gpa += skip;
+        at.host = at.host != NULL ? at.host + skip : NULL;
+        u64 byte;
+        if (!load_place(vcpu, gva + i, &at, 1, &byte)) {
+            return false;
+        }
+        result |= byte << (8 * i);
+    }
+    *value = result;
+    return true;
+}
+
+static bool split_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
+{
+    struct split split;
+    if (!split_translate(vcpu, gva, size_bytes, VCPU_WRITE, &split)) {
+        return false;
+    }
+    for (unsigned i = 0; i < size_bytes; i++) {
+        unsigned piece = i >= split.bytes[0];
+        struct place at = split.place[piece];
+        unsigned skip = piece ? i - split.bytes[0] : i;
+        at.gpa += skip;
+        at.host = at.host != NULL ? at.host + skip : NULL;
+        if (!store_place(vcpu, gva + i, &at, 1, (u8)(value >> (8 * i)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+{
+    if (UNLIKELY(crosses_page(gva, size_bytes))) {
+        return split_load(vcpu, gva, size_bytes, value);
+    }
+    struct place place;
+    return translate(vcpu, gva, size_bytes, VCPU_READ, &place) &&
+           load_place(vcpu, gva, &place, size_bytes, value);
+}
+
+bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
+{
+    if (UNLIKELY(crosses_page(gva, size_bytes))) {
+        return split_store(vcpu, gva, size_bytes, value);
+    }
+    struct place place;
+    return translate(vcpu, gva, size_bytes, VCPU_WRITE, &place) &&
+           store_place(vcpu, gva, &place, size_bytes, value);
+}
+
+bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write)
+{
+    enum vcpu_access access = write ? VCPU_WRITE : VCPU_READ;
+    if (crosses_page(gva, size_bytes)) {
+        struct split split;
+        return split_translate(vcpu, gva, size_bytes, access, &split);
+    }
+    struct place place;
+    return translate(vcpu, gva, size_bytes, access, &place);
+}
+
+u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
+{
+    struct place place;
+    if (!translate(vcpu, gva, size_bytes, VCPU_WRITE, &place)) {
+        return NULL;
+    }
+    if (place.host != NULL) {
+        lockstep_note_store(vcpu->engine->lockstep, place.host, size_bytes);
+    }
+    if (place.host != NULL && (place.watch & MEMORY_PAGE_CODE)) {
+        engine_code_store(vcpu->engine, place.gpa);
+    }
+    if (place.host != NULL && (place.watch & MEMORY_PAGE_RESERVED)) {
+        engine_reservation_break(vcpu->engine, place.gpa, size_bytes);
+    }
+    return place.host;
+}
+
+/* --- the translator's slow paths --- */
+
+static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
+{
+    unsigned size_bytes = host_desc_size_bytes(desc);
+    if ((desc & HOST_DESC_ALIGN) && (gva & (size_bytes - 1))) {
+        vcpu->guest->raise_misaligned(vcpu, gva, desc & HOST_DESC_WRITE ? VCPU_WRITE : VCPU_READ);
+        return 0;
+    }
+    if ((desc & HOST_DESC_WRITE) && !softmmu_check(vcpu, gva, size_bytes, true)) {
+        return 0;
+    }
+    u64 value = 0;
+    softmmu_load(vcpu, gva, size_bytes, &value);
+    if ((desc & HOST_DESC_SIGNED) && size_bytes < 8) {
+        value = bits_sext(value, 8 * size_bytes);
+    }
+    return value;
+}
+
+static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
+{
+    unsigned size_bytes = host_desc_size_bytes(desc);
+    if ((desc & HOST_DESC_ALIGN) && (gva & (size_bytes - 1))) {
+        vcpu->guest->raise_misaligned(vcpu, gva, VCPU_WRITE);
+        return;
+    }
+    softmmu_store(vcpu, gva, size_bytes, value);
+}
+
+static u64 amo_value(enum ir_amo amo, unsigned size_bytes, u64 old, u64 value)
+{
+    u64 wide_old = size_bytes == 4 ? bits_sext(old, 32) : old;
+    u64 wide_value = size_bytes == 4 ? bits_sext(value, 32) : value;
+    u64 mask = size_bytes == 4 ? 0xffffffffu : ~(u64)0;
+    switch (amo) {
+    case IR_AMO_SWAP: return value;
+    case IR_AMO_ADD: return old + value;
+    case IR_AMO_AND: return old & value;
+    case IR_AMO_OR: return old | value;
+    case IR_AMO_XOR: return old ^ value;
+    case IR_AMO_MIN_S: return (s64)wide_old < (s64)wide_value ? old : value;
+    case IR_AMO_MAX_S: return (s64)wide_old > (s64)wide_value ? old : value;
+    case IR_AMO_MIN_U: return (old & mask) < (value & mask) ? old : value;
+    case IR_AMO_MAX_U: return (old & mask) > (value & mask) ? old : value;
+    }
+    return old;
+}
+
+/* What the operation stores, given the old value; false when a CAS does not match. */
+static bool amo_new_value(u32 amo, unsigned size_bytes, u64 old, u64 value, u64 expected,
+                          u64 *stored)
+{
+    u64 mask = size_bytes == 4 ? 0xffffffffu : ~(u64)0;
+    if (amo == HOST_AMO_CAS) {
+        *stored = value;
+        return (old & mask) == (expected & mask);
+    }
+    *stored = amo_value((enum ir_amo)amo, size_bytes, old, value);
+    return true;
+}
+
+static u64 atomic_apply(u8 *host, unsigned size_bytes, u32 amo, u64 value, u64 expected)
+{
+    u64 stored;
+    if (size_bytes == 4) {
+        u32 *word = (u32 *)(void *)host;
+        u32 old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+        while (amo_new_value(amo, 4, old, value, expected, &stored) &&
+               !__atomic_compare_exchange_n(word, &old, (u32)stored, false, __ATOMIC_SEQ_CST,
+                                            __ATOMIC_SEQ_CST)) {
+        }
+        return old;
+    }
+    u64 *word = (u64 *)(void *)host;
+    u64 old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+    while (amo_new_value(amo, 8, old, value, expected, &stored) &&
+           !__atomic_compare_exchange_n(word, &old, stored, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+    }
+    return old;
+}
+
+static u64 slow_amo(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 desc)
+{
+    unsigned size_bytes = host_desc_size_bytes(desc);
+    u32 amo = (desc >> HOST_DESC_AMO_SHIFT) & HOST_DESC_AMO_MASK;
+    if (gva & (size_bytes - 1)) {
+        vcpu->guest->raise_misaligned(vcpu, gva, VCPU_WRITE);
+        return 0;
+    }
+    u8 *host = softmmu_atomic_host(vcpu, gva, size_bytes);
+    if (host != NULL) {
+        return atomic_apply(host, size_bytes, amo, value, expected);
+    }
+    u64 old = 0;
+    u64 stored;
+    if (!vcpu->exception_pending && softmmu_load(vcpu, gva, size_bytes, &old) &&
+        amo_new_value(amo, size_bytes, old, value, expected, &stored)) {
+        softmmu_store(vcpu, gva, size_bytes, stored);
+    }
+    return old;
+}
+
+static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
+{
+    unsigned size_bytes = host_desc_size_bytes(desc);
+    bool write = (desc & HOST_DESC_WRITE) != 0;
+    if ((desc & HOST_DESC_ALIGN) && (gva & (size_bytes - 1))) {
+        vcpu->guest->raise_misaligned(vcpu, gva, write ? VCPU_WRITE : VCPU_READ);
+        return;
+    }
+    softmmu_check(vcpu, gva, size_bytes, write);
+}
+
+const struct host_slow softmmu_slow = {
+    .load = slow_load,
+    .store = slow_store,
+    .amo = slow_amo,
+    .check = slow_check,
+};

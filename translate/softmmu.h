@@ -1,0 +1,20 @@
+/* Data accesses that do not hit the TLB: misses, devices, page crossings, watched pages.
+ *
+ * All functions run on the hart's thread with vcpu->pc and vcpu->insns exact, and return false with
+ * an exception pending when the access faults; nothing was accessed then. */
+#ifndef METIC_TRANSLATE_SOFTMMU_H
+#define METIC_TRANSLATE_SOFTMMU_H
+
+#include "translate/host.h"
+
+bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
+bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value);
+/* Raises what a store (or load) of this size would, accesses nothing. */
+bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write);
+/* Host bytes for an aligned atomic with read and write permission; NULL with an exception pending,
+ * or NULL without one when the address is a device's. */
+u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
+
+extern const struct host_slow softmmu_slow;
+
+#endif
