@@ -20,7 +20,9 @@
 #include "cpu/base/error.h"
 #include "cpu/base/types.h"
 
-enum state_kind { STATE_BOOL, STATE_U8, STATE_U16, STATE_U32, STATE_U64 };
+/* The low two bits are the log2 of the element's size. */
+enum state_kind { STATE_U8, STATE_U16, STATE_U32, STATE_U64, STATE_BOOL };
+_Static_assert(sizeof(bool) == 1, "a bool is saved as one byte");
 
 struct state_field {
     const char *name;
@@ -37,8 +39,11 @@ struct state_list {
 };
 
 #define STATE_MEMBER(T, m) (((T *)0)->m)
-#define STATE_COUNT_AS(T, m, E) \
-    (sizeof(STATE_MEMBER(T, m)) / sizeof(E) > 0 ? sizeof(STATE_MEMBER(T, m)) / sizeof(E) : 1)
+/* The inner parentheses tell clang that dividing by another type's size is meant. */
+#define STATE_COUNT_AS(T, m, E)                      \
+    (sizeof(STATE_MEMBER(T, m)) / (sizeof(E)) > 0    \
+         ? sizeof(STATE_MEMBER(T, m)) / (sizeof(E)) \
+         : 1)
 #define STATE_KIND(T, m)                                  \
     _Generic(&STATE_MEMBER(T, m),                         \
         bool *: STATE_BOOL,                               \
@@ -51,7 +56,7 @@ struct state_list {
         u32(*)[STATE_COUNT_AS(T, m, u32)]: STATE_U32,     \
         u64 *: STATE_U64,                                 \
         u64(*)[STATE_COUNT_AS(T, m, u64)]: STATE_U64)
-#define STATE_ELEMENT_BYTES(kind) ((kind) == STATE_BOOL ? 1u : 1u << ((kind)-STATE_U8))
+#define STATE_ELEMENT_BYTES(kind) (1u << ((kind) & 3))
 
 #define STATE_ROW(T, m)                                                                       \
     {#m, offsetof(T, m),                                                                      \

@@ -2,12 +2,13 @@
  *
  *   device  <->  struct char_port  <->  struct char_backend  <->  terminal, file, pty, ...
  *
- * The port is the device's end. What the guest writes goes to the script filter (if any) and then
- * to the backend's output queue, which the loop thread drains, so a hart never waits for the host;
- * when the queue is over its limit the oldest unsent bytes are not lost: char_port_write waits only
- * for backends that are real files, never for a stopped terminal. What arrives from outside goes
- * through the journal into the port's input queue, from where the device takes bytes as its FIFO
- * has room. */
+ * The port is the device's end. What the guest writes is shown to taps and to the script filter and
+ * then queued; a thread of the backend's own writes it out, so that a hart does not wait for the
+ * host unless the queue (1 MiB) is full. A full queue loses new output for a terminal, a pty and a
+ * socket (somebody stopped looking), and makes the guest wait for a file or a pipe (every byte
+ * counts) until char_backend_stop_waiting. What arrives from outside is read on the loop thread and
+ * goes through the journal into the port's input queue, from where the device takes bytes as its
+ * FIFO has room; the backend stops reading while 16 KiB are under way. */
 #ifndef METIC_HW_BACKEND_CHAR_H
 #define METIC_HW_BACKEND_CHAR_H
 
@@ -27,7 +28,7 @@ enum char_backend_kind {
     CHAR_STDIO,    /* stdin/stdout that are not a terminal: bytes as they are */
     CHAR_FILE,     /* output to `path`, no input */
     CHAR_PTY,      /* a new pseudo-terminal; its name is in char_backend_path() */
-    CHAR_SOCKET,   /* a Unix stream socket that listens at `path`, mode 0600, one client at a time */
+    CHAR_SOCKET,   /* a Unix socket listening at `path`, mode 0600, one client at a time */
     CHAR_MEMORY,   /* output is kept (see char_backend_output), input from char_backend_feed */
 };
 
@@ -48,7 +49,11 @@ struct char_backend_options {
 struct char_backend *char_backend_new(struct loop *loop, struct log *log,
                                       const struct char_backend_options *options,
                                       struct metic_error *error);
-void char_backend_free(struct char_backend *backend); /* flushes what can be written */
+void char_backend_free(struct char_backend *backend); /* after its port; flushes for at most 1 s */
+
+/* From now on nobody waits for room: output that does not fit is lost. Any thread; called when the
+ * machine stops, so that no hart hangs in a write. */
+void char_backend_stop_waiting(struct char_backend *backend);
 
 const char *char_backend_path(const struct char_backend *backend); /* the pty's name, or NULL */
 
@@ -62,13 +67,15 @@ size_t char_backend_output(struct char_backend *backend, size_t from_byte, void 
 void char_backend_feed(struct char_backend *backend, const void *bytes, size_t size_bytes);
 
 /* Puts the terminal back, if this process has one in raw mode. Async-signal-safe; for handlers of
- * fatal signals that somebody else owns. char_terminal_resume makes it raw again (after SIGCONT). */
+ * fatal signals that somebody else owns. char_terminal_resume makes it raw again after SIGCONT. */
 void char_terminal_restore(void);
 void char_terminal_resume(void);
 
-/* `backend` may be NULL (then as CHAR_NULL) and may serve one port. `name` becomes the journal
- * source's name and is kept by pointer. */
-struct char_port *char_port_new(const char *name, struct char_backend *backend,
+/* `backend` may be NULL (then as CHAR_NULL) and may serve one port. `loop` may be NULL when there
+ * is neither a backend nor, with the real clock, a script. `name` becomes the journal source's name
+ * and is kept by pointer. Input flows from here on; with the virtual clock a standard input that is
+ * a regular file is read at once (at most 1 MiB), so that runs are equal. */
+struct char_port *char_port_new(const char *name, struct loop *loop, struct char_backend *backend,
                                 struct journal *journal, struct metic_error *error);
 void char_port_free(struct char_port *port);
 
@@ -85,8 +92,8 @@ void char_port_add_tap(struct char_port *port,
                        void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
                        void *opaque);
 
-/* Bytes that come from the program itself (a test, the script filter), through the journal like
- * everything else. */
+/* Bytes from outside, or from the program itself (a test, the script filter), through the journal.
+ * Any thread, but with the real clock not with the device's lock held. */
 void char_port_feed(struct char_port *port, const void *bytes, size_t size_bytes);
 
 /* Expect and send. Steps run in order: wait until `expect` has appeared in the guest's output since
@@ -102,7 +109,8 @@ struct char_script_options {
     const struct char_script_step *steps; /* copied with all they point to */
     size_t step_count;
     const char *fail_text; /* NULL, or text whose appearance fails the script */
-    /* Called once, on the thread that wrote the deciding byte, possibly under the device's lock. */
+    /* Called once, on the thread that wrote the deciding byte, possibly under the device's lock.
+     * Passed means that the last step's bytes were sent. */
     void (*finished)(void *opaque, bool passed);
     void *opaque;
 };

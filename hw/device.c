@@ -165,6 +165,7 @@ bool device_map(struct device *device, unsigned index, gpa_t gpa, struct metic_e
                                     &device_mmio_ops, &device->slots[index], error)
                   : memory_add_mmio(memory, name, gpa, device->region_bytes[index],
                                     &device_mmio_ops, &device->slots[index], error);
+    ok = ok && (device->class->mapped == NULL || device->class->mapped(device, index, error));
     return ok;
 }
 

@@ -89,6 +89,9 @@ struct device_class {
     bool (*init)(struct device *device, struct metic_error *error);
     void (*fini)(struct device *device); /* also after a failed init */
 
+    /* Called by device_map; for parts whose contents lie in memory's region (flash). */
+    bool (*mapped)(struct device *device, unsigned region, struct metic_error *error);
+
     /* Power-on state; also leaves every output line at its reset level. */
     void (*reset)(struct device *device);
 

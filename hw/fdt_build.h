@@ -29,11 +29,12 @@ void fdt_build_string(struct fdt_build *fdt, const char *property, const char *v
 /* Strings one after the other, as in compatible; the bytes are passed with their inner NULs:
  * fdt_build_strings(fdt, "compatible", "a\0b", sizeof("a\0b")). */
 void fdt_build_strings(struct fdt_build *fdt, const char *property, const char *strings,
-                 size_t size_bytes);
+                       size_t size_bytes);
 void fdt_build_string_list(struct fdt_build *fdt, const char *property, const char *const *strings,
-                     unsigned count);
+                           unsigned count);
 void fdt_build_cells(struct fdt_build *fdt, const char *property, const u32 *cells, unsigned count);
-void fdt_build_bytes(struct fdt_build *fdt, const char *property, const void *bytes, size_t size_bytes);
+void fdt_build_bytes(struct fdt_build *fdt, const char *property, const void *bytes,
+                     size_t size_bytes);
 /* reg with #address-cells = #size-cells = 2 */
 void fdt_build_reg(struct fdt_build *fdt, u64 gpa, u64 size_bytes);
 

@@ -1,0 +1,557 @@
+/* The host's end of a byte stream; see backend_char.h.
+ *
+ * Output: a queue that the guest's writes fill and a thread empties with plain blocking writes. A
+ * thread, because a regular file cannot be polled and because making a terminal non-blocking would
+ * make it so for the user's shell too. Input: the loop thread, by epoll; a standard input that
+ * cannot be polled (a regular file) is read in chunks that post themselves. */
+#include "hw/char_backend_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHAR_CHUNK_BYTES = 4096, CHAR_ESCAPE_KEY = 1 /* Ctrl-A */ };
+
+struct char_backend {
+    struct char_backend_options options;
+    struct loop *loop;
+    struct log *log;
+    struct char_port *port; /* set by attach, before input flows */
+    char *path;
+    int in_fd, out_fd; /* -1: none; a socket has its client in both */
+    int listen_fd;
+    int keep_fd; /* a pty's other end, held open so that its reader may come and go */
+
+    struct loop_watch in_watch, listen_watch;
+    bool in_watched, listen_watched, in_unpollable; /* loop thread, or before and after it */
+    bool in_paused;                                 /* loop thread */
+    bool after_escape;                              /* loop thread */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* output queue, `writing` or `stopping` changed */
+    struct char_queue output;
+    bool writing;     /* the thread holds bytes it has not written yet */
+    bool no_wait;     /* a full queue loses bytes from now on */
+    bool stopping;
+    bool write_error; /* told once */
+    pthread_t thread;
+    bool has_thread;
+
+    u8 *kept; /* CHAR_MEMORY: all output; under lock */
+    size_t kept_bytes, kept_capacity;
+};
+
+/* ---- Output ---- */
+
+/* Writes all of it, or gives up on an error that will not go away. */
+static bool char_backend_put(struct char_backend *backend, int fd, const u8 *bytes,
+                             size_t size_bytes)
+{
+    while (size_bytes > 0) {
+        ssize_t put = backend->options.kind == CHAR_SOCKET
+                          ? send(fd, bytes, size_bytes, MSG_NOSIGNAL)
+                          : write(fd, bytes, size_bytes);
+        if (put > 0) {
+            bytes += put;
+            size_bytes -= (size_t)put;
+        } else if (put < 0 && errno == EAGAIN) {
+            struct timespec pause = {.tv_nsec = 5000000}; /* somebody else made it non-blocking */
+            nanosleep(&pause, NULL);
+        } else if (put < 0 && errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void *char_backend_thread(void *opaque)
+{
+    struct char_backend *backend = opaque;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* a closed pipe is an error here, not a signal */
+    pthread_mutex_lock(&backend->lock);
+    while (!backend->stopping) {
+        u8 chunk[CHAR_CHUNK_BYTES];
+        size_t taken = char_queue_pop(&backend->output, chunk, sizeof(chunk));
+        if (taken == 0) {
+            pthread_cond_wait(&backend->changed, &backend->lock);
+            continue;
+        }
+        int fd = backend->out_fd;
+        backend->writing = true;
+        pthread_mutex_unlock(&backend->lock);
+        bool ok = fd < 0 || char_backend_put(backend, fd, chunk, taken);
+        pthread_mutex_lock(&backend->lock);
+        backend->writing = false;
+        if (!ok && !backend->write_error && backend->options.kind != CHAR_SOCKET) {
+            backend->write_error = true;
+            log_print(backend->log, LOG_WARN, "console output is lost from here on: %s",
+                      strerror(errno));
+        }
+        pthread_cond_broadcast(&backend->changed);
+    }
+    pthread_mutex_unlock(&backend->lock);
+    return NULL;
+}
+
+/* Lock held. CHAR_MEMORY. */
+static void char_backend_keep(struct char_backend *backend, const void *bytes, size_t size_bytes)
+{
+    if (backend->kept_bytes + size_bytes > backend->kept_capacity) {
+        size_t capacity = (backend->kept_bytes + size_bytes) * 2 + CHAR_CHUNK_BYTES;
+        u8 *grown = realloc(backend->kept, capacity);
+        if (grown == NULL) {
+            return;
+        }
+        backend->kept = grown;
+        backend->kept_capacity = capacity;
+    }
+    memcpy(backend->kept + backend->kept_bytes, bytes, size_bytes);
+    backend->kept_bytes += size_bytes;
+}
+
+static bool char_backend_is_lossy(const struct char_backend *backend)
+{
+    switch (backend->options.kind) {
+    case CHAR_TERMINAL:
+    case CHAR_PTY:
+    case CHAR_SOCKET: return true;
+    default: return false;
+    }
+}
+
+void char_backend_write(struct char_backend *backend, const void *bytes, size_t size_bytes)
+{
+    const u8 *at = bytes;
+    if (backend->options.kind == CHAR_NULL) {
+        return;
+    }
+    pthread_mutex_lock(&backend->lock);
+    if (backend->options.kind == CHAR_MEMORY) {
+        char_backend_keep(backend, bytes, size_bytes);
+        size_bytes = 0;
+    } else if (backend->out_fd < 0 || backend->write_error) {
+        size_bytes = 0; /* nobody there */
+    }
+    while (size_bytes > 0) {
+        bool was_empty = backend->output.size_bytes == 0;
+        size_t taken = char_queue_push(&backend->output, at, size_bytes);
+        at += taken;
+        size_bytes -= taken;
+        if (was_empty && taken > 0) {
+            pthread_cond_broadcast(&backend->changed);
+        }
+        if (size_bytes > 0) {
+            if (char_backend_is_lossy(backend) || backend->no_wait || backend->write_error) {
+                break;
+            }
+            pthread_cond_wait(&backend->changed, &backend->lock);
+        }
+    }
+    pthread_mutex_unlock(&backend->lock);
+}
+
+void char_backend_stop_waiting(struct char_backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    backend->no_wait = true;
+    pthread_cond_broadcast(&backend->changed);
+    pthread_mutex_unlock(&backend->lock);
+}
+
+void char_backend_flush(struct char_backend *backend, unsigned timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    u64 until_ns = (u64)until.tv_nsec + (u64)timeout_ms * 1000000;
+    until.tv_sec += (time_t)(until_ns / 1000000000);
+    until.tv_nsec = (long)(until_ns % 1000000000);
+    pthread_mutex_lock(&backend->lock);
+    int result = 0;
+    while (result == 0 && backend->has_thread &&
+           (backend->output.size_bytes > 0 || backend->writing)) {
+        result = pthread_cond_timedwait(&backend->changed, &backend->lock, &until);
+    }
+    pthread_mutex_unlock(&backend->lock);
+}
+
+size_t char_backend_output(struct char_backend *backend, size_t from_byte, void *buffer,
+                           size_t capacity_bytes)
+{
+    pthread_mutex_lock(&backend->lock);
+    size_t total = backend->kept_bytes;
+    if (from_byte < total && capacity_bytes > 0) {
+        size_t size_bytes = total - from_byte;
+        memcpy(buffer, backend->kept + from_byte,
+               size_bytes < capacity_bytes ? size_bytes : capacity_bytes);
+    }
+    pthread_mutex_unlock(&backend->lock);
+    return total;
+}
+
+void char_backend_feed(struct char_backend *backend, const void *bytes, size_t size_bytes)
+{
+    CHECK(backend->options.kind == CHAR_MEMORY && backend->port != NULL);
+    char_port_feed(backend->port, bytes, size_bytes);
+}
+
+/* ---- Input, on the loop thread ---- */
+
+/* Takes the escape keys out of `bytes`, in place; returns what is left for the guest. */
+static size_t char_backend_escapes(struct char_backend *backend, u8 *bytes, size_t size_bytes)
+{
+    size_t kept = 0;
+    if (backend->options.kind != CHAR_TERMINAL || backend->options.escape == NULL) {
+        return size_bytes;
+    }
+    for (size_t i = 0; i < size_bytes; i++) {
+        u8 key = bytes[i];
+        if (!backend->after_escape) {
+            backend->after_escape = key == CHAR_ESCAPE_KEY;
+            if (!backend->after_escape) {
+                bytes[kept++] = key;
+            }
+            continue;
+        }
+        backend->after_escape = false;
+        if (key == CHAR_ESCAPE_KEY || key == 'a') {
+            bytes[kept++] = CHAR_ESCAPE_KEY;
+        } else {
+            backend->options.escape(backend->options.opaque, key);
+        }
+    }
+    return kept;
+}
+
+static void char_backend_drop_client(struct char_backend *backend)
+{
+    loop_remove(backend->loop, &backend->in_watch);
+    backend->in_watched = false;
+    pthread_mutex_lock(&backend->lock);
+    shutdown(backend->in_fd, SHUT_RDWR); /* ends a send under way */
+    while (backend->writing) {
+        pthread_cond_wait(&backend->changed, &backend->lock);
+    }
+    close(backend->in_fd);
+    backend->in_fd = backend->out_fd = -1;
+    pthread_mutex_unlock(&backend->lock);
+    loop_modify(backend->loop, &backend->listen_watch, EPOLLIN);
+}
+
+static void char_backend_input_over(struct char_backend *backend)
+{
+    if (backend->options.kind == CHAR_SOCKET) {
+        char_backend_drop_client(backend);
+        return;
+    }
+    if (backend->in_watched) {
+        loop_remove(backend->loop, &backend->in_watch);
+        backend->in_watched = false;
+    }
+    backend->in_unpollable = false;
+    if (backend->options.input_ended != NULL) {
+        backend->options.input_ended(backend->options.opaque);
+    }
+}
+
+/* Reads once and feeds; false when there will be no more. */
+static bool char_backend_read(struct char_backend *backend)
+{
+    u8 bytes[CHAR_CHUNK_BYTES];
+    ssize_t got = read(backend->in_fd, bytes, sizeof(bytes));
+    if (got < 0) {
+        /* A pty whose other end is closed reports EIO until somebody opens it again. */
+        return errno == EINTR || errno == EAGAIN;
+    }
+    size_t left = char_backend_escapes(backend, bytes, (size_t)got);
+    if (left > 0) {
+        char_port_feed(backend->port, bytes, left);
+    }
+    return got > 0;
+}
+
+static bool char_backend_should_pause(const struct char_backend *backend)
+{
+    return char_port_input_under_way(backend->port) >= CHAR_HIGH_BYTES;
+}
+
+static void char_backend_in_ready(void *opaque, u32 events)
+{
+    struct char_backend *backend = opaque;
+    (void)events;
+    if (!char_backend_read(backend)) {
+        char_backend_input_over(backend);
+    } else if (char_backend_should_pause(backend)) {
+        backend->in_paused = true;
+        loop_remove(backend->loop, &backend->in_watch);
+        backend->in_watched = false;
+        /* The device may have taken everything before we said that we pause. */
+        char_backend_resume_input(backend);
+    }
+}
+
+static void char_backend_read_chunk(void *opaque)
+{
+    struct char_backend *backend = opaque;
+    if (!backend->in_unpollable) {
+        return;
+    }
+    if (!char_backend_read(backend)) {
+        char_backend_input_over(backend);
+    } else if (char_backend_should_pause(backend)) {
+        backend->in_paused = true;
+        char_backend_resume_input(backend);
+    } else {
+        loop_post(backend->loop, char_backend_read_chunk, backend);
+    }
+}
+
+static void char_backend_resume(void *opaque)
+{
+    struct char_backend *backend = opaque;
+    if (!backend->in_paused || backend->port == NULL || char_backend_should_pause(backend)) {
+        return;
+    }
+    backend->in_paused = false;
+    if (backend->in_unpollable) {
+        char_backend_read_chunk(backend);
+    } else if (backend->in_fd >= 0) {
+        backend->in_watched = loop_add(backend->loop, &backend->in_watch, NULL);
+    }
+}
+
+void char_backend_resume_input(struct char_backend *backend)
+{
+    if (backend->loop != NULL) {
+        loop_post(backend->loop, char_backend_resume, backend);
+    }
+}
+
+static void char_backend_accept(void *opaque, u32 events)
+{
+    struct char_backend *backend = opaque;
+    (void)events;
+    int fd = accept4(backend->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    backend->in_watch.fd = fd;
+    pthread_mutex_lock(&backend->lock);
+    backend->in_fd = backend->out_fd = fd;
+    pthread_mutex_unlock(&backend->lock);
+    loop_modify(backend->loop, &backend->listen_watch, 0); /* one client at a time */
+    backend->in_watched = loop_add(backend->loop, &backend->in_watch, NULL);
+}
+
+/* ---- Opening ---- */
+
+static bool char_backend_open_socket(struct char_backend *backend, struct metic_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = backend->options.path;
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        return error_set(error, "choose a shorter path", "the socket path %s is too long", path);
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    backend->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t old_mask = umask(0177);
+    bool ok = backend->listen_fd >= 0 &&
+              bind(backend->listen_fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+              listen(backend->listen_fd, 1) == 0;
+    int reason = errno;
+    umask(old_mask);
+    if (!ok) {
+        return error_set(error, "remove the file if no other machine uses it",
+                         "cannot listen at %s: %s", path, strerror(reason));
+    }
+    backend->path = strdup(path);
+    return true;
+}
+
+static bool char_backend_open_pty(struct char_backend *backend, struct metic_error *error)
+{
+    char name[128];
+    struct termios mode;
+    if (openpty(&backend->in_fd, &backend->keep_fd, name, NULL, NULL) != 0) {
+        return error_set(error, NULL, "cannot make a pseudo-terminal: %s", strerror(errno));
+    }
+    if (tcgetattr(backend->keep_fd, &mode) == 0) {
+        cfmakeraw(&mode);
+        tcsetattr(backend->keep_fd, TCSANOW, &mode);
+    }
+    fcntl(backend->in_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(backend->keep_fd, F_SETFD, FD_CLOEXEC);
+    backend->out_fd = backend->in_fd;
+    backend->path = strdup(name);
+    return true;
+}
+
+static bool char_backend_open(struct char_backend *backend, struct metic_error *error)
+{
+    switch (backend->options.kind) {
+    case CHAR_TERMINAL:
+        if (!char_terminal_enter(error)) {
+            return false;
+        }
+        backend->in_fd = STDIN_FILENO;
+        backend->out_fd = STDOUT_FILENO;
+        return true;
+    case CHAR_STDIO:
+        backend->in_fd = STDIN_FILENO;
+        backend->out_fd = STDOUT_FILENO;
+        return true;
+    case CHAR_FILE:
+        backend->out_fd =
+            open(backend->options.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (backend->out_fd < 0) {
+            return error_set(error, "give a path that can be written", "cannot open %s: %s",
+                             backend->options.path, strerror(errno));
+        }
+        return true;
+    case CHAR_PTY: return char_backend_open_pty(backend, error);
+    case CHAR_SOCKET: return char_backend_open_socket(backend, error);
+    default: return true;
+    }
+}
+
+struct char_backend *char_backend_new(struct loop *loop, struct log *log,
+                                      const struct char_backend_options *options,
+                                      struct metic_error *error)
+{
+    struct char_backend *backend = calloc(1, sizeof(*backend));
+    if (backend == NULL) {
+        error_set(error, NULL, "out of memory");
+        return NULL;
+    }
+    backend->options = *options;
+    backend->loop = loop;
+    backend->log = log;
+    backend->in_fd = backend->out_fd = backend->listen_fd = backend->keep_fd = -1;
+    pthread_mutex_init(&backend->lock, NULL);
+    pthread_cond_init(&backend->changed, NULL);
+    if (!char_backend_open(backend, error)) {
+        backend->options.kind = CHAR_NULL; /* there is nothing to put back */
+        char_backend_free(backend);
+        return NULL;
+    }
+    if (options->kind != CHAR_NULL && options->kind != CHAR_MEMORY) {
+        int reason = pthread_create(&backend->thread, NULL, char_backend_thread, backend);
+        backend->has_thread = reason == 0;
+        if (reason != 0) {
+            error_set(error, NULL, "cannot start a console thread: %s", strerror(reason));
+            char_backend_free(backend);
+            return NULL;
+        }
+    }
+    return backend;
+}
+
+bool char_backend_attach(struct char_backend *backend, struct char_port *port,
+                         bool deterministic, struct metic_error *error)
+{
+    CHECK(backend->port == NULL);
+    backend->port = port;
+    backend->in_watch = (struct loop_watch){.fd = backend->in_fd, .events = EPOLLIN,
+                                            .ready = char_backend_in_ready, .opaque = backend};
+    if (backend->listen_fd >= 0) {
+        backend->listen_watch =
+            (struct loop_watch){.fd = backend->listen_fd, .events = EPOLLIN,
+                                .ready = char_backend_accept, .opaque = backend};
+        backend->listen_watched = loop_add(backend->loop, &backend->listen_watch, error);
+        return backend->listen_watched;
+    }
+    if (backend->in_fd < 0) {
+        return true;
+    }
+    backend->in_watched = loop_add(backend->loop, &backend->in_watch, NULL);
+    if (!backend->in_watched) {
+        backend->in_unpollable = true; /* a regular file: always ready */
+        while (deterministic && backend->in_unpollable &&
+               char_port_input_under_way(port) < CHAR_QUEUE_BYTES) {
+            if (!char_backend_read(backend)) {
+                char_backend_input_over(backend);
+            }
+        }
+        loop_post(backend->loop, char_backend_read_chunk, backend);
+    }
+    return true;
+}
+
+void char_backend_detach(struct char_backend *backend)
+{
+    if (backend->loop == NULL) {
+        backend->port = NULL;
+        return;
+    }
+    if (backend->listen_watched) {
+        loop_remove(backend->loop, &backend->listen_watch);
+    }
+    loop_remove(backend->loop, &backend->in_watch);
+    backend->in_unpollable = false;
+    backend->in_paused = false;
+    loop_drain(backend->loop); /* jobs already posted find nothing to do */
+    backend->listen_watched = backend->in_watched = false;
+    backend->port = NULL;
+}
+
+static void char_backend_end_thread(struct char_backend *backend)
+{
+    char_backend_flush(backend, 1000);
+    pthread_mutex_lock(&backend->lock);
+    bool stuck = backend->writing;
+    backend->stopping = true;
+    pthread_cond_broadcast(&backend->changed);
+    pthread_mutex_unlock(&backend->lock);
+    if (stuck) {
+        pthread_cancel(backend->thread); /* in write(2), which nobody will ever let finish */
+    }
+    pthread_join(backend->thread, NULL);
+}
+
+void char_backend_free(struct char_backend *backend)
+{
+    if (backend == NULL) {
+        return;
+    }
+    if (backend->has_thread) {
+        char_backend_end_thread(backend);
+    }
+    if (backend->options.kind == CHAR_TERMINAL) {
+        char_terminal_leave();
+    }
+    bool own_in = backend->in_fd > STDERR_FILENO;
+    bool own_out = backend->out_fd > STDERR_FILENO && backend->out_fd != backend->in_fd;
+    int fds[] = {own_in ? backend->in_fd : -1, own_out ? backend->out_fd : -1, backend->listen_fd,
+                 backend->keep_fd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+    if (backend->options.kind == CHAR_SOCKET && backend->path != NULL) {
+        unlink(backend->path);
+    }
+    char_queue_fini(&backend->output);
+    free(backend->kept);
+    free(backend->path);
+    pthread_cond_destroy(&backend->changed);
+    pthread_mutex_destroy(&backend->lock);
+    free(backend);
+}
+
+const char *char_backend_path(const struct char_backend *backend)
+{
+    return backend->path;
+}

@@ -1,0 +1,193 @@
+/* The device's end of a byte stream; see backend_char.h. */
+#include "hw/char_backend_internal.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHAR_PORT_TAPS = 4 };
+
+struct char_tap {
+    void (*call)(void *opaque, const u8 *bytes, size_t size_bytes);
+    void *opaque;
+};
+
+struct char_port {
+    struct journal *journal;
+    struct journal_source source;
+    struct char_backend *backend; /* or NULL */
+    struct loop *loop;            /* or NULL */
+    struct char_tap taps[CHAR_PORT_TAPS]; /* set up before harts start */
+    pthread_mutex_t lock;
+    struct char_queue input; /* under lock */
+    void (*ready)(void *opaque); /* under lock */
+    void *ready_opaque;
+    _Atomic size_t under_way_bytes; /* given to the journal, not yet read by the device */
+};
+
+static void char_port_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
+{
+    struct char_port *port = opaque;
+    pthread_mutex_lock(&port->lock);
+    size_t taken = char_queue_push(&port->input, bytes, size_bytes);
+    void (*ready)(void *opaque) = port->ready;
+    void *ready_opaque = port->ready_opaque;
+    pthread_mutex_unlock(&port->lock);
+    if (taken < size_bytes && !journal_is_replay(port->journal)) {
+        port->under_way_bytes -= size_bytes - taken; /* lost: the guest does not read */
+    }
+    if (ready != NULL) {
+        ready(ready_opaque);
+    }
+}
+
+struct char_port *char_port_new(const char *name, struct loop *loop, struct char_backend *backend,
+                                struct journal *journal, struct metic_error *error)
+{
+    struct char_port *port = calloc(1, sizeof(*port));
+    if (port == NULL) {
+        error_set(error, NULL, "out of memory");
+        return NULL;
+    }
+    port->journal = journal;
+    port->loop = loop;
+    port->source = (struct journal_source){.name = name, .deliver = char_port_deliver,
+                                           .opaque = port};
+    pthread_mutex_init(&port->lock, NULL);
+    journal_add_source(journal, &port->source);
+    port->backend = backend;
+    if (backend != NULL &&
+        !char_backend_attach(backend, port, journal_is_deterministic(journal), error)) {
+        port->backend = NULL;
+        char_port_free(port);
+        return NULL;
+    }
+    return port;
+}
+
+void char_port_free(struct char_port *port)
+{
+    if (port == NULL) {
+        return;
+    }
+    if (port->backend != NULL) {
+        char_backend_detach(port->backend);
+    }
+    journal_remove_source(port->journal, &port->source);
+    char_queue_fini(&port->input);
+    pthread_mutex_destroy(&port->lock);
+    free(port);
+}
+
+void char_port_write(struct char_port *port, const void *bytes, size_t size_bytes)
+{
+    for (size_t i = 0; i < CHAR_PORT_TAPS && port->taps[i].call != NULL; i++) {
+        port->taps[i].call(port->taps[i].opaque, bytes, size_bytes);
+    }
+    if (port->backend != NULL) {
+        char_backend_write(port->backend, bytes, size_bytes);
+    }
+}
+
+size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_bytes)
+{
+    pthread_mutex_lock(&port->lock);
+    size_t taken = char_queue_pop(&port->input, buffer, capacity_bytes);
+    pthread_mutex_unlock(&port->lock);
+    if (taken > 0 && !journal_is_replay(port->journal)) {
+        size_t before = atomic_fetch_sub(&port->under_way_bytes, taken);
+        if (before > CHAR_LOW_BYTES && before - taken <= CHAR_LOW_BYTES &&
+            port->backend != NULL) {
+            char_backend_resume_input(port->backend);
+        }
+    }
+    return taken;
+}
+
+void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&port->lock);
+    port->ready = ready;
+    port->ready_opaque = opaque;
+    pthread_mutex_unlock(&port->lock);
+}
+
+void char_port_add_tap(struct char_port *port,
+                       void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
+                       void *opaque)
+{
+    size_t i = 0;
+    while (i < CHAR_PORT_TAPS && port->taps[i].call != NULL) {
+        i++;
+    }
+    CHECK(i < CHAR_PORT_TAPS);
+    port->taps[i] = (struct char_tap){tap, opaque};
+}
+
+size_t char_port_input_under_way(const struct char_port *port)
+{
+    return port->under_way_bytes;
+}
+
+void char_port_feed(struct char_port *port, const void *bytes, size_t size_bytes)
+{
+    if (journal_is_replay(port->journal)) {
+        return; /* the recording has its own input */
+    }
+    port->under_way_bytes += size_bytes;
+    const u8 *at = bytes;
+    while (size_bytes > 0) {
+        size_t part = size_bytes < 65536 ? size_bytes : 65536;
+        journal_input(port->journal, &port->source, at, part);
+        at += part;
+        size_bytes -= part;
+    }
+}
+
+void char_port_remove_tap(struct char_port *port, const void *opaque)
+{
+    for (size_t i = 0; i < CHAR_PORT_TAPS; i++) {
+        if (port->taps[i].opaque == opaque) {
+            memmove(&port->taps[i], &port->taps[i + 1],
+                    (CHAR_PORT_TAPS - 1 - i) * sizeof(port->taps[0]));
+            port->taps[CHAR_PORT_TAPS - 1] = (struct char_tap){0};
+            return;
+        }
+    }
+}
+
+/* A feed that left the writing hart's thread, for the real clock. */
+struct char_later {
+    struct char_port *port;
+    size_t size_bytes;
+    u8 bytes[];
+};
+
+static void char_port_feed_now(void *opaque)
+{
+    struct char_later *later = opaque;
+    char_port_feed(later->port, later->bytes, later->size_bytes);
+    free(later);
+}
+
+void char_port_feed_later(struct char_port *port, const void *bytes, size_t size_bytes)
+{
+    if (port->loop == NULL || journal_is_deterministic(port->journal)) {
+        char_port_feed(port, bytes, size_bytes); /* only queues */
+        return;
+    }
+    struct char_later *later = malloc(sizeof(*later) + size_bytes);
+    CHECK(later != NULL);
+    later->port = port;
+    later->size_bytes = size_bytes;
+    memcpy(later->bytes, bytes, size_bytes);
+    loop_post(port->loop, char_port_feed_now, later);
+}
+
+void char_port_drain(struct char_port *port)
+{
+    if (port->loop != NULL) {
+        loop_drain(port->loop);
+    }
+}

@@ -1,0 +1,321 @@
+/* RISC-V core-local interruptors (ACLINT specification 1.0; SiFive E31 manual, 9, for the CLINT).
+ *
+ * clint: the SiFive CLINT, which is an ACLINT machine-level software-interrupt device and a
+ * machine-level timer back to back in one 64 KiB block:
+ *
+ *   0x0000 + 4 h   msip of hart h: bit 0 is the line, the rest is zero
+ *   0x4000 + 8 h   mtimecmp of hart h
+ *   0xbff8         mtime, 10 MHz here; writable, which moves it for all harts
+ *
+ * The timer line of a hart is high while mtime >= mtimecmp, unsigned; it is a level, and only a new
+ * mtimecmp (or a mtime moved back) lowers it. After reset mtimecmp is all ones, so no line is high;
+ * the specification leaves it open. Registers may be accessed as 32 or 64 bits.
+ *
+ * mtime is guest time divided by 100 ns plus an offset that a write to mtime changes. It is read
+ * lock-free, since that is what guests without the time CSR do all day.
+ *
+ * aclint_sswi: one 32-bit setssip register per hart from offset 0. Writing a 1 to bit 0 makes an
+ * edge that sets the hart's mip.SSIP; software clears it there. Reads give 0.
+ *
+ * Left out: more than one group of harts per block, and hart numbers with holes. */
+#include "hw/intc/aclint.h"
+
+#include "hw/fdt_build.h"
+
+enum {
+    CLINT_MTIMECMP = 0x4000,
+    CLINT_MTIME = 0xbff8,
+    CLINT_REGION_BYTES = 0x10000,
+    ACLINT_SSWI_REGION_BYTES = 0x4000,
+    ACLINT_NS_PER_TICK = 1000000000 / ACLINT_TIMEBASE_HZ,
+};
+
+struct clint_saved {
+    u64 mtime_offset; /* ticks; stored under the lock, read atomically */
+    u64 mtimecmp[ACLINT_MAX_HARTS];
+    u32 msip[ACLINT_MAX_HARTS];
+};
+
+#define CLINT_SAVED(FIELD, T) FIELD(T, mtime_offset) FIELD(T, mtimecmp) FIELD(T, msip)
+STATE_LIST(clint_saved, struct clint_saved, CLINT_SAVED);
+
+struct clint_hart {
+    struct device *device;
+    unsigned hart;
+    struct timer timer;
+};
+
+struct clint {
+    struct clint_saved saved;
+    struct clint_hart harts[ACLINT_MAX_HARTS];
+};
+
+static unsigned aclint_hart_count(const struct device *device)
+{
+    const struct aclint_config *config = device->config;
+    return config->hart_count;
+}
+
+u64 clint_time_ticks(const struct device *device)
+{
+    const struct clint *clint = device->state;
+    u64 offset = __atomic_load_n(&clint->saved.mtime_offset, __ATOMIC_RELAXED);
+    return clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK + offset;
+}
+
+u64 clint_time_to_ns(const struct device *device, u64 ticks)
+{
+    const struct clint *clint = device->state;
+    u64 offset = __atomic_load_n(&clint->saved.mtime_offset, __ATOMIC_RELAXED);
+    u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
+    u64 mtime = now_ticks + offset;
+    if (mtime >= ticks) {
+        return now_ticks * ACLINT_NS_PER_TICK;
+    }
+    u64 ahead = ticks - mtime;
+    if (ahead > (u64)INT64_MAX / ACLINT_NS_PER_TICK - now_ticks) {
+        return CLOCK_NEVER_NS; /* centuries away */
+    }
+    return (now_ticks + ahead) * ACLINT_NS_PER_TICK;
+}
+
+/* Sets the timer line of a hart by the present time and arms the timer for when it will rise. */
+static void clint_update_timer(struct device *device, unsigned hart)
+{
+    struct clint *clint = device->state;
+    u64 mtimecmp = clint->saved.mtimecmp[hart];
+    bool level = clint_time_ticks(device) >= mtimecmp;
+    device_set_output(device, aclint_hart_count(device) + hart, level);
+    timer_arm_at_ns(&clint->harts[hart].timer,
+                    level ? CLOCK_NEVER_NS : clint_time_to_ns(device, mtimecmp));
+}
+
+static void clint_fire(void *opaque)
+{
+    struct clint_hart *hart = opaque;
+    device_lock(hart->device);
+    clint_update_timer(hart->device, hart->hart);
+    device_unlock(hart->device);
+}
+
+static u64 clint_read_wide(u64 value, u64 offset, unsigned size_bytes)
+{
+    return size_bytes == 8 ? value : (u32)(value >> (offset % 8 * 8));
+}
+
+static u64 clint_read(struct device *device, u64 offset, unsigned size_bytes)
+{
+    struct clint *clint = device->state;
+    unsigned harts = aclint_hart_count(device);
+    offset = bits_align_down(offset, size_bytes);
+    if (bits_align_down(offset, 8) == CLINT_MTIME) {
+        return clint_read_wide(clint_time_ticks(device), offset, size_bytes);
+    }
+    u64 value = 0;
+    device_lock(device);
+    if (offset < CLINT_MTIMECMP) {
+        value = offset / 4 < harts ? clint->saved.msip[offset / 4] : 0;
+    } else if ((offset - CLINT_MTIMECMP) / 8 < harts) {
+        u64 mtimecmp = clint->saved.mtimecmp[(offset - CLINT_MTIMECMP) / 8];
+        value = clint_read_wide(mtimecmp, offset, size_bytes);
+    }
+    device_unlock(device);
+    return value;
+}
+
+/* `value` put over all or half of `old`. */
+static u64 clint_merge(u64 old, u64 offset, u64 value, unsigned size_bytes)
+{
+    if (size_bytes == 8) {
+        return value;
+    }
+    return offset % 8 == 0 ? (old & ~(u64)UINT32_MAX) | value : (u32)old | value << 32;
+}
+
+static void clint_write_mtime(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    struct clint *clint = device->state;
+    u64 old = clint_time_ticks(device);
+    u64 wanted = clint_merge(old, offset, value, size_bytes);
+    __atomic_store_n(&clint->saved.mtime_offset, clint->saved.mtime_offset + (wanted - old),
+                     __ATOMIC_RELAXED);
+    for (unsigned h = 0; h < aclint_hart_count(device); h++) {
+        clint_update_timer(device, h);
+    }
+}
+
+static void clint_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    struct clint *clint = device->state;
+    unsigned harts = aclint_hart_count(device);
+    offset = bits_align_down(offset, size_bytes);
+    device_lock(device);
+    if (bits_align_down(offset, 8) == CLINT_MTIME) {
+        clint_write_mtime(device, offset, value, size_bytes);
+    } else if (offset < CLINT_MTIMECMP) {
+        if (offset / 4 < harts) {
+            clint->saved.msip[offset / 4] = value & 1;
+            device_set_output(device, (unsigned)(offset / 4), value & 1);
+        }
+    } else if ((offset - CLINT_MTIMECMP) / 8 < harts) {
+        u64 hart = (offset - CLINT_MTIMECMP) / 8;
+        clint->saved.mtimecmp[hart] =
+            clint_merge(clint->saved.mtimecmp[hart], offset, value, size_bytes);
+        clint_update_timer(device, (unsigned)hart);
+    } else {
+        device_guest_error(device, "write to a register that does not exist");
+    }
+    device_unlock(device);
+}
+
+static bool clint_init(struct device *device, struct metic_error *error)
+{
+    struct clint *clint = device->state;
+    (void)error;
+    CHECK(aclint_hart_count(device) <= ACLINT_MAX_HARTS);
+    CHECK(aclint_hart_count(device) * 2 <= device->output_count);
+    for (unsigned h = 0; h < aclint_hart_count(device); h++) {
+        clint->harts[h].device = device;
+        clint->harts[h].hart = h;
+        timer_init(&clint->harts[h].timer, device->env->clock, clint_fire, &clint->harts[h]);
+    }
+    return true;
+}
+
+static void clint_fini(struct device *device)
+{
+    struct clint *clint = device->state;
+    for (unsigned h = 0; h < aclint_hart_count(device); h++) {
+        timer_fini(&clint->harts[h].timer);
+    }
+}
+
+static void clint_send_all(struct device *device)
+{
+    struct clint *clint = device->state;
+    for (unsigned h = 0; h < aclint_hart_count(device); h++) {
+        device_set_output(device, h, clint->saved.msip[h] != 0);
+        clint_update_timer(device, h);
+    }
+}
+
+static void clint_reset(struct device *device)
+{
+    struct clint *clint = device->state;
+    u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
+    __atomic_store_n(&clint->saved.mtime_offset, (u64)0 - now_ticks, __ATOMIC_RELAXED);
+    for (unsigned h = 0; h < ACLINT_MAX_HARTS; h++) {
+        clint->saved.msip[h] = 0;
+        clint->saved.mtimecmp[h] = UINT64_MAX;
+    }
+    clint_send_all(device);
+}
+
+static bool clint_restored(struct device *device, struct metic_error *error)
+{
+    struct clint *clint = device->state;
+    (void)error;
+    for (unsigned h = 0; h < ACLINT_MAX_HARTS; h++) {
+        clint->saved.msip[h] &= 1;
+    }
+    clint_send_all(device);
+    return true;
+}
+
+static void clint_fdt(const struct device *device, const struct device_place *place,
+                      struct fdt_build *fdt)
+{
+    u32 cells[ACLINT_MAX_HARTS * 4];
+    unsigned count = 0;
+    for (unsigned h = 0; h < aclint_hart_count(device); h++) {
+        cells[count++] = place->cpu_irq_phandles[h];
+        cells[count++] = 3; /* machine software */
+        cells[count++] = place->cpu_irq_phandles[h];
+        cells[count++] = 7; /* machine timer */
+    }
+    fdt_build_begin_at(fdt, "clint", place->gpa[0]);
+    fdt_build_cells(fdt, "interrupts-extended", cells, count);
+    fdt_build_reg(fdt, place->gpa[0], CLINT_REGION_BYTES);
+    fdt_build_strings(fdt, "compatible", "sifive,clint0\0riscv,clint0",
+                      sizeof("sifive,clint0\0riscv,clint0"));
+    fdt_build_end(fdt);
+}
+
+static const struct device_region clint_regions[] = {{
+    .size_bytes = CLINT_REGION_BYTES,
+    .kind = MEMORY_MMIO,
+    .flags = DEVICE_REGION_UNLOCKED,
+    .min_bytes = 4,
+    .max_bytes = 8,
+    .read = clint_read,
+    .write = clint_write,
+}};
+
+const struct device_class clint_class = {
+    .name = "clint",
+    .summary = "machine software interrupts and timer of each hart",
+    .state_bytes = sizeof(struct clint),
+    .regions = clint_regions,
+    .region_count = ARRAY_LEN(clint_regions),
+    .init = clint_init,
+    .fini = clint_fini,
+    .reset = clint_reset,
+    .saved = &clint_saved,
+    .saved_offset = offsetof(struct clint, saved),
+    .restored = clint_restored,
+    .fdt = clint_fdt,
+};
+
+static u64 aclint_sswi_read(struct device *device, u64 offset, unsigned size_bytes)
+{
+    (void)device;
+    (void)offset;
+    (void)size_bytes;
+    return 0;
+}
+
+static void aclint_sswi_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    (void)size_bytes;
+    if (offset / 4 >= aclint_hart_count(device)) {
+        device_guest_error(device, "software interrupt for a hart that does not exist");
+    } else if ((value & 1) != 0) {
+        device_set_output(device, (unsigned)(offset / 4), true);
+    }
+}
+
+static void aclint_sswi_fdt(const struct device *device, const struct device_place *place,
+                            struct fdt_build *fdt)
+{
+    u32 cells[ACLINT_MAX_HARTS * 2];
+    unsigned count = 0;
+    for (unsigned h = 0; h < aclint_hart_count(device); h++) {
+        cells[count++] = place->cpu_irq_phandles[h];
+        cells[count++] = 1; /* supervisor software */
+    }
+    fdt_build_begin_at(fdt, "sswi", place->gpa[0]);
+    fdt_build_u32(fdt, "#interrupt-cells", 0);
+    fdt_build_empty(fdt, "interrupt-controller");
+    fdt_build_cells(fdt, "interrupts-extended", cells, count);
+    fdt_build_reg(fdt, place->gpa[0], ACLINT_SSWI_REGION_BYTES);
+    fdt_build_string(fdt, "compatible", "riscv,aclint-sswi");
+    fdt_build_end(fdt);
+}
+
+static const struct device_region aclint_sswi_regions[] = {{
+    .size_bytes = ACLINT_SSWI_REGION_BYTES,
+    .kind = MEMORY_MMIO,
+    .flags = DEVICE_REGION_UNLOCKED, /* there is nothing to lock */
+    .min_bytes = 4,
+    .max_bytes = 4,
+    .read = aclint_sswi_read,
+    .write = aclint_sswi_write,
+}};
+
+const struct device_class aclint_sswi_class = {
+    .name = "aclint-sswi",
+    .summary = "supervisor software interrupts of each hart",
+    .regions = aclint_sswi_regions,
+    .region_count = ARRAY_LEN(aclint_sswi_regions),
+    .fdt = aclint_sswi_fdt,
+};

@@ -1,0 +1,374 @@
+/* See journal.h. The file reading is in journal_file.c. */
+#include "hw/journal_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+struct journal_item {
+    struct journal_item *next;
+    struct journal_source *source;
+    size_t size_bytes;
+    u8 bytes[];
+};
+
+struct journal {
+    struct clock *clock;
+    struct log *log;
+    pthread_mutex_t lock;
+    struct journal_source *sources[JOURNAL_MAX_SOURCES]; /* by id; NULL when removed */
+    unsigned source_count;
+    struct journal_item *first_item; /* queued live input; virtual clock */
+    struct journal_item **last_item;
+    u64 random_state; /* virtual clock: the entropy generator */
+    u64 wall_start_ns;
+    u64 now_insns; /* of the last slice boundary, the stamp of answers */
+    struct journal_file *record;
+    struct journal_file *replay;
+    bool diverged;
+    void (*wake)(void *opaque);
+    void *wake_opaque;
+};
+
+static bool journal_open(struct journal *journal, const struct journal_options *options,
+                         struct metic_error *error)
+{
+    struct journal_head head = {options->seed, options->wall_start_ns};
+    if (options->record_path != NULL && options->replay_path != NULL) {
+        return error_set(error, "give one of the two", "a run cannot record and replay at once");
+    }
+    if (options->replay_path != NULL) {
+        if (journal->clock->mode != CLOCK_VIRTUAL) {
+            return error_set(error, "add --clock virtual", "a replay needs the virtual clock");
+        }
+        journal->replay = journal_file_open(options->replay_path, &head, error);
+        if (journal->replay == NULL) {
+            return false;
+        }
+    }
+    if (options->record_path != NULL) {
+        journal->record = journal_file_create(options->record_path, &head, error);
+        if (journal->record == NULL) {
+            return false;
+        }
+    }
+    journal->random_state = head.seed;
+    journal->wall_start_ns = head.wall_start_ns;
+    return true;
+}
+
+struct journal *journal_new(struct clock *clock, struct log *log,
+                            const struct journal_options *options, struct metic_error *error)
+{
+    static const struct journal_options none;
+    struct journal *journal = calloc(1, sizeof(*journal));
+    if (journal == NULL) {
+        error_set(error, NULL, "out of memory");
+        return NULL;
+    }
+    journal->clock = clock;
+    journal->log = log;
+    journal->last_item = &journal->first_item;
+    pthread_mutex_init(&journal->lock, NULL);
+    if (!journal_open(journal, options != NULL ? options : &none, error)) {
+        journal_free(journal);
+        return NULL;
+    }
+    return journal;
+}
+
+void journal_free(struct journal *journal)
+{
+    if (journal == NULL) {
+        return;
+    }
+    while (journal->first_item != NULL) {
+        struct journal_item *item = journal->first_item;
+        journal->first_item = item->next;
+        free(item);
+    }
+    journal_file_close(journal->record);
+    journal_file_close(journal->replay);
+    pthread_mutex_destroy(&journal->lock);
+    free(journal);
+}
+
+void journal_add_source(struct journal *journal, struct journal_source *source)
+{
+    pthread_mutex_lock(&journal->lock);
+    CHECK(journal->source_count < JOURNAL_MAX_SOURCES);
+    source->id = journal->source_count++;
+    journal->sources[source->id] = source;
+    pthread_mutex_unlock(&journal->lock);
+}
+
+void journal_remove_source(struct journal *journal, struct journal_source *source)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->sources[source->id] = NULL;
+    for (struct journal_item **link = &journal->first_item; *link != NULL;) {
+        struct journal_item *item = *link;
+        if (item->source == source) {
+            *link = item->next;
+            free(item);
+        } else {
+            link = &item->next;
+        }
+    }
+    journal->last_item = &journal->first_item;
+    while (*journal->last_item != NULL) {
+        journal->last_item = &(*journal->last_item)->next;
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* Lock held. */
+static void journal_write_record(struct journal *journal, enum journal_kind kind, unsigned source,
+                                 const void *bytes, size_t size_bytes)
+{
+    if (journal->record != NULL) {
+        struct journal_record record = {kind, source, (u32)size_bytes, journal->now_insns, bytes};
+        if (!journal_file_append(journal->record, &record)) {
+            log_print(journal->log, LOG_ERROR, "the recording cannot be written; it stops here");
+            journal_file_close(journal->record);
+            journal->record = NULL;
+        }
+    }
+}
+
+/* Lock held. */
+static void journal_queue(struct journal *journal, struct journal_source *source,
+                          const void *bytes, size_t size_bytes)
+{
+    struct journal_item *item = malloc(sizeof(*item) + size_bytes);
+    if (item == NULL) {
+        log_print(journal->log, LOG_ERROR, "out of memory: input for %s is lost", source->name);
+        return;
+    }
+    item->next = NULL;
+    item->source = source;
+    item->size_bytes = size_bytes;
+    memcpy(item->bytes, bytes, size_bytes);
+    *journal->last_item = item;
+    journal->last_item = &item->next;
+}
+
+void journal_input(struct journal *journal, struct journal_source *source, const void *bytes,
+                   size_t size_bytes)
+{
+    CHECK(size_bytes <= JOURNAL_MAX_RECORD_BYTES);
+    bool at_once = journal->clock->mode == CLOCK_REAL;
+    pthread_mutex_lock(&journal->lock);
+    if (at_once) {
+        journal_write_record(journal, JOURNAL_PUSH, source->id, bytes, size_bytes);
+    } else if (journal->replay == NULL) {
+        journal_queue(journal, source, bytes, size_bytes);
+    }
+    void (*wake)(void *opaque) = journal->wake;
+    void *wake_opaque = journal->wake_opaque;
+    pthread_mutex_unlock(&journal->lock);
+    if (at_once) {
+        source->deliver(source->opaque, bytes, size_bytes);
+    } else if (wake != NULL) {
+        wake(wake_opaque);
+    }
+}
+
+bool journal_is_deterministic(const struct journal *journal)
+{
+    return journal->clock->mode == CLOCK_VIRTUAL;
+}
+
+bool journal_is_replay(const struct journal *journal)
+{
+    return journal->replay != NULL;
+}
+
+static void journal_deliver_live(struct journal *journal)
+{
+    for (;;) {
+        pthread_mutex_lock(&journal->lock);
+        struct journal_item *item = journal->first_item;
+        if (item == NULL) {
+            pthread_mutex_unlock(&journal->lock);
+            return;
+        }
+        journal->first_item = item->next;
+        if (journal->first_item == NULL) {
+            journal->last_item = &journal->first_item;
+        }
+        journal_write_record(journal, JOURNAL_PUSH, item->source->id, item->bytes,
+                             item->size_bytes);
+        pthread_mutex_unlock(&journal->lock);
+        item->source->deliver(item->source->opaque, item->bytes, item->size_bytes);
+        free(item);
+    }
+}
+
+/* Lock held; remembers that the replay no longer matches. */
+static void journal_diverge(struct journal *journal, const char *why)
+{
+    if (!journal->diverged) {
+        log_print(journal->log, LOG_ERROR, "the replay diverged at instruction %llu: %s",
+                  (unsigned long long)journal->now_insns, why);
+        journal->diverged = true;
+    }
+}
+
+/* Hands over what the recording says is due; a record that is overdue was missed. */
+static void journal_deliver_replay(struct journal *journal)
+{
+    for (;;) {
+        struct journal_record record;
+        struct journal_source *source = NULL;
+        pthread_mutex_lock(&journal->lock);
+        bool due = !journal->diverged && journal_file_peek(journal->replay, &record) &&
+                   record.kind == JOURNAL_PUSH && record.stamp_insns <= journal->now_insns;
+        if (due) {
+            source = record.source < journal->source_count ? journal->sources[record.source] : NULL;
+            journal_file_skip(journal->replay);
+            if (record.stamp_insns != journal->now_insns) {
+                journal_diverge(journal, "an input came due inside a slice");
+            } else if (source == NULL) {
+                journal_diverge(journal, "an input is for a device this machine lacks");
+            }
+        }
+        bool go_on = due && !journal->diverged;
+        pthread_mutex_unlock(&journal->lock);
+        if (!go_on) {
+            return;
+        }
+        source->deliver(source->opaque, record.bytes, record.size_bytes);
+    }
+}
+
+bool journal_deliver(struct journal *journal, u64 now_insns)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->now_insns = now_insns;
+    bool replay = journal->replay != NULL;
+    pthread_mutex_unlock(&journal->lock);
+    if (!replay) {
+        journal_deliver_live(journal);
+        return true;
+    }
+    journal_deliver_replay(journal);
+    return !journal_diverged(journal);
+}
+
+u64 journal_next_insns(struct journal *journal)
+{
+    u64 next_insns = UINT64_MAX;
+    struct journal_record record;
+    pthread_mutex_lock(&journal->lock);
+    if (journal->replay != NULL) {
+        if (journal_file_peek_push(journal->replay, &record)) {
+            next_insns = record.stamp_insns;
+        }
+    } else if (journal->first_item != NULL) {
+        next_insns = journal->now_insns;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return next_insns;
+}
+
+void journal_set_wake(struct journal *journal, void (*wake)(void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->wake = wake;
+    journal->wake_opaque = opaque;
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* Lock held. Replay: takes the recorded answer, false when the recording has something else. */
+static bool journal_replay_answer(struct journal *journal, enum journal_kind kind, void *buffer,
+                                  size_t size_bytes)
+{
+    struct journal_record record;
+    if (journal->diverged || !journal_file_peek(journal->replay, &record)) {
+        journal_diverge(journal, "the recording ends before the guest does");
+        return false;
+    }
+    if (record.kind != kind || record.size_bytes != size_bytes) {
+        journal_diverge(journal, "the guest asked for something else than when it was recorded");
+        return false;
+    }
+    memcpy(buffer, record.bytes, size_bytes);
+    journal_file_skip(journal->replay);
+    return true;
+}
+
+/* splitmix64: good enough for a guest that must see the same "random" bytes twice. */
+static u64 journal_next_random(struct journal *journal)
+{
+    u64 z = journal->random_state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static void journal_seeded_bytes(struct journal *journal, u8 *bytes, size_t size_bytes)
+{
+    for (size_t done = 0; done < size_bytes; done += 8) {
+        u8 word[8];
+        st_le64(word, journal_next_random(journal));
+        memcpy(bytes + done, word, size_bytes - done < 8 ? size_bytes - done : 8);
+    }
+}
+
+static void journal_host_entropy(u8 *bytes, size_t size_bytes)
+{
+    size_t done = 0;
+    while (done < size_bytes) {
+        ssize_t got = getrandom(bytes + done, size_bytes - done, 0);
+        if (got > 0) {
+            done += (size_t)got;
+        }
+    }
+}
+
+void journal_entropy(struct journal *journal, void *buffer, size_t size_bytes)
+{
+    u8 *bytes = buffer;
+    while (size_bytes > JOURNAL_MAX_RECORD_BYTES) {
+        journal_entropy(journal, bytes, JOURNAL_MAX_RECORD_BYTES);
+        bytes += JOURNAL_MAX_RECORD_BYTES;
+        size_bytes -= JOURNAL_MAX_RECORD_BYTES;
+    }
+    pthread_mutex_lock(&journal->lock);
+    if (journal->replay == NULL ||
+        !journal_replay_answer(journal, JOURNAL_ENTROPY, bytes, size_bytes)) {
+        if (journal_is_deterministic(journal)) {
+            journal_seeded_bytes(journal, bytes, size_bytes);
+        } else {
+            journal_host_entropy(bytes, size_bytes);
+        }
+    }
+    journal_write_record(journal, JOURNAL_ENTROPY, 0, bytes, size_bytes);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+u64 journal_wall_ns(struct journal *journal)
+{
+    if (journal_is_deterministic(journal)) {
+        return journal->wall_start_ns + clock_now_ns(journal->clock);
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    u64 wall_ns = (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+    u8 bytes[8];
+    st_le64(bytes, wall_ns);
+    pthread_mutex_lock(&journal->lock);
+    journal_write_record(journal, JOURNAL_WALL, 0, bytes, sizeof(bytes));
+    pthread_mutex_unlock(&journal->lock);
+    return wall_ns;
+}
+
+bool journal_diverged(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    bool diverged = journal->diverged;
+    pthread_mutex_unlock(&journal->lock);
+    return diverged;
+}

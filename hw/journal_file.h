@@ -1,0 +1,44 @@
+/* The journal's file: a head and records, read from untrusted bytes, written as they happen.
+ * Format in journal.h. Private to the journal and its tests. */
+#ifndef METIC_HW_JOURNAL_FILE_H
+#define METIC_HW_JOURNAL_FILE_H
+
+#include "cpu/base/bits.h"
+#include "hw/journal.h"
+
+enum journal_kind { JOURNAL_PUSH = 1, JOURNAL_ENTROPY = 2, JOURNAL_WALL = 3 };
+
+struct journal_head {
+    u64 seed;
+    u64 wall_start_ns;
+};
+
+struct journal_record {
+    enum journal_kind kind;
+    unsigned source;
+    u32 size_bytes;
+    u64 stamp_insns;
+    const void *bytes; /* of a file being read: valid until it is closed */
+};
+
+struct journal_file;
+
+/* Create truncates and writes the head. Open reads the whole file and fills `head`. */
+struct journal_file *journal_file_create(const char *path, const struct journal_head *head,
+                                         struct metic_error *error);
+struct journal_file *journal_file_open(const char *path, struct journal_head *head,
+                                       struct metic_error *error);
+/* The same from bytes in memory, which are copied; for tests and the fuzzer. */
+struct journal_file *journal_file_parse(const void *bytes, size_t size_bytes,
+                                        struct journal_head *head, struct metic_error *error);
+void journal_file_close(struct journal_file *file); /* NULL allowed */
+
+bool journal_file_append(struct journal_file *file, const struct journal_record *record);
+
+/* The next record without taking it; false at the end or where the file is damaged. */
+bool journal_file_peek(const struct journal_file *file, struct journal_record *record);
+void journal_file_skip(struct journal_file *file);
+/* The next JOURNAL_PUSH record at or after the position, which does not move. */
+bool journal_file_peek_push(struct journal_file *file, struct journal_record *record);
+
+#endif
