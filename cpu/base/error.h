@@ -8,10 +8,14 @@
 
 #include "cpu/base/types.h"
 
+/* Also defined in hw/metic.h, which embedders include alone. */
+#ifndef METIC_ERROR_DEFINED
+#define METIC_ERROR_DEFINED
 struct metic_error {
     char what[512]; /* one sentence without a final newline; empty when there is no error */
     char next[256]; /* what the user can do, or empty */
 };
+#endif
 
 /* Fills `error` (may be NULL, then nothing happens) and returns false, so that a failing function
  * can end in `return error_set(error, "...")`. `next` may be NULL. */
