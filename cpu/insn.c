@@ -1,0 +1,263 @@
+/* Instruction tables: patterns, buckets, the overlap rule, printing. */
+#include "cpu/insn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match)
+{
+    unsigned width_bits = 0;
+    *mask = *match = 0;
+    for (const char *p = pattern; *p != '\0'; p++) {
+        if (*p == ' ') {
+            continue;
+        }
+        if (*p != '0' && *p != '1' && *p != '.') {
+            return 0;
+        }
+        *mask = *mask << 1 | (*p != '.');
+        *match = *match << 1 | (*p == '1');
+        width_bits++;
+    }
+    return width_bits == 16 || width_bits == 32 ? width_bits : 0;
+}
+
+/* --- making a decoder --- */
+
+static bool collect_codes(struct insn_decoder *decoder)
+{
+    const struct insn_set *set = decoder->set;
+    for (unsigned row = 0; row < set->row_count; row++) {
+        struct insn_code code = {.row = (u16)row};
+        unsigned width_bits = insn_parse_pattern(set->rows[row].pattern, &code.mask, &code.match);
+        if (width_bits == 0 || decoder->code_count == INSN_MAX_ROWS) {
+            return false;
+        }
+        if (width_bits == decoder->width_bits) {
+            decoder->codes[decoder->code_count++] = code;
+        }
+    }
+    return true;
+}
+
+/* More fixed bits first, so that a subset is met before the row it belongs to; stable. */
+static void sort_codes(struct insn_decoder *decoder)
+{
+    for (unsigned i = 1; i < decoder->code_count; i++) {
+        struct insn_code code = decoder->codes[i];
+        int fixed = __builtin_popcount(code.mask);
+        unsigned j = i;
+        while (j > 0 && __builtin_popcount(decoder->codes[j - 1].mask) < fixed) {
+            decoder->codes[j] = decoder->codes[j - 1];
+            j--;
+        }
+        decoder->codes[j] = code;
+    }
+}
+
+/* The word with the key's bits taken from a bucket's number. */
+static u32 bucket_word(const struct insn_key *key, unsigned bucket)
+{
+    u32 word = 0;
+    for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
+        unsigned len = key->pieces[i].len;
+        word |= (u32)(bucket & ((1u << len) - 1)) << key->pieces[i].lo;
+        bucket >>= len;
+    }
+    return word;
+}
+
+static bool fill_buckets(struct insn_decoder *decoder, unsigned bucket_count)
+{
+    u32 key_mask = bucket_word(&decoder->key, bucket_count - 1);
+    unsigned used = 0;
+    for (unsigned bucket = 0; bucket < bucket_count; bucket++) {
+        u32 word = bucket_word(&decoder->key, bucket);
+        decoder->first[bucket] = (u16)used;
+        for (unsigned i = 0; i < decoder->code_count; i++) {
+            const struct insn_code *code = &decoder->codes[i];
+            if (((word ^ code->match) & code->mask & key_mask) != 0) {
+                continue;
+            }
+            if (used == INSN_MAX_CANDIDATES) {
+                return false;
+            }
+            decoder->candidates[used++] = (u16)i;
+        }
+    }
+    decoder->first[bucket_count] = (u16)used;
+    return true;
+}
+
+bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
+                       unsigned width_bits, struct insn_key key)
+{
+    memset(decoder, 0, sizeof(*decoder));
+    decoder->set = set;
+    decoder->key = key;
+    decoder->width_bits = width_bits;
+    unsigned key_bits = 0;
+    for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
+        key_bits += key.pieces[i].len;
+    }
+    if (key_bits > INSN_MAX_KEY_BITS || !collect_codes(decoder)) {
+        return false;
+    }
+    sort_codes(decoder);
+    return fill_buckets(decoder, 1u << key_bits);
+}
+
+/* --- printing --- */
+
+void insn_text_append(struct insn_text *text, const char *format, ...)
+{
+    if (text->used >= text->bytes) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(text->text + text->used, text->bytes - text->used, format, args);
+    va_end(args);
+    if (length > 0) {
+        size_t room = text->bytes - text->used - 1;
+        text->used += (size_t)length < room ? (size_t)length : room;
+    }
+}
+
+static bool is_word_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* The token that `assembly` begins with; its length in *length. NULL when unknown. */
+static const struct insn_token *token_find(const char *assembly, size_t *length,
+                                           const struct insn_token *tokens, unsigned token_count)
+{
+    *length = 0;
+    while (is_word_char(assembly[*length])) {
+        (*length)++;
+    }
+    for (unsigned i = 0; i < token_count; i++) {
+        if (strlen(tokens[i].name) == *length && memcmp(tokens[i].name, assembly, *length) == 0) {
+            return &tokens[i];
+        }
+    }
+    return NULL;
+}
+
+void insn_print(struct insn_text *text, const struct insn_row *row,
+                const struct insn_token *tokens, unsigned token_count, const void *insn,
+                const void *context)
+{
+    for (const char *p = row->name; *p != '\0'; p++) {
+        insn_text_append(text, "%c", *p == '_' ? '.' : *p);
+    }
+    const char *p = row->assembly;
+    if (*p != '\0' && strchr(p, ' ') == NULL) {
+        insn_text_append(text, "\t");
+    }
+    while (*p != '\0') {
+        size_t length = 1;
+        const struct insn_token *token =
+            is_word_char(*p) ? token_find(p, &length, tokens, token_count) : NULL;
+        if (token != NULL) {
+            token->print(text, insn, context);
+        } else if (*p == ' ') {
+            insn_text_append(text, "\t");
+        } else {
+            insn_text_append(text, "%.*s", (int)length, p);
+        }
+        p += length;
+    }
+}
+
+/* --- proving a table --- */
+
+static bool check_format(const struct insn_set *set, const struct insn_row *row,
+                         unsigned width_bits, char *why, size_t why_bytes)
+{
+    if (row->format >= set->format_count) {
+        snprintf(why, why_bytes, "%s: unknown format", row->name);
+        return false;
+    }
+    const struct insn_format *format = &set->formats[row->format];
+    for (unsigned i = 0; i < format->piece_count; i++) {
+        const struct insn_piece *piece = &format->pieces[i];
+        if (piece->operand >= set->operand_count || piece->lo + piece->len > (int)width_bits ||
+            piece->to + piece->len > 32) {
+            snprintf(why, why_bytes, "%s: piece %u of format %s does not fit", row->name, i,
+                     format->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_assembly(const struct insn_row *row, const struct insn_token *tokens,
+                           unsigned token_count, char *why, size_t why_bytes)
+{
+    for (const char *p = row->assembly; *p != '\0';) {
+        size_t length = 1;
+        if (is_word_char(*p) && token_find(p, &length, tokens, token_count) == NULL) {
+            snprintf(why, why_bytes, "%s: unknown operand '%.*s'", row->name, (int)length, p);
+            return false;
+        }
+        p += length;
+    }
+    return true;
+}
+
+/* True when a subset row covers exactly the words with these bits. */
+static bool subset_exists(const struct insn_set *set, unsigned width_bits, u32 mask, u32 match)
+{
+    for (unsigned i = 0; i < set->row_count; i++) {
+        u32 row_mask, row_match;
+        if ((set->rows[i].flags & INSN_SUBSET) != 0 &&
+            insn_parse_pattern(set->rows[i].pattern, &row_mask, &row_match) == width_bits &&
+            row_mask == mask && row_match == match) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_overlap(const struct insn_set *set, unsigned row, char *why, size_t why_bytes)
+{
+    u32 mask, match;
+    unsigned width_bits = insn_parse_pattern(set->rows[row].pattern, &mask, &match);
+    for (unsigned other = 0; other < row; other++) {
+        u32 other_mask, other_match;
+        if (insn_parse_pattern(set->rows[other].pattern, &other_mask, &other_match) != width_bits ||
+            ((match ^ other_match) & mask & other_mask) != 0) {
+            continue;
+        }
+        if ((mask == other_mask) ||
+            !subset_exists(set, width_bits, mask | other_mask, match | other_match)) {
+            snprintf(why, why_bytes, "%s and %s overlap", set->rows[other].name,
+                     set->rows[row].name);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool insn_check(const struct insn_set *set, const struct insn_token *tokens, unsigned token_count,
+                char *why, size_t why_bytes)
+{
+    for (unsigned i = 0; i < set->row_count; i++) {
+        const struct insn_row *row = &set->rows[i];
+        u32 mask, match;
+        unsigned width_bits = insn_parse_pattern(row->pattern, &mask, &match);
+        if (width_bits == 0) {
+            snprintf(why, why_bytes, "%s: malformed pattern '%s'", row->name, row->pattern);
+            return false;
+        }
+        if (!check_format(set, row, width_bits, why, why_bytes) ||
+            !check_assembly(row, tokens, token_count, why, why_bytes) ||
+            !check_overlap(set, i, why, why_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
