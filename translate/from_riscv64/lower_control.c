@@ -1,0 +1,84 @@
+/* RV64I jumps and branches.
+ *
+ * A block goes on behind a forward branch that is not taken; a backward branch ends it, since what
+ * follows a loop is seldom worth translating with the loop. */
+#include "translate/from_riscv64/lower.h"
+
+static bool is_link(unsigned number)
+{
+    return number == 1 || number == 5;
+}
+
+/* The return-address-stack hints of unprivileged manual, "Unconditional Jumps", for jalr. */
+static enum ir_jump_hint jalr_hint(const struct riscv_insn *insn)
+{
+    if (is_link(insn->rd)) {
+        return IR_JUMP_CALL;
+    }
+    return is_link(insn->rs1) ? IR_JUMP_RETURN : IR_JUMP_PLAIN;
+}
+
+void riscv64_lower_jal(struct lower *l, const struct riscv_insn *insn)
+{
+    if (insn->rd != 0) {
+        lower_set_x(l, insn->rd, lower_next_pc(l));
+    }
+    lower_end_jump(l, insn->imm);
+}
+
+void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
+{
+    ir_ref even = ir_i64(l->ir, ~(u64)1);
+    ir_ref target = ir_op2(l->ir, IR_AND, IR_I64, 0, lower_address(l, insn), even);
+    if (insn->rd != 0) {
+        lower_set_x(l, insn->rd, lower_next_pc(l));
+    }
+    ir_jump_ind(l->ir, jalr_hint(insn), target);
+    l->ended = true;
+}
+
+static void branch(struct lower *l, const struct riscv_insn *insn, enum ir_cond cond)
+{
+    if (insn->rs1 == insn->rs2) {
+        bool taken = cond == IR_EQ || cond == IR_GE_S || cond == IR_GE_U;
+        if (taken) {
+            lower_end_jump(l, insn->imm);
+        }
+        return;
+    }
+    ir_ref a = lower_get_x(l, insn->rs1), b = lower_get_x(l, insn->rs2);
+    ir_exit_if(l->ir, cond, a, b, (s64)l->offset + insn->imm);
+    if (insn->imm <= 0) {
+        lower_end_jump(l, l->length_bytes);
+    }
+}
+
+void riscv64_lower_beq(struct lower *l, const struct riscv_insn *insn)
+{
+    branch(l, insn, IR_EQ);
+}
+
+void riscv64_lower_bne(struct lower *l, const struct riscv_insn *insn)
+{
+    branch(l, insn, IR_NE);
+}
+
+void riscv64_lower_blt(struct lower *l, const struct riscv_insn *insn)
+{
+    branch(l, insn, IR_LT_S);
+}
+
+void riscv64_lower_bge(struct lower *l, const struct riscv_insn *insn)
+{
+    branch(l, insn, IR_GE_S);
+}
+
+void riscv64_lower_bltu(struct lower *l, const struct riscv_insn *insn)
+{
+    branch(l, insn, IR_LT_U);
+}
+
+void riscv64_lower_bgeu(struct lower *l, const struct riscv_insn *insn)
+{
+    branch(l, insn, IR_GE_U);
+}

@@ -1,0 +1,221 @@
+/* A: atomics. IR atomics are sequentially consistent, which is at least what aq and rl ask.
+ *
+ * lr/sc in pairs. Software writes lr, a few register instructions, sc. When a look ahead from the
+ * lr finds exactly that (below), the pair becomes a load and a compare-and-swap: with nothing but
+ * registers between them, that the value came back in between (ABA) cannot be told from the whole
+ * having happened at the compare-and-swap. Everything else goes through helpers that keep a real
+ * reservation. An sc that runs without its pair (the trap came between, the branch went round)
+ * goes to the helper, finds no reservation and fails, as the manual allows.
+ *
+ * Paired means, besides the architecture's constrained loops (chapter "A", "Eventual Success of
+ * Store-Conditional Instructions"): same address register, unchanged in between; same size; within
+ * 16 instructions, this page, and what the block may still take; no branch that lands between the
+ * two, since that would run the sc without its lr, for ever. */
+#include "translate/from_riscv64/lower.h"
+
+enum { PAIR_MAX_INSNS = 16 };
+
+static enum ir_type access_type(const struct riscv_insn *insn)
+{
+    return insn->fmt == 2 ? IR_I32 : IR_I64;
+}
+
+static unsigned size_bytes(const struct riscv_insn *insn)
+{
+    return 1u << insn->fmt;
+}
+
+/* rs2 at the width of the access. */
+static ir_ref get_operand(struct lower *l, const struct riscv_insn *insn)
+{
+    return insn->fmt == 2 ? lower_get_w(l, insn->rs2) : lower_get_x(l, insn->rs2);
+}
+
+static void set_old(struct lower *l, const struct riscv_insn *insn, ir_ref old)
+{
+    if (insn->fmt == 2) {
+        lower_set_w(l, insn->rd, old);
+    } else {
+        lower_set_x(l, insn->rd, old);
+    }
+}
+
+/* --- pairing --- */
+
+/* front_private[0]: offset of the sc that closes open_lr */
+
+void lower_reset_pair(struct lower *l)
+{
+    l->open_lr.address = l->open_lr.value = IR_REF_NONE;
+    l->open_lr.size_bytes = 0;
+    l->front_private[0] = 0;
+}
+
+static bool writes_x(const struct riscv_insn *insn, unsigned number)
+{
+    return number != 0 && insn->rd == number && (insn->flags & RV_F_RESULT) == 0;
+}
+
+static bool is_sc(const struct riscv_insn *insn)
+{
+    return insn->id == RISCV_INSN_sc_w || insn->id == RISCV_INSN_sc_d;
+}
+
+/* True when `insn` may stand between lr and sc. A branch's target, counted from the lr like
+ * `distance`, lowers *first_landing. */
+static bool may_stand_between(const struct riscv_insn *insn, unsigned address_register,
+                              s64 distance, s64 *first_landing)
+{
+    if (insn->id == RISCV_INSN_illegal || writes_x(insn, address_register) ||
+        (insn->flags & (RV_MEMORY | RV_SYSTEM | RV_JUMP | RV_FP)) != 0) {
+        return false;
+    }
+    if ((insn->flags & RV_BRANCH) != 0) {
+        if (insn->imm <= 0) {
+            return false;
+        }
+        if (distance + insn->imm < *first_landing) {
+            *first_landing = distance + insn->imm;
+        }
+    }
+    return true;
+}
+
+/* Bytes from this lr to the sc it pairs with, 0 when it pairs with none. */
+static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
+{
+    s64 first_landing = INT64_MAX;
+    unsigned limit = PAIR_MAX_INSNS + 1;
+    if (l->max_insns != 0 && l->max_insns < limit) {
+        limit = l->max_insns;
+    }
+    if (writes_x(lr, lr->rs1)) {
+        return 0;
+    }
+    unsigned at = lr->length_bytes;
+    for (unsigned n = 1; n < limit; n++) {
+        struct riscv_insn insn;
+        unsigned length_bytes = riscv64_decode(l->rest + at, l->rest_bytes - at, &insn);
+        if (length_bytes == 0) {
+            return 0;
+        }
+        if (is_sc(&insn)) {
+            bool pairs = insn.rs1 == lr->rs1 && insn.fmt == lr->fmt && first_landing > (s64)at;
+            return pairs ? at : 0;
+        }
+        if (!may_stand_between(&insn, lr->rs1, at, &first_landing)) {
+            return 0;
+        }
+        at += length_bytes;
+    }
+    return 0;
+}
+
+static ir_ref load_paired(struct lower *l, const struct riscv_insn *insn, unsigned distance)
+{
+    ir_ref address = lower_get_x(l, insn->rs1);
+    ir_ref value = ir_load_aligned(l->ir, access_type(insn), insn->fmt, address);
+    l->open_lr.address = address;
+    l->open_lr.value = value;
+    l->open_lr.size_bytes = size_bytes(insn);
+    l->front_private[0] = l->offset + distance;
+    return value;
+}
+
+static ir_ref load_unpaired(struct lower *l, const struct riscv_insn *insn)
+{
+    lower_reset_pair(l);
+    return ir_call(l->ir, &riscv64_helper_lr, lower_get_x(l, insn->rs1),
+                   ir_i64(l->ir, size_bytes(insn)), IR_REF_NONE, IR_REF_NONE);
+}
+
+/* RISC-V fence bits: 2 read, 1 write; predecessor in the upper four. */
+enum { FENCE_RW_RW = 0x33, FENCE_R_RW = 0x23 };
+
+void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
+{
+    bool acquire = (insn->aqrl & 2) != 0, release = (insn->aqrl & 1) != 0;
+    if (release) {
+        ir_fence(l->ir, FENCE_RW_RW);
+    }
+    unsigned distance = find_pair(l, insn);
+    ir_ref value = distance != 0 ? load_paired(l, insn, distance) : load_unpaired(l, insn);
+    if (acquire) {
+        ir_fence(l->ir, FENCE_R_RW);
+    }
+    if (distance != 0) {
+        set_old(l, insn, value);
+    } else {
+        lower_set_x(l, insn->rd, value);
+    }
+}
+
+/* rd is 0 when stored, 1 when not. */
+void riscv64_lower_sc(struct lower *l, const struct riscv_insn *insn)
+{
+    ir_ref desired = get_operand(l, insn);
+    if (l->open_lr.value != IR_REF_NONE && l->front_private[0] == l->offset) {
+        ir_ref expected = l->open_lr.value;
+        ir_ref old = ir_cas(l->ir, access_type(insn), l->open_lr.address, expected, desired);
+        lower_set_x(l, insn->rd, ir_setcc(l->ir, IR_NE, access_type(insn), old, expected));
+    } else {
+        ir_ref failed = ir_call(l->ir, &riscv64_helper_sc, lower_get_x(l, insn->rs1),
+                                lower_get_x(l, insn->rs2), ir_i64(l->ir, size_bytes(insn)),
+                                IR_REF_NONE);
+        lower_set_x(l, insn->rd, failed);
+    }
+    lower_reset_pair(l);
+}
+
+/* --- read-modify-write --- */
+
+static void amo(struct lower *l, const struct riscv_insn *insn, enum ir_amo operation)
+{
+    ir_ref address = lower_get_x(l, insn->rs1), operand = get_operand(l, insn);
+    set_old(l, insn, ir_amo(l->ir, operation, access_type(insn), address, operand));
+}
+
+void riscv64_lower_amoswap(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_SWAP);
+}
+
+void riscv64_lower_amoadd(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_ADD);
+}
+
+void riscv64_lower_amoxor(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_XOR);
+}
+
+void riscv64_lower_amoand(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_AND);
+}
+
+void riscv64_lower_amoor(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_OR);
+}
+
+void riscv64_lower_amomin(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_MIN_S);
+}
+
+void riscv64_lower_amomax(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_MAX_S);
+}
+
+void riscv64_lower_amominu(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_MIN_U);
+}
+
+void riscv64_lower_amomaxu(struct lower *l, const struct riscv_insn *insn)
+{
+    amo(l, insn, IR_AMO_MAX_U);
+}

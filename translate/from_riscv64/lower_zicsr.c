@@ -1,0 +1,186 @@
+/* Zicsr. A register that is storage with masks and nothing else is read and written in place, so
+ * are the flags and the rounding mode; everything else goes through the CSR helpers, and the block
+ * ends where the register's row says that a write may change what comes next. */
+#include "cpu/riscv64/csr.h"
+#include "translate/from_riscv64/lower.h"
+
+enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3 };
+enum { FFLAGS_MASK = 31, FCSR_FRM_SHIFT = 5 };
+
+enum csr_action { CSR_WRITE, CSR_SET, CSR_CLEAR };
+
+struct csr_access {
+    const struct riscv_insn *insn;
+    const struct riscv_csr *csr;
+    unsigned number;
+    enum csr_action action;
+    ir_ref source;
+    bool reads, writes;
+};
+
+/* What the write stores, given what the register held. */
+static ir_ref new_value(struct lower *l, const struct csr_access *access, ir_ref old)
+{
+    switch (access->action) {
+    case CSR_SET: return ir_op2(l->ir, IR_OR, IR_I64, 0, old, access->source);
+    case CSR_CLEAR: return ir_op2(l->ir, IR_ANDN, IR_I64, 0, old, access->source);
+    default: return access->source;
+    }
+}
+
+static ir_ref masked(struct lower *l, ir_ref value, u64 mask)
+{
+    return ir_op2(l->ir, IR_AND, IR_I64, 0, value, ir_i64(l->ir, mask));
+}
+
+/* --- storage --- */
+
+static void access_plain(struct lower *l, const struct csr_access *access)
+{
+    const struct riscv_csr *csr = access->csr;
+    ir_ref stored = ir_get(l->ir, IR_I64, csr->offset, csr->size_bytes);
+    ir_ref old = masked(l, stored, csr->read_mask);
+    if (access->writes) {
+        ir_ref kept = masked(l, stored, ~csr->write_mask);
+        ir_ref changed = masked(l, new_value(l, access, old), csr->write_mask);
+        ir_set(l->ir, csr->offset, csr->size_bytes,
+               ir_op2(l->ir, IR_OR, IR_I64, 0, kept, changed));
+    }
+    lower_set_x(l, access->insn->rd, old);
+}
+
+/* --- fflags, frm, fcsr --- */
+
+static bool is_fp_csr(unsigned number)
+{
+    return number >= CSR_FFLAGS && number <= CSR_FCSR;
+}
+
+static ir_ref get_frm(struct lower *l)
+{
+    return ir_get(l->ir, IR_I64, (u32)offsetof(struct riscv64_state, frm), 1);
+}
+
+static ir_ref read_fp(struct lower *l, unsigned number)
+{
+    if (number == CSR_FFLAGS) {
+        return ir_fenv_flags(l->ir);
+    }
+    ir_ref frm = get_frm(l);
+    if (number == CSR_FRM) {
+        return frm;
+    }
+    ir_ref high = ir_op2(l->ir, IR_SHL, IR_I64, 0, frm, ir_i64(l->ir, FCSR_FRM_SHIFT));
+    return ir_op2(l->ir, IR_OR, IR_I64, 0, ir_fenv_flags(l->ir), high);
+}
+
+/* A write to frm may change the mode, one to clean state makes it dirty; neither is done here. */
+static bool fp_access_is_simple(const struct lower *l, const struct csr_access *access)
+{
+    bool dirty = (l->mode & RISCV_MODE_FS) == RISCV_MODE_FS;
+    bool valid_frm = (l->mode & RISCV_MODE_FRM_BAD) == 0;
+    return !access->writes || (access->number == CSR_FFLAGS && dirty && valid_frm);
+}
+
+static void access_fp(struct lower *l, const struct csr_access *access)
+{
+    ir_ref old = read_fp(l, access->number);
+    if (access->writes) {
+        ir_fenv_set(l->ir, masked(l, new_value(l, access, old), FFLAGS_MASK), get_frm(l));
+    }
+    lower_set_x(l, access->insn->rd, old);
+}
+
+/* --- everything else --- */
+
+static void call_write(struct lower *l, const struct csr_access *access)
+{
+    const struct helper *helper = access->action == CSR_WRITE ? &riscv64_helper_csr_write
+                                  : access->action == CSR_SET ? &riscv64_helper_csr_set
+                                                              : &riscv64_helper_csr_clear;
+    ir_call(l->ir, helper, ir_i64(l->ir, access->number), access->source,
+            lower_word(l, access->insn), IR_REF_NONE);
+}
+
+static void access_helper(struct lower *l, const struct csr_access *access)
+{
+    ir_ref old = IR_REF_NONE;
+    if (access->reads) {
+        old = ir_call(l->ir, &riscv64_helper_csr_read, ir_i64(l->ir, access->number),
+                      lower_word(l, access->insn), IR_REF_NONE, IR_REF_NONE);
+    }
+    if (access->writes) {
+        call_write(l, access);
+    }
+    if (access->reads) {
+        lower_set_x(l, access->insn->rd, old);
+    }
+    unsigned effects = access->csr->flags & (RISCV_CSR_LEAVE | RISCV_CSR_IRQ);
+    if (access->writes && (effects != 0 || is_fp_csr(access->number))) {
+        lower_end_leave_next(l, (effects & RISCV_CSR_IRQ) != 0);
+    }
+}
+
+/* --- the six instructions --- */
+
+static bool is_illegal(const struct lower *l, const struct csr_access *access)
+{
+    return access->csr == NULL || lower_privilege(l) < access->csr->privilege ||
+           (access->writes && riscv64_csr_is_read_only(access->number)) ||
+           (is_fp_csr(access->number) && (l->mode & RISCV_MODE_FS) == 0);
+}
+
+static void csr_access(struct lower *l, const struct riscv_insn *insn, enum csr_action action,
+                       ir_ref source, bool writes)
+{
+    struct csr_access access = {
+        .insn = insn,
+        .csr = riscv64_csr_find((unsigned)insn->imm),
+        .number = (unsigned)insn->imm,
+        .action = action,
+        .source = source,
+        .reads = action != CSR_WRITE || insn->rd != 0,
+        .writes = writes,
+    };
+    if (is_illegal(l, &access)) {
+        lower_end_illegal(l, insn);
+    } else if ((access.csr->flags & RISCV_CSR_PLAIN) != 0 && access.csr->count == 1) {
+        access_plain(l, &access);
+    } else if (is_fp_csr(access.number) && fp_access_is_simple(l, &access)) {
+        access_fp(l, &access);
+    } else {
+        access_helper(l, &access);
+    }
+}
+
+void riscv64_lower_csrrw(struct lower *l, const struct riscv_insn *insn)
+{
+    csr_access(l, insn, CSR_WRITE, lower_get_x(l, insn->rs1), true);
+}
+
+void riscv64_lower_csrrs(struct lower *l, const struct riscv_insn *insn)
+{
+    csr_access(l, insn, CSR_SET, lower_get_x(l, insn->rs1), insn->rs1 != 0);
+}
+
+void riscv64_lower_csrrc(struct lower *l, const struct riscv_insn *insn)
+{
+    csr_access(l, insn, CSR_CLEAR, lower_get_x(l, insn->rs1), insn->rs1 != 0);
+}
+
+/* The immediate stands in rs1's field; a zero immediate does not write, like x0. */
+
+void riscv64_lower_csrrwi(struct lower *l, const struct riscv_insn *insn)
+{
+    csr_access(l, insn, CSR_WRITE, ir_i64(l->ir, insn->rs1), true);
+}
+
+void riscv64_lower_csrrsi(struct lower *l, const struct riscv_insn *insn)
+{
+    csr_access(l, insn, CSR_SET, ir_i64(l->ir, insn->rs1), insn->rs1 != 0);
+}
+
+void riscv64_lower_csrrci(struct lower *l, const struct riscv_insn *insn)
+{
+    csr_access(l, insn, CSR_CLEAR, ir_i64(l->ir, insn->rs1), insn->rs1 != 0);
+}
