@@ -94,6 +94,7 @@ static void guest_reset(struct vcpu *vcpu)
     state->last_trap_cause = 0;
     vcpu->pc = RESET_PC;
     vcpu->exception_pending = 0;
+    atomic_fetch_and(&vcpu->irq_lines, ~((u64)1 << RISCV_IRQ_SSI)); /* an edge, see csr_irq.c */
     riscv64_csr_reset(state);
     tlb_flush_all(vcpu);
     riscv64_mode_update(state);
@@ -159,4 +160,8 @@ const struct guest riscv64_guest = {
     .privilege = guest_privilege,
     .set_boot = guest_set_boot,
     .disassemble = riscv64_disassemble,
+    .isa = riscv64_isa_string,
+    .isa_extensions = riscv64_isa_extensions,
+    .mmu_type = "riscv,sv57",
+    .boot_pc = RESET_PC,
 };
