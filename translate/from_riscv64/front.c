@@ -63,6 +63,10 @@ static unsigned lower_insn(struct lower *l)
     }
     l->length_bytes = length_bytes;
     ir_begin_insn(l->ir, l->offset, length_bytes);
+    if (l->poll_first) {
+        ir_poll(l->ir, 0);
+        l->poll_first = false;
+    }
     u32 fs = l->mode & RISCV_MODE_FS;
     if ((insn.flags & RV_FP) != 0 && fs == 0) {
         lower_end_illegal(l, &insn);

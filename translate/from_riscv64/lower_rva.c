@@ -10,7 +10,8 @@
  * Paired means, besides the architecture's constrained loops (chapter "A", "Eventual Success of
  * Store-Conditional Instructions"): same address register, unchanged in between; same size; within
  * 16 instructions, this page, and what the block may still take; no branch that lands between the
- * two, since that would run the sc without its lr, for ever. */
+ * two, since that would run the sc without its lr, for ever. Never under a trace, which has blocks
+ * of one instruction. */
 #include "translate/from_riscv64/lower.h"
 
 enum { PAIR_MAX_INSNS = 16 };
@@ -89,7 +90,7 @@ static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
     if (l->max_insns != 0 && l->max_insns < limit) {
         limit = l->max_insns;
     }
-    if (writes_x(lr, lr->rs1)) {
+    if (writes_x(lr, lr->rs1) || (l->mode & RISCV_MODE_TRACE) != 0) {
         return 0;
     }
     unsigned at = lr->length_bytes;
