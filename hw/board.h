@@ -48,8 +48,9 @@ struct board_options {
     const char *const *isa_extensions; /* "i", "m", ... */
     unsigned isa_extension_count;
     const char *mmu_type; /* "riscv,sv57" */
-    bool sstc;            /* harts have stimecmp */
-    bool sscofpmf;        /* counters for the pmu node */
+    /* Programmable counters (bits 3 to 31) that count cycles and instructions when mhpmevent is 1
+     * or 2; 0: no pmu node. */
+    u32 pmu_counters;
 };
 
 /* What is started and what it is told. */
@@ -73,6 +74,7 @@ struct board {
     struct device *devices[BOARD_MAX_DEVICES]; /* in creation order; reset and save go this way */
     unsigned device_count;
     struct device *timer;  /* the device that owns mtime */
+    gpa_t fdt_limit_gpa;   /* the tree will lie above; images below (set by create) */
     gpa_t fdt_gpa;         /* after board_prepare_boot: where the tree is */
     u64 fdt_bytes;
     void *private;         /* the class's own */
@@ -111,8 +113,8 @@ bool board_prepare_boot(struct board *board, const struct board_boot *boot,
 /* Every device back to power-on state; the machine reloads images and prepares the boot again. */
 void board_reset(struct board *board);
 
-/* Where a device tree of `fdt_bytes` or an initrd of `size_bytes` behind a kernel that ends at
- * `kernel_end` would go; 0 when it does not fit. */
+/* Where an initrd of `size_bytes` behind a kernel that ends at `kernel_end` goes (2 MiB-aligned);
+ * 0 when it does not fit below the device tree. */
 gpa_t board_initrd_gpa(const struct board *board, gpa_t kernel_end, u64 size_bytes);
 
 struct device *board_find_device(const struct board *board, const char *name); /* or NULL */
@@ -124,6 +126,9 @@ u64 board_time_to_ns(const struct board *board, u64 ticks);
 struct device *board_add_device(struct board *board, const struct device_spec *spec,
                                 const gpa_t *gpas, unsigned gpa_count,
                                 struct metic_error *error);
+
+/* For board code: the line that ends in a hart's interrupt input. */
+struct irq_line board_hart_line(struct board *board, unsigned hart, enum board_hart_irq irq);
 
 unsigned board_class_count(void);
 const struct board_class *board_class_at(unsigned index);

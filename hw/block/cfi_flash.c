@@ -1,0 +1,549 @@
+/* NOR flash with the Intel/Sharp extended command set (Intel 28F128J3 data sheet; JEDEC JEP137 and
+ * JESD68 for the common flash interface), as two 16-bit chips side by side on a 32-bit bus.
+ *
+ * Both chips see each command at once, in the low byte of their half (0x00980098); this model takes
+ * the low byte of what is written for both, and answers for both.
+ *
+ *   0xff or 0xf0       read array: the bank reads as memory
+ *   0x90               read identifier: word 0 maker 0x89, word 1 device 0x18, word 2 of a block its
+ *                      lock bit (never locked)
+ *   0x98               query: the interface table, one byte a word
+ *   0x70, 0x50         read, clear status: 0x80 ready, 0x20 erase failed, 0x10 program failed
+ *   0x20 then 0xd0     erase the block written to: every bit 1
+ *   0x40 (0x10), data  program: bits go from 1 to 0 only
+ *   0xe8, n-1, data.., 0xd0  program up to 4 KiB of the bank from a buffer
+ *   0x60 then 0x01, 0xd0, 0x2f  set, clear, lock-down of lock bits: accepted without effect
+ *
+ * After a command other than read array the bank reads as status (or identifier, or query), for
+ * harts that run from it too. Array reads cost nothing: the bank is then mapped like ROM, and only
+ * entering or leaving that mode (memory_set_direct) reaches the engine.
+ *
+ * Programming and erasing take no time here, so status is always ready. Contents start from a file,
+ * which is read once and never written unless asked for; changed blocks are remembered one by one.
+ *
+ * Left out: suspend and resume, protection registers, lock bits with effect, commands to one chip of
+ * the pair, timing. */
+#include "hw/block/cfi_flash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    FLASH_CHIPS = 2,
+    FLASH_BUFFER_BYTES = 2048 * FLASH_CHIPS,
+
+    CMD_READ_ARRAY_OLD = 0x00,
+    CMD_PROGRAM_ALT = 0x10,
+    CMD_ERASE = 0x20,
+    CMD_PROGRAM = 0x40,
+    CMD_CLEAR_STATUS = 0x50,
+    CMD_LOCK = 0x60,
+    CMD_READ_STATUS = 0x70,
+    CMD_READ_ID = 0x90,
+    CMD_QUERY = 0x98,
+    CMD_CONFIRM = 0xd0,
+    CMD_BUFFER = 0xe8,
+    CMD_READ_ARRAY_AMD = 0xf0,
+    CMD_READ_ARRAY = 0xff,
+
+    STATUS_READY = 0x80,
+    STATUS_ERASE_FAILED = 0x20,
+    STATUS_PROGRAM_FAILED = 0x10,
+
+    FLASH_MAKER = 0x89,
+    FLASH_DEVICE = 0x18,
+};
+
+/* What the next write means. */
+enum flash_step { STEP_COMMAND, STEP_ARGUMENT, STEP_BUFFER, STEP_CONFIRM };
+
+struct flash_saved {
+    u32 buffer_offset; /* where in the bank the buffer starts */
+    u32 words_left;    /* bus writes that STEP_BUFFER still takes */
+    u8 command;        /* the last one: what reads show, and what an argument is for */
+    u8 step;           /* enum flash_step */
+    u8 status;
+    bool buffer_placed; /* buffer_offset is set */
+    bool changed[CFI_FLASH_MAX_SECTORS];
+    u8 buffer[FLASH_BUFFER_BYTES];
+};
+
+#define FLASH_SAVED(FIELD, T) \
+    FIELD(T, buffer_offset) FIELD(T, words_left) FIELD(T, command) FIELD(T, step) \
+    FIELD(T, status) FIELD(T, buffer_placed) FIELD(T, changed) FIELD(T, buffer)
+STATE_LIST(flash_saved, struct flash_saved, FLASH_SAVED);
+
+struct flash {
+    struct flash_saved saved;
+    u8 *bytes; /* the bank, in memory's region; NULL until mapped */
+    u64 size_bytes;
+};
+
+/* ---- Contents ---- */
+
+static void flash_note_write(struct device *device, u64 offset, u64 size_bytes)
+{
+    struct flash *flash = device->state;
+    const struct memory_region *region = device_memory_region(device, 0);
+    flash->saved.changed[offset / CFI_FLASH_SECTOR_BYTES] = true;
+    memory_note_write(device->env->memory, region->gpa + offset, size_bytes);
+}
+
+/* Clears the bits that are 0 in `bytes`; false when a bit would have to go from 0 to 1, which the
+ * chip cannot do (it still clears the others). */
+static bool flash_program(struct device *device, u64 offset, const u8 *bytes, u64 size_bytes)
+{
+    struct flash *flash = device->state;
+    bool possible = true;
+    if (offset >= flash->size_bytes || size_bytes > flash->size_bytes - offset) {
+        return false;
+    }
+    for (u64 i = 0; i < size_bytes; i++) {
+        possible &= (bytes[i] & ~flash->bytes[offset + i]) == 0;
+        flash->bytes[offset + i] &= bytes[i];
+    }
+    flash_note_write(device, offset, size_bytes);
+    return possible;
+}
+
+static void flash_erase(struct device *device, u64 offset)
+{
+    struct flash *flash = device->state;
+    u64 start = bits_align_down(offset, CFI_FLASH_SECTOR_BYTES);
+    memset(flash->bytes + start, 0xff, CFI_FLASH_SECTOR_BYTES);
+    flash_note_write(device, start, CFI_FLASH_SECTOR_BYTES);
+}
+
+/* ---- Reads ---- */
+
+/* The common flash interface table (JESD68), for one chip of the pair. */
+static u8 flash_query_byte(const struct flash *flash, u64 word)
+{
+    static const u8 table[0x40] = {
+        [0x10] = 'Q', 'R', 'Y', 0x01, 0x00, /* Intel extended command set */
+        0x31, 0x00,                         /* its table, below */
+        [0x1b] = 0x45, 0x55,                /* Vcc 4.5 to 5.5 V */
+        [0x1f] = 0x07, 0x07, 0x0a, 0x00,    /* typical times: word, buffer, block erase */
+        0x04, 0x04, 0x04, 0x00,             /* maximum times, as multiples */
+        [0x28] = 0x02, 0x00,                /* x8/x16 interface */
+        0x0b, 0x00,                         /* 2^11 bytes of write buffer */
+        0x01,                               /* one region of equal blocks */
+        [0x31] = 'P', 'R', 'I', '1', '0',   /* extended table, version 1.0 */
+        [0x3f] = 0x01,                      /* one protection register field */
+    };
+    u64 chip_bytes = flash->size_bytes / FLASH_CHIPS;
+    u64 block_bytes = CFI_FLASH_SECTOR_BYTES / FLASH_CHIPS;
+    u64 blocks = chip_bytes / block_bytes;
+    switch (word) {
+    case 0x27: return (u8)__builtin_ctzll(chip_bytes);
+    case 0x2d: return (u8)(blocks - 1);
+    case 0x2e: return (u8)((blocks - 1) >> 8);
+    case 0x2f: return (u8)(block_bytes >> 8);
+    case 0x30: return (u8)(block_bytes >> 16);
+    default: return word < sizeof(table) ? table[word] : 0;
+    }
+}
+
+static u8 flash_id_byte(u64 word)
+{
+    switch (word & 0xff) {
+    case 0: return FLASH_MAKER;
+    case 1: return FLASH_DEVICE;
+    default: return 0; /* word 2 of each block: not locked */
+    }
+}
+
+static bool flash_in_array_mode(const struct flash *flash)
+{
+    return flash->saved.command == CMD_READ_ARRAY;
+}
+
+static u64 flash_read(struct device *device, u64 offset, unsigned size_bytes)
+{
+    const struct flash *flash = device->state;
+    if (flash->bytes == NULL) {
+        return 0;
+    }
+    u8 both;
+    switch (flash->saved.command) {
+    case CMD_READ_ARRAY: {
+        u64 left = flash->size_bytes - offset;
+        return ld_le(flash->bytes + offset, left < size_bytes ? 1 : size_bytes);
+    }
+    case CMD_READ_ID: both = flash_id_byte(offset / 4); break;
+    case CMD_QUERY: both = flash_query_byte(flash, offset / 4); break;
+    default: both = flash->saved.status; break;
+    }
+    u32 word = (u32)both << 16 | both; /* both chips answer in the low byte of their half */
+    return word >> (offset % 4 * 8);
+}
+
+/* ---- Commands ---- */
+
+static void flash_set_command(struct device *device, u8 command, enum flash_step step)
+{
+    struct flash *flash = device->state;
+    bool was_array = flash_in_array_mode(flash);
+    flash->saved.command = command;
+    flash->saved.step = (u8)step;
+    bool is_array = flash_in_array_mode(flash);
+    struct memory_region *region = device_memory_region(device, 0);
+    if (was_array != is_array && region != NULL) {
+        memory_set_direct(device->env->memory, region, is_array);
+    }
+}
+
+static void flash_start_buffer(struct device *device, u64 value)
+{
+    struct flash *flash = device->state;
+    u32 words = (u32)(value & 0xffff) + 1;
+    if (words * 4 > FLASH_BUFFER_BYTES) {
+        device_guest_error(device, "more words than the write buffer holds");
+        flash->saved.status |= STATUS_PROGRAM_FAILED;
+        flash_set_command(device, CMD_READ_STATUS, STEP_COMMAND);
+        return;
+    }
+    flash->saved.words_left = words;
+    flash->saved.buffer_placed = false;
+    memset(flash->saved.buffer, 0xff, sizeof(flash->saved.buffer)); /* programs nothing */
+    flash->saved.step = STEP_BUFFER;
+}
+
+static void flash_fill_buffer(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    struct flash *flash = device->state;
+    if (!flash->saved.buffer_placed) {
+        flash->saved.buffer_placed = true;
+        flash->saved.buffer_offset = (u32)bits_align_down(offset, FLASH_BUFFER_BYTES);
+    }
+    u64 at = offset - flash->saved.buffer_offset; /* wraps when below: too large then */
+    if (at <= FLASH_BUFFER_BYTES - size_bytes) {
+        st_le(flash->saved.buffer + at, value, size_bytes);
+    } else {
+        device_guest_error(device, "write outside the write buffer's window");
+        flash->saved.status |= STATUS_PROGRAM_FAILED;
+    }
+    if (--flash->saved.words_left == 0) {
+        flash->saved.step = STEP_CONFIRM;
+    }
+}
+
+static void flash_confirm_buffer(struct device *device, u8 value)
+{
+    struct flash *flash = device->state;
+    bool ok = value == CMD_CONFIRM && flash->saved.buffer_placed &&
+              flash_program(device, flash->saved.buffer_offset, flash->saved.buffer,
+                            FLASH_BUFFER_BYTES);
+    if (!ok) {
+        flash->saved.status |= STATUS_PROGRAM_FAILED;
+    }
+    flash_set_command(device, CMD_READ_STATUS, STEP_COMMAND);
+}
+
+static void flash_command(struct device *device, u8 command)
+{
+    struct flash *flash = device->state;
+    switch (command) {
+    case CMD_READ_ARRAY_OLD:
+    case CMD_READ_ARRAY_AMD:
+    case CMD_READ_ARRAY: flash_set_command(device, CMD_READ_ARRAY, STEP_COMMAND); break;
+    case CMD_CLEAR_STATUS:
+        flash->saved.status = STATUS_READY;
+        flash_set_command(device, CMD_READ_ARRAY, STEP_COMMAND);
+        break;
+    case CMD_READ_STATUS:
+    case CMD_READ_ID:
+    case CMD_QUERY: flash_set_command(device, command, STEP_COMMAND); break;
+    case CMD_PROGRAM_ALT:
+    case CMD_PROGRAM: flash_set_command(device, CMD_PROGRAM, STEP_ARGUMENT); break;
+    case CMD_ERASE:
+    case CMD_LOCK:
+    case CMD_BUFFER: flash_set_command(device, command, STEP_ARGUMENT); break;
+    default:
+        device_guest_error(device, "unknown flash command 0x%02x", command);
+        flash_set_command(device, CMD_READ_ARRAY, STEP_COMMAND);
+        break;
+    }
+}
+
+static void flash_argument(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    struct flash *flash = device->state;
+    u8 bytes[8];
+    switch (flash->saved.command) {
+    case CMD_PROGRAM:
+        st_le(bytes, value, size_bytes);
+        if (!flash_program(device, offset, bytes, size_bytes)) {
+            flash->saved.status |= STATUS_PROGRAM_FAILED;
+        }
+        break;
+    case CMD_ERASE:
+        if ((u8)value == CMD_CONFIRM) {
+            flash_erase(device, offset);
+        } else {
+            flash->saved.status |= STATUS_ERASE_FAILED | STATUS_PROGRAM_FAILED;
+        }
+        break;
+    case CMD_BUFFER: flash_start_buffer(device, value); return;
+    default: break; /* CMD_LOCK: nothing is ever locked */
+    }
+    flash_set_command(device, (u8)value == CMD_READ_ARRAY && flash->saved.command != CMD_PROGRAM
+                                  ? CMD_READ_ARRAY
+                                  : CMD_READ_STATUS,
+                      STEP_COMMAND);
+}
+
+static void flash_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    struct flash *flash = device->state;
+    if (flash->bytes == NULL || offset + size_bytes > flash->size_bytes) {
+        return;
+    }
+    switch (flash->saved.step) {
+    case STEP_ARGUMENT: flash_argument(device, offset, value, size_bytes); break;
+    case STEP_BUFFER: flash_fill_buffer(device, offset, value, size_bytes); break;
+    case STEP_CONFIRM: flash_confirm_buffer(device, (u8)value); break;
+    default: flash_command(device, (u8)value); break;
+    }
+}
+
+/* ---- Life ---- */
+
+static const struct cfi_flash_config *flash_config(const struct device *device)
+{
+    return device->config;
+}
+
+/* An erased sector without a page of its own: all sectors map one file of ones, copy-on-write. */
+static void flash_map_erased(u8 *sector, int ones_fd)
+{
+    int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
+    if (ones_fd < 0 || mmap(sector, CFI_FLASH_SECTOR_BYTES, PROT_READ | PROT_WRITE, flags, ones_fd,
+                            0) == MAP_FAILED) {
+        memset(sector, 0xff, CFI_FLASH_SECTOR_BYTES);
+    }
+}
+
+static int flash_make_ones(void)
+{
+    int fd = memfd_create("erased-flash", MFD_CLOEXEC);
+    u8 page[4096];
+    memset(page, 0xff, sizeof(page));
+    for (unsigned done = 0; fd >= 0 && done < CFI_FLASH_SECTOR_BYTES; done += sizeof(page)) {
+        if (write(fd, page, sizeof(page)) != (ssize_t)sizeof(page)) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    return fd;
+}
+
+static bool flash_all_equal(const u8 *bytes, size_t size_bytes, u8 value)
+{
+    return bytes[0] == value && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
+}
+
+/* Reads one sector of the file; short at its end, where the rest is erased. False on an error. */
+static bool flash_read_sector(int fd, u64 offset, u8 *sector)
+{
+    size_t done = 0;
+    while (done < CFI_FLASH_SECTOR_BYTES) {
+        ssize_t got = pread(fd, sector + done, CFI_FLASH_SECTOR_BYTES - done,
+                            (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return false;
+        }
+        if (got == 0) {
+            break;
+        }
+        done += (size_t)got;
+    }
+    memset(sector + done, 0xff, CFI_FLASH_SECTOR_BYTES - done);
+    return true;
+}
+
+static bool flash_check_file(const struct flash *flash, int fd, const char *path,
+                             struct metic_error *error)
+{
+    struct stat info;
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        return error_set(error, "check the path", "cannot open the flash image %s: %s", path,
+                         strerror(errno));
+    }
+    if (!S_ISREG(info.st_mode) || (u64)info.st_size > flash->size_bytes) {
+        return error_set(error, "give a file that fits into one flash bank",
+                         "the flash image %s is no file of at most %llu MiB", path,
+                         (unsigned long long)(flash->size_bytes >> 20));
+    }
+    return true;
+}
+
+/* Puts the file's contents into the region, whose pages are zero and untouched so far: sectors
+ * that are all zeros or all ones cost no memory. */
+static bool flash_load(struct flash *flash, int fd, int ones_fd, const char *path,
+                       struct metic_error *error)
+{
+    for (u64 at = 0; at < flash->size_bytes; at += CFI_FLASH_SECTOR_BYTES) {
+        if (!flash_read_sector(fd, at, flash->bytes + at)) {
+            return error_set(error, "check the disk", "cannot read the flash image %s: %s", path,
+                             strerror(errno));
+        }
+        if (flash_all_equal(flash->bytes + at, CFI_FLASH_SECTOR_BYTES, 0xff)) {
+            flash_map_erased(flash->bytes + at, ones_fd);
+        } else if (flash_all_equal(flash->bytes + at, CFI_FLASH_SECTOR_BYTES, 0)) {
+            madvise(flash->bytes + at, CFI_FLASH_SECTOR_BYTES, MADV_DONTNEED);
+        }
+    }
+    return true;
+}
+
+static bool flash_mapped(struct device *device, unsigned index, struct metic_error *error)
+{
+    struct flash *flash = device->state;
+    struct memory_region *region = device_memory_region(device, index);
+    const char *path = flash_config(device)->path;
+    bool ok = true;
+    flash->bytes = region->host;
+    flash->size_bytes = region->size_bytes;
+    CHECK(bits_is_pow2(flash->size_bytes) && flash->size_bytes >= CFI_FLASH_SECTOR_BYTES &&
+          flash->size_bytes <= (u64)CFI_FLASH_SECTOR_BYTES * CFI_FLASH_MAX_SECTORS);
+    int ones_fd = flash_make_ones();
+    if (path != NULL) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ok = flash_check_file(flash, fd, path, error) &&
+             flash_load(flash, fd, ones_fd, path, error);
+        if (fd >= 0) {
+            close(fd);
+        }
+    } else {
+        for (u64 at = 0; at < flash->size_bytes; at += CFI_FLASH_SECTOR_BYTES) {
+            flash_map_erased(flash->bytes + at, ones_fd);
+        }
+    }
+    if (ones_fd >= 0) {
+        close(ones_fd); /* the mappings keep it */
+    }
+    memory_set_direct(device->env->memory, region, flash_in_array_mode(flash));
+    return ok;
+}
+
+static bool flash_write_sector(const struct flash *flash, int fd, u64 offset)
+{
+    size_t done = 0;
+    while (done < CFI_FLASH_SECTOR_BYTES) {
+        ssize_t put = pwrite(fd, flash->bytes + offset + done, CFI_FLASH_SECTOR_BYTES - done,
+                             (off_t)(offset + done));
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put <= 0) {
+            return false;
+        }
+        done += (size_t)put;
+    }
+    return true;
+}
+
+static void flash_fini(struct device *device)
+{
+    const struct flash *flash = device->state;
+    const struct cfi_flash_config *config = flash_config(device);
+    if (!config->write_back || config->path == NULL || flash->bytes == NULL) {
+        return;
+    }
+    int fd = open(config->path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0;
+    for (u64 s = 0; ok && s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
+        ok = !flash->saved.changed[s] || flash_write_sector(flash, fd, s * CFI_FLASH_SECTOR_BYTES);
+    }
+    if (!ok) {
+        log_print(device->env->log, LOG_ERROR, "changes of flash %s are lost: cannot write %s: %s",
+                  device->name, config->path, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* Contents survive, the command machine starts over. */
+static void flash_reset(struct device *device)
+{
+    struct flash *flash = device->state;
+    flash->saved.status = STATUS_READY;
+    flash->saved.words_left = 0;
+    flash->saved.buffer_placed = false;
+    flash_set_command(device, CMD_READ_ARRAY, STEP_COMMAND);
+}
+
+static void flash_save_more(struct device *device, struct state_writer *writer)
+{
+    const struct flash *flash = device->state;
+    for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
+        if (flash->saved.changed[s]) {
+            state_write_bytes(writer, flash->bytes + s * CFI_FLASH_SECTOR_BYTES,
+                              CFI_FLASH_SECTOR_BYTES);
+        }
+    }
+}
+
+static bool flash_load_more(struct device *device, struct state_reader *reader,
+                            struct metic_error *error)
+{
+    struct flash *flash = device->state;
+    for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
+        u64 at = s * CFI_FLASH_SECTOR_BYTES;
+        if (flash->saved.changed[s]) {
+            if (!state_read_bytes(reader, flash->bytes + at, CFI_FLASH_SECTOR_BYTES)) {
+                return error_set(error, NULL, "the saved contents of %s are cut short",
+                                 device->name);
+            }
+            flash_note_write(device, at, CFI_FLASH_SECTOR_BYTES);
+        }
+    }
+    return true;
+}
+
+static bool flash_restored(struct device *device, struct metic_error *error)
+{
+    struct flash *flash = device->state;
+    bool sane = flash->saved.step <= STEP_CONFIRM &&
+                flash->saved.words_left <= FLASH_BUFFER_BYTES / 4 &&
+                (flash->saved.step != STEP_BUFFER || flash->saved.words_left > 0);
+    if (!sane) {
+        return error_set(error, NULL, "the saved state of %s is impossible", device->name);
+    }
+    memory_set_direct(device->env->memory, device_memory_region(device, 0),
+                      flash_in_array_mode(flash));
+    return true;
+}
+
+static const struct device_region flash_regions[] = {{
+    .kind = MEMORY_ROMD,
+    .min_bytes = 1,
+    .max_bytes = 4,
+    .read = flash_read,
+    .write = flash_write,
+}};
+
+const struct device_class cfi_flash_class = {
+    .name = "cfi-flash",
+    .summary = "NOR flash bank, Intel command set, two x16 chips",
+    .state_bytes = sizeof(struct flash),
+    .regions = flash_regions,
+    .region_count = ARRAY_LEN(flash_regions),
+    .fini = flash_fini,
+    .mapped = flash_mapped,
+    .reset = flash_reset,
+    .saved = &flash_saved,
+    .saved_offset = offsetof(struct flash, saved),
+    .save_more = flash_save_more,
+    .load_more = flash_load_more,
+    .restored = flash_restored,
+};

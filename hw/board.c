@@ -1,0 +1,140 @@
+/* See board.h. */
+#include "hw/board.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BOARD_IMAGE_ALIGN = 2 << 20 };
+
+struct board *board_new(const struct board_class *class, const struct board_env *env,
+                        const struct board_options *options, struct metic_error *error)
+{
+    CHECK(env->hart_count >= 1 && env->hart_count <= BOARD_MAX_HARTS);
+    struct board *board = calloc(1, sizeof(*board));
+    if (board == NULL) {
+        error_set(error, NULL, "out of memory");
+        return NULL;
+    }
+    board->class = class;
+    board->env = *env;
+    board->options = *options;
+    if (!class->create(board, error)) {
+        board_free(board);
+        return NULL;
+    }
+    board_reset(board);
+    return board;
+}
+
+void board_free(struct board *board)
+{
+    if (board == NULL) {
+        return;
+    }
+    /* The last made goes first: it may still set a line of an earlier one. */
+    while (board->device_count > 0) {
+        device_free(board->devices[--board->device_count]);
+    }
+    board->class->destroy(board);
+    free(board);
+}
+
+bool board_prepare_boot(struct board *board, const struct board_boot *boot,
+                        struct metic_error *error)
+{
+    return board->class->prepare_boot(board, boot, error);
+}
+
+void board_reset(struct board *board)
+{
+    for (unsigned i = 0; i < board->device_count; i++) {
+        device_reset(board->devices[i]);
+    }
+}
+
+gpa_t board_initrd_gpa(const struct board *board, gpa_t kernel_end, u64 size_bytes)
+{
+    gpa_t ram_end = board->class->ram_gpa + board->options.ram_bytes;
+    gpa_t start = bits_align_up(kernel_end, BOARD_IMAGE_ALIGN);
+    gpa_t end = board->fdt_limit_gpa < ram_end ? board->fdt_limit_gpa : ram_end;
+    return start >= kernel_end && start < end && size_bytes <= end - start ? start : 0;
+}
+
+struct device *board_find_device(const struct board *board, const char *name)
+{
+    for (unsigned i = 0; i < board->device_count; i++) {
+        if (strcmp(board->devices[i]->name, name) == 0) {
+            return board->devices[i];
+        }
+    }
+    return NULL;
+}
+
+u64 board_time_ticks(const struct board *board)
+{
+    return board->class->time_ticks(board);
+}
+
+u64 board_time_to_ns(const struct board *board, u64 ticks)
+{
+    return board->class->time_to_ns(board, ticks);
+}
+
+struct device *board_add_device(struct board *board, const struct device_spec *spec,
+                                const gpa_t *gpas, unsigned gpa_count,
+                                struct metic_error *error)
+{
+    CHECK(board->device_count < BOARD_MAX_DEVICES);
+    struct device *device = device_new(spec, &board->env.devices, error);
+    if (device == NULL) {
+        return NULL;
+    }
+    board->devices[board->device_count++] = device; /* board_free frees it from here on */
+    for (unsigned i = 0; i < gpa_count; i++) {
+        if (!device_map(device, i, gpas[i], error)) {
+            return NULL;
+        }
+    }
+    return device;
+}
+
+static void board_set_hart_irq(void *opaque, unsigned index, bool level)
+{
+    const struct board *board = opaque;
+    board->env.hart_irq(board->env.hart_opaque, index / 64, index % 64, level);
+}
+
+struct irq_line board_hart_line(struct board *board, unsigned hart, enum board_hart_irq irq)
+{
+    return (struct irq_line){board_set_hart_irq, board, hart * 64 + (unsigned)irq};
+}
+
+#define BOARD(b) extern const struct board_class b##_board;
+#include "hw/boards.def"
+#undef BOARD
+
+static const struct board_class *const board_classes[] = {
+#define BOARD(b) &b##_board,
+#include "hw/boards.def"
+#undef BOARD
+};
+
+unsigned board_class_count(void)
+{
+    return (unsigned)ARRAY_LEN(board_classes);
+}
+
+const struct board_class *board_class_at(unsigned index)
+{
+    return board_classes[index];
+}
+
+const struct board_class *board_class_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(board_classes); i++) {
+        if (strcmp(board_classes[i]->name, name) == 0) {
+            return board_classes[i];
+        }
+    }
+    return NULL;
+}
