@@ -126,4 +126,21 @@ static inline bool ir_eval_cond(enum ir_cond cond, enum ir_type type, u64 a, u64
     return false;
 }
 
+/* What an AMO of this type stores. */
+static inline u64 ir_eval_amo(enum ir_amo amo, enum ir_type type, u64 old, u64 value)
+{
+    switch (amo) {
+    case IR_AMO_SWAP: return value;
+    case IR_AMO_ADD: return ir_narrow(type, old + value);
+    case IR_AMO_AND: return old & value;
+    case IR_AMO_OR: return old | value;
+    case IR_AMO_XOR: return old ^ value;
+    case IR_AMO_MIN_S: return ir_signed(type, old) < ir_signed(type, value) ? old : value;
+    case IR_AMO_MAX_S: return ir_signed(type, old) > ir_signed(type, value) ? old : value;
+    case IR_AMO_MIN_U: return old < value ? old : value;
+    case IR_AMO_MAX_U: return old > value ? old : value;
+    }
+    return old;
+}
+
 #endif

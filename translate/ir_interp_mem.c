@@ -65,26 +65,14 @@ enum ir_exit interp_FENCE(struct interp *run, const struct ir_insn *insn, u64 *o
 
 /* --- atomics --- */
 
-/* What an AMO or CAS stores, given the value it found. */
+/* What an AMO or matching CAS stores, given the value it found. */
 static u64 atomic_new(const struct interp *run, const struct ir_insn *insn, u64 old)
 {
-    enum ir_type type = (enum ir_type)insn->type;
-    u64 value = run->values[insn->c];
     if (insn->op == IR_CAS) {
-        return old == value ? run->values[insn->d] : old;
+        return run->values[insn->d];
     }
-    switch ((enum ir_amo)insn->imm) {
-    case IR_AMO_SWAP: return value;
-    case IR_AMO_ADD: return ir_narrow(type, old + value);
-    case IR_AMO_AND: return old & value;
-    case IR_AMO_OR: return old | value;
-    case IR_AMO_XOR: return old ^ value;
-    case IR_AMO_MIN_S: return ir_signed(type, old) < ir_signed(type, value) ? old : value;
-    case IR_AMO_MAX_S: return ir_signed(type, old) > ir_signed(type, value) ? old : value;
-    case IR_AMO_MIN_U: return old < value ? old : value;
-    case IR_AMO_MAX_U: return old > value ? old : value;
-    }
-    return old;
+    return ir_eval_amo((enum ir_amo)insn->imm, (enum ir_type)insn->type, old,
+                       run->values[insn->c]);
 }
 
 /* A CAS that fails must not write: the other value could be a device's or another hart's. */

@@ -1,8 +1,9 @@
 /* Backward marking of dead values and dead state writes; see dead.h.
  *
  * A write to guest state is dead when every byte of it is written again later with nothing in
- * between that reads the state or leaves the block. Which bytes those are is kept per 8-byte word in
- * a small direct-mapped table; a word that lost its slot to another counts as not overwritten. */
+ * between that reads the state or leaves the block. Which bytes those are is kept per 8-byte word
+ * in a small direct-mapped table; a word that lost its slot to another counts as not
+ * overwritten. */
 #include "translate/opt/dead.h"
 #include "cpu/base/bits.h"
 #include <string.h>
