@@ -58,6 +58,12 @@ struct guest {
     unsigned pinned_count; /* a host pins as many as it has registers for */
     unsigned fetch_align_bytes; /* 2 or 4 */
 
+    /* What a device tree says of the processor. */
+    const char *isa;                   /* "rv64imafdc_zicsr_..." */
+    const char *const *isa_extensions; /* NULL-terminated */
+    const char *mmu_type;              /* "riscv,sv57" */
+    u64 boot_pc;                       /* where harts start after reset */
+
     void (*init)(struct vcpu *vcpu);  /* once, after allocation */
     void (*fini)(struct vcpu *vcpu);
     void (*reset)(struct vcpu *vcpu); /* architectural reset values */

@@ -82,6 +82,7 @@ struct vcpu {
     void *ops_opaque;
     unsigned index; /* hart number, 0.. */
     _Atomic bool waiting; /* sleeping in wfi */
+    u64 engine_exits;     /* statistics: times the run loop entered a block */
     u64 seen_removals;    /* of the block table, at this hart's last code fence */
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
     bool wants_wait;      /* ops->wait was called by the current instruction */

@@ -145,7 +145,7 @@ struct metic_result {
     unsigned status;       /* METIC_POWEROFF: the guest's exit status */
     uint64_t insns;        /* of all harts */
     int exit_status;       /* what the command line would exit with (see the manual page) */
-    char text[256];        /* one line on why, for people */
+    char text[512];        /* one line on why, for people */
 };
 
 /* Runs until something ends it. */

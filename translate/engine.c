@@ -306,6 +306,7 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     }
     follow(vcpu, departure, block);
     vcpu->exit_request = 0;
+    vcpu->engine_exits++;
     enum ir_exit exit = run_block(vcpu, block);
     if (exit == IR_EXIT_POLL && must_step(vcpu)) {
         u64 left = vcpu->limit_insns - vcpu->insns;

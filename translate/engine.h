@@ -17,6 +17,7 @@
 #include "translate/front.h"
 #include "translate/host.h"
 #include <pthread.h>
+#include <stdio.h>
 
 enum engine_kind { ENGINE_INTERP, ENGINE_JIT, ENGINE_BOTH };
 
@@ -31,6 +32,8 @@ struct engine_options {
     bool one_entry_tlb;      /* hostile mode */
     bool verify;             /* ir_verify on every block */
     bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */
+    bool perf_map;           /* write /tmp/perf-PID.map, so that perf names translated code */
+    const char *trace_path;  /* commit log, or NULL */
 };
 
 struct engine_stats {
@@ -102,6 +105,11 @@ enum engine_stop engine_run(struct vcpu *vcpu);
 void engine_exclusive_begin(struct engine *engine, struct vcpu *self);
 void engine_exclusive_end(struct engine *engine, struct vcpu *self);
 
+void engine_print_stats(struct engine *engine, FILE *to);
+/* Prints stages ("decode,ir,opt,host") of the block at a virtual address of this hart. */
+bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
+                 struct metic_error *error);
+
 /* --- for softmmu.c --- */
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);
@@ -115,9 +123,5 @@ bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64
 bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
                               bool *stored);
 void engine_reservation_drop(struct vcpu *vcpu);
-
-/* The block at vcpu->pc, made when missing; NULL when fetching raised an exception or the code
- * cannot be cached (then *once is set and the instruction's IR is in vcpu's one-shot buffer). */
-struct block *engine_find(struct vcpu *vcpu);
 
 #endif

@@ -24,6 +24,16 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
 /* Runs at most max_insns instructions at vcpu->pc by the interpreter, keeping nothing. */
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
 
+/* For --show: the block at vcpu->pc with its guest bytes; engine->ir holds its optimised IR
+ * afterwards. `to` not NULL: `print` gets the IR before optimisation. False when the fetch raises. */
+struct pipeline_view {
+    struct block *block; /* NULL when the code cannot be cached */
+    u8 source[256];
+    unsigned source_bytes;
+};
+bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
+                   void (*print)(const struct ir *ir, const char *title, FILE *to));
+
 /* Link `number` was left unlinked (or unproved) on the way to `to`, which vcpu->pc leads to. */
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to);
 

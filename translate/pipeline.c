@@ -2,6 +2,7 @@
  *
  * The engine's lock is held from the second look-up of a block to its publication; the IR builder,
  * the host's scratch memory and the code buffer are shared by all harts under it. */
+#include "cpu/fpu.h"
 #include "cpu/memory.h"
 #include "translate/engine.h"
 #include "translate/engine_private.h"
@@ -10,7 +11,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 enum {
     DEFAULT_CODE_BYTES = 64 << 20,
@@ -238,9 +242,11 @@ static void perf_map_add(struct engine *engine, const struct block *block)
     }
 }
 
-/* Compiles engine->ir for `block`. */
-static enum host_status compile(struct engine *engine, struct block *block)
+/* Compiles engine->ir for `block`. Whether dynamic rounding is a mode the host has is part of the
+ * block's key through the guest's mode bits, so asking the hart that compiles is enough. */
+static enum host_status compile(const struct vcpu *vcpu, struct block *block)
 {
+    struct engine *engine = vcpu->engine;
     struct host_exit exits[MAX_EXITS];
     struct codebuf *code = &engine->code;
     struct host_request request = {
@@ -249,7 +255,8 @@ static enum host_status compile(struct engine *engine, struct block *block)
         .write = code->write + code->used_bytes,
         .exec = code->exec + code->used_bytes,
         .room_bytes = codebuf_room(code),
-        .flags = HOST_DYN_ROUNDING | (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
+        .flags = (vcpu->fpu_round < FPU_RMM ? HOST_DYN_ROUNDING : 0u) |
+                 (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
                  (engine->options.no_links ? HOST_NO_SELF_LINK : 0u),
         .scratch = engine->host_scratch,
         .alloc_link = alloc_link,
@@ -278,9 +285,19 @@ static enum host_status compile(struct engine *engine, struct block *block)
     return HOST_OK;
 }
 
-/* The pipeline. Lock held. NULL when the code buffer is full. */
-static struct block *make_block(struct engine *engine, const struct fetched *fetched, u32 mode)
+static u64 host_ns(void)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now); /* statistics only: never visible to the guest */
+    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+}
+
+/* The pipeline. Lock held. NULL when the code buffer is full. */
+static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched)
+{
+    struct engine *engine = vcpu->engine;
+    u32 mode = vcpu->mode;
+    u64 start_ns = host_ns();
     struct source source;
     source_read(engine, fetched, &source);
     struct block *block = block_new(&engine->blocks);
@@ -295,7 +312,7 @@ static struct block *make_block(struct engine *engine, const struct fetched *fet
         if (engine->options.kind == ENGINE_INTERP) {
             break;
         }
-        enum host_status status = compile(engine, block);
+        enum host_status status = compile(vcpu, block);
         if (status == HOST_OK) {
             break;
         }
@@ -313,6 +330,7 @@ static struct block *make_block(struct engine *engine, const struct fetched *fet
     block_insert(&engine->blocks, block, source.data);
     engine->stats.blocks++;
     engine->stats.guest_insns += block->insn_count;
+    engine->stats.translate_ns += host_ns() - start_ns;
     return block;
 }
 
@@ -357,7 +375,7 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
         pthread_mutex_lock(&engine->lock);
         block = block_find(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page);
         if (block == NULL) {
-            block = make_block(engine, &fetched, vcpu->mode);
+            block = make_block(vcpu, &fetched);
         }
         pthread_mutex_unlock(&engine->lock);
         if (block != NULL) {
@@ -389,6 +407,29 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
     pthread_mutex_unlock(&engine->lock);
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
     return ir_interp_run(insns, count, vcpu);
+}
+
+bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
+                   void (*print)(const struct ir *ir, const char *title, FILE *to))
+{
+    struct engine *engine = vcpu->engine;
+    struct fetched fetched;
+    struct source source;
+    if (pipeline_find(vcpu, &view->block) == PIPELINE_RAISED || !fetch(vcpu, &fetched)) {
+        return false;
+    }
+    source_read(engine, &fetched, &source);
+    pthread_mutex_lock(&engine->lock);
+    unsigned insns = view->block != NULL ? view->block->insn_count : 1;
+    if (to != NULL) {
+        lower_block(engine, &source, vcpu->mode, insns);
+        print(engine->ir, "ir", to);
+    }
+    struct lowered done = make_ir(engine, &source, vcpu->mode, insns);
+    pthread_mutex_unlock(&engine->lock);
+    view->source_bytes = done.bytes < sizeof(view->source) ? done.bytes : sizeof(view->source);
+    memcpy(view->source, source.data, view->source_bytes);
+    return true;
 }
 
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
@@ -451,6 +492,11 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     CHECK(engine->front != NULL);
     if (engine->options.kind == ENGINE_INTERP) {
         return true;
+    }
+    if (engine->options.perf_map) {
+        char path[64];
+        snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+        engine->perf_map_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     }
     engine->host = host_find();
     if (engine->host == NULL) {

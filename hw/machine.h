@@ -1,0 +1,98 @@
+/* The machine: harts, memory, board and engine put together. The inside of metic.h's handle, shared
+ * by hw/machine*.c only. */
+#ifndef METIC_HW_MACHINE_H
+#define METIC_HW_MACHINE_H
+
+#include "cpu/memory.h"
+#include "hw/backend_char.h"
+#include "hw/board.h"
+#include "hw/clock.h"
+#include "hw/journal.h"
+#include "hw/loader.h"
+#include "hw/loop.h"
+#include "hw/metic.h"
+#include "translate/engine.h"
+#include <pthread.h>
+
+enum machine_event {
+    MACHINE_EVENT_STOP = 1,     /* metic_stop, Ctrl-A X */
+    MACHINE_EVENT_POWEROFF = 2,
+    MACHINE_EVENT_RESET = 4,
+    MACHINE_EVENT_PANIC = 8,    /* the console said so, whole message */
+    MACHINE_EVENT_HART = 16,    /* a hart left its run loop by itself (limit) */
+    MACHINE_EVENT_INPUT = 32,   /* the journal has something (virtual clock) */
+};
+
+/* What the guest's console has to say about a panic, matched over writes. */
+struct panic_watch {
+    bool started; /* "Kernel panic - not syncing" was seen */
+    unsigned matched_start, matched_end;
+};
+
+/* Sstc comparator of one hart. */
+struct hart_timer {
+    struct timer timer;
+    struct vcpu *vcpu;
+};
+
+/* What is reloaded at a reset. */
+struct machine_boot {
+    struct board_boot board;
+    struct image *main, *firmware, *initrd, *dtb;
+    bool builtin_firmware, builtin_demo;
+    u64 htif_tohost, htif_fromhost; /* 0: none */
+    gpa_t entry;
+};
+
+struct metic_machine {
+    struct metic_options options;
+    struct log log;
+    struct memory memory;
+    struct clock clock;
+    struct loop *loop;
+    struct journal *journal;
+    struct char_backend *console;
+    struct char_port *uart;
+    struct char_script *script;
+    struct board *board;
+    struct engine *engine;
+    struct hart_timer timers[METIC_MAX_HARTS];
+    struct machine_boot boot;
+    bool loaded, started;
+
+    _Atomic u32 events;
+    int wake_fd;               /* eventfd: events were set */
+    unsigned poweroff_code;
+    struct panic_watch panic;
+    _Atomic bool input_ended;  /* nothing more will come from the console */
+
+    pthread_t threads[METIC_MAX_HARTS]; /* real clock */
+    bool threads_running;
+
+    /* Virtual clock: how far each hart has come, in guest ns; and the turn being run. */
+    u64 hart_ns[METIC_MAX_HARTS];
+    u64 hart_start_insns[METIC_MAX_HARTS];
+    bool hart_waits[METIC_MAX_HARTS];
+    u64 turn_end_ns;
+    unsigned turn_hart;
+    bool in_turn;
+    u64 next_digest;
+    char *owned[16]; /* copies of option strings */
+    unsigned owned_count;
+};
+
+/* Takes note of an event and wakes whoever runs the machine. Any thread; async-signal-safe. */
+void machine_event(struct metic_machine *machine, enum machine_event event);
+
+/* machine_load.c: places images again after a reset. */
+bool machine_place(struct metic_machine *machine, struct metic_error *error);
+void machine_boot_free(struct machine_boot *boot);
+void machine_say(struct metic_machine *machine, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* machine_run.c */
+u64 machine_time_ticks(struct vcpu *vcpu);
+void machine_timer_arm(struct vcpu *vcpu, u64 ticks);
+u64 machine_total_insns(const struct metic_machine *machine);
+
+#endif

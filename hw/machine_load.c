@@ -1,0 +1,164 @@
+/* Placing images: what runs first, what it goes on to, and where each lies.
+ *
+ * An image that starts in S-mode goes behind an SBI firmware, the built-in one unless the user named
+ * another; one that starts in M-mode is entered from the reset vector directly. With firmware
+ * "none" everything starts in M-mode. An image that a named firmware is given starts in S-mode. */
+#include "hw/machine.h"
+
+#include "roms/roms.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void machine_boot_free(struct machine_boot *boot)
+{
+    image_free(boot->main);
+    image_free(boot->firmware);
+    image_free(boot->initrd);
+    image_free(boot->dtb);
+    memset(boot, 0, sizeof(*boot));
+}
+
+static bool is_none(const char *firmware)
+{
+    return firmware != NULL && strcmp(firmware, "none") == 0;
+}
+
+/* Opens what the options name beside the main image. */
+static bool open_companions(struct metic_machine *machine, struct metic_error *error)
+{
+    struct machine_boot *boot = &machine->boot;
+    const struct metic_options *options = &machine->options;
+    if (options->firmware != NULL && !is_none(options->firmware)) {
+        boot->firmware = image_open(options->firmware, error);
+        if (boot->firmware == NULL || !image_check_startable(boot->firmware, error)) {
+            return false;
+        }
+        machine_say(machine, "firmware: %s: %s", options->firmware, boot->firmware->description);
+    } else if (options->firmware == NULL && boot->main->mode == IMAGE_MODE_SUPERVISOR) {
+        boot->builtin_firmware = true;
+        boot->firmware = image_open_bytes("built-in SBI", rom_sbi_start, rom_sbi_bytes(), error);
+        if (boot->firmware == NULL) {
+            return false;
+        }
+        machine_say(machine, "firmware: built-in SBI (choose with --firmware)");
+    }
+    if (options->initrd != NULL) {
+        boot->initrd = image_open_raw(options->initrd, error);
+        if (boot->initrd == NULL) {
+            return false;
+        }
+        machine_say(machine, "initrd: %s: %s", options->initrd, boot->initrd->description);
+    }
+    if (options->dtb != NULL) {
+        boot->dtb = image_open_raw(options->dtb, error);
+        if (boot->dtb == NULL) {
+            return false;
+        }
+        if (boot->dtb->kind != IMAGE_DTB) {
+            return error_set(error, "give a compiled device tree (.dtb)",
+                             "%s is not a device tree: %s", options->dtb, boot->dtb->description);
+        }
+    }
+    return true;
+}
+
+/* The main image; `kernel` true: behind a firmware. */
+static bool place_main(struct metic_machine *machine, bool kernel, gpa_t *entry, gpa_t *end,
+                       struct metic_error *error)
+{
+    const struct board_class *class = machine->board->class;
+    const struct image *image = machine->boot.main;
+    gpa_t base = kernel || image->kind == IMAGE_LINUX ? class->kernel_gpa : class->firmware_gpa;
+    return image_place(&machine->memory, image, base, entry, end, error);
+}
+
+static bool place_initrd(struct metic_machine *machine, gpa_t kernel_end,
+                         struct metic_error *error)
+{
+    const struct image *initrd = machine->boot.initrd;
+    if (initrd == NULL) {
+        return true;
+    }
+    gpa_t gpa = board_initrd_gpa(machine->board, kernel_end, initrd->size_bytes);
+    if (gpa == 0 || !memory_load(&machine->memory, gpa, initrd->bytes, initrd->size_bytes)) {
+        return error_set(error, "give more memory with --ram",
+                         "the initrd (%llu MiB) does not fit behind the kernel",
+                         (unsigned long long)(initrd->size_bytes >> 20));
+    }
+    machine->boot.board.initrd_gpa = gpa;
+    machine->boot.board.initrd_bytes = initrd->size_bytes;
+    return true;
+}
+
+bool machine_place(struct metic_machine *machine, struct metic_error *error)
+{
+    struct machine_boot *boot = &machine->boot;
+    struct board_boot *board = &boot->board;
+    bool kernel = boot->firmware != NULL;
+    gpa_t entry;
+    gpa_t end;
+    memset(board, 0, sizeof(*board));
+    if (!place_main(machine, kernel, &entry, &end, error)) {
+        return false;
+    }
+    board->entry = entry;
+    if (kernel) {
+        board->kernel_gpa = entry;
+        board->kernel_bytes = end - entry;
+        board->kernel_mode = 1;
+        if (!image_place(&machine->memory, boot->firmware, machine->board->class->firmware_gpa,
+                         &board->entry, NULL, error)) {
+            return false;
+        }
+    }
+    if (!place_initrd(machine, end, error)) {
+        return false;
+    }
+    board->bootargs = machine->options.bootargs;
+    board->rng_seed = true;
+    if (boot->dtb != NULL) {
+        board->fdt = boot->dtb->bytes;
+        board->fdt_bytes = boot->dtb->size_bytes;
+    }
+    return board_prepare_boot(machine->board, board, error);
+}
+
+static bool load(struct metic_machine *machine, const char *name, struct metic_error *error)
+{
+    struct machine_boot *boot = &machine->boot;
+    if (!image_check_startable(boot->main, error)) {
+        return false;
+    }
+    machine_say(machine, "image: %s: %s", name, boot->main->description);
+    if (!open_companions(machine, error) || !machine_place(machine, error)) {
+        return false;
+    }
+    boot->htif_tohost = boot->main->tohost_gpa;
+    boot->htif_fromhost = boot->main->fromhost_gpa;
+    const struct metic_options *options = &machine->options;
+    machine_say(machine, "machine: %s, %u hart%s, %llu MiB, starts in %s", options->machine,
+                options->harts, options->harts == 1 ? "" : "s",
+                (unsigned long long)(options->ram_bytes >> 20),
+                boot->firmware != NULL ? "the firmware" : "M-mode at the image's entry");
+    machine->loaded = true;
+    return true;
+}
+
+bool metic_load(metic_machine *machine, const char *path, struct metic_error *error)
+{
+    if (machine->loaded) {
+        return error_set(error, "make another machine", "this machine has an image already");
+    }
+    machine->boot.main = image_open(path, error);
+    return machine->boot.main != NULL && load(machine, path, error);
+}
+
+bool metic_load_demo(metic_machine *machine, struct metic_error *error)
+{
+    if (machine->loaded) {
+        return error_set(error, "make another machine", "this machine has an image already");
+    }
+    machine->boot.main = image_open_bytes("demo", rom_demo_start, rom_demo_bytes(), error);
+    return machine->boot.main != NULL && load(machine, "built-in demo", error);
+}
