@@ -360,7 +360,7 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     machine->log.opaque = machine;
     memory_init(&machine->memory, &machine->log);
     if (!make_time(machine, error) || !make_console(machine, error) ||
-        !make_board(machine, guest, error) || !make_engine(machine, guest, error) ||
+        !make_engine(machine, guest, error) || !make_board(machine, guest, error) ||
         !make_script(machine, error)) {
         metic_free(machine);
         return NULL;
