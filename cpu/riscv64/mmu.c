@@ -38,28 +38,41 @@ static bool is_canonical(gva_t gva, unsigned levels)
     return bits_sext(gva, PAGE_BITS + LEVEL_BITS * levels) == gva;
 }
 
-/* Makes the RAM region around gpa the cached one; false when gpa is no RAM. */
+/* Makes the RAM around gpa, as far as PMP treats it alike, the cached window; false when gpa is no
+ * RAM. */
 static bool ram_window_move(struct riscv64_state *state, gpa_t gpa)
 {
+    struct riscv64_cache *cache = &state->cache;
     const struct memory_region *region = memory_find(state->vcpu.memory, gpa);
     if (region == NULL || region->kind != MEMORY_RAM) {
         return false;
     }
-    state->cache.ram_host = region->host;
-    state->cache.ram_gpa = region->gpa;
-    state->cache.ram_bytes = region->size_bytes;
+    gpa_t first = region->gpa;
+    gpa_t last = region->gpa + region->size_bytes - 1;
+    cache->ram_permits = riscv64_pmp_window(state, gpa, &first, &last);
+    cache->ram_host = region->host + (first - region->gpa);
+    cache->ram_gpa = first;
+    cache->ram_bytes = last - first + 1;
     return true;
 }
 
-/* Host address of a page-table entry, or NULL: not RAM or not permitted. RAM is page-aligned, so
- * the aligned entry is inside when its first byte is. */
+/* True when the aligned bytes are in the window. */
+static inline bool ram_window_holds(const struct riscv64_cache *cache, gpa_t gpa, u64 size_bytes)
+{
+    u64 offset = gpa - cache->ram_gpa;
+    return offset < cache->ram_bytes && size_bytes <= cache->ram_bytes - offset;
+}
+
+/* Host address of a page-table entry, or NULL: not RAM or not readable. An entry that PMP splits
+ * never fits the window, and is not permitted either. */
 static inline u64 *pte_find(struct riscv64_state *state, gpa_t gpa)
 {
     struct riscv64_cache *cache = &state->cache;
-    if (UNLIKELY(gpa - cache->ram_gpa >= cache->ram_bytes) && !ram_window_move(state, gpa)) {
+    if (UNLIKELY(!ram_window_holds(cache, gpa, PTE_BYTES)) &&
+        (!ram_window_move(state, gpa) || !ram_window_holds(cache, gpa, PTE_BYTES))) {
         return NULL;
     }
-    if (UNLIKELY(!(riscv64_pmp_permits(state, gpa, PTE_BYTES, RISCV_S) & PMP_R))) {
+    if (UNLIKELY(!(cache->ram_permits & PMP_R))) {
         return NULL;
     }
     return (u64 *)(void *)(cache->ram_host + (gpa - cache->ram_gpa));
@@ -202,11 +215,18 @@ static enum riscv_mmu_result protect(const struct riscv64_state *state, unsigned
                                      enum vcpu_access access, unsigned priv,
                                      struct guest_translation *out)
 {
-    unsigned permits = riscv64_pmp_permits(state, out->gpa, size_bytes, priv);
+    unsigned permits;
+    if (LIKELY(priv != RISCV_M &&
+               ram_window_holds(&state->cache, out->gpa & PAGE_MASK, PAGE_BYTES))) {
+        permits = state->cache.ram_permits;
+        out->page_uniform = true;
+    } else {
+        permits = riscv64_pmp_permits(state, out->gpa, size_bytes, priv);
+        out->page_uniform = riscv64_pmp_page_uniform(state, out->gpa);
+    }
     if (UNLIKELY(!(permits & pmp_bit(access)))) {
         return MMU_ACCESS_FAULT;
     }
-    out->page_uniform = riscv64_pmp_page_uniform(state, out->gpa);
     out->readable = out->readable && permits & PMP_R;
     out->writable = out->writable && permits & PMP_W;
     return MMU_OK;

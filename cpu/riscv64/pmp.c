@@ -43,6 +43,7 @@ void riscv64_pmp_update(struct riscv64_state *state)
             cache->pmp_count++;
         }
     }
+    cache->ram_bytes = 0;
 }
 
 unsigned riscv64_pmp_permits(const struct riscv64_state *state, gpa_t gpa, u64 size_bytes,
@@ -76,6 +77,25 @@ bool riscv64_pmp_page_uniform(const struct riscv64_state *state, gpa_t gpa)
         return first >= range->first && last <= range->last;
     }
     return true;
+}
+
+unsigned riscv64_pmp_window(const struct riscv64_state *state, gpa_t gpa, gpa_t *first,
+                            gpa_t *last)
+{
+    const struct riscv64_cache *cache = &state->cache;
+    for (unsigned i = 0; i < cache->pmp_count; i++) {
+        const struct riscv64_pmp_range *range = &cache->pmp[i];
+        if (gpa > range->last) {
+            *first = *first > range->last ? *first : range->last + 1;
+        } else if (gpa < range->first) {
+            *last = *last < range->first ? *last : range->first - 1;
+        } else {
+            *first = *first > range->first ? *first : range->first;
+            *last = *last < range->last ? *last : range->last;
+            return range->cfg & PMP_RWX;
+        }
+    }
+    return 0;
 }
 
 u64 riscv64_pmpcfg_read(const struct riscv64_state *state, unsigned index)

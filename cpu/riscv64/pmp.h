@@ -29,6 +29,11 @@ unsigned riscv64_pmp_permits(const struct riscv64_state *state, gpa_t gpa, u64 s
 /* True when one entry, or none, decides for every byte of the 4 KiB page that holds gpa. */
 bool riscv64_pmp_page_uniform(const struct riscv64_state *state, gpa_t gpa);
 
+/* Narrows [*first, *last], which holds gpa, to a part around gpa in which one entry (or none) decides
+ * for S and U, and returns what it permits. */
+unsigned riscv64_pmp_window(const struct riscv64_state *state, gpa_t gpa, gpa_t *first,
+                            gpa_t *last);
+
 /* WARL writes to configuration register `index` (0, 2: eight entries each) and address `entry`. */
 u64 riscv64_pmpcfg_read(const struct riscv64_state *state, unsigned index);
 void riscv64_pmpcfg_write(struct riscv64_state *state, unsigned index, u64 value);

@@ -78,10 +78,12 @@ struct riscv64_pmp_range {
 };
 
 struct riscv64_cache {
-    /* The RAM region that page tables were last read from. */
+    /* Part of a RAM region around where page tables were last read, in which PMP permits S and U
+     * the same everywhere (PMP_R | PMP_W | PMP_X bits). Empty after PMP changed. */
     u8 *ram_host;
     gpa_t ram_gpa;
     u64 ram_bytes;
+    unsigned ram_permits;
     /* Active PMP entries, in priority order. */
     struct riscv64_pmp_range pmp[RISCV_PMP_ENTRIES];
     unsigned pmp_count;
