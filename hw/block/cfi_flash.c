@@ -5,8 +5,8 @@
  * the low byte of what is written for both, and answers for both.
  *
  *   0xff or 0xf0       read array: the bank reads as memory
- *   0x90               read identifier: word 0 maker 0x89, word 1 device 0x18, word 2 of a block its
- *                      lock bit (never locked)
+ *   0x90               read identifier: word 0 maker 0x89, word 1 device 0x18, word 2 of a block
+ *                      its lock bit (never locked)
  *   0x98               query: the interface table, one byte a word
  *   0x70, 0x50         read, clear status: 0x80 ready, 0x20 erase failed, 0x10 program failed
  *   0x20 then 0xd0     erase the block written to: every bit 1
@@ -21,8 +21,8 @@
  * Programming and erasing take no time here, so status is always ready. Contents start from a file,
  * which is read once and never written unless asked for; changed blocks are remembered one by one.
  *
- * Left out: suspend and resume, protection registers, lock bits with effect, commands to one chip of
- * the pair, timing. */
+ * Left out: suspend and resume, protection registers, lock bits with effect, commands to one chip
+ * of the pair, timing. */
 #include "hw/block/cfi_flash.h"
 
 #include <errno.h>

@@ -8,17 +8,17 @@
  *
  * Items: fixed keys (the machine's size, kernel and initrd for firmware that loads them), and files
  * by name, listed in the directory item 0x19: a big-endian count, then 64 bytes each {u32 size,
- * u16 key, u16 zero, name[56]}, all big-endian, sorted by name. Item 0 is "QEMU", item 1 the feature
- * bits (1 traditional, 2 DMA). Past an item's end one reads zeros.
+ * u16 key, u16 zero, name[56]}, all big-endian, sorted by name. Item 0 is "QEMU", item 1 the
+ * feature bits (1 traditional, 2 DMA). Past an item's end one reads zeros.
  *
  * A control block is 16 bytes, big-endian: u32 control, u32 length, u64 address. Control bits:
- * 1 error, 2 read, 4 skip, 8 select (key in bits 31:16), 16 write. When done, control is written back
- * as 0, or as 1 when the block or the buffer was not RAM, or when a write was asked for: nothing
- * here can be written, and traditional writes to data are ignored as in QEMU since 2.4.
+ * 1 error, 2 read, 4 skip, 8 select (key in bits 31:16), 16 write. When done, control is written
+ * back as 0, or as 1 when the block or the buffer was not RAM, or when a write was asked for:
+ * nothing here can be written, and traditional writes to data are ignored as in QEMU since 2.4.
  *
  * The guest's addresses and lengths are not trusted: a transfer moves no more than the item holds
- * plus zeros to what memory accepts, and it stops at the first byte that is no RAM, so that a length
- * of 4 GiB costs no more than the guest's RAM does. */
+ * plus zeros to what memory accepts, and it stops at the first part that is no RAM, so that a
+ * length of 4 GiB costs no more than the guest's RAM does. */
 #include "hw/misc/fw_cfg.h"
 
 #include "hw/fdt_build.h"
