@@ -240,6 +240,8 @@ Test(ir, shift_rules)
     cr_assert_eq(op2_imm(IR_SHL, a, 64), a);
     cr_assert_eq(op2_imm(IR_SHL, op2_imm(IR_SHL, a, 3), 4), op2_imm(IR_SHL, a, 7));
     cr_assert(is_const(op2_imm(IR_SHL, op2_imm(IR_SHL, a, 40), 40), 0));
+    cr_assert(is_const(op2_imm(IR_SHL, op2_imm(IR_SHL, a, 32), 32), 0), "not shifted by 0");
+    cr_assert_eq(ir->insns[op2_imm(IR_SHR, op2_imm(IR_SHR, a, 31), 32)].op, IR_SHR);
     cr_assert_eq(op2_imm(IR_SHR, op2_imm(IR_SHL, a, 32), 32), zext(32, a));
     cr_assert_eq(op2_imm(IR_SAR, op2_imm(IR_SHL, a, 48), 48), sext(16, a));
     cr_assert_eq(op2_imm(IR_SAR, op2_imm(IR_SAR, a, 40), 40), op2_imm(IR_SAR, a, 63));
@@ -283,6 +285,32 @@ Test(ir, condition_rules)
     ir_ref chosen = ir_select(ir, IR_LT_S, a, y(), IR_I64, a, zero);
     cr_assert_eq(ir_select(ir, IR_NE, less, zero, IR_I64, a, zero), chosen);
     cr_assert_eq(ir_select(ir, IR_EQ, zero, zero, IR_I64, a, less), a);
+}
+
+Test(ir, a_count_of_bits_may_be_the_width)
+{
+    static const enum ir_op counts[] = {IR_CLZ, IR_CTZ, IR_POPCNT};
+    for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+        ir_ref count = ir_op1(ir, counts[i], IR_I64, 0, x());
+        cr_assert_eq(ir->insns[op2_imm(IR_AND, count, 63)].op, IR_AND);
+        cr_assert_eq(op2_imm(IR_AND, count, 127), count);
+    }
+}
+
+Test(ir, every_condition_has_its_inverse_and_its_mirror)
+{
+    static const u8 inverse[] = {IR_NE,   IR_EQ,   IR_GE_S, IR_GT_S, IR_LE_S,
+                                 IR_LT_S, IR_GE_U, IR_GT_U, IR_LE_U, IR_LT_U};
+    static const u8 mirror[] = {IR_EQ,   IR_NE,   IR_GT_S, IR_GE_S, IR_LT_S,
+                                IR_LE_S, IR_GT_U, IR_GE_U, IR_LT_U, IR_LE_U};
+    ir_ref five = ir_i64(ir, 5);
+    for (unsigned i = 0; i <= IR_GE_U; i++) {
+        ir_ref setcc = ir_setcc(ir, (enum ir_cond)i, IR_I64, x(), y());
+        ir_ref not = ir_setcc(ir, IR_EQ, IR_I64, setcc, ir_i64(ir, 0));
+        cr_assert_eq(not, ir_setcc(ir, (enum ir_cond)inverse[i], IR_I64, x(), y()), "%u", i);
+        ir_ref swapped = ir_setcc(ir, (enum ir_cond)i, IR_I64, five, x());
+        cr_assert_eq(swapped, ir_setcc(ir, (enum ir_cond)mirror[i], IR_I64, x(), five), "%u", i);
+    }
 }
 
 Test(ir, exit_takes_over_the_comparison)
