@@ -107,6 +107,9 @@ void image_free(struct image *image); /* NULL allowed */
 /* False with the reason when the image is nothing a machine could be started with. */
 bool image_check_startable(const struct image *image, struct metic_error *error);
 
+/* The value of an ELF's symbol: the virtual address it was linked for. False when there is none. */
+bool image_find_symbol(const struct image *image, const char *name, u64 *gva);
+
 /* Writes the segments, bss zeroed, with memory_load; a relocatable image at `base_gpa`. Gives the
  * entry and the end of the highest segment (either may be NULL). False with a reason, and nothing
  * written, when a segment is not wholly in RAM, ROM or flash. Before harts start. */

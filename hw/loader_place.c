@@ -1,0 +1,98 @@
+/* Putting an image's segments into guest memory. */
+#include "hw/loader_private.h"
+
+#include <stdio.h>
+
+/* The first RAM region, or NULL. */
+static const struct memory_region *place_ram(const struct memory *memory)
+{
+    for (unsigned i = 0; i < memory->region_count; i++) {
+        if (memory->regions[i].kind == MEMORY_RAM) {
+            return &memory->regions[i];
+        }
+    }
+    return NULL;
+}
+
+/* The refusal when [gpa, gpa + bytes) is not memory: with the --ram that would make it fit. */
+static bool place_does_not_fit(const struct memory *memory, gpa_t gpa, u64 bytes,
+                               struct metic_error *error)
+{
+    const struct memory_region *ram = place_ram(memory);
+    u64 needed_bytes = ram != NULL && gpa >= ram->gpa ? gpa - ram->gpa + bytes : 0;
+    if (needed_bytes == 0 || needed_bytes < bytes || needed_bytes > BIT(40)) {
+        return error_set(error, "Link it for the board's RAM (metic list machines).",
+                         "the image wants %llu bytes at 0x%llx, where the machine has no memory",
+                         (unsigned long long)bytes, (unsigned long long)gpa);
+    }
+    u64 ram_mib = 64;
+    while (ram_mib << 20 < needed_bytes) {
+        ram_mib *= 2;
+    }
+    char needed[32], present[32], next[64];
+    snprintf(next, sizeof(next), "Give --ram %lluM or more.", (unsigned long long)ram_mib);
+    return error_set(error, next, "the image needs %s of RAM from 0x%llx on, the machine has %s",
+                     loader_size_text(needed_bytes, needed, sizeof(needed)),
+                     (unsigned long long)ram->gpa,
+                     loader_size_text(ram->size_bytes, present, sizeof(present)));
+}
+
+static bool place_fits(const struct memory *memory, gpa_t gpa, u64 bytes)
+{
+    const struct memory_region *region = memory_find(memory, gpa);
+    return region != NULL && region->kind != MEMORY_MMIO &&
+           bytes <= region->size_bytes - (gpa - region->gpa);
+}
+
+/* Zeros, leaving pages that are zero already to the host. */
+static bool place_zero(struct memory *memory, gpa_t gpa, u64 bytes)
+{
+    static const u8 zeros[4096];
+    while (bytes > 0) {
+        u64 step = sizeof(zeros) - gpa % sizeof(zeros);
+        step = step < bytes ? step : bytes;
+        const u8 *host = memory_host(memory, gpa, step);
+        if ((host == NULL || memcmp(host, zeros, step) != 0) &&
+            !memory_load(memory, gpa, zeros, step)) {
+            return false;
+        }
+        gpa += step;
+        bytes -= step;
+    }
+    return true;
+}
+
+bool image_place(struct memory *memory, const struct image *image, gpa_t base_gpa, gpa_t *entry,
+                 gpa_t *end, struct metic_error *error)
+{
+    if (!image_check_startable(image, error)) {
+        return false;
+    }
+    gpa_t base = image->relocatable ? base_gpa : 0;
+    gpa_t highest = 0;
+    for (unsigned i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        gpa_t gpa = base + segment->gpa;
+        if (gpa < base || !place_fits(memory, gpa, segment->memory_bytes)) {
+            return place_does_not_fit(memory, gpa, segment->memory_bytes, error);
+        }
+        highest = gpa + segment->memory_bytes > highest ? gpa + segment->memory_bytes : highest;
+    }
+    for (unsigned i = 0; i < image->segment_count; i++) {
+        const struct image_segment *segment = &image->segments[i];
+        gpa_t gpa = base + segment->gpa;
+        if (!memory_load(memory, gpa, image->bytes + segment->offset, segment->file_bytes) ||
+            !place_zero(memory, gpa + segment->file_bytes,
+                        segment->memory_bytes - segment->file_bytes)) {
+            return error_set(error, NULL, "the image could not be written to 0x%llx",
+                             (unsigned long long)gpa);
+        }
+    }
+    if (entry != NULL) {
+        *entry = base + image->entry;
+    }
+    if (end != NULL) {
+        *end = highest;
+    }
+    return true;
+}
