@@ -187,7 +187,8 @@ enum ir_exit {
  * pc_page must be set on entry; on return vcpu->pc is the next (or faulting) pc and insns counts
  * retired instructions. Loads and stores go through vcpu->ops. Polls: JUMP and EXIT_IF backwards
  * (target offset <= the block's first INSN offset), JUMP_IND, and POLL compare insns with deadline.
- * The block must be well-formed (ir_verify) and may have been through passes. */
+ * (Generated code may poll at further places.) The block must be well-formed (ir_verify) and may
+ * have been through passes. */
 enum ir_exit ir_interp_run(const struct ir_insn *insns, unsigned count, struct vcpu *vcpu);
 
 #endif
