@@ -52,6 +52,7 @@ struct guest_translation {
 struct guest {
     const char *name;      /* "riscv64" */
     size_t vcpu_bytes;     /* size of the guest's state struct (struct vcpu first) */
+    size_t state_end;      /* offset in it where architectural state ends and caches begin */
     const struct guest_reg *regs;
     unsigned reg_count;
     const u32 *pinned;     /* state offsets (8-byte integer registers), most valuable first */

@@ -165,6 +165,12 @@ static _Noreturn void stop_with(struct lockstep *lockstep, const char *why)
     for (unsigned i = 0; i < engine->guest->reg_count; i++) {
         print_reg(&engine->guest->regs[i], lockstep->reference, (const u8 *)now);
     }
+    for (size_t at = sizeof(struct vcpu); at < engine->guest->state_end; at++) {
+        if (lockstep->reference[at] != ((const u8 *)now)[at]) {
+            fprintf(stderr, "  state byte %zu: interpreter %02x  translated %02x\n", at,
+                    lockstep->reference[at], ((const u8 *)now)[at]);
+        }
+    }
     for (unsigned i = 0; i < lockstep->store_count; i++) {
         const struct undo *undo = &lockstep->stores[i];
         u64 actual = ld_le(undo->host, undo->size_bytes);
@@ -202,7 +208,7 @@ static bool vcpu_equal(const struct vcpu *a, const struct vcpu *b)
 static void compare(struct lockstep *lockstep, const struct vcpu *vcpu)
 {
     size_t common = sizeof(struct vcpu);
-    size_t total = lockstep->engine->guest->vcpu_bytes;
+    size_t total = lockstep->engine->guest->state_end;
     const struct vcpu *reference = (const struct vcpu *)(void *)lockstep->reference;
     if (!vcpu_equal(reference, vcpu)) {
         stop_with(lockstep, "pc, count, flags, mode or exception");

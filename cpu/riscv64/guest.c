@@ -160,6 +160,7 @@ const struct guest riscv64_guest = {
     .privilege = guest_privilege,
     .set_boot = guest_set_boot,
     .disassemble = riscv64_disassemble,
+    .state_end = offsetof(struct riscv64_state, cache),
     .isa = riscv64_isa_string,
     .isa_extensions = riscv64_isa_extensions,
     .mmu_type = "riscv,sv57",
