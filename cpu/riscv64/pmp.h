@@ -29,8 +29,8 @@ unsigned riscv64_pmp_permits(const struct riscv64_state *state, gpa_t gpa, u64 s
 /* True when one entry, or none, decides for every byte of the 4 KiB page that holds gpa. */
 bool riscv64_pmp_page_uniform(const struct riscv64_state *state, gpa_t gpa);
 
-/* Narrows [*first, *last], which holds gpa, to a part around gpa in which one entry (or none) decides
- * for S and U, and returns what it permits. */
+/* Narrows [*first, *last], which holds gpa, to a part around gpa in which one entry (or none)
+ * decides for S and U, and returns what it permits. */
 unsigned riscv64_pmp_window(const struct riscv64_state *state, gpa_t gpa, gpa_t *first,
                             gpa_t *last);
 

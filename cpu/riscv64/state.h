@@ -61,14 +61,14 @@ enum riscv_irq {
 enum { MSTATUS_FS_SHIFT = 13, MSTATUS_MPP_SHIFT = 11 };
 
 /* Block mode bits (vcpu->mode): what changes the meaning of an instruction and is known when a
- * block is translated. riscv64_mode_update recomputes them whenever one of their sources changes. */
+ * block is translated. riscv64_mode_update recomputes them whenever a source of theirs changes. */
 enum riscv_mode_bits {
     RISCV_MODE_PRIV = 3,          /* current privilege */
-    RISCV_MODE_FS = 3 << 2,       /* mstatus.FS: 0 off, 1/2 on but not dirty (normalised to 1), 3 dirty */
+    RISCV_MODE_FS = 3 << 2,       /* mstatus.FS: 0 off, 1 on but not dirty (also for 2), 3 dirty */
     RISCV_MODE_FRM_SLOW = 1 << 4, /* frm is RMM or reserved: dynamic rounding is not a host mode */
-    RISCV_MODE_TRACE = VCPU_MODE_TRACE,    /* every instruction reports itself (commit log) */
+    RISCV_MODE_TRACE = VCPU_MODE_TRACE, /* every instruction reports itself (commit log) */
     RISCV_MODE_FRM_BAD = 1 << 6,  /* frm holds a reserved value: dynamic rounding is illegal */
-    RISCV_MODE_COUNT = VCPU_MODE_COUNT,    /* exact deadlines: POLL at every block start (virtual clock) */
+    RISCV_MODE_COUNT = VCPU_MODE_COUNT, /* exact deadlines: POLL at every block start */
 };
 
 /* What follows from the saved state or the machine and makes it quick to use. */

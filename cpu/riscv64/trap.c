@@ -100,7 +100,8 @@ bool riscv64_interrupt_ready(struct vcpu *vcpu)
 {
     struct riscv64_state *state = riscv64_of(vcpu);
     u64 pending = pending_and_enabled(state);
-    return (deliverable_to_machine(state, pending) | deliverable_to_supervisor(state, pending)) != 0;
+    return deliverable_to_machine(state, pending) != 0 ||
+           deliverable_to_supervisor(state, pending) != 0;
 }
 
 bool riscv64_wake_ready(struct vcpu *vcpu)

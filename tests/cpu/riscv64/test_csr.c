@@ -8,7 +8,7 @@
 
 #define ONES (~(u64)0)
 
-enum { RO = 1, MOVES = 2 }; /* read-only; the value read changes by itself */
+enum { RO = 1 }; /* read-only */
 
 struct expected {
     u16 first, last;

@@ -419,7 +419,8 @@ Test(mmu, regimes_do_not_see_each_others_entries)
             state->satp = regimes[i].satp;
             hart_set_priv(hart, regimes[i].priv);
             for (unsigned k = 0; k < ARRAY_LEN(regimes); k++) {
-                cr_assert_eq(cached(hart, GVA + k * PAGE_BYTES), pass == 1 && k == i, "%u %u", i, k);
+                cr_assert_eq(cached(hart, GVA + k * PAGE_BYTES), pass == 1 && k == i,
+                             "%u %u", i, k);
             }
             fill(hart, GVA + i * PAGE_BYTES, true);
             if (pass == 0) {
