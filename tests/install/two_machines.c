@@ -1,6 +1,6 @@
 /* The library in forty lines: two machines in one process, a bare-metal program in each, run by
- * turns. Usage: two_machines PROGRAM.elf. Build with: cc two_machines.c $(pkg-config --cflags --libs
- * metic). */
+ * turns. Usage: two_machines PROGRAM.elf
+ * Build with: cc two_machines.c $(pkg-config --cflags --libs metic) */
 #include <hw/metic.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -20,8 +20,8 @@ find cpu translate hw ui -name '*.[chS]' | LC_ALL=C sort >"$TMP/code"
 find cpu translate hw ui tests roms -name '*.[chS]' -o -name '*.def' >"$TMP/all"
 [ -s "$TMP/code" ] || { echo "found no code: the check itself is broken"; exit 1; }
 
-# Columns are characters, not bytes.
-xargs grep -HnE '^.{101,}' <"$TMP/all" | cut -d: -f1,2 >"$TMP/found"
+# Rows of a table may be longer.
+grep -v '\.def$' "$TMP/all" | xargs grep -HnE '^.{101,}' | cut -d: -f1,2 >"$TMP/found"
 complain "longer than 100 columns" <"$TMP/found"
 xargs grep -HnE "$(printf '\t')|[[:space:]]\$" <"$TMP/all" | grep -v '\.S:' | cut -d: -f1,2 \
     >"$TMP/found"
