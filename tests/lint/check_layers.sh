@@ -1,7 +1,8 @@
 #!/bin/sh
-# Who may include whom: base <- cpu <- translate; hw uses cpu; only hw/machine*.c
-# (by way of their own hw/machine.h) include translate; ui includes hw/metic.h and cpu/base only; guests and hosts never see each other; a device never
-# sees a vcpu, a board or a machine. Prints each include that breaks a rule.
+# Who may include whom: base <- cpu <- translate; hw uses cpu; only the composition root,
+# hw/machine*.c, includes translate; ui includes hw/metic.h and cpu/base only; guests and hosts never
+# see each other; a device never sees a vcpu, a board or a machine. Prints each include that breaks a
+# rule.
 
 set -u
 cd "$SRCDIR" || exit 1
