@@ -47,9 +47,11 @@ static inline unsigned host_desc_size_bytes(u32 desc)
 struct host_slow {
     /* The value read, extended to 64 bits by HOST_DESC_SIGNED. */
     u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc);
+    /* `value` is zero-extended from the access size. */
     void (*store)(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc);
     /* A whole atomic operation; always needs alignment and write permission. Returns the old value
-     * (zero-extended). For CAS, `value` is stored when the old value equals `expected`. */
+     * (zero-extended). For CAS, `value` is stored when the old value equals the low bytes of
+     * `expected`. */
     u64 (*amo)(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 desc);
     /* Checks permission and raises as an access would, accesses nothing. */
     void (*check)(struct vcpu *vcpu, gva_t gva, u32 desc);

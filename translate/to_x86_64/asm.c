@@ -1,0 +1,236 @@
+/* x86-64 instruction encoder; see asm.h. */
+#include "translate/to_x86_64/asm.h"
+
+/* Prefixes and opcode; returns with ModRM still to come. */
+static void put_opcode(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned index,
+                       unsigned base, bool byte_register)
+{
+    unsigned rex = (width == ASM_64 ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 |
+                   (base >> 3 & 1);
+    if (width == ASM_16) {
+        asm_u8(a, 0x66);
+    }
+    if (op >> 24 != 0) {
+        asm_u8(a, op >> 24);
+    }
+    if (rex != 0 || byte_register) {
+        asm_u8(a, 0x40 | rex);
+    }
+    if (op & 0xff0000) {
+        asm_u8(a, op >> 16 & 0xff);
+    }
+    if (op & 0xff00) {
+        asm_u8(a, op >> 8 & 0xff);
+    }
+    asm_u8(a, op & 0xff);
+}
+
+void asm_rr(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned rm)
+{
+    bool byte_register = width == ASM_8 && (reg >= 4 || rm >= 4);
+    put_opcode(a, op, width, reg, 0, rm, byte_register);
+    asm_u8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+}
+
+static void put_mem(struct asm_buf *a, unsigned reg, struct asm_mem m)
+{
+    unsigned field = (reg & 7) << 3;
+    bool sib = m.index != ASM_NO_REG || (m.base & 7) == RSP;
+    unsigned mode;
+    if (m.disp == 0 && (m.base & 7) != RBP) {
+        mode = 0;
+    } else {
+        mode = asm_fits_s8(m.disp) ? 0x40 : 0x80;
+    }
+    asm_u8(a, mode | field | (sib ? 4u : m.base & 7u));
+    if (sib) {
+        unsigned index = m.index == ASM_NO_REG ? 4u : m.index & 7u;
+        asm_u8(a, (unsigned)m.scale_log2 << 6 | index << 3 | (m.base & 7u));
+    }
+    if (mode == 0x40) {
+        asm_u8(a, (u8)m.disp);
+    } else if (mode == 0x80) {
+        asm_u32(a, (u32)m.disp);
+    }
+}
+
+void asm_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg, struct asm_mem mem)
+{
+    unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
+    put_opcode(a, op, width, reg, index, mem.base, width == ASM_8 && reg >= 4);
+    put_mem(a, reg, mem);
+}
+
+void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *target)
+{
+    put_opcode(a, op, width, reg, 0, 0, false);
+    asm_u8(a, (reg & 7) << 3 | 5);
+    asm_u32(a, (u32)(target - (asm_exec(a) + 4)));
+}
+
+void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
+             unsigned vvvv, unsigned rm)
+{
+    asm_u8(a, 0xc4);
+    asm_u8(a, (~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map);
+    asm_u8(a, wide << 7 | (~vvvv & 15) << 3 | pp);
+    asm_u8(a, op);
+    asm_u8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+}
+
+void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)
+{
+    if (value <= UINT32_MAX) {
+        if (reg >= 8) {
+            asm_u8(a, 0x41);
+        }
+        asm_u8(a, 0xb8 | (reg & 7));
+        asm_u32(a, (u32)value);
+    } else if (asm_fits_s32((s64)value)) {
+        asm_rr(a, 0xc7, ASM_64, 0, reg);
+        asm_u32(a, (u32)value);
+    } else {
+        asm_u8(a, 0x48 | reg >> 3);
+        asm_u8(a, 0xb8 | (reg & 7));
+        asm_u64(a, value);
+    }
+}
+
+void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg, s32 imm)
+{
+    if (asm_fits_s8(imm)) {
+        asm_rr(a, 0x83, width, (unsigned)alu, reg);
+        asm_u8(a, (u8)imm);
+    } else if (reg == RAX) {
+        if (width == ASM_64) {
+            asm_u8(a, 0x48);
+        }
+        asm_u8(a, (unsigned)alu << 3 | 5);
+        asm_u32(a, (u32)imm);
+    } else {
+        asm_rr(a, 0x81, width, (unsigned)alu, reg);
+        asm_u32(a, (u32)imm);
+    }
+}
+
+void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct asm_mem mem,
+                     s32 imm)
+{
+    if (asm_fits_s8(imm)) {
+        asm_rm(a, 0x83, width, (unsigned)alu, mem);
+        asm_u8(a, (u8)imm);
+    } else {
+        asm_rm(a, 0x81, width, (unsigned)alu, mem);
+        asm_u32(a, (u32)imm);
+    }
+}
+
+void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsigned reg,
+                   unsigned count)
+{
+    asm_rr(a, 0xc1, width, (unsigned)shift, reg);
+    asm_u8(a, count);
+}
+
+void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 imm)
+{
+    asm_rm(a, width == ASM_8 ? 0xc6 : 0xc7, width == ASM_8 ? ASM_32 : width, 0, mem);
+    if (width == ASM_8) {
+        asm_u8(a, (u8)imm);
+    } else if (width == ASM_16) {
+        asm_u8(a, (u8)imm);
+        asm_u8(a, (u8)(imm >> 8));
+    } else {
+        asm_u32(a, (u32)imm);
+    }
+}
+
+static void put_rel32(struct asm_buf *a, const u8 *target)
+{
+    asm_u32(a, (u32)(target - (asm_exec(a) + 4)));
+}
+
+void asm_jmp(struct asm_buf *a, const u8 *target)
+{
+    asm_u8(a, 0xe9);
+    put_rel32(a, target);
+}
+
+void asm_call(struct asm_buf *a, const u8 *target)
+{
+    asm_u8(a, 0xe8);
+    put_rel32(a, target);
+}
+
+void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target)
+{
+    s64 distance = target - (asm_exec(a) + 2);
+    if (asm_fits_s8(distance)) {
+        asm_u8(a, 0x70u | (unsigned)cc);
+        asm_u8(a, (u8)distance);
+        return;
+    }
+    asm_u8(a, 0x0f);
+    asm_u8(a, 0x80u | (unsigned)cc);
+    put_rel32(a, target);
+}
+
+void asm_call_far(struct asm_buf *a, const void *target)
+{
+    asm_mov_imm(a, RAX, (u64)(uintptr_t)target);
+    asm_rr(a, 0xff, ASM_32, 2, RAX);
+}
+
+u32 asm_jcc_forward(struct asm_buf *a, enum asm_cc cc)
+{
+    asm_u8(a, 0x0f);
+    asm_u8(a, 0x80u | (unsigned)cc);
+    asm_u32(a, 0);
+    return asm_offset(a) - 4;
+}
+
+u32 asm_jmp_forward(struct asm_buf *a)
+{
+    asm_u8(a, 0xe9);
+    asm_u32(a, 0);
+    return asm_offset(a) - 4;
+}
+
+u32 asm_jcc_short(struct asm_buf *a, enum asm_cc cc)
+{
+    asm_u8(a, 0x70u | (unsigned)cc);
+    asm_u8(a, 0);
+    return asm_offset(a) - 1;
+}
+
+u32 asm_jmp_short(struct asm_buf *a)
+{
+    asm_u8(a, 0xeb);
+    asm_u8(a, 0);
+    return asm_offset(a) - 1;
+}
+
+void asm_bind(struct asm_buf *a, u32 field_offset)
+{
+    u32 distance = asm_offset(a) - (field_offset + 4);
+    memcpy(a->start + field_offset, &distance, 4);
+}
+
+void asm_bind_short(struct asm_buf *a, u32 field_offset)
+{
+    a->start[field_offset] = (u8)(asm_offset(a) - (field_offset + 1));
+}
+
+void asm_align(struct asm_buf *a, unsigned alignment_bytes, unsigned ahead_bytes)
+{
+    static const u8 nops[4][4] = {{0}, {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}};
+    uintptr_t at = (uintptr_t)asm_exec(a) + ahead_bytes;
+    unsigned pad = (unsigned)(0u - at) & (alignment_bytes - 1);
+    while (pad > 3) {
+        memcpy(a->p, "\x0f\x1f\x40\x00", 4);
+        a->p += 4;
+        pad -= 4;
+    }
+    memcpy(a->p, nops[pad], pad);
+    a->p += pad;
+}

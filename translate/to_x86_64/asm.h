@@ -1,0 +1,195 @@
+/* x86-64 instruction encoder: writes machine code into a buffer, knows nothing of the IR.
+ *
+ * Opcodes are one u32: mandatory prefix << 24 | escape bytes << 8 | opcode, for example
+ * ASM_OP(0xf2, 0x0f58) for addsd and plain 0x0faf for imul. Registers are 0..15 in the processor's
+ * numbering; XMM registers use the same numbers, the opcode says which kind is meant.
+ *
+ * No function checks for room: the caller makes sure of it before each group of instructions
+ * (Intel SDM volume 2, chapter 2, for the format). */
+#ifndef METIC_TRANSLATE_TO_X86_64_ASM_H
+#define METIC_TRANSLATE_TO_X86_64_ASM_H
+
+#include "cpu/base/types.h"
+#include <string.h>
+
+enum {
+    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
+    ASM_NO_REG = 0xff,
+};
+
+/* Operand widths. */
+enum { ASM_32 = 0, ASM_64 = 1, ASM_8 = 2, ASM_16 = 4 };
+
+/* Condition codes as in the opcodes of jcc, setcc, cmovcc. */
+enum asm_cc {
+    ASM_O, ASM_NO, ASM_B, ASM_AE, ASM_E, ASM_NE, ASM_BE, ASM_A,
+    ASM_S, ASM_NS, ASM_P, ASM_NP, ASM_L, ASM_GE, ASM_LE, ASM_G,
+};
+
+/* The eight operations of the classic arithmetic group, numbered as encoded. */
+enum asm_alu { ASM_ADD, ASM_OR, ASM_ADC, ASM_SBB, ASM_AND, ASM_SUB, ASM_XOR, ASM_CMP };
+enum asm_shift { ASM_ROL = 0, ASM_ROR = 1, ASM_SHL = 4, ASM_SHR = 5, ASM_SAR = 7 };
+/* Group 3 (opcode f7). */
+enum asm_unary { ASM_NOT = 2, ASM_NEG = 3, ASM_MUL = 4, ASM_IMUL = 5, ASM_DIV = 6, ASM_IDIV = 7 };
+
+#define ASM_OP(prefix, bytes) (((u32)(prefix) << 24) | (u32)(bytes))
+
+struct asm_buf {
+    u8 *p;          /* next byte to write */
+    u8 *start;      /* first byte */
+    u8 *limit;      /* one behind the last usable byte */
+    const u8 *exec; /* address at which `start` will run */
+};
+
+struct asm_mem {
+    u8 base;
+    u8 index; /* ASM_NO_REG: none */
+    u8 scale_log2;
+    s32 disp;
+};
+
+static inline struct asm_mem asm_at(unsigned base, s32 disp)
+{
+    return (struct asm_mem){(u8)base, ASM_NO_REG, 0, disp};
+}
+
+static inline struct asm_mem asm_at_index(unsigned base, unsigned index, unsigned scale_log2,
+                                          s32 disp)
+{
+    return (struct asm_mem){(u8)base, (u8)index, (u8)scale_log2, disp};
+}
+
+static inline void asm_u8(struct asm_buf *a, unsigned value)
+{
+    *a->p++ = (u8)value;
+}
+
+static inline void asm_u32(struct asm_buf *a, u32 value)
+{
+    memcpy(a->p, &value, 4);
+    a->p += 4;
+}
+
+static inline void asm_u64(struct asm_buf *a, u64 value)
+{
+    memcpy(a->p, &value, 8);
+    a->p += 8;
+}
+
+static inline u32 asm_offset(const struct asm_buf *a)
+{
+    return (u32)(a->p - a->start);
+}
+
+static inline const u8 *asm_exec(const struct asm_buf *a)
+{
+    return a->exec + (a->p - a->start);
+}
+
+static inline bool asm_fits_s8(s64 value)
+{
+    return value == (s8)value;
+}
+
+static inline bool asm_fits_s32(s64 value)
+{
+    return value == (s32)value;
+}
+
+/* Generic forms: `reg` is the ModRM reg field (a register or an opcode extension). */
+void asm_rr(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned rm);
+void asm_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg, struct asm_mem mem);
+/* Register and memory at the address `target` (rip-relative; no immediate may follow). */
+void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *target);
+/* VEX-encoded; map 1: 0f, 2: 0f38, 3: 0f3a; pp 0: none, 1: 66, 2: f3, 3: f2. */
+void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
+             unsigned vvvv, unsigned rm);
+
+/* Loads a constant, in the shortest way; leaves the flags alone. */
+void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value);
+/* dst op= imm. */
+void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg, s32 imm);
+void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct asm_mem mem,
+                     s32 imm);
+void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsigned reg,
+                   unsigned count);
+/* Stores a sign-extended constant of the given width. */
+void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 imm);
+
+/* dst op= src */
+static inline void asm_alu_rr(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned dst,
+                              unsigned src)
+{
+    asm_rr(a, (u32)alu << 3 | 3, width, dst, src);
+}
+
+static inline void asm_alu_rm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned dst,
+                              struct asm_mem mem)
+{
+    asm_rm(a, (u32)alu << 3 | 3, width, dst, mem);
+}
+
+static inline void asm_mov(struct asm_buf *a, unsigned width, unsigned dst, unsigned src)
+{
+    asm_rr(a, 0x8b, width, dst, src);
+}
+
+static inline void asm_load(struct asm_buf *a, unsigned width, unsigned dst, struct asm_mem mem)
+{
+    asm_rm(a, 0x8b, width, dst, mem);
+}
+
+/* width ASM_8, 16, 32 or 64 */
+static inline void asm_store(struct asm_buf *a, unsigned width, struct asm_mem mem, unsigned src)
+{
+    asm_rm(a, width == ASM_8 ? 0x88 : 0x89, width, src, mem);
+}
+
+static inline void asm_lea(struct asm_buf *a, unsigned width, unsigned dst, struct asm_mem mem)
+{
+    asm_rm(a, 0x8d, width, dst, mem);
+}
+
+static inline void asm_unary(struct asm_buf *a, enum asm_unary op, unsigned width, unsigned reg)
+{
+    asm_rr(a, 0xf7, width, (unsigned)op, reg);
+}
+
+static inline void asm_test(struct asm_buf *a, unsigned width, unsigned x, unsigned y)
+{
+    asm_rr(a, 0x85, width, x, y);
+}
+
+static inline void asm_setcc(struct asm_buf *a, enum asm_cc cc, unsigned reg)
+{
+    asm_rr(a, 0x0f90u + (u32)cc, ASM_8, 0, reg);
+}
+
+static inline void asm_cmov(struct asm_buf *a, enum asm_cc cc, unsigned width, unsigned dst,
+                            unsigned src)
+{
+    asm_rr(a, 0x0f40u + (u32)cc, width, dst, src);
+}
+
+/* --- jumps --- */
+
+/* To an address in executable memory; within 2 GiB. */
+void asm_jmp(struct asm_buf *a, const u8 *target);
+void asm_call(struct asm_buf *a, const u8 *target);
+void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target);
+/* Anywhere; clobbers rax. */
+void asm_call_far(struct asm_buf *a, const void *target);
+
+/* To a place not known yet: return the offset of the rel32 (rel8) field to give to asm_bind. */
+u32 asm_jcc_forward(struct asm_buf *a, enum asm_cc cc);
+u32 asm_jmp_forward(struct asm_buf *a);
+u32 asm_jcc_short(struct asm_buf *a, enum asm_cc cc);
+u32 asm_jmp_short(struct asm_buf *a);
+/* The jump with that field goes to the present place. */
+void asm_bind(struct asm_buf *a, u32 field_offset);
+void asm_bind_short(struct asm_buf *a, u32 field_offset);
+
+/* Pads so that `ahead_bytes` further on the address is a multiple of the alignment. */
+void asm_align(struct asm_buf *a, unsigned alignment_bytes, unsigned ahead_bytes);
+
+#endif

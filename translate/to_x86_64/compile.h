@@ -1,0 +1,290 @@
+/* What the files of the x86-64 backend share: the state of one block's compilation.
+ *
+ * Registers of generated code
+ *   rbp          the vcpu, plus VCPU_BIAS so that short displacements reach its hot members
+ *   r15          instructions retired before this block (vcpu->insns lives here)
+ *   rsp          the frame of FRAME_* below, 16-byte aligned
+ *   rbx r12-r14 r8-r11   guest->pinned[0..7], within and between blocks
+ *   rax rcx rdx rsi rdi  temporaries of the block
+ *   xmm0-xmm15   floating-point values of the block
+ *
+ * One pass over the IR backwards (scan.c) finds last uses and which values may be computed right
+ * into a pinned register; one pass forwards allocates and emits. Rare paths ("stubs") are emitted
+ * behind the block's body.
+ *
+ * A value is a "root" or renames one (a TRUNC is its operand, read narrowly). A root may be in
+ * several places at once: a register, a frame slot, a home (guest state that holds the same bits);
+ * constants need no place at all. */
+#ifndef METIC_TRANSLATE_TO_X86_64_COMPILE_H
+#define METIC_TRANSLATE_TO_X86_64_COMPILE_H
+
+#include "cpu/base/error.h"
+#include "translate/host.h"
+#include "translate/to_x86_64/asm.h"
+
+enum { VCPU_BIAS = 128, PINNED_MAX = 8, PIN_SPAN = 64 };
+
+/* The frame, as offsets from rsp. */
+enum {
+    FRAME_GVA = 0,     /* arguments and result of slow paths */
+    FRAME_VALUE = 8,
+    FRAME_EXPECTED = 16,
+    FRAME_RESULT = 24,
+    FRAME_MXCSR = 32,  /* passing MXCSR through memory */
+    FRAME_HOST_MXCSR = 40,
+    FRAME_TEMPS = 48,  /* the five temporaries, saved by slow paths */
+    FRAME_ARGS = 88,   /* three operands and the flags of a soft FP operation */
+    FRAME_SLOTS = 120,
+    FRAME_SLOT_COUNT = 256,
+    FRAME_XMM = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT,
+    FRAME_BYTES = FRAME_XMM + 8 * 16 + 16, /* 8 modulo 16 */
+};
+
+_Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
+
+/* Registers as the allocator numbers them: 0..15 general, 16..31 XMM. */
+enum { REG_XMM0 = 16, REG_COUNT = 32, NO_REG = 0xff };
+enum { NO_SLOT = 0xffff };
+#define NO_HOME 0xffffffffu
+
+enum thunk {
+    THUNK_ENTER,
+    THUNK_EXIT,            /* eax: enum ir_exit; stores r15 */
+    THUNK_EXIT_KEEP_INSNS, /* the same; vcpu->insns is right already */
+    THUNK_LINK_MISS,       /* rcx: target offset, eax: link id */
+    THUNK_POLL,            /* rcx: target offset */
+    THUNK_POLL_IND,        /* rax: pc */
+    THUNK_IND,             /* rax: pc; goes there through the jump cache */
+    THUNK_IND_MISS,        /* rax: pc */
+    THUNK_LEAVE,           /* rax: pc */
+    THUNK_RAISE,           /* rcx: offset of the instruction; exception recorded, r15 exact */
+    THUNK_RAISED,          /* a C call raised: pc and insns exact, pinned registers right */
+    THUNK_FPU_LEAVE,       /* call: guest's FP environment to the vcpu, host's in; uses rax, r11 */
+    THUNK_FPU_ENTER,       /* call: the reverse; clobbers rcx, rdx */
+    THUNK_SOFT_FP,         /* call after pushing a soft descriptor: see emit_fp_soft.c */
+    THUNK_FLAGS_TABLE,     /* data: FPU_* flags by MXCSR flags (64 bytes) */
+    THUNK_MXCSR_TABLE,     /* data: MXCSR flags by FPU_* flags (32 bytes) */
+    THUNK_SIZE_MASKS,      /* data: u64 masks by log2 of the size */
+    THUNK_ROUND_TABLE,     /* data: MXCSR masks and rounding by enum fpu_round (8 x u32) */
+    THUNK_FP_CONSTS,       /* data: enum fp_const, 16 bytes each */
+    THUNK_MEM,             /* call after pushing a descriptor: THUNK_MEM + thunk_mem_index */
+};
+
+enum mem_kind { MEM_LOAD, MEM_STORE, MEM_AMO, MEM_CHECK };
+
+/* Slow path for an address in general register `reg`, keeping XMM registers or not. */
+static inline unsigned thunk_mem_index(enum mem_kind kind, bool keep_xmm, unsigned reg)
+{
+    return THUNK_MEM + ((unsigned)kind * 2 + keep_xmm) * 16 + reg;
+}
+
+_Static_assert(THUNK_MEM + 4 * 2 * 16 <= HOST_THUNKS, "context has room for every thunk");
+
+enum fp_const { FP_SIGN64, FP_ABS64, FP_NAN64, FP_SIGN32, FP_ABS32, FP_NAN32, FP_CONST_COUNT };
+
+enum value_flag {
+    VALUE_CONST = 1,
+    VALUE_ZEXT = 2, /* the upper half of the 64-bit register or slot is zero */
+    VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
+};
+
+struct value {
+    u16 last_use;  /* index of the last instruction that reads it; 0: none */
+    u16 root;      /* itself unless it renames another */
+    u16 slot;
+    u16 set_at;    /* scan.c: the SET that stores it into pinned register `hint` */
+    u32 home;      /* state offset that holds it, NO_HOME */
+    u8 reg;        /* NO_REG, general or XMM */
+    u8 hint;       /* pinned register to compute it into, NO_REG */
+    u8 flags;
+    u8 home_bytes;
+};
+
+struct compile;
+
+/* A rare path, emitted behind the body. Fields mean what its emit function says. */
+struct stub {
+    void (*emit)(struct compile *c, const struct stub *stub);
+    u32 field;  /* rel32 of the jump that leads here */
+    u32 back;   /* offset in the block where to go on */
+    u32 data;
+    u8 reg[4];
+    s64 target;
+    u64 imm;
+};
+
+enum { STUBS_MAX = 1024, HOMES_MAX = 64 };
+
+struct compile {
+    struct asm_buf a;
+    const struct ir *ir;
+    const struct host_request *request;
+    const struct host_context *context;
+    struct host_result *result;
+    enum host_status status;
+    u32 features;
+    u32 flags;
+
+    unsigned at;         /* index of the instruction being emitted */
+    u32 insn_offset;     /* current guest instruction: offset of its pc from the page */
+    u32 insn_index;      /* and how many of the block precede it */
+    s64 entry_target;    /* offset of the block's first guest instruction */
+    u32 entry;           /* code offset of the block's entry */
+
+    u32 locked;                /* registers of the current instruction */
+    u32 temps;                 /* general registers for temporaries */
+    u16 reg_value[REG_COUNT];  /* root that lives there, IR_REF_NONE */
+    u32 pin_base;              /* state offset of pin_reg[0] */
+    u8 pin_reg[PIN_SPAN];      /* by (offset - pin_base) / 8: register or NO_REG */
+    unsigned pinned_count;
+    u16 slot_value[FRAME_SLOT_COUNT];
+    unsigned slot_next;
+    u16 homes[HOMES_MAX];      /* values that may be live and have a home */
+    unsigned home_count;
+
+    unsigned stub_count;
+    struct stub stubs[STUBS_MAX + 1];
+    struct value values[IR_MAX_INSNS];
+};
+
+extern const u8 x86_pinned_regs[PINNED_MAX];
+
+static inline struct asm_mem state_at(u32 offset)
+{
+    return asm_at(RBP, (s32)offset - VCPU_BIAS);
+}
+
+#define VCPU_AT(member) state_at((u32)offsetof(struct vcpu, member))
+
+static inline struct asm_mem frame_at(unsigned offset)
+{
+    return asm_at(RSP, (s32)offset);
+}
+
+static inline const u8 *thunk(const struct compile *c, unsigned index)
+{
+    return c->context->thunks[index];
+}
+
+static inline bool type_is_float(unsigned type)
+{
+    return type == IR_F32 || type == IR_F64;
+}
+
+static inline unsigned width_of(unsigned type)
+{
+    return type == IR_I64 || type == IR_F64 ? ASM_64 : ASM_32;
+}
+
+static inline struct value *root_of(struct compile *c, ir_ref ref)
+{
+    return &c->values[c->values[ref].root];
+}
+
+/* The host register that guest state at `offset` is pinned to, or NO_REG. */
+static inline unsigned pin_of(const struct compile *c, u32 offset)
+{
+    u32 distance = offset - c->pin_base;
+    return distance < PIN_SPAN * 8 ? c->pin_reg[distance >> 3] : (unsigned)NO_REG;
+}
+
+/* --- scan.c --- */
+void scan_block(struct compile *c);
+
+/* --- alloc.c: registers. An `alloc_use` or `alloc_temp` register stays put until the instruction
+ *     ends; results are claimed after the uses. --- */
+void alloc_begin(struct compile *c);
+/* An integer value in a general register. */
+unsigned alloc_use(struct compile *c, ir_ref ref);
+/* A copy of the value in that very register, which the instruction may then overwrite. */
+void alloc_use_in(struct compile *c, ir_ref ref, unsigned reg);
+/* Any value in an XMM register. */
+unsigned alloc_use_xmm(struct compile *c, ir_ref ref);
+/* A scratch register of the current instruction. */
+unsigned alloc_temp(struct compile *c);
+unsigned alloc_temp_xmm(struct compile *c);
+/* Makes that register free for the current instruction, moving what is in it. */
+void alloc_take(struct compile *c, unsigned reg);
+/* The register for the result of the current instruction: the hinted one, one of an operand that
+ * dies here, or a new one; may be the same as an operand's. */
+unsigned alloc_def(struct compile *c);
+/* The same, but never one of the current operands' registers. */
+unsigned alloc_def_fresh(struct compile *c);
+unsigned alloc_def_xmm(struct compile *c);
+unsigned alloc_def_xmm_fresh(struct compile *c);
+/* The result was computed into `reg`, which the caller had claimed as a temporary; moves it to the
+ * hinted register if there is one. */
+void alloc_def_in(struct compile *c, unsigned reg);
+/* The result is the operand, read differently. */
+void alloc_rename(struct compile *c, ir_ref operand);
+/* Gives up the register of every value that lives on, so that a C call may clobber it: all
+ * temporaries and XMM registers. */
+void alloc_spill_for_call(struct compile *c);
+/* The same for values in pinned registers, before a call that changes them. */
+void alloc_spill_pins(struct compile *c);
+/* What was in these registers (a mask) is gone; live values were spilled before. */
+void alloc_drop(struct compile *c, u32 regs);
+/* Emits code that puts the value into `reg`, from wherever it is, and records nothing. */
+void alloc_load(struct compile *c, ir_ref ref, unsigned reg);
+/* Makes the register the NaN box of the F32 in its low half; changes the flags. */
+void alloc_box(struct compile *c, unsigned reg);
+/* Values that live only in guest state get a place of their own. */
+void alloc_forget_homes(struct compile *c);
+/* Guest state [offset, offset + bytes) is about to be overwritten. */
+void alloc_home_killed(struct compile *c, u32 offset, unsigned bytes);
+void alloc_add_home(struct compile *c, ir_ref ref, u32 offset, unsigned bytes);
+/* Pinned register `pin` is about to be overwritten: its present value moves if it lives on. */
+void alloc_evict(struct compile *c, unsigned reg);
+/* True when an XMM register holds a value that is still needed after the current instruction, or
+ * is used by it. */
+bool alloc_xmm_live(const struct compile *c);
+/* True, with the operand, when the value can be a memory operand: its home, not needed later. */
+bool alloc_fold(struct compile *c, ir_ref ref, unsigned bytes, struct asm_mem *mem);
+/* True, with the value, for a constant; sign-extended from 32 bits for type I32. */
+bool value_const(const struct compile *c, ir_ref ref, s64 *value);
+bool value_const_s32(const struct compile *c, ir_ref ref, unsigned type, s32 *value);
+static inline bool value_dies(const struct compile *c, ir_ref ref)
+{
+    return c->values[c->values[ref].root].last_use <= c->at;
+}
+
+/* --- stubs --- */
+struct stub *stub_add(struct compile *c, void (*emit)(struct compile *, const struct stub *),
+                      u32 field);
+void stub_return(struct compile *c, const struct stub *stub);
+void stubs_emit(struct compile *c);
+
+/* --- emission, by topic; each handles the instruction at c->at --- */
+typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
+
+emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
+emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
+emit_fn emit_poll, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
+emit_fn emit_call;
+emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
+emit_fn emit_fp_env, emit_fp_soft;
+
+/* emit_int.c: compares and returns the condition under which `cond` holds. */
+enum asm_cc emit_cmp(struct compile *c, unsigned type, unsigned cond, ir_ref x, ir_ref y);
+/* emit_fp.c: the descriptor that THUNK_SOFT_FP wants. */
+u32 soft_desc(const struct compile *c, const struct ir_insn *insn);
+
+/* --- disasm.c: as struct host's member --- */
+bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,
+                     void (*line)(void *opaque, u64 address, const char *text), void *opaque);
+
+/* --- entry.c --- */
+bool thunks_emit(struct host_context *context, struct asm_buf *a);
+
+/* --- soft.c: C side of THUNK_SOFT_FP --- */
+enum {
+    SOFT_OP_SHIFT = 0,    /* enum ir_op, 8 bits */
+    SOFT_TYPE_SHIFT = 8,  /* result type (operand type for FCMP, FCLASS), 4 bits */
+    SOFT_FROM_SHIFT = 12, /* type of operand a, 4 bits */
+    SOFT_SUB_SHIFT = 16,  /* 8 bits */
+    SOFT_ROUND_SHIFT = 24,
+};
+/* args[0..2] operands; returns the result and puts the flags raised into args[3]. */
+u64 soft_fp(const struct vcpu *vcpu, u64 *args, u32 desc);
+
+#endif

@@ -1,0 +1,224 @@
+/* Leaving a block: direct links, indirect jumps through the jump cache, polls, exceptions.
+ *
+ * Before any way out r15 counts the instructions retired. A direct jump ends in a jmp whose 4-byte
+ * field is aligned, so that the engine can redirect it by one store while the code runs. */
+#include "translate/to_x86_64/compile.h"
+
+static void add_retired(struct compile *c, unsigned count)
+{
+    if (count != 0) {
+        asm_alu_imm(&c->a, ASM_ADD, ASM_64, R15, (s32)count);
+    }
+}
+
+/* --- polls: target is the offset to go on at --- */
+
+static void leave_for_poll(struct compile *c, s64 target)
+{
+    asm_mov_imm(&c->a, RCX, (u64)target);
+    asm_jmp(&c->a, thunk(c, THUNK_POLL));
+}
+
+/* data: instructions retired that r15 does not count yet */
+static void stub_poll(struct compile *c, const struct stub *stub)
+{
+    add_retired(c, stub->data);
+    leave_for_poll(c, stub->target);
+}
+
+static void poll_deadline(struct compile *c, s64 target)
+{
+    asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
+    stub_add(c, stub_poll, asm_jcc_forward(&c->a, ASM_AE))->target = target;
+}
+
+/* --- direct links --- */
+
+/* imm: number of the exit. target: offset from the page that vcpu->pc_page names when we get here. */
+static void stub_link(struct compile *c, const struct stub *stub)
+{
+    struct host_exit *exit = &c->request->exits[stub->imm];
+    exit->unlinked_offset = asm_offset(&c->a);
+    asm_mov_imm(&c->a, RCX, (u64)stub->target);
+    asm_mov_imm(&c->a, RAX, exit->id);
+    asm_jmp(&c->a, thunk(c, THUNK_LINK_MISS));
+}
+
+static void change_page(struct compile *c, s64 delta)
+{
+    if (asm_fits_s32(delta)) {
+        asm_alu_mem_imm(&c->a, ASM_ADD, ASM_64, VCPU_AT(pc_page), (s32)delta);
+    } else {
+        asm_mov_imm(&c->a, RAX, (u64)delta);
+        asm_rm(&c->a, 0x01, ASM_64, RAX, VCPU_AT(pc_page));
+    }
+}
+
+/* The proof of a cross-page link does not hold: goes on as if it were unlinked. */
+static void stub_unproved(struct compile *c, const struct stub *stub)
+{
+    change_page(c, stub->target & ~(s64)PAGE_OFFSET_MASK);
+    struct stub unlinked = *stub;
+    unlinked.target &= (s64)PAGE_OFFSET_MASK;
+    struct host_exit *exit = &c->request->exits[stub->imm];
+    u32 kept = exit->unlinked_offset;
+    stub_link(c, &unlinked);
+    exit->unlinked_offset = kept;
+}
+
+static void guard_link(struct compile *c, u32 id, unsigned number, s64 target)
+{
+    struct asm_buf *a = &c->a;
+    asm_load(a, ASM_64, RAX, VCPU_AT(link_epochs));
+    if (id < (u32)INT32_MAX / 4) {
+        asm_load(a, ASM_32, RAX, asm_at(RAX, (s32)(4 * id)));
+    } else {
+        asm_mov_imm(a, RCX, id);
+        asm_load(a, ASM_32, RAX, asm_at_index(RAX, RCX, 2, 0));
+    }
+    asm_alu_rm(a, ASM_CMP, ASM_32, RAX, VCPU_AT(link_epoch));
+    struct stub *stub = stub_add(c, stub_unproved, asm_jcc_forward(a, ASM_NE));
+    stub->imm = number;
+    stub->target = target;
+    change_page(c, target & ~(s64)PAGE_OFFSET_MASK);
+}
+
+/* A jump that the engine can link; r15 and poll are done. */
+static void emit_link(struct compile *c, s64 target)
+{
+    const struct host_request *request = c->request;
+    if (c->result->exit_count >= request->exits_max) {
+        c->status = HOST_TOO_COMPLEX;
+        return;
+    }
+    unsigned number = c->result->exit_count++;
+    struct host_exit *exit = &request->exits[number];
+    *exit = (struct host_exit){
+        .id = request->alloc_link(request->opaque),
+        .cross_page = target < 0 || target >= (s64)PAGE_BYTES,
+        .target_offset = target,
+    };
+    if (exit->cross_page) {
+        guard_link(c, exit->id, number, target);
+        target &= (s64)PAGE_OFFSET_MASK;
+    }
+    asm_align(&c->a, 4, 1);
+    exit->patch_offset = asm_offset(&c->a) + 1;
+    struct stub *stub = stub_add(c, stub_link, asm_jmp_forward(&c->a));
+    stub->imm = number;
+    stub->target = target;
+}
+
+/* To `target` with `retired` instructions of this block behind it. */
+static void go_to(struct compile *c, s64 target, unsigned retired)
+{
+    add_retired(c, retired);
+    if (target == c->entry_target && retired != 0 && !(c->flags & HOST_NO_SELF_LINK)) {
+        asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
+        asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
+        leave_for_poll(c, target);
+        return;
+    }
+    if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
+        poll_deadline(c, target);
+    }
+    emit_link(c, target);
+}
+
+/* data: instructions retired */
+static void stub_go_to(struct compile *c, const struct stub *stub)
+{
+    go_to(c, stub->target, stub->data);
+}
+
+/* Backward branches are loops and mostly taken: they go on right here. Forward ones leave the
+ * fall-through path straight. */
+void emit_exit_if(struct compile *c, const struct ir_insn *insn)
+{
+    s64 target = (s64)insn->imm;
+    enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
+    if (target <= c->entry_target) {
+        u32 field = asm_jcc_forward(&c->a, cc ^ 1);
+        go_to(c, target, c->insn_index + 1);
+        asm_bind(&c->a, field);
+        return;
+    }
+    struct stub *stub = stub_add(c, stub_go_to, asm_jcc_forward(&c->a, cc));
+    stub->target = target;
+    stub->data = c->insn_index + 1;
+}
+
+void emit_jump(struct compile *c, const struct ir_insn *insn)
+{
+    go_to(c, (s64)insn->imm, c->insn_index + (insn->op == IR_JUMP));
+}
+
+/* --- the rest --- */
+
+void emit_poll(struct compile *c, const struct ir_insn *insn)
+{
+    unsigned t = alloc_temp(c);
+    u64 ahead = c->insn_index + insn->imm;
+    if (ahead <= INT32_MAX) {
+        asm_lea(&c->a, ASM_64, t, asm_at(R15, (s32)ahead));
+    } else {
+        asm_mov_imm(&c->a, t, ahead);
+        asm_alu_rr(&c->a, ASM_ADD, ASM_64, t, R15);
+    }
+    asm_alu_rm(&c->a, ASM_CMP, ASM_64, t, VCPU_AT(deadline));
+    struct stub *stub = stub_add(c, stub_poll, asm_jcc_forward(&c->a, ASM_A));
+    stub->target = c->insn_offset;
+    stub->data = c->insn_index;
+}
+
+/* The address to rax, nothing else is needed any more. */
+static void target_to_rax(struct compile *c, ir_ref ref)
+{
+    alloc_use_in(c, ref, RAX);
+}
+
+void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    target_to_rax(c, insn->a);
+    add_retired(c, c->insn_index + 1);
+    asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
+    asm_jcc(a, ASM_AE, thunk(c, THUNK_POLL_IND));
+    asm_mov(a, ASM_32, RCX, RAX);
+    asm_shift_imm(a, ASM_SHL, ASM_32, RCX, 3);
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << 4);
+    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(jumps));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, offsetof(struct jump_entry, pc)));
+    asm_jcc(a, ASM_NE, thunk(c, THUNK_IND_MISS));
+    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
+    asm_store(a, ASM_64, VCPU_AT(pc_page), RAX);
+    asm_rm(a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
+}
+
+void emit_raise(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    s32 imm;
+    if (value_const_s32(c, insn->a, IR_I64, &imm)) {
+        asm_mov_mem_imm(a, ASM_64, VCPU_AT(exception_value), imm);
+    } else {
+        asm_store(a, ASM_64, VCPU_AT(exception_value), alloc_use(c, insn->a));
+    }
+    if (asm_fits_s32((s64)insn->imm)) {
+        asm_mov_mem_imm(a, ASM_64, VCPU_AT(exception_cause), (s32)insn->imm);
+    } else {
+        asm_mov_imm(a, RAX, insn->imm);
+        asm_store(a, ASM_64, VCPU_AT(exception_cause), RAX);
+    }
+    asm_mov_mem_imm(a, ASM_32, VCPU_AT(exception_pending), 1);
+    add_retired(c, c->insn_index);
+    asm_mov_imm(a, RCX, c->insn_offset);
+    asm_jmp(a, thunk(c, THUNK_RAISE));
+}
+
+void emit_leave(struct compile *c, const struct ir_insn *insn)
+{
+    target_to_rax(c, insn->a);
+    add_retired(c, c->insn_index + 1);
+    asm_jmp(&c->a, thunk(c, insn->sub & 1 ? THUNK_LEAVE : THUNK_IND));
+}

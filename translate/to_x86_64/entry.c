@@ -1,0 +1,441 @@
+/* The thunks: code that every block shares, emitted once at the start of the code buffer.
+ *
+ * host_enter saves what C wants kept, loads the pinned registers, the instruction count and the
+ * floating-point environment, and jumps to a block. Every way out ends in THUNK_EXIT, which does the
+ * reverse. The slow paths of memory accesses keep every register but their result, so that a block
+ * need not know about them. */
+#include "translate/to_x86_64/compile.h"
+
+const u8 x86_pinned_regs[PINNED_MAX] = {RBX, R12, R13, R14, R8, R9, R10, R11};
+
+static const u8 saved_regs[6] = {RBP, RBX, R12, R13, R14, R15};
+static const u8 temp_regs[5] = {RAX, RCX, RDX, RSI, RDI};
+
+struct thunks {
+    struct host_context *context;
+    struct asm_buf *a;
+};
+
+static void place(struct thunks *t, unsigned index)
+{
+    t->context->thunks[index] = asm_exec(t->a);
+}
+
+static const u8 *at(const struct thunks *t, unsigned index)
+{
+    return t->context->thunks[index];
+}
+
+static unsigned pinned_count(const struct host_context *context)
+{
+    unsigned count = context->guest->pinned_count;
+    return count < PINNED_MAX ? count : PINNED_MAX;
+}
+
+static void transfer_pins(struct thunks *t, bool load, bool all)
+{
+    for (unsigned n = 0; n < pinned_count(t->context); n++) {
+        unsigned reg = x86_pinned_regs[n];
+        struct asm_mem mem = state_at(t->context->guest->pinned[n]);
+        if (!all && (reg < R8 || reg > R11)) {
+            continue;
+        }
+        if (load) {
+            asm_load(t->a, ASM_64, reg, mem);
+        } else {
+            asm_store(t->a, ASM_64, mem, reg);
+        }
+    }
+}
+
+/* --- data --- */
+
+static void emit_fp_consts(struct thunks *t)
+{
+    static const u64 consts[FP_CONST_COUNT][2] = {
+        [FP_SIGN64] = {(u64)1 << 63, 0},
+        [FP_ABS64] = {((u64)1 << 63) - 1, 0},
+        [FP_NAN64] = {0x7ff8000000000000u, 0},
+        [FP_SIGN32] = {0x80000000u, 0},
+        [FP_ABS32] = {0x7fffffffu, 0},
+        [FP_NAN32] = {0x7fc00000u, 0},
+    };
+    asm_align(t->a, 16, 0);
+    place(t, THUNK_FP_CONSTS);
+    for (unsigned n = 0; n < FP_CONST_COUNT; n++) {
+        asm_u64(t->a, consts[n][0]);
+        asm_u64(t->a, consts[n][1]);
+    }
+}
+
+/* MXCSR flags are PE UE OE ZE DE IE from bit 5 down; FPU_* are NV DZ OF UF NX from bit 4 down. */
+static unsigned fpu_from_mxcsr(unsigned mxcsr)
+{
+    return (mxcsr >> 5 & 1) | (mxcsr >> 4 & 1) << 1 | (mxcsr >> 3 & 1) << 2 | (mxcsr >> 2 & 1) << 3 |
+           (mxcsr & 1) << 4;
+}
+
+static unsigned mxcsr_from_fpu(unsigned flags)
+{
+    return (flags & 1) << 5 | (flags >> 1 & 1) << 4 | (flags >> 2 & 1) << 3 | (flags >> 3 & 1) << 2 |
+           (flags >> 4 & 1);
+}
+
+static void emit_tables(struct thunks *t)
+{
+    /* all exceptions masked; rounding nearest, to zero, down, up; others have no host mode */
+    static const u32 rounds[8] = {0x1f80, 0x7f80, 0x3f80, 0x5f80, 0x1f80, 0x1f80, 0x1f80, 0x1f80};
+    emit_fp_consts(t);
+    place(t, THUNK_ROUND_TABLE);
+    for (unsigned n = 0; n < 8; n++) {
+        asm_u32(t->a, rounds[n]);
+    }
+    place(t, THUNK_SIZE_MASKS);
+    for (unsigned log2 = 0; log2 < 4; log2++) {
+        asm_u64(t->a, ~(u64)0 >> (64 - (8u << log2)));
+    }
+    place(t, THUNK_FLAGS_TABLE);
+    for (unsigned n = 0; n < 64; n++) {
+        asm_u8(t->a, fpu_from_mxcsr(n));
+    }
+    place(t, THUNK_MXCSR_TABLE);
+    for (unsigned n = 0; n < 32; n++) {
+        asm_u8(t->a, mxcsr_from_fpu(n));
+    }
+}
+
+/* --- floating-point environment; `above`: what lies on the stack above the frame --- */
+
+static void ldmxcsr(struct thunks *t, unsigned frame_offset)
+{
+    asm_rm(t->a, 0x0fae, ASM_32, 2, frame_at(frame_offset));
+}
+
+static void stmxcsr(struct thunks *t, unsigned frame_offset)
+{
+    asm_rm(t->a, 0x0fae, ASM_32, 3, frame_at(frame_offset));
+}
+
+static void lea_rip(struct thunks *t, unsigned reg, unsigned index)
+{
+    asm_rip(t->a, 0x8d, ASM_64, reg, at(t, index));
+}
+
+/* rax, r11 are scratch. */
+static void save_fpu(struct thunks *t, unsigned above)
+{
+    stmxcsr(t, above + FRAME_MXCSR);
+    ldmxcsr(t, above + FRAME_HOST_MXCSR);
+    asm_load(t->a, ASM_32, RAX, frame_at(above + FRAME_MXCSR));
+    asm_alu_imm(t->a, ASM_AND, ASM_32, RAX, 63);
+    lea_rip(t, R11, THUNK_FLAGS_TABLE);
+    asm_rm(t->a, 0x0fb6, ASM_32, RAX, asm_at_index(R11, RAX, 0, 0));
+    asm_store(t->a, ASM_32, VCPU_AT(fpu_flags), RAX);
+}
+
+/* rcx, rdx are scratch. */
+static void load_fpu(struct thunks *t, unsigned above)
+{
+    struct asm_buf *a = t->a;
+    asm_load(a, ASM_32, RCX, VCPU_AT(fpu_flags));
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, 31);
+    lea_rip(t, RDX, THUNK_MXCSR_TABLE);
+    asm_rm(a, 0x0fb6, ASM_32, RCX, asm_at_index(RDX, RCX, 0, 0));
+    lea_rip(t, RDX, THUNK_ROUND_TABLE);
+    asm_store(a, ASM_32, frame_at(above + FRAME_MXCSR), RCX);
+    asm_load(a, ASM_32, RCX, VCPU_AT(fpu_round));
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, 7);
+    asm_load(a, ASM_32, RCX, asm_at_index(RDX, RCX, 2, 0));
+    asm_rm(a, 0x09, ASM_32, RCX, frame_at(above + FRAME_MXCSR));
+    ldmxcsr(t, above + FRAME_MXCSR);
+}
+
+/* --- in and out --- */
+
+static void emit_enter(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_ENTER);
+    for (unsigned n = 0; n < ARRAY_LEN(saved_regs); n++) {
+        if (saved_regs[n] >= R8) {
+            asm_u8(a, 0x41);
+        }
+        asm_u8(a, 0x50 | (saved_regs[n] & 7));
+    }
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, FRAME_BYTES);
+    asm_lea(a, ASM_64, RBP, asm_at(RDI, VCPU_BIAS));
+    stmxcsr(t, FRAME_HOST_MXCSR);
+    load_fpu(t, 0);
+    transfer_pins(t, true, true);
+    asm_load(a, ASM_64, R15, VCPU_AT(insns));
+    asm_rr(a, 0xff, ASM_32, 4, RSI);
+}
+
+static void emit_exit(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_EXIT);
+    asm_store(a, ASM_64, VCPU_AT(insns), R15);
+    place(t, THUNK_EXIT_KEEP_INSNS);
+    transfer_pins(t, false, true);
+    asm_mov(a, ASM_32, RCX, RAX);
+    save_fpu(t, 0);
+    asm_mov(a, ASM_32, RAX, RCX);
+    asm_alu_imm(a, ASM_ADD, ASM_64, RSP, FRAME_BYTES);
+    for (unsigned n = ARRAY_LEN(saved_regs); n-- > 0;) {
+        if (saved_regs[n] >= R8) {
+            asm_u8(a, 0x41);
+        }
+        asm_u8(a, 0x58 | (saved_regs[n] & 7));
+    }
+    asm_u8(a, 0xc3);
+}
+
+static void leave_with(struct thunks *t, enum ir_exit exit, unsigned thunk_index)
+{
+    asm_mov_imm(t->a, RAX, (u64)exit);
+    asm_jmp(t->a, at(t, thunk_index));
+}
+
+/* Exits with pc = pc_page + rcx. */
+static void leave_at_offset(struct thunks *t, enum ir_exit exit)
+{
+    asm_alu_rm(t->a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
+    asm_store(t->a, ASM_64, VCPU_AT(pc), RCX);
+    leave_with(t, exit, THUNK_EXIT);
+}
+
+/* Exits with pc = rax. */
+static void leave_at_rax(struct thunks *t, enum ir_exit exit)
+{
+    asm_store(t->a, ASM_64, VCPU_AT(pc), RAX);
+    leave_with(t, exit, THUNK_EXIT);
+}
+
+static void emit_exits(struct thunks *t)
+{
+    place(t, THUNK_LINK_MISS);
+    asm_store(t->a, ASM_32, VCPU_AT(exit_request), RAX);
+    leave_at_offset(t, IR_EXIT_JUMP);
+    place(t, THUNK_POLL);
+    leave_at_offset(t, IR_EXIT_POLL);
+    place(t, THUNK_RAISE);
+    leave_at_offset(t, IR_EXIT_RAISED);
+    place(t, THUNK_RAISED);
+    leave_with(t, IR_EXIT_RAISED, THUNK_EXIT_KEEP_INSNS);
+    place(t, THUNK_POLL_IND);
+    leave_at_rax(t, IR_EXIT_POLL);
+    place(t, THUNK_IND_MISS);
+    leave_at_rax(t, IR_EXIT_IND);
+    place(t, THUNK_LEAVE);
+    leave_at_rax(t, IR_EXIT_LEAVE);
+}
+
+/* The jump cache for jumps that are rare enough to share their code (see emit_jump_ind). */
+static void emit_indirect(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_IND);
+    asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
+    asm_jcc(a, ASM_AE, at(t, THUNK_POLL_IND));
+    asm_mov(a, ASM_32, RCX, RAX);
+    asm_shift_imm(a, ASM_SHL, ASM_32, RCX, 3);
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << 4);
+    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(jumps));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, offsetof(struct jump_entry, pc)));
+    asm_jcc(a, ASM_NE, at(t, THUNK_IND_MISS));
+    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
+    asm_store(a, ASM_64, VCPU_AT(pc_page), RAX);
+    asm_rm(a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
+}
+
+/* --- slow paths. On the stack: return address, descriptor, then the frame. --- */
+
+enum { SLOW_ABOVE = 16 };
+
+static struct asm_mem slow_at(unsigned frame_offset)
+{
+    return frame_at(SLOW_ABOVE + frame_offset);
+}
+
+static void save_all(struct thunks *t, bool xmm)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(temp_regs); n++) {
+        asm_store(t->a, ASM_64, slow_at(FRAME_TEMPS + 8 * n), temp_regs[n]);
+    }
+    for (unsigned n = 0; xmm && n < 16; n++) {
+        asm_rm(t->a, ASM_OP(0xf2, 0x0f11), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
+    }
+    transfer_pins(t, false, false);
+}
+
+static void restore_all(struct thunks *t, bool xmm)
+{
+    transfer_pins(t, true, false);
+    for (unsigned n = 0; xmm && n < 16; n++) {
+        asm_rm(t->a, ASM_OP(0xf2, 0x0f10), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
+    }
+    for (unsigned n = 0; n < ARRAY_LEN(temp_regs); n++) {
+        asm_load(t->a, ASM_64, temp_regs[n], slow_at(FRAME_TEMPS + 8 * n));
+    }
+}
+
+static void return_popping_desc(struct thunks *t)
+{
+    asm_u8(t->a, 0xc2);
+    asm_u8(t->a, 8);
+    asm_u8(t->a, 0);
+}
+
+/* vcpu->pc and insns from the descriptor, which is left in eax. */
+static void store_exact(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_load(a, ASM_32, RAX, frame_at(8));
+    asm_mov(a, ASM_32, RCX, RAX);
+    asm_shift_imm(a, ASM_SHR, ASM_32, RCX, HOST_DESC_INDEX_SHIFT);
+    asm_alu_rr(a, ASM_ADD, ASM_64, RCX, R15);
+    asm_store(a, ASM_64, VCPU_AT(insns), RCX);
+    asm_mov(a, ASM_32, RCX, RAX);
+    asm_shift_imm(a, ASM_SHR, ASM_32, RCX, HOST_DESC_PC_SHIFT);
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (s32)PAGE_OFFSET_MASK);
+    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
+    asm_store(a, ASM_64, VCPU_AT(pc), RCX);
+}
+
+/* The stored value to rdx, zero-extended from the access size. */
+static void load_stored_value(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_mov(a, ASM_32, RDX, RAX);
+    asm_alu_imm(a, ASM_AND, ASM_32, RDX, HOST_DESC_SIZE);
+    lea_rip(t, RCX, THUNK_SIZE_MASKS);
+    asm_load(a, ASM_64, RDX, asm_at_index(RCX, RDX, 3, 0));
+    asm_alu_rm(a, ASM_AND, ASM_64, RDX, slow_at(FRAME_VALUE));
+}
+
+static void call_slow(struct thunks *t, enum mem_kind kind)
+{
+    struct asm_buf *a = t->a;
+    const struct host_slow *slow = t->context->slow;
+    const void *fn = NULL;
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_load(a, ASM_64, RSI, slow_at(FRAME_GVA));
+    switch (kind) {
+    case MEM_LOAD:
+        asm_mov(a, ASM_32, RDX, RAX);
+        fn = (const void *)(uintptr_t)slow->load;
+        break;
+    case MEM_CHECK:
+        asm_mov(a, ASM_32, RDX, RAX);
+        fn = (const void *)(uintptr_t)slow->check;
+        break;
+    case MEM_STORE:
+        load_stored_value(t);
+        asm_mov(a, ASM_32, RCX, RAX);
+        fn = (const void *)(uintptr_t)slow->store;
+        break;
+    case MEM_AMO:
+        load_stored_value(t);
+        asm_mov(a, ASM_32, R8, RAX);
+        asm_load(a, ASM_64, RCX, slow_at(FRAME_EXPECTED));
+        fn = (const void *)(uintptr_t)slow->amo;
+        break;
+    }
+    asm_call_far(a, fn);
+}
+
+static void emit_mem_common(struct thunks *t, enum mem_kind kind, bool xmm)
+{
+    struct asm_buf *a = t->a;
+    save_all(t, xmm);
+    store_exact(t);
+    call_slow(t, kind);
+    asm_alu_mem_imm(a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
+    u32 raised = asm_jcc_forward(a, ASM_NE);
+    asm_store(a, ASM_64, slow_at(FRAME_RESULT), RAX);
+    restore_all(t, xmm);
+    return_popping_desc(t);
+    asm_bind(a, raised);
+    transfer_pins(t, true, false);
+    asm_alu_imm(a, ASM_ADD, ASM_64, RSP, SLOW_ABOVE);
+    asm_jmp(a, at(t, THUNK_RAISED));
+}
+
+static void emit_mem(struct thunks *t, enum mem_kind kind, bool xmm)
+{
+    u32 to_common[16];
+    unsigned count = 0;
+    for (unsigned reg = 0; reg < 16; reg++) {
+        if (reg == RSP || reg == RBP || reg == R15) {
+            continue;
+        }
+        place(t, thunk_mem_index(kind, xmm, reg));
+        asm_store(t->a, ASM_64, slow_at(FRAME_GVA), reg);
+        to_common[count++] = asm_jmp_forward(t->a);
+    }
+    for (unsigned n = 0; n < count; n++) {
+        asm_bind(t->a, to_common[n]);
+    }
+    emit_mem_common(t, kind, xmm);
+}
+
+/* --- floating point --- */
+
+static void emit_fpu_thunks(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    place(t, THUNK_FPU_LEAVE);
+    save_fpu(t, 8);
+    asm_u8(a, 0xc3);
+    place(t, THUNK_FPU_ENTER);
+    load_fpu(t, 8);
+    asm_u8(a, 0xc3);
+}
+
+/* Operands are in FRAME_ARGS, the descriptor on the stack; the flags raised go into MXCSR. */
+static void emit_soft_fp(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    place(t, THUNK_SOFT_FP);
+    save_all(t, true);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_lea(a, ASM_64, RSI, slow_at(FRAME_ARGS));
+    asm_load(a, ASM_32, RDX, frame_at(8));
+    asm_call_far(a, (const void *)(uintptr_t)soft_fp);
+    asm_store(a, ASM_64, slow_at(FRAME_RESULT), RAX);
+    asm_load(a, ASM_32, RAX, slow_at(FRAME_ARGS + 24));
+    lea_rip(t, RDX, THUNK_MXCSR_TABLE);
+    asm_rm(a, 0x0fb6, ASM_32, RAX, asm_at_index(RDX, RAX, 0, 0));
+    stmxcsr(t, SLOW_ABOVE + FRAME_MXCSR);
+    asm_rm(a, 0x09, ASM_32, RAX, slow_at(FRAME_MXCSR));
+    ldmxcsr(t, SLOW_ABOVE + FRAME_MXCSR);
+    restore_all(t, true);
+    return_popping_desc(t);
+}
+
+bool thunks_emit(struct host_context *context, struct asm_buf *a)
+{
+    enum { THUNKS_BYTES = 16384 };
+    struct thunks t = {context, a};
+    if (a->limit - a->p < THUNKS_BYTES) {
+        return false;
+    }
+    emit_tables(&t);
+    emit_enter(&t);
+    emit_exit(&t);
+    emit_exits(&t);
+    emit_indirect(&t);
+    emit_fpu_thunks(&t);
+    emit_soft_fp(&t);
+    for (unsigned kind = MEM_LOAD; kind <= MEM_CHECK; kind++) {
+        emit_mem(&t, (enum mem_kind)kind, false);
+        emit_mem(&t, (enum mem_kind)kind, true);
+    }
+    asm_align(a, 64, 0);
+    CHECK(a->p <= a->limit);
+    return true;
+}

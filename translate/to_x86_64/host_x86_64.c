@@ -1,0 +1,211 @@
+/* The x86-64 host's descriptor: features, compiling a block, patching links. */
+#include "translate/to_x86_64/compile.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* --- features --- */
+
+static u32 detect_features(void)
+{
+    u32 features = 0;
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    if (__get_cpuid(1, &a, &b, &c, &d)) {
+        bool os_avx = (c & bit_OSXSAVE) && (c & bit_AVX);
+        if (os_avx) {
+            u32 low, high;
+            __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+            os_avx = (low & 6) == 6;
+        }
+        features |= c & bit_POPCNT ? HOST_FEATURE_POPCNT : 0;
+        features |= os_avx ? HOST_FEATURE_AVX : 0;
+        features |= os_avx && (c & bit_FMA) ? HOST_FEATURE_FMA : 0;
+    }
+    if ((features & HOST_FEATURE_AVX) && __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        features |= b & bit_BMI ? HOST_FEATURE_BMI1 : 0;
+        features |= b & bit_BMI2 ? HOST_FEATURE_BMI2 : 0;
+    }
+    if (__get_cpuid(0x80000001u, &a, &b, &c, &d)) {
+        features |= c & bit_LZCNT ? HOST_FEATURE_LZCNT : 0;
+    }
+#endif
+    return features;
+}
+
+static bool x86_init(struct host_context *context, const struct guest *guest,
+                     const struct host_slow *slow, u32 feature_mask, u8 *write, const u8 *exec,
+                     size_t room_bytes)
+{
+    struct asm_buf a = {write, write, write + room_bytes, exec};
+    context->guest = guest;
+    context->slow = slow;
+    context->features = detect_features() & feature_mask;
+    if (!thunks_emit(context, &a)) {
+        return false;
+    }
+    context->used_bytes = asm_offset(&a);
+    uintptr_t enter = (uintptr_t)context->thunks[THUNK_ENTER];
+    context->enter = (enum ir_exit(*)(struct vcpu *, const void *))enter;
+    return true;
+}
+
+/* --- stubs --- */
+
+struct stub *stub_add(struct compile *c, void (*emit)(struct compile *, const struct stub *),
+                      u32 field)
+{
+    if (c->stub_count == STUBS_MAX) {
+        c->status = HOST_TOO_COMPLEX;
+        return &c->stubs[STUBS_MAX]; /* a spare one */
+    }
+    struct stub *stub = &c->stubs[c->stub_count++];
+    memset(stub, 0, sizeof(*stub));
+    stub->emit = emit;
+    stub->field = field;
+    return stub;
+}
+
+void stub_return(struct compile *c, const struct stub *stub)
+{
+    asm_u8(&c->a, 0xe9);
+    asm_u32(&c->a, stub->back - (asm_offset(&c->a) + 4));
+}
+
+enum { INSN_BYTES_MAX = 2048, STUB_BYTES_MAX = 256 };
+
+static bool has_room(struct compile *c, size_t bytes)
+{
+    if ((size_t)(c->a.limit - c->a.p) < bytes) {
+        c->status = HOST_NO_ROOM;
+    }
+    return c->status == HOST_OK;
+}
+
+void stubs_emit(struct compile *c)
+{
+    for (unsigned n = 0; n < c->stub_count && has_room(c, STUB_BYTES_MAX); n++) {
+        asm_bind(&c->a, c->stubs[n].field);
+        c->stubs[n].emit(c, &c->stubs[n]);
+    }
+}
+
+/* --- compiling --- */
+
+static emit_fn *const emitters[IR_OP_COUNT] = {
+    [IR_CONST] = emit_state,      [IR_GET] = emit_state,       [IR_SET] = emit_state,
+    [IR_PC_PAGE] = emit_state,    [IR_INSN_COUNT] = emit_state, [IR_INSN] = emit_state,
+    [IR_ADD] = emit_alu,          [IR_SUB] = emit_alu,         [IR_AND] = emit_alu,
+    [IR_OR] = emit_alu,           [IR_XOR] = emit_alu,         [IR_ANDN] = emit_alu,
+    [IR_MUL] = emit_muldiv,       [IR_MULH_SS] = emit_muldiv,  [IR_MULH_SU] = emit_muldiv,
+    [IR_MULH_UU] = emit_muldiv,   [IR_DIV_S] = emit_muldiv,    [IR_DIV_U] = emit_muldiv,
+    [IR_REM_S] = emit_muldiv,     [IR_REM_U] = emit_muldiv,    [IR_SHL] = emit_shift,
+    [IR_SHR] = emit_shift,        [IR_SAR] = emit_shift,       [IR_ROTR] = emit_shift,
+    [IR_CLZ] = emit_bits,         [IR_CTZ] = emit_bits,        [IR_POPCNT] = emit_bits,
+    [IR_BSWAP] = emit_bits,       [IR_ORC_B] = emit_bits,      [IR_SEXT] = emit_extend,
+    [IR_ZEXT] = emit_extend,      [IR_TRUNC] = emit_extend,    [IR_SETCC] = emit_compare,
+    [IR_SELECT] = emit_compare,   [IR_FADD] = emit_fp_arith,   [IR_FSUB] = emit_fp_arith,
+    [IR_FMUL] = emit_fp_arith,    [IR_FDIV] = emit_fp_arith,   [IR_FSQRT] = emit_fp_arith,
+    [IR_FMADD] = emit_fp_arith,   [IR_FMIN] = emit_fp_minmax,  [IR_FMAX] = emit_fp_minmax,
+    [IR_FNEG] = emit_fp_sign,     [IR_FSGNJ] = emit_fp_sign,   [IR_FCMP] = emit_fp_compare,
+    [IR_FCLASS] = emit_fp_soft,   [IR_FCVT_FF] = emit_fp_convert, [IR_FCVT_FI] = emit_fp_convert,
+    [IR_FCVT_IF] = emit_fp_convert, [IR_FBITS] = emit_fp_box,  [IR_FUNBOX] = emit_fp_box,
+    [IR_FBOX] = emit_fp_box,      [IR_FENV_FLAGS] = emit_fp_env, [IR_FENV_SET] = emit_fp_env,
+    [IR_TLB_CHECK] = emit_check,  [IR_LOAD] = emit_load,       [IR_STORE] = emit_store,
+    [IR_AMO] = emit_amo,          [IR_CAS] = emit_cas,         [IR_FENCE] = emit_fence,
+    [IR_CALL] = emit_call,        [IR_POLL] = emit_poll,       [IR_EXIT_IF] = emit_exit_if,
+    [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
+    [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,
+};
+
+static void set_pins(struct compile *c)
+{
+    const struct guest *guest = c->context->guest;
+    u32 base = NO_HOME;
+    c->pinned_count = guest->pinned_count < PINNED_MAX ? guest->pinned_count : PINNED_MAX;
+    for (unsigned n = 0; n < c->pinned_count; n++) {
+        base = guest->pinned[n] < base ? guest->pinned[n] : base;
+    }
+    c->pin_base = base;
+    memset(c->pin_reg, NO_REG, sizeof(c->pin_reg));
+    for (unsigned n = 0; n < c->pinned_count; n++) {
+        CHECK(guest->pinned[n] - base < PIN_SPAN * 8);
+        c->pin_reg[(guest->pinned[n] - base) / 8] = x86_pinned_regs[n];
+    }
+}
+
+static void start(struct compile *c, const struct host_request *request,
+                  struct host_result *result)
+{
+    c->a = (struct asm_buf){request->write, request->write, request->write + request->room_bytes,
+                            request->exec};
+    c->ir = request->ir;
+    c->request = request;
+    c->context = request->context;
+    c->result = result;
+    c->status = HOST_OK;
+    c->features = request->context->features;
+    c->flags = request->flags;
+    c->insn_offset = 0;
+    c->insn_index = 0;
+    c->entry_target = 0;
+    c->entry = 0;
+    c->stub_count = 0;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        if (c->ir->insns[i].op == IR_INSN) {
+            c->entry_target = (s64)c->ir->insns[i].imm;
+            break;
+        }
+    }
+    result->exit_count = 0;
+    result->code_bytes = 0;
+    result->entry_offset = 0;
+}
+
+static void emit_body(struct compile *c)
+{
+    unsigned count = c->ir->count;
+    for (unsigned i = 0; i < count && has_room(c, INSN_BYTES_MAX); i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        bool unused = (ir_op_info[insn->op].props & (IR_P | IR_E)) == IR_P &&
+                      c->values[i].last_use == 0;
+        if (insn->dead || unused) {
+            continue;
+        }
+        c->at = i;
+        c->locked = 0;
+        emitters[insn->op](c, insn);
+    }
+}
+
+static enum host_status x86_compile(const struct host_request *request, struct host_result *result)
+{
+    struct compile *c = request->scratch;
+    start(c, request, result);
+    set_pins(c);
+    alloc_begin(c);
+    scan_block(c);
+    emit_body(c);
+    if (c->status == HOST_OK) {
+        stubs_emit(c);
+    }
+    result->code_bytes = asm_offset(&c->a);
+    return c->status;
+}
+
+static void x86_patch_link(u8 *write, const u8 *exec, const void *target)
+{
+    s32 distance = (s32)((const u8 *)target - (exec + 4));
+    __atomic_store_n((s32 *)(void *)write, distance, __ATOMIC_RELEASE);
+}
+
+const struct host x86_64_host = {
+    .name = "x86_64",
+    .scratch_bytes = sizeof(struct compile),
+    .pinned_max = PINNED_MAX,
+    .init = x86_init,
+    .compile = x86_compile,
+    .patch_link = x86_patch_link,
+    .disassemble = x86_disassemble,
+};
