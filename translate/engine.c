@@ -207,6 +207,13 @@ static void yield_to_exclusive(struct vcpu *vcpu)
     vcpu->engine_running = true;
 }
 
+/* The instruction count at which the hart must look up by itself. */
+static u64 next_stop_insns(const struct vcpu *vcpu)
+{
+    u64 event = vcpu->guest->next_event_insns(vcpu);
+    return event > vcpu->insns && event < vcpu->limit_insns ? event : vcpu->limit_insns;
+}
+
 /* Everything a hart looks at between blocks. Returns false when the run loop must end, with *stop
  * set. The deadline goes back to the limit before requests are read: a kick sets requests first and
  * the deadline last, so none is lost. */
@@ -236,6 +243,9 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
         vcpu->wants_wait = false;
         vcpu->guest->take_interrupt(vcpu);
     }
+    /* Not over a kick that came meanwhile. */
+    u64 expected = vcpu->limit_insns;
+    atomic_compare_exchange_strong(&vcpu->deadline, &expected, next_stop_insns(vcpu));
     return true;
 }
 
@@ -309,7 +319,7 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     vcpu->engine_exits++;
     enum ir_exit exit = run_block(vcpu, block);
     if (exit == IR_EXIT_POLL && must_step(vcpu)) {
-        u64 left = vcpu->limit_insns - vcpu->insns;
+        u64 left = next_stop_insns(vcpu) - vcpu->insns;
         exit = pipeline_run_once(vcpu, left > 64 ? 64 : (unsigned)left);
     }
     return exit;

@@ -261,7 +261,8 @@ static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
         vcpu->guest->raise_misaligned(vcpu, gva, VCPU_WRITE);
         return;
     }
-    softmmu_store(vcpu, gva, size_bytes, value);
+    u64 mask = size_bytes == 8 ? ~(u64)0 : ((u64)1 << (8 * size_bytes)) - 1;
+    softmmu_store(vcpu, gva, size_bytes, value & mask);
 }
 
 static u64 amo_value(enum ir_amo amo, unsigned size_bytes, u64 old, u64 value)
