@@ -177,6 +177,9 @@ bool fdt_build_finish(struct fdt_build *fdt, void **blob, u32 *size_bytes,
             fdt_build_grow(fdt);
         }
     }
+    if (fdt->failure == 0) { /* libfdt does not notice a node that was never ended */
+        fdt_build_note(fdt, fdt_check_full(fdt->blob, fdt->capacity_bytes));
+    }
     if (fdt->failure != 0) {
         return error_set(error, NULL, "the device tree cannot be written: %s",
                          fdt_strerror(fdt->failure));

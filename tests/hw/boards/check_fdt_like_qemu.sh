@@ -1,0 +1,32 @@
+#!/bin/sh
+# Compares riscv-virt's device tree with the one QEMU's virt machine makes, property by property.
+# Left out of the comparison: what QEMU has and we do not offer yet (PCI, platform bus), our SSWI,
+# what names the processor or is random, and phandles with what refers to them (a unit test checks
+# those).
+
+set -u
+command -v dtc >/dev/null || { echo "dtc is not installed (device-tree-compiler)"; exit 77; }
+command -v qemu-system-riscv64 >/dev/null || { echo "qemu-system-riscv64 is not installed"; exit 77; }
+
+# ${CC} ${SANITIZE} as they built the libraries.
+$CC ${SANITIZE:-} -std=gnu11 -D_GNU_SOURCE -I. -I"$SRCDIR" -o "$TMP/dump" \
+    "$SRCDIR/tests/hw/boards/dump_fdt.c" libmetic-hw.a libmetic-translate.a libmetic-cpu.a \
+    libmetic-base.a -lfdt -lm -lutil -pthread || exit 1
+"$TMP/dump" >"$TMP/ours.dtb" || exit 1
+qemu-system-riscv64 -M virt,dumpdtb="$TMP/theirs.dtb" -smp 2 -m 256M -nographic \
+    >"$TMP/qemu.log" 2>&1 || { cat "$TMP/qemu.log"; exit 1; }
+
+# One line per property: path/name = value.
+flatten() {
+    dtc -q -s -I dtb -O dts "$1" | awk '
+        /\{$/ { name = $1; depth++; path[depth] = path[depth - 1] (depth > 1 ? "/" name : ""); next }
+        /^\t*\};$/ { depth--; next }
+        NF && depth > 0 { sub(/^\t+/, ""); sub(/;$/, ""); print path[depth] "/" $0 }' |
+        grep -v -e '/pci@' -e '/platform-bus@' -e '/sswi@' -e '/virtio_mmio@' -e '/pmu/riscv' \
+            -e '/model ' -e 'riscv,isa' -e 'rng-seed' -e 'phandle ' -e 'interrupt-parent ' \
+            -e 'interrupts-extended ' -e 'regmap ' -e '/cpu = '
+}
+flatten "$TMP/theirs.dtb" >"$TMP/theirs"
+flatten "$TMP/ours.dtb" >"$TMP/ours"
+[ "$(wc -l <"$TMP/ours")" -gt 60 ] || { echo "too few lines: the check itself is broken"; exit 1; }
+diff -u "$TMP/theirs" "$TMP/ours" && echo "1 passed, 0 failed"
