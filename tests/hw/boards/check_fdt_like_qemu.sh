@@ -6,7 +6,8 @@
 
 set -u
 command -v dtc >/dev/null || { echo "dtc is not installed (device-tree-compiler)"; exit 77; }
-command -v qemu-system-riscv64 >/dev/null || { echo "qemu-system-riscv64 is not installed"; exit 77; }
+command -v qemu-system-riscv64 >/dev/null ||
+    { echo "qemu-system-riscv64 is not installed"; exit 77; }
 
 # ${CC} ${SANITIZE} as they built the libraries.
 $CC ${SANITIZE:-} -std=gnu11 -D_GNU_SOURCE -I. -I"$SRCDIR" -o "$TMP/dump" \
@@ -19,7 +20,7 @@ qemu-system-riscv64 -M virt,dumpdtb="$TMP/theirs.dtb" -smp 2 -m 256M -nographic 
 # One line per property: path/name = value.
 flatten() {
     dtc -q -s -I dtb -O dts "$1" | awk '
-        /\{$/ { name = $1; depth++; path[depth] = path[depth - 1] (depth > 1 ? "/" name : ""); next }
+        /\{$/ { depth++; path[depth] = path[depth - 1] (depth > 1 ? "/" $1 : ""); next }
         /^\t*\};$/ { depth--; next }
         NF && depth > 0 { sub(/^\t+/, ""); sub(/;$/, ""); print path[depth] "/" $0 }' |
         grep -v -e '/pci@' -e '/platform-bus@' -e '/sswi@' -e '/virtio_mmio@' -e '/pmu/riscv' \
