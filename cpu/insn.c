@@ -56,37 +56,62 @@ static void sort_codes(struct insn_decoder *decoder)
     }
 }
 
-/* The word with the key's bits taken from a bucket's number. */
-static u32 bucket_word(const struct insn_key *key, unsigned bucket)
+/* Bits of `word` at the key's pieces, packed: a bucket's number, or which of its bits are free. */
+static unsigned key_bits_of(const struct insn_key *key, u32 word)
 {
-    u32 word = 0;
+    unsigned packed = 0, at = 0;
     for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
         unsigned len = key->pieces[i].len;
-        word |= (u32)(bucket & ((1u << len) - 1)) << key->pieces[i].lo;
-        bucket >>= len;
+        packed |= (unsigned)(word >> key->pieces[i].lo & ((1u << len) - 1)) << at;
+        at += len;
     }
-    return word;
+    return packed;
+}
+
+/* Calls for every bucket that words of `code` may fall into: the fixed key bits with every
+ * combination of the free ones. */
+static void for_each_bucket(struct insn_decoder *decoder, unsigned code, unsigned bucket_count,
+                            void (*visit)(struct insn_decoder *decoder, unsigned bucket,
+                                          unsigned code))
+{
+    unsigned fixed = key_bits_of(&decoder->key, decoder->codes[code].match);
+    unsigned free_bits =
+        ~key_bits_of(&decoder->key, decoder->codes[code].mask) & (bucket_count - 1);
+    unsigned combination = 0;
+    do {
+        visit(decoder, fixed | combination, code);
+        combination = (combination - free_bits) & free_bits;
+    } while (combination != 0);
+}
+
+static void count_candidate(struct insn_decoder *decoder, unsigned bucket, unsigned code)
+{
+    (void)code;
+    decoder->first[bucket]++;
+}
+
+/* first[bucket] is where the bucket ends until its candidates have moved it to where it begins. */
+static void put_candidate(struct insn_decoder *decoder, unsigned bucket, unsigned code)
+{
+    decoder->candidates[--decoder->first[bucket]] = (u16)code;
 }
 
 static bool fill_buckets(struct insn_decoder *decoder, unsigned bucket_count)
 {
-    u32 key_mask = bucket_word(&decoder->key, bucket_count - 1);
-    unsigned used = 0;
-    for (unsigned bucket = 0; bucket < bucket_count; bucket++) {
-        u32 word = bucket_word(&decoder->key, bucket);
-        decoder->first[bucket] = (u16)used;
-        for (unsigned i = 0; i < decoder->code_count; i++) {
-            const struct insn_code *code = &decoder->codes[i];
-            if (((word ^ code->match) & code->mask & key_mask) != 0) {
-                continue;
-            }
-            if (used == INSN_MAX_CANDIDATES) {
-                return false;
-            }
-            decoder->candidates[used++] = (u16)i;
-        }
+    for (unsigned code = 0; code < decoder->code_count; code++) {
+        for_each_bucket(decoder, code, bucket_count, count_candidate);
     }
-    decoder->first[bucket_count] = (u16)used;
+    unsigned end = 0;
+    for (unsigned bucket = 0; bucket <= bucket_count; bucket++) {
+        end += decoder->first[bucket];
+        decoder->first[bucket] = (u16)end;
+    }
+    if (end > INSN_MAX_CANDIDATES) {
+        return false;
+    }
+    for (unsigned code = decoder->code_count; code-- > 0;) {
+        for_each_bucket(decoder, code, bucket_count, put_candidate);
+    }
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* The RV64GC instruction table and its decoder. */
 #include "cpu/riscv64/decode.h"
 #include "cpu/base/bits.h"
+#include "cpu/base/error.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
 enum format_id {
 #define FORMAT(name, ...) FORMAT_##name,
@@ -12,9 +12,6 @@ enum format_id {
     FORMAT_COUNT,
 };
 
-#define FIELD(operand, lo, len) {RISCV_OPERAND_##operand, lo, len, 0, 0, false}
-#define FIX(operand, value) {RISCV_OPERAND_##operand, 0, 0, 0, value, false}
-#define REG3(operand, lo) {RISCV_OPERAND_##operand, lo, 3, 0, 8, false}
 #define RD(lo) FIELD(RD, lo, 5)
 #define RS1(lo) FIELD(RS1, lo, 5)
 #define RS2(lo) FIELD(RS2, lo, 5)
@@ -22,12 +19,49 @@ enum format_id {
 #define RD3(lo) REG3(RD, lo)
 #define RS13(lo) REG3(RS1, lo)
 #define RS23(lo) REG3(RS2, lo)
+
+/* The formats as data. */
+#define FIELD(operand, lo, len) {RISCV_OPERAND_##operand, lo, len, 0, 0, false}
+#define FIX(operand, value) {RISCV_OPERAND_##operand, 0, 0, 0, value, false}
+#define REG3(operand, lo) {RISCV_OPERAND_##operand, lo, 3, 0, 8, false}
 #define UIMM(lo, len, to) {RISCV_OPERAND_IMM, lo, len, to, 0, false}
 #define SIMM(lo, len, to) {RISCV_OPERAND_IMM, lo, len, to, 0, true}
-
 static const struct insn_format formats[FORMAT_COUNT] = {
 #define FORMAT(name, ...)                                                                          \
     {#name, sizeof((struct insn_piece[]){__VA_ARGS__}) / sizeof(struct insn_piece), {__VA_ARGS__}},
+#include "cpu/riscv64/formats.def"
+#undef FORMAT
+};
+
+#undef FIELD
+#undef FIX
+#undef REG3
+#undef UIMM
+#undef SIMM
+
+/* The same formats as code, a function each: what insn_extract does with the data, with every shift
+ * a constant: 20 ns for a whole decode instead of 39. */
+#define FIELD(operand, lo, len)                                                                    \
+    (void)(o->operands[RISCV_OPERAND_##operand] += word >> (lo) & ((1u << (len)) - 1))
+#define FIX(operand, value) (void)(o->operands[RISCV_OPERAND_##operand] += (value))
+#define REG3(operand, lo)                                                                          \
+    (void)(o->operands[RISCV_OPERAND_##operand] += (word >> (lo) & 7) + 8)
+#define UIMM(lo, len, to)                                                                          \
+    (void)(o->operands[RISCV_OPERAND_IMM] += (word >> (lo) & ((1u << (len)) - 1)) << (to))
+#define SIMM(lo, len, to)                                                                          \
+    (void)(o->operands[RISCV_OPERAND_IMM] +=                                                       \
+           (u32)((s32)(word << (32 - (lo) - (len))) >> (32 - (len))) << (to))
+#define FORMAT(name, ...)                                                                          \
+    static void extract_##name(u32 word, struct riscv_insn *o)                                     \
+    {                                                                                              \
+        (void)word;                                                                                \
+        __VA_ARGS__;                                                                               \
+    }
+#include "cpu/riscv64/formats.def"
+#undef FORMAT
+
+static void (*const extract[FORMAT_COUNT])(u32 word, struct riscv_insn *o) = {
+#define FORMAT(name, ...) extract_##name,
 #include "cpu/riscv64/formats.def"
 #undef FORMAT
 };
@@ -59,10 +93,8 @@ static void init_decoders(void)
     static const struct insn_key full_key = {{{2, 5}, {12, 3}, {27, 5}}};
     /* quadrant, funct3, and bits that tell c.jr from c.add, c.srli from c.and */
     static const struct insn_key compressed_key = {{{0, 2}, {13, 3}, {10, 3}}};
-    if (!insn_decoder_init(&decoders.compressed, &insn_set, 16, compressed_key) ||
-        !insn_decoder_init(&decoders.full, &insn_set, 32, full_key)) {
-        abort(); /* the table itself is wrong: tests/cpu/riscv64/test_decode.c finds it first */
-    }
+    CHECK(insn_decoder_init(&decoders.compressed, &insn_set, 16, compressed_key));
+    CHECK(insn_decoder_init(&decoders.full, &insn_set, 32, full_key));
 }
 
 const struct insn_set *riscv64_insn_set(void)
@@ -92,6 +124,6 @@ unsigned riscv64_decode(const u8 *bytes, unsigned available_bytes, struct riscv_
     }
     insn->id = (u16)row;
     insn->flags = rows[row].flags;
-    insn_extract(&formats[rows[row].format], insn->word, insn->operands);
+    extract[rows[row].format](insn->word, insn);
     return length_bytes;
 }

@@ -45,6 +45,23 @@ Test(riscv64_decode, every_row_decodes_to_itself)
     }
 }
 
+Test(riscv64_decode, operands_are_what_the_formats_say)
+{
+    const struct insn_set *set = riscv64_insn_set();
+    u32 seed = 99;
+    for (unsigned i = 0; i < 100000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        struct riscv_insn insn = decode(seed ^ seed >> 15);
+        u32 operands[RISCV_OPERAND_COUNT] = {0};
+        if (insn.id != RISCV_INSN_illegal) {
+            insn_extract(&set->formats[set->rows[insn.id].format], insn.word, operands);
+        }
+        for (unsigned o = 0; o < RISCV_OPERAND_COUNT; o++) {
+            cr_assert_eq(insn.operands[o], operands[o], "%#x operand %u", insn.word, o);
+        }
+    }
+}
+
 Test(riscv64_decode, immediates)
 {
     cr_assert_eq(decode(0xfe000ee3).imm, -4); /* beqz zero, . - 4 */
