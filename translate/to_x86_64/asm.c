@@ -78,6 +78,18 @@ void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsign
     asm_u8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
 }
 
+void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
+                unsigned reg, unsigned vvvv, struct asm_mem mem)
+{
+    unsigned index = mem.index == ASM_NO_REG ? 0u : mem.index;
+    asm_u8(a, 0xc4);
+    asm_u8(a, (~reg >> 3 & 1) << 7 | (~index >> 3 & 1) << 6 | (~(unsigned)mem.base >> 3 & 1) << 5 |
+                  map);
+    asm_u8(a, wide << 7 | (~vvvv & 15) << 3 | pp);
+    asm_u8(a, op);
+    put_mem(a, reg, mem);
+}
+
 void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)
 {
     if (value <= UINT32_MAX) {

@@ -105,6 +105,9 @@ void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *
 void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
              unsigned vvvv, unsigned rm);
 
+void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
+                unsigned reg, unsigned vvvv, struct asm_mem mem);
+
 /* Loads a constant, in the shortest way; leaves the flags alone. */
 void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value);
 /* dst op= imm. */

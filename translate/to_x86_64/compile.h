@@ -266,8 +266,28 @@ emit_fn emit_fp_env, emit_fp_soft;
 
 /* emit_int.c: compares and returns the condition under which `cond` holds. */
 enum asm_cc emit_cmp(struct compile *c, unsigned type, unsigned cond, ir_ref x, ir_ref y);
-/* emit_fp.c: the descriptor that THUNK_SOFT_FP wants. */
-u32 soft_desc(const struct compile *c, const struct ir_insn *insn);
+/* emit_fp.c: the current FP instruction by the soft routine, from a stub. Registers in the
+ * allocator's numbering; more operands go into reg[1] and reg[2]; the caller sets `back`. None of
+ * the operands' registers may have been overwritten at the jump. */
+struct stub *soft_stub(struct compile *c, const struct ir_insn *insn, u32 field, unsigned result,
+                       unsigned x);
+/* emit_fp_arith.c: rounding. */
+enum rounding_kind {
+    ROUND_AS_IS,  /* MXCSR is right */
+    ROUND_SWITCH, /* a static mode: MXCSR is changed around the operation */
+    ROUND_SOFT,   /* the host has no such mode */
+};
+enum rounding_kind rounding_of(const struct compile *c, const struct ir_insn *insn);
+struct rounding {
+    enum rounding_kind kind;
+    unsigned mode, saved, scratch;
+};
+/* Claims registers; before any branch of the operation. */
+struct rounding rounding_claim(struct compile *c, const struct ir_insn *insn);
+void rounding_begin(struct compile *c, const struct rounding *rounding);
+void rounding_end(struct compile *c, const struct rounding *rounding);
+/* Replaces a NaN in XMM register `xmm` by the canonical one. */
+void emit_canonical(struct compile *c, unsigned type, unsigned xmm);
 
 /* --- disasm.c: as struct host's member --- */
 bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,

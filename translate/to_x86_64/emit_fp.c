@@ -2,7 +2,7 @@
  * that every operation can fall back to. */
 #include "translate/to_x86_64/compile.h"
 
-u32 soft_desc(const struct compile *c, const struct ir_insn *insn)
+static u32 soft_desc(const struct compile *c, const struct ir_insn *insn)
 {
     unsigned from = c->ir->insns[insn->a].type;
     return (u32)insn->op << SOFT_OP_SHIFT | (u32)insn->type << SOFT_TYPE_SHIFT |
@@ -35,6 +35,42 @@ void emit_fp_soft(struct compile *c, const struct ir_insn *insn)
     } else {
         asm_load(&c->a, ASM_64, alloc_def(c), frame_at(FRAME_RESULT));
     }
+}
+
+/* --- the soft routine as a stub: reg[0..2] operands, reg[3] result, data descriptor --- */
+
+static void stub_soft(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    for (unsigned n = 0; n < 3; n++) {
+        struct asm_mem mem = frame_at(FRAME_ARGS + 8 * n);
+        if (stub->reg[n] < REG_XMM0) {
+            asm_store(a, ASM_64, mem, stub->reg[n]);
+        } else if (stub->reg[n] != NO_REG) {
+            asm_rm(a, ASM_OP(0xf2, 0x0f11), ASM_32, stub->reg[n] - REG_XMM0, mem);
+        }
+    }
+    asm_u8(a, 0x68);
+    asm_u32(a, stub->data);
+    asm_call(a, thunk(c, THUNK_SOFT_FP));
+    if (stub->reg[3] < REG_XMM0) {
+        asm_load(a, ASM_64, stub->reg[3], frame_at(FRAME_RESULT));
+    } else {
+        asm_rm(a, ASM_OP(0xf2, 0x0f10), ASM_32, stub->reg[3] - REG_XMM0, frame_at(FRAME_RESULT));
+    }
+    stub_return(c, stub);
+}
+
+struct stub *soft_stub(struct compile *c, const struct ir_insn *insn, u32 field, unsigned result,
+                       unsigned x)
+{
+    struct stub *stub = stub_add(c, stub_soft, field);
+    stub->reg[0] = (u8)x;
+    stub->reg[1] = NO_REG;
+    stub->reg[2] = NO_REG;
+    stub->reg[3] = (u8)result;
+    stub->data = soft_desc(c, insn);
+    return stub;
 }
 
 /* --- environment --- */
