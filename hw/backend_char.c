@@ -21,7 +21,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHAR_CHUNK_BYTES = 4096, CHAR_ESCAPE_KEY = 1 /* Ctrl-A */ };
+enum {
+    CHAR_CHUNK_BYTES = 4096,
+    CHAR_ESCAPE_KEY = 1, /* Ctrl-A */
+    /* A guest writes byte by byte. Waiting this long for more makes one host write of a line, and
+     * no hart has to wake the thread for each byte. Nobody sees it at a prompt. */
+    CHAR_GATHER_NS = 300000,
+};
 
 struct char_backend {
     struct char_backend_options options;
@@ -75,6 +81,16 @@ static bool char_backend_put(struct char_backend *backend, int fd, const u8 *byt
     return true;
 }
 
+/* Lock held; lets the guest add to a short queue. */
+static void char_backend_gather(struct char_backend *backend)
+{
+    const struct timespec gather = {.tv_nsec = CHAR_GATHER_NS};
+    backend->writing = true;
+    pthread_mutex_unlock(&backend->lock);
+    nanosleep(&gather, NULL);
+    pthread_mutex_lock(&backend->lock);
+}
+
 static void *char_backend_thread(void *opaque)
 {
     struct char_backend *backend = opaque;
@@ -84,11 +100,14 @@ static void *char_backend_thread(void *opaque)
     pthread_mutex_lock(&backend->lock);
     while (!backend->stopping) {
         u8 chunk[CHAR_CHUNK_BYTES];
-        size_t taken = char_queue_pop(&backend->output, chunk, sizeof(chunk));
-        if (taken == 0) {
+        if (backend->output.size_bytes == 0) {
             pthread_cond_wait(&backend->changed, &backend->lock);
             continue;
         }
+        if (backend->output.size_bytes < sizeof(chunk)) {
+            char_backend_gather(backend);
+        }
+        size_t taken = char_queue_pop(&backend->output, chunk, sizeof(chunk));
         int fd = backend->out_fd;
         backend->writing = true;
         pthread_mutex_unlock(&backend->lock);
