@@ -179,6 +179,10 @@ void metic_print_stats(metic_machine *machine, FILE *to);
 bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
                 struct metic_error *error);
 
+/* The value of a symbol of the image that was loaded, or of the firmware given: a guest virtual
+ * address. False when there is none, or the image has no symbols. */
+bool metic_find_symbol(metic_machine *machine, const char *name, uint64_t *address);
+
 /* Says what the file is, to people, on `to`; false when it cannot be read. */
 bool metic_inspect(const char *path, FILE *to, struct metic_error *error);
 /* Lists "machines", "devices", "insns", "csrs" or "ir"; false when there is no such list. */

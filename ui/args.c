@@ -1,0 +1,205 @@
+/* See args.h. */
+#include "ui/args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct option_row option_rows[] = {
+#define OPTION_GROUP(title) {title, NULL, NULL, NULL, 0, NULL},
+#define OPTION(name, value, words, parse, member, doc) \
+    {name, value, words, option_parse_##parse, offsetof(struct run_args, member), doc},
+#include "ui/options.def"
+#undef OPTION
+#undef OPTION_GROUP
+};
+const unsigned option_row_count = ARRAY_LEN(option_rows);
+
+enum { NEAREST_MAX_BYTES = 31 };
+
+/* Edit distance (Levenshtein); long words are cut. */
+static unsigned args_distance(const char *a, const char *b)
+{
+    size_t a_bytes = strnlen(a, NEAREST_MAX_BYTES), b_bytes = strnlen(b, NEAREST_MAX_BYTES);
+    unsigned row[NEAREST_MAX_BYTES + 1];
+    for (unsigned j = 0; j <= b_bytes; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 1; i <= a_bytes; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b_bytes; j++) {
+            unsigned change = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            unsigned least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = change < least ? change : least;
+        }
+    }
+    return row[b_bytes];
+}
+
+const char *args_nearest(const char *wrong, const char *(*word_at)(unsigned index))
+{
+    const char *best = NULL;
+    unsigned best_distance = (unsigned)strnlen(wrong, NEAREST_MAX_BYTES) / 3 + 2;
+    const char *word;
+    for (unsigned i = 0; (word = word_at(i)) != NULL; i++) {
+        size_t wrong_bytes = strlen(wrong);
+        bool prefix = wrong_bytes >= 3 && strncmp(word, wrong, wrong_bytes) == 0;
+        unsigned distance = prefix ? 0 : args_distance(wrong, word);
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = word;
+        }
+    }
+    return best;
+}
+
+/* Option names one after the other, for args_nearest. */
+static const char *args_option_at(unsigned index)
+{
+    for (unsigned i = 0; i < option_row_count; i++) {
+        if (option_rows[i].parse != NULL && index-- == 0) {
+            return option_rows[i].name;
+        }
+    }
+    return index == 0 ? "help" : NULL;
+}
+
+static const struct option_row *args_find(const char *name, size_t name_bytes)
+{
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (row->parse != NULL && strlen(row->name) == name_bytes &&
+            memcmp(row->name, name, name_bytes) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static bool args_unknown(const char *arg, struct metic_error *error)
+{
+    char name[64], next[128] = "metic run --help lists the options.";
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(arg + 2, "="), arg + 2);
+    const char *nearest = args_nearest(name, args_option_at);
+    if (nearest != NULL) {
+        snprintf(next, sizeof(next), "Did you mean --%s? metic run --help lists the options.",
+                 nearest);
+    }
+    return error_set(error, next, "there is no option --%s", name);
+}
+
+/* One option, its value perhaps in the next argument; *taken counts what was used. */
+static bool args_option(struct run_args *args, const char *arg, const char *following,
+                        int *taken, struct metic_error *error)
+{
+    size_t name_bytes = strcspn(arg + 2, "=");
+    const struct option_row *row = args_find(arg + 2, name_bytes);
+    const char *value = arg[2 + name_bytes] == '=' ? arg + 2 + name_bytes + 1 : NULL;
+    char name[64];
+    if (row == NULL) {
+        return args_unknown(arg, error);
+    }
+    snprintf(name, sizeof(name), "--%s", row->name);
+    *taken = 1;
+    if (row->value == NULL && value != NULL) {
+        return error_set(error, NULL, "%s is a switch and takes no value", name);
+    }
+    if (row->value != NULL && value == NULL) {
+        if (following == NULL) {
+            return error_set(error, NULL, "%s needs a value: %s %s", name, name, row->value);
+        }
+        value = following;
+        *taken = 2;
+    }
+    return row->parse(args, (char *)args + row->offset, name, value, error);
+}
+
+static bool args_thing(struct run_args *args, const char *thing, struct metic_error *error)
+{
+    if (args->thing != NULL) {
+        return error_set(error, "Disks, initrds and firmware have options: metic run --help.",
+                         "two things to run, '%s' and '%s'", args->thing, thing);
+    }
+    args->thing = thing;
+    return true;
+}
+
+/* What only the whole command line shows. */
+static bool args_check(struct run_args *args, struct metic_error *error)
+{
+    if (args->thing == NULL && !args->demo) {
+        return error_set(error, "metic run FILE, or metic run --demo for the built-in demo.",
+                         "there is nothing to run");
+    }
+    if (args->thing != NULL && args->demo) {
+        return error_set(error, "Leave one of them out.", "both '%s' and --demo were given",
+                         args->thing);
+    }
+    if (args->options.digest_every != 0 && args->options.clock != METIC_CLOCK_VIRTUAL) {
+        return error_set(error, "Add --clock virtual.",
+                         "--digest-every needs runs that can be repeated");
+    }
+    if (args->options.record_path != NULL && args->options.replay_path != NULL) {
+        return error_set(error, "Leave one of them out.", "both --record and --replay were given");
+    }
+    args->options.step_count = args->steps.count;
+    for (unsigned i = 0; i < args->steps.count; i++) {
+        args->options.steps[i] = args->steps.steps[i];
+    }
+    return true;
+}
+
+bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic_error *error)
+{
+    *args = (struct run_args){0};
+    metic_options_init(&args->options);
+    args->options.console = METIC_CONSOLE_STDIO;
+    bool options_over = false;
+    for (int i = 0; i < argc;) {
+        const char *arg = argv[i];
+        int taken = 1;
+        bool ok = true;
+        if (!options_over && strcmp(arg, "--") == 0) {
+            options_over = true;
+        } else if (!options_over && (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)) {
+            args->help = true;
+            return true;
+        } else if (!options_over && strncmp(arg, "--", 2) == 0) {
+            ok = args_option(args, arg, i + 1 < argc ? argv[i + 1] : NULL, &taken, error);
+        } else if (!options_over && arg[0] == '-' && arg[1] != '\0') {
+            ok = error_set(error, "Options have long names: metic run --help lists them.",
+                           "there is no option %s", arg);
+        } else {
+            ok = args_thing(args, arg, error);
+        }
+        if (!ok) {
+            return false;
+        }
+        i += taken;
+    }
+    return args_check(args, error);
+}
+
+char *args_own(struct run_args *args, char *text)
+{
+    if (args->owned_count < ARRAY_LEN(args->owned)) {
+        args->owned[args->owned_count++] = text;
+    }
+    return text;
+}
+
+void args_free(struct run_args *args)
+{
+    for (unsigned i = 0; i < args->steps.count; i++) {
+        free((char *)(uintptr_t)args->steps.steps[i].expect);
+        free((char *)(uintptr_t)args->steps.steps[i].send);
+    }
+    for (unsigned i = 0; i < args->show_count; i++) {
+        free(args->shows[i].stages);
+    }
+    for (unsigned i = 0; i < args->owned_count; i++) {
+        free(args->owned[i]);
+    }
+}

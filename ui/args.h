@@ -1,0 +1,93 @@
+/* The command line of `metic run` as a value, and the table it is read by. */
+#ifndef METIC_UI_ARGS_H
+#define METIC_UI_ARGS_H
+
+#include "cpu/base/error.h"
+#include "cpu/base/types.h"
+#include "hw/metic.h"
+
+enum { RUN_MAX_SHOWS = 8 };
+
+/* Console steps with their texts unescaped; owns the texts. */
+struct run_steps {
+    struct metic_step steps[METIC_MAX_STEPS];
+    unsigned count;
+    bool open; /* the last step has its expect and waits for its send */
+};
+
+struct run_show {
+    char *stages;  /* owned */
+    const char *place; /* points into stages' block: address or symbol */
+};
+
+struct run_args {
+    struct metic_options options;
+    const char *thing; /* NULL: none given */
+    bool demo, quiet, json, stats, help;
+    struct run_steps steps;
+    struct run_show shows[RUN_MAX_SHOWS];
+    unsigned show_count;
+    char *owned[METIC_MAX_DISKS + 8]; /* copies of parts of arguments */
+    unsigned owned_count;
+};
+
+/* One row of options.def. A group's title has no parser. */
+struct option_row {
+    const char *name;  /* or the group's title */
+    const char *value; /* NULL: a switch */
+    const char *words;
+    bool (*parse)(struct run_args *args, void *member, const char *name, const char *value,
+                  struct metic_error *error);
+    size_t offset;
+    const char *doc;
+};
+
+extern const struct option_row option_rows[];
+extern const unsigned option_row_count;
+
+/* Reads the arguments behind `run`. False with a reason: the usage was wrong. args_free in any
+ * case. The strings of argv are kept by pointer. */
+bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic_error *error);
+void args_free(struct run_args *args);
+
+/* Keeps a heap string until args_free; returns it. */
+char *args_own(struct run_args *args, char *text);
+
+/* The word of `words` (count strings) nearest to `wrong`, or NULL when none is near. */
+const char *args_nearest(const char *wrong, const char *(*word_at)(unsigned index));
+
+/* C escapes: \n \r \t \a \b \e \f \v \\ \" \' \0oo \xhh. A new string, or NULL with a reason. A
+ * zero byte cannot be typed or awaited. */
+char *args_unescape(const char *text, struct metic_error *error);
+
+/* Appends a step. False with a reason. `text` still has its escapes. */
+bool args_add_expect(struct run_steps *steps, const char *text, struct metic_error *error);
+bool args_add_send(struct run_steps *steps, const char *text, struct metic_error *error);
+bool args_read_script(struct run_steps *steps, const char *path, struct metic_error *error);
+
+/* option_values.c: one parser for each kind of value. */
+#define OPTION_PARSER(kind)                                                                  \
+    bool option_parse_##kind(struct run_args *args, void *member, const char *name,          \
+                             const char *value, struct metic_error *error)
+OPTION_PARSER(flag);
+OPTION_PARSER(string);
+OPTION_PARSER(size);
+OPTION_PARSER(code_cache);
+OPTION_PARSER(harts);
+OPTION_PARSER(block_insns);
+OPTION_PARSER(u64);
+OPTION_PARSER(count);
+OPTION_PARSER(time);
+OPTION_PARSER(engine);
+OPTION_PARSER(clock);
+OPTION_PARSER(serial);
+OPTION_PARSER(disk);
+OPTION_PARSER(flash);
+OPTION_PARSER(expect);
+OPTION_PARSER(send);
+OPTION_PARSER(script);
+OPTION_PARSER(trace_format);
+OPTION_PARSER(show);
+OPTION_PARSER(plain_host);
+
+#endif

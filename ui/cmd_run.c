@@ -1,0 +1,138 @@
+/* metic run: makes a machine, loads it, runs it, and says how it ended. */
+#include "ui/args.h"
+#include "ui/signals.h"
+#include "ui/ui.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *run_reason_name(enum metic_reason reason)
+{
+    switch (reason) {
+    case METIC_POWEROFF: return "poweroff";
+    case METIC_PANIC: return "panic";
+    case METIC_IDLE: return "idle";
+    case METIC_LIMIT: return "limit";
+    case METIC_STOPPED: return "stopped";
+    case METIC_TURN_OVER: return "turn-over";
+    case METIC_DIVERGED: return "diverged";
+    default: return "script-failed";
+    }
+}
+
+static void run_say(void *opaque, const char *line)
+{
+    (void)opaque;
+    fprintf(stderr, "metic: %s\n", line);
+}
+
+/* Says why, as text or JSON, and returns the exit status. */
+static int run_failed(const struct run_args *args, const struct metic_error *error)
+{
+    if (args->json) {
+        printf("{\"reason\":\"failed\",\"exit_status\":%d,\"what\":", UI_EXIT_FAILED);
+        ui_print_json_string(stdout, error->what);
+        fputs(",\"next\":", stdout);
+        ui_print_json_string(stdout, error->next);
+        fputs("}\n", stdout);
+    } else {
+        ui_print_error(error);
+    }
+    return UI_EXIT_FAILED;
+}
+
+static void run_report(const struct run_args *args, const struct metic_result *result,
+                       int exit_status)
+{
+    if (args->json) {
+        printf("{\"reason\":\"%s\",\"status\":%u,\"exit_status\":%d,\"insns\":%" PRIu64
+               ",\"text\":", run_reason_name(result->reason), result->status, exit_status,
+               result->insns);
+        ui_print_json_string(stdout, result->text);
+        fputs("}\n", stdout);
+    } else if (result->text[0] != '\0' && (!args->quiet || result->reason != METIC_POWEROFF)) {
+        fprintf(stderr, "metic: %s\n", result->text);
+    }
+}
+
+/* An address, or a symbol of what was loaded. */
+static bool run_place(metic_machine *machine, const char *place, uint64_t *address,
+                      struct metic_error *error)
+{
+    char *end;
+    *address = strtoull(place, &end, 0);
+    if (end != place && *end == '\0') {
+        return true;
+    }
+    return metic_find_symbol(machine, place, address) ||
+           error_set(error, "Give an address, as 0x80000000, or an ELF with symbols.",
+                     "there is no symbol '%s'", place);
+}
+
+static bool run_shows(const struct run_args *args, metic_machine *machine,
+                      struct metic_error *error)
+{
+    for (unsigned i = 0; i < args->show_count; i++) {
+        uint64_t address;
+        if (!run_place(machine, args->shows[i].place, &address, error) ||
+            !metic_show(machine, address, args->shows[i].stages, stdout, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The machine is freed in any case, which puts the terminal back, before anything is reported. */
+static int run_machine(const struct run_args *args, metic_machine *machine)
+{
+    struct metic_error error = {{0}, {0}};
+    struct metic_result result = {0};
+    bool loaded = args->demo ? metic_load_demo(machine, &error)
+                             : metic_load(machine, args->thing, &error);
+    int signal_number = 0;
+    bool shown = true;
+    if (loaded) {
+        struct signals *signals = signals_start(machine);
+        metic_run(machine, &result);
+        signal_number = signals_end(signals);
+        fflush(stdout);
+        shown = run_shows(args, machine, &error);
+        if (args->stats) {
+            metic_print_stats(machine, stderr);
+        }
+    }
+    metic_free(machine);
+    if (!loaded || !shown) {
+        return run_failed(args, &error);
+    }
+    int exit_status = signal_number != 0 ? UI_EXIT_SIGNAL + signal_number : result.exit_status;
+    run_report(args, &result, exit_status);
+    return exit_status;
+}
+
+int cmd_run(int argc, char *const *argv)
+{
+    struct run_args args;
+    struct metic_error error = {{0}, {0}};
+    int status;
+    if (!args_parse(&args, argc, argv, &error)) {
+        args_free(&args);
+        return ui_usage_error(&error);
+    }
+    if (args.help) {
+        help_run(stdout);
+        args_free(&args);
+        return UI_EXIT_OK;
+    }
+    args.options.say = args.quiet ? NULL : run_say;
+    /* Threads made from here on leave these signals to ours; a closed pipe is an error, no end. */
+    signals_block();
+    signal(SIGPIPE, SIG_IGN);
+    metic_machine *machine = metic_new(&args.options, &error);
+    status = machine != NULL ? run_machine(&args, machine) : run_failed(&args, &error);
+    args_free(&args);
+    return status;
+}

@@ -1,0 +1,111 @@
+/* --help, from the tables of commands, options and exit statuses. */
+#include "ui/args.h"
+#include "ui/ui.h"
+
+#include <string.h>
+
+enum { HELP_INDENT = 28, HELP_WIDTH = 96 };
+
+/* Prints `text` wrapped, its first line at column `column`, the others at HELP_INDENT. */
+static void help_wrap(FILE *to, int column, const char *text)
+{
+    int at = column;
+    while (*text != '\0') {
+        int word = (int)strcspn(text, " ");
+        if (at == column) {
+            fprintf(to, "%.*s", word, text);
+        } else if (at + 1 + word <= HELP_WIDTH) {
+            fprintf(to, " %.*s", word, text);
+            at++;
+        } else {
+            fprintf(to, "\n%*s%.*s", HELP_INDENT, "", word, text);
+            at = HELP_INDENT;
+        }
+        at += word;
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', to);
+}
+
+static void help_entry(FILE *to, const char *left, const char *doc)
+{
+    int used = fprintf(to, "  %-*s", HELP_INDENT - 2, left);
+    if (used > HELP_INDENT - 1 && strlen(left) > (size_t)HELP_INDENT - 3) {
+        fprintf(to, "\n%*s", HELP_INDENT, "");
+    }
+    help_wrap(to, HELP_INDENT, doc);
+}
+
+void help_overview(FILE *to)
+{
+    fputs("metic runs software built for another processor: whole machines, by translation.\n\n"
+          "Usage: metic COMMAND [ARGUMENT]...\n\n", to);
+    for (unsigned i = 0; i < ui_verb_count; i++) {
+        char left[96];
+        snprintf(left, sizeof(left), "%s %s", ui_verbs[i].name, ui_verbs[i].arguments);
+        help_entry(to, left, ui_verbs[i].doc);
+    }
+    help_entry(to, "--version", "print the version");
+    fputs("\nmetic help run lists the options of run. metic run --demo shows it at work.\n", to);
+}
+
+void help_run(FILE *to)
+{
+    fputs("Usage: metic run THING [OPTION]...\n\n"
+          "THING is recognised: a Linux kernel (Image, EFI stub, gzip, zstd, vmlinux) starts in\n"
+          "S-mode behind SBI firmware; firmware and bare-metal programs (ELF or binary) start in\n"
+          "M-mode. metic inspect THING says which it is.\n", to);
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        char left[96];
+        if (row->parse == NULL) {
+            fprintf(to, "\n%s:\n", row->name);
+            continue;
+        }
+        snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value != NULL ? " " : "",
+                 row->value != NULL ? row->value : "");
+        help_entry(to, left, row->doc);
+    }
+    fputs("\nOn a terminal:\n", to);
+    help_entry(to, "Ctrl-A X", "end the machine");
+    help_entry(to, "Ctrl-A H", "say what other keys there are");
+    help_entry(to, "Ctrl-A Ctrl-A", "send one Ctrl-A; every other key, Ctrl-C too, is the guest's");
+    fputs("\nExit status:\n", to);
+#define STATUS(number, doc) help_entry(to, number, doc);
+#include "ui/statuses.def"
+#undef STATUS
+}
+
+static int help_verb(const struct ui_verb *verb)
+{
+    if (strcmp(verb->name, "run") == 0) {
+        help_run(stdout);
+    } else {
+        printf("Usage: metic %s %s\n\n%s\n", verb->name, verb->arguments, verb->doc);
+    }
+    return UI_EXIT_OK;
+}
+
+int cmd_help(int argc, char *const *argv)
+{
+    if (argc == 0) {
+        help_overview(stdout);
+        return UI_EXIT_OK;
+    }
+    if (strcmp(argv[0], "--man") == 0) {
+        help_man(stdout);
+        return UI_EXIT_OK;
+    }
+    if (strcmp(argv[0], "--completion") == 0) {
+        help_completion(stdout);
+        return UI_EXIT_OK;
+    }
+    for (unsigned i = 0; i < ui_verb_count; i++) {
+        if (strcmp(ui_verbs[i].name, argv[0]) == 0) {
+            return help_verb(&ui_verbs[i]);
+        }
+    }
+    struct metic_error error;
+    error_set(&error, "metic help lists the commands.", "there is no command '%s'", argv[0]);
+    return ui_usage_error(&error);
+}

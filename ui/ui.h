@@ -1,0 +1,44 @@
+/* The commands and what they share. */
+#ifndef METIC_UI_UI_H
+#define METIC_UI_UI_H
+
+#include "cpu/base/error.h"
+#include "hw/metic.h"
+#include <stdio.h>
+
+enum {
+    UI_EXIT_OK = 0,
+    UI_EXIT_USAGE = 2,
+    UI_EXIT_FAILED = 125,
+    UI_EXIT_SIGNAL = 128,
+};
+
+/* Each gets the arguments behind its own name and returns the exit status. */
+struct ui_verb {
+    const char *name;
+    const char *arguments;
+    const char *doc;
+    int (*run)(int argc, char *const *argv);
+};
+extern const struct ui_verb ui_verbs[];
+extern const unsigned ui_verb_count;
+
+#define VERB(name, arguments, doc) int cmd_##name(int argc, char *const *argv);
+#include "ui/verbs.def"
+#undef VERB
+
+/* "metic: WHAT" and what to do next, on standard error. */
+void ui_print_error(const struct metic_error *error);
+/* The same, returning UI_EXIT_USAGE. */
+int ui_usage_error(const struct metic_error *error);
+
+/* Text as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
+void ui_print_json_string(FILE *to, const char *text);
+
+/* help.c, help_man.c, help_completion.c: all from the tables. */
+void help_overview(FILE *to);
+void help_run(FILE *to);
+void help_man(FILE *to);
+void help_completion(FILE *to);
+
+#endif
