@@ -11,7 +11,8 @@ cache=$(sh "$here/fetch.sh")
 status=$?
 if [ $status -eq 3 ]; then
     echo "No Debian kernel to be had here, so booting the built-in demo (metic run --demo)."
-    exec "$metic" run --demo
+    [ -t 0 ] && exec "$metic" run --demo
+    exec "$metic" run --demo --expect 'demo> ' --send 'poweroff\n'
 fi
 [ $status -eq 0 ] || exit $status
 

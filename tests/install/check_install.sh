@@ -20,7 +20,7 @@ _start:
     addi s0, s0, 1
     j _start
 END
-$riscv -nostdlib -static -Wl,-Ttext=0x80000000,--build-id=none -o "$TMP/count.elf" "$TMP/count.S" ||
+$riscv -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o "$TMP/count.elf" "$TMP/count.S" ||
     exit 1
 cat >"$TMP/expected" <<'END'
 turn 0: first 500, second 2000
