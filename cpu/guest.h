@@ -38,6 +38,24 @@ struct guest_reg {
     u8 klass;
 };
 
+/* One retired instruction, for the commit log. */
+struct guest_commit {
+    gva_t pc;
+    u8 bytes[4];         /* of the instruction; a shorter one is followed by anything */
+    unsigned privilege;  /* it ran in */
+    u64 status;          /* guest's own: what commit_begin needs to see a change */
+    u32 fpu_flags_raised;
+    bool hides_fpu_flags; /* commit_begin: let it start from no flags, to see which it raises */
+    unsigned access_count;
+    struct guest_commit_access {
+        gva_t gva;
+        u64 value;            /* written */
+        const u8 *late_host;  /* an atomic's: the value is read here when it has retired */
+        u8 size_bytes;
+        bool write;
+    } accesses[16];
+};
+
 /* What an address translation found; filled by guest->translate. */
 struct guest_translation {
     gpa_t gpa;          /* of the accessed byte */
@@ -98,6 +116,11 @@ struct guest {
     void (*describe)(const struct vcpu *vcpu, char *buffer, size_t buffer_bytes);
     /* Privilege level number for traces (RISC-V: 0, 1, 3). */
     unsigned (*privilege)(const struct vcpu *vcpu);
+    /* The commit log: notes what the next instruction starts from; and writes its line, with a
+     * newline, after it retired. Returns the line's length in bytes. */
+    void (*commit_begin)(struct vcpu *vcpu, struct guest_commit *commit);
+    size_t (*commit_line)(struct vcpu *vcpu, const struct guest_commit *commit, char *text,
+                          size_t text_bytes);
     /* Machine boot contract: argument registers at reset (a0 = hart id, a1 = device tree, …). */
     void (*set_boot)(struct vcpu *vcpu, u64 pc, const u64 *args, unsigned arg_count);
     /* Text of one instruction; returns its length in bytes (never 0). */

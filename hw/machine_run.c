@@ -400,14 +400,18 @@ static void turn(struct metic_machine *machine, u64 stop_insns)
     clock_set_virtual_ns(&machine->clock, earliest_ns(machine));
 }
 
+/* Some hart has come to the end and none can go on before it. */
 static bool all_reached(const struct metic_machine *machine, u64 stop_insns)
 {
+    bool some = false;
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        if (machine->engine->vcpus[i]->insns < stop_insns && !machine->hart_waits[i]) {
+        bool reached = machine->engine->vcpus[i]->insns >= stop_insns;
+        some |= reached;
+        if (!reached && !machine->hart_waits[i]) {
             return false;
         }
     }
-    return true;
+    return some;
 }
 
 /* Waits for input from outside. False when none can come. */

@@ -2,6 +2,7 @@
 #include "translate/engine.h"
 
 #include "cpu/memory.h"
+#include "translate/commit_log.h"
 #include "translate/engine_private.h"
 #include "translate/lockstep.h"
 #include "translate/softmmu.h"
@@ -71,12 +72,14 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->index = index;
     vcpu->limit_insns = UINT64_MAX;
     vcpu->deadline = UINT64_MAX;
-    vcpu->mode = engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0;
+    vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
+                 (engine->commit_log != NULL ? VCPU_MODE_TRACE : 0u);
     vcpu->link_epochs = mmap(NULL, link_epochs_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(vcpu->link_epochs != MAP_FAILED);
     tlb_init(vcpu);
     vcpu->tlb_state->hostile_entries = engine->options.one_entry_tlb;
+    vcpu->tlb_state->all_slow = engine->commit_log != NULL;
     engine->guest->init(vcpu);
     engine->guest->reset(vcpu);
     return vcpu;
@@ -138,6 +141,15 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     pthread_cond_init(&engine->exclusive_cond, NULL);
     pthread_mutex_init(&engine->reservation_lock, NULL);
     engine_set_ops(engine, machine_ops);
+    if (options->trace_path != NULL) {
+        engine->options.block_insns = 1;
+        engine->options.no_links = true;
+        engine->commit_log = commit_log_new(options->trace_path, hart_count, error);
+        if (engine->commit_log == NULL) {
+            engine_free(engine);
+            return NULL;
+        }
+    }
     if (!pipeline_init(engine, error)) {
         engine_free(engine);
         return NULL;
@@ -161,6 +173,7 @@ void engine_free(struct engine *engine)
         vcpu_free(engine->vcpus[i]);
     }
     lockstep_free(engine->lockstep);
+    commit_log_free(engine->commit_log);
     pipeline_fini(engine);
     if (engine->perf_map_fd >= 0) {
         close(engine->perf_map_fd);
@@ -306,6 +319,19 @@ static bool must_step(const struct vcpu *vcpu)
            vcpu->insns < vcpu->limit_insns;
 }
 
+/* One instruction with its line in the commit log. */
+static enum ir_exit run_logged(struct vcpu *vcpu, struct block *block)
+{
+    struct commit_log *log = vcpu->engine->commit_log;
+    u64 insns = vcpu->insns;
+    u8 bytes[4];
+    pipeline_block_bytes(vcpu->engine, block, bytes);
+    commit_log_begin(log, vcpu, bytes, block->length_bytes);
+    enum ir_exit exit = run_block(vcpu, block);
+    commit_log_end(log, vcpu, vcpu->insns != insns);
+    return exit;
+}
+
 static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
 {
     struct block *block = NULL;
@@ -317,6 +343,9 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     follow(vcpu, departure, block);
     vcpu->exit_request = 0;
     vcpu->engine_exits++;
+    if (vcpu->engine->commit_log != NULL) {
+        return run_logged(vcpu, block);
+    }
     enum ir_exit exit = run_block(vcpu, block);
     if (exit == IR_EXIT_POLL && must_step(vcpu)) {
         u64 left = next_stop_insns(vcpu) - vcpu->insns;

@@ -41,6 +41,7 @@ struct engine_stats {
 };
 
 struct lockstep;
+struct commit_log;
 
 struct engine {
     struct engine_options options;
@@ -76,6 +77,7 @@ struct engine {
     _Atomic u32 reservation_count;
 
     struct lockstep *lockstep; /* ENGINE_BOTH */
+    struct commit_log *commit_log; /* trace_path */
 };
 
 /* What the machine provides of struct vcpu_ops. */

@@ -24,6 +24,9 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
 /* Runs at most max_insns instructions at vcpu->pc by the interpreter, keeping nothing. */
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
 
+/* The guest bytes of a one-instruction block. */
+void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4]);
+
 /* For --show: the block at vcpu->pc with its guest bytes; engine->ir holds its optimised IR
  * afterwards. `to` not NULL: `print` gets the IR before optimisation. False when the fetch raises. */
 struct pipeline_view {

@@ -409,6 +409,17 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
     return ir_interp_run(insns, count, vcpu);
 }
 
+void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4])
+{
+    bool split = block->second_page != BLOCK_NO_PAGE;
+    unsigned first_bytes = split ? 2 : block->length_bytes;
+    memset(bytes, 0, 4);
+    memcpy(bytes, memory_host(engine->memory, block->gpa, first_bytes), first_bytes);
+    if (split) {
+        memcpy(bytes + 2, memory_host(engine->memory, block->second_page, 2), 2);
+    }
+}
+
 bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
                    void (*print)(const struct ir *ir, const char *title, FILE *to))
 {

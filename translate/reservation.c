@@ -10,6 +10,7 @@
  * Reservations are compared by bytes inside one naturally aligned 64-byte set, as the manual's
  * reservation set allows (unprivileged manual, "Zalrsc"). */
 #include "cpu/memory.h"
+#include "translate/commit_log.h"
 #include "translate/engine.h"
 #include "translate/lockstep.h"
 #include "translate/softmmu.h"
@@ -162,6 +163,7 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
         break_sets(engine, gpa, size_bytes);
         lockstep_note_store(engine->lockstep, host, size_bytes);
         st_le(host, value, size_bytes);
+        commit_log_access(engine->commit_log, vcpu, gva, size_bytes, true, value);
         *stored = true;
     }
     cancel(engine, vcpu->index);

@@ -2,6 +2,7 @@
 #include "translate/softmmu.h"
 
 #include "cpu/memory.h"
+#include "translate/commit_log.h"
 #include "translate/engine.h"
 #include "translate/lockstep.h"
 
@@ -185,7 +186,7 @@ static bool split_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 v
     return true;
 }
 
-bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+static bool load_any(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
 {
     if (UNLIKELY(crosses_page(gva, size_bytes))) {
         return split_load(vcpu, gva, size_bytes, value);
@@ -195,7 +196,14 @@ bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
            load_place(vcpu, gva, &place, size_bytes, value);
 }
 
-bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
+bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+{
+    bool loaded = load_any(vcpu, gva, size_bytes, value);
+    commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, false, 0);
+    return loaded;
+}
+
+static bool store_any(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
 {
     if (UNLIKELY(crosses_page(gva, size_bytes))) {
         return split_store(vcpu, gva, size_bytes, value);
@@ -203,6 +211,12 @@ bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
     struct place place;
     return translate(vcpu, gva, size_bytes, VCPU_WRITE, &place) &&
            store_place(vcpu, gva, &place, size_bytes, value);
+}
+
+bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
+{
+    commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, true, value);
+    return store_any(vcpu, gva, size_bytes, value);
 }
 
 bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write)
@@ -224,6 +238,7 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
     }
     if (place.host != NULL) {
         lockstep_note_store(vcpu->engine->lockstep, place.host, size_bytes);
+        commit_log_atomic(vcpu->engine->commit_log, vcpu, gva, size_bytes, place.host);
     }
     if (place.host != NULL && (place.watch & MEMORY_PAGE_CODE)) {
         engine_code_store(vcpu->engine, place.gpa);

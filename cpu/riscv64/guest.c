@@ -3,6 +3,7 @@
 
 #include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/commit_log.h"
 #include "cpu/riscv64/disasm.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/state.h"
@@ -160,6 +161,8 @@ const struct guest riscv64_guest = {
     .privilege = guest_privilege,
     .set_boot = guest_set_boot,
     .disassemble = riscv64_disassemble,
+    .commit_begin = riscv64_commit_begin,
+    .commit_line = riscv64_commit_line,
     .state_end = offsetof(struct riscv64_state, cache),
     .isa = riscv64_isa_string,
     .isa_extensions = riscv64_isa_extensions,

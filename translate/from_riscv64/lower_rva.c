@@ -139,7 +139,8 @@ void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
     if (release) {
         ir_fence(l->ir, FENCE_RW_RW);
     }
-    unsigned distance = find_pair(l, insn);
+    /* The commit log wants one instruction at a time. */
+    unsigned distance = (l->mode & RISCV_MODE_TRACE) ? 0 : find_pair(l, insn);
     ir_ref value = distance != 0 ? load_paired(l, insn, distance) : load_unpaired(l, insn);
     if (acquire) {
         ir_fence(l->ir, FENCE_R_RW);

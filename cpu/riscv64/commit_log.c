@@ -1,0 +1,203 @@
+/* One line of Spike's commit log for a retired instruction: its registers and memory, in Spike's
+ * format byte for byte (riscv/execute.cc, commit_log_print_insn, of Spike 1.1.1-dev):
+ *
+ *   core   0: 3 0x0000000080000004 (0x02028593) x11 0x0000000000001020
+ *
+ * Registers come in the order of Spike's keys, number * 16 + kind (0 x, 1 f, 4 csr); then addresses
+ * read, then addresses written with data. Views (sstatus, sie, sip) are logged as the registers that
+ * hold them; fcsr as fflags and frm. */
+#include "cpu/riscv64/commit_log.h"
+
+#include "cpu/base/bits.h"
+#include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/decode.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KIND_X = 0, KIND_F = 1, KIND_CSR = 4, MAX_WRITES = 4 };
+
+enum {
+    CSR_FFLAGS = 0x001, CSR_FRM = 0x002, CSR_FCSR = 0x003,
+    CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_SIP = 0x144,
+    CSR_MSTATUS = 0x300, CSR_MIE = 0x304, CSR_MIP = 0x344,
+};
+
+struct write {
+    u32 key;
+    u64 value;
+};
+
+struct line {
+    char *text;
+    size_t capacity_bytes, used_bytes;
+};
+
+static void add(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct line *line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    size_t room = line->capacity_bytes - line->used_bytes;
+    int length = vsnprintf(line->text + line->used_bytes, room, format, args);
+    va_end(args);
+    size_t wanted = length > 0 ? (size_t)length : 0;
+    line->used_bytes += wanted < room ? wanted : room - 1;
+}
+
+static void add_value(struct line *line, unsigned size_bytes, u64 value)
+{
+    add(line, "0x%0*llx", (int)(2 * size_bytes), (unsigned long long)value);
+}
+
+static u64 csr_value(struct riscv64_state *state, unsigned number)
+{
+    switch (number) {
+    case CSR_MSTATUS: return riscv64_mstatus_view(state);
+    case CSR_MIE: return state->mie;
+    case CSR_MIP: return riscv64_mip(state);
+    case CSR_FFLAGS: return state->vcpu.fpu_flags;
+    case CSR_FRM: return state->frm;
+    default: break;
+    }
+    const struct riscv_csr *row = riscv64_csr_find(number);
+    u64 value = 0;
+    if (row == NULL) {
+        return 0;
+    }
+    if (row->read != NULL) {
+        row->read(state, number, &value);
+        return value;
+    }
+    return ld_le((const u8 *)state + row->offset + (number - row->number) * row->size_bytes,
+                 row->size_bytes) & row->read_mask;
+}
+
+static void put(struct write *writes, unsigned *count, unsigned kind, unsigned number, u64 value)
+{
+    if (*count < MAX_WRITES) {
+        writes[(*count)++] = (struct write){ number << 4 | kind, value };
+    }
+}
+
+static void put_csr(struct riscv64_state *state, struct write *writes, unsigned *count,
+                    unsigned number)
+{
+    switch (number) {
+    case CSR_SSTATUS: number = CSR_MSTATUS; break;
+    case CSR_SIE: number = CSR_MIE; break;
+    case CSR_SIP: number = CSR_MIP; break;
+    case CSR_FCSR:
+        put_csr(state, writes, count, CSR_FFLAGS);
+        number = CSR_FRM;
+        break;
+    default: break;
+    }
+    put(writes, count, KIND_CSR, number, csr_value(state, number));
+}
+
+static bool writes_csr(const struct riscv_insn *insn)
+{
+    switch (insn->id) {
+    case RISCV_INSN_csrrw:
+    case RISCV_INSN_csrrwi: return true;
+    case RISCV_INSN_csrrs:
+    case RISCV_INSN_csrrc:
+    case RISCV_INSN_csrrsi:
+    case RISCV_INSN_csrrci: return insn->rs1 != 0;
+    default: return false;
+    }
+}
+
+static unsigned collect(struct riscv64_state *state, const struct riscv_insn *insn,
+                        const struct guest_commit *commit, struct write *writes)
+{
+    unsigned count = 0;
+    if (insn->flags & RV_F_RESULT) {
+        put(writes, &count, KIND_F, insn->rd, state->f[insn->rd]);
+    } else if (insn->rd != 0) {
+        put(writes, &count, KIND_X, insn->rd, state->x[insn->rd]);
+    }
+    if (writes_csr(insn)) {
+        put_csr(state, writes, &count, (unsigned)insn->imm & 0xfff);
+    } else if (insn->id == RISCV_INSN_mret || insn->id == RISCV_INSN_sret) {
+        put_csr(state, writes, &count, CSR_MSTATUS);
+    } else if (insn->flags & RV_FP) {
+        if ((state->mstatus & MSTATUS_FS) != (commit->status & MSTATUS_FS)) {
+            put_csr(state, writes, &count, CSR_MSTATUS);
+        }
+        if (commit->fpu_flags_raised != 0) {
+            put_csr(state, writes, &count, CSR_FFLAGS);
+        }
+    }
+    return count;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct write *left = a;
+    const struct write *right = b;
+    return left->key < right->key ? -1 : left->key > right->key;
+}
+
+static void add_writes(struct line *line, const struct write *writes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        unsigned number = writes[i].key >> 4;
+        unsigned kind = writes[i].key & 15;
+        if (kind == KIND_CSR) {
+            char name[32];
+            add(line, " c%u_%s ", number, riscv64_csr_name(number, name, sizeof(name)));
+        } else {
+            add(line, " %c%-2u ", kind == KIND_F ? 'f' : 'x', number);
+        }
+        add_value(line, 8, writes[i].value);
+    }
+}
+
+void riscv64_commit_begin(struct vcpu *vcpu, struct guest_commit *commit)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    commit->pc = vcpu->pc;
+    commit->privilege = state->priv;
+    commit->status = state->mstatus;
+    commit->access_count = 0;
+    struct riscv_insn insn;
+    commit->hides_fpu_flags =
+        riscv64_decode(commit->bytes, sizeof(commit->bytes), &insn) != 0 && (insn.flags & RV_FP);
+}
+
+size_t riscv64_commit_line(struct vcpu *vcpu, const struct guest_commit *commit, char *text,
+                           size_t text_bytes)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    struct riscv_insn insn;
+    struct write writes[MAX_WRITES];
+    struct line line = { .text = text, .capacity_bytes = text_bytes };
+    if (riscv64_decode(commit->bytes, sizeof(commit->bytes), &insn) == 0) {
+        return 0;
+    }
+    unsigned count = collect(state, &insn, commit, writes);
+    qsort(writes, count, sizeof(writes[0]), by_key);
+    add(&line, "core%4u: %1u 0x%016llx (0x%0*x)", vcpu->index, commit->privilege,
+        (unsigned long long)commit->pc, 2 * insn.length_bytes, insn.word);
+    add_writes(&line, writes, count);
+    for (unsigned i = 0; i < commit->access_count; i++) {
+        if (!commit->accesses[i].write) {
+            add(&line, " mem ");
+            add_value(&line, 8, commit->accesses[i].gva);
+        }
+    }
+    for (unsigned i = 0; i < commit->access_count; i++) {
+        if (commit->accesses[i].write) {
+            add(&line, " mem ");
+            add_value(&line, 8, commit->accesses[i].gva);
+            add(&line, " ");
+            add_value(&line, commit->accesses[i].size_bytes, commit->accesses[i].value);
+        }
+    }
+    add(&line, "\n");
+    return line.used_bytes;
+}
