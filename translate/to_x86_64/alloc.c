@@ -295,8 +295,7 @@ void alloc_use_in(struct compile *c, ir_ref ref, unsigned reg)
     unsigned root = c->values[ref].root;
     if (c->values[ref].flags & VALUE_BOXED) {
         alloc_take(c, reg);
-        unsigned from = use_boxed(c, root);
-        move_reg(c, reg, from);
+        alloc_load(c, ref, reg);
         return;
     }
     if (c->reg_value[reg] != root) {
@@ -322,6 +321,7 @@ unsigned alloc_use_xmm(struct compile *c, ir_ref ref)
         unsigned from = use_boxed(c, root);
         unsigned xmm = alloc_temp_xmm(c);
         move_reg(c, xmm + REG_XMM0, from);
+        c->locked &= ~reg_bit(from);
         return xmm;
     }
     if (value->reg == NO_REG || value->reg < REG_XMM0) {

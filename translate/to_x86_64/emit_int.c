@@ -88,8 +88,13 @@ static void set_pin(struct compile *c, const struct ir_insn *insn, unsigned pin)
     if (value->reg == pin && !boxed) {
         return;
     }
+    bool in_place = value->reg == pin && value->last_use <= c->at;
     alloc_evict(c, pin);
     alloc_drop(c, 1u << pin);
+    if (in_place) {
+        alloc_box(c, pin);
+        return;
+    }
     alloc_load(c, insn->a, pin);
     bool temp = value->reg == NO_REG || (value->reg < REG_XMM0 && (c->temps >> value->reg & 1));
     bool whole = c->ir->insns[root].type == IR_I64 || (value->flags & VALUE_CONST);

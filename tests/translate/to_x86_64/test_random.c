@@ -621,7 +621,10 @@ static bool run_one(struct rig *rig, u64 seed)
     random_tlb(rig->hart[1]);
     enum host_status status;
     const u8 *code = rig_compile(rig, flags, &status);
-    cr_assert_eq(status, HOST_OK);
+    if (status != HOST_OK) {
+        print_failure(rig, seed, rig->exec);
+    }
+    cr_assert_eq(status, HOST_OK, "seed %llu", (unsigned long long)seed);
     if (getenv("RANDOM_PRINT")) {
         print_failure(rig, seed, code);
     }

@@ -1,0 +1,256 @@
+/* How blocks are left and joined: links within and across pages, loops, the jump cache, exact state
+ * in slow paths, small buffers. */
+#include "tests/support/host_rig.h"
+
+static struct rig *rig;
+
+static void setup(void)
+{
+    if (host_find() == NULL) {
+        cr_skip_test("no backend for this host");
+    }
+    rig = rig_new(HOST_FEATURE_ALL);
+}
+
+static void teardown(void)
+{
+    rig_free(rig);
+}
+
+TestSuite(links, .init = setup, .fini = teardown);
+
+static void add_to(unsigned reg, u64 value)
+{
+    ir_ref sum = ir_op2(rig->ir, IR_ADD, IR_I64, 0, ir_get(rig->ir, IR_I64, RIG_X(reg), 8),
+                        ir_i64(rig->ir, value));
+    ir_set(rig->ir, RIG_X(reg), 8, sum);
+}
+
+/* One instruction at `offset`: x10 += value; jump to `target`. */
+static const u8 *adder(u32 offset, u64 value, s64 target, u32 flags)
+{
+    ir_reset(rig->ir, &rig_guest);
+    ir_begin_insn(rig->ir, offset, 4);
+    add_to(10, value);
+    ir_jump(rig->ir, target);
+    const u8 *code = rig_compile(rig, flags, NULL);
+    cr_assert_not_null(code);
+    return code;
+}
+
+static enum ir_exit enter(const u8 *code)
+{
+    return rig->context.enter(&rig->hart[1]->vcpu, code);
+}
+
+struct field {
+    u8 *write;
+    const u8 *exec;
+    const u8 *unlinked;
+};
+
+static struct field field_of(const u8 *code, const struct host_exit *exit)
+{
+    const u8 *start = code - rig->result.entry_offset;
+    const u8 *exec = start + exit->patch_offset;
+    return (struct field){rig->write + (exec - rig->exec), exec, start + exit->unlinked_offset};
+}
+
+Test(links, within_a_page)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const u8 *first = adder(0x100, 1, 0x200, 0);
+    cr_assert_eq(rig->result.exit_count, 1);
+    struct host_exit exit = rig->exits[0];
+    struct field field = field_of(first, &exit);
+    cr_assert(!exit.cross_page);
+    cr_assert_eq(exit.target_offset, 0x200);
+    cr_assert_eq((uintptr_t)field.exec % 4, 0);
+    const u8 *second = adder(0x200, 16, 0x300, 0);
+    u32 second_id = rig->exits[0].id;
+
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->exit_request, exit.id);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0x200);
+    cr_assert_eq(rig->hart[1]->x[10], 1);
+    cr_assert_eq(vcpu->insns, 1001);
+
+    host_find()->patch_link(field.write, field.exec, second);
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->exit_request, second_id);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0x300);
+    cr_assert_eq(rig->hart[1]->x[10], 18);
+    cr_assert_eq(vcpu->insns, 1003);
+
+    host_find()->patch_link(field.write, field.exec, field.unlinked);
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->exit_request, exit.id);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0x200);
+    cr_assert_eq(rig->hart[1]->x[10], 19);
+}
+
+Test(links, across_pages)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const u8 *first = adder(0x100, 1, -0x2000 + 0x80, 0);
+    struct host_exit exit = rig->exits[0];
+    struct field field = field_of(first, &exit);
+    cr_assert(exit.cross_page);
+    const u8 *second = adder(0x80, 16, 0x300, 0);
+
+    /* neither linked nor proved */
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->exit_request, exit.id);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x80);
+
+    /* linked, not proved by this hart */
+    vcpu->pc_page = RIG_PC_PAGE;
+    host_find()->patch_link(field.write, field.exec, second);
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->exit_request, exit.id);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x80);
+    cr_assert_eq(rig->hart[1]->x[10], 2);
+
+    /* both */
+    vcpu->pc_page = RIG_PC_PAGE;
+    vcpu->link_epochs[exit.id] = vcpu->link_epoch;
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->pc_page, RIG_PC_PAGE - 0x2000);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x300);
+    cr_assert_eq(rig->hart[1]->x[10], 19);
+
+    /* proved, but unlinked again */
+    vcpu->pc_page = RIG_PC_PAGE;
+    host_find()->patch_link(field.write, field.exec, field.unlinked);
+    cr_assert_eq(enter(first), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->exit_request, exit.id);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x80);
+}
+
+Test(links, self_loop_ends_at_the_deadline)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const u8 *loop = adder(0x100, 1, 0x100, 0);
+    cr_assert_eq(rig->result.exit_count, 0);
+    vcpu->deadline = 1000000;
+    cr_assert_eq(enter(loop), IR_EXIT_POLL);
+    cr_assert_eq(vcpu->insns, 1000000);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0x100);
+    cr_assert_eq(rig->hart[1]->x[10], 999000);
+}
+
+Test(links, self_loop_as_a_link)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const u8 *loop = adder(0x100, 1, 0x100, HOST_NO_SELF_LINK);
+    cr_assert_eq(rig->result.exit_count, 1);
+    cr_assert_eq(enter(loop), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->insns, 1001);
+    vcpu->deadline = 1002;
+    cr_assert_eq(enter(loop), IR_EXIT_POLL);
+    cr_assert_eq(vcpu->insns, 1002);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0x100);
+}
+
+Test(links, indirect_through_the_cache)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const gva_t target = 0x7000123456;
+    ir_reset(rig->ir, &rig_guest);
+    ir_begin_insn(rig->ir, 0x100, 4);
+    ir_jump_ind(rig->ir, IR_JUMP_RETURN, ir_get(rig->ir, IR_I64, RIG_X(1), 8));
+    const u8 *code = rig_compile(rig, 0, NULL);
+    const u8 *second = adder(0x456, 16, 0x300, 0);
+    rig->hart[1]->x[1] = target;
+
+    cr_assert_eq(enter(code), IR_EXIT_IND);
+    cr_assert_eq(vcpu->pc, target);
+
+    vcpu->jumps[jump_index(target)] = (struct jump_entry){target, second};
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_assert_eq(vcpu->pc_page, target & PAGE_MASK);
+    cr_assert_eq(vcpu->pc, (target & PAGE_MASK) + 0x300);
+    cr_assert_eq(rig->hart[1]->x[10], 16);
+    cr_assert_eq(vcpu->insns, 1003);
+
+    vcpu->deadline = 1004;
+    cr_assert_eq(enter(code), IR_EXIT_POLL);
+    cr_assert_eq(vcpu->pc, target);
+    cr_assert_eq(rig->hart[1]->x[10], 16);
+}
+
+Test(links, faults_are_exact)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    ir_reset(rig->ir, &rig_guest);
+    for (unsigned n = 0; n < 5; n++) {
+        ir_begin_insn(rig->ir, 0xff0 + 2 * n, 2);
+        add_to(10, 1);
+    }
+    ir_begin_insn(rig->ir, 0xffa, 4);
+    ir_ref value = ir_load(rig->ir, IR_I64, IR_MEM_32, ir_i64(rig->ir, 0x666));
+    ir_set(rig->ir, RIG_X(10), 8, value);
+    ir_jump(rig->ir, 0xffe);
+    cr_assert_eq(enter(rig_compile(rig, 0, NULL)), IR_EXIT_RAISED);
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0xffa);
+    cr_assert_eq(vcpu->insns, 1005);
+    cr_assert_eq(vcpu->exception_cause, RIG_CAUSE_LOAD);
+    cr_assert_eq(vcpu->exception_value, 0x666);
+    cr_assert_eq(rig->hart[1]->x[10], 5);
+}
+
+/* The fast path must be taken where it can be, or everything works and nothing is fast. */
+Test(links, tlb_hits_make_no_calls)
+{
+    ir_reset(rig->ir, &rig_guest);
+    ir_begin_insn(rig->ir, 0x100, 4);
+    ir_ref address = ir_get(rig->ir, IR_I64, RIG_X(11), 8);
+    ir_ref value = ir_load(rig->ir, IR_I64, IR_MEM_64, address);
+    ir_store(rig->ir, IR_MEM_64, ir_op2(rig->ir, IR_ADD, IR_I64, 0, address, ir_i64(rig->ir, 8)), value);
+    ir_begin_insn(rig->ir, 0x104, 4);
+    ir_amo(rig->ir, IR_AMO_MAX_S, IR_I32, address, ir_const(rig->ir, IR_I32, 7));
+    ir_jump(rig->ir, 0x200);
+    const u8 *code = rig_compile(rig, 0, NULL);
+    struct rig_hart *hart = rig->hart[1];
+    st_le64(hart->ram + 0x2ff0, 5);
+    hart->x[11] = RIG_RAM_GVA + 0x2ff0;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_assert_eq(hart->slow_calls, 0);
+    cr_assert_eq(ld_le64(hart->ram + 0x2ff8), 5);
+    cr_assert_eq(ld_le64(hart->ram + 0x2ff0), 7);
+    hart->x[11] += 4; /* the store now crosses into the next page, the amo is aligned */
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_assert_eq(hart->slow_calls, 1);
+}
+
+Test(links, small_buffers_are_refused)
+{
+    for (size_t room = 0; room < 6000; room += 64) {
+        rig->used_bytes = RIG_CODE_BYTES - room;
+        ir_reset(rig->ir, &rig_guest);
+        for (unsigned n = 0; n < 50; n++) {
+            ir_begin_insn(rig->ir, 4 * n, 4);
+            ir_ref value = ir_load(rig->ir, IR_I64, IR_MEM_64, ir_get(rig->ir, IR_I64, RIG_X(20), 8));
+            ir_set(rig->ir, RIG_X(21), 8, value);
+        }
+        ir_jump(rig->ir, 400);
+        enum host_status status;
+        rig_compile(rig, 0, &status);
+        cr_assert(status == HOST_NO_ROOM || (status == HOST_OK && rig->result.code_bytes <= room));
+    }
+}
+
+static void take_line(void *opaque, u64 address, const char *text)
+{
+    (void)address;
+    cr_assert(text[0] != '\0');
+    *(unsigned *)opaque += 1;
+}
+
+Test(links, disassembles)
+{
+    const u8 *code = adder(0x100, 1, 0x200, 0);
+    unsigned lines = 0;
+    cr_assert(host_find()->disassemble(code, rig->result.code_bytes, 0x1000, take_line, &lines));
+    cr_assert_gt(lines, 3);
+}
