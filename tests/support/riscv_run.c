@@ -1,0 +1,57 @@
+/* See riscv_run.h. */
+#include "tests/support/riscv_run.h"
+#include "cpu/base/error.h"
+#include "cpu/memory.h"
+#include "cpu/riscv64/state.h"
+
+#include <stdio.h>
+
+static u64 no_time(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return 0;
+}
+
+static void no_timer(struct vcpu *vcpu, u64 ticks)
+{
+    (void)vcpu;
+    (void)ticks;
+}
+
+static void set_start(struct riscv64_state *state)
+{
+    state->mstatus |= (u64)1 << MSTATUS_FS_SHIFT; /* initial: the first load makes it dirty */
+    state->mtvec = RISCV_CODE_BASE;
+    state->vcpu.pc = RISCV_CODE_BASE + 4;
+    state->vcpu.limit_insns = (u64)RISCV_TESTS * 400;
+    atomic_store(&state->vcpu.deadline, state->vcpu.limit_insns);
+    riscv64_mode_update(state);
+}
+
+bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u8 *result)
+{
+    static const struct engine_machine_ops machine_ops = {no_time, no_timer};
+    struct engine_options options = {.kind = kind, .verify = true};
+    struct metic_error error;
+    struct memory memory;
+    memory_init(&memory, NULL);
+    CHECK(memory_add_ram(&memory, "code", RISCV_CODE_BASE, RISCV_CODE_BYTES, &error));
+    CHECK(memory_add_ram(&memory, "data", RISCV_DATA_BASE, RISCV_DATA_BYTES, &error));
+    CHECK(memory_load(&memory, RISCV_CODE_BASE, p->code, RISCV_CODE_BYTES));
+    CHECK(memory_load(&memory, RISCV_DATA_BASE, p->data, RISCV_DATA_BYTES));
+    struct engine *engine = engine_new(&memory, &riscv64_guest, 1, &options, &machine_ops, NULL,
+                                       NULL, &error);
+    CHECK(engine != NULL);
+    struct riscv64_state *state = riscv64_of(engine->vcpus[0]);
+    set_start(state);
+    engine_run(&state->vcpu);
+    bool finished = state->mcause == RISCV_CAUSE_ECALL_M;
+    if (!finished) {
+        fprintf(stderr, "trap %#llx at %#llx\n", (unsigned long long)state->mcause,
+                (unsigned long long)state->mepc);
+    }
+    CHECK(memory_dma_read(&memory, RISCV_DATA_BASE, result, RISCV_DATA_BYTES));
+    engine_free(engine);
+    memory_fini(&memory);
+    return finished;
+}
