@@ -86,6 +86,11 @@ size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_byte
  * its lock and reads what it has room for. */
 void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), void *opaque);
 
+/* A break condition, from a terminal's escape or a debugger, through the journal. Any thread, but
+ * with the real clock not with the device's lock held. `broken` is called as `ready` is. */
+void char_port_send_break(struct char_port *port);
+void char_port_set_broken(struct char_port *port, void (*broken)(void *opaque), void *opaque);
+
 /* Something else that wants to see the guest's output (panic detection, a test): called for every
  * write, on the writing thread under the device's lock; must be quick. At most four. */
 void char_port_add_tap(struct char_port *port,

@@ -16,6 +16,7 @@ struct char_tap {
 struct char_port {
     struct journal *journal;
     struct journal_source source;
+    struct journal_source break_source; /* deliveries without bytes */
     struct char_backend *backend; /* or NULL */
     struct loop *loop;            /* or NULL */
     struct char_tap taps[CHAR_PORT_TAPS]; /* set up before harts start */
@@ -23,6 +24,8 @@ struct char_port {
     struct char_queue input; /* under lock */
     void (*ready)(void *opaque); /* under lock */
     void *ready_opaque;
+    void (*broken)(void *opaque); /* under lock */
+    void *broken_opaque;
     _Atomic size_t under_way_bytes; /* given to the journal, not yet read by the device */
 };
 
@@ -42,6 +45,20 @@ static void char_port_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
     }
 }
 
+static void char_port_deliver_break(void *opaque, const u8 *bytes, size_t size_bytes)
+{
+    struct char_port *port = opaque;
+    (void)bytes;
+    (void)size_bytes;
+    pthread_mutex_lock(&port->lock);
+    void (*broken)(void *opaque) = port->broken;
+    void *broken_opaque = port->broken_opaque;
+    pthread_mutex_unlock(&port->lock);
+    if (broken != NULL) {
+        broken(broken_opaque);
+    }
+}
+
 struct char_port *char_port_new(const char *name, struct loop *loop, struct char_backend *backend,
                                 struct journal *journal, struct metic_error *error)
 {
@@ -54,8 +71,11 @@ struct char_port *char_port_new(const char *name, struct loop *loop, struct char
     port->loop = loop;
     port->source = (struct journal_source){.name = name, .deliver = char_port_deliver,
                                            .opaque = port};
+    port->break_source = (struct journal_source){
+        .name = name, .deliver = char_port_deliver_break, .opaque = port};
     pthread_mutex_init(&port->lock, NULL);
     journal_add_source(journal, &port->source);
+    journal_add_source(journal, &port->break_source);
     port->backend = backend;
     if (backend != NULL &&
         !char_backend_attach(backend, port, journal_is_deterministic(journal), error)) {
@@ -75,6 +95,7 @@ void char_port_free(struct char_port *port)
         char_backend_detach(port->backend);
     }
     journal_remove_source(port->journal, &port->source);
+    journal_remove_source(port->journal, &port->break_source);
     char_queue_fini(&port->input);
     pthread_mutex_destroy(&port->lock);
     free(port);
@@ -110,6 +131,19 @@ void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), vo
     pthread_mutex_lock(&port->lock);
     port->ready = ready;
     port->ready_opaque = opaque;
+    pthread_mutex_unlock(&port->lock);
+}
+
+void char_port_send_break(struct char_port *port)
+{
+    journal_input(port->journal, &port->break_source, "", 0);
+}
+
+void char_port_set_broken(struct char_port *port, void (*broken)(void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&port->lock);
+    port->broken = broken;
+    port->broken_opaque = opaque;
     pthread_mutex_unlock(&port->lock);
 }
 

@@ -37,7 +37,7 @@ struct journal_options {
 /* One kind of pushed input; the owner keeps it in place until the journal is freed or it is
  * removed. */
 struct journal_source {
-    const char *name; /* unique within the machine, such as "uart0.rx"; part of the file format */
+    const char *name; /* such as "uart0.rx", for messages */
     /* The bytes of one journal_input call, whole. Real clock: on the thread that pushed them;
      * virtual clock: on the machine's thread, between two slices. */
     void (*deliver)(void *opaque, const u8 *bytes, size_t size_bytes);

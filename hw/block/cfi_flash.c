@@ -79,6 +79,7 @@ STATE_LIST(flash_saved, struct flash_saved, FLASH_SAVED);
 
 struct flash {
     struct flash_saved saved;
+    bool differs[CFI_FLASH_MAX_SECTORS]; /* from the file now; a superset of saved.changed */
     u8 *bytes; /* the bank, in memory's region; NULL until mapped */
     u64 size_bytes;
 };
@@ -90,6 +91,7 @@ static void flash_note_write(struct device *device, u64 offset, u64 size_bytes)
     struct flash *flash = device->state;
     const struct memory_region *region = device_memory_region(device, 0);
     flash->saved.changed[offset / CFI_FLASH_SECTOR_BYTES] = true;
+    flash->differs[offset / CFI_FLASH_SECTOR_BYTES] = true;
     memory_note_write(device->env->memory, region->gpa + offset, size_bytes);
 }
 
@@ -461,7 +463,7 @@ static void flash_fini(struct device *device)
     int fd = open(config->path, O_WRONLY | O_CLOEXEC);
     bool ok = fd >= 0;
     for (u64 s = 0; ok && s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
-        ok = !flash->saved.changed[s] || flash_write_sector(flash, fd, s * CFI_FLASH_SECTOR_BYTES);
+        ok = !flash->differs[s] || flash_write_sector(flash, fd, s * CFI_FLASH_SECTOR_BYTES);
     }
     if (!ok) {
         log_print(device->env->log, LOG_ERROR, "changes of flash %s are lost: cannot write %s: %s",
@@ -493,6 +495,24 @@ static void flash_save_more(struct device *device, struct state_writer *writer)
     }
 }
 
+/* Undoes what was changed since the start in a sector that the snapshot left as in the file. */
+static bool flash_revert_sector(struct device *device, u64 sector)
+{
+    struct flash *flash = device->state;
+    const char *path = flash_config(device)->path;
+    u64 at = sector * CFI_FLASH_SECTOR_BYTES;
+    memset(flash->bytes + at, 0xff, CFI_FLASH_SECTOR_BYTES);
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool ok = path == NULL || (fd >= 0 && flash_read_sector(fd, at, flash->bytes + at));
+    if (fd >= 0) {
+        close(fd);
+    }
+    flash_note_write(device, at, CFI_FLASH_SECTOR_BYTES);
+    flash->saved.changed[sector] = false;
+    flash->differs[sector] = false;
+    return ok;
+}
+
 static bool flash_load_more(struct device *device, struct state_reader *reader,
                             struct metic_error *error)
 {
@@ -505,6 +525,9 @@ static bool flash_load_more(struct device *device, struct state_reader *reader,
                                  device->name);
             }
             flash_note_write(device, at, CFI_FLASH_SECTOR_BYTES);
+        } else if (flash->differs[s] && !flash_revert_sector(device, s)) {
+            return error_set(error, "check that the flash image is still there",
+                             "cannot read %s again", flash_config(device)->path);
         }
     }
     return true;

@@ -21,10 +21,13 @@
  * written to THR arrives in the receiver, and the modem outputs show as the modem inputs. Outside
  * it the modem inputs say that somebody is connected and ready (DCD, DSR, CTS).
  *
+ * A break from outside arrives as a zero byte that carries LSR.BI: the bit shows when that byte is
+ * at the head of the FIFO, and reading LSR clears it. One break at a time is remembered.
+ *
  * LSR is polled hard by firmware, so it is kept in one atomic byte and read without the lock.
  *
  * Left out: baud-rate timing (but the character timeout follows the divisor), parity and framing
- * errors, break from outside, DMA mode bits (RXRDY, TXRDY pins), auto flow control. */
+ * errors, breaks that the guest sends, DMA mode bits (RXRDY, TXRDY pins), auto flow control. */
 #include "hw/char/ns16550a.h"
 
 #include "hw/fdt_build.h"
@@ -57,6 +60,7 @@ enum {
 
     LSR_READY = 1,
     LSR_OVERRUN = 2,
+    LSR_BREAK = 0x10,
     LSR_ERRORS = 0x1e,
     LSR_THRE = 0x20,
     LSR_TEMT = 0x40,
@@ -65,6 +69,8 @@ enum {
     MSR_DSR = 0x20,
     MSR_RI = 0x40,
     MSR_DCD = 0x80,
+
+    NO_BREAK = 0xff,
 };
 
 struct uart_saved {
@@ -73,13 +79,15 @@ struct uart_saved {
     bool tx_pending;  /* the transmitter-empty cause */
     bool rx_timeout;  /* the character-timeout cause */
     u8 fifo_count;
+    u8 break_at; /* index in the FIFO of the byte that carries a break, or NO_BREAK */
+    u8 unused;   /* padding, spelled out */
     u8 fifo[UART_FIFO_BYTES]; /* oldest first */
 };
 
 #define UART_SAVED(FIELD, T) \
     FIELD(T, divisor) FIELD(T, ier) FIELD(T, fcr) FIELD(T, lcr) FIELD(T, mcr) FIELD(T, lsr) \
     FIELD(T, msr) FIELD(T, scr) FIELD(T, tx_pending) FIELD(T, rx_timeout) \
-    FIELD(T, fifo_count) FIELD(T, fifo)
+    FIELD(T, fifo_count) FIELD(T, break_at) FIELD(T, unused) FIELD(T, fifo)
 STATE_LIST(uart_saved, struct uart_saved, UART_SAVED);
 
 struct uart {
@@ -136,6 +144,10 @@ static void uart_update(struct device *device)
     struct uart *uart = device->state;
     u8 lsr = uart->saved.lsr & LSR_ERRORS;
     lsr |= LSR_THRE | LSR_TEMT;
+    if (uart->saved.break_at == 0) {
+        lsr |= LSR_BREAK;
+        uart->saved.break_at = NO_BREAK; /* the bit stays until LSR is read */
+    }
     lsr |= uart->saved.fifo_count > 0 ? LSR_READY : 0;
     uart_store_lsr(uart, lsr);
     device_set_output(device, 0, uart_cause(uart) != IIR_NONE);
@@ -208,6 +220,20 @@ static void uart_ready(void *opaque)
     device_unlock(device);
 }
 
+static void uart_broken(void *opaque)
+{
+    struct device *device = opaque;
+    struct uart *uart = device->state;
+    device_lock(device);
+    if (uart->saved.fifo_count < uart_fifo_limit(uart) && uart->saved.break_at == NO_BREAK) {
+        uart->saved.break_at = uart->saved.fifo_count;
+        uart_receive(uart, 0);
+        uart_arm_timeout(device);
+        uart_update(device);
+    }
+    device_unlock(device);
+}
+
 static u8 uart_read_rbr(struct device *device)
 {
     struct uart *uart = device->state;
@@ -216,6 +242,9 @@ static u8 uart_read_rbr(struct device *device)
     }
     u8 byte = uart->saved.fifo[0];
     uart->saved.fifo_count--;
+    if (uart->saved.break_at != NO_BREAK) {
+        uart->saved.break_at--;
+    }
     memmove(uart->saved.fifo, uart->saved.fifo + 1, uart->saved.fifo_count);
     uart->saved.rx_timeout = false;
     uart_fill(device);
@@ -317,6 +346,7 @@ static void uart_write_fcr(struct device *device, u8 value)
     bool switched = ((uart->saved.fcr ^ value) & FCR_ENABLE) != 0;
     if (switched || (value & FCR_CLEAR_RX) != 0) {
         uart->saved.fifo_count = 0;
+        uart->saved.break_at = NO_BREAK;
         uart->saved.rx_timeout = false;
     }
     /* The other bits can be set only together with the enable. */
@@ -374,6 +404,7 @@ static bool uart_init(struct device *device, struct metic_error *error)
     timer_init(&uart->timeout, device->env->clock, uart_timeout, device);
     if (uart_port(device) != NULL) {
         char_port_set_ready(uart_port(device), uart_ready, device);
+        char_port_set_broken(uart_port(device), uart_broken, device);
     }
     return true;
 }
@@ -383,6 +414,7 @@ static void uart_fini(struct device *device)
     struct uart *uart = device->state;
     if (uart_port(device) != NULL) {
         char_port_set_ready(uart_port(device), NULL, NULL);
+        char_port_set_broken(uart_port(device), NULL, NULL);
     }
     timer_fini(&uart->timeout);
 }
@@ -390,7 +422,8 @@ static void uart_fini(struct device *device)
 static void uart_reset(struct device *device)
 {
     struct uart *uart = device->state;
-    uart->saved = (struct uart_saved){.divisor = 12, .lsr = LSR_THRE | LSR_TEMT};
+    uart->saved = (struct uart_saved){
+        .divisor = 12, .lsr = LSR_THRE | LSR_TEMT, .break_at = NO_BREAK};
     uart->saved.msr = uart_modem_inputs(uart);
     uart_fill(device);
 }
@@ -398,7 +431,9 @@ static void uart_reset(struct device *device)
 static bool uart_restored(struct device *device, struct metic_error *error)
 {
     struct uart *uart = device->state;
-    if (uart->saved.fifo_count > UART_FIFO_BYTES) {
+    bool break_ok =
+        uart->saved.break_at == NO_BREAK || uart->saved.break_at < uart->saved.fifo_count;
+    if (uart->saved.fifo_count > UART_FIFO_BYTES || !break_ok) {
         return error_set(error, NULL, "the saved state of %s holds an impossible FIFO",
                          device->name);
     }

@@ -288,6 +288,22 @@ Test(cfi_flash, random_commands_do_no_harm)
     }
 }
 
+Test(cfi_flash, loading_undoes_later_changes)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    program(8, 0x12345678);
+    state_writer_init(&writer);
+    device_save(flash, &writer);
+    program(8, 0);
+    program(CFI_FLASH_SECTOR_BYTES, 0);
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(device_load(flash, &reader, NULL));
+    cr_assert_eq(direct(8), 0x12345678);
+    cr_assert_eq(direct(CFI_FLASH_SECTOR_BYTES), 0xffffffff);
+    state_writer_fini(&writer);
+}
+
 Test(cfi_flash, state_survives)
 {
     program(CFI_FLASH_SECTOR_BYTES + 8, 0x12345678);

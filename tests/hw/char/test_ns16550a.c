@@ -218,6 +218,29 @@ Test(ns16550a, wide_and_far_accesses)
     cr_assert_eq(device_read(uart, 0, 0, 4) >> 24, 3);
 }
 
+Test(ns16550a, break_shows_with_its_byte)
+{
+    wr(FCR, 1);
+    wr(IER, 4);
+    feed("ab");
+    char_port_send_break(port);
+    char_port_send_break(port);
+    cr_assert(journal_deliver(f.journal, 2));
+    cr_assert_eq(rd(LSR), 0x61, "two bytes are before it");
+    cr_assert(!f.lines[0]);
+    cr_assert_eq(rd(RBR), 'a');
+    cr_assert_eq(rd(RBR), 'b');
+    cr_assert(f.lines[0]);
+    cr_assert_eq(rd(IIR), 0xc6);
+    cr_assert_eq(rd(LSR), 0x71);
+    cr_assert_eq(rd(LSR), 0x61, "read once");
+    cr_assert_eq(rd(RBR), 0);
+    cr_assert_eq(rd(LSR), 0x60, "the second break found one waiting");
+    char_port_send_break(port);
+    cr_assert(journal_deliver(f.journal, 3));
+    cr_assert_eq(rd(LSR), 0x71);
+}
+
 Test(ns16550a, state_survives)
 {
     wr(FCR, 0x81);
