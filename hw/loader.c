@@ -125,7 +125,7 @@ static bool loader_peel_zboot(struct image *image, const char *name, u64 offset,
                           method);
 }
 
-/* Unpacks as long as there is something packed. False with a reason; *refused: the image says it. */
+/* Unpacks as long as there is something packed. False with a reason; *refused: in the image. */
 static bool loader_unwrap(struct image *image, const char *name, bool *refused,
                           struct metic_error *error)
 {

@@ -16,7 +16,7 @@
 struct loader_file {
     u8 *bytes;  /* malloc'ed, at least one byte */
     u64 size_bytes;
-    u64 file_size_bytes; /* of the file itself: larger than size_bytes when only its head was read */
+    u64 file_size_bytes; /* larger than size_bytes when only the head was read */
 };
 
 /* Reads `path`: wholly, or its head alone when `enough` says of the head that no more is needed, or

@@ -1,0 +1,190 @@
+#!/bin/sh
+# The command line as a user meets it: refusals with reason, next step and status; help; the demo,
+# a signal, limits, JSON.
+
+set -u
+passed=0
+failed=0
+cd "$TMP" || exit 1
+
+ok() { passed=$((passed + 1)); }
+wrong() {
+    failed=$((failed + 1))
+    echo "WRONG: $*"
+    sed 's/^/    out: /' out 2>/dev/null
+    sed 's/^/    err: /' err 2>/dev/null
+}
+
+# run STATUS ARGUMENT...: runs metic and checks its exit status.
+run() {
+    wanted=$1
+    shift
+    timeout -k 5 120 "$METIC" "$@" >out 2>err </dev/null
+    status=$?
+    if [ "$status" -eq "$wanted" ]; then ok; else wrong "status $status, not $wanted: metic $*"; fi
+}
+# says TEXT: standard error has it. prints TEXT: standard output has it.
+says() { if grep -qF -- "$1" err; then ok; else wrong "standard error does not say: $1"; fi; }
+prints() { if grep -qF -- "$1" out; then ok; else wrong "standard output does not say: $1"; fi; }
+# json: standard output ends in one line that is JSON, where something is there to check it.
+json() {
+    command -v python3 >/dev/null 2>&1 || return 0
+    if tail -n 1 out | python3 -m json.tool >/dev/null 2>&1; then ok; else wrong "no JSON"; fi
+}
+
+# --- usage -----------------------------------------------------------------------------------
+run 2
+says "Usage: metic COMMAND"
+run 2 rnu
+says "Did you mean metic run?"
+run 2 run
+says "there is nothing to run"
+run 2 run x --rma 4G
+says "there is no option --rma"
+says "Did you mean --ram?"
+run 2 run x --ram 4XB
+says "'4XB' is not a size"
+says "4GiB"
+run 2 run x --cpus many
+says "not a number"
+run 2 run x --engine fast
+says "none of: jit interp both"
+run 2 run --demo --machine
+says "needs a value"
+run 2 list nothing
+says "there is no list 'nothing'"
+run 2 inspect
+says "no file"
+echo x >here
+run 2 here
+says "metic run here"
+
+# --- help and lists ---------------------------------------------------------------------------
+run 0 --version
+prints "metic "
+run 0 help
+prints "inspect"
+run 0 run --help
+prints "--limit-insns"
+prints "124"
+run 0 help --man
+prints ".TH METIC 1"
+if command -v man >/dev/null 2>&1; then
+    cp out page.1
+    man --warnings -l page.1 >rendered 2>warnings </dev/null
+    if [ -s warnings ]; then cp warnings err && wrong "the manual page has mistakes"; else ok; fi
+fi
+run 0 help --completion
+if command -v bash >/dev/null 2>&1; then
+    cp out completion
+    complete_it='source ./completion; COMP_WORDS=(metic run --eng); COMP_CWORD=2; _metic
+        echo "${COMPREPLY[@]}"; COMP_WORDS=(metic run --engine ""); COMP_CWORD=3; _metic
+        echo "${COMPREPLY[@]}"'
+    bash -c "$complete_it" >out 2>err
+    prints "--engine"
+    prints "jit interp both"
+fi
+run 0 list machines
+prints "riscv-virt"
+run 0 list devices
+prints "ns16550a"
+run 0 list insns
+prints "amoadd.w"
+run 0 list csrs
+prints "mhpmcounter3 "
+run 0 list ir
+prints "select"
+run 0 doctor
+prints "SBI firmware"
+
+# --- what cannot be started -------------------------------------------------------------------
+run 125 run no-such-file
+says "there is no file 'no-such-file'"
+run 125 run .
+says "is a directory"
+run 125 run /bin/true
+says "not a RISC-V one"
+run 125 run "$SRCDIR/configure"
+says "is a script"
+run 125 run here
+says "is a text file"
+: >empty
+run 125 run empty
+says "'empty' is empty"
+truncate -s 2G disk.img
+run 125 run disk.img
+says "an empty disk?"
+printf 'QFI\373%500s' x >disk.qcow2
+run 125 run disk.qcow2
+says "a qcow2 disk image"
+says "--disk"
+printf '070701%500s' x >i.cpio
+run 125 run i.cpio
+says "--initrd"
+run 125 run --demo --initrd no-such-initrd
+says "no-such-initrd"
+run 125 run --demo --firmware here
+says "is a text file"
+run 125 run --demo --machine pdp11
+says "pdp11"
+run 125 run no-such-file --json
+prints '"exit_status":125'
+json
+
+# A kernel of our own making: the header of an Image, a jump to itself, 4 MiB to be put to zero.
+octets() { printf "$(printf '\\%03o' "$@")"; }
+{
+    octets 111 0 0 4 0 0 0 0                           # j .+0x40
+    octets 0 0 32 0 0 0 0 0 0 0 64 0 0 0 0 0           # text_offset 2 MiB, image_size 4 MiB
+    octets 0 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+    octets 82 73 83 67 86 0 0 0 82 83 67 5 0 0 0 0     # RISCV, RSC\5
+    octets 111 0 0 0                                   # j .
+} >kernel
+run 0 inspect kernel
+prints "Linux kernel Image for RISC-V"
+prints "in S-mode, behind SBI firmware"
+run 125 run kernel --ram 4M
+says "RAM"
+says "--ram 64M"
+head -c 64 kernel >cut
+run 125 run cut
+says "truncated kernel"
+gzip -c kernel >kernel.gz
+run 0 inspect kernel.gz
+prints "gzip-compressed"
+head -c 40 kernel.gz >cut.gz
+run 125 run cut.gz
+says "is truncated: its gzip data"
+
+# --- runs -------------------------------------------------------------------------------------
+run 124 run kernel --limit-insns 1M --serial none
+run 124 run kernel --limit-time 200ms --clock virtual --serial none --json
+prints '"reason":"limit"'
+json
+run 0 run --demo --expect 'demo> ' --send 'echo a\x62c\n' --expect 'demo> ' --send 'poweroff\n'
+prints "abc"
+says "image:"
+cp out plain
+printf 'expect demo> \nsend echo a\\x62c\\n\nexpect demo> \nsend poweroff\\n\n' >script
+run 0 run --demo --script script --quiet --serial file:console
+if [ -s err ]; then wrong "--quiet is not quiet"; else ok; fi
+if grep -q abc console; then ok; else wrong "--serial file: wrote no console"; fi
+run 0 run --demo --script script --serial none --json
+prints '"reason":"poweroff"'
+json
+
+for pair in TERM:143 INT:130 HUP:129; do
+    "$METIC" run kernel --serial none >out 2>err </dev/null &
+    pid=$!
+    # It says what it starts just before it does.
+    tries=0
+    until grep -q 'machine:' err || [ $tries -ge 300 ]; do sleep 0.1; tries=$((tries + 1)); done
+    sleep 0.3
+    kill -s "${pair%:*}" $pid
+    wait $pid
+    status=$?
+    if [ $status -eq "${pair#*:}" ]; then ok; else wrong "status $status, not ${pair#*:}"; fi
+done
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
