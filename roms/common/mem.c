@@ -1,4 +1,4 @@
-/* Byte and text helpers of the freestanding images; see mem.h. */
+/* The C library functions that gcc may call on its own; see mem.h. */
 #include "roms/common/mem.h"
 
 void *memcpy(void *to, const void *from, size_t bytes)
@@ -31,33 +31,4 @@ void *memset(void *to, int byte, size_t bytes)
         d[i] = (unsigned char)byte;
     }
     return to;
-}
-
-size_t text_length(const char *text)
-{
-    size_t n = 0;
-
-    while (text[n] != '\0') {
-        n++;
-    }
-    return n;
-}
-
-bool text_equal(const char *a, const char *b)
-{
-    while (*a != '\0' && *a == *b) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
-bool text_starts(const char *text, const char *prefix)
-{
-    while (*prefix != '\0') {
-        if (*text++ != *prefix++) {
-            return false;
-        }
-    }
-    return true;
 }

@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "roms/common/fdt.h"
+#include "roms/common/dtb.h"
 
 /* What the device tree says; absent devices are 0. */
 struct machine {
     bool has_tree;
-    struct fdt tree;
+    struct dtb tree;
     uint64_t boot_hart;
     uint64_t uart_base;
     uint32_t uart_irq;

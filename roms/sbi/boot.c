@@ -11,7 +11,7 @@
 #define FW_DYNAMIC_MAGIC 0x4942534ful    /* "OSBI" */
 #define FW_DYNAMIC_VERSION_BOOT_HART 2ul
 #define FW_DYNAMIC_NO_BOOT_PRINTS 1ul
-#define FDT_MAGIC_LE 0xedfe0dd0u
+#define DTB_MAGIC_LE 0xedfe0dd0u
 
 /* What the previous stage puts at a2: OpenSBI's fw_dynamic contract, versions 1 and 2. */
 enum { INFO_MAGIC, INFO_VERSION, INFO_NEXT_ADDR, INFO_NEXT_MODE, INFO_OPTIONS, INFO_BOOT_HART,
@@ -23,11 +23,11 @@ static struct {
     uint64_t next_mode;
     uint64_t options;
     uint64_t boot_hart;    /* ~0: whichever comes first */
-    uint64_t fdt_addr;
-    bool fdt_usable;
+    uint64_t dtb_addr;
+    bool dtb_usable;
 } boot;
 
-struct hart *boot_first(uint64_t hart_id, uint64_t fdt_addr, uint64_t info_addr);
+struct hart *boot_first(uint64_t hart_id, uint64_t dtb_addr, uint64_t info_addr);
 _Noreturn void boot_rest(struct hart *self);
 _Noreturn void boot_other(struct hart *self);
 
@@ -67,21 +67,21 @@ static void read_info(uint64_t info_addr)
 }
 
 /* On the boot stack, .bss fresh. Returns the calling hart's place in the table. */
-struct hart *boot_first(uint64_t hart_id, uint64_t fdt_addr, uint64_t info_addr)
+struct hart *boot_first(uint64_t hart_id, uint64_t dtb_addr, uint64_t info_addr)
 {
-    struct fdt tree;
+    struct dtb tree;
     uint64_t head;
 
     read_info(info_addr);
-    boot.fdt_addr = fdt_addr;
-    boot.fdt_usable = try_read(fdt_addr, &head) && (uint32_t)head == FDT_MAGIC_LE &&
-                      fdt_open(&tree, (void *)fdt_addr);
-    platform_init(boot.fdt_usable ? &tree : NULL, hart_id);
+    boot.dtb_addr = dtb_addr;
+    boot.dtb_usable = try_read(dtb_addr, &head) && (uint32_t)head == DTB_MAGIC_LE &&
+                      dtb_open(&tree, (void *)dtb_addr);
+    platform_init(boot.dtb_usable ? &tree : NULL, hart_id);
     console_init();
     pmu_probe();
-    if (boot.fdt_usable && platform_reserve_firmware(&tree, boot.next_addr)) {
-        boot.fdt_addr = (uint64_t)(uintptr_t)tree.blob;
-    } else if (boot.fdt_usable) {
+    if (boot.dtb_usable && platform_reserve_firmware(&tree, boot.next_addr)) {
+        boot.dtb_addr = (uint64_t)(uintptr_t)tree.blob;
+    } else if (boot.dtb_usable) {
         console_text("metic SBI: no room in the device tree to reserve the firmware's memory\r\n");
     }
     return hart_find(hart_id);
@@ -96,7 +96,7 @@ static void banner(const struct hart *self)
     console_decimal(hart_count);
     console_text(hart_count == 1 ? " hart, " : " harts, ");
     console_text(self->has_sstc ? "Sstc timer, " : "ACLINT timer, ");
-    console_text(boot.fdt_usable ? "" : "no device tree, ");
+    console_text(boot.dtb_usable ? "" : "no device tree, ");
     console_text("next stage ");
     console_hex(boot.next_addr);
     console_text(boot.next_mode == MODE_M ? " in M-mode\r\n" : " in S-mode\r\n");
@@ -112,7 +112,7 @@ _Noreturn void boot_rest(struct hart *self)
     if (chosen != NULL && chosen != self) {
         atomic_store(&chosen->state, SBI_HSM_START_PENDING);
         chosen->start_addr = boot.next_addr;
-        chosen->start_a1 = boot.fdt_addr;
+        chosen->start_a1 = boot.dtb_addr;
         chosen->start_mode = boot.next_mode;
         atomic_store(&chosen->start_requested, 1);
     }
@@ -126,7 +126,7 @@ _Noreturn void boot_rest(struct hart *self)
     if (chosen != NULL && chosen != self) {
         hart_park(self);
     }
-    hart_enter(self, boot.next_addr, boot.fdt_addr, boot.next_mode);
+    hart_enter(self, boot.next_addr, boot.dtb_addr, boot.next_mode);
 }
 
 /* Every other hart: prepared once, then parked until S-mode starts it. */

@@ -6,6 +6,7 @@
 #include "roms/sbi/csr.h"
 #include "roms/sbi/ecall.h"
 #include "roms/sbi/ipi.h"
+#include "roms/sbi/pmu.h"
 #include "roms/sbi/timer.h"
 
 /* The mask at mask_gva, 0 meaning all harts; unknown harts in it are passed over. */
@@ -62,6 +63,7 @@ int64_t ext_legacy(const struct sbi_call *call, uint64_t extension_id)
 
     switch (extension_id) {
     case SBI_LEGACY_SET_TIMER:
+        pmu_count(call->self, SBI_FW_SET_TIMER);
         timer_set(call->self, call->arg[0]);
         return SBI_SUCCESS;
     case SBI_LEGACY_PUTCHAR:

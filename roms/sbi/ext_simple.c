@@ -8,6 +8,7 @@
 #include "roms/sbi/ecall.h"
 #include "roms/sbi/ipi.h"
 #include "roms/sbi/platform.h"
+#include "roms/sbi/pmu.h"
 #include "roms/sbi/timer.h"
 
 #define IMPLEMENTATION_ID 0x6d65746963ul    /* "metic"; not among the registered numbers */
@@ -40,6 +41,7 @@ struct sbi_ret ext_time(const struct sbi_call *call)
     if (call->fid != 0) {
         return SBI_ERROR(SBI_ERR_NOT_SUPPORTED);
     }
+    pmu_count(call->self, SBI_FW_SET_TIMER);
     timer_set(call->self, call->arg[0]);
     return SBI_OK(0);
 }

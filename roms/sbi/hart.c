@@ -3,8 +3,8 @@
  *
  * Delegation: whatever S-mode would get anyway goes there without a stop in M-mode. The firmware
  * keeps calls from S-mode and, on a hart without a time CSR, illegal instructions. What a hart
- * cannot delegate comes back through redirect() in trap.c. -DSBI_DELEGATE_MINIMAL keeps all of it
- * in M-mode, which is how the tests reach that path.
+ * cannot delegate comes back through redirect() in trap.c. -DSBI_OLD_HART treats the hart as one
+ * without Sstc, time CSR and delegation, which is how the tests reach the code for such harts.
  */
 #include "roms/sbi/hart.h"
 
@@ -12,6 +12,15 @@
 #include "roms/sbi/ipi.h"
 #include "roms/sbi/pmu.h"
 #include "roms/sbi/timer.h"
+
+#ifdef SBI_OLD_HART
+enum { OLD_HART = 1 };
+#else
+enum { OLD_HART = 0 };
+#endif
+
+#define COUNTEREN_TM 2ul
+#define EXCEPTION_ECALL_U 8
 
 _Static_assert(offsetof(struct hart, id) == HART_ID, "layout.h");
 _Static_assert(offsetof(struct hart, stack_top) == HART_STACK_TOP, "layout.h");
@@ -69,11 +78,8 @@ static void protect_firmware(void)
 
 static void delegate(const struct hart *self)
 {
-#ifdef SBI_DELEGATE_MINIMAL
-    uint64_t kept = ~(1ul << 8);
-#else
-    uint64_t kept = 1ul << CAUSE_ECALL_S | 1ul << CAUSE_ECALL_M;
-#endif
+    uint64_t kept = OLD_HART ? ~(1ul << EXCEPTION_ECALL_U)
+                             : 1ul << CAUSE_ECALL_S | 1ul << CAUSE_ECALL_M;
 
     if (!self->has_time_csr) {
         kept |= 1ul << CAUSE_ILLEGAL_INSN;
@@ -87,17 +93,18 @@ static void delegate(const struct hart *self)
 static void enable_extensions(struct hart *self)
 {
     uint64_t menvcfg = csr_try_set(CSR_MENVCFG, MENVCFG_CBIE_INVALIDATE | MENVCFG_CBCFE |
-                                                    MENVCFG_CBZE | MENVCFG_PBMTE | MENVCFG_STCE);
+                                                    MENVCFG_CBZE | MENVCFG_PBMTE |
+                                                    (OLD_HART ? 0 : MENVCFG_STCE));
 
     self->has_sstc = (menvcfg & MENVCFG_STCE) != 0 && csr_exists(CSR_STIMECMP);
     self->has_sscofpmf = csr_exists(CSR_SCOUNTOVF);
-    self->has_time_csr = csr_exists(CSR_TIME);
+    self->has_time_csr = !OLD_HART && csr_exists(CSR_TIME);
     if (self->wants_adue) {
         csr_try_set(CSR_MENVCFG, MENVCFG_ADUE);
     }
     csr_try_set(CSR_MSTATEEN0, ~0ul);
     csr_try_set(CSR_MSECCFG, MSECCFG_SSEED);
-    csr_write(CSR_MCOUNTEREN, ~0u);
+    csr_write(CSR_MCOUNTEREN, self->has_time_csr ? ~0ul : ~COUNTEREN_TM);
     csr_write(CSR_SCOUNTEREN, 7);
 }
 

@@ -5,7 +5,7 @@
 #include "roms/sbi/platform.h"
 
 #include "roms/common/mem.h"
-#include "roms/sbi/fdt_edit.h"
+#include "roms/sbi/dtb_edit.h"
 #include "roms/sbi/hart.h"
 
 #define CLINT_MTIMECMP 0x4000u
@@ -21,10 +21,10 @@ struct platform platform = {
 static uint32_t intc_phandle[HART_COUNT_MAX];
 
 /* `riscv,isa` is one string of names with underscores between them. */
-static bool isa_string_has(const struct fdt_walk *at, const char *name)
+static bool isa_string_has(const struct dtb_walk *at, const char *name)
 {
     uint32_t bytes;
-    const char *isa = (const char *)fdt_prop(at, "riscv,isa", &bytes);
+    const char *isa = (const char *)dtb_prop(at, "riscv,isa", &bytes);
 
     for (uint32_t i = 0; isa != NULL && i + 1 < bytes; i++) {
         size_t n = text_length(name);
@@ -36,17 +36,17 @@ static bool isa_string_has(const struct fdt_walk *at, const char *name)
     return false;
 }
 
-static bool isa_has(const struct fdt_walk *at, const char *name)
+static bool isa_has(const struct dtb_walk *at, const char *name)
 {
-    return fdt_prop_has(at, "riscv,isa-extensions", name) || isa_string_has(at, name);
+    return dtb_prop_has(at, "riscv,isa-extensions", name) || isa_string_has(at, name);
 }
 
-static void read_hart(const struct fdt_walk *at)
+static void read_hart(const struct dtb_walk *at)
 {
     uint64_t id;
     struct hart *hart = NULL;
 
-    if (fdt_enabled(at) && fdt_reg(at, 0, &id, NULL)) {
+    if (dtb_enabled(at) && dtb_reg(at, 0, &id, NULL)) {
         hart = hart_add(id);
     }
     if (hart != NULL) {
@@ -54,19 +54,19 @@ static void read_hart(const struct fdt_walk *at)
     }
 }
 
-static void read_harts(const struct fdt *tree)
+static void read_harts(const struct dtb *tree)
 {
-    struct fdt_walk at;
+    struct dtb_walk at;
     uint32_t before = 0;
 
-    for (fdt_walk_init(&at, tree); fdt_walk_next(&at);) {
-        if (at.depth == 3 && text_equal(fdt_name(&at, 1), "cpus") &&
-            fdt_prop_has(&at, "device_type", "cpu")) {
+    for (dtb_walk_init(&at, tree); dtb_walk_next(&at);) {
+        if (at.depth == 3 && text_equal(dtb_name(&at, 1), "cpus") &&
+            dtb_prop_has(&at, "device_type", "cpu")) {
             before = hart_count;
             read_hart(&at);
-        } else if (at.depth == 4 && text_equal(fdt_name(&at, 2), "cpus") &&
-                   fdt_prop_has(&at, "compatible", "riscv,cpu-intc") && hart_count > before) {
-            intc_phandle[hart_count - 1] = fdt_prop_u32(&at, "phandle", 0);
+        } else if (at.depth == 4 && text_equal(dtb_name(&at, 2), "cpus") &&
+                   dtb_prop_has(&at, "compatible", "riscv,cpu-intc") && hart_count > before) {
+            intc_phandle[hart_count - 1] = dtb_prop_u32(&at, "phandle", 0);
         }
     }
 }
@@ -85,14 +85,14 @@ static struct hart *hart_of_intc(uint32_t phandle)
  * The n-th interrupt of a kind in interrupts-extended belongs to the n-th register of that kind:
  * msip words from `msip_base`, mtimecmp double words from `mtimecmp_base`; 0: not this device's.
  */
-static void connect_timers(const struct fdt_walk *at, uint64_t msip_base, uint64_t mtimecmp_base)
+static void connect_timers(const struct dtb_walk *at, uint64_t msip_base, uint64_t mtimecmp_base)
 {
     uint32_t bytes;
-    const uint8_t *pairs = fdt_prop(at, "interrupts-extended", &bytes);
+    const uint8_t *pairs = dtb_prop(at, "interrupts-extended", &bytes);
 
     for (uint32_t i = 0; pairs != NULL && bytes - i >= 8; i += 8) {
-        struct hart *hart = hart_of_intc(fdt_be32(pairs + i));
-        uint32_t irq = fdt_be32(pairs + i + 4);
+        struct hart *hart = hart_of_intc(dtb_be32(pairs + i));
+        uint32_t irq = dtb_be32(pairs + i + 4);
         if (irq == IRQ_MACHINE_SOFT && msip_base != 0) {
             if (hart != NULL) {
                 hart->msip = (volatile uint32_t *)msip_base;
@@ -107,59 +107,59 @@ static void connect_timers(const struct fdt_walk *at, uint64_t msip_base, uint64
     }
 }
 
-static void read_timers(const struct fdt_walk *at)
+static void read_timers(const struct dtb_walk *at)
 {
     uint64_t base;
     uint64_t second;
 
-    if (!fdt_reg(at, 0, &base, NULL)) {
+    if (!dtb_reg(at, 0, &base, NULL)) {
         return;
     }
-    if (fdt_prop_has(at, "compatible", "riscv,clint0") ||
-        fdt_prop_has(at, "compatible", "sifive,clint0")) {
+    if (dtb_prop_has(at, "compatible", "riscv,clint0") ||
+        dtb_prop_has(at, "compatible", "sifive,clint0")) {
         connect_timers(at, base, base + CLINT_MTIMECMP);
         platform.mtime = (volatile uint64_t *)(base + CLINT_MTIME);
-    } else if (fdt_prop_has(at, "compatible", "riscv,aclint-mswi")) {
+    } else if (dtb_prop_has(at, "compatible", "riscv,aclint-mswi")) {
         connect_timers(at, base, 0);
-    } else if (fdt_prop_has(at, "compatible", "riscv,aclint-mtimer") &&
-               fdt_reg(at, 1, &second, NULL)) {
+    } else if (dtb_prop_has(at, "compatible", "riscv,aclint-mtimer") &&
+               dtb_reg(at, 1, &second, NULL)) {
         connect_timers(at, 0, second);
         platform.mtime = (volatile uint64_t *)base;
     }
 }
 
-static void read_uart(const struct fdt_walk *at)
+static void read_uart(const struct dtb_walk *at)
 {
     uint64_t base;
 
-    if (platform.uart_base == 0 && fdt_enabled(at) && fdt_reg(at, 0, &base, NULL) &&
-        (fdt_prop_has(at, "compatible", "ns16550a") ||
-         fdt_prop_has(at, "compatible", "ns16550"))) {
+    if (platform.uart_base == 0 && dtb_enabled(at) && dtb_reg(at, 0, &base, NULL) &&
+        (dtb_prop_has(at, "compatible", "ns16550a") ||
+         dtb_prop_has(at, "compatible", "ns16550"))) {
         platform.uart_base = base;
-        platform.uart_reg_shift = fdt_prop_u32(at, "reg-shift", 0);
-        platform.uart_clock_hz = fdt_prop_u32(at, "clock-frequency", 0);
+        platform.uart_reg_shift = dtb_prop_u32(at, "reg-shift", 0);
+        platform.uart_clock_hz = dtb_prop_u32(at, "clock-frequency", 0);
     }
 }
 
-static void read_finisher(const struct fdt_walk *at)
+static void read_finisher(const struct dtb_walk *at)
 {
     uint64_t base;
 
-    if ((fdt_prop_has(at, "compatible", "sifive,test1") ||
-         fdt_prop_has(at, "compatible", "sifive,test0")) &&
-        fdt_reg(at, 0, &base, NULL)) {
+    if ((dtb_prop_has(at, "compatible", "sifive,test1") ||
+         dtb_prop_has(at, "compatible", "sifive,test0")) &&
+        dtb_reg(at, 0, &base, NULL)) {
         platform.finisher = (volatile uint32_t *)base;
     }
 }
 
-static void read_memory(const struct fdt_walk *at)
+static void read_memory(const struct dtb_walk *at)
 {
-    if (!fdt_prop_has(at, "device_type", "memory")) {
+    if (!dtb_prop_has(at, "device_type", "memory")) {
         return;
     }
     for (uint32_t i = 0; platform.ram_bank_count < RAM_BANKS_MAX; i++) {
         struct ram_bank *bank = &platform.ram[platform.ram_bank_count];
-        if (!fdt_reg(at, i, &bank->base, &bank->size_bytes)) {
+        if (!dtb_reg(at, i, &bank->base, &bank->size_bytes)) {
             return;
         }
         platform.ram_bank_count++;
@@ -168,43 +168,43 @@ static void read_memory(const struct fdt_walk *at)
 
 static uint64_t be64(const uint8_t *at)
 {
-    return (uint64_t)fdt_be32(at) << 32 | fdt_be32(at + 4);
+    return (uint64_t)dtb_be32(at) << 32 | dtb_be32(at + 4);
 }
 
 /* Linux's Documentation/devicetree/bindings/perf/riscv,pmu.yaml describes these three tables. */
-static void read_pmu(const struct fdt_walk *at)
+static void read_pmu(const struct dtb_walk *at)
 {
     uint32_t bytes;
-    const uint8_t *p = fdt_prop(at, "riscv,event-to-mhpmcounters", &bytes);
+    const uint8_t *p = dtb_prop(at, "riscv,event-to-mhpmcounters", &bytes);
 
     for (uint32_t i = 0; p != NULL && i + 12 <= bytes && i / 12 < PMU_EVENTS_MAX; i += 12) {
         platform.pmu_ranges[platform.pmu_range_count++] = (struct pmu_event_range){
-            fdt_be32(p + i), fdt_be32(p + i + 4), fdt_be32(p + i + 8)};
+            dtb_be32(p + i), dtb_be32(p + i + 4), dtb_be32(p + i + 8)};
     }
-    p = fdt_prop(at, "riscv,event-to-mhpmevent", &bytes);
+    p = dtb_prop(at, "riscv,event-to-mhpmevent", &bytes);
     for (uint32_t i = 0; p != NULL && i + 12 <= bytes && i / 12 < PMU_EVENTS_MAX; i += 12) {
         platform.pmu_selects[platform.pmu_select_count++] =
-            (struct pmu_event_select){fdt_be32(p + i), be64(p + i + 4)};
+            (struct pmu_event_select){dtb_be32(p + i), be64(p + i + 4)};
     }
-    p = fdt_prop(at, "riscv,raw-event-to-mhpmcounters", &bytes);
+    p = dtb_prop(at, "riscv,raw-event-to-mhpmcounters", &bytes);
     for (uint32_t i = 0; p != NULL && i + 20 <= bytes && i / 20 < PMU_EVENTS_MAX; i += 20) {
         platform.pmu_raws[platform.pmu_raw_count++] =
-            (struct pmu_raw_range){be64(p + i), be64(p + i + 8), fdt_be32(p + i + 16)};
+            (struct pmu_raw_range){be64(p + i), be64(p + i + 8), dtb_be32(p + i + 16)};
     }
 }
 
-static void read_devices(const struct fdt *tree)
+static void read_devices(const struct dtb *tree)
 {
-    struct fdt_walk at;
+    struct dtb_walk at;
     bool pmu_seen = false;
 
     platform.finisher = NULL;
-    for (fdt_walk_init(&at, tree); fdt_walk_next(&at);) {
-        if (at.depth == 2 && text_equal(fdt_name(&at, 0), "chosen")) {
-            fdt_prop_number(&at, "linux,initrd-start", &platform.initrd_start);
-            fdt_prop_number(&at, "linux,initrd-end", &platform.initrd_end);
+    for (dtb_walk_init(&at, tree); dtb_walk_next(&at);) {
+        if (at.depth == 2 && text_equal(dtb_name(&at, 0), "chosen")) {
+            dtb_prop_number(&at, "linux,initrd-start", &platform.initrd_start);
+            dtb_prop_number(&at, "linux,initrd-end", &platform.initrd_end);
         }
-        if (!pmu_seen && fdt_prop_has(&at, "compatible", "riscv,pmu")) {
+        if (!pmu_seen && dtb_prop_has(&at, "compatible", "riscv,pmu")) {
             pmu_seen = true;
             read_pmu(&at);
         }
@@ -228,7 +228,7 @@ static void assume_virt(uint64_t hart_id)
     platform.ram_bank_count = 1;
 }
 
-void platform_init(const struct fdt *tree, uint64_t boot_hart_id)
+void platform_init(const struct dtb *tree, uint64_t boot_hart_id)
 {
     if (tree != NULL) {
         read_harts(tree);
@@ -276,11 +276,11 @@ static bool is_free(uint64_t base, uint64_t size_bytes, uint64_t next_addr)
                         platform.initrd_end - platform.initrd_start);
 }
 
-bool platform_reserve_firmware(struct fdt *tree, uint64_t next_addr)
+bool platform_reserve_firmware(struct dtb *tree, uint64_t next_addr)
 {
     uint64_t here = (uint64_t)(uintptr_t)tree->blob;
     uint64_t gap = FIRMWARE_BASE + FIRMWARE_BYTES;
-    uint64_t wanted_bytes = (uint64_t)tree->total_bytes + FDT_RESERVE_GROWTH_BYTES;
+    uint64_t wanted_bytes = (uint64_t)tree->total_bytes + DTB_RESERVE_GROWTH_BYTES;
 
     if (!is_free(here, wanted_bytes, next_addr)) {
         if (next_addr < gap + wanted_bytes || !is_free(gap, wanted_bytes, next_addr) ||
@@ -289,5 +289,5 @@ bool platform_reserve_firmware(struct fdt *tree, uint64_t next_addr)
         }
         tree->blob = memcpy((void *)gap, tree->blob, tree->total_bytes);
     }
-    return fdt_reserve(tree, FIRMWARE_BASE, FIRMWARE_BYTES);
+    return dtb_reserve(tree, FIRMWARE_BASE, FIRMWARE_BYTES);
 }

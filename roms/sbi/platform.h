@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "roms/common/fdt.h"
+#include "roms/common/dtb.h"
 
 #define RAM_BANKS_MAX 8
 #define PMU_EVENTS_MAX 32
@@ -59,7 +59,7 @@ struct platform {
 extern struct platform platform;
 
 /* Fills `platform` and the hart table; `tree` may be NULL, `boot_hart_id` is the caller's. */
-void platform_init(const struct fdt *tree, uint64_t boot_hart_id);
+void platform_init(const struct dtb *tree, uint64_t boot_hart_id);
 
 /* True when [base, base + size) lies in RAM that belongs to S-mode. */
 bool platform_is_s_mode_ram(uint64_t base, uint64_t size_bytes);
@@ -72,6 +72,6 @@ bool platform_is_firmware(uint64_t base, uint64_t size_bytes);
  * tree stays where it is if there is free RAM behind it, else it moves to the gap between the
  * firmware and next_addr. False: there was room in neither place, or the tree is odd.
  */
-bool platform_reserve_firmware(struct fdt *tree, uint64_t next_addr);
+bool platform_reserve_firmware(struct dtb *tree, uint64_t next_addr);
 
 #endif

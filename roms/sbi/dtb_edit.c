@@ -3,7 +3,7 @@
  * property names are put behind it, then the rest of the structure block moves up and the new
  * nodes go into the gap.
  */
-#include "roms/sbi/fdt_edit.h"
+#include "roms/sbi/dtb_edit.h"
 
 #include "roms/common/mem.h"
 
@@ -20,7 +20,7 @@ struct fragment {
 
 static void put_u32(struct fragment *f, uint32_t value)
 {
-    fdt_put_be32(f->bytes + f->used, value);
+    dtb_put_be32(f->bytes + f->used, value);
     f->used += 4;
 }
 
@@ -28,7 +28,7 @@ static void put_begin(struct fragment *f, const char *name)
 {
     uint32_t name_bytes = (uint32_t)text_length(name) + 1;
 
-    put_u32(f, FDT_BEGIN_NODE);
+    put_u32(f, DTB_BEGIN_NODE);
     memset(f->bytes + f->used, 0, (name_bytes + 3u) & ~3u);
     memcpy(f->bytes + f->used, name, name_bytes);
     f->used += (name_bytes + 3u) & ~3u;
@@ -38,7 +38,7 @@ static void put_prop(struct fragment *f, const char *name, const uint32_t *cells
 {
     uint32_t name_bytes = (uint32_t)text_length(name) + 1;
 
-    put_u32(f, FDT_PROP);
+    put_u32(f, DTB_PROP);
     put_u32(f, 4 * count);
     put_u32(f, f->names_offset + f->names_used);
     memcpy(f->names + f->names_used, name, name_bytes);
@@ -72,24 +72,24 @@ static void put_region(struct fragment *f, uint64_t base, uint64_t size_bytes,
     put_number(cells, &count, size_bytes, size_cells);
     put_prop(f, "reg", cells, count);
     put_prop(f, "no-map", NULL, 0);
-    put_u32(f, FDT_END_NODE);
+    put_u32(f, DTB_END_NODE);
 }
 
 /*
  * Where the fragment goes: behind the properties of /reserved-memory if there is one, else (its
  * cells then 2 and 2) behind those of the root. Offset of the token there; 0 in a damaged tree.
  */
-static uint32_t find_place(const struct fdt *tree, uint32_t *address_cells, uint32_t *size_cells,
+static uint32_t find_place(const struct dtb *tree, uint32_t *address_cells, uint32_t *size_cells,
                            bool *exists)
 {
-    struct fdt_walk at;
+    struct dtb_walk at;
     uint32_t props_offset = 0;
 
     *address_cells = 2;
     *size_cells = 2;
     *exists = false;
-    for (fdt_walk_init(&at, tree); fdt_walk_next(&at);) {
-        const struct fdt_level *level = &at.path[at.depth - 1];
+    for (dtb_walk_init(&at, tree); dtb_walk_next(&at);) {
+        const struct dtb_level *level = &at.path[at.depth - 1];
         if (at.depth == 1) {
             props_offset = level->props_offset;
         } else if (at.depth == 2 && text_equal(level->name, "reserved-memory")) {
@@ -100,7 +100,7 @@ static uint32_t find_place(const struct fdt *tree, uint32_t *address_cells, uint
             break;
         }
     }
-    return props_offset == 0 ? 0 : fdt_props_end(tree, props_offset);
+    return props_offset == 0 ? 0 : dtb_props_end(tree, props_offset);
 }
 
 static void build(struct fragment *f, uint64_t base, uint64_t size_bytes, uint32_t address_cells,
@@ -114,11 +114,11 @@ static void build(struct fragment *f, uint64_t base, uint64_t size_bytes, uint32
     }
     put_region(f, base, size_bytes, address_cells, size_cells);
     if (!exists) {
-        put_u32(f, FDT_END_NODE);
+        put_u32(f, DTB_END_NODE);
     }
 }
 
-static void insert(struct fdt *tree, uint32_t place, const struct fragment *f)
+static void insert(struct dtb *tree, uint32_t place, const struct fragment *f)
 {
     uint8_t *blob = tree->blob;
     uint32_t strings_bytes = tree->strings_end - tree->strings_offset;
@@ -135,13 +135,13 @@ static void insert(struct fdt *tree, uint32_t place, const struct fragment *f)
     if (tree->total_bytes < tree->strings_end) {
         tree->total_bytes = (tree->strings_end + 7u) & ~7u;
     }
-    fdt_put_be32(blob + 4, tree->total_bytes);
-    fdt_put_be32(blob + 12, tree->strings_offset);
-    fdt_put_be32(blob + 32, tree->strings_end - tree->strings_offset);
-    fdt_put_be32(blob + 36, tree->struct_end - tree->struct_offset);
+    dtb_put_be32(blob + 4, tree->total_bytes);
+    dtb_put_be32(blob + 12, tree->strings_offset);
+    dtb_put_be32(blob + 32, tree->strings_end - tree->strings_offset);
+    dtb_put_be32(blob + 36, tree->struct_end - tree->struct_offset);
 }
 
-bool fdt_reserve(struct fdt *tree, uint64_t base, uint64_t size_bytes)
+bool dtb_reserve(struct dtb *tree, uint64_t base, uint64_t size_bytes)
 {
     struct fragment f = {.names_offset = tree->strings_end - tree->strings_offset};
     uint32_t address_cells;
@@ -150,7 +150,7 @@ bool fdt_reserve(struct fdt *tree, uint64_t base, uint64_t size_bytes)
     uint32_t place = find_place(tree, &address_cells, &size_cells, &exists);
 
     if (place == 0 || tree->strings_offset < tree->struct_end ||
-        fdt_be32(tree->blob + 16) > tree->struct_offset ||
+        dtb_be32(tree->blob + 16) > tree->struct_offset ||
         address_cells - 1 > 1 || size_cells - 1 > 1) {
         return false;
     }

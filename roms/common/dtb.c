@@ -1,20 +1,20 @@
-/* Reader of flattened device trees; contract and limits in fdt.h. */
-#include "roms/common/fdt.h"
+/* Reader of flattened device trees; contract and limits in dtb.h. */
+#include "roms/common/dtb.h"
 
 #include "roms/common/mem.h"
 
-#define FDT_MAGIC 0xd00dfeedu
+#define DTB_MAGIC 0xd00dfeedu
 #define HEADER_BYTES 40u
 #define SANE_TOTAL_BYTES (16u << 20)
 
-uint32_t fdt_be32(const void *at)
+uint32_t dtb_be32(const void *at)
 {
     const uint8_t *p = at;
 
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-void fdt_put_be32(void *at, uint32_t value)
+void dtb_put_be32(void *at, uint32_t value)
 {
     uint8_t *p = at;
 
@@ -24,20 +24,20 @@ void fdt_put_be32(void *at, uint32_t value)
     p[3] = (uint8_t)value;
 }
 
-bool fdt_open(struct fdt *tree, void *blob)
+bool dtb_open(struct dtb *tree, void *blob)
 {
     const uint8_t *header = blob;
 
-    if (fdt_be32(header) != FDT_MAGIC) {
+    if (dtb_be32(header) != DTB_MAGIC) {
         return false;
     }
     tree->blob = blob;
-    tree->total_bytes = fdt_be32(header + 4);
-    tree->struct_offset = fdt_be32(header + 8);
-    tree->strings_offset = fdt_be32(header + 12);
-    uint32_t version = fdt_be32(header + 20);
-    uint32_t strings_bytes = fdt_be32(header + 32);
-    uint32_t struct_bytes = fdt_be32(header + 36);
+    tree->total_bytes = dtb_be32(header + 4);
+    tree->struct_offset = dtb_be32(header + 8);
+    tree->strings_offset = dtb_be32(header + 12);
+    uint32_t version = dtb_be32(header + 20);
+    uint32_t strings_bytes = dtb_be32(header + 32);
+    uint32_t struct_bytes = dtb_be32(header + 36);
     uint32_t total = tree->total_bytes;
     if (version < 17 || total < HEADER_BYTES || total > SANE_TOTAL_BYTES ||
         tree->struct_offset > total || struct_bytes > total - tree->struct_offset ||
@@ -50,7 +50,7 @@ bool fdt_open(struct fdt *tree, void *blob)
 }
 
 /* Bytes of the terminated string at `offset` including its end, 0 if it does not end in time. */
-static uint32_t string_bytes(const struct fdt *tree, uint32_t offset, uint32_t end)
+static uint32_t string_bytes(const struct dtb *tree, uint32_t offset, uint32_t end)
 {
     for (uint32_t i = offset; i < end; i++) {
         if (tree->blob[i] == 0) {
@@ -65,36 +65,36 @@ static uint32_t align4(uint32_t offset)
     return (offset + 3u) & ~3u;
 }
 
-static bool token_at(const struct fdt *tree, uint32_t offset, uint32_t *token)
+static bool token_at(const struct dtb *tree, uint32_t offset, uint32_t *token)
 {
     if (offset > tree->struct_end || tree->struct_end - offset < 4) {
         return false;
     }
-    *token = fdt_be32(tree->blob + offset);
+    *token = dtb_be32(tree->blob + offset);
     return true;
 }
 
 /* Offset after the property whose token is at `offset`; 0 when it does not fit. */
-static uint32_t prop_end(const struct fdt *tree, uint32_t offset)
+static uint32_t prop_end(const struct dtb *tree, uint32_t offset)
 {
     if (tree->struct_end - offset < 12) {
         return 0;
     }
-    uint32_t bytes = fdt_be32(tree->blob + offset + 4);
+    uint32_t bytes = dtb_be32(tree->blob + offset + 4);
     if (bytes > tree->struct_end - offset - 12) {
         return 0;
     }
     return align4(offset + 12 + bytes);
 }
 
-static const uint8_t *prop_at_level(const struct fdt *tree, const struct fdt_level *level,
+static const uint8_t *prop_at_level(const struct dtb *tree, const struct dtb_level *level,
                                     const char *name, uint32_t *bytes)
 {
     uint32_t offset = level->props_offset;
     uint32_t token;
 
-    while (token_at(tree, offset, &token) && (token == FDT_PROP || token == FDT_NOP)) {
-        if (token == FDT_NOP) {
+    while (token_at(tree, offset, &token) && (token == DTB_PROP || token == DTB_NOP)) {
+        if (token == DTB_NOP) {
             offset += 4;
             continue;
         }
@@ -102,11 +102,11 @@ static const uint8_t *prop_at_level(const struct fdt *tree, const struct fdt_lev
         if (end == 0) {
             return NULL;
         }
-        uint32_t name_offset = fdt_be32(tree->blob + offset + 8);
+        uint32_t name_offset = dtb_be32(tree->blob + offset + 8);
         if (name_offset < tree->strings_end - tree->strings_offset &&
             string_bytes(tree, tree->strings_offset + name_offset, tree->strings_end) != 0 &&
             text_equal((const char *)tree->blob + tree->strings_offset + name_offset, name)) {
-            *bytes = fdt_be32(tree->blob + offset + 4);
+            *bytes = dtb_be32(tree->blob + offset + 4);
             return tree->blob + offset + 12;
         }
         offset = end;
@@ -114,12 +114,12 @@ static const uint8_t *prop_at_level(const struct fdt *tree, const struct fdt_lev
     return NULL;
 }
 
-uint32_t fdt_props_end(const struct fdt *tree, uint32_t offset)
+uint32_t dtb_props_end(const struct dtb *tree, uint32_t offset)
 {
     uint32_t token;
 
-    while (token_at(tree, offset, &token) && (token == FDT_PROP || token == FDT_NOP)) {
-        offset = token == FDT_NOP ? offset + 4 : prop_end(tree, offset);
+    while (token_at(tree, offset, &token) && (token == DTB_PROP || token == DTB_NOP)) {
+        offset = token == DTB_NOP ? offset + 4 : prop_end(tree, offset);
         if (offset == 0) {
             return 0;
         }
@@ -127,32 +127,32 @@ uint32_t fdt_props_end(const struct fdt *tree, uint32_t offset)
     return offset;
 }
 
-static uint32_t cells_at_level(const struct fdt *tree, const struct fdt_level *level,
+static uint32_t cells_at_level(const struct dtb *tree, const struct dtb_level *level,
                                const char *name, uint32_t otherwise)
 {
     uint32_t bytes;
     const uint8_t *value = prop_at_level(tree, level, name, &bytes);
 
-    return value != NULL && bytes == 4 ? fdt_be32(value) : otherwise;
+    return value != NULL && bytes == 4 ? dtb_be32(value) : otherwise;
 }
 
-void fdt_walk_init(struct fdt_walk *at, const struct fdt *tree)
+void dtb_walk_init(struct dtb_walk *at, const struct dtb *tree)
 {
     at->tree = tree;
     at->next_offset = tree->struct_offset;
     at->depth = 0;
 }
 
-/* Enters the node whose FDT_BEGIN_NODE is at next_offset. */
-static bool enter_node(struct fdt_walk *at)
+/* Enters the node whose DTB_BEGIN_NODE is at next_offset. */
+static bool enter_node(struct dtb_walk *at)
 {
     uint32_t name_offset = at->next_offset + 4;
     uint32_t name_bytes = string_bytes(at->tree, name_offset, at->tree->struct_end);
 
-    if (name_bytes == 0 || at->depth == FDT_DEPTH_MAX) {
+    if (name_bytes == 0 || at->depth == DTB_DEPTH_MAX) {
         return false;
     }
-    struct fdt_level *level = &at->path[at->depth++];
+    struct dtb_level *level = &at->path[at->depth++];
     level->name = (const char *)at->tree->blob + name_offset;
     level->props_offset = align4(name_offset + name_bytes);
     level->address_cells = cells_at_level(at->tree, level, "#address-cells", 2);
@@ -161,28 +161,28 @@ static bool enter_node(struct fdt_walk *at)
     return true;
 }
 
-bool fdt_walk_next(struct fdt_walk *at)
+bool dtb_walk_next(struct dtb_walk *at)
 {
     uint32_t token;
 
     while (token_at(at->tree, at->next_offset, &token)) {
         switch (token) {
-        case FDT_BEGIN_NODE:
+        case DTB_BEGIN_NODE:
             return enter_node(at);
-        case FDT_END_NODE:
+        case DTB_END_NODE:
             if (at->depth == 0) {
                 return false;
             }
             at->depth--;
             at->next_offset += 4;
             break;
-        case FDT_PROP:
+        case DTB_PROP:
             at->next_offset = prop_end(at->tree, at->next_offset);
             if (at->next_offset == 0) {
                 return false;
             }
             break;
-        case FDT_NOP:
+        case DTB_NOP:
             at->next_offset += 4;
             break;
         default:
@@ -192,12 +192,12 @@ bool fdt_walk_next(struct fdt_walk *at)
     return false;
 }
 
-const char *fdt_name(const struct fdt_walk *at, uint32_t levels_up)
+const char *dtb_name(const struct dtb_walk *at, uint32_t levels_up)
 {
     return levels_up < at->depth ? at->path[at->depth - 1 - levels_up].name : "";
 }
 
-const uint8_t *fdt_prop_of(const struct fdt_walk *at, uint32_t levels_up, const char *name,
+const uint8_t *dtb_prop_of(const struct dtb_walk *at, uint32_t levels_up, const char *name,
                            uint32_t *bytes)
 {
     if (levels_up >= at->depth) {
@@ -206,23 +206,23 @@ const uint8_t *fdt_prop_of(const struct fdt_walk *at, uint32_t levels_up, const 
     return prop_at_level(at->tree, &at->path[at->depth - 1 - levels_up], name, bytes);
 }
 
-const uint8_t *fdt_prop(const struct fdt_walk *at, const char *name, uint32_t *bytes)
+const uint8_t *dtb_prop(const struct dtb_walk *at, const char *name, uint32_t *bytes)
 {
-    return fdt_prop_of(at, 0, name, bytes);
+    return dtb_prop_of(at, 0, name, bytes);
 }
 
-uint32_t fdt_prop_u32(const struct fdt_walk *at, const char *name, uint32_t otherwise)
+uint32_t dtb_prop_u32(const struct dtb_walk *at, const char *name, uint32_t otherwise)
 {
     uint32_t bytes;
-    const uint8_t *value = fdt_prop(at, name, &bytes);
+    const uint8_t *value = dtb_prop(at, name, &bytes);
 
-    return value != NULL && bytes >= 4 ? fdt_be32(value) : otherwise;
+    return value != NULL && bytes >= 4 ? dtb_be32(value) : otherwise;
 }
 
-bool fdt_prop_has(const struct fdt_walk *at, const char *name, const char *text)
+bool dtb_prop_has(const struct dtb_walk *at, const char *name, const char *text)
 {
     uint32_t bytes;
-    const uint8_t *value = fdt_prop(at, name, &bytes);
+    const uint8_t *value = dtb_prop(at, name, &bytes);
 
     if (value == NULL || bytes == 0 || value[bytes - 1] != 0) {
         return false;
@@ -235,12 +235,12 @@ bool fdt_prop_has(const struct fdt_walk *at, const char *name, const char *text)
     return false;
 }
 
-bool fdt_enabled(const struct fdt_walk *at)
+bool dtb_enabled(const struct dtb_walk *at)
 {
     uint32_t bytes;
 
-    return fdt_prop(at, "status", &bytes) == NULL || fdt_prop_has(at, "status", "okay") ||
-           fdt_prop_has(at, "status", "ok");
+    return dtb_prop(at, "status", &bytes) == NULL || dtb_prop_has(at, "status", "okay") ||
+           dtb_prop_has(at, "status", "ok");
 }
 
 static uint64_t cells_number(const uint8_t *value, uint32_t cells)
@@ -248,20 +248,20 @@ static uint64_t cells_number(const uint8_t *value, uint32_t cells)
     uint64_t number = 0;
 
     for (uint32_t i = 0; i < cells; i++) {
-        number = number << 32 | fdt_be32(value + 4 * i);
+        number = number << 32 | dtb_be32(value + 4 * i);
     }
     return number;
 }
 
-bool fdt_reg(const struct fdt_walk *at, uint32_t index, uint64_t *address, uint64_t *size_bytes)
+bool dtb_reg(const struct dtb_walk *at, uint32_t index, uint64_t *address, uint64_t *size_bytes)
 {
     uint32_t bytes;
-    const uint8_t *reg = fdt_prop(at, "reg", &bytes);
+    const uint8_t *reg = dtb_prop(at, "reg", &bytes);
 
     if (reg == NULL || at->depth < 2) {
         return false;
     }
-    const struct fdt_level *parent = &at->path[at->depth - 2];
+    const struct dtb_level *parent = &at->path[at->depth - 2];
     if (parent->address_cells > 2 || parent->size_cells > 2) {
         return false;
     }
@@ -277,10 +277,10 @@ bool fdt_reg(const struct fdt_walk *at, uint32_t index, uint64_t *address, uint6
     return true;
 }
 
-bool fdt_prop_number(const struct fdt_walk *at, const char *name, uint64_t *value)
+bool dtb_prop_number(const struct dtb_walk *at, const char *name, uint64_t *value)
 {
     uint32_t bytes;
-    const uint8_t *cells = fdt_prop(at, name, &bytes);
+    const uint8_t *cells = dtb_prop(at, name, &bytes);
 
     if (cells == NULL || (bytes != 4 && bytes != 8)) {
         return false;

@@ -1,20 +1,20 @@
 /* The one change the firmware makes to the device tree. */
-#ifndef ROMS_SBI_FDT_EDIT_H
-#define ROMS_SBI_FDT_EDIT_H
+#ifndef ROMS_SBI_DTB_EDIT_H
+#define ROMS_SBI_DTB_EDIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "roms/common/fdt.h"
+#include "roms/common/dtb.h"
 
 /* No tree grows by more than this when a region is reserved. */
-#define FDT_RESERVE_GROWTH_BYTES 256u
+#define DTB_RESERVE_GROWTH_BYTES 256u
 
 /*
  * Adds a no-map child for [base, base + size) to /reserved-memory, which it makes if need be. The
- * caller guarantees FDT_RESERVE_GROWTH_BYTES of free memory behind the tree. False, with the tree
+ * caller guarantees DTB_RESERVE_GROWTH_BYTES of free memory behind the tree. False, with the tree
  * untouched, when its blocks are not laid out as every known tool does (structure, then strings).
  */
-bool fdt_reserve(struct fdt *tree, uint64_t base, uint64_t size_bytes);
+bool dtb_reserve(struct dtb *tree, uint64_t base, uint64_t size_bytes);
 
 #endif
