@@ -3,7 +3,8 @@
 # long_fuzz_devices.sh does it for a minute under the sanitizers.
 
 set -u
-$CC ${SANITIZE:-} -std=gnu11 -D_GNU_SOURCE -O1 -I. -I"$SRCDIR" -o "$TMP/fuzz" \
+sanitize=$(sed -n "s/^SANITIZE = //p" Makefile) # as the libraries were built
+$CC $sanitize -std=gnu11 -D_GNU_SOURCE -O1 -I. -I"$SRCDIR" -o "$TMP/fuzz" \
     "$SRCDIR/tests/hw/fuzz_devices.c" libmetic-hw.a libmetic-translate.a libmetic-cpu.a \
     libmetic-base.a -lfdt -lm -lutil -pthread || exit 1
 seeds=$(sed 's/#.*//; s/ .*//' "$SRCDIR/tests/hw/fuzz_seeds.txt")

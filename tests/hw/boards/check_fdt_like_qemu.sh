@@ -9,8 +9,8 @@ command -v dtc >/dev/null || { echo "dtc is not installed (device-tree-compiler)
 command -v qemu-system-riscv64 >/dev/null ||
     { echo "qemu-system-riscv64 is not installed"; exit 77; }
 
-# ${CC} ${SANITIZE} as they built the libraries.
-$CC ${SANITIZE:-} -std=gnu11 -D_GNU_SOURCE -I. -I"$SRCDIR" -o "$TMP/dump" \
+sanitize=$(sed -n "s/^SANITIZE = //p" Makefile) # as the libraries were built
+$CC $sanitize -std=gnu11 -D_GNU_SOURCE -I. -I"$SRCDIR" -o "$TMP/dump" \
     "$SRCDIR/tests/hw/boards/dump_fdt.c" libmetic-hw.a libmetic-translate.a libmetic-cpu.a \
     libmetic-base.a -lfdt -lm -lutil -pthread || exit 1
 "$TMP/dump" >"$TMP/ours.dtb" || exit 1
