@@ -1,20 +1,25 @@
 #!/bin/sh
-# configure --install-bench-deps: installs qemu-system-riscv64 from Debian's backports, which
-# `make bench` measures against. The backports suite is in a private apt configuration for this one
-# run; the machine's own sources stay as they are.
+# configure --install-bench-deps: installs QEMU 10 from Debian's backports: the system emulator that
+# `make bench` measures against, and the user-mode one that the differential tests compare with (the
+# one in Debian 12 itself does not know the newer extensions). The backports suite is in a private
+# apt configuration for this one run; the machine's own sources stay as they are.
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-package=qemu-system-riscv
+packages='qemu-system-riscv qemu-user'
 
 die() { printf 'bench packages: %s\n' "$*" >&2; exit 1; }
 
-installed_version() {
-    qemu-system-riscv64 --version 2>/dev/null | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p'
+# version PROGRAM: "10.0.2", or nothing.
+version() { "$1" --version 2>/dev/null | sed -n 's/^qemu.* version \([0-9.]*\).*/\1/Ip'; }
+
+report() {
+    echo "bench packages: QEMU for systems $(version qemu-system-riscv64)," \
+        "for programs $(version qemu-riscv64) $1"
 }
 
-case $(installed_version) in
-10.*) echo "bench packages: qemu-system-riscv64 $(installed_version) is present"; exit 0 ;;
+case $(version qemu-system-riscv64)/$(version qemu-riscv64) in
+10.*/10.*) report "present"; exit 0 ;;
 esac
 command -v apt-get >/dev/null 2>&1 || die "needs Debian's apt"
 if [ "$(id -u)" -ne 0 ]; then
@@ -32,6 +37,8 @@ apt_private_init "$dir" "$codename" "$(dpkg --print-architecture)" /var/lib/dpkg
 sed "s/ $codename main/ $codename-backports main/" "$dir/sources.list" >"$dir/backports"
 cat "$dir/backports" >>"$dir/sources.list"
 apt_private_update || die "cannot read the mirror's lists"
+# Word splitting is meant: this is a list.
+# shellcheck disable=SC2086
 DEBIAN_FRONTEND=noninteractive apt_private -q -y install --no-install-recommends \
-    -t "$codename-backports" "$package" || die "apt could not install $package"
-echo "bench packages: qemu-system-riscv64 $(installed_version) installed"
+    -t "$codename-backports" $packages || die "apt could not install $packages"
+report "installed"

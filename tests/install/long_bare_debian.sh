@@ -23,6 +23,8 @@ debootstrap --variant=minbase bookworm "$root" "$mirror" >"$TMP/debootstrap" 2>&
 inside() {
     unshare -m --propagation private sh -c '
         mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/dev/shm" &&
+            mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts" &&
+            ln -sf pts/ptmx "$1/dev/ptmx" &&
             exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c "$2"' \
         sh "$root" "$1" </dev/null
 }

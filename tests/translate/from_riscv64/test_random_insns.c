@@ -204,7 +204,7 @@ static unsigned run_programs(struct run *run, enum engine_kind kind, unsigned te
 static void run_class(enum riscv_class class, enum engine_kind kind)
 {
     if (!riscv_have_qemu()) {
-        cr_skip_test("no qemu-riscv64 here (Debian package qemu-user)");
+        cr_skip_test("no new enough qemu-riscv64 (configure --install-bench-deps)");
     }
     const char *directory = getenv("TMP");
     char elf[256];
