@@ -54,7 +54,10 @@ static void run_report(const struct run_args *args, const struct metic_result *r
         ui_print_json_string(stdout, result->text);
         fputs("}\n", stdout);
     } else if (result->text[0] != '\0' && (!args->quiet || result->reason != METIC_POWEROFF)) {
-        fprintf(stderr, "metic: %s\n", result->text);
+        /* A guest that did not end itself may have left the cursor in the middle of a line. */
+        bool new_line = result->reason != METIC_POWEROFF && isatty(STDERR_FILENO) &&
+                        args->options.console == METIC_CONSOLE_STDIO;
+        fprintf(stderr, "%smetic: %s\n", new_line ? "\n" : "", result->text);
     }
 }
 

@@ -310,6 +310,26 @@ OPTION_PARSER(script)
     return args_read_script(member, value, error);
 }
 
+/* The stages behind each other, with commas between. */
+static bool value_stages(const char *name, const char *stages, size_t stages_bytes,
+                         struct metic_error *error)
+{
+    static const char *const known[] = {"decode", "ir", "opt", "host"};
+    for (size_t at = 0; at <= stages_bytes;) {
+        size_t length = strcspn(stages + at, ",@");
+        bool found = false;
+        for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+            found |= strlen(known[i]) == length && memcmp(stages + at, known[i], length) == 0;
+        }
+        if (!found) {
+            return error_set(error, NULL, "%s: '%.*s' is none of: decode ir opt host", name,
+                             (int)length, stages + at);
+        }
+        at += length + 1;
+    }
+    return true;
+}
+
 OPTION_PARSER(show)
 {
     UNUSED(member);
@@ -317,6 +337,9 @@ OPTION_PARSER(show)
     if (at == NULL || at == value || at[1] == '\0') {
         return error_set(error, "As in --show decode,ir,opt,host@0x80000000.",
                          "%s: '%s' is not STAGES@ADDRESS", name, value);
+    }
+    if (!value_stages(name, value, (size_t)(at - value), error)) {
+        return false;
     }
     if (args->show_count == RUN_MAX_SHOWS) {
         return error_set(error, NULL, "%s: at most %d of them", name, RUN_MAX_SHOWS);

@@ -218,6 +218,8 @@ Test(args, refusals)
     expect_refused("k --json=1", "takes no value", "");
     expect_refused("k --initrd=", "empty", "");
     expect_refused("k --show ir", "not STAGES@ADDRESS", "");
+    expect_refused("k --show ir,foo@main", "'foo' is none of: decode ir opt host", "");
+    expect_refused("k --show ir,@main", "'' is none of", "");
     expect_refused("k --trace-format qemu", "none of: spike", "");
     expect_refused("k --record a --replay b", "both --record and --replay", "");
 }

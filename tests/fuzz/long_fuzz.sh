@@ -1,0 +1,56 @@
+#!/bin/sh
+# Every fuzzer for FUZZ_S seconds (a minute), built with sanitizers and coverage. What reaches new
+# code lands in fuzz-found/<target> of the build directory; a crash leaves its input there, in
+# "current" (8 bytes of length, then the bytes). FUZZ_SEED repeats a run.
+#
+# A target is tests/fuzz/fuzz_<name>.c; sources() names what it is built with.
+
+set -u
+seconds=${FUZZ_S:-60}
+seed=${FUZZ_SEED:-$(date +%s)}
+compiler=${CC:-cc}
+failed=0
+passed=0
+
+# Files from the top of the tree, which is the current directory.
+sources() {
+    case $1 in
+    loader) echo hw/loader*.c cpu/memory.c cpu/base/*.c ;;
+    decode) echo cpu/*.c cpu/riscv64/*.c cpu/base/*.c ;;
+    esac
+}
+
+# build NAME: the target with everything it is made of.
+build() {
+    flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -pthread -I. -I$SRCDIR -fsanitize=address,undefined \
+        -fno-sanitize-recover=undefined"
+    objects=
+    for source in "tests/fuzz/fuzz_$1.c" $(cd "$SRCDIR" && sources "$1"); do
+        object=$TMP/$1-$(echo "$source" | tr / -).o
+        # Word splitting is meant: these are lists.
+        # shellcheck disable=SC2086
+        $compiler $flags -fsanitize-coverage=trace-pc -c -o "$object" "$SRCDIR/$source" || return 1
+        objects="$objects $object"
+    done
+    # shellcheck disable=SC2086
+    $compiler $flags -c -o "$TMP/fuzz.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
+        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects -lz -lzstd -lfdt -lm
+}
+
+for target in "$SRCDIR"/tests/fuzz/fuzz_*.c; do
+    name=$(basename "$target" .c)
+    name=${name#fuzz_}
+    found=fuzz-found/$name
+    mkdir -p "$found"
+    echo "$name: $seconds s, seed $seed"
+    if build "$name" &&
+        timeout $((seconds + 120)) "$TMP/fuzz_$name" "$seconds" "$seed" \
+            "$SRCDIR/tests/fuzz/corpus/$name" "$found"; then
+        passed=$((passed + 1))
+    else
+        echo "$name: FAILED; its input is in $(pwd)/$found/current, the seed was $seed"
+        failed=$((failed + 1))
+    fi
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
