@@ -98,8 +98,9 @@ static bool add_host_backed(struct memory *memory, const char *name, gpa_t gpa, 
             munmap(region->host, size_bytes);
         }
         region_remove(memory, region);
-        return error_set(error, "give a smaller --ram", "the host has no address space for %s (%llu MiB)",
-                         name, (unsigned long long)(size_bytes >> 20));
+        return error_set(error, "give a smaller --ram",
+                         "the host has no address space for %s (%llu MiB)", name,
+                         (unsigned long long)(size_bytes >> 20));
     }
     return true;
 }
@@ -266,8 +267,8 @@ bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_b
 {
     struct memory_region *region = memory_find(memory, gpa);
     if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
-        log_print(memory->log, LOG_GUEST, "read of %u bytes at 0x%llx, where nothing is", size_bytes,
-                  (unsigned long long)gpa);
+        log_print(memory->log, LOG_GUEST, "read of %u bytes at 0x%llx, where nothing is",
+                  size_bytes, (unsigned long long)gpa);
         return false;
     }
     u64 offset = gpa - region->gpa;

@@ -7,7 +7,8 @@
  *   MEMORY_PAGE_WRITABLE some hart's TLB may hold a write entry for it
  *   MEMORY_PAGE_DIRTY    written since it was last compared with its translations
  *   MEMORY_PAGE_RESERVED a load-reserved outside a simple loop watches this page
- * RISC-V makes code modification explicit (fence.i), so a store into a code page need only mark it. */
+ * RISC-V makes code modification explicit (fence.i), so a store into a code page need only mark
+ * it. */
 #ifndef METIC_CPU_MEMORY_H
 #define METIC_CPU_MEMORY_H
 
@@ -77,8 +78,8 @@ struct memory {
 void memory_init(struct memory *memory, struct log *log);
 void memory_fini(struct memory *memory); /* unmaps RAM and ROM it allocated */
 
-/* Adds a region; false with a reason when it overlaps another, is not page-aligned (RAM, ROM, ROMD),
- * or the host has no address space. RAM is zero and not yet taken from the host. */
+/* Adds a region; false with a reason when it overlaps another, is not page-aligned (RAM, ROM,
+ * ROMD), or the host has no address space. RAM is zero and not yet taken from the host. */
 bool memory_add_ram(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
                     struct metic_error *error);
 bool memory_add_rom(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,

@@ -1,7 +1,7 @@
 /* Placing images: what runs first, what it goes on to, and where each lies.
  *
- * An image that starts in S-mode goes behind an SBI firmware, the built-in one unless the user named
- * another; one that starts in M-mode is entered from the reset vector directly. With firmware
+ * An image that starts in S-mode goes behind an SBI firmware, the built-in one unless the user
+ * named another; one that starts in M-mode is entered from the reset vector directly. With firmware
  * "none" everything starts in M-mode. An image that a named firmware is given starts in S-mode. */
 #include "hw/machine.h"
 

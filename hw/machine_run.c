@@ -3,7 +3,8 @@
  * Real clock: one host thread per hart; the calling thread waits for events. Virtual clock: the
  * calling thread runs the harts in turns. A turn ends for all harts at the same guest time, which
  * is at most TURN_NS away and never after the next timer; a hart's own time within a turn is its
- * instruction count, one instruction per ns. So everything is a function of the instruction counts. */
+ * instruction count, one instruction per ns. So everything is a function of the instruction
+ * counts. */
 #include "hw/machine.h"
 
 #include "cpu/guest.h"

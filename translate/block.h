@@ -94,7 +94,8 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
 
 /* Link numbers for a block's exits; 0 when they ran out. */
 u32 block_link_alloc(struct block_table *table);
-/* Patches the link to `to`; false when it stays as it is (dead block, or proved for another key). */
+/* Patches the link to `to`; false when it stays as it is (dead block, or proved for another
+ * key). */
 bool block_link(struct block_table *table, u32 number, struct block *to);
 
 /* The page is about to be written by a slow store: starts its shadow. */

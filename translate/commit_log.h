@@ -2,7 +2,8 @@
  *
  * While it is on, blocks are one instruction long and every data access takes the soft-MMU's slow
  * path, which reports it here; nothing is compiled into metic or into blocks for it, and it costs
- * nothing when off. Lines of several harts are whole and in the order in which they were written. */
+ * nothing when off. Lines of several harts are whole and in the order in which they were
+ * written. */
 #ifndef METIC_TRANSLATE_COMMIT_LOG_H
 #define METIC_TRANSLATE_COMMIT_LOG_H
 

@@ -28,7 +28,8 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
 void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4]);
 
 /* For --show: the block at vcpu->pc with its guest bytes; engine->ir holds its optimised IR
- * afterwards. `to` not NULL: `print` gets the IR before optimisation. False when the fetch raises. */
+ * afterwards. `to` not NULL: `print` gets the IR before optimisation. False when the fetch
+ * raises. */
 struct pipeline_view {
     struct block *block; /* NULL when the code cannot be cached */
     u8 source[256];

@@ -40,10 +40,14 @@ enum ir_op {
 
 enum ir_type { IR_I32, IR_I64, IR_F32, IR_F64, IR_NONE };
 
-enum ir_cond { IR_EQ, IR_NE, IR_LT_S, IR_LE_S, IR_GT_S, IR_GE_S, IR_LT_U, IR_LE_U, IR_GT_U, IR_GE_U };
+enum ir_cond {
+    IR_EQ, IR_NE, IR_LT_S, IR_LE_S, IR_GT_S, IR_GE_S, IR_LT_U, IR_LE_U, IR_GT_U, IR_GE_U,
+};
 
 /* Rounding of an arithmetic FP instruction: enum fpu_round numbers, or the dynamic mode. */
-enum ir_round { IR_ROUND_RNE, IR_ROUND_RTZ, IR_ROUND_RDN, IR_ROUND_RUP, IR_ROUND_RMM, IR_ROUND_DYN = 7 };
+enum ir_round {
+    IR_ROUND_RNE, IR_ROUND_RTZ, IR_ROUND_RDN, IR_ROUND_RUP, IR_ROUND_RMM, IR_ROUND_DYN = 7,
+};
 
 /* Memory access description in `sub`: log2 of the size in the low two bits. */
 enum ir_mem {

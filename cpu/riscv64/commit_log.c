@@ -4,8 +4,8 @@
  *   core   0: 3 0x0000000080000004 (0x02028593) x11 0x0000000000001020
  *
  * Registers come in the order of Spike's keys, number * 16 + kind (0 x, 1 f, 4 csr); then addresses
- * read, then addresses written with data. Views (sstatus, sie, sip) are logged as the registers that
- * hold them; fcsr as fflags and frm. */
+ * read, then addresses written with data. Views (sstatus, sie, sip) are logged as the registers
+ * that hold them; fcsr as fflags and frm. */
 #include "cpu/riscv64/commit_log.h"
 
 #include "cpu/base/bits.h"

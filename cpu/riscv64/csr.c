@@ -27,7 +27,7 @@
 #define STATE_SIZE(member) sizeof(((struct riscv64_state *)0)->member)
 
 static const struct riscv_csr rows[] = {
-#define CSR(number_, name_, priv_, flags_, member_, read_mask_, write_mask_, reset_, guard_,         \
+#define CSR(number_, name_, priv_, flags_, member_, read_mask_, write_mask_, reset_, guard_,      \
             read_, write_, doc_)                                                                  \
     {.name = #name_, .number = number_, .count = 1, .step = 1, .privilege = RISCV_##priv_,        \
      .flags = RISCV_CSR_##flags_, .size_bytes = STATE_SIZE(member_), .offset = STATE_AT(member_), \

@@ -1,8 +1,8 @@
 /*
  * Random operands through cpu/fpu.h and through the host's floating-point unit, in the four
  * rounding modes <fenv.h> knows: results and flags must agree. A NaN of the host's stands for the
- * canonical one. Where IEEE 754 leaves the host a choice (fma(inf, 0, quiet NaN), conversion of what does not
- * fit), the expectation is put right here, with the reason beside it.
+ * canonical one. Where IEEE 754 leaves the host a choice (fma(inf, 0, quiet NaN), conversion of
+ * what does not fit), the expectation is put right here, with the reason beside it.
  */
 #include <criterion/criterion.h>
 #include <fenv.h>

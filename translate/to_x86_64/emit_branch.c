@@ -34,7 +34,8 @@ static void poll_deadline(struct compile *c, s64 target)
 
 /* --- direct links --- */
 
-/* imm: number of the exit. target: offset from the page that vcpu->pc_page names when we get here. */
+/* imm: number of the exit. target: offset from the page that vcpu->pc_page names when we get
+ * here. */
 static void stub_link(struct compile *c, const struct stub *stub)
 {
     struct host_exit *exit = &c->request->exits[stub->imm];

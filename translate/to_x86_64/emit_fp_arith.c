@@ -81,8 +81,10 @@ static void set_rounding(struct compile *c, const struct rounding *rounding)
 
 void rounding_begin(struct compile *c, const struct rounding *rounding)
 {
-    static const u16 bits[4] = {
-        [IR_ROUND_RNE] = 0, [IR_ROUND_RTZ] = 0x6000, [IR_ROUND_RDN] = 0x2000, [IR_ROUND_RUP] = 0x4000};
+    static const u16 bits[4] = {[IR_ROUND_RNE] = 0,
+                                [IR_ROUND_RTZ] = 0x6000,
+                                [IR_ROUND_RDN] = 0x2000,
+                                [IR_ROUND_RUP] = 0x4000};
     struct asm_buf *a = &c->a;
     if (rounding->kind != ROUND_SWITCH) {
         return;

@@ -394,12 +394,14 @@ void emit_extend(struct compile *c, const struct ir_insn *insn)
 /* --- comparisons --- */
 
 static const u8 cond_codes[] = {
-    [IR_EQ] = ASM_E,   [IR_NE] = ASM_NE,  [IR_LT_S] = ASM_L, [IR_LE_S] = ASM_LE, [IR_GT_S] = ASM_G,
-    [IR_GE_S] = ASM_GE, [IR_LT_U] = ASM_B, [IR_LE_U] = ASM_BE, [IR_GT_U] = ASM_A, [IR_GE_U] = ASM_AE,
+    [IR_EQ] = ASM_E,   [IR_NE] = ASM_NE,   [IR_LT_S] = ASM_L, [IR_LE_S] = ASM_LE,
+    [IR_GT_S] = ASM_G, [IR_GE_S] = ASM_GE, [IR_LT_U] = ASM_B, [IR_LE_U] = ASM_BE,
+    [IR_GT_U] = ASM_A, [IR_GE_U] = ASM_AE,
 };
 static const u8 cond_swapped[] = {
-    [IR_EQ] = ASM_E,   [IR_NE] = ASM_NE,  [IR_LT_S] = ASM_G, [IR_LE_S] = ASM_GE, [IR_GT_S] = ASM_L,
-    [IR_GE_S] = ASM_LE, [IR_LT_U] = ASM_A, [IR_LE_U] = ASM_AE, [IR_GT_U] = ASM_B, [IR_GE_U] = ASM_BE,
+    [IR_EQ] = ASM_E,   [IR_NE] = ASM_NE,   [IR_LT_S] = ASM_G, [IR_LE_S] = ASM_GE,
+    [IR_GT_S] = ASM_L, [IR_GE_S] = ASM_LE, [IR_LT_U] = ASM_A, [IR_LE_U] = ASM_AE,
+    [IR_GT_U] = ASM_B, [IR_GE_U] = ASM_BE,
 };
 
 enum asm_cc emit_cmp(struct compile *c, unsigned type, unsigned cond, ir_ref x, ir_ref y)

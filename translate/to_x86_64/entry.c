@@ -1,9 +1,9 @@
 /* The thunks: code that every block shares, emitted once at the start of the code buffer.
  *
  * host_enter saves what C wants kept, loads the pinned registers, the instruction count and the
- * floating-point environment, and jumps to a block. Every way out ends in THUNK_EXIT, which does the
- * reverse. The slow paths of memory accesses keep every register but their result, so that a block
- * need not know about them. */
+ * floating-point environment, and jumps to a block. Every way out ends in THUNK_EXIT, which does
+ * the reverse. The slow paths of memory accesses keep every register but their result, so that a
+ * block need not know about them. */
 #include "translate/to_x86_64/compile.h"
 
 const u8 x86_pinned_regs[PINNED_MAX] = {RBX, R12, R13, R14, R8, R9, R10, R11};
@@ -71,14 +71,14 @@ static void emit_fp_consts(struct thunks *t)
 /* MXCSR flags are PE UE OE ZE DE IE from bit 5 down; FPU_* are NV DZ OF UF NX from bit 4 down. */
 static unsigned fpu_from_mxcsr(unsigned mxcsr)
 {
-    return (mxcsr >> 5 & 1) | (mxcsr >> 4 & 1) << 1 | (mxcsr >> 3 & 1) << 2 | (mxcsr >> 2 & 1) << 3 |
-           (mxcsr & 1) << 4;
+    return (mxcsr >> 5 & 1) | (mxcsr >> 4 & 1) << 1 | (mxcsr >> 3 & 1) << 2 |
+           (mxcsr >> 2 & 1) << 3 | (mxcsr & 1) << 4;
 }
 
 static unsigned mxcsr_from_fpu(unsigned flags)
 {
-    return (flags & 1) << 5 | (flags >> 1 & 1) << 4 | (flags >> 2 & 1) << 3 | (flags >> 3 & 1) << 2 |
-           (flags >> 4 & 1);
+    return (flags & 1) << 5 | (flags >> 1 & 1) << 4 | (flags >> 2 & 1) << 3 |
+           (flags >> 3 & 1) << 2 | (flags >> 4 & 1);
 }
 
 static void emit_tables(struct thunks *t)

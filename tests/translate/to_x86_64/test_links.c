@@ -206,7 +206,8 @@ Test(links, tlb_hits_make_no_calls)
     ir_begin_insn(rig->ir, 0x100, 4);
     ir_ref address = ir_get(rig->ir, IR_I64, RIG_X(11), 8);
     ir_ref value = ir_load(rig->ir, IR_I64, IR_MEM_64, address);
-    ir_store(rig->ir, IR_MEM_64, ir_op2(rig->ir, IR_ADD, IR_I64, 0, address, ir_i64(rig->ir, 8)), value);
+    ir_store(rig->ir, IR_MEM_64, ir_op2(rig->ir, IR_ADD, IR_I64, 0, address, ir_i64(rig->ir, 8)),
+             value);
     ir_begin_insn(rig->ir, 0x104, 4);
     ir_amo(rig->ir, IR_AMO_MAX_S, IR_I32, address, ir_const(rig->ir, IR_I32, 7));
     ir_jump(rig->ir, 0x200);
@@ -230,7 +231,8 @@ Test(links, small_buffers_are_refused)
         ir_reset(rig->ir, &rig_guest);
         for (unsigned n = 0; n < 50; n++) {
             ir_begin_insn(rig->ir, 4 * n, 4);
-            ir_ref value = ir_load(rig->ir, IR_I64, IR_MEM_64, ir_get(rig->ir, IR_I64, RIG_X(20), 8));
+            ir_ref value =
+                ir_load(rig->ir, IR_I64, IR_MEM_64, ir_get(rig->ir, IR_I64, RIG_X(20), 8));
             ir_set(rig->ir, RIG_X(21), 8, value);
         }
         ir_jump(rig->ir, 400);

@@ -170,7 +170,8 @@ static ir_ref any(struct builder *b, enum ir_type type)
         ref = ir_op1(b->ir, IR_FUNBOX, IR_F32, 0, image);
     } else if (type == IR_I64) {
         ref = below(6) == 0
-                  ? ir_get(b->ir, IR_I64, (u32)offsetof(struct rig_hart, small) + below(8), 1u << below(2))
+                  ? ir_get(b->ir, IR_I64, (u32)offsetof(struct rig_hart, small) + below(8),
+                           1u << below(2))
                   : ir_get(b->ir, IR_I64, RIG_X(1 + below(24)), 8);
     } else {
         ref = ir_op1(b->ir, IR_TRUNC, IR_I32, 0, ir_get(b->ir, IR_I64, RIG_X(1 + below(24)), 8));
@@ -199,7 +200,8 @@ static void build_integer(struct builder *b)
     enum ir_type type = int_type();
     switch (below(8)) {
     case 0:
-        keep(b, IR_I64, ir_op2(b->ir, (enum ir_op)high[below(3)], IR_I64, 0, any(b, IR_I64), any(b, IR_I64)));
+        keep(b, IR_I64,
+             ir_op2(b->ir, (enum ir_op)high[below(3)], IR_I64, 0, any(b, IR_I64), any(b, IR_I64)));
         break;
     case 1:
         keep(b, type, ir_op1(b->ir, (enum ir_op)unary[below(5)], type, 0, any(b, type)));
@@ -246,8 +248,9 @@ static void build_convert(struct builder *b, enum ir_type type)
                             any(b, type == IR_F32 ? IR_F64 : IR_F32), IR_REF_NONE, IR_REF_NONE));
         break;
     case 1:
-        keep(b, other, ir_fp(b->ir, IR_FCVT_FI, other, below(2), below(2) ? IR_ROUND_RTZ : random_round(),
-                             any(b, type), IR_REF_NONE, IR_REF_NONE));
+        keep(b, other,
+             ir_fp(b->ir, IR_FCVT_FI, other, below(2), below(2) ? IR_ROUND_RTZ : random_round(),
+                   any(b, type), IR_REF_NONE, IR_REF_NONE));
         break;
     case 2:
         keep(b, type, ir_fp(b->ir, IR_FCVT_IF, type, below(2), random_round(), any(b, other),
@@ -278,11 +281,13 @@ static void build_float(struct builder *b)
     enum ir_type type = float_type();
     switch (below(8)) {
     case 0:
-        keep(b, type, ir_op2(b->ir, below(2) ? IR_FMIN : IR_FMAX, type, 0, any(b, type), any(b, type)));
+        keep(b, type,
+             ir_op2(b->ir, below(2) ? IR_FMIN : IR_FMAX, type, 0, any(b, type), any(b, type)));
         break;
     case 1:
-        keep(b, type, below(3) == 0 ? ir_op1(b->ir, IR_FNEG, type, 0, any(b, type))
-                                    : ir_op2(b->ir, IR_FSGNJ, type, below(3), any(b, type), any(b, type)));
+        keep(b, type,
+             below(3) == 0 ? ir_op1(b->ir, IR_FNEG, type, 0, any(b, type))
+                           : ir_op2(b->ir, IR_FSGNJ, type, below(3), any(b, type), any(b, type)));
         break;
     case 2:
         keep(b, IR_I64, below(4) == 0
@@ -296,8 +301,9 @@ static void build_float(struct builder *b)
     default: {
         enum ir_op op = (enum ir_op)ops[below(ARRAY_LEN(ops))];
         unsigned args = ir_op_info[op].args;
-        keep(b, type, ir_fp(b->ir, op, type, 0, random_round(), any(b, type),
-                            args > 1 ? any(b, type) : IR_REF_NONE, args > 2 ? any(b, type) : IR_REF_NONE));
+        keep(b, type,
+             ir_fp(b->ir, op, type, 0, random_round(), any(b, type),
+                   args > 1 ? any(b, type) : IR_REF_NONE, args > 2 ? any(b, type) : IR_REF_NONE));
         break;
     }
     }
@@ -315,7 +321,8 @@ static ir_ref random_address(struct builder *b, unsigned size_bytes)
     if (below(2)) {
         return ir_i64(b->ir, base);
     }
-    ir_ref low = ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, below(2) ? 0xff8 : 0x7ff8));
+    ir_ref low =
+        ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, below(2) ? 0xff8 : 0x7ff8));
     return ir_op2(b->ir, IR_ADD, IR_I64, 0, low, ir_i64(b->ir, base & ~(u64)0xfff));
 }
 
