@@ -258,16 +258,55 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
     }
 }
 
+static bool entry_holds(const struct tlb_entry *entry, gva_t page)
+{
+    return (entry->read_tag & ~TLB_TAG_SLOW) == page || (entry->write_tag & ~TLB_TAG_SLOW) == page;
+}
+
+static bool entry_empty(const struct tlb_entry *entry)
+{
+    return entry->read_tag == TLB_TAG_NONE && entry->write_tag == TLB_TAG_NONE;
+}
+
+struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
+{
+    u32 index = tlb_index(page);
+    for (u32 way = 0; way < 2; way++) {
+        struct tlb_entry *entry = &vcpu->tlb[index ^ way * TLB_OTHER_WAY];
+        u64 tag = write ? entry->write_tag : entry->read_tag;
+        if ((tag & ~TLB_TAG_SLOW) == page) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Where a page goes: its own entry if it has one already, an empty one, or its first choice, whose
+ * holder moves to the other way. A page is never in both ways. */
+static struct tlb_entry *entry_claim(struct tlb_space *space, gva_t page)
+{
+    struct tlb_entry *first = &space->entries[tlb_index(page)];
+    struct tlb_entry *other = &space->entries[tlb_index(page) ^ TLB_OTHER_WAY];
+    if (entry_holds(other, page)) {
+        return other;
+    }
+    if (!entry_holds(first, page) && !entry_empty(first)) {
+        *other = *first;
+    }
+    return first;
+}
+
 static void data_flush_page(struct tlb *tlb, struct tlb_space *space, gva_t page)
 {
     if (page >= space->large_first && page <= space->large_last) {
         data_space_drop(tlb, space);
         return;
     }
-    struct tlb_entry *entry = &space->entries[tlb_index(page)];
-    u64 tag_mask = ~TLB_TAG_SLOW;
-    if ((entry->read_tag & tag_mask) == page || (entry->write_tag & tag_mask) == page) {
-        memset(entry, 0xff, sizeof(*entry));
+    for (u32 way = 0; way < 2; way++) {
+        struct tlb_entry *entry = &space->entries[tlb_index(page) ^ way * TLB_OTHER_WAY];
+        if (entry_holds(entry, page)) {
+            memset(entry, 0xff, sizeof(*entry));
+        }
     }
 }
 
@@ -375,7 +414,7 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     if (UNLIKELY(tlb->hostile_entries)) {
         data_space_empty(tlb, space);
     }
-    struct tlb_entry *entry = &space->entries[tlb_index(fill->page)];
+    struct tlb_entry *entry = entry_claim(space, fill->page);
     bool slow = fill->host_page == NULL;
     entry->read_tag = TLB_TAG_NONE;
     entry->write_tag = TLB_TAG_NONE;

@@ -41,12 +41,21 @@ struct tlb_entry {
 
 _Static_assert(sizeof(struct tlb_entry) == 32, "generated code scales the index by 32");
 
-/* Hashed, so that arrays a power of two apart do not meet in one slot. */
+/* Hashed, so that arrays a power of two apart do not meet in one slot. Entries i and
+ * i ^ TLB_OTHER_WAY are a set: either may hold a page that hashes to one of them. Generated code
+ * tries tlb_index first and the other in its slow path, so two pages that meet cost a few cycles,
+ * not a refill each. The ways are far apart so that a run of pages fills the whole table before
+ * its newest pages push each other out. */
+enum { TLB_OTHER_WAY = TLB_ENTRIES / 2 };
+
 static inline u32 tlb_index(gva_t gva)
 {
     u64 page = gva >> PAGE_BITS;
     return (u32)((page ^ (page >> TLB_BITS)) & (TLB_ENTRIES - 1));
 }
+
+/* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL: none. */
+struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write);
 
 struct tlb_space {
     u64 address_space; /* guest-chosen id of the translation root, e.g. satp */

@@ -3,6 +3,7 @@
 #include "hw/machine.h"
 
 #include "cpu/guest.h"
+#include "hw/virtio/virtio_rng.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -211,6 +212,27 @@ static struct board_env board_env_of(struct metic_machine *machine)
     };
 }
 
+/* Disks go into the first virtio slots, an entropy source into the last. */
+static void fill_virtio_slots(struct metic_machine *machine, struct board_options *board)
+{
+    const struct metic_options *options = &machine->options;
+    for (unsigned i = 0; i < options->disk_count; i++) {
+        const struct metic_disk *disk = &options->disks[i];
+        struct virtio_blk_config *config = &machine->disks[i];
+        config->path = disk->path;
+        config->mode = disk->read_only    ? BLK_READ_ONLY
+                       : disk->write_back ? BLK_WRITE_BACK
+                                          : BLK_OVERLAY;
+        snprintf(config->serial, sizeof(config->serial), "disk%u", i);
+        machine->virtio[i] = (struct virtio_mmio_config){ &virtio_blk_type, config };
+    }
+    machine->virtio[BOARD_MAX_VIRTIO - 1].type = &virtio_rng_type;
+    for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
+        board->virtio[i] =
+            (struct board_virtio_slot){ &virtio_mmio_class, &machine->virtio[i] };
+    }
+}
+
 static bool make_board(struct metic_machine *machine, const struct guest *guest,
                        struct metic_error *error)
 {
@@ -234,6 +256,7 @@ static bool make_board(struct metic_machine *machine, const struct guest *guest,
         .isa_extension_count = extensions,
         .mmu_type = guest->mmu_type,
     };
+    fill_virtio_slots(machine, &board);
     struct board_env env = board_env_of(machine);
     machine->board = board_new(class, &env, &board, error);
     return machine->board != NULL;
@@ -253,7 +276,7 @@ static bool make_engine(struct metic_machine *machine, const struct guest *guest
         .code_bytes = options->code_bytes,
         .block_insns = options->block_insns,
         .host_features = options->host_features,
-        .no_links = options->no_links || options->engine == METIC_ENGINE_BOTH,
+        .no_links = options->no_links,
         .one_entry_tlb = options->one_entry_tlb,
         .verify = options->verify_ir,
         .exact_deadlines = options->clock == METIC_CLOCK_VIRTUAL,
@@ -306,6 +329,10 @@ static bool check_options(const struct metic_options *options, struct metic_erro
     if (options->harts < 1 || options->harts > METIC_MAX_HARTS) {
         return error_set(error, "give --cpus 1 to 64", "a machine cannot have %u processors",
                          options->harts);
+    }
+    if (options->disk_count > METIC_MAX_DISKS) {
+        return error_set(error, "leave some out", "a machine cannot have more than %d disks",
+                         METIC_MAX_DISKS);
     }
     bool is_virtual = options->clock == METIC_CLOCK_VIRTUAL;
     if (options->engine == METIC_ENGINE_BOTH && !is_virtual) {

@@ -133,6 +133,9 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     if (engine->options.host_features == 0) {
         engine->options.host_features = HOST_FEATURE_ALL;
     }
+    if (options->kind == ENGINE_BOTH) {
+        engine->options.no_links = true; /* each block comes back to be compared */
+    }
     engine->guest = guest;
     engine->memory = memory;
     engine->perf_map_fd = -1;

@@ -65,17 +65,15 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
 static bool translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
                       struct place *place)
 {
-    struct tlb_entry *entry = &vcpu->tlb[tlb_index(gva)];
-    u64 tag = access == VCPU_WRITE ? entry->write_tag : entry->read_tag;
-    if (tag == (gva & PAGE_MASK)) {
-        place->host = (u8 *)(uintptr_t)(gva + entry->addend);
-        place->gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK);
-        place->watch = 0;
-        return true;
-    }
-    if (tag == (gva & PAGE_MASK) + TLB_TAG_SLOW && entry->addend == 0) {
-        *place = (struct place){ .gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK) };
-        return true; /* a device, found before */
+    const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, access == VCPU_WRITE);
+    if (entry != NULL) {
+        u64 tag = access == VCPU_WRITE ? entry->write_tag : entry->read_tag;
+        bool slow = (tag & TLB_TAG_SLOW) != 0;
+        if (!slow || entry->addend == 0) {
+            *place = (struct place){ .gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK) };
+            place->host = slow ? NULL /* a device */ : (u8 *)(uintptr_t)(gva + entry->addend);
+            return true;
+        }
     }
     struct guest_translation found = { 0 };
     if (!vcpu->guest->translate(vcpu, gva, size_bytes, access, &found)) {

@@ -109,6 +109,9 @@ struct stub {
     u32 back;   /* offset in the block where to go on */
     u32 data;
     u8 reg[4];
+    /* Memory: where the fast path goes on after its compare, and the registers it wants then. */
+    u32 resume;
+    u8 entry, tag, tag_offset;
     s64 target;
     u64 imm;
 };

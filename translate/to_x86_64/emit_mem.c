@@ -7,7 +7,8 @@
  * The fast path of an access at address A:
  *     rorx entry, A, 10; xor entry, A; shr entry, 7; and entry, index mask; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
- *     mov entry, [entry.addend]; access [A + entry] */
+ *     resume: mov entry, [entry.addend]; access [A + entry]
+ * A slow path first tries the other entry of the pair (cpu/tlb.h) and resumes when that fits. */
 #include "translate/to_x86_64/compile.h"
 
 enum { INDEX_SHIFT = PAGE_BITS - 5 }; /* entries are 32 bytes */
@@ -21,9 +22,20 @@ static u32 desc_of(const struct compile *c, unsigned low)
 /* The slow path's stub: data descriptor; reg[0] address, reg[1] kind and whether XMM registers
  * are live, reg[2] result (general or XMM, NO_REG), reg[3] stored value (NO_REG: it is imm). */
 
+/* The other way of the set. */
+static void try_other_way(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    asm_alu_imm(a, ASM_XOR, ASM_64, stub->entry,
+                (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, stub->tag, asm_at(stub->entry, stub->tag_offset));
+    asm_jcc(a, ASM_E, a->exec + stub->resume);
+}
+
 static void stub_mem(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
+    try_other_way(c, stub);
     unsigned value = stub->reg[3];
     unsigned kind = stub->reg[1] >> 1;
     if (kind == MEM_STORE || value != NO_REG) {
@@ -47,24 +59,30 @@ static void stub_mem(struct compile *c, const struct stub *stub)
     stub_return(c, stub);
 }
 
-static struct stub *slow_path(struct compile *c, enum mem_kind kind, unsigned address, u32 field,
+struct access {
+    unsigned address;  /* register that holds the guest's address */
+    unsigned entry;    /* scratch; after the check its host address is address + entry */
+    unsigned tag;      /* scratch */
+    unsigned tag_offset; /* which tag of the entry was compared */
+    u32 slow;          /* jump field of the slow path */
+    u32 resume;        /* offset of what follows it */
+};
+
+static struct stub *slow_path(struct compile *c, enum mem_kind kind, const struct access *m,
                               u32 desc)
 {
-    struct stub *stub = stub_add(c, stub_mem, field);
-    stub->reg[0] = (u8)address;
+    struct stub *stub = stub_add(c, stub_mem, m->slow);
+    stub->entry = (u8)m->entry;
+    stub->tag = (u8)m->tag;
+    stub->tag_offset = (u8)m->tag_offset;
+    stub->resume = m->resume;
+    stub->reg[0] = (u8)m->address;
     stub->reg[1] = (u8)((unsigned)kind << 1 | alloc_xmm_live(c));
     stub->reg[2] = NO_REG;
     stub->reg[3] = NO_REG;
     stub->data = desc;
     return stub;
 }
-
-struct access {
-    unsigned address; /* register that holds the guest's address */
-    unsigned entry;   /* scratch; after the check its host address is address + entry */
-    unsigned tag;     /* scratch */
-    u32 slow;         /* jump field of the slow path */
-};
 
 /* The TLB lookup. With `align`, a misaligned address goes to the slow path too. */
 static void lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write, bool align)
@@ -89,9 +107,11 @@ static void lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
         asm_lea(a, ASM_64, m->tag, asm_at(m->address, (s32)size_bytes - 1));
     }
     asm_alu_imm(a, ASM_AND, ASM_64, m->tag, mask);
-    s32 tag = write ? offsetof(struct tlb_entry, write_tag) : offsetof(struct tlb_entry, read_tag);
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, asm_at(m->entry, tag));
+    m->tag_offset = write ? offsetof(struct tlb_entry, write_tag)
+                          : offsetof(struct tlb_entry, read_tag);
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, asm_at(m->entry, (s32)m->tag_offset));
     m->slow = asm_jcc_forward(a, ASM_NE);
+    m->resume = asm_offset(a);
 }
 
 static void load_addend(struct compile *c, const struct access *m)
@@ -122,7 +142,7 @@ void emit_check(struct compile *c, const struct ir_insn *insn)
     lookup(c, &m, 1u << (insn->sub & IR_MEM_SIZE_MASK), flags & IR_CHECK_WRITE,
            flags & IR_CHECK_ALIGN);
     u32 desc = desc_of(c, (insn->sub & IR_MEM_SIZE_MASK) | desc_flags(flags));
-    slow_path(c, MEM_CHECK, m.address, m.slow, desc)->back = asm_offset(&c->a);
+    slow_path(c, MEM_CHECK, &m, desc)->back = asm_offset(&c->a);
 }
 
 /* --- loads and stores --- */
@@ -175,7 +195,7 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     unsigned dst = load_def(c, insn, &m);
     lookup(c, &m, 1u << size, flags & IR_CHECK_WRITE, flags & IR_CHECK_ALIGN);
     u32 desc = desc_of(c, load_desc(insn) | desc_flags(flags));
-    struct stub *stub = slow_path(c, MEM_LOAD, m.address, m.slow, desc);
+    struct stub *stub = slow_path(c, MEM_LOAD, &m, desc);
     stub->reg[1] = (u8)(MEM_LOAD << 1 | keep_xmm);
     stub->reg[2] = (u8)dst;
     load_addend(c, &m);
@@ -211,7 +231,7 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
     m.tag = alloc_temp(c);
     lookup(c, &m, 1u << size, true, flags & IR_CHECK_ALIGN);
     struct stub *stub =
-        slow_path(c, MEM_STORE, m.address, m.slow, desc_of(c, size | desc_flags(flags)));
+        slow_path(c, MEM_STORE, &m, desc_of(c, size | desc_flags(flags)));
     stub->reg[3] = (u8)reg;
     stub->imm = (u64)(s64)imm;
     load_addend(c, &m);
@@ -314,7 +334,7 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
     m.tag = alloc_temp(c);
     lookup(c, &m, 1u << size, true, true);
     u32 desc = desc_of(c, size | (unsigned)insn->imm << HOST_DESC_AMO_SHIFT);
-    struct stub *stub = slow_path(c, MEM_AMO, m.address, m.slow, desc);
+    struct stub *stub = slow_path(c, MEM_AMO, &m, desc);
     stub->reg[3] = (u8)operand;
     load_addend(c, &m);
     amo_access(c, insn, &m, operand);
@@ -334,7 +354,7 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     m.tag = alloc_temp(c);
     lookup(c, &m, 1u << size, true, true);
     u32 desc = desc_of(c, size | (unsigned)HOST_AMO_CAS << HOST_DESC_AMO_SHIFT);
-    struct stub *stub = slow_path(c, MEM_AMO, m.address, m.slow, desc);
+    struct stub *stub = slow_path(c, MEM_AMO, &m, desc);
     load_addend(c, &m);
     asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
     asm_load(&c->a, ASM_64, m.tag, frame_at(FRAME_VALUE));
