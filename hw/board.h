@@ -56,7 +56,8 @@ struct board_options {
 /* What is started and what it is told. */
 struct board_boot {
     gpa_t entry;           /* where the reset vector jumps; 0: the board's default firmware place */
-    gpa_t kernel_gpa;      /* fw_dynamic: where the firmware goes on; 0: nothing there */
+    gpa_t kernel_gpa;      /* fw_dynamic: where the firmware goes on; 0: in flash if that has
+                            * contents, otherwise nowhere */
     u64 kernel_bytes;      /* of memory the kernel takes from kernel_gpa on, bss included */
     unsigned kernel_mode;  /* fw_dynamic next_mode: 1 S, 3 M */
     gpa_t initrd_gpa;      /* 0: none */

@@ -95,21 +95,19 @@ static void flash_note_write(struct device *device, u64 offset, u64 size_bytes)
     memory_note_write(device->env->memory, region->gpa + offset, size_bytes);
 }
 
-/* Clears the bits that are 0 in `bytes`; false when a bit would have to go from 0 to 1, which the
- * chip cannot do (it still clears the others). */
+/* Clears the bits that are 0 in `bytes`; ones leave a bit as it is, as the chip does (drivers that
+ * program around existing data rely on it). False outside the bank. */
 static bool flash_program(struct device *device, u64 offset, const u8 *bytes, u64 size_bytes)
 {
     struct flash *flash = device->state;
-    bool possible = true;
     if (offset >= flash->size_bytes || size_bytes > flash->size_bytes - offset) {
         return false;
     }
     for (u64 i = 0; i < size_bytes; i++) {
-        possible &= (bytes[i] & ~flash->bytes[offset + i]) == 0;
         flash->bytes[offset + i] &= bytes[i];
     }
     flash_note_write(device, offset, size_bytes);
-    return possible;
+    return true;
 }
 
 static void flash_erase(struct device *device, u64 offset)

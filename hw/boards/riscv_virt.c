@@ -50,6 +50,8 @@ enum {
     VIRT_IRQ_RTC = 11,
     VIRT_UART_CLOCK_HZ = 3686400,
 
+    VIRT_MODE_S = 1, /* fw_dynamic's next_mode */
+
     VIRT_FDT_ALIGN = 2 << 20,
     VIRT_FDT_ROOM = 64 << 10, /* firmware grows the tree in place */
     VIRT_MIN_RAM = 4 << 20,
@@ -400,13 +402,15 @@ static bool virt_write_reset_vector(struct board *board, const struct board_boot
         0x0182b283, /* ld t0, 24(t0) */
         0x00028067, /* jr t0 */
     };
+    /* Without a kernel in RAM the firmware goes on in flash, where UEFI firmware runs in S-mode. */
+    bool in_flash = boot->kernel_gpa == 0 && board->options.flash_paths[0] != NULL;
     const u64 data[] = {
         boot->entry != 0 ? boot->entry : board->class->firmware_gpa, /* +24 */
         board->fdt_gpa,                                              /* +32 */
         0x4942534f, /* +40 fw_dynamic_info: magic "OSBI" */
         2,          /* version */
-        boot->kernel_gpa,
-        boot->kernel_mode,
+        in_flash ? VIRT_FLASH_GPA : boot->kernel_gpa,
+        in_flash ? VIRT_MODE_S : boot->kernel_mode,
         0,          /* options */
         0,          /* boot hart */
     };

@@ -95,7 +95,7 @@ Test(cfi_flash, program_clears_bits_only)
     cr_assert_eq(direct(16), 0x30303030);
     wr(16, 0x00400040);
     wr(16, 0xffffffff);
-    cr_assert_eq(rd(0) & 0x10, 0x10, "ones cannot be programmed");
+    cr_assert_eq(rd(0), 0x00800080, "ones program nothing, and are no error");
     wr(0, 0x00500050);
     cr_assert(is_direct());
     cr_assert_eq(direct(16), 0x30303030);
@@ -144,6 +144,19 @@ Test(cfi_flash, buffered_write)
     cr_assert_eq(direct(0x1004), 0x11110000);
     cr_assert_eq(direct(0x1010), 0x11110003);
     cr_assert_eq(direct(0x1014), 0xffffffff);
+}
+
+Test(cfi_flash, buffered_write_beside_zeros)
+{
+    program(0x2000, 0);
+    wr(0x2004, 0x00e800e8);
+    wr(0x2004, 0);
+    wr(0x2004, 0x11223344);
+    wr(0x2004, 0x00d000d0);
+    cr_assert_eq(rd(0), 0x00800080);
+    wr(0, 0x00ff00ff);
+    cr_assert_eq(direct(0x2000), 0);
+    cr_assert_eq(direct(0x2004), 0x11223344);
 }
 
 Test(cfi_flash, hostile_buffered_writes)
