@@ -11,6 +11,8 @@
 #include "hw/loader.h"
 #include "hw/loop.h"
 #include "hw/metic.h"
+#include "hw/virtio/virtio_blk.h"
+#include "hw/virtio/virtio_mmio.h"
 #include "translate/engine.h"
 #include <pthread.h>
 
@@ -54,6 +56,8 @@ struct metic_machine {
     struct char_backend *console;
     struct char_port *uart;
     struct char_script *script;
+    struct virtio_blk_config disks[METIC_MAX_DISKS];
+    struct virtio_mmio_config virtio[BOARD_MAX_VIRTIO]; /* what is in the board's slots */
     struct board *board;
     struct engine *engine;
     struct hart_timer timers[METIC_MAX_HARTS];

@@ -1,0 +1,17 @@
+/* The virtio block device; see virtio_blk.c. */
+#ifndef METIC_HW_VIRTIO_VIRTIO_BLK_H
+#define METIC_HW_VIRTIO_VIRTIO_BLK_H
+
+#include "hw/block/blk_backend.h"
+#include "hw/virtio/virtio.h"
+
+struct virtio_blk_config {
+    const char *path;     /* of a raw image; only read by init */
+    enum blk_mode mode;
+    unsigned queue_count; /* 1 to VIRTIO_MAX_QUEUES; 0: 1 */
+    char serial[20];      /* what the guest reads as the disk's id, need not end in NUL */
+};
+
+extern const struct virtio_type virtio_blk_type;
+
+#endif
