@@ -23,7 +23,7 @@ flatten() {
         /\{$/ { depth++; path[depth] = path[depth - 1] (depth > 1 ? "/" $1 : ""); next }
         /^\t*\};$/ { depth--; next }
         NF && depth > 0 { sub(/^\t+/, ""); sub(/;$/, ""); print path[depth] "/" $0 }' |
-        grep -v -e '/pci@' -e '/platform-bus@' -e '/sswi@' -e '/virtio_mmio@' -e '/pmu/riscv' \
+        grep -v -e '/pci@' -e '/platform-bus@' -e '/sswi@' -e '/pmu/riscv' \
             -e '/model ' -e 'riscv,isa' -e 'rng-seed' -e 'phandle ' -e 'interrupt-parent ' \
             -e 'interrupts-extended ' -e 'regmap ' -e '/cpu = '
 }
