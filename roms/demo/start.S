@@ -1,27 +1,12 @@
-/*
- * Entry of the demo, in S-mode: a0 = hart id, a1 = device tree. The first 64 bytes are also the
- * header of a RISC-V Linux Image (Documentation/arch/riscv/boot-image-header.rst), so that every
- * loader takes the file for a kernel.
- */
+/* Entry of the demo, in S-mode: a0 = hart id, a1 = device tree. */
+#include "roms/common/linux_image.h"
+
 #define STACK_BYTES 32768
 
     .section .text.entry, "ax"
     .globl  _start
 _start:
-    .option push
-    .option norvc
-    j       1f
-    nop
-    .option pop
-    .quad   0x200000                    /* load offset from the start of RAM */
-    .quad   image_end - _start
-    .quad   0                           /* little-endian */
-    .word   2                           /* header version 0.2 */
-    .word   0
-    .quad   0
-    .ascii  "RISCV\0\0\0"
-    .ascii  "RSC\5"
-    .word   0
+    linux_image_header 1f
 
 1:  csrw    sie, zero
     la      t0, unexpected_trap

@@ -1,20 +1,24 @@
 /* Entries, trap vector and single instructions of the SBI conformance payload. */
+#include "roms/common/linux_image.h"
+
 #define STACK_BYTES 4096
 #define HARTS_MAX 64
 
     .section .text.entry, "ax"
     .globl  _start
 _start:
-    csrw    sie, zero
+    linux_image_header 1f
+
+1:  csrw    sie, zero
     la      t0, trap_vector
     csrw    stvec, t0
     la      t0, bss_start
     la      t1, bss_end
-1:  bgeu    t0, t1, 2f
+2:  bgeu    t0, t1, 3f
     sd      zero, 0(t0)
     addi    t0, t0, 8
-    j       1b
-2:  li      tp, 0
+    j       2b
+3:  li      tp, 0
     la      sp, stacks + STACK_BYTES
     tail    test_main
 
