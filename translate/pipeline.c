@@ -170,15 +170,16 @@ static void set_poll(struct ir *ir, unsigned insns)
 static void check_ir(const struct engine *engine, const struct ir *ir)
 {
     char why[256];
-    if (engine->options.verify && !ir_verify(ir, why, sizeof(why))) {
+    bool well_formed = !engine->options.verify || ir_verify(ir, why, sizeof(why));
+    if (!well_formed) {
         char text[256];
         fprintf(stderr, "metic: ill-formed IR: %s\n", why);
         for (unsigned i = 0; i < ir->count; i++) {
             ir_print_insn(ir, i, text, sizeof(text));
             fprintf(stderr, "  %s\n", text);
         }
-        CHECK(!"IR is well-formed");
     }
+    CHECK(well_formed);
 }
 
 /* Lowers and optimises; cuts the block shorter until it fits the IR array. */
