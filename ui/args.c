@@ -126,6 +126,26 @@ static bool args_thing(struct run_args *args, const char *thing, struct metic_er
     return true;
 }
 
+/* What only makes sense when runs can be repeated chooses the clock, unless the user did. */
+static bool args_choose_clock(struct run_args *args, struct metic_error *error)
+{
+    struct metic_options *options = &args->options;
+    const char *who = options->digest_every != 0               ? "--digest-every"
+                      : options->replay_path != NULL           ? "--replay"
+                      : options->record_path != NULL           ? "--record"
+                      : options->engine == METIC_ENGINE_BOTH   ? "--engine both"
+                                                               : NULL;
+    if (who == NULL || options->clock == METIC_CLOCK_VIRTUAL) {
+        return true;
+    }
+    if (args->clock_given) {
+        return error_set(error, "Leave --clock real out.", "%s needs the virtual clock", who);
+    }
+    options->clock = METIC_CLOCK_VIRTUAL;
+    args->clock_for = who;
+    return true;
+}
+
 /* What only the whole command line shows. */
 static bool args_check(struct run_args *args, struct metic_error *error)
 {
@@ -137,9 +157,8 @@ static bool args_check(struct run_args *args, struct metic_error *error)
         return error_set(error, "Leave one of them out.", "both '%s' and --demo were given",
                          args->thing);
     }
-    if (args->options.digest_every != 0 && args->options.clock != METIC_CLOCK_VIRTUAL) {
-        return error_set(error, "Add --clock virtual.",
-                         "--digest-every needs runs that can be repeated");
+    if (!args_choose_clock(args, error)) {
+        return false;
     }
     if (args->options.record_path != NULL && args->options.replay_path != NULL) {
         return error_set(error, "Leave one of them out.", "both --record and --replay were given");

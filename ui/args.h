@@ -24,6 +24,8 @@ struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
     bool demo, quiet, json, stats, help;
+    bool clock_given;
+    const char *clock_for; /* the option for whose sake the clock is virtual, or NULL */
     struct run_steps steps;
     struct run_show shows[RUN_MAX_SHOWS];
     unsigned show_count;

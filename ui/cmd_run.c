@@ -131,6 +131,9 @@ int cmd_run(int argc, char *const *argv)
         return UI_EXIT_OK;
     }
     args.options.say = args.quiet ? NULL : run_say;
+    if (args.clock_for != NULL && !args.quiet) {
+        fprintf(stderr, "metic: clock: virtual, as %s needs it\n", args.clock_for);
+    }
     /* Threads made from here on leave these signals to ours; a closed pipe is an error, no end. */
     signals_block();
     signal(SIGPIPE, SIG_IGN);

@@ -204,10 +204,10 @@ OPTION_PARSER(engine)
 
 OPTION_PARSER(clock)
 {
-    UNUSED(args);
     int word = value_word(name, value, "real virtual", error);
     if (word >= 0) {
         *(enum metic_clock *)member = word == 0 ? METIC_CLOCK_REAL : METIC_CLOCK_VIRTUAL;
+        args->clock_given = true;
     }
     return word >= 0;
 }

@@ -1,10 +1,11 @@
 /* The fuzzing driver: fuzz_TARGET SECONDS SEED CORPUS FOUND
  *
- * Begins with the target's seeds and the files of directory CORPUS, changes them at random, and
- * keeps what reaches new code, in memory and as files of directory FOUND. The input being run is
- * always in FOUND/current, which is what to look at after a crash; it is replayed with SECONDS 0 and
- * a CORPUS that holds it. Coverage comes from the compiler: __sanitizer_cov_trace_pc is called in
- * every basic block of the target. */
+ * Begins with the target's seeds and the files of the directories CORPUS and FOUND, changes them at
+ * random, and keeps what reaches new code, in memory and as files of FOUND. The input being run is
+ * always in FOUND/current, which is what to look at after a crash. With SECONDS 0 nothing is
+ * changed, and those files of CORPUS that add something are copied to FOUND: that is how a corpus is
+ * made small. Coverage comes from the compiler: __sanitizer_cov_trace_pc is called in every basic
+ * block of the target. */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,23 +129,46 @@ static void fuzz_add_seed(const u8 *bytes, size_t size_bytes)
     fuzz_run(bytes, size_bytes < FUZZ_MAX_BYTES ? size_bytes : FUZZ_MAX_BYTES, false);
 }
 
-static void fuzz_read_corpus(const char *directory)
+struct fuzz_file {
+    char path[1024];
+    off_t size_bytes;
+};
+
+static int fuzz_compare_files(const void *a, const void *b)
+{
+    off_t x = ((const struct fuzz_file *)a)->size_bytes;
+    off_t y = ((const struct fuzz_file *)b)->size_bytes;
+    return (x > y) - (x < y);
+}
+
+/* Runs a directory's files, smallest first. `write`: as for fuzz_run. */
+static void fuzz_read_corpus(const char *directory, bool write)
 {
     static u8 bytes[FUZZ_MAX_BYTES];
     DIR *dir = opendir(directory);
     if (dir == NULL) {
         return; /* none yet */
     }
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        char path[1024];
-        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        FILE *file = entry->d_name[0] != '.' ? fopen(path, "re") : NULL;
-        if (file != NULL) {
-            fuzz_run(bytes, fread(bytes, 1, sizeof(bytes), file), false);
-            fclose(file);
+    struct fuzz_file *files = calloc(FUZZ_MAX_INPUTS, sizeof(*files));
+    unsigned count = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < FUZZ_MAX_INPUTS;) {
+        struct stat stat_now;
+        snprintf(files[count].path, sizeof(files[count].path), "%s/%s", directory, entry->d_name);
+        if (strcmp(entry->d_name, "current") != 0 && stat(files[count].path, &stat_now) == 0 &&
+            S_ISREG(stat_now.st_mode)) {
+            files[count++].size_bytes = stat_now.st_size;
         }
     }
     closedir(dir);
+    qsort(files, count, sizeof(*files), fuzz_compare_files);
+    for (unsigned i = 0; i < count; i++) {
+        FILE *file = fopen(files[i].path, "re");
+        if (file != NULL) {
+            fuzz_run(bytes, fread(bytes, 1, sizeof(bytes), file), write);
+            fclose(file);
+        }
+    }
+    free(files);
 }
 
 static void fuzz_store(u8 *at, u64 value, unsigned size_bytes, bool big)
@@ -245,7 +270,8 @@ int main(int argc, char **argv)
     fuzz.found_directory = argv[4];
     fuzz_map_current();
     fuzz_seeds(fuzz_add_seed);
-    fuzz_read_corpus(argv[3]);
+    fuzz_read_corpus(argv[3], end <= time(NULL));
+    fuzz_read_corpus(argv[4], false);
     if (fuzz.input_count == 0) {
         fprintf(stderr, "no input reached any code: was the target built with coverage?\n");
         return 2;

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Every fuzzer for FUZZ_S seconds (a minute), built with sanitizers and coverage. What reaches new
-# code lands in fuzz-found/<target> of the build directory; a crash leaves its input there, in
-# "current" (8 bytes of length, then the bytes). FUZZ_SEED repeats a run.
+# code lands in fuzz-found/<target> of the build directory, where the next run goes on from; a crash
+# leaves its input there, in "current" (8 bytes of length, then the bytes). FUZZ_SEED repeats a run,
+# FUZZ_ONLY=text chooses targets.
 #
-# A target is tests/fuzz/fuzz_<name>.c; sources() names what it is built with.
+# A target is tests/fuzz/fuzz_<name>.c; sources() names what it looks into.
 
 set -u
 seconds=${FUZZ_S:-60}
@@ -12,15 +13,18 @@ compiler=${CC:-cc}
 failed=0
 passed=0
 
-# Files from the top of the tree, which is the current directory.
+# The files to instrument, from the top of the tree, which is the current directory; all else comes
+# from the libraries that are built.
 sources() {
     case $1 in
-    loader) echo hw/loader*.c cpu/memory.c cpu/base/*.c ;;
-    decode) echo cpu/*.c cpu/riscv64/*.c cpu/base/*.c ;;
+    loader) echo hw/loader*.c cpu/memory.c ;;
+    decode) echo cpu/insn.c cpu/riscv64/decode.c cpu/riscv64/disasm.c ;;
+    fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
+    virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;
     esac
 }
 
-# build NAME: the target with everything it is made of.
+# build NAME: the target, what it looks into, the driver.
 build() {
     flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -pthread -I. -I$SRCDIR -fsanitize=address,undefined \
         -fno-sanitize-recover=undefined"
@@ -34,12 +38,17 @@ build() {
     done
     # shellcheck disable=SC2086
     $compiler $flags -c -o "$TMP/fuzz.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
-        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects -lz -lzstd -lfdt -lm
+        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects libmetic-hw.a \
+            libmetic-translate.a libmetic-cpu.a libmetic-base.a -lz -lzstd -lfdt -lffi -lcapstone -lm
 }
 
 for target in "$SRCDIR"/tests/fuzz/fuzz_*.c; do
     name=$(basename "$target" .c)
     name=${name#fuzz_}
+    case $name in
+    *"${FUZZ_ONLY:-}"*) ;;
+    *) continue ;;
+    esac
     found=fuzz-found/$name
     mkdir -p "$found"
     echo "$name: $seconds s, seed $seed"

@@ -214,7 +214,7 @@ Test(args, refusals)
     expect_refused("k --limit-time 0", "not a time", "");
     expect_refused("k --limit-time 9999999999999999h", "not a time", "");
     expect_refused("k --limit-insns 2X", "not a count", "");
-    expect_refused("k --digest-every 1M", "repeated", "--clock virtual");
+    expect_refused("k --clock real --digest-every 1M", "--digest-every needs the virtual", "");
     expect_refused("k --json=1", "takes no value", "");
     expect_refused("k --initrd=", "empty", "");
     expect_refused("k --show ir", "not STAGES@ADDRESS", "");
@@ -222,6 +222,26 @@ Test(args, refusals)
     expect_refused("k --show ir,@main", "'' is none of", "");
     expect_refused("k --trace-format qemu", "none of: spike", "");
     expect_refused("k --record a --replay b", "both --record and --replay", "");
+}
+
+Test(args, what_needs_repeatable_runs_chooses_the_clock)
+{
+    static const char *const lines[] = {"k --engine both", "k --record f", "k --replay f",
+                                        "k --digest-every 1M"};
+    struct run_args args;
+    struct metic_error error;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        cr_assert(parse(&args, lines[i], &error), "%s", lines[i]);
+        cr_expect_eq(args.options.clock, METIC_CLOCK_VIRTUAL, "%s", lines[i]);
+        cr_expect_not_null(args.clock_for);
+        args_free(&args);
+    }
+    cr_assert(parse(&args, "k --engine both --clock virtual", &error));
+    cr_expect_null(args.clock_for, "nothing to say about what the user chose");
+    args_free(&args);
+    cr_assert(parse(&args, "k", &error));
+    cr_expect_eq(args.options.clock, METIC_CLOCK_REAL);
+    args_free(&args);
 }
 
 Test(args, more_steps_than_room)
