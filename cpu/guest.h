@@ -81,6 +81,7 @@ struct guest {
     const char *isa;                   /* "rv64imafdc_zicsr_..." */
     const char *const *isa_extensions; /* NULL-terminated */
     const char *mmu_type;              /* "riscv,sv57" */
+    u32 pmu_counters;                  /* bit mask of programmable counters, for the pmu node */
     u64 boot_pc;                       /* where harts start after reset */
 
     void (*init)(struct vcpu *vcpu);  /* once, after allocation */

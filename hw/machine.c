@@ -83,9 +83,12 @@ static bool on_escape(void *opaque, u8 key)
     case 'x':
         machine_event(machine, MACHINE_EVENT_STOP);
         return true;
+    case 'b':
+        char_port_send_break(machine->uart);
+        return true;
     case 'h':
         fprintf(stderr, "\r\nCtrl-A X  end the machine\r\nCtrl-A H  this help\r\n"
-                        "Ctrl-A A  send Ctrl-A\r\n");
+                        "Ctrl-A B  send a break\r\nCtrl-A A  send Ctrl-A\r\n");
         return true;
     default:
         return false;
@@ -255,6 +258,7 @@ static bool make_board(struct metic_machine *machine, const struct guest *guest,
         .isa_extensions = guest->isa_extensions,
         .isa_extension_count = extensions,
         .mmu_type = guest->mmu_type,
+        .pmu_counters = guest->pmu_counters,
     };
     fill_virtio_slots(machine, &board);
     struct board_env env = board_env_of(machine);

@@ -167,5 +167,6 @@ const struct guest riscv64_guest = {
     .isa = riscv64_isa_string,
     .isa_extensions = riscv64_isa_extensions,
     .mmu_type = "riscv,sv57",
+    .pmu_counters = 0xfffffff8, /* hpmcounter3 to 31 */
     .boot_pc = RESET_PC,
 };
