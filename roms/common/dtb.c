@@ -7,13 +7,6 @@
 #define HEADER_BYTES 40u
 #define SANE_TOTAL_BYTES (16u << 20)
 
-uint32_t dtb_be32(const void *at)
-{
-    const uint8_t *p = at;
-
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 void dtb_put_be32(void *at, uint32_t value)
 {
     uint8_t *p = at;
@@ -87,6 +80,20 @@ static uint32_t prop_end(const struct dtb *tree, uint32_t offset)
     return align4(offset + 12 + bytes);
 }
 
+/* Whether the string at name_offset of the strings block is `name`. */
+static bool string_is(const struct dtb *tree, uint32_t name_offset, const char *name)
+{
+    const uint8_t *strings = tree->blob + tree->strings_offset;
+    uint32_t end = tree->strings_end - tree->strings_offset;
+
+    for (uint32_t i = name_offset; i < end && strings[i] == (uint8_t)*name; i++, name++) {
+        if (*name == '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const uint8_t *prop_at_level(const struct dtb *tree, const struct dtb_level *level,
                                     const char *name, uint32_t *bytes)
 {
@@ -103,9 +110,7 @@ static const uint8_t *prop_at_level(const struct dtb *tree, const struct dtb_lev
             return NULL;
         }
         uint32_t name_offset = dtb_be32(tree->blob + offset + 8);
-        if (name_offset < tree->strings_end - tree->strings_offset &&
-            string_bytes(tree, tree->strings_offset + name_offset, tree->strings_end) != 0 &&
-            text_equal((const char *)tree->blob + tree->strings_offset + name_offset, name)) {
+        if (string_is(tree, name_offset, name)) {
             *bytes = dtb_be32(tree->blob + offset + 4);
             return tree->blob + offset + 12;
         }

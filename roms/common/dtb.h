@@ -55,7 +55,13 @@ struct dtb_walk {
 };
 
 /* Big-endian 32 bits at a byte address of any alignment. */
-uint32_t dtb_be32(const void *at);
+static inline uint32_t dtb_be32(const void *at)
+{
+    const uint8_t *p = at;
+
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 void dtb_put_be32(void *at, uint32_t value);
 
 /* Checks the header at `blob` (which must be readable) and fills `tree`. */
