@@ -1,0 +1,209 @@
+#include "hw/block/blk_backend.h"
+
+#include "cpu/base/bits.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char path[64];
+
+static void setup(void)
+{
+    snprintf(path, sizeof(path), "/tmp/metic-disk-XXXXXX");
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0);
+    close(fd);
+}
+
+static void teardown(void)
+{
+    unlink(path);
+}
+
+TestSuite(blk_backend, .init = setup, .fini = teardown);
+
+static void put_file(const void *bytes, size_t size_bytes)
+{
+    FILE *file = fopen(path, "wb");
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(bytes, 1, size_bytes, file), size_bytes);
+    fclose(file);
+}
+
+/* Opening must fail with a reason that names the file, and something to do. */
+static void expect_refused(const char *what, enum blk_mode mode, const char *reason)
+{
+    struct metic_error error = {0};
+    struct blk_backend *backend = blk_backend_open(what, mode, &error);
+    cr_assert_null(backend);
+    cr_assert_not_null(strstr(error.what, what), "%s", error.what);
+    cr_assert_not_null(strstr(error.what, reason), "%s", error.what);
+    cr_assert_neq(error.next[0], '\0', "%s", error.what);
+}
+
+static struct blk_backend *open_disk(enum blk_mode mode)
+{
+    struct metic_error error = {0};
+    struct blk_backend *backend = blk_backend_open(path, mode, &error);
+    cr_assert_not_null(backend, "%s", error.what);
+    return backend;
+}
+
+static int read_at(struct blk_backend *backend, u64 offset, void *bytes, size_t size_bytes)
+{
+    struct iovec one = {bytes, size_bytes};
+    return blk_backend_read(backend, offset, &one, 1);
+}
+
+static int write_at(struct blk_backend *backend, u64 offset, const void *bytes, size_t size_bytes)
+{
+    struct iovec one = {(void *)(uintptr_t)bytes, size_bytes};
+    return blk_backend_write(backend, offset, &one, 1);
+}
+
+Test(blk_backend, refusals_say_what_to_do)
+{
+    expect_refused(path, BLK_OVERLAY, "empty");
+    expect_refused("/tmp", BLK_OVERLAY, "neither a file nor a block device");
+    expect_refused("/dev/null", BLK_OVERLAY, "neither a file nor a block device");
+    expect_refused("/tmp/metic-there-is-no-such-disk", BLK_OVERLAY, "No such file");
+    put_file("QFI\xfb....", 8);
+    expect_refused(path, BLK_OVERLAY, "qcow2");
+    put_file("\x1f\x8b\x08....", 7);
+    expect_refused(path, BLK_WRITE_BACK, "gzip");
+    put_file("\x7f"
+             "ELF....",
+             8);
+    expect_refused(path, BLK_READ_ONLY, "program");
+}
+
+Test(blk_backend, locks)
+{
+    put_file("0123456789", 10);
+    struct blk_backend *first = open_disk(BLK_OVERLAY);
+    struct blk_backend *second = open_disk(BLK_READ_ONLY);
+    expect_refused(path, BLK_WRITE_BACK, "in use");
+    blk_backend_close(first);
+    blk_backend_close(second);
+    first = open_disk(BLK_WRITE_BACK);
+    expect_refused(path, BLK_OVERLAY, "written to");
+    expect_refused(path, BLK_WRITE_BACK, "in use");
+    blk_backend_close(first);
+    blk_backend_close(open_disk(BLK_WRITE_BACK));
+}
+
+Test(blk_backend, a_file_that_may_not_be_written)
+{
+    put_file("0123456789", 10);
+    cr_assert_eq(chmod(path, 0444), 0);
+    if (geteuid() != 0) {
+        expect_refused(path, BLK_WRITE_BACK, "Permission denied");
+    }
+    struct blk_backend *backend = open_disk(BLK_OVERLAY);
+    cr_assert_eq(write_at(backend, 0, "x", 1), 0);
+    blk_backend_close(backend);
+}
+
+/* The overlay and a plain array get the same random reads, writes and zeroings. */
+Test(blk_backend, overlay_is_like_an_array)
+{
+    enum { SIZE = 300 * 512, ROUNDS = 5000 };
+    static u8 model[SIZE], got[SIZE];
+    u64 random = 12345;
+    for (unsigned i = 0; i < SIZE; i++) {
+        model[i] = (u8)(i * 7 + i / 512);
+    }
+    put_file(model, SIZE);
+    struct blk_backend *backend = open_disk(BLK_OVERLAY);
+    cr_assert_eq(blk_backend_size_bytes(backend), SIZE);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        u64 offset = (random >> 33) % SIZE;
+        size_t size_bytes = (size_t)((random >> 20) % 9000);
+        size_bytes = size_bytes < SIZE - offset ? size_bytes : (size_t)(SIZE - offset);
+        switch (random >> 62) {
+        case 0:
+            memset(model + offset, (int)i, size_bytes);
+            cr_assert_eq(write_at(backend, offset, model + offset, size_bytes), 0);
+            break;
+        case 1:
+            memset(model + offset, 0, size_bytes);
+            cr_assert_eq(blk_backend_write_zeroes(backend, offset, size_bytes, (random & 1) != 0),
+                         0);
+            break;
+        default:
+            cr_assert_eq(read_at(backend, offset, got, size_bytes), 0);
+            cr_assert_eq(memcmp(got, model + offset, size_bytes), 0, "round %u", i);
+            break;
+        }
+    }
+    cr_assert(blk_backend_overlay_bytes(backend) <= SIZE + 4096);
+    blk_backend_close(backend);
+}
+
+Test(blk_backend, vectors_are_filled_in_order)
+{
+    u8 file[20000], a[100], b[8192], c[1];
+    for (unsigned i = 0; i < sizeof(file); i++) {
+        file[i] = (u8)(i * 31 + i / 256);
+    }
+    put_file(file, sizeof(file));
+    struct blk_backend *backend = open_disk(BLK_OVERLAY);
+    cr_assert_eq(write_at(backend, 4096, file + 4096, 4096), 0, "part of it from the overlay");
+    struct iovec vector[] = {{a, sizeof(a)}, {b, sizeof(b)}, {c, sizeof(c)}};
+    cr_assert_eq(blk_backend_read(backend, 3000, vector, 3), 0);
+    cr_assert_eq(memcmp(a, file + 3000, 100), 0);
+    cr_assert_eq(memcmp(b, file + 3100, 8192), 0);
+    cr_assert_eq(c[0], file[3100 + 8192]);
+    blk_backend_close(backend);
+}
+
+Test(blk_backend, a_large_sparse_disk_costs_nothing)
+{
+    cr_assert_eq(truncate(path, (off_t)1 << 40), 0);
+    struct blk_backend *backend = open_disk(BLK_OVERLAY);
+    u64 end = blk_backend_size_bytes(backend);
+    u8 got[4] = {1, 1, 1, 1};
+    cr_assert_eq(end, (u64)1 << 40);
+    cr_assert_eq(write_at(backend, end - 4, "last", 4), 0);
+    cr_assert_eq(blk_backend_overlay_bytes(backend), 4096);
+    cr_assert_eq(read_at(backend, end - 4, got, 4), 0);
+    cr_assert_arr_eq(got, "last", 4);
+    cr_assert_eq(read_at(backend, end / 2, got, 4), 0);
+    cr_assert_arr_eq(got, "\0\0\0\0", 4);
+    blk_backend_close(backend);
+}
+
+Test(blk_backend, saved_overlay_comes_back)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    u8 got[4];
+    put_file("0123456789abcdef", 16);
+    struct blk_backend *first = open_disk(BLK_OVERLAY);
+    struct blk_backend *second = open_disk(BLK_OVERLAY);
+    cr_assert_eq(write_at(first, 2, "XY", 2), 0);
+    cr_assert_eq(write_at(second, 8, "ZZ", 2), 0, "what was there before goes");
+    state_writer_init(&writer);
+    blk_backend_save(first, &writer);
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(blk_backend_load(second, &reader, NULL));
+    cr_assert_eq(read_at(second, 1, got, 4), 0);
+    cr_assert_arr_eq(got, "1XY4", 4);
+    cr_assert_eq(read_at(second, 7, got, 4), 0);
+    cr_assert_arr_eq(got, "789a", 4);
+    for (size_t cut = 0; cut < writer.size_bytes; cut += 7) {
+        state_reader_init(&reader, writer.bytes, cut);
+        cr_assert(!blk_backend_load(second, &reader, NULL));
+    }
+    st_le64(writer.bytes + 8, 77); /* a cluster beyond the disk */
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(!blk_backend_load(second, &reader, NULL));
+    state_writer_fini(&writer);
+    blk_backend_close(first);
+    blk_backend_close(second);
+}
