@@ -1,7 +1,7 @@
 /* The fuzzing driver: fuzz_TARGET SECONDS SEED CORPUS FOUND
  *
- * Begins with the target's seeds and the files of the directories CORPUS and FOUND, changes them at
- * random, and keeps what reaches new code, in memory and as files of FOUND. The input being run is
+ * Begins with the target's seeds and the files of the directories CORPUS and FOUND, changes them
+ * at random, and keeps what reaches new code, in memory and as files of FOUND. The input being run is
  * always in FOUND/current, which is what to look at after a crash. With SECONDS 0 nothing is
  * changed, and those files of CORPUS that add something are copied to FOUND: that is how a corpus is
  * made small. Coverage comes from the compiler: __sanitizer_cov_trace_pc is called in every basic
@@ -102,7 +102,7 @@ static void fuzz_keep_file(const u8 *bytes, size_t size_bytes)
     }
 }
 
-/* Runs an input and keeps it when it reached something new. `write` false: it has a file already. */
+/* Runs an input and keeps it when it reached something new; `write`: as a file too. */
 static void fuzz_run(const u8 *bytes, size_t size_bytes, bool write)
 {
     u8 *exact = malloc(size_bytes != 0 ? size_bytes : 1);

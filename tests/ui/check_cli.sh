@@ -77,6 +77,8 @@ fi
 run 0 help --completion
 if command -v bash >/dev/null 2>&1; then
     cp out completion
+    # Bash expands it, not we.
+    # shellcheck disable=SC2016
     complete_it='source ./completion; COMP_WORDS=(metic run --eng); COMP_CWORD=2; _metic
         echo "${COMPREPLY[@]}"; COMP_WORDS=(metic run --engine ""); COMP_CWORD=3; _metic
         echo "${COMPREPLY[@]}"'
@@ -132,6 +134,8 @@ prints '"exit_status":125'
 json
 
 # A kernel of our own making: the header of an Image, a jump to itself, 4 MiB to be put to zero.
+# The format is made of escapes on purpose.
+# shellcheck disable=SC2059
 octets() { printf "$(printf '\\%03o' "$@")"; }
 {
     octets 111 0 0 4 0 0 0 0                           # j .+0x40
@@ -146,14 +150,14 @@ prints "in S-mode, behind SBI firmware"
 run 125 run kernel --ram 4M
 says "RAM"
 says "--ram 64M"
-head -c 64 kernel >cut
-run 125 run cut
+head -c 64 kernel >kernel.cut
+run 125 run kernel.cut
 says "truncated kernel"
 gzip -c kernel >kernel.gz
 run 0 inspect kernel.gz
 prints "gzip-compressed"
-head -c 40 kernel.gz >cut.gz
-run 125 run cut.gz
+head -c 40 kernel.gz >kernel.gz.cut
+run 125 run kernel.gz.cut
 says "is truncated: its gzip data"
 
 # --- runs -------------------------------------------------------------------------------------
