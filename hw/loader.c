@@ -14,6 +14,10 @@ void loader_describe(struct image *image, const char *format, ...)
     va_start(args, format);
     vsnprintf(image->description, sizeof(image->description), format, args);
     va_end(args);
+    /* Some of it comes from the file, and all of it goes to a terminal. */
+    for (char *c = image->description; *c != '\0'; c++) {
+        *c = *c >= ' ' && *c < 0x7f ? *c : '?';
+    }
 }
 
 bool loader_refuse(struct image *image, const char *name, enum image_kind kind,

@@ -256,9 +256,14 @@ static void elf_relocate_vmlinux(const struct elf *elf, struct image *image)
     image->base_offset = LOADER_KERNEL_OFFSET;
 }
 
-static bool elf_is_sane_gpa(gpa_t gpa)
+static bool elf_has_sane_gpas(const struct image *image)
 {
-    return gpa >= LOADER_RAM_GPA && gpa < BIT(56);
+    bool sane = true;
+    for (unsigned i = 0; i < image->segment_count; i++) {
+        gpa_t gpa = image->segments[i].gpa;
+        sane &= gpa >= LOADER_RAM_GPA && gpa < BIT(56);
+    }
+    return sane;
 }
 
 /* How and where the program starts; false when refused. */
@@ -266,7 +271,7 @@ static bool elf_choose_start(const struct elf *elf, struct image *image, const c
 {
     gpa_t lowest = elf_lowest_gpa(image);
     bool upper_half = elf->entry_gva >> 63 != 0;
-    if (upper_half && !elf_is_sane_gpa(lowest)) {
+    if (upper_half && !elf_has_sane_gpas(image)) {
         elf_relocate_vmlinux(elf, image);
     } else if ((elf->interp || elf->abi_tag) && lowest < LOADER_RAM_GPA) {
         return !loader_refuse(image, name, IMAGE_ELF, "ELF, a RISC-V program for Linux",

@@ -114,6 +114,8 @@ Test(loader, device_tree)
     for (u64 length = 4; length < 4096; length += 41) {
         expect_kind(length, IMAGE_DAMAGED, "truncated");
     }
+    cr_assert_eq(fdt_setprop_string(bytes, 0, "model", "\033[2Jevil\n"), 0);
+    expect_kind(4096, IMAGE_DTB, "\"?[2Jevil?\"");
     cr_assert_geq(fdt_add_subnode(bytes, 0, "images"), 0);
     expect_kind(4096, IMAGE_DTB, "FIT");
     st_be32(bytes + 8, 0x7fffffff); /* off_dt_struct */

@@ -74,6 +74,23 @@ Test(loader_elf, vmlinux_goes_where_it_is_put)
     image_free(image);
 }
 
+Test(loader_elf, vmlinux_with_some_good_addresses)
+{
+    build_elf(elf, 0xffffffff80000000, 0x80200000);
+    struct image *image = build_open(elf, BUILD_ELF_BYTES);
+    cr_expect_not(image->relocatable, "physical addresses that make sense are kept");
+    cr_expect_eq(image->mode, IMAGE_MODE_SUPERVISOR);
+    cr_expect_eq(image->entry, 0x80200000);
+    image_free(image);
+    st_le16(elf + 56, 2);
+    build_phdr(elf + 64 + 56, 1, BUILD_CODE_OFFSET, 0xffffffff80400000, 0xffffffff80400000, 16, 16);
+    image = build_open(elf, BUILD_ELF_BYTES);
+    cr_expect(image->relocatable, "one that does not is enough to forget them");
+    cr_assert_eq(image->segment_count, 2);
+    cr_expect_eq(image->segments[1].gpa, 0x400000);
+    image_free(image);
+}
+
 Test(loader_elf, position_independent_firmware)
 {
     build_elf(elf, 0, 0);
