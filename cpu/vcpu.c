@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,15 @@ void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level)
         }
     } else {
         atomic_fetch_and(&vcpu->irq_lines, ~bit);
+    }
+}
+
+void vcpu_relax(struct vcpu *vcpu)
+{
+    enum { RELAXES_PER_YIELD = 16 };
+    if (++vcpu->relaxes == RELAXES_PER_YIELD) {
+        vcpu->relaxes = 0;
+        sched_yield();
     }
 }
 

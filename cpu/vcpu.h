@@ -60,6 +60,7 @@ struct vcpu {
     u64 pc;                  /* exact while no generated code runs */
     u32 exception_pending;   /* a C function raised an exception (below) */
     u32 exit_request;        /* engine-private */
+    u32 reservation_live;    /* no other lr or sc came since ops->load_reserved */
     u64 scratch[4];          /* engine- and backend-private */
 
     /* Floating-point environment, guest-neutral (cpu/fpu.h flag and rounding numbers). */
@@ -82,6 +83,7 @@ struct vcpu {
     void *ops_opaque;
     unsigned index; /* hart number, 0.. */
     _Atomic bool waiting; /* sleeping in wfi */
+    u32 relaxes;          /* calls of vcpu_relax since the host thread yielded */
     u64 engine_exits;     /* statistics: times the run loop entered a block */
     u64 seen_removals;    /* of the block table, at this hart's last code fence */
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
@@ -110,6 +112,10 @@ void vcpu_kick(struct vcpu *vcpu, u32 requests);
 
 /* Drives interrupt input `line` (bit number in irq_lines). Any thread. Kicks when it rises. */
 void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level);
+
+/* The guest waits in a loop for another hart: lets that one's thread have the processor now and
+ * then. The hart's own thread. */
+void vcpu_relax(struct vcpu *vcpu);
 
 /* Records a guest exception of the current instruction. Always returns false, so that helpers can
  * end in `return vcpu_raise(...)`. The caller must have (or its caller will) set vcpu->pc. */

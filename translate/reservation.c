@@ -138,6 +138,7 @@ bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64
     };
     atomic_fetch_add(&engine->reservation_count, 1);
     pthread_mutex_unlock(&engine->reservation_lock);
+    vcpu->reservation_live = 1;
     watch_page(vcpu, gpa & PAGE_MASK);
     return softmmu_load(vcpu, gva, size_bytes, value);
 }
@@ -158,7 +159,7 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
         engine_code_store(engine, gpa);
     }
     pthread_mutex_lock(&engine->reservation_lock);
-    if (mine->active && mine->gpa == gpa && mine->size_bytes == size_bytes) {
+    if (mine->active && vcpu->reservation_live && mine->gpa == gpa && mine->size_bytes == size_bytes) {
         u8 *host = memory_host(engine->memory, gpa, size_bytes);
         break_sets(engine, gpa, size_bytes);
         lockstep_note_store(engine->lockstep, host, size_bytes);

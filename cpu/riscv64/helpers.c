@@ -95,12 +95,13 @@ static u64 helper_wrs(struct vcpu *vcpu, u64 insn)
     if (insn == WRS_NTO_WORD && waits_are_forbidden(riscv64_of(vcpu))) {
         return illegal(vcpu, insn);
     }
+    vcpu_relax(vcpu);
     return 0;
 }
 
 static u64 helper_pause(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    vcpu_relax(vcpu);
     return 0;
 }
 

@@ -82,7 +82,15 @@ static bool may_stand_between(const struct riscv_insn *insn, unsigned address_re
     return true;
 }
 
-/* Bytes from this lr to the sc it pairs with, 0 when it pairs with none. */
+static bool is_wrs(const struct riscv_insn *insn)
+{
+    return insn->id == RISCV_INSN_wrs_nto || insn->id == RISCV_INSN_wrs_sto;
+}
+
+/* What find_pair answers for an lr that only wrs looks at: a distance no sc can have. */
+enum { PAIR_WITH_WRS = 1 };
+
+/* Bytes from this lr to the sc it pairs with, PAIR_WITH_WRS, or 0 when it pairs with none. */
 static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
 {
     s64 first_landing = INT64_MAX;
@@ -104,6 +112,9 @@ static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
             bool pairs = insn.rs1 == lr->rs1 && insn.fmt == lr->fmt && first_landing > (s64)at;
             return pairs ? at : 0;
         }
+        if (is_wrs(&insn)) {
+            return PAIR_WITH_WRS;
+        }
         if (!may_stand_between(&insn, lr->rs1, at, &first_landing)) {
             return 0;
         }
@@ -112,10 +123,27 @@ static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
     return 0;
 }
 
+/* Any lr replaces the reservation that an earlier one made the slow way. */
+static ir_ref load_without_reservation(struct lower *l, const struct riscv_insn *insn,
+                                       ir_ref address)
+{
+    ir_ref value = ir_load_aligned(l->ir, access_type(insn), insn->fmt, address);
+    ir_set(l->ir, offsetof(struct vcpu, reservation_live), 4, ir_const(l->ir, IR_I32, 0));
+    return value;
+}
+
+/* A wait: lr, a few register instructions, wrs. The stall may end at any time and software looks
+ * again, so the reservation is never needed; an sc that came after all would fail and retry. */
+static ir_ref load_waiting(struct lower *l, const struct riscv_insn *insn)
+{
+    lower_reset_pair(l);
+    return load_without_reservation(l, insn, lower_get_x(l, insn->rs1));
+}
+
 static ir_ref load_paired(struct lower *l, const struct riscv_insn *insn, unsigned distance)
 {
     ir_ref address = lower_get_x(l, insn->rs1);
-    ir_ref value = ir_load_aligned(l->ir, access_type(insn), insn->fmt, address);
+    ir_ref value = load_without_reservation(l, insn, address);
     l->open_lr.address = address;
     l->open_lr.value = value;
     l->open_lr.size_bytes = size_bytes(insn);
@@ -141,7 +169,9 @@ void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
     }
     /* The commit log wants one instruction at a time. */
     unsigned distance = (l->mode & RISCV_MODE_TRACE) ? 0 : find_pair(l, insn);
-    ir_ref value = distance != 0 ? load_paired(l, insn, distance) : load_unpaired(l, insn);
+    ir_ref value = distance == 0               ? load_unpaired(l, insn)
+                   : distance == PAIR_WITH_WRS ? load_waiting(l, insn)
+                                               : load_paired(l, insn, distance);
     if (acquire) {
         ir_fence(l->ir, FENCE_R_RW);
     }
