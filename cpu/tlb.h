@@ -48,10 +48,15 @@ _Static_assert(sizeof(struct tlb_entry) == 32, "generated code scales the index 
  * its newest pages push each other out. */
 enum { TLB_OTHER_WAY = TLB_ENTRIES / 2 };
 
+/* Which index bits the higher page bits are folded into. Not the lowest: so two neighbouring pages
+ * never share a set, which is why an access over a page end cannot match the second page's entry
+ * and use its addend for the first. */
+enum { TLB_INDEX_FOLD = TLB_ENTRIES - 2 };
+
 static inline u32 tlb_index(gva_t gva)
 {
     u64 page = gva >> PAGE_BITS;
-    return (u32)((page ^ (page >> TLB_BITS)) & (TLB_ENTRIES - 1));
+    return (u32)((page & (TLB_ENTRIES - 1)) ^ ((page >> TLB_BITS) & TLB_INDEX_FOLD));
 }
 
 /* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL: none. */

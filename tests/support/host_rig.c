@@ -218,7 +218,8 @@ struct rig *rig_new(u32 features)
     struct rig *rig = calloc(1, sizeof(*rig));
     rig->ir = calloc(1, sizeof(*rig->ir));
     for (unsigned n = 0; n < 2; n++) {
-        rig->hart[n] = calloc(1, sizeof(struct rig_hart));
+        rig->hart[n] = aligned_alloc(_Alignof(struct rig_hart), sizeof(struct rig_hart));
+        memset(rig->hart[n], 0, sizeof(struct rig_hart));
         rig->hart[n]->ram = aligned_alloc(4096, RIG_RAM_BYTES);
     }
     int fd = memfd_create("rig", 0);

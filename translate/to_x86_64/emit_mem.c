@@ -5,7 +5,8 @@
  * which is right and rare in tier 1. A check without an access probes.
  *
  * The fast path of an access at address A:
- *     rorx entry, A, 10; xor entry, A; shr entry, 7; and entry, index mask; add entry, [vcpu.tlb]
+ *     rorx entry, A, 17; and entry, fold mask; rorx tag, A, 7; and tag, index mask
+ *     xor entry, tag; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
  *     resume: mov entry, [entry.addend]; access [A + entry]
  * A slow path first tries the other entry of the pair (cpu/tlb.h) and resumes when that fits. */
@@ -60,45 +61,52 @@ static void stub_mem(struct compile *c, const struct stub *stub)
 }
 
 struct access {
-    unsigned address;  /* register that holds the guest's address */
-    unsigned entry;    /* scratch; after the check its host address is address + entry */
-    unsigned tag;      /* scratch */
-    unsigned tag_offset; /* which tag of the entry was compared */
-    u32 slow;          /* jump field of the slow path */
-    u32 resume;        /* offset of what follows it */
+    unsigned address; /* register that holds the guest's address */
+    unsigned entry;   /* the TLB entry */
+    unsigned tag;     /* scratch; at the end address + tag is the host address */
+    unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
+    bool again;       /* `entry` was left by an earlier access */
+    u32 slow;         /* jump field of the slow path */
 };
 
-static struct stub *slow_path(struct compile *c, enum mem_kind kind, const struct access *m,
-                              u32 desc)
-{
-    struct stub *stub = stub_add(c, stub_mem, m->slow);
-    stub->entry = (u8)m->entry;
-    stub->tag = (u8)m->tag;
-    stub->tag_offset = (u8)m->tag_offset;
-    stub->resume = m->resume;
-    stub->reg[0] = (u8)m->address;
-    stub->reg[1] = (u8)((unsigned)kind << 1 | alloc_xmm_live(c));
-    stub->reg[2] = NO_REG;
-    stub->reg[3] = NO_REG;
-    stub->data = desc;
-    return stub;
-}
-
-/* The TLB lookup. With `align`, a misaligned address goes to the slow path too. */
-static void lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write, bool align)
+/* Bits 5.. of `entry` become the index. Two rotations side by side shorten the way to the data. */
+static void compute_index(struct compile *c, const struct access *m)
 {
     struct asm_buf *a = &c->a;
     if (c->features & HOST_FEATURE_BMI2) {
         asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, m->address);
-        asm_u8(a, TLB_BITS);
+        asm_u8(a, INDEX_SHIFT);
+        asm_vex(a, 3, 3, 0, 0xf0, m->tag, 0, m->address);
+        asm_u8(a, INDEX_SHIFT + TLB_BITS);
+        asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->tag);
     } else {
         asm_mov(a, ASM_32, m->entry, m->address);
         asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, TLB_BITS);
+        asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->address);
+        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, INDEX_SHIFT);
     }
-    asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->address);
-    asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, INDEX_SHIFT);
     asm_alu_imm(a, ASM_AND, ASM_32, m->entry, (TLB_ENTRIES - 1) << 5);
-    asm_alu_rm(a, ASM_ADD, ASM_64, m->entry, VCPU_AT(tlb));
+    if (m->table == NO_REG) {
+        asm_alu_rm(a, ASM_ADD, ASM_64, m->entry, VCPU_AT(tlb));
+    } else {
+        asm_load(a, ASM_64, m->table, VCPU_AT(tlb));
+    }
+}
+
+static struct asm_mem entry_at(const struct access *m, size_t member_offset)
+{
+    return m->table == NO_REG ? asm_at(m->entry, (s32)member_offset)
+                              : asm_at_index(m->table, m->entry, 0, (s32)member_offset);
+}
+
+/* Leaves the host address in address + tag, or goes to the slow path; a misaligned address does
+ * that too with `align`. */
+static void lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write, bool align)
+{
+    struct asm_buf *a = &c->a;
+    if (!m->again) {
+        compute_index(c, m);
+    }
     s32 mask = -(s32)PAGE_BYTES;
     if (size_bytes == 1 || align) {
         asm_mov(a, ASM_64, m->tag, m->address);
@@ -107,16 +115,36 @@ static void lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
         asm_lea(a, ASM_64, m->tag, asm_at(m->address, (s32)size_bytes - 1));
     }
     asm_alu_imm(a, ASM_AND, ASM_64, m->tag, mask);
-    m->tag_offset = write ? offsetof(struct tlb_entry, write_tag)
-                          : offsetof(struct tlb_entry, read_tag);
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, asm_at(m->entry, (s32)m->tag_offset));
+    size_t tag = write ? offsetof(struct tlb_entry, write_tag) : offsetof(struct tlb_entry, read_tag);
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, entry_at(m, tag));
     m->slow = asm_jcc_forward(a, ASM_NE);
-    m->resume = asm_offset(a);
+    asm_load(a, ASM_64, m->tag, entry_at(m, offsetof(struct tlb_entry, addend)));
 }
 
-static void load_addend(struct compile *c, const struct access *m)
+/* Registers for an access at `address`: an entry that an earlier access left, or new ones. With
+ * `spare`, a third register may be taken to save a cycle. */
+static struct access access_claim(struct compile *c, ir_ref address, bool spare)
 {
-    asm_load(&c->a, ASM_64, m->entry, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
+    struct access m = {.address = alloc_use(c, address), .table = NO_REG};
+    ir_ref base = address_base(c->ir, address);
+    m.again = c->entry_reg != NO_REG && c->entry_base == base &&
+              !(c->locked >> c->entry_reg & 1);
+    if (m.again) {
+        m.entry = c->entry_reg;
+        c->locked |= 1u << m.entry;
+    } else {
+        m.entry = alloc_temp(c);
+    }
+    m.tag = alloc_temp(c);
+    bool keep = c->values[c->at].flags & VALUE_KEEP_ENTRY;
+    if (spare && !m.again && !keep) {
+        m.table = alloc_temp(c);
+    }
+    if (keep) {
+        c->entry_reg = (u8)m.entry;
+        c->entry_base = base;
+    }
+    return m;
 }
 
 static unsigned check_flags(const struct compile *c, ir_ref check)
@@ -136,9 +164,7 @@ void emit_check(struct compile *c, const struct ir_insn *insn)
         return;
     }
     unsigned flags = (unsigned)insn->imm;
-    struct access m = {.address = alloc_use(c, insn->a)};
-    m.entry = alloc_temp(c);
-    m.tag = alloc_temp(c);
+    struct access m = access_claim(c, insn->a, false);
     lookup(c, &m, 1u << (insn->sub & IR_MEM_SIZE_MASK), flags & IR_CHECK_WRITE,
            flags & IR_CHECK_ALIGN);
     u32 desc = desc_of(c, (insn->sub & IR_MEM_SIZE_MASK) | desc_flags(flags));
@@ -189,17 +215,14 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     unsigned flags = check_flags(c, insn->a);
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
     bool keep_xmm = alloc_xmm_live(c);
-    struct access m = {.address = alloc_use(c, insn->b)};
-    m.entry = alloc_temp(c);
-    m.tag = alloc_temp(c);
+    struct access m = access_claim(c, insn->b, true);
     unsigned dst = load_def(c, insn, &m);
     lookup(c, &m, 1u << size, flags & IR_CHECK_WRITE, flags & IR_CHECK_ALIGN);
     u32 desc = desc_of(c, load_desc(insn) | desc_flags(flags));
     struct stub *stub = slow_path(c, MEM_LOAD, &m, desc);
     stub->reg[1] = (u8)(MEM_LOAD << 1 | keep_xmm);
     stub->reg[2] = (u8)dst;
-    load_addend(c, &m);
-    struct asm_mem mem = asm_at_index(m.address, m.entry, 0, 0);
+    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, 0);
     if (dst >= REG_XMM0) {
         u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
         asm_rm(&c->a, op, ASM_32, dst - REG_XMM0, mem);
@@ -218,7 +241,6 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
 {
     unsigned flags = check_flags(c, insn->a) | IR_CHECK_WRITE;
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
-    struct access m = {.address = alloc_use(c, insn->b)};
     const struct value *value = root_of(c, insn->c);
     s32 imm = 0;
     unsigned reg = NO_REG;
@@ -227,15 +249,13 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
                    (value->reg != NO_REG ? value->reg >= REG_XMM0 : type_is_float(insn->type));
         reg = xmm ? alloc_use_xmm(c, insn->c) + REG_XMM0 : alloc_use(c, insn->c);
     }
-    m.entry = alloc_temp(c);
-    m.tag = alloc_temp(c);
+    struct access m = access_claim(c, insn->b, false);
     lookup(c, &m, 1u << size, true, flags & IR_CHECK_ALIGN);
     struct stub *stub =
         slow_path(c, MEM_STORE, &m, desc_of(c, size | desc_flags(flags)));
     stub->reg[3] = (u8)reg;
     stub->imm = (u64)(s64)imm;
-    load_addend(c, &m);
-    struct asm_mem mem = asm_at_index(m.address, m.entry, 0, 0);
+    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, 0);
     if (reg == NO_REG) {
         asm_mov_mem_imm(&c->a, size_width[size], mem, imm);
     } else if (reg < REG_XMM0) {
@@ -281,14 +301,14 @@ static void amo_combine(struct compile *c, unsigned amo, unsigned width, unsigne
     }
 }
 
-/* At [address + entry], old value to rax. */
+/* At [address + tag], old value to rax; `entry` is scratch. */
 static void amo_access(struct compile *c, const struct ir_insn *insn, const struct access *m,
                        unsigned operand)
 {
     struct asm_buf *a = &c->a;
     unsigned width = width_of(insn->type);
     unsigned amo = (unsigned)insn->imm;
-    struct asm_mem mem = asm_at_index(m->address, m->entry, 0, 0);
+    struct asm_mem mem = asm_at_index(m->address, m->tag, 0, 0);
     if (amo == IR_AMO_SWAP && (c->flags & HOST_ONE_HART)) {
         asm_load(a, width, RAX, mem); /* xchg would lock the bus by itself */
         asm_store(a, width, mem, operand);
@@ -304,13 +324,13 @@ static void amo_access(struct compile *c, const struct ir_insn *insn, const stru
     }
     asm_load(a, width, RAX, mem);
     const u8 *again = asm_exec(a);
-    amo_combine(c, amo, width, m->tag, operand);
+    amo_combine(c, amo, width, m->entry, operand);
     if (c->flags & HOST_ONE_HART) {
-        asm_store(a, width, mem, m->tag);
+        asm_store(a, width, mem, m->entry);
         return;
     }
     put_lock(c);
-    asm_rm(a, 0x0fb1, width, m->tag, mem);
+    asm_rm(a, 0x0fb1, width, m->entry, mem);
     asm_jcc(a, ASM_NE, again);
 }
 
@@ -328,15 +348,12 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
 {
     unsigned size = insn->type == IR_I32 ? IR_MEM_32 : IR_MEM_64;
     alloc_take(c, RAX);
-    struct access m = {.address = alloc_use(c, insn->b)};
     unsigned operand = alloc_use(c, insn->c);
-    m.entry = alloc_temp(c);
-    m.tag = alloc_temp(c);
+    struct access m = access_claim(c, insn->b, false);
     lookup(c, &m, 1u << size, true, true);
     u32 desc = desc_of(c, size | (unsigned)insn->imm << HOST_DESC_AMO_SHIFT);
     struct stub *stub = slow_path(c, MEM_AMO, &m, desc);
     stub->reg[3] = (u8)operand;
-    load_addend(c, &m);
     amo_access(c, insn, &m, operand);
     finish_atomic(c, insn, stub);
 }
@@ -349,17 +366,14 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     store_operand(c, insn->d, FRAME_VALUE);
     c->locked = 0;
     alloc_take(c, RAX);
-    struct access m = {.address = alloc_use(c, insn->b)};
-    m.entry = alloc_temp(c);
-    m.tag = alloc_temp(c);
+    struct access m = access_claim(c, insn->b, false);
     lookup(c, &m, 1u << size, true, true);
     u32 desc = desc_of(c, size | (unsigned)HOST_AMO_CAS << HOST_DESC_AMO_SHIFT);
     struct stub *stub = slow_path(c, MEM_AMO, &m, desc);
-    load_addend(c, &m);
     asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
-    asm_load(&c->a, ASM_64, m.tag, frame_at(FRAME_VALUE));
+    asm_load(&c->a, ASM_64, m.entry, frame_at(FRAME_VALUE));
     put_lock(c);
-    asm_rm(&c->a, 0x0fb1, width, m.tag, asm_at_index(m.address, m.entry, 0, 0));
+    asm_rm(&c->a, 0x0fb1, width, m.entry, asm_at_index(m.address, m.tag, 0, 0));
     if (insn->type == IR_I32) {
         asm_mov(&c->a, ASM_32, RAX, RAX);
     }
