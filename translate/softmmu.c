@@ -4,6 +4,7 @@
 #include "cpu/memory.h"
 #include "translate/commit_log.h"
 #include "translate/engine.h"
+#include "translate/ir_eval.h"
 #include "translate/lockstep.h"
 
 /* Where one access inside one page goes. */
@@ -100,11 +101,22 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
            raise_access(vcpu, gva, VCPU_READ);
 }
 
+/* A flash that was told to answer commands takes its reads away from the TLBs: this hart's next read
+ * is meant already, the others' follow at their next look at requests. */
+static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
+{
+    bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
+    if (UNLIKELY(atomic_load(&vcpu->requests) & VCPU_REQUEST_FLUSH_TLB)) {
+        tlb_flush_all(vcpu);
+    }
+    return answered;
+}
+
 static bool store_place(struct vcpu *vcpu, gva_t gva, const struct place *place,
                         unsigned size_bytes, u64 value)
 {
     if (place->host == NULL) {
-        return memory_mmio_write(vcpu->memory, place->gpa, size_bytes, value) ||
+        return store_device(vcpu, place->gpa, size_bytes, value) ||
                raise_access(vcpu, gva, VCPU_WRITE);
     }
     lockstep_note_store(vcpu->engine->lockstep, place->host, size_bytes);
@@ -278,25 +290,6 @@ static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
     softmmu_store(vcpu, gva, size_bytes, value & mask);
 }
 
-static u64 amo_value(enum ir_amo amo, unsigned size_bytes, u64 old, u64 value)
-{
-    u64 wide_old = size_bytes == 4 ? bits_sext(old, 32) : old;
-    u64 wide_value = size_bytes == 4 ? bits_sext(value, 32) : value;
-    u64 mask = size_bytes == 4 ? 0xffffffffu : ~(u64)0;
-    switch (amo) {
-    case IR_AMO_SWAP: return value;
-    case IR_AMO_ADD: return old + value;
-    case IR_AMO_AND: return old & value;
-    case IR_AMO_OR: return old | value;
-    case IR_AMO_XOR: return old ^ value;
-    case IR_AMO_MIN_S: return (s64)wide_old < (s64)wide_value ? old : value;
-    case IR_AMO_MAX_S: return (s64)wide_old > (s64)wide_value ? old : value;
-    case IR_AMO_MIN_U: return (old & mask) < (value & mask) ? old : value;
-    case IR_AMO_MAX_U: return (old & mask) > (value & mask) ? old : value;
-    }
-    return old;
-}
-
 /* What the operation stores, given the old value; false when a CAS does not match. */
 static bool amo_new_value(u32 amo, unsigned size_bytes, u64 old, u64 value, u64 expected,
                           u64 *stored)
@@ -306,7 +299,8 @@ static bool amo_new_value(u32 amo, unsigned size_bytes, u64 old, u64 value, u64 
         *stored = value;
         return (old & mask) == (expected & mask);
     }
-    *stored = amo_value((enum ir_amo)amo, size_bytes, old, value);
+    enum ir_type type = size_bytes == 4 ? IR_I32 : IR_I64;
+    *stored = ir_eval_amo((enum ir_amo)amo, type, old & mask, value & mask);
     return true;
 }
 
@@ -331,6 +325,20 @@ static u64 atomic_apply(u8 *host, unsigned size_bytes, u32 amo, u64 value, u64 e
     return old;
 }
 
+/* A device sees a read and a write. What refuses the read refuses the whole, as a store. */
+static u64 device_amo(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u32 amo, u64 value,
+                      u64 expected)
+{
+    u64 old = 0;
+    u64 stored;
+    if (!softmmu_load(vcpu, gva, size_bytes, &old)) {
+        raise_access(vcpu, gva, VCPU_WRITE);
+    } else if (amo_new_value(amo, size_bytes, old, value, expected, &stored)) {
+        softmmu_store(vcpu, gva, size_bytes, stored);
+    }
+    return old;
+}
+
 static u64 slow_amo(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 desc)
 {
     unsigned size_bytes = host_desc_size_bytes(desc);
@@ -343,13 +351,7 @@ static u64 slow_amo(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 d
     if (host != NULL) {
         return atomic_apply(host, size_bytes, amo, value, expected);
     }
-    u64 old = 0;
-    u64 stored;
-    if (!vcpu->exception_pending && softmmu_load(vcpu, gva, size_bytes, &old) &&
-        amo_new_value(amo, size_bytes, old, value, expected, &stored)) {
-        softmmu_store(vcpu, gva, size_bytes, stored);
-    }
-    return old;
+    return vcpu->exception_pending ? 0 : device_amo(vcpu, gva, size_bytes, amo, value, expected);
 }
 
 static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
