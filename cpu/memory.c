@@ -191,6 +191,15 @@ u8 *memory_host(const struct memory *memory, gpa_t gpa, u64 size_bytes)
     if (region == NULL || !region_readable(region)) {
         return NULL;
     }
+    return memory_host_any_mode(memory, gpa, size_bytes);
+}
+
+u8 *memory_host_any_mode(const struct memory *memory, gpa_t gpa, u64 size_bytes)
+{
+    const struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->host == NULL) {
+        return NULL;
+    }
     u64 offset = gpa - region->gpa;
     if (size_bytes > region->size_bytes - offset) {
         return NULL;

@@ -100,6 +100,10 @@ struct memory_region *memory_find_by_name(struct memory *memory, const char *nam
  * one region. Writing through it needs memory_dma_write's bookkeeping; prefer that. */
 u8 *memory_host(const struct memory *memory, gpa_t gpa, u64 size_bytes);
 
+/* The same, but flash counts whatever mode it is in: for code that was fetched from it, and may be
+ * taken out of direct mode by another hart at any time. */
+u8 *memory_host_any_mode(const struct memory *memory, gpa_t gpa, u64 size_bytes);
+
 /* Device and loader access to guest memory: any length, any region mix. Reads of nothing give
  * zeros, MMIO is not reached by DMA; false when any byte was not RAM/ROM (reads) or RAM (writes).
  * Marks code pages dirty, breaks reservations. Any thread. */

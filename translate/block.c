@@ -230,7 +230,7 @@ static void page_kill_range(struct block_table *table, struct code_page *page, u
 
 static const u8 *page_bytes(const struct block_table *table, gpa_t page)
 {
-    return memory_host(table->memory, page, PAGE_BYTES);
+    return memory_host_any_mode(table->memory, page, PAGE_BYTES);
 }
 
 static void page_make_dirty(struct block_table *table, struct code_page *page, const u8 *bytes)
@@ -248,16 +248,19 @@ static void page_make_dirty(struct block_table *table, struct code_page *page, c
 }
 
 /* Marks a page as holding translations made from `source`. If some TLB may hold a write entry for
- * it, stores may go unseen, so it starts dirty. The flag order pairs with softmmu's: it sets
- * WRITABLE, then looks at CODE; we set CODE, then look at WRITABLE. */
+ * it, stores may go unseen, so it starts dirty; the same when its bytes are not `source` any more,
+ * which is how DMA shows that looked at the flags before we set CODE. The flag order pairs with
+ * softmmu's: it sets WRITABLE, then looks at CODE; we set CODE, then look at WRITABLE. */
 static struct code_page *page_mark(struct block_table *table, gpa_t gpa_page, const u8 *source,
                                    u32 first, u32 bytes)
 {
     struct code_page *page = page_get(table, gpa_page);
     memory_page_set(table->memory, gpa_page, MEMORY_PAGE_CODE);
+    const u8 *now = page_bytes(table, gpa_page);
     if (page->shadow == NULL &&
-        (memory_page_flags(table->memory, gpa_page) & MEMORY_PAGE_WRITABLE)) {
-        page_make_dirty(table, page, page_bytes(table, gpa_page));
+        ((memory_page_flags(table->memory, gpa_page) & MEMORY_PAGE_WRITABLE) ||
+         memcmp(now + first, source, bytes) != 0)) {
+        page_make_dirty(table, page, now);
     }
     if (page->shadow != NULL && memcmp(page->shadow + first, source, bytes) != 0) {
         page_kill_range(table, page, first, first + bytes - 1);

@@ -300,6 +300,7 @@ static enum ir_exit run_block(struct vcpu *vcpu, struct block *block)
 struct departure {
     u32 link;       /* unlinked direct exit, or 0 */
     bool indirect;  /* the jump cache missed */
+    u64 flushes;    /* of the code buffer so far: another one gives the link's number away */
 };
 
 static void follow(struct vcpu *vcpu, const struct departure *departure, struct block *block)
@@ -307,7 +308,7 @@ static void follow(struct vcpu *vcpu, const struct departure *departure, struct 
     if (vcpu->engine->options.kind != ENGINE_JIT || vcpu->engine->options.no_links) {
         return;
     }
-    if (departure->link != 0) {
+    if (departure->link != 0 && departure->flushes == vcpu->engine->stats.flushes) {
         pipeline_link(vcpu, departure->link, block);
     } else if (departure->indirect) {
         tlb_jump_insert(vcpu, vcpu->pc, block->host);
@@ -379,7 +380,10 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         enum ir_exit exit = advance(vcpu, &departure);
         departure = (struct departure){ 0 };
         switch (exit) {
-        case IR_EXIT_JUMP: departure.link = vcpu->exit_request; break;
+        case IR_EXIT_JUMP:
+            departure.link = vcpu->exit_request;
+            departure.flushes = vcpu->engine->stats.flushes;
+            break;
         case IR_EXIT_IND: departure.indirect = true; break;
         case IR_EXIT_LEAVE: look = true; break;
         case IR_EXIT_POLL: look = true; break;

@@ -65,6 +65,7 @@ struct engine {
     pthread_mutex_t exclusive_lock; /* the exclusive-section state */
     pthread_cond_t exclusive_cond;
     unsigned running;
+    unsigned parked;         /* harts in or before a section of their own, inside a block */
     unsigned exclusive_waiters;
     bool exclusive_active;
 
@@ -105,6 +106,9 @@ enum engine_stop {
 enum engine_stop engine_run(struct vcpu *vcpu);
 
 void engine_exclusive_begin(struct engine *engine, struct vcpu *self);
+/* The same when blocks are to be freed: waits for harts that began a section inside a helper, too,
+ * since they return into their block. The caller must stand between blocks. */
+void engine_flush_begin(struct engine *engine, struct vcpu *self);
 void engine_exclusive_end(struct engine *engine, struct vcpu *self);
 
 void engine_print_stats(struct engine *engine, FILE *to);

@@ -101,8 +101,8 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
     source->second_page = fetched->second_page;
     source->offset = (u32)(fetched->gpa & PAGE_OFFSET_MASK);
     if (fetched->second_page != BLOCK_NO_PAGE) {
-        memcpy(source->data, memory_host(engine->memory, fetched->gpa, 2), 2);
-        memcpy(source->data + 2, memory_host(engine->memory, fetched->second_page, 2), 2);
+        memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, 2), 2);
+        memcpy(source->data + 2, memory_host_any_mode(engine->memory, fetched->second_page, 2), 2);
         source->bytes = 4;
         return;
     }
@@ -110,7 +110,8 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
     if (source->bytes > SOURCE_MAX_BYTES) {
         source->bytes = SOURCE_MAX_BYTES;
     }
-    memcpy(source->data, memory_host(engine->memory, fetched->gpa, source->bytes), source->bytes);
+    memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, source->bytes),
+           source->bytes);
 }
 
 /* --- lower --- */
@@ -341,7 +342,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
 static void flush_all(struct vcpu *vcpu)
 {
     struct engine *engine = vcpu->engine;
-    engine_exclusive_begin(engine, vcpu);
+    engine_flush_begin(engine, vcpu);
     pthread_mutex_lock(&engine->lock);
     block_table_clear(&engine->blocks);
     codebuf_clear(&engine->code);
