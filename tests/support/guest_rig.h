@@ -1,0 +1,51 @@
+/* Runs one guest program in every way the engine has: both engines and lock-step, both clocks, and
+ * the hostile modes of DESIGN.md section 6. The final state must be the same in all of them. */
+#ifndef METIC_TESTS_SUPPORT_GUEST_RIG_H
+#define METIC_TESTS_SUPPORT_GUEST_RIG_H
+
+#include "hw/metic.h"
+#include "tests/support/rv_asm.h"
+
+struct guest_mode {
+    const char *name;
+    enum metic_engine engine;
+    enum metic_clock clock;
+    unsigned block_insns;
+    bool one_entry_tlb, no_links;
+    size_t code_bytes;
+    uint32_t host_features;
+};
+
+extern const struct guest_mode guest_modes[];
+extern const unsigned guest_mode_count;
+
+/* Results a program leaves for the test: 64-bit words from here. Lies in the image. */
+#define GUEST_RESULTS (RV_BASE + 0x80000u)
+enum { GUEST_RESULT_WORDS = 64 };
+
+struct guest_outcome {
+    struct metic_result result;
+    u64 x[32];                          /* of hart 0 */
+    u64 words[GUEST_RESULT_WORDS];
+};
+
+/* A machine with the program in it, ready to run. Fails the test when it cannot be made. */
+metic_machine *guest_machine(const struct rv_program *program, const struct guest_mode *mode,
+                             unsigned harts);
+void guest_run(const struct rv_program *program, const struct guest_mode *mode, unsigned harts,
+               struct guest_outcome *outcome);
+
+/* Runs it in every mode and compares results (and registers when harts is 1) with the first mode's;
+ * every run must end by the test finisher. */
+void guest_run_all(const struct rv_program *program, unsigned harts, struct guest_outcome *outcome);
+
+/* Program text: stores `rs` to result word `index`. Clobbers t6. */
+void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs);
+/* Program text: what most programs begin with. Harts other than 0 jump to label `others` (when
+ * harts > 1). mtvec goes to `trap` (when not 0). PMP lets S and U mode at everything. */
+void guest_start(struct rv_program *p, unsigned harts, unsigned others, unsigned trap);
+/* Program text of a trap handler that records the next trap at `s11`: cause, tval, epc relative to
+ * RV_BASE; then goes on at the address in s10. Clobbers t6. */
+void guest_record_trap(struct rv_program *p);
+
+#endif
