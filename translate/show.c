@@ -57,15 +57,18 @@ bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
     u64 saved_pc = vcpu->pc;
     vcpu->pc = pc;
     struct pipeline_view view = { 0 };
-    bool found = pipeline_view(vcpu, &view, wanted(stages, "ir") ? to : NULL, show_ir);
+    bool found = pipeline_view(vcpu, &view, NULL, show_ir);
+    if (found && wanted(stages, "decode")) {
+        show_decode(engine->guest, pc, view.source, view.source_bytes, to);
+    }
+    if (found && wanted(stages, "ir")) {
+        found = pipeline_view(vcpu, &view, to, show_ir);
+    }
     vcpu->pc = saved_pc;
     vcpu->exception_pending = 0;
     if (!found) {
         return error_set(error, "give an address that is mapped and executable now",
                          "there is no code at 0x%llx", (unsigned long long)pc);
-    }
-    if (wanted(stages, "decode")) {
-        show_decode(engine->guest, pc, view.source, view.source_bytes, to);
     }
     if (wanted(stages, "opt")) {
         pthread_mutex_lock(&engine->lock);
