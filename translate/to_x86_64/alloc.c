@@ -20,8 +20,12 @@ static inline bool used_from(const struct compile *c, unsigned reg, unsigned ind
     return ref != IR_REF_NONE && c->values[ref].last_use >= index;
 }
 
+/* The register gets other contents than the allocator knew of. */
 static inline void unbind(struct compile *c, unsigned reg)
 {
+    if (reg == c->entry_reg) {
+        c->entry_reg = NO_REG;
+    }
     u16 ref = c->reg_value[reg];
     if (ref != IR_REF_NONE) {
         c->values[ref].reg = NO_REG;
@@ -146,15 +150,21 @@ static void spill(struct compile *c, unsigned reg)
     }
 }
 
+/* The register of a TLB entry is free too, but taken last. */
 static unsigned free_temp(const struct compile *c)
 {
+    unsigned last = NO_REG;
     for (unsigned i = 0; i < TEMP_COUNT; i++) {
         unsigned reg = temp_order[i];
-        if (!(c->locked & reg_bit(reg)) && !used_from(c, reg, c->at)) {
+        if ((c->locked & reg_bit(reg)) || used_from(c, reg, c->at)) {
+            continue;
+        }
+        if (reg != c->entry_reg) {
             return reg;
         }
+        last = reg;
     }
-    return NO_REG;
+    return last;
 }
 
 static unsigned free_xmm(const struct compile *c)
@@ -171,10 +181,7 @@ static unsigned free_xmm(const struct compile *c)
 static void evict_from(struct compile *c, unsigned reg, unsigned from)
 {
     u16 ref = c->reg_value[reg];
-    if (ref == IR_REF_NONE) {
-        return;
-    }
-    if (!used_from(c, reg, from) || has_memory(&c->values[ref])) {
+    if (ref == IR_REF_NONE || !used_from(c, reg, from) || has_memory(&c->values[ref])) {
         unbind(c, reg);
         return;
     }
@@ -575,6 +582,7 @@ bool alloc_xmm_live(const struct compile *c)
 void alloc_begin(struct compile *c)
 {
     c->locked = 0;
+    c->entry_reg = NO_REG;
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI;
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {
         c->reg_value[reg] = IR_REF_NONE;

@@ -56,7 +56,6 @@ enum thunk {
     THUNK_POLL_IND,        /* rax: pc */
     THUNK_IND,             /* rax: pc; goes there through the jump cache */
     THUNK_IND_MISS,        /* rax: pc */
-    THUNK_LEAVE,           /* rax: pc */
     THUNK_RAISE,           /* rcx: offset of the instruction; exception recorded, r15 exact */
     THUNK_RAISED,          /* a C call raised: pc and insns exact, pinned registers right */
     THUNK_FPU_LEAVE,       /* call: guest's FP environment to the vcpu, host's in; uses rax, r11 */
@@ -86,6 +85,7 @@ enum value_flag {
     VALUE_CONST = 1,
     VALUE_ZEXT = 2, /* the upper half of the 64-bit register or slot is zero */
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
+    VALUE_KEEP_ENTRY = 8, /* of a LOAD or STORE: a later one uses the same base address */
 };
 
 struct value {
@@ -111,7 +111,9 @@ struct stub {
     u8 reg[4];
     /* Memory: where the fast path goes on after its compare, and the registers it wants then. */
     u32 resume;
-    u8 entry, tag, tag_offset;
+    u8 entry, tag, tag_offset, table;
+    bool again;
+    s32 tag_mask;
     s64 target;
     u64 imm;
 };
@@ -142,6 +144,8 @@ struct compile {
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
     unsigned slot_next;
+    u8 entry_reg;              /* still holds the TLB entry of the last access to base address */
+    u16 entry_base;            /*   entry_base; NO_REG: none */
     u16 homes[HOMES_MAX];      /* values that may be live and have a home */
     unsigned home_count;
 
@@ -193,6 +197,15 @@ static inline unsigned pin_of(const struct compile *c, u32 offset)
 
 /* --- scan.c --- */
 void scan_block(struct compile *c);
+
+/* The value that an address is a constant distance from: accesses with the same base are mostly in
+ * the same page. */
+static inline ir_ref address_base(const struct ir *ir, ir_ref address)
+{
+    const struct ir_insn *insn = &ir->insns[address];
+    bool offset = insn->op == IR_ADD && ir->insns[insn->b].op == IR_CONST;
+    return offset ? insn->a : address;
+}
 
 /* --- alloc.c: registers. An `alloc_use` or `alloc_temp` register stays put until the instruction
  *     ends; results are claimed after the uses. --- */

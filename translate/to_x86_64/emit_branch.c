@@ -217,9 +217,11 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
     asm_jmp(a, thunk(c, THUNK_RAISE));
 }
 
+/* Whoever made an interrupt deliverable lowered the deadline (vcpu_look_up), so the poll on the way
+ * is all the looking that either form needs. */
 void emit_leave(struct compile *c, const struct ir_insn *insn)
 {
     target_to_rax(c, insn->a);
     add_retired(c, c->insn_index + 1);
-    asm_jmp(&c->a, thunk(c, insn->sub & 1 ? THUNK_LEAVE : THUNK_IND));
+    asm_jmp(&c->a, thunk(c, THUNK_IND));
 }

@@ -5,11 +5,16 @@
  * which is right and rare in tier 1. A check without an access probes.
  *
  * The fast path of an access at address A:
- *     rorx entry, A, 17; and entry, fold mask; rorx tag, A, 7; and tag, index mask
+ *     rorx entry, A, 7; and entry, index mask; rorx tag, A, 17; and tag, fold mask
  *     xor entry, tag; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
- *     resume: mov entry, [entry.addend]; access [A + entry]
- * A slow path first tries the other entry of the pair (cpu/tlb.h) and resumes when that fits. */
+ *     resume: mov tag, [entry.addend]; access [A + tag]
+ * A slow path first tries the other entry of the pair (cpu/tlb.h) and resumes when that fits.
+ *
+ * The first two lines are left out when an earlier access of the block with the same base address
+ * left its entry in a register; when the page turns out to be another one, the slow path does them.
+ * Such an access compares its first byte's page and alignment instead: the entry's page need not
+ * be the one of A, so the last byte alone would prove nothing. */
 #include "translate/to_x86_64/compile.h"
 
 enum { INDEX_SHIFT = PAGE_BITS - 5 }; /* entries are 32 bytes */
@@ -20,16 +25,67 @@ static u32 desc_of(const struct compile *c, unsigned low)
            c->insn_index << HOST_DESC_INDEX_SHIFT;
 }
 
-/* The slow path's stub: data descriptor; reg[0] address, reg[1] kind and whether XMM registers
- * are live, reg[2] result (general or XMM, NO_REG), reg[3] stored value (NO_REG: it is imm). */
+struct access {
+    unsigned address; /* register that holds the guest's address */
+    unsigned entry;   /* the TLB entry */
+    unsigned tag;     /* scratch; at the end address + tag is the host address */
+    unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
+    bool again;       /* `entry` was left by an earlier access */
+    u32 slow;         /* jump field of the slow path */
+    u32 resume;       /* offset of what follows the compare */
+    s32 tag_offset;   /* which tag of the entry is compared */
+    s32 tag_mask;
+};
 
-/* The other way of the set. */
+/* Bits 5 and up of `entry` become the index. Two rotations side by side shorten the way. */
+static void compute_index(struct compile *c, const struct access *m)
+{
+    struct asm_buf *a = &c->a;
+    if (c->features & HOST_FEATURE_BMI2) {
+        asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, m->address);
+        asm_u8(a, INDEX_SHIFT);
+        asm_vex(a, 3, 3, 0, 0xf0, m->tag, 0, m->address);
+        asm_u8(a, INDEX_SHIFT + TLB_BITS);
+    } else {
+        asm_mov(a, ASM_32, m->entry, m->address);
+        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, INDEX_SHIFT);
+        asm_mov(a, ASM_32, m->tag, m->address);
+        asm_shift_imm(a, ASM_SHR, ASM_32, m->tag, INDEX_SHIFT + TLB_BITS);
+    }
+    asm_alu_imm(a, ASM_AND, ASM_32, m->entry, (TLB_ENTRIES - 1) << 5);
+    asm_alu_imm(a, ASM_AND, ASM_32, m->tag, TLB_INDEX_FOLD << 5);
+    asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->tag);
+    if (m->table == NO_REG) {
+        asm_alu_rm(a, ASM_ADD, ASM_64, m->entry, VCPU_AT(tlb));
+    } else {
+        asm_load(a, ASM_64, m->table, VCPU_AT(tlb));
+    }
+}
+
+static struct asm_mem entry_at(const struct access *m, s32 member_offset)
+{
+    return m->table == NO_REG ? asm_at(m->entry, member_offset)
+                              : asm_at_index(m->table, m->entry, 0, member_offset);
+}
+
+/* --- slow path: try the other way of the set, then call. data: descriptor; reg[0] address, reg[1]
+ *     kind and whether XMM registers are live, reg[2] result (general or XMM, NO_REG), reg[3]
+ *     stored value (NO_REG: it is imm) --- */
+
 static void try_other_way(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
-    asm_alu_imm(a, ASM_XOR, ASM_64, stub->entry,
-                (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, stub->tag, asm_at(stub->entry, stub->tag_offset));
+    struct access m = {.address = stub->reg[0], .entry = stub->entry, .tag = stub->tag,
+                       .table = stub->table, .again = stub->again};
+    if (m.again) {
+        compute_index(c, &m);
+        asm_mov(a, ASM_64, m.tag, m.address);
+        asm_alu_imm(a, ASM_AND, ASM_64, m.tag, stub->tag_mask);
+        asm_alu_rm(a, ASM_CMP, ASM_64, m.tag, entry_at(&m, stub->tag_offset));
+        asm_jcc(a, ASM_E, a->exec + stub->resume);
+    }
+    asm_alu_imm(a, ASM_XOR, ASM_64, m.entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, m.tag, entry_at(&m, stub->tag_offset));
     asm_jcc(a, ASM_E, a->exec + stub->resume);
 }
 
@@ -60,44 +116,26 @@ static void stub_mem(struct compile *c, const struct stub *stub)
     stub_return(c, stub);
 }
 
-struct access {
-    unsigned address; /* register that holds the guest's address */
-    unsigned entry;   /* the TLB entry */
-    unsigned tag;     /* scratch; at the end address + tag is the host address */
-    unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
-    bool again;       /* `entry` was left by an earlier access */
-    u32 slow;         /* jump field of the slow path */
-};
-
-/* Bits 5.. of `entry` become the index. Two rotations side by side shorten the way to the data. */
-static void compute_index(struct compile *c, const struct access *m)
+static struct stub *slow_path(struct compile *c, enum mem_kind kind, const struct access *m,
+                              u32 desc)
 {
-    struct asm_buf *a = &c->a;
-    if (c->features & HOST_FEATURE_BMI2) {
-        asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, m->address);
-        asm_u8(a, INDEX_SHIFT);
-        asm_vex(a, 3, 3, 0, 0xf0, m->tag, 0, m->address);
-        asm_u8(a, INDEX_SHIFT + TLB_BITS);
-        asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->tag);
-    } else {
-        asm_mov(a, ASM_32, m->entry, m->address);
-        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, TLB_BITS);
-        asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->address);
-        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, INDEX_SHIFT);
-    }
-    asm_alu_imm(a, ASM_AND, ASM_32, m->entry, (TLB_ENTRIES - 1) << 5);
-    if (m->table == NO_REG) {
-        asm_alu_rm(a, ASM_ADD, ASM_64, m->entry, VCPU_AT(tlb));
-    } else {
-        asm_load(a, ASM_64, m->table, VCPU_AT(tlb));
-    }
+    struct stub *stub = stub_add(c, stub_mem, m->slow);
+    stub->entry = (u8)m->entry;
+    stub->tag = (u8)m->tag;
+    stub->table = (u8)m->table;
+    stub->again = m->again;
+    stub->tag_offset = (u8)m->tag_offset;
+    stub->tag_mask = m->tag_mask;
+    stub->resume = m->resume;
+    stub->reg[0] = (u8)m->address;
+    stub->reg[1] = (u8)((unsigned)kind << 1 | alloc_xmm_live(c));
+    stub->reg[2] = NO_REG;
+    stub->reg[3] = NO_REG;
+    stub->data = desc;
+    return stub;
 }
 
-static struct asm_mem entry_at(const struct access *m, size_t member_offset)
-{
-    return m->table == NO_REG ? asm_at(m->entry, (s32)member_offset)
-                              : asm_at_index(m->table, m->entry, 0, (s32)member_offset);
-}
+/* --- fast path --- */
 
 /* Leaves the host address in address + tag, or goes to the slow path; a misaligned address does
  * that too with `align`. */
@@ -107,17 +145,19 @@ static void lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
     if (!m->again) {
         compute_index(c, m);
     }
-    s32 mask = -(s32)PAGE_BYTES;
-    if (size_bytes == 1 || align) {
+    m->tag_mask = -(s32)PAGE_BYTES;
+    if (size_bytes == 1 || align || m->again) {
         asm_mov(a, ASM_64, m->tag, m->address);
-        mask |= (s32)size_bytes - 1;
+        m->tag_mask |= (s32)size_bytes - 1;
     } else {
         asm_lea(a, ASM_64, m->tag, asm_at(m->address, (s32)size_bytes - 1));
     }
-    asm_alu_imm(a, ASM_AND, ASM_64, m->tag, mask);
-    size_t tag = write ? offsetof(struct tlb_entry, write_tag) : offsetof(struct tlb_entry, read_tag);
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, entry_at(m, tag));
+    m->tag_offset = write ? offsetof(struct tlb_entry, write_tag)
+                          : offsetof(struct tlb_entry, read_tag);
+    asm_alu_imm(a, ASM_AND, ASM_64, m->tag, m->tag_mask);
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, entry_at(m, m->tag_offset));
     m->slow = asm_jcc_forward(a, ASM_NE);
+    m->resume = asm_offset(a);
     asm_load(a, ASM_64, m->tag, entry_at(m, offsetof(struct tlb_entry, addend)));
 }
 
@@ -127,8 +167,7 @@ static struct access access_claim(struct compile *c, ir_ref address, bool spare)
 {
     struct access m = {.address = alloc_use(c, address), .table = NO_REG};
     ir_ref base = address_base(c->ir, address);
-    m.again = c->entry_reg != NO_REG && c->entry_base == base &&
-              !(c->locked >> c->entry_reg & 1);
+    m.again = c->entry_reg != NO_REG && c->entry_base == base;
     if (m.again) {
         m.entry = c->entry_reg;
         c->locked |= 1u << m.entry;
@@ -338,6 +377,7 @@ static void finish_atomic(struct compile *c, const struct ir_insn *insn, struct 
 {
     stub->back = asm_offset(&c->a);
     stub->reg[2] = RAX;
+    c->entry_reg = NO_REG; /* its register served as scratch */
     if (insn->type == IR_I32) {
         c->values[c->at].flags |= VALUE_ZEXT;
     }

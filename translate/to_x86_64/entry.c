@@ -229,8 +229,6 @@ static void emit_exits(struct thunks *t)
     leave_at_rax(t, IR_EXIT_POLL);
     place(t, THUNK_IND_MISS);
     leave_at_rax(t, IR_EXIT_IND);
-    place(t, THUNK_LEAVE);
-    leave_at_rax(t, IR_EXIT_LEAVE);
 }
 
 /* The jump cache for jumps that are rare enough to share their code (see emit_jump_ind). */

@@ -1,5 +1,5 @@
-/* The backward pass: last use of every value, and which values may be computed right into the
- * pinned register they are later SET to.
+/* The backward pass: last use of every value, which values may be computed right into the pinned
+ * register they are later SET to, and which memory accesses have a neighbour with the same base.
  *
  * Computing early changes the guest's register before its SET; so between the two nothing may look
  * at the register: no GET or other SET of it, and nothing that can leave the block or call C (the
@@ -11,9 +11,25 @@ struct scan {
     unsigned barrier;              /* nearest following instruction that may leave or call */
     unsigned get_at[REG_COUNT];    /* nearest following GET of the pinned register */
     unsigned set_at[REG_COUNT];    /* nearest following SET */
+    u16 bases[16];                 /* bases of following accesses, by their low bits */
 };
 
 enum { NEVER = IR_MAX_INSNS };
+
+/* A helper may switch the TLB, and the accesses after it look their entries up anew. */
+static void scan_access(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
+{
+    if (insn->op == IR_CALL) {
+        memset(scan->bases, 0xff, sizeof(scan->bases));
+    } else if (insn->op == IR_LOAD || insn->op == IR_STORE) {
+        ir_ref base = address_base(c->ir, insn->b);
+        u16 *place = &scan->bases[base % ARRAY_LEN(scan->bases)];
+        if (*place == base) {
+            c->values[i].flags |= VALUE_KEEP_ENTRY;
+        }
+        *place = base;
+    }
+}
 
 static void scan_hint(struct compile *c, struct scan *scan, unsigned i)
 {
@@ -82,6 +98,7 @@ static void scan_init(struct compile *c, struct scan *scan)
         c->values[i].root = (u16)i;
     }
     scan->barrier = NEVER;
+    memset(scan->bases, 0xff, sizeof(scan->bases));
     for (unsigned r = 0; r < REG_COUNT; r++) {
         scan->get_at[r] = NEVER;
         scan->set_at[r] = NEVER;
@@ -106,6 +123,7 @@ void scan_block(struct compile *c)
             scan_pin(c, &scan, insn, i);
         } else if (props & (IR_F | IR_X | IR_T | IR_R | IR_W)) {
             scan.barrier = i;
+            scan_access(c, &scan, insn, i);
         }
         scan_operands(c, insn, i);
     }
