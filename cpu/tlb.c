@@ -421,10 +421,12 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     entry->read_tag = TLB_TAG_NONE;
     entry->write_tag = TLB_TAG_NONE;
     if (fill->readable) {
-        entry->read_tag = fill->page | (slow || tlb->all_slow || fill->slow_read ? TLB_TAG_SLOW : 0);
+        entry->read_tag =
+            fill->page | (slow || tlb->all_slow || fill->slow_read ? TLB_TAG_SLOW : 0);
     }
     if (fill->writable) {
-        entry->write_tag = fill->page | (slow || tlb->all_slow || fill->slow_write ? TLB_TAG_SLOW : 0);
+        entry->write_tag =
+            fill->page | (slow || tlb->all_slow || fill->slow_write ? TLB_TAG_SLOW : 0);
     }
     entry->addend = slow ? 0 : (u64)(uintptr_t)fill->host_page - fill->page;
     entry->gpa_page = fill->gpa_page;

@@ -59,7 +59,8 @@ static inline u32 tlb_index(gva_t gva)
     return (u32)((page & (TLB_ENTRIES - 1)) ^ ((page >> TLB_BITS) & TLB_INDEX_FOLD));
 }
 
-/* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL: none. */
+/* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL:
+ * none. */
 struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write);
 
 struct tlb_space {

@@ -2,8 +2,8 @@
  *
  * A hart is counted in `running` from engine_run_enter to engine_run_leave, which bracket the run
  * loop and every sleep in it. Nobody enters while a section is active or wanted. A hart that begins
- * a section inside a helper is `parked` instead: it does not run, but it will return into its block,
- * so the block must not be freed meanwhile. */
+ * a section inside a helper is `parked` instead: it does not run, but it will return into its
+ * block, so the block must not be freed meanwhile. */
 #include "translate/engine.h"
 #include "translate/engine_private.h"
 

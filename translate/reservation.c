@@ -159,7 +159,8 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
         engine_code_store(engine, gpa);
     }
     pthread_mutex_lock(&engine->reservation_lock);
-    if (mine->active && vcpu->reservation_live && mine->gpa == gpa && mine->size_bytes == size_bytes) {
+    if (mine->active && vcpu->reservation_live && mine->gpa == gpa &&
+        mine->size_bytes == size_bytes) {
         u8 *host = memory_host(engine->memory, gpa, size_bytes);
         break_sets(engine, gpa, size_bytes);
         lockstep_note_store(engine->lockstep, host, size_bytes);

@@ -101,8 +101,8 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
            raise_access(vcpu, gva, VCPU_READ);
 }
 
-/* A flash that was told to answer commands takes its reads away from the TLBs: this hart's next read
- * is meant already, the others' follow at their next look at requests. */
+/* A flash that was told to answer commands takes its reads away from the TLBs: this hart's next
+ * read is meant already, the others' follow at their next look at requests. */
 static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
 {
     bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);

@@ -7,7 +7,8 @@
  *
  * A size that is no multiple of 512 is rounded up; the missing bytes read as zeros.
  *
- * One thread at a time. Offsets and sizes are bytes inside the disk; the caller has checked them. */
+ * One thread at a time. Offsets and sizes are bytes inside the disk; the caller has checked
+ * them. */
 #ifndef METIC_HW_BLOCK_BLK_BACKEND_H
 #define METIC_HW_BLOCK_BLK_BACKEND_H
 

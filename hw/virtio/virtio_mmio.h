@@ -5,7 +5,8 @@
 #include "hw/device.h"
 #include "hw/virtio/virtio.h"
 
-/* What is plugged in. No config at all, or a NULL type: an empty slot. Output 0 is the interrupt. */
+/* What is plugged in. No config at all, or a NULL type: an empty slot. Output 0 is the
+ * interrupt. */
 struct virtio_mmio_config {
     const struct virtio_type *type;
     const void *config; /* the type's; kept */

@@ -1,11 +1,11 @@
 /* The fuzzing driver: fuzz_TARGET SECONDS SEED CORPUS FOUND
  *
  * Begins with the target's seeds and the files of the directories CORPUS and FOUND, changes them
- * at random, and keeps what reaches new code, in memory and as files of FOUND. The input being run is
- * always in FOUND/current, which is what to look at after a crash. With SECONDS 0 nothing is
- * changed, and those files of CORPUS that add something are copied to FOUND: that is how a corpus is
- * made small. Coverage comes from the compiler: __sanitizer_cov_trace_pc is called in every basic
- * block of the target. */
+ * at random, and keeps what reaches new code, in memory and as files of FOUND. The input being run
+ * is always in FOUND/current, which is what to look at after a crash. With SECONDS 0 nothing is
+ * changed, and those files of CORPUS that add something are copied to FOUND: that is how a corpus
+ * is made small. Coverage comes from the compiler: __sanitizer_cov_trace_pc is called in every
+ * basic block of the target. */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* A small coverage-guided fuzzer: fuzz.c is the driver, each fuzz_<target>.c a target. Targets
- * are built with -fsanitize-coverage=trace-pc, the driver without; long_fuzz.sh builds and runs them. */
+ * are built with -fsanitize-coverage=trace-pc, the driver without; long_fuzz.sh builds and runs
+ * them. */
 #ifndef METIC_TESTS_FUZZ_FUZZ_H
 #define METIC_TESTS_FUZZ_FUZZ_H
 

@@ -17,7 +17,8 @@ struct scan {
 enum { NEVER = IR_MAX_INSNS };
 
 /* A helper may switch the TLB, and the accesses after it look their entries up anew. */
-static void scan_access(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
+static void scan_access(struct compile *c, struct scan *scan, const struct ir_insn *insn,
+                        unsigned i)
 {
     if (insn->op == IR_CALL) {
         memset(scan->bases, 0xff, sizeof(scan->bases));

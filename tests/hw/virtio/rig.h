@@ -1,6 +1,6 @@
-/* A tiny virtio driver for tests: it brings a virtio-mmio device up and puts chains into its queues,
- * all through registers and guest memory as a guest's driver does. Nothing here trusts the device,
- * and tests may scribble over everything it wrote.
+/* A tiny virtio driver for tests: it brings a virtio-mmio device up and puts chains into its
+ * queues, all through registers and guest memory as a guest's driver does. Nothing here trusts the
+ * device, and tests may scribble over everything it wrote.
  *
  * Guest memory: queue q's rings lie at RIG_RING_GPA(q), buffers are the test's own. */
 #ifndef METIC_TESTS_HW_VIRTIO_RIG_H

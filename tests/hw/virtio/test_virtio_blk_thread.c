@@ -1,5 +1,5 @@
-/* The block device with the real clock: requests run on its own thread. The test waits for what must
- * come; no time is measured. */
+/* The block device with the real clock: requests run on its own thread. The test waits for what
+ * must come; no time is measured. */
 #include "hw/virtio/virtio_blk.h"
 #include "tests/hw/virtio/rig.h"
 #include <sched.h>
