@@ -142,6 +142,7 @@ struct builder {
     ir_ref pool[4][POOL];
     unsigned count[4];
     bool host_rounding;
+    ir_ref base; /* several accesses go near the same address */
     unsigned mix; /* which classes of operations this block prefers */
 };
 
@@ -311,6 +312,10 @@ static void build_float(struct builder *b)
 
 static ir_ref random_address(struct builder *b, unsigned size_bytes)
 {
+    if (b->base != IR_REF_NONE && below(2)) {
+        s64 offset = below(4) == 0 ? (s64)below(8192) - 4096 : (s64)below(8) * 8;
+        return ir_op2(b->ir, IR_ADD, IR_I64, 0, b->base, ir_i64(b->ir, (u64)offset));
+    }
     u64 base = RIG_RAM_GVA + below(RIG_RAM_BYTES + 4096);
     switch (below(16)) {
     case 0: base = RIG_RAM_GVA + PAGE_BYTES * below(RIG_PAGES + 2) - below(8); break;
@@ -323,7 +328,8 @@ static ir_ref random_address(struct builder *b, unsigned size_bytes)
     }
     ir_ref low =
         ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, below(2) ? 0xff8 : 0x7ff8));
-    return ir_op2(b->ir, IR_ADD, IR_I64, 0, low, ir_i64(b->ir, base & ~(u64)0xfff));
+    b->base = ir_op2(b->ir, IR_ADD, IR_I64, 0, low, ir_i64(b->ir, base & ~(u64)0xfff));
+    return b->base;
 }
 
 static void build_memory(struct builder *b)
@@ -474,7 +480,7 @@ static void build_end(struct builder *b)
 
 static void build_block(struct rig *rig, bool host_rounding)
 {
-    struct builder b = {.ir = rig->ir, .host_rounding = host_rounding, .mix = below(4)};
+    struct builder b = {.ir = rig->ir, .host_rounding = host_rounding, .base = IR_REF_NONE, .mix = below(4)};
     ir_reset(rig->ir, &rig_guest);
     rig->ir->no_fold = below(2);
     unsigned insns = 1 + below(12);
