@@ -246,6 +246,7 @@ static bool write_range(struct memory *memory, gpa_t gpa, const void *buffer, u6
 {
     bool complete = true;
     const u8 *from = buffer;
+    atomic_fetch_add(&memory->dma_writes, 1);
     while (size_bytes > 0) {
         u64 chunk_bytes = size_bytes;
         const struct memory_region *region = region_clip(memory, gpa, &chunk_bytes);

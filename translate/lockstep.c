@@ -104,6 +104,13 @@ void lockstep_note_store(struct lockstep *lockstep, u8 *host, unsigned size_byte
     undo->before = ld_le(host, size_bytes);
 }
 
+void lockstep_note_map_change(struct lockstep *lockstep)
+{
+    if (lockstep != NULL) {
+        lockstep->overrun = true;
+    }
+}
+
 static void undo_stores(struct lockstep *lockstep)
 {
     for (unsigned i = 0; i < lockstep->store_count; i++) {
@@ -283,6 +290,7 @@ enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct b
     size_t bytes = lockstep->engine->guest->vcpu_bytes;
     struct surroundings surroundings;
     lockstep->block = block;
+    u64 dma_writes = atomic_load(&lockstep->engine->memory->dma_writes);
     logs_clear(lockstep);
     surroundings_save(vcpu, &surroundings);
     memcpy(lockstep->start, vcpu, bytes);
@@ -290,8 +298,8 @@ enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct b
     enum ir_exit exit = ir_interp_run(block->ir, block->ir_count, vcpu);
     lockstep->phase = PHASE_OFF;
     lockstep->blocks++;
-    if (lockstep->overrun) {
-        return exit;
+    if (lockstep->overrun || atomic_load(&lockstep->engine->memory->dma_writes) != dma_writes) {
+        return exit; /* a device wrote to memory: that cannot be undone, nor done twice */
     }
     memcpy(lockstep->reference, vcpu, bytes);
     undo_stores(lockstep);

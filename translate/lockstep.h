@@ -20,4 +20,8 @@ enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct b
 /* Called by every C path that is about to store to RAM for a hart. `lockstep` may be NULL. */
 void lockstep_note_store(struct lockstep *lockstep, u8 *host, unsigned size_bytes);
 
+/* A flash changed its mode: what the interpreter read before and after cannot be replayed, so the
+ * block is not compared. Nothing happens when `lockstep` is NULL. */
+void lockstep_note_map_change(struct lockstep *lockstep);
+
 #endif
