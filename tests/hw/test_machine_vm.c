@@ -1,0 +1,249 @@
+/* Translation changed under running code, in every engine mode (PERFORMANCE.md section 3). */
+#include "tests/support/guest_rig.h"
+
+#include <criterion/criterion.h>
+
+enum { TRAP = 1, SUPER, L1, L2, L3, L4, L5 };
+enum { PAGE_A = 0x20000, PAGE_B = 0x21000, CODE_A = 0x22000, CODE_B = 0x23000 };
+#define GVA 0x40000000u
+
+static u32 identity_table(struct rv_program *p)
+{
+    u32 root = rv_table_new(p);
+    for (u32 page = 0; page < RV_IMAGE_BYTES; page += PAGE_BYTES) {
+        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
+    }
+    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
+    return root;
+}
+
+static void begin(struct rv_program *p, u32 root)
+{
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, S11, GUEST_RESULTS);
+    rv_li(p, T0, rv_satp(root, 1));
+    rv_csrw(p, CSR_SATP, T0);
+    rv_mret_to(p, 1, SUPER);
+    rv_label(p, SUPER);
+}
+
+static void end(struct rv_program *p, struct guest_outcome *outcome)
+{
+    rv_exit(p);
+    rv_align(p, 4);
+    rv_label(p, TRAP);
+    guest_record_trap(p);
+    rv_org(p, PAGE_A);
+    rv_dword(p, 0xaaaa);
+    rv_org(p, PAGE_B);
+    rv_dword(p, 0xbbbb);
+    rv_org(p, CODE_A);
+    rv_li(p, A0, 0xa);
+    rv_ret(p);
+    rv_org(p, CODE_B);
+    rv_li(p, A0, 0xb);
+    rv_ret(p);
+    rv_finish(p);
+    guest_run_all(p, 1, outcome);
+    rv_free(p);
+}
+
+static u64 leaf(u32 page, u32 flags)
+{
+    return (u64)(RV_BASE + page) >> 12 << 10 | flags;
+}
+
+/* Load, new page-table entry, sfence.vma, load: one straight run of code. */
+Test(machine_vm, sfence_in_the_running_block)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
+    begin(p, root);
+    rv_li(p, S0, GVA);
+    rv_li(p, S1, rv_pte_address(p, root, GVA));
+    rv_li(p, S2, leaf(PAGE_B, PTE_RW));
+    rv_li(p, S3, leaf(PAGE_A, PTE_RW));
+    rv_ld(p, A0, S0, 0);
+    rv_sd(p, S2, S1, 0);
+    rv_sfence_vma(p, X0, S0, X0); /* this page */
+    rv_ld(p, A1, S0, 0);
+    rv_sd(p, S3, S1, 0);
+    rv_sfence_vma(p, X0, X0, X0); /* all */
+    rv_ld(p, A2, S0, 0);
+    rv_sd(p, S2, S1, 0);
+    rv_li(p, T0, 1);
+    rv_sfence_vma(p, X0, X0, T0); /* this ASID */
+    rv_ld(p, A3, S0, 0);
+    rv_sd(p, S3, S1, 0);
+    rv_sfence_vma(p, X0, S0, T0); /* this page of this ASID */
+    rv_ld(p, A4, S0, 0);
+    rv_sd(p, X0, S0, 8);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    cr_expect(outcome.x[A0] == 0xaaaa && outcome.x[A1] == 0xbbbb && outcome.x[A2] == 0xaaaa &&
+              outcome.x[A3] == 0xbbbb && outcome.x[A4] == 0xaaaa);
+}
+
+/* Permissions taken away are gone after the fence: a store that worked faults. */
+Test(machine_vm, write_permission_taken_away)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
+    begin(p, root);
+    rv_li(p, S0, GVA);
+    rv_li(p, S1, rv_pte_address(p, root, GVA));
+    rv_li(p, S2, leaf(PAGE_A, PTE_V | PTE_R | PTE_A));
+    rv_la(p, S10, L1);
+    rv_sd(p, S0, S0, 16);
+    rv_sd(p, S2, S1, 0);
+    rv_sfence_vma(p, X0, S0, X0);
+    rv_sd(p, X0, S0, 16);
+    rv_label(p, L1);
+    rv_ld(p, A0, S0, 16);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    cr_expect(outcome.words[0] == 15 && outcome.words[1] == GVA + 16);
+    cr_expect(outcome.x[A0] == GVA);
+}
+
+/* Two address spaces with the same data and code addresses, switched to and fro without a fence:
+ * their ASIDs differ. */
+Test(machine_vm, satp_in_the_running_block)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    u32 other = identity_table(p);
+    rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
+    rv_map(p, other, GVA, RV_BASE + PAGE_B, PTE_RW);
+    rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + CODE_A, PTE_RX);
+    rv_map(p, other, GVA + PAGE_BYTES, RV_BASE + CODE_B, PTE_RX);
+    begin(p, root);
+    rv_li(p, S0, GVA);
+    rv_li(p, S1, GVA + PAGE_BYTES);
+    rv_li(p, S2, rv_satp(root, 1));
+    rv_li(p, S3, rv_satp(other, 2));
+    rv_li(p, S4, 100);
+    rv_li(p, A4, 0);
+    rv_label(p, L1);
+    rv_csrw(p, CSR_SATP, S3);
+    rv_ld(p, A1, S0, 0);
+    rv_jalr(p, RA, S1, 0);
+    rv_add(p, A4, A4, A0);
+    rv_mv(p, A2, A0);
+    rv_csrw(p, CSR_SATP, S2);
+    rv_ld(p, A3, S0, 0);
+    rv_jalr(p, RA, S1, 0);
+    rv_add(p, A4, A4, A0);
+    rv_addi(p, S4, S4, -1);
+    rv_bne(p, S4, X0, L1);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    cr_expect(outcome.x[A1] == 0xbbbb && outcome.x[A2] == 0xb);
+    cr_expect(outcome.x[A3] == 0xaaaa && outcome.x[A0] == 0xa);
+    cr_expect(outcome.x[A4] == 100 * (0xa + 0xb));
+}
+
+/* A direct jump into the next page is linked; then that page is mapped elsewhere. */
+Test(machine_vm, linked_jump_into_a_remapped_page)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    const u64 code = GVA + 0x10000;
+    rv_map(p, root, code, RV_BASE + 0x24000, PTE_RX);
+    rv_map(p, root, code + PAGE_BYTES, RV_BASE + CODE_A, PTE_RX);
+    begin(p, root);
+    rv_li(p, S0, code + 0x800);
+    rv_li(p, S1, rv_pte_address(p, root, code + PAGE_BYTES));
+    rv_li(p, S2, leaf(CODE_A, PTE_RX));
+    rv_li(p, S3, leaf(CODE_B, PTE_RX));
+    rv_li(p, S4, 50);
+    rv_li(p, S5, code + PAGE_BYTES);
+    rv_li(p, A4, 0);
+    rv_label(p, L1);
+    for (unsigned i = 0; i < 3; i++) {
+        rv_jalr(p, RA, S0, 0);
+        rv_add(p, A4, A4, A0);
+    }
+    rv_sd(p, S3, S1, 0);
+    rv_sfence_vma(p, X0, S5, X0);
+    rv_jalr(p, RA, S0, 0);
+    rv_add(p, A4, A4, A0);
+    rv_sd(p, S2, S1, 0);
+    rv_sfence_vma(p, X0, X0, X0);
+    rv_addi(p, S4, S4, -1);
+    rv_bne(p, S4, X0, L1);
+    rv_exit(p);
+    rv_org(p, 0x24000 + 0x800);
+    rv_word(p, 0x0000006f | 1u << 20); /* j +0x800: bit 11 of the offset is bit 20 */
+    rv_org(p, 0x8000);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    cr_expect(outcome.x[A4] == 50 * (3 * 0xa + 0xb));
+}
+
+/* M-mode loads through S-mode's translation while MPRV is set, physically when it is not. */
+Test(machine_vm, mprv_on_and_off)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    const u64 gva = RV_BASE + 0x100000 + PAGE_A; /* physical RAM as well, with zeros */
+    rv_map(p, root, gva, RV_BASE + PAGE_B, PTE_RW);
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, S11, GUEST_RESULTS);
+    rv_li(p, T0, rv_satp(root, 1));
+    rv_csrw(p, CSR_SATP, T0);
+    rv_li(p, S0, gva);
+    rv_li(p, S1, 1u << 17 | 1u << 11); /* MPRV, MPP = S */
+    rv_li(p, S2, 30);
+    rv_li(p, A2, 0);
+    rv_li(p, A3, 0);
+    rv_label(p, L1);
+    rv_ld(p, A0, S0, 0);
+    rv_csrs(p, CSR_MSTATUS, S1);
+    rv_ld(p, A1, S0, 0);
+    rv_csrc(p, CSR_MSTATUS, S1);
+    rv_add(p, A2, A2, A0);
+    rv_add(p, A3, A3, A1);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, L1);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    cr_expect(outcome.x[A2] == 0 && outcome.x[A3] == 30 * 0xbbbb);
+}
+
+/* SUM: S-mode may touch a user page only while it is set. MXR: executable pages become readable. */
+Test(machine_vm, sum_and_mxr)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW | PTE_U);
+    rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + PAGE_B, PTE_V | PTE_X | PTE_A);
+    begin(p, root);
+    rv_li(p, S0, GVA);
+    rv_li(p, S1, GVA + PAGE_BYTES);
+    rv_li(p, S2, 1u << 18); /* SUM */
+    rv_li(p, S3, 1u << 19); /* MXR */
+    for (unsigned i = 0; i < 2; i++) {
+        rv_la(p, S10, L1 + 2 * i);
+        rv_ld(p, A0, S0, 0); /* faults */
+        rv_label(p, L1 + 2 * i);
+        rv_csrs(p, 0x100, S2);
+        rv_ld(p, A0, S0, 0);
+        rv_csrc(p, 0x100, S2);
+        rv_la(p, S10, L2 + 2 * i);
+        rv_ld(p, A1, S1, 0); /* faults */
+        rv_label(p, L2 + 2 * i);
+        rv_csrs(p, 0x100, S3);
+        rv_ld(p, A1, S1, 0);
+        rv_csrc(p, 0x100, S3);
+    }
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_expect(outcome.words[3 * i] == 13, "trap %u", i);
+        cr_expect(outcome.words[3 * i + 1] == (i % 2 ? GVA + PAGE_BYTES : GVA), "trap %u", i);
+    }
+    cr_expect(outcome.words[12] == 0 && outcome.x[A0] == 0xaaaa && outcome.x[A1] == 0xbbbb);
+}
