@@ -18,6 +18,8 @@ enum helper_flags {
     HELPER_FPU = 16,         /* reads or changes vcpu->fpu_flags / fpu_round */
     HELPER_PURE = 32,        /* result depends on arguments alone, no side effect */
     HELPER_MEMORY = 64,      /* reads or writes guest memory */
+    HELPER_KEEPS_PINNED = 128, /* with READS_STATE or WRITES_STATE: not the registers that the
+                                descriptor's `pinned` names; those stay where they are */
 };
 
 struct helper {

@@ -17,6 +17,11 @@ void vcpu_kick(struct vcpu *vcpu, u32 requests)
     }
 }
 
+void vcpu_look_up(struct vcpu *vcpu)
+{
+    atomic_store_explicit(&vcpu->deadline, 0, memory_order_relaxed);
+}
+
 void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level)
 {
     u64 bit = (u64)1 << line;

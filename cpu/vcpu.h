@@ -104,11 +104,16 @@ enum {
     VCPU_REQUEST_EXCLUSIVE = 2, /* another thread wants the machine still */
     VCPU_REQUEST_STOP = 4,      /* leave engine_run */
     VCPU_REQUEST_FLUSH_TLB = 8,  /* address translations may be stale */
+    VCPU_REQUEST_FLUSH_JUMPS = 16, /* blocks were removed that the hart may still jump to */
 };
 
 /* Sets request bits and makes generated code leave at its next poll; wakes a waiting hart. Any
  * thread. */
 void vcpu_kick(struct vcpu *vcpu, u32 requests);
+
+/* Makes the hart's run loop look at interrupts at its next poll: for what makes one deliverable, or
+ * changes next_event_insns, from inside an instruction. The hart's own thread. */
+void vcpu_look_up(struct vcpu *vcpu);
 
 /* Drives interrupt input `line` (bit number in irq_lines). Any thread. Kicks when it rises. */
 void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level);

@@ -21,16 +21,22 @@ static const size_t link_epochs_bytes = sizeof(u32) * BLOCK_MAX_LINKS;
 static void op_wait(struct vcpu *vcpu)
 {
     vcpu->wants_wait = true;
+    vcpu_look_up(vcpu);
 }
 
 static void hook_code_written(void *opaque, gpa_t gpa, u64 size_bytes)
 {
     struct engine *engine = opaque;
     pthread_mutex_lock(&engine->lock);
+    u64 removals = engine->blocks.removals;
     for (gpa_t page = gpa & PAGE_MASK; page < gpa + size_bytes; page += PAGE_BYTES) {
         block_page_remove(&engine->blocks, page);
     }
+    bool removed = engine->blocks.removals != removals;
     pthread_mutex_unlock(&engine->lock);
+    for (unsigned i = 0; removed && i < engine->vcpu_count; i++) {
+        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
+    }
 }
 
 static void hook_reservation_break(void *opaque, gpa_t gpa, u64 size_bytes)
@@ -43,6 +49,7 @@ static void hook_reservation_break(void *opaque, gpa_t gpa, u64 size_bytes)
 static void hook_map_changed(void *opaque)
 {
     struct engine *engine = opaque;
+    lockstep_note_map_change(engine->lockstep);
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_TLB);
     }
@@ -243,6 +250,9 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
     if (requests & VCPU_REQUEST_FLUSH_TLB) {
         tlb_flush_all(vcpu);
     }
+    if (requests & VCPU_REQUEST_FLUSH_JUMPS) {
+        tlb_flush_jumps(vcpu);
+    }
     if (requests & VCPU_REQUEST_STOP) {
         *stop = ENGINE_STOP_REQUEST;
         return false;
@@ -315,12 +325,11 @@ static void follow(struct vcpu *vcpu, const struct departure *departure, struct 
     }
 }
 
-/* A POLL that found its block too long for what is left until the limit. */
+/* A POLL that found its block too long for what is left until the deadline. */
 static bool must_step(const struct vcpu *vcpu)
 {
     return vcpu->engine->options.exact_deadlines &&
-           atomic_load_explicit(&vcpu->requests, memory_order_relaxed) == 0 &&
-           vcpu->insns < vcpu->limit_insns;
+           atomic_load_explicit(&vcpu->deadline, memory_order_acquire) > vcpu->insns;
 }
 
 /* One instruction with its line in the commit log. */
@@ -336,9 +345,23 @@ static enum ir_exit run_logged(struct vcpu *vcpu, struct block *block)
     return exit;
 }
 
+/* The jump cache, for what comes through the run loop often: trap entries and returns. */
+static const void *find_jump(const struct vcpu *vcpu, const struct departure *departure)
+{
+    const struct jump_entry *entry = &vcpu->jumps[jump_index(vcpu->pc)];
+    return departure->link == 0 && entry->pc == vcpu->pc ? entry->host : NULL;
+}
+
 static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
 {
     struct block *block = NULL;
+    const void *host = find_jump(vcpu, departure);
+    if (host != NULL && !vcpu->engine->options.exact_deadlines) {
+        vcpu->pc_page = vcpu->pc & PAGE_MASK;
+        vcpu->exit_request = 0;
+        vcpu->engine_exits++;
+        return vcpu->engine->host_context.enter(vcpu, host);
+    }
     switch (pipeline_find(vcpu, &block)) {
     case PIPELINE_RAISED: return IR_EXIT_RAISED;
     case PIPELINE_ONCE: return pipeline_run_once(vcpu, 1);
@@ -385,9 +408,12 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
             departure.flushes = vcpu->engine->stats.flushes;
             break;
         case IR_EXIT_IND: departure.indirect = true; break;
-        case IR_EXIT_LEAVE: look = true; break;
+        case IR_EXIT_LEAVE:
         case IR_EXIT_POLL: look = true; break;
-        case IR_EXIT_RAISED: take_exception(vcpu); break;
+        case IR_EXIT_RAISED:
+            take_exception(vcpu);
+            departure.indirect = true;
+            break;
         }
     }
 }

@@ -18,6 +18,30 @@ static u64 illegal(struct vcpu *vcpu, u64 insn)
 
 /* --- control and status registers --- */
 
+/* After a write: tells the run loop when it must look. The registers that only enable or pend say by
+ * themselves whether anything is deliverable; the others (timer, counters) are rare. */
+static u64 csr_written(struct vcpu *vcpu, unsigned number)
+{
+    const struct riscv_csr *row = riscv64_csr_find(number);
+    if (row == NULL || !(row->flags & RISCV_CSR_IRQ)) {
+        return 0;
+    }
+    switch (number) {
+    case CSR_SSTATUS:
+    case CSR_SIE:
+    case CSR_SIP:
+    case CSR_MSTATUS:
+    case CSR_MIE:
+    case CSR_MIP:
+        if (riscv64_interrupt_ready(vcpu)) {
+            vcpu_look_up(vcpu);
+        }
+        break;
+    default: vcpu_look_up(vcpu); break;
+    }
+    return 0;
+}
+
 static u64 helper_csr_read(struct vcpu *vcpu, u64 number, u64 insn)
 {
     u64 value;
@@ -32,7 +56,12 @@ static u64 helper_csr_write(struct vcpu *vcpu, u64 number, u64 value, u64 insn)
     if (!riscv64_csr_write(riscv64_of(vcpu), (unsigned)number, value)) {
         return illegal(vcpu, insn);
     }
-    return 0;
+    return csr_written(vcpu, (unsigned)number);
+}
+
+static u64 helper_csr_write_fp(struct vcpu *vcpu, u64 number, u64 value, u64 insn)
+{
+    return helper_csr_write(vcpu, number, value, insn);
 }
 
 static u64 helper_csr_set(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
@@ -40,7 +69,7 @@ static u64 helper_csr_set(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
     if (!riscv64_csr_modify(riscv64_of(vcpu), (unsigned)number, mask, 0)) {
         return illegal(vcpu, insn);
     }
-    return 0;
+    return csr_written(vcpu, (unsigned)number);
 }
 
 static u64 helper_csr_clear(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
@@ -48,7 +77,7 @@ static u64 helper_csr_clear(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
     if (!riscv64_csr_modify(riscv64_of(vcpu), (unsigned)number, 0, mask)) {
         return illegal(vcpu, insn);
     }
-    return 0;
+    return csr_written(vcpu, (unsigned)number);
 }
 
 static u64 helper_fp_dirty(struct vcpu *vcpu)
@@ -60,16 +89,24 @@ static u64 helper_fp_dirty(struct vcpu *vcpu)
 
 /* --- trap returns and waiting --- */
 
+static u64 returned_to(struct vcpu *vcpu, u64 pc)
+{
+    if (riscv64_interrupt_ready(vcpu)) {
+        vcpu_look_up(vcpu);
+    }
+    return pc;
+}
+
 static u64 helper_mret(struct vcpu *vcpu, u64 insn)
 {
     u64 pc;
-    return riscv64_mret(riscv64_of(vcpu), &pc) ? pc : illegal(vcpu, insn);
+    return riscv64_mret(riscv64_of(vcpu), &pc) ? returned_to(vcpu, pc) : illegal(vcpu, insn);
 }
 
 static u64 helper_sret(struct vcpu *vcpu, u64 insn)
 {
     u64 pc;
-    return riscv64_sret(riscv64_of(vcpu), &pc) ? pc : illegal(vcpu, insn);
+    return riscv64_sret(riscv64_of(vcpu), &pc) ? returned_to(vcpu, pc) : illegal(vcpu, insn);
 }
 
 static bool waits_are_forbidden(const struct riscv64_state *state)

@@ -105,6 +105,14 @@ static void call_write(struct lower *l, const struct csr_access *access)
 static void access_helper(struct lower *l, const struct csr_access *access)
 {
     ir_ref old = IR_REF_NONE;
+    if (is_fp_csr(access->number)) {
+        old = read_fp(l, access->number);
+        ir_call(l->ir, &riscv64_helper_csr_write_fp, ir_i64(l->ir, access->number),
+                new_value(l, access, old), lower_word(l, access->insn), IR_REF_NONE);
+        lower_set_x(l, access->insn->rd, old);
+        lower_end_leave_next(l, false);
+        return;
+    }
     if (access->reads) {
         old = ir_call(l->ir, &riscv64_helper_csr_read, ir_i64(l->ir, access->number),
                       lower_word(l, access->insn), IR_REF_NONE, IR_REF_NONE);
@@ -116,7 +124,7 @@ static void access_helper(struct lower *l, const struct csr_access *access)
         lower_set_x(l, access->insn->rd, old);
     }
     unsigned effects = access->csr->flags & (RISCV_CSR_LEAVE | RISCV_CSR_IRQ);
-    if (access->writes && (effects != 0 || is_fp_csr(access->number))) {
+    if (access->writes && effects != 0) {
         lower_end_leave_next(l, (effects & RISCV_CSR_IRQ) != 0);
     }
 }

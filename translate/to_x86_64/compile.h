@@ -118,7 +118,7 @@ struct stub {
     u64 imm;
 };
 
-enum { STUBS_MAX = 1024, HOMES_MAX = 64 };
+enum { STUBS_MAX = 1024, HOMES_MAX = 64, ENTRIES_MAX = 2 };
 
 struct compile {
     struct asm_buf a;
@@ -144,8 +144,11 @@ struct compile {
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
     unsigned slot_next;
-    u8 entry_reg;              /* still holds the TLB entry of the last access to base address */
-    u16 entry_base;            /*   entry_base; NO_REG: none */
+    struct {
+        u8 reg;                /* still holds the TLB entry of an access with the base address */
+        u16 base;              /*   `base`; NO_REG: none */
+    } entries[ENTRIES_MAX];
+    unsigned entry_next;
     u16 homes[HOMES_MAX];      /* values that may be live and have a home */
     unsigned home_count;
 

@@ -134,10 +134,13 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
     struct asm_buf *a = &c->a;
     const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
     bool exact = helper->flags & (HELPER_NEEDS_PC | HELPER_MAY_RAISE);
-    bool reads = helper->flags & (HELPER_READS_STATE | HELPER_WRITES_STATE | HELPER_MAY_RAISE);
-    bool writes = helper->flags & HELPER_WRITES_STATE;
-    if (writes) {
+    bool keeps_pins = helper->flags & HELPER_KEEPS_PINNED;
+    bool reads = !keeps_pins && (helper->flags & (HELPER_READS_STATE | HELPER_WRITES_STATE));
+    bool writes = !keeps_pins && (helper->flags & HELPER_WRITES_STATE);
+    if (helper->flags & HELPER_WRITES_STATE) {
         alloc_forget_homes(c);
+    }
+    if (writes) {
         alloc_spill_pins(c);
     }
     alloc_spill_for_call(c);
