@@ -23,8 +23,10 @@ static inline bool used_from(const struct compile *c, unsigned reg, unsigned ind
 /* The register gets other contents than the allocator knew of. */
 static inline void unbind(struct compile *c, unsigned reg)
 {
-    if (reg == c->entry_reg) {
-        c->entry_reg = NO_REG;
+    for (unsigned n = 0; n < ENTRIES_MAX; n++) {
+        if (c->entries[n].reg == reg) {
+            c->entries[n].reg = NO_REG;
+        }
     }
     u16 ref = c->reg_value[reg];
     if (ref != IR_REF_NONE) {
@@ -159,7 +161,7 @@ static unsigned free_temp(const struct compile *c)
         if ((c->locked & reg_bit(reg)) || used_from(c, reg, c->at)) {
             continue;
         }
-        if (reg != c->entry_reg) {
+        if (reg != c->entries[0].reg && reg != c->entries[1].reg) {
             return reg;
         }
         last = reg;
@@ -582,7 +584,9 @@ bool alloc_xmm_live(const struct compile *c)
 void alloc_begin(struct compile *c)
 {
     c->locked = 0;
-    c->entry_reg = NO_REG;
+    c->entry_next = 0;
+    c->entries[0].reg = NO_REG;
+    c->entries[1].reg = NO_REG;
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI;
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {
         c->reg_value[reg] = IR_REF_NONE;

@@ -161,15 +161,33 @@ static void lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
     asm_load(a, ASM_64, m->tag, entry_at(m, offsetof(struct tlb_entry, addend)));
 }
 
+/* The register with the entry that an access with that base left, or NO_REG. */
+static unsigned entry_of_base(const struct compile *c, ir_ref base)
+{
+    for (unsigned n = 0; n < ENTRIES_MAX; n++) {
+        if (c->entries[n].reg != NO_REG && c->entries[n].base == base) {
+            return c->entries[n].reg;
+        }
+    }
+    return NO_REG;
+}
+
+static void keep_entry(struct compile *c, unsigned reg, ir_ref base)
+{
+    unsigned n = c->entries[0].reg == NO_REG ? 0 : c->entry_next++ % ENTRIES_MAX;
+    c->entries[n].reg = (u8)reg;
+    c->entries[n].base = base;
+}
+
 /* Registers for an access at `address`: an entry that an earlier access left, or new ones. With
  * `spare`, a third register may be taken to save a cycle. */
 static struct access access_claim(struct compile *c, ir_ref address, bool spare)
 {
     struct access m = {.address = alloc_use(c, address), .table = NO_REG};
     ir_ref base = address_base(c->ir, address);
-    m.again = c->entry_reg != NO_REG && c->entry_base == base;
+    m.entry = entry_of_base(c, base);
+    m.again = m.entry != NO_REG;
     if (m.again) {
-        m.entry = c->entry_reg;
         c->locked |= 1u << m.entry;
     } else {
         m.entry = alloc_temp(c);
@@ -179,9 +197,8 @@ static struct access access_claim(struct compile *c, ir_ref address, bool spare)
     if (spare && !m.again && !keep) {
         m.table = alloc_temp(c);
     }
-    if (keep) {
-        c->entry_reg = (u8)m.entry;
-        c->entry_base = base;
+    if (keep && !m.again) {
+        keep_entry(c, m.entry, base);
     }
     return m;
 }
@@ -373,11 +390,12 @@ static void amo_access(struct compile *c, const struct ir_insn *insn, const stru
     asm_jcc(a, ASM_NE, again);
 }
 
-static void finish_atomic(struct compile *c, const struct ir_insn *insn, struct stub *stub)
+static void finish_atomic(struct compile *c, const struct ir_insn *insn, const struct access *m,
+                          struct stub *stub)
 {
     stub->back = asm_offset(&c->a);
     stub->reg[2] = RAX;
-    c->entry_reg = NO_REG; /* its register served as scratch */
+    alloc_drop(c, 1u << m->entry); /* its register served as scratch */
     if (insn->type == IR_I32) {
         c->values[c->at].flags |= VALUE_ZEXT;
     }
@@ -395,7 +413,7 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
     struct stub *stub = slow_path(c, MEM_AMO, &m, desc);
     stub->reg[3] = (u8)operand;
     amo_access(c, insn, &m, operand);
-    finish_atomic(c, insn, stub);
+    finish_atomic(c, insn, &m, stub);
 }
 
 void emit_cas(struct compile *c, const struct ir_insn *insn)
@@ -417,7 +435,7 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     if (insn->type == IR_I32) {
         asm_mov(&c->a, ASM_32, RAX, RAX);
     }
-    finish_atomic(c, insn, stub);
+    finish_atomic(c, insn, &m, stub);
 }
 
 /* x86 keeps all orders but store before load. */
