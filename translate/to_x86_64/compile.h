@@ -86,6 +86,8 @@ enum value_flag {
     VALUE_ZEXT = 2, /* the upper half of the 64-bit register or slot is zero */
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
     VALUE_KEEP_ENTRY = 8, /* of a LOAD or STORE: a later one uses the same base address */
+    VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access */
+    VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD */
 };
 
 struct value {
@@ -113,7 +115,7 @@ struct stub {
     u32 resume;
     u8 entry, tag, tag_offset, table;
     bool again;
-    s32 tag_mask;
+    s32 tag_mask, disp;
     s64 target;
     u64 imm;
 };

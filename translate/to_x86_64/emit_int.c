@@ -328,7 +328,11 @@ void emit_alu(struct compile *c, const struct ir_insn *insn)
     s32 imm;
     struct asm_mem mem;
     if (value_const_s32(c, insn->b, insn->type, &imm)) {
-        if (alu == ASM_ADD || (alu == ASM_SUB && imm != INT32_MIN)) {
+        if (alu == ASM_ADD && !(c->values[c->at].flags & VALUE_COMPUTED) &&
+            !value_const(c, insn->a, &wide) && !(c->values[insn->a].flags & VALUE_BOXED)) {
+            alloc_rename(c, insn->a);
+            c->values[c->at].flags |= VALUE_OFFSET;
+        } else if (alu == ASM_ADD || (alu == ASM_SUB && imm != INT32_MIN)) {
             add_imm(c, insn, alu == ASM_ADD ? imm : -imm);
         } else {
             alu_imm(c, insn, alu, imm);

@@ -26,7 +26,8 @@ static u32 desc_of(const struct compile *c, unsigned low)
 }
 
 struct access {
-    unsigned address; /* register that holds the guest's address */
+    unsigned address; /* register that holds the guest's address, less disp */
+    s32 disp;         /* 0 unless `again` */
     unsigned entry;   /* the TLB entry */
     unsigned tag;     /* scratch; at the end address + tag is the host address */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
@@ -75,24 +76,55 @@ static struct asm_mem entry_at(const struct access *m, s32 member_offset)
 static void try_other_way(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
-    struct access m = {.address = stub->reg[0], .entry = stub->entry, .tag = stub->tag,
-                       .table = stub->table, .again = stub->again};
-    if (m.again) {
-        compute_index(c, &m);
-        asm_mov(a, ASM_64, m.tag, m.address);
-        asm_alu_imm(a, ASM_AND, ASM_64, m.tag, stub->tag_mask);
-        asm_alu_rm(a, ASM_CMP, ASM_64, m.tag, entry_at(&m, stub->tag_offset));
-        asm_jcc(a, ASM_E, a->exec + stub->resume);
-    }
+    struct access m = {.entry = stub->entry, .table = stub->table};
     asm_alu_imm(a, ASM_XOR, ASM_64, m.entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, m.tag, entry_at(&m, stub->tag_offset));
+    asm_alu_rm(a, ASM_CMP, ASM_64, stub->tag, entry_at(&m, stub->tag_offset));
+    asm_jcc(a, ASM_E, a->exec + stub->resume);
+}
+
+/* A temporary that the access does not use. */
+static unsigned unused_temp(const struct stub *stub)
+{
+    static const u8 temps[] = {RAX, RCX, RDX, RSI, RDI};
+    for (unsigned n = 0; n < ARRAY_LEN(temps); n++) {
+        unsigned reg = temps[n];
+        if (reg != stub->reg[0] && reg != stub->entry && reg != stub->tag) {
+            return reg;
+        }
+    }
+    return NO_REG;
+}
+
+/* The kept entry was for another page: looks the right one up. Leaves the address in `tag`. */
+static void look_up_again(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    unsigned other = unused_temp(stub);
+    struct access m = {.address = stub->tag, .entry = stub->entry, .tag = other, .table = NO_REG};
+    asm_lea(a, ASM_64, stub->tag, asm_at(stub->reg[0], stub->disp));
+    asm_store(a, ASM_64, frame_at(FRAME_ARGS), other);
+    compute_index(c, &m);
+    asm_mov(a, ASM_64, other, stub->tag);
+    asm_alu_imm(a, ASM_AND, ASM_64, other, stub->tag_mask);
+    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(stub->entry, stub->tag_offset));
+    u32 found = asm_jcc_short(a, ASM_E);
+    asm_alu_imm(a, ASM_XOR, ASM_64, stub->entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(stub->entry, stub->tag_offset));
+    asm_bind_short(a, found);
+    asm_load(a, ASM_64, other, frame_at(FRAME_ARGS));
     asm_jcc(a, ASM_E, a->exec + stub->resume);
 }
 
 static void stub_mem(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
-    try_other_way(c, stub);
+    unsigned address = stub->reg[0];
+    if (stub->again) {
+        look_up_again(c, stub);
+        address = stub->tag;
+    } else {
+        try_other_way(c, stub);
+    }
     unsigned value = stub->reg[3];
     unsigned kind = stub->reg[1] >> 1;
     if (kind == MEM_STORE || value != NO_REG) {
@@ -106,7 +138,7 @@ static void stub_mem(struct compile *c, const struct stub *stub)
     }
     asm_u8(a, 0x68);
     asm_u32(a, stub->data);
-    asm_call(a, thunk(c, thunk_mem_index((enum mem_kind)kind, stub->reg[1] & 1, stub->reg[0])));
+    asm_call(a, thunk(c, thunk_mem_index((enum mem_kind)kind, stub->reg[1] & 1, address)));
     unsigned result = stub->reg[2];
     if (result < REG_XMM0) {
         asm_load(a, ASM_64, result, frame_at(FRAME_RESULT));
@@ -126,6 +158,7 @@ static struct stub *slow_path(struct compile *c, enum mem_kind kind, const struc
     stub->again = m->again;
     stub->tag_offset = (u8)m->tag_offset;
     stub->tag_mask = m->tag_mask;
+    stub->disp = m->disp;
     stub->resume = m->resume;
     stub->reg[0] = (u8)m->address;
     stub->reg[1] = (u8)((unsigned)kind << 1 | alloc_xmm_live(c));
@@ -146,11 +179,16 @@ static void lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
         compute_index(c, m);
     }
     m->tag_mask = -(s32)PAGE_BYTES;
-    if (size_bytes == 1 || align || m->again) {
-        asm_mov(a, ASM_64, m->tag, m->address);
+    s32 ahead = m->disp;
+    if (align || m->again) {
         m->tag_mask |= (s32)size_bytes - 1;
     } else {
-        asm_lea(a, ASM_64, m->tag, asm_at(m->address, (s32)size_bytes - 1));
+        ahead += (s32)size_bytes - 1;
+    }
+    if (ahead == 0) {
+        asm_mov(a, ASM_64, m->tag, m->address);
+    } else {
+        asm_lea(a, ASM_64, m->tag, asm_at(m->address, ahead));
     }
     m->tag_offset = write ? offsetof(struct tlb_entry, write_tag)
                           : offsetof(struct tlb_entry, read_tag);
@@ -179,17 +217,38 @@ static void keep_entry(struct compile *c, unsigned reg, ir_ref base)
     c->entries[n].base = base;
 }
 
+static void use_address(struct compile *c, struct access *m, ir_ref address)
+{
+    if (!(c->values[address].flags & VALUE_OFFSET)) {
+        m->address = alloc_use(c, address);
+        return;
+    }
+    const struct ir_insn *add = &c->ir->insns[address];
+    s32 disp = (s32)c->ir->insns[c->values[add->b].root].imm;
+    unsigned base = alloc_use(c, add->a);
+    if (m->again) {
+        m->address = base;
+        m->disp = disp;
+    } else {
+        m->address = alloc_temp(c);
+        asm_lea(&c->a, ASM_64, m->address, asm_at(base, disp));
+        c->locked &= ~(1u << base);
+    }
+}
+
 /* Registers for an access at `address`: an entry that an earlier access left, or new ones. With
  * `spare`, a third register may be taken to save a cycle. */
 static struct access access_claim(struct compile *c, ir_ref address, bool spare)
 {
-    struct access m = {.address = alloc_use(c, address), .table = NO_REG};
+    struct access m = {.table = NO_REG};
     ir_ref base = address_base(c->ir, address);
     m.entry = entry_of_base(c, base);
     m.again = m.entry != NO_REG;
     if (m.again) {
         c->locked |= 1u << m.entry;
-    } else {
+    }
+    use_address(c, &m, address);
+    if (!m.again) {
         m.entry = alloc_temp(c);
     }
     m.tag = alloc_temp(c);
@@ -278,7 +337,7 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     struct stub *stub = slow_path(c, MEM_LOAD, &m, desc);
     stub->reg[1] = (u8)(MEM_LOAD << 1 | keep_xmm);
     stub->reg[2] = (u8)dst;
-    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, 0);
+    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
     if (dst >= REG_XMM0) {
         u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
         asm_rm(&c->a, op, ASM_32, dst - REG_XMM0, mem);
@@ -311,7 +370,7 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
         slow_path(c, MEM_STORE, &m, desc_of(c, size | desc_flags(flags)));
     stub->reg[3] = (u8)reg;
     stub->imm = (u64)(s64)imm;
-    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, 0);
+    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
     if (reg == NO_REG) {
         asm_mov_mem_imm(&c->a, size_width[size], mem, imm);
     } else if (reg < REG_XMM0) {
@@ -364,7 +423,7 @@ static void amo_access(struct compile *c, const struct ir_insn *insn, const stru
     struct asm_buf *a = &c->a;
     unsigned width = width_of(insn->type);
     unsigned amo = (unsigned)insn->imm;
-    struct asm_mem mem = asm_at_index(m->address, m->tag, 0, 0);
+    struct asm_mem mem = asm_at_index(m->address, m->tag, 0, m->disp);
     if (amo == IR_AMO_SWAP && (c->flags & HOST_ONE_HART)) {
         asm_load(a, width, RAX, mem); /* xchg would lock the bus by itself */
         asm_store(a, width, mem, operand);
@@ -431,7 +490,7 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
     asm_load(&c->a, ASM_64, m.entry, frame_at(FRAME_VALUE));
     put_lock(c);
-    asm_rm(&c->a, 0x0fb1, width, m.entry, asm_at_index(m.address, m.tag, 0, 0));
+    asm_rm(&c->a, 0x0fb1, width, m.entry, asm_at_index(m.address, m.tag, 0, m.disp));
     if (insn->type == IR_I32) {
         asm_mov(&c->a, ASM_32, RAX, RAX);
     }

@@ -74,17 +74,45 @@ static inline void scan_use(struct compile *c, ir_ref ref, unsigned i)
     }
 }
 
+/* An operand that must exist as a value. */
+static inline void scan_value(struct compile *c, ir_ref ref, unsigned i)
+{
+    c->values[ref].flags |= VALUE_COMPUTED;
+    scan_use(c, ref, i);
+}
+
+/* Addresses of accesses need not be computed when they are near another one. */
+static bool scan_address(struct compile *c, const struct ir_insn *insn, unsigned i)
+{
+    switch (insn->op) {
+    case IR_TLB_CHECK:
+        scan_use(c, insn->a, i);
+        return true;
+    case IR_STORE:
+        scan_value(c, insn->c, i); /* fallthrough */
+    case IR_LOAD:
+        scan_use(c, insn->a, i);
+        scan_use(c, insn->b, i);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void scan_operands(struct compile *c, const struct ir_insn *insn, unsigned i)
 {
+    if (scan_address(c, insn, i)) {
+        return;
+    }
     unsigned count = ir_op_info[insn->op].args;
     if (insn->op == IR_CALL) {
         count = ((const struct helper *)(uintptr_t)insn->imm)->arg_count;
     }
     switch (count) {
-    case 4: scan_use(c, insn->d, i); /* fallthrough */
-    case 3: scan_use(c, insn->c, i); /* fallthrough */
-    case 2: scan_use(c, insn->b, i); /* fallthrough */
-    case 1: scan_use(c, insn->a, i); break;
+    case 4: scan_value(c, insn->d, i); /* fallthrough */
+    case 3: scan_value(c, insn->c, i); /* fallthrough */
+    case 2: scan_value(c, insn->b, i); /* fallthrough */
+    case 1: scan_value(c, insn->a, i); break;
     default: break;
     }
 }
