@@ -285,6 +285,24 @@ static void logs_clear(struct lockstep *lockstep)
     lockstep->overrun = false;
 }
 
+/* A device that the block reached changed the hart's interrupts or the end of its turn. */
+static bool was_disturbed(const struct lockstep *lockstep, const struct vcpu *vcpu)
+{
+    const struct vcpu *start = (const struct vcpu *)(void *)lockstep->start;
+    return vcpu->irq_lines != start->irq_lines || vcpu->requests != start->requests ||
+           vcpu->limit_insns != start->limit_insns;
+}
+
+/* The state before the block, apart from what other threads may change at any time. */
+static void go_back(const struct lockstep *lockstep, struct vcpu *vcpu)
+{
+    const size_t first = offsetof(struct vcpu, irq_lines);
+    const size_t after = offsetof(struct vcpu, guest);
+    memcpy(vcpu, lockstep->start, first);
+    memcpy((u8 *)vcpu + after, lockstep->start + after,
+           lockstep->engine->guest->vcpu_bytes - after);
+}
+
 enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct block *block)
 {
     size_t bytes = lockstep->engine->guest->vcpu_bytes;
@@ -298,16 +316,20 @@ enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct b
     enum ir_exit exit = ir_interp_run(block->ir, block->ir_count, vcpu);
     lockstep->phase = PHASE_OFF;
     lockstep->blocks++;
-    if (lockstep->overrun || atomic_load(&lockstep->engine->memory->dma_writes) != dma_writes) {
+    if (lockstep->overrun || atomic_load(&lockstep->engine->memory->dma_writes) != dma_writes ||
+        was_disturbed(lockstep, vcpu)) {
         return exit; /* a device wrote to memory: that cannot be undone, nor done twice */
     }
     memcpy(lockstep->reference, vcpu, bytes);
     undo_stores(lockstep);
-    memcpy(vcpu, lockstep->start, bytes);
+    go_back(lockstep, vcpu);
     surroundings_restore(vcpu, &surroundings);
     lockstep->phase = PHASE_REPLAY;
     exit = lockstep->engine->host_context.enter(vcpu, block->host);
     lockstep->phase = PHASE_OFF;
+    if (atomic_load(&vcpu->requests) != 0) {
+        atomic_store(&vcpu->deadline, 0); /* of a kick that go_back took away */
+    }
     compare(lockstep, vcpu);
     return exit;
 }
