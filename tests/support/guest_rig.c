@@ -67,11 +67,9 @@ static void on_log(void *opaque, const char *line)
     (void)line; /* the programs provoke faults on purpose */
 }
 
-metic_machine *guest_machine(const struct rv_program *program, const struct guest_mode *mode,
-                             unsigned harts)
+struct metic_options guest_options(const struct guest_mode *mode, unsigned harts)
 {
     struct metic_options options;
-    struct metic_error error = { 0 };
     metic_options_init(&options);
     options.engine = mode->engine;
     options.clock = mode->clock;
@@ -87,16 +85,30 @@ metic_machine *guest_machine(const struct rv_program *program, const struct gues
     options.console = METIC_CONSOLE_MEMORY;
     options.firmware = "none";
     options.log = on_log;
-    metic_machine *machine = metic_new(&options, &error);
-    cr_assert(machine != NULL, "%s: %s", mode->name, error.what);
+    return options;
+}
+
+metic_machine *guest_machine_with(const struct rv_program *program,
+                                  const struct metic_options *options)
+{
+    struct metic_error error = { 0 };
+    metic_machine *machine = metic_new(options, &error);
+    cr_assert(machine != NULL, "no machine: %s", error.what);
     int fd = memfd_create("program", MFD_CLOEXEC);
     cr_assert(fd >= 0);
     write_elf(fd, program);
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    cr_assert(metic_load(machine, path, &error), "%s: %s", mode->name, error.what);
+    cr_assert(metic_load(machine, path, &error), "not loaded: %s", error.what);
     close(fd);
     return machine;
+}
+
+metic_machine *guest_machine(const struct rv_program *program, const struct guest_mode *mode,
+                             unsigned harts)
+{
+    struct metic_options options = guest_options(mode, harts);
+    return guest_machine_with(program, &options);
 }
 
 /* --- running --- */

@@ -29,7 +29,11 @@ struct guest_outcome {
     u64 words[GUEST_RESULT_WORDS];
 };
 
-/* A machine with the program in it, ready to run. Fails the test when it cannot be made. */
+/* What the modes mean in options; and a machine with the program in it, ready to run. Both fail
+ * the test when they cannot. */
+struct metic_options guest_options(const struct guest_mode *mode, unsigned harts);
+metic_machine *guest_machine_with(const struct rv_program *program,
+                                  const struct metic_options *options);
 metic_machine *guest_machine(const struct rv_program *program, const struct guest_mode *mode,
                              unsigned harts);
 void guest_run(const struct rv_program *program, const struct guest_mode *mode, unsigned harts,
