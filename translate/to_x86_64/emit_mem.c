@@ -212,7 +212,13 @@ static unsigned entry_of_base(const struct compile *c, ir_ref base)
 
 static void keep_entry(struct compile *c, unsigned reg, ir_ref base)
 {
-    unsigned n = c->entries[0].reg == NO_REG ? 0 : c->entry_next++ % ENTRIES_MAX;
+    unsigned n = 0;
+    while (n < ENTRIES_MAX && c->entries[n].reg != NO_REG) {
+        n++;
+    }
+    if (n == ENTRIES_MAX) {
+        n = c->entry_next++ % ENTRIES_MAX;
+    }
     c->entries[n].reg = (u8)reg;
     c->entries[n].base = base;
 }
