@@ -109,9 +109,8 @@ Test(machine_irq, self_loop_with_a_pending_interrupt)
     cr_expect(outcome.x[A0] == ((u64)1 << 63 | 3));
 }
 
-/* Pairs that a translator may fuse (lui+addi, auipc+load, shifts, compare+branch), with an interrupt
- * coming as often as it can; its handler ruins what it may ruin. The sum shows any pair taken
- * twice, or half. */
+/* Pairs that a translator may fuse (lui+addi, auipc+load, shifts, compare+branch), with many
+ * interrupts; the handler ruins what it may ruin. The sum shows any pair taken twice, or half. */
 Test(machine_irq, interrupt_between_fused_instructions)
 {
     enum { ROUNDS = 20000 };

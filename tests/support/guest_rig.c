@@ -12,7 +12,9 @@
 /* A cache this small is emptied every few dozen blocks; less does not hold the host's thunks and
  * one long block. */
 enum { TINY_CODE_BYTES = 64 << 10 };
-enum { LIMIT_INSNS = 200000000 }; /* a program that went astray ends here */
+/* A program that went astray ends here; so does a spin of harts that have no core of their own. */
+#define LIMIT_INSNS ((uint64_t)20000000000)
+#define LIMIT_NS ((uint64_t)60000000000)
 
 const struct guest_mode guest_modes[] = {
     { .name = "interp", .engine = METIC_ENGINE_INTERP },
@@ -80,6 +82,7 @@ struct metic_options guest_options(const struct guest_mode *mode, unsigned harts
     options.host_features = mode->host_features;
     options.verify_ir = true;
     options.limit_insns = LIMIT_INSNS;
+    options.limit_ns = mode->clock == METIC_CLOCK_REAL ? LIMIT_NS : 0;
     options.harts = harts;
     options.ram_bytes = (uint64_t)16 << 20;
     options.console = METIC_CONSOLE_MEMORY;

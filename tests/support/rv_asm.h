@@ -117,7 +117,8 @@ void rv_jal(struct rv_program *p, enum rv_reg rd, unsigned label);
 
 enum {
     RV_ECALL = 0x00000073, RV_MRET = 0x30200073, RV_WFI = 0x10500073, RV_FENCE_I = 0x0000100f,
-    RV_FENCE = 0x0ff0000f, RV_FENCE_RW_W = 0x0310000f, RV_FENCE_R_RW = 0x0230000f,
+    RV_PAUSE = 0x0100000f, RV_FENCE = 0x0ff0000f, RV_FENCE_RW_W = 0x0310000f,
+    RV_FENCE_R_RW = 0x0230000f,
 };
 
 /* Maps one 4 KiB page in the Sv39 table `root` (offset in the image of its page, from
