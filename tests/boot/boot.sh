@@ -1,0 +1,50 @@
+# Sourced by the boot tests: fetches the guest, and says how a run of it is judged.
+#
+# boot NAME WANTED_STATUS OPTION...   runs the kernel with the busybox initramfs and compares the
+#                                     exit status; the console's output stays in $TMP/NAME
+# shell NAME OPTION...                the same: uname at the shell, then poweroff, status 0
+
+passed=0
+failed=0
+good() { passed=$((passed + 1)); echo "ok: $*"; }
+wrong() { failed=$((failed + 1)); echo "FAILED: $*"; }
+finish() { echo "$passed passed, $failed failed"; [ "$failed" -eq 0 ]; exit; }
+
+cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>"$TMP/fetch.log")
+case $? in
+0) ;;
+3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
+*) cat "$TMP/fetch.log"; exit 1 ;;
+esac
+prompt='metic:~# '
+boot_timeout_s=${boot_timeout_s:-120}
+
+boot() {
+    name=$1
+    wanted=$2
+    shift 2
+    start_s=$(date +%s)
+    timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" \
+        --append "console=ttyS0 ${append:-}" "$@" >"$TMP/$name" 2>&1 </dev/null
+    got=$?
+    if [ "$got" -eq "$wanted" ]; then
+        good "$name ($(($(date +%s) - start_s)) s)"
+    else
+        wrong "$name: status $got, not $wanted"
+        tail -n 12 "$TMP/$name"
+        return 1
+    fi
+}
+
+# has NAME TEXT: the console of a run must have it.
+has() {
+    grep -q -- "$2" "$TMP/$1" || { wrong "$1: no '$2' on the console"; tail -n 5 "$TMP/$1"; }
+}
+
+shell() {
+    name=$1
+    shift
+    boot "$name" 0 "$@" --expect "$prompt" --send 'uname -a; nproc\n' --expect "$prompt" \
+        --send 'poweroff\n' || return
+    has "$name" '^Linux metic .* riscv64'
+}
