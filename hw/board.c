@@ -52,11 +52,21 @@ void board_reset(struct board *board)
     }
 }
 
+enum { INITRD_OFFSET_BYTES = 128 << 20 };
+
 gpa_t board_initrd_gpa(const struct board *board, gpa_t kernel_end, u64 size_bytes)
 {
     gpa_t ram_end = board->class->ram_gpa + board->options.ram_bytes;
     gpa_t start = bits_align_up(kernel_end, BOARD_IMAGE_ALIGN);
     gpa_t end = board->fdt_limit_gpa < ram_end ? board->fdt_limit_gpa : ram_end;
+    /* Where QEMU puts it, if it fits: OpenSBI's fw_jump copies the device tree to 34 MiB after the
+     * start of RAM, which is right behind a kernel of usual size. */
+    u64 half = board->options.ram_bytes / 2;
+    gpa_t usual = board->class->ram_gpa + (half < INITRD_OFFSET_BYTES ? half : INITRD_OFFSET_BYTES);
+    usual = bits_align_up(usual, BOARD_IMAGE_ALIGN);
+    if (usual > start && usual < end && size_bytes <= end - usual) {
+        start = usual;
+    }
     return start >= kernel_end && start < end && size_bytes <= end - start ? start : 0;
 }
 

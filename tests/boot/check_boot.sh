@@ -46,6 +46,4 @@ boot limit-insns 124 --limit-insns 50M
 boot limit-time 124 --limit-time 500ms
 append='rdinit=/nothing panic=-1' boot panic 90
 has panic 'Kernel panic'
-# A guest that nothing can wake: no console input, all interrupts off.
-boot idle 91 --serial none --clock virtual --expect "$prompt" --send 'cat\n'
 finish

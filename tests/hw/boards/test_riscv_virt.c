@@ -225,7 +225,9 @@ Test(riscv_virt, placing)
     cr_assert(!board_prepare_boot(board, &boot, &error), "the kernel fills all of RAM");
     cr_assert_neq(error.next[0], '\0');
     gpa_t initrd = board_initrd_gpa(board, 0x80234567, 1 << 20);
-    cr_assert_eq(initrd, 0x80400000);
+    cr_assert_eq(initrd, 0x80000000 + (u64)RAM_BYTES / 2, "far from where fw_jump copies the tree");
+    cr_assert_eq(board_initrd_gpa(board, 0x80234567, RAM_BYTES / 4 * 3), 0x80400000,
+                 "too large for that, so right behind the kernel");
     cr_assert_eq(board_initrd_gpa(board, 0x80234567, RAM_BYTES), 0);
     cr_assert_eq(board_initrd_gpa(board, UINT64_MAX - 5, 1), 0);
     boot = (struct board_boot){.initrd_gpa = initrd, .initrd_bytes = board->fdt_limit_gpa - initrd};
