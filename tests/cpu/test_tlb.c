@@ -1,0 +1,333 @@
+/* The soft-MMU's caches: what is found, what a fence takes away, and what it leaves. */
+#include "cpu/tlb.h"
+
+#include "cpu/vcpu.h"
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct vcpu *hart;
+
+static void make_hart(void)
+{
+    hart = calloc(1, sizeof(*hart));
+    tlb_init(hart);
+}
+
+static void free_hart(void)
+{
+    tlb_fini(hart);
+    free(hart);
+}
+
+TestSuite(tlb, .init = make_hart, .fini = free_hart);
+
+static u8 host_page[PAGE_BYTES];
+
+static void put(gva_t page, gpa_t gpa_page, u64 span_bytes, bool global)
+{
+    struct tlb_fill fill = {
+        .page = page, .gpa_page = gpa_page, .host_page = host_page, .span_bytes = span_bytes,
+        .readable = true, .writable = true, .global = global,
+    };
+    tlb_insert(hart, &fill);
+}
+
+static bool has(gva_t page)
+{
+    return tlb_find(hart, page, false) != NULL;
+}
+
+Test(tlb, permissions_and_slow_entries)
+{
+    struct tlb_fill fill = { .page = 0x5000, .gpa_page = 0x80005000, .host_page = host_page,
+                             .span_bytes = PAGE_BYTES, .readable = true };
+    struct tlb_entry *entry = tlb_insert(hart, &fill);
+    cr_expect(entry->read_tag == 0x5000 && entry->write_tag == TLB_TAG_NONE);
+    cr_expect(entry->addend + 0x5000 == (u64)(uintptr_t)host_page);
+    cr_expect(tlb_find(hart, 0x5000, false) == entry && tlb_find(hart, 0x5000, true) == NULL);
+    fill.writable = true;
+    fill.slow_write = true;
+    entry = tlb_insert(hart, &fill);
+    cr_expect(entry->read_tag == 0x5000 && entry->write_tag == (0x5000 | TLB_TAG_SLOW));
+    fill.host_page = NULL; /* a device */
+    entry = tlb_insert(hart, &fill);
+    cr_expect(entry->read_tag == (0x5000 | TLB_TAG_SLOW) && entry->addend == 0);
+    cr_expect(entry->gpa_page == 0x80005000);
+    cr_expect(tlb_find(hart, 0x5000, false) == entry, "the slow bit is not part of the page");
+}
+
+/* An access over a page end compares the second page with the first page's entries. */
+Test(tlb, neighbours_never_share_a_set)
+{
+    for (unsigned bit = 0; bit < 52; bit++) {
+        for (u64 odd = 1; odd < 16; odd += 2) {
+            gva_t second = (odd << bit) * PAGE_BYTES;
+            u32 index = tlb_index(second - PAGE_BYTES);
+            cr_assert(index != tlb_index(second), "0x%llx", (unsigned long long)second);
+            cr_assert((index ^ TLB_OTHER_WAY) != tlb_index(second), "0x%llx",
+                      (unsigned long long)second);
+        }
+    }
+}
+
+Test(tlb, two_pages_of_a_set_are_both_kept)
+{
+    gva_t first = 0x10000;
+    gva_t other = first;
+    do {
+        other += PAGE_BYTES;
+    } while (tlb_index(other) != tlb_index(first));
+    put(first, 0x1000, PAGE_BYTES, false);
+    put(other, 0x2000, PAGE_BYTES, false);
+    cr_assert(has(first) && has(other));
+    cr_expect(tlb_find(hart, first, false)->gpa_page == 0x1000);
+    cr_expect(tlb_find(hart, other, false)->gpa_page == 0x2000);
+    tlb_flush_page(hart, first, TLB_ANY_ASID);
+    cr_expect(!has(first) && has(other));
+    tlb_flush_page(hart, other, TLB_ANY_ASID);
+    cr_expect(!has(other));
+}
+
+Test(tlb, spaces_are_kept_apart_and_kept)
+{
+    tlb_select_data(hart, 1, 1, 0, false);
+    put(0x1000, 0xa000, PAGE_BYTES, false);
+    tlb_select_data(hart, 2, 2, 0, false);
+    cr_expect(!has(0x1000), "another address space");
+    put(0x1000, 0xb000, PAGE_BYTES, false);
+    tlb_select_data(hart, 1, 1, 1, false);
+    cr_expect(!has(0x1000), "another permission class");
+    tlb_select_data(hart, 1, 1, 0, false);
+    cr_assert(has(0x1000));
+    cr_expect(tlb_find(hart, 0x1000, false)->gpa_page == 0xa000);
+    tlb_select_data(hart, 2, 2, 0, false);
+    cr_expect(tlb_find(hart, 0x1000, false)->gpa_page == 0xb000);
+}
+
+Test(tlb, more_address_spaces_than_slots)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        for (u64 space = 1; space <= 3 * TLB_DATA_SPACES; space++) {
+            tlb_select_data(hart, space, (u32)space, 0, false);
+            struct tlb_entry *entry = tlb_find(hart, 0x1000, false);
+            cr_assert(entry == NULL || entry->gpa_page == space * PAGE_BYTES, "space %llu",
+                      (unsigned long long)space);
+            put(0x1000, space * PAGE_BYTES, PAGE_BYTES, false);
+        }
+    }
+}
+
+/* A space that all address spaces share keeps global entries over a switch; the first private
+ * one makes it lose everything at the next. */
+Test(tlb, shared_space)
+{
+    tlb_select_data(hart, 1, 1, 0, true);
+    put(0x1000, 0xa000, PAGE_BYTES, true);
+    tlb_select_data(hart, 2, 2, 0, true);
+    cr_expect(has(0x1000), "a global entry");
+    tlb_flush_asid(hart, 2);
+    cr_expect(has(0x1000), "an ASID fence leaves global entries");
+    put(0x2000, 0xb000, PAGE_BYTES, false);
+    cr_expect(has(0x2000));
+    tlb_select_data(hart, 1, 1, 0, true);
+    cr_expect(!has(0x2000), "a private entry of another address space");
+}
+
+Test(tlb, fence_of_one_page)
+{
+    tlb_select_data(hart, 1, 1, 0, false);
+    put(0x1000, 0xa000, PAGE_BYTES, false);
+    put(0x2000, 0xa000, PAGE_BYTES, false);
+    tlb_select_data(hart, 2, 2, 0, false);
+    put(0x1000, 0xb000, PAGE_BYTES, false);
+    tlb_flush_page(hart, 0x1234, 1);
+    cr_expect(has(0x1000), "another ASID's");
+    tlb_select_data(hart, 1, 1, 0, false);
+    cr_expect(!has(0x1000) && has(0x2000));
+    tlb_flush_page(hart, 0x1000, TLB_ANY_ASID);
+    tlb_select_data(hart, 2, 2, 0, false);
+    cr_expect(!has(0x1000));
+}
+
+Test(tlb, fence_in_a_large_page)
+{
+    const u64 span = 2 << 20;
+    put(0x40201000, 0xa000, span, false);
+    put(0x40205000, 0xa000, span, false);
+    tlb_flush_page(hart, 0x40400000, TLB_ANY_ASID);
+    cr_expect(has(0x40201000), "behind the large page");
+    tlb_flush_page(hart, 0x403ff000, TLB_ANY_ASID);
+    cr_expect(!has(0x40201000) && !has(0x40205000), "any address of it means all of it");
+}
+
+Test(tlb, fence_of_an_asid_and_of_all)
+{
+    tlb_select_data(hart, 1, 1, 0, false);
+    put(0x1000, 0xa000, PAGE_BYTES, false);
+    tlb_select_data(hart, 2, 2, 0, false);
+    put(0x1000, 0xb000, PAGE_BYTES, false);
+    tlb_flush_asid(hart, 1);
+    cr_expect(has(0x1000));
+    tlb_select_data(hart, 1, 1, 0, false);
+    cr_expect(!has(0x1000));
+    put(0x3000, 0xa000, PAGE_BYTES, true);
+    tlb_flush_all(hart);
+    cr_expect(!has(0x3000));
+    tlb_select_data(hart, 2, 2, 0, false);
+    cr_expect(!has(0x1000));
+}
+
+Test(tlb, write_permissions_of_all_spaces)
+{
+    tlb_select_data(hart, 1, 1, 0, false);
+    put(0x1000, 0xa000, PAGE_BYTES, false);
+    tlb_select_data(hart, 2, 2, 0, false);
+    put(0x2000, 0xb000, PAGE_BYTES, false);
+    tlb_flush_writes(hart);
+    cr_expect(has(0x2000) && tlb_find(hart, 0x2000, true) == NULL);
+    tlb_select_data(hart, 1, 1, 0, false);
+    cr_expect(has(0x1000) && tlb_find(hart, 0x1000, true) == NULL);
+}
+
+Test(tlb, one_entry)
+{
+    hart->tlb_state->hostile_entries = true;
+    put(0x1000, 0xa000, PAGE_BYTES, false);
+    put(0x2000, 0xb000, PAGE_BYTES, false);
+    cr_expect(!has(0x1000) && has(0x2000));
+}
+
+/* --- fetch spaces --- */
+
+static bool fetches(gva_t page)
+{
+    gpa_t gpa;
+    return tlb_fetch_find(hart, page, &gpa);
+}
+
+Test(tlb, fetch_pages_and_epochs)
+{
+    gpa_t gpa;
+    tlb_select_fetch(hart, 1, 1, 5, false);
+    tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
+    cr_assert(tlb_fetch_find(hart, 0x7000, &gpa));
+    cr_expect(gpa == 0x80007000);
+    u32 epoch = hart->link_epoch;
+    tlb_select_fetch(hart, 1, 1, 6, false);
+    cr_expect(!fetches(0x7000), "another mode");
+    cr_expect(hart->link_epoch != epoch);
+    tlb_select_fetch(hart, 1, 1, 5, false);
+    cr_expect(fetches(0x7000) && hart->link_epoch == epoch, "coming back loses nothing");
+    tlb_flush_page(hart, 0x9000, TLB_ANY_ASID);
+    cr_expect(hart->link_epoch == epoch, "no code came from there");
+    tlb_flush_page(hart, 0x7000, TLB_ANY_ASID);
+    cr_expect(!fetches(0x7000) && hart->link_epoch != epoch, "links proved over it are unproved");
+}
+
+Test(tlb, fence_of_a_fetched_page_that_lost_its_slot)
+{
+    const gva_t far = (gva_t)TLB_FETCH_ENTRIES * PAGE_BYTES;
+    tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
+    tlb_fetch_insert(hart, 0x7000 + far, 0x80008000, PAGE_BYTES, false);
+    cr_expect(!fetches(0x7000));
+    u32 epoch = hart->link_epoch;
+    tlb_flush_page(hart, 0x7000, TLB_ANY_ASID);
+    cr_expect(hart->link_epoch != epoch, "links over the evicted page would stay proved");
+}
+
+Test(tlb, fetch_fences)
+{
+    tlb_select_fetch(hart, 1, 1, 0, false);
+    tlb_fetch_insert(hart, 0x40201000, 0x80007000, 2 << 20, false);
+    tlb_flush_page(hart, 0x40210000, TLB_ANY_ASID);
+    cr_expect(!fetches(0x40201000), "the same large page");
+    tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
+    tlb_flush_asid(hart, 2);
+    cr_expect(fetches(0x7000));
+    u32 epoch = hart->link_epoch;
+    tlb_flush_asid(hart, 1);
+    cr_expect(!fetches(0x7000) && hart->link_epoch != epoch);
+    tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
+    tlb_flush_all(hart);
+    cr_expect(!fetches(0x7000));
+}
+
+Test(tlb, jumps)
+{
+    tlb_jump_insert(hart, 0x7004, host_page);
+    struct jump_entry *entry = &hart->jumps[jump_index(0x7004)];
+    cr_assert(entry->pc == 0x7004 && entry->host == host_page);
+    tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
+    u32 epoch = hart->link_epoch;
+    tlb_flush_jumps(hart);
+    cr_expect(entry->pc == TLB_TAG_NONE && hart->link_epoch != epoch);
+    cr_expect(fetches(0x7000), "translations stay");
+}
+
+/* --- against a model that forgets nothing --- */
+
+enum { MODEL_SPACES = 24, MODEL_PAGES = 64 };
+
+struct model {
+    gpa_t gpa[MODEL_SPACES][MODEL_PAGES]; /* 0: must not be found */
+};
+
+static gva_t model_page(unsigned n)
+{
+    return ((gva_t)(n % 8) << 30) + (n / 8) * PAGE_BYTES;
+}
+
+static void check_model(const struct model *model, unsigned space)
+{
+    for (unsigned n = 0; n < MODEL_PAGES; n++) {
+        const struct tlb_entry *entry = tlb_find(hart, model_page(n), false);
+        cr_assert(entry == NULL || entry->gpa_page == model->gpa[space][n],
+                  "space %u, page %u: a stale entry", space, n);
+    }
+}
+
+/* Whatever the order of switches, fills and fences, nothing is found that a fence took away. */
+Test(tlb, nothing_stale_in_random_use)
+{
+    static struct model model;
+    unsigned space = 0;
+    srand(1);
+    tlb_select_data(hart, 100, 0, 0, false);
+    for (unsigned step = 1; step < 200000; step++) {
+        unsigned n = (unsigned)rand() % MODEL_PAGES;
+        unsigned other = (unsigned)rand() % MODEL_SPACES;
+        switch (rand() % 16) {
+        case 0:
+            space = other;
+            tlb_select_data(hart, 100 + space, space, 0, false);
+            break;
+        case 1:
+            tlb_flush_page(hart, model_page(n), TLB_ANY_ASID);
+            for (unsigned s = 0; s < MODEL_SPACES; s++) {
+                model.gpa[s][n] = 0;
+            }
+            break;
+        case 2:
+            tlb_flush_page(hart, model_page(n), other);
+            model.gpa[other][n] = 0;
+            break;
+        case 3:
+            tlb_flush_asid(hart, other);
+            memset(model.gpa[other], 0, sizeof(model.gpa[other]));
+            break;
+        case 4:
+            if (rand() % 8 == 0) {
+                tlb_flush_all(hart);
+                memset(&model, 0, sizeof(model));
+            }
+            break;
+        default:
+            model.gpa[space][n] = (gpa_t)step * PAGE_BYTES;
+            put(model_page(n), model.gpa[space][n], PAGE_BYTES, false);
+            cr_assert(has(model_page(n)));
+            break;
+        }
+        check_model(&model, space);
+    }
+}
