@@ -31,13 +31,15 @@ enum {
     FRAME_EXPECTED = 16,
     FRAME_RESULT = 24,
     FRAME_MXCSR = 32,  /* passing MXCSR through memory */
-    FRAME_HOST_MXCSR = 40,
-    FRAME_TEMPS = 48,  /* the five temporaries, saved by slow paths */
-    FRAME_ARGS = 88,   /* three operands and the flags of a soft FP operation */
-    FRAME_SLOTS = 120,
+    FRAME_HOST_MXCSR = 36,
+    FRAME_SITES = 40,  /* tag and addend of each access site of a loop (loop.c) */
+    SITES_MAX = 8,
+    FRAME_TEMPS = FRAME_SITES + 16 * SITES_MAX, /* the five temporaries, saved by slow paths */
+    FRAME_ARGS = FRAME_TEMPS + 40, /* three operands and the flags of a soft FP operation */
+    FRAME_SLOTS = FRAME_ARGS + 32,
     FRAME_SLOT_COUNT = 256,
     FRAME_XMM = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT,
-    FRAME_BYTES = FRAME_XMM + 8 * 16 + 16, /* 8 modulo 16 */
+    FRAME_BYTES = FRAME_XMM + 8 * 16 + 8, /* 8 modulo 16 */
 };
 
 _Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
@@ -87,6 +89,7 @@ enum value_flag {
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
     VALUE_KEEP_ENTRY = 8, /* of a LOAD or STORE: a later one uses the same base address */
     VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access */
+    VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
     VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD */
 };
 
@@ -113,7 +116,7 @@ struct stub {
     u8 reg[4];
     /* Memory: where the fast path goes on after its compare, and the registers it wants then. */
     u32 resume;
-    u8 entry, tag, tag_offset, table;
+    u8 entry, tag, tag_offset, table, site;
     bool again;
     s32 tag_mask, disp;
     s64 target;
@@ -132,11 +135,14 @@ struct compile {
     u32 features;
     u32 flags;
 
+    u16 sites[SITES_MAX]; /* accesses of a loop that remember their page (loop.c) */
+    unsigned site_count;
+
     unsigned at;         /* index of the instruction being emitted */
     u32 insn_offset;     /* current guest instruction: offset of its pc from the page */
     u32 insn_index;      /* and how many of the block precede it */
     s64 entry_target;    /* offset of the block's first guest instruction */
-    u32 entry;           /* code offset of the block's entry */
+    u32 entry;           /* code offset of where the block's own jumps to its start go */
 
     u32 locked;                /* registers of the current instruction */
     u32 temps;                 /* general registers for temporaries */
@@ -210,6 +216,24 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
     const struct ir_insn *insn = &ir->insns[address];
     bool offset = insn->op == IR_ADD && ir->insns[insn->b].op == IR_CONST;
     return offset ? insn->a : address;
+}
+
+/* --- loop.c --- */
+/* Finds the access sites of a block that jumps to its own start; c->sites. */
+void loop_find_sites(struct compile *c);
+/* The site's number when the current instruction is one, else SITES_MAX. */
+unsigned loop_site(const struct compile *c);
+/* Emits what makes every site forget; at the block's entry. */
+void loop_forget_sites(struct compile *c);
+
+static inline struct asm_mem site_tag_at(unsigned site)
+{
+    return asm_at(RSP, (s32)(FRAME_SITES + 16 * site));
+}
+
+static inline struct asm_mem site_addend_at(unsigned site)
+{
+    return asm_at(RSP, (s32)(FRAME_SITES + 16 * site + 8));
 }
 
 /* --- alloc.c: registers. An `alloc_use` or `alloc_temp` register stays put until the instruction

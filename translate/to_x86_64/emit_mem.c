@@ -27,11 +27,12 @@ static u32 desc_of(const struct compile *c, unsigned low)
 
 struct access {
     unsigned address; /* register that holds the guest's address, less disp */
-    s32 disp;         /* 0 unless `again` */
+    s32 disp;         /* 0 unless `again` or at a site */
     unsigned entry;   /* the TLB entry */
     unsigned tag;     /* scratch; at the end address + tag is the host address */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
     bool again;       /* `entry` was left by an earlier access */
+    unsigned site;    /* of a loop: page and addend are in the frame; no `entry` then */
     u32 slow;         /* jump field of the slow path */
     u32 resume;       /* offset of what follows the compare */
     s32 tag_offset;   /* which tag of the entry is compared */
@@ -82,24 +83,56 @@ static void try_other_way(struct compile *c, const struct stub *stub)
     asm_jcc(a, ASM_E, a->exec + stub->resume);
 }
 
-/* A temporary that the access does not use. */
-static unsigned unused_temp(const struct stub *stub)
+/* A temporary that the access does not use, and that is not `except`. */
+static unsigned unused_temp(const struct stub *stub, unsigned except)
 {
     static const u8 temps[] = {RAX, RCX, RDX, RSI, RDI};
     for (unsigned n = 0; n < ARRAY_LEN(temps); n++) {
         unsigned reg = temps[n];
-        if (reg != stub->reg[0] && reg != stub->entry && reg != stub->tag) {
+        if (reg != stub->reg[0] && reg != stub->entry && reg != stub->tag && reg != except) {
             return reg;
         }
     }
     return NO_REG;
 }
 
+/* The loop's site was in another page. Looks up the new one and remembers it; leaves the address in
+ * `tag`. */
+static void look_up_site(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    unsigned entry = unused_temp(stub, NO_REG);
+    unsigned other = unused_temp(stub, entry);
+    struct access m = {.address = stub->tag, .entry = entry, .tag = other, .table = NO_REG};
+    asm_lea(a, ASM_64, stub->tag, asm_at(stub->reg[0], stub->disp));
+    asm_store(a, ASM_64, frame_at(FRAME_ARGS), entry);
+    asm_store(a, ASM_64, frame_at(FRAME_ARGS + 8), other);
+    compute_index(c, &m);
+    /* the site compares alignment; here any access inside one page will do */
+    asm_lea(a, ASM_64, other, asm_at(stub->tag, stub->tag_mask + (s32)PAGE_BYTES));
+    asm_alu_imm(a, ASM_AND, ASM_64, other, -(s32)PAGE_BYTES);
+    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(entry, stub->tag_offset));
+    u32 found = asm_jcc_short(a, ASM_E);
+    asm_alu_imm(a, ASM_XOR, ASM_64, entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(entry, stub->tag_offset));
+    u32 missed = asm_jcc_short(a, ASM_NE);
+    asm_bind_short(a, found);
+    asm_store(a, ASM_64, site_tag_at(stub->site), other);
+    asm_load(a, ASM_64, other, asm_at(entry, offsetof(struct tlb_entry, addend)));
+    asm_store(a, ASM_64, site_addend_at(stub->site), other);
+    asm_load(a, ASM_64, entry, frame_at(FRAME_ARGS));
+    asm_load(a, ASM_64, other, frame_at(FRAME_ARGS + 8));
+    asm_jmp(a, a->exec + stub->resume);
+    asm_bind_short(a, missed);
+    asm_load(a, ASM_64, entry, frame_at(FRAME_ARGS));
+    asm_load(a, ASM_64, other, frame_at(FRAME_ARGS + 8));
+}
+
 /* The kept entry was for another page: looks the right one up. Leaves the address in `tag`. */
 static void look_up_again(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
-    unsigned other = unused_temp(stub);
+    unsigned other = unused_temp(stub, NO_REG);
     struct access m = {.address = stub->tag, .entry = stub->entry, .tag = other, .table = NO_REG};
     asm_lea(a, ASM_64, stub->tag, asm_at(stub->reg[0], stub->disp));
     asm_store(a, ASM_64, frame_at(FRAME_ARGS), other);
@@ -119,7 +152,10 @@ static void stub_mem(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
     unsigned address = stub->reg[0];
-    if (stub->again) {
+    if (stub->site < SITES_MAX) {
+        look_up_site(c, stub);
+        address = stub->tag;
+    } else if (stub->again) {
         look_up_again(c, stub);
         address = stub->tag;
     } else {
@@ -156,6 +192,7 @@ static struct stub *slow_path(struct compile *c, enum mem_kind kind, const struc
     stub->tag = (u8)m->tag;
     stub->table = (u8)m->table;
     stub->again = m->again;
+    stub->site = (u8)m->site;
     stub->tag_offset = (u8)m->tag_offset;
     stub->tag_mask = m->tag_mask;
     stub->disp = m->disp;
@@ -175,12 +212,13 @@ static struct stub *slow_path(struct compile *c, enum mem_kind kind, const struc
 static void lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write, bool align)
 {
     struct asm_buf *a = &c->a;
-    if (!m->again) {
+    bool at_site = m->site < SITES_MAX;
+    if (!m->again && !at_site) {
         compute_index(c, m);
     }
     m->tag_mask = -(s32)PAGE_BYTES;
     s32 ahead = m->disp;
-    if (align || m->again) {
+    if (align || m->again || at_site) {
         m->tag_mask |= (s32)size_bytes - 1;
     } else {
         ahead += (s32)size_bytes - 1;
@@ -193,10 +231,13 @@ static void lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
     m->tag_offset = write ? offsetof(struct tlb_entry, write_tag)
                           : offsetof(struct tlb_entry, read_tag);
     asm_alu_imm(a, ASM_AND, ASM_64, m->tag, m->tag_mask);
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, entry_at(m, m->tag_offset));
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag,
+               at_site ? site_tag_at(m->site) : entry_at(m, m->tag_offset));
     m->slow = asm_jcc_forward(a, ASM_NE);
     m->resume = asm_offset(a);
-    asm_load(a, ASM_64, m->tag, entry_at(m, offsetof(struct tlb_entry, addend)));
+    asm_load(a, ASM_64, m->tag,
+             at_site ? site_addend_at(m->site)
+                     : entry_at(m, offsetof(struct tlb_entry, addend)));
 }
 
 /* The register with the entry that an access with that base left, or NO_REG. */
@@ -232,7 +273,7 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     const struct ir_insn *add = &c->ir->insns[address];
     s32 disp = (s32)c->ir->insns[c->values[add->b].root].imm;
     unsigned base = alloc_use(c, add->a);
-    if (m->again) {
+    if (m->again || m->site < SITES_MAX) {
         m->address = base;
         m->disp = disp;
     } else {
@@ -246,7 +287,12 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
  * `spare`, a third register may be taken to save a cycle. */
 static struct access access_claim(struct compile *c, ir_ref address, bool spare)
 {
-    struct access m = {.table = NO_REG};
+    struct access m = {.table = NO_REG, .entry = NO_REG, .site = loop_site(c)};
+    if (m.site < SITES_MAX) {
+        use_address(c, &m, address);
+        m.tag = alloc_temp(c);
+        return m;
+    }
     ir_ref base = address_base(c->ir, address);
     m.entry = entry_of_base(c, base);
     m.again = m.entry != NO_REG;

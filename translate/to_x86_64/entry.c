@@ -355,6 +355,9 @@ static void emit_mem_common(struct thunks *t, enum mem_kind kind, bool xmm)
     asm_alu_mem_imm(a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
     u32 raised = asm_jcc_forward(a, ASM_NE);
     asm_store(a, ASM_64, slow_at(FRAME_RESULT), RAX);
+    for (unsigned n = 0; n < SITES_MAX; n++) {
+        asm_mov_mem_imm(a, ASM_64, slow_at(FRAME_SITES + 16 * n), -1); /* see loop.c */
+    }
     restore_all(t, xmm);
     return_popping_desc(t);
     asm_bind(a, raised);

@@ -186,7 +186,12 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     set_pins(c);
     alloc_begin(c);
     scan_block(c);
-    emit_body(c);
+    loop_find_sites(c);
+    if (has_room(c, INSN_BYTES_MAX)) {
+        loop_forget_sites(c);
+        c->entry = asm_offset(&c->a);
+        emit_body(c);
+    }
     if (c->status == HOST_OK) {
         stubs_emit(c);
     }

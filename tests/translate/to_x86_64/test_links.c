@@ -224,6 +224,69 @@ Test(links, tlb_hits_make_no_calls)
     cr_assert_eq(hart->slow_calls, 1);
 }
 
+/* do { *x11 = x10; x11 += 8; x10 += 1; } while (x11 != x12): remembers its page between rounds. */
+static const u8 *fill_loop(void)
+{
+    ir_reset(rig->ir, &rig_guest);
+    ir_begin_insn(rig->ir, 0x100, 4);
+    ir_store(rig->ir, IR_MEM_64, ir_get(rig->ir, IR_I64, RIG_X(11), 8),
+             ir_get(rig->ir, IR_I64, RIG_X(10), 8));
+    ir_begin_insn(rig->ir, 0x104, 4);
+    add_to(11, 8);
+    ir_begin_insn(rig->ir, 0x108, 4);
+    add_to(10, 1);
+    ir_exit_if(rig->ir, IR_NE, ir_get(rig->ir, IR_I64, RIG_X(11), 8),
+               ir_get(rig->ir, IR_I64, RIG_X(12), 8), 0x100);
+    ir_jump(rig->ir, 0x200);
+    return rig_compile(rig, 0, NULL);
+}
+
+static void check_filled(const struct rig_hart *hart, unsigned first, unsigned end)
+{
+    for (unsigned n = first; n < end; n++) {
+        cr_assert_eq(ld_le64(hart->ram + 8 * n), n, "word %u", n);
+    }
+}
+
+Test(links, loop_over_pages)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const u8 *code = fill_loop();
+    hart->x[11] = RIG_RAM_GVA;
+    hart->x[12] = RIG_RAM_GVA + 3 * PAGE_BYTES;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_assert_eq(hart->vcpu.pc, RIG_PC_PAGE + 0x200);
+    cr_assert_eq(hart->slow_calls, 0);
+    check_filled(hart, 0, 3 * 512);
+
+    /* the page in the middle may be written slowly only; what the loop remembered is not used */
+    rig_map(hart, RIG_RAM_GVA + PAGE_BYTES, true, true, true);
+    memset(hart->ram, 0, RIG_RAM_BYTES);
+    hart->x[10] = 0;
+    hart->x[11] = RIG_RAM_GVA;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_assert_eq(hart->slow_calls, 512);
+    check_filled(hart, 0, 3 * 512);
+}
+
+/* Translations may change while the hart is outside. */
+Test(links, loop_forgets_between_entries)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const u8 *code = fill_loop();
+    hart->x[11] = RIG_RAM_GVA;
+    hart->x[12] = RIG_RAM_GVA + 8 * 100;
+    hart->vcpu.deadline = 1000 + 3 * 50;
+    cr_assert_eq(enter(code), IR_EXIT_POLL);
+    cr_assert_eq(hart->slow_calls, 0);
+    check_filled(hart, 0, 50);
+    rig_map(hart, RIG_RAM_GVA, false, false, false);
+    hart->vcpu.deadline = ~(u64)0;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_assert_eq(hart->slow_calls, 50);
+    check_filled(hart, 0, 100);
+}
+
 Test(links, small_buffers_are_refused)
 {
     for (size_t room = 0; room < 6000; room += 64) {

@@ -1,0 +1,131 @@
+/* Access sites of one-block loops.
+ *
+ * A loop mostly walks through memory, so an access goes to the page it went to in the last round.
+ * In a block that jumps to its own start, each LOAD and STORE (up to SITES_MAX) therefore keeps the
+ * page and addend it used last in the frame: the check is one compare off the data's path, and the
+ * TLB is looked up only when the page changes. Left out are addresses that come from memory in the
+ * same loop (linked lists, tables): they change page too often.
+ *
+ * The frame is the hart's own, and the sites forget at every entry of the block and whenever a slow
+ * path has called C. Between those nothing changes a translation: remote fences and newly watched
+ * code pages wait until this hart has left at a poll. */
+#include "translate/to_x86_64/compile.h"
+
+static bool jumps_to_start(const struct compile *c, const struct ir_insn *insn)
+{
+    bool jump = insn->op == IR_JUMP || insn->op == IR_EXIT_IF;
+    return jump && (s64)insn->imm == c->entry_target;
+}
+
+static bool is_loop(const struct compile *c)
+{
+    bool loops = false;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->dead) {
+            continue;
+        }
+        if (insn->op == IR_CALL) {
+            return false;
+        }
+        loops |= jumps_to_start(c, insn);
+    }
+    return loops && !(c->flags & HOST_NO_SELF_LINK);
+}
+
+enum { OFFSETS_MAX = 32 };
+
+/* Guest registers that the loop loads from memory, directly or through arithmetic. */
+struct loaded {
+    u32 offsets[OFFSETS_MAX];
+    unsigned count;
+};
+
+static bool is_loaded(const struct loaded *loaded, u32 offset)
+{
+    for (unsigned n = 0; n < loaded->count; n++) {
+        if (loaded->offsets[n] == offset) {
+            return true;
+        }
+    }
+    return loaded->count == OFFSETS_MAX;
+}
+
+static bool from_memory(const struct compile *c, const struct loaded *loaded,
+                        const struct ir_insn *insn)
+{
+    const ir_ref refs[4] = {insn->a, insn->b, insn->c, insn->d};
+    switch (insn->op) {
+    case IR_LOAD:
+    case IR_AMO:
+    case IR_CAS:
+        return true;
+    case IR_GET:
+        return is_loaded(loaded, (u32)insn->imm);
+    default:
+        break;
+    }
+    for (unsigned n = 0; n < ir_op_info[insn->op].args; n++) {
+        if (c->values[refs[n]].flags & VALUE_FROM_MEMORY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One walk: marks values, collects registers set to marked ones. */
+static void mark(struct compile *c, struct loaded *loaded)
+{
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->dead || insn->op == IR_INSN || !from_memory(c, loaded, insn)) {
+            continue;
+        }
+        c->values[i].flags |= VALUE_FROM_MEMORY;
+        if (insn->op == IR_SET && !is_loaded(loaded, (u32)insn->imm)) {
+            loaded->offsets[loaded->count++] = (u32)insn->imm;
+        }
+    }
+}
+
+static bool is_site(const struct compile *c, const struct ir_insn *insn)
+{
+    if (insn->dead || (insn->op != IR_LOAD && insn->op != IR_STORE)) {
+        return false;
+    }
+    bool plain = !(c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
+    return plain && !(c->values[insn->b].flags & VALUE_FROM_MEMORY);
+}
+
+void loop_find_sites(struct compile *c)
+{
+    c->site_count = 0;
+    if (!is_loop(c)) {
+        return;
+    }
+    struct loaded loaded = {.count = 0};
+    mark(c, &loaded);
+    mark(c, &loaded); /* what one round loads, the next one uses */
+    for (unsigned i = 0; i < c->ir->count && c->site_count < SITES_MAX; i++) {
+        if (is_site(c, &c->ir->insns[i])) {
+            c->sites[c->site_count++] = (u16)i;
+        }
+    }
+}
+
+unsigned loop_site(const struct compile *c)
+{
+    for (unsigned n = 0; n < c->site_count; n++) {
+        if (c->sites[n] == c->at) {
+            return n;
+        }
+    }
+    return SITES_MAX;
+}
+
+void loop_forget_sites(struct compile *c)
+{
+    for (unsigned n = 0; n < c->site_count; n++) {
+        asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
+    }
+}
