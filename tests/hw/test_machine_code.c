@@ -229,7 +229,7 @@ Test(machine_code, returns_that_match_no_call)
     rv_li(p, S4, 20);
     rv_la(p, S5, CATCH);
     rv_call(p, DEEP);
-    rv_li(p, A0, -1); /* not reached */
+    rv_li(p, A0, (u64)-1); /* not reached */
     rv_label(p, CATCH);
     rv_la(p, T0, L2);
     rv_addi(p, A0, A0, 1);
@@ -247,7 +247,7 @@ Test(machine_code, returns_that_match_no_call)
     rv_addi(p, S4, S4, -1);
     rv_beq(p, S4, X0, L4);
     rv_call(p, DEEP);
-    rv_li(p, A0, -1);
+    rv_li(p, A0, (u64)-1);
     rv_label(p, L4);
     rv_jalr(p, X0, S5, 0);
     struct guest_outcome outcome;
