@@ -218,6 +218,11 @@ static struct board_env board_env_of(struct metic_machine *machine)
 /* Disks go into the first virtio slots, an entropy source into the last. */
 static void fill_virtio_slots(struct metic_machine *machine, struct board_options *board)
 {
+    static const char *const modes[] = {
+        [BLK_OVERLAY] = "what the guest writes stays in memory",
+        [BLK_WRITE_BACK] = "what the guest writes goes to the file",
+        [BLK_READ_ONLY] = "read-only",
+    };
     const struct metic_options *options = &machine->options;
     for (unsigned i = 0; i < options->disk_count; i++) {
         const struct metic_disk *disk = &options->disks[i];
@@ -228,6 +233,7 @@ static void fill_virtio_slots(struct metic_machine *machine, struct board_option
                                           : BLK_OVERLAY;
         snprintf(config->serial, sizeof(config->serial), "disk%u", i);
         machine->virtio[i] = (struct virtio_mmio_config){ &virtio_blk_type, config };
+        machine_say(machine, "disk: %s: %s", disk->path, modes[config->mode]);
     }
     machine->virtio[BOARD_MAX_VIRTIO - 1].type = &virtio_rng_type;
     for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
@@ -337,6 +343,11 @@ static bool check_options(const struct metic_options *options, struct metic_erro
     if (options->disk_count > METIC_MAX_DISKS) {
         return error_set(error, "leave some out", "a machine cannot have more than %d disks",
                          METIC_MAX_DISKS);
+    }
+    for (unsigned i = 0; i < options->disk_count; i++) {
+        if (options->disks[i].path == NULL) {
+            return error_set(error, "give it a file", "disk %u has no path", i);
+        }
     }
     bool is_virtual = options->clock == METIC_CLOCK_VIRTUAL;
     if (options->engine == METIC_ENGINE_BOTH && !is_virtual) {

@@ -139,10 +139,15 @@ void virtio_write_features(struct virtio *virtio, u32 bits)
     }
 }
 
+/* The device may refuse a driver that does not accept VERSION_1 (6.1). It goes on: small systems
+ * (xv6) forget the bit and mean the modern layout all the same. */
 static bool virtio_features_fit(const struct virtio *virtio)
 {
     u64 wanted = virtio->saved.driver_features;
-    return (wanted & ~virtio->features) == 0 && (wanted & VIRTIO_F_VERSION_1) != 0;
+    if ((wanted & VIRTIO_F_VERSION_1) == 0) {
+        device_guest_error(virtio->device, "the driver does not accept VIRTIO_F_VERSION_1");
+    }
+    return (wanted & ~virtio->features) == 0;
 }
 
 void virtio_write_status(struct virtio *virtio, u32 status)
@@ -158,7 +163,7 @@ void virtio_write_status(struct virtio *virtio, u32 status)
         status |= old & VIRTIO_STATUS_BITS;
     }
     if ((status & ~old & VIRTIO_FEATURES_OK) != 0 && !virtio_features_fit(virtio)) {
-        device_guest_error(virtio->device, "features not offered, or no VIRTIO_F_VERSION_1");
+        device_guest_error(virtio->device, "the driver wants features that were not offered");
         status &= ~(u32)VIRTIO_FEATURES_OK; /* 3.1.1: the driver reads it back */
     }
     if ((status & VIRTIO_DRIVER_OK) != 0 && (status & VIRTIO_FEATURES_OK) == 0) {

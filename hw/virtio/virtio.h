@@ -7,8 +7,7 @@
  * `struct virtio_type` that gives queues and configuration space a meaning. A type never sees a
  * register, a transport never sees a request.
  *
- * Modern devices only (VIRTIO_F_VERSION_1 must be accepted), split queues, indirect descriptors,
- * event indices. Left out: packed queues, platform access (an IOMMU), queue reset, in-order use,
+ * Modern devices only, split queues, indirect descriptors, event indices. Left out: packed queues, platform access (an IOMMU), queue reset, in-order use,
  * notification data, shared memory.
  *
  * Whatever the driver writes is not trusted. What the specification forbids and the device cannot

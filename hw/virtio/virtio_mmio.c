@@ -55,7 +55,7 @@ enum {
     MMIO_FDT_BYTES = 0x1000,
 
     MMIO_MAGIC_VALUE = 0x74726976,
-    MMIO_VENDOR_VALUE = 0x4354454d, /* "METC" */
+    MMIO_VENDOR_VALUE = 0x554d4551, /* "QEMU": small systems (xv6) take no other */
 };
 
 STATE_LIST(virtio_saved, struct virtio_saved, VIRTIO_SAVED);
