@@ -5,6 +5,7 @@
 #include "cpu/riscv64/csr_bits.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/trap.h"
+#include "cpu/tlb.h"
 
 enum { SFENCE_HAS_VA = 1, SFENCE_HAS_ASID = 2 };
 enum { CBO_INVAL = 0 };
@@ -182,14 +183,45 @@ static bool envcfg_permits(const struct riscv64_state *state, u64 field)
            (state->menvcfg & field && (state->priv == RISCV_S || state->senvcfg & field));
 }
 
+/* The tval of a cache-block fault is rs1 as it is, not the block it lies in. */
+static void raise_block_fault(struct vcpu *vcpu, enum riscv_mmu_result result, u64 address)
+{
+    if (result == MMU_PAGE_FAULT) {
+        vcpu_raise(vcpu, RISCV_CAUSE_STORE_PAGE, address);
+    } else {
+        riscv64_raise_access_fault(vcpu, address, VCPU_WRITE);
+    }
+}
+
+/* Whether the whole block may be written; raises otherwise. PMP may cut a block in two, so this
+ * comes before the first byte changes; a page that plain stores reach needs no check. */
+static bool block_is_writable(struct vcpu *vcpu, gva_t block, u64 address)
+{
+    const struct tlb_entry *entry = tlb_find(vcpu, block & PAGE_MASK, true);
+    if (entry != NULL && !(entry->write_tag & TLB_TAG_SLOW)) {
+        return true;
+    }
+    struct guest_translation translation;
+    enum riscv_mmu_result result = riscv64_mmu_walk(riscv64_of(vcpu), block, RISCV_CBO_BLOCK_BYTES,
+                                                    VCPU_WRITE, &translation);
+    if (result != MMU_OK) {
+        raise_block_fault(vcpu, result, address);
+    }
+    return result == MMU_OK;
+}
+
 static u64 helper_cbo_zero(struct vcpu *vcpu, u64 address, u64 insn)
 {
     if (!envcfg_permits(riscv64_of(vcpu), ENVCFG_CBZE)) {
         return illegal(vcpu, insn);
     }
     gva_t block = bits_align_down(address, RISCV_CBO_BLOCK_BYTES);
+    if (!block_is_writable(vcpu, block, address)) {
+        return 0;
+    }
     for (unsigned i = 0; i < RISCV_CBO_BLOCK_BYTES; i += sizeof(u64)) {
         if (!vcpu->ops->store(vcpu, block + i, sizeof(u64), 0)) {
+            vcpu->exception_value = address;
             return 0;
         }
     }
@@ -206,8 +238,13 @@ static u64 helper_cbo_clean_flush_inval(struct vcpu *vcpu, u64 address, u64 kind
     }
     struct guest_translation translation;
     gva_t block = bits_align_down(address, RISCV_CBO_BLOCK_BYTES);
-    if (riscv64_mmu_walk(state, block, RISCV_CBO_BLOCK_BYTES, VCPU_READ, &translation) != MMU_OK) {
-        riscv64_translate(vcpu, block, RISCV_CBO_BLOCK_BYTES, VCPU_WRITE, &translation);
+    if (riscv64_mmu_walk(state, block, RISCV_CBO_BLOCK_BYTES, VCPU_READ, &translation) == MMU_OK) {
+        return 0;
+    }
+    enum riscv_mmu_result result =
+        riscv64_mmu_walk(state, block, RISCV_CBO_BLOCK_BYTES, VCPU_WRITE, &translation);
+    if (result != MMU_OK) {
+        raise_block_fault(vcpu, result, address);
     }
     return 0;
 }

@@ -529,7 +529,29 @@ Test(mmu, cbo_zero_clears_the_block_and_faults_as_a_store)
     zero(vcpu, GVA + 77, 0x0045200f);
     cr_assert_eq(vcpu->exception_pending, 1);
     cr_assert_eq(vcpu->exception_cause, RISCV_CAUSE_STORE_PAGE);
-    cr_assert_eq(vcpu->exception_value, GVA + 64);
+    cr_assert_eq(vcpu->exception_value, GVA + 77);
+    hart_free(hart);
+}
+
+Test(mmu, cbo_zero_writes_nothing_of_a_block_that_pmp_cuts)
+{
+    struct hart *hart = paged(3);
+    struct vcpu *vcpu = &hart->state.vcpu;
+    u64 (*zero)(struct vcpu *, u64, u64) =
+        (u64(*)(struct vcpu *, u64, u64))(void (*)(void))riscv64_helper_cbo_zero.fn;
+    map(hart, 3, GVA, 0, pte_of(DATA_GPA, all_bits));
+    put64(hart, DATA_GPA, ~(u64)0);
+    hart->state.menvcfg = ENVCFG_CBZE;
+    memmove(&hart->state.pmpaddr[1], &hart->state.pmpaddr[0], 15 * sizeof(u64));
+    memmove(&hart->state.pmpcfg[1], &hart->state.pmpcfg[0], 15);
+    riscv64_pmpaddr_write(&hart->state, 0, (DATA_GPA + 56) >> 2);
+    riscv64_pmpcfg_write(&hart->state, 0, (riscv64_pmpcfg_read(&hart->state, 0) & ~(u64)0xff) |
+                                              PMP_A_NA4 | PMP_R);
+    zero(vcpu, GVA + 5, 0x0045200f);
+    cr_assert_eq(vcpu->exception_pending, 1);
+    cr_assert_eq(vcpu->exception_cause, RISCV_CAUSE_STORE_ACCESS);
+    cr_assert_eq(vcpu->exception_value, GVA + 5);
+    cr_assert_eq(get64(hart, DATA_GPA), ~(u64)0);
     hart_free(hart);
 }
 
@@ -560,6 +582,6 @@ Test(mmu, cbo_management_needs_a_load_or_store_permission)
     vcpu->exception_pending = 0;
     cbo(vcpu, GVA + 65, 1, 0);
     cr_assert_eq(vcpu->exception_cause, RISCV_CAUSE_STORE_PAGE);
-    cr_assert_eq(vcpu->exception_value, GVA + 64);
+    cr_assert_eq(vcpu->exception_value, GVA + 65);
     hart_free(hart);
 }
