@@ -1,0 +1,39 @@
+# Builds what `make bench` runs, into the current directory. SRC is tests/bench.
+
+GUEST_CC = riscv64-unknown-elf-gcc
+GUEST_OBJCOPY = riscv64-unknown-elf-objcopy
+HOST_CC = gcc
+KERNELS = $(SRC)/kernels
+# Loops stay loops: neither compiler may make a call to memset or strlen of them.
+COMMON = -O2 -std=gnu11 -Wall -Wextra -ffp-contract=off -fno-math-errno -fno-builtin \
+	-fno-tree-loop-distribute-patterns -fno-strict-aliasing -I$(KERNELS)
+GUEST = $(COMMON) -march=rv64gc -mabi=lp64d -mcmodel=medany -ffreestanding -nostdlib \
+	-nostartfiles -static -Wl,--no-relax,--build-id=none
+SRCS = $(patsubst %,$(KERNELS)/%.c,integer memory calls float cold main)
+HEADERS = $(wildcard $(KERNELS)/*.h) $(KERNELS)/kernels.def $(SRC)/bench.mk
+COLD = $(foreach tens,1 2 3 4,$(foreach one,0 1 2 3 4 5 6 7 8 9,$(tens)$(one)))
+cold_objects = $(COLD:%=$(1)/cold_%.o)
+
+.PHONY: guest host
+guest: kernels.elf
+host: kernels.native
+
+cold_part.c: $(KERNELS)/make_cold.awk
+	awk -f $(KERNELS)/make_cold.awk >$@
+guest/cold.o: cold_part.c
+	mkdir -p guest
+	$(GUEST_CC) $(GUEST) -c -o $@ cold_part.c
+host/cold.o: cold_part.c
+	mkdir -p host
+	$(HOST_CC) $(COMMON) -c -o $@ cold_part.c
+guest/cold_%.o: guest/cold.o
+	$(GUEST_OBJCOPY) --redefine-sym cold_part=cold_part_$* $< $@
+host/cold_%.o: host/cold.o
+	objcopy --redefine-sym cold_part=cold_part_$* $< $@
+
+kernels.elf: $(SRCS) $(KERNELS)/run_guest.c $(KERNELS)/start.S $(KERNELS)/guest.ld $(HEADERS) \
+		$(call cold_objects,guest)
+	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $(KERNELS)/start.S \
+		$(KERNELS)/run_guest.c $(SRCS) $(call cold_objects,guest)
+kernels.native: $(SRCS) $(KERNELS)/run_host.c $(HEADERS) $(call cold_objects,host)
+	$(HOST_CC) $(COMMON) -o $@ $(KERNELS)/run_host.c $(SRCS) $(call cold_objects,host)
