@@ -1,0 +1,213 @@
+/* Guest physical memory: the map, DMA over borders, page flags and their hooks. */
+#include "cpu/memory.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define RAM 0x80000000u
+#define ROM 0x1000u
+#define DEVICE 0x10000000u
+#define FLASH 0x20000000u
+
+static struct log quiet;
+static struct memory memory;
+static u64 last_value, last_offset;
+static unsigned device_writes, code_calls, break_calls, map_calls;
+static gpa_t code_gpa;
+
+static u64 device_read(void *opaque, u64 offset, unsigned size_bytes)
+{
+    (void)opaque;
+    return offset * 16 + size_bytes;
+}
+
+static void device_write(void *opaque, u64 offset, u64 value, unsigned size_bytes)
+{
+    (void)opaque;
+    (void)size_bytes;
+    last_offset = offset;
+    last_value = value;
+    device_writes++;
+}
+
+static const struct mmio_ops device_ops = { device_read, device_write };
+
+static void drop(void *opaque, enum log_level level, const char *line)
+{
+    (void)opaque;
+    (void)level;
+    (void)line;
+}
+
+static void setup(void)
+{
+    struct metic_error error;
+    log_init(&quiet, LOG_GUEST);
+    quiet.write = drop;
+    memory_init(&memory, &quiet);
+    cr_assert(memory_add_ram(&memory, "ram", RAM, 16 * PAGE_BYTES, &error));
+    cr_assert(memory_add_rom(&memory, "rom", ROM, 2 * PAGE_BYTES, &error));
+    cr_assert(memory_add_mmio(&memory, "device", DEVICE, 0x100, &device_ops, NULL, &error));
+    cr_assert(memory_add_romd(&memory, "flash", FLASH, 2 * PAGE_BYTES, &device_ops, NULL, &error));
+}
+
+static void teardown(void)
+{
+    memory_fini(&memory);
+    log_fini(&quiet);
+}
+
+TestSuite(memory, .init = setup, .fini = teardown);
+
+Test(memory, regions_are_found_to_the_byte)
+{
+    cr_expect(memory_find(&memory, RAM - 1) == NULL);
+    cr_expect_str_eq(memory_find(&memory, RAM)->name, "ram");
+    cr_expect_str_eq(memory_find(&memory, RAM + 16 * PAGE_BYTES - 1)->name, "ram");
+    cr_expect(memory_find(&memory, RAM + 16 * PAGE_BYTES) == NULL);
+    cr_expect_str_eq(memory_find(&memory, DEVICE + 0xff)->name, "device");
+    cr_expect(memory_find(&memory, DEVICE + 0x100) == NULL);
+    cr_expect(memory_find(&memory, ~(gpa_t)0) == NULL);
+    cr_expect(memory_find_by_name(&memory, "rom")->gpa == ROM);
+    cr_expect(memory_find_by_name(&memory, "none") == NULL);
+}
+
+Test(memory, regions_that_cannot_be)
+{
+    struct metic_error error = { 0 };
+    cr_expect(!memory_add_ram(&memory, "twice", RAM + PAGE_BYTES, PAGE_BYTES, &error));
+    cr_expect(error.what[0] != '\0');
+    cr_expect(!memory_add_ram(&memory, "around", RAM - PAGE_BYTES, 64 * PAGE_BYTES, &error));
+    cr_expect(!memory_add_ram(&memory, "odd", 0x40000800, PAGE_BYTES, &error));
+    cr_expect(!memory_add_ram(&memory, "empty", 0x40000000, 0, &error));
+    cr_expect(!memory_add_mmio(&memory, "round", ~(gpa_t)0 - 0xff, 0x1000, &device_ops, NULL,
+                               &error));
+    for (unsigned i = memory.region_count; i < MEMORY_MAX_REGIONS; i++) {
+        cr_assert(memory_add_mmio(&memory, "many", 0x30000000 + i * 0x1000u, 8, &device_ops, NULL,
+                                  &error));
+    }
+    cr_expect(!memory_add_mmio(&memory, "one more", 0x50000000, 8, &device_ops, NULL, &error));
+}
+
+Test(memory, host_bytes)
+{
+    cr_expect(memory_host(&memory, RAM, 16 * PAGE_BYTES) != NULL);
+    cr_expect(memory_host(&memory, RAM + 8, 16 * PAGE_BYTES) == NULL, "over the end");
+    cr_expect(memory_host(&memory, RAM, ~(u64)0) == NULL);
+    cr_expect(memory_host(&memory, DEVICE, 1) == NULL);
+    struct memory_region *flash = memory_find(&memory, FLASH);
+    cr_expect(memory_host(&memory, FLASH, 8) == flash->host);
+    memory_set_direct(&memory, flash, false);
+    cr_expect(memory_host(&memory, FLASH, 8) == NULL);
+    cr_expect(memory_host_any_mode(&memory, FLASH, 8) == flash->host);
+}
+
+static void on_map(void *opaque)
+{
+    (void)opaque;
+    map_calls++;
+}
+
+Test(memory, changes_of_mode_are_told)
+{
+    struct memory_region *flash = memory_find(&memory, FLASH);
+    memory.map_changed = on_map;
+    memory_set_direct(&memory, flash, true);
+    cr_expect(map_calls == 0, "it was direct already");
+    memory_set_direct(&memory, flash, false);
+    memory_set_direct(&memory, flash, true);
+    cr_expect(map_calls == 2);
+}
+
+Test(memory, dma_over_borders)
+{
+    u8 bytes[64];
+    memset(bytes, 0x5a, sizeof(bytes));
+    cr_expect(memory_dma_write(&memory, RAM + 100, bytes, sizeof(bytes)));
+    cr_expect(memory_host(&memory, RAM + 100, 1)[63] == 0x5a);
+    cr_expect(!memory_dma_write(&memory, RAM - 32, bytes, sizeof(bytes)), "half of it is nowhere");
+    cr_expect(memory_host(&memory, RAM, 1)[31] == 0x5a && memory_host(&memory, RAM, 1)[32] == 0);
+    cr_expect(memory_dma_read(&memory, RAM + 100, bytes, 64));
+    cr_expect(!memory_dma_read(&memory, RAM + 16 * PAGE_BYTES - 32, bytes, 64));
+    cr_expect(bytes[0] == 0 && bytes[63] == 0, "reads of nothing are zeros");
+    cr_expect(!memory_dma_write(&memory, DEVICE, bytes, 8) && device_writes == 0);
+    cr_expect(!memory_dma_write(&memory, ROM, bytes, 8));
+    cr_expect(!memory_dma_read(&memory, ~(gpa_t)0 - 3, bytes, 8));
+    memset(bytes, 0x77, sizeof(bytes));
+    cr_expect(memory_load(&memory, ROM + 8, bytes, 8) && memory_host(&memory, ROM + 8, 1)[0] == 0x77);
+}
+
+Test(memory, accesses_of_harts_to_devices)
+{
+    u64 value = 0;
+    cr_expect(memory_mmio_read(&memory, DEVICE + 4, 4, &value) && value == 4 * 16 + 4);
+    cr_expect(memory_mmio_write(&memory, DEVICE + 8, 2, 0x1234));
+    cr_expect(device_writes == 1 && last_offset == 8 && last_value == 0x1234);
+    cr_expect(!memory_mmio_read(&memory, DEVICE + 0xfe, 4, &value), "over its end");
+    cr_expect(!memory_mmio_read(&memory, 0x7000000, 4, &value));
+    cr_expect(!memory_mmio_write(&memory, 0x7000000, 4, 0));
+    cr_expect(memory_mmio_write(&memory, ROM, 4, 1), "ignored, but answered");
+    cr_expect(memory_mmio_read(&memory, ROM, 4, &value) && value == 0);
+    cr_expect(memory_mmio_read(&memory, FLASH, 4, &value) && value == 0, "the array");
+    memory_set_direct(&memory, memory_find(&memory, FLASH), false);
+    cr_expect(memory_mmio_read(&memory, FLASH + 4, 4, &value) && value == 68, "the device");
+}
+
+static bool tap(void *opaque, bool write, gpa_t gpa, unsigned size_bytes, u64 *value)
+{
+    (void)opaque;
+    (void)size_bytes;
+    if (!write) {
+        *value = gpa;
+    }
+    return true;
+}
+
+Test(memory, tap)
+{
+    u64 value = 0;
+    memory.tap = tap;
+    cr_expect(memory_mmio_read(&memory, DEVICE, 4, &value) && value == DEVICE);
+    cr_expect(memory_mmio_write(&memory, DEVICE, 4, 9) && device_writes == 0);
+    cr_expect(memory_mmio_read_untapped(&memory, DEVICE, 4, &value) && value == 4);
+    cr_expect(memory_mmio_write_untapped(&memory, DEVICE, 4, 9) && device_writes == 1);
+}
+
+static void on_code(void *opaque, gpa_t gpa, u64 size_bytes)
+{
+    (void)opaque;
+    cr_expect(size_bytes == PAGE_BYTES);
+    code_gpa = gpa;
+    code_calls++;
+}
+
+static void on_break(void *opaque, gpa_t gpa, u64 size_bytes)
+{
+    (void)opaque;
+    (void)gpa;
+    (void)size_bytes;
+    break_calls++;
+}
+
+Test(memory, writes_to_watched_pages_are_told)
+{
+    u8 bytes[2 * PAGE_BYTES] = { 0 };
+    u64 before = memory.dma_writes;
+    memory.code_written = on_code;
+    memory.reservation_break = on_break;
+    memory_page_set(&memory, RAM + PAGE_BYTES, MEMORY_PAGE_CODE);
+    memory_page_set(&memory, RAM + 3 * PAGE_BYTES, MEMORY_PAGE_RESERVED);
+    memory_dma_write(&memory, RAM, bytes, PAGE_BYTES);
+    cr_expect(code_calls == 0 && break_calls == 0);
+    memory_dma_write(&memory, RAM + PAGE_BYTES - 1, bytes, 2);
+    cr_expect(code_calls == 1 && code_gpa == RAM + PAGE_BYTES && break_calls == 0);
+    memory_dma_write(&memory, RAM + 2 * PAGE_BYTES, bytes, sizeof(bytes));
+    cr_expect(code_calls == 1 && break_calls == 1);
+    cr_expect(memory.dma_writes == before + 3);
+    cr_expect(memory_page_flags(&memory, RAM + PAGE_BYTES + 5) == MEMORY_PAGE_CODE);
+    memory_page_clear(&memory, RAM + PAGE_BYTES, MEMORY_PAGE_CODE);
+    memory_dma_write(&memory, RAM + PAGE_BYTES, bytes, 8);
+    cr_expect(code_calls == 1);
+    memory_page_set(&memory, DEVICE, MEMORY_PAGE_CODE);
+    cr_expect(memory_page_flags(&memory, DEVICE) == 0, "devices have no pages");
+}

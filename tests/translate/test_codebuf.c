@@ -1,0 +1,87 @@
+/* The code buffer: W^X by two mappings, and its bump allocation. */
+#include "translate/codebuf.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SIZE_BYTES = 1 << 20 };
+
+static struct codebuf buffer;
+
+static void setup(void)
+{
+    struct metic_error error;
+    cr_assert(codebuf_init(&buffer, SIZE_BYTES, &error), "%s", error.what);
+}
+
+static void teardown(void)
+{
+    codebuf_fini(&buffer);
+}
+
+TestSuite(codebuf, .init = setup, .fini = teardown);
+
+/* The permissions ("rwxp") of the mapping an address lies in, as the kernel tells them. */
+static void permissions(const void *address, char text[5])
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    cr_assert(maps != NULL);
+    strcpy(text, "none");
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long long first;
+        unsigned long long end;
+        char found[5];
+        if (sscanf(line, "%llx-%llx %4s", &first, &end, found) == 3 &&
+            (uintptr_t)address >= first && (uintptr_t)address < end) {
+            strcpy(text, found);
+        }
+    }
+    fclose(maps);
+}
+
+Test(codebuf, no_view_is_writable_and_executable)
+{
+    for (size_t at = 0; at < SIZE_BYTES; at += SIZE_BYTES - 1) {
+        char text[5];
+        permissions(buffer.write + at, text);
+        cr_expect_str_eq(text, "rw-s");
+        permissions(buffer.exec + at, text);
+        cr_expect_str_eq(text, "r-xs");
+    }
+}
+
+#if defined(__x86_64__)
+Test(codebuf, what_is_written_runs)
+{
+    static const u8 code[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov eax, 42; ret */
+    memcpy(buffer.write + 64, code, sizeof(code));
+    int (*function)(void) = (int (*)(void))(uintptr_t)(buffer.exec + 64);
+    cr_expect(function() == 42);
+    codebuf_write_alias(&buffer, buffer.exec + 65)[0] = 43;
+    cr_expect(function() == 43);
+}
+#endif
+
+Test(codebuf, allocation)
+{
+    cr_expect(codebuf_room(&buffer) == SIZE_BYTES);
+    codebuf_commit(&buffer, 100);
+    cr_expect(buffer.used_bytes == 112, "the next start is aligned");
+    codebuf_keep(&buffer);
+    codebuf_commit(&buffer, 1000);
+    codebuf_clear(&buffer);
+    cr_expect(buffer.used_bytes == 112, "the thunks stay");
+    codebuf_commit(&buffer, codebuf_room(&buffer) - 1);
+    cr_expect(codebuf_room(&buffer) == 0);
+}
+
+Test(codebuf, more_than_the_host_has)
+{
+    struct codebuf other;
+    struct metic_error error = { 0 };
+    cr_expect(!codebuf_init(&other, (size_t)1 << 60, &error));
+    cr_expect(error.what[0] != '\0' && error.next[0] != '\0');
+    codebuf_fini(&other);
+}
