@@ -1,0 +1,207 @@
+/* Reservations of single load-reserved and store-conditional instructions: what breaks them, and
+ * what does not. */
+#include "tests/support/engine_rig.h"
+#include "translate/softmmu.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#define WORD (RV_BASE + 0x1000u)
+
+static struct engine_rig *rig;
+static struct vcpu *mine, *other;
+
+static void setup(void)
+{
+    struct engine_options options = { .kind = ENGINE_INTERP };
+    rig = engine_rig_new(2, &options);
+    mine = rig->engine->vcpus[0];
+    other = rig->engine->vcpus[1];
+}
+
+static void teardown(void)
+{
+    engine_rig_free(rig);
+}
+
+TestSuite(reservation, .init = setup, .fini = teardown);
+
+static void reserve(struct vcpu *vcpu, gva_t gva)
+{
+    u64 value;
+    cr_assert(engine_load_reserved(vcpu, gva, 8, &value));
+}
+
+static bool stores(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
+{
+    bool stored = false;
+    cr_assert(engine_store_conditional(vcpu, gva, size_bytes, 1, &stored));
+    return stored;
+}
+
+Test(reservation, pairs)
+{
+    reserve(mine, WORD);
+    cr_expect(memory_page_flags(&rig->memory, WORD) & MEMORY_PAGE_RESERVED);
+    cr_expect(stores(mine, WORD, 8));
+    cr_expect(!(memory_page_flags(&rig->memory, WORD) & MEMORY_PAGE_RESERVED));
+    cr_expect(!stores(mine, WORD, 8), "each needs its own load");
+    reserve(mine, WORD);
+    cr_expect(!stores(mine, WORD + 64, 8), "another address");
+    cr_expect(!stores(mine, WORD, 8), "a failed one ends it");
+    reserve(mine, WORD);
+    cr_expect(!stores(mine, WORD, 4), "another size");
+    reserve(mine, WORD);
+    reserve(mine, WORD + 256);
+    cr_expect(!stores(mine, WORD, 8), "one at a time");
+    reserve(mine, WORD);
+    engine_reservation_drop(mine);
+    cr_expect(!stores(mine, WORD, 8), "a trap");
+    cr_expect(rig->engine->reservation_count == 0);
+}
+
+Test(reservation, stores_of_others)
+{
+    softmmu_store(other, WORD, 8, 5); /* has a write entry now */
+    reserve(mine, WORD);
+    cr_expect(tlb_find(other, WORD & PAGE_MASK, true) == NULL, "its write entry is taken away");
+    softmmu_store(other, WORD, 8, 6);
+    softmmu_store(other, WORD, 8, 5);
+    cr_expect(!stores(mine, WORD, 8), "A-B-A");
+    reserve(mine, WORD);
+    softmmu_store(other, WORD + 128, 8, 1);
+    cr_expect(stores(mine, WORD, 8), "another line of the page");
+    reserve(mine, WORD);
+    cr_expect(softmmu_slow.amo(other, WORD, 0, 0, 3 | (u32)IR_AMO_ADD << HOST_DESC_AMO_SHIFT) == 1);
+    cr_expect(!stores(mine, WORD, 8), "an atomic that changes nothing");
+    reserve(mine, WORD);
+    softmmu_store(other, (WORD | 0xfff) - 3, 8, 1); /* over the page end */
+    cr_expect(stores(mine, WORD, 8));
+}
+
+Test(reservation, two_harts_reserve_one_word)
+{
+    reserve(mine, WORD);
+    reserve(other, WORD);
+    cr_expect(stores(other, WORD, 8));
+    cr_expect(!stores(mine, WORD, 8));
+    reserve(mine, WORD);
+    reserve(other, WORD + 64);
+    cr_expect(stores(other, WORD + 64, 8) && stores(mine, WORD, 8), "they do not meet");
+}
+
+Test(reservation, dma)
+{
+    u8 bytes[128] = { 0 };
+    reserve(mine, WORD);
+    memory_dma_write(&rig->memory, WORD - 64, bytes, 64);
+    cr_expect(stores(mine, WORD, 8), "up to the line");
+    reserve(mine, WORD);
+    memory_dma_write(&rig->memory, WORD - 64, bytes, 65);
+    cr_expect(!stores(mine, WORD, 8));
+    reserve(mine, WORD);
+    memory_dma_write(&rig->memory, WORD - PAGE_BYTES, bytes, 1);
+    cr_expect(stores(mine, WORD, 8), "another page");
+}
+
+Test(reservation, faults)
+{
+    u64 value;
+    bool stored = true;
+    cr_expect(!engine_load_reserved(mine, WORD + 4, 8, &value));
+    cr_expect(mine->exception_cause == 4);
+    mine->exception_pending = 0;
+    cr_expect(!engine_load_reserved(mine, ENGINE_RIG_DEVICE, 8, &value));
+    cr_expect(mine->exception_cause == 5);
+    mine->exception_pending = 0;
+    cr_expect(!engine_store_conditional(mine, ENGINE_RIG_DEVICE, 8, 1, &stored) && !stored);
+    cr_expect(mine->exception_cause == 7 && rig->device_writes == 0);
+}
+
+/* --- exclusive sections with many threads --- */
+
+enum { SECTIONS = 300, THREADS = 4 };
+
+static unsigned inside, total;
+
+static void *take_sections(void *opaque)
+{
+    struct engine *engine = opaque;
+    for (unsigned i = 0; i < SECTIONS; i++) {
+        engine_exclusive_begin(engine, NULL);
+        unsigned others = inside++; /* plain numbers: the section is what guards them */
+        unsigned running = engine->running;
+        total++;
+        inside--;
+        engine_exclusive_end(engine, NULL);
+        if (others != 0 || running != 0) {
+            return "not alone";
+        }
+    }
+    return NULL;
+}
+
+static void *run_hart(void *opaque)
+{
+    engine_run(opaque);
+    return NULL;
+}
+
+/* Harts go round in a loop with single reservations (which take sections themselves), a fence.i and
+ * plain stores, while other threads take sections. */
+static struct rv_program *busy_program(void)
+{
+    struct rv_program *p = rv_new();
+    rv_li(p, S0, RV_BASE + 0x2000);
+    rv_label(p, 1);
+    rv_lr_d(p, A0, S0);
+    rv_sd(p, A0, S0, 128);
+    rv_addi(p, A0, A0, 1);
+    rv_sc_d(p, A1, S0, A0);
+    rv_word(p, RV_FENCE_I);
+    rv_j(p, 1);
+    rv_finish(p);
+    return p;
+}
+
+static void many_sections(enum engine_kind kind, size_t code_bytes)
+{
+    enum { HARTS = 3 };
+    struct engine_options options = { .kind = kind, .code_bytes = code_bytes };
+    struct engine_rig *busy = engine_rig_new(HARTS, &options);
+    struct rv_program *p = busy_program();
+    pthread_t harts[HARTS], threads[THREADS];
+    total = 0;
+    engine_rig_load(busy, p);
+    for (unsigned i = 0; i < HARTS; i++) {
+        pthread_create(&harts[i], NULL, run_hart, busy->engine->vcpus[i]);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_create(&threads[i], NULL, take_sections, busy->engine);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        void *problem;
+        pthread_join(threads[i], &problem);
+        cr_expect(problem == NULL, "%s", (const char *)problem);
+    }
+    for (unsigned i = 0; i < HARTS; i++) {
+        vcpu_kick(busy->engine->vcpus[i], VCPU_REQUEST_STOP);
+    }
+    for (unsigned i = 0; i < HARTS; i++) {
+        pthread_join(harts[i], NULL);
+    }
+    cr_expect(total == SECTIONS * THREADS);
+    cr_expect(busy->engine->running == 0 && busy->engine->parked == 0);
+    rv_free(p);
+    engine_rig_free(busy);
+}
+
+Test(reservation, exclusive_sections_beside_the_interpreter, .timeout = 60)
+{
+    many_sections(ENGINE_INTERP, 0);
+}
+
+Test(reservation, exclusive_sections_beside_translated_code, .timeout = 60)
+{
+    many_sections(ENGINE_JIT, 0);
+}
