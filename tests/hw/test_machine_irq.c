@@ -170,7 +170,7 @@ Test(machine_irq, timer_in_the_past)
     guest_start(p, 1, 0, TRAP);
     rv_li(p, A0, 0);
     rv_li(p, T0, CLINT_MTIMECMP);
-    rv_li(p, T1, -1);
+    rv_li(p, T1, (u64)-1);
     rv_sd(p, T1, T0, 0);
     rv_li(p, S0, 1 << 20);
     enable(p, MIE_MTIE);
@@ -186,7 +186,7 @@ Test(machine_irq, timer_in_the_past)
     rv_csrw(p, CSR_STIMECMP, X0);
     rv_csrr(p, A1, CSR_MIP);
     rv_andi(p, A1, A1, 32);
-    rv_li(p, T1, -1);
+    rv_li(p, T1, (u64)-1);
     rv_csrw(p, CSR_STIMECMP, T1);
     rv_csrr(p, A2, CSR_MIP);
     rv_andi(p, A2, A2, 32);
@@ -195,7 +195,7 @@ Test(machine_irq, timer_in_the_past)
     rv_align(p, 4);
     rv_label(p, TRAP);
     rv_addi(p, A0, A0, 1);
-    rv_li(p, T1, -1);
+    rv_li(p, T1, (u64)-1);
     rv_li(p, T0, CLINT_MTIMECMP);
     rv_sd(p, T1, T0, 0);
     rv_la(p, T0, L2);
