@@ -4,47 +4,10 @@
  *
  * A value whose last use lies before the current instruction is dead and its places are free; one
  * whose last use is the current instruction stays until the result is claimed. */
-#include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/alloc.h"
 
 enum { TEMP_COUNT = 5 };
 static const u8 temp_order[TEMP_COUNT] = {RSI, RDI, RCX, RDX, RAX};
-
-static inline u32 reg_bit(unsigned reg)
-{
-    return (u32)1 << reg;
-}
-
-static inline bool used_from(const struct compile *c, unsigned reg, unsigned index)
-{
-    u16 ref = c->reg_value[reg];
-    return ref != IR_REF_NONE && c->values[ref].last_use >= index;
-}
-
-/* The register gets other contents than the allocator knew of. */
-static inline void unbind(struct compile *c, unsigned reg)
-{
-    for (unsigned n = 0; n < ENTRIES_MAX; n++) {
-        if (c->entries[n].reg == reg) {
-            c->entries[n].reg = NO_REG;
-        }
-    }
-    u16 ref = c->reg_value[reg];
-    if (ref != IR_REF_NONE) {
-        c->values[ref].reg = NO_REG;
-        c->reg_value[reg] = IR_REF_NONE;
-    }
-}
-
-static inline void bind(struct compile *c, unsigned ref, unsigned reg)
-{
-    struct value *value = &c->values[ref];
-    unbind(c, reg);
-    if (value->reg != NO_REG) {
-        c->reg_value[value->reg] = IR_REF_NONE;
-    }
-    value->reg = (u8)reg;
-    c->reg_value[reg] = (u16)ref;
-}
 
 /* --- moving values --- */
 
@@ -92,8 +55,7 @@ static void load_const_xmm(struct compile *c, unsigned xmm, u64 bits)
     load_mem(c, xmm + REG_XMM0, frame_at(FRAME_RESULT), 8);
 }
 
-/* Emits code that puts the value into `to`, from wherever it is; binds nothing. */
-static void load_value(struct compile *c, unsigned root, unsigned to)
+void alloc_load_root(struct compile *c, unsigned root, unsigned to)
 {
     const struct value *value = &c->values[root];
     if (value->reg != NO_REG) {
@@ -133,8 +95,7 @@ static bool has_memory(const struct value *value)
     return (value->flags & VALUE_CONST) || value->home != NO_HOME || value->slot != NO_SLOT;
 }
 
-/* Makes sure that the value in `reg` is somewhere in memory too. */
-static void spill(struct compile *c, unsigned reg)
+void alloc_spill(struct compile *c, unsigned reg)
 {
     u16 ref = c->reg_value[reg];
     struct value *value = &c->values[ref];
@@ -158,7 +119,7 @@ static unsigned free_temp(const struct compile *c)
     unsigned last = NO_REG;
     for (unsigned i = 0; i < TEMP_COUNT; i++) {
         unsigned reg = temp_order[i];
-        if ((c->locked & reg_bit(reg)) || used_from(c, reg, c->at)) {
+        if ((c->locked & alloc_bit(reg)) || alloc_used_from(c, reg, c->at)) {
             continue;
         }
         if (reg != c->entries[0].reg && reg != c->entries[1].reg) {
@@ -172,7 +133,7 @@ static unsigned free_temp(const struct compile *c)
 static unsigned free_xmm(const struct compile *c)
 {
     for (unsigned reg = REG_XMM0; reg < REG_COUNT; reg++) {
-        if (!(c->locked & reg_bit(reg)) && !used_from(c, reg, c->at)) {
+        if (!(c->locked & alloc_bit(reg)) && !alloc_used_from(c, reg, c->at)) {
             return reg;
         }
     }
@@ -183,25 +144,25 @@ static unsigned free_xmm(const struct compile *c)
 static void evict_from(struct compile *c, unsigned reg, unsigned from)
 {
     u16 ref = c->reg_value[reg];
-    if (ref == IR_REF_NONE || !used_from(c, reg, from) || has_memory(&c->values[ref])) {
-        unbind(c, reg);
+    if (ref == IR_REF_NONE || !alloc_used_from(c, reg, from) || has_memory(&c->values[ref])) {
+        alloc_unbind(c, reg);
         return;
     }
     unsigned to = NO_REG;
     if (reg < REG_XMM0) {
         u32 locked = c->locked;
-        c->locked |= reg_bit(reg);
+        c->locked |= alloc_bit(reg);
         to = free_temp(c);
         c->locked = locked;
     }
     if (to == NO_REG) {
-        spill(c, reg);
-        unbind(c, reg);
+        alloc_spill(c, reg);
+        alloc_unbind(c, reg);
         return;
     }
     move_reg(c, to, reg);
-    unbind(c, reg);
-    bind(c, ref, to);
+    alloc_unbind(c, reg);
+    alloc_bind(c, ref, to);
 }
 
 void alloc_evict(struct compile *c, unsigned reg)
@@ -216,8 +177,8 @@ static unsigned victim(const struct compile *c, unsigned first, unsigned end)
     unsigned best = NO_REG;
     unsigned best_score = 0;
     for (unsigned reg = first; reg < end; reg++) {
-        bool temp = reg >= REG_XMM0 || (c->temps & reg_bit(reg));
-        if (!temp || (c->locked & reg_bit(reg))) {
+        bool temp = reg >= REG_XMM0 || (c->temps & alloc_bit(reg));
+        if (!temp || (c->locked & alloc_bit(reg))) {
             continue;
         }
         const struct value *value = &c->values[c->reg_value[reg]];
@@ -230,33 +191,36 @@ static unsigned victim(const struct compile *c, unsigned first, unsigned end)
     return best;
 }
 
-static unsigned take_any(struct compile *c, bool xmm)
+unsigned alloc_take_any(struct compile *c, bool xmm)
 {
     unsigned reg = xmm ? free_xmm(c) : free_temp(c);
     if (reg == NO_REG) {
         reg = xmm ? victim(c, REG_XMM0, REG_COUNT) : victim(c, 0, REG_XMM0);
-        CHECK(reg != NO_REG);
-        spill(c, reg);
+        if (reg == NO_REG) { /* more operands than registers: no operation has so many */
+            c->status = HOST_TOO_COMPLEX;
+            return xmm ? (unsigned)REG_XMM0 : (unsigned)RAX;
+        }
+        alloc_spill(c, reg);
     }
-    unbind(c, reg);
-    c->locked |= reg_bit(reg);
+    alloc_unbind(c, reg);
+    c->locked |= alloc_bit(reg);
     return reg;
 }
 
 unsigned alloc_temp(struct compile *c)
 {
-    return take_any(c, false);
+    return alloc_take_any(c, false);
 }
 
 unsigned alloc_temp_xmm(struct compile *c)
 {
-    return take_any(c, true) - REG_XMM0;
+    return alloc_take_any(c, true) - REG_XMM0;
 }
 
 void alloc_take(struct compile *c, unsigned reg)
 {
     evict_from(c, reg, c->at);
-    c->locked |= reg_bit(reg);
+    c->locked |= alloc_bit(reg);
 }
 
 /* --- operands --- */
@@ -265,7 +229,7 @@ void alloc_take(struct compile *c, unsigned reg)
 static unsigned use_boxed(struct compile *c, unsigned root)
 {
     unsigned reg = alloc_temp(c);
-    load_value(c, root, reg);
+    alloc_load_root(c, root, reg);
     alloc_box(c, reg);
     return reg;
 }
@@ -279,11 +243,11 @@ unsigned alloc_use(struct compile *c, ir_ref ref)
     }
     if (value->reg >= REG_XMM0) {
         unsigned reg = alloc_temp(c);
-        load_value(c, root, reg);
-        bind(c, root, reg);
+        alloc_load_root(c, root, reg);
+        alloc_bind(c, root, reg);
         return reg;
     }
-    c->locked |= reg_bit(value->reg);
+    c->locked |= alloc_bit(value->reg);
     return value->reg;
 }
 
@@ -309,17 +273,17 @@ void alloc_use_in(struct compile *c, ir_ref ref, unsigned reg)
     }
     if (c->reg_value[reg] != root) {
         alloc_take(c, reg);
-        load_value(c, root, reg);
+        alloc_load_root(c, root, reg);
         return;
     }
-    c->locked |= reg_bit(reg);
+    c->locked |= alloc_bit(reg);
     if (operand_count(c, root) > 1 || c->values[root].last_use > c->at) {
         unsigned copy = alloc_temp(c);
         move_reg(c, copy, reg);
-        bind(c, root, copy);
+        alloc_bind(c, root, copy);
         return;
     }
-    unbind(c, reg);
+    alloc_unbind(c, reg);
 }
 
 unsigned alloc_use_xmm(struct compile *c, ir_ref ref)
@@ -330,19 +294,19 @@ unsigned alloc_use_xmm(struct compile *c, ir_ref ref)
         unsigned from = use_boxed(c, root);
         unsigned xmm = alloc_temp_xmm(c);
         move_reg(c, xmm + REG_XMM0, from);
-        c->locked &= ~reg_bit(from);
+        c->locked &= ~alloc_bit(from);
         return xmm;
     }
     if (value->reg == NO_REG || value->reg < REG_XMM0) {
-        unsigned xmm = take_any(c, true);
-        bool pinned = value->reg != NO_REG && !(c->temps & reg_bit(value->reg));
-        load_value(c, root, xmm);
+        unsigned xmm = alloc_take_any(c, true);
+        bool pinned = value->reg != NO_REG && !(c->temps & alloc_bit(value->reg));
+        alloc_load_root(c, root, xmm);
         if (!pinned) {
-            bind(c, root, xmm);
+            alloc_bind(c, root, xmm);
         }
         return xmm - REG_XMM0;
     }
-    c->locked |= reg_bit(value->reg);
+    c->locked |= alloc_bit(value->reg);
     return value->reg - REG_XMM0;
 }
 
@@ -397,7 +361,7 @@ static unsigned dying_reg(const struct compile *c, ir_ref ref, bool xmm)
     if (value->reg == NO_REG || value->last_use > c->at || (value->reg >= REG_XMM0) != xmm) {
         return NO_REG;
     }
-    bool temp = xmm || (c->temps & reg_bit(value->reg));
+    bool temp = xmm || (c->temps & alloc_bit(value->reg));
     return temp ? value->reg : (unsigned)NO_REG;
 }
 
@@ -406,9 +370,9 @@ static unsigned def(struct compile *c, bool xmm, bool fresh)
     const struct ir_insn *insn = &c->ir->insns[c->at];
     unsigned reg = c->values[c->at].hint;
     if (reg != NO_REG && !xmm) {
-        if (!fresh || !(c->locked & reg_bit(reg))) {
+        if (!fresh || !(c->locked & alloc_bit(reg))) {
             evict_from(c, reg, c->at + 1);
-            bind(c, c->at, reg);
+            alloc_bind(c, c->at, reg);
             return reg;
         }
     }
@@ -420,9 +384,9 @@ static unsigned def(struct compile *c, bool xmm, bool fresh)
         }
     }
     if (reg == NO_REG) {
-        reg = take_any(c, xmm);
+        reg = alloc_take_any(c, xmm);
     }
-    bind(c, c->at, reg);
+    alloc_bind(c, c->at, reg);
     return reg;
 }
 
@@ -452,10 +416,10 @@ void alloc_def_in(struct compile *c, unsigned reg)
     if (hint != NO_REG && reg < REG_XMM0) {
         evict_from(c, hint, c->at + 1);
         move_reg(c, hint, reg);
-        bind(c, c->at, hint);
+        alloc_bind(c, c->at, hint);
         return;
     }
-    bind(c, c->at, reg);
+    alloc_bind(c, c->at, reg);
 }
 
 void alloc_rename(struct compile *c, ir_ref operand)
@@ -468,113 +432,18 @@ void alloc_rename(struct compile *c, ir_ref operand)
     }
 }
 
-/* --- homes --- */
-
-/* Forgets values that are dead or have lost their home. */
-static void homes_compact(struct compile *c)
-{
-    unsigned kept = 0;
-    for (unsigned n = 0; n < c->home_count; n++) {
-        const struct value *value = &c->values[c->homes[n]];
-        if (value->home != NO_HOME && value->last_use >= c->at) {
-            c->homes[kept++] = c->homes[n];
-        }
-    }
-    c->home_count = kept;
-}
-
-void alloc_add_home(struct compile *c, ir_ref ref, u32 offset, unsigned bytes)
-{
-    unsigned root = c->values[ref].root;
-    struct value *value = &c->values[root];
-    if (value->home != NO_HOME || (value->flags & VALUE_CONST)) {
-        return;
-    }
-    if (c->home_count == HOMES_MAX) {
-        homes_compact(c);
-    }
-    if (c->home_count < HOMES_MAX) {
-        value->home = offset;
-        value->home_bytes = (u8)bytes;
-        c->homes[c->home_count++] = (u16)root;
-    }
-}
-
-/* The value needs another place than its home: a register if one is to be had. */
-static void leave_home(struct compile *c, unsigned root)
-{
-    struct value *value = &c->values[root];
-    if (value->reg == NO_REG && value->slot == NO_SLOT) {
-        bool xmm = type_is_float(c->ir->insns[root].type);
-        u32 locked = c->locked;
-        unsigned reg = take_any(c, xmm);
-        load_value(c, root, reg);
-        bind(c, root, reg);
-        c->locked = locked;
-    }
-    value->home = NO_HOME;
-}
-
-void alloc_home_killed(struct compile *c, u32 offset, unsigned bytes)
-{
-    for (unsigned n = 0; n < c->home_count; n++) {
-        struct value *value = &c->values[c->homes[n]];
-        if (value->home == NO_HOME || offset + bytes <= value->home ||
-            offset >= value->home + value->home_bytes) {
-            continue;
-        }
-        if (value->last_use > c->at) {
-            leave_home(c, c->homes[n]);
-        } else if (value->last_use < c->at) {
-            value->home = NO_HOME;
-        }
-    }
-}
-
-void alloc_forget_homes(struct compile *c)
-{
-    homes_compact(c);
-    for (unsigned n = 0; n < c->home_count; n++) {
-        struct value *value = &c->values[c->homes[n]];
-        if (value->last_use > c->at && value->home >= sizeof(struct vcpu)) {
-            leave_home(c, c->homes[n]);
-        }
-    }
-}
-
-void alloc_spill_for_call(struct compile *c)
-{
-    for (unsigned reg = 0; reg < REG_COUNT; reg++) {
-        bool clobbered = reg >= REG_XMM0 || (c->temps & reg_bit(reg));
-        if (clobbered && used_from(c, reg, c->at + 1)) {
-            spill(c, reg);
-        }
-    }
-}
-
 void alloc_drop(struct compile *c, u32 regs)
 {
-    for (unsigned reg = 0; reg < REG_COUNT; reg++) {
-        if (regs & reg_bit(reg)) {
-            unbind(c, reg);
-        }
-    }
-}
-
-void alloc_spill_pins(struct compile *c)
-{
-    for (unsigned n = 0; n < c->pinned_count; n++) {
-        unsigned reg = x86_pinned_regs[n];
-        if (used_from(c, reg, c->at + 1)) {
-            spill(c, reg);
-        }
+    while (regs != 0) {
+        alloc_unbind(c, (unsigned)__builtin_ctz(regs));
+        regs &= regs - 1;
     }
 }
 
 bool alloc_xmm_live(const struct compile *c)
 {
     for (unsigned reg = REG_XMM0; reg < REG_COUNT; reg++) {
-        if (used_from(c, reg, c->at)) {
+        if (alloc_used_from(c, reg, c->at)) {
             return true;
         }
     }
@@ -606,7 +475,7 @@ void alloc_box(struct compile *c, unsigned reg)
 
 void alloc_load(struct compile *c, ir_ref ref, unsigned reg)
 {
-    load_value(c, c->values[ref].root, reg);
+    alloc_load_root(c, c->values[ref].root, reg);
     if (c->values[ref].flags & VALUE_BOXED) {
         alloc_box(c, reg);
     }
