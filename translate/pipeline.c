@@ -2,6 +2,7 @@
  *
  * The engine's lock is held from the second look-up of a block to its publication; the IR builder,
  * the host's scratch memory and the code buffer are shared by all harts under it. */
+#include "cpu/base/arena.h"
 #include "cpu/fpu.h"
 #include "cpu/memory.h"
 #include "translate/engine.h"
@@ -18,6 +19,8 @@
 
 enum {
     DEFAULT_CODE_BYTES = 64 << 20,
+    MIN_CODE_BYTES = 32 << 10, /* holds any one block */
+    MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
     MAX_EXITS = 2 * ENGINE_DEFAULT_BLOCK_INSNS,
     ONCE_MAX_IR = 512,
@@ -294,13 +297,23 @@ static u64 host_ns(void)
     return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
 }
 
-/* The pipeline. Lock held. NULL when the code buffer is full. */
+/* How much blocks may take apart from host code before everything goes. */
+static size_t arena_limit_bytes(const struct engine *engine)
+{
+    bool tiny = engine->options.kind == ENGINE_INTERP && engine->options.code_bytes != 0;
+    return tiny ? engine->options.code_bytes : (size_t)MAX_ARENA_BYTES;
+}
+
+/* The pipeline. Lock held. NULL when the code buffer or the arena is full. */
 static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched)
 {
     struct engine *engine = vcpu->engine;
     u32 mode = vcpu->mode;
     u64 start_ns = host_ns();
     struct source source;
+    if (arena_used_bytes(engine->blocks.arena) > arena_limit_bytes(engine)) {
+        return NULL; /* removed blocks keep their memory: a guest that patches code for ever */
+    }
     source_read(engine, fetched, &source);
     struct block *block = block_new(&engine->blocks);
     block->gpa = fetched->gpa;
@@ -530,6 +543,10 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
                          "the translator cannot start on this host");
     }
     codebuf_commit(&engine->code, engine->host_context.used_bytes);
+    if (codebuf_room(&engine->code) < MIN_CODE_BYTES) {
+        return error_set(error, "give a larger --code-cache",
+                         "a code cache of %zu KiB is too small", code_bytes >> 10);
+    }
     codebuf_keep(&engine->code);
     return true;
 }

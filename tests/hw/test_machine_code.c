@@ -255,14 +255,47 @@ Test(machine_code, returns_that_match_no_call)
     cr_expect(outcome.x[A0] == 100);
 }
 
+/* Patches its own code so often that the host code, or the interpreter's blocks, of all versions
+ * would fill a tiny cache many times. */
+Test(machine_code, patched_for_ever)
+{
+    struct rv_program *p = rv_new();
+    struct guest_outcome outcome;
+    guest_start(p, 1, 0, 0);
+    rv_la(p, S0, FUNCTION);
+    rv_li(p, S3, 3000);
+    rv_li(p, A0, 0);
+    rv_label(p, L1);
+    rv_andi(p, S1, S3, 0xff);
+    rv_slli(p, S1, S1, 20);
+    rv_li(p, T0, ADDI_A0(0));
+    rv_or(p, S1, S1, T0);
+    rv_sw(p, S1, S0, 0);
+    rv_word(p, RV_FENCE_I);
+    rv_call(p, FUNCTION);
+    rv_addi(p, S3, S3, -1);
+    rv_bne(p, S3, X0, L1);
+    rv_exit(p);
+    rv_label(p, FUNCTION);
+    rv_word(p, ADDI_A0(0));
+    rv_ret(p);
+    finish(p, 1, &outcome);
+    u64 sum = 0;
+    for (unsigned i = 1; i <= 3000; i++) {
+        sum += i & 0xff;
+    }
+    cr_expect(outcome.x[A0] == sum);
+}
+
 /* Thousands of small functions called through pointers: fills a small code cache over and over,
  * with every hart inside it. Hart 0 waits for the others and leaves the sum. */
-static void big_code(unsigned harts)
+static void big_code(unsigned harts, bool reserve)
 {
-    enum { FUNCTIONS = 1500, FIRST = 0x20000, STRIDE = 16, ROUNDS = 4 };
+    enum { FUNCTIONS = 1500, FIRST = 0x20000, STRIDE = 16, ROUNDS = 2 };
     struct rv_program *p = rv_new();
     const u64 done = GUEST_RESULTS + 0x1000;
     guest_start(p, 1, 0, 0);
+    rv_li(p, S5, done + 512);
     rv_li(p, S3, ROUNDS);
     rv_li(p, A0, 0);
     rv_label(p, L1);
@@ -270,6 +303,11 @@ static void big_code(unsigned harts)
     rv_li(p, S4, FUNCTIONS);
     rv_label(p, L2);
     rv_jalr(p, RA, S0, 0);
+    if (reserve) {
+        rv_lr_d(p, A2, S5);
+        rv_sd(p, A2, S5, 256); /* no loop that is known: lr stops the other harts */
+        rv_sc_d(p, A3, S5, A2);
+    }
     rv_addi(p, S0, S0, STRIDE);
     rv_addi(p, S4, S4, -1);
     rv_bne(p, S4, X0, L2);
@@ -309,15 +347,22 @@ static void big_code(unsigned harts)
 
 Test(machine_code, full_code_cache)
 {
-    big_code(1);
+    big_code(1, false);
 }
 
 Test(machine_code, full_code_cache_with_two_harts_in_it)
 {
-    big_code(2);
+    big_code(2, false);
 }
 
 Test(machine_code, full_code_cache_with_four_harts_in_it)
 {
-    big_code(4);
+    big_code(4, false);
+}
+
+/* A hart stops the others from inside a block that one of them is about to throw away. */
+Test(machine_code, full_code_cache_and_reservations)
+{
+    big_code(2, true);
+    big_code(4, true);
 }

@@ -30,6 +30,7 @@ const struct guest_mode guest_modes[] = {
     { .name = "jit, one TLB entry", .one_entry_tlb = true },
     { .name = "jit, no links", .no_links = true },
     { .name = "jit, tiny cache", .code_bytes = TINY_CODE_BYTES },
+    { .name = "interp, tiny cache", .engine = METIC_ENGINE_INTERP, .code_bytes = TINY_CODE_BYTES },
     { .name = "jit, plain host", .host_features = 1u << 31 }, /* a bit that no feature has */
     { .name = "jit, all at once", .block_insns = 1, .one_entry_tlb = true, .no_links = true,
       .code_bytes = TINY_CODE_BYTES, .host_features = 1u << 31 },
