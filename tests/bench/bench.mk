@@ -9,13 +9,16 @@ COMMON = -O2 -std=gnu11 -Wall -Wextra -ffp-contract=off -fno-math-errno -fno-bui
 	-fno-tree-loop-distribute-patterns -fno-strict-aliasing -I$(KERNELS)
 GUEST = $(COMMON) -march=rv64gc -mabi=lp64d -mcmodel=medany -ffreestanding -nostdlib \
 	-nostartfiles -static -Wl,--no-relax,--build-id=none
-SRCS = $(patsubst %,$(KERNELS)/%.c,integer memory calls float cold main)
-HEADERS = $(wildcard $(KERNELS)/*.h) $(KERNELS)/kernels.def $(SRC)/bench.mk
+SRCS = $(patsubst %,$(KERNELS)/%.c,integer memory calls float cold main run)
+PRIMITIVES = $(SRC)/primitives
+RUN_GUEST = $(KERNELS)/start.S $(KERNELS)/run_guest.c
+HEADERS = $(wildcard $(KERNELS)/*.h) $(KERNELS)/kernels.def $(PRIMITIVES)/primitives.def \
+	$(KERNELS)/guest.ld $(SRC)/bench.mk
 COLD = $(foreach tens,1 2 3 4,$(foreach one,0 1 2 3 4 5 6 7 8 9,$(tens)$(one)))
 cold_objects = $(COLD:%=$(1)/cold_%.o)
 
 .PHONY: guest host
-guest: kernels.elf
+guest: kernels.elf primitives.elf
 host: kernels.native
 
 cold_part.c: $(KERNELS)/make_cold.awk
@@ -31,9 +34,11 @@ guest/cold_%.o: guest/cold.o
 host/cold_%.o: host/cold.o
 	objcopy --redefine-sym cold_part=cold_part_$* $< $@
 
-kernels.elf: $(SRCS) $(KERNELS)/run_guest.c $(KERNELS)/start.S $(KERNELS)/guest.ld $(HEADERS) \
+kernels.elf: $(SRCS) $(RUN_GUEST) $(HEADERS) $(call cold_objects,guest)
+	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $(RUN_GUEST) $(SRCS) \
 		$(call cold_objects,guest)
-	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $(KERNELS)/start.S \
-		$(KERNELS)/run_guest.c $(SRCS) $(call cold_objects,guest)
+primitives.elf: $(wildcard $(PRIMITIVES)/*) $(KERNELS)/run.c $(RUN_GUEST) $(HEADERS)
+	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $(RUN_GUEST) $(KERNELS)/run.c \
+		$(PRIMITIVES)/primitives.c $(PRIMITIVES)/traps.S
 kernels.native: $(SRCS) $(KERNELS)/run_host.c $(HEADERS) $(call cold_objects,host)
 	$(HOST_CC) $(COMMON) -o $@ $(KERNELS)/run_host.c $(SRCS) $(call cold_objects,host)

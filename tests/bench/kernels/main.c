@@ -17,60 +17,19 @@ static const struct kernel kernels[] = {
 #undef KERNEL
 };
 
-static void put_number(uint64_t number, unsigned base)
-{
-    char digits[24];
-    char *at = digits + sizeof digits - 1;
-    *at = 0;
-    do {
-        *--at = "0123456789abcdef"[number % base];
-        number /= base;
-    } while (number != 0);
-    run_print(at);
-}
-
 static void run_kernel(const struct kernel *kernel)
 {
     kernel->setup();
     uint64_t start_ns = run_now_ns();
     uint64_t result = kernel->run();
     uint64_t took_ns = run_now_ns() - start_ns;
-    run_print("kernel ");
-    run_print(kernel->name);
-    run_print(" ");
-    run_print(kernel->class);
-    run_print(" ");
-    put_number(took_ns, 10);
-    run_print(" ");
-    put_number(result, 16);
-    run_print("\n");
-}
-
-/* Whether the list WANTED, with commas between its names, has NAME; an empty list has all. */
-static int is_wanted(const char *wanted, const char *name)
-{
-    if (*wanted == 0) {
-        return 1;
-    }
-    while (*wanted != 0) {
-        const char *n = name;
-        while (*n != 0 && *wanted == *n) {
-            wanted++;
-            n++;
-        }
-        if (*n == 0 && (*wanted == 0 || *wanted == ',')) {
-            return 1;
-        }
-        while (*wanted != 0 && *wanted++ != ',') {
-        }
-    }
-    return 0;
+    run_line("kernel", kernel->name, kernel->class, took_ns, result);
 }
 
 void run_all(const char *wanted)
 {
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
-        if (is_wanted(wanted, kernels[i].name)) {
+        if (run_is_wanted(wanted, kernels[i].name)) {
             run_kernel(&kernels[i]);
         }
     }

@@ -56,6 +56,7 @@ void guest_main(uint64_t hart, const uint8_t *dtb)
 {
     (void)hart;
     run_all(find_wanted(dtb));
+    run_print("end\n");
     finish(0x5555);
 }
 
