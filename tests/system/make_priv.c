@@ -80,6 +80,7 @@ void make_priv(struct program *p)
     bool sure = priv == PRIV_S; /* never U without our knowing */
     if (priv != PRIV_U && rnd_one_in(p, 2)) {
         priv = trap_return(p, priv);
+        sure = false;
     }
     do {
         one_insn(p, sure && priv == PRIV_S);

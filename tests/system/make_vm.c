@@ -37,9 +37,10 @@ static u64 leaf_flags(struct program *p)
         flags |= (u64)1 << (54 + rnd_below(p, 9)); /* reserved, or PBMT */
     }
     if (rnd_one_in(p, 24)) {
-        flags |= rnd_below(p, 3) << 61; /* QEMU takes the reserved 3 */
+        flags |= rnd_below(p, 3) << 61;
     }
-    return flags;
+    const u64 pbmt = (u64)3 << 61; /* QEMU takes the reserved 3 */
+    return (flags & pbmt) == pbmt ? flags ^ (u64)1 << 61 : flags;
 }
 
 static u64 leaf(struct program *p, unsigned level)
@@ -149,7 +150,10 @@ static void access(struct program *p, bool may_jump)
                            function == 2 ? 0 : value));
         break;
     }
-    case 5: /* cbo.zero; of its address QEMU reports the block's */
+    case 5: /* cbo.zero; of its address QEMU reports the block's, and PMP checks only that */
+        if (p->pmp_sets > 1) {
+            break;
+        }
         step_insn(p, enc_i(0x13, 7, base, base, 0xfc0));
         step_insn(p, enc_i(0x0f, 2, 0, base, 4));
         break;
@@ -235,14 +239,19 @@ static u64 pmp_address(struct program *p)
     return rnd_one_in(p, 2) ? (at & ~ones) | ones >> 1 : at;
 }
 
-/* Random entries over DATA; the first is only the bottom of a range, the last allows the rest. */
+/* QEMU does not see a region that lies wholly inside a misaligned access. So only sets of even number
+ * have regions of four bytes, and with those all accesses are aligned.
+ *
+ * Random entries over DATA; the first is only the bottom of a range, the last allows the rest. */
 static void make_pmp_set(struct program *p, unsigned number)
 {
     u64 at = PMP_SETS + 144 * (u64)number;
     ram_set(p, at, DATA >> 2);
     for (unsigned i = 1; i < 15; i++) {
-        ram_set(p, at + 8 * i, pmp_address(p));
+        bool fine = number % 2 == 0;
+        ram_set(p, at + 8 * i, fine ? pmp_address(p) : pmp_address(p) & ~(u64)1);
         u64 cfg = rnd_one_in(p, 3) ? 0 : rnd_below(p, 32);
+        cfg |= !fine && cfg >> 3 == 2 ? 0x18 : 0; /* no NA4 */
         cfg &= (cfg & 3) == 2 ? ~(u64)2 : ~(u64)0; /* W without R is reserved */
         *ram_at(p, at + 128 + i) = (u8)cfg;
     }
@@ -265,13 +274,18 @@ void make_pmp(struct program *p)
     make_vm(p);
     p->count = before; /* amend it */
     if (rnd_one_in(p, 4) || before == 0) {
-        step_set(p, STEP_PMP, PMP_SETS + 144 * rnd_below(p, p->pmp_sets));
+        u64 set = rnd_below(p, p->pmp_sets);
+        p->pmp_fine = set % 2 == 0;
+        step_set(p, STEP_PMP, PMP_SETS + 144 * set);
         step_set(p, STEP_FENCE_ADDRESS, ~(u64)0);
     }
     if (step_get(p, STEP_SATP) == 0) { /* close to the borders */
         for (unsigned i = 10; i < 14; i++) {
             step_set_x(p, i, DATA + rnd_below(p, 0x4000));
         }
+    }
+    for (unsigned i = 10; i < 14 && p->pmp_fine; i++) {
+        step_set_x(p, i, step_get(p, STEP_X(i)) & ~(u64)7);
     }
     p->count++;
 }

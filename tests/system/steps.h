@@ -26,6 +26,7 @@ struct program {
     unsigned code_words; /* of the step being made */
     bool pmp_changed;    /* by the last step, beyond its set */
     unsigned pmp_sets;
+    bool pmp_fine;       /* the set in force has regions of four bytes */
     bool lazy;           /* vm: fence only what was changed */
     u64 vm_menvcfg;      /* vm, when lazy: the same for all steps */
 };

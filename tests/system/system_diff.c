@@ -221,18 +221,21 @@ static const char *log_name(unsigned offset, char *text, size_t size_bytes)
     return text;
 }
 
-/* QEMU forgets the instruction of some illegal ones (mret, cbo.*) and gives an earlier one. Where
- * metic gives the right one, that counts as equal. */
+/* QEMU forgets the instruction of some illegal ones (mret, cbo.*) and gives an earlier one, and
+ * reports the block's address where cbo.* faults. Where metic is right, that counts as equal. */
 static void forgive_tval(struct program *p, const u8 *ours, u8 *theirs, unsigned cause,
                          unsigned epc, unsigned tval)
 {
     u64 pc = ld_le64(ours + epc);
     pc -= pc >= RAM_BASE + U_ALIAS ? U_ALIAS : 0;
-    if (ld_le64(ours + cause) != 2 || pc < STEPS || pc >= LOGS) {
+    if (pc < STEPS || pc >= LOGS) {
         return;
     }
     u32 word = ld_le32(ram_at(p, pc));
-    if (ld_le64(ours + tval) == ((word & 3) == 3 ? word : word & 0xffff)) {
+    bool is_illegal = ld_le64(ours + cause) == 2;
+    u64 metic = ld_le64(ours + tval);
+    bool is_block = (word & 0x707f) == 0x200f && (metic & ~(u64)63) == ld_le64(theirs + tval);
+    if (is_illegal ? metic == ((word & 3) == 3 ? word : word & 0xffff) : is_block) {
         memcpy(theirs + tval, ours + tval, 8);
     }
 }
@@ -276,8 +279,24 @@ static void show_walk(struct program *p, u64 satp, u64 gva)
     printf("\n");
 }
 
+/* The PMP set in force at a step. */
+static void show_pmp(struct program *p, unsigned step)
+{
+    u64 set = 0;
+    for (unsigned i = step + 1; i-- > 0 && set == 0;) {
+        set = ld_le64(ram_at(p, STEPS + (u64)i * STEP_BYTES + STEP_PMP));
+    }
+    printf("  pmp");
+    for (unsigned i = 0; i < 16 && set != 0; i++) {
+        printf(" %x:%llx", *ram_at(p, set + 128 + i),
+               (unsigned long long)ld_le64(ram_at(p, set + 8 * i)) << 2);
+    }
+    printf("\n");
+}
+
 static void show_all(struct program *p, unsigned step)
 {
+    show_pmp(p, step);
     show_step(p, step);
     u64 address = STEPS + (u64)step * STEP_BYTES, satp = ld_le64(ram_at(p, address + STEP_SATP));
     for (unsigned i = 10; i < 14 && satp >> 60 >= 8; i++) {
