@@ -135,7 +135,10 @@ struct compile {
     u32 features;
     u32 flags;
 
-    u16 sites[SITES_MAX]; /* accesses of a loop that remember their page (loop.c) */
+    struct {
+        u16 base;        /* address_base of the accesses */
+        bool write;      /* which permission they check */
+    } sites[SITES_MAX];  /* of a loop: remember their page (loop.c) */
     unsigned site_count;
 
     unsigned at;         /* index of the instruction being emitted */
@@ -221,7 +224,7 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
 /* --- loop.c --- */
 /* Finds the access sites of a block that jumps to its own start; c->sites. */
 void loop_find_sites(struct compile *c);
-/* The site's number when the current instruction is one, else SITES_MAX. */
+/* The site of the current instruction, or SITES_MAX. */
 unsigned loop_site(const struct compile *c);
 /* Emits what makes every site forget; at the block's entry. */
 void loop_forget_sites(struct compile *c);

@@ -1,10 +1,11 @@
 /* Access sites of one-block loops.
  *
  * A loop mostly walks through memory, so an access goes to the page it went to in the last round.
- * In a block that jumps to its own start, each LOAD and STORE (up to SITES_MAX) therefore keeps the
- * page and addend it used last in the frame: the check is one compare off the data's path, and the
- * TLB is looked up only when the page changes. Left out are addresses that come from memory in the
- * same loop (linked lists, tables): they change page too often.
+ * In a block that jumps to its own start, the loads near one base address are a site, and so are
+ * the stores. A site (there are up to SITES_MAX) keeps the page and addend used last in the frame:
+ * the check is one compare off the data's path, and the TLB is looked up only when the page
+ * changes. Left out are addresses that come from memory in the same loop (linked lists, tables):
+ * they change page too often.
  *
  * The frame is the hart's own, and the sites forget at every entry of the block and whenever a slow
  * path has called C. Between those nothing changes a translation: remote fences and newly watched
@@ -97,6 +98,22 @@ static bool is_site(const struct compile *c, const struct ir_insn *insn)
     return plain && !(c->values[insn->b].flags & VALUE_FROM_MEMORY);
 }
 
+static bool writes(const struct compile *c, const struct ir_insn *insn)
+{
+    return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
+}
+
+static unsigned find(const struct compile *c, const struct ir_insn *insn)
+{
+    ir_ref base = address_base(c->ir, insn->b);
+    for (unsigned n = 0; n < c->site_count; n++) {
+        if (c->sites[n].base == base && c->sites[n].write == writes(c, insn)) {
+            return n;
+        }
+    }
+    return SITES_MAX;
+}
+
 void loop_find_sites(struct compile *c)
 {
     c->site_count = 0;
@@ -107,20 +124,18 @@ void loop_find_sites(struct compile *c)
     mark(c, &loaded);
     mark(c, &loaded); /* what one round loads, the next one uses */
     for (unsigned i = 0; i < c->ir->count && c->site_count < SITES_MAX; i++) {
-        if (is_site(c, &c->ir->insns[i])) {
-            c->sites[c->site_count++] = (u16)i;
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (is_site(c, insn) && find(c, insn) == SITES_MAX) {
+            c->sites[c->site_count].base = address_base(c->ir, insn->b);
+            c->sites[c->site_count++].write = writes(c, insn);
         }
     }
 }
 
 unsigned loop_site(const struct compile *c)
 {
-    for (unsigned n = 0; n < c->site_count; n++) {
-        if (c->sites[n] == c->at) {
-            return n;
-        }
-    }
-    return SITES_MAX;
+    const struct ir_insn *insn = &c->ir->insns[c->at];
+    return c->site_count != 0 && is_site(c, insn) ? find(c, insn) : (unsigned)SITES_MAX;
 }
 
 void loop_forget_sites(struct compile *c)
