@@ -103,6 +103,7 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     }
     const struct ir_insn *add = &c->ir->insns[address];
     s32 disp = (s32)c->ir->insns[c->values[add->b].root].imm;
+    u32 locked = c->locked; /* the value stored may be the base itself: it stays locked then */
     unsigned base = alloc_use(c, add->a);
     if (m->again || m->site < SITES_MAX) {
         m->address = base;
@@ -110,7 +111,7 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     } else {
         m->address = alloc_temp(c);
         asm_lea(&c->a, ASM_64, m->address, asm_at(base, disp));
-        c->locked &= ~(1u << base);
+        c->locked &= ~(1u << base) | locked;
     }
 }
 
