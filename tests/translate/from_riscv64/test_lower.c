@@ -294,9 +294,9 @@ Test(lower, fflags_are_read_and_written_in_place)
     lower_one(0x00151573, MODE_DIRTY_M, &ended); /* csrrw a0,fflags,a0 */
     cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_FENV_SET) == 1);
     lower_one(0x00151573, RISCV_M | 1 << 2, &ended);
-    cr_assert(ended && calls(&riscv64_helper_csr_write));
+    cr_assert(ended && calls(&riscv64_helper_csr_write_fp));
     lower_one(0x00251073, MODE_DIRTY_M, &ended); /* csrrw zero,frm,a0 */
-    cr_assert(ended && calls(&riscv64_helper_csr_write));
+    cr_assert(ended && calls(&riscv64_helper_csr_write_fp));
 }
 
 /* --- lr/sc --- */
