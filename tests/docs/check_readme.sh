@@ -23,7 +23,7 @@ one() {
     wanted=0
     line=$2
     case $1-$line in
-    boot-'$M run'*)
+    boot-\$M\ run*)
         [ -s "$cache/vmlinuz" ] || { skipped=$((skipped + 1)); return; }
         line="$line --limit-insns 20M" wanted=124
         ;;

@@ -49,10 +49,10 @@ for stage in $stages; do
         continue
         ;;
     esac
-    "$METIC" run "$TMP/hello.elf" --quiet --serial none --plain-host --show $stage@putc \
+    "$METIC" run "$TMP/hello.elf" --quiet --serial none --plain-host --show "$stage@putc" \
         >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
     sed 1d "$TMP/shown" >"$TMP/$stage"
-    if [ $stage = host ]; then
+    if [ "$stage" = host ]; then
         normalise <"$TMP/host" >"$TMP/host.new" && mv "$TMP/host.new" "$TMP/host"
     fi
 done
@@ -85,9 +85,10 @@ done
 # What stands between backquotes: files exist, and identifiers of ours (name() or with an underscore)
 # occur in the code.
 cd "$SRCDIR" || exit 1
+# shellcheck disable=SC2016
 cat README.md ARCHITECTURE.md translate/WALK.md docs/*.md | awk '/^```/ { code = !code; next }
     !code { print }' | grep -o '`[^` ]*`' | tr -d '`' | LC_ALL=C sort -u >"$TMP/names"
-find cpu translate hw ui tests roms configure Makefile.in -type f -name '*' ! -name '*.bin' >"$TMP/files"
+find cpu translate hw ui tests roms configure Makefile.in -type f ! -name '*.bin' ! -name '*.md' >"$TMP/files"
 # Every word of the code and of its file names once. What a macro pastes together is not among them.
 { cat "$TMP/files"; xargs cat <"$TMP/files"; } | tr -c 'A-Za-z0-9_\n' '\n' | LC_ALL=C sort -u >"$TMP/words"
 while read -r name; do
