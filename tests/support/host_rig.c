@@ -85,6 +85,9 @@ static bool misaligned(struct vcpu *vcpu, gva_t gva, u32 desc)
 static void clobber(struct vcpu *vcpu)
 {
     hart_of(vcpu)->slow_calls++;
+    if (hart_of(vcpu)->on_slow) {
+        hart_of(vcpu)->on_slow(hart_of(vcpu));
+    }
 #if defined(__x86_64__)
     __asm__ volatile("mov $0x1111, %%eax\n mov %%eax, %%ecx\n mov %%eax, %%edx\n mov %%eax, %%esi\n"
                      "mov %%eax, %%edi\n mov %%eax, %%r8d\n mov %%eax, %%r9d\n mov %%eax, %%r10d\n"

@@ -36,6 +36,7 @@ struct rig_hart {
     struct jump_entry jumps[TLB_JUMP_ENTRIES];
     u32 epochs[RIG_LINKS];
     unsigned slow_calls;
+    void (*on_slow)(struct rig_hart *hart); /* NULL, or called by each slow path */
 };
 
 #define RIG_X(n) ((u32)(offsetof(struct rig_hart, x) + 8 * (size_t)(n)))

@@ -132,7 +132,7 @@ static unsigned free_temp(const struct compile *c)
 
 static unsigned free_xmm(const struct compile *c)
 {
-    for (unsigned reg = REG_XMM0; reg < REG_COUNT; reg++) {
+    for (unsigned reg = REG_XMM0; reg < xmm_end(c); reg++) {
         if (!(c->locked & alloc_bit(reg)) && !alloc_used_from(c, reg, c->at)) {
             return reg;
         }
@@ -195,7 +195,7 @@ unsigned alloc_take_any(struct compile *c, bool xmm)
 {
     unsigned reg = xmm ? free_xmm(c) : free_temp(c);
     if (reg == NO_REG) {
-        reg = xmm ? victim(c, REG_XMM0, REG_COUNT) : victim(c, 0, REG_XMM0);
+        reg = xmm ? victim(c, REG_XMM0, xmm_end(c)) : victim(c, 0, REG_XMM0);
         if (reg == NO_REG) { /* more operands than registers: no operation has so many */
             c->status = HOST_TOO_COMPLEX;
             return xmm ? (unsigned)REG_XMM0 : (unsigned)RAX;
@@ -361,7 +361,7 @@ static unsigned dying_reg(const struct compile *c, ir_ref ref, bool xmm)
     if (value->reg == NO_REG || value->last_use > c->at || (value->reg >= REG_XMM0) != xmm) {
         return NO_REG;
     }
-    bool temp = xmm || (c->temps & alloc_bit(value->reg));
+    bool temp = xmm ? value->reg < xmm_end(c) : (c->temps & alloc_bit(value->reg)) != 0;
     return temp ? value->reg : (unsigned)NO_REG;
 }
 
@@ -442,6 +442,9 @@ void alloc_drop(struct compile *c, u32 regs)
 
 bool alloc_xmm_live(const struct compile *c)
 {
+    if (c->carried_count != 0) {
+        return true;
+    }
     for (unsigned reg = REG_XMM0; reg < REG_COUNT; reg++) {
         if (alloc_used_from(c, reg, c->at)) {
             return true;

@@ -123,7 +123,7 @@ struct stub {
     u64 imm;
 };
 
-enum { STUBS_MAX = 1024, HOMES_MAX = 64, ENTRIES_MAX = 2 };
+enum { STUBS_MAX = 1024, HOMES_MAX = 64, ENTRIES_MAX = 2, CARRIED_MAX = 6 };
 
 struct compile {
     struct asm_buf a;
@@ -140,6 +140,8 @@ struct compile {
         bool write;      /* which permission they check */
     } sites[SITES_MAX];  /* of a loop: remember their page (loop.c) */
     unsigned site_count;
+    u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
+    unsigned carried_count;
 
     unsigned at;         /* index of the instruction being emitted */
     u32 insn_offset;     /* current guest instruction: offset of its pc from the page */
@@ -222,12 +224,21 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
 }
 
 /* --- loop.c --- */
-/* Finds the access sites of a block that jumps to its own start; c->sites. */
-void loop_find_sites(struct compile *c);
+/* Finds c->sites and c->carried of a block that jumps to its own start; empties them otherwise. */
+void loop_find(struct compile *c);
 /* The site of the current instruction, or SITES_MAX. */
 unsigned loop_site(const struct compile *c);
-/* Emits what makes every site forget; at the block's entry. */
-void loop_forget_sites(struct compile *c);
+/* What the block does once, before the place where its rounds begin: makes every site forget,
+ * loads carried state. */
+void loop_enter(struct compile *c);
+/* The XMM register (allocator's number) that carries guest state at `offset`, or NO_REG. */
+unsigned loop_carrier(const struct compile *c, u32 offset, unsigned bytes);
+
+/* XMM registers that values may take end before this one; the rest carries state. */
+static inline unsigned xmm_end(const struct compile *c)
+{
+    return REG_COUNT - c->carried_count;
+}
 
 static inline struct asm_mem site_tag_at(unsigned site)
 {

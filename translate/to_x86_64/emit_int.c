@@ -38,22 +38,34 @@ static void load_narrow(struct compile *c, const struct ir_insn *insn)
     c->values[c->at].flags |= VALUE_ZEXT;
 }
 
+/* The register holds guest state; the value lives there until it is overwritten. */
+static void get_register(struct compile *c, unsigned reg)
+{
+    u16 root = c->reg_value[reg];
+    struct value *value = &c->values[c->at];
+    if (root != IR_REF_NONE && c->values[root].last_use >= c->at) {
+        value->root = root;
+        if (value->last_use > c->values[root].last_use) {
+            c->values[root].last_use = value->last_use;
+        }
+        return;
+    }
+    alloc_drop(c, 1u << reg);
+    c->reg_value[reg] = (u16)c->at;
+    value->reg = (u8)reg;
+}
+
 static void emit_get(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, offset, insn->sub);
+    unsigned carrier = insn->type == IR_F64 && insn->sub == 8 ? loop_carrier(c, offset, 8) : NO_REG;
+    if (carrier != NO_REG && c->carried[REG_COUNT - 1 - carrier] == offset) {
+        get_register(c, carrier);
+        return;
+    }
     if (pin != NO_REG && pin_is_whole(c, insn)) {
-        u16 root = c->reg_value[pin];
-        if (root != IR_REF_NONE && c->values[root].last_use >= c->at) {
-            c->values[c->at].root = root;
-            if (c->values[c->at].last_use > c->values[root].last_use) {
-                c->values[root].last_use = c->values[c->at].last_use;
-            }
-            return;
-        }
-        alloc_drop(c, 1u << pin);
-        c->reg_value[pin] = (u16)c->at;
-        c->values[c->at].reg = (u8)pin;
+        get_register(c, pin);
         return;
     }
     if (pin != NO_REG) {
@@ -142,6 +154,29 @@ static void store_value(struct compile *c, const struct ir_insn *insn, u32 offse
     }
 }
 
+/* The loop's copy of the state just stored. */
+static void update_carrier(struct compile *c, const struct ir_insn *insn, u32 offset)
+{
+    unsigned carrier = loop_carrier(c, offset, insn->sub);
+    if (carrier == NO_REG) {
+        return;
+    }
+    const struct value *value = root_of(c, insn->a);
+    bool plain = insn->sub == 8 && insn->type == IR_F64 && value->reg >= REG_XMM0 &&
+                 value->reg < REG_COUNT && !(c->values[insn->a].flags & VALUE_BOXED);
+    if (plain && value->reg == carrier) {
+        return;
+    }
+    alloc_evict(c, carrier);
+    alloc_drop(c, 1u << carrier);
+    if (plain) {
+        asm_rr(&c->a, 0x0f28, ASM_32, carrier - REG_XMM0, value->reg - REG_XMM0);
+    } else {
+        asm_rm(&c->a, ASM_OP(0xf2, 0x0f10), ASM_32, carrier - REG_XMM0,
+               state_at(c->carried[REG_COUNT - 1 - carrier]));
+    }
+}
+
 static void emit_set(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
@@ -165,6 +200,8 @@ static void emit_set(struct compile *c, const struct ir_insn *insn)
     }
     if (pin != NO_REG) {
         pins_through_memory(c, true);
+    } else if (c->carried_count != 0) {
+        update_carrier(c, insn, offset);
     }
 }
 

@@ -1,6 +1,6 @@
 /* The thunks: code that every block shares, emitted once at the start of the code buffer.
  *
- * host_enter saves what C wants kept, loads the pinned registers, the instruction count and the
+ * THUNK_ENTER saves what C wants kept, loads the pinned registers, the instruction count and the
  * floating-point environment, and jumps to a block. Every way out ends in THUNK_EXIT, which does
  * the reverse. The slow paths of memory accesses keep every register but their result, so that a
  * block need not know about them. */

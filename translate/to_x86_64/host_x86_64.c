@@ -186,9 +186,9 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     set_pins(c);
     alloc_begin(c);
     scan_block(c);
-    loop_find_sites(c);
+    loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
-        loop_forget_sites(c);
+        loop_enter(c);
         c->entry = asm_offset(&c->a);
         emit_body(c);
     }

@@ -1,5 +1,6 @@
-/* Access sites of one-block loops.
+/* One-block loops: what is kept from one round to the next.
  *
+ * Access sites.
  * A loop mostly walks through memory, so an access goes to the page it went to in the last round.
  * In a block that jumps to its own start, the loads near one base address are a site, and so are
  * the stores. A site (there are up to SITES_MAX) keeps the page and addend used last in the frame:
@@ -9,7 +10,11 @@
  *
  * The frame is the hart's own, and the sites forget at every entry of the block and whenever a slow
  * path has called C. Between those nothing changes a translation: remote fences and newly watched
- * code pages wait until this hart has left at a poll. */
+ * code pages wait until this hart has left at a poll.
+ *
+ * Carried state. A floating-point register that the block reads and then writes lives in an XMM
+ * register too; the state struct is written as always, so nothing need be done at exits, but the
+ * next round does not wait for its store. */
 #include "translate/to_x86_64/compile.h"
 
 static bool jumps_to_start(const struct compile *c, const struct ir_insn *insn)
@@ -114,9 +119,12 @@ static unsigned find(const struct compile *c, const struct ir_insn *insn)
     return SITES_MAX;
 }
 
-void loop_find_sites(struct compile *c)
+static void find_carried(struct compile *c);
+
+void loop_find(struct compile *c)
 {
     c->site_count = 0;
+    c->carried_count = 0;
     if (!is_loop(c)) {
         return;
     }
@@ -130,6 +138,7 @@ void loop_find_sites(struct compile *c)
             c->sites[c->site_count++].write = writes(c, insn);
         }
     }
+    find_carried(c);
 }
 
 unsigned loop_site(const struct compile *c)
@@ -138,9 +147,49 @@ unsigned loop_site(const struct compile *c)
     return c->site_count != 0 && is_site(c, insn) ? find(c, insn) : (unsigned)SITES_MAX;
 }
 
-void loop_forget_sites(struct compile *c)
+/* --- carried state --- */
+
+static bool is_set_later(const struct compile *c, unsigned from, u32 offset)
+{
+    for (unsigned i = from + 1; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (!insn->dead && insn->op == IR_SET && (u32)insn->imm == offset && insn->sub == 8) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_carried(struct compile *c)
+{
+    for (unsigned i = 0; i < c->ir->count && c->carried_count < CARRIED_MAX; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        u32 offset = (u32)insn->imm;
+        if (!insn->dead && insn->op == IR_GET && insn->type == IR_F64 && insn->sub == 8 &&
+            pin_of(c, offset) == NO_REG && loop_carrier(c, offset, 8) == NO_REG &&
+            is_set_later(c, i, offset)) {
+            c->carried[c->carried_count++] = offset;
+        }
+    }
+}
+
+unsigned loop_carrier(const struct compile *c, u32 offset, unsigned bytes)
+{
+    for (unsigned n = 0; n < c->carried_count; n++) {
+        if (offset < c->carried[n] + 8 && c->carried[n] < offset + bytes) {
+            return REG_COUNT - 1 - n;
+        }
+    }
+    return NO_REG;
+}
+
+void loop_enter(struct compile *c)
 {
     for (unsigned n = 0; n < c->site_count; n++) {
         asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
+    }
+    for (unsigned n = 0; n < c->carried_count; n++) {
+        asm_rm(&c->a, ASM_OP(0xf2, 0x0f10), ASM_32, REG_COUNT - 1 - n - REG_XMM0,
+               state_at(c->carried[n]));
     }
 }

@@ -287,6 +287,33 @@ Test(links, loop_forgets_between_entries)
     check_filled(hart, 0, 100);
 }
 
+static void unmap_first_page(struct rig_hart *hart)
+{
+    rig_map(hart, RIG_RAM_GVA, false, false, false);
+}
+
+/* A device's register may change translations in the middle of a loop. */
+Test(links, loop_forgets_after_a_slow_path)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t device = RIG_RAM_GVA + RIG_RAM_BYTES;
+    ir_reset(rig->ir, &rig_guest);
+    ir_begin_insn(rig->ir, 0x100, 4);
+    ir_set(rig->ir, RIG_X(10), 8,
+           ir_load(rig->ir, IR_I64, IR_MEM_64, ir_get(rig->ir, IR_I64, RIG_X(11), 8)));
+    ir_begin_insn(rig->ir, 0x104, 4);
+    ir_store(rig->ir, IR_MEM_64, ir_get(rig->ir, IR_I64, RIG_X(12), 8), ir_i64(rig->ir, 1));
+    ir_begin_insn(rig->ir, 0x108, 4);
+    ir_jump(rig->ir, 0x100);
+    const u8 *code = rig_compile(rig, 0, NULL);
+    hart->x[11] = RIG_RAM_GVA;
+    hart->x[12] = device;
+    hart->on_slow = unmap_first_page;
+    hart->vcpu.deadline = 1000 + 3 * 10;
+    cr_assert_eq(enter(code), IR_EXIT_POLL);
+    cr_assert_eq(hart->slow_calls, 10 + 9); /* only the first load was fast */
+}
+
 Test(links, small_buffers_are_refused)
 {
     for (size_t room = 0; room < 6000; room += 64) {
