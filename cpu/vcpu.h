@@ -20,7 +20,7 @@ struct engine;
 
 enum vcpu_access { VCPU_READ, VCPU_WRITE, VCPU_FETCH };
 
-/* What runs the harts fills this in; how cpu/ code reaches upward (see DESIGN: hooks). */
+/* What runs the harts fills this in; how cpu/ code reaches upward (ARCHITECTURE.md, layers). */
 struct vcpu_ops {
     /* Guest time in ticks of the board's timebase (mtime). Any thread. */
     u64 (*time_ticks)(struct vcpu *vcpu);
@@ -31,7 +31,7 @@ struct vcpu_ops {
     /* The hart waits for an interrupt: takes note only; the run loop sleeps before the next block,
      * so the instruction must end its block with LEAVE. */
     void (*wait)(struct vcpu *vcpu);
-    /* Unpaired load-reserved/store-conditional, exact between harts (translate/reservation.h).
+    /* Unpaired load-reserved/store-conditional, exact between harts (translate/reservation.c).
      * Both return false with an exception pending when the access faults. */
     bool (*load_reserved)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
     bool (*store_conditional)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,

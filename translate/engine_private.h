@@ -13,7 +13,7 @@ void engine_run_leave(struct engine *engine);
 bool pipeline_init(struct engine *engine, struct metic_error *error);
 void pipeline_fini(struct engine *engine);
 
-/* What engine_find_block found out about the code at vcpu->pc. */
+/* What pipeline_find found out about the code at vcpu->pc. */
 enum pipeline_result {
     PIPELINE_BLOCK,  /* *block runs it */
     PIPELINE_ONCE,   /* must be run once by the interpreter and not be kept */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian's kernel boots to a shell and powers off: both engines, several harts, the firmware of
-# Debian's opensbi package, both clocks; and the ends a run can have (USERS.md: exit statuses).
+# Debian's opensbi package, both clocks; and the ends a run can have (README.md: exit status).
 # long_boot.sh has what takes minutes.
 
 set -u

@@ -1,5 +1,5 @@
 /* Code that changes while it runs, and control flow that does not return where it came from, in
- * every engine mode (PERFORMANCE.md section 3). */
+ * every engine mode. */
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>

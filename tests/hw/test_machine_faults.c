@@ -1,4 +1,4 @@
-/* Precise faults in every engine mode (PERFORMANCE.md section 3): what the trap reports, and what
+/* Precise faults in every engine mode: what the trap reports, and what
  * the instructions before it left. */
 #include "tests/support/guest_rig.h"
 

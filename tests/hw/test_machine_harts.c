@@ -1,5 +1,5 @@
 /* Several harts at once, in every engine mode: reservations, atomics, order, code patched by one
- * hart for another (PERFORMANCE.md section 3). */
+ * hart for another. */
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
-/* Interrupts between, inside and instead of instructions, in every engine mode (PERFORMANCE.md
- * section 3), and the ends of a run. */
+/* Interrupts between, inside and instead of instructions, in every engine mode, and
+ * the ends of a run. */
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-/* Translation changed under running code, in every engine mode (PERFORMANCE.md section 3). */
+/* Translation changed under running code, in every engine mode. */
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* Runs one guest program in every way the engine has: both engines and lock-step, both clocks, and
- * the hostile modes of DESIGN.md section 6. The final state must be the same in all of them. */
+ * the hostile modes of docs/testing.md. The final state must be the same in all of them. */
 #ifndef METIC_TESTS_SUPPORT_GUEST_RIG_H
 #define METIC_TESTS_SUPPORT_GUEST_RIG_H
 
