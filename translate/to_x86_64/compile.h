@@ -62,7 +62,7 @@ enum thunk {
     THUNK_RAISED,          /* a C call raised: pc and insns exact, pinned registers right */
     THUNK_FPU_LEAVE,       /* call: guest's FP environment to the vcpu, host's in; uses rax, r11 */
     THUNK_FPU_ENTER,       /* call: the reverse; clobbers rcx, rdx */
-    THUNK_SOFT_FP,         /* call after pushing a soft descriptor: see emit_fp_soft.c */
+    THUNK_SOFT_FP,         /* call after pushing a soft descriptor: see soft.c */
     THUNK_FLAGS_TABLE,     /* data: FPU_* flags by MXCSR flags (64 bytes) */
     THUNK_MXCSR_TABLE,     /* data: MXCSR flags by FPU_* flags (32 bytes) */
     THUNK_SIZE_MASKS,      /* data: u64 masks by log2 of the size */
