@@ -19,8 +19,8 @@ static u64 illegal(struct vcpu *vcpu, u64 insn)
 
 /* --- control and status registers --- */
 
-/* After a write: tells the run loop when it must look. The registers that only enable or pend say by
- * themselves whether anything is deliverable; the others (timer, counters) are rare. */
+/* After a write: tells the run loop when it must look. The registers that only enable or pend say
+ * by themselves whether anything is deliverable; the others (timer, counters) are rare. */
 static u64 csr_written(struct vcpu *vcpu, unsigned number)
 {
     const struct riscv_csr *row = riscv64_csr_find(number);
