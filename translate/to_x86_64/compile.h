@@ -6,7 +6,8 @@
  *   rsp          the frame of FRAME_* below, 16-byte aligned
  *   rbx r12-r14 r8-r11   guest->pinned[0..7], within and between blocks
  *   rax rcx rdx rsi rdi  temporaries of the block
- *   xmm0-xmm15   floating-point values of the block
+ *   xmm0-xmm15   floating-point values of the block; in a one-block loop the last ones carry
+ *                floating-point state from round to round (loop.c)
  *
  * One pass over the IR backwards (scan.c) finds last uses and which values may be computed right
  * into a pinned register; one pass forwards allocates and emits. Rare paths ("stubs") are emitted
