@@ -480,7 +480,8 @@ static void build_end(struct builder *b)
 
 static void build_block(struct rig *rig, bool host_rounding)
 {
-    struct builder b = {.ir = rig->ir, .host_rounding = host_rounding, .base = IR_REF_NONE, .mix = below(4)};
+    struct builder b = {.ir = rig->ir, .host_rounding = host_rounding, .base = IR_REF_NONE,
+        .mix = below(4)};
     ir_reset(rig->ir, &rig_guest);
     rig->ir->no_fold = below(2);
     unsigned insns = 1 + below(12);
