@@ -15,7 +15,10 @@ while [ $run -lt "$N" ]; do
         # The program prints picoseconds.
         awk -v who="$who" 'BEGIN { OFS = "\t" }
             { sub(/\r$/, "") }
-            $1 == "primitive" && NF == 5 { print "primitives", $3, $2, "ns", who, $4 / 1000, $5; n++ }
+            $1 == "primitive" && NF == 5 {
+                print "primitives", $3, $2, "ns", who, $4 / 1000, $5
+                n++
+            }
             $1 == "end" { whole = 1 }
             END { exit n == 0 || !whole }' "$log" >>"$OUT" || {
             echo "primitives: $who failed:"
