@@ -259,9 +259,9 @@ static bool looks_dead(struct metic_machine *machine)
            clock_next_deadline_ns(&machine->clock) == CLOCK_NEVER_NS;
 }
 
-static int real_poll_ms(const struct metic_machine *machine, u64 turn_end_insns)
+static int real_poll_ms(const struct metic_machine *machine)
 {
-    if (machine->boot.htif_tohost != 0 || turn_end_insns != UINT64_MAX) {
+    if (machine->boot.htif_tohost != 0) {
         return HTIF_POLL_MS;
     }
     return machine->options.limit_ns != 0 ? 10 : IDLE_POLL_MS;
@@ -274,7 +274,7 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
     threads_start(machine);
     for (;;) {
         struct pollfd wake = { .fd = machine->wake_fd, .events = POLLIN };
-        poll(&wake, 1, real_poll_ms(machine, UINT64_MAX));
+        poll(&wake, 1, real_poll_ms(machine));
         drain_wakes(machine);
         u32 events = atomic_exchange(&machine->events, 0);
         if (events_end(machine, events, result)) {

@@ -137,7 +137,6 @@ enum metic_reason {
     METIC_STOPPED,      /* metic_stop, or Ctrl-A X */
     METIC_TURN_OVER,    /* metic_run_for used up its instructions */
     METIC_DIVERGED,     /* the replay did not fit */
-    METIC_SCRIPT_FAILED /* reserved */
 };
 
 struct metic_result {
