@@ -69,8 +69,8 @@ bool journal_is_replay(const struct journal *journal);
  * the machine's total instruction count. Returns false when a replay ended or diverged. */
 bool journal_deliver(struct journal *journal, u64 now_insns);
 
-/* Replay: the count at which the next delivery is due, or UINT64_MAX; the run's turns end where
- * the recorded run's did, so there too. Live: now when something is queued, otherwise UINT64_MAX. */
+/* Replay: the count at which the next delivery is due, or UINT64_MAX; turns end where those
+ * of the recorded run did, so there too. Live: now when something is queued, else UINT64_MAX. */
 u64 journal_next_insns(struct journal *journal);
 
 /* Real or virtual: called, on the pushing thread, when input was queued, so that a machine asleep
