@@ -17,7 +17,7 @@ shell block-insns-1 --block-insns 1
 shell tiny-cache --code-cache 1M
 shell tiny-cache-4 --code-cache 1M --cpus 4
 shell verify --verify
-shell all-at-once --no-links --one-entry-tlb --block-insns 1 --code-cache 1M --cpus 2
+shell all-at-once --no-links --one-entry-tlb --block-insns 1 --code-cache 1M
 shell interp-4 --engine interp --cpus 4
 shell harts-16 --cpus 16
 shell little-ram --ram 192M

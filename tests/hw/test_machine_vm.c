@@ -247,3 +247,58 @@ Test(machine_vm, sum_and_mxr)
     }
     cr_expect(outcome.words[12] == 0 && outcome.x[A0] == 0xaaaa && outcome.x[A1] == 0xbbbb);
 }
+
+/* Physical protection cuts a page: its code runs, one instruction at a time, up to the cut; its data
+ * can be reached up to the cut; nothing of it is cached. */
+Test(machine_vm, page_that_pmp_cuts)
+{
+    enum { CUT = CODE_A + 0x800 };
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, S11, GUEST_RESULTS);
+    rv_li(p, T0, (u64)(RV_BASE + CUT) >> 2 | 0xff); /* NAPOT, 2 KiB, nothing allowed */
+    rv_csrw(p, CSR_PMPADDR0, T0);
+    rv_li(p, T0, ~(u64)0);
+    rv_csrw(p, CSR_PMPADDR0 + 1, T0);
+    rv_li(p, T0, 0x1f18);
+    rv_csrw(p, CSR_PMPCFG0, T0);
+    rv_mret_to(p, 1, SUPER);
+    rv_label(p, SUPER);
+    rv_li(p, S0, RV_BASE + CODE_A);
+    rv_li(p, S1, RV_BASE + CUT);
+    rv_li(p, S2, 5);
+    rv_li(p, A1, 0);
+    rv_label(p, L1);
+    rv_jalr(p, RA, S0, 0);
+    rv_add(p, A1, A1, A0);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, L1);
+    rv_ld(p, A2, S1, -8);
+    rv_la(p, S10, L2);
+    rv_ld(p, A3, S1, 0);
+    rv_label(p, L2);
+    rv_la(p, S10, L3);
+    rv_ld(p, A3, S1, -4);
+    rv_label(p, L3);
+    rv_la(p, S10, L4);
+    rv_sb(p, A3, S1, 0);
+    rv_label(p, L4);
+    rv_la(p, S10, L5);
+    rv_jalr(p, RA, S1, -8);
+    rv_label(p, L5);
+    rv_exit(p);
+    rv_org(p, CUT - 8);
+    rv_nop(p);
+    rv_li(p, A4, 4);
+    rv_org(p, 0x8000);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    static const u64 causes[4] = { 5, 5, 7, 1 };
+    for (unsigned i = 0; i < 4; i++) {
+        cr_expect(outcome.words[3 * i] == causes[i], "trap %u has cause %llu", i,
+                  (unsigned long long)outcome.words[3 * i]);
+    }
+    cr_expect(outcome.words[10] == RV_BASE + CUT && outcome.words[11] == RV_BASE + CUT);
+    cr_expect(outcome.words[12] == 0, "one trap too many");
+    cr_expect(outcome.x[A1] == 5 * 0xa && outcome.x[A4] == 4);
+}

@@ -1,0 +1,156 @@
+/* The engine without a board: how its run loop ends, and how long blocks become. */
+#include "translate/engine.h"
+
+#include "cpu/guest.h"
+#include "tests/support/engine_rig.h"
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+static const enum engine_kind kinds[] = { ENGINE_INTERP, ENGINE_JIT, ENGINE_BOTH };
+
+static struct engine_rig *start(struct rv_program *p, struct engine_options options)
+{
+    struct engine_rig *rig = engine_rig_new(1, &options);
+    rv_finish(p);
+    engine_rig_load(rig, p);
+    rv_free(p);
+    return rig;
+}
+
+static enum engine_stop run(struct engine_rig *rig, u64 limit_insns)
+{
+    struct vcpu *vcpu = rig->engine->vcpus[0];
+    vcpu->limit_insns = limit_insns;
+    atomic_store(&vcpu->deadline, 0);
+    return engine_run(vcpu);
+}
+
+/* A long straight run of additions, then a jump to its start. */
+static struct rv_program *additions(unsigned count)
+{
+    struct rv_program *p = rv_new();
+    rv_label(p, 1);
+    for (unsigned i = 0; i < count; i++) {
+        rv_addi(p, A0, A0, 1);
+    }
+    rv_j(p, 1);
+    return p;
+}
+
+Test(engine, stops_exactly_at_its_limit)
+{
+    for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
+        struct engine_options options = {
+            .kind = kinds[k], .exact_deadlines = true, .no_links = kinds[k] == ENGINE_BOTH
+        };
+        struct engine_rig *rig = start(additions(100), options);
+        const struct vcpu *vcpu = rig->engine->vcpus[0];
+        for (u64 limit = 1; limit < 3000; limit += 1 + limit / 7) {
+            cr_assert(run(rig, limit) == ENGINE_STOP_LIMIT);
+            cr_assert(vcpu->insns == limit, "engine %u: %llu, not %llu", k,
+                      (unsigned long long)vcpu->insns, (unsigned long long)limit);
+            cr_assert((vcpu->pc - RV_BASE) / 4 == limit % 101, "engine %u", k);
+        }
+        engine_rig_free(rig);
+    }
+}
+
+Test(engine, stops_soon_after_its_limit_otherwise)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        struct engine_options options = { .kind = kinds[k] };
+        struct engine_rig *rig = start(additions(10), options);
+        cr_expect(run(rig, 1000) == ENGINE_STOP_LIMIT);
+        u64 insns = rig->engine->vcpus[0]->insns;
+        cr_expect(insns >= 1000 && insns < 1200, "%llu", (unsigned long long)insns);
+        engine_rig_free(rig);
+    }
+}
+
+static void *kick_soon(void *opaque)
+{
+    struct timespec moment = { .tv_nsec = 20000000 };
+    nanosleep(&moment, NULL);
+    vcpu_kick(opaque, VCPU_REQUEST_STOP);
+    return NULL;
+}
+
+static void stop_by_kick(struct rv_program *p, enum engine_kind kind)
+{
+    struct engine_options options = { .kind = kind };
+    struct engine_rig *rig = start(p, options);
+    pthread_t thread;
+    pthread_create(&thread, NULL, kick_soon, rig->engine->vcpus[0]);
+    cr_expect(run(rig, UINT64_MAX) == ENGINE_STOP_REQUEST);
+    pthread_join(thread, NULL);
+    engine_rig_free(rig);
+}
+
+/* Stops an endless loop, a loop in one instruction, and a hart asleep. */
+Test(engine, stopped_by_a_kick, .timeout = 30)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        stop_by_kick(additions(3), kinds[k]);
+        stop_by_kick(additions(0), kinds[k]);
+        struct rv_program *p = rv_new();
+        rv_label(p, 1);
+        rv_word(p, RV_WFI);
+        rv_j(p, 1);
+        stop_by_kick(p, kinds[k]);
+    }
+}
+
+Test(engine, waits_only_where_it_may_sleep)
+{
+    struct rv_program *p = rv_new();
+    rv_word(p, RV_WFI);
+    rv_li(p, A0, 7);
+    rv_label(p, 1);
+    rv_j(p, 1);
+    struct engine_options options = { .kind = ENGINE_JIT, .exact_deadlines = true };
+    struct engine_rig *rig = start(p, options);
+    struct vcpu *vcpu = rig->engine->vcpus[0];
+    u64 a0 = 1;
+    const struct guest *guest = vcpu->guest;
+    cr_expect(run(rig, 100) == ENGINE_STOP_WAIT);
+    cr_expect(run(rig, 100) == ENGINE_STOP_WAIT, "nothing has woken it");
+    for (unsigned i = 0; i < guest->reg_count; i++) {
+        if (strcmp(guest->regs[i].name, "a0") == 0) {
+            a0 = ld_le((const u8 *)vcpu + guest->regs[i].offset, 8);
+        }
+    }
+    cr_expect(a0 == 0, "it went on");
+    engine_rig_free(rig);
+}
+
+Test(engine, blocks_are_no_longer_than_asked)
+{
+    for (unsigned limit = 1; limit <= ENGINE_DEFAULT_BLOCK_INSNS; limit *= 4) {
+        struct engine_options options = { .kind = ENGINE_JIT, .block_insns = limit };
+        struct engine_rig *rig = start(additions(64), options);
+        run(rig, 100000);
+        const struct engine_stats *stats = &rig->engine->stats;
+        cr_expect(stats->guest_insns <= stats->blocks * limit, "%u: %llu in %llu blocks", limit,
+                  (unsigned long long)stats->guest_insns, (unsigned long long)stats->blocks);
+        cr_expect(stats->guest_insns >= 65);
+        engine_rig_free(rig);
+    }
+}
+
+/* Linked blocks do not come back to the engine; without links each one does. */
+Test(engine, links_keep_the_engine_out)
+{
+    u64 exits[2];
+    for (unsigned links = 0; links < 2; links++) {
+        struct engine_options options = { .kind = ENGINE_JIT, .block_insns = 4,
+                                          .no_links = links == 0 };
+        struct engine_rig *rig = start(additions(64), options);
+        run(rig, 100000);
+        exits[links] = rig->engine->vcpus[0]->engine_exits;
+        engine_rig_free(rig);
+    }
+    cr_expect(exits[0] > 20000 && exits[1] < 200, "%llu without, %llu with links",
+              (unsigned long long)exits[0], (unsigned long long)exits[1]);
+}
