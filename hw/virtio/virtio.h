@@ -7,8 +7,8 @@
  * `struct virtio_type` that gives queues and configuration space a meaning. A type never sees a
  * register, a transport never sees a request.
  *
- * Modern devices only, split queues, indirect descriptors, event indices. Left out: packed queues, platform access (an IOMMU), queue reset, in-order use,
- * notification data, shared memory.
+ * Modern devices only, split queues, indirect descriptors, event indices. Left out: packed queues,
+ * platform access (an IOMMU), queue reset, in-order use, notification data, shared memory.
  *
  * Whatever the driver writes is not trusted. What the specification forbids and the device cannot
  * carry on with (a ring outside RAM, a looping chain, ...) ends in virtio_break: one log line,

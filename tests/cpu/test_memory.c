@@ -134,7 +134,8 @@ Test(memory, dma_over_borders)
     cr_expect(!memory_dma_write(&memory, ROM, bytes, 8));
     cr_expect(!memory_dma_read(&memory, ~(gpa_t)0 - 3, bytes, 8));
     memset(bytes, 0x77, sizeof(bytes));
-    cr_expect(memory_load(&memory, ROM + 8, bytes, 8) && memory_host(&memory, ROM + 8, 1)[0] == 0x77);
+    cr_expect(memory_load(&memory, ROM + 8, bytes, 8) &&
+              memory_host(&memory, ROM + 8, 1)[0] == 0x77);
 }
 
 Test(memory, accesses_of_harts_to_devices)

@@ -248,8 +248,8 @@ Test(machine_vm, sum_and_mxr)
     cr_expect(outcome.words[12] == 0 && outcome.x[A0] == 0xaaaa && outcome.x[A1] == 0xbbbb);
 }
 
-/* Physical protection cuts a page: its code runs, one instruction at a time, up to the cut; its data
- * can be reached up to the cut; nothing of it is cached. */
+/* Physical protection cuts a page: its code runs, one instruction at a time, up to the cut; its
+ * data can be reached up to the cut; nothing of it is cached. */
 Test(machine_vm, page_that_pmp_cuts)
 {
     enum { CUT = CODE_A + 0x800 };

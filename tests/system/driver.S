@@ -1,7 +1,8 @@
-/* The guest half of the differential tests: runs the steps of steps.h one after the other, each from
- * the machine state its record asks for, and writes down how each ended. Every step ends with a trap
- * into M-mode; a trap delegated to S-mode arrives on a page of ecalls and so ends here too. Steps may
- * clobber every general register; MPRV may be set on arrival, so no load comes before it is clear. */
+/* The guest half of the differential tests: runs the steps of steps.h one after the other, each
+ * from the machine state its record asks for, and writes down how each ended. Every step ends with
+ * a trap into M-mode; a trap delegated to S-mode arrives on a page of ecalls and so ends here too.
+ * Steps may clobber every general register; MPRV may be set on arrival, so no load comes before it
+ * is clear. */
 #include "tests/system/layout.h"
 
     .option norvc

@@ -1,6 +1,6 @@
-/* Where the differential tests' guest program keeps what; shared by driver.S and the C side. Offsets
- * in bytes, addresses physical. The code of every step is also reached at its address + U_ALIAS by
- * U-mode when translation is on. */
+/* Where the differential tests' guest program keeps what; shared by driver.S and the C side.
+ * Offsets in bytes, addresses physical. The code of every step is also reached at its address +
+ * U_ALIAS by U-mode when translation is on. */
 #ifndef METIC_TESTS_SYSTEM_LAYOUT_H
 #define METIC_TESTS_SYSTEM_LAYOUT_H
 

@@ -48,9 +48,9 @@ static u64 trap_return(struct program *p, u64 priv)
     return to;
 }
 
-/* Left out: sfence.w.inval and sfence.inval.ir where that may be U-mode, which QEMU lets pass; registers of the
- * ACLINT, to which accesses of another size may fail or not; cbo.* where nothing is, which QEMU
- * does not notice. */
+/* Left out: sfence.w.inval and sfence.inval.ir where that may be U-mode, which QEMU lets pass;
+ * registers of the ACLINT, to which accesses of another size may fail or not; cbo.* where nothing
+ * is, which QEMU does not notice. */
 static void one_insn(struct program *p, bool sure)
 {
     static const u32 insns[] = {

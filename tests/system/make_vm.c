@@ -3,8 +3,8 @@
  * Page tables: PROGRAM_TABLES sets of random ones. Each has an Sv39 root, whose entry 0 leads into
  * random tables, entries 2 and 3 map the RAM as it is for S and U (the steps' code), entry 4 is a
  * random gigapage, the rest random; an Sv48 and an Sv57 root above it. A gigapage maps RAM_BASE, so
- * virtual addresses keep to 8 MiB that lie over DATA. Data bytes are 0 or 0x73 and stay so: whatever
- * a jump meets there is no jump. */
+ * virtual addresses keep to 8 MiB that lie over DATA. Data bytes are 0 or 0x73 and stay so:
+ * whatever a jump meets there is no jump. */
 #include "tests/system/steps.h"
 
 enum { SETS = 24, SET_PAGES = 16, L1_TABLES = 4, L0_TABLES = 8, PAGE = 4096 };
@@ -239,8 +239,8 @@ static u64 pmp_address(struct program *p)
     return rnd_one_in(p, 2) ? (at & ~ones) | ones >> 1 : at;
 }
 
-/* QEMU does not see a region that lies wholly inside a misaligned access. So only sets of even number
- * have regions of four bytes, and with those all accesses are aligned.
+/* QEMU does not see a region that lies wholly inside a misaligned access. So only sets of even
+ * number have regions of four bytes, and with those all accesses are aligned.
  *
  * Random entries over DATA; the first is only the bottom of a range, the last allows the rest. */
 static void make_pmp_set(struct program *p, unsigned number)
