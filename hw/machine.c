@@ -141,16 +141,13 @@ static void on_console_output(void *opaque, const u8 *bytes, size_t size_bytes)
 
 /* --- making the parts --- */
 
-static bool make_console(struct metic_machine *machine, struct metic_error *error)
+/* A backend for `where`. Only the main console has escapes and tells when its input ended. */
+static struct char_backend *make_backend(struct metic_machine *machine, enum metic_console where,
+                                         const char *path, bool main, struct metic_error *error)
 {
-    const struct metic_options *options = &machine->options;
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    struct char_backend_options backend = {
-        .path = options->console_path,
-        .opaque = machine,
-        .input_ended = on_input_ended,
-    };
-    switch (options->console) {
+    struct char_backend_options backend = { .path = path, .opaque = machine };
+    switch (where) {
     case METIC_CONSOLE_NONE: backend.kind = CHAR_NULL; break;
     case METIC_CONSOLE_STDIO:
         backend.kind = terminal ? CHAR_TERMINAL : CHAR_STDIO;
@@ -161,13 +158,25 @@ static bool make_console(struct metic_machine *machine, struct metic_error *erro
     case METIC_CONSOLE_SOCKET: backend.kind = CHAR_SOCKET; break;
     case METIC_CONSOLE_MEMORY: backend.kind = CHAR_MEMORY; break;
     }
-    atomic_store(&machine->input_ended, backend.kind == CHAR_NULL || backend.kind == CHAR_FILE);
-    machine->console = char_backend_new(machine->loop, &machine->log, &backend, error);
+    if (main) {
+        backend.input_ended = on_input_ended;
+        atomic_store(&machine->input_ended,
+                     backend.kind == CHAR_NULL || backend.kind == CHAR_FILE);
+    }
+    struct char_backend *made = char_backend_new(machine->loop, &machine->log, &backend, error);
+    if (made != NULL && backend.kind == CHAR_PTY) {
+        machine_say(machine, "%s: %s", main ? "console" : "virtio console",
+                    char_backend_path(made));
+    }
+    return made;
+}
+
+static bool make_console(struct metic_machine *machine, struct metic_error *error)
+{
+    const struct metic_options *options = &machine->options;
+    machine->console = make_backend(machine, options->console, options->console_path, true, error);
     if (machine->console == NULL) {
         return false;
-    }
-    if (backend.kind == CHAR_PTY) {
-        machine_say(machine, "console: %s", char_backend_path(machine->console));
     }
     machine->uart = char_port_new("uart0.rx", machine->loop, machine->console, machine->journal,
                                   error);
@@ -176,6 +185,23 @@ static bool make_console(struct metic_machine *machine, struct metic_error *erro
     }
     char_port_add_tap(machine->uart, on_console_output, machine);
     return true;
+}
+
+static bool make_virtio_console(struct metic_machine *machine, struct metic_error *error)
+{
+    const struct metic_options *options = &machine->options;
+    if (options->virtio_console == METIC_CONSOLE_NONE) {
+        return true;
+    }
+    machine->hvc_backend = make_backend(machine, options->virtio_console,
+                                        options->virtio_console_path, false, error);
+    if (machine->hvc_backend == NULL) {
+        return false;
+    }
+    machine->hvc = char_port_new("hvc0.rx", machine->loop, machine->hvc_backend, machine->journal,
+                                 error);
+    machine->hvc_config.port = machine->hvc;
+    return machine->hvc != NULL;
 }
 
 static bool make_script(struct metic_machine *machine, struct metic_error *error)
@@ -215,7 +241,10 @@ static struct board_env board_env_of(struct metic_machine *machine)
     };
 }
 
-/* Disks go into the first virtio slots, an entropy source into the last. */
+/* Disks go into the first virtio slots, a console into the last but one, an entropy source into the
+ * last. */
+_Static_assert(METIC_MAX_DISKS + 2 <= BOARD_MAX_VIRTIO, "each virtio device has its slot");
+
 static void fill_virtio_slots(struct metic_machine *machine, struct board_options *board)
 {
     static const char *const modes[] = {
@@ -234,6 +263,10 @@ static void fill_virtio_slots(struct metic_machine *machine, struct board_option
         snprintf(config->serial, sizeof(config->serial), "disk%u", i);
         machine->virtio[i] = (struct virtio_mmio_config){ &virtio_blk_type, config };
         machine_say(machine, "disk: %s: %s", disk->path, modes[config->mode]);
+    }
+    if (machine->hvc != NULL) {
+        machine->virtio[BOARD_MAX_VIRTIO - 2] =
+            (struct virtio_mmio_config){ &virtio_console_type, &machine->hvc_config };
     }
     machine->virtio[BOARD_MAX_VIRTIO - 1].type = &virtio_rng_type;
     for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
@@ -349,6 +382,11 @@ static bool check_options(const struct metic_options *options, struct metic_erro
             return error_set(error, "give it a file", "disk %u has no path", i);
         }
     }
+    if (options->console == METIC_CONSOLE_STDIO &&
+        options->virtio_console == METIC_CONSOLE_STDIO) {
+        return error_set(error, "send one of them elsewhere, as with --serial none",
+                         "two consoles cannot both be on standard input and output");
+    }
     bool is_virtual = options->clock == METIC_CLOCK_VIRTUAL;
     if (options->engine == METIC_ENGINE_BOTH && !is_virtual) {
         return error_set(error, "add --clock virtual",
@@ -402,6 +440,7 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     machine->log.opaque = machine;
     memory_init(&machine->memory, &machine->log);
     if (!make_time(machine, error) || !make_console(machine, error) ||
+        !make_virtio_console(machine, error) ||
         !make_engine(machine, guest, error) || !make_board(machine, guest, error) ||
         !make_script(machine, error)) {
         metic_free(machine);
@@ -418,6 +457,9 @@ void metic_free(metic_machine *machine)
     if (machine->console != NULL) {
         char_backend_stop_waiting(machine->console);
     }
+    if (machine->hvc_backend != NULL) {
+        char_backend_stop_waiting(machine->hvc_backend);
+    }
     if (machine->engine != NULL) {
         for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
             timer_fini(&machine->timers[i].timer);
@@ -427,6 +469,8 @@ void metic_free(metic_machine *machine)
     char_script_free(machine->script);
     char_port_free(machine->uart);
     char_backend_free(machine->console);
+    char_port_free(machine->hvc);
+    char_backend_free(machine->hvc_backend);
     journal_free(machine->journal);
     if (machine->loop != NULL) {
         loop_free(machine->loop);

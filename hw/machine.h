@@ -12,6 +12,7 @@
 #include "hw/loop.h"
 #include "hw/metic.h"
 #include "hw/virtio/virtio_blk.h"
+#include "hw/virtio/virtio_console.h"
 #include "hw/virtio/virtio_mmio.h"
 #include "translate/engine.h"
 #include <pthread.h>
@@ -55,6 +56,9 @@ struct metic_machine {
     struct journal *journal;
     struct char_backend *console;
     struct char_port *uart;
+    struct char_backend *hvc_backend; /* the virtio console's, or NULL */
+    struct char_port *hvc;
+    struct virtio_console_config hvc_config;
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
     struct virtio_mmio_config virtio[BOARD_MAX_VIRTIO]; /* what is in the board's slots */

@@ -87,6 +87,8 @@ struct metic_options {
 
     enum metic_console console;
     const char *console_path;
+    enum metic_console virtio_console; /* a second one, hvc0; METIC_CONSOLE_NONE: no device */
+    const char *virtio_console_path;
     struct metic_disk disks[METIC_MAX_DISKS];
     unsigned disk_count;
     struct metic_step steps[METIC_MAX_STEPS];

@@ -83,6 +83,7 @@ OPTION_PARSER(time);
 OPTION_PARSER(engine);
 OPTION_PARSER(clock);
 OPTION_PARSER(serial);
+OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
 OPTION_PARSER(flash);
 OPTION_PARSER(expect);

@@ -223,9 +223,10 @@ OPTION_PARSER(trace_format)
     return true;
 }
 
-OPTION_PARSER(serial)
+/* Where a console is: a word, or a word with a path behind it. */
+static bool value_console(const char *name, const char *value, enum metic_console *console,
+                          const char **path, struct metic_error *error)
 {
-    UNUSED(args);
     static const struct {
         const char *word;
         enum metic_console console;
@@ -235,20 +236,34 @@ OPTION_PARSER(serial)
         {"pty", METIC_CONSOLE_PTY, false},     {"file:", METIC_CONSOLE_FILE, true},
         {"socket:", METIC_CONSOLE_SOCKET, true},
     };
-    struct metic_options *options = member;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         size_t length = strlen(kinds[i].word);
         bool same = kinds[i].path ? strncmp(value, kinds[i].word, length) == 0 &&
                                         value[length] != '\0'
                                   : strcmp(value, kinds[i].word) == 0;
         if (same) {
-            options->console = kinds[i].console;
-            options->console_path = kinds[i].path ? value + length : NULL;
+            *console = kinds[i].console;
+            *path = kinds[i].path ? value + length : NULL;
             return true;
         }
     }
     return error_set(error, NULL, "%s: '%s' is none of: stdio none pty file:PATH socket:PATH", name,
                      value);
+}
+
+OPTION_PARSER(serial)
+{
+    UNUSED(args);
+    struct metic_options *options = member;
+    return value_console(name, value, &options->console, &options->console_path, error);
+}
+
+OPTION_PARSER(virtio_console)
+{
+    UNUSED(args);
+    struct metic_options *options = member;
+    return value_console(name, value, &options->virtio_console, &options->virtio_console_path,
+                         error);
 }
 
 /* Copies `value` without `suffix` when it ends so. NULL when it does not. */
