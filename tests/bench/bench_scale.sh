@@ -1,0 +1,98 @@
+#!/bin/sh
+# Start, size, idling and two harts: metic and QEMU.
+
+set -u
+. "$(dirname "$0")/common.sh"
+log=$DIR/scale.log
+idle_seconds=${IDLE_SECONDS:-10}
+hertz=$(getconf CLK_TCK)
+
+build primitives.elf kernels.elf || exit 1
+guest=$(sh "$here/../guest/fetch.sh") && cache=$(sh "$here/fetch_linux.sh") || {
+    echo "scale: no guest to boot"
+    exit 1
+}
+
+# A program that prints one word and ends the machine: process start to process end.
+measure_start() {
+    start_ns=$(now_ns)
+    bare "$1" "$DIR/primitives.elf" bench=nothing >"$log" 2>&1
+    took_ns=$(($(now_ns) - start_ns))
+    grep -q '^end' "$log" || { echo "scale: $1 did not start"; return 1; }
+    sample scale start "start to end of nothing" ns "$1" $took_ns -
+}
+
+# Time and bytes for each translated guest instruction, from code that runs once.
+measure_translation() {
+    timeout "$limit" "$METIC" run "$DIR/kernels.elf" --firmware none --quiet --stats \
+        --append bench=cold </dev/null >"$log" 2>&1
+    sample scale translate "translation, per insn" ns metic \
+        "$(awk '/^translation time/ { print $5 }' "$log")" -
+    sample scale translate "host code, per insn" bytes metic \
+        "$(awk '/^host code/ { print $5 + 0 }' "$log")" -
+}
+
+cpu_ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+
+# The process itself must be the child, so no timeout here; the loop has one.
+start_shell() {
+    case $1 in
+    metic)
+        "$METIC" run "$guest/vmlinuz" --initrd "$guest/initramfs.cpio.gz" --quiet --ram 512M \
+            --append "console=ttyS0" <"$DIR/typed" >"$log" 2>&1 &
+        ;;
+    qemu)
+        "$QEMU" -M virt -cpu rv64 -m 512M -display none -monitor none -serial stdio \
+            -kernel "$guest/vmlinuz" -initrd "$guest/initramfs.cpio.gz" \
+            -append "console=ttyS0" <"$DIR/typed" >"$log" 2>&1 &
+        ;;
+    esac
+    child=$!
+}
+
+# Memory at the prompt, then what an idle guest uses of a core.
+measure_idle() {
+    rm -f "$DIR/typed" && mkfifo "$DIR/typed" && exec 9<>"$DIR/typed" || return 1
+    start_shell "$1"
+    waited=0
+    while ! grep -q 'metic:~#' "$log"; do
+        sleep 1
+        waited=$((waited + 1))
+        if [ $waited -gt 120 ] || ! kill -0 $child 2>/dev/null; then
+            echo "scale: $1 came to no prompt"
+            kill $child 2>/dev/null
+            return 1
+        fi
+    done
+    sleep 3
+    sample scale memory "resident at the prompt" MiB "$1" \
+        "$(awk '/^VmRSS/ { print $2 / 1024 }' /proc/$child/status)" -
+    before=$(cpu_ticks $child)
+    sleep "$idle_seconds"
+    used=$(($(cpu_ticks $child) - before))
+    sample scale idle "idle guest, of a core" % "$1" \
+        "$(awk -v t=$used -v s="$idle_seconds" -v h="$hertz" \
+            'BEGIN { print 100 * t / h / s }')" -
+    kill $child 2>/dev/null
+    wait $child 2>/dev/null
+    exec 9>&-
+    return 0
+}
+
+# How much more work two harts do than one.
+measure_pair() {
+    linux "$1" 2 "$guest/vmlinuz" "$cache/initramfs.cpio" \
+        "console=ttyS0 quiet rdinit=/bench/init bench=pair" >"$log" 2>&1
+    times=$(awk '{ sub(/\r$/, "") } $1 == "pair" && $3 > 0 { print 2 * $2 / $3 }' "$log")
+    [ -n "$times" ] || { echo "scale: no result of two harts in $1"; return 1; }
+    sample scale harts "two harts over one" x "$1" "$times" -
+}
+
+run=0
+while [ $run -lt "$N" ]; do
+    measure_translation
+    for who in metic qemu; do
+        measure_start $who && measure_idle $who && measure_pair $who || exit 1
+    done
+    run=$((run + 1))
+done
