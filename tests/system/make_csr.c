@@ -20,7 +20,8 @@ struct csr_rule {
  * mtvec, stvec: QEMU ignores writes with mode 2 or 3, metic clears bit 1. senvcfg, menvcfg: QEMU
  * stores the reserved CBIE 2. sstateen: it has a bit 63. sip: it hides STIP while STCE is on.
  * sstatus, mstatus: QEMU lets UXL be changed.
- * pmpcfg: a lock would outlast the step, QEMU stores the reserved W without R and bits 5, 6; misa: QEMU lets letters be switched off, metic does not. */
+ * pmpcfg: a lock would outlast the step, QEMU stores the reserved W without R and bits 5, 6.
+ * misa: QEMU lets letters be switched off, metic does not. */
 static const struct csr_rule rules[] = {
     {0xc00, 0xc1f, 0, ALL},
     {0xb00, 0xb1f, 0, ALL},
@@ -70,10 +71,12 @@ static const struct csr_rule *rule_of(u32 csr)
     return rule;
 }
 
-/* QEMU has mstateen0h and such for RV64 too. It has 16 PMP entries, to the rest it denies access where the manual lets them be zero. */
+/* QEMU has mstateen0h and such for RV64 too. It has 16 PMP entries, to the rest it denies access
+ * where the manual lets them be zero. */
 static bool is_left_out(u32 csr)
 {
-    return (csr >= 0x310 && csr <= 0x31f) || (csr >= 0x3a4 && csr <= 0x3af) || (csr >= 0x3c0 && csr <= 0x3ef);
+    return (csr >= 0x310 && csr <= 0x31f) || (csr >= 0x3a4 && csr <= 0x3af) ||
+           (csr >= 0x3c0 && csr <= 0x3ef);
 }
 
 static bool is_pmp(u32 csr)
@@ -153,6 +156,9 @@ void make_csr(struct program *p)
     step_set(p, STEP_SENVCFG, envcfg(p));
     step_set(p, STEP_MIDELEG, rnd_value(p));
     step_set(p, STEP_MEDELEG, rnd_value(p) & 0xa1fc);
+    if (csr == 0x105) {
+        step_set(p, STEP_MEDELEG, 0); /* there is no telling where a trap would go */
+    }
     step_set(p, STEP_FCSR, rnd_below(p, 256));
     step_set_x(p, 11, csr_value(p, csr, rule_of(csr)->write));
     if (is_restored(csr)) {

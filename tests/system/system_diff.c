@@ -1,8 +1,10 @@
 /* system_diff DRIVER WORK ENGINE CLASS SEED STEPS: makes a program of STEPS random steps of a class
  * (or "all"), lets metic and QEMU run it, compares the RAM. Status 1 when it differs.
  *
- * DRIVER is the path of driver.S built, without .elf and .bin; WORK a directory for files. QEMU gets
- * the RAM as a shared file, so the file is what it left behind. */
+ * SHOW=N in the environment only prints step N.
+ *
+ * DRIVER is the path of driver.S built, without .elf and .bin; WORK a directory for files. QEMU
+ * gets the RAM as a shared file, so the file is what it left behind. */
 #include "cpu/riscv64/disasm.h"
 #include "hw/metic.h"
 #include "tests/system/steps.h"
@@ -97,8 +99,9 @@ static void exec_qemu(const char *path, const char *cpu)
              (unsigned)RAM_BYTES, path);
     snprintf(size, sizeof(size), "%uM", (unsigned)RAM_BYTES >> 20);
     execlp("timeout", "timeout", "60", qemu != NULL ? qemu : "qemu-system-riscv64", "-M",
-           "virt,memory-backend=ram", "-smp", "2", "-cpu", cpu, "-m", size, "-bios", "none", "-display",
-           "none", "-serial", "none", "-monitor", "none", "-object", memory, (char *)NULL);
+           "virt,memory-backend=ram", "-smp", "2", "-cpu", cpu, "-m", size, "-bios", "none",
+           "-display", "none", "-serial", "none", "-monitor", "none", "-object", memory,
+           (char *)NULL);
     die("timeout");
 }
 
@@ -363,6 +366,10 @@ static bool run(const struct class *class, char **argv, u64 seed, unsigned steps
     }
     load_driver(&p, argv[1]);
     make_program(&p, class, steps);
+    if (getenv("SHOW") != NULL) {
+        show_all(&p, (unsigned)strtoul(getenv("SHOW"), NULL, 0));
+        return true;
+    }
     u8 *metic = run_metic(&p, argv[1], engine);
     u8 *qemu = run_qemu(&p, class, argv[2]);
     forgive(&p, metic, qemu);
