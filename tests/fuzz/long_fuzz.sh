@@ -19,6 +19,12 @@ sources() {
     case $1 in
     loader) echo hw/loader*.c cpu/memory.c ;;
     decode) echo cpu/insn.c cpu/riscv64/decode.c cpu/riscv64/disasm.c ;;
+    lower)
+        echo cpu/insn.c cpu/riscv64/decode.c translate/from_riscv64/*.c translate/ir.c \
+            translate/ir_fold*.c translate/ir_verify.c translate/opt/*.c
+        ;;
+    journal) echo hw/journal_file.c ;;
+    args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
     virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;
     esac
@@ -38,7 +44,7 @@ build() {
     done
     # shellcheck disable=SC2086
     $compiler $flags -c -o "$TMP/fuzz.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
-        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects libmetic-hw.a \
+        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects libmetic-ui.a libmetic-hw.a \
             libmetic-translate.a libmetic-cpu.a libmetic-base.a -lz -lzstd -lfdt -lffi -lcapstone -lm
 }
 
