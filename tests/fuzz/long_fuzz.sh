@@ -45,7 +45,8 @@ build() {
     # shellcheck disable=SC2086
     $compiler $flags -c -o "$TMP/fuzz.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
         $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects libmetic-ui.a libmetic-hw.a \
-            libmetic-translate.a libmetic-cpu.a libmetic-base.a -lz -lzstd -lfdt -lffi -lcapstone -lm
+            libmetic-translate.a libmetic-cpu.a libmetic-base.a -lz -lzstd -lfdt -lffi -lcapstone \
+            -lm
 }
 
 for target in "$SRCDIR"/tests/fuzz/fuzz_*.c; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A million instructions and more of every class of system_diff.c against qemu-system-riscv64, by the
-# translator; a tenth of that by the interpreter. SEED, CLASS, STEPS as in check_system.sh.
+# A million instructions and more of every class of system_diff.c against qemu-system-riscv64, by
+# the translator; a tenth of that by the interpreter. SEED, CLASS, STEPS as in check_system.sh.
 
 set -u
 . "$SRCDIR/tests/system/build.sh"

@@ -47,11 +47,11 @@ static u64 leaf(struct program *p, unsigned level)
 {
     u64 flags = leaf_flags(p);
     if (level == 2) {
-        return pte(RAM_BASE + (rnd_one_in(p, 8) ? PAGE << rnd_below(p, 12) : 0), flags);
+        return pte(RAM_BASE + (rnd_one_in(p, 8) ? (u64)PAGE << rnd_below(p, 12) : 0), flags);
     }
     u64 address = DATA + (rnd_below(p, DATA_2MS) << 21);
     if (level == 1) {
-        return pte(address + (rnd_one_in(p, 8) ? PAGE << rnd_below(p, 9) : 0), flags);
+        return pte(address + (rnd_one_in(p, 8) ? (u64)PAGE << rnd_below(p, 9) : 0), flags);
     }
     address = DATA + rnd_below(p, 256) * PAGE;
     if (rnd_one_in(p, 6)) { /* NAPOT; one that is ill-formed gets A and D from QEMU all the same */
