@@ -14,6 +14,34 @@ static char path[64];
 static struct virtio_blk_config blk;
 static struct virtio_mmio_config config;
 
+/* The host's read, in place of libc's: when held, it stands until the device is being reset or
+ * saved, which the epoch tells, and then a little longer. */
+static _Atomic bool host_held, host_read_begun;
+static _Atomic unsigned host_reads; /* completed since a test said 0 */
+
+ssize_t preadv(int fd, const struct iovec *vector, int count, off_t offset)
+{
+    if (atomic_exchange(&host_held, false)) {
+        const struct virtio *virtio = rig.device->state; /* its first member */
+        u32 epoch = __atomic_load_n(&virtio->epoch, __ATOMIC_ACQUIRE);
+        host_read_begun = true;
+        while (__atomic_load_n(&virtio->epoch, __ATOMIC_ACQUIRE) == epoch) {
+            sched_yield();
+        }
+        usleep(2000);
+    }
+    ssize_t got = pread(fd, vector[0].iov_base, vector[0].iov_len, offset);
+    (void)count; /* the rest is read by the next call */
+    host_reads++;
+    return got;
+}
+
+static void hold_host_reads(void)
+{
+    host_read_begun = false;
+    host_held = true;
+}
+
 static void setup(void)
 {
     fixture_init(&f);
@@ -96,23 +124,26 @@ Test(virtio_blk_thread, interrupts_come)
     }
 }
 
+/* Waits until the worker is inside a read of the host's. */
+static void wait_under_way(void)
+{
+    while (!host_read_begun) {
+        sched_yield();
+    }
+}
+
 Test(virtio_blk_thread, reset_waits_for_what_is_under_way)
 {
-    const u8 mark[512] = {[0 ... 511] = 0x5a};
-    u8 got[512];
-    for (unsigned i = 0; i < 500; i++) {
-        rig_start(&rig, 0, 2);
+    for (unsigned i = 0; i < 20; i++) {
+        rig_start(&rig, 0, 1);
+        host_reads = 0;
+        hold_host_reads();
         offer_read(0, 0, i);
-        offer_read(1, 0, i);
+        wait_under_way();
         rig_write(&rig, 0x70, 0);
+        cr_assert_eq(host_reads, 1, "the memory is the driver's again");
         cr_assert_eq(rig_read(&rig, 0x70), 0);
-        /* From here on the memory is the driver's again. */
-        rig_store(&rig, RIG_DATA_GPA + DATA, mark, sizeof(mark));
-        u16 idx = rig_used_idx(&rig, 0);
-        sched_yield();
-        rig_load(&rig, RIG_DATA_GPA + DATA, got, sizeof(got));
-        cr_assert_arr_eq(got, mark, 512);
-        cr_assert_eq(rig_used_idx(&rig, 0), idx);
+        cr_assert_eq(rig_used_idx(&rig, 0), 0, "and the request was dropped");
     }
 }
 
@@ -135,14 +166,18 @@ Test(virtio_blk_thread, a_queue_can_be_stopped_alone)
 Test(virtio_blk_thread, saved_in_the_middle_it_is_done_again)
 {
     rig_start(&rig, 0, 1);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 20; i++) {
         struct state_writer writer;
+        host_reads = 0;
+        hold_host_reads();
         offer_read(0, 0, i);
+        wait_under_way();
         state_writer_init(&writer);
         device_save(rig.device, &writer);
         cr_assert(!writer.failed);
         state_writer_fini(&writer);
         wait_used(0, (u16)(i + 1));
+        cr_assert_eq(host_reads, 2, "the saved state says it was not begun");
     }
 }
 
