@@ -338,7 +338,8 @@ static void hart_turn(struct metic_machine *machine, unsigned index, u64 stop_in
     machine->hart_waits[index] = stop == ENGINE_STOP_WAIT;
     u64 ran = vcpu->insns - machine->hart_start_insns[index];
     machine->hart_ns[index] += ran;
-    if (machine->hart_waits[index] && machine->hart_ns[index] < machine->turn_end_ns) {
+    bool idle = machine->hart_waits[index] || stop == ENGINE_STOP_STUCK; /* then only time passes */
+    if (idle && machine->hart_ns[index] < machine->turn_end_ns) {
         machine->hart_ns[index] = machine->turn_end_ns;
     }
 }

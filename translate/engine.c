@@ -381,8 +381,26 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     return exit;
 }
 
+/* Counts traps between which no instruction retires. A guest whose trap handler traps at its first
+ * instruction makes no progress that a deadline could end. */
+struct trap_storm {
+    u64 insns;
+    unsigned traps;
+};
+
+enum { STORM_TRAPS = 1000 };
+
+static bool is_stuck(const struct vcpu *vcpu, struct trap_storm *storm)
+{
+    if (storm->insns != vcpu->insns) {
+        *storm = (struct trap_storm){.insns = vcpu->insns};
+    }
+    return ++storm->traps > STORM_TRAPS && vcpu->engine->options.exact_deadlines;
+}
+
 static enum engine_stop run_loop(struct vcpu *vcpu)
 {
+    struct trap_storm storm = {0};
     enum engine_stop stop = ENGINE_STOP_REQUEST;
     struct departure departure = { 0 };
     bool look = true;
@@ -412,6 +430,9 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         case IR_EXIT_POLL: look = true; break;
         case IR_EXIT_RAISED:
             take_exception(vcpu);
+            if (is_stuck(vcpu, &storm)) {
+                return ENGINE_STOP_STUCK;
+            }
             departure.indirect = true;
             break;
         }

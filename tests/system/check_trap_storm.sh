@@ -1,0 +1,40 @@
+#!/bin/sh
+# A guest whose trap handler traps at once retires nothing. With the virtual clock its time must pass
+# all the same, so that --limit-time ends it, and a signal too.
+
+set -u
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null 2>&1 || { echo "no $cross, which builds the guest"; exit 77; }
+printf '.globl _start\n_start: .word 0\n' >"$TMP/storm.S"
+$cross -nostdlib -static -Wl,-N,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments \
+    -o "$TMP/storm.elf" "$TMP/storm.S" || exit 1
+passed=0
+failed=0
+
+# verdict NAME STATUS WANTED
+verdict() {
+    if [ "$2" -eq "$3" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "$1: status $2, not $3"
+    fi
+}
+
+for engine in jit interp both; do
+    timeout -s KILL 60 "$METIC" run --clock virtual --engine $engine --limit-time 10ms \
+        "$TMP/storm.elf" </dev/null >"$TMP/out" 2>&1
+    verdict "limit, $engine" $? 124
+done
+"$METIC" run --clock virtual "$TMP/storm.elf" </dev/null >"$TMP/out" 2>&1 &
+pid=$!
+sleep 1
+kill -TERM $pid
+(sleep 20; kill -KILL $pid 2>/dev/null) &
+watchdog=$!
+wait $pid
+status=$?
+kill $watchdog 2>/dev/null
+verdict "a signal ends it" $([ $status -eq 137 ]; echo $?) 1
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
