@@ -23,6 +23,7 @@ sources() {
         echo cpu/insn.c cpu/riscv64/decode.c translate/from_riscv64/*.c translate/ir.c \
             translate/ir_fold*.c translate/ir_verify.c translate/opt/*.c
         ;;
+    machine) echo translate/lockstep.c translate/from_riscv64/*.c cpu/riscv64/*.c ;;
     journal) echo hw/journal_file.c ;;
     args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
