@@ -283,16 +283,22 @@ struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
     return NULL;
 }
 
-/* Where a page goes: its own entry if it has one already, an empty one, or its first choice, whose
- * holder moves to the other way. A page is never in both ways. */
-static struct tlb_entry *entry_claim(struct tlb_space *space, gva_t page)
+/* Where a page goes: its own entry if it has one already, or its first choice, whose holder moves
+ * to the other way or, every second time, makes room. A page is never in both ways. */
+static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, gva_t page)
 {
     struct tlb_entry *first = &space->entries[tlb_index(page)];
     struct tlb_entry *other = &space->entries[tlb_index(page) ^ TLB_OTHER_WAY];
     if (entry_holds(other, page)) {
         return other;
     }
-    if (!entry_holds(first, page) && !entry_empty(first)) {
+    if (entry_holds(first, page) || entry_empty(first)) {
+        return first;
+    }
+    /* Always moving the holder would let two pages at home in the two ways push each other out for
+     * ever while a third, unused one stays. */
+    tlb->keep_other = !tlb->keep_other;
+    if (entry_empty(other) || !tlb->keep_other) {
         *other = *first;
     }
     return first;
@@ -416,7 +422,7 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     if (UNLIKELY(tlb->hostile_entries)) {
         data_space_empty(tlb, space);
     }
-    struct tlb_entry *entry = entry_claim(space, fill->page);
+    struct tlb_entry *entry = entry_claim(tlb, space, fill->page);
     bool slow = fill->host_page == NULL;
     entry->read_tag = TLB_TAG_NONE;
     entry->write_tag = TLB_TAG_NONE;

@@ -117,6 +117,7 @@ struct tlb {
     u64 clock;      /* for last_use */
     u32 next_epoch; /* never 0 */
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
+    bool keep_other; /* which way loses when both are taken; alternates */
     bool all_slow; /* every access takes the slow path (commit log) */
     u64 fills, flushes;  /* statistics */
 };

@@ -40,6 +40,9 @@ struct vcpu_ops {
      * helpers that touch memory (cbo.zero, page-table A/D updates go through memory directly). */
     bool (*load)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
     bool (*store)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value);
+    /* Zeroes guest RAM inside one page when the TLB holds a plain write entry for it; false:
+     * nothing was done, and the caller stores. NULL: never possible. */
+    bool (*zero_cached)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
     /* Host address of naturally aligned guest RAM that may be both read and written, for an atomic
      * access by the caller that follows at once; does a store's bookkeeping (code pages,
      * reservations). NULL with an exception pending (always a store's fault), or NULL with none:

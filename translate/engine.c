@@ -113,6 +113,7 @@ static void engine_set_ops(struct engine *engine, const struct engine_machine_op
         .store_conditional = engine_store_conditional,
         .load = softmmu_load,
         .store = softmmu_store,
+        .zero_cached = softmmu_zero_cached,
         .atomic_host = softmmu_atomic_host,
     };
     struct memory *memory = engine->memory;

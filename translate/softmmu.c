@@ -7,6 +7,8 @@
 #include "translate/ir_eval.h"
 #include "translate/lockstep.h"
 
+#include <string.h>
+
 /* Where one access inside one page goes. */
 struct place {
     u8 *host;   /* RAM or ROM bytes, or NULL: a device, or nothing, at gpa */
@@ -209,7 +211,9 @@ static bool load_any(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *val
 bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
 {
     bool loaded = load_any(vcpu, gva, size_bytes, value);
-    commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, false, 0);
+    if (UNLIKELY(vcpu->engine->commit_log != NULL)) {
+        commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, false, 0);
+    }
     return loaded;
 }
 
@@ -225,8 +229,21 @@ static bool store_any(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 val
 
 bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
 {
-    commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, true, value);
+    if (UNLIKELY(vcpu->engine->commit_log != NULL)) {
+        commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, true, value);
+    }
     return store_any(vcpu, gva, size_bytes, value);
+}
+
+bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
+{
+    const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, true);
+    bool watched = vcpu->engine->lockstep != NULL || vcpu->engine->commit_log != NULL;
+    if (entry == NULL || entry->write_tag != (gva & PAGE_MASK) || watched) {
+        return false;
+    }
+    memset((u8 *)(uintptr_t)(gva + entry->addend), 0, size_bytes);
+    return true;
 }
 
 bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write)

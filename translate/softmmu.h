@@ -15,6 +15,9 @@ bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write
  * or NULL without one when the address is a device's. */
 u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
 
+/* See vcpu_ops.zero_cached. */
+bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
+
 extern const struct host_slow softmmu_slow;
 
 #endif

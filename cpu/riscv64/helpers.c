@@ -216,6 +216,10 @@ static u64 helper_cbo_zero(struct vcpu *vcpu, u64 address, u64 insn)
         return illegal(vcpu, insn);
     }
     gva_t block = bits_align_down(address, RISCV_CBO_BLOCK_BYTES);
+    if (vcpu->ops->zero_cached != NULL &&
+        vcpu->ops->zero_cached(vcpu, block, RISCV_CBO_BLOCK_BYTES)) {
+        return 0;
+    }
     if (!block_is_writable(vcpu, block, address)) {
         return 0;
     }
