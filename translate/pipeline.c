@@ -213,7 +213,7 @@ static u32 alloc_link(void *opaque)
 static void record_links(struct engine *engine, struct block *block, const struct host_exit *exits,
                          unsigned count)
 {
-    u32 code_offset = (u32)(block->host - engine->code.exec);
+    u32 code_offset = (u32)engine->code.used_bytes; /* exits count from the block's first byte */
     block->first_link = count > 0 ? exits[0].id : 0;
     block->link_count = count;
     for (unsigned i = 0; i < count; i++) {
@@ -235,7 +235,7 @@ static void patch_link(void *opaque, struct link *link, struct block *to)
     }
     const u8 *exec = engine->code.exec + link->patch_offset;
     const u8 *target = to != NULL ? to->host : engine->code.exec + link->stub_offset;
-    engine->host->patch_link(engine->code.write + link->patch_offset, exec, target);
+    engine->host->patch_link(codebuf_write_alias(&engine->code, exec), exec, target);
 }
 
 static void perf_map_add(struct engine *engine, const struct block *block)
@@ -279,11 +279,7 @@ static enum host_status compile(const struct vcpu *vcpu, struct block *block)
     }
     block->host = request.exec + result.entry_offset;
     block->host_bytes = (u32)result.code_bytes;
-    /* Exits are relative to the first code byte, which the entry may follow. */
-    const u8 *entry = block->host;
-    block->host = request.exec;
     record_links(engine, block, exits, result.exit_count);
-    block->host = entry;
     codebuf_commit(code, result.code_bytes);
     engine->stats.host_bytes += result.code_bytes;
     perf_map_add(engine, block);
