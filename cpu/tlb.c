@@ -34,9 +34,17 @@ static void data_space_drop(struct tlb *tlb, struct tlb_space *space)
 
 static void jumps_empty(struct fetch_space *space)
 {
-    if (space->dirty) {
+    if (space->jumps_put > TLB_JUMPS_LOGGED) {
         memset(space->jumps, 0xff, TLB_JUMP_ENTRIES * sizeof(*space->jumps));
+    } else {
+        for (u32 n = 0; n < space->jumps_put; n++) {
+            space->jumps[space->jumps_log[n]].pc = TLB_TAG_NONE;
+        }
+    }
+    space->jumps_put = 0;
+    if (space->evicted_any) {
         memset(space->evicted, 0, sizeof(space->evicted));
+        space->evicted_any = false;
     }
 }
 
@@ -188,6 +196,7 @@ static struct fetch_space *fetch_space_claim(struct vcpu *vcpu)
     if (oldest->jumps == NULL) {
         oldest->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*oldest->jumps));
         CHECK(oldest->jumps != NULL);
+        oldest->jumps_put = TLB_JUMPS_LOGGED + 1;
         oldest->dirty = true;
     }
     fetch_space_empty(vcpu, oldest);
@@ -401,6 +410,20 @@ void tlb_flush_jumps(struct vcpu *vcpu)
     }
 }
 
+void tlb_flush_jump(struct vcpu *vcpu, u32 page_offset, const void *host)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    const u32 step = jump_index(PAGE_BYTES);
+    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
+        struct jump_entry *jumps = tlb->fetch[i].epoch != 0 ? tlb->fetch[i].jumps : NULL;
+        for (u32 n = jump_index(page_offset); jumps != NULL && n < TLB_JUMP_ENTRIES; n += step) {
+            if (jumps[n].host == host) {
+                jumps[n].pc = TLB_TAG_NONE;
+            }
+        }
+    }
+}
+
 /* Grows a span of addresses that came from large pages. */
 static void span_add(gva_t *first, gva_t *last, gva_t page, u64 span_bytes)
 {
@@ -463,6 +486,7 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     struct fetch_entry *entry = fetch_slot(space, page);
     if (entry->page != TLB_TAG_NONE && entry->page != page) {
         evicted_add(space, entry->page);
+        space->evicted_any = true;
     }
     space->dirty = true;
     entry->page = page;
@@ -476,8 +500,12 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
 void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host)
 {
     struct fetch_space *space = vcpu->tlb_state->fetch_now;
-    struct jump_entry *entry = &space->jumps[jump_index(pc)];
-    space->dirty = true;
+    u32 index = jump_index(pc);
+    struct jump_entry *entry = &space->jumps[index];
+    if (space->jumps_put < TLB_JUMPS_LOGGED) {
+        space->jumps_log[space->jumps_put] = (u16)index;
+    }
+    space->jumps_put += space->jumps_put <= TLB_JUMPS_LOGGED;
     entry->pc = pc;
     entry->host = host;
 }

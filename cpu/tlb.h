@@ -21,8 +21,9 @@ struct vcpu;
 
 enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
 enum { TLB_DATA_SPACES = 16, TLB_FETCH_SPACES = 16 };
-enum { TLB_FETCH_BITS = 8, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 32 };
-enum { TLB_JUMP_BITS = 11, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
+enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
+/* Programs like compilers return to tens of thousands of places. */
+enum { TLB_JUMP_BITS = 14, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS, TLB_JUMPS_LOGGED = 256 };
 
 /* A tag that no access matches: page addresses have their low bits clear. */
 #define TLB_TAG_NONE (~(u64)0)
@@ -101,12 +102,16 @@ struct fetch_space {
     u32 epoch; /* unique number of this space's present contents; 0: slot unused */
     bool shared;
     bool has_private;
-    bool dirty; /* any jump entry or page was put since it was last emptied */
+    bool dirty; /* any page was put since it was last emptied */
+    bool evicted_any;
     gva_t large_first, large_last;
     u64 last_use;
     u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
     struct fetch_entry pages[TLB_FETCH_ENTRIES];
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
+    /* Where the first jump entries were put since all were emptied: most spaces live short. */
+    u32 jumps_put;
+    u16 jumps_log[TLB_JUMPS_LOGGED];
 };
 
 struct tlb {
@@ -139,6 +144,8 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any);
 void tlb_flush_writes(struct vcpu *vcpu);
 /* Forgets where translated code is, keeps address translations (after blocks were removed). */
 void tlb_flush_jumps(struct vcpu *vcpu);
+/* Forgets one translation, `host`, of code at `page_offset` in its page, wherever it is mapped. */
+void tlb_flush_jump(struct vcpu *vcpu, u32 page_offset, const void *host);
 
 /* Puts one translation into the current data space. */
 struct tlb_fill {

@@ -88,7 +88,7 @@ struct vcpu {
     _Atomic bool waiting; /* sleeping in wfi */
     u32 relaxes;          /* calls of vcpu_relax since the host thread yielded */
     u64 engine_exits;     /* statistics: times the run loop entered a block */
-    u64 seen_removals;    /* of the block table, at this hart's last code fence */
+    u64 seen_removals;    /* of the block table, of which the jump cache knows nothing any more */
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
     bool wants_wait;      /* ops->wait was called by the current instruction */
     u64 limit_insns;      /* what deadline goes back to after a kick */

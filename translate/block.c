@@ -81,7 +81,6 @@ void block_table_clear(struct block_table *table)
     arena_clear(table->arena);
     table->link_count = 1;
     table->block_count = 0;
-    table->removals++;
 }
 
 struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, gpa_t second_page)
@@ -186,7 +185,9 @@ static void block_kill(struct block_table *table, struct block *block)
         }
     }
     table->block_count--;
-    table->removals++;
+    unsigned n = table->removals++ % BLOCK_REMOVED_LOG;
+    table->removed[n].page_offset = (u32)(block->gpa & PAGE_OFFSET_MASK);
+    table->removed[n].host = block->host;
 }
 
 /* Drops dead blocks from one page list; `second` selects the straddlers' list. */

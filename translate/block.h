@@ -19,7 +19,7 @@
 #include "translate/ir.h"
 
 #define BLOCK_NO_PAGE (~(gpa_t)0)
-enum { BLOCK_MAX_LINKS = 1 << 20, BLOCK_HASH_BITS = 16 };
+enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 18, BLOCK_REMOVED_LOG = 1024 };
 
 struct block {
     gpa_t gpa;
@@ -69,7 +69,13 @@ struct block_table {
     struct link *links;               /* BLOCK_MAX_LINKS, reserved, touched as used */
     u32 link_count;
     struct memory *memory;
-    u64 removals;                     /* generation: grows when any block was removed */
+    /* Blocks removed so far, and which the last ones were: what a hart that follows takes out of
+     * its jump cache. A reader that is more than the log's length behind forgets everything. */
+    u64 removals;
+    struct {
+        u32 page_offset;
+        const u8 *host;
+    } removed[BLOCK_REMOVED_LOG];
     /* Patches link number `link` to go to `to` (or back to its stub when NULL). */
     void (*patch)(void *opaque, struct link *link, struct block *to);
     void *opaque;
@@ -79,7 +85,8 @@ struct block_table {
 
 bool block_table_init(struct block_table *table, struct memory *memory);
 void block_table_fini(struct block_table *table);
-/* Forgets every block. Exclusive section only. */
+/* Forgets every block, which is no removal: the caller makes every hart forget its jumps and links.
+ * Exclusive section only. */
 void block_table_clear(struct block_table *table);
 
 /* Lock-free; NULL when there is none. */

@@ -252,7 +252,7 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
         tlb_flush_all(vcpu);
     }
     if (requests & VCPU_REQUEST_FLUSH_JUMPS) {
-        tlb_flush_jumps(vcpu);
+        pipeline_forget_removed(vcpu);
     }
     if (requests & VCPU_REQUEST_STOP) {
         *stop = ENGINE_STOP_REQUEST;

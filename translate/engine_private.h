@@ -41,6 +41,9 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
 /* Link `number` was left unlinked (or unproved) on the way to `to`, which vcpu->pc leads to. */
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to);
 
+/* Takes what was removed since the hart's last look out of its jump cache. */
+void pipeline_forget_removed(struct vcpu *vcpu);
+
 /* fence.i of this hart. */
 void pipeline_code_fence(struct vcpu *vcpu);
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    DEFAULT_CODE_BYTES = 64 << 20,
+    DEFAULT_CODE_BYTES = 256 << 20,
     MIN_CODE_BYTES = 32 << 10, /* holds any one block */
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
@@ -359,6 +359,7 @@ static void flush_all(struct vcpu *vcpu)
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         /* New epochs, too: links are numbered anew and old proofs must not be taken for theirs. */
         tlb_flush_jumps(engine->vcpus[i]);
+        engine->vcpus[i]->seen_removals = engine->blocks.removals;
     }
     pthread_mutex_unlock(&engine->lock);
     engine_exclusive_end(engine, vcpu);
@@ -472,19 +473,39 @@ void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* Lock held. Links to a removed block were cut when it went; their proofs hold for the next block
+ * at the same place. */
+static void forget_removed(struct vcpu *vcpu)
+{
+    const struct block_table *blocks = &vcpu->engine->blocks;
+    u64 n = vcpu->seen_removals;
+    if (blocks->removals - n > BLOCK_REMOVED_LOG) {
+        tlb_flush_jumps(vcpu);
+        n = blocks->removals;
+    }
+    for (; n < blocks->removals; n++) {
+        unsigned at = n % BLOCK_REMOVED_LOG;
+        tlb_flush_jump(vcpu, blocks->removed[at].page_offset, blocks->removed[at].host);
+    }
+    vcpu->seen_removals = n;
+}
+
+void pipeline_forget_removed(struct vcpu *vcpu)
+{
+    pthread_mutex_lock(&vcpu->engine->lock);
+    forget_removed(vcpu);
+    pthread_mutex_unlock(&vcpu->engine->lock);
+}
+
 void pipeline_code_fence(struct vcpu *vcpu)
 {
     struct engine *engine = vcpu->engine;
     enum { MAX_COMPARED_PAGES = 32 };
     pthread_mutex_lock(&engine->lock);
     block_fence(&engine->blocks);
-    u64 removals = engine->blocks.removals;
+    forget_removed(vcpu);
     bool many = engine->blocks.dirty_count > MAX_COMPARED_PAGES;
     pthread_mutex_unlock(&engine->lock);
-    if (vcpu->seen_removals != removals) {
-        vcpu->seen_removals = removals;
-        tlb_flush_jumps(vcpu);
-    }
     if (many) {
         engine_exclusive_begin(engine, vcpu);
         pthread_mutex_lock(&engine->lock);
@@ -493,9 +514,9 @@ void pipeline_code_fence(struct vcpu *vcpu)
         for (unsigned i = 0; i < engine->vcpu_count; i++) {
             tlb_flush_writes(engine->vcpus[i]);
         }
+        forget_removed(vcpu);
         pthread_mutex_unlock(&engine->lock);
         engine_exclusive_end(engine, vcpu);
-        tlb_flush_jumps(vcpu);
     }
 }
 

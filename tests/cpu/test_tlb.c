@@ -265,6 +265,40 @@ Test(tlb, jumps)
     cr_expect(fetches(0x7000), "translations stay");
 }
 
+Test(tlb, one_jump_goes)
+{
+    static const u8 code[2];
+    const gva_t far = 0x7004 + ((gva_t)PAGE_BYTES << 2);
+    tlb_jump_insert(hart, 0x7004, code);
+    tlb_jump_insert(hart, far, code);
+    tlb_jump_insert(hart, 0x8004, code + 1);
+    tlb_select_fetch(hart, 9, 9, 0, false);
+    tlb_jump_insert(hart, 0x7004, code);
+    struct jump_entry *other_space = &hart->jumps[jump_index(0x7004)];
+    tlb_select_fetch(hart, 0, 0, 0, true);
+    u32 epoch = hart->link_epoch;
+    tlb_flush_jump(hart, 4, code);
+    cr_expect(hart->jumps[jump_index(0x7004)].pc == TLB_TAG_NONE);
+    cr_expect(hart->jumps[jump_index(far)].pc == TLB_TAG_NONE, "another mapping of the page");
+    cr_expect(other_space->pc == TLB_TAG_NONE, "another space");
+    cr_expect(hart->jumps[jump_index(0x8004)].pc == 0x8004, "other code stays");
+    cr_expect(hart->link_epoch == epoch, "links stay proved");
+}
+
+Test(tlb, many_jumps_are_emptied)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned count = round == 0 ? 100 : TLB_JUMPS_LOGGED + 100;
+        for (unsigned n = 0; n < count; n++) {
+            tlb_jump_insert(hart, 0x7000 + 6 * (gva_t)n, host_page);
+        }
+        tlb_flush_jumps(hart);
+        for (unsigned n = 0; n < TLB_JUMP_ENTRIES; n++) {
+            cr_assert(hart->jumps[n].pc == TLB_TAG_NONE);
+        }
+    }
+}
+
 /* --- against a model that forgets nothing --- */
 
 enum { MODEL_SPACES = 24, MODEL_PAGES = 64 };
