@@ -81,7 +81,7 @@ static bool on_escape(void *opaque, u8 key)
     struct metic_machine *machine = opaque;
     switch (key) {
     case 'x':
-        machine_event(machine, MACHINE_EVENT_STOP);
+        machine_event(machine, MACHINE_EVENT_QUIT);
         return true;
     case 'b':
         char_port_send_break(machine->uart);
@@ -99,6 +99,13 @@ static void on_input_ended(void *opaque)
 {
     struct metic_machine *machine = opaque;
     atomic_store(&machine->input_ended, true);
+}
+
+/* A closed window sends SIGHUP to the terminal's first process only, which may be one that waits
+ * for us and passes nothing on, as make does. */
+static void on_hangup(void *opaque)
+{
+    machine_event(opaque, MACHINE_EVENT_HANGUP);
 }
 
 static void on_log(void *opaque, enum log_level level, const char *line)
@@ -159,7 +166,7 @@ static struct char_backend *make_backend(struct metic_machine *machine, enum met
     case METIC_CONSOLE_MEMORY: backend.kind = CHAR_MEMORY; break;
     }
     if (main) {
-        backend.input_ended = on_input_ended;
+        backend.input_ended = backend.kind == CHAR_TERMINAL ? on_hangup : on_input_ended;
         atomic_store(&machine->input_ended,
                      backend.kind == CHAR_NULL || backend.kind == CHAR_FILE);
     }

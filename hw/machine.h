@@ -18,12 +18,14 @@
 #include <pthread.h>
 
 enum machine_event {
-    MACHINE_EVENT_STOP = 1,     /* metic_stop, Ctrl-A X */
+    MACHINE_EVENT_STOP = 1,     /* metic_stop */
     MACHINE_EVENT_POWEROFF = 2,
     MACHINE_EVENT_RESET = 4,
     MACHINE_EVENT_PANIC = 8,    /* the console said so, whole message */
     MACHINE_EVENT_HART = 16,    /* a hart left its run loop by itself (limit) */
     MACHINE_EVENT_INPUT = 32,   /* the journal has something (virtual clock) */
+    MACHINE_EVENT_QUIT = 64,    /* Ctrl-A X */
+    MACHINE_EVENT_HANGUP = 128, /* the terminal that is the console was closed */
 };
 
 /* What the guest's console has to say about a panic, matched over writes. */

@@ -160,6 +160,14 @@ static bool events_end(struct metic_machine *machine, u32 events, struct metic_r
         finish(machine, result, METIC_STOPPED, 0, "stopped from outside");
         return true;
     }
+    if (events & MACHINE_EVENT_QUIT) {
+        finish(machine, result, METIC_STOPPED, 0, "ended with Ctrl-A X");
+        return true;
+    }
+    if (events & MACHINE_EVENT_HANGUP) {
+        finish(machine, result, METIC_STOPPED, 128 + SIGHUP, "the terminal was closed");
+        return true;
+    }
     if (reached_limits(machine)) {
         finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
         return true;

@@ -136,7 +136,7 @@ enum metic_reason {
     METIC_PANIC,        /* the guest kernel panicked */
     METIC_IDLE,         /* every hart waits for an interrupt that cannot come */
     METIC_LIMIT,        /* limit_insns or limit_ns */
-    METIC_STOPPED,      /* metic_stop, or Ctrl-A X */
+    METIC_STOPPED,      /* metic_stop, Ctrl-A X, or the terminal was closed */
     METIC_TURN_OVER,    /* metic_run_for used up its instructions */
     METIC_DIVERGED,     /* the replay did not fit */
 };
