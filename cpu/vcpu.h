@@ -92,6 +92,9 @@ struct vcpu {
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
     bool wants_wait;      /* ops->wait was called by the current instruction */
     u64 limit_insns;      /* what deadline goes back to after a kick */
+    u64 limit_traps;      /* traps in a row without an instruction that end the run loop, too */
+    u64 empty_traps;      /* such traps, so far */
+    u64 last_trap_insns;  /* instruction count at the last trap */
     bool powered_off;
     struct tlb *tlb_state;
 };

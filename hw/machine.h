@@ -82,6 +82,7 @@ struct metic_machine {
     /* Virtual clock: how far each hart has come, in guest ns; and the turn being run. */
     u64 hart_ns[METIC_MAX_HARTS];
     u64 hart_start_insns[METIC_MAX_HARTS];
+    u64 hart_stop_insns[METIC_MAX_HARTS]; /* the first hart to get there ends the run */
     bool hart_waits[METIC_MAX_HARTS];
     u64 turn_end_ns;
     unsigned turn_hart;

@@ -94,14 +94,26 @@ static void finish(struct metic_machine *machine, struct metic_result *result,
     snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
-static bool reached_limits(const struct metic_machine *machine)
+/* Ends the run when one of the options' limits was reached. */
+static bool limits_end(struct metic_machine *machine, struct metic_result *result)
 {
     const struct metic_options *options = &machine->options;
     if (options->limit_ns != 0 && clock_now_ns(&machine->clock) >= options->limit_ns) {
+        finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
         return true;
     }
     for (unsigned i = 0; options->limit_insns != 0 && i < machine->engine->vcpu_count; i++) {
-        if (machine->engine->vcpus[i]->insns >= options->limit_insns) {
+        const struct vcpu *vcpu = machine->engine->vcpus[i];
+        if (vcpu->insns >= options->limit_insns) {
+            finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
+            return true;
+        }
+        if (vcpu->empty_traps >= options->limit_insns) {
+            char text[sizeof(result->text)];
+            snprintf(text, sizeof(text), "the limit was reached: hart %u took %llu traps in a row "
+                     "without executing an instruction; its trap handler at 0x%llx cannot run", i,
+                     (unsigned long long)vcpu->empty_traps, (unsigned long long)vcpu->pc);
+            finish(machine, result, METIC_LIMIT, 124, text);
             return true;
         }
     }
@@ -168,8 +180,7 @@ static bool events_end(struct metic_machine *machine, u32 events, struct metic_r
         finish(machine, result, METIC_STOPPED, 128 + SIGHUP, "the terminal was closed");
         return true;
     }
-    if (reached_limits(machine)) {
-        finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
+    if (limits_end(machine, result)) {
         return true;
     }
     if (journal_diverged(machine->journal)) {
@@ -181,12 +192,18 @@ static bool events_end(struct metic_machine *machine, u32 events, struct metic_r
 
 /* --- starting, resetting --- */
 
-static void set_limits(struct metic_machine *machine)
+/* Each hart stops `insns` instructions from here, and at the options' limit. So it does after as
+ * many traps in a row without an instruction. */
+static void set_limits(struct metic_machine *machine, u64 insns)
 {
+    u64 most = machine->options.limit_insns != 0 ? machine->options.limit_insns : UINT64_MAX;
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
         struct vcpu *vcpu = machine->engine->vcpus[i];
-        vcpu->limit_insns = machine->options.limit_insns != 0 ? machine->options.limit_insns
-                                                              : UINT64_MAX;
+        u64 done = vcpu->insns;
+        u64 traps = vcpu->empty_traps;
+        vcpu->limit_insns = done < most && insns < most - done ? done + insns : most;
+        vcpu->limit_traps = traps < most && insns < most - traps ? traps + insns : most;
+        machine->hart_stop_insns[i] = vcpu->limit_insns;
         atomic_store(&vcpu->deadline, vcpu->limit_insns);
     }
 }
@@ -313,8 +330,8 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
     }
     threads_stop(machine);
     clock_stop(&machine->clock);
-    if (result->reason == METIC_TURN_OVER && reached_limits(machine)) {
-        finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
+    if (result->reason == METIC_TURN_OVER) {
+        limits_end(machine, result);
     }
 }
 
@@ -329,12 +346,13 @@ static u64 earliest_ns(const struct metic_machine *machine)
     return earliest;
 }
 
-/* Runs one hart until turn_end_ns of its own time, a wait, or its limit. */
-static void hart_turn(struct metic_machine *machine, unsigned index, u64 stop_insns)
+/* Runs one hart until turn_end_ns of its own time, a wait, or its stop. */
+static void hart_turn(struct metic_machine *machine, unsigned index)
 {
     struct vcpu *vcpu = machine->engine->vcpus[index];
     u64 left_ns = machine->turn_end_ns - machine->hart_ns[index];
     u64 limit = vcpu->insns + left_ns;
+    u64 stop_insns = machine->hart_stop_insns[index];
     limit = stop_insns < limit ? stop_insns : limit;
     machine->turn_hart = index;
     machine->hart_start_insns[index] = vcpu->insns;
@@ -346,7 +364,8 @@ static void hart_turn(struct metic_machine *machine, unsigned index, u64 stop_in
     machine->hart_waits[index] = stop == ENGINE_STOP_WAIT;
     u64 ran = vcpu->insns - machine->hart_start_insns[index];
     machine->hart_ns[index] += ran;
-    bool idle = machine->hart_waits[index] || stop == ENGINE_STOP_STUCK; /* then only time passes */
+    bool idle = machine->hart_waits[index] || stop == ENGINE_STOP_STUCK ||
+                vcpu->empty_traps >= vcpu->limit_traps; /* then only time passes */
     if (idle && machine->hart_ns[index] < machine->turn_end_ns) {
         machine->hart_ns[index] = machine->turn_end_ns;
     }
@@ -391,7 +410,7 @@ static void print_digest(struct metic_machine *machine)
 }
 
 /* One turn of every hart. */
-static void turn(struct metic_machine *machine, u64 stop_insns)
+static void turn(struct metic_machine *machine)
 {
     u64 now = earliest_ns(machine);
     clock_set_virtual_ns(&machine->clock, now);
@@ -404,24 +423,23 @@ static void turn(struct metic_machine *machine, u64 stop_insns)
     }
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
         if (machine->hart_ns[i] < machine->turn_end_ns) {
-            hart_turn(machine, i, stop_insns);
+            hart_turn(machine, i);
         }
     }
     clock_set_virtual_ns(&machine->clock, earliest_ns(machine));
 }
 
-/* Some hart has come to the end and none can go on before it. */
-static bool all_reached(const struct metic_machine *machine, u64 stop_insns)
+/* Some hart has come to its end. The others do not go on alone: their time would leave its
+ * behind. */
+static bool stop_reached(const struct metic_machine *machine)
 {
-    bool some = false;
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        bool reached = machine->engine->vcpus[i]->insns >= stop_insns;
-        some |= reached;
-        if (!reached && !machine->hart_waits[i]) {
-            return false;
+        const struct vcpu *vcpu = machine->engine->vcpus[i];
+        if (vcpu->insns >= machine->hart_stop_insns[i] || vcpu->empty_traps >= vcpu->limit_traps) {
+            return true;
         }
     }
-    return some;
+    return false;
 }
 
 /* Waits for input from outside. False when none can come. */
@@ -435,11 +453,10 @@ static bool wait_for_input(struct metic_machine *machine)
     return true;
 }
 
-static void run_virtual(struct metic_machine *machine, u64 stop_insns, struct metic_result *result)
+static void run_virtual(struct metic_machine *machine, struct metic_result *result)
 {
-    if (machine->options.limit_insns != 0 && machine->options.limit_insns < stop_insns) {
-        stop_insns = machine->options.limit_insns;
-    }
+    machine->clock.deadline_changed = on_deadline_changed;
+    machine->clock.deadline_opaque = machine;
     for (;;) {
         u32 events = atomic_exchange(&machine->events, 0);
         if (events_end(machine, events, result)) {
@@ -457,12 +474,12 @@ static void run_virtual(struct metic_machine *machine, u64 stop_insns, struct me
             finish(machine, result, METIC_DIVERGED, 92, "the replay ended or did not fit");
             return;
         }
-        turn(machine, stop_insns);
+        turn(machine);
         print_digest(machine);
-        if (all_reached(machine, stop_insns)) {
-            bool limit = stop_insns == machine->options.limit_insns;
-            finish(machine, result, limit ? METIC_LIMIT : METIC_TURN_OVER, limit ? 124 : 0,
-                   limit ? "the limit was reached" : "the turn is over");
+        if (stop_reached(machine)) {
+            if (!limits_end(machine, result)) {
+                finish(machine, result, METIC_TURN_OVER, 0, "the turn is over");
+            }
             return;
         }
         if (nobody_can_run(machine) && !skip_idle_time(machine) &&
@@ -476,40 +493,26 @@ static void run_virtual(struct metic_machine *machine, u64 stop_insns, struct me
 
 /* --- doors --- */
 
-void metic_run(metic_machine *machine, struct metic_result *result)
+static void run(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
     memset(result, 0, sizeof(*result));
-    set_limits(machine);
+    set_limits(machine, insns);
     if (is_virtual(machine)) {
-        machine->clock.deadline_changed = on_deadline_changed;
-        machine->clock.deadline_opaque = machine;
-        run_virtual(machine, UINT64_MAX, result);
+        run_virtual(machine, result);
     } else {
         run_real(machine, result);
     }
+}
+
+void metic_run(metic_machine *machine, struct metic_result *result)
+{
+    run(machine, UINT64_MAX, result);
     char_backend_flush(machine->console, 1000);
 }
 
 void metic_run_for(metic_machine *machine, uint64_t insns, struct metic_result *result)
 {
-    memset(result, 0, sizeof(*result));
-    u64 stop_insns = 0;
-    set_limits(machine);
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        struct vcpu *vcpu = machine->engine->vcpus[i];
-        stop_insns = vcpu->insns + insns > stop_insns ? vcpu->insns + insns : stop_insns;
-        if (vcpu->insns + insns < vcpu->limit_insns) {
-            vcpu->limit_insns = vcpu->insns + insns;
-            atomic_store(&vcpu->deadline, vcpu->limit_insns);
-        }
-    }
-    if (is_virtual(machine)) {
-        machine->clock.deadline_changed = on_deadline_changed;
-        machine->clock.deadline_opaque = machine;
-        run_virtual(machine, stop_insns, result);
-    } else {
-        run_real(machine, result);
-    }
+    run(machine, insns, result);
 }
 
 void metic_stop(metic_machine *machine)

@@ -96,7 +96,7 @@ struct metic_options {
     const char *record_path;
     const char *replay_path;
 
-    uint64_t limit_insns;    /* per hart; 0: none */
+    uint64_t limit_insns;    /* per hart; 0: none. Traps in a row without any between count, too */
     uint64_t limit_ns;       /* guest time; 0: none */
     uint64_t digest_every;   /* instructions; 0: never. Needs the virtual clock */
     const char *trace_path;  /* Spike commit log to this file ("-": standard error), or NULL */
@@ -151,8 +151,8 @@ struct metic_result {
 
 /* Runs until something ends it. */
 void metic_run(metic_machine *machine, struct metic_result *result);
-/* Runs until about `insns` more instructions were retired by each hart (exactly, with the virtual
- * clock), or something ends it. */
+/* Runs until a hart has retired `insns` more instructions (or a little more; exactly as many with
+ * the virtual clock), or something ends it. */
 void metic_run_for(metic_machine *machine, uint64_t insns, struct metic_result *result);
 /* Makes metic_run return soon. Any thread; async-signal-safe. */
 void metic_stop(metic_machine *machine);

@@ -78,6 +78,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->ops_opaque = machine_opaque;
     vcpu->index = index;
     vcpu->limit_insns = UINT64_MAX;
+    vcpu->limit_traps = UINT64_MAX;
     vcpu->deadline = UINT64_MAX;
     vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
                  (engine->commit_log != NULL ? VCPU_MODE_TRACE : 0u);
@@ -382,26 +383,27 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     return exit;
 }
 
-/* Counts traps between which no instruction retires. A guest whose trap handler traps at its first
- * instruction makes no progress that a deadline could end. */
-struct trap_storm {
-    u64 insns;
-    unsigned traps;
-};
-
-enum { STORM_TRAPS = 1000 };
-
-static bool is_stuck(const struct vcpu *vcpu, struct trap_storm *storm)
+/* A guest whose trap handler traps at its first instruction makes no progress that a deadline could
+ * end. So such traps count, and end the loop: all of them at the limit, and with exact deadlines
+ * some, that the caller may let time pass. */
+static bool is_stuck(struct vcpu *vcpu, unsigned *storm, enum engine_stop *stop)
 {
-    if (storm->insns != vcpu->insns) {
-        *storm = (struct trap_storm){.insns = vcpu->insns};
+    enum { STORM_TRAPS = 1000 };
+    if (vcpu->last_trap_insns != vcpu->insns) {
+        vcpu->last_trap_insns = vcpu->insns;
+        vcpu->empty_traps = 0;
+        *storm = 0;
+        return false;
     }
-    return ++storm->traps > STORM_TRAPS && vcpu->engine->options.exact_deadlines;
+    vcpu->empty_traps++;
+    *stop = vcpu->empty_traps >= vcpu->limit_traps ? ENGINE_STOP_LIMIT : ENGINE_STOP_STUCK;
+    return *stop == ENGINE_STOP_LIMIT ||
+           (++*storm >= STORM_TRAPS && vcpu->engine->options.exact_deadlines);
 }
 
 static enum engine_stop run_loop(struct vcpu *vcpu)
 {
-    struct trap_storm storm = {0};
+    unsigned storm = 0;
     enum engine_stop stop = ENGINE_STOP_REQUEST;
     struct departure departure = { 0 };
     bool look = true;
@@ -431,8 +433,8 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         case IR_EXIT_POLL: look = true; break;
         case IR_EXIT_RAISED:
             take_exception(vcpu);
-            if (is_stuck(vcpu, &storm)) {
-                return ENGINE_STOP_STUCK;
+            if (is_stuck(vcpu, &storm, &stop)) {
+                return stop;
             }
             departure.indirect = true;
             break;

@@ -97,7 +97,7 @@ void engine_free(struct engine *engine);
 
 enum engine_stop {
     ENGINE_STOP_REQUEST, /* VCPU_REQUEST_STOP */
-    ENGINE_STOP_LIMIT,   /* vcpu->insns reached vcpu->limit_insns */
+    ENGINE_STOP_LIMIT,   /* vcpu->insns reached vcpu->limit_insns, or empty_traps limit_traps */
     ENGINE_STOP_STUCK,   /* exact deadlines: traps whose handlers trap at once, nothing retires */
     ENGINE_STOP_WAIT,    /* wfi with nothing pending, and the engine may not sleep */
 };

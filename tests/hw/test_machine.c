@@ -90,6 +90,36 @@ Test(machine, short_turns_add_up_to_a_long_one)
     metic_free(many);
 }
 
+/* Turns end although one hart has executed much less than the other: it waited for its timer. */
+Test(machine, turns_of_harts_that_are_not_abreast, .timeout = 60)
+{
+    enum { LATE = 1, LOOP = 2, CLINT = 0x2000000 };
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        struct rv_program *p = rv_new();
+        guest_start(p, 2, LATE, 0);
+        rv_label(p, LOOP);
+        rv_addi(p, S0, S0, 1);
+        rv_j(p, LOOP);
+        rv_label(p, LATE);
+        rv_li(p, T0, CLINT + 0x4008); /* mtimecmp of hart 1: 0.2 ms */
+        rv_li(p, T1, 2000);
+        rv_sd(p, T1, T0, 0);
+        rv_li(p, T1, 0x80);
+        rv_csrw(p, CSR_MIE, T1);
+        rv_word(p, RV_WFI);
+        rv_j(p, LOOP);
+        rv_finish(p);
+        metic_machine *machine = guest_machine(p, &guest_modes[i], 2);
+        struct metic_result result;
+        for (unsigned turn = 1; turn <= 4; turn++) {
+            metic_run_for(machine, 150000, &result);
+            cr_expect(result.reason == METIC_TURN_OVER, "%s: %s", guest_modes[i].name, result.text);
+        }
+        metic_free(machine);
+        rv_free(p);
+    }
+}
+
 Test(machine, registers_and_memory)
 {
     metic_machine *machine = counting_machine(&guest_modes[0]);

@@ -3,6 +3,7 @@
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 enum { TRAP = 1, L1, L2, L3, L4, L5, L6 };
 
@@ -287,6 +288,59 @@ Test(machine_irq, endless_loop_ends_at_the_limit)
             cr_expect(metic_instructions(machine, 0) == 1000001, "%s: %llu instructions",
                       guest_modes[mode].name,
                       (unsigned long long)metic_instructions(machine, 0));
+        }
+        metic_free(machine);
+        rv_free(p);
+    }
+}
+
+/* mtvec leads to an illegal instruction: after it, no instruction is ever executed. The second hart
+ * does so at once, too, or runs for ever. */
+static struct rv_program *only_traps(bool both)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 2, both ? L1 : L2, L1);
+    rv_org(p, 0x1000);
+    rv_label(p, L1);
+    rv_word(p, 0);
+    rv_label(p, L2);
+    rv_j(p, L2);
+    rv_finish(p);
+    return p;
+}
+
+Test(machine_irq, nothing_but_traps_ends_at_the_limit, .timeout = 60)
+{
+    for (unsigned i = 0; i < guest_mode_count * 2; i++) {
+        const struct guest_mode *mode = &guest_modes[i / 2];
+        struct rv_program *p = only_traps(i % 2 == 0);
+        struct metic_options options = guest_options(mode, i % 2 + 1);
+        struct metic_result result;
+        options.limit_insns = 100000;
+        metic_machine *machine = guest_machine_with(p, &options);
+        metic_run(machine, &result);
+        cr_expect(result.reason == METIC_LIMIT && result.exit_status == 124, "%s: %s", mode->name,
+                  result.text);
+        if (i % 2 == 0) {
+            cr_expect(strstr(result.text, "100000 traps in a row") != NULL, "%s: %s", mode->name,
+                      result.text);
+            cr_expect(metic_instructions(machine, 0) < 100);
+        }
+        metic_free(machine);
+        rv_free(p);
+    }
+}
+
+Test(machine_irq, nothing_but_traps_ends_a_turn, .timeout = 60)
+{
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        struct rv_program *p = only_traps(true);
+        metic_machine *machine = guest_machine(p, &guest_modes[i], 2);
+        struct metic_result result;
+        for (unsigned turn = 0; turn < 3; turn++) {
+            metic_run_for(machine, 5000, &result);
+            cr_expect(result.reason == METIC_TURN_OVER, "%s: %s", guest_modes[i].name,
+                      result.text);
         }
         metic_free(machine);
         rv_free(p);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A guest whose trap handler traps at once retires nothing. With the virtual clock its time must pass
-# all the same, so that --limit-time ends it, and a signal too.
+# all the same, so that --limit-time ends it, and a signal too; with either clock its traps count as
+# instructions for --limit-insns.
 
 set -u
 cross=riscv64-linux-gnu-gcc
@@ -25,6 +26,15 @@ for engine in jit interp both; do
     timeout -s KILL 60 "$METIC" run --clock virtual --engine $engine --limit-time 10ms \
         "$TMP/storm.elf" </dev/null >"$TMP/out" 2>&1
     verdict "limit, $engine" $? 124
+done
+for how in 'jit real' 'interp real' 'jit virtual' 'interp virtual' 'both virtual'; do
+    for cpus in 1 3; do
+        timeout -s KILL 60 "$METIC" run --clock "${how#* }" --engine "${how% *}" --cpus $cpus \
+            --limit-insns 300k "$TMP/storm.elf" </dev/null >"$TMP/out" 2>&1
+        verdict "instructions, $how, $cpus" $? 124
+        grep -q "300000 traps in a row" "$TMP/out"
+        verdict "what it says, $how, $cpus" $? 0
+    done
 done
 "$METIC" run --clock virtual "$TMP/storm.elf" </dev/null >"$TMP/out" 2>&1 &
 pid=$!
