@@ -64,7 +64,6 @@ struct vcpu {
     u32 exception_pending;   /* a C function raised an exception (below) */
     u32 exit_request;        /* engine-private */
     u32 reservation_live;    /* no other lr or sc came since ops->load_reserved */
-    u64 scratch[4];          /* engine- and backend-private */
 
     /* Floating-point environment, guest-neutral (cpu/fpu.h flag and rounding numbers). */
     u32 fpu_flags;
