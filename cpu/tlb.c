@@ -7,16 +7,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPACE_UNUSED = 0xff };
+/* The number of a set bit of `mask`, which must have one. */
+static unsigned bit_of(u32 mask)
+{
+    return (unsigned)__builtin_ctz(mask);
+}
+
+/* Entries were put at `index`: emptying a space that holds few visits those alone. */
+static void put_log(struct tlb_space *space, u32 index)
+{
+    if (space->puts < TLB_PUTS_LOGGED) {
+        space->puts_log[space->puts] = (u16)index;
+    }
+    space->puts += space->puts <= TLB_PUTS_LOGGED;
+}
 
 static void data_space_empty(struct tlb *tlb, struct tlb_space *space)
 {
-    if (space->dirty) {
+    if (space->puts > TLB_PUTS_LOGGED) {
         memset(space->entries, 0xff, TLB_ENTRIES * sizeof(*space->entries));
-        tlb->flushes++;
+    } else {
+        for (u32 n = 0; n < space->puts; n++) {
+            memset(&space->entries[space->puts_log[n]], 0xff, sizeof(*space->entries));
+        }
     }
-    space->dirty = false;
-    space->has_private = false;
+    tlb->flushes += space->puts != 0;
+    space->puts = 0;
+    tlb->data_keys.key[space - tlb->data].has_private = false;
     space->large_first = 1;
     space->large_last = 0;
 }
@@ -28,7 +45,7 @@ static void data_space_drop(struct tlb *tlb, struct tlb_space *space)
     if (space == tlb->data_now) {
         data_space_empty(tlb, space);
     } else {
-        space->klass = SPACE_UNUSED;
+        tlb->data_keys.used &= ~(1u << (space - tlb->data));
     }
 }
 
@@ -64,22 +81,28 @@ static void fetch_space_renew(struct vcpu *vcpu, struct fetch_space *space)
 
 static void fetch_space_empty(struct vcpu *vcpu, struct fetch_space *space)
 {
+    struct tlb *tlb = vcpu->tlb_state;
     fetch_space_renew(vcpu, space);
-    if (space->dirty) {
+    if (space->pages_put > TLB_PAGES_LOGGED) {
         memset(space->pages, 0xff, sizeof(space->pages));
+    } else {
+        for (u32 n = 0; n < space->pages_put; n++) {
+            space->pages[space->pages_log[n]].page = TLB_TAG_NONE;
+        }
     }
-    space->dirty = false;
-    space->has_private = false;
+    space->pages_put = 0;
+    tlb->fetch_keys.key[space - tlb->fetch].has_private = false;
     space->large_first = 1;
     space->large_last = 0;
 }
 
 static void fetch_space_drop(struct vcpu *vcpu, struct fetch_space *space)
 {
-    if (space == vcpu->tlb_state->fetch_now) {
+    struct tlb *tlb = vcpu->tlb_state;
+    if (space == tlb->fetch_now) {
         fetch_space_empty(vcpu, space);
     } else {
-        space->epoch = 0;
+        tlb->fetch_keys.used &= ~(1u << (space - tlb->fetch));
     }
 }
 
@@ -89,9 +112,6 @@ void tlb_init(struct vcpu *vcpu)
     CHECK(tlb != NULL);
     vcpu->tlb_state = tlb;
     tlb->next_epoch = 1;
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        tlb->data[i].klass = SPACE_UNUSED;
-    }
     tlb_select_data(vcpu, 0, 0, 0, true);
     tlb_select_fetch(vcpu, 0, 0, 0, true);
 }
@@ -102,169 +122,157 @@ void tlb_fini(struct vcpu *vcpu)
     if (tlb == NULL) {
         return;
     }
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
+    for (unsigned i = 0; i < TLB_SPACES; i++) {
         free(tlb->data[i].entries);
-    }
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
         free(tlb->fetch[i].jumps);
     }
     free(tlb);
     vcpu->tlb_state = NULL;
 }
 
-static bool data_space_fits(const struct tlb_space *space, u64 address_space, u8 klass, bool shared)
+/* --- which space serves a context --- */
+
+struct context {
+    u64 address_space;
+    u32 asid;
+    u32 regime;
+    bool shared;
+};
+
+static bool key_fits(const struct tlb_key *key, const struct context *wanted)
 {
-    return space->klass == klass && space->shared == shared &&
-           (shared || space->address_space == address_space);
+    return key->regime == wanted->regime && key->shared == wanted->shared &&
+           (key->address_space == wanted->address_space || (key->shared && !key->has_private));
 }
 
-static struct tlb_space *data_space_claim(struct tlb *tlb)
+/* The least recently used number, if none is free. */
+static unsigned keys_oldest(const struct tlb_keys *keys)
 {
-    struct tlb_space *oldest = &tlb->data[0];
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        struct tlb_space *space = &tlb->data[i];
-        if (space->klass == SPACE_UNUSED) {
-            oldest = space;
-            break;
+    unsigned oldest = 0;
+    for (unsigned i = 0; i < TLB_SPACES; i++) {
+        if (!(keys->used >> i & 1)) {
+            return i;
         }
-        if (space->last_use < oldest->last_use) {
-            oldest = space;
+        if (keys->key[i].last_use < keys->key[oldest].last_use) {
+            oldest = i;
         }
     }
-    if (oldest->entries == NULL) {
-        /* Aligned to its size: generated code finds the other way by flipping an address bit. */
-        size_t bytes = TLB_ENTRIES * sizeof(*oldest->entries);
-        oldest->entries = aligned_alloc(bytes, bytes);
-        CHECK(oldest->entries != NULL);
-        oldest->dirty = true;
-    }
-    data_space_empty(tlb, oldest);
     return oldest;
+}
+
+/* TLB_SPACES when no space will do. The context's own comes before one that all share. */
+static unsigned keys_search(const struct tlb_keys *keys, const struct context *wanted)
+{
+    unsigned found = TLB_SPACES;
+    for (u32 left = keys->used; left != 0; left &= left - 1) {
+        unsigned i = bit_of(left);
+        if (key_fits(&keys->key[i], wanted)) {
+            found = i;
+            if (keys->key[i].has_private) {
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+/* Which space to use; *claimed: it served somebody else and must be emptied. */
+static unsigned keys_select(struct tlb_keys *keys, const struct context *wanted, bool *claimed)
+{
+    u64 hash = wanted->address_space * 0x9e3779b97f4a7c15u >> 60;
+    u8 *hint = &keys->hint[(hash ^ wanted->regime) % TLB_SPACES];
+    unsigned i = *hint;
+    *claimed = false;
+    if (UNLIKELY(!(keys->used >> i & 1) || !key_fits(&keys->key[i], wanted))) {
+        i = keys_search(keys, wanted);
+        if (i == TLB_SPACES) {
+            i = keys_oldest(keys);
+            *claimed = true;
+        }
+        *hint = (u8)i;
+    }
+    struct tlb_key *key = &keys->key[i];
+    keys->used |= 1u << i;
+    key->address_space = wanted->address_space;
+    key->asid = wanted->asid;
+    key->regime = wanted->regime;
+    key->shared = wanted->shared;
+    key->last_use = ++keys->clock;
+    return i;
 }
 
 void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    struct tlb_space *space = tlb->data_now;
-    if (space == NULL || !data_space_fits(space, address_space, klass, shared)) {
-        space = NULL;
-        for (unsigned i = 0; i < TLB_DATA_SPACES && space == NULL; i++) {
-            if (data_space_fits(&tlb->data[i], address_space, klass, shared)) {
-                space = &tlb->data[i];
-            }
+    struct context wanted = {address_space, asid, klass, shared};
+    bool claimed;
+    struct tlb_space *space = &tlb->data[keys_select(&tlb->data_keys, &wanted, &claimed)];
+    if (UNLIKELY(claimed)) {
+        if (space->entries == NULL) {
+            /* Aligned to its size: generated code finds the other way by flipping an address
+             * bit. */
+            size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
+            space->entries = aligned_alloc(bytes, bytes);
+            CHECK(space->entries != NULL);
+            space->puts = TLB_PUTS_LOGGED + 1;
         }
-        if (space == NULL) {
-            space = data_space_claim(tlb);
-            space->address_space = address_space;
-            space->klass = klass;
-            space->shared = shared;
-        }
-        space->last_use = ++tlb->clock;
+        data_space_empty(tlb, space);
     }
-    if (space->address_space != address_space) {
-        if (space->has_private) {
-            data_space_empty(tlb, space);
-        }
-        space->address_space = address_space;
-    }
-    space->asid = asid;
     tlb->data_now = space;
     vcpu->tlb = space->entries;
-}
-
-static bool fetch_space_fits(const struct fetch_space *space, u64 address_space, u32 mode,
-                             bool shared)
-{
-    return space->epoch != 0 && space->mode == mode && space->shared == shared &&
-           (shared || space->address_space == address_space);
-}
-
-static struct fetch_space *fetch_space_claim(struct vcpu *vcpu)
-{
-    struct tlb *tlb = vcpu->tlb_state;
-    struct fetch_space *oldest = &tlb->fetch[0];
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
-        struct fetch_space *space = &tlb->fetch[i];
-        if (space->epoch == 0) {
-            oldest = space;
-            break;
-        }
-        if (space->last_use < oldest->last_use) {
-            oldest = space;
-        }
-    }
-    if (oldest->jumps == NULL) {
-        oldest->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*oldest->jumps));
-        CHECK(oldest->jumps != NULL);
-        oldest->jumps_put = TLB_JUMPS_LOGGED + 1;
-        oldest->dirty = true;
-    }
-    fetch_space_empty(vcpu, oldest);
-    return oldest;
 }
 
 void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    struct fetch_space *space = tlb->fetch_now;
-    if (space == NULL || !fetch_space_fits(space, address_space, mode, shared)) {
-        space = NULL;
-        for (unsigned i = 0; i < TLB_FETCH_SPACES && space == NULL; i++) {
-            if (fetch_space_fits(&tlb->fetch[i], address_space, mode, shared)) {
-                space = &tlb->fetch[i];
-            }
+    struct context wanted = {address_space, asid, mode, shared};
+    bool claimed;
+    struct fetch_space *space = &tlb->fetch[keys_select(&tlb->fetch_keys, &wanted, &claimed)];
+    if (UNLIKELY(claimed)) {
+        if (space->jumps == NULL) {
+            space->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
+            CHECK(space->jumps != NULL);
+            space->jumps_put = TLB_JUMPS_LOGGED + 1;
+            space->pages_put = TLB_PAGES_LOGGED + 1;
         }
-        if (space == NULL) {
-            space = fetch_space_claim(vcpu);
-            space->address_space = address_space;
-            space->mode = mode;
-            space->shared = shared;
-        }
-        space->last_use = ++tlb->clock;
+        fetch_space_empty(vcpu, space);
     }
-    if (space->address_space != address_space) {
-        if (space->has_private) {
-            fetch_space_empty(vcpu, space);
-        }
-        space->address_space = address_space;
-    }
-    space->asid = asid;
     tlb->fetch_now = space;
     vcpu->jumps = space->jumps;
     vcpu->link_epoch = space->epoch;
 }
 
+/* --- fences --- */
+
 void tlb_flush_all(struct vcpu *vcpu)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        if (tlb->data[i].klass != SPACE_UNUSED) {
-            data_space_drop(tlb, &tlb->data[i]);
-        }
+    for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
+        data_space_drop(tlb, &tlb->data[bit_of(left)]);
     }
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
-        if (tlb->fetch[i].epoch != 0) {
-            fetch_space_drop(vcpu, &tlb->fetch[i]);
-        }
+    for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
+        fetch_space_drop(vcpu, &tlb->fetch[bit_of(left)]);
     }
 }
 
 /* A shared space may hold any address space's global entries; an ASID fence leaves those alone,
  * but its private ones belong to the space's present ASID. */
+static bool asid_fence_concerns(const struct tlb_key *key, u32 asid)
+{
+    return key->asid == asid && (!key->shared || key->has_private);
+}
+
 void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        struct tlb_space *space = &tlb->data[i];
-        if (space->klass != SPACE_UNUSED && space->asid == asid &&
-            (!space->shared || space->has_private)) {
-            data_space_drop(tlb, space);
+    for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
+        if (asid_fence_concerns(&tlb->data_keys.key[bit_of(left)], asid)) {
+            data_space_drop(tlb, &tlb->data[bit_of(left)]);
         }
     }
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
-        struct fetch_space *space = &tlb->fetch[i];
-        if (space->epoch != 0 && space->asid == asid && (!space->shared || space->has_private)) {
-            fetch_space_drop(vcpu, space);
+    for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
+        if (asid_fence_concerns(&tlb->fetch_keys.key[bit_of(left)], asid)) {
+            fetch_space_drop(vcpu, &tlb->fetch[bit_of(left)]);
         }
     }
 }
@@ -309,6 +317,7 @@ static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, g
     tlb->keep_other = !tlb->keep_other;
     if (entry_empty(other) || !tlb->keep_other) {
         *other = *first;
+        put_log(space, (u32)(other - space->entries));
     }
     return first;
 }
@@ -371,18 +380,16 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
 {
     struct tlb *tlb = vcpu->tlb_state;
     gva_t page = gva & PAGE_MASK;
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        struct tlb_space *space = &tlb->data[i];
-        if (space->klass != SPACE_UNUSED && space->dirty &&
-            (asid_or_any == TLB_ANY_ASID || space->asid == asid_or_any || space->shared)) {
-            data_flush_page(tlb, space, page);
+    for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
+        const struct tlb_key *key = &tlb->data_keys.key[bit_of(left)];
+        if (asid_or_any == TLB_ANY_ASID || key->asid == asid_or_any || key->shared) {
+            data_flush_page(tlb, &tlb->data[bit_of(left)], page);
         }
     }
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
-        struct fetch_space *space = &tlb->fetch[i];
-        if (space->epoch != 0 &&
-            (asid_or_any == TLB_ANY_ASID || space->asid == asid_or_any || space->shared)) {
-            fetch_flush_page(vcpu, space, page);
+    for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
+        const struct tlb_key *key = &tlb->fetch_keys.key[bit_of(left)];
+        if (asid_or_any == TLB_ANY_ASID || key->asid == asid_or_any || key->shared) {
+            fetch_flush_page(vcpu, &tlb->fetch[bit_of(left)], page);
         }
     }
 }
@@ -390,12 +397,10 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
 void tlb_flush_writes(struct vcpu *vcpu)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    for (unsigned i = 0; i < TLB_DATA_SPACES; i++) {
-        struct tlb_space *space = &tlb->data[i];
-        if (space->dirty) {
-            for (unsigned e = 0; e < TLB_ENTRIES; e++) {
-                space->entries[e].write_tag = TLB_TAG_NONE;
-            }
+    for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
+        struct tlb_space *space = &tlb->data[bit_of(left)];
+        for (unsigned e = 0; e < TLB_ENTRIES && space->puts != 0; e++) {
+            space->entries[e].write_tag = TLB_TAG_NONE;
         }
     }
 }
@@ -403,10 +408,8 @@ void tlb_flush_writes(struct vcpu *vcpu)
 void tlb_flush_jumps(struct vcpu *vcpu)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
-        if (tlb->fetch[i].epoch != 0) {
-            fetch_space_renew(vcpu, &tlb->fetch[i]);
-        }
+    for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
+        fetch_space_renew(vcpu, &tlb->fetch[bit_of(left)]);
     }
 }
 
@@ -414,9 +417,9 @@ void tlb_flush_jump(struct vcpu *vcpu, u32 page_offset, const void *host)
 {
     struct tlb *tlb = vcpu->tlb_state;
     const u32 step = jump_index(PAGE_BYTES);
-    for (unsigned i = 0; i < TLB_FETCH_SPACES; i++) {
-        struct jump_entry *jumps = tlb->fetch[i].epoch != 0 ? tlb->fetch[i].jumps : NULL;
-        for (u32 n = jump_index(page_offset); jumps != NULL && n < TLB_JUMP_ENTRIES; n += step) {
+    for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
+        struct jump_entry *jumps = tlb->fetch[bit_of(left)].jumps;
+        for (u32 n = jump_index(page_offset); n < TLB_JUMP_ENTRIES; n += step) {
             if (jumps[n].host == host) {
                 jumps[n].pc = TLB_TAG_NONE;
             }
@@ -459,8 +462,8 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     }
     entry->addend = slow ? 0 : (u64)(uintptr_t)fill->host_page - fill->page;
     entry->gpa_page = fill->gpa_page;
-    space->dirty = true;
-    space->has_private |= !fill->global;
+    put_log(space, (u32)(entry - space->entries));
+    tlb->data_keys.key[space - tlb->data].has_private |= !fill->global;
     if (fill->span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, fill->page, fill->span_bytes);
     }
@@ -482,16 +485,20 @@ bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page)
  * it, so that a fence for it renews the space. */
 void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_bytes, bool global)
 {
-    struct fetch_space *space = vcpu->tlb_state->fetch_now;
+    struct tlb *tlb = vcpu->tlb_state;
+    struct fetch_space *space = tlb->fetch_now;
     struct fetch_entry *entry = fetch_slot(space, page);
     if (entry->page != TLB_TAG_NONE && entry->page != page) {
         evicted_add(space, entry->page);
         space->evicted_any = true;
     }
-    space->dirty = true;
+    if (space->pages_put < TLB_PAGES_LOGGED) {
+        space->pages_log[space->pages_put] = (u16)(entry - space->pages);
+    }
+    space->pages_put += space->pages_put <= TLB_PAGES_LOGGED;
     entry->page = page;
     entry->gpa_page = gpa_page;
-    space->has_private |= !global;
+    tlb->fetch_keys.key[space - tlb->fetch].has_private |= !global;
     if (span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, page, span_bytes);
     }

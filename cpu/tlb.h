@@ -8,7 +8,7 @@
  *
  * A space selected with `shared` serves every address space as long as only global mappings were
  * put into it (a kernel); the first non-global entry makes it private to the address space that
- * made it, and selecting it for another then empties it.
+ * made it, and the others get another.
  *
  * Owned by the hart's thread; nobody else touches them (a remote fence arrives as an interrupt or
  * in an exclusive section, see translate/engine.h). */
@@ -20,7 +20,8 @@
 struct vcpu;
 
 enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
-enum { TLB_DATA_SPACES = 16, TLB_FETCH_SPACES = 16 };
+enum { TLB_SPACES = 16 }; /* of each kind */
+enum { TLB_PUTS_LOGGED = 96, TLB_PAGES_LOGGED = 32 };
 enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
 /* Programs like compilers return to tens of thousands of places. */
 enum { TLB_JUMP_BITS = 14, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS, TLB_JUMPS_LOGGED = 256 };
@@ -64,17 +65,30 @@ static inline u32 tlb_index(gva_t gva)
  * none. */
 struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write);
 
-struct tlb_space {
+/* What a space serves. */
+struct tlb_key {
     u64 address_space; /* guest-chosen id of the translation root, e.g. satp */
+    u64 last_use;
     u32 asid;
-    u8 klass;          /* guest-chosen permission regime; 0xff: slot unused */
+    u32 regime;        /* guest-chosen permission regime, or block mode */
     bool shared;
-    bool has_private;  /* a shared space that holds a non-global entry */
-    bool dirty;        /* any entry was put since it was last emptied */
+    bool has_private;  /* holds a non-global entry */
+};
+
+struct tlb_keys {
+    u32 used; /* bit mask of the numbers in use */
+    u8 hint[TLB_SPACES]; /* by hash of address space and regime: where to look first */
+    u64 clock; /* for last_use */
+    struct tlb_key key[TLB_SPACES];
+};
+
+struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
-    u64 last_use;
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
+    /* Where the first entries were put since all were emptied; fences often come soon. */
+    u32 puts;
+    u16 puts_log[TLB_PUTS_LOGGED];
 };
 
 /* Where translated code for a guest virtual pc is; `host` NULL or an address to jump to. */
@@ -96,30 +110,25 @@ struct fetch_entry {
 };
 
 struct fetch_space {
-    u64 address_space;
-    u32 asid;
-    u32 mode;  /* block mode bits the spaces' code was translated for */
-    u32 epoch; /* unique number of this space's present contents; 0: slot unused */
-    bool shared;
-    bool has_private;
-    bool dirty; /* any page was put since it was last emptied */
+    u32 epoch; /* unique number of this space's present contents, never 0 */
     bool evicted_any;
     gva_t large_first, large_last;
-    u64 last_use;
-    u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
-    struct fetch_entry pages[TLB_FETCH_ENTRIES];
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
-    /* Where the first jump entries were put since all were emptied: most spaces live short. */
-    u32 jumps_put;
+    /* Where the first jump entries were put since all were emptied (most spaces live short), and
+     * the first pages. */
+    u32 jumps_put, pages_put;
     u16 jumps_log[TLB_JUMPS_LOGGED];
+    u16 pages_log[TLB_PAGES_LOGGED];
+    struct fetch_entry pages[TLB_FETCH_ENTRIES];
+    u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
 };
 
 struct tlb {
-    struct tlb_space data[TLB_DATA_SPACES];
-    struct fetch_space fetch[TLB_FETCH_SPACES];
     struct tlb_space *data_now;
     struct fetch_space *fetch_now;
-    u64 clock;      /* for last_use */
+    struct tlb_keys data_keys, fetch_keys;
+    struct tlb_space data[TLB_SPACES];
+    struct fetch_space fetch[TLB_SPACES];
     u32 next_epoch; /* never 0 */
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
     bool keep_other; /* which way loses when both are taken; alternates */

@@ -238,11 +238,7 @@ static void compare(struct lockstep *lockstep, const struct vcpu *vcpu)
 
 /* The parts of the hart's surroundings that the first run may have moved. */
 struct surroundings {
-    struct tlb_space *data_now;
-    struct fetch_space *fetch_now;
-    struct tlb_space data;
-    u64 fetch_address_space;
-    u32 fetch_mode, fetch_epoch;
+    struct tlb_key data, fetch;
     struct reservation reservation;
     u32 reservation_count;
 };
@@ -250,12 +246,8 @@ struct surroundings {
 static void surroundings_save(const struct vcpu *vcpu, struct surroundings *saved)
 {
     const struct tlb *tlb = vcpu->tlb_state;
-    saved->data_now = tlb->data_now;
-    saved->fetch_now = tlb->fetch_now;
-    saved->data = *tlb->data_now;
-    saved->fetch_address_space = tlb->fetch_now->address_space;
-    saved->fetch_mode = tlb->fetch_now->mode;
-    saved->fetch_epoch = tlb->fetch_now->epoch;
+    saved->data = tlb->data_keys.key[tlb->data_now - tlb->data];
+    saved->fetch = tlb->fetch_keys.key[tlb->fetch_now - tlb->fetch];
     saved->reservation = vcpu->engine->reservations[vcpu->index];
     saved->reservation_count = vcpu->engine->reservation_count;
 }
@@ -264,11 +256,10 @@ static void surroundings_save(const struct vcpu *vcpu, struct surroundings *save
  * selection makes an empty one, which is always right. */
 static void surroundings_restore(struct vcpu *vcpu, const struct surroundings *saved)
 {
-    tlb_select_data(vcpu, saved->data.address_space, saved->data.asid, saved->data.klass,
-                    saved->data.shared);
-    bool shared = saved->fetch_now->shared;
-    tlb_select_fetch(vcpu, saved->fetch_address_space, saved->fetch_now->asid, saved->fetch_mode,
-                     shared);
+    const struct tlb_key *data = &saved->data;
+    const struct tlb_key *fetch = &saved->fetch;
+    tlb_select_data(vcpu, data->address_space, data->asid, (u8)data->regime, data->shared);
+    tlb_select_fetch(vcpu, fetch->address_space, fetch->asid, fetch->regime, fetch->shared);
     struct engine *engine = vcpu->engine;
     engine->reservations[vcpu->index] = saved->reservation;
     engine->reservation_count = saved->reservation_count;

@@ -108,7 +108,7 @@ Test(tlb, spaces_are_kept_apart_and_kept)
 Test(tlb, more_address_spaces_than_slots)
 {
     for (unsigned round = 0; round < 2; round++) {
-        for (u64 space = 1; space <= 3 * TLB_DATA_SPACES; space++) {
+        for (u64 space = 1; space <= 3 * TLB_SPACES; space++) {
             tlb_select_data(hart, space, (u32)space, 0, false);
             struct tlb_entry *entry = tlb_find(hart, 0x1000, false);
             cr_assert(entry == NULL || entry->gpa_page == space * PAGE_BYTES, "space %llu",
@@ -119,7 +119,7 @@ Test(tlb, more_address_spaces_than_slots)
 }
 
 /* A space that all address spaces share keeps global entries over a switch; the first private
- * one makes it lose everything at the next. */
+ * one makes it that address space's own. */
 Test(tlb, shared_space)
 {
     tlb_select_data(hart, 1, 1, 0, true);
@@ -132,6 +132,55 @@ Test(tlb, shared_space)
     cr_expect(has(0x2000));
     tlb_select_data(hart, 1, 1, 0, true);
     cr_expect(!has(0x2000), "a private entry of another address space");
+    put(0x2000, 0xa000, PAGE_BYTES, false);
+    tlb_select_data(hart, 2, 2, 0, true);
+    cr_assert(has(0x2000), "each address space keeps what it has");
+    cr_expect(tlb_find(hart, 0x2000, false)->gpa_page == 0xb000);
+    tlb_flush_asid(hart, 1);
+    cr_expect(has(0x2000));
+    tlb_select_data(hart, 1, 1, 0, true);
+    cr_expect(!has(0x2000), "the fence was for a space that was not selected");
+    tlb_select_data(hart, 2, 2, 0, true);
+    tlb_flush_asid(hart, 2);
+    cr_expect(!has(0x2000) && !has(0x1000));
+}
+
+/* Emptying visits what was put, wherever the entries have moved since. */
+Test(tlb, few_entries_and_many)
+{
+    for (u64 pages = 1; pages < 3 * TLB_ENTRIES; pages *= 3) {
+        for (u64 n = 0; n < pages; n++) {
+            put(n * PAGE_BYTES, 0xa000, PAGE_BYTES, false);
+        }
+        tlb_flush_all(hart);
+        for (u32 i = 0; i < TLB_ENTRIES; i++) {
+            cr_assert(hart->tlb[i].read_tag == TLB_TAG_NONE, "%llu pages, entry %u",
+                      (unsigned long long)pages, i);
+        }
+    }
+    for (gva_t page = 0, n = 0; n < 8; page += PAGE_BYTES) {
+        if (tlb_index(page) == 1) { /* holders move to the other way */
+            put(page, 0xa000, PAGE_BYTES, false);
+            n++;
+        }
+    }
+    tlb_flush_all(hart);
+    cr_expect(hart->tlb[1].read_tag == TLB_TAG_NONE);
+    cr_expect(hart->tlb[1 ^ TLB_OTHER_WAY].read_tag == TLB_TAG_NONE);
+}
+
+Test(tlb, few_fetched_pages_and_many)
+{
+    for (u64 pages = 1; pages <= 2 * TLB_FETCH_ENTRIES; pages *= 2) {
+        for (u64 n = 0; n < pages; n++) {
+            tlb_fetch_insert(hart, n * PAGE_BYTES, 0x80000000, PAGE_BYTES, false);
+        }
+        tlb_flush_all(hart);
+        gpa_t gpa;
+        for (u64 n = 0; n < pages; n++) {
+            cr_assert(!tlb_fetch_find(hart, n * PAGE_BYTES, &gpa));
+        }
+    }
 }
 
 Test(tlb, fence_of_one_page)
