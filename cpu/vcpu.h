@@ -51,15 +51,7 @@ struct vcpu_ops {
 };
 
 struct vcpu {
-    /* --- reached by generated code; keep first --- */
-    u64 pc_page;             /* gva of the page the running block lies in */
-    _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
     u64 insns;               /* instructions retired; in a host register while code runs */
-    struct tlb_entry *tlb;   /* current data space's entries */
-    struct jump_entry *jumps; /* current fetch space's jump entries */
-    u32 *link_epochs;        /* per cross-page link: epoch in which this hart proved it */
-    u32 link_epoch;          /* current fetch space's epoch */
-    u32 mode;                /* block mode bits now in force (part of a block's key) */
     u64 pc;                  /* exact while no generated code runs */
     u32 exception_pending;   /* a C function raised an exception (below) */
     u32 exit_request;        /* engine-private */
@@ -96,6 +88,16 @@ struct vcpu {
     u64 last_trap_insns;  /* instruction count at the last trap */
     bool powered_off;
     struct tlb *tlb_state;
+
+    /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
+     *     then a short displacement away from one base register --- */
+    u64 pc_page;             /* gva of the page the running block lies in */
+    _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
+    struct tlb_entry *tlb;   /* current data space's entries */
+    struct jump_entry *jumps; /* current fetch space's jump entries */
+    u32 *link_epochs;        /* per cross-page link: epoch in which this hart proved it */
+    u32 link_epoch;          /* current fetch space's epoch */
+    u32 mode;                /* block mode bits now in force (part of a block's key) */
 };
 
 /* Block mode bits that belong to the engine; a guest keeps them when it recomputes vcpu->mode. */

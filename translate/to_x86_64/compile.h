@@ -23,7 +23,7 @@
 #include "translate/host.h"
 #include "translate/to_x86_64/asm.h"
 
-enum { VCPU_BIAS = 128, PINNED_MAX = 8, PIN_SPAN = 64 };
+enum { VCPU_BIAS = offsetof(struct vcpu, pc_page) + 128, PINNED_MAX = 8, PIN_SPAN = 64 };
 
 /* The frame, as offsets from rsp. */
 enum {
