@@ -209,8 +209,8 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     struct tlb_space *space = &tlb->data[keys_select(&tlb->data_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {
         if (space->entries == NULL) {
-            /* Aligned to its size: generated code finds the other way by flipping an address
-             * bit. */
+            /* Aligned to its size: generated code finds the other entry by flipping address
+             * bits. */
             size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
             space->entries = aligned_alloc(bytes, bytes);
             CHECK(space->entries != NULL);
@@ -287,11 +287,15 @@ static bool entry_empty(const struct tlb_entry *entry)
     return entry->read_tag == TLB_TAG_NONE && entry->write_tag == TLB_TAG_NONE;
 }
 
+static u32 way_index(gva_t page, u32 way)
+{
+    return way == 0 ? tlb_index(page) : tlb_other_index(page);
+}
+
 struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
 {
-    u32 index = tlb_index(page);
     for (u32 way = 0; way < 2; way++) {
-        struct tlb_entry *entry = &vcpu->tlb[index ^ way * TLB_OTHER_WAY];
+        struct tlb_entry *entry = &vcpu->tlb[way_index(page, way)];
         u64 tag = write ? entry->write_tag : entry->read_tag;
         if ((tag & ~TLB_TAG_SLOW) == page) {
             return entry;
@@ -300,24 +304,34 @@ struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
     return NULL;
 }
 
+/* The other entry that may hold what `entry`, which is not empty, holds. */
+static struct tlb_entry *entry_alternative(struct tlb_space *space, const struct tlb_entry *entry)
+{
+    u64 tag = entry->read_tag != TLB_TAG_NONE ? entry->read_tag : entry->write_tag;
+    gva_t page = tag & ~TLB_TAG_SLOW;
+    struct tlb_entry *first = &space->entries[tlb_index(page)];
+    return entry == first ? &space->entries[tlb_other_index(page)] : first;
+}
+
 /* Where a page goes: its own entry if it has one already, or its first choice, whose holder moves
- * to the other way or, every second time, makes room. A page is never in both ways. */
+ * to its alternative or, every second time, makes room. A page is never in two entries. */
 static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, gva_t page)
 {
     struct tlb_entry *first = &space->entries[tlb_index(page)];
-    struct tlb_entry *other = &space->entries[tlb_index(page) ^ TLB_OTHER_WAY];
+    struct tlb_entry *other = &space->entries[tlb_other_index(page)];
     if (entry_holds(other, page)) {
         return other;
     }
     if (entry_holds(first, page) || entry_empty(first)) {
         return first;
     }
-    /* Always moving the holder would let two pages at home in the two ways push each other out for
+    /* Always moving the holder would let two pages at home in two entries push each other out for
      * ever while a third, unused one stays. */
+    struct tlb_entry *refuge = entry_alternative(space, first);
     tlb->keep_other = !tlb->keep_other;
-    if (entry_empty(other) || !tlb->keep_other) {
-        *other = *first;
-        put_log(space, (u32)(other - space->entries));
+    if (entry_empty(refuge) || !tlb->keep_other) {
+        *refuge = *first;
+        put_log(space, (u32)(refuge - space->entries));
     }
     return first;
 }
@@ -329,7 +343,7 @@ static void data_flush_page(struct tlb *tlb, struct tlb_space *space, gva_t page
         return;
     }
     for (u32 way = 0; way < 2; way++) {
-        struct tlb_entry *entry = &space->entries[tlb_index(page) ^ way * TLB_OTHER_WAY];
+        struct tlb_entry *entry = &space->entries[way_index(page, way)];
         if (entry_holds(entry, page)) {
             memset(entry, 0xff, sizeof(*entry));
         }

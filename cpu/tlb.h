@@ -32,8 +32,8 @@ enum { TLB_JUMP_BITS = 14, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS, TLB_JUMPS_LOGG
  * finer PMP, code page not yet dirty). The slow path compares tags without this bit. */
 #define TLB_TAG_SLOW ((u64)1 << 11)
 
-/* Generated code compares ((gva + size_bytes - 1) & PAGE_MASK) with the tag of the entry at
- * tlb_index(gva), so an access that crosses a page never matches; misaligned ones inside do. */
+/* Generated code compares ((gva + size_bytes - 1) & PAGE_MASK) with the tag of an entry of gva's
+ * page, so an access that crosses a page never matches; misaligned ones inside do. */
 struct tlb_entry {
     u64 read_tag;
     u64 write_tag;
@@ -43,22 +43,27 @@ struct tlb_entry {
 
 _Static_assert(sizeof(struct tlb_entry) == 32, "generated code scales the index by 32");
 
-/* Hashed, so that arrays a power of two apart do not meet in one slot. Entries i and
- * i ^ TLB_OTHER_WAY are a set: either may hold a page that hashes to one of them. Generated code
- * tries tlb_index first and the other in its slow path, so two pages that meet cost a few cycles,
- * not a refill each. The ways are far apart so that a run of pages fills the whole table before
- * its newest pages push each other out. */
-enum { TLB_OTHER_WAY = TLB_ENTRIES / 2 };
-
-/* Which index bits the higher page bits are folded into. Not the lowest: so two neighbouring pages
- * never share a set, which is why an access over a page end cannot match the second page's entry
- * and use its addend for the first. */
-enum { TLB_INDEX_FOLD = TLB_ENTRIES - 2 };
-
+/* A page may be in two entries: its first choice, by the low bits of its number, so that generated
+ * code finds it with few instructions; and another one, by hashed bits, so that arrays a power of
+ * two apart do not push each other out. Generated code tries the other one in its slow path: two
+ * pages that meet cost a few cycles, not a refill each. */
 static inline u32 tlb_index(gva_t gva)
 {
-    u64 page = gva >> PAGE_BITS;
-    return (u32)((page & (TLB_ENTRIES - 1)) ^ ((page >> TLB_BITS) & TLB_INDEX_FOLD));
+    return (u32)(gva >> PAGE_BITS) & (TLB_ENTRIES - 1);
+}
+
+/* The other entry is a constant distance from the first within a region of that size: so a run of
+ * pages does not meet itself. The distance is a hash of the region's number, where the lowest bit
+ * counts for nothing: so the entries of two neighbouring pages are never the same ones, which is
+ * why an access over a page end cannot match the second page's entry and use its addend for the
+ * first. In a few regions, as the first, both entries are the same. */
+enum { TLB_REGION_BITS = PAGE_BITS + TLB_BITS, TLB_INDEX_HASHED = TLB_ENTRIES - 2 };
+#define TLB_HASH_FACTOR 0x9e3779b1u
+
+static inline u32 tlb_other_index(gva_t gva)
+{
+    u32 hash = (u32)(gva >> TLB_REGION_BITS) * TLB_HASH_FACTOR;
+    return tlb_index(gva) ^ (hash >> (32 - TLB_BITS) & TLB_INDEX_HASHED);
 }
 
 /* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL:

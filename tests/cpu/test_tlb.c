@@ -58,35 +58,60 @@ Test(tlb, permissions_and_slow_entries)
 }
 
 /* An access over a page end compares the second page with the first page's entries. */
-Test(tlb, neighbours_never_share_a_set)
+Test(tlb, neighbours_never_share_an_entry)
 {
     for (unsigned bit = 0; bit < 52; bit++) {
         for (u64 odd = 1; odd < 16; odd += 2) {
             gva_t second = (odd << bit) * PAGE_BYTES;
-            u32 index = tlb_index(second - PAGE_BYTES);
-            cr_assert(index != tlb_index(second), "0x%llx", (unsigned long long)second);
-            cr_assert((index ^ TLB_OTHER_WAY) != tlb_index(second), "0x%llx",
+            gva_t first = second - PAGE_BYTES;
+            u32 index = tlb_index(first);
+            u32 other = tlb_other_index(first);
+            cr_assert(index != tlb_index(second) && index != tlb_other_index(second), "0x%llx",
+                      (unsigned long long)second);
+            cr_assert(other != tlb_index(second) && other != tlb_other_index(second), "0x%llx",
                       (unsigned long long)second);
         }
     }
 }
 
-Test(tlb, two_pages_of_a_set_are_both_kept)
+/* Arrays a power of two apart: their first entries are the same. */
+static void pages_apart_are_kept(gva_t first, u64 distance_bytes)
 {
-    gva_t first = 0x10000;
-    gva_t other = first;
-    do {
-        other += PAGE_BYTES;
-    } while (tlb_index(other) != tlb_index(first));
-    put(first, 0x1000, PAGE_BYTES, false);
+    for (u64 n = 0; n < 3; n++) {
+        gva_t page = first + n * distance_bytes;
+        cr_assert_eq(tlb_index(page), tlb_index(first));
+        put(page, 0x1000 * (n + 1), PAGE_BYTES, false);
+    }
+    for (u64 n = 0; n < 3; n++) {
+        gva_t page = first + n * distance_bytes;
+        cr_assert(has(page), "0x%llx", (unsigned long long)page);
+        cr_expect(tlb_find(hart, page, false)->gpa_page == 0x1000 * (n + 1));
+        tlb_flush_page(hart, page, TLB_ANY_ASID);
+        cr_expect(!has(page));
+    }
+}
+
+Test(tlb, pages_a_power_of_two_apart_are_kept)
+{
+    for (unsigned bit = TLB_REGION_BITS; bit < 36; bit++) {
+        pages_apart_are_kept((gva_t)0x3f00000000, (u64)1 << bit);
+    }
+}
+
+/* Where a page has one entry only, it still is found and flushed, and others make room. */
+Test(tlb, a_page_with_one_entry)
+{
+    gva_t only = 0x10000;
+    gva_t other = only + ((u64)1 << TLB_REGION_BITS);
+    cr_assert_eq(tlb_index(only), tlb_other_index(only));
     put(other, 0x2000, PAGE_BYTES, false);
-    cr_assert(has(first) && has(other));
-    cr_expect(tlb_find(hart, first, false)->gpa_page == 0x1000);
-    cr_expect(tlb_find(hart, other, false)->gpa_page == 0x2000);
-    tlb_flush_page(hart, first, TLB_ANY_ASID);
-    cr_expect(!has(first) && has(other));
+    put(only, 0x1000, PAGE_BYTES, false);
+    cr_assert(has(only) && has(other));
+    tlb_flush_page(hart, only, TLB_ANY_ASID);
+    cr_expect(!has(only) && has(other));
+    put(only, 0x1000, PAGE_BYTES, false);
     tlb_flush_page(hart, other, TLB_ANY_ASID);
-    cr_expect(!has(other));
+    cr_expect(has(only) && !has(other));
 }
 
 Test(tlb, spaces_are_kept_apart_and_kept)
@@ -159,14 +184,15 @@ Test(tlb, few_entries_and_many)
         }
     }
     for (gva_t page = 0, n = 0; n < 8; page += PAGE_BYTES) {
-        if (tlb_index(page) == 1) { /* holders move to the other way */
+        if (tlb_index(page) == 1) { /* holders move to their other entry */
             put(page, 0xa000, PAGE_BYTES, false);
             n++;
         }
     }
     tlb_flush_all(hart);
-    cr_expect(hart->tlb[1].read_tag == TLB_TAG_NONE);
-    cr_expect(hart->tlb[1 ^ TLB_OTHER_WAY].read_tag == TLB_TAG_NONE);
+    for (u32 i = 0; i < TLB_ENTRIES; i++) {
+        cr_expect(hart->tlb[i].read_tag == TLB_TAG_NONE, "entry %u", i);
+    }
 }
 
 Test(tlb, few_fetched_pages_and_many)

@@ -1,38 +1,42 @@
 /* The TLB's fast path, inline.
  *
  * The fast path of an access at address A:
- *     rorx entry, A, 7; and entry, index mask; rorx tag, A, 17; and tag, fold mask
- *     xor entry, tag; add entry, [vcpu.tlb]
+ *     rorx entry, A, 7; and entry, index mask; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
  *     resume: mov tag, [entry.addend]; access [A + tag]
- * A slow path first tries the other entry of the pair (cpu/tlb.h) and resumes when that fits.
+ * A slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
  *
- * The first two lines are left out when an earlier access of the block with the same base address
+ * The first line is left out when an earlier access of the block with the same base address
  * left its entry in a register; when the page turns out to be another one, the slow path does them.
  * Such an access compares its first byte's page and alignment instead: the entry's page need not
  * be the one of A, so the last byte alone would prove nothing. */
 #include "translate/to_x86_64/access.h"
 
-enum { INDEX_SHIFT = PAGE_BITS - 5 }; /* entries are 32 bytes */
+enum { ENTRY_SHIFT = 5 }; /* entries are 32 bytes */
 
-/* Bits 5 and up of `entry` become the index. Two rotations side by side shorten the way. */
+void access_other_entry(struct compile *c, unsigned entry, unsigned address, unsigned temp)
+{
+    struct asm_buf *a = &c->a;
+    asm_mov(a, ASM_64, temp, address);
+    asm_shift_imm(a, ASM_SHR, ASM_64, temp, TLB_REGION_BITS);
+    asm_rr(a, 0x69, ASM_32, temp, temp);
+    asm_u32(a, TLB_HASH_FACTOR);
+    asm_shift_imm(a, ASM_SHR, ASM_32, temp, 32 - TLB_BITS - ENTRY_SHIFT);
+    asm_alu_imm(a, ASM_AND, ASM_32, temp, TLB_INDEX_HASHED << ENTRY_SHIFT);
+    asm_alu_rr(a, ASM_XOR, ASM_64, entry, temp);
+}
+
 void access_index(struct compile *c, const struct access *m)
 {
     struct asm_buf *a = &c->a;
     if (c->features & HOST_FEATURE_BMI2) {
         asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, m->address);
-        asm_u8(a, INDEX_SHIFT);
-        asm_vex(a, 3, 3, 0, 0xf0, m->tag, 0, m->address);
-        asm_u8(a, INDEX_SHIFT + TLB_BITS);
+        asm_u8(a, PAGE_BITS - ENTRY_SHIFT);
     } else {
         asm_mov(a, ASM_32, m->entry, m->address);
-        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, INDEX_SHIFT);
-        asm_mov(a, ASM_32, m->tag, m->address);
-        asm_shift_imm(a, ASM_SHR, ASM_32, m->tag, INDEX_SHIFT + TLB_BITS);
+        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, PAGE_BITS - ENTRY_SHIFT);
     }
-    asm_alu_imm(a, ASM_AND, ASM_32, m->entry, (TLB_ENTRIES - 1) << 5);
-    asm_alu_imm(a, ASM_AND, ASM_32, m->tag, TLB_INDEX_FOLD << 5);
-    asm_alu_rr(a, ASM_XOR, ASM_32, m->entry, m->tag);
+    asm_alu_imm(a, ASM_AND, ASM_32, m->entry, (TLB_ENTRIES - 1) << ENTRY_SHIFT);
     if (m->table == NO_REG) {
         asm_alu_rm(a, ASM_ADD, ASM_64, m->entry, VCPU_AT(tlb));
     } else {

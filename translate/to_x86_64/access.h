@@ -40,6 +40,8 @@ void access_lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
                    bool align);
 /* Emits the computation of the entry from the address. */
 void access_index(struct compile *c, const struct access *m);
+/* From the first entry of the address's page to its other one. */
+void access_other_entry(struct compile *c, unsigned entry, unsigned address, unsigned temp);
 
 /* access_slow.c: adds the slow path. The caller sets `back` and, where there are such, reg[2]
  * (result) and reg[3] (stored value) or imm. */

@@ -5,11 +5,21 @@
  * are live, reg[2] result (general or XMM, NO_REG), reg[3] stored value (NO_REG: it is imm). */
 #include "translate/to_x86_64/access.h"
 
+/* The tag that the fast path compared, computed anew: it served as scratch. */
+static void tag_again(struct compile *c, const struct stub *stub, unsigned address)
+{
+    bool aligned = stub->tag_mask != -(s32)PAGE_BYTES; /* then the first byte is compared */
+    s32 ahead = aligned ? 0 : (s32)host_desc_size_bytes(stub->data) - 1;
+    asm_lea(&c->a, ASM_64, stub->tag, asm_at(address, ahead));
+    asm_alu_imm(&c->a, ASM_AND, ASM_64, stub->tag, stub->tag_mask);
+}
+
 static void try_other_way(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
     struct access m = {.entry = stub->entry, .table = stub->table};
-    asm_alu_imm(a, ASM_XOR, ASM_64, m.entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
+    access_other_entry(c, m.entry, stub->reg[0], stub->tag);
+    tag_again(c, stub, stub->reg[0]);
     asm_alu_rm(a, ASM_CMP, ASM_64, stub->tag, access_entry_at(&m, stub->tag_offset));
     asm_jcc(a, ASM_E, a->exec + stub->resume);
 }
@@ -27,6 +37,15 @@ static unsigned unused_temp(const struct stub *stub, unsigned except)
     return NO_REG;
 }
 
+/* Compares (address + ahead) & mask with the entry's tag; leaves it in m->tag. */
+static void compare_page(struct compile *c, const struct stub *stub, const struct access *m,
+                         s32 ahead, s32 mask)
+{
+    asm_lea(&c->a, ASM_64, m->tag, asm_at(m->address, ahead));
+    asm_alu_imm(&c->a, ASM_AND, ASM_64, m->tag, mask);
+    asm_alu_rm(&c->a, ASM_CMP, ASM_64, m->tag, asm_at(m->entry, stub->tag_offset));
+}
+
 /* The loop's site was in another page. Looks up the new one and remembers it; leaves the address in
  * `tag`. */
 static void look_up_site(struct compile *c, const struct stub *stub)
@@ -40,12 +59,11 @@ static void look_up_site(struct compile *c, const struct stub *stub)
     asm_store(a, ASM_64, frame_at(FRAME_ARGS + 8), other);
     access_index(c, &m);
     /* the site compares alignment; here any access inside one page will do */
-    asm_lea(a, ASM_64, other, asm_at(stub->tag, stub->tag_mask + (s32)PAGE_BYTES));
-    asm_alu_imm(a, ASM_AND, ASM_64, other, -(s32)PAGE_BYTES);
-    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(entry, stub->tag_offset));
+    s32 last = stub->tag_mask + (s32)PAGE_BYTES;
+    compare_page(c, stub, &m, last, -(s32)PAGE_BYTES);
     u32 found = asm_jcc_short(a, ASM_E);
-    asm_alu_imm(a, ASM_XOR, ASM_64, entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(entry, stub->tag_offset));
+    access_other_entry(c, entry, stub->tag, other);
+    compare_page(c, stub, &m, last, -(s32)PAGE_BYTES);
     u32 missed = asm_jcc_short(a, ASM_NE);
     asm_bind_short(a, found);
     asm_store(a, ASM_64, site_tag_at(stub->site), other);
@@ -68,12 +86,10 @@ static void look_up_again(struct compile *c, const struct stub *stub)
     asm_lea(a, ASM_64, stub->tag, asm_at(stub->reg[0], stub->disp));
     asm_store(a, ASM_64, frame_at(FRAME_ARGS), other);
     access_index(c, &m);
-    asm_mov(a, ASM_64, other, stub->tag);
-    asm_alu_imm(a, ASM_AND, ASM_64, other, stub->tag_mask);
-    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(stub->entry, stub->tag_offset));
+    compare_page(c, stub, &m, 0, stub->tag_mask);
     u32 found = asm_jcc_short(a, ASM_E);
-    asm_alu_imm(a, ASM_XOR, ASM_64, stub->entry, (s32)(TLB_OTHER_WAY * sizeof(struct tlb_entry)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(stub->entry, stub->tag_offset));
+    access_other_entry(c, stub->entry, stub->tag, other);
+    compare_page(c, stub, &m, 0, stub->tag_mask);
     asm_bind_short(a, found);
     asm_load(a, ASM_64, other, frame_at(FRAME_ARGS));
     asm_jcc(a, ASM_E, a->exec + stub->resume);
