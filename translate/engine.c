@@ -358,9 +358,9 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
 {
     struct block *block = NULL;
     const void *host = find_jump(vcpu, departure);
+    vcpu->exit_request = 0; /* the link of the last exit is not that of what comes now */
     if (host != NULL && !vcpu->engine->options.exact_deadlines) {
         vcpu->pc_page = vcpu->pc & PAGE_MASK;
-        vcpu->exit_request = 0;
         vcpu->engine_exits++;
         return vcpu->engine->host_context.enter(vcpu, host);
     }
@@ -370,7 +370,6 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     case PIPELINE_BLOCK: break;
     }
     follow(vcpu, departure, block);
-    vcpu->exit_request = 0;
     vcpu->engine_exits++;
     if (vcpu->engine->commit_log != NULL) {
         return run_logged(vcpu, block);
