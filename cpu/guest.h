@@ -40,6 +40,13 @@ struct guest_reg {
     u8 klass;
 };
 
+/* The same for a debugger, with GDB's vocabulary. */
+struct guest_debug_reg {
+    char name[24];
+    const char *feature, *type, *group;
+    u8 size_bytes;
+};
+
 /* One retired instruction, for the commit log. */
 struct guest_commit {
     gva_t pc;
@@ -126,6 +133,13 @@ struct guest {
                           size_t text_bytes);
     /* Machine boot contract: argument registers at reset (a0 = hart id, a1 = device tree, …). */
     void (*set_boot)(struct vcpu *vcpu, u64 pc, const u64 *args, unsigned arg_count);
+    /* Registers under GDB's numbers, all below debug_reg_limit; false: no such register, or it
+     * cannot be written. A write has the effects of an instruction's; pc must be able to be one. */
+    bool (*debug_reg)(u32 number, struct guest_debug_reg *reg);
+    bool (*debug_read)(struct vcpu *vcpu, u32 number, u64 *value);
+    bool (*debug_write)(struct vcpu *vcpu, u32 number, u64 value);
+    u32 debug_reg_limit;
+    const char *debug_architecture; /* GDB's name */
     /* Text of one instruction; returns its length in bytes (never 0). */
     unsigned (*disassemble)(gva_t pc, const u8 *bytes, unsigned available_bytes, char *text,
                             size_t text_bytes);

@@ -48,6 +48,9 @@ struct vcpu_ops {
      * reservations). NULL with an exception pending (always a store's fault), or NULL with none:
      * device memory, for which the caller uses load and store. */
     u8 *(*atomic_host)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
+    /* Asked before a store-conditional that was lowered as a compare-and-swap, and before
+     * atomic_host. False with an exception pending: it must not happen now. NULL: always may. */
+    bool (*swap_allowed)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
 };
 
 struct vcpu {

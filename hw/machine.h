@@ -26,6 +26,8 @@ enum machine_event {
     MACHINE_EVENT_INPUT = 32,   /* the journal has something (virtual clock) */
     MACHINE_EVENT_QUIT = 64,    /* Ctrl-A X */
     MACHINE_EVENT_HANGUP = 128, /* the terminal that is the console was closed */
+    MACHINE_EVENT_BREAK = 256,  /* metic_break */
+    MACHINE_EVENT_DEBUG = 512,  /* a hart came to what a debugger waits for */
 };
 
 /* What the guest's console has to say about a panic, matched over writes. */
@@ -77,7 +79,10 @@ struct metic_machine {
     _Atomic bool input_ended;  /* nothing more will come from the console */
 
     pthread_t threads[METIC_MAX_HARTS]; /* real clock */
-    bool threads_running;
+    bool has_thread[METIC_MAX_HARTS];
+
+    u8 actions[METIC_MAX_HARTS]; /* enum metic_action, for the next run */
+    struct metic_stop stop;      /* of the last METIC_BREAK */
 
     /* Virtual clock: how far each hart has come, in guest ns; and the turn being run. */
     u64 hart_ns[METIC_MAX_HARTS];
@@ -87,6 +92,8 @@ struct metic_machine {
     u64 turn_end_ns;
     unsigned turn_hart;
     bool in_turn;
+    bool turn_open;     /* a debugger stopped in the middle of a turn: */
+    unsigned turn_next; /* which hart comes next in it */
     u64 next_digest;
     char *owned[16]; /* copies of option strings */
     unsigned owned_count;
@@ -105,5 +112,12 @@ void machine_say(struct metic_machine *machine, const char *format, ...)
 u64 machine_time_ticks(struct vcpu *vcpu);
 void machine_timer_arm(struct vcpu *vcpu, u64 ticks);
 u64 machine_total_insns(const struct metic_machine *machine);
+
+/* machine_debug.c: around a run. True when there is nothing to run first: a hart hit something
+ * during the last run that has not been told of yet. */
+bool machine_debug_begin(struct metic_machine *machine);
+/* All harts stand still. Fills machine->stop. */
+void machine_debug_end(struct metic_machine *machine);
+bool machine_is_held(const struct metic_machine *machine, unsigned hart);
 
 #endif

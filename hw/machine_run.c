@@ -235,8 +235,11 @@ static void *hart_thread(void *opaque)
 {
     struct vcpu *vcpu = opaque;
     struct metic_machine *machine = vcpu->ops_opaque;
-    if (engine_run(vcpu) == ENGINE_STOP_LIMIT) {
+    enum engine_stop stop = engine_run(vcpu);
+    if (stop == ENGINE_STOP_LIMIT) {
         machine_event(machine, MACHINE_EVENT_HART);
+    } else if (stop == ENGINE_STOP_DEBUG) {
+        machine_event(machine, MACHINE_EVENT_DEBUG);
     }
     return NULL;
 }
@@ -247,12 +250,15 @@ static void threads_start(struct metic_machine *machine)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to the caller's thread */
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        if (machine_is_held(machine, i)) {
+            continue;
+        }
         int failed = pthread_create(&machine->threads[i], NULL, hart_thread,
                                     machine->engine->vcpus[i]);
         CHECK(failed == 0);
+        machine->has_thread[i] = true;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    machine->threads_running = true;
 }
 
 static void threads_stop(struct metic_machine *machine)
@@ -261,10 +267,12 @@ static void threads_stop(struct metic_machine *machine)
         vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_STOP);
     }
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        pthread_join(machine->threads[i], NULL);
+        if (machine->has_thread[i]) {
+            pthread_join(machine->threads[i], NULL);
+            machine->has_thread[i] = false;
+        }
         atomic_fetch_and(&machine->engine->vcpus[i]->requests, ~(u32)VCPU_REQUEST_STOP);
     }
-    machine->threads_running = false;
 }
 
 static bool every_hart_waits(const struct metic_machine *machine)
@@ -315,6 +323,10 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
             }
             threads_start(machine);
         }
+        if (events & (MACHINE_EVENT_BREAK | MACHINE_EVENT_DEBUG)) {
+            finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");
+            break;
+        }
         if (events & MACHINE_EVENT_HART) {
             finish(machine, result, METIC_TURN_OVER, 0, "the turn is over");
             break;
@@ -325,7 +337,8 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
             break;
         }
     }
-    if (machine->console != NULL && result->reason != METIC_TURN_OVER) {
+    if (machine->console != NULL && result->reason != METIC_TURN_OVER &&
+        result->reason != METIC_BREAK) {
         char_backend_stop_waiting(machine->console);
     }
     threads_stop(machine);
@@ -346,8 +359,9 @@ static u64 earliest_ns(const struct metic_machine *machine)
     return earliest;
 }
 
-/* Runs one hart until turn_end_ns of its own time, a wait, or its stop. */
-static void hart_turn(struct metic_machine *machine, unsigned index)
+/* Runs one hart until turn_end_ns of its own time, a wait, or its stop. False when it stopped for
+ * a debugger before. */
+static bool hart_turn(struct metic_machine *machine, unsigned index)
 {
     struct vcpu *vcpu = machine->engine->vcpus[index];
     u64 left_ns = machine->turn_end_ns - machine->hart_ns[index];
@@ -369,6 +383,7 @@ static void hart_turn(struct metic_machine *machine, unsigned index)
     if (idle && machine->hart_ns[index] < machine->turn_end_ns) {
         machine->hart_ns[index] = machine->turn_end_ns;
     }
+    return stop != ENGINE_STOP_DEBUG;
 }
 
 /* When nobody has anything to do, time jumps to the next timer. False: there is none. */
@@ -390,7 +405,8 @@ static bool nobody_can_run(const struct metic_machine *machine)
 {
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
         const struct vcpu *vcpu = machine->engine->vcpus[i];
-        if (!machine->hart_waits[i] || atomic_load(&vcpu->requests) != 0) {
+        if (!machine_is_held(machine, i) &&
+            (!machine->hart_waits[i] || atomic_load(&vcpu->requests) != 0)) {
             return false;
         }
     }
@@ -409,8 +425,7 @@ static void print_digest(struct metic_machine *machine)
             (unsigned long long)metic_digest(machine));
 }
 
-/* One turn of every hart. */
-static void turn(struct metic_machine *machine)
+static void turn_begin(struct metic_machine *machine)
 {
     u64 now = earliest_ns(machine);
     clock_set_virtual_ns(&machine->clock, now);
@@ -421,12 +436,31 @@ static void turn(struct metic_machine *machine)
     if (deadline > now && deadline < machine->turn_end_ns) {
         machine->turn_end_ns = deadline;
     }
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        if (machine->hart_ns[i] < machine->turn_end_ns) {
-            hart_turn(machine, i);
+    machine->turn_open = true;
+    machine->turn_next = 0;
+}
+
+/* One turn of every hart, or the rest of one in which a debugger stopped: so a run is the same with
+ * and without one. False when it stops now. */
+static bool turn(struct metic_machine *machine)
+{
+    if (!machine->turn_open) {
+        turn_begin(machine);
+    }
+    for (; machine->turn_next < machine->engine->vcpu_count; machine->turn_next++) {
+        unsigned i = machine->turn_next;
+        if (machine->hart_ns[i] >= machine->turn_end_ns) {
+            continue;
+        }
+        if (machine_is_held(machine, i)) {
+            machine->hart_ns[i] = machine->turn_end_ns;
+        } else if (!hart_turn(machine, i)) {
+            return false;
         }
     }
+    machine->turn_open = false;
     clock_set_virtual_ns(&machine->clock, earliest_ns(machine));
+    return true;
 }
 
 /* Some hart has come to its end. The others do not go on alone: their time would leave its
@@ -470,11 +504,15 @@ static void run_virtual(struct metic_machine *machine, struct metic_result *resu
             }
         }
         drain_wakes(machine);
-        if (!journal_deliver(machine->journal, machine_total_insns(machine))) {
+        if (!machine->turn_open &&
+            !journal_deliver(machine->journal, machine_total_insns(machine))) {
             finish(machine, result, METIC_DIVERGED, 92, "the replay ended or did not fit");
             return;
         }
-        turn(machine);
+        if ((events & MACHINE_EVENT_BREAK) || !turn(machine)) {
+            finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");
+            return;
+        }
         print_digest(machine);
         if (stop_reached(machine)) {
             if (!limits_end(machine, result)) {
@@ -496,12 +534,17 @@ static void run_virtual(struct metic_machine *machine, struct metic_result *resu
 static void run(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
     memset(result, 0, sizeof(*result));
+    if (machine_debug_begin(machine)) {
+        finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");
+        return;
+    }
     set_limits(machine, insns);
     if (is_virtual(machine)) {
         run_virtual(machine, result);
     } else {
         run_real(machine, result);
     }
+    machine_debug_end(machine);
 }
 
 void metic_run(metic_machine *machine, struct metic_result *result)

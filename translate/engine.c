@@ -116,6 +116,7 @@ static void engine_set_ops(struct engine *engine, const struct engine_machine_op
         .store = softmmu_store,
         .zero_cached = softmmu_zero_cached,
         .atomic_host = softmmu_atomic_host,
+        .swap_allowed = softmmu_swap_allowed,
     };
     struct memory *memory = engine->memory;
     memory->code_written = hook_code_written;
@@ -145,6 +146,7 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     if (options->kind == ENGINE_BOTH) {
         engine->options.no_links = true; /* each block comes back to be compared */
     }
+    debug_init(&engine->debug, hart_count);
     engine->guest = guest;
     engine->memory = memory;
     engine->perf_map_fd = -1;
@@ -187,6 +189,7 @@ void engine_free(struct engine *engine)
     lockstep_free(engine->lockstep);
     commit_log_free(engine->commit_log);
     pipeline_fini(engine);
+    debug_fini(&engine->debug);
     if (engine->perf_map_fd >= 0) {
         close(engine->perf_map_fd);
     }
@@ -266,7 +269,7 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
     if (requests & VCPU_REQUEST_IRQ) {
         vcpu->guest->timer_check(vcpu);
     }
-    if (vcpu->guest->interrupt_ready(vcpu)) {
+    if (vcpu->guest->interrupt_ready(vcpu) && !debug_holds_interrupts(vcpu)) {
         engine_reservation_drop(vcpu);
         vcpu->wants_wait = false;
         vcpu->guest->take_interrupt(vcpu);
@@ -420,6 +423,9 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
                 continue;
             }
         }
+        if (UNLIKELY(vcpu->engine->debug.break_count != 0) && debug_break_here(vcpu)) {
+            return ENGINE_STOP_DEBUG;
+        }
         enum ir_exit exit = advance(vcpu, &departure);
         departure = (struct departure){ 0 };
         switch (exit) {
@@ -431,6 +437,13 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         case IR_EXIT_LEAVE:
         case IR_EXIT_POLL: look = true; break;
         case IR_EXIT_RAISED:
+            if (UNLIKELY(vcpu->exception_cause == DEBUG_CAUSE) && debug_run_watched(vcpu)) {
+                if (atomic_load(&vcpu->engine->debug.stopped)) {
+                    return ENGINE_STOP_DEBUG;
+                }
+                look = true;
+                break;
+            }
             take_exception(vcpu);
             if (is_stuck(vcpu, &storm, &stop)) {
                 return stop;
@@ -441,11 +454,34 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
     }
 }
 
+/* A stepping hart: the interpreter, one instruction at a time, and no look at wfi: that it was
+ * executed is a step. */
+static enum engine_stop run_steps(struct vcpu *vcpu)
+{
+    enum engine_stop stop = ENGINE_STOP_REQUEST;
+    struct departure departure = { 0 };
+    for (;;) {
+        if (!attend(vcpu, &stop)) {
+            return stop;
+        }
+        u64 insns = vcpu->insns;
+        vcpu->wants_wait = false;
+        enum ir_exit exit = vcpu->engine->commit_log != NULL ? advance(vcpu, &departure)
+                                                             : pipeline_run_once(vcpu, 1);
+        if (exit == IR_EXIT_RAISED) {
+            take_exception(vcpu);
+        }
+        if (debug_stepped(vcpu, vcpu->insns != insns)) {
+            return ENGINE_STOP_DEBUG;
+        }
+    }
+}
+
 enum engine_stop engine_run(struct vcpu *vcpu)
 {
     engine_run_enter(vcpu->engine);
     vcpu->engine_running = true;
-    enum engine_stop stop = run_loop(vcpu);
+    enum engine_stop stop = debug_steps(vcpu) ? run_steps(vcpu) : run_loop(vcpu);
     vcpu->engine_running = false;
     engine_run_leave(vcpu->engine);
     return stop;

@@ -14,6 +14,7 @@
 #include "cpu/guest.h"
 #include "translate/block.h"
 #include "translate/codebuf.h"
+#include "translate/debug.h"
 #include "translate/front.h"
 #include "translate/host.h"
 #include <pthread.h>
@@ -79,6 +80,7 @@ struct engine {
 
     struct lockstep *lockstep; /* ENGINE_BOTH */
     struct commit_log *commit_log; /* trace_path */
+    struct debug debug;
 };
 
 /* What the machine provides of struct vcpu_ops. */
@@ -100,6 +102,7 @@ enum engine_stop {
     ENGINE_STOP_LIMIT,   /* vcpu->insns reached vcpu->limit_insns, or empty_traps limit_traps */
     ENGINE_STOP_STUCK,   /* exact deadlines: traps whose handlers trap at once, nothing retires */
     ENGINE_STOP_WAIT,    /* wfi with nothing pending, and the engine may not sleep */
+    ENGINE_STOP_DEBUG,   /* something of translate/debug.h, on this hart or another */
 };
 
 /* Runs the hart on the calling thread. With exact_deadlines it never sleeps (ENGINE_STOP_WAIT) and

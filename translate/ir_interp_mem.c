@@ -145,5 +145,12 @@ enum ir_exit interp_AMO(struct interp *run, const struct ir_insn *insn, u64 *out
 
 enum ir_exit interp_CAS(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
+    struct vcpu *vcpu = run->vcpu;
+    interp_sync(run);
+    if (vcpu->ops->swap_allowed != NULL &&
+        !vcpu->ops->swap_allowed(vcpu, run->values[insn->b], mem_bytes(insn),
+                                 run->values[insn->c])) {
+        return IR_EXIT_RAISED;
+    }
     return interp_AMO(run, insn, out);
 }

@@ -117,6 +117,18 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
            source->bytes);
 }
 
+/* Ends the source before the next address that must have no block. */
+static void source_cut(const struct engine *engine, struct source *source)
+{
+    if (LIKELY(engine->debug.bare_count == 0) || source->second_page != BLOCK_NO_PAGE) {
+        return;
+    }
+    char text[8];
+    unsigned first = engine->guest->disassemble(0, source->data, source->bytes, text,
+                                                sizeof(text));
+    source->bytes = debug_cut(engine, source->gpa, source->bytes, first);
+}
+
 /* --- lower --- */
 
 struct lowered {
@@ -311,6 +323,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         return NULL; /* removed blocks keep their memory: a guest that patches code for ever */
     }
     source_read(engine, fetched, &source);
+    source_cut(engine, &source);
     struct block *block = block_new(&engine->blocks);
     block->gpa = fetched->gpa;
     block->second_page = fetched->second_page;
@@ -374,6 +387,10 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
     if (!fetch(vcpu, &fetched)) {
         return PIPELINE_RAISED;
     }
+    if (UNLIKELY(engine->debug.break_count != 0) &&
+        debug_page_fetched(vcpu, fetched.gpa & PAGE_MASK)) {
+        return PIPELINE_ONCE;
+    }
     if (!fetched.uniform) {
         return PIPELINE_ONCE;
     }
@@ -409,6 +426,7 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
     struct ir_insn insns[ONCE_MAX_IR];
     source_read(engine, &fetched, &source);
     pthread_mutex_lock(&engine->lock);
+    source_cut(engine, &source);
     u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
     unsigned limit = fetched.uniform && max_insns < 8 ? max_insns : 1;
     make_ir(engine, &source, mode, limit);

@@ -158,6 +158,12 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
         MEMORY_PAGE_CODE) {
         engine_code_store(engine, gpa);
     }
+    bool matches = mine->active && vcpu->reservation_live && mine->gpa == gpa &&
+                   mine->size_bytes == size_bytes;
+    if (UNLIKELY(engine->debug.watch_count != 0) && matches &&
+        !debug_access(vcpu, gva, size_bytes, DEBUG_WRITE)) {
+        return false;
+    }
     pthread_mutex_lock(&engine->reservation_lock);
     if (mine->active && vcpu->reservation_live && mine->gpa == gpa &&
         mine->size_bytes == size_bytes) {

@@ -58,6 +58,10 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
             place.host = NULL; /* stores to ROM and flash go to the device side */
         }
     }
+    if (UNLIKELY(vcpu->engine->debug.watch_count != 0)) {
+        fill.slow_read = debug_page_watched(vcpu->engine, fill.page, DEBUG_READ);
+        fill.slow_write |= debug_page_watched(vcpu->engine, fill.page, DEBUG_WRITE);
+    }
     if (found->page_uniform) {
         tlb_insert(vcpu, &fill);
     }
@@ -208,8 +212,24 @@ static bool load_any(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *val
            load_place(vcpu, gva, &place, size_bytes, value);
 }
 
+/* Nothing is watched, or this is not, or a debugger wants it to happen. */
+static bool allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum debug_access access)
+{
+    return LIKELY(vcpu->engine->debug.watch_count == 0) ||
+           debug_access(vcpu, gva, size_bytes, access);
+}
+
+bool softmmu_swap_allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected)
+{
+    return LIKELY(vcpu->engine->debug.watch_count == 0) ||
+           debug_swap(vcpu, gva, size_bytes, expected);
+}
+
 bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
 {
+    if (!allowed(vcpu, gva, size_bytes, DEBUG_READ)) {
+        return false;
+    }
     bool loaded = load_any(vcpu, gva, size_bytes, value);
     if (UNLIKELY(vcpu->engine->commit_log != NULL)) {
         commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, false, 0);
@@ -229,6 +249,9 @@ static bool store_any(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 val
 
 bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
 {
+    if (!allowed(vcpu, gva, size_bytes, DEBUG_WRITE)) {
+        return false;
+    }
     if (UNLIKELY(vcpu->engine->commit_log != NULL)) {
         commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, true, value);
     }
@@ -238,7 +261,8 @@ bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
 bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
 {
     const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, true);
-    bool watched = vcpu->engine->lockstep != NULL || vcpu->engine->commit_log != NULL;
+    bool watched = vcpu->engine->lockstep != NULL || vcpu->engine->commit_log != NULL ||
+                   vcpu->engine->debug.watch_count != 0;
     if (entry == NULL || entry->write_tag != (gva & PAGE_MASK) || watched) {
         return false;
     }
@@ -260,7 +284,8 @@ bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write
 u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
 {
     struct place place;
-    if (!translate(vcpu, gva, size_bytes, VCPU_WRITE, &place)) {
+    if (!allowed(vcpu, gva, size_bytes, DEBUG_ANY) ||
+        !translate(vcpu, gva, size_bytes, VCPU_WRITE, &place)) {
         return NULL;
     }
     if (place.host != NULL) {
@@ -362,6 +387,9 @@ static u64 slow_amo(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 d
     u32 amo = (desc >> HOST_DESC_AMO_SHIFT) & HOST_DESC_AMO_MASK;
     if (gva & (size_bytes - 1)) {
         vcpu->guest->raise_misaligned(vcpu, gva, VCPU_WRITE);
+        return 0;
+    }
+    if (amo == HOST_AMO_CAS && !softmmu_swap_allowed(vcpu, gva, size_bytes, expected)) {
         return 0;
     }
     u8 *host = softmmu_atomic_host(vcpu, gva, size_bytes);

@@ -18,6 +18,9 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
 /* See vcpu_ops.zero_cached. */
 bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
 
+/* A debugger does not want to see this compare-and-swap, or not before it happens (vcpu_ops). */
+bool softmmu_swap_allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
+
 extern const struct host_slow softmmu_slow;
 
 #endif

@@ -184,6 +184,18 @@ bool riscv64_csr_modify(struct riscv64_state *state, unsigned number, u64 set, u
            row_write(state, csr, number, (value & ~clear) | set);
 }
 
+bool riscv64_csr_debug_read(struct riscv64_state *state, unsigned number, u64 *value)
+{
+    const struct riscv_csr *csr = riscv64_csr_find(number);
+    return csr != NULL && row_read(state, csr, number, value);
+}
+
+bool riscv64_csr_debug_write(struct riscv64_state *state, unsigned number, u64 value)
+{
+    const struct riscv_csr *csr = riscv64_csr_find(number);
+    return csr != NULL && !riscv64_csr_is_read_only(number) && row_write(state, csr, number, value);
+}
+
 void riscv64_csr_reset(struct riscv64_state *state)
 {
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {

@@ -69,6 +69,11 @@ bool riscv64_csr_write(struct riscv64_state *state, unsigned number, u64 value);
  * not what it reads). */
 bool riscv64_csr_modify(struct riscv64_state *state, unsigned number, u64 set, u64 clear);
 
+/* The same for a debugger, past privilege and guards. False: no such register, or it cannot be
+ * written. */
+bool riscv64_csr_debug_read(struct riscv64_state *state, unsigned number, u64 *value);
+bool riscv64_csr_debug_write(struct riscv64_state *state, unsigned number, u64 value);
+
 /* Gives every CSR its reset value. */
 void riscv64_csr_reset(struct riscv64_state *state);
 

@@ -4,6 +4,7 @@
 #include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/commit_log.h"
+#include "cpu/riscv64/debug.h"
 #include "cpu/riscv64/disasm.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/state.h"
@@ -161,6 +162,11 @@ const struct guest riscv64_guest = {
     .privilege = guest_privilege,
     .set_boot = guest_set_boot,
     .disassemble = riscv64_disassemble,
+    .debug_reg = riscv64_debug_reg,
+    .debug_read = riscv64_debug_read,
+    .debug_write = riscv64_debug_write,
+    .debug_reg_limit = RISCV_DEBUG_LIMIT,
+    .debug_architecture = "riscv:rv64",
     .commit_begin = riscv64_commit_begin,
     .commit_line = riscv64_commit_line,
     .state_end = offsetof(struct riscv64_state, cache),
