@@ -76,6 +76,7 @@ struct image {
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
     unsigned segment_count;
     bool relocatable;
+    u64 headers_bytes;  /* of the file's own headers at its start, which nobody needs in memory */
     gpa_t entry;        /* gpa, from the base when relocatable */
     u64 align_bytes;    /* that the base should have: 2 MiB for LINUX */
     u64 base_offset;    /* LINUX: text_offset, where in RAM it wants to lie (2 MiB) */

@@ -174,6 +174,22 @@ static bool elf_has_abi_tag(const struct elf *elf, const struct elf_phdr *phdr)
     return false;
 }
 
+/* The ELF header, the program headers right behind it, and notes behind those: what linkers make
+ * part of the first segment unless told otherwise. */
+static u64 elf_headers_bytes(const struct elf *elf)
+{
+    u64 end = ELF_HEADER_BYTES;
+    end += elf->phoff == end ? (u64)elf->phnum * ELF_PHDR_BYTES : 0;
+    for (unsigned i = 0; i < elf->phnum; i++) {
+        struct elf_phdr phdr = elf_phdr_at(elf, i);
+        bool follows = phdr.offset >= end && phdr.offset < end + 16;
+        if (phdr.type == ELF_PT_NOTE && follows && elf_range(elf, phdr.offset, phdr.file_bytes)) {
+            end = phdr.offset + phdr.file_bytes;
+        }
+    }
+    return end;
+}
+
 /* Takes the loadable segments with their physical addresses; false when refused. */
 static bool elf_read_segments(struct elf *elf, struct image *image, const char *name)
 {
@@ -201,6 +217,7 @@ static bool elf_read_segments(struct elf *elf, struct image *image, const char *
         image->segments[image->segment_count++] =
             (struct image_segment){phdr.gpa, phdr.offset, phdr.file_bytes, phdr.memory_bytes};
     }
+    image->headers_bytes = elf_headers_bytes(elf);
     if (image->segment_count == 0) {
         return !loader_refuse(image, name, IMAGE_DAMAGED, "ELF without anything to load", NULL,
                               "has no segment to load");

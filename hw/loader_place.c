@@ -62,6 +62,39 @@ static bool place_zero(struct memory *memory, gpa_t gpa, u64 bytes)
     return true;
 }
 
+/* A program linked for RAM without a linker script: the file's headers are in its first segment, in
+ * the page before RAM or anywhere else. They, and the zeros behind them, are left out where there
+ * is no memory for them. A segment of 0 bytes: nothing else is in it. */
+static struct image_segment place_without_headers(const struct memory *memory,
+                                                  const struct image *image,
+                                                  struct image_segment segment)
+{
+    const struct memory_region *ram = place_ram(memory);
+    if (ram == NULL || segment.offset != 0 || segment.gpa >= ram->gpa ||
+        place_fits(memory, segment.gpa, segment.memory_bytes)) {
+        return segment;
+    }
+    u64 before = ram->gpa - segment.gpa;
+    before = before < segment.memory_bytes ? before : segment.memory_bytes;
+    if (before > segment.file_bytes) {
+        return segment;
+    }
+    for (u64 at = image->headers_bytes; at < before; at++) {
+        if (image->bytes[at] != 0) {
+            return segment;
+        }
+    }
+    return (struct image_segment){segment.gpa + before, before, segment.file_bytes - before,
+                                  segment.memory_bytes - before};
+}
+
+static struct image_segment place_segment(const struct memory *memory, const struct image *image,
+                                          unsigned index)
+{
+    struct image_segment segment = image->segments[index];
+    return image->relocatable ? segment : place_without_headers(memory, image, segment);
+}
+
 bool image_place(struct memory *memory, const struct image *image, gpa_t base_gpa, gpa_t *entry,
                  gpa_t *end, struct metic_error *error)
 {
@@ -71,19 +104,25 @@ bool image_place(struct memory *memory, const struct image *image, gpa_t base_gp
     gpa_t base = image->relocatable ? base_gpa : 0;
     gpa_t highest = 0;
     for (unsigned i = 0; i < image->segment_count; i++) {
-        const struct image_segment *segment = &image->segments[i];
-        gpa_t gpa = base + segment->gpa;
-        if (gpa < base || !place_fits(memory, gpa, segment->memory_bytes)) {
-            return place_does_not_fit(memory, gpa, segment->memory_bytes, error);
+        struct image_segment segment = place_segment(memory, image, i);
+        gpa_t gpa = base + segment.gpa;
+        if (segment.memory_bytes == 0) {
+            continue;
         }
-        highest = gpa + segment->memory_bytes > highest ? gpa + segment->memory_bytes : highest;
+        if (gpa < base || !place_fits(memory, gpa, segment.memory_bytes)) {
+            return place_does_not_fit(memory, gpa, segment.memory_bytes, error);
+        }
+        highest = gpa + segment.memory_bytes > highest ? gpa + segment.memory_bytes : highest;
     }
     for (unsigned i = 0; i < image->segment_count; i++) {
-        const struct image_segment *segment = &image->segments[i];
-        gpa_t gpa = base + segment->gpa;
-        if (!memory_load(memory, gpa, image->bytes + segment->offset, segment->file_bytes) ||
-            !place_zero(memory, gpa + segment->file_bytes,
-                        segment->memory_bytes - segment->file_bytes)) {
+        struct image_segment segment = place_segment(memory, image, i);
+        gpa_t gpa = base + segment.gpa;
+        if (segment.memory_bytes == 0) {
+            continue;
+        }
+        if (!memory_load(memory, gpa, image->bytes + segment.offset, segment.file_bytes) ||
+            !place_zero(memory, gpa + segment.file_bytes,
+                        segment.memory_bytes - segment.file_bytes)) {
             return error_set(error, NULL, "the image could not be written to 0x%llx",
                              (unsigned long long)gpa);
         }

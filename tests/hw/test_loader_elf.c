@@ -122,6 +122,27 @@ Test(loader_elf, place_copies_and_zeroes)
     image_free(image);
 }
 
+/* `ld -Ttext=0x80000000` makes this: the file's headers fill the page before RAM. */
+Test(loader_elf, headers_before_ram_are_left_out)
+{
+    build_elf(elf, 0x80000000, 0x80000000);
+    build_phdr(elf + 64, 1, 0, 0x80000000 - BUILD_CODE_OFFSET, 0x80000000 - BUILD_CODE_OFFSET,
+               BUILD_CODE_OFFSET + BUILD_CODE_BYTES, BUILD_CODE_OFFSET + 2 * BUILD_CODE_BYTES);
+    struct memory *memory = build_memory(1 << 20);
+    u8 *ram = memory_host(memory, 0x80000000, 1 << 20);
+    gpa_t entry, end;
+    struct image *image = build_open(elf, BUILD_ELF_BYTES);
+    cr_assert(image_place(memory, image, 0, &entry, &end, NULL));
+    cr_expect(entry == 0x80000000 && end == 0x80000000 + 2 * BUILD_CODE_BYTES);
+    cr_expect(ram[0] == 0xa5 && ram[BUILD_CODE_BYTES - 1] == 0xa5 && ram[BUILD_CODE_BYTES] == 0);
+    image_free(image);
+    elf[BUILD_CODE_OFFSET - 1] = 1; /* part of the program */
+    image = build_open(elf, BUILD_ELF_BYTES);
+    cr_expect_not(image_place(memory, image, 0, NULL, NULL, NULL));
+    image_free(image);
+    build_memory_free(memory);
+}
+
 Test(loader_elf, place_says_how_much_ram)
 {
     build_elf(elf, 0x84000000, 0x84000000);
