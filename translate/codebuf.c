@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { CODEBUF_ALIGN_BYTES = 16 };
+enum { CODEBUF_ALIGN_BYTES = 16, COLD_SHARE = 4 };
 
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {
@@ -31,6 +31,8 @@ bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error 
     buffer->write = write;
     buffer->exec = exec;
     buffer->size_bytes = size_bytes;
+    buffer->cold_start = size_bytes - size_bytes / COLD_SHARE;
+    buffer->cold_end = buffer->cold_start;
     return true;
 }
 
@@ -43,11 +45,12 @@ void codebuf_fini(struct codebuf *buffer)
     }
 }
 
-void codebuf_commit(struct codebuf *buffer, size_t size_bytes)
+void codebuf_commit(struct codebuf *buffer, size_t size_bytes, size_t cold_bytes)
 {
     size_t end = buffer->used_bytes + size_bytes;
     end = (end + CODEBUF_ALIGN_BYTES - 1) & ~(size_t)(CODEBUF_ALIGN_BYTES - 1);
-    buffer->used_bytes = end < buffer->size_bytes ? end : buffer->size_bytes;
+    buffer->used_bytes = end < buffer->cold_start ? end : buffer->cold_start;
+    buffer->cold_end += cold_bytes;
 }
 
 void codebuf_keep(struct codebuf *buffer)
@@ -58,4 +61,5 @@ void codebuf_keep(struct codebuf *buffer)
 void codebuf_clear(struct codebuf *buffer)
 {
     buffer->used_bytes = buffer->keep_bytes;
+    buffer->cold_end = buffer->cold_start;
 }

@@ -1,8 +1,9 @@
 /* The code buffer: host memory for translated code, mapped twice, so that no page is ever writable
  * and executable through one mapping (W^X). All harts of a machine share one.
  *
- * Allocation is a bump pointer under the engine's lock; everything is given back at once, in an
- * exclusive section (engine.h). */
+ * It has two parts: at the start what runs, behind it what runs seldom ("cold"), so that the
+ * latter takes no room in the host's caches. Allocation is a bump pointer in each, under the
+ * engine's lock; everything is given back at once, in an exclusive section (engine.h). */
 #ifndef METIC_TRANSLATE_CODEBUF_H
 #define METIC_TRANSLATE_CODEBUF_H
 
@@ -13,7 +14,9 @@ struct codebuf {
     u8 *write;          /* writable view */
     const u8 *exec;     /* executable view of the same bytes */
     size_t size_bytes;
-    size_t used_bytes;
+    size_t cold_start;  /* where the cold part begins */
+    size_t used_bytes;  /* from the start; */
+    size_t cold_end;    /* of what is used of the cold part */
     size_t keep_bytes;  /* the host's common thunks at the start survive codebuf_clear */
 };
 
@@ -22,11 +25,17 @@ void codebuf_fini(struct codebuf *buffer);
 
 static inline size_t codebuf_room(const struct codebuf *buffer)
 {
-    return buffer->size_bytes - buffer->used_bytes;
+    return buffer->cold_start - buffer->used_bytes;
 }
 
-/* Takes size_bytes that were just written at write + used_bytes; keeps the next start aligned. */
-void codebuf_commit(struct codebuf *buffer, size_t size_bytes);
+static inline size_t codebuf_cold_room(const struct codebuf *buffer)
+{
+    return buffer->size_bytes - buffer->cold_end;
+}
+
+/* Takes size_bytes that were just written at write + used_bytes and cold_bytes at write + cold_end;
+ * keeps the next start aligned. */
+void codebuf_commit(struct codebuf *buffer, size_t size_bytes, size_t cold_bytes);
 
 /* Everything committed so far belongs to the thunks. */
 void codebuf_keep(struct codebuf *buffer);

@@ -38,7 +38,7 @@ struct engine_options {
 };
 
 struct engine_stats {
-    u64 blocks, guest_insns, host_bytes, flushes, interp_once, translate_ns;
+    u64 blocks, guest_insns, host_bytes, cold_bytes, flushes, interp_once, translate_ns;
 };
 
 struct lockstep;

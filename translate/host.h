@@ -94,7 +94,7 @@ enum host_request_flag {
 struct host_exit {
     u32 id;               /* from alloc_link */
     u32 patch_offset;     /* of the link's 4-byte field from the block's first code byte */
-    u32 unlinked_offset;  /* where the unlinked jump goes (in this block) */
+    s64 unlinked_offset;  /* where the unlinked jump goes, from there too */
     bool cross_page;      /* guarded by link_epochs[id] == link_epoch; pc_page already changed
                              when the jump is reached */
     s64 target_offset;    /* gva of the target = page of this block + this */
@@ -106,6 +106,9 @@ struct host_request {
     u8 *write;           /* where to put code, and */
     const u8 *exec;      /* the same byte's address when it runs; 16-byte aligned */
     size_t room_bytes;
+    u8 *cold_write;      /* the same for what runs seldom; within 2 GiB of `exec` */
+    const u8 *cold_exec;
+    size_t cold_room_bytes;
     u32 flags;           /* enum host_request_flag */
     void *scratch;       /* host->scratch_bytes, 16-byte aligned; contents do not matter */
     /* A machine-wide number for a new link. The ids in `exits` were taken even when compile
@@ -117,14 +120,14 @@ struct host_request {
 };
 
 struct host_result {
-    size_t code_bytes;
+    size_t code_bytes, cold_bytes;
     u32 entry_offset; /* where to enter the block and where links to it jump */
     unsigned exit_count;
 };
 
 enum host_status {
     HOST_OK,
-    HOST_NO_ROOM,     /* room_bytes is too small: evict, try again */
+    HOST_NO_ROOM,     /* too little room: evict, try again */
     HOST_TOO_COMPLEX, /* too many exits or live values: cut the block shorter */
 };
 

@@ -19,7 +19,7 @@
 
 enum {
     DEFAULT_CODE_BYTES = 256 << 20,
-    MIN_CODE_BYTES = 32 << 10, /* holds any one block */
+    MIN_CODE_BYTES = 32 << 10, /* holds any one block, and a quarter of it its cold part */
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
     MAX_EXITS = 2 * ENGINE_DEFAULT_BLOCK_INSNS,
@@ -233,7 +233,7 @@ static void record_links(struct engine *engine, struct block *block, const struc
         link->from = block;
         link->target_offset = exits[i].target_offset;
         link->patch_offset = code_offset + exits[i].patch_offset;
-        link->stub_offset = code_offset + exits[i].unlinked_offset;
+        link->stub_offset = (u32)(code_offset + exits[i].unlinked_offset);
         link->cross_page = exits[i].cross_page;
     }
 }
@@ -272,6 +272,9 @@ static enum host_status compile(const struct vcpu *vcpu, struct block *block)
         .write = code->write + code->used_bytes,
         .exec = code->exec + code->used_bytes,
         .room_bytes = codebuf_room(code),
+        .cold_write = code->write + code->cold_end,
+        .cold_exec = code->exec + code->cold_end,
+        .cold_room_bytes = codebuf_cold_room(code),
         .flags = (vcpu->fpu_round < FPU_RMM ? HOST_DYN_ROUNDING : 0u) |
                  (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
                  (engine->options.no_links ? HOST_NO_SELF_LINK : 0u),
@@ -292,8 +295,9 @@ static enum host_status compile(const struct vcpu *vcpu, struct block *block)
     block->host = request.exec + result.entry_offset;
     block->host_bytes = (u32)result.code_bytes;
     record_links(engine, block, exits, result.exit_count);
-    codebuf_commit(code, result.code_bytes);
+    codebuf_commit(code, result.code_bytes, result.cold_bytes);
     engine->stats.host_bytes += result.code_bytes;
+    engine->stats.cold_bytes += result.cold_bytes;
     perf_map_add(engine, block);
     return HOST_OK;
 }
@@ -577,8 +581,9 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
         return error_set(error, "use --engine interp, or a larger --code-cache",
                          "the translator cannot start on this host");
     }
-    codebuf_commit(&engine->code, engine->host_context.used_bytes);
-    if (codebuf_room(&engine->code) < MIN_CODE_BYTES) {
+    codebuf_commit(&engine->code, engine->host_context.used_bytes, 0);
+    if (codebuf_room(&engine->code) < MIN_CODE_BYTES ||
+        codebuf_cold_room(&engine->code) < MIN_CODE_BYTES / 4) {
         return error_set(error, "give a larger --code-cache",
                          "a code cache of %zu KiB is too small", code_bytes >> 10);
     }

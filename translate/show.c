@@ -89,9 +89,11 @@ void engine_print_stats(struct engine *engine, FILE *to)
     fprintf(to, "translations        %llu blocks of %llu guest instructions\n",
             (unsigned long long)stats->blocks, (unsigned long long)stats->guest_insns);
     if (stats->guest_insns > 0) {
-        fprintf(to, "host code           %llu bytes, %.1f per guest instruction\n",
-                (unsigned long long)stats->host_bytes,
-                (double)stats->host_bytes / (double)stats->guest_insns);
+        double insns = (double)stats->guest_insns;
+        u64 bytes = stats->host_bytes + stats->cold_bytes;
+        fprintf(to, "host code           %llu bytes, %.1f per guest instruction, %.1f of it cold\n",
+                (unsigned long long)bytes, (double)bytes / insns,
+                (double)stats->cold_bytes / insns);
         fprintf(to, "translation time    %.1f ms, %.0f ns per guest instruction\n",
                 (double)stats->translate_ns / 1e6,
                 (double)stats->translate_ns / (double)stats->guest_insns);

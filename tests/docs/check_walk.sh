@@ -2,7 +2,7 @@
 # translate/WALK.md tells the truth: the listings in it are what `metic run --show` prints for putc of
 # hello.S, and what the pages name is there. A listing is the fenced block after a line
 # <!-- listing: decode --> (or ir, opt, host, log). Host addresses are made offsets from the block's
-# start, and `thunk` outside it; the host's features are forced, so the listing is the same everywhere.
+# start, and `outside` elsewhere; the host's features are forced, so the listing is the same everywhere.
 #
 #   sh tests/docs/check_walk.sh --update     with METIC, SRCDIR and TMP set: writes the listings anew
 
@@ -32,7 +32,7 @@ normalise() {
             text = line[n]; sub(/^ *[0-9a-f]+:? /, "", text)
             if (match(text, /0x[0-9a-f]+/) && RLENGTH >= 10 && RLENGTH < 18) {
                 to = value(substr(text, RSTART + 2, RLENGTH - 2))
-                name = to >= at[1] && to <= at[NR] ? sprintf("+0x%02x", to - at[1]) : "thunk"
+                name = to >= at[1] && to <= at[NR] ? sprintf("+0x%02x", to - at[1]) : "outside"
                 text = substr(text, 1, RSTART - 1) name substr(text, RSTART + RLENGTH)
             }
             printf "  +0x%02x: %s\n", at[n] - at[1], text

@@ -201,6 +201,7 @@ void rig_reset(struct rig *rig)
     hart_reset(rig->hart[1]);
     rig->link_count = 0;
     rig->used_bytes = rig->context.used_bytes;
+    rig->cold_end = RIG_COLD_START;
 }
 
 void rig_copy(struct rig_hart *to, const struct rig_hart *from)
@@ -266,7 +267,10 @@ const u8 *rig_compile(struct rig *rig, u32 flags, enum host_status *status)
         .ir = rig->ir,
         .write = rig->write + used,
         .exec = rig->exec + used,
-        .room_bytes = RIG_CODE_BYTES - used,
+        .room_bytes = RIG_COLD_START - used,
+        .cold_write = rig->write + rig->cold_end,
+        .cold_exec = rig->exec + rig->cold_end,
+        .cold_room_bytes = RIG_CODE_BYTES - rig->cold_end,
         .flags = flags,
         .scratch = rig->scratch,
         .alloc_link = alloc_link,
@@ -282,6 +286,7 @@ const u8 *rig_compile(struct rig *rig, u32 flags, enum host_status *status)
         return NULL;
     }
     rig->used_bytes = used + rig->result.code_bytes;
+    rig->cold_end += rig->result.cold_bytes;
     return request.exec + rig->result.entry_offset;
 }
 

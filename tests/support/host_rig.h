@@ -19,6 +19,7 @@ enum {
     RIG_RAM_GVA = 0x10000,
     RIG_RAM_BYTES = RIG_PAGES * 4096,
     RIG_CODE_BYTES = 1 << 20,
+    RIG_COLD_START = 3 << 18, /* where the cold part of the code begins */
     RIG_LINKS = 1 << 12,
     RIG_PC_PAGE = 0x40000000,
 };
@@ -46,7 +47,7 @@ struct rig {
     struct rig_hart *hart[2]; /* 0: interpreter, 1: host code */
     struct ir *ir;
     u8 *write, *exec;
-    size_t used_bytes;
+    size_t used_bytes, cold_end;
     u32 link_count;
     struct host_context context;
     void *scratch;

@@ -66,15 +66,19 @@ Test(codebuf, what_is_written_runs)
 
 Test(codebuf, allocation)
 {
-    cr_expect(codebuf_room(&buffer) == SIZE_BYTES);
-    codebuf_commit(&buffer, 100);
+    size_t cold_room = codebuf_cold_room(&buffer);
+    cr_expect(codebuf_room(&buffer) + cold_room == SIZE_BYTES);
+    codebuf_commit(&buffer, 100, 0);
     cr_expect(buffer.used_bytes == 112, "the next start is aligned");
     codebuf_keep(&buffer);
-    codebuf_commit(&buffer, 1000);
+    codebuf_commit(&buffer, 1000, 17);
+    cr_expect(codebuf_cold_room(&buffer) == cold_room - 17);
     codebuf_clear(&buffer);
     cr_expect(buffer.used_bytes == 112, "the thunks stay");
-    codebuf_commit(&buffer, codebuf_room(&buffer) - 1);
+    cr_expect(codebuf_cold_room(&buffer) == cold_room);
+    codebuf_commit(&buffer, codebuf_room(&buffer) - 1, cold_room);
     cr_expect(codebuf_room(&buffer) == 0);
+    cr_expect(codebuf_cold_room(&buffer) == 0);
 }
 
 Test(codebuf, more_than_the_host_has)

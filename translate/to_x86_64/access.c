@@ -14,9 +14,8 @@
 
 enum { ENTRY_SHIFT = 5 }; /* entries are 32 bytes */
 
-void access_other_entry(struct compile *c, unsigned entry, unsigned address, unsigned temp)
+void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, unsigned temp)
 {
-    struct asm_buf *a = &c->a;
     asm_mov(a, ASM_64, temp, address);
     asm_shift_imm(a, ASM_SHR, ASM_64, temp, TLB_REGION_BITS);
     asm_rr(a, 0x69, ASM_32, temp, temp);
@@ -26,10 +25,9 @@ void access_other_entry(struct compile *c, unsigned entry, unsigned address, uns
     asm_alu_rr(a, ASM_XOR, ASM_64, entry, temp);
 }
 
-void access_index(struct compile *c, const struct access *m)
+void access_index(struct asm_buf *a, u32 features, const struct access *m)
 {
-    struct asm_buf *a = &c->a;
-    if (c->features & HOST_FEATURE_BMI2) {
+    if (features & HOST_FEATURE_BMI2) {
         asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, m->address);
         asm_u8(a, PAGE_BITS - ENTRY_SHIFT);
     } else {
@@ -49,12 +47,12 @@ void access_lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
     struct asm_buf *a = &c->a;
     bool at_site = m->site < SITES_MAX;
     if (!m->again && !at_site) {
-        access_index(c, m);
+        access_index(a, c->features, m);
     }
-    m->tag_mask = -(s32)PAGE_BYTES;
+    s32 tag_mask = -(s32)PAGE_BYTES;
     s32 ahead = m->disp;
     if (align || m->again || at_site) {
-        m->tag_mask |= (s32)size_bytes - 1;
+        tag_mask |= (s32)size_bytes - 1;
     } else {
         ahead += (s32)size_bytes - 1;
     }
@@ -63,11 +61,12 @@ void access_lookup(struct compile *c, struct access *m, unsigned size_bytes, boo
     } else {
         asm_lea(a, ASM_64, m->tag, asm_at(m->address, ahead));
     }
-    m->tag_offset = write ? offsetof(struct tlb_entry, write_tag)
-                          : offsetof(struct tlb_entry, read_tag);
-    asm_alu_imm(a, ASM_AND, ASM_64, m->tag, m->tag_mask);
+    m->write = write;
+    m->align = align;
+    m->size_bytes = size_bytes;
+    asm_alu_imm(a, ASM_AND, ASM_64, m->tag, tag_mask);
     asm_alu_rm(a, ASM_CMP, ASM_64, m->tag,
-               at_site ? site_tag_at(m->site) : access_entry_at(m, m->tag_offset));
+               at_site ? site_tag_at(m->site) : access_entry_at(m, access_tag_offset(write)));
     m->slow = asm_jcc_forward(a, ASM_NE);
     m->resume = asm_offset(a);
     asm_load(a, ASM_64, m->tag,

@@ -14,14 +14,47 @@ struct access {
     unsigned site;    /* of a loop: page and addend are in the frame; no `entry` then */
     u32 slow;         /* jump field of the slow path */
     u32 resume;       /* offset of what follows the compare */
-    s32 tag_offset;   /* which tag of the entry is compared */
-    s32 tag_mask;
+    bool write;       /* which tag of the entry is compared */
+    bool align;
+    unsigned size_bytes;
+};
+
+enum mem_kind { MEM_LOAD, MEM_STORE, MEM_AMO, MEM_CHECK };
+
+/* What C does in the end when the fast path cannot. */
+struct access_call {
+    enum mem_kind kind;
+    u32 desc;      /* enum host_desc */
+    unsigned reg;  /* general or XMM: a load's result, operand of the others; NO_REG: none */
+    bool is_const; /* a store of `value` instead */
+    bool keep_xmm; /* XMM registers hold something */
+    s32 value;
+};
+
+/* How a slow stub tells its thunk about the access: these bytes behind the call and the jump back
+ * to the fast path (access_slow.c). */
+enum {
+    SITE_DESC = 0,     /* u32, enum host_desc */
+    SITE_ADDRESS = 4,  /* register | kind << SITE_KIND_SHIFT | SITE_KEEP_XMM | SITE_CONST */
+    SITE_KIND_SHIFT = 4,
+    SITE_KEEP_XMM = 1 << 6,
+    SITE_CONST = 1 << 7,
+    SITE_REG = 5,
+    SITE_BACK = 6,     /* from the place after the compare to the end of the access */
+    SITE_SIZE = 7,     /* size in bytes - 1 | 16 * (site of a loop, or bits that must be 0) */
+    SITE_VALUE = 8,    /* s32 with SITE_CONST */
+    SITE_JUMP_BYTES = 5,
 };
 
 static inline struct asm_mem access_entry_at(const struct access *m, s32 member_offset)
 {
     return m->table == NO_REG ? asm_at(m->entry, member_offset)
                               : asm_at_index(m->table, m->entry, 0, member_offset);
+}
+
+static inline s32 access_tag_offset(bool write)
+{
+    return write ? offsetof(struct tlb_entry, write_tag) : offsetof(struct tlb_entry, read_tag);
 }
 
 /* The current guest instruction's part of an enum host_desc word, joined to `low`. */
@@ -38,14 +71,22 @@ struct access access_claim(struct compile *c, ir_ref address, bool spare);
  * does that too with `align`. */
 void access_lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write,
                    bool align);
-/* Emits the computation of the entry from the address. */
-void access_index(struct compile *c, const struct access *m);
-/* From the first entry of the address's page to its other one. */
-void access_other_entry(struct compile *c, unsigned entry, unsigned address, unsigned temp);
+/* Emits the computation of the entry from the address in m->address to m->entry. */
+void access_index(struct asm_buf *a, u32 features, const struct access *m);
+/* From the first entry of the address's page to its other one; pointers or offsets. */
+void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, unsigned temp);
 
-/* access_slow.c: adds the slow path. The caller sets `back` and, where there are such, reg[2]
- * (result) and reg[3] (stored value) or imm. */
-struct stub *access_slow_path(struct compile *c, enum mem_kind kind, const struct access *m,
-                              u32 desc);
+/* access_slow.c: emits the slow path of an access that has just been emitted. */
+void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call);
+/* Thunks of the slow path. Registers are temporaries. */
+unsigned access_other_thunk(unsigned entry, unsigned tag, bool has_table, bool write);
+unsigned access_again_thunk(unsigned entry, unsigned tag, bool write);
+unsigned access_site_thunk(unsigned tag, bool write);
+extern const u8 access_temps[5];
+
+/* access_call.c: what THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
+ * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
+ * to go on, NULL when an exception was raised. */
+const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

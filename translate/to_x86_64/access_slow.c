@@ -1,153 +1,76 @@
-/* Slow paths of memory accesses: look at the other way of the set (or, when the fast path trusted a
- * page remembered, at the TLB itself), then call C through a THUNK_MEM routine.
+/* Slow paths of memory accesses, the part in each block: a stub of some 20 bytes in the cold part
+ * of the code buffer.
  *
- * The stub's fields: data is the descriptor; reg[0] address, reg[1] kind and whether XMM registers
- * are live, reg[2] result (general or XMM, NO_REG), reg[3] stored value (NO_REG: it is imm). */
+ *     lea tag, [address]
+ *     call thunk
+ *     jmp resume           behind the fast path's compare
+ *     SITE_* bytes, which describe the access
+ *
+ * The thunk looks at the TLB again: at the page's other entry (THUNK_OTHER), or, when the fast path
+ * trusted a page remembered, at both (THUNK_AGAIN, THUNK_SITE). There is one for each choice of
+ * temporaries; all other registers stay as they are. When the TLB has the page it returns, and the
+ * fast path goes on. Else THUNK_ACCESS has C do the access and goes on behind it. */
 #include "translate/to_x86_64/access.h"
 
-/* The tag that the fast path compared, computed anew: it served as scratch. */
-static void tag_again(struct compile *c, const struct stub *stub, unsigned address)
+const u8 access_temps[5] = {RAX, RCX, RDX, RSI, RDI};
+
+static unsigned temp_number(unsigned reg)
 {
-    bool aligned = stub->tag_mask != -(s32)PAGE_BYTES; /* then the first byte is compared */
-    s32 ahead = aligned ? 0 : (s32)host_desc_size_bytes(stub->data) - 1;
-    asm_lea(&c->a, ASM_64, stub->tag, asm_at(address, ahead));
-    asm_alu_imm(&c->a, ASM_AND, ASM_64, stub->tag, stub->tag_mask);
+    return reg < RBX ? reg : reg - RSI + 3;
 }
 
-static void try_other_way(struct compile *c, const struct stub *stub)
+static unsigned pair_number(unsigned entry, unsigned tag, bool write)
 {
-    struct asm_buf *a = &c->a;
-    struct access m = {.entry = stub->entry, .table = stub->table};
-    access_other_entry(c, m.entry, stub->reg[0], stub->tag);
-    tag_again(c, stub, stub->reg[0]);
-    asm_alu_rm(a, ASM_CMP, ASM_64, stub->tag, access_entry_at(&m, stub->tag_offset));
-    asm_jcc(a, ASM_E, a->exec + stub->resume);
+    return (temp_number(entry) * 5 + temp_number(tag)) * 2 + write;
 }
 
-/* A temporary that the access does not use, and that is not `except`. */
-static unsigned unused_temp(const struct stub *stub, unsigned except)
+unsigned access_other_thunk(unsigned entry, unsigned tag, bool has_table, bool write)
 {
-    static const u8 temps[] = {RAX, RCX, RDX, RSI, RDI};
-    for (unsigned n = 0; n < ARRAY_LEN(temps); n++) {
-        unsigned reg = temps[n];
-        if (reg != stub->reg[0] && reg != stub->entry && reg != stub->tag && reg != except) {
-            return reg;
-        }
+    return THUNK_OTHER + pair_number(entry, tag, write) * 2 + has_table;
+}
+
+unsigned access_again_thunk(unsigned entry, unsigned tag, bool write)
+{
+    return THUNK_AGAIN + pair_number(entry, tag, write);
+}
+
+unsigned access_site_thunk(unsigned tag, bool write)
+{
+    return THUNK_SITE + temp_number(tag) * 2 + write;
+}
+
+static unsigned thunk_of(const struct access *m)
+{
+    if (m->site < SITES_MAX) {
+        return access_site_thunk(m->tag, m->write);
     }
-    return NO_REG;
+    return m->again ? access_again_thunk(m->entry, m->tag, m->write)
+                    : access_other_thunk(m->entry, m->tag, m->table != NO_REG, m->write);
 }
 
-/* Compares (address + ahead) & mask with the entry's tag; leaves it in m->tag. */
-static void compare_page(struct compile *c, const struct stub *stub, const struct access *m,
-                         s32 ahead, s32 mask)
+void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call)
 {
-    asm_lea(&c->a, ASM_64, m->tag, asm_at(m->address, ahead));
-    asm_alu_imm(&c->a, ASM_AND, ASM_64, m->tag, mask);
-    asm_alu_rm(&c->a, ASM_CMP, ASM_64, m->tag, asm_at(m->entry, stub->tag_offset));
-}
-
-/* The loop's site was in another page. Looks up the new one and remembers it; leaves the address in
- * `tag`. */
-static void look_up_site(struct compile *c, const struct stub *stub)
-{
-    struct asm_buf *a = &c->a;
-    unsigned entry = unused_temp(stub, NO_REG);
-    unsigned other = unused_temp(stub, entry);
-    struct access m = {.address = stub->tag, .entry = entry, .tag = other, .table = NO_REG};
-    asm_lea(a, ASM_64, stub->tag, asm_at(stub->reg[0], stub->disp));
-    asm_store(a, ASM_64, frame_at(FRAME_ARGS), entry);
-    asm_store(a, ASM_64, frame_at(FRAME_ARGS + 8), other);
-    access_index(c, &m);
-    /* the site compares alignment; here any access inside one page will do */
-    s32 last = stub->tag_mask + (s32)PAGE_BYTES;
-    compare_page(c, stub, &m, last, -(s32)PAGE_BYTES);
-    u32 found = asm_jcc_short(a, ASM_E);
-    access_other_entry(c, entry, stub->tag, other);
-    compare_page(c, stub, &m, last, -(s32)PAGE_BYTES);
-    u32 missed = asm_jcc_short(a, ASM_NE);
-    asm_bind_short(a, found);
-    asm_store(a, ASM_64, site_tag_at(stub->site), other);
-    asm_load(a, ASM_64, other, asm_at(entry, offsetof(struct tlb_entry, addend)));
-    asm_store(a, ASM_64, site_addend_at(stub->site), other);
-    asm_load(a, ASM_64, entry, frame_at(FRAME_ARGS));
-    asm_load(a, ASM_64, other, frame_at(FRAME_ARGS + 8));
-    asm_jmp(a, a->exec + stub->resume);
-    asm_bind_short(a, missed);
-    asm_load(a, ASM_64, entry, frame_at(FRAME_ARGS));
-    asm_load(a, ASM_64, other, frame_at(FRAME_ARGS + 8));
-}
-
-/* The kept entry was for another page: looks the right one up. Leaves the address in `tag`. */
-static void look_up_again(struct compile *c, const struct stub *stub)
-{
-    struct asm_buf *a = &c->a;
-    unsigned other = unused_temp(stub, NO_REG);
-    struct access m = {.address = stub->tag, .entry = stub->entry, .tag = other, .table = NO_REG};
-    asm_lea(a, ASM_64, stub->tag, asm_at(stub->reg[0], stub->disp));
-    asm_store(a, ASM_64, frame_at(FRAME_ARGS), other);
-    access_index(c, &m);
-    compare_page(c, stub, &m, 0, stub->tag_mask);
-    u32 found = asm_jcc_short(a, ASM_E);
-    access_other_entry(c, stub->entry, stub->tag, other);
-    compare_page(c, stub, &m, 0, stub->tag_mask);
-    asm_bind_short(a, found);
-    asm_load(a, ASM_64, other, frame_at(FRAME_ARGS));
-    asm_jcc(a, ASM_E, a->exec + stub->resume);
-}
-
-static void stub_mem(struct compile *c, const struct stub *stub)
-{
-    struct asm_buf *a = &c->a;
-    unsigned address = stub->reg[0];
-    if (stub->site < SITES_MAX) {
-        look_up_site(c, stub);
-        address = stub->tag;
-    } else if (stub->again) {
-        look_up_again(c, stub);
-        address = stub->tag;
+    struct asm_buf *cold = &c->cold;
+    u32 back = asm_offset(&c->a) - m->resume;
+    bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
+    unsigned must_be_0 = m->align ? m->size_bytes - 1 : 0u;
+    bind_cold(c, m->slow);
+    if (m->disp == 0) {
+        asm_mov(cold, ASM_64, m->tag, m->address);
     } else {
-        try_other_way(c, stub);
+        asm_lea(cold, ASM_64, m->tag, asm_at(m->address, m->disp));
     }
-    unsigned value = stub->reg[3];
-    unsigned kind = stub->reg[1] >> 1;
-    if (kind == MEM_STORE || value != NO_REG) {
-        if (value == NO_REG) {
-            asm_mov_mem_imm(a, ASM_64, frame_at(FRAME_VALUE), (s32)stub->imm);
-        } else if (value < REG_XMM0) {
-            asm_store(a, ASM_64, frame_at(FRAME_VALUE), value);
-        } else {
-            asm_rm(a, ASM_OP(0xf2, 0x0f11), ASM_32, value - REG_XMM0, frame_at(FRAME_VALUE));
-        }
+    asm_call(cold, thunk(c, thunk_of(m)));
+    asm_jmp(cold, c->a.exec + m->resume);
+    asm_u32(cold, call->desc);
+    asm_u8(cold, m->tag | (unsigned)call->kind << SITE_KIND_SHIFT |
+                     (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
+                     (call->is_const ? (unsigned)SITE_CONST : 0u));
+    asm_u8(cold, call->reg);
+    asm_u8(cold, back);
+    asm_u8(cold, (m->size_bytes - 1) | (m->site < SITES_MAX ? m->site : must_be_0) << 4);
+    if (call->is_const) {
+        asm_u32(cold, (u32)call->value);
     }
-    asm_u8(a, 0x68);
-    asm_u32(a, stub->data);
-    asm_call(a, thunk(c, thunk_mem_index((enum mem_kind)kind, stub->reg[1] & 1, address)));
-    unsigned result = stub->reg[2];
-    if (result < REG_XMM0) {
-        asm_load(a, ASM_64, result, frame_at(FRAME_RESULT));
-    } else if (result != NO_REG) {
-        asm_rm(a, ASM_OP(0xf2, 0x0f10), ASM_32, result - REG_XMM0, frame_at(FRAME_RESULT));
-    }
-    stub_return(c, stub);
-}
-
-struct stub *access_slow_path(struct compile *c, enum mem_kind kind, const struct access *m,
-                              u32 desc)
-{
-    struct stub *stub = stub_add(c, stub_mem, m->slow);
-    stub->entry = (u8)m->entry;
-    stub->tag = (u8)m->tag;
-    stub->table = (u8)m->table;
-    stub->again = m->again;
-    stub->site = (u8)m->site;
-    stub->tag_offset = (u8)m->tag_offset;
-    stub->tag_mask = m->tag_mask;
-    stub->disp = m->disp;
-    stub->resume = m->resume;
-    stub->reg[0] = (u8)m->address;
-    stub->reg[1] = (u8)((unsigned)kind << 1 | alloc_xmm_live(c));
-    stub->reg[2] = NO_REG;
-    stub->reg[3] = NO_REG;
-    stub->data = desc;
-    return stub;
+    CHECK(back <= UINT8_MAX);
 }

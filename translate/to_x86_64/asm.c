@@ -222,10 +222,15 @@ u32 asm_jmp_short(struct asm_buf *a)
     return asm_offset(a) - 1;
 }
 
+void asm_bind_to(struct asm_buf *a, u32 field_offset, const u8 *target)
+{
+    u32 distance = (u32)(target - (a->exec + field_offset + 4));
+    memcpy(a->start + field_offset, &distance, 4);
+}
+
 void asm_bind(struct asm_buf *a, u32 field_offset)
 {
-    u32 distance = asm_offset(a) - (field_offset + 4);
-    memcpy(a->start + field_offset, &distance, 4);
+    asm_bind_to(a, field_offset, asm_exec(a));
 }
 
 void asm_bind_short(struct asm_buf *a, u32 field_offset)

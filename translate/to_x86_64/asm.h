@@ -190,6 +190,8 @@ u32 asm_jcc_short(struct asm_buf *a, enum asm_cc cc);
 u32 asm_jmp_short(struct asm_buf *a);
 /* The jump with that field goes to the present place. */
 void asm_bind(struct asm_buf *a, u32 field_offset);
+/* The same for a place anywhere in executable memory. */
+void asm_bind_to(struct asm_buf *a, u32 field_offset, const u8 *target);
 void asm_bind_short(struct asm_buf *a, u32 field_offset);
 
 /* Pads so that `ahead_bytes` further on the address is a multiple of the alignment. */

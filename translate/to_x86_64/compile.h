@@ -10,8 +10,9 @@
  *                floating-point state from round to round (loop.c)
  *
  * One pass over the IR backwards (scan.c) finds last uses and which values may be computed right
- * into a pinned register; one pass forwards allocates and emits. Rare paths ("stubs") are emitted
- * behind the block's body.
+ * into a pinned register; one pass forwards allocates and emits. Rare paths ("stubs") go to the
+ * cold part of the code buffer, so that they take no room in the host's caches; ways out taken
+ * often go behind the block's body.
  *
  * A value is a "root" or renames one (a TRUNC is its operand, read narrowly). A root may be in
  * several places at once: a register, a frame slot, a home (guest state that holds the same bits);
@@ -27,20 +28,20 @@ enum { VCPU_BIAS = offsetof(struct vcpu, pc_page) + 128, PINNED_MAX = 8, PIN_SPA
 
 /* The frame, as offsets from rsp. */
 enum {
-    FRAME_GVA = 0,     /* arguments and result of slow paths */
-    FRAME_VALUE = 8,
-    FRAME_EXPECTED = 16,
-    FRAME_RESULT = 24,
+    FRAME_VALUE = 0,     /* operands of a compare-and-swap */
+    FRAME_EXPECTED = 8,
+    FRAME_RESULT = 16,   /* of slow paths */
+    FRAME_RESUME = 24,   /* where a slow path goes on */
     FRAME_MXCSR = 32,  /* passing MXCSR through memory */
     FRAME_HOST_MXCSR = 36,
     FRAME_SITES = 40,  /* tag and addend of each access site of a loop (loop.c) */
     SITES_MAX = 8,
-    FRAME_TEMPS = FRAME_SITES + 16 * SITES_MAX, /* the five temporaries, saved by slow paths */
-    FRAME_ARGS = FRAME_TEMPS + 40, /* three operands and the flags of a soft FP operation */
+    FRAME_ARGS = FRAME_SITES + 16 * SITES_MAX, /* operands and flags of a soft FP operation */
     FRAME_SLOTS = FRAME_ARGS + 32,
     FRAME_SLOT_COUNT = 256,
-    FRAME_XMM = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT,
-    FRAME_BYTES = FRAME_XMM + 8 * 16 + 8, /* 8 modulo 16 */
+    FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
+    FRAME_XMM = FRAME_REGS + 8 * 16,
+    FRAME_BYTES = FRAME_XMM + 8 * 16, /* 8 modulo 16 */
 };
 
 _Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
@@ -66,21 +67,16 @@ enum thunk {
     THUNK_SOFT_FP,         /* call after pushing a soft descriptor: see soft.c */
     THUNK_FLAGS_TABLE,     /* data: FPU_* flags by MXCSR flags (64 bytes) */
     THUNK_MXCSR_TABLE,     /* data: MXCSR flags by FPU_* flags (32 bytes) */
-    THUNK_SIZE_MASKS,      /* data: u64 masks by log2 of the size */
     THUNK_ROUND_TABLE,     /* data: MXCSR masks and rounding by enum fpu_round (8 x u32) */
     THUNK_FP_CONSTS,       /* data: enum fp_const, 16 bytes each */
-    THUNK_MEM,             /* call after pushing a descriptor: THUNK_MEM + thunk_mem_index */
+    THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
+    THUNK_OTHER,
+    THUNK_AGAIN = THUNK_OTHER + 2 * 2 * 5 * 5,
+    THUNK_SITE = THUNK_AGAIN + 2 * 5 * 5,
+    THUNK_COUNT = THUNK_SITE + 2 * 5,
 };
 
-enum mem_kind { MEM_LOAD, MEM_STORE, MEM_AMO, MEM_CHECK };
-
-/* Slow path for an address in general register `reg`, keeping XMM registers or not. */
-static inline unsigned thunk_mem_index(enum mem_kind kind, bool keep_xmm, unsigned reg)
-{
-    return THUNK_MEM + ((unsigned)kind * 2 + keep_xmm) * 16 + reg;
-}
-
-_Static_assert(THUNK_MEM + 4 * 2 * 16 <= HOST_THUNKS, "context has room for every thunk");
+_Static_assert((int)THUNK_COUNT <= (int)HOST_THUNKS, "context has room for every thunk");
 
 enum fp_const { FP_SIGN64, FP_ABS64, FP_NAN64, FP_SIGN32, FP_ABS32, FP_NAN32, FP_CONST_COUNT };
 
@@ -108,26 +104,23 @@ struct value {
 
 struct compile;
 
-/* A rare path, emitted behind the body. Fields mean what its emit function says. */
+/* A path off the straight line, emitted behind the body or in the cold part. Fields mean what its
+ * emit function says. */
 struct stub {
     void (*emit)(struct compile *c, const struct stub *stub);
     u32 field;  /* rel32 of the jump that leads here */
     u32 back;   /* offset in the block where to go on */
     u32 data;
+    bool tail;  /* behind the body */
     u8 reg[4];
-    /* Memory: where the fast path goes on after its compare, and the registers it wants then. */
-    u32 resume;
-    u8 entry, tag, tag_offset, table, site;
-    bool again;
-    s32 tag_mask, disp;
     s64 target;
-    u64 imm;
 };
 
 enum { STUBS_MAX = 1024, HOMES_MAX = 64, ENTRIES_MAX = 2, CARRIED_MAX = 6 };
 
 struct compile {
-    struct asm_buf a;
+    struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
+    struct asm_buf cold; /* cold part; the body then */
     const struct ir *ir;
     const struct host_request *request;
     const struct host_context *context;
@@ -309,10 +302,17 @@ static inline bool value_dies(const struct compile *c, ir_ref ref)
 }
 
 /* --- stubs --- */
+/* For the jump in the body with that field. Cold unless the caller sets `tail`. */
 struct stub *stub_add(struct compile *c, void (*emit)(struct compile *, const struct stub *),
                       u32 field);
+/* At the end of a cold stub: back to the body. */
 void stub_return(struct compile *c, const struct stub *stub);
 void stubs_emit(struct compile *c);
+/* The jump in the body with that field goes to the present end of the cold part. */
+static inline void bind_cold(struct compile *c, u32 field)
+{
+    asm_bind_to(&c->a, field, asm_exec(&c->cold));
+}
 
 /* --- emission, by topic; each handles the instruction at c->at --- */
 typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
@@ -353,8 +353,9 @@ void emit_canonical(struct compile *c, unsigned type, unsigned xmm);
 bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,
                      void (*line)(void *opaque, u64 address, const char *text), void *opaque);
 
-/* --- entry.c --- */
+/* --- entry.c, access_thunks.c --- */
 bool thunks_emit(struct host_context *context, struct asm_buf *a);
+void access_thunks_emit(struct host_context *context, struct asm_buf *a);
 
 /* --- soft.c: C side of THUNK_SOFT_FP --- */
 enum {

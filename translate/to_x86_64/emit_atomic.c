@@ -66,11 +66,18 @@ static void amo_access(struct compile *c, const struct ir_insn *insn, const stru
     asm_jcc(a, ASM_NE, again);
 }
 
+/* The slow path leaves the old value in rax too. */
 static void finish_atomic(struct compile *c, const struct ir_insn *insn, const struct access *m,
-                          struct stub *stub)
+                          unsigned amo, unsigned operand)
 {
-    stub->back = asm_offset(&c->a);
-    stub->reg[2] = RAX;
+    unsigned size = insn->type == IR_I32 ? IR_MEM_32 : IR_MEM_64;
+    struct access_call call = {
+        .kind = MEM_AMO,
+        .desc = access_desc(c, size | amo << HOST_DESC_AMO_SHIFT),
+        .reg = operand,
+        .keep_xmm = alloc_xmm_live(c),
+    };
+    access_slow_path(c, m, &call);
     alloc_drop(c, 1u << m->entry); /* its register served as scratch */
     if (insn->type == IR_I32) {
         c->values[c->at].flags |= VALUE_ZEXT;
@@ -85,11 +92,8 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
     unsigned operand = alloc_use(c, insn->c);
     struct access m = access_claim(c, insn->b, false);
     access_lookup(c, &m, 1u << size, true, true);
-    u32 desc = access_desc(c, size | (unsigned)insn->imm << HOST_DESC_AMO_SHIFT);
-    struct stub *stub = access_slow_path(c, MEM_AMO, &m, desc);
-    stub->reg[3] = (u8)operand;
     amo_access(c, insn, &m, operand);
-    finish_atomic(c, insn, &m, stub);
+    finish_atomic(c, insn, &m, (unsigned)insn->imm, operand);
 }
 
 void emit_cas(struct compile *c, const struct ir_insn *insn)
@@ -102,8 +106,6 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     alloc_take(c, RAX);
     struct access m = access_claim(c, insn->b, false);
     access_lookup(c, &m, 1u << size, true, true);
-    u32 desc = access_desc(c, size | (unsigned)HOST_AMO_CAS << HOST_DESC_AMO_SHIFT);
-    struct stub *stub = access_slow_path(c, MEM_AMO, &m, desc);
     asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
     asm_load(&c->a, ASM_64, m.entry, frame_at(FRAME_VALUE));
     put_lock(c);
@@ -111,7 +113,7 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     if (insn->type == IR_I32) {
         asm_mov(&c->a, ASM_32, RAX, RAX);
     }
-    finish_atomic(c, insn, &m, stub);
+    finish_atomic(c, insn, &m, HOST_AMO_CAS, NO_REG);
 }
 
 /* x86 keeps all orders but store before load. */

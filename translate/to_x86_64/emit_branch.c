@@ -4,72 +4,55 @@
  * field is aligned, so that the engine can redirect it by one store while the code runs. */
 #include "translate/to_x86_64/compile.h"
 
-static void add_retired(struct compile *c, unsigned count)
+static void add_retired(struct asm_buf *a, unsigned count)
 {
     if (count != 0) {
-        asm_alu_imm(&c->a, ASM_ADD, ASM_64, R15, (s32)count);
+        asm_alu_imm(a, ASM_ADD, ASM_64, R15, (s32)count);
     }
 }
 
 /* --- polls: target is the offset to go on at --- */
 
-static void leave_for_poll(struct compile *c, s64 target)
+static void leave_for_poll(struct compile *c, struct asm_buf *a, s64 target)
 {
-    asm_mov_imm(&c->a, RCX, (u64)target);
-    asm_jmp(&c->a, thunk(c, THUNK_POLL));
-}
-
-/* data: instructions retired that r15 does not count yet */
-static void stub_poll(struct compile *c, const struct stub *stub)
-{
-    add_retired(c, stub->data);
-    leave_for_poll(c, stub->target);
+    asm_mov_imm(a, RCX, (u64)target);
+    asm_jmp(a, thunk(c, THUNK_POLL));
 }
 
 static void poll_deadline(struct compile *c, s64 target)
 {
     asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
-    stub_add(c, stub_poll, asm_jcc_forward(&c->a, ASM_AE))->target = target;
+    bind_cold(c, asm_jcc_forward(&c->a, ASM_AE));
+    leave_for_poll(c, &c->cold, target);
 }
 
 /* --- direct links --- */
 
-/* imm: number of the exit. target: offset from the page that vcpu->pc_page names when we get
- * here. */
-static void stub_link(struct compile *c, const struct stub *stub)
+/* In the cold part: leaves for the engine. `target` is an offset from the page that vcpu->pc_page
+ * names then. */
+static void leave_unlinked(struct compile *c, u32 id, s64 target)
 {
-    struct host_exit *exit = &c->request->exits[stub->imm];
-    exit->unlinked_offset = asm_offset(&c->a);
-    asm_mov_imm(&c->a, RCX, (u64)stub->target);
-    asm_mov_imm(&c->a, RAX, exit->id);
-    asm_jmp(&c->a, thunk(c, THUNK_LINK_MISS));
+    struct asm_buf *a = &c->cold;
+    asm_mov_imm(a, RCX, (u64)target);
+    asm_mov_imm(a, RAX, id);
+    asm_jmp(a, thunk(c, THUNK_LINK_MISS));
 }
 
-static void change_page(struct compile *c, s64 delta)
+static void change_page(struct asm_buf *a, s64 delta)
 {
     if (asm_fits_s32(delta)) {
-        asm_alu_mem_imm(&c->a, ASM_ADD, ASM_64, VCPU_AT(pc_page), (s32)delta);
+        asm_alu_mem_imm(a, ASM_ADD, ASM_64, VCPU_AT(pc_page), (s32)delta);
     } else {
-        asm_mov_imm(&c->a, RAX, (u64)delta);
-        asm_rm(&c->a, 0x01, ASM_64, RAX, VCPU_AT(pc_page));
+        asm_mov_imm(a, RAX, (u64)delta);
+        asm_rm(a, 0x01, ASM_64, RAX, VCPU_AT(pc_page));
     }
 }
 
-/* The proof of a cross-page link does not hold: goes on as if it were unlinked. */
-static void stub_unproved(struct compile *c, const struct stub *stub)
-{
-    change_page(c, stub->target & ~(s64)PAGE_OFFSET_MASK);
-    struct stub unlinked = *stub;
-    unlinked.target &= (s64)PAGE_OFFSET_MASK;
-    struct host_exit *exit = &c->request->exits[stub->imm];
-    u32 kept = exit->unlinked_offset;
-    stub_link(c, &unlinked);
-    exit->unlinked_offset = kept;
-}
-
-static void guard_link(struct compile *c, u32 id, unsigned number, s64 target)
+/* When the proof of a cross-page link does not hold, goes on as if it were unlinked. */
+static void guard_link(struct compile *c, u32 id, s64 target)
 {
     struct asm_buf *a = &c->a;
+    s64 pages = target & ~(s64)PAGE_OFFSET_MASK;
     asm_load(a, ASM_64, RAX, VCPU_AT(link_epochs));
     if (id < (u32)INT32_MAX / 4) {
         asm_load(a, ASM_32, RAX, asm_at(RAX, (s32)(4 * id)));
@@ -78,10 +61,9 @@ static void guard_link(struct compile *c, u32 id, unsigned number, s64 target)
         asm_load(a, ASM_32, RAX, asm_at_index(RAX, RCX, 2, 0));
     }
     asm_alu_rm(a, ASM_CMP, ASM_32, RAX, VCPU_AT(link_epoch));
-    struct stub *stub = stub_add(c, stub_unproved, asm_jcc_forward(a, ASM_NE));
-    stub->imm = number;
-    stub->target = target;
-    change_page(c, target & ~(s64)PAGE_OFFSET_MASK);
+    bind_cold(c, asm_jcc_forward(a, ASM_NE));
+    change_page(&c->cold, pages);
+    change_page(a, pages);
 }
 
 /* A jump that the engine can link; r15 and poll are done. */
@@ -100,24 +82,25 @@ static void emit_link(struct compile *c, s64 target)
         .target_offset = target,
     };
     if (exit->cross_page) {
-        guard_link(c, exit->id, number, target);
+        guard_link(c, exit->id, target);
         target &= (s64)PAGE_OFFSET_MASK;
     }
+    const u8 *unlinked = asm_exec(&c->cold);
+    leave_unlinked(c, exit->id, target);
+    exit->unlinked_offset = unlinked - c->a.exec;
     asm_align(&c->a, 4, 1);
     exit->patch_offset = asm_offset(&c->a) + 1;
-    struct stub *stub = stub_add(c, stub_link, asm_jmp_forward(&c->a));
-    stub->imm = number;
-    stub->target = target;
+    asm_jmp(&c->a, unlinked);
 }
 
 /* To `target` with `retired` instructions of this block behind it. */
 static void go_to(struct compile *c, s64 target, unsigned retired)
 {
-    add_retired(c, retired);
+    add_retired(&c->a, retired);
     if (target == c->entry_target && retired != 0 && !(c->flags & HOST_NO_SELF_LINK)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
-        leave_for_poll(c, target);
+        leave_for_poll(c, &c->a, target);
         return;
     }
     if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
@@ -145,6 +128,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
         return;
     }
     struct stub *stub = stub_add(c, stub_go_to, asm_jcc_forward(&c->a, cc));
+    stub->tail = true;
     stub->target = target;
     stub->data = c->insn_index + 1;
 }
@@ -167,9 +151,9 @@ void emit_poll(struct compile *c, const struct ir_insn *insn)
         asm_alu_rr(&c->a, ASM_ADD, ASM_64, t, R15);
     }
     asm_alu_rm(&c->a, ASM_CMP, ASM_64, t, VCPU_AT(deadline));
-    struct stub *stub = stub_add(c, stub_poll, asm_jcc_forward(&c->a, ASM_A));
-    stub->target = c->insn_offset;
-    stub->data = c->insn_index;
+    bind_cold(c, asm_jcc_forward(&c->a, ASM_A));
+    add_retired(&c->cold, c->insn_index);
+    leave_for_poll(c, &c->cold, c->insn_offset);
 }
 
 /* The address to rax, nothing else is needed any more. */
@@ -182,7 +166,7 @@ void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
     target_to_rax(c, insn->a);
-    add_retired(c, c->insn_index + 1);
+    add_retired(&c->a, c->insn_index + 1);
     asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
     asm_jcc(a, ASM_AE, thunk(c, THUNK_POLL_IND));
     asm_mov(a, ASM_32, RCX, RAX);
@@ -212,7 +196,7 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
         asm_store(a, ASM_64, VCPU_AT(exception_cause), RAX);
     }
     asm_mov_mem_imm(a, ASM_32, VCPU_AT(exception_pending), 1);
-    add_retired(c, c->insn_index);
+    add_retired(&c->a, c->insn_index);
     asm_mov_imm(a, RCX, c->insn_offset);
     asm_jmp(a, thunk(c, THUNK_RAISE));
 }
@@ -222,6 +206,6 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
 void emit_leave(struct compile *c, const struct ir_insn *insn)
 {
     target_to_rax(c, insn->a);
-    add_retired(c, c->insn_index + 1);
+    add_retired(&c->a, c->insn_index + 1);
     asm_jmp(&c->a, thunk(c, THUNK_IND));
 }

@@ -25,8 +25,13 @@ void emit_check(struct compile *c, const struct ir_insn *insn)
     struct access m = access_claim(c, insn->a, false);
     access_lookup(c, &m, 1u << (insn->sub & IR_MEM_SIZE_MASK), flags & IR_CHECK_WRITE,
            flags & IR_CHECK_ALIGN);
-    u32 desc = access_desc(c, (insn->sub & IR_MEM_SIZE_MASK) | desc_flags(flags));
-    access_slow_path(c, MEM_CHECK, &m, desc)->back = asm_offset(&c->a);
+    struct access_call call = {
+        .kind = MEM_CHECK,
+        .desc = access_desc(c, (insn->sub & IR_MEM_SIZE_MASK) | desc_flags(flags)),
+        .reg = NO_REG,
+        .keep_xmm = alloc_xmm_live(c),
+    };
+    access_slow_path(c, &m, &call);
 }
 
 /* --- loads and stores --- */
@@ -76,10 +81,6 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     struct access m = access_claim(c, insn->b, true);
     unsigned dst = load_def(c, insn, &m);
     access_lookup(c, &m, 1u << size, flags & IR_CHECK_WRITE, flags & IR_CHECK_ALIGN);
-    u32 desc = access_desc(c, load_desc(insn) | desc_flags(flags));
-    struct stub *stub = access_slow_path(c, MEM_LOAD, &m, desc);
-    stub->reg[1] = (u8)(MEM_LOAD << 1 | keep_xmm);
-    stub->reg[2] = (u8)dst;
     struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
     if (dst >= REG_XMM0) {
         u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
@@ -90,7 +91,13 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
             c->values[c->at].flags |= VALUE_ZEXT;
         }
     }
-    stub->back = asm_offset(&c->a);
+    struct access_call call = {
+        .kind = MEM_LOAD,
+        .desc = access_desc(c, load_desc(insn) | desc_flags(flags)),
+        .reg = dst,
+        .keep_xmm = keep_xmm,
+    };
+    access_slow_path(c, &m, &call);
 }
 
 static const u8 size_width[4] = {ASM_8, ASM_16, ASM_32, ASM_64};
@@ -109,10 +116,6 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
     }
     struct access m = access_claim(c, insn->b, false);
     access_lookup(c, &m, 1u << size, true, flags & IR_CHECK_ALIGN);
-    struct stub *stub =
-        access_slow_path(c, MEM_STORE, &m, access_desc(c, size | desc_flags(flags)));
-    stub->reg[3] = (u8)reg;
-    stub->imm = (u64)(s64)imm;
     struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
     if (reg == NO_REG) {
         asm_mov_mem_imm(&c->a, size_width[size], mem, imm);
@@ -122,5 +125,13 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
         u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f11);
         asm_rm(&c->a, op, ASM_32, reg - REG_XMM0, mem);
     }
-    stub->back = asm_offset(&c->a);
+    struct access_call call = {
+        .kind = MEM_STORE,
+        .desc = access_desc(c, size | desc_flags(flags)),
+        .reg = reg,
+        .is_const = reg == NO_REG,
+        .value = imm,
+        .keep_xmm = alloc_xmm_live(c),
+    };
+    access_slow_path(c, &m, &call);
 }

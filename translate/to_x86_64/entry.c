@@ -90,10 +90,6 @@ static void emit_tables(struct thunks *t)
     for (unsigned n = 0; n < 8; n++) {
         asm_u32(t->a, rounds[n]);
     }
-    place(t, THUNK_SIZE_MASKS);
-    for (unsigned log2 = 0; log2 < 4; log2++) {
-        asm_u64(t->a, ~(u64)0 >> (64 - (8u << log2)));
-    }
     place(t, THUNK_FLAGS_TABLE);
     for (unsigned n = 0; n < 64; n++) {
         asm_u8(t->a, fpu_from_mxcsr(n));
@@ -250,7 +246,7 @@ static void emit_indirect(struct thunks *t)
     asm_rm(a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
 }
 
-/* --- slow paths. On the stack: return address, descriptor, then the frame. --- */
+/* --- a soft FP operation. On the stack: return address, descriptor, then the frame. --- */
 
 enum { SLOW_ABOVE = 16 };
 
@@ -259,25 +255,25 @@ static struct asm_mem slow_at(unsigned frame_offset)
     return frame_at(SLOW_ABOVE + frame_offset);
 }
 
-static void save_all(struct thunks *t, bool xmm)
+static void save_all(struct thunks *t)
 {
     for (unsigned n = 0; n < ARRAY_LEN(temp_regs); n++) {
-        asm_store(t->a, ASM_64, slow_at(FRAME_TEMPS + 8 * n), temp_regs[n]);
+        asm_store(t->a, ASM_64, slow_at(FRAME_REGS + 8 * n), temp_regs[n]);
     }
-    for (unsigned n = 0; xmm && n < 16; n++) {
+    for (unsigned n = 0; n < 16; n++) {
         asm_rm(t->a, ASM_OP(0xf2, 0x0f11), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
     }
     transfer_pins(t, false, false);
 }
 
-static void restore_all(struct thunks *t, bool xmm)
+static void restore_all(struct thunks *t)
 {
     transfer_pins(t, true, false);
-    for (unsigned n = 0; xmm && n < 16; n++) {
+    for (unsigned n = 0; n < 16; n++) {
         asm_rm(t->a, ASM_OP(0xf2, 0x0f10), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
     }
     for (unsigned n = 0; n < ARRAY_LEN(temp_regs); n++) {
-        asm_load(t->a, ASM_64, temp_regs[n], slow_at(FRAME_TEMPS + 8 * n));
+        asm_load(t->a, ASM_64, temp_regs[n], slow_at(FRAME_REGS + 8 * n));
     }
 }
 
@@ -286,102 +282,6 @@ static void return_popping_desc(struct thunks *t)
     asm_u8(t->a, 0xc2);
     asm_u8(t->a, 8);
     asm_u8(t->a, 0);
-}
-
-/* vcpu->pc and insns from the descriptor, which is left in eax. */
-static void store_exact(struct thunks *t)
-{
-    struct asm_buf *a = t->a;
-    asm_load(a, ASM_32, RAX, frame_at(8));
-    asm_mov(a, ASM_32, RCX, RAX);
-    asm_shift_imm(a, ASM_SHR, ASM_32, RCX, HOST_DESC_INDEX_SHIFT);
-    asm_alu_rr(a, ASM_ADD, ASM_64, RCX, R15);
-    asm_store(a, ASM_64, VCPU_AT(insns), RCX);
-    asm_mov(a, ASM_32, RCX, RAX);
-    asm_shift_imm(a, ASM_SHR, ASM_32, RCX, HOST_DESC_PC_SHIFT);
-    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (s32)PAGE_OFFSET_MASK);
-    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
-    asm_store(a, ASM_64, VCPU_AT(pc), RCX);
-}
-
-/* The stored value to rdx, zero-extended from the access size. */
-static void load_stored_value(struct thunks *t)
-{
-    struct asm_buf *a = t->a;
-    asm_mov(a, ASM_32, RDX, RAX);
-    asm_alu_imm(a, ASM_AND, ASM_32, RDX, HOST_DESC_SIZE);
-    lea_rip(t, RCX, THUNK_SIZE_MASKS);
-    asm_load(a, ASM_64, RDX, asm_at_index(RCX, RDX, 3, 0));
-    asm_alu_rm(a, ASM_AND, ASM_64, RDX, slow_at(FRAME_VALUE));
-}
-
-static void call_slow(struct thunks *t, enum mem_kind kind)
-{
-    struct asm_buf *a = t->a;
-    const struct host_slow *slow = t->context->slow;
-    const void *fn = NULL;
-    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
-    asm_load(a, ASM_64, RSI, slow_at(FRAME_GVA));
-    switch (kind) {
-    case MEM_LOAD:
-        asm_mov(a, ASM_32, RDX, RAX);
-        fn = (const void *)(uintptr_t)slow->load;
-        break;
-    case MEM_CHECK:
-        asm_mov(a, ASM_32, RDX, RAX);
-        fn = (const void *)(uintptr_t)slow->check;
-        break;
-    case MEM_STORE:
-        load_stored_value(t);
-        asm_mov(a, ASM_32, RCX, RAX);
-        fn = (const void *)(uintptr_t)slow->store;
-        break;
-    case MEM_AMO:
-        load_stored_value(t);
-        asm_mov(a, ASM_32, R8, RAX);
-        asm_load(a, ASM_64, RCX, slow_at(FRAME_EXPECTED));
-        fn = (const void *)(uintptr_t)slow->amo;
-        break;
-    }
-    asm_call_far(a, fn);
-}
-
-static void emit_mem_common(struct thunks *t, enum mem_kind kind, bool xmm)
-{
-    struct asm_buf *a = t->a;
-    save_all(t, xmm);
-    store_exact(t);
-    call_slow(t, kind);
-    asm_alu_mem_imm(a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
-    u32 raised = asm_jcc_forward(a, ASM_NE);
-    asm_store(a, ASM_64, slow_at(FRAME_RESULT), RAX);
-    for (unsigned n = 0; n < SITES_MAX; n++) {
-        asm_mov_mem_imm(a, ASM_64, slow_at(FRAME_SITES + 16 * n), -1); /* see loop.c */
-    }
-    restore_all(t, xmm);
-    return_popping_desc(t);
-    asm_bind(a, raised);
-    transfer_pins(t, true, false);
-    asm_alu_imm(a, ASM_ADD, ASM_64, RSP, SLOW_ABOVE);
-    asm_jmp(a, at(t, THUNK_RAISED));
-}
-
-static void emit_mem(struct thunks *t, enum mem_kind kind, bool xmm)
-{
-    u32 to_common[16];
-    unsigned count = 0;
-    for (unsigned reg = 0; reg < 16; reg++) {
-        if (reg == RSP || reg == RBP || reg == R15) {
-            continue;
-        }
-        place(t, thunk_mem_index(kind, xmm, reg));
-        asm_store(t->a, ASM_64, slow_at(FRAME_GVA), reg);
-        to_common[count++] = asm_jmp_forward(t->a);
-    }
-    for (unsigned n = 0; n < count; n++) {
-        asm_bind(t->a, to_common[n]);
-    }
-    emit_mem_common(t, kind, xmm);
 }
 
 /* --- floating point --- */
@@ -402,7 +302,7 @@ static void emit_soft_fp(struct thunks *t)
 {
     struct asm_buf *a = t->a;
     place(t, THUNK_SOFT_FP);
-    save_all(t, true);
+    save_all(t);
     asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
     asm_lea(a, ASM_64, RSI, slow_at(FRAME_ARGS));
     asm_load(a, ASM_32, RDX, frame_at(8));
@@ -414,7 +314,7 @@ static void emit_soft_fp(struct thunks *t)
     stmxcsr(t, SLOW_ABOVE + FRAME_MXCSR);
     asm_rm(a, 0x09, ASM_32, RAX, slow_at(FRAME_MXCSR));
     ldmxcsr(t, SLOW_ABOVE + FRAME_MXCSR);
-    restore_all(t, true);
+    restore_all(t);
     return_popping_desc(t);
 }
 
@@ -432,10 +332,7 @@ bool thunks_emit(struct host_context *context, struct asm_buf *a)
     emit_indirect(&t);
     emit_fpu_thunks(&t);
     emit_soft_fp(&t);
-    for (unsigned kind = MEM_LOAD; kind <= MEM_CHECK; kind++) {
-        emit_mem(&t, (enum mem_kind)kind, false);
-        emit_mem(&t, (enum mem_kind)kind, true);
-    }
+    access_thunks_emit(context, a);
     asm_align(a, 64, 0);
     CHECK(a->p <= a->limit);
     return true;

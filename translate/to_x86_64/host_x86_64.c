@@ -69,25 +69,44 @@ struct stub *stub_add(struct compile *c, void (*emit)(struct compile *, const st
 
 void stub_return(struct compile *c, const struct stub *stub)
 {
-    asm_u8(&c->a, 0xe9);
-    asm_u32(&c->a, stub->back - (asm_offset(&c->a) + 4));
+    asm_jmp(&c->a, c->cold.exec + stub->back);
 }
 
 enum { INSN_BYTES_MAX = 2048, STUB_BYTES_MAX = 256 };
 
+/* Room for that much of the body and for a stub. */
 static bool has_room(struct compile *c, size_t bytes)
 {
-    if ((size_t)(c->a.limit - c->a.p) < bytes) {
+    if ((size_t)(c->a.limit - c->a.p) < bytes ||
+        (size_t)(c->cold.limit - c->cold.p) < STUB_BYTES_MAX) {
         c->status = HOST_NO_ROOM;
     }
     return c->status == HOST_OK;
 }
 
+static void exchange_parts(struct compile *c)
+{
+    struct asm_buf body = c->a;
+    c->a = c->cold;
+    c->cold = body;
+}
+
 void stubs_emit(struct compile *c)
 {
-    for (unsigned n = 0; n < c->stub_count && has_room(c, STUB_BYTES_MAX); n++) {
-        asm_bind(&c->a, c->stubs[n].field);
-        c->stubs[n].emit(c, &c->stubs[n]);
+    unsigned count = c->stub_count;
+    for (unsigned n = 0; n < count && has_room(c, STUB_BYTES_MAX); n++) {
+        if (c->stubs[n].tail) {
+            asm_bind(&c->a, c->stubs[n].field);
+            c->stubs[n].emit(c, &c->stubs[n]);
+        }
+    }
+    for (unsigned n = 0; n < count && has_room(c, STUB_BYTES_MAX); n++) {
+        if (!c->stubs[n].tail) {
+            bind_cold(c, c->stubs[n].field);
+            exchange_parts(c);
+            c->stubs[n].emit(c, &c->stubs[n]);
+            exchange_parts(c);
+        }
     }
 }
 
@@ -140,6 +159,8 @@ static void start(struct compile *c, const struct host_request *request,
 {
     c->a = (struct asm_buf){request->write, request->write, request->write + request->room_bytes,
                             request->exec};
+    c->cold = (struct asm_buf){request->cold_write, request->cold_write,
+                               request->cold_write + request->cold_room_bytes, request->cold_exec};
     c->ir = request->ir;
     c->request = request;
     c->context = request->context;
@@ -196,6 +217,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         stubs_emit(c);
     }
     result->code_bytes = asm_offset(&c->a);
+    result->cold_bytes = asm_offset(&c->cold);
     return c->status;
 }
 

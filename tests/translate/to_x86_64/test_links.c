@@ -317,7 +317,7 @@ Test(links, loop_forgets_after_a_slow_path)
 Test(links, small_buffers_are_refused)
 {
     for (size_t room = 0; room < 6000; room += 64) {
-        rig->used_bytes = RIG_CODE_BYTES - room;
+        rig->used_bytes = RIG_COLD_START - room;
         ir_reset(rig->ir, &rig_guest);
         for (unsigned n = 0; n < 50; n++) {
             ir_begin_insn(rig->ir, 4 * n, 4);
@@ -329,6 +329,12 @@ Test(links, small_buffers_are_refused)
         enum host_status status;
         rig_compile(rig, 0, &status);
         cr_assert(status == HOST_NO_ROOM || (status == HOST_OK && rig->result.code_bytes <= room));
+        size_t cold_room = room / 4;
+        rig->used_bytes = rig->context.used_bytes;
+        rig->cold_end = RIG_CODE_BYTES - cold_room;
+        rig_compile(rig, 0, &status);
+        cr_assert(status == HOST_NO_ROOM ||
+                  (status == HOST_OK && rig->result.cold_bytes <= cold_room));
     }
 }
 

@@ -1,0 +1,213 @@
+/* Slow paths of memory accesses, the part that blocks share (access_slow.c says how they come
+ * here). On the stack: the address behind the stub's call, then the frame. */
+#include "translate/to_x86_64/access.h"
+
+enum { ABOVE = 8 }; /* what lies on the stack above the frame */
+
+struct thunks {
+    struct host_context *context;
+    struct asm_buf *a;
+};
+
+static void place(struct thunks *t, unsigned index)
+{
+    t->context->thunks[index] = asm_exec(t->a);
+}
+
+static void ret(struct thunks *t)
+{
+    asm_u8(t->a, 0xc3);
+}
+
+/* A byte of the stub's description to `reg`, which then holds nothing else. */
+static void load_site_byte(struct thunks *t, unsigned reg, unsigned offset)
+{
+    asm_load(t->a, ASM_64, reg, frame_at(0));
+    asm_rm(t->a, 0x0fb6, ASM_32, reg, asm_at(reg, (s32)(SITE_JUMP_BYTES + offset)));
+}
+
+/* --- looking at the TLB; the address is in `tag`, which is also what the fast path, then, uses as
+ *     scratch --- */
+
+/* Compares the page of the access's last byte with the entry; leaves it in `other`. */
+static void compare_page(struct thunks *t, unsigned entry, unsigned tag, unsigned other, bool write)
+{
+    struct asm_buf *a = t->a;
+    load_site_byte(t, other, SITE_SIZE);
+    asm_alu_imm(a, ASM_AND, ASM_32, other, 15);
+    asm_alu_rr(a, ASM_ADD, ASM_64, other, tag);
+    asm_alu_imm(a, ASM_AND, ASM_64, other, -(s32)PAGE_BYTES);
+    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(entry, access_tag_offset(write)));
+}
+
+/* Flags: EQ when the address is aligned, if that was asked. */
+static void check_alignment(struct thunks *t, unsigned tag, unsigned other)
+{
+    load_site_byte(t, other, SITE_SIZE);
+    asm_shift_imm(t->a, ASM_SHR, ASM_32, other, 4);
+    asm_test(t->a, ASM_32, tag, other);
+}
+
+/* A temporary that is neither of the two. */
+static unsigned third(unsigned x, unsigned y)
+{
+    unsigned n = 0;
+    while (access_temps[n] == x || access_temps[n] == y) {
+        n++;
+    }
+    return access_temps[n];
+}
+
+/* Flags: EQ to go on with the fast path. */
+static void finish(struct thunks *t, unsigned other)
+{
+    asm_load(t->a, ASM_64, other, frame_at(ABOVE + FRAME_ARGS));
+    asm_jcc(t->a, ASM_NE, t->context->thunks[THUNK_ACCESS]);
+    ret(t);
+}
+
+/* The page's first entry did not fit; try the other one. With a table `entry` is an offset. */
+static void other_entry(struct thunks *t, unsigned entry, unsigned tag, bool has_table, bool write)
+{
+    struct asm_buf *a = t->a;
+    unsigned other = third(entry, tag);
+    place(t, access_other_thunk(entry, tag, has_table, write));
+    asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS), other);
+    access_other_entry(a, entry, tag, other);
+    if (has_table) {
+        asm_alu_rm(a, ASM_ADD, ASM_64, entry, VCPU_AT(tlb));
+    }
+    compare_page(t, entry, tag, other, write);
+    u32 missed = asm_jcc_short(a, ASM_NE);
+    if (has_table) {
+        asm_alu_rm(a, ASM_SUB, ASM_64, entry, VCPU_AT(tlb));
+    }
+    check_alignment(t, tag, other);
+    asm_bind_short(a, missed);
+    finish(t, other);
+}
+
+/* Makes `entry` the page's; flags: NE when there is none. */
+static void look_up(struct thunks *t, unsigned entry, unsigned tag, unsigned other, bool write)
+{
+    struct asm_buf *a = t->a;
+    struct access m = {.address = tag, .entry = entry, .tag = other, .table = NO_REG};
+    access_index(a, t->context->features, &m);
+    compare_page(t, entry, tag, other, write);
+    u32 found = asm_jcc_short(a, ASM_E);
+    access_other_entry(a, entry, tag, other);
+    compare_page(t, entry, tag, other, write);
+    asm_bind_short(a, found);
+}
+
+/* The entry kept was for another page. */
+static void again(struct thunks *t, unsigned entry, unsigned tag, bool write)
+{
+    unsigned other = third(entry, tag);
+    place(t, access_again_thunk(entry, tag, write));
+    asm_store(t->a, ASM_64, frame_at(ABOVE + FRAME_ARGS), other);
+    look_up(t, entry, tag, other, write);
+    u32 missed = asm_jcc_short(t->a, ASM_NE);
+    check_alignment(t, tag, other);
+    asm_bind_short(t->a, missed);
+    finish(t, other);
+}
+
+/* The loop's site was in another page: remembers the new one. */
+static void site(struct thunks *t, unsigned tag, bool write)
+{
+    struct asm_buf *a = t->a;
+    unsigned entry = third(tag, tag);
+    unsigned other = third(tag, entry);
+    place(t, access_site_thunk(tag, write));
+    asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS + 8), entry);
+    asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS), other);
+    look_up(t, entry, tag, other, write);
+    u32 missed = asm_jcc_short(a, ASM_NE);
+    asm_load(a, ASM_64, entry, asm_at(entry, offsetof(struct tlb_entry, addend)));
+    load_site_byte(t, tag, SITE_SIZE);
+    asm_alu_imm(a, ASM_AND, ASM_32, tag, 16 * (SITES_MAX - 1));
+    asm_store(a, ASM_64, asm_at_index(RSP, tag, 0, ABOVE + FRAME_SITES), other);
+    asm_store(a, ASM_64, asm_at_index(RSP, tag, 0, ABOVE + FRAME_SITES + 8), entry);
+    asm_alu_rr(a, ASM_XOR, ASM_32, entry, entry); /* EQ */
+    asm_bind_short(a, missed);
+    asm_load(a, ASM_64, entry, frame_at(ABOVE + FRAME_ARGS + 8));
+    finish(t, other);
+}
+
+/* --- the access by C --- */
+
+static bool is_free(unsigned reg)
+{
+    return reg != RSP && reg != RBP && reg != R15;
+}
+
+/* Stores or loads all XMM registers if the stub (its address behind the call in rbx) says so. */
+static void transfer_xmm(struct thunks *t, bool load)
+{
+    struct asm_buf *a = t->a;
+    struct asm_mem flags = asm_at(RBX, SITE_JUMP_BYTES + SITE_ADDRESS);
+    asm_rm(a, 0xf6, ASM_32, 0, flags); /* test byte */
+    asm_u8(a, SITE_KEEP_XMM);
+    u32 none = asm_jcc_forward(a, ASM_E);
+    for (unsigned n = 0; n < 16; n++) {
+        u32 op = ASM_OP(0xf2, load ? 0x0f10 : 0x0f11);
+        asm_rm(a, op, ASM_32, n, frame_at(ABOVE + FRAME_XMM + 8 * n));
+    }
+    asm_bind(a, none);
+}
+
+static void load_general(struct thunks *t)
+{
+    for (unsigned reg = 0; reg < 16; reg++) {
+        if (is_free(reg)) {
+            asm_load(t->a, ASM_64, reg, frame_at(ABOVE + FRAME_REGS + 8 * reg));
+        }
+    }
+    asm_alu_imm(t->a, ASM_ADD, ASM_64, RSP, ABOVE);
+}
+
+static void by_c(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_ACCESS);
+    for (unsigned reg = 0; reg < 16; reg++) {
+        asm_store(a, ASM_64, frame_at(ABOVE + FRAME_REGS + 8 * reg), reg);
+    }
+    asm_load(a, ASM_64, RBX, frame_at(0));
+    transfer_xmm(t, false);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_lea(a, ASM_64, RSI, frame_at(ABOVE));
+    asm_mov(a, ASM_64, RDX, RBX);
+    asm_mov_imm(a, RCX, (u64)(uintptr_t)t->context->slow);
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, 8);
+    asm_call_far(a, (const void *)(uintptr_t)access_call);
+    asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
+    asm_store(a, ASM_64, frame_at(ABOVE + FRAME_RESUME), RAX);
+    asm_test(a, ASM_64, RAX, RAX);
+    u32 raised = asm_jcc_forward(a, ASM_E);
+    transfer_xmm(t, true);
+    load_general(t);
+    asm_rm(a, 0xff, ASM_32, 4, frame_at(FRAME_RESUME));
+    asm_bind(a, raised);
+    load_general(t);
+    asm_jmp(a, t->context->thunks[THUNK_RAISED]);
+}
+
+void access_thunks_emit(struct host_context *context, struct asm_buf *a)
+{
+    struct thunks t = {context, a};
+    by_c(&t);
+    for (unsigned x = 0; x < 5; x++) {
+        for (unsigned y = 0; y < 5; y++) {
+            for (unsigned write = 0; write < 2 && x != y; write++) {
+                other_entry(&t, access_temps[x], access_temps[y], false, write != 0);
+                other_entry(&t, access_temps[x], access_temps[y], true, write != 0);
+                again(&t, access_temps[x], access_temps[y], write != 0);
+            }
+        }
+        site(&t, access_temps[x], false);
+        site(&t, access_temps[x], true);
+    }
+}
