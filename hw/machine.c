@@ -328,6 +328,8 @@ static bool make_engine(struct metic_machine *machine, const struct guest *guest
         .host_features = options->host_features,
         .no_links = options->no_links,
         .one_entry_tlb = options->one_entry_tlb,
+        .no_tier2 = options->no_tier2,
+        .eager_tier2 = options->eager_tier2,
         .verify = options->verify_ir,
         .exact_deadlines = options->clock == METIC_CLOCK_VIRTUAL,
         .perf_map = options->perf_map,

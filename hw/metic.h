@@ -106,6 +106,8 @@ struct metic_options {
     uint32_t host_features;  /* 0: all; otherwise a mask (tests force a plain x86-64) */
     bool no_links;           /* tests */
     bool one_entry_tlb;      /* tests */
+    bool no_tier2;           /* tests: no traces of hot loops */
+    bool eager_tier2;        /* tests: traces of what is hardly hot */
     bool verify_ir;
     bool perf_map;           /* write /tmp/perf-PID.map for the host's perf */
 

@@ -215,7 +215,7 @@ static void page_prune(struct code_page *page)
 static void page_kill_range(struct block_table *table, struct code_page *page, u32 first, u32 last)
 {
     for (struct block *block = page->blocks; block != NULL; block = block->page_next) {
-        u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK);
+        u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK) - block->before_bytes;
         if (start <= last && start + block->length_bytes > first) {
             block_kill(table, block);
         }
@@ -227,6 +227,15 @@ static void page_kill_range(struct block_table *table, struct code_page *page, u
         }
     }
     page_prune(page);
+}
+
+void block_remove(struct block_table *table, struct block *block)
+{
+    block_kill(table, block);
+    struct code_page *page = page_find(table, block->gpa & PAGE_MASK);
+    if (page != NULL) {
+        page_prune(page);
+    }
 }
 
 static const u8 *page_bytes(const struct block_table *table, gpa_t page)
@@ -272,7 +281,7 @@ static struct code_page *page_mark(struct block_table *table, gpa_t gpa_page, co
 
 void block_insert(struct block_table *table, struct block *block, const u8 *source)
 {
-    u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK);
+    u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK) - block->before_bytes;
     u32 here = block->length_bytes;
     if (start + here > PAGE_BYTES) {
         here = (u32)PAGE_BYTES - start;

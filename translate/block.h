@@ -21,12 +21,17 @@
 #define BLOCK_NO_PAGE (~(gpa_t)0)
 enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 18, BLOCK_REMOVED_LOG = 1024 };
 
+struct tier2_circle;
+
 struct block {
     gpa_t gpa;
     gpa_t second_page; /* of the second half of a straddling instruction, else BLOCK_NO_PAGE */
     u32 mode;
-    u16 length_bytes;
+    u16 before_bytes;  /* a trace covers bytes before its first instruction, too: */
+    u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in one page */
     u16 insn_count;
+    u8 tries;          /* tier 2: how often a trace from here was tried */
+    const struct tier2_circle *circle; /* of a trace: what it was made from, else NULL */
     const u8 *host;    /* entry address, or NULL (interpreter only) */
     u32 host_bytes;
     u32 ir_count;
@@ -94,9 +99,11 @@ struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, g
 
 /* A new block from the arena; the caller fills it and publishes it with block_insert. */
 struct block *block_new(struct block_table *table);
+/* Makes the block unreachable for look-ups and links, as if its bytes had changed. */
+void block_remove(struct block_table *table, struct block *block);
 void *block_alloc(struct block_table *table, size_t size_bytes);
-/* `source` is the snapshot of the guest bytes the block was made from (length_bytes of them; what
- * lies in the second page follows at source + 2). Marks the pages. */
+/* `source` is the snapshot of the guest bytes the block was made from (length_bytes of them, from
+ * gpa - before_bytes; what lies in the second page follows at source + 2). Marks the pages. */
 void block_insert(struct block_table *table, struct block *block, const u8 *source);
 
 /* Link numbers for a block's exits; 0 when they ran out. */

@@ -67,6 +67,11 @@ void engine_code_store(struct engine *engine, gpa_t gpa)
 static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machine_opaque,
                              struct log *log)
 {
+    bool traces = engine->options.kind != ENGINE_INTERP && !engine->options.no_tier2 &&
+                  engine->options.trace_path == NULL;
+    if (traces) {
+        tier2_init(&engine->tier2[index], engine->options.eager_tier2);
+    }
     struct vcpu *vcpu = aligned_alloc(64, (engine->guest->vcpu_bytes + 63) & ~(size_t)63);
     CHECK(vcpu != NULL);
     memset(vcpu, 0, engine->guest->vcpu_bytes);
@@ -247,7 +252,9 @@ static u64 next_stop_insns(const struct vcpu *vcpu)
  * the deadline last, so none is lost. */
 static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
 {
+    struct tier2 *tier2 = &vcpu->engine->tier2[vcpu->index];
     atomic_store(&vcpu->deadline, vcpu->limit_insns);
+    tier2_sample(tier2, vcpu);
     u32 requests = atomic_exchange(&vcpu->requests, 0);
     if (requests & VCPU_REQUEST_EXCLUSIVE) {
         yield_to_exclusive(vcpu);
@@ -276,7 +283,8 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
     }
     /* Not over a kick that came meanwhile. */
     u64 expected = vcpu->limit_insns;
-    atomic_compare_exchange_strong(&vcpu->deadline, &expected, next_stop_insns(vcpu));
+    atomic_compare_exchange_strong(&vcpu->deadline, &expected,
+                                   tier2_deadline(tier2, next_stop_insns(vcpu)));
     return true;
 }
 
@@ -330,11 +338,13 @@ static void follow(struct vcpu *vcpu, const struct departure *departure, struct 
     }
 }
 
-/* A POLL that found its block too long for what is left until the deadline. */
+/* A POLL that found its block too long for what is left until the deadline, if that is more than
+ * the deadline of a sample. */
 static bool must_step(const struct vcpu *vcpu)
 {
-    return vcpu->engine->options.exact_deadlines &&
-           atomic_load_explicit(&vcpu->deadline, memory_order_acquire) > vcpu->insns;
+    u64 deadline = atomic_load_explicit(&vcpu->deadline, memory_order_acquire);
+    return vcpu->engine->options.exact_deadlines && deadline > vcpu->insns &&
+           deadline == next_stop_insns(vcpu);
 }
 
 /* One instruction with its line in the commit log. */
@@ -359,6 +369,14 @@ static const void *find_jump(const struct vcpu *vcpu, const struct departure *de
 
 static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
 {
+    struct tier2 *tier2 = &vcpu->engine->tier2[vcpu->index];
+    if (UNLIKELY(tier2->hot)) {
+        tier2->hot = false;
+        if (tier2->hot_pc == vcpu->pc) {
+            vcpu->exit_request = 0;
+            return trace_form(vcpu);
+        }
+    }
     struct block *block = NULL;
     const void *host = find_jump(vcpu, departure);
     vcpu->exit_request = 0; /* the link of the last exit is not that of what comes now */

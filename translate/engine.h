@@ -17,6 +17,7 @@
 #include "translate/debug.h"
 #include "translate/front.h"
 #include "translate/host.h"
+#include "translate/tier2.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -33,6 +34,8 @@ struct engine_options {
     bool one_entry_tlb;      /* hostile mode */
     bool verify;             /* ir_verify on every block */
     bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */
+    bool no_tier2;           /* makes no traces */
+    bool eager_tier2;        /* hostile mode: makes traces of what is hardly hot */
     bool perf_map;           /* write /tmp/perf-PID.map, so that perf names translated code */
     const char *trace_path;  /* commit log, or NULL */
 };
@@ -52,6 +55,7 @@ struct engine {
     struct memory *memory;
     struct vcpu *vcpus[ENGINE_MAX_HARTS];
     unsigned vcpu_count;
+    struct tier2 tier2[ENGINE_MAX_HARTS]; /* each its hart's own */
     struct vcpu_ops ops;
 
     pthread_mutex_t lock; /* everything below up to the next comment */

@@ -13,6 +13,13 @@ void engine_run_leave(struct engine *engine);
 bool pipeline_init(struct engine *engine, struct metic_error *error);
 void pipeline_fini(struct engine *engine);
 
+struct fetched {
+    gpa_t gpa, second_page;
+    bool uniform; /* physical protection is the same all over the page */
+};
+/* Where the code at vcpu->pc is. False when the fetch raised. */
+bool pipeline_fetch(struct vcpu *vcpu, struct fetched *fetched);
+
 /* What pipeline_find found out about the code at vcpu->pc. */
 enum pipeline_result {
     PIPELINE_BLOCK,  /* *block runs it */
@@ -23,6 +30,15 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
 
 /* Runs at most max_insns instructions at vcpu->pc by the interpreter, keeping nothing. */
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
+
+/* The same in a straight line. False when what was run cannot be part of a trace. */
+bool pipeline_run_straight(struct vcpu *vcpu, unsigned max_insns, enum ir_exit *exit);
+
+/* Steps of making a block out of engine->ir; lock held. */
+void pipeline_set_poll(struct ir *ir, unsigned insns);
+void pipeline_check_ir(const struct engine *engine, const struct ir *ir);
+enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block);
+void pipeline_keep_ir(struct engine *engine, struct block *block);
 
 /* The guest bytes of a one-instruction block. */
 void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4]);
@@ -46,5 +62,12 @@ void pipeline_forget_removed(struct vcpu *vcpu);
 
 /* fence.i of this hart. */
 void pipeline_code_fence(struct vcpu *vcpu);
+
+/* --- trace.c --- */
+/* Runs on from vcpu->pc, which is hot, by the interpreter; makes a trace of where that went when it
+ * went in circles. As the way a block ended. */
+enum ir_exit trace_form(struct vcpu *vcpu);
+/* For --show: engine->ir becomes that of the trace; lock held. */
+void trace_view(struct engine *engine, const struct block *block, bool optimised);
 
 #endif

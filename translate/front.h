@@ -16,6 +16,11 @@ struct lower {
     unsigned rest_bytes;
     unsigned max_insns;    /* instructions the block may still take, this one included; 0: any. The
                               front end opens no lr pair that would not close within them */
+    bool follow;           /* of a trace: control is to go on at next_offset. A branch or jump that
+                              can lead there becomes a side exit the other way, or nothing, and
+                              sets `followed`; one that cannot is lowered as usual */
+    bool followed;
+    s64 next_offset;
     bool poll_first;       /* append ir_poll(ir, 0) right after the first ir_begin_insn */
     bool ended;            /* a terminator was appended: the block is complete */
     struct { ir_ref address, value; unsigned size_bytes; } open_lr; /* front end's: paired lr */

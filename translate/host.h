@@ -87,6 +87,7 @@ struct host_context {
 enum host_request_flag {
     HOST_ONE_HART = 1,       /* no other hart runs: atomics need no lock prefix */
     HOST_DYN_ROUNDING = 2,   /* IR_ROUND_DYN is a mode the host has (not RMM, not reserved) */
+    HOST_TRACE = 8,          /* a trace: side exits are rare, the jump back to its start is not */
     HOST_NO_SELF_LINK = 4,   /* a jump to the block's own start is a link like any other */
 };
 

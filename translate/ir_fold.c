@@ -154,6 +154,25 @@ static ir_ref fold_rem_s(struct ir *ir, struct ir_insn *insn)
 
 /* --- logic --- */
 
+/* A mask makes extensions above it needless. */
+static ir_ref and_stripped(struct ir *ir, struct ir_insn *insn, u64 mask)
+{
+    ir_ref inner = fold_is_op(ir, insn->a, IR_SEXT)
+                       ? ir_fold_strip_above(ir, insn->a, 64 - (unsigned)__builtin_clzll(mask))
+                       : (ir_ref)IR_REF_NONE;
+    if (inner == IR_REF_NONE) {
+        return IR_REF_NONE;
+    }
+    if (ir_value_type(fold_def(ir, inner)) == fold_type(insn)) {
+        return fold_make_imm(ir, insn, IR_AND, inner, mask);
+    }
+    if (fold_type(insn) != IR_I64) {
+        return IR_REF_NONE;
+    }
+    ir_ref narrow = ir_op2(ir, IR_AND, IR_I32, 0, inner, ir_const(ir, IR_I32, mask));
+    return ir_op1(ir, IR_ZEXT, IR_I64, 32, narrow);
+}
+
 static ir_ref fold_and(struct ir *ir, struct ir_insn *insn)
 {
     if (insn->a == insn->b) {
@@ -174,7 +193,8 @@ static ir_ref fold_and(struct ir *ir, struct ir_insn *insn)
         unsigned width = (unsigned)__builtin_popcountll(mask);
         return ir_op1(ir, IR_ZEXT, fold_type(insn), width, insn->a);
     }
-    return reassociate(ir, insn);
+    ir_ref stripped = and_stripped(ir, insn, mask);
+    return stripped != IR_REF_NONE ? stripped : reassociate(ir, insn);
 }
 
 static ir_ref fold_or(struct ir *ir, struct ir_insn *insn)

@@ -5,6 +5,15 @@
 
 /* --- known bits --- */
 
+/* The same for what a TRUNC cuts, which is often masked before. */
+static u64 small_bits(const struct ir *ir, const struct ir_insn *insn)
+{
+    if (insn->op == IR_AND && fold_is_const(ir, insn->b)) {
+        return fold_imm(ir, insn->b);
+    }
+    return insn->op == IR_SETCC || insn->op == IR_FCMP ? 1 : ~(u64)0;
+}
+
 u64 ir_fold_possible_bits(const struct ir *ir, ir_ref ref)
 {
     const struct ir_insn *insn = fold_def(ir, ref);
@@ -22,6 +31,7 @@ u64 ir_fold_possible_bits(const struct ir *ir, ir_ref ref)
     case IR_CTZ:
     case IR_POPCNT: return 0x7f;
     case IR_AND: return fold_is_const(ir, insn->b) ? fold_imm(ir, insn->b) : all;
+    case IR_TRUNC: return all & small_bits(ir, fold_def(ir, insn->a));
     case IR_SHR: return fold_is_const(ir, insn->b) ? all >> (fold_imm(ir, insn->b) & 63) : all;
     default: return all;
     }
@@ -171,7 +181,7 @@ ir_ref ir_fold_orc_b(struct ir *ir, struct ir_insn *insn)
 }
 
 /* The operand with work removed that does not touch its low `width` bits; IR_REF_NONE if none. */
-static ir_ref strip_above(struct ir *ir, ir_ref ref, unsigned width)
+ir_ref ir_fold_strip_above(struct ir *ir, ir_ref ref, unsigned width)
 {
     const struct ir_insn *insn = fold_def(ir, ref);
     switch (insn->op) {
@@ -189,7 +199,7 @@ static ir_ref strip_above(struct ir *ir, ir_ref ref, unsigned width)
 
 static ir_ref fold_extend_inner(struct ir *ir, struct ir_insn *insn)
 {
-    ir_ref inner = strip_above(ir, insn->a, insn->sub);
+    ir_ref inner = ir_fold_strip_above(ir, insn->a, insn->sub);
     if (inner != IR_REF_NONE) {
         return ir_op1(ir, (enum ir_op)insn->op, fold_type(insn), insn->sub, inner);
     }
@@ -201,11 +211,32 @@ static ir_ref fold_extend_inner(struct ir *ir, struct ir_insn *insn)
     return IR_REF_NONE;
 }
 
+/* A 32-bit value whose sign is known: not negative, or minus such a one. */
+static ir_ref fold_sext_known(struct ir *ir, const struct ir_insn *insn)
+{
+    const struct ir_insn *a = fold_def(ir, insn->a);
+    if (ir_fold_possible_bits(ir, insn->a) >> 31 == 0) {
+        return ir_op1(ir, IR_ZEXT, IR_I64, 32, insn->a);
+    }
+    if (a->op == IR_SUB && fold_is_imm(ir, a->a, 0) &&
+        ir_fold_possible_bits(ir, a->b) >> 31 == 0) {
+        ir_ref wide = ir_op1(ir, IR_ZEXT, IR_I64, 32, a->b);
+        return ir_op2(ir, IR_SUB, IR_I64, 0, ir_const(ir, IR_I64, 0), wide);
+    }
+    return IR_REF_NONE;
+}
+
 ir_ref ir_fold_sext(struct ir *ir, struct ir_insn *insn)
 {
     bool same_type = ir_value_type(fold_def(ir, insn->a)) == fold_type(insn);
     if (same_type && signed_bits(ir, insn->a) <= insn->sub) {
         return insn->a;
+    }
+    if (!same_type && fold_type(insn) == IR_I64 && insn->sub == 32) {
+        ir_ref known = fold_sext_known(ir, insn);
+        if (known != IR_REF_NONE) {
+            return known;
+        }
     }
     return fold_extend_inner(ir, insn);
 }
@@ -221,7 +252,7 @@ ir_ref ir_fold_zext(struct ir *ir, struct ir_insn *insn)
 
 ir_ref ir_fold_trunc(struct ir *ir, struct ir_insn *insn)
 {
-    ir_ref inner = strip_above(ir, insn->a, 32);
+    ir_ref inner = ir_fold_strip_above(ir, insn->a, 32);
     if (inner == IR_REF_NONE) {
         return IR_REF_NONE;
     }

@@ -13,6 +13,10 @@ ir_fold_fn ir_fold_sext, ir_fold_zext, ir_fold_trunc, ir_fold_bswap, ir_fold_orc
 /* ir_fold_cond.c */
 ir_fold_fn ir_fold_setcc, ir_fold_select;
 
+/* The operand with work removed that does not touch its low `width` bits (of either integer type);
+ * IR_REF_NONE if none. */
+ir_ref ir_fold_strip_above(struct ir *ir, ir_ref ref, unsigned width);
+
 /* Bits that may be set in a value; looks one instruction deep. */
 u64 ir_fold_possible_bits(const struct ir *ir, ir_ref ref);
 

@@ -22,7 +22,7 @@ enum {
     MIN_CODE_BYTES = 32 << 10, /* holds any one block, and a quarter of it its cold part */
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
-    MAX_EXITS = 2 * ENGINE_DEFAULT_BLOCK_INSNS,
+    MAX_EXITS = 4 * ENGINE_DEFAULT_BLOCK_INSNS,
     ONCE_MAX_IR = 512,
 };
 
@@ -71,12 +71,7 @@ static bool straddles(const struct engine *engine, u32 offset, const u8 *bytes)
     return engine->guest->disassemble(0, bytes, 2, text, sizeof(text)) > 2;
 }
 
-struct fetched {
-    gpa_t gpa, second_page;
-    bool uniform;
-};
-
-static bool fetch(struct vcpu *vcpu, struct fetched *fetched)
+bool pipeline_fetch(struct vcpu *vcpu, struct fetched *fetched)
 {
     gva_t pc = vcpu->pc;
     gpa_t page;
@@ -173,7 +168,7 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
 }
 
 /* Tells the POLL at the start of an exact-deadline block how long the block became. */
-static void set_poll(struct ir *ir, unsigned insns)
+void pipeline_set_poll(struct ir *ir, unsigned insns)
 {
     for (unsigned i = 0; i < ir->count; i++) {
         if (ir->insns[i].op == IR_POLL) {
@@ -183,7 +178,7 @@ static void set_poll(struct ir *ir, unsigned insns)
     }
 }
 
-static void check_ir(const struct engine *engine, const struct ir *ir)
+void pipeline_check_ir(const struct engine *engine, const struct ir *ir)
 {
     char why[256];
     bool well_formed = !engine->options.verify || ir_verify(ir, why, sizeof(why));
@@ -207,10 +202,10 @@ static struct lowered make_ir(struct engine *engine, const struct source *source
         CHECK(done.insns > 1);
         done = lower_block(engine, source, mode, done.insns / 2);
     }
-    set_poll(engine->ir, done.insns);
-    check_ir(engine, engine->ir);
+    pipeline_set_poll(engine->ir, done.insns);
+    pipeline_check_ir(engine, engine->ir);
     opt_dead(engine->ir);
-    check_ir(engine, engine->ir);
+    pipeline_check_ir(engine, engine->ir);
     return done;
 }
 
@@ -261,7 +256,7 @@ static void perf_map_add(struct engine *engine, const struct block *block)
 
 /* Compiles engine->ir for `block`. Whether dynamic rounding is a mode the host has is part of the
  * block's key through the guest's mode bits, so asking the hart that compiles is enough. */
-static enum host_status compile(const struct vcpu *vcpu, struct block *block)
+enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
 {
     struct engine *engine = vcpu->engine;
     struct host_exit exits[MAX_EXITS];
@@ -277,7 +272,8 @@ static enum host_status compile(const struct vcpu *vcpu, struct block *block)
         .cold_room_bytes = codebuf_cold_room(code),
         .flags = (vcpu->fpu_round < FPU_RMM ? HOST_DYN_ROUNDING : 0u) |
                  (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
-                 (engine->options.no_links ? HOST_NO_SELF_LINK : 0u),
+                 (engine->options.no_links ? HOST_NO_SELF_LINK : 0u) |
+                 (block->circle != NULL ? HOST_TRACE : 0u),
         .scratch = engine->host_scratch,
         .alloc_link = alloc_link,
         .opaque = engine,
@@ -316,6 +312,15 @@ static size_t arena_limit_bytes(const struct engine *engine)
     return tiny ? engine->options.code_bytes : (size_t)MAX_ARENA_BYTES;
 }
 
+void pipeline_keep_ir(struct engine *engine, struct block *block)
+{
+    if (engine->options.kind != ENGINE_JIT) {
+        block->ir_count = engine->ir->count;
+        block->ir = block_alloc(&engine->blocks, block->ir_count * sizeof(*block->ir));
+        memcpy(block->ir, engine->ir->insns, block->ir_count * sizeof(*block->ir));
+    }
+}
+
 /* The pipeline. Lock held. NULL when the code buffer or the arena is full. */
 static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched)
 {
@@ -340,7 +345,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         if (engine->options.kind == ENGINE_INTERP) {
             break;
         }
-        enum host_status status = compile(vcpu, block);
+        enum host_status status = pipeline_compile(vcpu, block);
         if (status == HOST_OK) {
             break;
         }
@@ -350,11 +355,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         CHECK(done.insns > 1);
         max_insns = done.insns / 2;
     }
-    if (engine->options.kind != ENGINE_JIT) {
-        block->ir_count = engine->ir->count;
-        block->ir = block_alloc(&engine->blocks, block->ir_count * sizeof(*block->ir));
-        memcpy(block->ir, engine->ir->insns, block->ir_count * sizeof(*block->ir));
-    }
+    pipeline_keep_ir(engine, block);
     block_insert(&engine->blocks, block, source.data);
     engine->stats.blocks++;
     engine->stats.guest_insns += block->insn_count;
@@ -388,7 +389,7 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
 {
     struct engine *engine = vcpu->engine;
     struct fetched fetched;
-    if (!fetch(vcpu, &fetched)) {
+    if (!pipeline_fetch(vcpu, &fetched)) {
         return PIPELINE_RAISED;
     }
     if (UNLIKELY(engine->debug.break_count != 0) &&
@@ -419,28 +420,48 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
     }
 }
 
-enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
+/* Lock not held. At most `limit` instructions in a straight line. */
+static enum ir_exit interpret(struct vcpu *vcpu, const struct fetched *fetched, unsigned limit)
 {
     struct engine *engine = vcpu->engine;
-    struct fetched fetched;
-    if (!fetch(vcpu, &fetched)) {
-        return IR_EXIT_RAISED;
-    }
     struct source source;
     struct ir_insn insns[ONCE_MAX_IR];
-    source_read(engine, &fetched, &source);
+    source_read(engine, fetched, &source);
     pthread_mutex_lock(&engine->lock);
     source_cut(engine, &source);
     u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
-    unsigned limit = fetched.uniform && max_insns < 8 ? max_insns : 1;
-    make_ir(engine, &source, mode, limit);
+    struct lowered done = make_ir(engine, &source, mode, limit);
+    while (engine->ir->count > ONCE_MAX_IR) {
+        CHECK(done.insns > 1);
+        done = make_ir(engine, &source, mode, done.insns / 2);
+    }
     unsigned count = engine->ir->count;
-    CHECK(count <= ONCE_MAX_IR);
     memcpy(insns, engine->ir->insns, count * sizeof(insns[0]));
     engine->stats.interp_once++;
     pthread_mutex_unlock(&engine->lock);
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
     return ir_interp_run(insns, count, vcpu);
+}
+
+enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
+{
+    struct fetched fetched;
+    if (!pipeline_fetch(vcpu, &fetched)) {
+        return IR_EXIT_RAISED;
+    }
+    return interpret(vcpu, &fetched, fetched.uniform && max_insns < 8 ? max_insns : 1);
+}
+
+bool pipeline_run_straight(struct vcpu *vcpu, unsigned max_insns, enum ir_exit *exit)
+{
+    struct fetched fetched;
+    if (!pipeline_fetch(vcpu, &fetched)) {
+        *exit = IR_EXIT_RAISED;
+        return false;
+    }
+    bool plain = fetched.uniform && fetched.second_page == BLOCK_NO_PAGE;
+    *exit = interpret(vcpu, &fetched, plain ? max_insns : 1);
+    return plain;
 }
 
 void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4])
@@ -460,11 +481,21 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
     struct engine *engine = vcpu->engine;
     struct fetched fetched;
     struct source source;
-    if (pipeline_find(vcpu, &view->block) == PIPELINE_RAISED || !fetch(vcpu, &fetched)) {
+    if (pipeline_find(vcpu, &view->block) == PIPELINE_RAISED || !pipeline_fetch(vcpu, &fetched)) {
         return false;
     }
     source_read(engine, &fetched, &source);
     pthread_mutex_lock(&engine->lock);
+    view->source_bytes = 0;
+    if (view->block != NULL && view->block->circle != NULL) {
+        trace_view(engine, view->block, to == NULL);
+        if (to != NULL) {
+            print(engine->ir, "ir", to);
+            trace_view(engine, view->block, true);
+        }
+        pthread_mutex_unlock(&engine->lock);
+        return true;
+    }
     unsigned insns = view->block != NULL ? view->block->insn_count : 1;
     if (to != NULL) {
         lower_block(engine, &source, vcpu->mode, insns);

@@ -98,6 +98,14 @@ void engine_print_stats(struct engine *engine, FILE *to)
                 (double)stats->translate_ns / 1e6,
                 (double)stats->translate_ns / (double)stats->guest_insns);
     }
+    u64 sampled = 0, recorded = 0, made = 0;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        sampled += engine->tier2[i].sampled;
+        recorded += engine->tier2[i].recorded;
+        made += engine->tier2[i].made;
+    }
+    fprintf(to, "tier 2              %llu traces, of %llu paths, of %llu samples\n",
+            (unsigned long long)made, (unsigned long long)recorded, (unsigned long long)sampled);
     fprintf(to, "cache flushes       %llu\n", (unsigned long long)stats->flushes);
     fprintf(to, "one-shot blocks     %llu\n", (unsigned long long)stats->interp_once);
     fprintf(to, "links               %u\n", engine->blocks.link_count - 1);

@@ -32,6 +32,12 @@ const struct guest_mode guest_modes[] = {
     { .name = "jit, tiny cache", .code_bytes = TINY_CODE_BYTES },
     { .name = "interp, tiny cache", .engine = METIC_ENGINE_INTERP, .code_bytes = TINY_CODE_BYTES },
     { .name = "jit, plain host", .host_features = 1u << 31 }, /* a bit that no feature has */
+    { .name = "jit, no tier 2", .no_tier2 = true },
+    { .name = "jit, eager tier 2", .eager_tier2 = true },
+    { .name = "jit, virtual clock, eager tier 2", .eager_tier2 = true,
+      .clock = METIC_CLOCK_VIRTUAL },
+    { .name = "both, eager tier 2", .engine = METIC_ENGINE_BOTH, .clock = METIC_CLOCK_VIRTUAL,
+      .eager_tier2 = true },
     { .name = "jit, all at once", .block_insns = 1, .one_entry_tlb = true, .no_links = true,
       .code_bytes = TINY_CODE_BYTES, .host_features = 1u << 31 },
 };
@@ -79,6 +85,8 @@ struct metic_options guest_options(const struct guest_mode *mode, unsigned harts
     options.block_insns = mode->block_insns;
     options.one_entry_tlb = mode->one_entry_tlb;
     options.no_links = mode->no_links;
+    options.no_tier2 = mode->no_tier2;
+    options.eager_tier2 = mode->eager_tier2;
     options.code_bytes = mode->code_bytes;
     options.host_features = mode->host_features;
     options.verify_ir = true;

@@ -25,6 +25,10 @@ ir_ref lower_pc_plus(struct lower *l, s64 delta)
 
 void lower_end_jump(struct lower *l, s64 delta)
 {
+    if (l->follow && l->next_offset == (s64)l->offset + delta) {
+        l->followed = true;
+        return;
+    }
     ir_jump(l->ir, (s64)l->offset + delta);
     l->ended = true;
 }

@@ -37,8 +37,22 @@ void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
     l->ended = true;
 }
 
+static enum ir_cond opposite(enum ir_cond cond)
+{
+    switch (cond) {
+    case IR_EQ: return IR_NE;
+    case IR_NE: return IR_EQ;
+    case IR_LT_S: return IR_GE_S;
+    case IR_GE_S: return IR_LT_S;
+    case IR_LT_U: return IR_GE_U;
+    default: return IR_LT_U;
+    }
+}
+
 static void branch(struct lower *l, const struct riscv_insn *insn, enum ir_cond cond)
 {
+    s64 target = (s64)l->offset + insn->imm;
+    s64 behind = (s64)l->offset + l->length_bytes;
     if (insn->rs1 == insn->rs2) {
         bool taken = cond == IR_EQ || cond == IR_GE_S || cond == IR_GE_U;
         if (taken) {
@@ -47,8 +61,14 @@ static void branch(struct lower *l, const struct riscv_insn *insn, enum ir_cond 
         return;
     }
     ir_ref a = lower_get_x(l, insn->rs1), b = lower_get_x(l, insn->rs2);
-    ir_exit_if(l->ir, cond, a, b, (s64)l->offset + insn->imm);
-    if (insn->imm <= 0) {
+    if (l->follow && l->next_offset == target && target != behind) {
+        ir_exit_if(l->ir, opposite(cond), a, b, behind);
+        l->followed = true;
+        return;
+    }
+    ir_exit_if(l->ir, cond, a, b, target);
+    bool goes_on = l->follow && l->next_offset == behind;
+    if (insn->imm <= 0 && !goes_on) {
         lower_end_jump(l, l->length_bytes);
     }
 }

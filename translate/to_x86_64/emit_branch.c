@@ -121,7 +121,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
 {
     s64 target = (s64)insn->imm;
     enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
-    if (target <= c->entry_target) {
+    if (target <= c->entry_target && !(c->flags & HOST_TRACE)) {
         u32 field = asm_jcc_forward(&c->a, cc ^ 1);
         go_to(c, target, c->insn_index + 1);
         asm_bind(&c->a, field);

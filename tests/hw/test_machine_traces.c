@@ -1,0 +1,321 @@
+/* Loops that become traces (translate/tier2.h), in every engine mode. Each runs long enough to be
+ * hot where tier 2 is eager. */
+#include "tests/support/guest_rig.h"
+
+#include <criterion/criterion.h>
+
+enum { TRAP = 1, LOOP, INNER, OUTER, PATCH, ODD, JOIN, DONE, NEXT, DATA };
+
+#define DATA_AT (RV_BASE + 0x40000u)
+#define RAM_END (RV_BASE + (16u << 20))
+#define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
+
+static void finish(struct rv_program *p, struct guest_outcome *outcome)
+{
+    rv_finish(p);
+    guest_run_all(p, 1, outcome);
+    rv_free(p);
+}
+
+static u32 crc_of(const u8 *bytes, unsigned count)
+{
+    u32 crc = ~0u;
+    for (unsigned i = 0; i < count; i++) {
+        crc ^= bytes[i];
+        for (unsigned bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1)));
+        }
+    }
+    return crc;
+}
+
+/* Two loops, the inner one with a constant count: they make one trace without inner branches. */
+Test(machine_traces, inner_loop_of_constant_count)
+{
+    enum { BYTES = 600 };
+    u8 bytes[BYTES];
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, A1, DATA_AT);
+    rv_li(p, A2, 0xffffffffedb88320u);
+    rv_li(p, A4, ~(u64)0);
+    rv_li(p, S3, BYTES);
+    rv_label(p, OUTER);
+    rv_lbu(p, A5, A1, 0);
+    rv_li(p, A3, 8);
+    rv_xor(p, A4, A4, A5);
+    rv_label(p, INNER);
+    rv_andi(p, A5, A4, 1);
+    rv_word(p, 0x40f007bb); /* subw a5, zero, a5 */
+    rv_word(p, 0x0017571b); /* srliw a4, a4, 1 */
+    rv_and(p, A5, A5, A2);
+    rv_xor(p, A5, A5, A4);
+    rv_addiw(p, A3, A3, -1);
+    rv_addiw(p, A4, A5, 0);
+    rv_bne(p, A3, X0, INNER);
+    rv_addi(p, A1, A1, 1);
+    rv_addi(p, S3, S3, -1);
+    rv_bne(p, S3, X0, OUTER);
+    rv_exit(p);
+    rv_org(p, 0x40000);
+    for (unsigned i = 0; i < BYTES; i += 4) {
+        u32 word = i * 0x9e3779b9u + 77;
+        rv_word(p, word);
+        for (unsigned k = 0; k < 4; k++) {
+            bytes[i + k] = (u8)(word >> 8 * k);
+        }
+    }
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect((u32)outcome.x[A4] == crc_of(bytes, BYTES));
+}
+
+/* Walks to the end of RAM: the fault comes in some round of the trace, and every register must be
+ * what it was before that load. */
+static void walk_off_ram(unsigned step, unsigned distance, bool store)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, S11, GUEST_RESULTS);
+    rv_la(p, S10, DONE);
+    rv_li(p, A0, RAM_END - distance);
+    rv_li(p, S2, 0);
+    rv_li(p, S3, 0x1234567);
+    rv_label(p, LOOP);
+    rv_ld(p, A1, A0, 0);
+    rv_add(p, S2, S2, A1);
+    rv_addi(p, S2, S2, 3);
+    rv_xor(p, S3, S3, S2);
+    if (store) {
+        rv_sd(p, S3, A0, 24);
+    }
+    rv_addi(p, A0, A0, (s32)step);
+    rv_bne(p, S2, X0, LOOP);
+    rv_label(p, DONE);
+    rv_exit(p);
+    rv_align(p, 4);
+    rv_label(p, TRAP);
+    guest_record_trap(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.words[0] == (store ? 7 : 5), "cause %u", (unsigned)outcome.words[0]);
+    cr_expect(outcome.words[1] - outcome.x[A0] == (store ? 24 : 0));
+}
+
+Test(machine_traces, load_that_faults_in_a_later_round)
+{
+    walk_off_ram(8, 40000, false);
+    walk_off_ram(40, 60000, false);
+}
+
+Test(machine_traces, store_that_faults_in_a_later_round)
+{
+    walk_off_ram(8, 40000, true);
+    walk_off_ram(56, 60000, true);
+}
+
+/* Accesses at any alignment, over page ends; loads and stores from two bases, up and down. */
+Test(machine_traces, accesses_over_page_ends)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, A0, DATA_AT + 3);
+    rv_li(p, A1, DATA_AT + 0x9001);
+    rv_li(p, S2, 4000);
+    rv_li(p, S4, 0);
+    rv_label(p, LOOP);
+    rv_ld(p, A2, A0, 0);
+    rv_lw(p, A3, A0, 8);
+    rv_lbu(p, A4, A1, -3);
+    rv_add(p, S4, S4, A2);
+    rv_xor(p, A3, A3, S4);
+    rv_add(p, A4, A4, A3);
+    rv_sd(p, A4, A1, 0);
+    rv_sh(p, S4, A0, 2);
+    rv_addi(p, A0, A0, 7);
+    rv_addi(p, A1, A1, -5);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A0] == DATA_AT + 3 + 7 * 4000);
+}
+
+/* The store hits the very words that the next rounds load, through another register. */
+Test(machine_traces, store_that_a_later_round_loads)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, A0, DATA_AT);
+    rv_li(p, A1, DATA_AT + 16);
+    rv_li(p, A2, 1);
+    rv_sd(p, A2, A0, 0);
+    rv_sd(p, A2, A0, 8);
+    rv_li(p, S2, 3000);
+    rv_label(p, LOOP);
+    rv_ld(p, A2, A0, 0);
+    rv_ld(p, A3, A0, 8);
+    rv_add(p, A2, A2, A3);
+    rv_sd(p, A2, A1, 0);
+    rv_addi(p, A0, A0, 8);
+    rv_addi(p, A1, A1, 8);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_exit(p);
+    u64 a = 1, b = 1;
+    for (unsigned i = 0; i < 3000; i++) {
+        u64 sum = a + b;
+        a = b;
+        b = sum;
+    }
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A2] == b);
+}
+
+/* Many guest registers, more than the host has, and a division of the path every third round. */
+Test(machine_traces, paths_that_divide)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    for (unsigned reg = 5; reg < 29; reg++) {
+        rv_li(p, (enum rv_reg)reg, 0x1111 * reg);
+    }
+    rv_li(p, T5, 5000);
+    rv_label(p, LOOP);
+    for (unsigned reg = 5; reg < 27; reg++) {
+        rv_add(p, (enum rv_reg)reg, (enum rv_reg)reg, (enum rv_reg)(reg + 1));
+    }
+    rv_li(p, T6, 3);
+    rv_rem(p, T6, T5, T6);
+    rv_beq(p, T6, X0, ODD);
+    rv_addi(p, S11, S11, 5);
+    rv_j(p, JOIN);
+    rv_label(p, ODD);
+    rv_xori(p, S11, S11, 0x55);
+    rv_add(p, T3, T3, S11);
+    rv_label(p, JOIN);
+    rv_addi(p, T5, T5, -1);
+    rv_bne(p, T5, X0, LOOP);
+    for (unsigned i = 0; i < 24; i++) {
+        guest_result(p, i, (enum rv_reg)(5 + i));
+    }
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+}
+
+/* A loop with a jump in its middle, whose head lies behind a part of its body; then one instruction
+ * of it is patched: before the head, in the middle, and the branch itself. */
+Test(machine_traces, fence_i_removes_a_trace)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, S4, 3);
+    rv_li(p, S5, ADDI_A0(1));
+    rv_li(p, S6, 1 << 20);
+    rv_li(p, A0, 0);
+    rv_j(p, OUTER);
+    rv_label(p, PATCH);
+    rv_word(p, ADDI_A0(1));
+    rv_addi(p, S2, S2, -1);
+    rv_beq(p, S2, X0, NEXT);
+    rv_label(p, LOOP);
+    rv_addi(p, A1, A1, 2);
+    rv_j(p, PATCH);
+    rv_label(p, NEXT);
+    rv_add(p, S5, S5, S6); /* one more each time */
+    rv_la(p, T0, PATCH);
+    rv_sw(p, S5, T0, 0);
+    rv_word(p, RV_FENCE_I);
+    rv_addi(p, S4, S4, -1);
+    rv_beq(p, S4, X0, DONE);
+    rv_label(p, OUTER);
+    rv_li(p, S2, 4000);
+    rv_j(p, LOOP);
+    rv_label(p, DONE);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A0] == 4000 * (1 + 2 + 3), "a0 is %llu",
+              (unsigned long long)outcome.x[A0]);
+}
+
+/* The loop patches itself while it is a trace, without a fence, and then with one: what comes
+ * behind the fence.i must be new. Stores into its page must not slow down for ever, nor be lost. */
+Test(machine_traces, stores_into_the_page_of_the_trace)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, S4, 20);
+    rv_li(p, A0, 0);
+    rv_la(p, S5, DATA);
+    rv_label(p, OUTER);
+    rv_li(p, S2, 1000);
+    rv_label(p, LOOP);
+    rv_ld(p, A1, S5, 0);
+    rv_addi(p, A1, A1, 1);
+    rv_sd(p, A1, S5, 0);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_word(p, RV_FENCE_I);
+    rv_addi(p, S4, S4, -1);
+    rv_bne(p, S4, X0, OUTER);
+    rv_exit(p);
+    rv_align(p, 8);
+    rv_label(p, DATA);
+    rv_dword(p, 5);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A1] == 20005);
+}
+
+/* The page under the loop's address changes between two visits; the translation is unmapped by
+ * another instruction stream than the loop's own. */
+Test(machine_traces, page_mapped_elsewhere)
+{
+    const u64 gva = 0x40000000;
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    u32 root = rv_table_new(p);
+    for (u64 page = 0; page < RV_IMAGE_BYTES; page += PAGE_BYTES) {
+        rv_map(p, root, RV_BASE + page, RV_BASE + page, 0xcf);
+    }
+    rv_map(p, root, 0x100000, 0x100000, 0xc7); /* the test finisher */
+    rv_map(p, root, gva, RV_BASE + 0x40000, 0xc7);
+    rv_map(p, root, gva + PAGE_BYTES, RV_BASE + 0x42000, 0xc7);
+    u64 pte = rv_pte_address(p, root, gva);
+    rv_li(p, T0, rv_satp(root, 1));
+    rv_csrw(p, CSR_SATP, T0);
+    rv_sfence_vma(p, X0, X0, X0);
+    rv_mret_to(p, 1, NEXT);
+    rv_label(p, NEXT);
+    rv_li(p, S4, 6);
+    rv_li(p, S6, pte);
+    rv_li(p, S7, 1 << 10); /* one page further in a PTE */
+    rv_li(p, A2, 0);
+    rv_label(p, OUTER);
+    rv_li(p, A0, gva);
+    rv_li(p, S2, 500);
+    rv_label(p, LOOP);
+    rv_ld(p, A1, A0, 0);
+    rv_add(p, A2, A2, A1);
+    rv_addi(p, A2, A2, 1);
+    rv_sd(p, A2, A0, 0);
+    rv_addi(p, A0, A0, 8);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_ld(p, T0, S6, 0);
+    rv_xor(p, T0, T0, S7);
+    rv_sd(p, T0, S6, 0);
+    rv_li(p, T1, gva);
+    rv_sfence_vma(p, X0, T1, X0);
+    rv_addi(p, S4, S4, -1);
+    rv_bne(p, S4, X0, OUTER);
+    rv_li(p, A0, gva);
+    rv_ld(p, A3, A0, 16);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+}

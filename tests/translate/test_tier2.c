@@ -1,0 +1,114 @@
+/* Sampling, and finding circles in recorded paths. */
+#include "translate/tier2.h"
+#include "cpu/base/types.h"
+#include <criterion/criterion.h>
+
+/* Paths as text: a letter is a run of as many instructions as its place in the alphabet. */
+static unsigned parse(const char *text, struct tier2_run *runs)
+{
+    unsigned count = 0;
+    for (; text[count] != '\0'; count++) {
+        unsigned number = (unsigned)(text[count] - 'a');
+        runs[count] = (struct tier2_run){.pc = 0x1000 + 64 * number, .insns = number + 1};
+    }
+    return count;
+}
+
+static void expect_circle(const char *path, const char *circle)
+{
+    struct tier2_run runs[TIER2_PATH_RUNS], wanted[TIER2_PATH_RUNS];
+    struct tier2_circle found;
+    unsigned count = parse(circle, wanted);
+    cr_assert(tier2_find_circle(runs, parse(path, runs), &found), "nothing in %s", path);
+    cr_assert(found.count == count, "%s: %u runs, not %u", path, found.count, count);
+    unsigned insns = 0;
+    for (unsigned i = 0; i < count; i++) {
+        cr_expect(found.runs[i].pc == wanted[i].pc && found.runs[i].insns == wanted[i].insns,
+                  "%s: run %u", path, i);
+        insns += wanted[i].insns;
+    }
+    cr_expect(found.insns == insns);
+}
+
+static void expect_none(const char *path)
+{
+    struct tier2_run runs[TIER2_PATH_RUNS];
+    struct tier2_circle found;
+    cr_expect(!tier2_find_circle(runs, parse(path, runs), &found), "a circle in %s", path);
+}
+
+Test(tier2, a_repeated_path_is_a_circle_that_begins_at_its_lowest_address)
+{
+    expect_circle("bbbb", "b");
+    expect_circle("bababa", "ab");
+    expect_circle("cbabcbabcb", "abcb");
+    expect_circle("bbbbabbbbabbb", "abbbb");
+}
+
+Test(tier2, otherwise_the_usual_way_is_the_circle)
+{
+    expect_circle("abcabcadcabcab", "abc");
+    expect_circle("bbbbbbbca", "b");
+}
+
+Test(tier2, a_path_that_does_not_come_back_has_none)
+{
+    expect_none("a");
+    expect_none("aaaaaa"); /* a single instruction, a jump to itself */
+    expect_none("abcdefg");
+    expect_none("abbbbbb"); /* comes to a circle, but not to its start */
+}
+
+Test(tier2, a_circle_too_long_for_a_trace_is_none)
+{
+    struct tier2_run runs[4];
+    struct tier2_circle found;
+    for (unsigned i = 0; i < 4; i++) {
+        runs[i] = (struct tier2_run){.pc = 0x1000 + 0x200 * (i & 1),
+                                     .insns = TRACE_MAX_INSNS / 2};
+    }
+    cr_expect(tier2_find_circle(runs, 4, &found));
+    for (unsigned i = 0; i < 4; i++) {
+        runs[i].insns++;
+    }
+    cr_expect(!tier2_find_circle(runs, 4, &found));
+}
+
+Test(tier2, a_circle_through_two_pages_is_none)
+{
+    struct tier2_run runs[4];
+    struct tier2_circle found;
+    for (unsigned i = 0; i < 4; i++) {
+        runs[i] = (struct tier2_run){.pc = 0x1ff0 + 0x20 * (i & 1), .insns = 2};
+    }
+    cr_expect(!tier2_find_circle(runs, 4, &found));
+}
+
+Test(tier2, a_pc_sampled_again_and_again_is_hot)
+{
+    struct tier2 tier2;
+    struct vcpu vcpu = {.pc = 0x80001000};
+    tier2_init(&tier2, false);
+    for (unsigned n = 1; n <= tier2.hot_samples; n++) {
+        u64 due = tier2_deadline(&tier2, UINT64_MAX);
+        cr_expect(due > vcpu.insns && due != UINT64_MAX);
+        vcpu.insns = due - TRACE_MAX_INSNS - 1;
+        tier2_sample(&tier2, &vcpu);
+        cr_expect(tier2.sampled == n - 1, "not due yet");
+        vcpu.insns = due;
+        tier2_sample(&tier2, &vcpu);
+        cr_expect(tier2.sampled == n);
+        cr_expect(tier2.hot == (n == tier2.hot_samples));
+    }
+    cr_expect(tier2.hot_pc == vcpu.pc);
+    cr_expect(tier2_deadline(&tier2, 5) == 5, "an earlier deadline stays");
+}
+
+Test(tier2, one_that_is_off_changes_no_deadline)
+{
+    struct tier2 tier2 = {.sample_insns = 0};
+    struct vcpu vcpu = {.insns = 1 << 30};
+    tier2_sample(&tier2, &vcpu);
+    cr_expect(!tier2.hot && tier2.sampled == 0);
+    cr_expect(tier2_deadline(&tier2, UINT64_MAX) == UINT64_MAX);
+}

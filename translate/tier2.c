@@ -1,0 +1,179 @@
+/* See tier2.h. */
+#include "translate/tier2.h"
+
+#include <string.h>
+
+enum {
+    SAMPLE_INSNS = 1 << 17,
+    HOT_SAMPLES = 3,
+    EAGER_SAMPLE_INSNS = 500,
+};
+
+void tier2_init(struct tier2 *tier2, bool eager)
+{
+    memset(tier2, 0, sizeof(*tier2));
+    tier2->sample_insns = eager ? EAGER_SAMPLE_INSNS : SAMPLE_INSNS;
+    tier2->hot_samples = eager ? 1 : HOT_SAMPLES;
+    tier2->next_sample_insns = tier2->sample_insns;
+}
+
+/* --- sampling --- */
+
+static unsigned head_index(gva_t pc)
+{
+    return (unsigned)((pc >> 1) * 0x9e3779b97f4a7c15u >> 32) % TIER2_HEADS;
+}
+
+void tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
+{
+    tier2->hot = false;
+    /* A block with an exact deadline leaves before its end would pass the deadline. */
+    if (tier2->sample_insns == 0 ||
+        vcpu->insns + TRACE_MAX_INSNS < tier2->next_sample_insns) {
+        return;
+    }
+    tier2->next_sample_insns = vcpu->insns + tier2->sample_insns;
+    tier2->sampled++;
+    unsigned n = head_index(vcpu->pc);
+    if (tier2->heads[n].pc != vcpu->pc || tier2->heads[n].mode != vcpu->mode) {
+        tier2->heads[n].pc = vcpu->pc;
+        tier2->heads[n].mode = vcpu->mode;
+        tier2->heads[n].samples = 0;
+    }
+    if (++tier2->heads[n].samples >= tier2->hot_samples) {
+        tier2->heads[n].samples = 0;
+        tier2->hot = true;
+        tier2->hot_pc = vcpu->pc;
+    }
+}
+
+u64 tier2_deadline(const struct tier2 *tier2, u64 deadline)
+{
+    bool earlier = tier2->sample_insns != 0 && tier2->next_sample_insns < deadline;
+    return earlier ? tier2->next_sample_insns : deadline;
+}
+
+/* --- finding the circle --- */
+
+static bool same_run(const struct tier2_run *a, const struct tier2_run *b)
+{
+    return a->pc == b->pc && a->insns == b->insns;
+}
+
+static bool append(struct tier2_circle *circle, const struct tier2_run *run)
+{
+    if (circle->count == TIER2_PATH_RUNS || circle->insns + run->insns > TRACE_MAX_INSNS) {
+        return false;
+    }
+    circle->runs[circle->count++] = *run;
+    circle->insns += run->insns;
+    return true;
+}
+
+/* True when the path repeats itself every `period` runs, from the start to the end. */
+static bool repeats(const struct tier2_run *runs, unsigned count, unsigned period)
+{
+    for (unsigned i = 0; i + period < count; i++) {
+        if (!same_run(&runs[i], &runs[i + period])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool find_repeated(const struct tier2_run *runs, unsigned count,
+                          struct tier2_circle *circle)
+{
+    unsigned period = 1;
+    while (2 * period <= count && !repeats(runs, count, period)) {
+        period++;
+    }
+    if (2 * period > count) {
+        return false;
+    }
+    *circle = (struct tier2_circle){.count = 0};
+    for (unsigned i = 0; i < period; i++) {
+        if (!append(circle, &runs[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The run that most often began at `pc`, or followed run `after` when that is not NULL. */
+static const struct tier2_run *usual_run(const struct tier2_run *runs, unsigned count, gva_t pc,
+                                         const struct tier2_run *after)
+{
+    const struct tier2_run *best = NULL;
+    unsigned best_times = 0;
+    for (unsigned i = after != NULL; i < count; i++) {
+        bool wanted = after != NULL ? same_run(&runs[i - 1], after) : runs[i].pc == pc;
+        unsigned times = 0;
+        for (unsigned k = after != NULL; wanted && k < count; k++) {
+            bool counts = after == NULL || same_run(&runs[k - 1], after);
+            times += counts && same_run(&runs[k], &runs[i]);
+        }
+        if (times > best_times) {
+            best_times = times;
+            best = &runs[i];
+        }
+    }
+    return best;
+}
+
+static bool is_in(const struct tier2_circle *circle, gva_t pc)
+{
+    for (unsigned i = 0; i < circle->count; i++) {
+        if (circle->runs[i].pc == pc) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_usual(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
+{
+    *circle = (struct tier2_circle){.count = 0};
+    const struct tier2_run *run = usual_run(runs, count, runs[0].pc, NULL);
+    while (run != NULL && !is_in(circle, run->pc)) {
+        if (!append(circle, run)) {
+            return false;
+        }
+        run = usual_run(runs, count, 0, run);
+    }
+    return run != NULL && run->pc == circle->runs[0].pc;
+}
+
+/* Turns the circle so that it begins where it is entered from outside: mostly its lowest address,
+ * reached by a jump backwards. */
+static void turn(struct tier2_circle *circle)
+{
+    unsigned first = 0;
+    for (unsigned i = 1; i < circle->count; i++) {
+        if (circle->runs[i].pc < circle->runs[first].pc) {
+            first = i;
+        }
+    }
+    struct tier2_circle turned = *circle;
+    for (unsigned i = 0; i < circle->count; i++) {
+        turned.runs[i] = circle->runs[(first + i) % circle->count];
+    }
+    *circle = turned;
+}
+
+bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
+{
+    if (count < 2 || !(find_repeated(runs, count, circle) || find_usual(runs, count, circle))) {
+        return false;
+    }
+    if (circle->insns == 1) {
+        return false; /* a jump to itself: somebody waits, and need not wait faster */
+    }
+    turn(circle);
+    for (unsigned i = 0; i < circle->count; i++) {
+        if ((circle->runs[i].pc ^ circle->runs[0].pc) & PAGE_MASK) {
+            return false; /* another page may be mapped elsewhere next time */
+        }
+    }
+    return true;
+}

@@ -1,0 +1,64 @@
+/* The second tier: hot loops that span several blocks become one block, a *trace*.
+ *
+ * Finding them costs hot code nothing. Every SAMPLE_INSNS instructions a hart's deadline makes it
+ * leave at its next poll, and polls stand where control could go round: the pc it leaves with is
+ * the head of a loop. A pc met often enough is hot. Then the interpreter runs on from there for a
+ * while and the blocks it goes through are written down (tier2_note). If they go in a circle, the
+ * circle is a trace: lowered by the front end like any block, along the path instead of along
+ * addresses, with a side exit wherever control could go another way, and several times in a row
+ * when it is short. It takes the place of the block at its head; nothing else knows the
+ * difference. Its key, its links, its removal when bytes change are those of a block.
+ *
+ * Each hart's thread has its own struct; the engine's lock is held only while a trace is made. */
+#ifndef METIC_TRANSLATE_TIER2_H
+#define METIC_TRANSLATE_TIER2_H
+
+#include "cpu/vcpu.h"
+
+enum {
+    TIER2_PATH_RUNS = 64,    /* blocks written down of a hot path */
+    TIER2_PATH_INSNS = 1024, /* ... and instructions */
+    TIER2_HEADS = 64,
+    TRACE_MAX_INSNS = 128,   /* of a circle, and of all its copies in a trace */
+    TRACE_MAX_COPIES = 8,
+};
+
+/* A straight run of instructions, from its first until control went elsewhere. */
+struct tier2_run {
+    gva_t pc;
+    u32 insns;
+};
+
+/* A way through code that leads back to its start. */
+struct tier2_circle {
+    struct tier2_run runs[TIER2_PATH_RUNS];
+    unsigned count;
+    unsigned insns; /* in all runs */
+};
+
+/* What one hart knows. */
+struct tier2 {
+    u64 sample_insns;      /* between two samples; 0: tier 2 is off */
+    unsigned hot_samples;
+    u64 next_sample_insns;
+    bool hot;              /* the hart stands at a hot pc, hot_pc */
+    gva_t hot_pc;
+    struct {
+        gva_t pc;
+        u32 mode;
+        u32 samples;
+    } heads[TIER2_HEADS];
+    u64 sampled, recorded, made; /* statistics */
+};
+
+/* With `eager`, nearly everything is hot at once (a test mode). */
+void tier2_init(struct tier2 *tier2, bool eager);
+/* The hart looks up: a sample, when one is due. */
+void tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
+/* `deadline`, or the next sample if that is earlier. */
+u64 tier2_deadline(const struct tier2 *tier2, u64 deadline);
+/* Finds the circle that a recorded path goes round: one exactly repeated, or else the usual way
+ * from its first run back to it. False when there is none that a trace can hold. */
+bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle);
+
+#endif

@@ -1,0 +1,265 @@
+/* Making a trace: following a hot path with the interpreter, lowering the circle found. */
+#include "cpu/memory.h"
+#include "translate/engine_private.h"
+#include "translate/opt/dead.h"
+
+#include <string.h>
+
+/* --- following --- */
+
+static struct tier2 *tier2_of(const struct vcpu *vcpu)
+{
+    return &vcpu->engine->tier2[vcpu->index];
+}
+
+/* Room for a long straight run, and to stay clear of an exact deadline. */
+enum { RUN_MAX_INSNS = 64 };
+
+/* Runs on and writes runs down, until enough are known or something else happens. */
+static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count)
+{
+    u32 mode = vcpu->mode;
+    u64 start = vcpu->insns;
+    enum ir_exit exit = IR_EXIT_IND;
+    *count = 0;
+    while (*count < TIER2_PATH_RUNS && vcpu->insns - start < TIER2_PATH_INSNS) {
+        gva_t pc = vcpu->pc;
+        u64 insns = vcpu->insns;
+        if (atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <=
+            insns + RUN_MAX_INSNS) {
+            return IR_EXIT_POLL;
+        }
+        bool plain = pipeline_run_straight(vcpu, RUN_MAX_INSNS, &exit);
+        bool went_on = exit == IR_EXIT_JUMP || exit == IR_EXIT_IND;
+        if (!plain || !went_on || vcpu->mode != mode) {
+            *count = 0;
+            return exit;
+        }
+        runs[(*count)++] = (struct tier2_run){.pc = pc, .insns = (u32)(vcpu->insns - insns)};
+    }
+    return exit;
+}
+
+/* --- lowering --- */
+
+/* The page of guest code that a trace is made from: a snapshot. */
+struct page_source {
+    u8 bytes[PAGE_BYTES];
+    u32 first, end; /* offsets of what was used of it */
+};
+
+/* One instruction at l->offset that must go on at `next`. */
+static bool lower_next(const struct engine *engine, struct lower *l, struct page_source *page,
+                       u32 next)
+{
+    l->rest = page->bytes + l->offset;
+    l->rest_bytes = (unsigned)PAGE_BYTES - l->offset;
+    l->followed = false;
+    l->next_offset = next;
+    unsigned length = engine->front->lower_insn(l);
+    u32 behind = l->offset + length;
+    if (length == 0 || l->ended || engine->ir->overflow || !(l->followed || next == behind)) {
+        return false;
+    }
+    page->first = l->offset < page->first ? l->offset : page->first;
+    page->end = behind > page->end ? behind : page->end;
+    return true;
+}
+
+/* The straight run of `insns` instructions at `offset`, after which control goes on at `next`. */
+static bool lower_run(const struct engine *engine, struct lower *l, struct page_source *page,
+                      u32 offset, unsigned insns, u32 next)
+{
+    l->offset = offset;
+    for (unsigned i = 0; i < insns; i++) {
+        if (l->offset > PAGE_BYTES - 2) {
+            return false;
+        }
+        bool is_long = (page->bytes[l->offset] & 3) == 3;
+        u32 behind = l->offset + (is_long ? 4 : 2);
+        u32 to = i + 1 == insns ? next : behind;
+        if (!lower_next(engine, l, page, to)) {
+            return false;
+        }
+        l->offset = to;
+    }
+    return true;
+}
+
+/* Helpers may change what a trace takes for granted, and none of them is fast. */
+static bool has_call(const struct ir *ir)
+{
+    for (unsigned i = 0; i < ir->count; i++) {
+        if (ir->insns[i].op == IR_CALL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fills engine->ir with `copies` rounds of the circle. */
+static bool lower_circle(struct engine *engine, const struct tier2_circle *circle,
+                         struct page_source *page, u32 mode, unsigned copies)
+{
+    struct lower l = {
+        .ir = engine->ir, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0,
+        .max_insns = 1, .follow = true,
+    };
+    l.open_lr.value = IR_REF_NONE;
+    ir_reset(engine->ir, engine->guest);
+    if (engine->front->begin != NULL) {
+        engine->front->begin(&l);
+    }
+    for (unsigned n = 0; n < copies * circle->count; n++) {
+        const struct tier2_run *run = &circle->runs[n % circle->count];
+        gva_t next = circle->runs[(n + 1) % circle->count].pc;
+        if (!lower_run(engine, &l, page, (u32)(run->pc & PAGE_OFFSET_MASK), run->insns,
+                       (u32)(next & PAGE_OFFSET_MASK))) {
+            return false;
+        }
+    }
+    ir_jump(engine->ir, (s64)(circle->runs[0].pc & PAGE_OFFSET_MASK));
+    return !engine->ir->overflow && !has_call(engine->ir);
+}
+
+/* Short circles go round several times before they look at the deadline. */
+static unsigned copies_of(const struct tier2_circle *circle)
+{
+    unsigned copies = TRACE_MAX_INSNS / 2 / circle->insns;
+    return copies < 1 ? 1 : copies > TRACE_MAX_COPIES ? TRACE_MAX_COPIES : copies;
+}
+
+/* --- making --- */
+
+static void page_read(const struct engine *engine, gpa_t gpa, struct page_source *page)
+{
+    const u8 *now = memory_host_any_mode(engine->memory, gpa & PAGE_MASK, PAGE_BYTES);
+    memcpy(page->bytes, now, PAGE_BYTES);
+    page->first = PAGE_BYTES;
+    page->end = 0;
+}
+
+/* engine->ir becomes the trace, before the passes. */
+static bool make_ir(struct engine *engine, const struct tier2_circle *circle,
+                    struct page_source *page, u32 mode)
+{
+    unsigned copies = copies_of(circle);
+    if (!lower_circle(engine, circle, page, mode, copies)) {
+        return false;
+    }
+    pipeline_set_poll(engine->ir, copies * circle->insns);
+    return true;
+}
+
+static void optimise(struct engine *engine)
+{
+    pipeline_check_ir(engine, engine->ir);
+    opt_dead(engine->ir);
+    pipeline_check_ir(engine, engine->ir);
+}
+
+/* Lock held. */
+static bool make(struct vcpu *vcpu, const struct fetched *fetched,
+                 const struct tier2_circle *circle)
+{
+    struct engine *engine = vcpu->engine;
+    struct page_source page;
+    page_read(engine, fetched->gpa, &page);
+    struct block *old = block_find(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE);
+    if (engine->debug.bare_count != 0 || (old != NULL && old->circle != NULL) ||
+        !make_ir(engine, circle, &page, vcpu->mode)) {
+        return false;
+    }
+    optimise(engine);
+    struct block *block = block_new(&engine->blocks);
+    struct tier2_circle *kept = block_alloc(&engine->blocks, sizeof(*kept));
+    *kept = *circle;
+    block->gpa = fetched->gpa;
+    block->mode = vcpu->mode;
+    block->circle = kept;
+    block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - page.first);
+    block->length_bytes = (u16)(page.end - page.first);
+    block->insn_count = (u16)(copies_of(circle) * circle->insns);
+    if (pipeline_compile(vcpu, block) != HOST_OK) {
+        return false;
+    }
+    pipeline_keep_ir(engine, block);
+    if (old != NULL) {
+        block_remove(&engine->blocks, old);
+    }
+    block_insert(&engine->blocks, block, page.bytes + page.first);
+    return true;
+}
+
+void trace_view(struct engine *engine, const struct block *block, bool optimised)
+{
+    struct page_source page;
+    page_read(engine, block->gpa, &page);
+    if (make_ir(engine, block->circle, &page, block->mode) && optimised) {
+        optimise(engine);
+    }
+}
+
+/* The circle as a block. The hart's pc may be anywhere. */
+static void make_trace(struct vcpu *vcpu, const struct tier2_circle *circle)
+{
+    struct engine *engine = vcpu->engine;
+    gva_t pc = vcpu->pc;
+    struct fetched fetched;
+    vcpu->pc = circle->runs[0].pc;
+    bool found = pipeline_fetch(vcpu, &fetched) && fetched.uniform &&
+                 fetched.second_page == BLOCK_NO_PAGE;
+    vcpu->exception_pending = 0; /* of a fetch that failed */
+    vcpu->pc = pc;
+    if (!found) {
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    bool made = make(vcpu, &fetched, circle);
+    pthread_mutex_unlock(&engine->lock);
+    if (made) {
+        tier2_of(vcpu)->made++;
+        for (unsigned i = 0; i < engine->vcpu_count; i++) { /* to the block replaced */
+            vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
+        }
+    }
+}
+
+enum { TRIES_MAX = 4 };
+
+/* Whether a trace from here is worth a try: the block is no trace, and was not tried too often. */
+static bool worth_trying(struct vcpu *vcpu)
+{
+    struct engine *engine = vcpu->engine;
+    struct fetched fetched;
+    if (!pipeline_fetch(vcpu, &fetched)) {
+        vcpu->exception_pending = 0;
+        return false;
+    }
+    pthread_mutex_lock(&engine->lock);
+    struct block *block = block_find(&engine->blocks, fetched.gpa, vcpu->mode,
+                                     fetched.second_page);
+    bool worth = block != NULL && block->circle == NULL && block->tries < TRIES_MAX;
+    if (worth) {
+        block->tries++;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return worth;
+}
+
+enum ir_exit trace_form(struct vcpu *vcpu)
+{
+    struct tier2_run runs[TIER2_PATH_RUNS];
+    struct tier2_circle circle;
+    unsigned count;
+    const struct debug *debug = &vcpu->engine->debug;
+    if (debug->bare_count != 0 || debug->break_count != 0 || !worth_trying(vcpu)) {
+        return IR_EXIT_IND;
+    }
+    enum ir_exit exit = follow(vcpu, runs, &count);
+    tier2_of(vcpu)->recorded++;
+    if (tier2_find_circle(runs, count, &circle)) {
+        make_trace(vcpu, &circle);
+    }
+    return exit;
+}
