@@ -518,15 +518,31 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     }
 }
 
-void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host)
+static void jump_put(struct fetch_space *space, u32 index, struct jump_entry entry)
 {
-    struct fetch_space *space = vcpu->tlb_state->fetch_now;
-    u32 index = jump_index(pc);
-    struct jump_entry *entry = &space->jumps[index];
     if (space->jumps_put < TLB_JUMPS_LOGGED) {
         space->jumps_log[space->jumps_put] = (u16)index;
     }
     space->jumps_put += space->jumps_put <= TLB_JUMPS_LOGGED;
-    entry->pc = pc;
-    entry->host = host;
+    space->jumps[index] = entry;
+}
+
+void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host)
+{
+    struct fetch_space *space = vcpu->tlb_state->fetch_now;
+    u32 index = jump_index(pc);
+    struct jump_entry holder = space->jumps[index];
+    if (holder.pc != TLB_TAG_NONE && holder.pc != pc) {
+        jump_put(space, jump_index_other(index), holder);
+    }
+    jump_put(space, index, (struct jump_entry){pc, host});
+}
+
+const void *tlb_jump_find(const struct vcpu *vcpu, gva_t pc)
+{
+    const struct jump_entry *entry = &vcpu->jumps[jump_index(pc)];
+    if (entry->pc != pc) {
+        entry = &vcpu->jumps[jump_index_other(jump_index(pc))];
+    }
+    return entry->pc == pc ? entry->host : NULL;
 }

@@ -24,7 +24,7 @@ enum { TLB_SPACES = 16 }; /* of each kind */
 enum { TLB_PUTS_LOGGED = 96, TLB_PAGES_LOGGED = 32 };
 enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
 /* Programs like compilers return to tens of thousands of places. */
-enum { TLB_JUMP_BITS = 14, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS, TLB_JUMPS_LOGGED = 256 };
+enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS, TLB_JUMPS_LOGGED = 256 };
 
 /* A tag that no access matches: page addresses have their low bits clear. */
 #define TLB_TAG_NONE (~(u64)0)
@@ -109,6 +109,13 @@ static inline u32 jump_index(gva_t pc)
     return (u32)((pc >> 1) & (TLB_JUMP_ENTRIES - 1));
 }
 
+/* Where a jump entry is that lost its place at jump_index to another pc: generated code and the run
+ * loop look here next. Both places of a pc depend on the offset in its page in the same way. */
+static inline u32 jump_index_other(u32 index)
+{
+    return index ^ TLB_JUMP_ENTRIES / 2;
+}
+
 struct fetch_entry {
     gva_t page;    /* TLB_TAG_NONE when empty */
     gpa_t gpa_page;
@@ -177,5 +184,7 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill);
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page);
 void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_bytes, bool global);
 void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host);
+/* NULL when the jump cache does not know. */
+const void *tlb_jump_find(const struct vcpu *vcpu, gva_t pc);
 
 #endif

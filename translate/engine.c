@@ -363,8 +363,7 @@ static enum ir_exit run_logged(struct vcpu *vcpu, struct block *block)
 /* The jump cache, for what comes through the run loop often: trap entries and returns. */
 static const void *find_jump(const struct vcpu *vcpu, const struct departure *departure)
 {
-    const struct jump_entry *entry = &vcpu->jumps[jump_index(vcpu->pc)];
-    return departure->link == 0 && entry->pc == vcpu->pc ? entry->host : NULL;
+    return departure->link == 0 ? tlb_jump_find(vcpu, vcpu->pc) : NULL;
 }
 
 static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)

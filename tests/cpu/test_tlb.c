@@ -340,6 +340,23 @@ Test(tlb, jumps)
     cr_expect(fetches(0x7000), "translations stay");
 }
 
+Test(tlb, two_jumps_that_meet)
+{
+    const gva_t meets = 0x7004 + 2 * (gva_t)TLB_JUMP_ENTRIES;
+    cr_assert(jump_index(meets) == jump_index(0x7004));
+    tlb_jump_insert(hart, 0x7004, host_page);
+    tlb_jump_insert(hart, meets, host_page + 1);
+    cr_expect(tlb_jump_find(hart, 0x7004) == host_page, "in its other place");
+    cr_expect(tlb_jump_find(hart, meets) == host_page + 1);
+    tlb_jump_insert(hart, meets, host_page + 2);
+    cr_expect(tlb_jump_find(hart, 0x7004) == host_page, "nothing moved");
+    tlb_flush_jump(hart, 4, host_page);
+    cr_expect(tlb_jump_find(hart, 0x7004) == NULL);
+    cr_expect(tlb_jump_find(hart, meets) == host_page + 2);
+    tlb_flush_jumps(hart);
+    cr_expect(tlb_jump_find(hart, meets) == NULL && tlb_jump_find(hart, 0x7004) == NULL);
+}
+
 Test(tlb, one_jump_goes)
 {
     static const u8 code[2];
@@ -367,6 +384,7 @@ Test(tlb, many_jumps_are_emptied)
         for (unsigned n = 0; n < count; n++) {
             tlb_jump_insert(hart, 0x7000 + 6 * (gva_t)n, host_page);
         }
+        tlb_jump_insert(hart, 0x7000 + 2 * (gva_t)TLB_JUMP_ENTRIES, host_page);
         tlb_flush_jumps(hart);
         for (unsigned n = 0; n < TLB_JUMP_ENTRIES; n++) {
             cr_assert(hart->jumps[n].pc == TLB_TAG_NONE);

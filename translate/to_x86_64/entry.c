@@ -223,7 +223,38 @@ static void emit_exits(struct thunks *t)
     leave_with(t, IR_EXIT_RAISED, THUNK_EXIT_KEEP_INSNS);
     place(t, THUNK_POLL_IND);
     leave_at_rax(t, IR_EXIT_POLL);
+}
+
+/* rcx = the entry of pc rax. */
+static void jump_entry_of_rax(struct thunks *t, bool other)
+{
+    struct asm_buf *a = t->a;
+    asm_mov(a, ASM_32, RCX, RAX);
+    asm_shift_imm(a, ASM_SHL, ASM_32, RCX, 3);
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << 4);
+    if (other) {
+        asm_alu_imm(a, ASM_XOR, ASM_32, RCX, (s32)jump_index_other(0) << 4);
+    }
+    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(jumps));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, offsetof(struct jump_entry, pc)));
+}
+
+static void jump_through_entry(struct thunks *t)
+{
+    asm_alu_imm(t->a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
+    asm_store(t->a, ASM_64, VCPU_AT(pc_page), RAX);
+    asm_rm(t->a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
+}
+
+/* The pc is not where the jump cache has it first. */
+static void emit_indirect_other(struct thunks *t)
+{
+    asm_align(t->a, 16, 0);
     place(t, THUNK_IND_MISS);
+    jump_entry_of_rax(t, true);
+    u32 missed = asm_jcc_forward(t->a, ASM_NE);
+    jump_through_entry(t);
+    asm_bind(t->a, missed);
     leave_at_rax(t, IR_EXIT_IND);
 }
 
@@ -235,15 +266,9 @@ static void emit_indirect(struct thunks *t)
     place(t, THUNK_IND);
     asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
     asm_jcc(a, ASM_AE, at(t, THUNK_POLL_IND));
-    asm_mov(a, ASM_32, RCX, RAX);
-    asm_shift_imm(a, ASM_SHL, ASM_32, RCX, 3);
-    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << 4);
-    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(jumps));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, offsetof(struct jump_entry, pc)));
+    jump_entry_of_rax(t, false);
     asm_jcc(a, ASM_NE, at(t, THUNK_IND_MISS));
-    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
-    asm_store(a, ASM_64, VCPU_AT(pc_page), RAX);
-    asm_rm(a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
+    jump_through_entry(t);
 }
 
 /* --- a soft FP operation. On the stack: return address, descriptor, then the frame. --- */
@@ -329,6 +354,7 @@ bool thunks_emit(struct host_context *context, struct asm_buf *a)
     emit_enter(&t);
     emit_exit(&t);
     emit_exits(&t);
+    emit_indirect_other(&t);
     emit_indirect(&t);
     emit_fpu_thunks(&t);
     emit_soft_fp(&t);

@@ -173,10 +173,16 @@ Test(links, indirect_through_the_cache)
     cr_assert_eq(rig->hart[1]->x[10], 16);
     cr_assert_eq(vcpu->insns, 1003);
 
-    vcpu->deadline = 1004;
+    vcpu->jumps[jump_index(target)].pc = target + 2 * TLB_JUMP_ENTRIES;
+    cr_assert_eq(enter(code), IR_EXIT_IND);
+    vcpu->jumps[jump_index_other(jump_index(target))] = (struct jump_entry){target, second};
+    cr_assert_eq(enter(code), IR_EXIT_JUMP, "its other place");
+    cr_assert_eq(rig->hart[1]->x[10], 32);
+
+    vcpu->deadline = vcpu->insns + 1;
     cr_assert_eq(enter(code), IR_EXIT_POLL);
     cr_assert_eq(vcpu->pc, target);
-    cr_assert_eq(rig->hart[1]->x[10], 16);
+    cr_assert_eq(rig->hart[1]->x[10], 32);
 }
 
 Test(links, faults_are_exact)
