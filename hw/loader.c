@@ -218,8 +218,11 @@ struct image *image_open_raw(const char *path, struct metic_error *error)
     if (image == NULL || file.size_bytes == 0) {
         free(file.bytes);
         free(image);
-        error_set(error, NULL, file.size_bytes == 0 ? "'%s' is empty" : "no memory to read '%s'",
-                  path);
+        if (file.size_bytes == 0) {
+            error_set(error, "Fetch or build it again: it has no bytes.", "'%s' is empty", path);
+        } else {
+            error_set(error, NULL, "no memory to read '%s'", path);
+        }
         return NULL;
     }
     image->bytes = file.bytes;

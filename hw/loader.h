@@ -103,6 +103,10 @@ struct image *image_open_bytes(const char *name, const u8 *bytes, u64 size_bytes
  * else is. NULL with a reason as image_open, and when the file is empty. */
 struct image *image_open_raw(const char *path, struct metic_error *error);
 
+/* Whether the beginning (LOADER_TEXT_BYTES at most) is nothing but text, in ASCII or UTF-8. */
+enum { LOADER_TEXT_BYTES = 65536 };
+bool loader_is_text(const u8 *bytes, u64 size_bytes);
+
 void image_free(struct image *image); /* NULL allowed */
 
 /* False with the reason when the image is nothing a machine could be started with. */

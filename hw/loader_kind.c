@@ -101,7 +101,8 @@ static bool kind_empty(struct image *image, const char *name)
 {
     char size[32];
     if (image->file_size_bytes == 0) {
-        return loader_refuse(image, name, IMAGE_EMPTY, "an empty file", NULL, "is empty");
+        return loader_refuse(image, name, IMAGE_EMPTY, "an empty file",
+                             "Fetch or build it again: it has no bytes.", "is empty");
     }
     loader_refuse(image, name, IMAGE_EMPTY, "",
                   "Install a system on it first: metic run KERNEL --initrd F --disk FILE:write.",
@@ -163,10 +164,11 @@ static bool kind_dtb(struct image *image, const char *name)
     return true;
 }
 
-/* Text is what has no control characters that text does not have, and is valid UTF-8 as far as a
- * cheap look shows: no byte that UTF-8 never has. */
-static bool kind_is_text(const u8 *bytes, u64 size_bytes)
+/* No control characters that text does not have, and valid UTF-8 as far as a cheap look shows: no
+ * byte that UTF-8 never has. */
+bool loader_is_text(const u8 *bytes, u64 size_bytes)
 {
+    size_bytes = size_bytes < LOADER_TEXT_BYTES ? size_bytes : LOADER_TEXT_BYTES;
     for (u64 i = 0; i < size_bytes; i++) {
         u8 c = bytes[i];
         bool control = c < 0x20 && !(c >= '\t' && c <= '\r') && c != 0x1b;
@@ -189,8 +191,7 @@ static bool kind_is_text(const u8 *bytes, u64 size_bytes)
 
 static bool kind_text(struct image *image, const char *name)
 {
-    u64 look_bytes = image->size_bytes < 65536 ? image->size_bytes : 65536;
-    if (!kind_is_text(image->bytes, look_bytes)) {
+    if (!loader_is_text(image->bytes, image->size_bytes)) {
         return false;
     }
     const char *next = "Give a kernel, a firmware image or a bare-metal program.";

@@ -48,6 +48,12 @@ static bool open_companions(struct metic_machine *machine, struct metic_error *e
         if (boot->initrd == NULL) {
             return false;
         }
+        if (boot->initrd->kind == IMAGE_TEXT || boot->initrd->kind == IMAGE_EMPTY) {
+            return error_set(error,
+                             "Give a cpio archive, compressed or not, or a file system image.",
+                             "'%s' is no initial ramdisk: %s", options->initrd,
+                             boot->initrd->description);
+        }
         machine_say(machine, "initrd: %s: %s", options->initrd, boot->initrd->description);
     }
     if (options->dtb != NULL) {

@@ -3,6 +3,7 @@
 
 #include "cpu/base/bits.h"
 #include "hw/block/blk_overlay.h"
+#include "hw/loader.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -53,6 +54,22 @@ static bool blk_check_magic(int fd, const char *path, struct metic_error *error)
             return error_set(error, magic->next, "the disk %s is %s, not a raw disk", path,
                              magic->kind);
         }
+    }
+    return true;
+}
+
+/* Text that fills whole sectors was meant as a disk. */
+static bool blk_check_text(const struct blk_backend *backend, const char *path,
+                           struct metic_error *error)
+{
+    u8 head[4096];
+    ssize_t got = backend->file_bytes % BLK_SECTOR_BYTES == 0
+                      ? 0 : pread(backend->fd, head, sizeof(head), 0);
+    if (got > 0 && loader_is_text(head, (u64)got)) {
+        return error_set(error,
+                         "give a raw disk image; if the guest is to read the text itself, make it "
+                         "whole sectors: truncate -s %512 FILE",
+                         "the disk %s is a text file, not a raw disk", path);
     }
     return true;
 }
@@ -118,6 +135,7 @@ static bool blk_open_file(struct blk_backend *backend, const char *path,
                          "cannot open the disk %s: %s", path, strerror(errno));
     }
     return blk_find_size(backend, path, error) && blk_check_magic(backend->fd, path, error) &&
+           blk_check_text(backend, path, error) &&
            blk_lock(backend->fd, backend->mode, path, error);
 }
 

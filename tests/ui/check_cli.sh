@@ -45,8 +45,18 @@ says "Did you mean --ram?"
 run 2 run x --ram 4XB
 says "'4XB' is not a size"
 says "4GiB"
+for size in 1x -5 '' 1e3 99999999T; do
+    run 2 run x --ram "$size"
+    says "metic: --ram: "
+done
+run 2 run x --ram 8
+says "is too little"
 run 2 run x --cpus many
 says "not a number"
+run 2 run x --cpus 0
+says "it goes from 1 to 64"
+run 2 run x --cpus 65
+says "it goes from 1 to 64"
 run 2 run x --engine fast
 says "none of: jit interp both"
 run 2 run --demo --machine
@@ -113,6 +123,33 @@ says "is a text file"
 : >empty
 run 125 run empty
 says "'empty' is empty"
+says "Fetch or build it again"
+for option in --initrd --dtb --firmware; do
+    run 125 run --demo $option empty
+    says "'empty' is empty"
+    run 125 run --demo $option .
+    says "is a directory"
+    run 125 run --demo $option /dev/null
+    says "Name a file"
+done
+run 125 run --demo --initrd here
+says "no initial ramdisk: a text file"
+says "Give a cpio archive"
+run 125 run --demo --dtb here
+says "not a device tree: a text file"
+run 125 run --demo --disk empty
+says "truncate -s 8G"
+run 125 run --demo --disk here
+says "is a text file, not a raw disk"
+says "truncate -s %512"
+run 125 run --demo --disk .
+says "neither a file nor a block device"
+run 125 run --demo --disk no-such-disk
+says "check the path"
+run 125 run --demo --flash no-such-flash
+says "check the path"
+run 125 run --demo --flash .
+says "give a file"
 truncate -s 2G disk.img
 run 125 run disk.img
 says "an empty disk?"
@@ -159,6 +196,16 @@ prints "gzip-compressed"
 head -c 40 kernel.gz >kernel.gz.cut
 run 125 run kernel.gz.cut
 says "is truncated: its gzip data"
+says "Fetch or copy it again"
+if command -v zstd >/dev/null 2>&1; then
+    zstd -q kernel -o kernel.zst
+    head -c 40 kernel.zst >kernel.zst.cut
+    run 125 run kernel.zst.cut
+    says "is truncated: its zstd data"
+fi
+# Text in whole sectors may be a disk.
+printf '%512s' x >sector
+run 124 run kernel --disk sector --limit-insns 1k --serial none
 
 # --- runs -------------------------------------------------------------------------------------
 run 124 run kernel --limit-insns 1M --serial none

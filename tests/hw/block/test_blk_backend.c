@@ -79,11 +79,13 @@ Test(blk_backend, refusals_say_what_to_do)
              "ELF....",
              8);
     expect_refused(path, BLK_READ_ONLY, "program");
+    put_file("hello\n", 6);
+    expect_refused(path, BLK_OVERLAY, "a text file");
 }
 
 Test(blk_backend, locks)
 {
-    put_file("0123456789", 10);
+    put_file("012345678", 10);
     struct blk_backend *first = open_disk(BLK_OVERLAY);
     struct blk_backend *second = open_disk(BLK_READ_ONLY);
     expect_refused(path, BLK_WRITE_BACK, "in use");
@@ -98,7 +100,7 @@ Test(blk_backend, locks)
 
 Test(blk_backend, a_file_that_may_not_be_written)
 {
-    put_file("0123456789", 10);
+    put_file("012345678", 10);
     cr_assert_eq(chmod(path, 0444), 0);
     if (geteuid() != 0) {
         expect_refused(path, BLK_WRITE_BACK, "Permission denied");
@@ -183,7 +185,7 @@ Test(blk_backend, saved_overlay_comes_back)
     struct state_writer writer;
     struct state_reader reader;
     u8 got[4];
-    put_file("0123456789abcdef", 16);
+    put_file("0123456789abcde", 16);
     struct blk_backend *first = open_disk(BLK_OVERLAY);
     struct blk_backend *second = open_disk(BLK_OVERLAY);
     cr_assert_eq(write_at(first, 2, "XY", 2), 0);
