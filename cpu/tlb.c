@@ -106,14 +106,35 @@ static void fetch_space_drop(struct vcpu *vcpu, struct fetch_space *space)
     }
 }
 
-void tlb_init(struct vcpu *vcpu)
+static bool data_space_alloc(struct tlb_space *space)
+{
+    /* Aligned to its size: generated code finds the other entry by flipping address bits. */
+    size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
+    space->entries = aligned_alloc(bytes, bytes);
+    space->puts = TLB_PUTS_LOGGED + 1;
+    return space->entries != NULL;
+}
+
+static bool fetch_space_alloc(struct fetch_space *space)
+{
+    space->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
+    space->jumps_put = TLB_JUMPS_LOGGED + 1;
+    space->pages_put = TLB_PAGES_LOGGED + 1;
+    return space->jumps != NULL;
+}
+
+bool tlb_init(struct vcpu *vcpu)
 {
     struct tlb *tlb = calloc(1, sizeof(*tlb));
-    CHECK(tlb != NULL);
     vcpu->tlb_state = tlb;
+    if (tlb == NULL || !data_space_alloc(&tlb->data[0]) || !fetch_space_alloc(&tlb->fetch[0])) {
+        tlb_fini(vcpu);
+        return false;
+    }
     tlb->next_epoch = 1;
     tlb_select_data(vcpu, 0, 0, 0, true);
     tlb_select_fetch(vcpu, 0, 0, 0, true);
+    return true;
 }
 
 void tlb_fini(struct vcpu *vcpu)
@@ -208,13 +229,8 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     bool claimed;
     struct tlb_space *space = &tlb->data[keys_select(&tlb->data_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {
-        if (space->entries == NULL) {
-            /* Aligned to its size: generated code finds the other entry by flipping address
-             * bits. */
-            size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
-            space->entries = aligned_alloc(bytes, bytes);
-            CHECK(space->entries != NULL);
-            space->puts = TLB_PUTS_LOGGED + 1;
+        if (space->entries == NULL && !data_space_alloc(space)) {
+            error_no_memory(TLB_ENTRIES * sizeof(*space->entries));
         }
         data_space_empty(tlb, space);
     }
@@ -229,11 +245,8 @@ void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, 
     bool claimed;
     struct fetch_space *space = &tlb->fetch[keys_select(&tlb->fetch_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {
-        if (space->jumps == NULL) {
-            space->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
-            CHECK(space->jumps != NULL);
-            space->jumps_put = TLB_JUMPS_LOGGED + 1;
-            space->pages_put = TLB_PAGES_LOGGED + 1;
+        if (space->jumps == NULL && !fetch_space_alloc(space)) {
+            error_no_memory(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
         }
         fetch_space_empty(vcpu, space);
     }

@@ -148,7 +148,8 @@ struct tlb {
     u64 fills, flushes;  /* statistics */
 };
 
-void tlb_init(struct vcpu *vcpu);
+/* False when the host has no memory; then there is nothing to free. */
+bool tlb_init(struct vcpu *vcpu);
 void tlb_fini(struct vcpu *vcpu);
 
 /* Makes the spaces for this context current and updates the pointers in vcpu. `shared` spaces:

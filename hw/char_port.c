@@ -212,7 +212,9 @@ void char_port_feed_later(struct char_port *port, const void *bytes, size_t size
         return;
     }
     struct char_later *later = malloc(sizeof(*later) + size_bytes);
-    CHECK(later != NULL);
+    if (later == NULL) {
+        error_no_memory(sizeof(*later) + size_bytes);
+    }
     later->port = port;
     later->size_bytes = size_bytes;
     memcpy(later->bytes, bytes, size_bytes);

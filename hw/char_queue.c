@@ -10,7 +10,7 @@ void char_queue_fini(struct char_queue *queue)
     *queue = (struct char_queue){0};
 }
 
-/* Makes room for `needed_bytes` in all, or as much as there is memory for. */
+/* Makes room for `needed_bytes` in all. */
 static void char_queue_grow(struct char_queue *queue, size_t needed_bytes)
 {
     size_t capacity = queue->capacity_bytes > 0 ? queue->capacity_bytes : 4096;
@@ -19,7 +19,7 @@ static void char_queue_grow(struct char_queue *queue, size_t needed_bytes)
     }
     u8 *grown = malloc(capacity);
     if (grown == NULL) {
-        return;
+        error_no_memory(capacity);
     }
     size_t size_bytes = queue->size_bytes;
     char_queue_pop(queue, grown, size_bytes);
@@ -33,8 +33,6 @@ size_t char_queue_push(struct char_queue *queue, const void *bytes, size_t size_
     size_t wanted = size_bytes < room ? size_bytes : room;
     if (queue->size_bytes + wanted > queue->capacity_bytes) {
         char_queue_grow(queue, queue->size_bytes + wanted);
-        room = queue->capacity_bytes - queue->size_bytes;
-        wanted = wanted < room ? wanted : room;
     }
     if (wanted == 0) {
         return 0;

@@ -143,8 +143,7 @@ static void journal_queue(struct journal *journal, struct journal_source *source
 {
     struct journal_item *item = malloc(sizeof(*item) + size_bytes);
     if (item == NULL) {
-        log_print(journal->log, LOG_ERROR, "out of memory: input for %s is lost", source->name);
-        return;
+        error_no_memory(sizeof(*item) + size_bytes);
     }
     item->next = NULL;
     item->source = source;

@@ -14,6 +14,7 @@ struct loop_job {
     struct loop_job *next;
     void (*run)(void *opaque);
     void *opaque;
+    bool is_lent; /* its memory is not the loop's */
 };
 
 struct loop {
@@ -66,8 +67,11 @@ static bool loop_run_jobs(struct loop *loop)
             loop->last_job = &loop->first_job;
         }
         pthread_mutex_unlock(&loop->lock);
+        bool is_lent = job->is_lent; /* then running it may be its end */
         job->run(job->opaque);
-        free(job);
+        if (!is_lent) {
+            free(job);
+        }
     }
 }
 
@@ -243,11 +247,8 @@ void loop_remove(struct loop *loop, struct loop_watch *watch)
     pthread_mutex_unlock(&loop->lock);
 }
 
-void loop_post(struct loop *loop, void (*run)(void *opaque), void *opaque)
+static void loop_post_job(struct loop *loop, struct loop_job *job)
 {
-    struct loop_job *job = malloc(sizeof(*job));
-    CHECK(job != NULL);
-    *job = (struct loop_job){.run = run, .opaque = opaque};
     pthread_mutex_lock(&loop->lock);
     *loop->last_job = job;
     loop->last_job = &job->next;
@@ -255,7 +256,18 @@ void loop_post(struct loop *loop, void (*run)(void *opaque), void *opaque)
     loop_wake(loop);
 }
 
+void loop_post(struct loop *loop, void (*run)(void *opaque), void *opaque)
+{
+    struct loop_job *job = malloc(sizeof(*job));
+    if (job == NULL) {
+        error_no_memory(sizeof(*job));
+    }
+    *job = (struct loop_job){.run = run, .opaque = opaque};
+    loop_post_job(loop, job);
+}
+
 struct loop_gate {
+    struct loop_job job; /* no memory of its own: machines are freed by this when there is none */
     pthread_mutex_t lock;
     pthread_cond_t open;
     bool is_open;
@@ -272,8 +284,9 @@ static void loop_open_gate(void *opaque)
 
 void loop_drain(struct loop *loop)
 {
-    struct loop_gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    loop_post(loop, loop_open_gate, &gate);
+    struct loop_gate gate = {{.run = loop_open_gate, .opaque = &gate, .is_lent = true},
+                             PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    loop_post_job(loop, &gate.job);
     pthread_mutex_lock(&gate.lock);
     while (!gate.is_open) {
         pthread_cond_wait(&gate.open, &gate.lock);

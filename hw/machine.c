@@ -409,27 +409,28 @@ static bool check_options(const struct metic_options *options, struct metic_erro
 }
 
 /* Keeps a copy of a string option that is needed after metic_new returned. */
-static const char *own(struct metic_machine *machine, const char *text)
+static bool own(struct metic_machine *machine, const char **text)
 {
-    if (text == NULL) {
-        return NULL;
+    if (*text == NULL) {
+        return true;
     }
     CHECK(machine->owned_count < ARRAY_LEN(machine->owned));
-    char *copy = strdup(text);
-    CHECK(copy != NULL);
+    char *copy = strdup(*text);
+    if (copy == NULL) {
+        return false;
+    }
     machine->owned[machine->owned_count++] = copy;
-    return copy;
+    *text = copy;
+    return true;
 }
 
-static void own_strings(struct metic_machine *machine)
+static bool own_strings(struct metic_machine *machine, struct metic_error *error)
 {
     struct metic_options *options = &machine->options;
-    options->machine = own(machine, options->machine);
-    options->firmware = own(machine, options->firmware);
-    options->initrd = own(machine, options->initrd);
-    options->bootargs = own(machine, options->bootargs);
-    options->dtb = own(machine, options->dtb);
-    options->trace_path = own(machine, options->trace_path);
+    return (own(machine, &options->machine) && own(machine, &options->firmware) &&
+            own(machine, &options->initrd) && own(machine, &options->bootargs) &&
+            own(machine, &options->dtb) && own(machine, &options->trace_path)) ||
+           error_set(error, NULL, "the host has no memory for a machine");
 }
 
 metic_machine *metic_new(const struct metic_options *options, struct metic_error *error)
@@ -439,17 +440,24 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     }
     const struct guest *guest = guest_find("riscv64");
     struct metic_machine *machine = calloc(1, sizeof(*machine));
-    CHECK(machine != NULL);
+    if (machine == NULL) {
+        error_set(error, NULL, "the host has no memory for a machine");
+        return NULL;
+    }
     machine->options = *options;
-    own_strings(machine);
     machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     machine->next_digest = options->digest_every;
     log_init(&machine->log, LOG_GUEST);
     machine->log.write = options->log != NULL ? on_log : NULL;
     machine->log.opaque = machine;
     memory_init(&machine->memory, &machine->log);
-    if (!make_time(machine, error) || !make_console(machine, error) ||
-        !make_virtio_console(machine, error) ||
+    if (machine->wake_fd < 0) {
+        error_set(error, "close other programs", "the host gives no more file descriptors");
+        metic_free(machine);
+        return NULL;
+    }
+    if (!own_strings(machine, error) || !make_time(machine, error) ||
+        !make_console(machine, error) || !make_virtio_console(machine, error) ||
         !make_engine(machine, guest, error) || !make_board(machine, guest, error) ||
         !make_script(machine, error)) {
         metic_free(machine);
@@ -489,7 +497,9 @@ void metic_free(metic_machine *machine)
     memory_fini(&machine->memory);
     machine_boot_free(&machine->boot);
     log_fini(&machine->log);
-    close(machine->wake_fd);
+    if (machine->wake_fd >= 0) {
+        close(machine->wake_fd);
+    }
     for (unsigned i = 0; i < machine->owned_count; i++) {
         free(machine->owned[i]);
     }

@@ -244,23 +244,6 @@ static void *hart_thread(void *opaque)
     return NULL;
 }
 
-static void threads_start(struct metic_machine *machine)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to the caller's thread */
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        if (machine_is_held(machine, i)) {
-            continue;
-        }
-        int failed = pthread_create(&machine->threads[i], NULL, hart_thread,
-                                    machine->engine->vcpus[i]);
-        CHECK(failed == 0);
-        machine->has_thread[i] = true;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static void threads_stop(struct metic_machine *machine)
 {
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
@@ -273,6 +256,29 @@ static void threads_stop(struct metic_machine *machine)
         }
         atomic_fetch_and(&machine->engine->vcpus[i]->requests, ~(u32)VCPU_REQUEST_STOP);
     }
+}
+
+/* False when the host refuses a thread; then none runs. */
+static bool threads_start(struct metic_machine *machine, struct metic_error *error)
+{
+    sigset_t all, before;
+    bool ok = true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to the caller's thread */
+    for (unsigned i = 0; ok && i < machine->engine->vcpu_count; i++) {
+        if (machine_is_held(machine, i)) {
+            continue;
+        }
+        ok = pthread_create(&machine->threads[i], NULL, hart_thread,
+                            machine->engine->vcpus[i]) == 0;
+        machine->has_thread[i] = ok;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!ok) {
+        threads_stop(machine);
+        return error_set(error, NULL, "the host gives the harts no more threads");
+    }
+    return true;
 }
 
 static bool every_hart_waits(const struct metic_machine *machine)
@@ -303,8 +309,13 @@ static int real_poll_ms(const struct metic_machine *machine)
 static void run_real(struct metic_machine *machine, struct metic_result *result)
 {
     unsigned quiet = 0;
+    struct metic_error refusal;
     clock_start(&machine->clock);
-    threads_start(machine);
+    if (!threads_start(machine, &refusal)) {
+        clock_stop(&machine->clock);
+        finish(machine, result, METIC_STOPPED, 125, refusal.what);
+        return;
+    }
     for (;;) {
         struct pollfd wake = { .fd = machine->wake_fd, .events = POLLIN };
         poll(&wake, 1, real_poll_ms(machine));
@@ -316,12 +327,11 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
         if (events & MACHINE_EVENT_RESET) {
             struct metic_error error;
             threads_stop(machine);
-            if (!reset(machine, &error)) {
+            if (!reset(machine, &error) || !threads_start(machine, &error)) {
                 finish(machine, result, METIC_STOPPED, 125, error.what);
                 clock_stop(&machine->clock);
                 return;
             }
-            threads_start(machine);
         }
         if (events & (MACHINE_EVENT_BREAK | MACHINE_EVENT_DEBUG)) {
             finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");

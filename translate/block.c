@@ -40,7 +40,8 @@ bool block_table_init(struct block_table *table, struct memory *memory)
     table->links = reserve(links_bytes);
     table->link_count = 1;
     table->arena = arena_new();
-    return table->buckets != NULL && table->pages != NULL && table->links != NULL;
+    return table->buckets != NULL && table->pages != NULL && table->links != NULL &&
+           table->arena != NULL;
 }
 
 static void shadows_free(struct block_table *table)
@@ -249,7 +250,9 @@ static void page_make_dirty(struct block_table *table, struct code_page *page, c
         return;
     }
     page->shadow = malloc(PAGE_BYTES);
-    CHECK(page->shadow != NULL);
+    if (page->shadow == NULL) {
+        error_no_memory(PAGE_BYTES);
+    }
     memcpy(page->shadow, bytes, PAGE_BYTES);
     page->dirty_next = table->dirty;
     table->dirty = page;

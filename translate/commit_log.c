@@ -25,7 +25,10 @@ struct commit_log *commit_log_new(const char *path, unsigned hart_count, struct 
 {
     size_t harts_bytes = hart_count * sizeof(struct hart_commit);
     struct commit_log *log = calloc(1, sizeof(*log) + harts_bytes);
-    CHECK(log != NULL);
+    if (log == NULL) {
+        error_set(error, NULL, "the host has no memory for the trace");
+        return NULL;
+    }
     log->hart_count = hart_count;
     log->is_stderr = strcmp(path, "-") == 0;
     log->file = log->is_stderr ? stderr : fopen(path, "we");

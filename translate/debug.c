@@ -20,11 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void debug_init(struct debug *debug, unsigned hart_count)
+bool debug_init(struct debug *debug, unsigned hart_count)
 {
     *debug = (struct debug){.holds_interrupts = true};
     debug->harts = calloc(hart_count, sizeof(*debug->harts));
-    CHECK(debug->harts != NULL);
+    return debug->harts != NULL;
 }
 
 void debug_fini(struct debug *debug)
@@ -45,7 +45,9 @@ static struct debug_hart *hart_of(const struct vcpu *vcpu)
 static void *grown(void *list, size_t count, size_t element_bytes)
 {
     void *bigger = realloc(list, (count + 1) * element_bytes);
-    CHECK(bigger != NULL);
+    if (bigger == NULL) {
+        error_no_memory((count + 1) * element_bytes);
+    }
     return bigger;
 }
 

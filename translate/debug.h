@@ -65,7 +65,8 @@ struct debug {
     struct debug_hart *harts; /* by index */
 };
 
-void debug_init(struct debug *debug, unsigned hart_count);
+/* False when the host has no memory. */
+bool debug_init(struct debug *debug, unsigned hart_count);
 void debug_fini(struct debug *debug);
 
 /* --- for the machine, while no hart runs --- */

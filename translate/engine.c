@@ -73,7 +73,9 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
         tier2_init(&engine->tier2[index], engine->options.eager_tier2);
     }
     struct vcpu *vcpu = aligned_alloc(64, (engine->guest->vcpu_bytes + 63) & ~(size_t)63);
-    CHECK(vcpu != NULL);
+    if (vcpu == NULL) {
+        return NULL;
+    }
     memset(vcpu, 0, engine->guest->vcpu_bytes);
     vcpu->guest = engine->guest;
     vcpu->memory = engine->memory;
@@ -89,8 +91,13 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
                  (engine->commit_log != NULL ? VCPU_MODE_TRACE : 0u);
     vcpu->link_epochs = mmap(NULL, link_epochs_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(vcpu->link_epochs != MAP_FAILED);
-    tlb_init(vcpu);
+    if (vcpu->link_epochs == MAP_FAILED || !tlb_init(vcpu)) {
+        if (vcpu->link_epochs != MAP_FAILED) {
+            munmap(vcpu->link_epochs, link_epochs_bytes);
+        }
+        free(vcpu);
+        return NULL;
+    }
     vcpu->tlb_state->hostile_entries = engine->options.one_entry_tlb;
     vcpu->tlb_state->all_slow = engine->commit_log != NULL;
     engine->guest->init(vcpu);
@@ -132,14 +139,14 @@ static void engine_set_ops(struct engine *engine, const struct engine_machine_op
     memory->map_changed_opaque = engine;
 }
 
-struct engine *engine_new(struct memory *memory, const struct guest *guest, unsigned hart_count,
-                          const struct engine_options *options,
-                          const struct engine_machine_ops *machine_ops, void *machine_opaque,
-                          struct log *log, struct metic_error *error)
+static bool no_memory(struct metic_error *error)
 {
-    CHECK(hart_count >= 1 && hart_count <= ENGINE_MAX_HARTS);
-    struct engine *engine = calloc(1, sizeof(*engine));
-    CHECK(engine != NULL);
+    return error_set(error, "end other programs on the host, or choose fewer --cpus",
+                     "the host has no memory for the harts");
+}
+
+static void engine_set_options(struct engine *engine, const struct engine_options *options)
+{
     engine->options = *options;
     if (engine->options.block_insns == 0 ||
         engine->options.block_insns > ENGINE_DEFAULT_BLOCK_INSNS) {
@@ -151,7 +158,54 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     if (options->kind == ENGINE_BOTH) {
         engine->options.no_links = true; /* each block comes back to be compared */
     }
-    debug_init(&engine->debug, hart_count);
+    if (options->trace_path != NULL) {
+        engine->options.block_insns = 1;
+        engine->options.no_links = true;
+    }
+}
+
+/* All that may be refused; what was made is left for engine_free. */
+static bool engine_make_parts(struct engine *engine, unsigned hart_count, void *machine_opaque,
+                              struct log *log, struct metic_error *error)
+{
+    const struct engine_options *options = &engine->options;
+    if (options->trace_path != NULL) {
+        engine->commit_log = commit_log_new(options->trace_path, hart_count, error);
+        if (engine->commit_log == NULL) {
+            return false;
+        }
+    }
+    if (!pipeline_init(engine, error)) {
+        return false;
+    }
+    if (!debug_init(&engine->debug, hart_count)) {
+        return no_memory(error);
+    }
+    for (unsigned i = 0; i < hart_count; i++) {
+        engine->vcpus[i] = vcpu_new(engine, i, machine_opaque, log);
+        if (engine->vcpus[i] == NULL) {
+            return no_memory(error);
+        }
+        engine->vcpu_count++;
+    }
+    if (options->kind == ENGINE_BOTH) {
+        engine->lockstep = lockstep_new(engine);
+    }
+    return options->kind != ENGINE_BOTH || engine->lockstep != NULL || no_memory(error);
+}
+
+struct engine *engine_new(struct memory *memory, const struct guest *guest, unsigned hart_count,
+                          const struct engine_options *options,
+                          const struct engine_machine_ops *machine_ops, void *machine_opaque,
+                          struct log *log, struct metic_error *error)
+{
+    CHECK(hart_count >= 1 && hart_count <= ENGINE_MAX_HARTS);
+    struct engine *engine = calloc(1, sizeof(*engine));
+    if (engine == NULL) {
+        no_memory(error);
+        return NULL;
+    }
+    engine_set_options(engine, options);
     engine->guest = guest;
     engine->memory = memory;
     engine->perf_map_fd = -1;
@@ -160,25 +214,9 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     pthread_cond_init(&engine->exclusive_cond, NULL);
     pthread_mutex_init(&engine->reservation_lock, NULL);
     engine_set_ops(engine, machine_ops);
-    if (options->trace_path != NULL) {
-        engine->options.block_insns = 1;
-        engine->options.no_links = true;
-        engine->commit_log = commit_log_new(options->trace_path, hart_count, error);
-        if (engine->commit_log == NULL) {
-            engine_free(engine);
-            return NULL;
-        }
-    }
-    if (!pipeline_init(engine, error)) {
+    if (!engine_make_parts(engine, hart_count, machine_opaque, log, error)) {
         engine_free(engine);
         return NULL;
-    }
-    for (unsigned i = 0; i < hart_count; i++) {
-        engine->vcpus[i] = vcpu_new(engine, i, machine_opaque, log);
-        engine->vcpu_count++;
-    }
-    if (options->kind == ENGINE_BOTH) {
-        engine->lockstep = lockstep_new(engine);
     }
     return engine;
 }

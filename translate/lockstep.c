@@ -325,19 +325,6 @@ enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct b
     return exit;
 }
 
-struct lockstep *lockstep_new(struct engine *engine)
-{
-    struct lockstep *lockstep = calloc(1, sizeof(*lockstep));
-    CHECK(lockstep != NULL);
-    lockstep->engine = engine;
-    lockstep->start = calloc(1, engine->guest->vcpu_bytes);
-    lockstep->reference = calloc(1, engine->guest->vcpu_bytes);
-    CHECK(lockstep->start != NULL && lockstep->reference != NULL);
-    engine->memory->tap = tap;
-    engine->memory->tap_opaque = lockstep;
-    return lockstep;
-}
-
 void lockstep_free(struct lockstep *lockstep)
 {
     if (lockstep != NULL) {
@@ -346,4 +333,22 @@ void lockstep_free(struct lockstep *lockstep)
         free(lockstep->reference);
         free(lockstep);
     }
+}
+
+struct lockstep *lockstep_new(struct engine *engine)
+{
+    struct lockstep *lockstep = calloc(1, sizeof(*lockstep));
+    if (lockstep == NULL) {
+        return NULL;
+    }
+    lockstep->engine = engine;
+    lockstep->start = calloc(1, engine->guest->vcpu_bytes);
+    lockstep->reference = calloc(1, engine->guest->vcpu_bytes);
+    if (lockstep->start == NULL || lockstep->reference == NULL) {
+        lockstep_free(lockstep);
+        return NULL;
+    }
+    engine->memory->tap = tap;
+    engine->memory->tap_opaque = lockstep;
+    return lockstep;
 }

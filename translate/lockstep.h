@@ -13,6 +13,7 @@
 
 struct lockstep;
 
+/* NULL when the host has no memory. */
 struct lockstep *lockstep_new(struct engine *engine);
 void lockstep_free(struct lockstep *lockstep); /* NULL allowed */
 enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct block *block);

@@ -583,7 +583,9 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     engine->blocks.patch = patch_link;
     engine->blocks.opaque = engine;
     engine->ir = malloc(sizeof(*engine->ir));
-    CHECK(engine->ir != NULL);
+    if (engine->ir == NULL) {
+        return error_set(error, NULL, "the host has no memory for the translator");
+    }
     engine->front = front_find(engine->guest);
     CHECK(engine->front != NULL);
     if (engine->options.kind == ENGINE_INTERP) {
@@ -605,7 +607,9 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
         return false;
     }
     engine->host_scratch = aligned_alloc(16, (engine->host->scratch_bytes + 15) & ~(size_t)15);
-    CHECK(engine->host_scratch != NULL);
+    if (engine->host_scratch == NULL) {
+        return error_set(error, NULL, "the host has no memory for the translator");
+    }
     if (!engine->host->init(&engine->host_context, engine->guest, &softmmu_slow,
                             engine->options.host_features, engine->code.write, engine->code.exec,
                             codebuf_room(&engine->code))) {

@@ -21,9 +21,7 @@ struct arena {
 
 struct arena *arena_new(void)
 {
-    struct arena *arena = calloc(1, sizeof(*arena));
-    CHECK(arena != NULL);
-    return arena;
+    return calloc(1, sizeof(struct arena));
 }
 
 void arena_clear(struct arena *arena)
@@ -51,7 +49,9 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     if (chunk == NULL || chunk->size_bytes - chunk->used_bytes < size_bytes) {
         size_t chunk_bytes = size_bytes > ARENA_CHUNK_BYTES ? size_bytes : ARENA_CHUNK_BYTES;
         chunk = malloc(sizeof(*chunk) + chunk_bytes);
-        CHECK(chunk != NULL);
+        if (chunk == NULL) {
+            error_no_memory(sizeof(*chunk) + chunk_bytes);
+        }
         chunk->size_bytes = chunk_bytes;
         chunk->used_bytes = 0;
         chunk->next = arena->first;

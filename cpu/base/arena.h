@@ -6,6 +6,7 @@
 
 struct arena;
 
+/* NULL when the host has no memory. */
 struct arena *arena_new(void);
 void arena_free(struct arena *arena);  /* NULL allowed */
 /* Zeroed, 16-byte aligned. Never NULL: ends the process when the host has no memory. */

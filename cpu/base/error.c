@@ -18,6 +18,14 @@ bool error_set(struct metic_error *error, const char *next, const char *format, 
     return false;
 }
 
+_Noreturn void error_no_memory(size_t size_bytes)
+{
+    fprintf(stderr,
+            "metic: the host has no memory for %zu more bytes; end other programs there, or give "
+            "the guest less RAM (--ram)\n", size_bytes);
+    exit(125);
+}
+
 _Noreturn void error_check_failed(const char *expression, const char *file, int line)
 {
     fprintf(stderr, "metic: internal error: %s does not hold (%s:%d)\n", expression, file, line);

@@ -25,6 +25,11 @@ bool error_set(struct metic_error *error, const char *next, const char *format, 
 /* Ends the process with the failed expression and its place; only for metic's own mistakes. */
 _Noreturn void error_check_failed(const char *expression, const char *file, int line);
 
+/* The host gives no memory in the middle of a run, where no part could go on without it: says so
+ * and ends the process with status 125. What makes things (machines, images) returns an error
+ * instead. */
+_Noreturn void error_no_memory(size_t size_bytes);
+
 #define CHECK(expression)                                            \
     do {                                                             \
         if (UNLIKELY(!(expression))) {                               \
