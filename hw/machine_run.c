@@ -120,6 +120,17 @@ static bool limits_end(struct metic_machine *machine, struct metic_result *resul
     return false;
 }
 
+static void finish_idle(struct metic_machine *machine, struct metic_result *result)
+{
+    char text[sizeof(result->text)];
+    unsigned harts = machine->engine->vcpu_count;
+    snprintf(text, sizeof(text), "the guest waits for what cannot come: %s for an interrupt, with "
+             "no timer set and no more input; hart 0 is at pc 0x%llx",
+             harts == 1 ? "its hart waits" : "all harts wait",
+             (unsigned long long)machine->engine->vcpus[0]->pc);
+    finish(machine, result, METIC_IDLE, 91, text);
+}
+
 /* The host-target interface of Berkeley's tests: a doubleword the guest writes. */
 static bool htif_ended(struct metic_machine *machine, struct metic_result *result)
 {
@@ -343,7 +354,7 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
         }
         quiet = looks_dead(machine) ? quiet + 1 : 0;
         if (quiet == IDLE_POLLS) {
-            finish(machine, result, METIC_IDLE, 91, "the guest waits for what cannot come");
+            finish_idle(machine, result);
             break;
         }
     }
@@ -533,7 +544,7 @@ static void run_virtual(struct metic_machine *machine, struct metic_result *resu
         if (nobody_can_run(machine) && !skip_idle_time(machine) &&
             atomic_load(&machine->events) == 0 &&
             journal_next_insns(machine->journal) == UINT64_MAX && !wait_for_input(machine)) {
-            finish(machine, result, METIC_IDLE, 91, "the guest waits for what cannot come");
+            finish_idle(machine, result);
             return;
         }
     }

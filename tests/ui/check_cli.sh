@@ -208,6 +208,18 @@ printf '%512s' x >sector
 run 124 run kernel --disk sector --limit-insns 1k --serial none
 
 # --- runs -------------------------------------------------------------------------------------
+# A kernel that waits for interrupts with none enabled, on every hart that was started.
+head -c 64 kernel >waiting
+octets 115 0 80 16 111 240 223 255 >>waiting            # wfi; j .-4
+for how in '' '--clock virtual' '--engine interp' '--cpus 3'; do
+    # shellcheck disable=SC2086
+    run 91 run waiting --json $how
+    prints '"reason":"idle"'
+    prints "waits for what cannot come"
+    json
+done
+run 91 run waiting
+says "no timer set and no more input; hart 0 is at pc 0x8020004"
 run 124 run kernel --limit-insns 1M --serial none
 run 124 run kernel --limit-time 200ms --clock virtual --serial none --json
 prints '"reason":"limit"'
