@@ -113,6 +113,9 @@ u64 machine_time_ticks(struct vcpu *vcpu);
 void machine_timer_arm(struct vcpu *vcpu, u64 ticks);
 u64 machine_total_insns(const struct metic_machine *machine);
 
+/* After the harts stopped: power-on state, images again. */
+bool machine_reset(struct metic_machine *machine, struct metic_error *error);
+
 /* machine_debug.c: around a run. True when there is nothing to run first: a hart hit something
  * during the last run that has not been told of yet. */
 bool machine_debug_begin(struct metic_machine *machine);

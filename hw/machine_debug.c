@@ -25,6 +25,7 @@ static void note_hit(struct metic_machine *machine, unsigned hart, const struct 
         .hart = hart,
         .address = hit->gva,
         .watch = (enum metic_watch)hit->access,
+        .owners = hit->owners,
     };
 }
 
@@ -73,7 +74,8 @@ bool machine_debug_begin(struct metic_machine *machine)
 
 void machine_debug_end(struct metic_machine *machine)
 {
-    atomic_fetch_and(&machine->events, ~(u32)MACHINE_EVENT_DEBUG);
+    /* Who wants the machine to stop is content with this stop. */
+    atomic_fetch_and(&machine->events, ~(u32)(MACHINE_EVENT_DEBUG | MACHINE_EVENT_BREAK));
     take_hit(machine);
     forget_actions(machine);
 }
@@ -136,9 +138,10 @@ void metic_get_stop(metic_machine *machine, struct metic_stop *stop)
     *stop = machine->stop;
 }
 
-void metic_reset(metic_machine *machine)
+bool metic_reset(metic_machine *machine, struct metic_error *error)
 {
-    machine_event(machine, MACHINE_EVENT_RESET);
+    machine->turn_open = false;
+    return machine_reset(machine, error);
 }
 
 bool metic_is_stopping(metic_machine *machine)

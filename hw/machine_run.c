@@ -220,7 +220,7 @@ static void set_limits(struct metic_machine *machine, u64 insns)
 }
 
 /* After the harts stopped: power-on state, images again. */
-static bool reset(struct metic_machine *machine, struct metic_error *error)
+bool machine_reset(struct metic_machine *machine, struct metic_error *error)
 {
     board_reset(machine->board);
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
@@ -338,7 +338,7 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
         if (events & MACHINE_EVENT_RESET) {
             struct metic_error error;
             threads_stop(machine);
-            if (!reset(machine, &error) || !threads_start(machine, &error)) {
+            if (!machine_reset(machine, &error) || !threads_start(machine, &error)) {
                 finish(machine, result, METIC_STOPPED, 125, error.what);
                 clock_stop(&machine->clock);
                 return;
@@ -519,7 +519,7 @@ static void run_virtual(struct metic_machine *machine, struct metic_result *resu
         }
         if (events & MACHINE_EVENT_RESET) {
             struct metic_error error;
-            if (!reset(machine, &error)) {
+            if (!machine_reset(machine, &error)) {
                 finish(machine, result, METIC_STOPPED, 125, error.what);
                 return;
             }

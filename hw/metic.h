@@ -214,6 +214,7 @@ struct metic_stop {
     unsigned hart;
     uint64_t address;
     enum metic_watch watch; /* of the watchpoint */
+    unsigned owners;        /* of the breakpoint: bit n for owner n */
 };
 
 /* Why the last metic_run ended with METIC_BREAK. */
@@ -261,8 +262,8 @@ void metic_describe_hart(metic_machine *machine, unsigned hart, char *text, size
 const char *metic_architecture(metic_machine *machine);
 /* The hart sleeps in a wait-for-interrupt instruction. */
 bool metic_hart_waits(metic_machine *machine, unsigned hart);
-/* The next metic_run begins with the guest's reset. */
-void metic_reset(metic_machine *machine);
+/* Power-on state, images placed again. False with a reason: a file could not be. */
+bool metic_reset(metic_machine *machine, struct metic_error *error);
 /* metic_stop was called, or Ctrl-A X typed: the next metic_run will end at once. */
 bool metic_is_stopping(metic_machine *machine);
 

@@ -309,10 +309,10 @@ bool debug_holds_interrupts(const struct vcpu *vcpu)
     return debug_steps(vcpu) && vcpu->engine->debug.holds_interrupts;
 }
 
-static bool break_at(const struct debug *debug, gva_t gva)
+static const struct debug_break *break_at(const struct debug *debug, gva_t gva)
 {
     unsigned at = break_index(debug, gva);
-    return at < debug->break_count && debug->breaks[at].gva == gva;
+    return at < debug->break_count && debug->breaks[at].gva == gva ? &debug->breaks[at] : NULL;
 }
 
 bool debug_break_here(struct vcpu *vcpu)
@@ -320,12 +320,15 @@ bool debug_break_here(struct vcpu *vcpu)
     struct debug_hart *hart = hart_of(vcpu);
     bool skips = hart->skips && hart->skip_pc == vcpu->pc;
     hart->skips = false;
-    if (skips || !break_at(&vcpu->engine->debug, vcpu->pc)) {
+    const struct debug_break *here = break_at(&vcpu->engine->debug, vcpu->pc);
+    if (skips || here == NULL) {
         return false;
     }
     /* The second hart to come here leaves its pc where it is, and comes again. */
     if (!atomic_exchange(&vcpu->engine->debug.stopped, true)) {
-        hart->hit = (struct debug_hit){.reason = DEBUG_BREAKPOINT, .gva = vcpu->pc};
+        hart->hit = (struct debug_hit){
+            .reason = DEBUG_BREAKPOINT, .owners = here->owners, .gva = vcpu->pc
+        };
     }
     return true;
 }
@@ -338,7 +341,8 @@ bool debug_stepped(struct vcpu *vcpu, bool retired)
         hart->hit = (struct debug_hit){0}; /* a trap: the access did not happen */
     }
     bool in_range = vcpu->pc >= hart->step_first && vcpu->pc <= hart->step_last;
-    if (hart->hit.reason == DEBUG_NONE && in_range && retired && !break_at(debug, vcpu->pc)) {
+    if (hart->hit.reason == DEBUG_NONE && in_range && retired &&
+        break_at(debug, vcpu->pc) == NULL) {
         return false;
     }
     hart->stepping = false;

@@ -19,6 +19,7 @@ enum debug_reason { DEBUG_NONE, DEBUG_BREAKPOINT, DEBUG_WATCHPOINT, DEBUG_STEPPE
 struct debug_hit {
     u8 reason; /* enum debug_reason */
     u8 access; /* DEBUG_WATCHPOINT: the watchpoint's enum debug_access */
+    u8 owners; /* DEBUG_BREAKPOINT */
     gva_t gva; /* of the breakpoint, or the first watched byte that was accessed */
 };
 

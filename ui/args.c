@@ -90,6 +90,13 @@ static bool args_unknown(const char *arg, struct metic_error *error)
     return error_set(error, next, "there is no option --%s", name);
 }
 
+/* "[VALUE]": it may be left out, so only a number may stand apart from its option. */
+static bool args_value_optional(const struct option_row *row, const char *following)
+{
+    return row->value[0] == '[' &&
+           (following == NULL || following[strspn(following, "0123456789")] != '\0');
+}
+
 /* One option, its value perhaps in the next argument; *taken counts what was used. */
 static bool args_option(struct run_args *args, const char *arg, const char *following,
                         int *taken, struct metic_error *error)
@@ -106,7 +113,7 @@ static bool args_option(struct run_args *args, const char *arg, const char *foll
     if (row->value == NULL && value != NULL) {
         return error_set(error, NULL, "%s is a switch and takes no value", name);
     }
-    if (row->value != NULL && value == NULL) {
+    if (row->value != NULL && value == NULL && !args_value_optional(row, following)) {
         if (following == NULL) {
             return error_set(error, NULL, "%s needs a value: %s %s", name, name, row->value);
         }
@@ -162,6 +169,9 @@ static bool args_check(struct run_args *args, struct metic_error *error)
     }
     if (args->options.record_path != NULL && args->options.replay_path != NULL) {
         return error_set(error, "Leave one of them out.", "both --record and --replay were given");
+    }
+    if (args->gdb_wait && args->gdb == NULL) {
+        args->gdb = args_default_gdb;
     }
     args->options.step_count = args->steps.count;
     for (unsigned i = 0; i < args->steps.count; i++) {

@@ -24,6 +24,8 @@ struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
     bool demo, quiet, json, stats, help;
+    const char *gdb;  /* port or path, or NULL: no server */
+    bool gdb_wait;
     bool clock_given;
     const char *clock_for; /* the option for whose sake the clock is virtual, or NULL */
     struct run_steps steps;
@@ -46,6 +48,9 @@ struct option_row {
 
 extern const struct option_row option_rows[];
 extern const unsigned option_row_count;
+
+/* Where --gdb listens when it does not say. */
+extern const char args_default_gdb[];
 
 /* Reads the arguments behind `run`. False with a reason: the usage was wrong. args_free in any
  * case. The strings of argv are kept by pointer. */
@@ -91,6 +96,7 @@ OPTION_PARSER(send);
 OPTION_PARSER(script);
 OPTION_PARSER(trace_format);
 OPTION_PARSER(show);
+OPTION_PARSER(gdb);
 OPTION_PARSER(plain_host);
 
 #endif

@@ -1,5 +1,6 @@
 /* metic run: makes a machine, loads it, runs it, and says how it ended. */
 #include "ui/args.h"
+#include "ui/gdb.h"
 #include "ui/signals.h"
 #include "ui/ui.h"
 
@@ -19,6 +20,7 @@ static const char *run_reason_name(enum metic_reason reason)
     case METIC_STOPPED: return "stopped";
     case METIC_TURN_OVER: return "turn-over";
     case METIC_DIVERGED: return "diverged";
+    case METIC_BREAK: return "break";
     default: return "script-failed";
     }
 }
@@ -88,6 +90,27 @@ static bool run_shows(const struct run_args *args, metic_machine *machine,
     return true;
 }
 
+/* With a debugger's server if one was asked for. False with a reason: it cannot listen. */
+static bool run_to_end(const struct run_args *args, metic_machine *machine,
+                       struct metic_result *result, struct metic_error *error)
+{
+    if (args->gdb == NULL) {
+        metic_run(machine, result);
+        return true;
+    }
+    struct gdb *gdb = gdb_new(machine, args->gdb, error);
+    if (gdb == NULL) {
+        return false;
+    }
+    if (!args->quiet) {
+        fprintf(stderr, "metic: gdb: %s: target remote %s\n",
+                args->gdb_wait ? "waits for" : "listens for", gdb_address(gdb));
+    }
+    gdb_run(gdb, args->gdb_wait, result);
+    gdb_free(gdb);
+    return true;
+}
+
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
 static int run_machine(const struct run_args *args, metic_machine *machine)
 {
@@ -99,10 +122,10 @@ static int run_machine(const struct run_args *args, metic_machine *machine)
     bool shown = true;
     if (loaded) {
         struct signals *signals = signals_start(machine);
-        metic_run(machine, &result);
+        loaded = run_to_end(args, machine, &result, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
-        shown = run_shows(args, machine, &error);
+        shown = !loaded || run_shows(args, machine, &error);
         if (args->stats) {
             metic_print_stats(machine, stderr);
         }

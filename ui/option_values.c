@@ -345,6 +345,18 @@ static bool value_stages(const char *name, const char *stages, size_t stages_byt
     return true;
 }
 
+const char args_default_gdb[] = "1234";
+
+OPTION_PARSER(gdb)
+{
+    (void)member;
+    if (value != NULL && value[0] == '\0') {
+        return error_set(error, NULL, "%s needs a port or a path behind the =", name);
+    }
+    args->gdb = value != NULL ? value : args_default_gdb;
+    return true;
+}
+
 OPTION_PARSER(show)
 {
     UNUSED(member);

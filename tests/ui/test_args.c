@@ -356,3 +356,31 @@ Test(ui, json_strings)
         free(out);
     }
 }
+
+/* --gdb may stand alone; behind it only a number is its value. */
+Test(args, where_a_debugger_attaches)
+{
+    static const struct {
+        const char *line, *gdb;
+        bool wait;
+    } rows[] = {
+        {"k", NULL, false},
+        {"--gdb k", "1234", false},
+        {"k --gdb", "1234", false},
+        {"--gdb 4321 k", "4321", false},
+        {"k --gdb=./socket", "./socket", false},
+        {"k --gdb-wait", "1234", true},
+        {"k --gdb-wait --gdb 1", "1", true},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct run_args args;
+        struct metic_error error;
+        cr_assert(parse(&args, rows[i].line, &error), "%s: %s", rows[i].line, error.what);
+        cr_expect_str_eq(args.thing, "k");
+        cr_expect((args.gdb == NULL) == (rows[i].gdb == NULL), "%s", rows[i].line);
+        cr_expect(args.gdb == NULL || strcmp(args.gdb, rows[i].gdb) == 0, "%s", rows[i].line);
+        cr_expect_eq(args.gdb_wait, rows[i].wait, "%s", rows[i].line);
+        args_free(&args);
+    }
+    expect_refused("k --gdb=", "needs a port or a path", "");
+}

@@ -1,0 +1,189 @@
+/* See monitor.h. */
+#include "ui/monitor.h"
+
+#include "cpu/base/types.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef void monitor_fn(struct monitor *monitor, const char *arguments);
+
+static bool take_number(const char *text, u64 *value)
+{
+    char *end;
+    *value = strtoull(text, &end, 0);
+    return end != text && *end == '\0';
+}
+
+static void monitor_info_harts(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    for (unsigned i = 0; i < metic_hart_count(monitor->machine); i++) {
+        char text[512];
+        uint64_t pc = 0;
+        metic_describe_hart(monitor->machine, i, text, sizeof(text));
+        metic_get_register(monitor->machine, i, "pc", &pc);
+        fprintf(monitor->to, "hart %u: pc 0x%" PRIx64 "%s, %" PRIu64 " instructions, %s\n", i, pc,
+                metic_hart_waits(monitor->machine, i) ? " (waits)" : "",
+                metic_instructions(monitor->machine, i), text);
+    }
+}
+
+static void monitor_info_registers(struct monitor *monitor, const char *arguments)
+{
+    u64 hart = monitor->hart;
+    unsigned column = 0;
+    if (*arguments != '\0' && (!take_number(arguments, &hart) ||
+                               hart >= metic_hart_count(monitor->machine))) {
+        fprintf(monitor->to, "there is no hart '%s'\n", arguments);
+        return;
+    }
+    for (unsigned i = 0; i < metic_register_limit(monitor->machine); i++) {
+        struct metic_register reg;
+        uint64_t value;
+        if (!metic_describe_register(monitor->machine, i, &reg) ||
+            !metic_read_register(monitor->machine, (unsigned)hart, i, &value) ||
+            (value == 0 && strcmp(reg.group, "csr") == 0)) {
+            continue;
+        }
+        fprintf(monitor->to, "%-13s %016" PRIx64 "%s", reg.name, value,
+                ++column % 3 == 0 ? "\n" : "  ");
+    }
+    fputs(column % 3 == 0 ? "" : "\n", monitor->to);
+}
+
+static void monitor_info_memory(struct monitor *monitor, const char *arguments)
+{
+    struct metic_region region;
+    (void)arguments;
+    for (unsigned i = 0; metic_get_region(monitor->machine, i, &region); i++) {
+        fprintf(monitor->to, "%016" PRIx64 "-%016" PRIx64 "  %-7s %s\n", region.address,
+                region.address + region.size_bytes - 1, region.kind, region.name);
+    }
+}
+
+static void monitor_info_translate(struct monitor *monitor, const char *arguments)
+{
+    u64 address;
+    uint64_t physical;
+    if (!take_number(arguments, &address)) {
+        fprintf(monitor->to, "give an address, as 0x80000000\n");
+    } else if (metic_translate(monitor->machine, monitor->hart, address, &physical)) {
+        fprintf(monitor->to, "0x%" PRIx64 " is 0x%" PRIx64 " on hart %u\n", address, physical,
+                monitor->hart);
+    } else {
+        fprintf(monitor->to, "0x%" PRIx64 " is not mapped on hart %u\n", address, monitor->hart);
+    }
+}
+
+static void monitor_info_statistics(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    metic_print_stats(monitor->machine, monitor->to);
+}
+
+static bool take_switch(struct monitor *monitor, const char *arguments, bool *value)
+{
+    if (strcmp(arguments, "on") != 0 && strcmp(arguments, "off") != 0) {
+        fprintf(monitor->to, "on or off?\n");
+        return false;
+    }
+    *value = strcmp(arguments, "on") == 0;
+    return true;
+}
+
+static void monitor_physical(struct monitor *monitor, const char *arguments)
+{
+    if (take_switch(monitor, arguments, &monitor->physical)) {
+        fprintf(monitor->to, "addresses are %s\n", monitor->physical ? "physical" : "virtual");
+    }
+}
+
+static void monitor_step_interrupts(struct monitor *monitor, const char *arguments)
+{
+    bool taken;
+    if (take_switch(monitor, arguments, &taken)) {
+        metic_set_step_interrupts(monitor->machine, taken);
+        fprintf(monitor->to, "a stepping hart takes %s\n", taken ? "interrupts" : "no interrupts");
+    }
+}
+
+static void monitor_reset(struct monitor *monitor, const char *arguments)
+{
+    struct metic_error error;
+    (void)arguments;
+    bool done = metic_reset(monitor->machine, &error);
+    fprintf(monitor->to, "%s\n", done ? "the machine is as after power-on" : error.what);
+}
+
+static void monitor_quit(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    monitor->quit = true;
+}
+
+static monitor_fn monitor_help;
+
+static const struct {
+    const char *words;
+    monitor_fn *run;
+    const char *arguments, *doc;
+} commands[] = {
+#define MONITOR(words, function, arguments, doc) {words, monitor_##function, arguments, doc},
+#include "ui/monitor.def"
+#undef MONITOR
+};
+
+static void monitor_help(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        char head[64];
+        snprintf(head, sizeof(head), "%s %s", commands[i].words, commands[i].arguments);
+        fprintf(monitor->to, "%-24s %s\n", head, commands[i].doc);
+    }
+}
+
+static const char *skip_blanks(const char *text)
+{
+    while (isspace((unsigned char)*text)) {
+        text++;
+    }
+    return text;
+}
+
+/* The arguments behind the command's words in the line, which may have more blanks between them;
+ * NULL: it is another command. */
+static const char *match(const char *line, const char *words)
+{
+    for (; *words != '\0'; words++) {
+        if (*words == ' ') {
+            if (!isspace((unsigned char)*line)) {
+                return NULL;
+            }
+            line = skip_blanks(line);
+        } else if (*line++ != *words) {
+            return NULL;
+        }
+    }
+    return *line == '\0' || isspace((unsigned char)*line) ? skip_blanks(line) : NULL;
+}
+
+void monitor_command(struct monitor *monitor, const char *line)
+{
+    char trimmed[256];
+    snprintf(trimmed, sizeof(trimmed), "%s", skip_blanks(line));
+    for (size_t n = strlen(trimmed); n > 0 && isspace((unsigned char)trimmed[n - 1]); n--) {
+        trimmed[n - 1] = '\0';
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        const char *arguments = match(trimmed, commands[i].words);
+        if (arguments != NULL) {
+            commands[i].run(monitor, arguments);
+            return;
+        }
+    }
+    fprintf(monitor->to, "there is no command '%s'; help lists them\n", trimmed);
+}
