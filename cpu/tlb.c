@@ -46,6 +46,7 @@ static void data_space_drop(struct tlb *tlb, struct tlb_space *space)
         data_space_empty(tlb, space);
     } else {
         tlb->data_keys.used &= ~(1u << (space - tlb->data));
+        tlb->generation++;
     }
 }
 
@@ -103,6 +104,7 @@ static void fetch_space_drop(struct vcpu *vcpu, struct fetch_space *space)
         fetch_space_empty(vcpu, space);
     } else {
         tlb->fetch_keys.used &= ~(1u << (space - tlb->fetch));
+        tlb->generation++;
     }
 }
 
@@ -132,6 +134,7 @@ bool tlb_init(struct vcpu *vcpu)
         return false;
     }
     tlb->next_epoch = 1;
+    tlb->generation = 1;
     tlb_select_data(vcpu, 0, 0, 0, true);
     tlb_select_fetch(vcpu, 0, 0, 0, true);
     return true;
@@ -229,6 +232,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     bool claimed;
     struct tlb_space *space = &tlb->data[keys_select(&tlb->data_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {
+        tlb->generation++;
         if (space->entries == NULL && !data_space_alloc(space)) {
             error_no_memory(TLB_ENTRIES * sizeof(*space->entries));
         }
@@ -245,6 +249,7 @@ void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, 
     bool claimed;
     struct fetch_space *space = &tlb->fetch[keys_select(&tlb->fetch_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {
+        tlb->generation++;
         if (space->jumps == NULL && !fetch_space_alloc(space)) {
             error_no_memory(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
         }
@@ -253,6 +258,59 @@ void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, 
     tlb->fetch_now = space;
     vcpu->jumps = space->jumps;
     vcpu->link_epoch = space->epoch;
+}
+
+static struct tlb_key *key_now(struct tlb *tlb, bool fetch)
+{
+    return fetch ? &tlb->fetch_keys.key[tlb->fetch_now - tlb->fetch]
+                 : &tlb->data_keys.key[tlb->data_now - tlb->data];
+}
+
+void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    const struct tlb_key *data = key_now(tlb, false);
+    const struct tlb_key *fetch = key_now(tlb, true);
+    *selection = (struct tlb_selection){
+        .generation = tlb->generation,
+        .data_address_space = data->address_space,
+        .fetch_address_space = fetch->address_space,
+        .data_asid = data->asid,
+        .fetch_asid = fetch->asid,
+        .data = (u8)(tlb->data_now - tlb->data),
+        .fetch = (u8)(tlb->fetch_now - tlb->fetch),
+    };
+}
+
+bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    if (UNLIKELY(selection->generation != tlb->generation)) {
+        return false;
+    }
+    struct tlb_key *data = &tlb->data_keys.key[selection->data];
+    data->address_space = selection->data_address_space;
+    data->asid = selection->data_asid;
+    data->last_use = ++tlb->data_keys.clock;
+    tlb->data_now = &tlb->data[selection->data];
+    vcpu->tlb = tlb->data_now->entries;
+    struct tlb_key *fetch = &tlb->fetch_keys.key[selection->fetch];
+    fetch->address_space = selection->fetch_address_space;
+    fetch->asid = selection->fetch_asid;
+    fetch->last_use = ++tlb->fetch_keys.clock;
+    tlb->fetch_now = &tlb->fetch[selection->fetch];
+    vcpu->jumps = tlb->fetch_now->jumps;
+    vcpu->link_epoch = tlb->fetch_now->epoch;
+    return true;
+}
+
+/* The current space of its kind holds an entry of this kind of mapping. */
+static void note_global(struct tlb *tlb, struct tlb_key *key, bool global)
+{
+    if (!global && !key->has_private) {
+        key->has_private = true;
+        tlb->generation++;
+    }
 }
 
 /* --- fences --- */
@@ -490,7 +548,7 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     entry->addend = slow ? 0 : (u64)(uintptr_t)fill->host_page - fill->page;
     entry->gpa_page = fill->gpa_page;
     put_log(space, (u32)(entry - space->entries));
-    tlb->data_keys.key[space - tlb->data].has_private |= !fill->global;
+    note_global(tlb, key_now(tlb, false), fill->global);
     if (fill->span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, fill->page, fill->span_bytes);
     }
@@ -525,7 +583,7 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     space->pages_put += space->pages_put <= TLB_PAGES_LOGGED;
     entry->page = page;
     entry->gpa_page = gpa_page;
-    tlb->fetch_keys.key[space - tlb->fetch].has_private |= !global;
+    note_global(tlb, key_now(tlb, true), global);
     if (span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, page, span_bytes);
     }

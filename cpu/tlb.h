@@ -141,6 +141,7 @@ struct tlb {
     struct tlb_keys data_keys, fetch_keys;
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
+    u64 generation; /* grows when a space serves another context than before; never 0 */
     u32 next_epoch; /* never 0 */
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
     bool keep_other; /* which way loses when both are taken; alternates */
@@ -151,6 +152,19 @@ struct tlb {
 /* False when the host has no memory; then there is nothing to free. */
 bool tlb_init(struct vcpu *vcpu);
 void tlb_fini(struct vcpu *vcpu);
+
+/* What was selected, to be selected again without a search. */
+struct tlb_selection {
+    u64 generation; /* of the spaces' owners when it was made; 0: none */
+    u64 data_address_space, fetch_address_space;
+    u32 data_asid, fetch_asid;
+    u8 data, fetch; /* numbers of the spaces */
+};
+
+/* Notes the present selection; tlb_reselect makes it the present one again, false when spaces
+ * have changed owners since. */
+void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection);
+bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection);
 
 /* Makes the spaces for this context current and updates the pointers in vcpu. `shared` spaces:
  * see above. Cheap when nothing changes. */

@@ -58,6 +58,10 @@ struct vcpu {
     u64 pc;                  /* exact while no generated code runs */
     u32 exception_pending;   /* a C function raised an exception (below) */
     u32 exit_request;        /* engine-private */
+    u32 irq_hint;            /* not 0: an interrupt may be pending that only a global enable or the
+                                privilege holds back, or a device was told something whose request
+                                is not yet attended. guest->interrupt_ready keeps it; whatever else
+                                may make one pending has the run loop look (vcpu_kick, _look_up) */
     u32 reservation_live;    /* no other lr or sc came since ops->load_reserved */
 
     /* Floating-point environment, guest-neutral (cpu/fpu.h flag and rounding numbers). */

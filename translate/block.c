@@ -357,15 +357,19 @@ void block_page_remove(struct block_table *table, gpa_t gpa_page)
 /* Compares in granules, so that one patched instruction removes only the blocks around it. */
 static void page_compare(struct block_table *table, struct code_page *page)
 {
-    enum { GRANULE_BYTES = 16 };
+    enum { GRANULE_BYTES = 16, CHUNK_BYTES = 256 };
     const u8 *now = page_bytes(table, page->page);
-    if (now == NULL || memcmp(now, page->shadow, PAGE_BYTES) == 0) {
+    u8 *shadow = page->shadow;
+    if (now == NULL || memcmp(now, shadow, PAGE_BYTES) == 0) {
+        table->compared_in_vain++;
         return;
     }
     for (u32 at = 0; at < PAGE_BYTES; at += GRANULE_BYTES) {
-        if (memcmp(now + at, page->shadow + at, GRANULE_BYTES) != 0) {
+        if (at % CHUNK_BYTES == 0 && memcmp(now + at, shadow + at, CHUNK_BYTES) == 0) {
+            at += CHUNK_BYTES - GRANULE_BYTES;
+        } else if (memcmp(now + at, shadow + at, GRANULE_BYTES) != 0) {
             page_kill_range(table, page, at, at + GRANULE_BYTES - 1);
-            memcpy(page->shadow + at, now + at, GRANULE_BYTES);
+            memcpy(shadow + at, now + at, GRANULE_BYTES);
         }
     }
 }
@@ -396,6 +400,7 @@ void block_fence(struct block_table *table)
 
 void block_pages_clean(struct block_table *table)
 {
+    table->compared_in_vain = 0;
     for (struct code_page *page = table->dirty; page != NULL; page = page->dirty_next) {
         memory_page_clear(table->memory, page->page, MEMORY_PAGE_DIRTY | MEMORY_PAGE_WRITABLE);
     }

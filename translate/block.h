@@ -70,13 +70,14 @@ struct block_table {
     _Atomic(struct block *) *buckets; /* 1 << BLOCK_HASH_BITS */
     struct code_page **pages;         /* hash by gpa page */
     struct code_page *dirty;          /* list of pages with a shadow */
-    unsigned dirty_count;
+    _Atomic u32 dirty_count;          /* read without the lock, as is removals */
+    u32 compared_in_vain;             /* dirty pages that a fence found unchanged */
     struct link *links;               /* BLOCK_MAX_LINKS, reserved, touched as used */
     u32 link_count;
     struct memory *memory;
     /* Blocks removed so far, and which the last ones were: what a hart that follows takes out of
      * its jump cache. A reader that is more than the log's length behind forgets everything. */
-    u64 removals;
+    _Atomic u64 removals;
     struct {
         u32 page_offset;
         const u8 *host;

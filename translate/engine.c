@@ -255,6 +255,21 @@ static void take_exception(struct vcpu *vcpu)
     vcpu->guest->take_exception(vcpu);
 }
 
+/* A trap without a retired instruction before it may be one of a storm, which the run loop counts;
+ * and what runs block by block comes there anyway. */
+bool engine_raised(struct vcpu *vcpu)
+{
+    const struct engine_options *options = &vcpu->engine->options;
+    if (vcpu->last_trap_insns == vcpu->insns || options->no_links || options->exact_deadlines ||
+        UNLIKELY(vcpu->exception_cause == DEBUG_CAUSE)) {
+        return false;
+    }
+    vcpu->last_trap_insns = vcpu->insns;
+    vcpu->empty_traps = 0;
+    take_exception(vcpu);
+    return true;
+}
+
 /* Sleeps until somebody kicks the hart. */
 static void sleep_until_kicked(struct vcpu *vcpu)
 {

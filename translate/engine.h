@@ -125,6 +125,8 @@ bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
                  struct metic_error *error);
 
 /* --- for softmmu.c --- */
+/* struct host_slow's member. */
+bool engine_raised(struct vcpu *vcpu);
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);
 /* A store to a page with a reservation: breaks those on the bytes, then stores. Always true. */

@@ -55,6 +55,9 @@ struct host_slow {
     u64 (*amo)(struct vcpu *vcpu, gva_t gva, u64 value, u64 expected, u32 desc);
     /* Checks permission and raises as an access would, accesses nothing. */
     void (*check)(struct vcpu *vcpu, gva_t gva, u32 desc);
+    /* An exception is pending. True: vcpu->pc is its handler's, which the code goes on at; false:
+     * nothing was done, and the code leaves with IR_EXIT_RAISED. NULL: always so. */
+    bool (*raised)(struct vcpu *vcpu);
 };
 
 /* --- context --- */

@@ -354,6 +354,12 @@ void ir_poll(struct ir *ir, unsigned next_insns)
     append(ir, &insn);
 }
 
+void ir_look(struct ir *ir, s64 next_offset)
+{
+    struct ir_insn insn = insn_make(IR_LOOK, IR_NONE, 0, (u64)next_offset);
+    append(ir, &insn);
+}
+
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset)
 {
     struct ir_insn insn = insn_make(IR_EXIT_IF, IR_I64, cond, (u64)target_offset);

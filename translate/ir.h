@@ -165,6 +165,7 @@ void ir_fence(struct ir *ir, unsigned pred_succ);
 /* Unused arguments IR_REF_NONE; returns IR_REF_NONE for a helper without result. */
 ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, ir_ref c, ir_ref d);
 void ir_poll(struct ir *ir, unsigned next_insns);
+void ir_look(struct ir *ir, s64 next_offset);
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset);
 void ir_jump(struct ir *ir, s64 target_offset);
 void ir_jump_next(struct ir *ir, s64 target_offset);

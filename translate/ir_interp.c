@@ -120,6 +120,16 @@ enum ir_exit interp_POLL(struct interp *run, const struct ir_insn *insn, u64 *ou
     return interp_next(run, insn, out);
 }
 
+enum ir_exit interp_LOOK(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    if (UNLIKELY(run->vcpu->irq_hint != 0)) {
+        run->vcpu->pc = run->vcpu->pc_page + insn->imm;
+        run->vcpu->insns = interp_insns(run) + 1;
+        return IR_EXIT_LEAVE;
+    }
+    return interp_next(run, insn, out);
+}
+
 enum ir_exit interp_JUMP(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     (void)out;

@@ -26,8 +26,9 @@ static const char *const signatures[IR_OP_COUNT] = {
     [IR_FBITS] = "aa",     [IR_FUNBOX] = "fl",     [IR_FBOX] = "lf",      [IR_FENV_FLAGS] = "l",
     [IR_FENV_SET] = "-ll", [IR_TLB_CHECK] = "ll",  [IR_LOAD] = "acl",     [IR_STORE] = "acls",
     [IR_AMO] = "icls",     [IR_CAS] = "iclss",     [IR_FENCE] = "-",      [IR_CALL] = "",
-    [IR_INSN] = "-",       [IR_POLL] = "-",        [IR_EXIT_IF] = "lll",  [IR_JUMP] = "-",
-    [IR_JUMP_NEXT] = "-",  [IR_JUMP_IND] = "-l",   [IR_RAISE] = "-l",     [IR_LEAVE] = "-l",
+    [IR_INSN] = "-",       [IR_POLL] = "-",        [IR_LOOK] = "-",       [IR_EXIT_IF] = "lll",
+    [IR_JUMP] = "-",       [IR_JUMP_NEXT] = "-",   [IR_JUMP_IND] = "-l",  [IR_RAISE] = "-l",
+    [IR_LEAVE] = "-l",
 };
 
 struct verify {

@@ -553,11 +553,19 @@ void pipeline_forget_removed(struct vcpu *vcpu)
 void pipeline_code_fence(struct vcpu *vcpu)
 {
     struct engine *engine = vcpu->engine;
-    enum { MAX_COMPARED_PAGES = 32 };
+    /* Cleaning pages costs about as much as so many comparisons. */
+    enum { MAX_COMPARED_PAGES = 32, MAX_VAIN_COMPARISONS = 1000 };
+    /* A store that this fence is to see made its page dirty first. */
+    if (atomic_load_explicit(&engine->blocks.dirty_count, memory_order_acquire) == 0 &&
+        atomic_load_explicit(&engine->blocks.removals, memory_order_acquire) ==
+            vcpu->seen_removals) {
+        return;
+    }
     pthread_mutex_lock(&engine->lock);
     block_fence(&engine->blocks);
     forget_removed(vcpu);
-    bool many = engine->blocks.dirty_count > MAX_COMPARED_PAGES;
+    bool many = engine->blocks.dirty_count > MAX_COMPARED_PAGES ||
+                engine->blocks.compared_in_vain > MAX_VAIN_COMPARISONS;
     pthread_mutex_unlock(&engine->lock);
     if (many) {
         engine_exclusive_begin(engine, vcpu);

@@ -112,9 +112,11 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
 static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
 {
     bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
-    if (UNLIKELY(atomic_load(&vcpu->requests) & VCPU_REQUEST_FLUSH_TLB)) {
+    u32 requests = atomic_load(&vcpu->requests);
+    if (UNLIKELY(requests & VCPU_REQUEST_FLUSH_TLB)) {
         tlb_flush_all(vcpu);
     }
+    vcpu->irq_hint |= requests & VCPU_REQUEST_IRQ;
     return answered;
 }
 
@@ -415,4 +417,5 @@ const struct host_slow softmmu_slow = {
     .store = slow_store,
     .amo = slow_amo,
     .check = slow_check,
+    .raised = engine_raised,
 };

@@ -214,6 +214,7 @@ void riscv64_csr_reset(struct riscv64_state *state)
     state->vcpu.fpu_round = 0;
     state->counters_running = 0;
     state->cache.overflow_next_insns = ALL;
+    state->vcpu.irq_hint = 1; /* device lines may be up */
     riscv64_counters_update(state, state->vcpu.insns);
     riscv64_pmp_update(state);
 }

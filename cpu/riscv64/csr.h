@@ -8,6 +8,13 @@
 
 #include "cpu/riscv64/state.h"
 
+/* Bits of mstatus that decide how data accesses are translated (with MPP, while MPRV is set). */
+#define MSTATUS_TRANSLATION (MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR)
+/* What sstatus shows and lets change. */
+#define SSTATUS_WRITABLE                                                                  \
+    (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
+#define SSTATUS_READABLE (SSTATUS_WRITABLE | MSTATUS_UXL | MSTATUS_SD)
+
 enum riscv_csr_flags {
     RISCV_CSR_NONE = 0,
     /* Storage with masks and nothing else: no guard, no function, no effect on anything but later
@@ -80,6 +87,7 @@ void riscv64_csr_reset(struct riscv64_state *state);
 /* Views and pieces that traps, helpers and the describer share. */
 u64 riscv64_mstatus_view(const struct riscv64_state *state); /* with SD */
 void riscv64_mstatus_set(struct riscv64_state *state, u64 mstatus); /* storage, and mode */
+void riscv64_mstatus_changed(struct riscv64_state *state, u64 before); /* the mode after a change */
 u64 riscv64_mip(const struct riscv64_state *state);          /* every pending interrupt */
 
 #endif

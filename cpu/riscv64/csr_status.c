@@ -7,11 +7,6 @@
 #define MISA_LETTER(letter) BIT((letter) - 'A')
 #define MISA_RV64 ((u64)2 << 62)
 
-/* What sstatus shows and lets change. */
-#define SSTATUS_WRITABLE                                                                  \
-    (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
-#define SSTATUS_READABLE (SSTATUS_WRITABLE | MSTATUS_UXL | MSTATUS_SD)
-
 /* --- mstatus, sstatus, misa, mhartid --- */
 
 u64 riscv64_mstatus_view(const struct riscv64_state *state)
@@ -21,15 +16,20 @@ u64 riscv64_mstatus_view(const struct riscv64_state *state)
 }
 
 /* Interrupt-enable bits change most often and concern neither mode nor translation. */
-void riscv64_mstatus_set(struct riscv64_state *state, u64 mstatus)
+void riscv64_mstatus_changed(struct riscv64_state *state, u64 before)
 {
-    u64 changed = state->mstatus ^ mstatus;
-    u64 of_interest = MSTATUS_FS | MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR;
-    of_interest |= mstatus & MSTATUS_MPRV ? MSTATUS_MPP : 0;
-    state->mstatus = mstatus;
-    if (changed & of_interest) {
+    u64 of_interest = MSTATUS_FS | MSTATUS_TRANSLATION;
+    of_interest |= state->mstatus & MSTATUS_MPRV ? MSTATUS_MPP : 0;
+    if ((state->mstatus ^ before) & of_interest) {
         riscv64_mode_update(state);
     }
+}
+
+void riscv64_mstatus_set(struct riscv64_state *state, u64 mstatus)
+{
+    u64 before = state->mstatus;
+    state->mstatus = mstatus;
+    riscv64_mstatus_changed(state, before);
 }
 
 bool riscv64_csr_read_mstatus(struct riscv64_state *state, unsigned number, u64 *value)

@@ -28,10 +28,8 @@ static u64 csr_written(struct vcpu *vcpu, unsigned number)
         return 0;
     }
     switch (number) {
-    case CSR_SSTATUS:
     case CSR_SIE:
     case CSR_SIP:
-    case CSR_MSTATUS:
     case CSR_MIE:
     case CSR_MIP:
         if (riscv64_interrupt_ready(vcpu)) {
@@ -81,6 +79,12 @@ static u64 helper_csr_clear(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
     return csr_written(vcpu, (unsigned)number);
 }
 
+static u64 helper_status_changed(struct vcpu *vcpu, u64 before)
+{
+    riscv64_mstatus_changed(riscv64_of(vcpu), before);
+    return 0;
+}
+
 static u64 helper_fp_dirty(struct vcpu *vcpu)
 {
     struct riscv64_state *state = riscv64_of(vcpu);
@@ -92,7 +96,7 @@ static u64 helper_fp_dirty(struct vcpu *vcpu)
 
 static u64 returned_to(struct vcpu *vcpu, u64 pc)
 {
-    if (riscv64_interrupt_ready(vcpu)) {
+    if (UNLIKELY(vcpu->irq_hint != 0) && riscv64_interrupt_ready(vcpu)) {
         vcpu_look_up(vcpu);
     }
     return pc;

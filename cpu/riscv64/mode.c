@@ -53,7 +53,7 @@ static void select_fetch(struct riscv64_state *state)
     tlb_select_fetch(vcpu, satp, asid_of(satp), vcpu->mode, state->priv == RISCV_S);
 }
 
-void riscv64_mode_update(struct riscv64_state *state)
+static void select_anew(struct riscv64_state *state)
 {
     struct vcpu *vcpu = &state->vcpu;
     u32 mode = vcpu->mode & (RISCV_MODE_TRACE | RISCV_MODE_COUNT);
@@ -69,4 +69,25 @@ void riscv64_mode_update(struct riscv64_state *state)
     vcpu->mode = mode;
     select_data(state);
     select_fetch(state);
+}
+
+void riscv64_mode_update(struct riscv64_state *state)
+{
+    u64 status = state->mstatus & (MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_MPRV);
+    status |= status & MSTATUS_MPRV ? state->mstatus & MSTATUS_MPP : 0;
+    unsigned number = state->priv * 2u + (status & MSTATUS_SUM ? 1 : 0);
+    struct riscv64_context *context = &state->cache.contexts[number];
+    bool same = context->satp == state->satp && context->status == status &&
+                context->frm == state->frm &&
+                ((context->mode ^ state->vcpu.mode) & (RISCV_MODE_TRACE | RISCV_MODE_COUNT)) == 0;
+    if (LIKELY(same && tlb_reselect(&state->vcpu, &context->selection))) {
+        state->vcpu.mode = context->mode;
+        return;
+    }
+    select_anew(state);
+    context->satp = state->satp;
+    context->status = status;
+    context->frm = state->frm;
+    context->mode = state->vcpu.mode;
+    tlb_note_selection(&state->vcpu, &context->selection);
 }

@@ -45,4 +45,5 @@ void riscv64_state_loaded(struct riscv64_state *state)
     tlb_flush_all(&state->vcpu);
     riscv64_mode_update(state);
     riscv64_stimer_update(state);
+    state->vcpu.irq_hint = 1;
 }

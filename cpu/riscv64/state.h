@@ -77,7 +77,18 @@ struct riscv64_pmp_range {
     u8 cfg;
 };
 
+/* Which TLB spaces served a privilege and its surroundings last. */
+struct riscv64_context {
+    u64 satp, status; /* those bits of mstatus that decide */
+    u32 mode;
+    u8 frm;
+    struct tlb_selection selection;
+};
+
+enum { RISCV_CONTEXTS = 8 }; /* by privilege and mstatus.SUM */
+
 struct riscv64_cache {
+    struct riscv64_context contexts[RISCV_CONTEXTS];
     /* Part of a RAM region around where page tables were last read, in which PMP permits S and U
      * the same everywhere (PMP_R | PMP_W | PMP_X bits). Empty after PMP changed. */
     u8 *ram_host;

@@ -93,7 +93,9 @@ static u64 deliverable_to_supervisor(const struct riscv64_state *state, u64 pend
 static u64 pending_and_enabled(struct riscv64_state *state)
 {
     riscv64_counters_check(state, state->vcpu.insns);
-    return riscv64_mip(state) & state->mie;
+    u64 pending = riscv64_mip(state) & state->mie;
+    state->vcpu.irq_hint = pending != 0;
+    return pending;
 }
 
 bool riscv64_interrupt_ready(struct vcpu *vcpu)

@@ -110,6 +110,88 @@ Test(machine_irq, self_loop_with_a_pending_interrupt)
     cr_expect(outcome.x[A0] == ((u64)1 << 63 | 3));
 }
 
+enum { ENABLE_BY_IMMEDIATE, ENABLE_BY_REGISTER, ENABLE_BY_MEMORY, ENABLE_BY_WRITE, ENABLE_WAYS };
+
+/* S4 holds MSTATUS_MIE, S5 the address of a word with it. */
+static void enable_by(struct rv_program *p, unsigned way)
+{
+    switch (way) {
+    case ENABLE_BY_IMMEDIATE: rv_word(p, 0x30046073); break; /* csrrsi zero, mstatus, 8 */
+    case ENABLE_BY_REGISTER:
+        rv_li(p, T0, MSTATUS_MIE);
+        rv_csrs(p, CSR_MSTATUS, T0);
+        break;
+    case ENABLE_BY_MEMORY:
+        rv_ld(p, T0, S5, 0);
+        rv_csrs(p, CSR_MSTATUS, T0);
+        break;
+    default:
+        rv_csrr(p, T0, CSR_MSTATUS);
+        rv_or(p, T0, T0, S4);
+        rv_csrw(p, CSR_MSTATUS, T0);
+        break;
+    }
+}
+
+/* The instruction behind the one that enables interrupts does not run, when one is pending: since
+ * the store before, or since long ago. The handler leaves interrupts off. */
+static void taken_at_once(unsigned way, bool pending_long)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, S0, CLINT_MSIP);
+    rv_li(p, S1, 1);
+    rv_li(p, S4, MSTATUS_MIE);
+    rv_la(p, S5, L5);
+    rv_li(p, T0, MIE_MSIE);
+    rv_csrw(p, CSR_MIE, T0);
+    rv_li(p, S3, 50);
+    rv_li(p, A0, 0);
+    rv_li(p, A1, 0);
+    rv_label(p, L1);
+    rv_sw(p, S1, S0, 0);
+    if (pending_long) {
+        rv_li(p, T1, 3);
+        rv_label(p, L4);
+        rv_addi(p, T1, T1, -1);
+        rv_bne(p, T1, X0, L4);
+    }
+    enable_by(p, way);
+    rv_label(p, L2);
+    rv_addi(p, A1, A1, 1); /* once, after the handler */
+    rv_addi(p, S3, S3, -1);
+    rv_bne(p, S3, X0, L1);
+    rv_li(p, T0, 0);
+    rv_li(p, T1, 0);
+    rv_exit(p);
+    rv_align(p, 8);
+    rv_label(p, L5);
+    rv_dword(p, MSTATUS_MIE);
+    rv_align(p, 4);
+    rv_label(p, TRAP);
+    rv_sw(p, X0, S0, 0);
+    rv_csrr(p, T1, CSR_MEPC);
+    rv_la(p, T0, L2);
+    rv_sub(p, T1, T1, T0);
+    rv_sltu(p, T1, X0, T1);
+    rv_add(p, A0, A0, T1); /* how often it came late */
+    rv_li(p, T0, 0x80);
+    rv_csrc(p, CSR_MSTATUS, T0); /* MPIE */
+    rv_word(p, RV_MRET);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A0] == 0, "way %u: %llu late", way, (unsigned long long)outcome.x[A0]);
+    cr_expect(outcome.x[A1] == 50);
+}
+
+Test(machine_irq, enabling_takes_what_is_pending)
+{
+    for (unsigned way = 0; way < ENABLE_WAYS; way++) {
+        taken_at_once(way, false);
+        taken_at_once(way, true);
+    }
+}
+
 /* Pairs that a translator may fuse (lui+addi, auipc+load, shifts, compare+branch), with many
  * interrupts; the handler ruins what it may ruin. The sum shows any pair taken twice, or half. */
 Test(machine_irq, interrupt_between_fused_instructions)

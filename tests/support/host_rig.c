@@ -144,7 +144,7 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
     misaligned(vcpu, gva, desc);
 }
 
-const struct host_slow rig_slow = {slow_load, slow_store, slow_amo, slow_check};
+const struct host_slow rig_slow = {slow_load, slow_store, slow_amo, slow_check, NULL};
 
 /* --- the guest and the rig --- */
 
@@ -208,6 +208,7 @@ void rig_copy(struct rig_hart *to, const struct rig_hart *from)
 {
     to->vcpu.insns = from->vcpu.insns;
     to->vcpu.deadline = from->vcpu.deadline;
+    to->vcpu.irq_hint = from->vcpu.irq_hint;
     to->vcpu.fpu_flags = from->vcpu.fpu_flags;
     to->vcpu.fpu_round = from->vcpu.fpu_round;
     memcpy(to->x, from->x, sizeof(to->x));

@@ -445,6 +445,20 @@ Test(ir_interp, raise)
     cr_assert_eq(hart.vcpu.exception_value, 0xdead);
 }
 
+Test(ir_interp, look_leaves_when_there_is_a_hint)
+{
+    for (unsigned hint = 0; hint < 2; hint++) {
+        hart_init(&hart);
+        hart.vcpu.irq_hint = hint;
+        begin();
+        ir_look(ir, 0x104);
+        ir_begin_insn(ir, 0x104, 4);
+        ir_jump(ir, 0x108);
+        check_exit(run(), hint ? IR_EXIT_LEAVE : IR_EXIT_JUMP, PAGE_GVA + (hint ? 0x104 : 0x108),
+                   ENTRY_INSNS + (hint ? 1 : 2));
+    }
+}
+
 /* A jump to target_offset from the block's only instruction, at 0x100, which retires it. */
 static enum ir_exit jump_by(s64 target_offset, bool conditional, u64 deadline)
 {

@@ -46,7 +46,7 @@ void riscv64_lower_fence_i(struct lower *l, const struct riscv_insn *insn)
 {
     (void)insn;
     call(l, &riscv64_helper_fence_i);
-    lower_end_leave_next(l, false);
+    lower_end_jump(l, l->length_bytes); /* the way to a block that went is cut */
 }
 
 /* A spinning hart should notice what it waits for. */

@@ -1,10 +1,10 @@
 /* Zicsr. A register that is storage with masks and nothing else is read and written in place, so
- * are the flags and the rounding mode; everything else goes through the CSR helpers, and the block
- * ends where the register's row says that a write may change what comes next. */
+ * are mstatus, the flags and the rounding mode; everything else goes through the CSR helpers, and
+ * the block ends where the register's row says that a write may change what comes next. */
 #include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/csr_bits.h"
 #include "translate/from_riscv64/lower.h"
 
-enum { CSR_FFLAGS = 1, CSR_FRM = 2, CSR_FCSR = 3 };
 enum { FFLAGS_MASK = 31, FCSR_FRM_SHIFT = 5 };
 
 enum csr_action { CSR_WRITE, CSR_SET, CSR_CLEAR };
@@ -91,6 +91,82 @@ static void access_fp(struct lower *l, const struct csr_access *access)
     lower_set_x(l, access->insn->rd, old);
 }
 
+/* --- mstatus and sstatus --- */
+
+static bool is_status(unsigned number)
+{
+    return number == CSR_SSTATUS || number == CSR_MSTATUS;
+}
+
+/* The bits of a value that may be set. */
+static u64 possible_bits(const struct ir *ir, ir_ref ref)
+{
+    const struct ir_insn *insn = &ir->insns[ref];
+    if (insn->op == IR_CONST) {
+        return insn->imm;
+    }
+    bool constant_mask = insn->op == IR_AND && ir->insns[insn->b].op == IR_CONST;
+    return constant_mask ? ir->insns[insn->b].imm : ~(u64)0;
+}
+
+/* MPP = 2 is no privilege: the field keeps its value. */
+static ir_ref legal_mpp(struct lower *l, ir_ref before, ir_ref after)
+{
+    ir_ref mpp = masked(l, after, MSTATUS_MPP);
+    ir_ref kept = ir_op2(l->ir, IR_OR, IR_I64, 0, masked(l, after, ~MSTATUS_MPP),
+                         masked(l, before, MSTATUS_MPP));
+    ir_ref reserved = ir_i64(l->ir, (u64)2 << MSTATUS_MPP_SHIFT);
+    return ir_select(l->ir, IR_EQ, mpp, reserved, IR_I64, kept, after);
+}
+
+/* The new mstatus. Its storage has no SD, and no other bit that can be written reads otherwise. */
+static ir_ref new_status(struct lower *l, const struct csr_access *access, ir_ref stored, u64 mask)
+{
+    ir_ref source = masked(l, access->source, mask);
+    switch (access->action) {
+    case CSR_SET: return ir_op2(l->ir, IR_OR, IR_I64, 0, stored, source);
+    case CSR_CLEAR: return ir_op2(l->ir, IR_ANDN, IR_I64, 0, stored, source);
+    default: return ir_op2(l->ir, IR_OR, IR_I64, 0, masked(l, stored, ~mask), source);
+    }
+}
+
+/* Linux switches interrupts and access to user memory off and on all the time: mostly with constant
+ * bits, which say whether anything but the bits is concerned. */
+static void access_status(struct lower *l, const struct csr_access *access)
+{
+    bool is_mstatus = access->number == CSR_MSTATUS;
+    u64 read_mask = is_mstatus ? access->csr->read_mask : SSTATUS_READABLE;
+    u64 write_mask = is_mstatus ? access->csr->write_mask : SSTATUS_WRITABLE;
+    bool dirty = (l->mode & RISCV_MODE_FS) == RISCV_MODE_FS;
+    ir_ref stored = ir_get(l->ir, IR_I64, (u32)offsetof(struct riscv64_state, mstatus), 8);
+    ir_ref old = ir_op2(l->ir, IR_OR, IR_I64, 0, masked(l, stored, read_mask),
+                        ir_i64(l->ir, dirty ? MSTATUS_SD : 0));
+    if (!access->writes) {
+        lower_set_x(l, access->insn->rd, old);
+        return;
+    }
+    u64 bits = write_mask;
+    if (access->action != CSR_WRITE) {
+        bits &= possible_bits(l->ir, access->source);
+    }
+    ir_ref changed = new_status(l, access, stored, write_mask);
+    if (bits & MSTATUS_MPP) {
+        changed = legal_mpp(l, stored, changed);
+    }
+    ir_set(l->ir, (u32)offsetof(struct riscv64_state, mstatus), 8, changed);
+    lower_set_x(l, access->insn->rd, old);
+    if (bits & (MSTATUS_FS | MSTATUS_TRANSLATION | MSTATUS_MPP)) {
+        ir_call(l->ir, &riscv64_helper_status_changed, stored, IR_REF_NONE, IR_REF_NONE,
+                IR_REF_NONE);
+    }
+    if (bits & (MSTATUS_SIE | MSTATUS_MIE) && access->action != CSR_CLEAR) {
+        ir_look(l->ir, (s64)l->offset + (s64)l->length_bytes);
+    }
+    if (bits & MSTATUS_FS) {
+        lower_end_leave_next(l, false);
+    }
+}
+
 /* --- everything else --- */
 
 static void call_write(struct lower *l, const struct csr_access *access)
@@ -154,6 +230,8 @@ static void csr_access(struct lower *l, const struct riscv_insn *insn, enum csr_
         lower_end_illegal(l, insn);
     } else if ((access.csr->flags & RISCV_CSR_PLAIN) != 0 && access.csr->count == 1) {
         access_plain(l, &access);
+    } else if (is_status(access.number)) {
+        access_status(l, &access);
     } else if (is_fp_csr(access.number) && fp_access_is_simple(l, &access)) {
         access_fp(l, &access);
     } else {

@@ -58,6 +58,7 @@ enum thunk {
     THUNK_LINK_MISS,       /* rcx: target offset, eax: link id */
     THUNK_POLL,            /* rcx: target offset */
     THUNK_POLL_IND,        /* rax: pc */
+    THUNK_LOOK,            /* rcx: target offset; leaves to look at interrupts */
     THUNK_IND,             /* rax: pc; goes there through the jump cache */
     THUNK_IND_MISS,        /* rax: pc */
     THUNK_RAISE,           /* rcx: offset of the instruction; exception recorded, r15 exact */
@@ -319,7 +320,7 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 
 emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
-emit_fn emit_poll, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
+emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
 emit_fn emit_call;
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;

@@ -156,6 +156,15 @@ void emit_poll(struct compile *c, const struct ir_insn *insn)
     leave_for_poll(c, &c->cold, c->insn_offset);
 }
 
+void emit_look(struct compile *c, const struct ir_insn *insn)
+{
+    asm_alu_mem_imm(&c->a, ASM_CMP, ASM_32, VCPU_AT(irq_hint), 0);
+    bind_cold(c, asm_jcc_forward(&c->a, ASM_NE));
+    add_retired(&c->cold, c->insn_index + 1);
+    asm_mov_imm(&c->cold, RCX, insn->imm);
+    asm_jmp(&c->cold, thunk(c, THUNK_LOOK));
+}
+
 /* The address to rax, nothing else is needed any more. */
 static void target_to_rax(struct compile *c, ir_ref ref)
 {

@@ -217,10 +217,8 @@ static void emit_exits(struct thunks *t)
     leave_at_offset(t, IR_EXIT_JUMP);
     place(t, THUNK_POLL);
     leave_at_offset(t, IR_EXIT_POLL);
-    place(t, THUNK_RAISE);
-    leave_at_offset(t, IR_EXIT_RAISED);
-    place(t, THUNK_RAISED);
-    leave_with(t, IR_EXIT_RAISED, THUNK_EXIT_KEEP_INSNS);
+    place(t, THUNK_LOOK);
+    leave_at_offset(t, IR_EXIT_LEAVE);
     place(t, THUNK_POLL_IND);
     leave_at_rax(t, IR_EXIT_POLL);
 }
@@ -269,6 +267,29 @@ static void emit_indirect(struct thunks *t)
     jump_entry_of_rax(t, false);
     asm_jcc(a, ASM_NE, at(t, THUNK_IND_MISS));
     jump_through_entry(t);
+}
+
+/* Exceptions. C enters the guest's handler, which mostly is in the jump cache. */
+static void emit_raise_thunks(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_RAISE);
+    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
+    asm_store(a, ASM_64, VCPU_AT(pc), RCX);
+    asm_store(a, ASM_64, VCPU_AT(insns), R15);
+    place(t, THUNK_RAISED);
+    if (t->context->slow->raised != NULL) {
+        transfer_pins(t, false, false);
+        asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+        asm_call_far(a, (const void *)(uintptr_t)t->context->slow->raised);
+        transfer_pins(t, true, false);
+        asm_test(a, ASM_8, RAX, RAX);
+        asm_load(a, ASM_64, RAX, VCPU_AT(pc));
+        asm_load(a, ASM_64, R15, VCPU_AT(insns));
+        asm_jcc(a, ASM_NE, at(t, THUNK_IND));
+    }
+    leave_with(t, IR_EXIT_RAISED, THUNK_EXIT_KEEP_INSNS);
 }
 
 /* --- a soft FP operation. On the stack: return address, descriptor, then the frame. --- */
@@ -356,6 +377,7 @@ bool thunks_emit(struct host_context *context, struct asm_buf *a)
     emit_exits(&t);
     emit_indirect_other(&t);
     emit_indirect(&t);
+    emit_raise_thunks(&t);
     emit_fpu_thunks(&t);
     emit_soft_fp(&t);
     access_thunks_emit(context, a);

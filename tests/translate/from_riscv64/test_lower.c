@@ -276,14 +276,36 @@ Test(lower, plain_csrs_need_no_call_and_others_do)
     lower_one(0x34051573, RISCV_M, &ended); /* csrrw a0,mscratch,a0 */
     cr_assert(!ended && count_op(IR_CALL) == 0);
     lower_one(0x30051573, RISCV_M, &ended); /* csrrw a0,mstatus,a0 */
+    cr_assert(ended && calls(&riscv64_helper_status_changed) && count_op(IR_LOOK) == 1);
+    lower_one(0x18051573, RISCV_S, &ended); /* csrrw a0,satp,a0 */
     cr_assert(ended && calls(&riscv64_helper_csr_read) && calls(&riscv64_helper_csr_write));
-    cr_assert_eq(find_op(IR_LEAVE)->sub, 1);
-    lower_one(0x30051073, RISCV_M, &ended); /* csrrw zero,mstatus,a0 */
+    cr_assert_eq(find_op(IR_LEAVE)->sub, 0);
+    lower_one(0x18051073, RISCV_S, &ended); /* csrrw zero,satp,a0 */
     cr_assert(ended && !calls(&riscv64_helper_csr_read));
-    lower_one(0x30002573, RISCV_M, &ended); /* csrrs a0,mstatus,zero */
-    cr_assert(!ended && !calls(&riscv64_helper_csr_set));
     lower_one(0x3440e573, RISCV_M, &ended); /* csrrsi a0,mip,1 */
     cr_assert(calls(&riscv64_helper_csr_set));
+}
+
+/* What the bits of a constant say about it is all that is done. */
+Test(lower, status_bits_cost_what_they_concern)
+{
+    bool ended;
+    lower_one(0x30002573, RISCV_M, &ended); /* csrrs a0,mstatus,zero */
+    cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_LOOK) == 0);
+    cr_assert_eq(count_op(IR_SET), 1, "a0 alone");
+    lower_one(0x10017573, RISCV_S, &ended); /* csrrci a0,sstatus,2 */
+    cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_LOOK) == 0);
+    lower_one(0x10016573, RISCV_S, &ended); /* csrrsi a0,sstatus,2 */
+    cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_LOOK) == 1);
+    cr_assert_eq((s64)find_op(IR_LOOK)->imm, PAGE_OFFSET + 4);
+    lower_one(0x30046073, RISCV_M, &ended); /* csrrsi zero,mstatus,8 */
+    cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_LOOK) == 1);
+    lower_one(0x10046073, RISCV_S, &ended); /* csrrsi zero,sstatus,8: not in sstatus */
+    cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_LOOK) == 0);
+    lower_one(0x10052073, RISCV_S, &ended); /* csrrs zero,sstatus,a0: any bits */
+    cr_assert(ended && calls(&riscv64_helper_status_changed) && count_op(IR_LOOK) == 1);
+    lower_one(0x10053073, RISCV_S, &ended); /* csrrc zero,sstatus,a0 */
+    cr_assert(ended && calls(&riscv64_helper_status_changed) && count_op(IR_LOOK) == 0);
 }
 
 Test(lower, fflags_are_read_and_written_in_place)

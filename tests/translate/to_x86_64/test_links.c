@@ -185,6 +185,28 @@ Test(links, indirect_through_the_cache)
     cr_assert_eq(rig->hart[1]->x[10], 32);
 }
 
+Test(links, look_leaves_when_there_is_a_hint)
+{
+    for (unsigned hint = 0; hint < 2; hint++) {
+        ir_reset(rig->ir, &rig_guest);
+        ir_begin_insn(rig->ir, 0x100, 4);
+        add_to(10, 1);
+        ir_look(rig->ir, 0x104);
+        ir_begin_insn(rig->ir, 0x104, 4);
+        add_to(10, 1);
+        ir_jump(rig->ir, 0x108);
+        struct rig_hart *hart = rig->hart[1];
+        const u8 *code = rig_compile(rig, 0, NULL);
+        hart->vcpu.irq_hint = hint;
+        u64 before = hart->vcpu.insns;
+        u64 x10 = hart->x[10];
+        cr_expect_eq(enter(code), hint ? IR_EXIT_LEAVE : IR_EXIT_JUMP);
+        cr_expect_eq(hart->vcpu.pc, (u64)RIG_PC_PAGE + (hint ? 0x104 : 0x108));
+        cr_expect_eq(hart->vcpu.insns - before, hint ? 1u : 2u);
+        cr_expect_eq(hart->x[10] - x10, hint ? 1u : 2u);
+    }
+}
+
 Test(links, faults_are_exact)
 {
     struct vcpu *vcpu = &rig->hart[1]->vcpu;

@@ -458,6 +458,9 @@ static void build_insn(struct builder *b, bool raises)
         ir_fenv_set(b->ir, ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, 31)),
                     ir_i64(b->ir, below(b->host_rounding ? 4 : 5)));
     }
+    if (below(12) == 0) {
+        ir_look(b->ir, random_target());
+    }
     if (below(6) == 0) {
         ir_exit_if(b->ir, (enum ir_cond)below(10), any(b, IR_I64), any(b, IR_I64), random_target());
     }
@@ -513,6 +516,7 @@ static void random_state_of(struct rig_hart *hart, bool host_rounding)
 {
     hart->vcpu.insns = 1000;
     hart->vcpu.deadline = below(4) == 0 ? 995 + below(40) : 1000 + 200;
+    hart->vcpu.irq_hint = below(4) == 0;
     hart->vcpu.fpu_flags = below(32);
     hart->vcpu.fpu_round = below(host_rounding ? 4 : 5);
     hart->device = rnd();
