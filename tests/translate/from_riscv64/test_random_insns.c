@@ -5,8 +5,10 @@
  * that accesses memory, sp, s0 and s1 point into the middle of the test's scratch memory and are
  * never written.
  *
+ * Each extension has programs of its own, too, three quarters of them its instructions.
+ *
  * RANDOM_SEED and RANDOM_TESTS in the environment choose others; LONG asks for a million
- * instructions of each class. */
+ * instructions of each class and extension. */
 #include "cpu/base/bits.h"
 #include "cpu/riscv64/disasm.h"
 #include "tests/support/riscv_program.h"
@@ -25,6 +27,8 @@ struct run {
     u32 test_offset[RISCV_TESTS]; /* of the random part in code */
     u32 test_end[RISCV_TESTS];
     enum riscv_class class;
+    const char *extension; /* most instructions are of it; NULL: of any */
+    u64 extension_insns;   /* of it, so far */
 };
 
 /* --- making programs --- */
@@ -95,6 +99,32 @@ static void emit_test_insn(struct riscv_program *p, enum riscv_class class)
     }
 }
 
+static void emit_of_extension(struct run *run)
+{
+    const struct insn_set *set = riscv64_insn_set();
+    bool any_class = strncmp(run->extension, "Zicbo", 5) == 0;
+    struct riscv_insn insn;
+    for (;;) {
+        unsigned row = riscv_random_below(&run->program, set->row_count);
+        if (strcmp(set->rows[row].extension, run->extension) == 0 &&
+            (any_class || riscv_row_in_class(&set->rows[row], run->class)) &&
+            riscv_random_word(&run->program, row, run->class == RISCV_CLASS_MEMORY, &insn)) {
+            break;
+        }
+    }
+    riscv_emit(&run->program, insn.word, insn.length_bytes);
+    run->extension_insns++;
+}
+
+static void emit_one(struct run *run)
+{
+    if (run->extension == NULL || riscv_random_below(&run->program, 4) == 0) {
+        emit_test_insn(&run->program, run->class);
+    } else {
+        emit_of_extension(run);
+    }
+}
+
 static void fill_block(struct riscv_program *p, unsigned test, enum riscv_class class)
 {
     u8 *block = p->data + (size_t)test * RISCV_BLOCK_BYTES;
@@ -121,7 +151,7 @@ static void make_program(struct run *run)
         riscv_emit_load_state(p);
         run->test_offset[test] = p->code_bytes;
         for (unsigned i = 0; i < INSNS_PER_TEST; i++) {
-            emit_test_insn(p, run->class);
+            emit_one(run);
         }
         run->test_end[test] = p->code_bytes;
         riscv_emit_store_state(p);
@@ -201,7 +231,9 @@ static unsigned run_programs(struct run *run, enum engine_kind kind, unsigned te
     return differing;
 }
 
-static void run_class(enum riscv_class class, enum engine_kind kind)
+/* One class, or of it one extension. */
+static void run_part(enum riscv_class class, const char *extension, enum engine_kind kind,
+                     u64 tests)
 {
     if (!riscv_have_qemu()) {
         cr_skip_test("no new enough qemu-riscv64 (configure --install-bench-deps)");
@@ -216,13 +248,25 @@ static void run_class(enum riscv_class class, enum engine_kind kind)
     cr_assert(run != NULL);
     u64 seed = setting("RANDOM_SEED", 1);
     run->class = class;
+    run->extension = extension;
     run->program.seed = seed * 0x9e3779b97f4a7c15u + class + 1;
-    u64 tests = setting("RANDOM_TESTS", getenv("LONG") != NULL ? 84000 : 1000);
     unsigned differing = run_programs(run, kind, (unsigned)tests, elf);
     unlink(elf);
+    static const char *const classes[] = {"integer", "float", "memory", "branch"};
+    printf("%-8s %-7s %8llu instructions, %s, RANDOM_SEED=%llu: %s\n", classes[class],
+           extension != NULL ? extension : "all",
+           (unsigned long long)(extension != NULL ? run->extension_insns : tests * INSNS_PER_TEST),
+           kind == ENGINE_JIT ? "jit" : "interp", (unsigned long long)seed,
+           differing == 0 ? "equal" : "DIFFERENT");
     free(run);
     cr_assert_eq(differing, 0, "RANDOM_SEED=%llu: %u of %u tests differ",
                  (unsigned long long)seed, differing, RISCV_TESTS);
+}
+
+static void run_class(enum riscv_class class, enum engine_kind kind)
+{
+    run_part(class, NULL, kind,
+             setting("RANDOM_TESTS", getenv("LONG") != NULL ? 84000 : 1000));
 }
 
 Test(random_insns, int_interp)
@@ -263,4 +307,34 @@ Test(random_insns, memory_jit)
 Test(random_insns, branch_jit)
 {
     run_class(RISCV_CLASS_BRANCH, ENGINE_JIT);
+}
+
+/* --- extension by extension --- */
+
+static const struct part {
+    enum riscv_class class;
+    const char *extension;
+} parts[] = {
+    {RISCV_CLASS_INT, "I"},         {RISCV_CLASS_MEMORY, "I"},      {RISCV_CLASS_INT, "M"},
+    {RISCV_CLASS_MEMORY, "A"},      {RISCV_CLASS_FP, "F"},          {RISCV_CLASS_FP, "D"},
+    {RISCV_CLASS_INT, "C"},         {RISCV_CLASS_MEMORY, "C"},      {RISCV_CLASS_INT, "Zba"},
+    {RISCV_CLASS_INT, "Zbb"},       {RISCV_CLASS_INT, "Zbs"},       {RISCV_CLASS_INT, "Zicond"},
+    {RISCV_CLASS_MEMORY, "Zicboz"}, {RISCV_CLASS_MEMORY, "Zicbom"}, {RISCV_CLASS_MEMORY, "Zicbop"},
+};
+
+/* Nine of a test's instructions are of the extension, so 112,000 tests have a million. */
+Test(random_insns, each_extension_jit)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
+        run_part(parts[i].class, parts[i].extension, ENGINE_JIT,
+                 setting("RANDOM_TESTS", getenv("LONG") != NULL ? 112000 : 1000));
+    }
+}
+
+Test(random_insns, each_extension_interp)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
+        run_part(parts[i].class, parts[i].extension, ENGINE_INTERP,
+                 setting("RANDOM_TESTS", getenv("LONG") != NULL ? 12000 : 1000));
+    }
 }
