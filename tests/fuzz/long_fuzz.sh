@@ -44,30 +44,51 @@ build() {
         objects="$objects $object"
     done
     # shellcheck disable=SC2086
-    $compiler $flags -c -o "$TMP/fuzz.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
-        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/fuzz.o" $objects libmetic-ui.a libmetic-hw.a \
+    $compiler $flags -c -o "$TMP/$1-driver.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
+        $compiler $flags -o "$TMP/fuzz_$1" "$TMP/$1-driver.o" $objects libmetic-ui.a libmetic-hw.a \
             libmetic-translate.a libmetic-cpu.a libmetic-base.a -lz -lzstd -lfdt -lffi -lcapstone \
             -lm
 }
 
+# fuzz NAME: builds and runs it; leaves what it has to say in $TMP/NAME.log, and NAME.ok on success.
+fuzz() {
+    found=fuzz-found/$1
+    mkdir -p "$found"
+    {
+        echo "$1: $seconds s, seed $seed"
+        if build "$1" &&
+            timeout $((seconds + 120)) "$TMP/fuzz_$1" "$seconds" "$seed" \
+                "$SRCDIR/tests/fuzz/corpus/$1" "$found"; then
+            : >"$TMP/$1.ok"
+        else
+            echo "$1: FAILED; its input is in $(pwd)/$found/current, the seed was $seed"
+        fi
+    } >"$TMP/$1.log" 2>&1
+}
+
+# As many at a time as there are processors.
+names=
 for target in "$SRCDIR"/tests/fuzz/fuzz_*.c; do
     name=$(basename "$target" .c)
     name=${name#fuzz_}
     case $name in
-    *"${FUZZ_ONLY:-}"*) ;;
-    *) continue ;;
+    *"${FUZZ_ONLY:-}"*) names="$names $name" ;;
     esac
-    found=fuzz-found/$name
-    mkdir -p "$found"
-    echo "$name: $seconds s, seed $seed"
-    if build "$name" &&
-        timeout $((seconds + 120)) "$TMP/fuzz_$name" "$seconds" "$seed" \
-            "$SRCDIR/tests/fuzz/corpus/$name" "$found"; then
-        passed=$((passed + 1))
-    else
-        echo "$name: FAILED; its input is in $(pwd)/$found/current, the seed was $seed"
-        failed=$((failed + 1))
+done
+jobs=$(nproc)
+running=0
+for name in $names; do
+    fuzz "$name" &
+    running=$((running + 1))
+    if [ $running -ge "$jobs" ]; then
+        wait
+        running=0
     fi
+done
+wait
+for name in $names; do
+    cat "$TMP/$name.log"
+    if [ -e "$TMP/$name.ok" ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
