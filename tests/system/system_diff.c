@@ -98,7 +98,7 @@ static void exec_qemu(const char *path, const char *cpu)
     snprintf(memory, sizeof(memory), "memory-backend-file,id=ram,size=%u,share=on,mem-path=%s",
              (unsigned)RAM_BYTES, path);
     snprintf(size, sizeof(size), "%uM", (unsigned)RAM_BYTES >> 20);
-    execlp("timeout", "timeout", "60", qemu != NULL ? qemu : "qemu-system-riscv64", "-M",
+    execlp("timeout", "timeout", "300", qemu != NULL ? qemu : "qemu-system-riscv64", "-M",
            "virt,memory-backend=ram", "-smp", "2", "-cpu", cpu, "-m", size, "-bios", "none",
            "-display", "none", "-serial", "none", "-monitor", "none", "-object", memory,
            (char *)NULL);
