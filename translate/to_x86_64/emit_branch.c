@@ -178,15 +178,9 @@ void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
     add_retired(&c->a, c->insn_index + 1);
     asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
     asm_jcc(a, ASM_AE, thunk(c, THUNK_POLL_IND));
-    asm_mov(a, ASM_32, RCX, RAX);
-    asm_shift_imm(a, ASM_SHL, ASM_32, RCX, 3);
-    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << 4);
-    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(jumps));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, offsetof(struct jump_entry, pc)));
+    jump_look_up(a, 0);
     asm_jcc(a, ASM_NE, thunk(c, THUNK_IND_MISS));
-    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
-    asm_store(a, ASM_64, VCPU_AT(pc_page), RAX);
-    asm_rm(a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
+    jump_go(a);
 }
 
 void emit_raise(struct compile *c, const struct ir_insn *insn)

@@ -223,25 +223,30 @@ static void emit_exits(struct thunks *t)
     leave_at_rax(t, IR_EXIT_POLL);
 }
 
-/* rcx = the entry of pc rax. */
-static void jump_entry_of_rax(struct thunks *t, bool other)
+/* An entry is 16 bytes and a pc is even, so the low 16 bits of the pc, eightfold, are where its entry
+ * is. */
+_Static_assert(TLB_JUMP_BITS == 15 && sizeof(struct jump_entry) == 16, "");
+
+static struct asm_mem jump_entry_at(unsigned member)
 {
-    struct asm_buf *a = t->a;
-    asm_mov(a, ASM_32, RCX, RAX);
-    asm_shift_imm(a, ASM_SHL, ASM_32, RCX, 3);
-    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << 4);
-    if (other) {
-        asm_alu_imm(a, ASM_XOR, ASM_32, RCX, (s32)jump_index_other(0) << 4);
-    }
-    asm_alu_rm(a, ASM_ADD, ASM_64, RCX, VCPU_AT(jumps));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, offsetof(struct jump_entry, pc)));
+    return asm_at_index(RDX, RCX, 3, (s32)member);
 }
 
-static void jump_through_entry(struct thunks *t)
+void jump_look_up(struct asm_buf *a, u32 flip)
 {
-    asm_alu_imm(t->a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
-    asm_store(t->a, ASM_64, VCPU_AT(pc_page), RAX);
-    asm_rm(t->a, 0xff, ASM_32, 4, asm_at(RCX, offsetof(struct jump_entry, host)));
+    asm_rr(a, 0x0fb7, ASM_32, RCX, RAX);
+    if (flip != 0) {
+        asm_alu_imm(a, ASM_XOR, ASM_32, RCX, (s32)flip << 1);
+    }
+    asm_load(a, ASM_64, RDX, VCPU_AT(jumps));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, jump_entry_at(offsetof(struct jump_entry, pc)));
+}
+
+void jump_go(struct asm_buf *a)
+{
+    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
+    asm_store(a, ASM_64, VCPU_AT(pc_page), RAX);
+    asm_rm(a, 0xff, ASM_32, 4, jump_entry_at(offsetof(struct jump_entry, host)));
 }
 
 /* The pc is not where the jump cache has it first. */
@@ -249,9 +254,9 @@ static void emit_indirect_other(struct thunks *t)
 {
     asm_align(t->a, 16, 0);
     place(t, THUNK_IND_MISS);
-    jump_entry_of_rax(t, true);
+    jump_look_up(t->a, jump_index_other(0));
     u32 missed = asm_jcc_forward(t->a, ASM_NE);
-    jump_through_entry(t);
+    jump_go(t->a);
     asm_bind(t->a, missed);
     leave_at_rax(t, IR_EXIT_IND);
 }
@@ -264,9 +269,9 @@ static void emit_indirect(struct thunks *t)
     place(t, THUNK_IND);
     asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
     asm_jcc(a, ASM_AE, at(t, THUNK_POLL_IND));
-    jump_entry_of_rax(t, false);
+    jump_look_up(a, 0);
     asm_jcc(a, ASM_NE, at(t, THUNK_IND_MISS));
-    jump_through_entry(t);
+    jump_go(a);
 }
 
 /* Exceptions. C enters the guest's handler, which mostly is in the jump cache. */
