@@ -352,7 +352,24 @@ static unsigned compare(struct program *p, const u8 *metic, const u8 *qemu)
     return different + shown + 1;
 }
 
-static bool run(const struct class *class, char **argv, u64 seed, unsigned steps)
+/* How many instructions of the steps themselves were executed: those before the trap that ended
+ * each, a word being one. The trap lies in the step's code, at its own address or at U_ALIAS. */
+static u64 executed_insns(const struct program *p, const u8 *ram)
+{
+    u64 insns = 0;
+    for (unsigned i = 0; i < p->count; i++) {
+        u64 code = STEPS + (u64)i * STEP_BYTES + STEP_CODE;
+        const u8 *log = ram + (LOGS - RAM_BASE) + (u64)i * LOG_BYTES;
+        u64 m_words = (ld_le64(log + LOG_MEPC) - code) % U_ALIAS / 4;
+        u64 s_words = (ld_le64(log + LOG_SEPC) - code) % U_ALIAS / 4;
+        insns += m_words < STEP_CODE_WORDS   ? m_words
+                 : s_words < STEP_CODE_WORDS ? s_words
+                                             : 0;
+    }
+    return insns;
+}
+
+static bool run(const struct class *class, char **argv, u64 seed, unsigned steps, u64 *executed)
 {
     static const char *const engines[] = {"jit", "interp", "both"};
     enum metic_engine engine = METIC_ENGINE_JIT;
@@ -374,8 +391,10 @@ static bool run(const struct class *class, char **argv, u64 seed, unsigned steps
     u8 *qemu = run_qemu(&p, class, argv[2]);
     forgive(&p, metic, qemu);
     unsigned different = compare(&p, metic, qemu);
-    printf("%s: %u steps, seed %llu, engine %s: %s\n", class->name, p.count,
-           (unsigned long long)seed, argv[3], different == 0 ? "equal" : "DIFFERENT");
+    *executed += executed_insns(&p, metic);
+    printf("%s: %u steps, %llu instructions so far, seed %llu, engine %s: %s\n", class->name,
+           p.count, (unsigned long long)*executed, (unsigned long long)seed, argv[3],
+           different == 0 ? "equal" : "DIFFERENT");
     fflush(stdout);
     free(metic);
     munmap(qemu, RAM_BYTES);
@@ -397,10 +416,10 @@ int main(int argc, char **argv)
             continue;
         }
         found = true;
-        u64 next = seed;
+        u64 next = seed, executed = 0;
         for (unsigned long left = steps; left > 0;) {
             unsigned now = left < STEPS_MAX ? (unsigned)left : STEPS_MAX;
-            equal &= run(&classes[i], argv, next++, now);
+            equal &= run(&classes[i], argv, next++, now, &executed);
             left -= now;
         }
     }
