@@ -25,11 +25,10 @@
  * of the pair, timing. */
 #include "hw/block/cfi_flash.h"
 
+#include "hw/block/flash_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -318,137 +317,18 @@ static const struct cfi_flash_config *flash_config(const struct device *device)
     return device->config;
 }
 
-/* An erased sector without a page of its own: all sectors map one file of ones, copy-on-write. */
-static void flash_map_erased(u8 *sector, int ones_fd)
-{
-    int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
-    if (ones_fd < 0 || mmap(sector, CFI_FLASH_SECTOR_BYTES, PROT_READ | PROT_WRITE, flags, ones_fd,
-                            0) == MAP_FAILED) {
-        memset(sector, 0xff, CFI_FLASH_SECTOR_BYTES);
-    }
-}
-
-static int flash_make_ones(void)
-{
-    int fd = memfd_create("erased-flash", MFD_CLOEXEC);
-    u8 page[4096];
-    memset(page, 0xff, sizeof(page));
-    for (unsigned done = 0; fd >= 0 && done < CFI_FLASH_SECTOR_BYTES; done += sizeof(page)) {
-        if (write(fd, page, sizeof(page)) != (ssize_t)sizeof(page)) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    return fd;
-}
-
-static bool flash_all_equal(const u8 *bytes, size_t size_bytes, u8 value)
-{
-    return bytes[0] == value && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
-}
-
-/* Reads one sector of the file; short at its end, where the rest is erased. False on an error. */
-static bool flash_read_sector(int fd, u64 offset, u8 *sector)
-{
-    size_t done = 0;
-    while (done < CFI_FLASH_SECTOR_BYTES) {
-        ssize_t got = pread(fd, sector + done, CFI_FLASH_SECTOR_BYTES - done,
-                            (off_t)(offset + done));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return false;
-        }
-        if (got == 0) {
-            break;
-        }
-        done += (size_t)got;
-    }
-    memset(sector + done, 0xff, CFI_FLASH_SECTOR_BYTES - done);
-    return true;
-}
-
-static bool flash_check_file(const struct flash *flash, int fd, const char *path,
-                             struct metic_error *error)
-{
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        return error_set(error, "check the path", "cannot open the flash image %s: %s", path,
-                         strerror(errno));
-    }
-    if (!S_ISREG(info.st_mode) || (u64)info.st_size > flash->size_bytes) {
-        return error_set(error, "give a file that fits into one flash bank",
-                         "the flash image %s is no file of at most %llu MiB", path,
-                         (unsigned long long)(flash->size_bytes >> 20));
-    }
-    return true;
-}
-
-/* Puts the file's contents into the region, whose pages are zero and untouched so far: sectors
- * that are all zeros or all ones cost no memory. */
-static bool flash_load(struct flash *flash, int fd, int ones_fd, const char *path,
-                       struct metic_error *error)
-{
-    for (u64 at = 0; at < flash->size_bytes; at += CFI_FLASH_SECTOR_BYTES) {
-        if (!flash_read_sector(fd, at, flash->bytes + at)) {
-            return error_set(error, "check the disk", "cannot read the flash image %s: %s", path,
-                             strerror(errno));
-        }
-        if (flash_all_equal(flash->bytes + at, CFI_FLASH_SECTOR_BYTES, 0xff)) {
-            flash_map_erased(flash->bytes + at, ones_fd);
-        } else if (flash_all_equal(flash->bytes + at, CFI_FLASH_SECTOR_BYTES, 0)) {
-            madvise(flash->bytes + at, CFI_FLASH_SECTOR_BYTES, MADV_DONTNEED);
-        }
-    }
-    return true;
-}
-
 static bool flash_mapped(struct device *device, unsigned index, struct metic_error *error)
 {
     struct flash *flash = device->state;
     struct memory_region *region = device_memory_region(device, index);
     const char *path = flash_config(device)->path;
-    bool ok = true;
     flash->bytes = region->host;
     flash->size_bytes = region->size_bytes;
     CHECK(bits_is_pow2(flash->size_bytes) && flash->size_bytes >= CFI_FLASH_SECTOR_BYTES &&
           flash->size_bytes <= (u64)CFI_FLASH_SECTOR_BYTES * CFI_FLASH_MAX_SECTORS);
-    int ones_fd = flash_make_ones();
-    if (path != NULL) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ok = flash_check_file(flash, fd, path, error) &&
-             flash_load(flash, fd, ones_fd, path, error);
-        if (fd >= 0) {
-            close(fd);
-        }
-    } else {
-        for (u64 at = 0; at < flash->size_bytes; at += CFI_FLASH_SECTOR_BYTES) {
-            flash_map_erased(flash->bytes + at, ones_fd);
-        }
-    }
-    if (ones_fd >= 0) {
-        close(ones_fd); /* the mappings keep it */
-    }
+    bool ok = flash_file_load(flash->bytes, flash->size_bytes, path, error);
     memory_set_direct(device->env->memory, region, flash_in_array_mode(flash));
     return ok;
-}
-
-static bool flash_write_sector(const struct flash *flash, int fd, u64 offset)
-{
-    size_t done = 0;
-    while (done < CFI_FLASH_SECTOR_BYTES) {
-        ssize_t put = pwrite(fd, flash->bytes + offset + done, CFI_FLASH_SECTOR_BYTES - done,
-                             (off_t)(offset + done));
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put <= 0) {
-            return false;
-        }
-        done += (size_t)put;
-    }
-    return true;
 }
 
 static void flash_fini(struct device *device)
@@ -461,7 +341,8 @@ static void flash_fini(struct device *device)
     int fd = open(config->path, O_WRONLY | O_CLOEXEC);
     bool ok = fd >= 0;
     for (u64 s = 0; ok && s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
-        ok = !flash->differs[s] || flash_write_sector(flash, fd, s * CFI_FLASH_SECTOR_BYTES);
+        ok = !flash->differs[s] ||
+             flash_file_write_sector(fd, flash->bytes, s * CFI_FLASH_SECTOR_BYTES);
     }
     if (!ok) {
         log_print(device->env->log, LOG_ERROR, "changes of flash %s are lost: cannot write %s: %s",
@@ -501,7 +382,7 @@ static bool flash_revert_sector(struct device *device, u64 sector)
     u64 at = sector * CFI_FLASH_SECTOR_BYTES;
     memset(flash->bytes + at, 0xff, CFI_FLASH_SECTOR_BYTES);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    bool ok = path == NULL || (fd >= 0 && flash_read_sector(fd, at, flash->bytes + at));
+    bool ok = path == NULL || (fd >= 0 && flash_file_read_sector(fd, at, flash->bytes + at));
     if (fd >= 0) {
         close(fd);
     }
