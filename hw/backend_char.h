@@ -67,9 +67,8 @@ size_t char_backend_output(struct char_backend *backend, size_t from_byte, void 
 void char_backend_feed(struct char_backend *backend, const void *bytes, size_t size_bytes);
 
 /* Puts the terminal back, if this process has one in raw mode. Async-signal-safe; for handlers of
- * fatal signals that somebody else owns. char_terminal_resume makes it raw again after SIGCONT. */
+ * fatal signals that somebody else owns. */
 void char_terminal_restore(void);
-void char_terminal_resume(void);
 
 /* `backend` may be NULL (then as CHAR_NULL) and may serve one port. `loop` may be NULL when there
  * is neither a backend nor, with the real clock, a script. `name` becomes the journal source's name

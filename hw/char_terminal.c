@@ -2,8 +2,8 @@
  *
  * A process has one controlling terminal, so this is the one place with process-wide state: what
  * the terminal was like, and whether we changed it. It is put back by char_terminal_leave, at exit,
- * and by a handler for fatal signals that nobody else handles; who installs handlers of his own
- * calls char_terminal_restore from them. */
+ * while the process is stopped, and by a handler for fatal signals that nobody else handles; who
+ * installs handlers of his own calls char_terminal_restore from them. */
 #include "hw/char_backend_internal.h"
 
 #include <errno.h>
@@ -34,7 +34,8 @@ void char_terminal_restore(void)
     }
 }
 
-void char_terminal_resume(void)
+/* After SIGCONT; async-signal-safe. */
+static void char_terminal_resume(void)
 {
     if (terminal.raw) {
         int saved = errno;
@@ -50,17 +51,40 @@ static void char_terminal_signal(int signal_number)
     raise(signal_number);
 }
 
+/* Ctrl-Z goes to the guest, but `kill -TSTP` stops metic, and then the shell that waits for it needs
+ * its terminal. */
+static void char_terminal_stop_signal(int signal_number)
+{
+    int saved = errno;
+    if (signal_number == SIGTSTP) {
+        char_terminal_restore();
+        raise(SIGSTOP);
+    } else {
+        char_terminal_resume();
+    }
+    errno = saved;
+}
+
+static void char_terminal_catch(int signal_number, const struct sigaction *ours)
+{
+    struct sigaction old;
+    if (sigaction(signal_number, NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
+        sigaction(signal_number, ours, NULL);
+    }
+}
+
 static void char_terminal_catch_signals(void)
 {
+    struct sigaction stop = {.sa_handler = char_terminal_stop_signal, .sa_flags = SA_RESTART};
     struct sigaction ours = {.sa_handler = char_terminal_signal,
                              .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
     sigemptyset(&ours.sa_mask);
     for (size_t i = 0; i < ARRAY_LEN(char_terminal_signals); i++) {
-        struct sigaction old;
-        if (sigaction(char_terminal_signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
-            sigaction(char_terminal_signals[i], &ours, NULL);
-        }
+        char_terminal_catch(char_terminal_signals[i], &ours);
     }
+    sigemptyset(&stop.sa_mask);
+    char_terminal_catch(SIGTSTP, &stop);
+    char_terminal_catch(SIGCONT, &stop);
 }
 
 /* Raw on the way in: every key goes to the guest. Output processing stays as it was, since lines

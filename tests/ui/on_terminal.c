@@ -4,7 +4,7 @@
  *
  *   expect TEXT   waits until the terminal has shown TEXT since the step before
  *   send TEXT     types it; \xNN is a byte, \r the return key
- *   raw           the terminal must be raw now
+ *   raw, cooked   waits until the terminal is raw, or as it was at first
  *   signal N      sends the signal to the program
  *   close         closes the window
  *
@@ -27,6 +27,7 @@ enum { LIMIT_MS = 60000, SHOWN_BYTES = 1 << 20 };
 
 struct user {
     int master, slave; /* the slave stays open, so that its modes can be looked at afterwards */
+    struct termios before;
     pid_t pid;
     char shown[SHOWN_BYTES];
     size_t shown_bytes;
@@ -96,14 +97,24 @@ static bool user_send(struct user *user, const char *text)
     return true;
 }
 
-static bool user_is_raw(struct user *user)
+static bool same_modes(const struct termios *a, const struct termios *b)
 {
+    return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+           a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
+}
+
+static bool user_wait_mode(struct user *user, bool raw)
+{
+    long limit_ms = now_ms() + LIMIT_MS;
     struct termios mode;
-    if (tcgetattr(user->slave, &mode) != 0 || (mode.c_lflag & (ECHO | ICANON | ISIG)) != 0) {
-        printf("\nthe terminal is not raw\n");
-        return false;
+    while (tcgetattr(user->slave, &mode) == 0 && now_ms() < limit_ms) {
+        if (raw ? (mode.c_lflag & (ECHO | ICANON | ISIG)) == 0 : same_modes(&mode, &user->before)) {
+            return true;
+        }
+        user_look(user, 20);
     }
-    return true;
+    printf("\nthe terminal is not %s\n", raw ? "raw" : "cooked");
+    return false;
 }
 
 static bool user_step(struct user *user, const char *verb, const char *text)
@@ -112,8 +123,8 @@ static bool user_step(struct user *user, const char *verb, const char *text)
         return user_expect(user, text);
     } else if (strcmp(verb, "send") == 0) {
         return user_send(user, text);
-    } else if (strcmp(verb, "raw") == 0) {
-        return user_is_raw(user);
+    } else if (strcmp(verb, "raw") == 0 || strcmp(verb, "cooked") == 0) {
+        return user_wait_mode(user, *verb == 'r');
     } else if (strcmp(verb, "signal") == 0) {
         return kill(user->pid, atoi(text)) == 0;
     } else if (strcmp(verb, "close") == 0) {
@@ -159,16 +170,10 @@ static int user_wait(struct user *user)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static bool same_modes(const struct termios *a, const struct termios *b)
-{
-    return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
-           a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
-}
-
 int main(int argc, char **argv)
 {
     static struct user user;
-    struct termios before, after;
+    struct termios after;
     int at = 1;
     bool ok = true;
     char **program = argv + 1;
@@ -177,20 +182,21 @@ int main(int argc, char **argv)
     }
     if (*program == NULL || program[1] == NULL || argc < 3 ||
         openpty(&user.master, &user.slave, NULL, NULL, NULL) != 0 ||
-        tcgetattr(user.slave, &before) != 0) {
+        tcgetattr(user.slave, &user.before) != 0) {
         fprintf(stderr, "on_terminal: no program, or no terminal\n");
         return 2;
     }
     user_start(&user, program + 1);
     while (ok && argv + at < program) {
         const char *verb = argv[at++];
-        bool has_text = strcmp(verb, "raw") != 0 && strcmp(verb, "close") != 0;
+        bool has_text = strcmp(verb, "raw") != 0 && strcmp(verb, "cooked") != 0 &&
+                        strcmp(verb, "close") != 0;
         ok = user_step(&user, verb, has_text ? argv[at++] : "");
     }
     printf("\nstatus %d\n", user_wait(&user));
     /* A terminal whose window was closed has no modes any more. */
     if (user.master >= 0 && tcgetattr(user.slave, &after) == 0) {
-        printf("%s\n", same_modes(&before, &after) ? "restored" : "changed");
+        printf("%s\n", same_modes(&user.before, &after) ? "restored" : "changed");
     }
     return ok ? 0 : 1;
 }
