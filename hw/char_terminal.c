@@ -51,8 +51,8 @@ static void char_terminal_signal(int signal_number)
     raise(signal_number);
 }
 
-/* Ctrl-Z goes to the guest, but `kill -TSTP` stops metic, and then the shell that waits for it needs
- * its terminal. */
+/* Ctrl-Z goes to the guest, but `kill -TSTP` stops metic, and then the shell that waits for it
+ * needs its terminal. */
 static void char_terminal_stop_signal(int signal_number)
 {
     int saved = errno;
