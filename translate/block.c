@@ -78,7 +78,9 @@ void block_table_clear(struct block_table *table)
         }
     }
     memset(table->pages, 0, pages_bytes);
-    memset((void *)table->buckets, 0, buckets_bytes);
+    if (madvise((void *)table->buckets, buckets_bytes, MADV_DONTNEED) != 0) {
+        memset((void *)table->buckets, 0, buckets_bytes);
+    }
     arena_clear(table->arena);
     table->link_count = 1;
     table->block_count = 0;

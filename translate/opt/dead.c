@@ -23,43 +23,43 @@ struct walk {
     u8 used[IR_MAX_INSNS];
 };
 
-static bool call_sees_state(const struct ir_insn *insn)
-{
-    const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
-    return (helper->flags & ~(unsigned)(HELPER_PURE | HELPER_FPU)) != 0;
-}
+/* What the walk asks of an operation: how many operands, and DEAD_*. */
+enum { DEAD_ARGS = 7, DEAD_DROPPABLE = 8, DEAD_BARRIER = 16, DEAD_OTHER = 32 };
 
-/* Where guest state must be exact: it may be looked at, or the block left. */
-static bool is_barrier(const struct ir_insn *insn)
+static const u8 dead_kinds[IR_OP_COUNT] = {
+#define IROP(name, text, args, result, props, doc)                              \
+    [IR_##name] = (args) | (((props) & (IR_P | IR_E)) == IR_P ? DEAD_DROPPABLE : 0) | \
+                  ((props) & (IR_F | IR_X | IR_T) ? DEAD_BARRIER : 0) |         \
+                  (IR_##name == IR_GET || IR_##name == IR_SET || IR_##name == IR_CALL || \
+                   IR_##name == IR_PC_PAGE || IR_##name == IR_INSN_COUNT ||     \
+                   IR_##name == IR_FENV_FLAGS ? DEAD_OTHER : 0),
+#include "translate/ir.def"
+#undef IROP
+};
+
+/* For operations that are DEAD_OTHER. A call is where guest state must be exact (it may be looked
+ * at, or the block left) unless its helper says otherwise. */
+static unsigned kind_of(const struct ir_insn *insn)
 {
+    unsigned kind = dead_kinds[insn->op];
     if (insn->op == IR_CALL) {
-        return call_sees_state(insn);
+        const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
+        bool sees_state = (helper->flags & ~(unsigned)(HELPER_PURE | HELPER_FPU)) != 0;
+        kind &= ~(unsigned)(DEAD_ARGS | DEAD_BARRIER | DEAD_DROPPABLE);
+        return kind | helper->arg_count | (sees_state ? (unsigned)DEAD_BARRIER : 0u) |
+               (helper->flags & HELPER_PURE ? (unsigned)DEAD_DROPPABLE : 0u);
     }
-    return (ir_op_info[insn->op].props & (IR_F | IR_X | IR_T)) != 0;
+    return insn->op == IR_SET ? kind : kind | (unsigned)DEAD_DROPPABLE;
 }
 
-static bool is_droppable(const struct ir_insn *insn)
+static inline void use_operands(struct walk *walk, const struct ir_insn *insn, unsigned count)
 {
-    unsigned props = ir_op_info[insn->op].props;
-    switch (insn->op) {
-    case IR_CALL:
-        return (((const struct helper *)(uintptr_t)insn->imm)->flags & HELPER_PURE) != 0;
-    case IR_GET:
-    case IR_PC_PAGE:
-    case IR_INSN_COUNT:
-    case IR_FENV_FLAGS: return true;
-    default: return (props & IR_P) != 0 && (props & IR_E) == 0;
-    }
-}
-
-static void use_operands(struct walk *walk, const struct ir_insn *insn)
-{
-    const ir_ref refs[] = {insn->a, insn->b, insn->c, insn->d};
-    unsigned args = ir_op_info[insn->op].args;
-    for (unsigned i = 0; i < args; i++) {
-        if (refs[i] != IR_REF_NONE) {
-            walk->used[refs[i]] = 1;
-        }
+    switch (count) {
+    case 4: walk->used[insn->d] = 1; /* fallthrough */
+    case 3: walk->used[insn->c] = 1; /* fallthrough */
+    case 2: walk->used[insn->b] = 1; /* fallthrough */
+    case 1: walk->used[insn->a] = 1; break;
+    default: break;
     }
 }
 
@@ -73,21 +73,27 @@ static struct overwritten *slot_of(struct walk *walk, u32 word)
     return slot;
 }
 
-/* Calls for the (at most two) words that [imm, imm + sub) lies in; true when all of its bytes are
- * overwritten. Afterwards they are, for a write, and are not, for a read. */
+/* Of the bytes (one bit each) of a word; true when all of them are overwritten. Afterwards they
+ * are, for a write, and are not, for a read. */
+static inline bool touch_word(struct walk *walk, u32 word, unsigned bytes, bool write)
+{
+    struct overwritten *slot = slot_of(walk, word);
+    bool covered = (slot->bytes & bytes) == bytes;
+    slot->bytes = (u8)(write ? slot->bytes | bytes : slot->bytes & ~bytes);
+    return covered;
+}
+
+/* The same of [imm, imm + sub), which lies in at most two words. */
 static bool touch_state(struct walk *walk, const struct ir_insn *insn, bool write)
 {
     u32 offset = (u32)insn->imm;
+    if (LIKELY(insn->sub == 8 && offset % 8 == 0)) {
+        return touch_word(walk, offset / 8, 0xff, write);
+    }
     unsigned bytes = ((1u << insn->sub) - 1) << (offset % 8);
-    bool covered = true;
-    for (unsigned i = 0; i < 2; i++, bytes >>= 8) {
-        u8 in_word = (u8)bytes;
-        if (in_word == 0) {
-            continue;
-        }
-        struct overwritten *slot = slot_of(walk, offset / 8 + i);
-        covered = covered && (slot->bytes & in_word) == in_word;
-        slot->bytes = (u8)(write ? slot->bytes | in_word : slot->bytes & ~in_word);
+    bool covered = (bytes & 0xff) == 0 || touch_word(walk, offset / 8, bytes & 0xff, write);
+    if (bytes >> 8 != 0) {
+        covered &= touch_word(walk, offset / 8 + 1, bytes >> 8, write);
     }
     return covered;
 }
@@ -95,7 +101,11 @@ static bool touch_state(struct walk *walk, const struct ir_insn *insn, bool writ
 static void visit(struct walk *walk, unsigned index)
 {
     struct ir_insn *insn = &walk->ir->insns[index];
-    if (insn->dead || (is_droppable(insn) && !walk->used[index])) {
+    unsigned kind = dead_kinds[insn->op];
+    if (kind & DEAD_OTHER) {
+        kind = kind_of(insn);
+    }
+    if (insn->dead || ((kind & DEAD_DROPPABLE) && !walk->used[index])) {
         insn->dead = 1;
         return;
     }
@@ -106,10 +116,10 @@ static void visit(struct walk *walk, unsigned index)
     if (insn->op == IR_GET) {
         touch_state(walk, insn, false);
     }
-    if (is_barrier(insn)) {
+    if (kind & DEAD_BARRIER) {
         walk->epoch++;
     }
-    use_operands(walk, insn);
+    use_operands(walk, insn, kind & DEAD_ARGS);
 }
 
 void opt_dead(struct ir *ir)

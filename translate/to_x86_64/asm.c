@@ -1,69 +1,65 @@
 /* x86-64 instruction encoder; see asm.h. */
 #include "translate/to_x86_64/asm.h"
 
-/* Prefixes and opcode; returns with ModRM still to come. */
-static void put_opcode(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned index,
-                       unsigned base, bool byte_register)
+/* These write at p, not at a->p, which the compiler would have to load and store for each byte. */
+
+/* Prefixes and opcode; ModRM is still to come. */
+static inline u8 *put_opcode(u8 *p, u32 op, unsigned width, unsigned reg, unsigned index,
+                             unsigned base, bool byte_register)
 {
     unsigned rex = (width == ASM_64 ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 |
                    (base >> 3 & 1);
-    if (width == ASM_16) {
-        asm_u8(a, 0x66);
+    if (UNLIKELY(width == ASM_16)) {
+        *p++ = 0x66;
     }
     if (op >> 24 != 0) {
-        asm_u8(a, op >> 24);
+        *p++ = (u8)(op >> 24);
     }
-    if (rex != 0 || byte_register) {
-        asm_u8(a, 0x40 | rex);
+    *p = (u8)(0x40 | rex);
+    p += (rex != 0) | byte_register;
+    if (op & 0xffff00) {
+        if (op & 0xff0000) {
+            *p++ = (u8)(op >> 16);
+        }
+        *p++ = (u8)(op >> 8);
     }
-    if (op & 0xff0000) {
-        asm_u8(a, op >> 16 & 0xff);
-    }
-    if (op & 0xff00) {
-        asm_u8(a, op >> 8 & 0xff);
-    }
-    asm_u8(a, op & 0xff);
+    *p++ = (u8)op;
+    return p;
 }
 
 void asm_rr(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned rm)
 {
     bool byte_register = width == ASM_8 && (reg >= 4 || rm >= 4);
-    put_opcode(a, op, width, reg, 0, rm, byte_register);
-    asm_u8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    u8 *p = put_opcode(a->p, op, width, reg, 0, rm, byte_register);
+    *p++ = (u8)(0xc0 | (reg & 7) << 3 | (rm & 7));
+    a->p = p;
 }
 
-static void put_mem(struct asm_buf *a, unsigned reg, struct asm_mem m)
+static inline u8 *put_mem(u8 *p, unsigned reg, struct asm_mem m)
 {
     unsigned field = (reg & 7) << 3;
     bool sib = m.index != ASM_NO_REG || (m.base & 7) == RSP;
-    unsigned mode;
-    if (m.disp == 0 && (m.base & 7) != RBP) {
-        mode = 0;
-    } else {
-        mode = asm_fits_s8(m.disp) ? 0x40 : 0x80;
-    }
-    asm_u8(a, mode | field | (sib ? 4u : m.base & 7u));
-    if (sib) {
-        unsigned index = m.index == ASM_NO_REG ? 4u : m.index & 7u;
-        asm_u8(a, (unsigned)m.scale_log2 << 6 | index << 3 | (m.base & 7u));
-    }
-    if (mode == 0x40) {
-        asm_u8(a, (u8)m.disp);
-    } else if (mode == 0x80) {
-        asm_u32(a, (u32)m.disp);
-    }
+    bool none = m.disp == 0 && (m.base & 7) != RBP;
+    bool is_byte = asm_fits_s8(m.disp);
+    unsigned mode = none ? 0u : is_byte ? 0x40u : 0x80u;
+    *p++ = (u8)(mode | field | (sib ? 4u : m.base & 7u));
+    unsigned index = m.index == ASM_NO_REG ? 4u : m.index & 7u;
+    *p = (u8)((unsigned)m.scale_log2 << 6 | index << 3 | (m.base & 7u));
+    p += sib;
+    memcpy(p, &m.disp, 4); /* what is too much of it gets overwritten */
+    return p + (none ? 0 : is_byte ? 1 : 4);
 }
 
 void asm_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg, struct asm_mem mem)
 {
     unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
-    put_opcode(a, op, width, reg, index, mem.base, width == ASM_8 && reg >= 4);
-    put_mem(a, reg, mem);
+    u8 *p = put_opcode(a->p, op, width, reg, index, mem.base, width == ASM_8 && reg >= 4);
+    a->p = put_mem(p, reg, mem);
 }
 
 void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *target)
 {
-    put_opcode(a, op, width, reg, 0, 0, false);
+    a->p = put_opcode(a->p, op, width, reg, 0, 0, false);
     asm_u8(a, (reg & 7) << 3 | 5);
     asm_u32(a, (u32)(target - (asm_exec(a) + 4)));
 }
@@ -71,11 +67,13 @@ void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *
 void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
              unsigned vvvv, unsigned rm)
 {
-    asm_u8(a, 0xc4);
-    asm_u8(a, (~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map);
-    asm_u8(a, wide << 7 | (~vvvv & 15) << 3 | pp);
-    asm_u8(a, op);
-    asm_u8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    u8 *p = a->p;
+    p[0] = 0xc4;
+    p[1] = (u8)((~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map);
+    p[2] = (u8)(wide << 7 | (~vvvv & 15) << 3 | pp);
+    p[3] = (u8)op;
+    p[4] = (u8)(0xc0 | (reg & 7) << 3 | (rm & 7));
+    a->p = p + 5;
 }
 
 void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
@@ -87,7 +85,7 @@ void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, uns
                   map);
     asm_u8(a, wide << 7 | (~vvvv & 15) << 3 | pp);
     asm_u8(a, op);
-    put_mem(a, reg, mem);
+    a->p = put_mem(a->p, reg, mem);
 }
 
 void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)

@@ -70,6 +70,7 @@ enum thunk {
     THUNK_MXCSR_TABLE,     /* data: MXCSR flags by FPU_* flags (32 bytes) */
     THUNK_ROUND_TABLE,     /* data: MXCSR masks and rounding by enum fpu_round (8 x u32) */
     THUNK_FP_CONSTS,       /* data: enum fp_const, 16 bytes each */
+    THUNK_PINS,            /* data: struct compile's pin_reg, PIN_SPAN bytes */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
     THUNK_OTHER,
     THUNK_AGAIN = THUNK_OTHER + 2 * 2 * 5 * 5,
@@ -88,6 +89,7 @@ enum value_flag {
     VALUE_KEEP_ENTRY = 8, /* of a LOAD or STORE: a later one uses the same base address */
     VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access */
     VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
+    VALUE_SKIP = 128,     /* nothing is emitted for it */
     VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD */
 };
 
@@ -147,8 +149,10 @@ struct compile {
     u32 locked;                /* registers of the current instruction */
     u32 temps;                 /* general registers for temporaries */
     u16 reg_value[REG_COUNT];  /* root that lives there, IR_REF_NONE */
+    bool has_calls;            /* the block calls helpers */
+    bool jumps_to_start;       /* one of its exits is a jump to its own start */
     u32 pin_base;              /* state offset of pin_reg[0] */
-    u8 pin_reg[PIN_SPAN];      /* by (offset - pin_base) / 8: register or NO_REG */
+    const u8 *pin_reg;         /* by (offset - pin_base) / 8: register or NO_REG */
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
     unsigned slot_next;
@@ -166,6 +170,9 @@ struct compile {
 };
 
 extern const u8 x86_pinned_regs[PINNED_MAX];
+/* entry.c: how many guest registers are pinned, and the lowest of their state offsets. */
+unsigned x86_pinned_count(const struct guest *guest);
+u32 x86_pin_base(const struct guest *guest);
 
 static inline struct asm_mem state_at(u32 offset)
 {

@@ -208,12 +208,6 @@ static void emit_set(struct compile *c, const struct ir_insn *insn)
 void emit_state(struct compile *c, const struct ir_insn *insn)
 {
     switch (insn->op) {
-    case IR_CONST:
-        c->values[c->at].flags |= VALUE_CONST;
-        if (insn->type == IR_I32 || insn->imm <= UINT32_MAX) {
-            c->values[c->at].flags |= VALUE_ZEXT;
-        }
-        break;
     case IR_GET:
         emit_get(c, insn);
         break;

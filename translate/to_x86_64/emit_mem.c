@@ -1,6 +1,6 @@
 /* Checks, loads and stores. access.c has the fast path, access_slow.c the rest.
  *
- * A TLB_CHECK that accesses use emits nothing: each access checks its own address, with the
+ * A TLB_CHECK that accesses use is skipped: each access checks its own address, with the
  * permissions that its check asks for. Accesses that share a check are so checked more than once,
  * which is right and rare in tier 1. A check without an access probes. */
 #include "translate/to_x86_64/access.h"
@@ -18,9 +18,6 @@ static unsigned desc_flags(unsigned check)
 
 void emit_check(struct compile *c, const struct ir_insn *insn)
 {
-    if (c->values[c->at].last_use != 0) {
-        return;
-    }
     unsigned flags = (unsigned)insn->imm;
     struct access m = access_claim(c, insn->a, false);
     access_lookup(c, &m, 1u << (insn->sub & IR_MEM_SIZE_MASK), flags & IR_CHECK_WRITE,

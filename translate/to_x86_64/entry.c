@@ -26,15 +26,36 @@ static const u8 *at(const struct thunks *t, unsigned index)
     return t->context->thunks[index];
 }
 
-static unsigned pinned_count(const struct host_context *context)
+unsigned x86_pinned_count(const struct guest *guest)
 {
-    unsigned count = context->guest->pinned_count;
-    return count < PINNED_MAX ? count : PINNED_MAX;
+    return guest->pinned_count < PINNED_MAX ? guest->pinned_count : PINNED_MAX;
+}
+
+u32 x86_pin_base(const struct guest *guest)
+{
+    u32 base = NO_HOME;
+    for (unsigned n = 0; n < x86_pinned_count(guest); n++) {
+        base = guest->pinned[n] < base ? guest->pinned[n] : base;
+    }
+    return base;
+}
+
+static void emit_pins(struct thunks *t)
+{
+    const struct guest *guest = t->context->guest;
+    u32 base = x86_pin_base(guest);
+    place(t, THUNK_PINS);
+    memset(t->a->p, NO_REG, PIN_SPAN);
+    for (unsigned n = 0; n < x86_pinned_count(guest); n++) {
+        CHECK(guest->pinned[n] - base < PIN_SPAN * 8);
+        t->a->p[(guest->pinned[n] - base) / 8] = x86_pinned_regs[n];
+    }
+    t->a->p += PIN_SPAN;
 }
 
 static void transfer_pins(struct thunks *t, bool load, bool all)
 {
-    for (unsigned n = 0; n < pinned_count(t->context); n++) {
+    for (unsigned n = 0; n < x86_pinned_count(t->context->guest); n++) {
         unsigned reg = x86_pinned_regs[n];
         struct asm_mem mem = state_at(t->context->guest->pinned[n]);
         if (!all && (reg < R8 || reg > R11)) {
@@ -377,6 +398,7 @@ bool thunks_emit(struct host_context *context, struct asm_buf *a)
         return false;
     }
     emit_tables(&t);
+    emit_pins(&t);
     emit_enter(&t);
     emit_exit(&t);
     emit_exits(&t);

@@ -142,17 +142,9 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
 static void set_pins(struct compile *c)
 {
     const struct guest *guest = c->context->guest;
-    u32 base = NO_HOME;
-    c->pinned_count = guest->pinned_count < PINNED_MAX ? guest->pinned_count : PINNED_MAX;
-    for (unsigned n = 0; n < c->pinned_count; n++) {
-        base = guest->pinned[n] < base ? guest->pinned[n] : base;
-    }
-    c->pin_base = base;
-    memset(c->pin_reg, NO_REG, sizeof(c->pin_reg));
-    for (unsigned n = 0; n < c->pinned_count; n++) {
-        CHECK(guest->pinned[n] - base < PIN_SPAN * 8);
-        c->pin_reg[(guest->pinned[n] - base) / 8] = x86_pinned_regs[n];
-    }
+    c->pinned_count = x86_pinned_count(guest);
+    c->pin_base = x86_pin_base(guest);
+    c->pin_reg = thunk(c, THUNK_PINS);
 }
 
 static void start(struct compile *c, const struct host_request *request,
@@ -185,19 +177,21 @@ static void start(struct compile *c, const struct host_request *request,
     result->entry_offset = 0;
 }
 
+/* There is room for the first instruction. */
 static void emit_body(struct compile *c)
 {
     unsigned count = c->ir->count;
-    for (unsigned i = 0; i < count && has_room(c, INSN_BYTES_MAX); i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        bool unused = (ir_op_info[insn->op].props & (IR_P | IR_E)) == IR_P &&
-                      c->values[i].last_use == 0;
-        if (insn->dead || unused) {
+    for (unsigned i = 0; i < count; i++) {
+        if (c->values[i].flags & VALUE_SKIP) {
             continue;
         }
+        const struct ir_insn *insn = &c->ir->insns[i];
         c->at = i;
         c->locked = 0;
         emitters[insn->op](c, insn);
+        if (UNLIKELY(!has_room(c, INSN_BYTES_MAX))) {
+            break;
+        }
     }
 }
 

@@ -17,26 +17,9 @@
  * next round does not wait for its store. */
 #include "translate/to_x86_64/compile.h"
 
-static bool jumps_to_start(const struct compile *c, const struct ir_insn *insn)
-{
-    bool jump = insn->op == IR_JUMP || insn->op == IR_EXIT_IF;
-    return jump && (s64)insn->imm == c->entry_target;
-}
-
 static bool is_loop(const struct compile *c)
 {
-    bool loops = false;
-    for (unsigned i = 0; i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->dead) {
-            continue;
-        }
-        if (insn->op == IR_CALL) {
-            return false;
-        }
-        loops |= jumps_to_start(c, insn);
-    }
-    return loops && !(c->flags & HOST_NO_SELF_LINK);
+    return c->jumps_to_start && !c->has_calls && !(c->flags & HOST_NO_SELF_LINK);
 }
 
 enum { OFFSETS_MAX = 32 };

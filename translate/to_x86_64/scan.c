@@ -16,28 +16,21 @@ struct scan {
 
 enum { NEVER = IR_MAX_INSNS };
 
-/* A helper may switch the TLB, and the accesses after it look their entries up anew. */
+/* Not across a helper, which may switch the TLB. */
 static void scan_access(struct compile *c, struct scan *scan, const struct ir_insn *insn,
                         unsigned i)
 {
-    if (insn->op == IR_CALL) {
-        memset(scan->bases, 0xff, sizeof(scan->bases));
-    } else if (insn->op == IR_LOAD || insn->op == IR_STORE) {
-        ir_ref base = address_base(c->ir, insn->b);
-        u16 *place = &scan->bases[base % ARRAY_LEN(scan->bases)];
-        if (*place == base) {
-            c->values[i].flags |= VALUE_KEEP_ENTRY;
-        }
-        *place = base;
+    ir_ref base = address_base(c->ir, insn->b);
+    u16 *place = &scan->bases[base % ARRAY_LEN(scan->bases)];
+    if (*place == base) {
+        c->values[i].flags |= VALUE_KEEP_ENTRY;
     }
+    *place = base;
 }
 
 static void scan_hint(struct compile *c, struct scan *scan, unsigned i)
 {
     struct value *value = &c->values[i];
-    if (value->hint == NO_REG) {
-        return;
-    }
     unsigned at = value->set_at;
     if (scan->barrier < at || scan->get_at[value->hint] < at || scan->set_at[value->hint] != at) {
         value->hint = NO_REG;
@@ -81,39 +74,70 @@ static inline void scan_value(struct compile *c, ir_ref ref, unsigned i)
     scan_use(c, ref, i);
 }
 
-/* Addresses of accesses need not be computed when they are near another one. */
-static bool scan_address(struct compile *c, const struct ir_insn *insn, unsigned i)
-{
-    switch (insn->op) {
-    case IR_TLB_CHECK:
-        scan_use(c, insn->a, i);
-        return true;
-    case IR_STORE:
-        scan_value(c, insn->c, i); /* fallthrough */
-    case IR_LOAD:
-        scan_use(c, insn->a, i);
-        scan_use(c, insn->b, i);
-        return true;
-    default:
-        return false;
-    }
-}
+/* What the walk asks of an operation: how many operands, and SCAN_*. Smaller than ir_op_info, which
+ * would be looked up for every instruction. */
+enum { SCAN_ARGS = 7, SCAN_PURE = 8, SCAN_BARRIER = 16 };
 
-static void scan_operands(struct compile *c, const struct ir_insn *insn, unsigned i)
+static const u8 scan_kinds[IR_OP_COUNT] = {
+#define IROP(name, text, args, result, props, doc)                          \
+    [IR_##name] = (args) | (((props) & (IR_P | IR_E)) == IR_P ? SCAN_PURE : 0) | \
+                  ((props) & (IR_F | IR_X | IR_T | IR_R | IR_W) ? SCAN_BARRIER : 0),
+#include "translate/ir.def"
+#undef IROP
+};
+
+static inline void scan_values(struct compile *c, const struct ir_insn *insn, unsigned count,
+                               unsigned i)
 {
-    if (scan_address(c, insn, i)) {
-        return;
-    }
-    unsigned count = ir_op_info[insn->op].args;
-    if (insn->op == IR_CALL) {
-        count = ((const struct helper *)(uintptr_t)insn->imm)->arg_count;
-    }
     switch (count) {
     case 4: scan_value(c, insn->d, i); /* fallthrough */
     case 3: scan_value(c, insn->c, i); /* fallthrough */
     case 2: scan_value(c, insn->b, i); /* fallthrough */
     case 1: scan_value(c, insn->a, i); break;
     default: break;
+    }
+}
+
+/* Addresses of accesses need not be computed when they are near another one. */
+static void scan_operands(struct compile *c, struct scan *scan, const struct ir_insn *insn,
+                          unsigned i, unsigned count)
+{
+    switch (insn->op) {
+    case IR_CONST:
+        c->values[i].flags |= (u8)(VALUE_CONST | VALUE_SKIP);
+        if (insn->type == IR_I32 || insn->imm <= UINT32_MAX) {
+            c->values[i].flags |= VALUE_ZEXT;
+        }
+        break;
+    case IR_TLB_CHECK:
+        scan_use(c, insn->a, i);
+        if (c->values[i].last_use != 0) {
+            c->values[i].flags |= (u8)VALUE_SKIP; /* see emit_mem.c */
+        }
+        break;
+    case IR_STORE:
+        scan_value(c, insn->c, i); /* fallthrough */
+    case IR_LOAD:
+        scan_access(c, scan, insn, i);
+        scan_use(c, insn->a, i);
+        scan_use(c, insn->b, i);
+        break;
+    case IR_CALL:
+        c->has_calls = true;
+        memset(scan->bases, 0xff, sizeof(scan->bases));
+        scan_values(c, insn, ((const struct helper *)(uintptr_t)insn->imm)->arg_count, i);
+        break;
+    case IR_JUMP:
+    case IR_EXIT_IF:
+        c->jumps_to_start |= (s64)insn->imm == c->entry_target;
+        scan_values(c, insn, count, i);
+        break;
+    case IR_GET:
+    case IR_SET:
+        scan_pin(c, scan, insn, i); /* fallthrough */
+    default:
+        scan_values(c, insn, count, i);
+        break;
     }
 }
 
@@ -138,22 +162,22 @@ void scan_block(struct compile *c)
 {
     struct scan scan;
     scan_init(c, &scan);
+    c->has_calls = false;
+    c->jumps_to_start = false;
     for (unsigned i = c->ir->count; i-- > 0;) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->dead) {
+        struct value *value = &c->values[i];
+        unsigned kind = scan_kinds[insn->op];
+        if (value->hint != NO_REG) {
+            scan_hint(c, &scan, i);
+        }
+        if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0)) {
+            value->flags |= (u8)VALUE_SKIP;
             continue;
         }
-        unsigned props = ir_op_info[insn->op].props;
-        scan_hint(c, &scan, i);
-        if ((props & (IR_P | IR_E)) == IR_P && c->values[i].last_use == 0) {
-            continue;
-        }
-        if (insn->op == IR_GET || insn->op == IR_SET) {
-            scan_pin(c, &scan, insn, i);
-        } else if (props & (IR_F | IR_X | IR_T | IR_R | IR_W)) {
+        if (kind & SCAN_BARRIER) {
             scan.barrier = i;
-            scan_access(c, &scan, insn, i);
         }
-        scan_operands(c, insn, i);
+        scan_operands(c, &scan, insn, i, kind & SCAN_ARGS);
     }
 }
