@@ -41,6 +41,14 @@ for harts in 1 4; do
     fi
 done
 
+boot reboot 0 --cpus 2 --expect "$prompt" --send 'reboot\n' --expect "$prompt" \
+    --send 'poweroff\n'
+if [ "$(grep -c 'Linux version' "$TMP/reboot")" -eq 2 ]; then
+    good "reboot: the kernel started twice"
+else
+    wrong "reboot: the kernel did not start twice"
+fi
+
 boot both 124 --engine both --limit-insns 30M
 boot limit-insns 124 --limit-insns 50M
 boot limit-time 124 --limit-time 500ms
