@@ -18,7 +18,7 @@ fi
 
 set -- run "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append "console=ttyS0"
 if [ -t 0 ]; then
-    echo "Ctrl-A X ends the machine, Ctrl-A H helps."
+    [ ! -t 1 ] || echo "Ctrl-A X ends the machine, Ctrl-A H helps."
     exec "$metic" "$@"
 fi
 prompt='metic:~# '
