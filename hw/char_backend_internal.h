@@ -19,7 +19,7 @@ struct char_queue {
 };
 
 void char_queue_fini(struct char_queue *queue);
-/* Appends as much as fits under CHAR_QUEUE_BYTES (and in memory); returns how much. */
+/* Appends as much as fits under CHAR_QUEUE_BYTES; returns how much. */
 size_t char_queue_push(struct char_queue *queue, const void *bytes, size_t size_bytes);
 size_t char_queue_pop(struct char_queue *queue, void *buffer, size_t capacity_bytes);
 
