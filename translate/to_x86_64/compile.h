@@ -362,8 +362,8 @@ bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,
                      void (*line)(void *opaque, u64 address, const char *text), void *opaque);
 
 /* --- entry.c, access_thunks.c --- */
-/* Compares pc rax with its entry in the jump cache (`flip`: jump_index_other(0) for its other place,
- * else 0), which is left in rdx + 8 * rcx; jump_go goes where it says. */
+/* Compares pc rax with its entry in the jump cache (`flip`: jump_index_other(0) for its other
+ * place, else 0), which is left in rdx + 8 * rcx; jump_go goes where it says. */
 void jump_look_up(struct asm_buf *a, u32 flip);
 void jump_go(struct asm_buf *a);
 bool thunks_emit(struct host_context *context, struct asm_buf *a);

@@ -244,8 +244,8 @@ static void emit_exits(struct thunks *t)
     leave_at_rax(t, IR_EXIT_POLL);
 }
 
-/* An entry is 16 bytes and a pc is even, so the low 16 bits of the pc, eightfold, are where its entry
- * is. */
+/* An entry is 16 bytes and a pc is even, so the low 16 bits of the pc, eightfold, are where its
+ * entry is. */
 _Static_assert(TLB_JUMP_BITS == 15 && sizeof(struct jump_entry) == 16, "");
 
 static struct asm_mem jump_entry_at(unsigned member)
