@@ -4,12 +4,16 @@
  *     rorx entry, A, 7; and entry, index mask; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
  *     resume: mov tag, [entry.addend]; access [A + tag]
- * A slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
+ * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
  *
- * The first line is left out when an earlier access of the block with the same base address
- * left its entry in a register; when the page turns out to be another one, the slow path does them.
- * Such an access compares its first byte's page and alignment instead: the entry's page need not
- * be the one of A, so the last byte alone would prove nothing. */
+ * Groups. Accesses of a block at constant distances from one base address mostly go to one page.
+ * The first of them compares the last byte that any of them may touch, from the entry of the page
+ * of the first byte, asks for write permission if one of them is sure to write, and keeps the
+ * addend in a register. The others are
+ *     test kept, 1; jne slow; access [A + kept]
+ * Addends have their low bits clear; a kept one is made odd, "poisoned", when the group does not
+ * lie in one page with that permission, and when C was called meanwhile, since that may change
+ * what is permitted. The slow path of a poisoned group looks up each access for itself. */
 #include "translate/to_x86_64/access.h"
 
 enum { ENTRY_SHIFT = 5 }; /* entries are 32 bytes */
@@ -25,13 +29,13 @@ void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, uns
     asm_alu_rr(a, ASM_XOR, ASM_64, entry, temp);
 }
 
-void access_index(struct asm_buf *a, u32 features, const struct access *m)
+void access_index(struct asm_buf *a, u32 features, const struct access *m, unsigned address)
 {
     if (features & HOST_FEATURE_BMI2) {
-        asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, m->address);
+        asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, address);
         asm_u8(a, PAGE_BITS - ENTRY_SHIFT);
     } else {
-        asm_mov(a, ASM_32, m->entry, m->address);
+        asm_mov(a, ASM_32, m->entry, address);
         asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, PAGE_BITS - ENTRY_SHIFT);
     }
     asm_alu_imm(a, ASM_AND, ASM_32, m->entry, (TLB_ENTRIES - 1) << ENTRY_SHIFT);
@@ -42,62 +46,105 @@ void access_index(struct asm_buf *a, u32 features, const struct access *m)
     }
 }
 
-void access_lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write, bool align)
+/* The address to find the entry by: `address` itself when that is in the page too if the bytes from
+ * `disp` on are, or computed. */
+static unsigned anchor(struct compile *c, const struct access *m, s32 disp, unsigned bytes)
+{
+    enum { NEAR = 128 };
+    if (disp >= 0 && disp + (s32)bytes <= NEAR) {
+        return m->address;
+    }
+    asm_lea(&c->a, ASM_64, m->tag, asm_at(m->address, disp));
+    return m->tag;
+}
+
+static void compare(struct compile *c, struct access *m, s32 disp, s32 mask, struct asm_mem with)
 {
     struct asm_buf *a = &c->a;
-    bool at_site = m->site < SITES_MAX;
-    if (!m->again && !at_site) {
-        access_index(a, c->features, m);
-    }
-    s32 tag_mask = -(s32)PAGE_BYTES;
-    s32 ahead = m->disp;
-    if (align || m->again || at_site) {
-        tag_mask |= (s32)size_bytes - 1;
-    } else {
-        ahead += (s32)size_bytes - 1;
-    }
-    if (ahead == 0) {
+    if (disp == 0) {
         asm_mov(a, ASM_64, m->tag, m->address);
     } else {
-        asm_lea(a, ASM_64, m->tag, asm_at(m->address, ahead));
+        asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp));
     }
-    m->write = write;
-    m->align = align;
-    m->size_bytes = size_bytes;
-    asm_alu_imm(a, ASM_AND, ASM_64, m->tag, tag_mask);
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag,
-               at_site ? site_tag_at(m->site) : access_entry_at(m, access_tag_offset(write)));
+    asm_alu_imm(a, ASM_AND, ASM_64, m->tag, mask);
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, with);
     m->slow = asm_jcc_forward(a, ASM_NE);
     m->resume = asm_offset(a);
-    asm_load(a, ASM_64, m->tag,
-             at_site ? site_addend_at(m->site)
-                     : access_entry_at(m, offsetof(struct tlb_entry, addend)));
 }
 
-/* The register with the entry that an access with that base left, or NO_REG. */
-static unsigned entry_of_base(const struct compile *c, ir_ref base)
+static void lookup_alone(struct compile *c, struct access *m)
 {
-    for (unsigned n = 0; n < ENTRIES_MAX; n++) {
-        if (c->entries[n].reg != NO_REG && c->entries[n].base == base) {
-            return c->entries[n].reg;
+    s32 last = (s32)m->size_bytes - 1;
+    access_index(&c->a, c->features, m, anchor(c, m, m->disp, m->size_bytes));
+    compare(c, m, m->align ? m->disp : m->disp + last, -(s32)PAGE_BYTES | (m->align ? last : 0),
+            access_entry_at(m, access_tag_offset(m->write)));
+    asm_load(&c->a, ASM_64, m->tag, access_entry_at(m, offsetof(struct tlb_entry, addend)));
+}
+
+static void lookup_first(struct compile *c, struct access *m)
+{
+    access_index(&c->a, c->features, m, anchor(c, m, m->group_disp, m->group_bytes));
+    compare(c, m, m->group_disp + (s32)m->group_bytes - 1, -(s32)PAGE_BYTES,
+            asm_at(m->entry, access_tag_offset(m->group_write)));
+    asm_load(&c->a, ASM_64, m->entry, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
+}
+
+/* The page remembered need not be the one of the first byte; so its alignment is compared too. */
+static void lookup_site(struct compile *c, struct access *m)
+{
+    compare(c, m, m->disp, -(s32)PAGE_BYTES | ((s32)m->size_bytes - 1), site_tag_at(m->site));
+    asm_load(&c->a, ASM_64, m->tag, site_addend_at(m->site));
+}
+
+static void lookup_kept(struct compile *c, struct access *m)
+{
+    asm_test_imm8(&c->a, m->entry, 1);
+    m->slow = asm_jcc_forward(&c->a, ASM_NE);
+    m->resume = asm_offset(&c->a);
+}
+
+void access_lookup(struct compile *c, struct access *m)
+{
+    switch (m->way) {
+    case ACCESS_ALONE: lookup_alone(c, m); break;
+    case ACCESS_FIRST: lookup_first(c, m); break;
+    case ACCESS_KEPT: lookup_kept(c, m); break;
+    case ACCESS_SITE: lookup_site(c, m); break;
+    }
+}
+
+/* --- claiming --- */
+
+/* The addend left for that access, or NULL; `disp` from the base. */
+static const struct kept *kept_find(const struct compile *c, const struct access *m, ir_ref base,
+                                    s64 disp)
+{
+    for (unsigned n = 0; n < KEPT_MAX; n++) {
+        const struct kept *kept = &c->kept[n];
+        if (kept->reg != NO_REG && kept->base == base && disp >= kept->disp &&
+            disp + (s64)m->size_bytes <= (s64)kept->disp + kept->bytes &&
+            (kept->write || !m->write)) {
+            return kept;
         }
     }
-    return NO_REG;
+    return NULL;
 }
 
-static void keep_entry(struct compile *c, unsigned reg, ir_ref base)
+static void keep(struct compile *c, const struct access *m, ir_ref base)
 {
     unsigned n = 0;
-    while (n < ENTRIES_MAX && c->entries[n].reg != NO_REG) {
+    while (n < KEPT_MAX && c->kept[n].reg != NO_REG && c->kept[n].base != base) {
         n++;
     }
-    if (n == ENTRIES_MAX) {
-        n = c->entry_next++ % ENTRIES_MAX;
+    if (n == KEPT_MAX) {
+        n = c->kept_next++ % KEPT_MAX;
     }
-    c->entries[n].reg = (u8)reg;
-    c->entries[n].base = base;
+    const struct value *value = &c->values[c->at];
+    c->kept[n] = (struct kept){(u8)m->entry, m->group_write, (u16)base, value->group_disp,
+                               value->group_bytes};
 }
 
+/* The register that the address is in, but for a constant. */
 static void use_address(struct compile *c, struct access *m, ir_ref address)
 {
     if (!(c->values[address].flags & VALUE_OFFSET)) {
@@ -105,44 +152,51 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
         return;
     }
     const struct ir_insn *add = &c->ir->insns[address];
-    s32 disp = (s32)c->ir->insns[c->values[add->b].root].imm;
-    u32 locked = c->locked; /* the value stored may be the base itself: it stays locked then */
-    unsigned base = alloc_use(c, add->a);
-    if (m->again || m->site < SITES_MAX) {
-        m->address = base;
-        m->disp = disp;
-    } else {
-        m->address = alloc_temp(c);
-        asm_lea(&c->a, ASM_64, m->address, asm_at(base, disp));
-        c->locked &= ~(1u << base) | locked;
-    }
+    m->disp = (s32)c->ir->insns[c->values[add->b].root].imm;
+    m->address = alloc_use(c, add->a);
 }
 
-struct access access_claim(struct compile *c, ir_ref address, bool spare)
+struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags)
 {
-    struct access m = {.table = NO_REG, .entry = NO_REG, .site = loop_site(c)};
-    if (m.site < SITES_MAX) {
+    struct access m = {
+        .size_bytes = size_bytes,
+        .write = (flags & ACCESS_WRITE) != 0,
+        .align = (flags & ACCESS_ALIGN) != 0,
+        .entry = NO_REG,
+        .tag = NO_REG,
+        .table = NO_REG,
+        .site = SITES_MAX,
+    };
+    const struct value *value = &c->values[c->at];
+    bool group = (flags & ACCESS_GROUP) && !m.align;
+    bool first = group && value->group_bytes != 0;
+    ir_ref base = address_base(c->ir, address);
+    s64 disp = address_disp(c->ir, address);
+    const struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
+    if (kept != NULL) {
+        m.way = ACCESS_KEPT;
+        m.entry = kept->reg;
+        c->locked |= 1u << m.entry;
         use_address(c, &m, address);
-        m.tag = alloc_temp(c);
         return m;
     }
-    ir_ref base = address_base(c->ir, address);
-    m.entry = entry_of_base(c, base);
-    m.again = m.entry != NO_REG;
-    if (m.again) {
-        c->locked |= 1u << m.entry;
-    }
     use_address(c, &m, address);
-    if (!m.again) {
+    if (!first) {
+        m.site = loop_site(c);
+    }
+    m.way = first ? ACCESS_FIRST : m.site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;
+    if (m.way != ACCESS_SITE) {
         m.entry = alloc_temp(c);
     }
     m.tag = alloc_temp(c);
-    bool keep = c->values[c->at].flags & VALUE_KEEP_ENTRY;
-    if (spare && !m.again && !keep) {
+    if (m.way == ACCESS_ALONE && (flags & ACCESS_SPARE)) {
         m.table = alloc_temp(c);
     }
-    if (keep && !m.again) {
-        keep_entry(c, m.entry, base);
+    if (first) {
+        m.group_write = (value->flags & VALUE_GROUP_WRITES) != 0;
+        m.group_disp = (s32)(value->group_disp - disp) + m.disp;
+        m.group_bytes = value->group_bytes;
+        keep(c, &m, base);
     }
     return m;
 }

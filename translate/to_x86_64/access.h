@@ -4,25 +4,42 @@
 
 #include "translate/to_x86_64/compile.h"
 
+/* How an access comes to its host address. */
+enum access_way {
+    ACCESS_ALONE, /* looks up its page */
+    ACCESS_FIRST, /* looks up the page of all accesses of its group (access.c) */
+    ACCESS_KEPT,  /* has the addend that the first of its group left */
+    ACCESS_SITE,  /* page and addend are in the frame (loop.c) */
+};
+
 struct access {
+    enum access_way way;
+    unsigned size_bytes;
+    bool write;
+    bool align;       /* a misaligned address takes the slow path */
     unsigned address; /* register that holds the guest's address, less disp */
-    s32 disp;         /* 0 unless `again` or at a site */
-    unsigned entry;   /* the TLB entry */
-    unsigned tag;     /* scratch; at the end address + tag is the host address */
+    s32 disp;
+    unsigned entry;   /* the TLB entry, or of a group its addend; NO_REG at a site */
+    unsigned tag;     /* scratch; NO_REG when kept */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
-    bool again;       /* `entry` was left by an earlier access */
-    unsigned site;    /* of a loop: page and addend are in the frame; no `entry` then */
+    unsigned site;
+    s32 group_disp;   /* the group's first byte, from `address` */
+    unsigned group_bytes;
+    bool group_write; /* what the group's look-up asks for */
     u32 slow;         /* jump field of the slow path */
     u32 resume;       /* offset of what follows the compare */
-    bool write;       /* which tag of the entry is compared */
-    bool align;
-    unsigned size_bytes;
 };
 
 enum mem_kind { MEM_LOAD, MEM_STORE, MEM_AMO, MEM_CHECK };
 
+struct access_call;
+/* Emits the load or store itself. */
+typedef void access_emit_fn(struct asm_buf *a, const struct ir_insn *insn,
+                            const struct access_call *call, struct asm_mem mem);
+
 /* What C does in the end when the fast path cannot. */
 struct access_call {
+    access_emit_fn *emit; /* NULL when the access is never of a group */
     enum mem_kind kind;
     u32 desc;      /* enum host_desc */
     unsigned reg;  /* general or XMM: a load's result, operand of the others; NO_REG: none */
@@ -42,8 +59,10 @@ enum {
     SITE_REG = 5,
     SITE_BACK = 6,     /* from the place after the compare to the end of the access */
     SITE_SIZE = 7,     /* size in bytes - 1 | 16 * (site of a loop, or bits that must be 0) */
-    SITE_VALUE = 8,    /* s32 with SITE_CONST */
+    SITE_POISON = 8,   /* addends kept that C may make wrong: bits by number in access_temps */
+    SITE_VALUE = 9,    /* s32 with SITE_CONST */
     SITE_JUMP_BYTES = 5,
+    GROUP_BYTES = -6,  /* of a group, less 1; from the return address of its thunk */
 };
 
 static inline struct asm_mem access_entry_at(const struct access *m, s32 member_offset)
@@ -64,23 +83,34 @@ static inline u32 access_desc(const struct compile *c, unsigned low)
            c->insn_index << HOST_DESC_INDEX_SHIFT;
 }
 
-/* Registers for an access at `address`: an entry that an earlier access left, or new ones. With
- * `spare`, a third register may be taken to save a cycle. */
-struct access access_claim(struct compile *c, ir_ref address, bool spare);
-/* Leaves the host address in address + tag (+ disp), or goes to the slow path; a misaligned address
- * does that too with `align`. */
-void access_lookup(struct compile *c, struct access *m, unsigned size_bytes, bool write,
-                   bool align);
-/* Emits the computation of the entry from the address in m->address to m->entry. */
-void access_index(struct asm_buf *a, u32 features, const struct access *m);
+enum access_flag {
+    ACCESS_WRITE = 1,
+    ACCESS_ALIGN = 2,
+    ACCESS_GROUP = 4, /* may be one of a group */
+    ACCESS_SPARE = 8, /* a third register may be taken to save a cycle */
+};
+
+/* Registers for an access at `address`. */
+struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags);
+/* Leaves the host address in what access_host_at says, or goes to the slow path. */
+void access_lookup(struct compile *c, struct access *m);
+
+static inline struct asm_mem access_host_at(const struct access *m)
+{
+    bool grouped = m->way == ACCESS_FIRST || m->way == ACCESS_KEPT;
+    return asm_at_index(m->address, grouped ? m->entry : m->tag, 0, m->disp);
+}
+
+/* Emits the computation of the first entry from the address to m->entry. */
+void access_index(struct asm_buf *a, u32 features, const struct access *m, unsigned address);
 /* From the first entry of the address's page to its other one; pointers or offsets. */
 void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, unsigned temp);
 
 /* access_slow.c: emits the slow path of an access that has just been emitted. */
 void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call);
 /* Thunks of the slow path. Registers are temporaries. */
-unsigned access_other_thunk(unsigned entry, unsigned tag, bool has_table, bool write);
-unsigned access_again_thunk(unsigned entry, unsigned tag, bool write);
+unsigned access_look_up_thunk(unsigned entry, unsigned tag, bool has_table, bool write);
+unsigned access_group_thunk(unsigned entry, unsigned tag, bool write);
 unsigned access_site_thunk(unsigned tag, bool write);
 extern const u8 access_temps[5];
 

@@ -50,9 +50,12 @@ static void atomic(struct vcpu *vcpu, const struct saved *saved, const u8 *stub,
     saved->general[RAX] = slow->amo(vcpu, gva, value, expected, desc);
 }
 
-/* Pages remembered by a loop may be stale: see loop.c. */
-static void forget_sites(const struct saved *saved)
+/* Pages remembered by a loop and addends kept by the block may be stale: see loop.c, access.c. */
+static void forget_pages(const struct saved *saved, unsigned poison)
 {
+    for (unsigned n = 0; n < 5; n++) {
+        saved->general[access_temps[n]] |= poison >> n & 1;
+    }
     for (unsigned n = 0; n < SITES_MAX; n++) {
         memset(saved->frame + FRAME_SITES + 16 * n, 0xff, 8);
     }
@@ -74,6 +77,6 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     case MEM_AMO: atomic(vcpu, &saved, stub, gva, slow); break;
     case MEM_CHECK: slow->check(vcpu, gva, desc); break;
     }
-    forget_sites(&saved);
+    forget_pages(&saved, stub[SITE_POISON]);
     return vcpu->exception_pending ? NULL : resume + stub[SITE_BACK];
 }

@@ -1,15 +1,20 @@
-/* Slow paths of memory accesses, the part in each block: a stub of some 20 bytes in the cold part
- * of the code buffer.
+/* Slow paths of memory accesses, the part in each block: a stub in the cold part of the code
+ * buffer, of some 20 bytes for an access alone or at a site.
  *
  *     lea tag, [address]
  *     call thunk
  *     jmp resume           behind the fast path's compare
  *     SITE_* bytes, which describe the access
  *
- * The thunk looks at the TLB again: at the page's other entry (THUNK_OTHER), or, when the fast path
- * trusted a page remembered, at both (THUNK_AGAIN, THUNK_SITE). There is one for each choice of
- * temporaries; all other registers stay as they are. When the TLB has the page it returns, and the
- * fast path goes on. Else THUNK_ACCESS has C do the access and goes on behind it. */
+ * The thunk looks at both entries of the page (THUNK_LOOK_UP, THUNK_SITE). There is one for each
+ * choice of temporaries; all other registers stay as they are. When the TLB has the page it
+ * returns, and the fast path goes on. Else THUNK_ACCESS has C do the access and goes on behind it.
+ *
+ * The first of a group asks THUNK_GROUP for the group's page, and resumes when there is one. Else
+ * it and those whose addend is poisoned have the access once more, since the fast path's uses the
+ * addend kept:
+ *     lea tag, [address]; call THUNK_LOOK_UP; jmp 1f; SITE_* bytes
+ *     1: mov tag, [entry.addend]; access [address + tag]; or kept, -1; jmp behind the access */
 #include "translate/to_x86_64/access.h"
 
 const u8 access_temps[5] = {RAX, RCX, RDX, RSI, RDI};
@@ -24,14 +29,14 @@ static unsigned pair_number(unsigned entry, unsigned tag, bool write)
     return (temp_number(entry) * 5 + temp_number(tag)) * 2 + write;
 }
 
-unsigned access_other_thunk(unsigned entry, unsigned tag, bool has_table, bool write)
+unsigned access_look_up_thunk(unsigned entry, unsigned tag, bool has_table, bool write)
 {
-    return THUNK_OTHER + pair_number(entry, tag, write) * 2 + has_table;
+    return THUNK_LOOK_UP + pair_number(entry, tag, write) * 2 + has_table;
 }
 
-unsigned access_again_thunk(unsigned entry, unsigned tag, bool write)
+unsigned access_group_thunk(unsigned entry, unsigned tag, bool write)
 {
-    return THUNK_AGAIN + pair_number(entry, tag, write);
+    return THUNK_GROUP + pair_number(entry, tag, write);
 }
 
 unsigned access_site_thunk(unsigned tag, bool write)
@@ -41,36 +46,134 @@ unsigned access_site_thunk(unsigned tag, bool write)
 
 static unsigned thunk_of(const struct access *m)
 {
-    if (m->site < SITES_MAX) {
-        return access_site_thunk(m->tag, m->write);
-    }
-    return m->again ? access_again_thunk(m->entry, m->tag, m->write)
-                    : access_other_thunk(m->entry, m->tag, m->table != NO_REG, m->write);
+    return m->way == ACCESS_SITE ? access_site_thunk(m->tag, m->write)
+                                 : access_look_up_thunk(m->entry, m->tag, m->table != NO_REG,
+                                                        m->write);
 }
 
-void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call)
+/* The addends that are kept, for SITE_POISON. */
+static unsigned kept_mask(const struct compile *c)
 {
-    struct asm_buf *cold = &c->cold;
-    u32 back = asm_offset(&c->a) - m->resume;
-    bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
-    unsigned must_be_0 = m->align ? m->size_bytes - 1 : 0u;
-    bind_cold(c, m->slow);
-    if (m->disp == 0) {
+    unsigned mask = 0;
+    for (unsigned n = 0; n < KEPT_MAX; n++) {
+        if (c->kept[n].reg != NO_REG) {
+            mask |= 1u << temp_number(c->kept[n].reg);
+        }
+    }
+    return mask;
+}
+
+static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
+{
+    if (disp == 0) {
         asm_mov(cold, ASM_64, m->tag, m->address);
     } else {
-        asm_lea(cold, ASM_64, m->tag, asm_at(m->address, m->disp));
+        asm_lea(cold, ASM_64, m->tag, asm_at(m->address, disp));
     }
+}
+
+/* From the computation of the address to the description. The fast path, or what stands for it,
+ * goes on at `resume` (NULL: behind the description). Returns where to put how many bytes later it
+ * ends. */
+static u8 *look_up(struct compile *c, const struct access *m, const struct access_call *call,
+                   const u8 *resume)
+{
+    struct asm_buf *cold = &c->cold;
+    bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
+    unsigned must_be_0 = m->align ? m->size_bytes - 1 : 0u;
+    load_address(cold, m, m->disp);
     asm_call(cold, thunk(c, thunk_of(m)));
-    asm_jmp(cold, c->a.exec + m->resume);
+    u32 field = asm_jmp_forward(cold);
     asm_u32(cold, call->desc);
     asm_u8(cold, m->tag | (unsigned)call->kind << SITE_KIND_SHIFT |
                      (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
                      (call->is_const ? (unsigned)SITE_CONST : 0u));
     asm_u8(cold, call->reg);
-    asm_u8(cold, back);
-    asm_u8(cold, (m->size_bytes - 1) | (m->site < SITES_MAX ? m->site : must_be_0) << 4);
+    u8 *back = cold->p;
+    asm_u8(cold, 0);
+    asm_u8(cold, (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4);
+    asm_u8(cold, kept_mask(c));
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
     }
-    CHECK(back <= UINT8_MAX);
+    if (resume != NULL) {
+        asm_bind_to(cold, field, resume);
+    } else {
+        asm_bind(cold, field);
+    }
+    return back;
+}
+
+/* A scratch register for the slow path of a kept one, which has claimed none. */
+static unsigned claim_tag(const struct compile *c, const struct access *m, unsigned result,
+                          bool *saved)
+{
+    u32 taken = 1u << m->address | 1u << m->entry;
+    taken |= result < REG_XMM0 ? 1u << result : 0u;
+    unsigned tag = alloc_idle_temp(c, taken);
+    *saved = tag == NO_REG;
+    for (unsigned n = 0; tag == NO_REG; n++) {
+        tag = taken >> access_temps[n] & 1 ? (unsigned)NO_REG : access_temps[n];
+    }
+    return tag;
+}
+
+/* Looks up this access alone and does it. */
+static void access_once(struct compile *c, const struct access *m, const struct access_call *call)
+{
+    struct asm_buf *cold = &c->cold;
+    const struct ir_insn *insn = &c->ir->insns[c->at];
+    struct asm_mem mem = asm_at_index(m->address, m->tag, 0, m->disp);
+    u8 *back = look_up(c, m, call, NULL);
+    const u8 *resume = cold->p;
+    asm_load(cold, ASM_64, m->tag, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
+    call->emit(cold, insn, call, mem);
+    *back = (u8)(cold->p - resume);
+    asm_alu_imm(cold, ASM_OR, ASM_32, m->entry, -1);
+}
+
+static void kept_slow_path(struct compile *c, const struct access *m,
+                           const struct access_call *call)
+{
+    struct asm_buf *cold = &c->cold;
+    struct asm_mem place = frame_at(FRAME_ARGS + 16);
+    struct access with_tag = *m;
+    bool saved;
+    with_tag.tag = claim_tag(c, m, call->reg, &saved);
+    if (saved) {
+        asm_store(cold, ASM_64, place, with_tag.tag);
+    }
+    access_once(c, &with_tag, call);
+    if (saved) {
+        asm_load(cold, ASM_64, with_tag.tag, place);
+    }
+}
+
+static void first_slow_path(struct compile *c, const struct access *m,
+                            const struct access_call *call)
+{
+    struct asm_buf *cold = &c->cold;
+    load_address(cold, m, m->group_disp);
+    asm_u8(cold, 0xa8); /* test al, imm8: nothing but a place for the number */
+    asm_u8(cold, m->group_bytes - 1);
+    asm_call(cold, thunk(c, access_group_thunk(m->entry, m->tag, m->group_write)));
+    asm_jcc(cold, ASM_E, c->a.exec + m->resume);
+    access_once(c, m, call);
+}
+
+void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call)
+{
+    u32 end = asm_offset(&c->a);
+    bind_cold(c, m->slow);
+    if (m->way == ACCESS_ALONE || m->way == ACCESS_SITE) {
+        CHECK(end - m->resume <= UINT8_MAX);
+        *look_up(c, m, call, c->a.exec + m->resume) = (u8)(end - m->resume);
+        return;
+    }
+    if (m->way == ACCESS_KEPT) {
+        kept_slow_path(c, m, call);
+    } else {
+        first_slow_path(c, m, call);
+    }
+    asm_jmp(&c->cold, c->a.exec + end);
 }

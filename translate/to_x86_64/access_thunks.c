@@ -29,15 +29,28 @@ static void load_site_byte(struct thunks *t, unsigned reg, unsigned offset)
 /* --- looking at the TLB; the address is in `tag`, which is also what the fast path, then, uses as
  *     scratch --- */
 
-/* Compares the page of the access's last byte with the entry; leaves it in `other`. */
-static void compare_page(struct thunks *t, unsigned entry, unsigned tag, unsigned other, bool write)
+/* One look at the TLB: entry and tag are the fast path's registers. */
+struct look {
+    unsigned entry, tag, other;
+    bool write;
+    bool group; /* the bytes are a group's */
+};
+
+/* Compares the page of the last byte with the entry; leaves it in `other`. */
+static void compare_page(struct thunks *t, const struct look *look)
 {
     struct asm_buf *a = t->a;
-    load_site_byte(t, other, SITE_SIZE);
-    asm_alu_imm(a, ASM_AND, ASM_32, other, 15);
-    asm_alu_rr(a, ASM_ADD, ASM_64, other, tag);
+    unsigned other = look->other;
+    if (look->group) {
+        asm_load(a, ASM_64, other, frame_at(0));
+        asm_rm(a, 0x0fb6, ASM_32, other, asm_at(other, GROUP_BYTES));
+    } else {
+        load_site_byte(t, other, SITE_SIZE);
+        asm_alu_imm(a, ASM_AND, ASM_32, other, 15);
+    }
+    asm_alu_rr(a, ASM_ADD, ASM_64, other, look->tag);
     asm_alu_imm(a, ASM_AND, ASM_64, other, -(s32)PAGE_BYTES);
-    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(entry, access_tag_offset(write)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(look->entry, access_tag_offset(look->write)));
 }
 
 /* Flags: EQ when the address is aligned, if that was asked. */
@@ -66,51 +79,44 @@ static void finish(struct thunks *t, unsigned other)
     ret(t);
 }
 
-/* The page's first entry did not fit; try the other one. With a table `entry` is an offset. */
-static void other_entry(struct thunks *t, unsigned entry, unsigned tag, bool has_table, bool write)
-{
-    struct asm_buf *a = t->a;
-    unsigned other = third(entry, tag);
-    place(t, access_other_thunk(entry, tag, has_table, write));
-    asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS), other);
-    access_other_entry(a, entry, tag, other);
-    if (has_table) {
-        asm_alu_rm(a, ASM_ADD, ASM_64, entry, VCPU_AT(tlb));
-    }
-    compare_page(t, entry, tag, other, write);
-    u32 missed = asm_jcc_short(a, ASM_NE);
-    if (has_table) {
-        asm_alu_rm(a, ASM_SUB, ASM_64, entry, VCPU_AT(tlb));
-    }
-    check_alignment(t, tag, other);
-    asm_bind_short(a, missed);
-    finish(t, other);
-}
-
 /* Makes `entry` the page's; flags: NE when there is none. */
-static void look_up(struct thunks *t, unsigned entry, unsigned tag, unsigned other, bool write)
+static void look_up(struct thunks *t, const struct look *look)
 {
     struct asm_buf *a = t->a;
-    struct access m = {.address = tag, .entry = entry, .tag = other, .table = NO_REG};
-    access_index(a, t->context->features, &m);
-    compare_page(t, entry, tag, other, write);
+    struct access m = {.entry = look->entry, .table = NO_REG};
+    access_index(a, t->context->features, &m, look->tag);
+    compare_page(t, look);
     u32 found = asm_jcc_short(a, ASM_E);
-    access_other_entry(a, entry, tag, other);
-    compare_page(t, entry, tag, other, write);
+    access_other_entry(a, look->entry, look->tag, look->other);
+    compare_page(t, look);
     asm_bind_short(a, found);
 }
 
-/* The entry kept was for another page. */
-static void again(struct thunks *t, unsigned entry, unsigned tag, bool write)
+/* An access alone. With a table `entry` becomes an offset. */
+static void alone(struct thunks *t, unsigned entry, unsigned tag, bool has_table, bool write)
 {
-    unsigned other = third(entry, tag);
-    place(t, access_again_thunk(entry, tag, write));
-    asm_store(t->a, ASM_64, frame_at(ABOVE + FRAME_ARGS), other);
-    look_up(t, entry, tag, other, write);
+    struct look look = {entry, tag, third(entry, tag), write, false};
+    place(t, access_look_up_thunk(entry, tag, has_table, write));
+    asm_store(t->a, ASM_64, frame_at(ABOVE + FRAME_ARGS), look.other);
+    look_up(t, &look);
     u32 missed = asm_jcc_short(t->a, ASM_NE);
-    check_alignment(t, tag, other);
+    if (has_table) {
+        asm_alu_rm(t->a, ASM_SUB, ASM_64, entry, VCPU_AT(tlb));
+    }
+    check_alignment(t, tag, look.other);
     asm_bind_short(t->a, missed);
-    finish(t, other);
+    finish(t, look.other);
+}
+
+/* Returns in any case; flags: NE when the group is in no one page, or not permitted. */
+static void group(struct thunks *t, unsigned entry, unsigned tag, bool write)
+{
+    struct look look = {entry, tag, third(entry, tag), write, true};
+    place(t, access_group_thunk(entry, tag, write));
+    asm_store(t->a, ASM_64, frame_at(ABOVE + FRAME_ARGS), look.other);
+    look_up(t, &look);
+    asm_load(t->a, ASM_64, look.other, frame_at(ABOVE + FRAME_ARGS));
+    ret(t);
 }
 
 /* The loop's site was in another page: remembers the new one. */
@@ -122,7 +128,8 @@ static void site(struct thunks *t, unsigned tag, bool write)
     place(t, access_site_thunk(tag, write));
     asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS + 8), entry);
     asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS), other);
-    look_up(t, entry, tag, other, write);
+    struct look look = {entry, tag, other, write, false};
+    look_up(t, &look);
     u32 missed = asm_jcc_short(a, ASM_NE);
     asm_load(a, ASM_64, entry, asm_at(entry, offsetof(struct tlb_entry, addend)));
     load_site_byte(t, tag, SITE_SIZE);
@@ -202,9 +209,9 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
     for (unsigned x = 0; x < 5; x++) {
         for (unsigned y = 0; y < 5; y++) {
             for (unsigned write = 0; write < 2 && x != y; write++) {
-                other_entry(&t, access_temps[x], access_temps[y], false, write != 0);
-                other_entry(&t, access_temps[x], access_temps[y], true, write != 0);
-                again(&t, access_temps[x], access_temps[y], write != 0);
+                alone(&t, access_temps[x], access_temps[y], false, write != 0);
+                alone(&t, access_temps[x], access_temps[y], true, write != 0);
+                group(&t, access_temps[x], access_temps[y], write != 0);
             }
         }
         site(&t, access_temps[x], false);

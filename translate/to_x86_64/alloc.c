@@ -113,7 +113,24 @@ void alloc_spill(struct compile *c, unsigned reg)
     }
 }
 
-/* The register of a TLB entry is free too, but taken last. */
+static bool is_kept(const struct compile *c, unsigned reg)
+{
+    return reg == c->kept[0].reg || reg == c->kept[1].reg;
+}
+
+unsigned alloc_idle_temp(const struct compile *c, u32 except)
+{
+    for (unsigned i = 0; i < TEMP_COUNT; i++) {
+        unsigned reg = temp_order[i];
+        if (!((c->locked | except) & alloc_bit(reg)) && !is_kept(c, reg) &&
+            !alloc_used_from(c, reg, c->at)) {
+            return reg;
+        }
+    }
+    return NO_REG;
+}
+
+/* The register of a kept addend is free too, but taken last. */
 static unsigned free_temp(const struct compile *c)
 {
     unsigned last = NO_REG;
@@ -122,7 +139,7 @@ static unsigned free_temp(const struct compile *c)
         if ((c->locked & alloc_bit(reg)) || alloc_used_from(c, reg, c->at)) {
             continue;
         }
-        if (reg != c->entries[0].reg && reg != c->entries[1].reg) {
+        if (!is_kept(c, reg)) {
             return reg;
         }
         last = reg;
@@ -456,9 +473,9 @@ bool alloc_xmm_live(const struct compile *c)
 void alloc_begin(struct compile *c)
 {
     c->locked = 0;
-    c->entry_next = 0;
-    c->entries[0].reg = NO_REG;
-    c->entries[1].reg = NO_REG;
+    c->kept_next = 0;
+    c->kept[0].reg = NO_REG;
+    c->kept[1].reg = NO_REG;
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI;
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {
         c->reg_value[reg] = IR_REF_NONE;

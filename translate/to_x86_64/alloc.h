@@ -18,9 +18,9 @@ static inline bool alloc_used_from(const struct compile *c, unsigned reg, unsign
 /* The register gets other contents than the allocator knew of. */
 static inline void alloc_unbind(struct compile *c, unsigned reg)
 {
-    for (unsigned n = 0; n < ENTRIES_MAX; n++) {
-        if (c->entries[n].reg == reg) {
-            c->entries[n].reg = NO_REG;
+    for (unsigned n = 0; n < KEPT_MAX; n++) {
+        if (c->kept[n].reg == reg) {
+            c->kept[n].reg = NO_REG;
         }
     }
     u16 ref = c->reg_value[reg];

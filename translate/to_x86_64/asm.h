@@ -158,6 +158,13 @@ static inline void asm_unary(struct asm_buf *a, enum asm_unary op, unsigned widt
     asm_rr(a, 0xf7, width, (unsigned)op, reg);
 }
 
+/* test of the register's low byte */
+static inline void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm)
+{
+    asm_rr(a, 0xf6, ASM_8, 0, reg);
+    asm_u8(a, imm);
+}
+
 static inline void asm_test(struct asm_buf *a, unsigned width, unsigned x, unsigned y)
 {
     asm_rr(a, 0x85, width, x, y);

@@ -72,9 +72,9 @@ enum thunk {
     THUNK_FP_CONSTS,       /* data: enum fp_const, 16 bytes each */
     THUNK_PINS,            /* data: struct compile's pin_reg, PIN_SPAN bytes */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
-    THUNK_OTHER,
-    THUNK_AGAIN = THUNK_OTHER + 2 * 2 * 5 * 5,
-    THUNK_SITE = THUNK_AGAIN + 2 * 5 * 5,
+    THUNK_LOOK_UP,
+    THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
+    THUNK_SITE = THUNK_GROUP + 2 * 5 * 5,
     THUNK_COUNT = THUNK_SITE + 2 * 5,
 };
 
@@ -86,7 +86,7 @@ enum value_flag {
     VALUE_CONST = 1,
     VALUE_ZEXT = 2, /* the upper half of the 64-bit register or slot is zero */
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
-    VALUE_KEEP_ENTRY = 8, /* of a LOAD or STORE: a later one uses the same base address */
+    VALUE_GROUP_WRITES = 8, /* of a group's first: one of them is sure to write */
     VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access */
     VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
     VALUE_SKIP = 128,     /* nothing is emitted for it */
@@ -103,6 +103,8 @@ struct value {
     u8 hint;       /* pinned register to compute it into, NO_REG */
     u8 flags;
     u8 home_bytes;
+    s16 group_disp;  /* of a LOAD or STORE: where the bytes that it and later ones of its group */
+    u16 group_bytes; /* touch begin, from the base address, and their number; 0: no later ones */
 };
 
 struct compile;
@@ -119,7 +121,7 @@ struct stub {
     s64 target;
 };
 
-enum { STUBS_MAX = 1024, HOMES_MAX = 64, ENTRIES_MAX = 2, CARRIED_MAX = 6 };
+enum { STUBS_MAX = 1024, HOMES_MAX = 64, KEPT_MAX = 2, CARRIED_MAX = 6 };
 
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
@@ -156,11 +158,14 @@ struct compile {
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
     unsigned slot_next;
-    struct {
-        u8 reg;                /* still holds the TLB entry of an access with the base address */
-        u16 base;              /*   `base`; NO_REG: none */
-    } entries[ENTRIES_MAX];
-    unsigned entry_next;
+    struct kept {
+        u8 reg;                /* holds the addend for accesses of a group; NO_REG: none */
+        bool write;            /* they may write */
+        u16 base;              /* their base address */
+        s16 disp;              /* the bytes they may touch begin there */
+        u16 bytes;
+    } kept[KEPT_MAX];
+    unsigned kept_next;
     u16 homes[HOMES_MAX];      /* values that may be live and have a home */
     unsigned home_count;
 
@@ -225,6 +230,16 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
     return offset ? insn->a : address;
 }
 
+/* Addresses this far from their base are of no group. */
+enum { GROUP_DISP_MAX = 4096 };
+
+static inline s64 address_disp(const struct ir *ir, ir_ref address)
+{
+    return address_base(ir, address) == address
+               ? 0
+               : (s64)ir->insns[ir->insns[address].b].imm;
+}
+
 /* --- loop.c --- */
 /* Finds c->sites and c->carried of a block that jumps to its own start; empties them otherwise. */
 void loop_find(struct compile *c);
@@ -263,6 +278,9 @@ void alloc_use_in(struct compile *c, ir_ref ref, unsigned reg);
 unsigned alloc_use_xmm(struct compile *c, ir_ref ref);
 /* A scratch register of the current instruction. */
 unsigned alloc_temp(struct compile *c);
+/* A general temporary that holds nothing needed now or later, is not locked and none of `except`
+ * (a mask); NO_REG: none. */
+unsigned alloc_idle_temp(const struct compile *c, u32 except);
 unsigned alloc_temp_xmm(struct compile *c);
 /* Makes that register free for the current instruction, moving what is in it. */
 void alloc_take(struct compile *c, unsigned reg);

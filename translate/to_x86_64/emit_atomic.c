@@ -90,8 +90,8 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
     unsigned size = insn->type == IR_I32 ? IR_MEM_32 : IR_MEM_64;
     alloc_take(c, RAX);
     unsigned operand = alloc_use(c, insn->c);
-    struct access m = access_claim(c, insn->b, false);
-    access_lookup(c, &m, 1u << size, true, true);
+    struct access m = access_claim(c, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
+    access_lookup(c, &m);
     amo_access(c, insn, &m, operand);
     finish_atomic(c, insn, &m, (unsigned)insn->imm, operand);
 }
@@ -104,8 +104,8 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     store_operand(c, insn->d, FRAME_VALUE);
     c->locked = 0;
     alloc_take(c, RAX);
-    struct access m = access_claim(c, insn->b, false);
-    access_lookup(c, &m, 1u << size, true, true);
+    struct access m = access_claim(c, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
+    access_lookup(c, &m);
     asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
     asm_load(&c->a, ASM_64, m.entry, frame_at(FRAME_VALUE));
     put_lock(c);

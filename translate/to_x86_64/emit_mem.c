@@ -16,15 +16,21 @@ static unsigned desc_flags(unsigned check)
            (check & IR_CHECK_ALIGN ? (unsigned)HOST_DESC_ALIGN : 0u);
 }
 
+static unsigned access_flags(unsigned check)
+{
+    return (check & IR_CHECK_WRITE ? (unsigned)ACCESS_WRITE : 0u) |
+           (check & IR_CHECK_ALIGN ? (unsigned)ACCESS_ALIGN : 0u);
+}
+
 void emit_check(struct compile *c, const struct ir_insn *insn)
 {
     unsigned flags = (unsigned)insn->imm;
-    struct access m = access_claim(c, insn->a, false);
-    access_lookup(c, &m, 1u << (insn->sub & IR_MEM_SIZE_MASK), flags & IR_CHECK_WRITE,
-           flags & IR_CHECK_ALIGN);
+    unsigned size = insn->sub & IR_MEM_SIZE_MASK;
+    struct access m = access_claim(c, insn->a, 1u << size, access_flags(flags));
+    access_lookup(c, &m);
     struct access_call call = {
         .kind = MEM_CHECK,
-        .desc = access_desc(c, (insn->sub & IR_MEM_SIZE_MASK) | desc_flags(flags)),
+        .desc = access_desc(c, size | desc_flags(flags)),
         .reg = NO_REG,
         .keep_xmm = alloc_xmm_live(c),
     };
@@ -33,18 +39,21 @@ void emit_check(struct compile *c, const struct ir_insn *insn)
 
 /* --- loads and stores --- */
 
-static void load_general(struct compile *c, const struct ir_insn *insn, unsigned dst,
-                         struct asm_mem mem)
+static void load_at(struct asm_buf *a, const struct ir_insn *insn, const struct access_call *call,
+                    struct asm_mem mem)
 {
     static const u32 zero_ext[4] = {0x0fb6, 0x0fb7, 0x8b, 0x8b};
     static const u32 sign_ext[4] = {0x0fbe, 0x0fbf, 0x63, 0x8b};
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
-    if ((insn->sub & IR_MEM_SIGNED) && insn->type == IR_I64) {
-        asm_rm(&c->a, sign_ext[size], ASM_64, dst, mem);
+    if (call->reg >= REG_XMM0) {
+        u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
+        asm_rm(a, op, ASM_32, call->reg - REG_XMM0, mem);
+    } else if ((insn->sub & IR_MEM_SIGNED) && insn->type == IR_I64) {
+        asm_rm(a, sign_ext[size], ASM_64, call->reg, mem);
     } else if ((insn->sub & IR_MEM_SIGNED) && size < IR_MEM_32) {
-        asm_rm(&c->a, sign_ext[size], ASM_32, dst, mem);
+        asm_rm(a, sign_ext[size], ASM_32, call->reg, mem);
     } else {
-        asm_rm(&c->a, zero_ext[size], size == IR_MEM_64 ? ASM_64 : ASM_32, dst, mem);
+        asm_rm(a, zero_ext[size], size == IR_MEM_64 ? ASM_64 : ASM_32, call->reg, mem);
     }
 }
 
@@ -63,7 +72,7 @@ static unsigned load_def(struct compile *c, const struct ir_insn *insn, const st
     if (type_is_float(insn->type)) {
         return alloc_def_xmm(c) + REG_XMM0;
     }
-    if (c->values[c->at].hint != NO_REG) {
+    if (c->values[c->at].hint != NO_REG || m->tag == NO_REG) {
         return alloc_def(c);
     }
     alloc_def_in(c, m->tag);
@@ -75,29 +84,38 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     unsigned flags = check_flags(c, insn->a);
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
     bool keep_xmm = alloc_xmm_live(c);
-    struct access m = access_claim(c, insn->b, true);
-    unsigned dst = load_def(c, insn, &m);
-    access_lookup(c, &m, 1u << size, flags & IR_CHECK_WRITE, flags & IR_CHECK_ALIGN);
-    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
-    if (dst >= REG_XMM0) {
-        u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
-        asm_rm(&c->a, op, ASM_32, dst - REG_XMM0, mem);
-    } else {
-        load_general(c, insn, dst, mem);
-        if (!(load_desc(insn) & HOST_DESC_SIGNED) && size != IR_MEM_64) {
-            c->values[c->at].flags |= VALUE_ZEXT;
-        }
-    }
+    struct access m = access_claim(c, insn->b, 1u << size,
+                                   access_flags(flags) | ACCESS_GROUP | ACCESS_SPARE);
     struct access_call call = {
+        .emit = load_at,
         .kind = MEM_LOAD,
         .desc = access_desc(c, load_desc(insn) | desc_flags(flags)),
-        .reg = dst,
+        .reg = load_def(c, insn, &m),
         .keep_xmm = keep_xmm,
     };
+    access_lookup(c, &m);
+    load_at(&c->a, insn, &call, access_host_at(&m));
+    bool is_signed = (load_desc(insn) & HOST_DESC_SIGNED) != 0;
+    if (call.reg < REG_XMM0 && !is_signed && size != IR_MEM_64) {
+        c->values[c->at].flags |= VALUE_ZEXT;
+    }
     access_slow_path(c, &m, &call);
 }
 
-static const u8 size_width[4] = {ASM_8, ASM_16, ASM_32, ASM_64};
+static void store_at(struct asm_buf *a, const struct ir_insn *insn, const struct access_call *call,
+                     struct asm_mem mem)
+{
+    static const u8 size_width[4] = {ASM_8, ASM_16, ASM_32, ASM_64};
+    unsigned size = insn->sub & IR_MEM_SIZE_MASK;
+    if (call->is_const) {
+        asm_mov_mem_imm(a, size_width[size], mem, call->value);
+    } else if (call->reg < REG_XMM0) {
+        asm_store(a, size_width[size], mem, call->reg);
+    } else {
+        u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f11);
+        asm_rm(a, op, ASM_32, call->reg - REG_XMM0, mem);
+    }
+}
 
 void emit_store(struct compile *c, const struct ir_insn *insn)
 {
@@ -111,18 +129,11 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
                    (value->reg != NO_REG ? value->reg >= REG_XMM0 : type_is_float(insn->type));
         reg = xmm ? alloc_use_xmm(c, insn->c) + REG_XMM0 : alloc_use(c, insn->c);
     }
-    struct access m = access_claim(c, insn->b, false);
-    access_lookup(c, &m, 1u << size, true, flags & IR_CHECK_ALIGN);
-    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
-    if (reg == NO_REG) {
-        asm_mov_mem_imm(&c->a, size_width[size], mem, imm);
-    } else if (reg < REG_XMM0) {
-        asm_store(&c->a, size_width[size], mem, reg);
-    } else {
-        u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f11);
-        asm_rm(&c->a, op, ASM_32, reg - REG_XMM0, mem);
-    }
+    struct access m =
+        access_claim(c, insn->b, 1u << size, access_flags(flags) | ACCESS_GROUP);
+    access_lookup(c, &m);
     struct access_call call = {
+        .emit = store_at,
         .kind = MEM_STORE,
         .desc = access_desc(c, size | desc_flags(flags)),
         .reg = reg,
@@ -130,5 +141,6 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
         .value = imm,
         .keep_xmm = alloc_xmm_live(c),
     };
+    store_at(&c->a, insn, &call, access_host_at(&m));
     access_slow_path(c, &m, &call);
 }

@@ -392,7 +392,7 @@ static void emit_soft_fp(struct thunks *t)
 
 bool thunks_emit(struct host_context *context, struct asm_buf *a)
 {
-    enum { THUNKS_BYTES = 16384 };
+    enum { THUNKS_BYTES = 32768 };
     struct thunks t = {context, a};
     if (a->limit - a->p < THUNKS_BYTES) {
         return false;

@@ -1,5 +1,5 @@
 /* The backward pass: last use of every value, which values may be computed right into the pinned
- * register they are later SET to, and which memory accesses have a neighbour with the same base.
+ * register they are later SET to, and which memory accesses make a group (access.c).
  *
  * Computing early changes the guest's register before its SET; so between the two nothing may look
  * at the register: no GET or other SET of it, and nothing that can leave the block or call C (the
@@ -11,21 +11,45 @@ struct scan {
     unsigned barrier;              /* nearest following instruction that may leave or call */
     unsigned get_at[REG_COUNT];    /* nearest following GET of the pinned register */
     unsigned set_at[REG_COUNT];    /* nearest following SET */
-    u16 bases[16];                 /* bases of following accesses, by their low bits */
+    unsigned segment;              /* counts the EXIT_IFs that follow */
+    struct scan_group {
+        u16 base;                  /* address_base of following accesses, and */
+        bool write;                /* whether one of them in that segment writes */
+        unsigned segment;
+        s32 first, end;            /* what bytes they touch, from the base */
+    } groups[16];                  /* by low bits of the base */
 };
 
 enum { NEVER = IR_MAX_INSNS };
 
-/* Not across a helper, which may switch the TLB. */
-static void scan_access(struct compile *c, struct scan *scan, const struct ir_insn *insn,
-                        unsigned i)
+enum { GROUP_BYTES_MAX = 256 };
+
+/* Joins the access to the group that the following ones at its base make, if that is small. Not
+ * across a helper, which takes all temporaries and may switch the TLB. */
+static void scan_group(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
 {
     ir_ref base = address_base(c->ir, insn->b);
-    u16 *place = &scan->bases[base % ARRAY_LEN(scan->bases)];
-    if (*place == base) {
-        c->values[i].flags |= VALUE_KEEP_ENTRY;
+    s64 disp = address_disp(c->ir, insn->b);
+    unsigned check = (unsigned)c->ir->insns[insn->a].imm;
+    if ((check & IR_CHECK_ALIGN) || disp < -GROUP_DISP_MAX || disp > GROUP_DISP_MAX) {
+        return;
     }
-    *place = base;
+    struct scan_group *group = &scan->groups[base % ARRAY_LEN(scan->groups)];
+    s32 first = (s32)disp;
+    s32 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
+    s32 all_first = group->first < first ? group->first : first;
+    s32 all_end = group->end > end ? group->end : end;
+    bool joins = group->base == base && all_end - all_first <= GROUP_BYTES_MAX;
+    bool write = insn->op == IR_STORE || (check & IR_CHECK_WRITE);
+    if (joins) {
+        write |= group->write && group->segment == scan->segment;
+        first = all_first;
+        end = all_end;
+        c->values[i].flags |= write ? (u8)VALUE_GROUP_WRITES : 0;
+        c->values[i].group_disp = (s16)first;
+        c->values[i].group_bytes = (u16)(end - first);
+    }
+    *group = (struct scan_group){base, write, scan->segment, first, end};
 }
 
 static void scan_hint(struct compile *c, struct scan *scan, unsigned i)
@@ -118,17 +142,18 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
     case IR_STORE:
         scan_value(c, insn->c, i); /* fallthrough */
     case IR_LOAD:
-        scan_access(c, scan, insn, i);
+        scan_group(c, scan, insn, i);
         scan_use(c, insn->a, i);
         scan_use(c, insn->b, i);
         break;
     case IR_CALL:
         c->has_calls = true;
-        memset(scan->bases, 0xff, sizeof(scan->bases));
+        memset(scan->groups, 0xff, sizeof(scan->groups));
         scan_values(c, insn, ((const struct helper *)(uintptr_t)insn->imm)->arg_count, i);
         break;
-    case IR_JUMP:
     case IR_EXIT_IF:
+        scan->segment++; /* fallthrough */
+    case IR_JUMP:
         c->jumps_to_start |= (s64)insn->imm == c->entry_target;
         scan_values(c, insn, count, i);
         break;
@@ -151,7 +176,8 @@ static void scan_init(struct compile *c, struct scan *scan)
         c->values[i].root = (u16)i;
     }
     scan->barrier = NEVER;
-    memset(scan->bases, 0xff, sizeof(scan->bases));
+    scan->segment = 0;
+    memset(scan->groups, 0xff, sizeof(scan->groups));
     for (unsigned r = 0; r < REG_COUNT; r++) {
         scan->get_at[r] = NEVER;
         scan->set_at[r] = NEVER;

@@ -326,9 +326,13 @@ static ir_ref random_address(struct builder *b, unsigned size_bytes)
     if (below(2)) {
         return ir_i64(b->ir, base);
     }
-    ir_ref low =
-        ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, below(2) ? 0xff8 : 0x7ff8));
-    b->base = ir_op2(b->ir, IR_ADD, IR_I64, 0, low, ir_i64(b->ir, base & ~(u64)0xfff));
+    u64 mask = below(2) ? 0xff8 : 0x7ff8;
+    if (below(4) == 0) { /* near a page's end, where groups of accesses straddle */
+        mask = 0x38;
+        base |= 0xf80;
+    }
+    ir_ref low = ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, mask));
+    b->base = ir_op2(b->ir, IR_ADD, IR_I64, 0, low, ir_i64(b->ir, base & ~(u64)0x7f));
     return b->base;
 }
 

@@ -1,0 +1,257 @@
+/* Accesses near one base address share a look-up: within a page, over a page's end, without
+ * permission, and when permissions change in between. */
+#include "tests/support/host_rig.h"
+
+static struct rig *rig;
+
+static void setup(void)
+{
+    if (host_find() == NULL) {
+        cr_skip_test("no backend for this host");
+    }
+    rig = rig_new(HOST_FEATURE_ALL);
+}
+
+static void teardown(void)
+{
+    rig_free(rig);
+}
+
+TestSuite(groups, .init = setup, .fini = teardown);
+
+enum { RAM_END = RIG_RAM_GVA + RIG_RAM_BYTES };
+
+static ir_ref x(unsigned n)
+{
+    return ir_get(rig->ir, IR_I64, RIG_X(n), 8);
+}
+
+static ir_ref at(ir_ref base, s64 offset)
+{
+    return offset == 0 ? base
+                       : ir_op2(rig->ir, IR_ADD, IR_I64, 0, base, ir_i64(rig->ir, (u64)offset));
+}
+
+static void begin(u32 offset)
+{
+    ir_begin_insn(rig->ir, offset, 4);
+}
+
+static void load_to(unsigned reg, ir_ref base, s64 offset)
+{
+    ir_set(rig->ir, RIG_X(reg), 8, ir_load(rig->ir, IR_I64, IR_MEM_64, at(base, offset)));
+}
+
+static void store_from(unsigned reg, ir_ref base, s64 offset)
+{
+    ir_store(rig->ir, IR_MEM_64, at(base, offset), x(reg));
+}
+
+static const u8 *finish(void)
+{
+    ir_jump(rig->ir, 0x200);
+    const u8 *code = rig_compile(rig, 0, NULL);
+    cr_assert_not_null(code);
+    return code;
+}
+
+static enum ir_exit enter(const u8 *code)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    vcpu->pc_page = RIG_PC_PAGE;
+    vcpu->exception_pending = 0;
+    rig->hart[1]->slow_calls = 0;
+    return rig->context.enter(vcpu, code);
+}
+
+static u64 ram_word(gva_t gva)
+{
+    return ld_le64(rig->hart[1]->ram + (gva - RIG_RAM_GVA));
+}
+
+/* What a function does with its frame, at x2: four stores, then loads into other registers. */
+static const u8 *frame_block(void)
+{
+    ir_reset(rig->ir, &rig_guest);
+    for (unsigned n = 0; n < 4; n++) {
+        begin(4 * n);
+        store_from(20 + n, x(2), 8 * (s64)n - 16);
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        begin(16 + 4 * n);
+        load_to(24 + n, x(2), 8 * (s64)n - 16);
+    }
+    return finish();
+}
+
+static void check_frame(const u8 *code, gva_t base)
+{
+    struct rig_hart *hart = rig->hart[1];
+    memset(hart->ram, 0, RIG_RAM_BYTES);
+    hart->x[2] = base;
+    for (unsigned n = 0; n < 4; n++) {
+        hart->x[20 + n] = base * 16 + n;
+        hart->x[24 + n] = 0;
+    }
+    cr_assert_eq(enter(code), IR_EXIT_JUMP, "0x%llx", (unsigned long long)base);
+    for (unsigned n = 0; n < 4; n++) {
+        cr_assert_eq(ram_word(base - 16 + 8 * n), base * 16 + n);
+        cr_assert_eq(hart->x[24 + n], base * 16 + n);
+    }
+}
+
+/* Everywhere around a page's end; only a word that itself lies in two pages needs C. */
+Test(groups, straddling_a_page)
+{
+    const u8 *code = frame_block();
+    for (gva_t base = RIG_RAM_GVA + PAGE_BYTES - 24; base < RIG_RAM_GVA + PAGE_BYTES + 24; base++) {
+        check_frame(code, base);
+        bool split = base % 8 != 0 && base + 16 > RIG_RAM_GVA + PAGE_BYTES &&
+                     base - 16 < RIG_RAM_GVA + PAGE_BYTES;
+        cr_assert_eq(rig->hart[1]->slow_calls, split ? 2 : 0, "0x%llx: %u",
+                     (unsigned long long)base, rig->hart[1]->slow_calls);
+    }
+}
+
+/* Pages are found in their other entries too. */
+Test(groups, other_entries)
+{
+    const u8 *code = frame_block();
+    struct rig_hart *hart = rig->hart[1];
+    gva_t far = (gva_t)0x3f00000000;
+    for (unsigned n = 0; n < 2; n++) {
+        gva_t page = far + n * PAGE_BYTES;
+        cr_assert_neq(tlb_index(page), tlb_other_index(page));
+        hart->tlb[tlb_other_index(page)] = (struct tlb_entry){
+            .read_tag = page,
+            .write_tag = page,
+            .addend = (u64)(uintptr_t)hart->ram - far,
+        };
+    }
+    for (gva_t offset = 16; offset < 2 * PAGE_BYTES - 16; offset += 8) {
+        hart->x[2] = far + offset;
+        hart->x[20] = offset;
+        hart->x[24] = 0;
+        cr_assert_eq(enter(code), IR_EXIT_JUMP);
+        cr_assert_eq(hart->x[24], offset);
+        cr_assert_eq(hart->slow_calls, 0);
+    }
+}
+
+/* The third store faults, with all before it done. */
+Test(groups, store_that_faults)
+{
+    const u8 *code = frame_block();
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t base = RAM_END;
+    memset(hart->ram, 0, RIG_RAM_BYTES);
+    hart->device = 5;
+    hart->x[2] = base + PAGE_BYTES; /* two words are the device's, two lie behind its page */
+    for (unsigned n = 0; n < 4; n++) {
+        hart->x[20 + n] = 100 + n;
+    }
+    u64 insns = hart->vcpu.insns;
+    cr_assert_eq(enter(code), IR_EXIT_RAISED);
+    cr_expect_eq(hart->device, 5 ^ 100 ^ 101);
+    cr_expect_eq(hart->vcpu.exception_value, base + PAGE_BYTES);
+    cr_expect_eq(hart->vcpu.pc, RIG_PC_PAGE + 8);
+    cr_expect_eq(hart->vcpu.insns, insns + 2);
+}
+
+/* A page that may be read only: loads are fast although a store of their group is not. */
+Test(groups, loads_of_a_group_that_may_not_write)
+{
+    struct rig_hart *hart = rig->hart[1];
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    load_to(20, x(2), 0);
+    begin(4);
+    load_to(21, x(2), 8);
+    begin(8);
+    store_from(20, x(2), 16);
+    begin(12);
+    load_to(22, x(2), 16);
+    const u8 *code = finish();
+    rig_map(hart, RIG_RAM_GVA, true, false, false);
+    st_le64(hart->ram, 77);
+    st_le64(hart->ram + 8, 78);
+    hart->x[2] = RIG_RAM_GVA;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_expect_eq(hart->slow_calls, 1, "the store alone");
+    cr_expect(hart->x[20] == 77 && hart->x[21] == 78 && hart->x[22] == 77);
+}
+
+static void protect_first_page(struct rig_hart *hart)
+{
+    rig_map(hart, RIG_RAM_GVA, true, false, false);
+}
+
+/* What the slow path of another access did to the page counts for the rest of the group. */
+Test(groups, permission_lost_in_between)
+{
+    struct rig_hart *hart = rig->hart[1];
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    store_from(20, x(2), 0);
+    begin(4);
+    store_from(20, x(2), 8);
+    begin(8);
+    load_to(21, x(3), 0); /* a device's */
+    begin(12);
+    store_from(20, x(2), 16);
+    begin(16);
+    load_to(22, x(2), 16);
+    const u8 *code = finish();
+    hart->x[2] = RIG_RAM_GVA;
+    hart->x[3] = RAM_END;
+    hart->x[20] = 9;
+    hart->device = 1234;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_expect(hart->slow_calls == 1 && hart->x[21] == 1234);
+    hart->on_slow = protect_first_page;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_expect_eq(hart->slow_calls, 2, "the device, then the store");
+    cr_expect(hart->x[22] == 9 && ram_word(RIG_RAM_GVA + 16) == 9);
+}
+
+/* Values of the block survive the slow paths although they fill all temporaries. */
+Test(groups, no_register_to_spare)
+{
+    struct rig_hart *hart = rig->hart[1];
+    enum { VALUES = 12 };
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    ir_ref values[VALUES];
+    ir_ref sum = x(3);
+    for (unsigned n = 0; n < VALUES; n++) {
+        values[n] = ir_op2(rig->ir, IR_MUL, IR_I64, 0, x(20), ir_i64(rig->ir, 3 + n));
+    }
+    ir_store(rig->ir, IR_MEM_64, at(x(2), -8), x(21));
+    ir_store(rig->ir, IR_MEM_64, x(2), x(22));
+    ir_ref loaded = ir_load(rig->ir, IR_I64, IR_MEM_64, at(x(2), -8));
+    ir_ref other = ir_load(rig->ir, IR_I64, IR_MEM_64, at(x(2), 8));
+    for (unsigned n = 0; n < VALUES; n++) {
+        sum = ir_op2(rig->ir, n % 2 ? IR_XOR : IR_ADD, IR_I64, 0, sum, values[n]);
+    }
+    ir_set(rig->ir, RIG_X(25), 8, sum);
+    ir_set(rig->ir, RIG_X(26), 8, loaded);
+    ir_set(rig->ir, RIG_X(27), 8, other);
+    const u8 *code = finish();
+    hart->x[3] = 5;
+    hart->x[20] = 0x123456789;
+    hart->x[21] = 21;
+    hart->x[22] = 22;
+    u64 expected = 5;
+    for (unsigned n = 0; n < VALUES; n++) {
+        u64 value = hart->x[20] * (3 + n);
+        expected = n % 2 ? expected ^ value : expected + value;
+    }
+    for (gva_t base = RIG_RAM_GVA + PAGE_BYTES - 32; base <= RIG_RAM_GVA + PAGE_BYTES + 32;
+         base += 8) {
+        hart->x[2] = base;
+        hart->x[25] = 0;
+        st_le64(hart->ram + (base + 8 - RIG_RAM_GVA), base);
+        cr_assert_eq(enter(code), IR_EXIT_JUMP);
+        cr_assert(hart->x[25] == expected && hart->x[26] == 21 && hart->x[27] == base);
+    }
+}
