@@ -33,8 +33,7 @@ struct tier2_run {
 struct tier2_circle {
     struct tier2_run runs[TIER2_PATH_RUNS];
     unsigned count;
-    unsigned insns;  /* in all runs */
-    unsigned rounds; /* that mostly follow each other */
+    unsigned insns; /* in all runs */
 };
 
 /* What one hart knows. */

@@ -71,9 +71,6 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     gva_t gva = saved.general[stub[SITE_ADDRESS] & 15];
     vcpu->insns = saved.general[R15] + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
-    if (stub[SITE_BACK] == SITE_LEAVE) {
-        return NULL;
-    }
     switch ((enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3)) {
     case MEM_LOAD: load(vcpu, &saved, stub, gva, slow); break;
     case MEM_STORE: slow->store(vcpu, gva, operand(&saved, stub, desc), desc); break;

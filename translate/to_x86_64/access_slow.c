@@ -54,7 +54,6 @@ static unsigned thunk_of(const struct access *m)
 /* The addends that are kept, for SITE_POISON. */
 static unsigned kept_mask(const struct compile *c)
 {
-<<<<<<< HEAD
     unsigned mask = 0;
     for (unsigned n = 0; n < KEPT_MAX; n++) {
         if (c->kept[n].reg != NO_REG) {
@@ -67,14 +66,6 @@ static unsigned kept_mask(const struct compile *c)
 static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
 {
     if (disp == 0) {
-=======
-    struct asm_buf *cold = &c->cold;
-    u32 back = c->fast ? (u32)SITE_LEAVE : asm_offset(&c->a) - m->resume;
-    bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
-    unsigned must_be_0 = m->align ? m->size_bytes - 1 : 0u;
-    bind_cold(c, m->slow);
-    if (m->disp == 0) {
->>>>>>> d272867 (Traces: accesses near one register are checked together once a round)
         asm_mov(cold, ASM_64, m->tag, m->address);
     } else {
         asm_lea(cold, ASM_64, m->tag, asm_at(m->address, disp));

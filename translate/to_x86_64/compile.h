@@ -36,9 +36,7 @@ enum {
     FRAME_HOST_MXCSR = 36,
     FRAME_SITES = 40,  /* tag and addend of each access site of a loop (loop.c) */
     SITES_MAX = 8,
-    FRAME_GROUPS = FRAME_SITES + 16 * SITES_MAX, /* host addresses of a trace's groups (groups.c) */
-    GROUPS_MAX = 4,
-    FRAME_ARGS = FRAME_GROUPS + 8 * GROUPS_MAX, /* operands and flags of a soft FP operation */
+    FRAME_ARGS = FRAME_SITES + 16 * SITES_MAX, /* operands and flags of a soft FP operation */
     FRAME_SLOTS = FRAME_ARGS + 32,
     FRAME_SLOT_COUNT = 256,
     FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
@@ -125,13 +123,6 @@ struct stub {
 
 enum { STUBS_MAX = 1024, HOMES_MAX = 64, KEPT_MAX = 2, CARRIED_MAX = 6 };
 
-/* Accesses of a trace that are checked together: bytes [first, end) from its site's base. */
-struct group {
-    u16 base;
-    s32 first, end;
-    unsigned members;
-};
-
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
     struct asm_buf cold; /* cold part; the body then */
@@ -144,19 +135,10 @@ struct compile {
     u32 flags;
 
     struct {
-        u32 walker;      /* the accesses' common base (loop_walker) */
+        u16 base;        /* address_base of the accesses */
         bool write;      /* which permission they check */
     } sites[SITES_MAX];  /* of a loop: remember their page (loop.c) */
     unsigned site_count;
-    struct group groups[GROUPS_MAX]; /* of a trace; sites[n] is the site of groups[n] (groups.c) */
-    unsigned group_count;
-    bool fast;           /* this body takes the groups' checks for granted */
-    struct {
-        bool cold;
-        u32 field;
-    } slow[2 * GROUPS_MAX]; /* jumps to the other body */
-    unsigned slow_count;
-    u8 group_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
 
@@ -248,7 +230,6 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
     return offset ? insn->a : address;
 }
 
-<<<<<<< HEAD
 /* Addresses this far from their base are of no group. */
 enum { GROUP_DISP_MAX = 4096 };
 
@@ -258,28 +239,8 @@ static inline s64 address_disp(const struct ir *ir, ir_ref address)
                ? 0
                : (s64)ir->insns[ir->insns[address].b].imm;
 }
-=======
-/* --- groups.c --- */
-/* Finds c->groups of a trace, and the sites that belong to them; sets c->fast if there are some. */
-void groups_find(struct compile *c);
-/* At the head of a round: their checks. */
-void groups_enter(struct compile *c);
-/* What follows is the slow body. */
-void groups_begin_slow(struct compile *c);
-/* In the fast body: whether the current access or check is a group's, and its memory operand. */
-static inline bool groups_has(const struct compile *c, unsigned index)
-{
-    return c->fast && c->group_of[index] != 0;
-}
-struct asm_mem groups_access(struct compile *c, unsigned *temp);
->>>>>>> d272867 (Traces: accesses near one register are checked together once a round)
 
 /* --- loop.c --- */
-/* Marks what comes from memory that the block loads: VALUE_FROM_MEMORY. */
-void loop_mark(struct compile *c);
-/* Which permission a load or store checks. */
-u32 loop_walker(const struct compile *c, ir_ref base);
-bool loop_writes(const struct compile *c, const struct ir_insn *insn);
 /* Finds c->sites and c->carried of a block that jumps to its own start; empties them otherwise. */
 void loop_find(struct compile *c);
 /* The site of the current instruction, or SITES_MAX. */

@@ -79,47 +79,13 @@ static unsigned load_def(struct compile *c, const struct ir_insn *insn, const st
     return m->tag;
 }
 
-static void load_from(struct compile *c, const struct ir_insn *insn, unsigned dst,
-                      struct asm_mem mem)
-{
-    unsigned size = insn->sub & IR_MEM_SIZE_MASK;
-    if (dst >= REG_XMM0) {
-        u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
-        asm_rm(&c->a, op, ASM_32, dst - REG_XMM0, mem);
-        return;
-    }
-    load_general(c, insn, dst, mem);
-    if (!(load_desc(insn) & HOST_DESC_SIGNED) && size != IR_MEM_64) {
-        c->values[c->at].flags |= VALUE_ZEXT;
-    }
-}
-
-static void load_grouped(struct compile *c, const struct ir_insn *insn)
-{
-    struct access m;
-    struct asm_mem mem = groups_access(c, &m.tag);
-    load_from(c, insn, load_def(c, insn, &m), mem);
-}
-
 void emit_load(struct compile *c, const struct ir_insn *insn)
 {
-    if (groups_has(c, c->at)) {
-        load_grouped(c, insn);
-        return;
-    }
     unsigned flags = check_flags(c, insn->a);
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
     bool keep_xmm = alloc_xmm_live(c);
-<<<<<<< HEAD
     struct access m = access_claim(c, insn->b, 1u << size,
                                    access_flags(flags) | ACCESS_GROUP | ACCESS_SPARE);
-=======
-    struct access m = access_claim(c, insn->b, true);
-    unsigned dst = load_def(c, insn, &m);
-    access_lookup(c, &m, 1u << size, flags & IR_CHECK_WRITE, flags & IR_CHECK_ALIGN);
-    struct asm_mem mem = asm_at_index(m.address, m.tag, 0, m.disp);
-    load_from(c, insn, dst, mem);
->>>>>>> d272867 (Traces: accesses near one register are checked together once a round)
     struct access_call call = {
         .emit = load_at,
         .kind = MEM_LOAD,
@@ -151,19 +117,6 @@ static void store_at(struct asm_buf *a, const struct ir_insn *insn, const struct
     }
 }
 
-/* NO_REG: the constant. */
-static void store_to(struct compile *c, unsigned size, struct asm_mem mem, unsigned reg, s32 imm)
-{
-    if (reg == NO_REG) {
-        asm_mov_mem_imm(&c->a, size_width[size], mem, imm);
-    } else if (reg < REG_XMM0) {
-        asm_store(&c->a, size_width[size], mem, reg);
-    } else {
-        u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f11);
-        asm_rm(&c->a, op, ASM_32, reg - REG_XMM0, mem);
-    }
-}
-
 void emit_store(struct compile *c, const struct ir_insn *insn)
 {
     unsigned flags = check_flags(c, insn->a) | IR_CHECK_WRITE;
@@ -176,21 +129,9 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
                    (value->reg != NO_REG ? value->reg >= REG_XMM0 : type_is_float(insn->type));
         reg = xmm ? alloc_use_xmm(c, insn->c) + REG_XMM0 : alloc_use(c, insn->c);
     }
-<<<<<<< HEAD
     struct access m =
         access_claim(c, insn->b, 1u << size, access_flags(flags) | ACCESS_GROUP);
     access_lookup(c, &m);
-=======
-    if (groups_has(c, c->at)) {
-        unsigned temp;
-        struct asm_mem mem = groups_access(c, &temp);
-        store_to(c, size, mem, reg, imm);
-        return;
-    }
-    struct access m = access_claim(c, insn->b, false);
-    access_lookup(c, &m, 1u << size, true, flags & IR_CHECK_ALIGN);
-    store_to(c, size, asm_at_index(m.address, m.tag, 0, m.disp), reg, imm);
->>>>>>> d272867 (Traces: accesses near one register are checked together once a round)
     struct access_call call = {
         .emit = store_at,
         .kind = MEM_STORE,

@@ -165,8 +165,7 @@ static void start(struct compile *c, const struct host_request *request,
     c->insn_index = 0;
     c->entry_target = 0;
     c->entry = 0;
-    c->group_count = 0;
-    c->fast = false;
+    c->stub_count = 0;
     for (unsigned i = 0; i < c->ir->count; i++) {
         if (c->ir->insns[i].op == IR_INSN) {
             c->entry_target = (s64)c->ir->insns[i].imm;
@@ -178,17 +177,7 @@ static void start(struct compile *c, const struct host_request *request,
     result->entry_offset = 0;
 }
 
-<<<<<<< HEAD
 /* There is room for the first instruction. */
-=======
-static void prepare(struct compile *c)
-{
-    c->stub_count = 0;
-    alloc_begin(c);
-    scan_block(c);
-}
-
->>>>>>> 97e3194 (Traces: accesses near one register are checked together once a round)
 static void emit_body(struct compile *c)
 {
     unsigned count = c->ir->count;
@@ -204,9 +193,6 @@ static void emit_body(struct compile *c)
             break;
         }
     }
-    if (c->status == HOST_OK) {
-        stubs_emit(c);
-    }
 }
 
 static enum host_status x86_compile(const struct host_request *request, struct host_result *result)
@@ -214,20 +200,16 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     struct compile *c = request->scratch;
     start(c, request, result);
     set_pins(c);
-    groups_find(c);
-    prepare(c);
+    alloc_begin(c);
+    scan_block(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
         loop_enter(c);
         c->entry = asm_offset(&c->a);
-        groups_enter(c);
         emit_body(c);
     }
-    if (c->fast && has_room(c, INSN_BYTES_MAX)) {
-        groups_begin_slow(c);
-        prepare(c);
-        loop_mark(c);
-        emit_body(c);
+    if (c->status == HOST_OK) {
+        stubs_emit(c);
     }
     result->code_bytes = asm_offset(&c->a);
     result->cold_bytes = asm_offset(&c->cold);

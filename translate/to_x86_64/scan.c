@@ -28,29 +28,11 @@ enum { GROUP_BYTES_MAX = 256 };
  * across a helper, which takes all temporaries and may switch the TLB. */
 static void scan_group(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
 {
-<<<<<<< HEAD
     ir_ref base = address_base(c->ir, insn->b);
-<<<<<<< HEAD
     s64 disp = address_disp(c->ir, insn->b);
     unsigned check = (unsigned)c->ir->insns[insn->a].imm;
     if ((check & IR_CHECK_ALIGN) || disp < -GROUP_DISP_MAX || disp > GROUP_DISP_MAX) {
         return;
-=======
-    u16 *place = &scan->bases[base % ARRAY_LEN(scan->bases)];
-    if (*place == base) {
-        c->values[i].flags |= VALUE_KEEP_ENTRY;
-=======
-    if (insn->op == IR_CALL) {
-        memset(scan->bases, 0xff, sizeof(scan->bases));
-    } else if ((insn->op == IR_LOAD || insn->op == IR_STORE) && !groups_has(c, i)) {
-        ir_ref base = address_base(c->ir, insn->b);
-        u16 *place = &scan->bases[base % ARRAY_LEN(scan->bases)];
-        if (*place == base) {
-            c->values[i].flags |= VALUE_KEEP_ENTRY;
-        }
-        *place = base;
->>>>>>> 97e3194 (Traces: accesses near one register are checked together once a round)
->>>>>>> d272867 (Traces: accesses near one register are checked together once a round)
     }
     struct scan_group *group = &scan->groups[base % ARRAY_LEN(scan->groups)];
     s32 first = (s32)disp;
@@ -116,33 +98,9 @@ static inline void scan_value(struct compile *c, ir_ref ref, unsigned i)
     scan_use(c, ref, i);
 }
 
-<<<<<<< HEAD
 /* What the walk asks of an operation: how many operands, and SCAN_*. Smaller than ir_op_info, which
  * would be looked up for every instruction. */
 enum { SCAN_ARGS = 7, SCAN_PURE = 8, SCAN_BARRIER = 16 };
-=======
-/* Addresses of accesses need not be computed when they are near another one. */
-static bool scan_address(struct compile *c, const struct ir_insn *insn, unsigned i)
-{
-    switch (insn->op) {
-    case IR_TLB_CHECK:
-        if (!groups_has(c, i)) {
-            scan_use(c, insn->a, i);
-        }
-        return true;
-    case IR_STORE:
-        scan_value(c, insn->c, i); /* fallthrough */
-    case IR_LOAD:
-        scan_use(c, insn->a, i);
-        if (!groups_has(c, i)) {
-            scan_use(c, insn->b, i);
-        }
-        return true;
-    default:
-        return false;
-    }
-}
->>>>>>> 97e3194 (Traces: accesses near one register are checked together once a round)
 
 static const u8 scan_kinds[IR_OP_COUNT] = {
 #define IROP(name, text, args, result, props, doc)                          \
@@ -243,20 +201,7 @@ void scan_block(struct compile *c)
             value->flags |= (u8)VALUE_SKIP;
             continue;
         }
-<<<<<<< HEAD
         if (kind & SCAN_BARRIER) {
-=======
-        unsigned props = ir_op_info[insn->op].props;
-        scan_hint(c, &scan, i);
-        if ((props & (IR_P | IR_E)) == IR_P && c->values[i].last_use == 0) {
-            continue;
-        }
-        if (insn->op == IR_GET || insn->op == IR_SET) {
-            scan_pin(c, &scan, insn, i);
-        } else if (groups_has(c, i)) {
-            /* cannot leave the block */
-        } else if (props & (IR_F | IR_X | IR_T | IR_R | IR_W)) {
->>>>>>> 97e3194 (Traces: accesses near one register are checked together once a round)
             scan.barrier = i;
         }
         scan_operands(c, &scan, insn, i, kind & SCAN_ARGS);
