@@ -23,6 +23,7 @@ static void amo_combine(struct compile *c, unsigned amo, unsigned width, unsigne
     struct asm_buf *a = &c->a;
     asm_mov(a, width, next, operand);
     switch (amo) {
+    case IR_AMO_ADD: asm_alu_rr(a, ASM_ADD, width, next, RAX); break;
     case IR_AMO_AND: asm_alu_rr(a, ASM_AND, width, next, RAX); break;
     case IR_AMO_OR: asm_alu_rr(a, ASM_OR, width, next, RAX); break;
     case IR_AMO_XOR: asm_alu_rr(a, ASM_XOR, width, next, RAX); break;
@@ -41,12 +42,13 @@ static void amo_access(struct compile *c, const struct ir_insn *insn, const stru
     unsigned width = width_of(insn->type);
     unsigned amo = (unsigned)insn->imm;
     struct asm_mem mem = asm_at_index(m->address, m->tag, 0, m->disp);
-    if (amo == IR_AMO_SWAP && (c->flags & HOST_ONE_HART)) {
+    bool one_hart = (c->flags & HOST_ONE_HART) != 0;
+    if (amo == IR_AMO_SWAP && one_hart) {
         asm_load(a, width, RAX, mem); /* xchg would lock the bus by itself */
         asm_store(a, width, mem, operand);
         return;
     }
-    if (amo == IR_AMO_SWAP || amo == IR_AMO_ADD) {
+    if (!one_hart && (amo == IR_AMO_SWAP || amo == IR_AMO_ADD)) {
         asm_mov(a, width, RAX, operand);
         if (amo == IR_AMO_ADD) {
             put_lock(c);
@@ -96,23 +98,53 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
     finish_atomic(c, insn, &m, (unsigned)insn->imm, operand);
 }
 
+/* The register, when it is one that guest state is pinned to, and so stays as it is; or NO_REG. */
+static unsigned pinned_operand(const struct compile *c, ir_ref ref)
+{
+    const struct value *value = &c->values[c->values[ref].root];
+    bool general = value->reg < REG_XMM0 && !(c->values[ref].flags & VALUE_BOXED);
+    return general && !(c->temps >> value->reg & 1) ? value->reg : (unsigned)NO_REG;
+}
+
+/* Old value to rax; `value` is stored, if NO_REG the one in the frame. With one hart a predicted
+ * branch keeps the next access from waiting for the compare. */
+static void cas_access(struct compile *c, const struct ir_insn *insn, const struct access *m,
+                       unsigned value)
+{
+    struct asm_buf *a = &c->a;
+    unsigned width = width_of(insn->type);
+    struct asm_mem mem = asm_at_index(m->address, m->tag, 0, m->disp);
+    if (value == NO_REG) {
+        value = m->entry;
+        asm_load(a, ASM_64, value, frame_at(FRAME_VALUE));
+    }
+    if (c->flags & HOST_ONE_HART) {
+        asm_load(a, width, RAX, mem);
+        asm_alu_rm(a, ASM_CMP, width, RAX, frame_at(FRAME_EXPECTED));
+        u32 other = asm_jcc_short(a, ASM_NE);
+        asm_store(a, width, mem, value);
+        asm_bind_short(a, other);
+        return;
+    }
+    asm_load(a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
+    put_lock(c);
+    asm_rm(a, 0x0fb1, width, value, mem);
+    if (width == ASM_32) {
+        asm_mov(a, ASM_32, RAX, RAX);
+    }
+}
+
 void emit_cas(struct compile *c, const struct ir_insn *insn)
 {
-    unsigned width = width_of(insn->type);
     unsigned size = insn->type == IR_I32 ? IR_MEM_32 : IR_MEM_64;
     store_operand(c, insn->c, FRAME_EXPECTED);
     store_operand(c, insn->d, FRAME_VALUE);
+    unsigned value = pinned_operand(c, insn->d);
     c->locked = 0;
     alloc_take(c, RAX);
     struct access m = access_claim(c, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
     access_lookup(c, &m);
-    asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_EXPECTED));
-    asm_load(&c->a, ASM_64, m.entry, frame_at(FRAME_VALUE));
-    put_lock(c);
-    asm_rm(&c->a, 0x0fb1, width, m.entry, asm_at_index(m.address, m.tag, 0, m.disp));
-    if (insn->type == IR_I32) {
-        asm_mov(&c->a, ASM_32, RAX, RAX);
-    }
+    cas_access(c, insn, &m, value);
     finish_atomic(c, insn, &m, HOST_AMO_CAS, NO_REG);
 }
 
