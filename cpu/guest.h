@@ -44,6 +44,7 @@ struct guest_reg {
 struct guest_debug_reg {
     char name[24];
     const char *feature, *type, *group;
+    const char *role; /* "pc", "sp", "fp", "ra", or NULL */
     u8 size_bytes;
 };
 

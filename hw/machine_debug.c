@@ -109,6 +109,11 @@ bool metic_remove_watchpoint(metic_machine *machine, uint64_t address, uint64_t 
     return debug_watch_clear(machine->engine, address, size_bytes, (enum debug_access)watch);
 }
 
+void metic_set_watch_before(metic_machine *machine, bool before)
+{
+    machine->engine->debug.stops_before = before;
+}
+
 void metic_clear_breakpoints(metic_machine *machine)
 {
     debug_clear_all(machine->engine);
@@ -165,7 +170,8 @@ bool metic_describe_register(metic_machine *machine, unsigned number,
         return false;
     }
     *description = (struct metic_register){
-        .feature = reg.feature, .type = reg.type, .group = reg.group, .size_bytes = reg.size_bytes
+        .feature = reg.feature, .type = reg.type, .group = reg.group, .role = reg.role,
+        .size_bytes = reg.size_bytes
     };
     memcpy(description->name, reg.name, sizeof(description->name));
     return true;

@@ -184,7 +184,9 @@ void metic_break(metic_machine *machine);
 void metic_add_breakpoint(metic_machine *machine, uint64_t address, unsigned owner);
 void metic_remove_breakpoint(metic_machine *machine, uint64_t address, unsigned owner);
 
-/* Watchpoints: a hart stops after the instruction that accessed any of the bytes. */
+/* Watchpoints: a hart stops after the instruction that accessed any of the bytes; or, when so set,
+ * before it, as RISC-V's own triggers do, and metic_run then goes past it. */
+void metic_set_watch_before(metic_machine *machine, bool before);
 enum metic_watch { METIC_WATCH_WRITE = 1, METIC_WATCH_READ = 2, METIC_WATCH_ACCESS = 3 };
 /* False when there are no such bytes. */
 bool metic_add_watchpoint(metic_machine *machine, uint64_t address, uint64_t size_bytes,
@@ -226,6 +228,7 @@ struct metic_register {
     const char *feature; /* of GDB's target descriptions: "org.gnu.gdb.riscv.cpu" */
     const char *type;    /* "int", "code_ptr", "data_ptr", "ieee_double" */
     const char *group;   /* "general", "float", "csr" */
+    const char *role;    /* "pc", "sp", "fp", "ra", or NULL */
     unsigned size_bytes;
 };
 /* Numbers are below this. */

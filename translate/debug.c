@@ -8,7 +8,8 @@
  *
  * Watchpoints. Pages with watched bytes get slow TLB entries; the slow path compares exactly and
  * refuses the access by an exception of the engine's own. As with any exception the state is
- * precise then. The run loop lets the interpreter execute that one instruction and stops after it.
+ * precise then. Either the hart stops there, or the interpreter executes that one instruction and
+ * it stops after it.
  *
  * A debugger takes its breakpoints out at every stop and puts them in again. So the lists are
  * compared with what was there before only when harts are about to run. */
@@ -167,7 +168,7 @@ void debug_step(struct engine *engine, unsigned index, gva_t first, gva_t last)
 {
     struct debug_hart *hart = &engine->debug.harts[index];
     hart->stepping = true;
-    hart->records = true;
+    hart->records = !engine->debug.stops_before;
     hart->skips = false;
     hart->step_first = first;
     hart->step_last = last;
@@ -271,8 +272,10 @@ bool debug_take_hit(struct engine *engine, unsigned index, enum debug_reason rea
     }
     *hit = hart->hit;
     hart->hit = (struct debug_hit){0};
-    hart->skips = hit->reason == DEBUG_BREAKPOINT;
-    hart->skip_pc = hit->gva;
+    hart->skips = reason == DEBUG_BREAKPOINT;
+    hart->passes = reason == DEBUG_WATCHPOINT && engine->debug.stops_before;
+    hart->skip_pc = engine->vcpus[index]->pc;
+    hart->skip_insns = engine->vcpus[index]->insns;
     return true;
 }
 
@@ -354,17 +357,28 @@ bool debug_stepped(struct vcpu *vcpu, bool retired)
     return true;
 }
 
-/* The load-reserved is a real one now, for its sc: the value must still be what it was then. */
-static void reserve_again(struct vcpu *vcpu, struct debug_hart *hart)
+/* The load-reserved is a real one now, for its sc: the value must still be what it was then. False
+ * when the sc will fail, or fault. */
+static bool reserve_again(struct vcpu *vcpu, struct debug_hart *hart)
 {
     u64 value = 0;
     hart->conditional = false;
-    if (!engine_load_reserved(vcpu, hart->gva, hart->size_bytes, &value) ||
-        value != hart->expected) {
-        vcpu->exception_pending = 0; /* the sc itself will say what is wrong */
-        engine_reservation_drop(vcpu);
-    }
+    bool loaded = engine_load_reserved(vcpu, hart->gva, hart->size_bytes, &value);
     hart->hit = (struct debug_hit){0};
+    if (loaded && value == hart->expected) {
+        return true;
+    }
+    vcpu->exception_pending = 0;
+    engine_reservation_drop(vcpu);
+    return false;
+}
+
+/* A hart that comes second is refused again when it goes on. */
+static void stop_before(struct debug *debug, struct debug_hart *hart)
+{
+    if (!atomic_exchange(&debug->stopped, true)) {
+        hart->hit = hart->refused;
+    }
 }
 
 bool debug_run_watched(struct vcpu *vcpu)
@@ -378,8 +392,13 @@ bool debug_run_watched(struct vcpu *vcpu)
     }
     hart->hit = (struct debug_hit){0};
     hart->records = true;
-    if (hart->conditional) {
-        reserve_again(vcpu, hart);
+    bool happens = !hart->conditional || reserve_again(vcpu, hart);
+    if (debug->stops_before) {
+        hart->records = false;
+        if (happens) {
+            stop_before(debug, hart);
+        }
+        return true;
     }
     enum ir_exit exit = pipeline_run_once(vcpu, 1);
     hart->records = false;
@@ -480,15 +499,18 @@ bool debug_access(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum debug_
     struct debug_hart *hart = hart_of(vcpu);
     gva_t last = gva + size_bytes - 1 >= gva ? gva + size_bytes - 1 : ~(gva_t)0;
     const struct debug_watch *watch = watch_find(debug, gva, last, access);
-    if (watch == NULL) {
+    bool passes = hart->passes && vcpu->pc == hart->skip_pc && vcpu->insns == hart->skip_insns;
+    if (watch == NULL || passes) {
         return true;
     }
+    struct debug_hit hit = {.reason = DEBUG_WATCHPOINT, .access = watch->access,
+                            .gva = gva > watch->first ? gva : watch->first};
     if (!hart->records) {
+        hart->refused = hit;
         return vcpu_raise(vcpu, DEBUG_CAUSE, gva);
     }
     if (hart->hit.reason == DEBUG_NONE) {
-        hart->hit = (struct debug_hit){.reason = DEBUG_WATCHPOINT, .access = watch->access,
-                                       .gva = gva > watch->first ? gva : watch->first};
+        hart->hit = hit;
     }
     return true;
 }

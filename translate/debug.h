@@ -41,8 +41,11 @@ struct debug_hart {
     bool stepping;        /* runs one instruction, and on while pc is in [step_first, step_last] */
     bool records;         /* watched accesses go through and leave a hit */
     bool skips;           /* the breakpoint at skip_pc has been told of */
+    bool passes;          /* so has what the instruction at skip_pc, skip_insns accesses */
     gva_t step_first, step_last; /* first > last: a single instruction */
     gva_t skip_pc;
+    u64 skip_insns;
+    struct debug_hit refused; /* the access that was */
     /* A watched store-conditional that was lowered together with its load-reserved. */
     bool conditional;
     u8 size_bytes;
@@ -63,6 +66,7 @@ struct debug {
     unsigned bare_count;
     _Atomic bool stopped; /* a hart has hit something: the others must not */
     bool holds_interrupts; /* while stepping */
+    bool stops_before;     /* a watched access does not happen before the stop */
     struct debug_hart *harts; /* by index */
 };
 
@@ -102,8 +106,8 @@ bool debug_holds_interrupts(const struct vcpu *vcpu);
 bool debug_break_here(struct vcpu *vcpu);
 /* After one instruction of a stepping hart: true when it has to stop. */
 bool debug_stepped(struct vcpu *vcpu, bool retired);
-/* The exception pending is a refused access. Runs the instruction after all; false: it faulted for
- * real, and that exception is pending. */
+/* The exception pending is a refused access. Stops before it, or runs the instruction after all;
+ * false: it faulted for real, and that exception is pending. */
 bool debug_run_watched(struct vcpu *vcpu);
 
 /* --- for the pipeline, the engine's lock not held --- */

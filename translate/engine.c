@@ -538,6 +538,10 @@ static enum engine_stop run_steps(struct vcpu *vcpu)
         vcpu->wants_wait = false;
         enum ir_exit exit = vcpu->engine->commit_log != NULL ? advance(vcpu, &departure)
                                                              : pipeline_run_once(vcpu, 1);
+        if (exit == IR_EXIT_RAISED && vcpu->exception_cause == DEBUG_CAUSE) {
+            debug_run_watched(vcpu);
+            return ENGINE_STOP_DEBUG;
+        }
         if (exit == IR_EXIT_RAISED) {
             take_exception(vcpu);
         }

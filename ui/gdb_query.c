@@ -202,7 +202,7 @@ static void on_host(struct gdb_session *session, struct gdb_text text, struct gd
     (void)text;
     gdb_put(output, "triple:");
     gdb_put_hex(output, triple, strlen(triple));
-    gdb_put(output, ";endian:little;ptrsize:8;");
+    gdb_put(output, ";endian:little;ptrsize:8;watchpoint_exceptions_received:before;");
 }
 
 static void on_process(struct gdb_session *session, struct gdb_text text,
@@ -210,6 +210,14 @@ static void on_process(struct gdb_session *session, struct gdb_text text,
 {
     gdb_put(output, "pid:1;");
     on_host(session, text, output);
+}
+
+static void on_watch_support(struct gdb_session *session, struct gdb_text text,
+                             struct gdb_output *output)
+{
+    (void)session;
+    (void)text;
+    gdb_put(output, "num:1024;");
 }
 
 /* Quitting the debugger detaches from the machine; it does not end it. */
@@ -246,6 +254,7 @@ static const struct {
     {"Qqemu.PhyMemMode:", on_physical},
     {"qHostInfo", on_host},
     {"qProcessInfo", on_process},
+    {"qWatchpointSupportInfo:", on_watch_support},
     {"qAttached", on_attached},
     {"qSymbol:", on_symbol},
 };

@@ -25,12 +25,14 @@ void gdb_session_init(struct gdb_session *session, metic_machine *machine)
 {
     memset(session, 0, sizeof(*session));
     session->machine = machine;
+    metic_set_watch_before(machine, true); /* GDB steps over the access and then compares */
 }
 
 void gdb_session_fini(struct gdb_session *session)
 {
     metic_clear_breakpoints(session->machine);
     metic_set_step_interrupts(session->machine, false);
+    metic_set_watch_before(session->machine, false);
     free(session->description);
     session->description = NULL;
 }
@@ -474,15 +476,17 @@ static bool on_kill_now(struct gdb_session *session, struct gdb_text text,
                         struct gdb_output *output)
 {
     (void)text;
-    (void)output;
     session->killed = true;
+    gdb_put(output, "X09"); /* GDB does not read it; LLDB waits for it */
     return true;
 }
 
 static bool on_kill(struct gdb_session *session, struct gdb_text text, struct gdb_output *output)
 {
+    (void)text;
+    session->killed = true;
     gdb_put(output, "OK");
-    return on_kill_now(session, text, output);
+    return true;
 }
 
 /* What a packet begins with. The first row that fits is it: longer ones come first. A function that

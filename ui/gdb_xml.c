@@ -12,6 +12,9 @@ static void put_register(FILE *to, unsigned number, const struct metic_register 
 {
     fprintf(to, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%u\" group=\"%s\"", reg->name,
             8 * reg->size_bytes, reg->type, number, reg->group);
+    if (reg->role != NULL) {
+        fprintf(to, " generic=\"%s\"", reg->role); /* LLDB's */
+    }
     fprintf(to, strcmp(reg->group, "csr") == 0 ? " save-restore=\"no\"/>\n" : "/>\n");
 }
 

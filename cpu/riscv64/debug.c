@@ -25,6 +25,11 @@ static void describe_row(u32 number, struct guest_debug_reg *reg)
     reg->feature = "org.gnu.gdb.riscv.cpu";
     reg->type = code ? "code_ptr" : data ? "data_ptr" : "int";
     reg->group = "general";
+    reg->role = number == REG_PC   ? "pc"
+                : number == REG_RA ? "ra"
+                : number == REG_SP ? "sp"
+                : number == REG_S0 ? "fp"
+                                   : NULL;
 }
 
 bool riscv64_debug_reg(u32 number, struct guest_debug_reg *reg)

@@ -279,6 +279,54 @@ Test(machine_debug, watched_write_over_a_page_end)
     check_watched_writes(CROSSING, DATA + 0x1000 - 16);
 }
 
+/* The same before the access: nothing has happened, and the next run, or step, lets it happen. */
+static void check_refused_writes(enum form form)
+{
+    struct rv_program *p = watch_program(form, DATA);
+    u64 access = rv_address(p, HERE) - (form == CONDITIONAL || form == CONDITIONAL_LONG ? 8 : 4);
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        const char *mode = guest_modes[i].name;
+        metic_machine *plain = guest_machine(p, &guest_modes[i], 1);
+        metic_add_breakpoint(plain, access, 0);
+        metic_machine *machine = guest_machine(p, &guest_modes[i], 1);
+        metic_add_breakpoint(machine, rv_address(p, LOOP), 0);
+        run_to_stop(machine, mode);
+        metic_clear_breakpoints(machine);
+        metic_set_watch_before(machine, true);
+        metic_add_watchpoint(machine, DATA + 16, 8, METIC_WATCH_WRITE);
+        for (u64 round = 0; round < 3; round++) {
+            struct metic_stop stop = run_to_stop(machine, mode);
+            run_to_stop(plain, mode);
+            u64 before = dword(plain, DATA + 16);
+            cr_assert(stop.kind == METIC_STOP_WATCHPOINT && reg(machine, 0, "pc") == access &&
+                      reg(machine, 0, "s4") == round, "%s: form %u", mode, form);
+            cr_assert(dword(machine, DATA + 16) == before, "%s: form %u", mode, form);
+            if (round != 1) {
+                continue;
+            }
+            metic_remove_watchpoint(machine, DATA + 16, 8, METIC_WATCH_WRITE);
+            metic_set_action(machine, 0, METIC_STEP, 1, 0);
+            stop = run_to_stop(machine, mode);
+            cr_assert(stop.kind == METIC_STOP_STEP && stop.address == access + 4, "%s: form %u",
+                      mode, form);
+            metic_add_watchpoint(machine, DATA + 16, 8, METIC_WATCH_WRITE);
+            bool grows = form == AMO || form == CONDITIONAL || form == CONDITIONAL_LONG;
+            cr_assert(!grows || dword(machine, DATA + 16) != before, "%s: form %u", mode, form);
+        }
+        run_to_end(machine, mode);
+        metic_free(machine);
+        metic_free(plain);
+    }
+    rv_free(p);
+}
+
+Test(machine_debug, refused_writes)
+{
+    for (enum form form = BYTE; form < FORM_COUNT; form++) {
+        check_refused_writes(form);
+    }
+}
+
 Test(machine_debug, watched_reads)
 {
     struct rv_program *p = rv_new();

@@ -1,0 +1,314 @@
+#!/bin/sh
+# A real debugger, gdb-multiarch, on bare metal, firmware, Debian's kernel and a program in it; with
+# one hart and four; with both engines and in lock-step (the kernel interpreted only under
+# check-long). LLDB, too, where it is installed.
+
+# What is between quotes is mostly GDB's, dollars too.
+# shellcheck disable=SC2016
+set -u
+passed=0
+failed=0
+cd "$TMP" || exit 1
+command -v gdb-multiarch >/dev/null 2>&1 || { echo "gdb-multiarch is not installed"; exit 77; }
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
+
+good() { passed=$((passed + 1)); }
+wrong() {
+    failed=$((failed + 1))
+    echo "WRONG: $*"
+}
+# begin NAME ARGUMENT...: a machine in the background, at a socket; its end goes to NAME.status.
+begin() {
+    name=$1
+    shift
+    rm -f socket
+    (
+        timeout -k 5 120 "$METIC" run "$@" --quiet --gdb="$TMP/socket" >"$name.out" 2>"$name.err" \
+            </dev/null
+        echo $? >"$name.status"
+    ) &
+    tries=0
+    until [ -S socket ] || [ $tries -eq 100 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+# debug FILE: gdb with the commands on standard input; what it says is in $name.gdb.
+debug() {
+    shown=no
+    { echo 'set confirm off'; echo 'set pagination off'; echo 'set style enabled off'
+      echo 'target remote socket'; cat; } >commands
+    timeout -k 5 100 gdb-multiarch -nx -batch -x commands "$@" >"$name.gdb" 2>&1 </dev/null ||
+        wrong "$name: gdb ended with $?"
+}
+# ends STATUS: how the machine ended.
+ends() {
+    wait
+    status=$(cat "$name.status")
+    if [ "$status" = "$1" ]; then good; else wrong "$name: status $status, not $1"; fi
+}
+# Once for each run of gdb.
+show() {
+    [ "$shown" = no ] && sed 's/^/    gdb: /' "$name.gdb" | tail -n 40
+    shown=yes
+}
+# says PATTERN [N]: gdb said so, N times when given.
+says() {
+    count=$(grep -cE -- "$1" "$name.gdb")
+    if [ "$count" = "${2:-$count}" ] && [ "$count" -gt 0 ]; then
+        good
+    else
+        wrong "$name: $count times, not ${2:-any}: $1"
+        show
+    fi
+}
+
+# --- bare metal, before any MMU; each engine -------------------------------------------------------
+
+$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o hello.elf \
+    "$SRCDIR/tests/docs/hello.S" || exit 1
+$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o spin.elf \
+    "$SRCDIR/tests/gdb/spin.S" || exit 1
+
+for engine in jit interp both; do
+    begin "hello-$engine" hello.elf --engine $engine --gdb-wait
+    debug hello.elf <<'END'
+info registers pc
+break putc
+continue
+info registers a2
+continue
+info registers a2
+print $priv
+print $mhartid
+print $mstatus
+stepi
+print $pc
+stepi
+print/x *(unsigned int *)$pc
+set var $s4 = 0x1234
+print/x $s4
+x/s &text
+set var {char}&text = 72
+x/s &text
+maintenance packet Qqemu.PhyMemMode:1
+x/4xb 0x80000000
+monitor info harts
+monitor nonsense
+delete
+tbreak stop
+continue
+END
+    says '^pc +0x1000\b'
+    says 'Breakpoint 1, putc' 2
+    says '^a2 +0x68\b'
+    says '^a2 +0x65\b'
+    says '^\$1 = 3$'
+    says '= \(void \(\*\)\(\)\) 0x80000038 <putc\+4>'
+    says '= 0x1234$'
+    says '"hello\\n"'
+    says '"Hello\\n"'
+    says "there is no command 'nonsense'"
+    says 'exited normally'
+    ends 0
+    # What was written while the letters went out: the first two had gone.
+    if grep -q '^hello' "hello-$engine.out"; then good; else wrong "$name: wrong output"; fi
+done
+
+# Watched by GDB: old and new values; the store stands just before the pc.
+for engine in jit interp both; do
+    begin "spin-$engine" spin.elf --engine $engine --cpus 4 --gdb-wait
+    debug spin.elf <<'END'
+break loop if $s0 == 3
+continue
+info threads
+delete
+watch *(int *)&shared
+continue
+continue
+continue
+delete
+awatch *(char *)((long)&shared + 1)
+continue
+delete
+thread 3
+break loop thread 3
+continue
+print $mhartid
+stepi
+print $pc
+delete
+shell (sleep 1; kill -INT $PPID) >/dev/null 2>&1 &
+continue
+info threads
+kill
+END
+    says 'hit Breakpoint 1, loop' 1
+    says '^[* ] +[1234] +Thread 1\.[1234] "hart [0123]"' 8
+    says 'hit Hardware watchpoint 2: ' 3
+    says '^Old value = ' 3
+    says 'hit Hardware access \(read/write\) watchpoint 3'
+    says '^\$1 = 2$'
+    says '<retry>'
+    says 'received signal SIGINT'
+    # The values GDB saw grew by one each: each store was seen, and when it had just happened.
+    if awk '/^Old value/ { old = $4 } /^New value/ && !/\\/ { if (n++ < 3 && $4 - old < 1) bad = 1 }
+         END { exit bad || n < 3 }' "$name.gdb"; then
+        good
+    else
+        wrong "$name: values"
+        show
+    fi
+    ends 0
+done
+
+# The debugger dies: its breakpoints die with it, the machine goes on; another one attaches.
+begin orphan spin.elf --cpus 2
+{ echo 'target remote socket'; echo 'break loop'; echo 'continue'
+  echo 'shell kill -9 $PPID'; } >commands
+timeout 60 gdb-multiarch -nx -batch -x commands spin.elf >orphan.gdb 2>&1 </dev/null
+says 'Breakpoint 1, loop'
+debug spin.elf <<'END'
+print $s0 > 1000
+stepi
+detach
+END
+says '^\$1 = 1$'
+debug spin.elf <<'END'
+kill
+END
+ends 0
+
+# --- Debian's kernel -------------------------------------------------------------------------------
+
+cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
+if [ -z "$cache" ]; then
+    echo "no Debian kernel here: the rest was not tried"
+    echo "$passed passed, $failed failed, 1 skipped"
+    [ $failed -eq 0 ]
+    exit
+fi
+$cross -g -O1 -static -o count "$SRCDIR/tests/gdb/count.c" || exit 1
+mkdir -p root/bin
+cp count root/bin/
+(cd root && echo bin/count | cpio -o -H newc --quiet | gzip) >more.cpio.gz
+cat "$cache/initramfs.cpio.gz" more.cpio.gz >initrd.gz
+
+# From the first instruction of the firmware to the kernel's, and on to where it has its own map.
+begin entry "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 --serial none --cpus 2 \
+    --gdb-wait
+debug <<'END'
+hbreak *0x80200000
+continue
+print $priv
+print $satp
+info threads
+x/2i $pc
+kill
+END
+says 'Breakpoint 1, 0x0000000080200000'
+says '^\$1 = 1$'
+says '^\$2 = 0$'
+says 'hart 1, M-mode, waits'
+ends 0
+
+# linux NAME ARGUMENT...: a kernel with a shell that starts `count` and goes on opening files.
+linux() {
+    name=$1
+    shift
+    begin "$name" "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 --cpus 4 \
+        --serial "file:$TMP/$name.console" --expect 'metic:~# ' --send "$ask echo began
+count & while sleep 0.02; do cat /proc/version >/dev/null; done\n" "$@"
+    tries=0
+    until tr -d '\r' <"$name.console" 2>/dev/null | grep -q '^began$' || [ $tries -eq 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    sleep 1
+}
+# symbol NAME: its address, as the first guest said; the others' is the same.
+symbol() { tr -d '\r' <linux-jit.console | grep -w "$1\$" | grep -o '^[0-9a-f]\{16\}' | tail -n 1; }
+
+engines=jit
+[ -z "${LONG:-}" ] || engines="jit interp" # which boots for most of a minute
+ask='grep -w -e do_sys_openat2 -e __schedule /proc/kallsyms;'
+for engine in $engines; do
+    linux "linux-$engine" --engine $engine
+    debug count <<END
+info threads
+break *0x$(symbol do_sys_openat2)
+continue
+print \$priv
+print (long)\$satp != 0
+x/s \$a1
+continue
+delete
+break add
+continue
+backtrace
+print counter
+next
+next
+finish
+delete
+watch counter
+continue
+awatch half
+delete 3
+continue
+delete
+hbreak *0x$(symbol __schedule)
+continue
+continue
+info threads
+thread 3
+stepi
+detach
+END
+    says 'Thread 1.4 "hart 3"'
+    says 'hit Breakpoint 1, 0xffffffff' 2
+    says '"/'
+    says 'hit Breakpoint 2, add \('
+    says '^#1 .* in main \(\) at .*count.c:'
+    says 'Value returned is'
+    says 'hit Hardware watchpoint 3: counter'
+    says 'hit Hardware access \(read/write\) watchpoint 4: half'
+    says 'hit Breakpoint 5, 0xffffffff'
+    says 'detached'
+    # counter grows by two
+    old=$(sed -n 's/^Old value = \([0-9]*\)$/\1/p' "$name.gdb" | head -n 1)
+    new=$(sed -n 's/^New value = \([0-9]*\)$/\1/p' "$name.gdb" | head -n 1)
+    if [ "$((new - old))" -eq 2 ]; then good; else wrong "$name: counter $old, $new"; show; fi
+    ask=
+    # The machine went on and can be attached to again.
+    debug <<'END'
+monitor info harts
+kill
+END
+    says '^hart 3: pc 0x'
+    ends 0
+done
+
+# --- LLDB ------------------------------------------------------------------------------------------
+
+lldb=$(command -v lldb || command -v lldb-14 || true)
+if [ -n "$lldb" ]; then
+    begin lldb spin.elf --cpus 2 --gdb-wait
+    timeout -k 5 60 "$lldb" --no-lldbinit --batch \
+        -o "process connect --plugin gdb-remote unix-connect://$TMP/socket" \
+        -o 'thread list' -o 'breakpoint set -n loop' -o continue -o 'register read pc' \
+        -o 'thread step-inst' -o 'breakpoint delete 1' \
+        -o 'watchpoint set expression -w write -s 4 -- 0x80001000' -o continue \
+        -o 'memory read 0x80000000' -o 'process kill' spin.elf >lldb.gdb 2>&1 </dev/null
+    shown=no
+    says 'thread #2'
+    says 'pc = 0x0000000080000008  spin.elf`loop'
+    says 'stop reason = watchpoint 1'
+    says '^new value: 1$'
+    ends 0
+else
+    echo "not tried: LLDB is not installed"
+fi
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
