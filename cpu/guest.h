@@ -5,6 +5,7 @@
 
 #include "cpu/vcpu.h"
 
+
 /* A C function that IR can call. Rows are in each guest's helpers.def; verifier, interpreter
  * (through libffi) and register allocator all read them. Signature is always
  *     u64 fn(struct vcpu *, u64...)      with arg_count arguments after the vcpu
@@ -103,6 +104,10 @@ struct guest {
      * ask. size_bytes is the access width, for physical protection inside a page. */
     bool (*translate)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
                       struct guest_translation *out);
+    /* translate's common case: a page of RAM that this access and all its like may use, found
+     * without changing anything. Fills in *fill and returns the page's flags (cpu/memory.h); NULL
+     * when anything is unusual, and translate decides. May be NULL. */
+    _Atomic u8 *(*find_plain)(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill);
     /* As translate for a debugger: no A/D update, no exception, supervisor view. */
     bool (*translate_debug)(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
     /* Raises the guest's access fault / misaligned fault for an access. */

@@ -239,6 +239,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
         data_space_empty(tlb, space);
     }
     tlb->data_now = space;
+    tlb->data_key = &tlb->data_keys.key[space - tlb->data];
     vcpu->tlb = space->entries;
 }
 
@@ -256,21 +257,16 @@ void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, 
         fetch_space_empty(vcpu, space);
     }
     tlb->fetch_now = space;
+    tlb->fetch_key = &tlb->fetch_keys.key[space - tlb->fetch];
     vcpu->jumps = space->jumps;
     vcpu->link_epoch = space->epoch;
-}
-
-static struct tlb_key *key_now(struct tlb *tlb, bool fetch)
-{
-    return fetch ? &tlb->fetch_keys.key[tlb->fetch_now - tlb->fetch]
-                 : &tlb->data_keys.key[tlb->data_now - tlb->data];
 }
 
 void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    const struct tlb_key *data = key_now(tlb, false);
-    const struct tlb_key *fetch = key_now(tlb, true);
+    const struct tlb_key *data = tlb->data_key;
+    const struct tlb_key *fetch = tlb->fetch_key;
     *selection = (struct tlb_selection){
         .generation = tlb->generation,
         .data_address_space = data->address_space,
@@ -293,12 +289,14 @@ bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
     data->asid = selection->data_asid;
     data->last_use = ++tlb->data_keys.clock;
     tlb->data_now = &tlb->data[selection->data];
+    tlb->data_key = data;
     vcpu->tlb = tlb->data_now->entries;
     struct tlb_key *fetch = &tlb->fetch_keys.key[selection->fetch];
     fetch->address_space = selection->fetch_address_space;
     fetch->asid = selection->fetch_asid;
     fetch->last_use = ++tlb->fetch_keys.clock;
     tlb->fetch_now = &tlb->fetch[selection->fetch];
+    tlb->fetch_key = fetch;
     vcpu->jumps = tlb->fetch_now->jumps;
     vcpu->link_epoch = tlb->fetch_now->epoch;
     return true;
@@ -348,14 +346,15 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
     }
 }
 
-static bool entry_holds(const struct tlb_entry *entry, gva_t page)
+static ALWAYS_INLINE bool entry_holds(const struct tlb_entry *entry, gva_t page)
 {
-    return (entry->read_tag & ~TLB_TAG_SLOW) == page || (entry->write_tag & ~TLB_TAG_SLOW) == page;
+    return ((entry->read_tag ^ page) & ~TLB_TAG_SLOW) == 0 ||
+           ((entry->write_tag ^ page) & ~TLB_TAG_SLOW) == 0;
 }
 
-static bool entry_empty(const struct tlb_entry *entry)
+static ALWAYS_INLINE bool entry_empty(const struct tlb_entry *entry)
 {
-    return entry->read_tag == TLB_TAG_NONE && entry->write_tag == TLB_TAG_NONE;
+    return (entry->read_tag & entry->write_tag) == TLB_TAG_NONE;
 }
 
 static u32 way_index(gva_t page, u32 way)
@@ -384,8 +383,24 @@ static struct tlb_entry *entry_alternative(struct tlb_space *space, const struct
     return entry == first ? &space->entries[tlb_other_index(page)] : first;
 }
 
-/* Where a page goes: its own entry if it has one already, or its first choice, whose holder moves
- * to its alternative or, every second time, makes room. A page is never in two entries. */
+/* Empties an entry: its holder moves to its alternative or, every second time, is forgotten. */
+static void make_room(struct tlb *tlb, struct tlb_space *space, struct tlb_entry *entry)
+{
+    if (entry_empty(entry)) {
+        return;
+    }
+    /* Always moving the holder would let two pages at home in two entries push each other out for
+     * ever while a third, unused one stays. */
+    struct tlb_entry *refuge = entry_alternative(space, entry);
+    tlb->keep_other = !tlb->keep_other;
+    if (entry_empty(refuge) || !tlb->keep_other) {
+        *refuge = *entry;
+        put_log(space, (u32)(refuge - space->entries));
+    }
+}
+
+/* Where a page goes: its own entry if it has one already, or its first choice. A page is never in
+ * two entries. */
 static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, gva_t page)
 {
     struct tlb_entry *first = &space->entries[tlb_index(page)];
@@ -393,16 +408,8 @@ static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, g
     if (entry_holds(other, page)) {
         return other;
     }
-    if (entry_holds(first, page) || entry_empty(first)) {
-        return first;
-    }
-    /* Always moving the holder would let two pages at home in two entries push each other out for
-     * ever while a third, unused one stays. */
-    struct tlb_entry *refuge = entry_alternative(space, first);
-    tlb->keep_other = !tlb->keep_other;
-    if (entry_empty(refuge) || !tlb->keep_other) {
-        *refuge = *first;
-        put_log(space, (u32)(refuge - space->entries));
+    if (!entry_holds(first, page)) {
+        make_room(tlb, space, first);
     }
     return first;
 }
@@ -526,34 +533,49 @@ static void span_add(gva_t *first, gva_t *last, gva_t page, u64 span_bytes)
     *last = end > *last ? end : *last;
 }
 
-struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
+static ALWAYS_INLINE void entry_set(struct tlb *tlb, struct tlb_entry *entry,
+                                    const struct tlb_fill *fill, u32 flags)
 {
-    struct tlb *tlb = vcpu->tlb_state;
     struct tlb_space *space = tlb->data_now;
-    if (UNLIKELY(tlb->hostile_entries)) {
-        data_space_empty(tlb, space);
-    }
-    struct tlb_entry *entry = entry_claim(tlb, space, fill->page);
-    bool slow = fill->host_page == NULL;
-    entry->read_tag = TLB_TAG_NONE;
-    entry->write_tag = TLB_TAG_NONE;
-    if (fill->readable) {
-        entry->read_tag =
-            fill->page | (slow || tlb->all_slow || fill->slow_read ? TLB_TAG_SLOW : 0);
-    }
-    if (fill->writable) {
-        entry->write_tag =
-            fill->page | (slow || tlb->all_slow || fill->slow_write ? TLB_TAG_SLOW : 0);
-    }
-    entry->addend = slow ? 0 : (u64)(uintptr_t)fill->host_page - fill->page;
+    u64 read_tag = fill->page | (flags & TLB_SLOW_READ ? TLB_TAG_SLOW : 0);
+    u64 write_tag = fill->page | (flags & TLB_SLOW_WRITE ? TLB_TAG_SLOW : 0);
+    entry->read_tag = flags & TLB_READABLE ? read_tag : TLB_TAG_NONE;
+    entry->write_tag = flags & TLB_WRITABLE ? write_tag : TLB_TAG_NONE;
+    entry->addend = fill->host_page != NULL ? (u64)(uintptr_t)fill->host_page - fill->page : 0;
     entry->gpa_page = fill->gpa_page;
     put_log(space, (u32)(entry - space->entries));
-    note_global(tlb, key_now(tlb, false), fill->global);
+    note_global(tlb, tlb->data_key, flags & TLB_GLOBAL);
     if (fill->span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, fill->page, fill->span_bytes);
     }
     tlb->fills++;
+}
+
+struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    if (UNLIKELY(tlb->hostile_entries)) {
+        data_space_empty(tlb, tlb->data_now);
+    }
+    struct tlb_entry *entry = entry_claim(tlb, tlb->data_now, fill->page);
+    bool slow = fill->host_page == NULL || tlb->all_slow;
+    entry_set(tlb, entry, fill, fill->flags | (slow ? (u32)(TLB_SLOW_READ | TLB_SLOW_WRITE) : 0));
     return entry;
+}
+
+struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page)
+{
+    const struct tlb *tlb = vcpu->tlb_state;
+    struct tlb_entry *first = &vcpu->tlb[tlb_index(page)];
+    bool present = entry_holds(first, page) || entry_holds(&vcpu->tlb[tlb_other_index(page)], page);
+    return present || UNLIKELY(tlb->hostile_entries || tlb->all_slow) ? NULL : first;
+}
+
+void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tlb_fill *fill)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    make_room(tlb, tlb->data_now, vacancy);
+    entry_set(tlb, vacancy, fill, fill->flags);
 }
 
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page)
@@ -583,7 +605,7 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     space->pages_put += space->pages_put <= TLB_PAGES_LOGGED;
     entry->page = page;
     entry->gpa_page = gpa_page;
-    note_global(tlb, key_now(tlb, true), global);
+    note_global(tlb, tlb->fetch_key, global);
     if (span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, page, span_bytes);
     }

@@ -138,6 +138,7 @@ struct fetch_space {
 struct tlb {
     struct tlb_space *data_now;
     struct fetch_space *fetch_now;
+    struct tlb_key *data_key, *fetch_key; /* of the current ones */
     struct tlb_keys data_keys, fetch_keys;
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
@@ -189,11 +190,23 @@ struct tlb_fill {
     gpa_t gpa_page;
     u8 *host_page; /* NULL: slow */
     u64 span_bytes; /* size of the mapping's leaf: 4096 or larger */
-    bool readable, writable;       /* reads / writes are permitted at all */
-    bool slow_read, slow_write;    /* permitted, but only through the slow path */
-    bool global;
+    u32 flags;      /* enum tlb_fill_flag */
 };
+
+enum tlb_fill_flag {
+    TLB_READABLE = 1, /* reads / writes are permitted at all */
+    TLB_WRITABLE = 2,
+    TLB_SLOW_READ = 4, /* permitted, but only through the slow path */
+    TLB_SLOW_WRITE = 8,
+    TLB_GLOBAL = 16,
+};
+
 struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill);
+
+/* The same in two steps, for a page of RAM that is in no entry: where it would go (NULL: it is in
+ * one, or a test mode asks for more), and putting it there. */
+struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page);
+void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tlb_fill *fill);
 
 /* Current fetch space: the physical page behind a virtual one, false when not cached. */
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page);

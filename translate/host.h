@@ -45,6 +45,11 @@ static inline unsigned host_desc_size_bytes(u32 desc)
  * A fault is raised (vcpu->exception_pending set) and the result then ignored. Called on the hart's
  * thread. All of them handle misses (by filling the TLB), devices, page crossings, misalignment. */
 struct host_slow {
+    /* Before the others, for a plain load or store: host address of its bytes when their page is
+     * RAM that the TLB had no entry for and has now. NULL: nothing was done. May be NULL itself.
+     * Nothing needs to be exact for it, and it changes no translation that was in use. desc has
+     * HOST_DESC_WRITE for stores, too. */
+    u8 *(*refill)(struct vcpu *vcpu, gva_t gva, u32 desc);
     /* The value read, extended to 64 bits by HOST_DESC_SIGNED. */
     u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc);
     /* `value` is zero-extended from the access size. */

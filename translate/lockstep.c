@@ -246,8 +246,8 @@ struct surroundings {
 static void surroundings_save(const struct vcpu *vcpu, struct surroundings *saved)
 {
     const struct tlb *tlb = vcpu->tlb_state;
-    saved->data = tlb->data_keys.key[tlb->data_now - tlb->data];
-    saved->fetch = tlb->fetch_keys.key[tlb->fetch_now - tlb->fetch];
+    saved->data = *tlb->data_key;
+    saved->fetch = *tlb->fetch_key;
     saved->reservation = vcpu->engine->reservations[vcpu->index];
     saved->reservation_count = vcpu->engine->reservation_count;
 }

@@ -16,9 +16,8 @@ struct place {
     u8 watch;   /* page flags that make a store special: CODE without DIRTY, RESERVED */
 };
 
-static u8 watch_flags(const struct memory_region *region, gpa_t gpa)
+static u8 watch_flags(u8 flags)
 {
-    u8 flags = atomic_load(&region->page_flags[(gpa - region->gpa) >> PAGE_BITS]);
     u8 watch = flags & MEMORY_PAGE_RESERVED;
     if ((flags & (MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY)) == MEMORY_PAGE_CODE) {
         watch |= MEMORY_PAGE_CODE;
@@ -26,9 +25,22 @@ static u8 watch_flags(const struct memory_region *region, gpa_t gpa)
     return watch;
 }
 
-/* Puts the translation into the TLB as far as its page allows, and says where the access goes.
- * A write entry sets WRITABLE before it looks at CODE; block_insert does the reverse, so one of
- * the two sees the other. */
+/* The page's flags with WRITABLE set. A write entry sets WRITABLE before it looks at CODE;
+ * block_insert does the reverse, so one of the two sees the other. Mostly it is set already, and a
+ * locked instruction would have the walks of a loop wait for each other. */
+static u8 mark_writable(_Atomic u8 *flags)
+{
+    u8 now = atomic_load_explicit(flags, memory_order_acquire);
+    return now & MEMORY_PAGE_WRITABLE ? now : atomic_fetch_or(flags, MEMORY_PAGE_WRITABLE);
+}
+
+static u32 fill_flags(const struct guest_translation *found)
+{
+    return (found->readable ? (u32)TLB_READABLE : 0) | (found->writable ? (u32)TLB_WRITABLE : 0) |
+           (found->global ? (u32)TLB_GLOBAL : 0);
+}
+
+/* Puts the translation into the TLB as far as its page allows, and says where the access goes. */
 static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
                           const struct guest_translation *found)
 {
@@ -37,9 +49,7 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
         .page = gva & PAGE_MASK,
         .gpa_page = found->gpa & PAGE_MASK,
         .span_bytes = found->span_bytes,
-        .readable = found->readable,
-        .writable = found->writable,
-        .global = found->global,
+        .flags = fill_flags(found),
     };
     struct memory_region *region = memory_find(vcpu->memory, found->gpa);
     bool direct = region != NULL && region->host != NULL &&
@@ -48,19 +58,20 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
         gpa_t page_offset = fill.gpa_page - region->gpa;
         fill.host_page = region->host + page_offset;
         place.host = region->host + (found->gpa - region->gpa);
-        fill.slow_write = region->kind != MEMORY_RAM;
-        if (fill.writable && !fill.slow_write) {
-            atomic_fetch_or(&region->page_flags[page_offset >> PAGE_BITS], MEMORY_PAGE_WRITABLE);
-            place.watch = watch_flags(region, found->gpa);
-            fill.slow_write = place.watch != 0;
-        }
-        if (fill.slow_write && access == VCPU_WRITE && region->kind != MEMORY_RAM) {
-            place.host = NULL; /* stores to ROM and flash go to the device side */
+        if (UNLIKELY(region->kind != MEMORY_RAM)) {
+            fill.flags |= TLB_SLOW_WRITE;
+            if (access == VCPU_WRITE) {
+                place.host = NULL; /* stores to ROM and flash go to the device side */
+            }
+        } else if (fill.flags & TLB_WRITABLE) {
+            place.watch = watch_flags(mark_writable(&region->page_flags[page_offset >> PAGE_BITS]));
+            fill.flags |= place.watch != 0 ? (u32)TLB_SLOW_WRITE : 0;
         }
     }
     if (UNLIKELY(vcpu->engine->debug.watch_count != 0)) {
-        fill.slow_read = debug_page_watched(vcpu->engine, fill.page, DEBUG_READ);
-        fill.slow_write |= debug_page_watched(vcpu->engine, fill.page, DEBUG_WRITE);
+        bool read = debug_page_watched(vcpu->engine, fill.page, DEBUG_READ);
+        bool write = debug_page_watched(vcpu->engine, fill.page, DEBUG_WRITE);
+        fill.flags |= (read ? (u32)TLB_SLOW_READ : 0) | (write ? (u32)TLB_SLOW_WRITE : 0);
     }
     if (found->page_uniform) {
         tlb_insert(vcpu, &fill);
@@ -305,6 +316,32 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
 
 /* --- the translator's slow paths --- */
 
+static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
+{
+    const struct engine *engine = vcpu->engine;
+    bool write = (desc & HOST_DESC_WRITE) != 0;
+    gva_t page = gva & PAGE_MASK;
+    struct tlb_entry *vacancy = tlb_vacancy(vcpu, page);
+    struct tlb_fill fill;
+    if (UNLIKELY(vacancy == NULL || crosses_page(gva, host_desc_size_bytes(desc)) ||
+                 desc & HOST_DESC_ALIGN || vcpu->guest->find_plain == NULL ||
+                 engine->lockstep != NULL || engine->debug.watch_count != 0)) {
+        return NULL;
+    }
+    _Atomic u8 *flags = vcpu->guest->find_plain(vcpu, page, write, &fill);
+    if (UNLIKELY(flags == NULL)) {
+        return NULL;
+    }
+    if ((fill.flags & TLB_WRITABLE) && UNLIKELY(watch_flags(mark_writable(flags)) != 0)) {
+        if (write) {
+            return NULL;
+        }
+        fill.flags |= TLB_SLOW_WRITE;
+    }
+    tlb_insert_at(vcpu, vacancy, &fill);
+    return fill.host_page + (gva & PAGE_OFFSET_MASK);
+}
+
 static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
 {
     unsigned size_bytes = host_desc_size_bytes(desc);
@@ -413,6 +450,7 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
 }
 
 const struct host_slow softmmu_slow = {
+    .refill = refill,
     .load = slow_load,
     .store = slow_store,
     .amo = slow_amo,

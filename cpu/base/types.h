@@ -26,6 +26,8 @@ typedef u64 gpa_t;
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* For code on a hot path that a compiler's own judgement leaves a call. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* The guest page that the soft-MMU and the code-page marks work in. */
 enum { PAGE_BITS = 12 };

@@ -148,6 +148,7 @@ const struct guest riscv64_guest = {
     .fini = guest_fini,
     .reset = guest_reset,
     .translate = riscv64_translate,
+    .find_plain = riscv64_find_plain,
     .translate_debug = riscv64_translate_debug,
     .raise_access_fault = riscv64_raise_access_fault,
     .raise_misaligned = riscv64_raise_misaligned,

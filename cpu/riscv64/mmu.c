@@ -14,8 +14,9 @@ struct walk {
     gva_t gva;
     enum vcpu_access access;
     unsigned priv; /* RISCV_U or RISCV_S */
-    unsigned level; /* of the leaf */
+    unsigned span_bits; /* of the leaf: log2 of the bytes it maps */
     u64 pte;
+    u64 permits; /* leaf_permits of it */
     bool global;
     u64 *pte_host;
     gpa_t pte_gpa;
@@ -26,16 +27,21 @@ static unsigned pmp_bit(enum vcpu_access access)
     return access == VCPU_READ ? PMP_R : access == VCPU_WRITE ? PMP_W : PMP_X;
 }
 
-/* Levels of the page table, 0 when satp is Bare. */
-static unsigned satp_levels(u64 satp)
+static bool satp_is_bare(u64 satp)
 {
-    unsigned mode = (unsigned)(satp >> SATP_MODE_SHIFT);
-    return mode == SATP_BARE ? 0 : 3 + (mode - SATP_SV39);
+    return satp >> SATP_MODE_SHIFT == SATP_BARE;
 }
 
-static bool is_canonical(gva_t gva, unsigned levels)
+/* Bits of a virtual address that count; the rest repeats the uppermost. */
+static unsigned satp_address_bits(u64 satp)
 {
-    return bits_sext(gva, PAGE_BITS + LEVEL_BITS * levels) == gva;
+    unsigned levels = 3 + ((unsigned)(satp >> SATP_MODE_SHIFT) - SATP_SV39);
+    return PAGE_BITS + LEVEL_BITS * levels;
+}
+
+static gpa_t pte_target(u64 pte)
+{
+    return (pte >> PTE_PPN_SHIFT & SATP_PPN_MASK) << PAGE_BITS;
 }
 
 /* Makes the RAM around gpa, as far as PMP treats it alike, the cached window; false when gpa is no
@@ -43,7 +49,7 @@ static bool is_canonical(gva_t gva, unsigned levels)
 static bool ram_window_move(struct riscv64_state *state, gpa_t gpa)
 {
     struct riscv64_cache *cache = &state->cache;
-    const struct memory_region *region = memory_find(state->vcpu.memory, gpa);
+    struct memory_region *region = memory_find(state->vcpu.memory, gpa);
     if (region == NULL || region->kind != MEMORY_RAM) {
         return false;
     }
@@ -53,6 +59,9 @@ static bool ram_window_move(struct riscv64_state *state, gpa_t gpa)
     cache->ram_host = region->host + (first - region->gpa);
     cache->ram_gpa = first;
     cache->ram_bytes = last - first + 1;
+    bool readable = cache->ram_permits & PMP_R && cache->ram_bytes >= PTE_BYTES;
+    cache->ram_pte_bytes = readable ? cache->ram_bytes - (PTE_BYTES - 1) : 0;
+    cache->ram_region = region;
     return true;
 }
 
@@ -65,34 +74,30 @@ static inline bool ram_window_holds(const struct riscv64_cache *cache, gpa_t gpa
 
 /* Host address of a page-table entry, or NULL: not RAM or not readable. An entry that PMP splits
  * never fits the window, and is not permitted either. */
-static inline u64 *pte_find(struct riscv64_state *state, gpa_t gpa)
+static ALWAYS_INLINE u64 *pte_find(struct riscv64_state *state, gpa_t gpa)
 {
-    struct riscv64_cache *cache = &state->cache;
-    if (UNLIKELY(!ram_window_holds(cache, gpa, PTE_BYTES)) &&
-        (!ram_window_move(state, gpa) || !ram_window_holds(cache, gpa, PTE_BYTES))) {
-        return NULL;
-    }
-    if (UNLIKELY(!(cache->ram_permits & PMP_R))) {
+    const struct riscv64_cache *cache = &state->cache;
+    if (UNLIKELY(gpa - cache->ram_gpa >= cache->ram_pte_bytes) &&
+        (!ram_window_move(state, gpa) || gpa - cache->ram_gpa >= cache->ram_pte_bytes)) {
         return NULL;
     }
     return (u64 *)(void *)(cache->ram_host + (gpa - cache->ram_gpa));
 }
 
-/* Reserved bits and encodings of a leaf at `level`. */
-static bool leaf_is_wellformed(const struct riscv64_state *state, u64 pte, unsigned level)
+/* Reserved bits and encodings of a leaf that maps 1 << span_bits bytes. */
+static bool leaf_is_wellformed(const struct riscv64_state *state, u64 pte, unsigned span_bits)
 {
-    u64 ppn = pte >> PTE_PPN_SHIFT & SATP_PPN_MASK;
-    if (pte & PTE_RESERVED) {
-        return false;
+    if (UNLIKELY(pte & (PTE_RESERVED | PTE_PBMT | PTE_N))) {
+        u64 pbmt = pte & PTE_PBMT;
+        if (pte & PTE_RESERVED || pbmt == PTE_PBMT ||
+            (pbmt != 0 && !(state->menvcfg & MENVCFG_PBMTE))) {
+            return false;
+        }
+        if (pte & PTE_N) {
+            return span_bits == PAGE_BITS && (pte >> PTE_PPN_SHIFT & 0xf) == NAPOT_PPN;
+        }
     }
-    if (UNLIKELY(pte & PTE_PBMT) &&
-        ((pte & PTE_PBMT) == PTE_PBMT || !(state->menvcfg & MENVCFG_PBMTE))) {
-        return false;
-    }
-    if (UNLIKELY(pte & PTE_N)) {
-        return level == 0 && (ppn & 0xf) == NAPOT_PPN;
-    }
-    return (ppn & (BIT(LEVEL_BITS * level) - 1)) == 0; /* else a misaligned superpage */
+    return (pte_target(pte) & (BIT(span_bits) - 1)) == 0; /* else a misaligned superpage */
 }
 
 /* The accesses a leaf permits to `priv`, as PTE_R | PTE_W | PTE_X, before A and D. */
@@ -116,40 +121,57 @@ static u64 access_pte_bit(enum vcpu_access access)
     return access == VCPU_READ ? PTE_R : access == VCPU_WRITE ? PTE_W : PTE_X;
 }
 
-/* Descends to the leaf. */
-static enum riscv_mmu_result walk_to_leaf(struct walk *walk)
+/* Descends to the first entry that does not point to a next level, or the last one. False when an
+ * entry cannot be read. Sets pte, pte_host, pte_gpa, span_bits, and global. */
+static ALWAYS_INLINE bool descend(struct walk *walk)
 {
+    /* of an entry that points to the next level; the others of these are reserved in it */
+    const u64 pointer_bits = PTE_V | PTE_R | PTE_W | PTE_X | PTE_U | PTE_A | PTE_D | PTE_RESERVED |
+                             PTE_PBMT | PTE_N;
     struct riscv64_state *state = walk->state;
-    u64 satp = state->satp;
-    unsigned level = satp_levels(satp);
-    if (UNLIKELY(!is_canonical(walk->gva, level))) {
-        return MMU_PAGE_FAULT;
-    }
-    u64 ppn = satp & SATP_PPN_MASK;
-    walk->global = false;
-    while (level-- > 0) {
-        u64 index = bits_get(walk->gva, PAGE_BITS + LEVEL_BITS * level, LEVEL_BITS);
-        walk->pte_gpa = (ppn << PAGE_BITS) + index * PTE_BYTES;
+    unsigned shift = satp_address_bits(state->satp);
+    gpa_t table = (state->satp & SATP_PPN_MASK) << PAGE_BITS;
+    u64 pte;
+    u64 seen = 0;
+    do {
+        shift -= LEVEL_BITS;
+        walk->pte_gpa = table + bits_get(walk->gva, shift, LEVEL_BITS) * PTE_BYTES;
         walk->pte_host = pte_find(state, walk->pte_gpa);
         if (UNLIKELY(walk->pte_host == NULL)) {
-            return MMU_ACCESS_FAULT;
+            return false;
         }
-        u64 pte = METIC_LE64(__atomic_load_n(walk->pte_host, __ATOMIC_ACQUIRE));
-        if (!(pte & PTE_V) || (pte & (PTE_R | PTE_W)) == PTE_W) {
-            return MMU_PAGE_FAULT;
+        pte = METIC_LE64(__atomic_load_n(walk->pte_host, __ATOMIC_ACQUIRE));
+        table = pte_target(pte);
+        seen |= pte;
+        if ((pte & pointer_bits) != PTE_V) {
+            break;
         }
-        walk->global |= (pte & PTE_G) != 0;
-        ppn = pte >> PTE_PPN_SHIFT & SATP_PPN_MASK;
-        if (pte & (PTE_R | PTE_X)) {
-            walk->pte = pte;
-            walk->level = level;
-            return leaf_is_wellformed(state, pte, level) ? MMU_OK : MMU_PAGE_FAULT;
-        }
-        if (pte & (PTE_RESERVED | PTE_PBMT | PTE_N | PTE_U | PTE_A | PTE_D)) {
-            return MMU_PAGE_FAULT; /* reserved in a pointer to the next level */
-        }
+    } while (shift > PAGE_BITS);
+    walk->global = (seen & PTE_G) != 0;
+    walk->pte = pte;
+    walk->span_bits = shift;
+    return true;
+}
+
+static bool is_canonical(const struct walk *walk)
+{
+    return bits_sext(walk->gva, satp_address_bits(walk->state->satp)) == walk->gva;
+}
+
+static enum riscv_mmu_result walk_to_leaf(struct walk *walk)
+{
+    if (UNLIKELY(!is_canonical(walk))) {
+        return MMU_PAGE_FAULT;
     }
-    return MMU_PAGE_FAULT;
+    if (UNLIKELY(!descend(walk))) {
+        return MMU_ACCESS_FAULT;
+    }
+    u64 pte = walk->pte;
+    if (UNLIKELY(!(pte & PTE_V) || (pte & (PTE_R | PTE_W)) == PTE_W ||
+                 !(pte & (PTE_R | PTE_X)))) {
+        return MMU_PAGE_FAULT;
+    }
+    return leaf_is_wellformed(walk->state, pte, walk->span_bits) ? MMU_OK : MMU_PAGE_FAULT;
 }
 
 /* Sets A (and D for a write) as Svadu does, or faults as Svade does. *again: another hart or a
@@ -186,8 +208,8 @@ static enum riscv_mmu_result walk_run(struct walk *walk)
         if (UNLIKELY(result != MMU_OK)) {
             return result;
         }
-        u64 permits = leaf_permits(walk->state, walk->pte, walk->priv);
-        if (UNLIKELY(!(permits & access_pte_bit(walk->access)))) {
+        walk->permits = leaf_permits(walk->state, walk->pte, walk->priv);
+        if (UNLIKELY(!(walk->permits & access_pte_bit(walk->access)))) {
             return MMU_PAGE_FAULT;
         }
         bool again;
@@ -198,15 +220,11 @@ static enum riscv_mmu_result walk_run(struct walk *walk)
     }
 }
 
-static gpa_t leaf_gpa(gva_t gva, u64 pte, unsigned level, u64 *span_bytes)
+static gpa_t leaf_gpa(const struct walk *walk, u64 *span_bytes)
 {
-    u64 span = PAGE_BYTES << (LEVEL_BITS * level);
-    if (pte & PTE_N) {
-        span = NAPOT_BYTES;
-    }
+    u64 span = walk->pte & PTE_N ? (u64)NAPOT_BYTES : BIT(walk->span_bits);
     *span_bytes = span;
-    gpa_t base = (pte >> PTE_PPN_SHIFT & SATP_PPN_MASK) << PAGE_BITS;
-    return (base & ~(span - 1)) | (gva & (span - 1));
+    return (pte_target(walk->pte) & ~(span - 1)) | (walk->gva & (span - 1));
 }
 
 /* Checks the physical access and, where it is the same for the whole page, lets it decide on
@@ -250,7 +268,7 @@ enum riscv_mmu_result riscv64_mmu_walk(struct riscv64_state *state, gva_t gva, u
                                        enum vcpu_access access, struct guest_translation *out)
 {
     unsigned priv = access == VCPU_FETCH ? state->priv : riscv64_data_priv(state);
-    if (priv == RISCV_M || satp_levels(state->satp) == 0) {
+    if (priv == RISCV_M || satp_is_bare(state->satp)) {
         return translate_bare(state, gva, size_bytes, access, priv, out);
     }
     struct walk walk = {.state = state, .gva = gva, .access = access, .priv = priv};
@@ -258,10 +276,9 @@ enum riscv_mmu_result riscv64_mmu_walk(struct riscv64_state *state, gva_t gva, u
     if (UNLIKELY(result != MMU_OK)) {
         return result;
     }
-    u64 permits = leaf_permits(state, walk.pte, priv);
-    out->gpa = leaf_gpa(gva, walk.pte, walk.level, &out->span_bytes);
-    out->readable = (permits & PTE_R) != 0;
-    out->writable = permits & PTE_W && walk.pte & PTE_D;
+    out->gpa = leaf_gpa(&walk, &out->span_bytes);
+    out->readable = (walk.permits & PTE_R) != 0;
+    out->writable = walk.permits & PTE_W && walk.pte & PTE_D;
     out->global = walk.global;
     out->uncached_io = (walk.pte & PTE_PBMT) != 0;
     return protect(state, size_bytes, access, priv, out);
@@ -288,12 +305,54 @@ bool riscv64_translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum v
     return false;
 }
 
+/* What a leaf must look like for the access to be permitted without a further look: all of `mask`'s
+ * bits as in `value`. */
+static ALWAYS_INLINE bool is_plain_leaf(const struct riscv64_state *state, u64 pte, bool write)
+{
+    u64 value = PTE_V | PTE_R | PTE_A | (write ? PTE_W | PTE_D : 0);
+    u64 mask = value | PTE_U | PTE_RESERVED | PTE_PBMT | PTE_N;
+    if (state->priv == RISCV_U) {
+        value |= PTE_U;
+    } else if (state->mstatus & MSTATUS_SUM) {
+        mask &= ~PTE_U;
+    }
+    return (pte & mask) == value;
+}
+
+_Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    const struct riscv64_cache *cache = &state->cache;
+    struct walk walk = {.state = state, .gva = page};
+    if (UNLIKELY(state->priv == RISCV_M || state->mstatus & (MSTATUS_MPRV | MSTATUS_MXR) ||
+                 satp_is_bare(state->satp) || !is_canonical(&walk) || !descend(&walk) ||
+                 !is_plain_leaf(state, walk.pte, write))) {
+        return NULL;
+    }
+    u64 span = BIT(walk.span_bits);
+    gpa_t base = pte_target(walk.pte);
+    gpa_t gpa_page = base | (page & (span - 1));
+    unsigned needed = write ? PMP_R | PMP_W : PMP_R;
+    if (UNLIKELY(base & (span - 1) || !ram_window_holds(cache, gpa_page, PAGE_BYTES) ||
+                 (cache->ram_permits & needed) != needed)) {
+        return NULL;
+    }
+    bool writable = (walk.pte & (PTE_W | PTE_D)) == (PTE_W | PTE_D) && cache->ram_permits & PMP_W;
+    fill->page = page;
+    fill->gpa_page = gpa_page;
+    fill->host_page = cache->ram_host + (gpa_page - cache->ram_gpa);
+    fill->span_bytes = span;
+    fill->flags = (u32)TLB_READABLE | (writable ? (u32)TLB_WRITABLE : 0) |
+                  (walk.global ? (u32)TLB_GLOBAL : 0);
+    return &cache->ram_region->page_flags[(gpa_page - cache->ram_region->gpa) >> PAGE_BITS];
+}
+
 /* A debugger sees what supervisor code would, whatever the permissions; machine mode sees
  * physical memory. */
 bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
 {
     struct riscv64_state *state = riscv64_of(vcpu);
-    if (riscv64_data_priv(state) == RISCV_M || satp_levels(state->satp) == 0) {
+    if (riscv64_data_priv(state) == RISCV_M || satp_is_bare(state->satp)) {
         *gpa = gva;
         return true;
     }
@@ -302,7 +361,7 @@ bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
         return false;
     }
     u64 span_bytes;
-    *gpa = leaf_gpa(gva, walk.pte, walk.level, &span_bytes);
+    *gpa = leaf_gpa(&walk, &span_bytes);
     return true;
 }
 

@@ -44,6 +44,7 @@ void riscv64_pmp_update(struct riscv64_state *state)
         }
     }
     cache->ram_bytes = 0;
+    cache->ram_pte_bytes = 0;
 }
 
 unsigned riscv64_pmp_permits(const struct riscv64_state *state, gpa_t gpa, u64 size_bytes,

@@ -94,7 +94,9 @@ struct riscv64_cache {
     u8 *ram_host;
     gpa_t ram_gpa;
     u64 ram_bytes;
+    u64 ram_pte_bytes; /* a page-table entry may be read at offsets below this one */
     unsigned ram_permits;
+    struct memory_region *ram_region;
     /* Active PMP entries, in priority order. */
     struct riscv64_pmp_range pmp[RISCV_PMP_ENTRIES];
     unsigned pmp_count;

@@ -28,7 +28,7 @@ static void put(gva_t page, gpa_t gpa_page, u64 span_bytes, bool global)
 {
     struct tlb_fill fill = {
         .page = page, .gpa_page = gpa_page, .host_page = host_page, .span_bytes = span_bytes,
-        .readable = true, .writable = true, .global = global,
+        .flags = TLB_READABLE | TLB_WRITABLE | (global ? (u32)TLB_GLOBAL : 0),
     };
     tlb_insert(hart, &fill);
 }
@@ -41,13 +41,12 @@ static bool has(gva_t page)
 Test(tlb, permissions_and_slow_entries)
 {
     struct tlb_fill fill = { .page = 0x5000, .gpa_page = 0x80005000, .host_page = host_page,
-                             .span_bytes = PAGE_BYTES, .readable = true };
+                             .span_bytes = PAGE_BYTES, .flags = TLB_READABLE };
     struct tlb_entry *entry = tlb_insert(hart, &fill);
     cr_expect(entry->read_tag == 0x5000 && entry->write_tag == TLB_TAG_NONE);
     cr_expect(entry->addend + 0x5000 == (u64)(uintptr_t)host_page);
     cr_expect(tlb_find(hart, 0x5000, false) == entry && tlb_find(hart, 0x5000, true) == NULL);
-    fill.writable = true;
-    fill.slow_write = true;
+    fill.flags |= TLB_WRITABLE | TLB_SLOW_WRITE;
     entry = tlb_insert(hart, &fill);
     cr_expect(entry->read_tag == 0x5000 && entry->write_tag == (0x5000 | TLB_TAG_SLOW));
     fill.host_page = NULL; /* a device */

@@ -2,6 +2,7 @@
  * translation, so that addresses are physical. */
 #include "translate/softmmu.h"
 
+#include "cpu/riscv64/pmp.h"
 #include "tests/support/engine_rig.h"
 #include <criterion/criterion.h>
 
@@ -186,4 +187,57 @@ Test(softmmu, a_store_into_code_makes_the_page_dirty)
         block_fence(table);
         cr_expect(block_find(table, gva, 0, BLOCK_NO_PAGE) == NULL, "way %u", how);
     }
+}
+
+/* --- refills --- */
+
+/* S-mode under Sv39, where RAM and devices are at their own addresses. */
+static void translate_addresses(void)
+{
+    const gpa_t root = RV_BASE + 0x100000;
+    const u64 leaf = PTE_V | PTE_R | PTE_W | PTE_X | PTE_A | PTE_D;
+    struct riscv64_state *state = riscv64_of(vcpu);
+    st_le64(memory_host(&rig->memory, root, 8), leaf);
+    st_le64(memory_host(&rig->memory, root + 16, 8), RV_BASE >> PAGE_BITS << 10 | leaf);
+    riscv64_pmpcfg_write(state, 0, 0x1f);
+    riscv64_pmpaddr_write(state, 0, ~(u64)0 >> 10);
+    state->satp = (u64)8 << 60 | root >> PAGE_BITS; /* Sv39 */
+    state->priv = RISCV_S;
+    riscv64_mode_update(state);
+}
+
+static u8 *refill(gva_t gva, unsigned size_bytes, u32 flags)
+{
+    return softmmu_slow.refill(vcpu, gva, (u32)__builtin_ctz(size_bytes) | flags);
+}
+
+Test(softmmu, refill_knows_plain_pages_alone)
+{
+    translate_addresses();
+    gva_t page = RV_BASE + 5 * PAGE_BYTES;
+    cr_expect_eq(refill(page + 8, 8, 0), memory_host(&rig->memory, page + 8, 8));
+    cr_assert(tlb_find(vcpu, page, false) != NULL);
+    cr_expect(tlb_find(vcpu, page, true) != NULL, "one walk serves both");
+    cr_expect_null(refill(page + 8, 8, 0), "it is there");
+    page += PAGE_BYTES;
+    cr_expect_null(refill(page + PAGE_BYTES - 4, 8, HOST_DESC_WRITE), "two pages");
+    cr_expect_null(refill(page + 8, 8, HOST_DESC_ALIGN), "may have to fault");
+    cr_expect_null(tlb_find(vcpu, page, false));
+    cr_expect_eq(refill(page + PAGE_BYTES - 8, 8, HOST_DESC_WRITE),
+                 memory_host(&rig->memory, page + PAGE_BYTES - 8, 8));
+    cr_expect_null(refill(ENGINE_RIG_DEVICE, 8, 0));
+    cr_expect_null(refill(0x40000000, 8, 0), "not mapped");
+    cr_expect_eq(vcpu->exception_pending, 0);
+}
+
+Test(softmmu, refill_leaves_stores_to_code_alone)
+{
+    translate_addresses();
+    gva_t page = RV_BASE + 5 * PAGE_BYTES;
+    memory_page_set(&rig->memory, page, MEMORY_PAGE_CODE);
+    cr_expect_null(refill(page, 8, HOST_DESC_WRITE));
+    cr_expect_eq(refill(page, 8, 0), memory_host(&rig->memory, page, 8));
+    cr_assert(tlb_find(vcpu, page, true) != NULL);
+    cr_expect_eq(tlb_find(vcpu, page, true)->write_tag, page | TLB_TAG_SLOW);
+    cr_expect(memory_page_flags(&rig->memory, page) & MEMORY_PAGE_WRITABLE);
 }

@@ -25,6 +25,30 @@ static u64 operand(const struct saved *saved, const u8 *stub, u32 desc)
     return bytes == 8 ? value : value & (((u64)1 << 8 * bytes) - 1);
 }
 
+static u64 extend(u64 value, u32 desc)
+{
+    unsigned bits = 8 * host_desc_size_bytes(desc);
+    return desc & HOST_DESC_SIGNED && bits < 64 ? bits_sext(value, bits) : value;
+}
+
+/* The access itself when all it missed was its page in the TLB. */
+static bool refilled(struct vcpu *vcpu, const struct saved *saved, const u8 *stub, gva_t gva,
+                     enum mem_kind kind, const struct host_slow *slow)
+{
+    u32 desc = ld_le32(stub + SITE_DESC);
+    u8 *host = slow->refill(vcpu, gva, desc);
+    if (UNLIKELY(host == NULL)) {
+        return false;
+    }
+    unsigned size_bytes = host_desc_size_bytes(desc);
+    if (kind == MEM_STORE) {
+        st_le(host, operand(saved, stub, desc), size_bytes);
+    } else {
+        *saved_reg(saved, stub[SITE_REG]) = extend(ld_le(host, size_bytes), desc);
+    }
+    return true;
+}
+
 /* The result may go to a register of the guest's, which a fault leaves alone. */
 static void load(struct vcpu *vcpu, const struct saved *saved, const u8 *stub, gva_t gva,
                  const struct host_slow *slow)
@@ -69,9 +93,14 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     stub += SITE_JUMP_BYTES;
     u32 desc = ld_le32(stub + SITE_DESC);
     gva_t gva = saved.general[stub[SITE_ADDRESS] & 15];
+    enum mem_kind kind = (enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3);
+    if (kind <= MEM_STORE && LIKELY(slow->refill != NULL) &&
+        LIKELY(refilled(vcpu, &saved, stub, gva, kind, slow))) {
+        return resume + stub[SITE_BACK];
+    }
     vcpu->insns = saved.general[R15] + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
-    switch ((enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3)) {
+    switch (kind) {
     case MEM_LOAD: load(vcpu, &saved, stub, gva, slow); break;
     case MEM_STORE: slow->store(vcpu, gva, operand(&saved, stub, desc), desc); break;
     case MEM_AMO: atomic(vcpu, &saved, stub, gva, slow); break;

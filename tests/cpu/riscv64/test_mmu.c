@@ -55,10 +55,33 @@ static struct hart *paged(unsigned levels)
     return hart;
 }
 
+static unsigned plain_pages; /* that find_plain knew, in this test */
+
+/* The walk; what find_plain says of the same access must be what the walk says. */
 static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access access,
                                   struct guest_translation *out)
 {
-    return riscv64_mmu_walk(&hart->state, gva, 1, access, out);
+    struct tlb_fill fill;
+    _Atomic u8 *flags = NULL;
+    if (access != VCPU_FETCH) {
+        flags = riscv64_find_plain(&hart->state.vcpu, gva & PAGE_MASK, access == VCPU_WRITE, &fill);
+    }
+    enum riscv_mmu_result result = riscv64_mmu_walk(&hart->state, gva, 1, access, out);
+    if (flags != NULL) {
+        plain_pages++;
+        cr_assert_eq(result, MMU_OK);
+        cr_assert(out->page_uniform);
+        cr_assert_eq(fill.page, gva & PAGE_MASK);
+        cr_assert_eq(fill.gpa_page, out->gpa & PAGE_MASK);
+        cr_assert_eq(fill.host_page, memory_host(&hart->memory, fill.gpa_page, PAGE_BYTES));
+        cr_assert_eq(fill.span_bytes, out->span_bytes);
+        cr_assert_eq(fill.flags, (out->readable ? (u32)TLB_READABLE : 0) |
+                                     (out->writable ? (u32)TLB_WRITABLE : 0) |
+                                     (out->global ? (u32)TLB_GLOBAL : 0));
+        const struct memory_region *region = memory_find(&hart->memory, fill.gpa_page);
+        cr_assert_eq(flags, &region->page_flags[(fill.gpa_page - region->gpa) >> PAGE_BITS]);
+    }
+    return result;
 }
 
 static const u64 all_bits = PTE_V | PTE_R | PTE_W | PTE_X | PTE_A | PTE_D;
@@ -123,6 +146,7 @@ Test(mmu, permission_matrix)
         cr_assert_eq(out.writable, rules_permit(after, priv, sum, mxr, false, VCPU_WRITE));
     }
     cr_assert_gt(permitted, 1000);
+    cr_assert_gt(plain_pages, 100);
     hart_free(hart);
 }
 
@@ -382,7 +406,8 @@ Test(mmu, debug_view_ignores_permissions_and_changes_nothing)
 static void fill(struct hart *hart, gva_t page, bool global)
 {
     struct tlb_fill entry = {.page = page, .gpa_page = DATA_GPA, .host_page = NULL,
-                             .span_bytes = PAGE_BYTES, .readable = true, .global = global};
+                             .span_bytes = PAGE_BYTES,
+                             .flags = TLB_READABLE | (global ? (u32)TLB_GLOBAL : 0)};
     tlb_insert(&hart->state.vcpu, &entry);
 }
 

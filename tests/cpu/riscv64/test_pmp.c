@@ -180,7 +180,7 @@ Test(pmp, a_write_drops_cached_translations)
     struct hart *hart = hart_new();
     struct vcpu *vcpu = &hart->state.vcpu;
     struct tlb_fill entry = {.page = RAM_GPA, .gpa_page = RAM_GPA, .span_bytes = PAGE_BYTES,
-                             .readable = true, .global = true};
+                             .flags = TLB_READABLE | TLB_GLOBAL};
     tlb_insert(vcpu, &entry);
     cr_assert_neq(vcpu->tlb[tlb_index(RAM_GPA)].read_tag, TLB_TAG_NONE);
     hart_csr_write(hart, CSR_PMPCFG0, 0x80);
