@@ -30,7 +30,7 @@ struct block {
     u16 before_bytes;  /* a trace covers bytes before its first instruction, too: */
     u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in one page */
     u16 insn_count;
-    u8 tries;          /* tier 2: how often a trace from here was tried */
+    u8 tries;          /* tier 2: how often it was found hot */
     const struct tier2_circle *circle; /* of a trace: what it was made from, else NULL */
     const u8 *host;    /* entry address, or NULL (interpreter only) */
     u32 host_bytes;

@@ -34,6 +34,7 @@ void ir_reset(struct ir *ir, const struct guest *guest)
     ir->count = 0;
     ir->overflow = false;
     ir->no_fold = false;
+    ir->constants_last = false;
     ir->guest = guest;
     ir->insn_offset = 0;
     ir->insn_index = 0;

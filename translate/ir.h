@@ -121,6 +121,8 @@ struct ir {
     struct ir_insn insns[IR_MAX_INSNS];
     unsigned count;
     bool overflow;    /* an append did not fit (refs it gave mean nothing): cut the block shorter */
+    bool constants_last; /* of a trace: (x + c) + y becomes (x + y) + c, so that addresses a
+                            constant distance apart look so */
     bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
     u32 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */

@@ -52,12 +52,35 @@ static ir_ref reassociate(struct ir *ir, struct ir_insn *insn)
 
 /* --- arithmetic --- */
 
+static bool is_sum_with_const(const struct ir *ir, ir_ref ref)
+{
+    return fold_is_op(ir, ref, IR_ADD) && fold_is_const(ir, fold_def(ir, ref)->b);
+}
+
+/* (x + c) + y and x + (y + c) -> (x + y) + c */
+static ir_ref constant_last(struct ir *ir, struct ir_insn *insn)
+{
+    if (fold_is_const(ir, insn->b) || fold_type(insn) != IR_I64) {
+        return IR_REF_NONE;
+    }
+    bool first = is_sum_with_const(ir, insn->a);
+    if (!first && !is_sum_with_const(ir, insn->b)) {
+        return IR_REF_NONE;
+    }
+    const struct ir_insn inner = *fold_def(ir, first ? insn->a : insn->b);
+    ir_ref x = first ? inner.a : insn->a;
+    ir_ref y = first ? insn->b : inner.a;
+    return fold_make_imm(ir, insn, IR_ADD, ir_op2(ir, IR_ADD, IR_I64, 0, x, y),
+                         fold_imm(ir, inner.b));
+}
+
 static ir_ref fold_add(struct ir *ir, struct ir_insn *insn)
 {
     if (fold_is_imm(ir, insn->b, 0)) {
         return insn->a;
     }
-    return reassociate(ir, insn);
+    ir_ref sum = ir->constants_last ? constant_last(ir, insn) : (ir_ref)IR_REF_NONE;
+    return sum != IR_REF_NONE ? sum : reassociate(ir, insn);
 }
 
 static ir_ref fold_sub(struct ir *ir, struct ir_insn *insn)

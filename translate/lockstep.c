@@ -1,6 +1,8 @@
 /* See lockstep.h. */
 #include "translate/lockstep.h"
 
+#include "translate/engine_private.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +296,18 @@ static void go_back(const struct lockstep *lockstep, struct vcpu *vcpu)
            lockstep->engine->guest->vcpu_bytes - after);
 }
 
+/* A trace may leave before an access that it cannot make (to_x86_64/hoist.c); the interpreter goes
+ * on to where the reference ended. */
+static enum ir_exit finish_trace(struct lockstep *lockstep, struct vcpu *vcpu, enum ir_exit exit)
+{
+    const struct vcpu *end = (const struct vcpu *)(void *)lockstep->reference;
+    while (!vcpu->exception_pending &&
+           (vcpu->insns < end->insns || (vcpu->insns == end->insns && end->exception_pending))) {
+        exit = pipeline_run_once(vcpu, 1);
+    }
+    return exit;
+}
+
 enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct block *block)
 {
     size_t bytes = lockstep->engine->guest->vcpu_bytes;
@@ -317,6 +331,9 @@ enum ir_exit lockstep_run(struct lockstep *lockstep, struct vcpu *vcpu, struct b
     surroundings_restore(vcpu, &surroundings);
     lockstep->phase = PHASE_REPLAY;
     exit = lockstep->engine->host_context.enter(vcpu, block->host);
+    if (block->circle != NULL) {
+        exit = finish_trace(lockstep, vcpu, exit);
+    }
     lockstep->phase = PHASE_OFF;
     if (atomic_load(&vcpu->requests) != 0) {
         atomic_store(&vcpu->deadline, 0); /* of a kick that go_back took away */

@@ -91,7 +91,7 @@ static bool find_repeated(const struct tier2_run *runs, unsigned count,
     if (2 * period > count) {
         return false;
     }
-    *circle = (struct tier2_circle){.count = 0};
+    *circle = (struct tier2_circle){.rounds = TRACE_MAX_COPIES};
     for (unsigned i = 0; i < period; i++) {
         if (!append(circle, &runs[i])) {
             return false;
@@ -131,6 +131,27 @@ static bool is_in(const struct tier2_circle *circle, gva_t pc)
     return false;
 }
 
+/* How often the path began a round of the circle, and went all the way. Sets the rounds that can be
+ * expected in a row. */
+static bool often_whole(const struct tier2_run *runs, unsigned count,
+                        struct tier2_circle *circle)
+{
+    unsigned begun = 0, whole = 0;
+    for (unsigned i = 0; i + circle->count <= count; i++) {
+        if (runs[i].pc != circle->runs[0].pc) {
+            continue;
+        }
+        unsigned n = 0;
+        while (n < circle->count && same_run(&runs[i + n], &circle->runs[n])) {
+            n++;
+        }
+        begun++;
+        whole += n == circle->count;
+    }
+    circle->rounds = whole == begun ? TRACE_MAX_COPIES : begun / (begun - whole);
+    return 3 * whole >= 2 * begun && whole != 0;
+}
+
 static bool find_usual(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
 {
     *circle = (struct tier2_circle){.count = 0};
@@ -141,7 +162,7 @@ static bool find_usual(const struct tier2_run *runs, unsigned count, struct tier
         }
         run = usual_run(runs, count, 0, run);
     }
-    return run != NULL && run->pc == circle->runs[0].pc;
+    return run != NULL && run->pc == circle->runs[0].pc && often_whole(runs, count, circle);
 }
 
 /* Turns the circle so that it begins where it is entered from outside: mostly its lowest address,

@@ -33,7 +33,8 @@ struct tier2_run {
 struct tier2_circle {
     struct tier2_run runs[TIER2_PATH_RUNS];
     unsigned count;
-    unsigned insns; /* in all runs */
+    unsigned insns;  /* in all runs */
+    unsigned rounds; /* that mostly follow each other */
 };
 
 /* What one hart knows. */

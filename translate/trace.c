@@ -107,6 +107,7 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
     };
     l.open_lr.value = IR_REF_NONE;
     ir_reset(engine->ir, engine->guest);
+    engine->ir->constants_last = true;
     if (engine->front->begin != NULL) {
         engine->front->begin(&l);
     }
@@ -126,7 +127,9 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
 static unsigned copies_of(const struct tier2_circle *circle)
 {
     unsigned copies = TRACE_MAX_INSNS / 2 / circle->insns;
-    return copies < 1 ? 1 : copies > TRACE_MAX_COPIES ? TRACE_MAX_COPIES : copies;
+    copies = copies > TRACE_MAX_COPIES ? TRACE_MAX_COPIES : copies;
+    copies = copies > circle->rounds ? circle->rounds : copies;
+    return copies < 1 ? 1 : copies;
 }
 
 /* --- making --- */
@@ -225,9 +228,8 @@ static void make_trace(struct vcpu *vcpu, const struct tier2_circle *circle)
     }
 }
 
-enum { TRIES_MAX = 4 };
-
-/* Whether a trace from here is worth a try: the block is no trace, and was not tried too often. */
+/* Whether a trace from here is worth a try: the block is no trace, and was not tried just before.
+ * A path that was no circle, or not the usual one, may be another time; but most never are. */
 static bool worth_trying(struct vcpu *vcpu)
 {
     struct engine *engine = vcpu->engine;
@@ -239,9 +241,10 @@ static bool worth_trying(struct vcpu *vcpu)
     pthread_mutex_lock(&engine->lock);
     struct block *block = block_find(&engine->blocks, fetched.gpa, vcpu->mode,
                                      fetched.second_page);
-    bool worth = block != NULL && block->circle == NULL && block->tries < TRIES_MAX;
+    bool worth = block != NULL && block->circle == NULL;
     if (worth) {
-        block->tries++;
+        block->tries = (u8)(block->tries + (block->tries < UINT8_MAX));
+        worth = block->tries == 1 || block->tries == 8 || block->tries == 64;
     }
     pthread_mutex_unlock(&engine->lock);
     return worth;

@@ -319,3 +319,109 @@ Test(machine_traces, page_mapped_elsewhere)
     struct guest_outcome outcome;
     finish(p, &outcome);
 }
+
+/* Accesses near one register, checked together once a round, beside one that walks elsewhere and
+ * misses the TLB again and again: the trace is left there, and entered again at its head. */
+Test(machine_traces, misses_beside_grouped_accesses)
+{
+    enum { PAGES = 3000 };
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, A0, DATA_AT);
+    rv_li(p, A1, RV_BASE + 0x200000);
+    rv_li(p, A2, RV_BASE + 0x200000);
+    rv_li(p, S2, PAGES);
+    rv_li(p, S3, 0);
+    rv_li(p, S5, 9 * PAGE_BYTES + 8);
+    rv_li(p, S6, 0x7fffff);
+    rv_label(p, LOOP);
+    rv_ld(p, A3, A0, 0);
+    rv_ld(p, A4, A0, 8);
+    rv_add(p, S3, S3, A3);
+    rv_ld(p, A5, A2, 0);
+    rv_addi(p, A5, A5, 1);
+    rv_sd(p, A5, A2, 0);
+    rv_xor(p, S3, S3, A4);
+    rv_addi(p, S3, S3, 7);
+    rv_sd(p, S3, A0, 16);
+    rv_sd(p, A5, A0, 24);
+    rv_addi(p, A0, A0, 8);
+    rv_add(p, S4, S4, S5);
+    rv_and(p, S4, S4, S6);
+    rv_add(p, A2, A1, S4);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    guest_result(p, 0, S3);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+}
+
+/* Bases that are sums of two registers, and bytes at both ends of the page. */
+Test(machine_traces, addresses_that_are_sums)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, A0, DATA_AT - 100);
+    rv_li(p, T3, 0x5000);
+    rv_li(p, S2, 20000);
+    rv_label(p, LOOP);
+    rv_lbu(p, A2, A0, 0);
+    rv_lbu(p, A3, A0, 1);
+    rv_add(p, A4, T3, A0);
+    rv_add(p, A2, A2, A3);
+    rv_addi(p, A2, A2, 11);
+    rv_sb(p, A2, A4, 3);
+    rv_sb(p, A3, A4, 4);
+    rv_sh(p, A2, A0, 1);
+    rv_addi(p, A0, A0, 1);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A0] == DATA_AT - 100 + 20000);
+}
+
+/* Another hart's lr must see the stores of a trace: they break its reservation. */
+Test(machine_traces, stores_break_reservations)
+{
+    enum { ROUNDS = 3000 };
+    struct rv_program *p = rv_new();
+    guest_start(p, 2, INNER, 0);
+    rv_li(p, A0, DATA_AT);
+    rv_li(p, S3, 0);
+    rv_label(p, LOOP); /* counts in a register and in memory, until the other hart says so */
+    rv_ld(p, A2, A0, 0);
+    rv_addi(p, A2, A2, 1);
+    rv_sd(p, A2, A0, 0);
+    rv_addi(p, S3, S3, 1);
+    rv_sd(p, A2, A0, 8);
+    rv_ld(p, A3, A0, 16);
+    rv_beq(p, A3, X0, LOOP);
+    rv_exit(p);
+    rv_label(p, INNER);
+    rv_li(p, A0, DATA_AT);
+    rv_li(p, S2, ROUNDS);
+    rv_label(p, OUTER); /* accesses between the two keep this from becoming a compare-and-swap */
+    rv_addi(p, A1, A0, 0);
+    rv_lr_d(p, A4, A1);
+    rv_ld(p, A5, A0, 24);
+    rv_sd(p, A5, A0, 32);
+    rv_sc_d(p, A5, A1, A4);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, OUTER);
+    rv_li(p, A1, 1);
+    rv_sd(p, A1, A0, 16);
+    rv_label(p, DONE);
+    rv_j(p, DONE);
+    rv_finish(p);
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        struct guest_outcome outcome;
+        guest_run(p, &guest_modes[i], 2, &outcome);
+        /* The other hart's sc stores what its lr read. Over a store it would take back a count. */
+        cr_expect(outcome.result.reason == METIC_POWEROFF, "%s", guest_modes[i].name);
+        cr_expect(outcome.x[A2] == outcome.x[S3], "%s", guest_modes[i].name);
+    }
+    rv_free(p);
+}

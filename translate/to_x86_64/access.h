@@ -59,7 +59,8 @@ enum {
     SITE_REG = 5,
     SITE_BACK = 6,     /* from the place after the compare to the end of the access */
     SITE_SIZE = 7,     /* size in bytes - 1 | 16 * (site of a loop, or bits that must be 0) */
-    SITE_POISON = 8,   /* addends kept that C may make wrong: bits by number in access_temps */
+    SITE_POISON = 8,   /* addends kept that C may make wrong: bits by number in access_temps; or */
+    SITE_LEAVE = 1 << 7, /* leave before the instruction: C must not run here (hoist.c) */
     SITE_VALUE = 9,    /* s32 with SITE_CONST */
     SITE_JUMP_BYTES = 5,
     GROUP_BYTES = -6,  /* of a group, less 1; from the return address of its thunk */
@@ -116,7 +117,7 @@ extern const u8 access_temps[5];
 
 /* access_call.c: what THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
  * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
- * to go on, NULL when an exception was raised. */
+ * to go on; NULL when an exception was raised, or the trace is to be left for vcpu->pc. */
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

@@ -92,7 +92,7 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     u8 *back = cold->p;
     asm_u8(cold, 0);
     asm_u8(cold, (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4);
-    asm_u8(cold, kept_mask(c));
+    asm_u8(cold, kept_mask(c) | (c->fast ? (unsigned)SITE_LEAVE : 0u));
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
     }

@@ -36,7 +36,9 @@ enum {
     FRAME_HOST_MXCSR = 36,
     FRAME_SITES = 40,  /* tag and addend of each access site of a loop (loop.c) */
     SITES_MAX = 8,
-    FRAME_ARGS = FRAME_SITES + 16 * SITES_MAX, /* operands and flags of a soft FP operation */
+    FRAME_HOISTS = FRAME_SITES + 16 * SITES_MAX, /* host addresses (hoist.c) */
+    HOISTS_MAX = 4,
+    FRAME_ARGS = FRAME_HOISTS + 8 * HOISTS_MAX, /* operands and flags of a soft FP operation */
     FRAME_SLOTS = FRAME_ARGS + 32,
     FRAME_SLOT_COUNT = 256,
     FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
@@ -123,6 +125,13 @@ struct stub {
 
 enum { STUBS_MAX = 1024, HOMES_MAX = 64, KEPT_MAX = 2, CARRIED_MAX = 6 };
 
+/* Accesses of a trace that are checked together: bytes [first, end) from value `base`. */
+struct hoist {
+    u16 base;
+    s32 first, end;
+    unsigned members;
+};
+
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
     struct asm_buf cold; /* cold part; the body then */
@@ -135,10 +144,19 @@ struct compile {
     u32 flags;
 
     struct {
-        u16 base;        /* address_base of the accesses */
+        u32 walker;      /* the accesses' common base (loop_walker) */
         bool write;      /* which permission they check */
     } sites[SITES_MAX];  /* of a loop: remember their page (loop.c) */
     unsigned site_count;
+    struct hoist hoists[HOISTS_MAX]; /* of a trace; sites[n] is that of hoists[n] (hoist.c) */
+    unsigned hoist_count;
+    bool fast;           /* this body takes the hoisted checks for granted */
+    struct {
+        bool cold;
+        u32 field;
+    } slow[2 * HOISTS_MAX]; /* jumps to the other body */
+    unsigned slow_count;
+    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
 
@@ -240,7 +258,27 @@ static inline s64 address_disp(const struct ir *ir, ir_ref address)
                : (s64)ir->insns[ir->insns[address].b].imm;
 }
 
+/* --- hoist.c --- */
+/* Finds c->hoists of a trace, and the sites that belong to them; sets c->fast if there are some. */
+void hoist_find(struct compile *c);
+/* At the head of a round: the checks. */
+void hoist_enter(struct compile *c);
+/* What follows is the slow body. */
+void hoist_begin_slow(struct compile *c);
+/* In the fast body: whether an access or check was hoisted, and where the current one is. */
+static inline bool hoist_has(const struct compile *c, unsigned index)
+{
+    return c->fast && c->hoist_of[index] != 0;
+}
+struct asm_mem hoist_access(struct compile *c, unsigned *temp);
+
 /* --- loop.c --- */
+/* Marks what comes from memory that the block loads: VALUE_FROM_MEMORY. */
+void loop_mark(struct compile *c);
+/* A name for where accesses with that base walk. */
+u32 loop_walker(const struct compile *c, ir_ref base);
+/* Which permission a load or store checks. */
+bool loop_writes(const struct compile *c, const struct ir_insn *insn);
 /* Finds c->sites and c->carried of a block that jumps to its own start; empties them otherwise. */
 void loop_find(struct compile *c);
 /* The site of the current instruction, or SITES_MAX. */

@@ -79,8 +79,29 @@ static unsigned load_def(struct compile *c, const struct ir_insn *insn, const st
     return m->tag;
 }
 
+static void load_extended(struct compile *c, const struct ir_insn *insn, unsigned reg)
+{
+    bool is_signed = (load_desc(insn) & HOST_DESC_SIGNED) != 0;
+    if (reg < REG_XMM0 && !is_signed && (insn->sub & IR_MEM_SIZE_MASK) != IR_MEM_64) {
+        c->values[c->at].flags |= VALUE_ZEXT;
+    }
+}
+
+static void load_hoisted(struct compile *c, const struct ir_insn *insn)
+{
+    struct access m;
+    struct asm_mem mem = hoist_access(c, &m.tag);
+    struct access_call call = {.reg = load_def(c, insn, &m)};
+    load_at(&c->a, insn, &call, mem);
+    load_extended(c, insn, call.reg);
+}
+
 void emit_load(struct compile *c, const struct ir_insn *insn)
 {
+    if (hoist_has(c, c->at)) {
+        load_hoisted(c, insn);
+        return;
+    }
     unsigned flags = check_flags(c, insn->a);
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
     bool keep_xmm = alloc_xmm_live(c);
@@ -95,10 +116,7 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     };
     access_lookup(c, &m);
     load_at(&c->a, insn, &call, access_host_at(&m));
-    bool is_signed = (load_desc(insn) & HOST_DESC_SIGNED) != 0;
-    if (call.reg < REG_XMM0 && !is_signed && size != IR_MEM_64) {
-        c->values[c->at].flags |= VALUE_ZEXT;
-    }
+    load_extended(c, insn, call.reg);
     access_slow_path(c, &m, &call);
 }
 
@@ -128,6 +146,13 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
         bool xmm = size >= IR_MEM_32 && !(c->values[insn->c].flags & VALUE_BOXED) &&
                    (value->reg != NO_REG ? value->reg >= REG_XMM0 : type_is_float(insn->type));
         reg = xmm ? alloc_use_xmm(c, insn->c) + REG_XMM0 : alloc_use(c, insn->c);
+    }
+    if (hoist_has(c, c->at)) {
+        struct access_call call = {.reg = reg, .is_const = reg == NO_REG, .value = imm};
+        unsigned temp;
+        struct asm_mem mem = hoist_access(c, &temp);
+        store_at(&c->a, insn, &call, mem);
+        return;
     }
     struct access m =
         access_claim(c, insn->b, 1u << size, access_flags(flags) | ACCESS_GROUP);

@@ -165,7 +165,6 @@ static void start(struct compile *c, const struct host_request *request,
     c->insn_index = 0;
     c->entry_target = 0;
     c->entry = 0;
-    c->stub_count = 0;
     for (unsigned i = 0; i < c->ir->count; i++) {
         if (c->ir->insns[i].op == IR_INSN) {
             c->entry_target = (s64)c->ir->insns[i].imm;
@@ -175,6 +174,13 @@ static void start(struct compile *c, const struct host_request *request,
     result->exit_count = 0;
     result->code_bytes = 0;
     result->entry_offset = 0;
+}
+
+static void prepare(struct compile *c)
+{
+    c->stub_count = 0;
+    alloc_begin(c);
+    scan_block(c);
 }
 
 /* There is room for the first instruction. */
@@ -193,6 +199,9 @@ static void emit_body(struct compile *c)
             break;
         }
     }
+    if (c->status == HOST_OK) {
+        stubs_emit(c);
+    }
 }
 
 static enum host_status x86_compile(const struct host_request *request, struct host_result *result)
@@ -200,16 +209,20 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     struct compile *c = request->scratch;
     start(c, request, result);
     set_pins(c);
-    alloc_begin(c);
-    scan_block(c);
+    hoist_find(c);
+    prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
         loop_enter(c);
         c->entry = asm_offset(&c->a);
+        hoist_enter(c);
         emit_body(c);
     }
-    if (c->status == HOST_OK) {
-        stubs_emit(c);
+    if (c->fast && has_room(c, INSN_BYTES_MAX)) {
+        hoist_begin_slow(c);
+        prepare(c);
+        loop_mark(c);
+        emit_body(c);
     }
     result->code_bytes = asm_offset(&c->a);
     result->cold_bytes = asm_offset(&c->cold);

@@ -86,16 +86,35 @@ static bool is_site(const struct compile *c, const struct ir_insn *insn)
     return plain && !(c->values[insn->b].flags & VALUE_FROM_MEMORY);
 }
 
-static bool writes(const struct compile *c, const struct ir_insn *insn)
+bool loop_writes(const struct compile *c, const struct ir_insn *insn)
 {
     return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
+}
+
+/* The guest register that holds the value, as a name for where it walks: in every round of a trace
+ * the address is another value. */
+u32 loop_walker(const struct compile *c, ir_ref base)
+{
+    const unsigned near = 24, not_state = 1 << 24;
+    const struct ir_insn *insn = &c->ir->insns[base];
+    if (insn->op == IR_GET) {
+        return (u32)insn->imm;
+    }
+    for (unsigned i = base + 1; i < c->ir->count && i < base + near; i++) {
+        insn = &c->ir->insns[i];
+        if (insn->op == IR_SET && insn->a == base) {
+            return (u32)insn->imm;
+        }
+    }
+    return not_state + base;
 }
 
 static unsigned find(const struct compile *c, const struct ir_insn *insn)
 {
     ir_ref base = address_base(c->ir, insn->b);
+    u32 walker = loop_walker(c, base);
     for (unsigned n = 0; n < c->site_count; n++) {
-        if (c->sites[n].base == base && c->sites[n].write == writes(c, insn)) {
+        if (c->sites[n].walker == walker && c->sites[n].write == loop_writes(c, insn)) {
             return n;
         }
     }
@@ -104,21 +123,29 @@ static unsigned find(const struct compile *c, const struct ir_insn *insn)
 
 static void find_carried(struct compile *c);
 
+void loop_mark(struct compile *c)
+{
+    struct loaded loaded = {.count = 0};
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        c->values[i].flags &= (u8)~VALUE_FROM_MEMORY;
+    }
+    mark(c, &loaded);
+    mark(c, &loaded); /* what one round loads, the next one uses */
+}
+
 void loop_find(struct compile *c)
 {
-    c->site_count = 0;
+    c->site_count = c->hoist_count;
     c->carried_count = 0;
     if (!is_loop(c)) {
         return;
     }
-    struct loaded loaded = {.count = 0};
-    mark(c, &loaded);
-    mark(c, &loaded); /* what one round loads, the next one uses */
+    loop_mark(c);
     for (unsigned i = 0; i < c->ir->count && c->site_count < SITES_MAX; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
         if (is_site(c, insn) && find(c, insn) == SITES_MAX) {
-            c->sites[c->site_count].base = address_base(c->ir, insn->b);
-            c->sites[c->site_count++].write = writes(c, insn);
+            c->sites[c->site_count].walker = loop_walker(c, address_base(c->ir, insn->b));
+            c->sites[c->site_count++].write = loop_writes(c, insn);
         }
     }
     find_carried(c);

@@ -134,7 +134,9 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
         }
         break;
     case IR_TLB_CHECK:
-        scan_use(c, insn->a, i);
+        if (!hoist_has(c, i)) {
+            scan_use(c, insn->a, i);
+        }
         if (c->values[i].last_use != 0) {
             c->values[i].flags |= (u8)VALUE_SKIP; /* see emit_mem.c */
         }
@@ -142,9 +144,11 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
     case IR_STORE:
         scan_value(c, insn->c, i); /* fallthrough */
     case IR_LOAD:
-        scan_group(c, scan, insn, i);
         scan_use(c, insn->a, i);
-        scan_use(c, insn->b, i);
+        if (!hoist_has(c, i)) {
+            scan_group(c, scan, insn, i);
+            scan_use(c, insn->b, i);
+        }
         break;
     case IR_CALL:
         c->has_calls = true;
@@ -201,7 +205,7 @@ void scan_block(struct compile *c)
             value->flags |= (u8)VALUE_SKIP;
             continue;
         }
-        if (kind & SCAN_BARRIER) {
+        if ((kind & SCAN_BARRIER) && !hoist_has(c, i)) {
             scan.barrier = i;
         }
         scan_operands(c, &scan, insn, i, kind & SCAN_ARGS);

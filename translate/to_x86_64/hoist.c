@@ -1,0 +1,231 @@
+/* Traces: memory accesses near one address, checked together once a round.
+ *
+ * The accesses of a group are a constant distance from what a guest register, or the sum of two,
+ * holds when the round begins. If the bytes from the first to the last of them lie in one page that
+ * the TLB lets be read (or written), none of them can fault or need the slow path. So the body of a
+ * trace exists twice. At the head every group is checked, and the host address of its register
+ * computed; if all is well the fast body runs, where such an access is one instruction. Otherwise
+ * the slow body runs that round, with a check at each access, and goes back to the head.
+ *
+ * What was checked holds until C may have run: C can be where another hart takes away a
+ * permission. So an access of the fast body that the TLB cannot serve does not call C. It leaves
+ * the trace before its instruction, as a fault would, and a block that begins there does it. */
+#include "translate/to_x86_64/access.h"
+
+enum { RANGE_MAX_BYTES = 2048 };
+
+static bool is_access(const struct ir_insn *insn)
+{
+    return !insn->dead && (insn->op == IR_LOAD || insn->op == IR_STORE);
+}
+
+/* True when the value is what a guest register holds at the head of the round. */
+static bool is_head_register(const struct compile *c, ir_ref ref)
+{
+    const struct ir_insn *get = &c->ir->insns[ref];
+    if (get->op != IR_GET || get->type != IR_I64 || get->sub != 8) {
+        return false;
+    }
+    for (unsigned i = 0; i < ref; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->op == IR_SET && insn->imm < get->imm + 8 && get->imm < insn->imm + insn->sub) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The same for the sum of two. An address from memory changes its page too often. */
+static bool is_head_value(const struct compile *c, ir_ref ref)
+{
+    const struct ir_insn *insn = &c->ir->insns[ref];
+    if (c->values[ref].flags & VALUE_FROM_MEMORY) {
+        return false;
+    }
+    return is_head_register(c, ref) || (insn->op == IR_ADD && insn->type == IR_I64 &&
+                                        is_head_register(c, insn->a) &&
+                                        is_head_register(c, insn->b));
+}
+
+static unsigned hoist_for(const struct compile *c, ir_ref base, bool write)
+{
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        if (c->hoists[n].base == base && c->sites[n].write == write) {
+            return n;
+        }
+    }
+    return HOISTS_MAX;
+}
+
+/* Makes the access a member of its group if it can be one. */
+static void join(struct compile *c, unsigned i)
+{
+    const struct ir_insn *insn = &c->ir->insns[i];
+    ir_ref base = address_base(c->ir, insn->b);
+    bool write = loop_writes(c, insn);
+    bool aligned = c->ir->insns[insn->a].imm & IR_CHECK_ALIGN;
+    s64 first = address_disp(c->ir, insn->b);
+    if (aligned || first < -RANGE_MAX_BYTES || first > RANGE_MAX_BYTES ||
+        !is_head_value(c, base)) {
+        return;
+    }
+    s64 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
+    unsigned n = hoist_for(c, base, write);
+    if (n == HOISTS_MAX) {
+        if (c->hoist_count == HOISTS_MAX) {
+            return;
+        }
+        n = c->hoist_count++;
+        c->sites[n].walker = loop_walker(c, base);
+        c->sites[n].write = write;
+        c->hoists[n] = (struct hoist){.base = base, .first = (s32)first, .end = (s32)end};
+    }
+    struct hoist *hoist = &c->hoists[n];
+    s64 from = first < hoist->first ? first : hoist->first;
+    s64 to = end > hoist->end ? end : hoist->end;
+    if (to - from <= RANGE_MAX_BYTES) {
+        hoist->first = (s32)from;
+        hoist->end = (s32)to;
+        hoist->members++;
+        c->hoist_of[i] = (u8)(n + 1);
+        c->hoist_of[insn->a] = (u8)(n + 1); /* the check */
+    }
+}
+
+void hoist_find(struct compile *c)
+{
+    unsigned accesses = 0, members = 0;
+    c->fast = false;
+    c->hoist_count = 0;
+    c->slow_count = 0;
+    if (!(c->flags & HOST_TRACE)) {
+        return;
+    }
+    memset(c->hoist_of, 0, c->ir->count);
+    loop_mark(c);
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->op == IR_AMO || insn->op == IR_CAS) {
+            accesses = IR_MAX_INSNS; /* their slow path is not rare */
+        }
+        if (is_access(insn)) {
+            accesses++;
+            join(c, i);
+        }
+    }
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        members += c->hoists[n].members;
+    }
+    if (members < 2 * c->hoist_count || 2 * members < accesses) {
+        c->hoist_count = 0;
+    }
+    c->fast = c->hoist_count != 0;
+}
+
+/* --- the head --- */
+
+static void go_slow(struct compile *c, struct asm_buf *a, u32 field)
+{
+    if (c->slow_count == ARRAY_LEN(c->slow)) {
+        c->status = HOST_TOO_COMPLEX;
+        return;
+    }
+    c->slow[c->slow_count].cold = a == &c->cold;
+    c->slow[c->slow_count++].field = field;
+}
+
+static void address_to(struct asm_buf *a, unsigned to, unsigned base, s32 distance)
+{
+    asm_lea(a, ASM_64, to, asm_at(base, distance));
+}
+
+/* The group was in another page, which is in rax: looks it up. */
+static void find_page(struct compile *c, unsigned n, unsigned base, u32 field)
+{
+    struct asm_buf *cold = &c->cold;
+    struct access m = {.entry = RSI, .tag = RDI, .table = NO_REG};
+    s32 tag = access_tag_offset(c->sites[n].write);
+    bind_cold(c, field);
+    address_to(cold, RCX, base, c->hoists[n].first);
+    access_index(cold, c->features, &m, RCX);
+    asm_alu_rm(cold, ASM_CMP, ASM_64, RAX, asm_at(RSI, tag));
+    u32 found = asm_jcc_short(cold, ASM_E);
+    access_other_entry(cold, RSI, RCX, RDI);
+    asm_alu_rm(cold, ASM_CMP, ASM_64, RAX, asm_at(RSI, tag));
+    go_slow(c, cold, asm_jcc_forward(cold, ASM_NE));
+    asm_bind_short(cold, found);
+    asm_store(cold, ASM_64, site_tag_at(n), RAX);
+    asm_load(cold, ASM_64, RCX, asm_at(RSI, offsetof(struct tlb_entry, addend)));
+    asm_store(cold, ASM_64, site_addend_at(n), RCX);
+    asm_jmp(cold, asm_exec(&c->a));
+}
+
+/* The register with that value: the guest register's own, or rdx. */
+static unsigned head_value(struct compile *c, ir_ref ref)
+{
+    struct asm_buf *a = &c->a;
+    const struct ir_insn *insn = &c->ir->insns[ref];
+    u32 offset = (u32)c->ir->insns[insn->op == IR_ADD ? insn->a : ref].imm;
+    unsigned pin = pin_of(c, offset);
+    if (insn->op == IR_GET && pin != NO_REG) {
+        return pin;
+    }
+    if (pin != NO_REG) {
+        asm_mov(a, ASM_64, RDX, pin);
+    } else {
+        asm_load(a, ASM_64, RDX, state_at(offset));
+    }
+    if (insn->op == IR_ADD) {
+        u32 second = (u32)c->ir->insns[insn->b].imm;
+        if (pin_of(c, second) != NO_REG) {
+            asm_alu_rr(a, ASM_ADD, ASM_64, RDX, pin_of(c, second));
+        } else {
+            asm_alu_rm(a, ASM_ADD, ASM_64, RDX, state_at(second));
+        }
+    }
+    return RDX;
+}
+
+static void enter_hoist(struct compile *c, unsigned n)
+{
+    struct asm_buf *a = &c->a;
+    const struct hoist *hoist = &c->hoists[n];
+    unsigned base = head_value(c, c->hoists[n].base);
+    address_to(a, RAX, base, hoist->first);
+    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, site_tag_at(n));
+    find_page(c, n, base, asm_jcc_forward(a, ASM_NE));
+    address_to(a, RCX, base, hoist->end - 1);
+    asm_alu_imm(a, ASM_AND, ASM_64, RCX, -(s32)PAGE_BYTES);
+    asm_alu_rr(a, ASM_CMP, ASM_64, RCX, RAX);
+    go_slow(c, a, asm_jcc_forward(a, ASM_NE));
+    asm_load(a, ASM_64, RCX, site_addend_at(n));
+    asm_alu_rr(a, ASM_ADD, ASM_64, RCX, base);
+    asm_store(a, ASM_64, frame_at(FRAME_HOISTS + 8 * n), RCX);
+}
+
+void hoist_enter(struct compile *c)
+{
+    for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
+        enter_hoist(c, n);
+    }
+}
+
+void hoist_begin_slow(struct compile *c)
+{
+    const u8 *here = asm_exec(&c->a);
+    c->fast = false;
+    for (unsigned n = 0; n < c->slow_count; n++) {
+        asm_bind_to(c->slow[n].cold ? &c->cold : &c->a, c->slow[n].field, here);
+    }
+}
+
+/* --- the fast body --- */
+
+struct asm_mem hoist_access(struct compile *c, unsigned *temp)
+{
+    unsigned n = c->hoist_of[c->at] - 1u;
+    *temp = alloc_temp(c);
+    asm_load(&c->a, ASM_64, *temp, frame_at(FRAME_HOISTS + 8 * n));
+    return asm_at(*temp, (s32)address_disp(c->ir, c->ir->insns[c->at].b));
+}
