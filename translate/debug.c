@@ -476,6 +476,21 @@ bool debug_page_fetched(struct vcpu *vcpu, gpa_t page)
     return bare;
 }
 
+bool debug_page_is_bare(const struct engine *engine, gpa_t page)
+{
+    const struct debug *debug = &engine->debug;
+    unsigned at = bare_index(debug, page);
+    return at < debug->bare_count && debug->bare[at] - page < PAGE_BYTES;
+}
+
+bool debug_page_has_break(const struct engine *engine, gva_t gva)
+{
+    const struct debug *debug = &engine->debug;
+    gva_t page = gva & PAGE_MASK;
+    unsigned at = break_index(debug, page);
+    return at < debug->break_count && debug->breaks[at].gva - page < PAGE_BYTES;
+}
+
 unsigned debug_cut(const struct engine *engine, gpa_t gpa, unsigned bytes, unsigned skip)
 {
     const struct debug *debug = &engine->debug;

@@ -24,6 +24,10 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
     *count = 0;
     while (*count < TIER2_PATH_RUNS && vcpu->insns - start < TIER2_PATH_INSNS) {
         gva_t pc = vcpu->pc;
+        if (debug_page_has_break(vcpu->engine, pc)) {
+            *count = 0;
+            return exit;
+        }
         u64 insns = vcpu->insns;
         if (atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <=
             insns + RUN_MAX_INSNS) {
@@ -169,7 +173,8 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     struct page_source page;
     page_read(engine, fetched->gpa, &page);
     struct block *old = block_find(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE);
-    if (engine->debug.bare_count != 0 || (old != NULL && old->circle != NULL) ||
+    if (debug_page_is_bare(engine, fetched->gpa & PAGE_MASK) ||
+        (old != NULL && old->circle != NULL) ||
         !make_ir(engine, circle, &page, vcpu->mode)) {
         return false;
     }
@@ -255,8 +260,7 @@ enum ir_exit trace_form(struct vcpu *vcpu)
     struct tier2_run runs[TIER2_PATH_RUNS];
     struct tier2_circle circle;
     unsigned count;
-    const struct debug *debug = &vcpu->engine->debug;
-    if (debug->bare_count != 0 || debug->break_count != 0 || !worth_trying(vcpu)) {
+    if (!worth_trying(vcpu)) {
         return IR_EXIT_IND;
     }
     enum ir_exit exit = follow(vcpu, runs, &count);
