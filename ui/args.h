@@ -6,7 +6,7 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { RUN_MAX_SHOWS = 8 };
+enum { RUN_MAX_SHOWS = 8, RUN_MAX_SYMBOLS = 8 };
 
 /* Console steps with their texts unescaped; owns the texts. */
 struct run_steps {
@@ -26,6 +26,8 @@ struct run_args {
     bool demo, quiet, json, stats, help;
     const char *gdb;  /* port or path, or NULL: no server */
     bool gdb_wait;
+    const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */
+    unsigned symbol_count;
     bool clock_given;
     const char *clock_for; /* the option for whose sake the clock is virtual, or NULL */
     struct run_steps steps;
@@ -97,6 +99,7 @@ OPTION_PARSER(script);
 OPTION_PARSER(trace_format);
 OPTION_PARSER(show);
 OPTION_PARSER(gdb);
+OPTION_PARSER(symbols);
 OPTION_PARSER(plain_host);
 
 #endif

@@ -1,5 +1,6 @@
 /* metic run: makes a machine, loads it, runs it, and says how it ended. */
 #include "ui/args.h"
+#include "ui/debugger.h"
 #include "ui/gdb.h"
 #include "ui/signals.h"
 #include "ui/ui.h"
@@ -90,19 +91,23 @@ static bool run_shows(const struct run_args *args, metic_machine *machine,
     return true;
 }
 
-/* With a debugger's server if one was asked for. False with a reason: it cannot listen. */
-static bool run_to_end(const struct run_args *args, metic_machine *machine,
-                       struct metic_result *result, struct metic_error *error)
+/* With a debugger's server if one was asked for, and with the debugger if that is not NULL. False
+ * with a reason. */
+static bool run_to_end(const struct run_args *args, struct debugger *debugger,
+                       metic_machine *machine, struct metic_result *result,
+                       struct metic_error *error)
 {
     if (args->gdb == NULL) {
         metic_run(machine, result);
         return true;
     }
     struct gdb *gdb = gdb_new(machine, args->gdb, error);
-    if (gdb == NULL) {
+    if (gdb == NULL ||
+        (debugger != NULL && !debugger_start(debugger, args, machine, error))) {
+        gdb_free(gdb);
         return false;
     }
-    if (!args->quiet) {
+    if (!args->quiet && debugger == NULL) {
         fprintf(stderr, "metic: gdb: %s: target remote %s\n",
                 args->gdb_wait ? "waits for" : "listens for", gdb_address(gdb));
     }
@@ -112,7 +117,8 @@ static bool run_to_end(const struct run_args *args, metic_machine *machine,
 }
 
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
-static int run_machine(const struct run_args *args, metic_machine *machine)
+static int run_machine(const struct run_args *args, struct debugger *debugger,
+                       metic_machine *machine)
 {
     struct metic_error error = {{0}, {0}};
     struct metic_result result = {0};
@@ -122,7 +128,7 @@ static int run_machine(const struct run_args *args, metic_machine *machine)
     bool shown = true;
     if (loaded) {
         struct signals *signals = signals_start(machine);
-        loaded = run_to_end(args, machine, &result, &error);
+        loaded = run_to_end(args, debugger, machine, &result, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
         shown = !loaded || run_shows(args, machine, &error);
@@ -139,29 +145,72 @@ static int run_machine(const struct run_args *args, metic_machine *machine)
     return exit_status;
 }
 
-int cmd_run(int argc, char *const *argv)
+/* Makes the machine that was asked for and runs it. */
+static int run_start(struct run_args *args, struct debugger *debugger)
 {
-    struct run_args args;
     struct metic_error error = {{0}, {0}};
-    int status;
-    if (!args_parse(&args, argc, argv, &error)) {
-        args_free(&args);
-        return ui_usage_error(&error);
-    }
-    if (args.help) {
-        help_run(stdout);
-        args_free(&args);
-        return UI_EXIT_OK;
-    }
-    args.options.say = args.quiet ? NULL : run_say;
-    if (args.clock_for != NULL && !args.quiet) {
-        fprintf(stderr, "metic: clock: virtual, as %s needs it\n", args.clock_for);
+    args->options.say = args->quiet ? NULL : run_say;
+    if (args->clock_for != NULL && !args->quiet) {
+        fprintf(stderr, "metic: clock: virtual, as %s needs it\n", args->clock_for);
     }
     /* Threads made from here on leave these signals to ours; a closed pipe is an error, no end. */
     signals_block();
     signal(SIGPIPE, SIG_IGN);
-    metic_machine *machine = metic_new(&args.options, &error);
-    status = machine != NULL ? run_machine(&args, machine) : run_failed(&args, &error);
+    metic_machine *machine = metic_new(&args->options, &error);
+    return machine != NULL ? run_machine(args, debugger, machine) : run_failed(args, &error);
+}
+
+/* The arguments, or what to end with: the usage was wrong, or help was all that was wanted. */
+static bool run_parse(struct run_args *args, int argc, char *const *argv, int *status)
+{
+    struct metic_error error = {{0}, {0}};
+    if (!args_parse(args, argc, argv, &error)) {
+        *status = ui_usage_error(&error);
+        return false;
+    }
+    if (args->help) {
+        help_run(stdout);
+        *status = UI_EXIT_OK;
+    }
+    return !args->help;
+}
+
+int cmd_run(int argc, char *const *argv)
+{
+    struct run_args args;
+    int status;
+    if (run_parse(&args, argc, argv, &status)) {
+        status = run_start(&args, NULL);
+    }
+    args_free(&args);
+    return status;
+}
+
+/* GDB has the terminal, so the guest's console goes elsewhere. */
+static int debug_start(struct run_args *args)
+{
+    struct metic_error error = {{0}, {0}};
+    struct debugger *debugger = debugger_new(&error);
+    if (debugger == NULL) {
+        return run_failed(args, &error);
+    }
+    if (args->options.console == METIC_CONSOLE_STDIO) {
+        args->options.console = METIC_CONSOLE_PTY;
+    }
+    args->gdb = debugger_socket(debugger);
+    args->gdb_wait = true;
+    int status = run_start(args, debugger);
+    debugger_free(debugger);
+    return status;
+}
+
+int cmd_debug(int argc, char *const *argv)
+{
+    struct run_args args;
+    int status;
+    if (run_parse(&args, argc, argv, &status)) {
+        status = debug_start(&args);
+    }
     args_free(&args);
     return status;
 }

@@ -357,6 +357,16 @@ OPTION_PARSER(gdb)
     return true;
 }
 
+OPTION_PARSER(symbols)
+{
+    UNUSED(member);
+    if (args->symbol_count == RUN_MAX_SYMBOLS) {
+        return error_set(error, NULL, "%s: more than %d files", name, RUN_MAX_SYMBOLS);
+    }
+    args->symbols[args->symbol_count++] = value;
+    return true;
+}
+
 OPTION_PARSER(show)
 {
     UNUSED(member);

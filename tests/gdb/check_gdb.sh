@@ -210,7 +210,7 @@ END
 says 'Breakpoint 1, 0x0000000080200000'
 says '^\$1 = 1$'
 says '^\$2 = 0$'
-says 'hart 1, M-mode, waits'
+says 'hart 1, M-mode'
 ends 0
 
 # linux NAME ARGUMENT...: a kernel with a shell that starts `count` and goes on opening files.
@@ -232,7 +232,7 @@ symbol() { tr -d '\r' <linux-jit.console | grep -w "$1\$" | grep -o '^[0-9a-f]\{
 
 engines=jit
 [ -z "${LONG:-}" ] || engines="jit interp" # which boots for most of a minute
-ask='grep -w -e do_sys_openat2 -e __schedule /proc/kallsyms;'
+ask='grep -w -e do_sys_openat2 -e __schedule -e handle_exception /proc/kallsyms;'
 for engine in $engines; do
     linux "linux-$engine" --engine $engine
     debug count <<END
@@ -289,6 +289,56 @@ END
     says '^hart 3: pc 0x'
     ends 0
 done
+
+# --- metic debug -----------------------------------------------------------------------------------
+
+# with ARGUMENT...: metic debug, GDB's commands on standard input.
+with() {
+    { echo 'set confirm off'; cat; } >commands
+    timeout -k 5 100 "$METIC" debug "$@" --quiet >"$name.gdb" 2>&1 <commands
+    status=$?
+    shown=no
+}
+name=debug-hello
+with hello.elf --serial file:debug-hello.out <<'END'
+break putc
+continue
+backtrace
+delete
+continue
+END
+says 'Breakpoint 1, putc'
+says '^#1 .* in next'
+says 'exited normally'
+if [ $status -eq 0 ] && grep -q '^hello' debug-hello.out; then good; else wrong "$name: $status"; fi
+
+# A kernel that is not where its symbols say, as with KASLR; the symbols are made for the purpose.
+if [ -n "$(symbol handle_exception)" ]; then
+    moved=0x200000
+    printf 'SECTIONS { . = 0xffffffff80000000; .text : { . = . + 0x10; *(.text)\n' >moved.ld
+    for each in do_sys_openat2 handle_exception; do
+        printf '. = 0x%s - %s - 0xffffffff80000000; %s = .;\n' "$(symbol $each)" $moved $each
+    done >>moved.ld
+    printf '. = . + 0x100; } }\n' >>moved.ld
+    echo 'nop' | $cross -nostdlib -static -Wl,--build-id=none,-T,moved.ld -x assembler - \
+        -o moved.elf || wrong "no symbols"
+    name=debug-moved
+    with "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
+        --serial none --symbols moved.elf <<END
+hbreak *0x$(symbol do_sys_openat2)
+continue
+metic-relocate
+info symbol \$pc
+delete
+break do_sys_openat2
+continue
+info symbol \$pc
+kill
+END
+    says 'the kernel lies 0x200000 behind its symbols'
+    says "do_sys_openat2.* in section .text" 2
+    says 'hit Breakpoint 2, |Breakpoint 2, '
+fi
 
 # --- LLDB ------------------------------------------------------------------------------------------
 
