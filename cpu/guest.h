@@ -76,6 +76,10 @@ struct guest_translation {
     bool global;
     bool page_uniform;  /* physical protection is the same for the whole 4 KiB page */
     bool uncached_io;   /* informational (Svpbmt) */
+    /* Addresses around the accessed one at which the same holds, as far as they are RAM: same
+     * distance to the physical address, same permissions. Empty (last 0) when that was not found
+     * out. */
+    gva_t linear_first, linear_last;
 };
 
 struct guest {
@@ -108,6 +112,9 @@ struct guest {
      * without changing anything. Fills in *fill and returns the page's flags (cpu/memory.h); NULL
      * when anything is unusual, and translate decides. May be NULL. */
     _Atomic u8 *(*find_plain)(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill);
+    /* True when code in the present mode reads mostly where translate finds such addresses. A
+     * hint, for the translator. */
+    bool (*reads_linear)(const struct vcpu *vcpu);
     /* As translate for a debugger: no A/D update, no exception, supervisor view. */
     bool (*translate_debug)(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
     /* Raises the guest's access fault / misaligned fault for an access. */

@@ -33,6 +33,7 @@ static void data_space_empty(struct tlb *tlb, struct tlb_space *space)
     }
     tlb->flushes += space->puts != 0;
     space->puts = 0;
+    *tlb_span(space->entries) = (struct tlb_span){0, 0, 0};
     tlb->data_keys.key[space - tlb->data].has_private = false;
     space->large_first = 1;
     space->large_last = 0;
@@ -112,9 +113,13 @@ static bool data_space_alloc(struct tlb_space *space)
 {
     /* Aligned to its size: generated code finds the other entry by flipping address bits. */
     size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
-    space->entries = aligned_alloc(bytes, bytes);
+    void *entries = NULL;
     space->puts = TLB_PUTS_LOGGED + 1;
-    return space->entries != NULL;
+    if (posix_memalign(&entries, bytes, bytes + sizeof(struct tlb_span)) != 0) {
+        return false;
+    }
+    space->entries = entries;
+    return true;
 }
 
 static bool fetch_space_alloc(struct fetch_space *space)
@@ -576,6 +581,17 @@ void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tl
     struct tlb *tlb = vcpu->tlb_state;
     make_room(tlb, tlb->data_now, vacancy);
     entry_set(tlb, vacancy, fill, fill->flags);
+}
+
+void tlb_span_set(struct vcpu *vcpu, gva_t first, u64 bytes, u64 addend)
+{
+    const struct tlb *tlb = vcpu->tlb_state;
+    struct tlb_span *span = tlb_span(vcpu->tlb);
+    bool large = bytes > 2 * TLB_SPAN_MARGIN && bytes - 2 * TLB_SPAN_MARGIN > span->bytes;
+    if (!large || tlb->all_slow || tlb->hostile_entries) {
+        return;
+    }
+    *span = (struct tlb_span){first + TLB_SPAN_MARGIN, bytes - 2 * TLB_SPAN_MARGIN, addend};
 }
 
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page)

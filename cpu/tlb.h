@@ -66,6 +66,28 @@ static inline u32 tlb_other_index(gva_t gva)
     return tlb_index(gva) ^ (hash >> (32 - TLB_BITS) & TLB_INDEX_HASHED);
 }
 
+/* Behind a space's entries: a span of addresses that may all be read, and all at the same distance
+ * from their host addresses, such as RAM without translation. Generated code that mostly reads
+ * there compares with the span, which takes no time of the read: its host address does not depend
+ * on what was looked up. The span begins and ends TLB_SPAN_MARGIN inside of what is so, for
+ * accesses near an address that was compared. */
+struct tlb_span {
+    gva_t first;
+    u64 bytes; /* 0: none */
+    u64 addend;
+};
+
+enum { TLB_SPAN_MARGIN = PAGE_BYTES };
+
+static inline struct tlb_span *tlb_span(struct tlb_entry *entries)
+{
+    return (struct tlb_span *)(void *)(entries + TLB_ENTRIES);
+}
+
+/* Makes [first, first + bytes) the current space's span if that is larger than the present one. All
+ * of it must be as described, and come from no mapping, or from one larger than a page. */
+void tlb_span_set(struct vcpu *vcpu, gva_t first, u64 bytes, u64 addend);
+
 /* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL:
  * none. */
 struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write);
@@ -90,7 +112,7 @@ struct tlb_keys {
 struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
-    struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
+    struct tlb_entry *entries; /* TLB_ENTRIES and the span, allocated on first use */
     /* Where the first entries were put since all were emptied; fences often come soon. */
     u32 puts;
     u16 puts_log[TLB_PUTS_LOGGED];

@@ -40,6 +40,22 @@ static u32 fill_flags(const struct guest_translation *found)
            (found->global ? (u32)TLB_GLOBAL : 0);
 }
 
+/* Lets generated code know of the addresses around gva that map to the region just as gva does. */
+static void enter_span(struct vcpu *vcpu, gva_t gva, const struct guest_translation *found,
+                       const struct memory_region *region)
+{
+    if (vcpu->engine->debug.watch_count != 0) {
+        return;
+    }
+    u64 offset = found->gpa - region->gpa;
+    u64 before = gva - found->linear_first;
+    u64 behind = found->linear_last - gva;
+    before = before < offset ? before : offset;
+    behind = behind < region->size_bytes - 1 - offset ? behind : region->size_bytes - 1 - offset;
+    tlb_span_set(vcpu, gva - before, before + behind + 1,
+                 (u64)(uintptr_t)(region->host + offset) - gva);
+}
+
 /* Puts the translation into the TLB as far as its page allows, and says where the access goes. */
 static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
                           const struct guest_translation *found)
@@ -75,6 +91,9 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
     }
     if (found->page_uniform) {
         tlb_insert(vcpu, &fill);
+        if (found->linear_last != 0 && found->readable && direct && region->kind == MEMORY_RAM) {
+            enter_span(vcpu, gva, found, region);
+        }
     }
     return place;
 }

@@ -149,6 +149,7 @@ const struct guest riscv64_guest = {
     .reset = guest_reset,
     .translate = riscv64_translate,
     .find_plain = riscv64_find_plain,
+    .reads_linear = riscv64_reads_linear,
     .translate_debug = riscv64_translate_debug,
     .raise_access_fault = riscv64_raise_access_fault,
     .raise_misaligned = riscv64_raise_misaligned,

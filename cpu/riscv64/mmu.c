@@ -250,6 +250,21 @@ static enum riscv_mmu_result protect(const struct riscv64_state *state, unsigned
     return MMU_OK;
 }
 
+/* Without translation, the addresses around that PMP treats alike. What S and U may do in M-mode's
+ * window is no matter unless an entry is locked. */
+static void find_linear(const struct riscv64_state *state, unsigned priv,
+                        struct guest_translation *out)
+{
+    out->linear_first = 0;
+    out->linear_last = ~(gva_t)0;
+    riscv64_pmp_window(state, out->gpa, &out->linear_first, &out->linear_last);
+    for (unsigned i = 0; priv == RISCV_M && i < state->cache.pmp_count; i++) {
+        if (state->cache.pmp[i].cfg & PMP_L) {
+            out->linear_last = 0;
+        }
+    }
+}
+
 static enum riscv_mmu_result translate_bare(struct riscv64_state *state, gva_t gva,
                                             unsigned size_bytes, enum vcpu_access access,
                                             unsigned priv, struct guest_translation *out)
@@ -261,7 +276,14 @@ static enum riscv_mmu_result translate_bare(struct riscv64_state *state, gva_t g
         .writable = true,
         .global = true,
     };
+    find_linear(state, priv, out);
     return protect(state, size_bytes, access, priv, out);
+}
+
+bool riscv64_reads_linear(const struct vcpu *vcpu)
+{
+    const struct riscv64_state *state = riscv64_of_const(vcpu);
+    return state->priv == RISCV_M || satp_is_bare(state->satp);
 }
 
 enum riscv_mmu_result riscv64_mmu_walk(struct riscv64_state *state, gva_t gva, unsigned size_bytes,

@@ -457,3 +457,66 @@ Test(tlb, nothing_stale_in_random_use)
         check_model(&model, space);
     }
 }
+
+/* --- the span --- */
+
+static bool has_span(gva_t first, u64 bytes)
+{
+    const struct tlb_span *span = tlb_span(hart->tlb);
+    return span->first == first && span->bytes == bytes;
+}
+
+static const u64 span_margins = 2 * TLB_SPAN_MARGIN;
+
+Test(tlb, span_is_inside_and_grows)
+{
+    cr_assert(has_span(0, 0));
+    tlb_span_set(hart, 0x80000000, span_margins, 5);
+    cr_expect(has_span(0, 0), "nothing is left of it");
+    tlb_span_set(hart, 0x80000000, span_margins + 0x3000, 5);
+    cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x3000));
+    cr_expect_eq(tlb_span(hart->tlb)->addend, 5);
+    tlb_span_set(hart, 0x90000000, span_margins + 0x2000, 6);
+    cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x3000), "a smaller one");
+    tlb_span_set(hart, 0x90000000, span_margins + 0x4000, 6);
+    cr_expect(has_span(0x90000000 + TLB_SPAN_MARGIN, 0x4000));
+}
+
+Test(tlb, span_belongs_to_its_space)
+{
+    tlb_select_data(hart, 0, 0, 1, true);
+    tlb_span_set(hart, 0x80000000, 0x100000, 5);
+    tlb_select_data(hart, 0, 0, 2, true);
+    cr_expect(has_span(0, 0));
+    tlb_select_data(hart, 0, 0, 1, true);
+    cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x100000 - span_margins));
+    tlb_select_data(hart, 0, 0, 2, true);
+    tlb_flush_all(hart);
+    tlb_select_data(hart, 0, 0, 1, true);
+    cr_expect(has_span(0, 0), "dropped while not selected");
+}
+
+Test(tlb, span_goes_with_the_larger_page)
+{
+    tlb_select_data(hart, 1, 1, 0, false);
+    put(0x40200000, 0x80200000, 2 << 20, false);
+    tlb_span_set(hart, 0x40200000, 2 << 20, 5);
+    tlb_flush_page(hart, 0x40000000, TLB_ANY_ASID);
+    cr_expect(!has_span(0, 0));
+    tlb_flush_page(hart, 0x402ff000, TLB_ANY_ASID);
+    cr_expect(has_span(0, 0));
+    tlb_span_set(hart, 0x40200000, 2 << 20, 5);
+    tlb_flush_asid(hart, 1);
+    cr_expect(has_span(0, 0));
+}
+
+Test(tlb, no_span_where_every_access_counts)
+{
+    hart->tlb_state->all_slow = true;
+    tlb_span_set(hart, 0x80000000, 0x100000, 5);
+    cr_expect(has_span(0, 0));
+    hart->tlb_state->all_slow = false;
+    hart->tlb_state->hostile_entries = 1;
+    tlb_span_set(hart, 0x80000000, 0x100000, 5);
+    cr_expect(has_span(0, 0));
+}

@@ -6,6 +6,10 @@
  *     resume: mov tag, [entry.addend]; access [A + tag]
  * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
  *
+ * Loads in a mode that reads linearly compare with the TLB's span (cpu/tlb.h):
+ *     mov tag, A; mov entry, [vcpu.tlb]; sub tag, [entry.span.first]; cmp tag, [entry.span.bytes]
+ *     jae slow; mov tag, [entry.span.addend]; resume: access [A + tag]
+ *
  * Groups. Accesses of a block at constant distances from one base address mostly go to one page.
  * The first of them compares the last byte that any of them may touch, from the entry of the page
  * of the first byte, asks for write permission if one of them is sure to write, and keeps the
@@ -89,6 +93,24 @@ static void lookup_first(struct compile *c, struct access *m)
     asm_load(&c->a, ASM_64, m->entry, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
 }
 
+static struct asm_mem span_at(unsigned entries, size_t member_offset)
+{
+    return asm_at(entries, (s32)(TLB_ENTRIES * sizeof(struct tlb_entry) + member_offset));
+}
+
+static void lookup_span(struct compile *c, struct access *m)
+{
+    struct asm_buf *a = &c->a;
+    unsigned addend = m->way == ACCESS_FIRST ? m->entry : m->tag;
+    asm_mov(a, ASM_64, m->tag, m->address);
+    asm_load(a, ASM_64, m->entry, VCPU_AT(tlb));
+    asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, span_at(m->entry, offsetof(struct tlb_span, first)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, span_at(m->entry, offsetof(struct tlb_span, bytes)));
+    m->slow = asm_jcc_forward(a, ASM_AE);
+    asm_load(a, ASM_64, addend, span_at(m->entry, offsetof(struct tlb_span, addend)));
+    m->resume = asm_offset(a);
+}
+
 /* The page remembered need not be the one of the first byte; so its alignment is compared too. */
 static void lookup_site(struct compile *c, struct access *m)
 {
@@ -105,6 +127,10 @@ static void lookup_kept(struct compile *c, struct access *m)
 
 void access_lookup(struct compile *c, struct access *m)
 {
+    if (m->span) {
+        lookup_span(c, m);
+        return;
+    }
     switch (m->way) {
     case ACCESS_ALONE: lookup_alone(c, m); break;
     case ACCESS_FIRST: lookup_first(c, m); break;
@@ -156,6 +182,12 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     m->address = alloc_use(c, add->a);
 }
 
+/* Whether what begins at that distance from an address in the span is all readable. */
+static bool near_span(s64 disp)
+{
+    return disp >= -TLB_SPAN_MARGIN && disp <= TLB_SPAN_MARGIN - 512;
+}
+
 struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags)
 {
     struct access m = {
@@ -169,7 +201,11 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
     };
     const struct value *value = &c->values[c->at];
     bool group = (flags & ACCESS_GROUP) && !m.align;
+    bool linear = group && !m.write && (c->flags & HOST_LINEAR);
     bool first = group && value->group_bytes != 0;
+    if (linear && (value->flags & VALUE_GROUP_WRITES)) {
+        first = false; /* the group's stores look up for themselves */
+    }
     ir_ref base = address_base(c->ir, address);
     s64 disp = address_disp(c->ir, address);
     const struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
@@ -181,7 +217,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         return m;
     }
     use_address(c, &m, address);
-    if (!first) {
+    if (!first && !linear) {
         m.site = loop_site(c);
     }
     m.way = first ? ACCESS_FIRST : m.site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;
@@ -189,7 +225,8 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         m.entry = alloc_temp(c);
     }
     m.tag = alloc_temp(c);
-    if (m.way == ACCESS_ALONE && (flags & ACCESS_SPARE)) {
+    m.span = linear && near_span(first ? (s64)value->group_disp - disp + m.disp : m.disp);
+    if (m.way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m.span) {
         m.table = alloc_temp(c);
     }
     if (first) {

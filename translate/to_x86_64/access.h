@@ -23,11 +23,12 @@ struct access {
     unsigned tag;     /* scratch; NO_REG when kept */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
     unsigned site;
+    bool span;        /* alone or first: compares with the TLB's span; `entry` is scratch then */
     s32 group_disp;   /* the group's first byte, from `address` */
     unsigned group_bytes;
     bool group_write; /* what the group's look-up asks for */
     u32 slow;         /* jump field of the slow path */
-    u32 resume;       /* offset of what follows the compare */
+    u32 resume;       /* offset of what follows the compare; with `span`, of the access */
 };
 
 enum mem_kind { MEM_LOAD, MEM_STORE, MEM_AMO, MEM_CHECK };

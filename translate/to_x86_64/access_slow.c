@@ -149,15 +149,43 @@ static void kept_slow_path(struct compile *c, const struct access *m,
     }
 }
 
-static void first_slow_path(struct compile *c, const struct access *m,
-                            const struct access_call *call)
+/* The thunk says whether the group's page is in the TLB. */
+static void look_up_group(struct compile *c, const struct access *m)
 {
     struct asm_buf *cold = &c->cold;
     load_address(cold, m, m->group_disp);
     asm_u8(cold, 0xa8); /* test al, imm8: nothing but a place for the number */
     asm_u8(cold, m->group_bytes - 1);
     asm_call(cold, thunk(c, access_group_thunk(m->entry, m->tag, m->group_write)));
-    asm_jcc(cold, ASM_E, c->a.exec + m->resume);
+}
+
+/* Not in the span: finds the addend in the TLB. */
+static void span_slow_path(struct compile *c, const struct access *m,
+                           const struct access_call *call)
+{
+    struct asm_buf *cold = &c->cold;
+    struct asm_mem addend = asm_at(m->entry, offsetof(struct tlb_entry, addend));
+    if (m->way == ACCESS_FIRST) {
+        look_up_group(c, m);
+        u32 none = asm_jcc_short(cold, ASM_NE);
+        asm_load(cold, ASM_64, m->entry, addend);
+        asm_jmp(cold, c->a.exec + m->resume);
+        asm_bind_short(cold, none);
+        access_once(c, m, call);
+        return;
+    }
+    u8 *back = look_up(c, m, call, NULL);
+    const u8 *resume = cold->p;
+    asm_load(cold, ASM_64, m->tag, addend);
+    asm_jmp(cold, c->a.exec + m->resume);
+    *back = (u8)(cold->p - resume);
+}
+
+static void first_slow_path(struct compile *c, const struct access *m,
+                            const struct access_call *call)
+{
+    look_up_group(c, m);
+    asm_jcc(&c->cold, ASM_E, c->a.exec + m->resume);
     access_once(c, m, call);
 }
 
@@ -165,12 +193,14 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
 {
     u32 end = asm_offset(&c->a);
     bind_cold(c, m->slow);
-    if (m->way == ACCESS_ALONE || m->way == ACCESS_SITE) {
+    if (!m->span && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
         CHECK(end - m->resume <= UINT8_MAX);
         *look_up(c, m, call, c->a.exec + m->resume) = (u8)(end - m->resume);
         return;
     }
-    if (m->way == ACCESS_KEPT) {
+    if (m->span) {
+        span_slow_path(c, m, call);
+    } else if (m->way == ACCESS_KEPT) {
         kept_slow_path(c, m, call);
     } else {
         first_slow_path(c, m, call);

@@ -1,6 +1,7 @@
 /* Physical memory protection against a byte-by-byte restatement of the manual (section 3.7.1). */
 #include "tests/cpu/riscv64/hart.h"
 
+#include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/pmp.h"
 
 #include <criterion/criterion.h>
@@ -185,5 +186,34 @@ Test(pmp, a_write_drops_cached_translations)
     cr_assert_neq(vcpu->tlb[tlb_index(RAM_GPA)].read_tag, TLB_TAG_NONE);
     hart_csr_write(hart, CSR_PMPCFG0, 0x80);
     cr_assert_eq(vcpu->tlb[tlb_index(RAM_GPA)].read_tag, TLB_TAG_NONE);
+    hart_free(hart);
+}
+
+/* Every read in the range that a bare walk calls linear is permitted. */
+Test(pmp, where_reads_are_linear)
+{
+    struct hart *hart = hart_new();
+    struct riscv64_state *state = &hart->state;
+    u64 seed = 0x2468ace;
+    unsigned ranges[2] = {0, 0};
+    for (unsigned round = 0; round < 20000; round++) {
+        random_entries(state, &seed);
+        bool machine = random_next(&seed) % 2;
+        state->priv = machine ? RISCV_M : RISCV_S;
+        gpa_t gpa = 0xff0 + random_next(&seed) % 288;
+        struct guest_translation out = {0};
+        if (riscv64_mmu_walk(state, gpa, 1, VCPU_READ, &out) != MMU_OK || out.linear_last == 0) {
+            continue;
+        }
+        cr_assert(out.linear_first <= gpa && gpa <= out.linear_last && out.readable);
+        ranges[machine]++;
+        for (gpa_t at = 0xfe0; at < 0xff0 + 300; at++) {
+            if (at >= out.linear_first && at + 7 <= out.linear_last) {
+                cr_assert(rules_permit(state, at, 8, state->priv) & PMP_R, "round %u 0x%llx",
+                          round, (unsigned long long)at);
+            }
+        }
+    }
+    cr_assert(ranges[0] > 50 && ranges[1] > 50, "%u %u", ranges[0], ranges[1]);
     hart_free(hart);
 }

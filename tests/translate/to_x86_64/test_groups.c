@@ -1,5 +1,5 @@
 /* Accesses near one base address share a look-up: within a page, over a page's end, without
- * permission, and when permissions change in between. */
+ * permission, and when permissions change in between. Loads compare with the TLB's span. */
 #include "tests/support/host_rig.h"
 
 static struct rig *rig;
@@ -47,12 +47,17 @@ static void store_from(unsigned reg, ir_ref base, s64 offset)
     ir_store(rig->ir, IR_MEM_64, at(base, offset), x(reg));
 }
 
-static const u8 *finish(void)
+static const u8 *finish_with(u32 flags)
 {
     ir_jump(rig->ir, 0x200);
-    const u8 *code = rig_compile(rig, 0, NULL);
+    const u8 *code = rig_compile(rig, flags, NULL);
     cr_assert_not_null(code);
     return code;
+}
+
+static const u8 *finish(void)
+{
+    return finish_with(0);
 }
 
 static enum ir_exit enter(const u8 *code)
@@ -254,4 +259,96 @@ Test(groups, no_register_to_spare)
         cr_assert_eq(enter(code), IR_EXIT_JUMP);
         cr_assert(hart->x[25] == expected && hart->x[26] == 21 && hart->x[27] == base);
     }
+}
+
+/* --- the span --- */
+
+static void set_span(gva_t first, u64 bytes)
+{
+    *tlb_span(rig->hart[1]->tlb) = (struct tlb_span){
+        first, bytes, (u64)(uintptr_t)rig->hart[1]->ram - RIG_RAM_GVA};
+}
+
+static void unmap_all(void)
+{
+    for (unsigned n = 0; n < RIG_PAGES; n++) {
+        rig_map(rig->hart[1], RIG_RAM_GVA + n * PAGE_BYTES, false, false, false);
+    }
+}
+
+/* In the span, loads ask for no TLB entry, whatever pages they touch; those at addresses before and
+ * behind it look one up. */
+Test(groups, loads_in_the_span)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t first = RIG_RAM_GVA + 2 * PAGE_BYTES - 100;
+    const u64 bytes = 200;
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    load_to(20, x(2), 0);
+    begin(4);
+    load_to(21, x(3), -16);
+    begin(8);
+    load_to(22, x(3), 24);
+    const u8 *code = finish_with(HOST_LINEAR);
+    for (gva_t base = first - 8; base < first + bytes + 8; base++) {
+        bool inside = base >= first && base < first + bytes;
+        for (unsigned mapped = 0; mapped < 2; mapped++) {
+            rig_reset(rig);
+            if (mapped == 0) {
+                unmap_all();
+            }
+            set_span(first, bytes);
+            for (unsigned n = 0; n < RIG_RAM_BYTES; n++) {
+                hart->ram[n] = (u8)(n * 7 + (n >> 8));
+            }
+            hart->x[2] = base;
+            hart->x[3] = base;
+            cr_assert_eq(enter(code), IR_EXIT_JUMP);
+            cr_assert(hart->x[20] == ram_word(base) && hart->x[21] == ram_word(base - 16) &&
+                      hart->x[22] == ram_word(base + 24));
+            cr_assert(inside ? hart->slow_calls == 0 : mapped || hart->slow_calls == 3);
+        }
+    }
+}
+
+/* Stores are another matter: pages with code are written slowly. */
+Test(groups, stores_in_the_span)
+{
+    struct rig_hart *hart = rig->hart[1];
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    load_to(20, x(2), 0);
+    begin(4);
+    store_from(20, x(2), 8);
+    begin(8);
+    load_to(21, x(2), 8);
+    const u8 *code = finish_with(HOST_LINEAR);
+    rig_map(hart, RIG_RAM_GVA, true, false, false);
+    set_span(RIG_RAM_GVA, RIG_RAM_BYTES - 64);
+    st_le64(hart->ram, 41);
+    hart->x[2] = RIG_RAM_GVA;
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_expect_eq(hart->slow_calls, 1, "the store");
+    cr_expect(hart->x[20] == 41 && hart->x[21] == 41);
+}
+
+/* An address outside the span that faults. */
+Test(groups, load_behind_the_span_that_faults)
+{
+    struct rig_hart *hart = rig->hart[1];
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    load_to(20, x(2), 0);
+    begin(4);
+    load_to(21, x(3), 0);
+    begin(8);
+    load_to(22, x(3), 8);
+    const u8 *code = finish_with(HOST_LINEAR);
+    set_span(RIG_RAM_GVA, RIG_RAM_BYTES - 64);
+    hart->x[2] = RIG_RAM_GVA;
+    hart->x[3] = RAM_END + 2 * PAGE_BYTES;
+    cr_assert_eq(enter(code), IR_EXIT_RAISED);
+    cr_expect_eq(hart->vcpu.exception_value, RAM_END + 2 * PAGE_BYTES);
+    cr_expect_eq(hart->vcpu.pc, RIG_PC_PAGE + 4);
 }

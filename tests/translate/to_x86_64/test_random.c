@@ -544,6 +544,15 @@ static void random_tlb(struct rig_hart *hart)
     }
 }
 
+/* None, or some of the RAM, from anywhere on. */
+static void random_span(struct rig_hart *hart)
+{
+    u64 first = RIG_RAM_GVA + TLB_SPAN_MARGIN + below(RIG_RAM_BYTES / 2);
+    u64 bytes = below(3) == 0 ? 0 : below(RIG_RAM_BYTES / 2 - 2 * TLB_SPAN_MARGIN);
+    *tlb_span(hart->tlb) =
+        (struct tlb_span){first, bytes, (u64)(uintptr_t)hart->ram - RIG_RAM_GVA};
+}
+
 static bool same_bytes(const char *what, const void *a, const void *b, size_t bytes)
 {
     const u64 *x = a;
@@ -635,12 +644,14 @@ static bool run_one(struct rig *rig, u64 seed)
 {
     random_state = seed;
     bool host_rounding = below(4) != 0;
-    u32 flags = (below(2) ? (u32)HOST_ONE_HART : 0) | (host_rounding ? (u32)HOST_DYN_ROUNDING : 0);
+    u32 flags = (below(2) ? (u32)HOST_ONE_HART : 0) | (below(2) ? (u32)HOST_LINEAR : 0) |
+                (host_rounding ? (u32)HOST_DYN_ROUNDING : 0);
     rig_reset(rig);
     build_block(rig, host_rounding);
     random_state_of(rig->hart[0], host_rounding);
     rig_copy(rig->hart[1], rig->hart[0]);
     random_tlb(rig->hart[1]);
+    random_span(rig->hart[1]);
     enum host_status status;
     const u8 *code = rig_compile(rig, flags, &status);
     if (status != HOST_OK) {
