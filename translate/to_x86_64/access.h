@@ -82,7 +82,7 @@ static inline s32 access_tag_offset(bool write)
 static inline u32 access_desc(const struct compile *c, unsigned low)
 {
     return low | c->insn_offset % (u32)PAGE_BYTES << HOST_DESC_PC_SHIFT |
-           c->insn_index << HOST_DESC_INDEX_SHIFT;
+           uncounted(c) << HOST_DESC_INDEX_SHIFT;
 }
 
 enum access_flag {

@@ -162,7 +162,8 @@ struct compile {
 
     unsigned at;         /* index of the instruction being emitted */
     u32 insn_offset;     /* current guest instruction: offset of its pc from the page */
-    u32 insn_index;      /* and how many of the block precede it */
+    u32 insn_index;      /* and how many of the block precede it; */
+    u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
     u32 entry;           /* code offset of where the block's own jumps to its start go */
 
@@ -212,6 +213,13 @@ static inline struct asm_mem frame_at(unsigned offset)
 static inline const u8 *thunk(const struct compile *c, unsigned index)
 {
     return c->context->thunks[index];
+}
+
+/* How many instructions of the block precede the current one that r15 does not count yet. -1 when
+ * it counts the current one, too: then this is ended or left. */
+static inline u32 uncounted(const struct compile *c)
+{
+    return c->insn_index - c->counted;
 }
 
 static inline bool type_is_float(unsigned type)

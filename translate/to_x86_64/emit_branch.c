@@ -1,7 +1,8 @@
 /* Leaving a block: direct links, indirect jumps through the jump cache, polls, exceptions.
  *
- * Before any way out r15 counts the instructions retired. A direct jump ends in a jmp whose 4-byte
- * field is aligned, so that the engine can redirect it by one store while the code runs. */
+ * Before any way out r15 counts the instructions retired. A direct jump ends in a jmp or jcc whose
+ * 4-byte field lies in one aligned group of 8, so that the engine can redirect it by one store
+ * while the code runs. */
 #include "translate/to_x86_64/compile.h"
 
 static void add_retired(struct asm_buf *a, unsigned count)
@@ -66,21 +67,40 @@ static void guard_link(struct compile *c, u32 id, s64 target)
     change_page(a, pages);
 }
 
-/* A jump that the engine can link; r15 and poll are done. */
-static void emit_link(struct compile *c, s64 target)
+/* Where a link's 4-byte field, `ahead_bytes` further on, does not lie in one aligned group of 8, pads
+ * so that it does. */
+static void align_field(struct asm_buf *a, unsigned ahead_bytes)
+{
+    uintptr_t field = (uintptr_t)asm_exec(a) + ahead_bytes;
+    if (field % 8 > 4) {
+        asm_align(a, 8, ahead_bytes);
+    }
+}
+
+/* Registers an exit; NULL when there are too many. */
+static struct host_exit *add_exit(struct compile *c, s64 target)
 {
     const struct host_request *request = c->request;
     if (c->result->exit_count >= request->exits_max) {
         c->status = HOST_TOO_COMPLEX;
-        return;
+        return NULL;
     }
-    unsigned number = c->result->exit_count++;
-    struct host_exit *exit = &request->exits[number];
+    struct host_exit *exit = &request->exits[c->result->exit_count++];
     *exit = (struct host_exit){
         .id = request->alloc_link(request->opaque),
         .cross_page = target < 0 || target >= (s64)PAGE_BYTES,
         .target_offset = target,
     };
+    return exit;
+}
+
+/* A jump that the engine can link; r15 and poll are done. */
+static void emit_link(struct compile *c, s64 target)
+{
+    struct host_exit *exit = add_exit(c, target);
+    if (exit == NULL) {
+        return;
+    }
     if (exit->cross_page) {
         guard_link(c, exit->id, target);
         target &= (s64)PAGE_OFFSET_MASK;
@@ -88,16 +108,17 @@ static void emit_link(struct compile *c, s64 target)
     const u8 *unlinked = asm_exec(&c->cold);
     leave_unlinked(c, exit->id, target);
     exit->unlinked_offset = unlinked - c->a.exec;
-    asm_align(&c->a, 4, 1);
+    align_field(&c->a, 1);
     exit->patch_offset = asm_offset(&c->a) + 1;
     asm_jmp(&c->a, unlinked);
 }
 
-/* To `target` with `retired` instructions of this block behind it. */
-static void go_to(struct compile *c, s64 target, unsigned retired)
+/* To `target` with `retired` more instructions of this block behind it than r15 counts, `progress`
+ * if any of the block. */
+static void go_to(struct compile *c, s64 target, unsigned retired, bool progress)
 {
     add_retired(&c->a, retired);
-    if (target == c->entry_target && retired != 0 && !(c->flags & HOST_NO_SELF_LINK)) {
+    if (target == c->entry_target && progress && !(c->flags & HOST_NO_SELF_LINK)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
         leave_for_poll(c, &c->a, target);
@@ -109,10 +130,39 @@ static void go_to(struct compile *c, s64 target, unsigned retired)
     emit_link(c, target);
 }
 
-/* data: instructions retired */
+/* data: instructions retired that r15 does not count */
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
-    go_to(c, stub->target, stub->data);
+    go_to(c, stub->target, stub->data, true);
+}
+
+/* True when nothing of the current guest instruction is left that looks at r15. */
+static bool ends_here(const struct compile *c)
+{
+    unsigned next = c->at + 1;
+    while (next < c->ir->count && (c->values[next].flags & VALUE_SKIP)) {
+        next++;
+    }
+    unsigned op = next < c->ir->count ? c->ir->insns[next].op : IR_CONST;
+    return op == IR_INSN || op == IR_JUMP;
+}
+
+/* A side exit that is one jcc to its target: what it retires is counted on both ways. */
+static void exit_by_jcc(struct compile *c, const struct ir_insn *insn)
+{
+    struct host_exit *exit = add_exit(c, (s64)insn->imm);
+    if (exit == NULL) {
+        return;
+    }
+    add_retired(&c->a, uncounted(c) + 1); /* before the compare, which then fuses with the jump */
+    c->counted = c->insn_index + 1;
+    enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
+    const u8 *unlinked = asm_exec(&c->cold);
+    leave_unlinked(c, exit->id, (s64)insn->imm);
+    exit->unlinked_offset = unlinked - c->a.exec;
+    align_field(&c->a, 2);
+    exit->patch_offset = asm_offset(&c->a) + 2;
+    asm_bind_to(&c->a, asm_jcc_forward(&c->a, cc), unlinked);
 }
 
 /* Backward branches are loops and mostly taken: they go on right here. Forward ones leave the
@@ -120,22 +170,29 @@ static void stub_go_to(struct compile *c, const struct stub *stub)
 void emit_exit_if(struct compile *c, const struct ir_insn *insn)
 {
     s64 target = (s64)insn->imm;
+    bool backward = target <= c->entry_target;
+    bool trace = (c->flags & HOST_TRACE) != 0;
+    if (!backward && target < (s64)PAGE_BYTES && !trace && ends_here(c)) {
+        exit_by_jcc(c, insn);
+        return;
+    }
     enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
-    if (target <= c->entry_target && !(c->flags & HOST_TRACE)) {
+    if (backward && !trace) {
         u32 field = asm_jcc_forward(&c->a, cc ^ 1);
-        go_to(c, target, c->insn_index + 1);
+        go_to(c, target, uncounted(c) + 1, true);
         asm_bind(&c->a, field);
         return;
     }
     struct stub *stub = stub_add(c, stub_go_to, asm_jcc_forward(&c->a, cc));
     stub->tail = true;
     stub->target = target;
-    stub->data = c->insn_index + 1;
+    stub->data = uncounted(c) + 1;
 }
 
 void emit_jump(struct compile *c, const struct ir_insn *insn)
 {
-    go_to(c, (s64)insn->imm, c->insn_index + (insn->op == IR_JUMP));
+    unsigned current = insn->op == IR_JUMP;
+    go_to(c, (s64)insn->imm, uncounted(c) + current, c->insn_index + current != 0);
 }
 
 /* --- the rest --- */
@@ -143,7 +200,7 @@ void emit_jump(struct compile *c, const struct ir_insn *insn)
 void emit_poll(struct compile *c, const struct ir_insn *insn)
 {
     unsigned t = alloc_temp(c);
-    u64 ahead = c->insn_index + insn->imm;
+    u64 ahead = uncounted(c) + insn->imm;
     if (ahead <= INT32_MAX) {
         asm_lea(&c->a, ASM_64, t, asm_at(R15, (s32)ahead));
     } else {
@@ -152,7 +209,7 @@ void emit_poll(struct compile *c, const struct ir_insn *insn)
     }
     asm_alu_rm(&c->a, ASM_CMP, ASM_64, t, VCPU_AT(deadline));
     bind_cold(c, asm_jcc_forward(&c->a, ASM_A));
-    add_retired(&c->cold, c->insn_index);
+    add_retired(&c->cold, uncounted(c));
     leave_for_poll(c, &c->cold, c->insn_offset);
 }
 
@@ -160,7 +217,7 @@ void emit_look(struct compile *c, const struct ir_insn *insn)
 {
     asm_alu_mem_imm(&c->a, ASM_CMP, ASM_32, VCPU_AT(irq_hint), 0);
     bind_cold(c, asm_jcc_forward(&c->a, ASM_NE));
-    add_retired(&c->cold, c->insn_index + 1);
+    add_retired(&c->cold, uncounted(c) + 1);
     asm_mov_imm(&c->cold, RCX, insn->imm);
     asm_jmp(&c->cold, thunk(c, THUNK_LOOK));
 }
@@ -175,7 +232,7 @@ void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
     target_to_rax(c, insn->a);
-    add_retired(&c->a, c->insn_index + 1);
+    add_retired(&c->a, uncounted(c) + 1);
     asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
     asm_jcc(a, ASM_AE, thunk(c, THUNK_POLL_IND));
     jump_look_up(a, 0);
@@ -199,7 +256,7 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
         asm_store(a, ASM_64, VCPU_AT(exception_cause), RAX);
     }
     asm_mov_mem_imm(a, ASM_32, VCPU_AT(exception_pending), 1);
-    add_retired(&c->a, c->insn_index);
+    add_retired(&c->a, uncounted(c));
     asm_mov_imm(a, RCX, c->insn_offset);
     asm_jmp(a, thunk(c, THUNK_RAISE));
 }
@@ -209,6 +266,6 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
 void emit_leave(struct compile *c, const struct ir_insn *insn)
 {
     target_to_rax(c, insn->a);
-    add_retired(&c->a, c->insn_index + 1);
+    add_retired(&c->a, uncounted(c) + 1);
     asm_jmp(&c->a, thunk(c, THUNK_IND));
 }

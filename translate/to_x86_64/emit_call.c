@@ -113,8 +113,8 @@ static void store_exact(struct compile *c)
     asm_load(a, ASM_64, RAX, VCPU_AT(pc_page));
     asm_alu_imm(a, ASM_ADD, ASM_64, RAX, (s32)c->insn_offset);
     asm_store(a, ASM_64, VCPU_AT(pc), RAX);
-    if (c->insn_index != 0) {
-        asm_lea(a, ASM_64, RAX, asm_at(R15, (s32)c->insn_index));
+    if (uncounted(c) != 0) {
+        asm_lea(a, ASM_64, RAX, asm_at(R15, (s32)uncounted(c)));
         asm_store(a, ASM_64, VCPU_AT(insns), RAX);
     } else {
         asm_store(a, ASM_64, VCPU_AT(insns), R15);
@@ -124,8 +124,8 @@ static void store_exact(struct compile *c)
 static void reload_insns(struct compile *c)
 {
     asm_load(&c->a, ASM_64, R15, VCPU_AT(insns));
-    if (c->insn_index != 0) {
-        asm_alu_imm(&c->a, ASM_SUB, ASM_64, R15, (s32)c->insn_index);
+    if (uncounted(c) != 0) {
+        asm_alu_imm(&c->a, ASM_SUB, ASM_64, R15, (s32)uncounted(c));
     }
 }
 

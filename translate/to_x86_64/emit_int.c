@@ -221,7 +221,7 @@ void emit_state(struct compile *c, const struct ir_insn *insn)
         }
         break;
     case IR_INSN_COUNT:
-        asm_lea(&c->a, ASM_64, alloc_def(c), asm_at(R15, (s32)c->insn_index));
+        asm_lea(&c->a, ASM_64, alloc_def(c), asm_at(R15, (s32)uncounted(c)));
         break;
     case IR_INSN:
         c->insn_offset = (u32)insn->imm;

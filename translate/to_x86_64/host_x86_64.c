@@ -163,6 +163,7 @@ static void start(struct compile *c, const struct host_request *request,
     c->flags = request->flags;
     c->insn_offset = 0;
     c->insn_index = 0;
+    c->counted = 0;
     c->entry_target = 0;
     c->entry = 0;
     for (unsigned i = 0; i < c->ir->count; i++) {
