@@ -24,32 +24,28 @@ struct walk {
 };
 
 /* What the walk asks of an operation: how many operands, and DEAD_*. */
-enum { DEAD_ARGS = 7, DEAD_DROPPABLE = 8, DEAD_BARRIER = 16, DEAD_OTHER = 32 };
+enum { DEAD_ARGS = 7, DEAD_DROPPABLE = 8, DEAD_BARRIER = 16, DEAD_CALL = 32 };
+
+#define IS_READ(op)                                                                              \
+    ((op) == IR_GET || (op) == IR_PC_PAGE || (op) == IR_INSN_COUNT || (op) == IR_FENV_FLAGS)
 
 static const u8 dead_kinds[IR_OP_COUNT] = {
-#define IROP(name, text, args, result, props, doc)                              \
-    [IR_##name] = (args) | (((props) & (IR_P | IR_E)) == IR_P ? DEAD_DROPPABLE : 0) | \
-                  ((props) & (IR_F | IR_X | IR_T) ? DEAD_BARRIER : 0) |         \
-                  (IR_##name == IR_GET || IR_##name == IR_SET || IR_##name == IR_CALL || \
-                   IR_##name == IR_PC_PAGE || IR_##name == IR_INSN_COUNT ||     \
-                   IR_##name == IR_FENV_FLAGS ? DEAD_OTHER : 0),
+#define IROP(name, text, args, result, props, doc)                                               \
+    [IR_##name] = (args) | ((props) & (IR_F | IR_X | IR_T) ? DEAD_BARRIER : 0) |                 \
+                  (IS_READ(IR_##name) || ((props) & (IR_P | IR_E)) == IR_P ? DEAD_DROPPABLE : 0) | \
+                  (IR_##name == IR_CALL ? DEAD_CALL : 0),
 #include "translate/ir.def"
 #undef IROP
 };
 
-/* For operations that are DEAD_OTHER. A call is where guest state must be exact (it may be looked
- * at, or the block left) unless its helper says otherwise. */
-static unsigned kind_of(const struct ir_insn *insn)
+/* A call is where guest state must be exact (it may be looked at, or the block left) unless its
+ * helper says otherwise. */
+static unsigned call_kind(const struct ir_insn *insn)
 {
-    unsigned kind = dead_kinds[insn->op];
-    if (insn->op == IR_CALL) {
-        const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
-        bool sees_state = (helper->flags & ~(unsigned)(HELPER_PURE | HELPER_FPU)) != 0;
-        kind &= ~(unsigned)(DEAD_ARGS | DEAD_BARRIER | DEAD_DROPPABLE);
-        return kind | helper->arg_count | (sees_state ? (unsigned)DEAD_BARRIER : 0u) |
-               (helper->flags & HELPER_PURE ? (unsigned)DEAD_DROPPABLE : 0u);
-    }
-    return insn->op == IR_SET ? kind : kind | (unsigned)DEAD_DROPPABLE;
+    const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
+    bool sees_state = (helper->flags & ~(unsigned)(HELPER_PURE | HELPER_FPU)) != 0;
+    return helper->arg_count | (sees_state ? (unsigned)DEAD_BARRIER : 0u) |
+           (helper->flags & HELPER_PURE ? (unsigned)DEAD_DROPPABLE : 0u);
 }
 
 static inline void use_operands(struct walk *walk, const struct ir_insn *insn, unsigned count)
@@ -98,27 +94,22 @@ static bool touch_state(struct walk *walk, const struct ir_insn *insn, bool writ
     return covered;
 }
 
-static void visit(struct walk *walk, unsigned index)
+static inline void visit(struct walk *walk, unsigned index)
 {
     struct ir_insn *insn = &walk->ir->insns[index];
     unsigned kind = dead_kinds[insn->op];
-    if (kind & DEAD_OTHER) {
-        kind = kind_of(insn);
+    if (kind & DEAD_CALL) {
+        kind = call_kind(insn);
     }
-    if (insn->dead || ((kind & DEAD_DROPPABLE) && !walk->used[index])) {
-        insn->dead = 1;
-        return;
-    }
-    if (insn->op == IR_SET && touch_state(walk, insn, true)) {
+    if (insn->dead || ((kind & DEAD_DROPPABLE) && !walk->used[index]) ||
+        (insn->op == IR_SET && touch_state(walk, insn, true))) {
         insn->dead = 1;
         return;
     }
     if (insn->op == IR_GET) {
         touch_state(walk, insn, false);
     }
-    if (kind & DEAD_BARRIER) {
-        walk->epoch++;
-    }
+    walk->epoch = (u16)(walk->epoch + (kind / DEAD_BARRIER & 1));
     use_operands(walk, insn, kind & DEAD_ARGS);
 }
 

@@ -119,38 +119,74 @@ void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsi
 /* Stores a sign-extended constant of the given width. */
 void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 imm);
 
-/* dst op= src */
+/* The commonest forms, op one byte and not of bytes or halves, in one store. */
+static inline void asm_rr_plain(struct asm_buf *a, unsigned op, unsigned width, unsigned reg,
+                                unsigned rm)
+{
+    u32 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | (reg >> 3) << 2 | rm >> 3;
+    u32 code = op | (0xc0 | (reg & 7) << 3 | (rm & 7)) << 8;
+    bool prefix = rex != 0x40;
+    code = prefix ? code << 8 | rex : code;
+    memcpy(a->p, &code, 4);
+    a->p += 2 + prefix;
+}
+
+/* Likewise with memory at [base + disp], base neither rsp nor r12, disp a signed byte. */
+static inline void asm_rm_plain(struct asm_buf *a, u32 op, unsigned width, unsigned reg,
+                                struct asm_mem mem)
+{
+    bool plain = mem.index == ASM_NO_REG && (mem.base & 7) != RSP && asm_fits_s8(mem.disp) &&
+                 width <= ASM_64;
+    if (!plain) {
+        asm_rm(a, op, width, reg, mem);
+        return;
+    }
+    bool has_disp = mem.disp != 0 || (mem.base & 7) == RBP;
+    u64 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | (reg >> 3) << 2 | (unsigned)mem.base >> 3;
+    u64 code = op | ((u32)has_disp << 6 | (reg & 7) << 3 | (mem.base & 7u)) << 8 |
+               (u32)(u8)mem.disp << 16;
+    bool prefix = rex != 0x40;
+    code = prefix ? code << 8 | rex : code;
+    memcpy(a->p, &code, 8);
+    a->p += 2 + prefix + has_disp;
+}
+
+/* dst op= src; width ASM_32 or ASM_64 */
 static inline void asm_alu_rr(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned dst,
                               unsigned src)
 {
-    asm_rr(a, (u32)alu << 3 | 3, width, dst, src);
+    asm_rr_plain(a, (u32)alu << 3 | 3, width, dst, src);
 }
 
 static inline void asm_alu_rm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned dst,
                               struct asm_mem mem)
 {
-    asm_rm(a, (u32)alu << 3 | 3, width, dst, mem);
+    asm_rm_plain(a, (u32)alu << 3 | 3, width, dst, mem);
 }
 
 static inline void asm_mov(struct asm_buf *a, unsigned width, unsigned dst, unsigned src)
 {
-    asm_rr(a, 0x8b, width, dst, src);
+    asm_rr_plain(a, 0x8b, width, dst, src);
 }
 
 static inline void asm_load(struct asm_buf *a, unsigned width, unsigned dst, struct asm_mem mem)
 {
-    asm_rm(a, 0x8b, width, dst, mem);
+    asm_rm_plain(a, 0x8b, width, dst, mem);
 }
 
 /* width ASM_8, 16, 32 or 64 */
 static inline void asm_store(struct asm_buf *a, unsigned width, struct asm_mem mem, unsigned src)
 {
-    asm_rm(a, width == ASM_8 ? 0x88 : 0x89, width, src, mem);
+    if (width == ASM_8) {
+        asm_rm(a, 0x88, ASM_8, src, mem);
+    } else {
+        asm_rm_plain(a, 0x89, width, src, mem);
+    }
 }
 
 static inline void asm_lea(struct asm_buf *a, unsigned width, unsigned dst, struct asm_mem mem)
 {
-    asm_rm(a, 0x8d, width, dst, mem);
+    asm_rm_plain(a, 0x8d, width, dst, mem);
 }
 
 static inline void asm_unary(struct asm_buf *a, enum asm_unary op, unsigned width, unsigned reg)
@@ -167,7 +203,7 @@ static inline void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm)
 
 static inline void asm_test(struct asm_buf *a, unsigned width, unsigned x, unsigned y)
 {
-    asm_rr(a, 0x85, width, x, y);
+    asm_rr_plain(a, 0x85, width, x, y);
 }
 
 static inline void asm_setcc(struct asm_buf *a, enum asm_cc cc, unsigned reg)

@@ -91,7 +91,6 @@ enum value_flag {
     VALUE_GROUP_WRITES = 8, /* of a group's first: one of them is sure to write */
     VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access */
     VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
-    VALUE_SKIP = 128,     /* nothing is emitted for it */
     VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD */
 };
 
@@ -160,7 +159,8 @@ struct compile {
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
 
-    unsigned at;         /* index of the instruction being emitted */
+    unsigned at;         /* index of the instruction being emitted, */
+    unsigned live_at;    /*   and where it stands in `live` */
     u32 insn_offset;     /* current guest instruction: offset of its pc from the page */
     u32 insn_index;      /* and how many of the block precede it; */
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
@@ -191,6 +191,8 @@ struct compile {
     unsigned stub_count;
     struct stub stubs[STUBS_MAX + 1];
     struct value values[IR_MAX_INSNS];
+    unsigned live_first;        /* live[live_first..IR_MAX_INSNS]: what is emitted, in order */
+    u16 live[IR_MAX_INSNS];
 };
 
 extern const u8 x86_pinned_regs[PINNED_MAX];

@@ -139,11 +139,8 @@ static void stub_go_to(struct compile *c, const struct stub *stub)
 /* True when nothing of the current guest instruction is left that looks at r15. */
 static bool ends_here(const struct compile *c)
 {
-    unsigned next = c->at + 1;
-    while (next < c->ir->count && (c->values[next].flags & VALUE_SKIP)) {
-        next++;
-    }
-    unsigned op = next < c->ir->count ? c->ir->insns[next].op : IR_CONST;
+    unsigned next = c->live_at + 1;
+    unsigned op = next < IR_MAX_INSNS ? c->ir->insns[c->live[next]].op : IR_CONST;
     return op == IR_INSN || op == IR_JUMP;
 }
 

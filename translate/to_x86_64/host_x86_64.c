@@ -187,13 +187,11 @@ static void prepare(struct compile *c)
 /* There is room for the first instruction. */
 static void emit_body(struct compile *c)
 {
-    unsigned count = c->ir->count;
-    for (unsigned i = 0; i < count; i++) {
-        if (c->values[i].flags & VALUE_SKIP) {
-            continue;
-        }
+    for (unsigned n = c->live_first; n < IR_MAX_INSNS; n++) {
+        unsigned i = c->live[n];
         const struct ir_insn *insn = &c->ir->insns[i];
         c->at = i;
+        c->live_at = n;
         c->locked = 0;
         emitters[insn->op](c, insn);
         if (UNLIKELY(!has_room(c, INSN_BYTES_MAX))) {

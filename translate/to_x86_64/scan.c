@@ -127,20 +127,6 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
                           unsigned i, unsigned count)
 {
     switch (insn->op) {
-    case IR_CONST:
-        c->values[i].flags |= (u8)(VALUE_CONST | VALUE_SKIP);
-        if (insn->type == IR_I32 || insn->imm <= UINT32_MAX) {
-            c->values[i].flags |= VALUE_ZEXT;
-        }
-        break;
-    case IR_TLB_CHECK:
-        if (!hoist_has(c, i)) {
-            scan_use(c, insn->a, i);
-        }
-        if (c->values[i].last_use != 0) {
-            c->values[i].flags |= (u8)VALUE_SKIP; /* see emit_mem.c */
-        }
-        break;
     case IR_STORE:
         scan_value(c, insn->c, i); /* fallthrough */
     case IR_LOAD:
@@ -170,6 +156,24 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
     }
 }
 
+/* False for what no code is emitted for: constants, and checks that accesses make (emit_mem.c). */
+static inline bool scan_is_emitted(struct compile *c, const struct ir_insn *insn, unsigned i)
+{
+    struct value *value = &c->values[i];
+    if (insn->op == IR_CONST) {
+        bool zext = insn->type == IR_I32 || insn->imm <= UINT32_MAX;
+        value->flags |= (u8)(VALUE_CONST | (zext ? (unsigned)VALUE_ZEXT : 0u));
+        return false;
+    }
+    if (insn->op == IR_TLB_CHECK) {
+        if (!hoist_has(c, i)) {
+            scan_use(c, insn->a, i);
+        }
+        return value->last_use == 0;
+    }
+    return true;
+}
+
 static void scan_init(struct compile *c, struct scan *scan)
 {
     static const struct value empty = {
@@ -194,20 +198,25 @@ void scan_block(struct compile *c)
     scan_init(c, &scan);
     c->has_calls = false;
     c->jumps_to_start = false;
+    c->live_first = IR_MAX_INSNS;
     for (unsigned i = c->ir->count; i-- > 0;) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        struct value *value = &c->values[i];
+        const struct value *value = &c->values[i];
         unsigned kind = scan_kinds[insn->op];
         if (value->hint != NO_REG) {
             scan_hint(c, &scan, i);
         }
         if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0)) {
-            value->flags |= (u8)VALUE_SKIP;
             continue;
         }
         if ((kind & SCAN_BARRIER) && !hoist_has(c, i)) {
             scan.barrier = i;
         }
-        scan_operands(c, &scan, insn, i, kind & SCAN_ARGS);
+        if (scan_is_emitted(c, insn, i)) {
+            c->live[--c->live_first] = (u16)i;
+            if (insn->op != IR_TLB_CHECK) {
+                scan_operands(c, &scan, insn, i, kind & SCAN_ARGS);
+            }
+        }
     }
 }
