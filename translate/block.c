@@ -118,6 +118,12 @@ static struct code_page *page_find(const struct block_table *table, gpa_t page)
     return code;
 }
 
+const u32 *block_heads(const struct block_table *table, gpa_t page)
+{
+    const struct code_page *code = page_find(table, page);
+    return code != NULL ? code->heads : NULL;
+}
+
 static struct code_page *page_get(struct block_table *table, gpa_t page)
 {
     struct code_page *code = page_find(table, page);
@@ -299,6 +305,7 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
     }
     block->page_next = page->blocks;
     page->blocks = block;
+    page->heads[start / 64] |= (u32)1 << (start / 2 % 32);
     _Atomic(struct block *) *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
     atomic_store_explicit(&block->hash_next, atomic_load(bucket), memory_order_relaxed);
     atomic_store_explicit(bucket, block, memory_order_release);

@@ -64,6 +64,7 @@ struct code_page {
     u8 *shadow;              /* bytes the blocks were made from, while the page is dirty */
     struct code_page *next;  /* in its hash bucket */
     struct code_page *dirty_next;
+    u32 heads[PAGE_BYTES / 2 / 32]; /* bit n: a block begins (or began) at byte 2 * n */
 };
 
 struct block_table {
@@ -97,6 +98,9 @@ void block_table_clear(struct block_table *table);
 
 /* Lock-free; NULL when there is none. */
 struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, gpa_t second_page);
+
+/* The page's struct code_page.heads, or NULL. The engine's lock is held. */
+const u32 *block_heads(const struct block_table *table, gpa_t page);
 
 /* A new block from the arena; the caller fills it and publishes it with block_insert. */
 struct block *block_new(struct block_table *table);

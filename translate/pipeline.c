@@ -30,6 +30,7 @@ enum {
 struct source {
     gpa_t gpa;
     gpa_t second_page;
+    const u32 *heads;   /* where other blocks of the page begin, or NULL */
     u32 offset;         /* of the first byte in its page */
     unsigned bytes;     /* in the snapshot; an instruction may need more than there are */
     u8 data[SOURCE_MAX_BYTES];
@@ -98,6 +99,7 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
     source->gpa = fetched->gpa;
     source->second_page = fetched->second_page;
     source->offset = (u32)(fetched->gpa & PAGE_OFFSET_MASK);
+    source->heads = NULL;
     if (fetched->second_page != BLOCK_NO_PAGE) {
         memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, 2), 2);
         memcpy(source->data + 2, memory_host_any_mode(engine->memory, fetched->second_page, 2), 2);
@@ -131,6 +133,13 @@ struct lowered {
     bool polls; /* begins with a POLL */
 };
 
+/* True where another block of the page begins: what follows is translated already. */
+static bool is_head(const struct source *source, u32 offset)
+{
+    return source->heads != NULL && offset < PAGE_BYTES &&
+           (source->heads[offset / 64] >> (offset / 2 % 32) & 1);
+}
+
 /* Fills engine->ir with at most max_insns instructions (more only to finish an lr/sc pair). */
 static struct lowered lower_block(struct engine *engine, const struct source *source, u32 mode,
                                   unsigned max_insns)
@@ -157,8 +166,8 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
         if (l.ended || engine->ir->overflow) {
             return done;
         }
-        bool cut = done.insns >= max_insns && l.open_lr.value == IR_REF_NONE;
-        if (cut || done.bytes == source->bytes) {
+        bool cut = done.insns >= max_insns || is_head(source, l.offset + length);
+        if ((cut && l.open_lr.value == IR_REF_NONE) || done.bytes == source->bytes) {
             break;
         }
     }
@@ -333,6 +342,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         return NULL; /* removed blocks keep their memory: a guest that patches code for ever */
     }
     source_read(engine, fetched, &source);
+    source.heads = block_heads(&engine->blocks, fetched->gpa & PAGE_MASK);
     source_cut(engine, &source);
     struct block *block = block_new(&engine->blocks);
     block->gpa = fetched->gpa;

@@ -102,6 +102,19 @@ Test(block, found_by_its_whole_key)
     cr_expect(memory_page_flags(&memory, RAM + 0x5000) == MEMORY_PAGE_CODE);
 }
 
+Test(block, pages_know_where_blocks_begin)
+{
+    cr_expect(block_heads(&table, RAM) == NULL);
+    make(RAM + 0xffc, 4, MODE);
+    make(RAM + 0x42, 8, MODE);
+    const u32 *heads = block_heads(&table, RAM);
+    cr_assert(heads != NULL);
+    for (u32 half = 0; half < PAGE_BYTES / 2; half++) {
+        bool head = half == 0x21 || half == 0x7fe;
+        cr_expect((heads[half / 32] >> half % 32 & 1) == head, "%u", half);
+    }
+}
+
 Test(block, thousands_are_found)
 {
     for (u32 i = 0; i < 20000; i++) {

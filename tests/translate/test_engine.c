@@ -139,6 +139,20 @@ Test(engine, blocks_are_no_longer_than_asked)
     }
 }
 
+/* Code that a block begins with is not translated again at the end of another. */
+Test(engine, blocks_end_where_others_begin)
+{
+    struct engine_options options = { .kind = ENGINE_JIT };
+    struct engine_rig *rig = start(additions(60), options);
+    struct vcpu *vcpu = rig->engine->vcpus[0];
+    vcpu->pc = RV_BASE + 40 * 4;
+    run(rig, 100000);
+    cr_expect(rig->engine->stats.guest_insns == 61);
+    cr_expect(rig->engine->stats.blocks == 2);
+    cr_expect(vcpu->insns >= 100000 && vcpu->insns < 100100);
+    engine_rig_free(rig);
+}
+
 /* Linked blocks do not come back to the engine; without links each one does. */
 Test(engine, links_keep_the_engine_out)
 {
