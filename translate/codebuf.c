@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { CODEBUF_ALIGN_BYTES = 16, COLD_SHARE = 4 };
+enum { CODEBUF_ALIGN_BYTES = 16, COLD_SHARE = 3 };
 
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {

@@ -92,6 +92,8 @@ struct host_context {
 
 /* --- compiling one block --- */
 
+enum { HOST_LINKS = 1 << 21 };
+
 enum host_request_flag {
     HOST_ONE_HART = 1,       /* no other hart runs: atomics need no lock prefix */
     HOST_DYN_ROUNDING = 2,   /* IR_ROUND_DYN is a mode the host has (not RMM, not reserved) */
@@ -107,7 +109,7 @@ struct host_exit {
     s64 unlinked_offset;  /* where the unlinked jump goes, from there too */
     bool cross_page;      /* guarded by link_epochs[id] == link_epoch; pc_page already changed
                              when the jump is reached */
-    s64 target_offset;    /* gva of the target = page of this block + this */
+    s64 target_offset;    /* gva of the target = page of this block + this; even */
 };
 
 struct host_request {
@@ -121,7 +123,7 @@ struct host_request {
     size_t cold_room_bytes;
     u32 flags;           /* enum host_request_flag */
     void *scratch;       /* host->scratch_bytes, 16-byte aligned; contents do not matter */
-    /* A machine-wide number for a new link. The ids in `exits` were taken even when compile
+    /* A machine-wide number for a new link, below HOST_LINKS. The ids in `exits` were taken even when compile
      * fails. */
     u32 (*alloc_link)(void *opaque);
     void *opaque;

@@ -19,12 +19,14 @@
 
 enum {
     DEFAULT_CODE_BYTES = 256 << 20,
-    MIN_CODE_BYTES = 32 << 10, /* holds any one block, and a quarter of it its cold part */
+    MIN_CODE_BYTES = 32 << 10, /* holds any one block, and half of it its cold part */
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
     MAX_EXITS = 4 * ENGINE_DEFAULT_BLOCK_INSNS,
     ONCE_MAX_IR = 512,
 };
+
+_Static_assert((int)BLOCK_MAX_LINKS <= (int)HOST_LINKS, "every link has a number");
 
 /* The guest bytes a block is made from: a snapshot, since another hart may be writing them. */
 struct source {
@@ -637,7 +639,7 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     }
     codebuf_commit(&engine->code, engine->host_context.used_bytes, 0);
     if (codebuf_room(&engine->code) < MIN_CODE_BYTES ||
-        codebuf_cold_room(&engine->code) < MIN_CODE_BYTES / 4) {
+        codebuf_cold_room(&engine->code) < MIN_CODE_BYTES / 2) {
         return error_set(error, "give a larger --code-cache",
                          "a code cache of %zu KiB is too small", code_bytes >> 10);
     }

@@ -1,4 +1,5 @@
 /* The printed forms of one block at every stage of the pipeline, and the engine's statistics. */
+#include "cpu/base/arena.h"
 #include "cpu/memory.h"
 #include "translate/engine.h"
 #include "translate/engine_private.h"
@@ -94,6 +95,10 @@ void engine_print_stats(struct engine *engine, FILE *to)
         fprintf(to, "host code           %llu bytes, %.1f per guest instruction, %.1f of it cold\n",
                 (unsigned long long)bytes, (double)bytes / insns,
                 (double)stats->cold_bytes / insns);
+        u64 tables = arena_used_bytes(engine->blocks.arena) +
+                     engine->blocks.link_count * sizeof(struct link);
+        fprintf(to, "tables              %llu bytes, %.1f per guest instruction\n",
+                (unsigned long long)tables, (double)tables / insns);
         fprintf(to, "translation time    %.1f ms, %.0f ns per guest instruction\n",
                 (double)stats->translate_ns / 1e6,
                 (double)stats->translate_ns / (double)stats->guest_insns);

@@ -57,7 +57,7 @@ enum thunk {
     THUNK_ENTER,
     THUNK_EXIT,            /* eax: enum ir_exit; stores r15 */
     THUNK_EXIT_KEEP_INSNS, /* the same; vcpu->insns is right already */
-    THUNK_LINK_MISS,       /* rcx: target offset, eax: link id */
+    THUNK_LINK_MISS,       /* eax: link id << (PAGE_BITS - 1) | target offset / 2 */
     THUNK_POLL,            /* rcx: target offset */
     THUNK_POLL_IND,        /* rax: pc */
     THUNK_LOOK,            /* rcx: target offset; leaves to look at interrupts */

@@ -29,13 +29,13 @@ static void poll_deadline(struct compile *c, s64 target)
 
 /* --- direct links --- */
 
-/* In the cold part: leaves for the engine. `target` is an offset from the page that vcpu->pc_page
+/* In the cold part: leaves for the engine. `target` is the offset in the page that vcpu->pc_page
  * names then. */
 static void leave_unlinked(struct compile *c, u32 id, s64 target)
 {
     struct asm_buf *a = &c->cold;
-    asm_mov_imm(a, RCX, (u64)target);
-    asm_mov_imm(a, RAX, id);
+    CHECK(id < HOST_LINKS && (u64)target < PAGE_BYTES && target % 2 == 0);
+    asm_mov_imm(a, RAX, id << (PAGE_BITS - 1) | (u32)target / 2);
     asm_jmp(a, thunk(c, THUNK_LINK_MISS));
 }
 

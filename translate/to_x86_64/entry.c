@@ -234,6 +234,9 @@ static void leave_at_rax(struct thunks *t, enum ir_exit exit)
 static void emit_exits(struct thunks *t)
 {
     place(t, THUNK_LINK_MISS);
+    asm_lea(t->a, ASM_32, RCX, asm_at_index(RAX, RAX, 0, 0));
+    asm_alu_imm(t->a, ASM_AND, ASM_32, RCX, (s32)PAGE_OFFSET_MASK);
+    asm_shift_imm(t->a, ASM_SHR, ASM_32, RAX, PAGE_BITS - 1);
     asm_store(t->a, ASM_32, VCPU_AT(exit_request), RAX);
     leave_at_offset(t, IR_EXIT_JUMP);
     place(t, THUNK_POLL);
