@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { CODEBUF_ALIGN_BYTES = 16, COLD_SHARE = 3 };
+enum { CODEBUF_ALIGN_BYTES = 16 };
 
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {
@@ -31,7 +31,7 @@ bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error 
     buffer->write = write;
     buffer->exec = exec;
     buffer->size_bytes = size_bytes;
-    buffer->cold_start = size_bytes - size_bytes / COLD_SHARE;
+    buffer->cold_start = size_bytes / 5 * 3; /* about what programs need of each */
     buffer->cold_end = buffer->cold_start;
     return true;
 }

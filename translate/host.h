@@ -123,8 +123,8 @@ struct host_request {
     size_t cold_room_bytes;
     u32 flags;           /* enum host_request_flag */
     void *scratch;       /* host->scratch_bytes, 16-byte aligned; contents do not matter */
-    /* A machine-wide number for a new link, below HOST_LINKS. The ids in `exits` were taken even when compile
-     * fails. */
+    /* A machine-wide number for a new link, below HOST_LINKS. The ids in `exits` were taken even
+     * when compile fails. */
     u32 (*alloc_link)(void *opaque);
     void *opaque;
     struct host_exit *exits;

@@ -67,8 +67,8 @@ static void guard_link(struct compile *c, u32 id, s64 target)
     change_page(a, pages);
 }
 
-/* Where a link's 4-byte field, `ahead_bytes` further on, does not lie in one aligned group of 8, pads
- * so that it does. */
+/* Where a link's 4-byte field, `ahead_bytes` further on, does not lie in one aligned group of 8,
+ * pads so that it does. */
 static void align_field(struct asm_buf *a, unsigned ahead_bytes)
 {
     uintptr_t field = (uintptr_t)asm_exec(a) + ahead_bytes;
