@@ -149,7 +149,7 @@ unsigned clock_run_expired(struct clock *clock)
     u64 now_ns = clock_now_ns(clock);
     pthread_mutex_lock(&clock->lock);
     while (clock->first != NULL && clock->first->deadline_ns <= now_ns &&
-           fired < CLOCK_MAX_FIRINGS) {
+           clock->running == NULL && fired < CLOCK_MAX_FIRINGS) {
         struct timer *timer = clock->first;
         clock_remove(clock, timer);
         clock->running = timer;

@@ -2,7 +2,8 @@
  *
  * A clock is in one of two modes for its whole life:
  *   CLOCK_REAL     guest time follows the host's monotonic clock from the moment clock_start() is
- *                  called; the loop thread (hw/loop.h) runs expired timers.
+ *                  called; the loop thread (hw/loop.h) runs expired timers, or a hart that waits
+ *                  for one.
  *   CLOCK_VIRTUAL  guest time is what the machine last told clock_set_virtual_ns(), a function of
  *                  the instruction count; the machine runs expired timers between two slices by
  *                  calling clock_run_expired().
@@ -70,7 +71,8 @@ void clock_set_virtual_ns(struct clock *clock, u64 now_ns);
 u64 clock_next_deadline_ns(struct clock *clock);
 
 /* Fires every timer whose deadline is not after now, including those armed meanwhile. Returns how
- * many fired. One thread at a time: the loop thread, or in virtual mode the machine's. */
+ * many fired. Real mode: the loop thread and a waiting hart's; who finds the other one firing
+ * leaves it to that one. Virtual mode: the machine's thread. */
 unsigned clock_run_expired(struct clock *clock);
 
 /* Host monotonic time at which guest time `guest_ns` is reached (real mode, started), for arming a

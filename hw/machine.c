@@ -336,7 +336,8 @@ static bool make_engine(struct metic_machine *machine, const struct guest *guest
         .trace_path = options->trace_path,
     };
     struct engine_machine_ops ops = {
-        .time_ticks = machine_time_ticks, .timer_arm = machine_timer_arm
+        .time_ticks = machine_time_ticks, .timer_arm = machine_timer_arm,
+        .next_timer_host_ns = machine_next_timer_host_ns, .run_timers = machine_run_timers,
     };
     machine->engine = engine_new(&machine->memory, guest, options->harts, &engine, &ops, machine,
                                  &machine->log, error);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum {
@@ -75,6 +76,18 @@ void machine_timer_arm(struct vcpu *vcpu, u64 ticks)
     struct metic_machine *machine = vcpu->ops_opaque;
     u64 ns = ticks == UINT64_MAX ? CLOCK_NEVER_NS : board_time_to_ns(machine->board, ticks);
     timer_arm_at_ns(&machine->timers[vcpu->index].timer, ns);
+}
+
+u64 machine_next_timer_host_ns(struct vcpu *vcpu)
+{
+    struct metic_machine *machine = vcpu->ops_opaque;
+    return clock_host_deadline_ns(&machine->clock, clock_next_deadline_ns(&machine->clock));
+}
+
+void machine_run_timers(struct vcpu *vcpu)
+{
+    struct metic_machine *machine = vcpu->ops_opaque;
+    clock_run_expired(&machine->clock);
 }
 
 /* The clock tells of every earlier deadline, whichever device armed it. */
@@ -246,6 +259,7 @@ static void *hart_thread(void *opaque)
 {
     struct vcpu *vcpu = opaque;
     struct metic_machine *machine = vcpu->ops_opaque;
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* a guest's timers are meant exactly */
     enum engine_stop stop = engine_run(vcpu);
     if (stop == ENGINE_STOP_LIMIT) {
         machine_event(machine, MACHINE_EVENT_HART);

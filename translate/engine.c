@@ -7,11 +7,9 @@
 #include "translate/lockstep.h"
 #include "translate/softmmu.h"
 
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static const size_t link_epochs_bytes = sizeof(u32) * BLOCK_MAX_LINKS;
@@ -117,6 +115,7 @@ static void vcpu_free(struct vcpu *vcpu)
 
 static void engine_set_ops(struct engine *engine, const struct engine_machine_ops *machine_ops)
 {
+    engine->machine_ops = *machine_ops;
     engine->ops = (struct vcpu_ops){
         .time_ticks = machine_ops->time_ticks,
         .timer_arm = machine_ops->timer_arm,
@@ -270,20 +269,6 @@ bool engine_raised(struct vcpu *vcpu)
     return true;
 }
 
-/* Sleeps until somebody kicks the hart. */
-static void sleep_until_kicked(struct vcpu *vcpu)
-{
-    engine_run_leave(vcpu->engine);
-    vcpu->engine_running = false;
-    atomic_store(&vcpu->waiting, true);
-    while (atomic_load(&vcpu->requests) == 0) {
-        syscall(SYS_futex, &vcpu->requests, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-    }
-    atomic_store(&vcpu->waiting, false);
-    engine_run_enter(vcpu->engine);
-    vcpu->engine_running = true;
-}
-
 /* Lets an exclusive section of somebody else pass. */
 static void yield_to_exclusive(struct vcpu *vcpu)
 {
@@ -356,7 +341,7 @@ static bool wait_for_interrupt(struct vcpu *vcpu)
         if (atomic_load(&vcpu->requests) != 0) {
             return true; /* attend first; wants_wait brings us back */
         }
-        sleep_until_kicked(vcpu);
+        engine_wait(vcpu);
     }
 }
 

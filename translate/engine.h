@@ -47,6 +47,26 @@ struct engine_stats {
 struct lockstep;
 struct commit_log;
 
+struct engine_machine_ops {
+    /* What the machine provides of struct vcpu_ops. */
+    u64 (*time_ticks)(struct vcpu *vcpu);
+    void (*timer_arm)(struct vcpu *vcpu, u64 ticks);
+    /* Real clock: when, on the host's monotonic clock, the machine's next timer is due (~0: there
+     * is none), and firing what is due. Called by a hart that waits, on its thread. May be NULL,
+     * both. */
+    u64 (*next_timer_host_ns)(struct vcpu *vcpu);
+    void (*run_timers)(struct vcpu *vcpu);
+};
+
+/* See wait.c. */
+struct engine_wait {
+    _Atomic u32 timekeeper; /* number + 1 of the waiting hart that fires timers; 0: none */
+    /* the timekeeper's */
+    u64 late_ns;            /* by which the host wakes it late, lately */
+    u64 spin_saved_ns;      /* that it may spin before timers */
+    u64 earned_until_ns;
+};
+
 struct engine {
     struct engine_options options;
     const struct guest *guest;
@@ -82,16 +102,14 @@ struct engine {
     } reservations[ENGINE_MAX_HARTS];
     _Atomic u32 reservation_count;
 
+    struct engine_machine_ops machine_ops;
+    struct engine_wait wait;
+
     struct lockstep *lockstep; /* ENGINE_BOTH */
     struct commit_log *commit_log; /* trace_path */
     struct debug debug;
 };
 
-/* What the machine provides of struct vcpu_ops. */
-struct engine_machine_ops {
-    u64 (*time_ticks)(struct vcpu *vcpu);
-    void (*timer_arm)(struct vcpu *vcpu, u64 ticks);
-};
 
 /* Makes the harts too (guest->init and reset are called). NULL with a reason. `memory` must have
  * its regions before harts run, and outlives the engine. */

@@ -8,6 +8,10 @@
 void engine_run_enter(struct engine *engine);
 void engine_run_leave(struct engine *engine);
 
+/* --- wait.c --- */
+/* Sleeps until somebody kicks the hart. */
+void engine_wait(struct vcpu *vcpu);
+
 /* --- pipeline.c --- */
 /* Sets up buffers and the host's thunks for the engine's options. */
 bool pipeline_init(struct engine *engine, struct metic_error *error);

@@ -30,7 +30,8 @@ static void set_start(struct riscv64_state *state)
 
 bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u8 *result)
 {
-    static const struct engine_machine_ops machine_ops = {no_time, no_timer};
+    static const struct engine_machine_ops machine_ops = {.time_ticks = no_time,
+                                                          .timer_arm = no_timer};
     struct engine_options options = {.kind = kind, .verify = true};
     struct metic_error error;
     struct memory memory;
