@@ -94,7 +94,7 @@ static bool lower_run(const struct engine *engine, struct lower *l, struct page_
 static bool has_call(const struct ir *ir)
 {
     for (unsigned i = 0; i < ir->count; i++) {
-        if (ir->insns[i].op == IR_CALL) {
+        if (ir->insns[i].op == IR_CALL || ir->insns[i].op == IR_LOOK) {
             return true;
         }
     }

@@ -425,3 +425,58 @@ Test(machine_traces, stores_break_reservations)
     }
     rv_free(p);
 }
+
+/* Side exits out of every copy of a round, with counters that were put off: registers that the host
+ * keeps in registers (a1, a2, a3) and one that it does not (s6), up and down. */
+Test(machine_traces, exits_with_counters_put_off)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, S3, 0);   /* where the next exit comes */
+    rv_li(p, S4, 400); /* exits */
+    rv_li(p, S7, 0);   /* checksum */
+    rv_li(p, SP, 0x123456789);
+    rv_li(p, A5, 77);
+    rv_label(p, OUTER);
+    rv_li(p, A0, DATA_AT);
+    rv_add(p, A1, A0, S3);
+    rv_li(p, A2, 1);
+    rv_sb(p, A2, A1, 0); /* a mark in zeroed memory */
+    rv_li(p, A1, DATA_AT);
+    rv_li(p, A2, 5);
+    rv_li(p, A3, ~(u64)2);
+    rv_li(p, S6, 1000);
+    rv_label(p, LOOP);
+    rv_lbu(p, A4, A1, 0);
+    rv_addi(p, A2, A2, 3);
+    rv_addi(p, S6, S6, -7);
+    rv_bne(p, A4, X0, JOIN);
+    rv_addi(p, A1, A1, 1);
+    rv_addi(p, A3, A3, 2);
+    rv_bne(p, A2, X0, LOOP);
+    rv_label(p, JOIN);
+    rv_sb(p, X0, A1, 0);
+    for (unsigned n = 0; n < 4; n++) {
+        static const enum rv_reg regs[] = {A1, A2, A3, S6};
+        rv_slli(p, T0, S7, 5);
+        rv_sub(p, S7, T0, S7);
+        rv_add(p, S7, S7, regs[n]);
+    }
+    rv_addi(p, S3, S3, 1);
+    rv_bne(p, S3, S4, OUTER);
+    guest_result(p, 0, S7);
+    guest_result(p, 1, SP);
+    guest_result(p, 2, A5);
+    rv_exit(p);
+    u64 sum = 0;
+    for (u64 at = 0; at < 400; at++) {
+        const u64 values[] = {DATA_AT + at, 5 + 3 * (at + 1), 2 * at - 3, 1000 - 7 * (at + 1)};
+        for (unsigned n = 0; n < 4; n++) {
+            sum = sum * 31 + values[n];
+        }
+    }
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.words[0] == sum);
+    cr_expect(outcome.words[1] == 0x123456789 && outcome.words[2] == 77);
+}

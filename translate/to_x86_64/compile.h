@@ -117,6 +117,7 @@ struct stub {
     u32 field;  /* rel32 of the jump that leads here */
     u32 back;   /* offset in the block where to go on */
     u32 data;
+    u32 fix_first, fix_count; /* hoist.c */
     bool tail;  /* behind the body */
     u8 reg[4];
     s64 target;
@@ -129,7 +130,16 @@ struct hoist {
     u16 base;
     s32 first, end;
     unsigned members;
+    u32 pinned;   /* guest register whose host register, */
+    u8 reg;       /*   this one, holds the host address of `base`; NO_REG: the frame does */
 };
+
+/* Guest register at `offset` lacks a constant. */
+struct fix {
+    u32 offset;
+    s32 add;
+};
+enum { HOIST_PUT_OFF = 0x80, PUT_OFF_MAX = 16, FIXES_MAX = 2048 };
 
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
@@ -155,7 +165,12 @@ struct compile {
         u32 field;
     } slow[2 * HOISTS_MAX]; /* jumps to the other body */
     unsigned slow_count;
-    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
+    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a SET:
+                                  HOIST_PUT_OFF */
+    struct fix put_off[PUT_OFF_MAX]; /* at the current instruction */
+    unsigned put_off_count;
+    struct fix fixes[FIXES_MAX];     /* of side exits */
+    unsigned fix_count;
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
 
@@ -281,6 +296,14 @@ static inline bool hoist_has(const struct compile *c, unsigned index)
     return c->fast && c->hoist_of[index] != 0;
 }
 struct asm_mem hoist_access(struct compile *c, unsigned *temp);
+/* A SET; true when nothing need be emitted for it. */
+bool hoist_set(struct compile *c, const struct ir_insn *insn);
+/* Notes what a side exit here must make good, behind c->fix_count; their number. */
+unsigned hoist_fixes(struct compile *c);
+void hoist_fix(struct compile *c, unsigned first, unsigned count);
+/* Where the trace is entered, and before every way out of the fast body: registers borrowed. */
+void hoist_save(struct compile *c);
+void hoist_leave(struct compile *c, struct asm_buf *a);
 
 /* --- loop.c --- */
 /* Marks what comes from memory that the block loads: VALUE_FROM_MEMORY. */

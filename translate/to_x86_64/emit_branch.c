@@ -121,9 +121,11 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
     if (target == c->entry_target && progress && !(c->flags & HOST_NO_SELF_LINK)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
+        hoist_leave(c, &c->a);
         leave_for_poll(c, &c->a, target);
         return;
     }
+    hoist_leave(c, &c->a);
     if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
         poll_deadline(c, target);
     }
@@ -133,6 +135,7 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
 /* data: instructions retired that r15 does not count */
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
+    hoist_fix(c, stub->fix_first, stub->fix_count);
     go_to(c, stub->target, stub->data, true);
 }
 
@@ -181,6 +184,8 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
         return;
     }
     struct stub *stub = stub_add(c, stub_go_to, asm_jcc_forward(&c->a, cc));
+    stub->fix_first = c->fix_count;
+    stub->fix_count = hoist_fixes(c);
     stub->tail = true;
     stub->target = target;
     stub->data = uncounted(c) + 1;
@@ -207,6 +212,7 @@ void emit_poll(struct compile *c, const struct ir_insn *insn)
     asm_alu_rm(&c->a, ASM_CMP, ASM_64, t, VCPU_AT(deadline));
     bind_cold(c, asm_jcc_forward(&c->a, ASM_A));
     add_retired(&c->cold, uncounted(c));
+    hoist_leave(c, &c->cold);
     leave_for_poll(c, &c->cold, c->insn_offset);
 }
 

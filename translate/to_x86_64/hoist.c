@@ -7,6 +7,13 @@
  * computed; if all is well the fast body runs, where such an access is one instruction. Otherwise
  * the slow body runs that round, with a check at each access, and goes back to the head.
  *
+ * Where no access of the fast body can leave it, a host address lives in the register of a pinned
+ * guest register that the trace does not name; every way out loads that again.
+ *
+ * Counters and walking pointers are put off: a SET of a register to what it held at the head plus a
+ * constant is left out when another SET of it follows before anything but a side exit could look.
+ * The side exits between the two add the constant.
+ *
  * What was checked holds until C may have run: C can be where another hart takes away a
  * permission. So an access of the fast body that the TLB cannot serve does not call C. It leaves
  * the trace before its instruction, as a fault would, and a block that begins there does it. */
@@ -78,7 +85,8 @@ static void join(struct compile *c, unsigned i)
         n = c->hoist_count++;
         c->sites[n].walker = loop_walker(c, base);
         c->sites[n].write = write;
-        c->hoists[n] = (struct hoist){.base = base, .first = (s32)first, .end = (s32)end};
+        c->hoists[n] = (struct hoist){.base = base, .first = (s32)first, .end = (s32)end,
+                                      .reg = NO_REG};
     }
     struct hoist *hoist = &c->hoists[n];
     s64 from = first < hoist->first ? first : hoist->first;
@@ -92,10 +100,161 @@ static void join(struct compile *c, unsigned i)
     }
 }
 
+/* --- what is put off --- */
+
+static bool overlap(const struct ir_insn *x, const struct ir_insn *y)
+{
+    return x->imm < y->imm + y->sub && y->imm < x->imm + x->sub;
+}
+
+/* True for a SET to the register's own head value plus a constant. */
+static bool is_step(const struct compile *c, const struct ir_insn *set)
+{
+    ir_ref base = address_base(c->ir, set->a);
+    return set->sub == 8 && set->type == IR_I64 && is_head_register(c, base) &&
+           c->ir->insns[base].imm == set->imm && asm_fits_s32(address_disp(c->ir, set->a));
+}
+
+static bool can_put_off(const struct compile *c, unsigned at)
+{
+    enum { AN_EXIT = IR_X | IR_T | IR_F | IR_R | IR_W };
+    const struct ir_insn *set = &c->ir->insns[at];
+    for (unsigned i = at + 1; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->dead || insn->op == IR_EXIT_IF || hoist_has(c, i)) {
+            continue;
+        }
+        if (insn->op == IR_SET && overlap(insn, set)) {
+            return insn->imm == set->imm && insn->sub == set->sub;
+        }
+        if ((insn->op == IR_GET && overlap(insn, set)) || (ir_op_info[insn->op].props & AN_EXIT)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static void find_put_off(struct compile *c)
+{
+    for (unsigned i = 0; c->fast && i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->op == IR_SET && !insn->dead && is_step(c, insn) && can_put_off(c, i)) {
+            c->hoist_of[i] = HOIST_PUT_OFF;
+        }
+    }
+}
+
+static unsigned put_off_find(const struct compile *c, u32 offset)
+{
+    unsigned n = 0;
+    while (n < c->put_off_count && c->put_off[n].offset != offset) {
+        n++;
+    }
+    return n;
+}
+
+bool hoist_set(struct compile *c, const struct ir_insn *insn)
+{
+    if (!c->fast) {
+        return false;
+    }
+    unsigned n = put_off_find(c, (u32)insn->imm);
+    if (c->hoist_of[c->at] != HOIST_PUT_OFF) {
+        if (n < c->put_off_count) {
+            c->put_off[n] = c->put_off[--c->put_off_count];
+        }
+        return false;
+    }
+    if (n == PUT_OFF_MAX) {
+        c->status = HOST_TOO_COMPLEX;
+        return true;
+    }
+    c->put_off_count += n == c->put_off_count;
+    c->put_off[n] = (struct fix){(u32)insn->imm, (s32)address_disp(c->ir, insn->a)};
+    return true;
+}
+
+unsigned hoist_fixes(struct compile *c)
+{
+    unsigned count = c->fast ? c->put_off_count : 0;
+    if (c->fix_count + count > ARRAY_LEN(c->fixes)) {
+        c->status = HOST_TOO_COMPLEX;
+        return 0;
+    }
+    for (unsigned n = 0; n < count; n++) {
+        c->fixes[c->fix_count++] = c->put_off[n];
+    }
+    return count;
+}
+
+void hoist_fix(struct compile *c, unsigned first, unsigned count)
+{
+    for (unsigned n = first; n < first + count; n++) {
+        const struct fix *fix = &c->fixes[n];
+        unsigned pin = pin_of(c, fix->offset);
+        if (pin != NO_REG) {
+            asm_alu_imm(&c->a, ASM_ADD, ASM_64, pin, fix->add);
+        } else {
+            asm_alu_mem_imm(&c->a, ASM_ADD, ASM_64, state_at(fix->offset), fix->add);
+        }
+    }
+}
+
+/* --- host addresses in registers --- */
+
+/* C keeps it, and the trace does not name the guest register that lives there. */
+static bool is_idle_pin(const struct compile *c, unsigned number)
+{
+    unsigned reg = x86_pinned_regs[number];
+    if (number >= c->pinned_count || (reg != RBX && (reg < R12 || reg > R14))) {
+        return false;
+    }
+    struct ir_insn state = {.imm = c->context->guest->pinned[number], .sub = 8};
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        bool partial = insn->sub != 8 && pin_of(c, (u32)insn->imm) != NO_REG;
+        if ((insn->op == IR_GET || insn->op == IR_SET) && (partial || overlap(insn, &state))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void find_registers(struct compile *c)
+{
+    unsigned n = 0;
+    for (unsigned number = 0; number < PINNED_MAX && n < c->hoist_count; number++) {
+        if (is_idle_pin(c, number)) {
+            c->hoists[n].reg = x86_pinned_regs[number];
+            c->hoists[n++].pinned = c->context->guest->pinned[number];
+        }
+    }
+}
+
+void hoist_save(struct compile *c)
+{
+    for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
+        if (c->hoists[n].reg != NO_REG) {
+            asm_store(&c->a, ASM_64, state_at(c->hoists[n].pinned), c->hoists[n].reg);
+        }
+    }
+}
+
+void hoist_leave(struct compile *c, struct asm_buf *a)
+{
+    for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
+        if (c->hoists[n].reg != NO_REG) {
+            asm_load(a, ASM_64, c->hoists[n].reg, state_at(c->hoists[n].pinned));
+        }
+    }
+}
+
 void hoist_find(struct compile *c)
 {
     unsigned accesses = 0, members = 0;
     c->fast = false;
+    c->put_off_count = 0;
+    c->fix_count = 0;
     c->hoist_count = 0;
     c->slow_count = 0;
     if (!(c->flags & HOST_TRACE)) {
@@ -120,6 +279,10 @@ void hoist_find(struct compile *c)
         c->hoist_count = 0;
     }
     c->fast = c->hoist_count != 0;
+    if (c->fast && members == accesses) {
+        find_registers(c);
+    }
+    find_put_off(c);
 }
 
 /* --- the head --- */
@@ -199,9 +362,12 @@ static void enter_hoist(struct compile *c, unsigned n)
     asm_alu_imm(a, ASM_AND, ASM_64, RCX, -(s32)PAGE_BYTES);
     asm_alu_rr(a, ASM_CMP, ASM_64, RCX, RAX);
     go_slow(c, a, asm_jcc_forward(a, ASM_NE));
-    asm_load(a, ASM_64, RCX, site_addend_at(n));
-    asm_alu_rr(a, ASM_ADD, ASM_64, RCX, base);
-    asm_store(a, ASM_64, frame_at(FRAME_HOISTS + 8 * n), RCX);
+    unsigned to = hoist->reg != NO_REG ? hoist->reg : (unsigned)RCX;
+    asm_load(a, ASM_64, to, site_addend_at(n));
+    asm_alu_rr(a, ASM_ADD, ASM_64, to, base);
+    if (hoist->reg == NO_REG) {
+        asm_store(a, ASM_64, frame_at(FRAME_HOISTS + 8 * n), to);
+    }
 }
 
 void hoist_enter(struct compile *c)
@@ -214,6 +380,7 @@ void hoist_enter(struct compile *c)
 void hoist_begin_slow(struct compile *c)
 {
     const u8 *here = asm_exec(&c->a);
+    hoist_leave(c, &c->a);
     c->fast = false;
     for (unsigned n = 0; n < c->slow_count; n++) {
         asm_bind_to(c->slow[n].cold ? &c->cold : &c->a, c->slow[n].field, here);
@@ -225,7 +392,12 @@ void hoist_begin_slow(struct compile *c)
 struct asm_mem hoist_access(struct compile *c, unsigned *temp)
 {
     unsigned n = c->hoist_of[c->at] - 1u;
+    s32 disp = (s32)address_disp(c->ir, c->ir->insns[c->at].b);
+    *temp = NO_REG;
+    if (c->hoists[n].reg != NO_REG) {
+        return asm_at(c->hoists[n].reg, disp);
+    }
     *temp = alloc_temp(c);
     asm_load(&c->a, ASM_64, *temp, frame_at(FRAME_HOISTS + 8 * n));
-    return asm_at(*temp, (s32)address_disp(c->ir, c->ir->insns[c->at].b));
+    return asm_at(*temp, disp);
 }

@@ -213,6 +213,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
         loop_enter(c);
+        hoist_save(c);
         c->entry = asm_offset(&c->a);
         hoist_enter(c);
         emit_body(c);

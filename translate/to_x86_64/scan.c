@@ -147,8 +147,14 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
         c->jumps_to_start |= (s64)insn->imm == c->entry_target;
         scan_values(c, insn, count, i);
         break;
-    case IR_GET:
     case IR_SET:
+        if (hoist_has(c, i)) {
+            break; /* put off */
+        }
+        scan_pin(c, scan, insn, i);
+        scan_values(c, insn, count, i);
+        break;
+    case IR_GET:
         scan_pin(c, scan, insn, i); /* fallthrough */
     default:
         scan_values(c, insn, count, i);
