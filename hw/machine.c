@@ -282,6 +282,18 @@ static void fill_virtio_slots(struct metic_machine *machine, struct board_option
     }
 }
 
+/* Whether nobody but the hart looks at guest RAM while it runs. With the real clock virtio devices
+ * do that on threads of their own, all but the entropy source in the last slot. */
+static bool memory_is_private(const struct metic_machine *machine)
+{
+    bool threads = false;
+    for (unsigned i = 0; i < BOARD_MAX_VIRTIO - 1; i++) {
+        threads |= machine->virtio[i].type != NULL;
+    }
+    return machine->options.harts == 1 &&
+           (machine->options.clock == METIC_CLOCK_VIRTUAL || !threads);
+}
+
 static bool make_board(struct metic_machine *machine, const struct guest *guest,
                        struct metic_error *error)
 {
@@ -307,6 +319,7 @@ static bool make_board(struct metic_machine *machine, const struct guest *guest,
         .pmu_counters = guest->pmu_counters,
     };
     fill_virtio_slots(machine, &board);
+    machine->engine->options.private_memory = memory_is_private(machine);
     struct board_env env = board_env_of(machine);
     machine->board = board_new(class, &env, &board, error);
     return machine->board != NULL;

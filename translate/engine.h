@@ -33,6 +33,7 @@ struct engine_options {
     bool no_links;           /* hostile mode: every block ends in the engine */
     bool one_entry_tlb;      /* hostile mode */
     bool verify;             /* ir_verify on every block */
+    bool private_memory;     /* no thread but the one hart's touches guest RAM while it runs */
     bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */
     bool no_tier2;           /* makes no traces */
     bool eager_tier2;        /* hostile mode: makes traces of what is hardly hot */

@@ -148,12 +148,12 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     finish_atomic(c, insn, &m, HOST_AMO_CAS, NO_REG);
 }
 
-/* x86 keeps all orders but store before load. */
+/* x86 keeps all orders but store before load, which a thread cannot see of itself. */
 void emit_fence(struct compile *c, const struct ir_insn *insn)
 {
     unsigned pred = (unsigned)insn->imm >> 4;
     unsigned succ = (unsigned)insn->imm & 15;
-    if ((pred & 5) && (succ & 10)) {
+    if ((pred & 5) && (succ & 10) && !(c->flags & HOST_PRIVATE)) {
         asm_u8(&c->a, 0xf0);
         asm_alu_mem_imm(&c->a, ASM_OR, ASM_32, frame_at(0), 0);
     }

@@ -384,6 +384,33 @@ Test(links, loop_forgets_after_a_slow_path)
     cr_assert_eq(hart->slow_calls, 10 + 9); /* only the first load was fast */
 }
 
+static size_t fence_bytes(unsigned sets, u32 flags)
+{
+    size_t bytes[2];
+    for (unsigned n = 0; n < 2; n++) {
+        ir_reset(rig->ir, &rig_guest);
+        ir_begin_insn(rig->ir, 0x100, 4);
+        if (n == 1) {
+            ir_fence(rig->ir, sets);
+        }
+        add_to(10, 1);
+        ir_jump(rig->ir, 0x200);
+        cr_assert_not_null(rig_compile(rig, flags, NULL));
+        bytes[n] = rig->result.code_bytes;
+    }
+    return bytes[1] - bytes[0];
+}
+
+/* Only stores before loads are not in order already, and that only other threads can see. */
+Test(links, fences)
+{
+    cr_expect_gt(fence_bytes(0x33, 0), 4, "rw, rw");
+    cr_expect_gt(fence_bytes(0x12, HOST_ONE_HART), 4, "w, r; a device's thread may look");
+    cr_expect_eq(fence_bytes(0x31, 0), 0, "rw, w");
+    cr_expect_eq(fence_bytes(0x23, 0), 0, "r, rw");
+    cr_expect_eq(fence_bytes(0x33, HOST_ONE_HART | HOST_PRIVATE), 0);
+}
+
 Test(links, small_buffers_are_refused)
 {
     for (size_t room = 0; room < 6000; room += 64) {
