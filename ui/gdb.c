@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { SIGNAL_INTERRUPT = 2, SIGNAL_TRAP = 5, LOOK_MS = 200, SEND_MS = 5000 };
+enum { SIGNAL_INTERRUPT = 2, SIGNAL_TRAP = 5, SIGNAL_ABORT = 6, LOOK_MS = 200, SEND_MS = 5000 };
 
 struct gdb {
     metic_machine *machine;
@@ -167,7 +167,10 @@ struct gdb *gdb_new(metic_machine *machine, const char *where, struct metic_erro
 {
     unsigned port;
     struct gdb *gdb = calloc(1, sizeof(*gdb));
-    CHECK(gdb != NULL);
+    if (gdb == NULL) {
+        error_set(error, NULL, "the host has no memory for the debugger's server");
+        return NULL;
+    }
     gdb->machine = machine;
     gdb->client_fd = gdb->listen_fd = -1;
     gdb_session_init(&gdb->session, machine);
@@ -424,6 +427,10 @@ void gdb_run(struct gdb *gdb, bool wait, struct metic_result *result)
             break;
         }
         verdict = serve_stop(gdb);
+    }
+    if (result->reason == METIC_PANIC && gdb->client_fd >= 0 && gdb->awaits_stop) {
+        tell_stop(gdb, SIGNAL_ABORT); /* something to look at; going on is the end */
+        serve_client(gdb);
     }
     tell_end(gdb, result);
 }

@@ -213,6 +213,18 @@ says '^\$2 = 0$'
 says 'hart 1, M-mode'
 ends 0
 
+# A panic is shown before the end.
+begin panic "$cache/vmlinuz" --initrd initrd.gz --append 'console=ttyS0 rdinit=/nothing' \
+    --serial none --gdb-wait
+debug <<'END'
+continue
+x/i $pc
+continue
+END
+says 'received signal SIGABRT'
+says '^=> 0xffffffff'
+ends 90
+
 # linux NAME ARGUMENT...: a kernel with a shell that starts `count` and goes on opening files.
 linux() {
     name=$1
