@@ -149,7 +149,7 @@ static bool often_whole(const struct tier2_run *runs, unsigned count,
         whole += n == circle->count;
     }
     circle->rounds = whole == begun ? TRACE_MAX_COPIES : begun / (begun - whole);
-    return 3 * whole >= 2 * begun && whole != 0;
+    return 5 * whole >= 4 * begun && whole != 0;
 }
 
 static bool find_usual(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
