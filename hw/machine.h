@@ -71,6 +71,7 @@ struct metic_machine {
     struct hart_timer timers[METIC_MAX_HARTS];
     struct machine_boot boot;
     bool loaded, started;
+    bool in_reset; /* the harts' first instructions are still to come */
 
     _Atomic u32 events;
     int wake_fd;               /* eventfd: events were set */

@@ -104,6 +104,7 @@ bool machine_place(struct metic_machine *machine, struct metic_error *error)
     bool kernel = boot->firmware != NULL;
     gpa_t entry;
     gpa_t end;
+    machine->in_reset = true;
     memset(board, 0, sizeof(*board));
     if (!place_main(machine, kernel, &entry, &end, error)) {
         return false;

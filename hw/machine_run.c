@@ -18,6 +18,7 @@
 enum {
     TURN_NS_ONE_HART = 1000000,
     TURN_NS = 20000,
+    FIRST_INSNS = 512, /* each hart's, before any hart runs on */
     HTIF_POLL_MS = 2,
     IDLE_POLL_MS = 250,
     IDLE_POLLS = 8, /* this many quiet looks in a row make a machine idle for ever */
@@ -255,17 +256,51 @@ static void drain_wakes(struct metic_machine *machine)
 
 /* --- real clock --- */
 
-static void *hart_thread(void *opaque)
+static void note_stop(struct metic_machine *machine, enum engine_stop stop)
 {
-    struct vcpu *vcpu = opaque;
-    struct metic_machine *machine = vcpu->ops_opaque;
-    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* a guest's timers are meant exactly */
-    enum engine_stop stop = engine_run(vcpu);
     if (stop == ENGINE_STOP_LIMIT) {
         machine_event(machine, MACHINE_EVENT_HART);
     } else if (stop == ENGINE_STOP_DEBUG) {
         machine_event(machine, MACHINE_EVENT_DEBUG);
     }
+}
+
+/* Harts leave reset together, but a busy host starts their threads milliseconds apart. Firmware may
+ * rely on the first: OpenSBI 1.5 never ends when a hart takes part in the lottery for the boot hart
+ * after that one is through. So each runs FIRST_INSNS instructions before any runs on; the virtual
+ * clock's first turn is as short. */
+static void leave_reset(struct metic_machine *machine)
+{
+    struct engine *engine = machine->engine;
+    bool together = machine->in_reset && engine->vcpu_count > 1;
+    machine->in_reset = false;
+    engine->one_by_one = true;
+    for (unsigned i = 0; together && i < engine->vcpu_count; i++) {
+        struct vcpu *vcpu = engine->vcpus[i];
+        u64 limit_insns = vcpu->limit_insns;
+        bool before_limit = limit_insns - vcpu->insns > FIRST_INSNS;
+        if (machine_is_held(machine, i)) {
+            continue;
+        }
+        vcpu->limit_insns = before_limit ? vcpu->insns + FIRST_INSNS : limit_insns;
+        atomic_store(&vcpu->deadline, 0); /* look at everything first */
+        enum engine_stop stop = engine_run(vcpu);
+        vcpu->limit_insns = limit_insns;
+        atomic_store(&vcpu->deadline, 0);
+        if (stop != ENGINE_STOP_LIMIT || !before_limit) {
+            note_stop(machine, stop);
+        }
+        together = stop != ENGINE_STOP_DEBUG;
+    }
+    engine->one_by_one = false;
+}
+
+static void *hart_thread(void *opaque)
+{
+    struct vcpu *vcpu = opaque;
+    struct metic_machine *machine = vcpu->ops_opaque;
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* a guest's timers are meant exactly */
+    note_stop(machine, engine_run(vcpu));
     return NULL;
 }
 
@@ -336,6 +371,7 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
     unsigned quiet = 0;
     struct metic_error refusal;
     clock_start(&machine->clock);
+    leave_reset(machine);
     if (!threads_start(machine, &refusal)) {
         clock_stop(&machine->clock);
         finish(machine, result, METIC_STOPPED, 125, refusal.what);
@@ -352,7 +388,11 @@ static void run_real(struct metic_machine *machine, struct metic_result *result)
         if (events & MACHINE_EVENT_RESET) {
             struct metic_error error;
             threads_stop(machine);
-            if (!machine_reset(machine, &error) || !threads_start(machine, &error)) {
+            bool placed = machine_reset(machine, &error);
+            if (placed) {
+                leave_reset(machine);
+            }
+            if (!placed || !threads_start(machine, &error)) {
                 finish(machine, result, METIC_STOPPED, 125, error.what);
                 clock_stop(&machine->clock);
                 return;
@@ -466,6 +506,10 @@ static void turn_begin(struct metic_machine *machine)
     clock_set_virtual_ns(&machine->clock, now);
     clock_run_expired(&machine->clock);
     u64 length = machine->engine->vcpu_count == 1 ? TURN_NS_ONE_HART : TURN_NS;
+    if (machine->in_reset) {
+        length = FIRST_INSNS; /* of 1 ns each */
+        machine->in_reset = false;
+    }
     u64 deadline = clock_next_deadline_ns(&machine->clock);
     machine->turn_end_ns = now + length;
     if (deadline > now && deadline < machine->turn_end_ns) {

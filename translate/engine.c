@@ -335,7 +335,7 @@ static bool wait_for_interrupt(struct vcpu *vcpu)
             vcpu->wants_wait = false;
             return true;
         }
-        if (vcpu->engine->options.exact_deadlines) {
+        if (vcpu->engine->options.exact_deadlines || vcpu->engine->one_by_one) {
             return false;
         }
         if (atomic_load(&vcpu->requests) != 0) {

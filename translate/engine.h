@@ -105,6 +105,7 @@ struct engine {
 
     struct engine_machine_ops machine_ops;
     struct engine_wait wait;
+    bool one_by_one; /* harts run in turn on one thread: engine_run returns where one would sleep */
 
     struct lockstep *lockstep; /* ENGINE_BOTH */
     struct commit_log *commit_log; /* trace_path */

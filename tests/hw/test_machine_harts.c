@@ -40,6 +40,35 @@ static void gather(struct rv_program *p, unsigned harts, u64 counter, unsigned l
     wait_for(p, T4, T5, label + 1);
 }
 
+/* --- reset --- */
+
+/* Hart 0, whose host thread is the first to start, finds that every hart has run its first
+ * instructions when it has run a few thousand. */
+Test(machine_harts, leave_reset_together)
+{
+    enum { HARTS = 4 };
+    struct rv_program *p = rv_new();
+    rv_li(p, T4, SHARED(0));
+    rv_li(p, T5, 1);
+    rv_amoadd_d(p, X0, T4, T5);
+    guest_start(p, 1, 0, 0);
+    rv_csrr(p, T5, CSR_MHARTID);
+    rv_label(p, L1);
+    rv_word(p, RV_PAUSE);
+    rv_bne(p, T5, X0, L1);
+    rv_li(p, T5, 2000);
+    rv_label(p, L2);
+    rv_addi(p, T5, T5, -1);
+    rv_bne(p, T5, X0, L2);
+    rv_li(p, T4, SHARED(0));
+    rv_ld(p, A0, T4, 0);
+    guest_result(p, 0, A0);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, HARTS, &outcome);
+    cr_expect_eq(outcome.words[0], HARTS);
+}
+
 /* --- counters --- */
 
 enum counter { COUNT_AMO, COUNT_LR_SC, COUNT_LR_SC_WITH_STORE };
