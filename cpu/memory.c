@@ -273,9 +273,25 @@ bool memory_load(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_
     return write_range(memory, gpa, buffer, size_bytes, true);
 }
 
+/* memory_find for device accesses, which often go where the last one went. */
+static struct memory_region *find_again(struct memory *memory, gpa_t gpa)
+{
+    u32 recent = atomic_load_explicit(&memory->recent, memory_order_relaxed);
+    struct memory_region *region = &memory->regions[recent];
+    if (recent < memory->region_count && gpa - region->gpa < region->size_bytes) {
+        return region;
+    }
+    region = memory_find(memory, gpa);
+    if (region != NULL) {
+        atomic_store_explicit(&memory->recent, (u32)(region - memory->regions),
+                              memory_order_relaxed);
+    }
+    return region;
+}
+
 bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value)
 {
-    struct memory_region *region = memory_find(memory, gpa);
+    struct memory_region *region = find_again(memory, gpa);
     if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
         log_print(memory->log, LOG_GUEST, "read of %u bytes at 0x%llx, where nothing is",
                   size_bytes, (unsigned long long)gpa);
@@ -292,7 +308,7 @@ bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_b
 
 bool memory_mmio_write_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value)
 {
-    struct memory_region *region = memory_find(memory, gpa);
+    struct memory_region *region = find_again(memory, gpa);
     if (region == NULL || region->size_bytes - (gpa - region->gpa) < size_bytes) {
         log_print(memory->log, LOG_GUEST, "write of %u bytes at 0x%llx, where nothing is",
                   size_bytes, (unsigned long long)gpa);

@@ -69,6 +69,7 @@ struct memory {
      * load-reservations on the written bytes are broken. */
     void (*reservation_break)(void *opaque, gpa_t gpa, u64 size_bytes);
     void *reservation_opaque;
+    _Atomic u32 recent; /* number of the region that a device access reached last: a hint */
     _Atomic u64 dma_writes; /* how often anything but a hart's own access wrote; lock-step looks */
     /* When set, gets every hart access that is not plain RAM instead of the device; lock-step
      * records and replays here. Same result as memory_mmio_read/_write. */

@@ -278,8 +278,10 @@ void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection
         .fetch_address_space = fetch->address_space,
         .data_asid = data->asid,
         .fetch_asid = fetch->asid,
-        .data = (u8)(tlb->data_now - tlb->data),
-        .fetch = (u8)(tlb->fetch_now - tlb->fetch),
+        .data = tlb->data_now,
+        .fetch = tlb->fetch_now,
+        .data_key = tlb->data_key,
+        .fetch_key = tlb->fetch_key,
     };
 }
 
@@ -289,21 +291,21 @@ bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
     if (UNLIKELY(selection->generation != tlb->generation)) {
         return false;
     }
-    struct tlb_key *data = &tlb->data_keys.key[selection->data];
+    struct tlb_key *data = selection->data_key;
+    struct tlb_key *fetch = selection->fetch_key;
+    data->last_use = ++tlb->data_keys.clock;
     data->address_space = selection->data_address_space;
     data->asid = selection->data_asid;
-    data->last_use = ++tlb->data_keys.clock;
-    tlb->data_now = &tlb->data[selection->data];
-    tlb->data_key = data;
-    vcpu->tlb = tlb->data_now->entries;
-    struct tlb_key *fetch = &tlb->fetch_keys.key[selection->fetch];
+    fetch->last_use = ++tlb->fetch_keys.clock;
     fetch->address_space = selection->fetch_address_space;
     fetch->asid = selection->fetch_asid;
-    fetch->last_use = ++tlb->fetch_keys.clock;
-    tlb->fetch_now = &tlb->fetch[selection->fetch];
+    tlb->data_key = data;
     tlb->fetch_key = fetch;
-    vcpu->jumps = tlb->fetch_now->jumps;
-    vcpu->link_epoch = tlb->fetch_now->epoch;
+    tlb->data_now = selection->data;
+    tlb->fetch_now = selection->fetch;
+    vcpu->tlb = selection->data->entries;
+    vcpu->jumps = selection->fetch->jumps;
+    vcpu->link_epoch = selection->fetch->epoch;
     return true;
 }
 

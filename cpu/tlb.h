@@ -181,7 +181,9 @@ struct tlb_selection {
     u64 generation; /* of the spaces' owners when it was made; 0: none */
     u64 data_address_space, fetch_address_space;
     u32 data_asid, fetch_asid;
-    u8 data, fetch; /* numbers of the spaces */
+    struct tlb_space *data;
+    struct fetch_space *fetch;
+    struct tlb_key *data_key, *fetch_key;
 };
 
 /* Notes the present selection; tlb_reselect makes it the present one again, false when spaces

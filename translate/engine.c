@@ -466,7 +466,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
     bool look = true;
     for (;;) {
         if (look || atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <= vcpu->insns) {
-            departure = (struct departure){ 0 };
+            departure = (struct departure){ .indirect = true }; /* an interrupt's handler */
             if (!attend(vcpu, &stop)) {
                 return stop;
             }

@@ -335,6 +335,20 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
 
 /* --- the translator's slow paths --- */
 
+/* An access to a device whose page is in the TLB, and that nobody listens to. */
+static bool is_device(const struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write,
+                      gpa_t *gpa)
+{
+    const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, write);
+    const struct engine *engine = vcpu->engine;
+    if (entry == NULL || entry->addend != 0 || crosses_page(gva, size_bytes) ||
+        UNLIKELY(engine->debug.watch_count != 0 || engine->commit_log != NULL)) {
+        return false;
+    }
+    *gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK);
+    return true;
+}
+
 static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
 {
     const struct engine *engine = vcpu->engine;
@@ -372,7 +386,12 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
         return 0;
     }
     u64 value = 0;
-    softmmu_load(vcpu, gva, size_bytes, &value);
+    gpa_t gpa;
+    if (!is_device(vcpu, gva, size_bytes, false, &gpa)) {
+        softmmu_load(vcpu, gva, size_bytes, &value);
+    } else if (!memory_mmio_read(vcpu->memory, gpa, size_bytes, &value)) {
+        raise_access(vcpu, gva, VCPU_READ);
+    }
     if ((desc & HOST_DESC_SIGNED) && size_bytes < 8) {
         value = bits_sext(value, 8 * size_bytes);
     }
@@ -387,7 +406,12 @@ static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
         return;
     }
     u64 mask = size_bytes == 8 ? ~(u64)0 : ((u64)1 << (8 * size_bytes)) - 1;
-    softmmu_store(vcpu, gva, size_bytes, value & mask);
+    gpa_t gpa;
+    if (!is_device(vcpu, gva, size_bytes, true, &gpa)) {
+        softmmu_store(vcpu, gva, size_bytes, value & mask);
+    } else if (!store_device(vcpu, gpa, size_bytes, value & mask)) {
+        raise_access(vcpu, gva, VCPU_WRITE);
+    }
 }
 
 /* What the operation stores, given the old value; false when a CAS does not match. */

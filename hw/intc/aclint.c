@@ -63,12 +63,9 @@ u64 clint_time_ticks(const struct device *device)
     return clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK + offset;
 }
 
-u64 clint_time_to_ns(const struct device *device, u64 ticks)
+/* The moment at which mtime, which is `mtime` now, reaches `ticks`. */
+static u64 clint_moment_ns(u64 now_ticks, u64 mtime, u64 ticks)
 {
-    const struct clint *clint = device->state;
-    u64 offset = __atomic_load_n(&clint->saved.mtime_offset, __ATOMIC_RELAXED);
-    u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
-    u64 mtime = now_ticks + offset;
     if (mtime >= ticks) {
         return now_ticks * ACLINT_NS_PER_TICK;
     }
@@ -79,15 +76,25 @@ u64 clint_time_to_ns(const struct device *device, u64 ticks)
     return (now_ticks + ahead) * ACLINT_NS_PER_TICK;
 }
 
+u64 clint_time_to_ns(const struct device *device, u64 ticks)
+{
+    const struct clint *clint = device->state;
+    u64 offset = __atomic_load_n(&clint->saved.mtime_offset, __ATOMIC_RELAXED);
+    u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
+    return clint_moment_ns(now_ticks, now_ticks + offset, ticks);
+}
+
 /* Sets the timer line of a hart by the present time and arms the timer for when it will rise. */
 static void clint_update_timer(struct device *device, unsigned hart)
 {
     struct clint *clint = device->state;
     u64 mtimecmp = clint->saved.mtimecmp[hart];
-    bool level = clint_time_ticks(device) >= mtimecmp;
+    u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
+    u64 mtime = now_ticks + clint->saved.mtime_offset;
+    bool level = mtime >= mtimecmp;
     device_set_output(device, aclint_hart_count(device) + hart, level);
     timer_arm_at_ns(&clint->harts[hart].timer,
-                    level ? CLOCK_NEVER_NS : clint_time_to_ns(device, mtimecmp));
+                    level ? CLOCK_NEVER_NS : clint_moment_ns(now_ticks, mtime, mtimecmp));
 }
 
 static void clint_fire(void *opaque)

@@ -77,11 +77,12 @@ static void atomic(struct vcpu *vcpu, const struct saved *saved, const u8 *stub,
 /* Pages remembered by a loop and addends kept by the block may be stale: see loop.c, access.c. */
 static void forget_pages(const struct saved *saved, unsigned poison)
 {
-    for (unsigned n = 0; n < 5; n++) {
-        saved->general[access_temps[n]] |= poison >> n & 1;
+    u64 *site_tags = (u64 *)(void *)(saved->frame + FRAME_SITES);
+    for (unsigned left = poison & 31; left != 0; left &= left - 1) {
+        saved->general[access_temps[__builtin_ctz(left)]] |= 1;
     }
     for (unsigned n = 0; n < SITES_MAX; n++) {
-        memset(saved->frame + FRAME_SITES + 16 * n, 0xff, 8);
+        site_tags[2 * n] = ~(u64)0;
     }
 }
 
