@@ -150,6 +150,9 @@ static void watch_begin(struct gdb *gdb)
 {
     gdb->watched_fd = gdb->client_fd >= 0 ? gdb->client_fd : gdb->listen_fd;
     write_event(gdb->go_fd);
+    if (gdb->byte_next < gdb->byte_count) {
+        metic_break(gdb->machine); /* an interrupt may have come together with "go on" */
+    }
 }
 
 static void watch_end(struct gdb *gdb)
