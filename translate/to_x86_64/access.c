@@ -217,7 +217,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         return m;
     }
     use_address(c, &m, address);
-    if (!first && !linear) {
+    if (!first) {
         m.site = loop_site(c);
     }
     m.way = first ? ACCESS_FIRST : m.site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;

@@ -6,7 +6,8 @@
  * the stores. A site (there are up to SITES_MAX) keeps the page and addend used last in the frame:
  * the check is one compare off the data's path, and the TLB is looked up only when the page
  * changes. Left out are addresses that come from memory in the same loop (linked lists, tables):
- * they change page too often.
+ * they change page too often. A group of accesses (access.c) looks up once a round instead, and
+ * loads that compare with the TLB's span have nothing to remember.
  *
  * The frame is the hart's own, and the sites forget at every entry of the block and whenever a slow
  * path has called C. Between those nothing changes a translation: remote fences and newly watched
@@ -77,18 +78,19 @@ static void mark(struct compile *c, struct loaded *loaded)
     }
 }
 
+bool loop_writes(const struct compile *c, const struct ir_insn *insn)
+{
+    return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
+}
+
 static bool is_site(const struct compile *c, const struct ir_insn *insn)
 {
     if (insn->dead || (insn->op != IR_LOAD && insn->op != IR_STORE)) {
         return false;
     }
     bool plain = !(c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
-    return plain && !(c->values[insn->b].flags & VALUE_FROM_MEMORY);
-}
-
-bool loop_writes(const struct compile *c, const struct ir_insn *insn)
-{
-    return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
+    bool in_span = (c->flags & HOST_LINEAR) && !loop_writes(c, insn);
+    return plain && !in_span && !(c->values[insn->b].flags & VALUE_FROM_MEMORY);
 }
 
 /* The guest register that holds the value, as a name for where it walks: in every round of a trace
