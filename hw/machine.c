@@ -249,7 +249,7 @@ static struct board_env board_env_of(struct metic_machine *machine)
 }
 
 /* Disks go into the first virtio slots, a console into the last but one, an entropy source into the
- * last. */
+ * last; a network device into the place before the console's, or into that when a disk is there. */
 _Static_assert(METIC_MAX_DISKS + 2 <= BOARD_MAX_VIRTIO, "each virtio device has its slot");
 
 static void fill_virtio_slots(struct metic_machine *machine, struct board_options *board)
@@ -274,6 +274,11 @@ static void fill_virtio_slots(struct metic_machine *machine, struct board_option
     if (machine->hvc != NULL) {
         machine->virtio[BOARD_MAX_VIRTIO - 2] =
             (struct virtio_mmio_config){ &virtio_console_type, &machine->hvc_config };
+    }
+    if (machine->net != NULL) {
+        unsigned slot = BOARD_MAX_VIRTIO - (options->disk_count < METIC_MAX_DISKS ? 3 : 2);
+        machine->virtio[slot] =
+            (struct virtio_mmio_config){ &virtio_net_type, &machine->net_config };
     }
     machine->virtio[BOARD_MAX_VIRTIO - 1].type = &virtio_rng_type;
     for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
@@ -472,7 +477,8 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     }
     if (!own_strings(machine, error) || !make_time(machine, error) ||
         !make_console(machine, error) || !make_virtio_console(machine, error) ||
-        !make_engine(machine, guest, error) || !make_board(machine, guest, error) ||
+        !machine_make_net(machine, error) || !make_engine(machine, guest, error) ||
+        !make_board(machine, guest, error) ||
         !make_script(machine, error)) {
         metic_free(machine);
         return NULL;
@@ -496,7 +502,11 @@ void metic_free(metic_machine *machine)
             timer_fini(&machine->timers[i].timer);
         }
     }
+    if (machine->net != NULL) {
+        net_port_detach(machine->net);
+    }
     board_free(machine->board);
+    net_port_free(machine->net);
     char_script_free(machine->script);
     char_port_free(machine->uart);
     char_backend_free(machine->console);

@@ -14,6 +14,7 @@
 #include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_console.h"
 #include "hw/virtio/virtio_mmio.h"
+#include "hw/virtio/virtio_net.h"
 #include "translate/engine.h"
 #include <pthread.h>
 
@@ -63,6 +64,8 @@ struct metic_machine {
     struct char_backend *hvc_backend; /* the virtio console's, or NULL */
     struct char_port *hvc;
     struct virtio_console_config hvc_config;
+    struct net_port *net; /* or NULL: no network device */
+    struct virtio_net_config net_config;
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
     struct virtio_mmio_config virtio[BOARD_MAX_VIRTIO]; /* what is in the board's slots */
@@ -108,6 +111,12 @@ bool machine_place(struct metic_machine *machine, struct metic_error *error);
 void machine_boot_free(struct machine_boot *boot);
 void machine_say(struct metic_machine *machine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* machine_net.c: the network device's port, with its backend when it is known already which; the
+ * same for a kernel that was loaded; and whether anything may still come from outside. */
+bool machine_make_net(struct metic_machine *machine, struct metic_error *error);
+bool machine_start_net(struct metic_machine *machine, struct metic_error *error);
+bool machine_may_hear(const struct metic_machine *machine);
 
 /* machine_run.c */
 u64 machine_time_ticks(struct vcpu *vcpu);

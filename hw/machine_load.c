@@ -138,7 +138,8 @@ static bool load(struct metic_machine *machine, const char *name, struct metic_e
         return false;
     }
     machine_say(machine, "image: %s: %s", name, boot->main->description);
-    if (!open_companions(machine, error) || !machine_place(machine, error)) {
+    if (!open_companions(machine, error) || !machine_place(machine, error) ||
+        !machine_start_net(machine, error)) {
         return false;
     }
     boot->htif_tohost = boot->main->tohost_gpa;

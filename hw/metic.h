@@ -54,12 +54,32 @@ enum metic_console {
     METIC_CONSOLE_MEMORY,   /* metic_console_output / metic_console_feed */
 };
 
-enum { METIC_MAX_DISKS = 6, METIC_MAX_STEPS = 64, METIC_MAX_HARTS = 64 };
+enum metic_net {
+    METIC_NET_NONE,   /* no device */
+    METIC_NET_AUTO,   /* a Linux kernel on the real clock gets METIC_NET_USER; restricted if there
+                       * are steps */
+    METIC_NET_USER,   /* a router and a DHCP server in this process, through libslirp */
+    METIC_NET_SOCKET, /* a link to another guest: a Unix socket at net_path */
+};
+
+enum {
+    METIC_MAX_DISKS = 6,
+    METIC_MAX_STEPS = 64,
+    METIC_MAX_HARTS = 64,
+    METIC_MAX_FORWARDS = 16,
+};
 
 struct metic_disk {
     const char *path;
     bool read_only;  /* the guest may not write */
     bool write_back; /* writes go to the file; otherwise to an overlay in memory */
+};
+
+/* A port of the host's that leads to one of the guest's; the next free one when it is taken. */
+struct metic_forward {
+    uint32_t host_ip4; /* where to listen: 0x7f000001 is 127.0.0.1, 0 all addresses */
+    uint16_t host_port, guest_port;
+    bool udp;
 };
 
 /* Expect and send: wait for `expect` in the console's output, then feed `send`. */
@@ -91,6 +111,14 @@ struct metic_options {
     const char *virtio_console_path;
     struct metic_disk disks[METIC_MAX_DISKS];
     unsigned disk_count;
+    enum metic_net net;
+    bool net_restrict;       /* user: the guest reaches nothing outside; forwards lead to it */
+    bool mac_given;          /* otherwise 52:54:00:12:34:56, or :57 at the second end of a link */
+    uint8_t mac[6];
+    const char *net_path;
+    struct metic_forward forwards[METIC_MAX_FORWARDS];
+    unsigned forward_count;
+    const char *pcap_path;   /* packets are written to this file (pcapng), or NULL */
     struct metic_step steps[METIC_MAX_STEPS];
     unsigned step_count;
     const char *record_path;

@@ -185,6 +185,7 @@ bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic
     *args = (struct run_args){0};
     metic_options_init(&args->options);
     args->options.console = METIC_CONSOLE_STDIO;
+    args->options.net = METIC_NET_AUTO;
     bool options_over = false;
     for (int i = 0; i < argc;) {
         const char *arg = argv[i];

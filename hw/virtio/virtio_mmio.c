@@ -263,7 +263,7 @@ static const struct device_region mmio_regions[] = {{
 
 const struct device_class virtio_mmio_class = {
     .name = "virtio-mmio",
-    .summary = "virtio slot: empty, or a disk (virtio-blk), console or entropy source",
+    .summary = "virtio slot: empty, or a disk, console, network device or entropy source",
     .state_bytes = sizeof(struct virtio_mmio),
     .regions = mmio_regions,
     .region_count = ARRAY_LEN(mmio_regions),

@@ -175,6 +175,12 @@ static bool queue_collect(struct virtio *virtio, struct queue_walk walk,
 
 bool virtio_queue_peek(struct virtio *virtio, unsigned queue, struct virtio_chain *chain)
 {
+    return virtio_queue_peek_ahead(virtio, queue, 0, chain);
+}
+
+bool virtio_queue_peek_ahead(struct virtio *virtio, unsigned queue, unsigned ahead,
+                             struct virtio_chain *chain)
+{
     if (!queue_is_live(virtio, queue)) {
         return false;
     }
@@ -182,13 +188,14 @@ bool virtio_queue_peek(struct virtio *virtio, unsigned queue, struct virtio_chai
     unsigned entries = virtio->saved.entries[queue];
     u16 next = virtio->saved.next_avail[queue];
     u16 waiting = (u16)(shared_load(rings->avail + RING_IDX) - next);
-    if (waiting == 0) {
-        return false;
-    }
     if (waiting > entries) {
         virtio_break(virtio, "the available ring holds more chains than the queue has entries");
         return false;
     }
+    if (waiting <= ahead) {
+        return false;
+    }
+    next = (u16)(next + ahead);
     chain->head = shared_load(rings->avail + RING_START + 2 * (next % entries));
     chain->readable_count = 0;
     chain->count = 0;
@@ -231,17 +238,32 @@ static void queue_note_used(struct virtio *virtio, unsigned queue, u64 offset, u
 void virtio_queue_finish(struct virtio *virtio, unsigned queue, const struct virtio_chain *chain,
                          u64 written_bytes)
 {
+    virtio_queue_fill(virtio, queue, 0, chain, written_bytes);
+    virtio_queue_publish(virtio, queue, 1);
+}
+
+void virtio_queue_fill(struct virtio *virtio, unsigned queue, unsigned ahead,
+                       const struct virtio_chain *chain, u64 written_bytes)
+{
     if (!queue_is_live(virtio, queue)) {
         return;
     }
     u8 *used = virtio->rings[queue].used;
-    unsigned entries = virtio->saved.entries[queue];
-    unsigned at = RING_START + USED_ENTRY_BYTES * (virtio->saved.next_used[queue] % entries);
+    unsigned index = (virtio->saved.next_used[queue] + ahead) % virtio->saved.entries[queue];
+    unsigned at = RING_START + USED_ENTRY_BYTES * index;
     st_le32(used + at, chain->head);
     st_le32(used + at + 4, written_bytes < UINT32_MAX ? (u32)written_bytes : UINT32_MAX);
     queue_note_used(virtio, queue, at, USED_ENTRY_BYTES);
-    virtio->saved.next_avail[queue]++;
-    virtio->saved.next_used[queue]++;
+}
+
+void virtio_queue_publish(struct virtio *virtio, unsigned queue, unsigned count)
+{
+    if (!queue_is_live(virtio, queue)) {
+        return;
+    }
+    u8 *used = virtio->rings[queue].used;
+    virtio->saved.next_avail[queue] = (u16)(virtio->saved.next_avail[queue] + count);
+    virtio->saved.next_used[queue] = (u16)(virtio->saved.next_used[queue] + count);
     shared_store(used + RING_IDX, virtio->saved.next_used[queue]);
     queue_note_used(virtio, queue, RING_IDX, 2);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

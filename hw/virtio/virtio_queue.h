@@ -38,6 +38,15 @@ bool virtio_queue_peek(struct virtio *virtio, unsigned queue, struct virtio_chai
 void virtio_queue_finish(struct virtio *virtio, unsigned queue, const struct virtio_chain *chain,
                          u64 written_bytes);
 
+/* The same in parts, for what takes several chains, which the driver must see at once (5.1.6.4):
+ * looks at the chain `ahead` of the next (below the queue's size); notes that it is done, unseen by
+ * the driver so far; and finishes the first `count` chains, all of which were filled. */
+bool virtio_queue_peek_ahead(struct virtio *virtio, unsigned queue, unsigned ahead,
+                             struct virtio_chain *chain);
+void virtio_queue_fill(struct virtio *virtio, unsigned queue, unsigned ahead,
+                       const struct virtio_chain *chain, u64 written_bytes);
+void virtio_queue_publish(struct virtio *virtio, unsigned queue, unsigned count);
+
 /* The device goes to sleep: asks the driver to notify. True: look again, something arrived. */
 bool virtio_queue_sleep(struct virtio *virtio, unsigned queue);
 /* The device is at work and looks by itself: notifications are wasted. */

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Brings a Debian 13 riscv64 kernel and a busybox initramfs into the cache, from Debian packages:
-# the kernel out of the network installer (half the size of the kernel's own package, which is
-# mostly modules), busybox out of busybox-static. Prints the cache directory, which then has
-# vmlinuz, initramfs.cpio.gz and SHA256SUMS. With everything cached it needs no network.
+# the kernel and a few of its modules out of the network installer (half the size of the kernel's own
+# package, which is mostly modules), busybox out of busybox-static. Prints the cache directory, which
+# then has vmlinuz, initramfs.cpio.gz and SHA256SUMS. With everything cached it needs no network.
 #
 # Usage: fetch.sh [--refresh]      Exit status: 0 done, 3 no network and nothing cached, 1 trouble.
 
@@ -11,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/metic/guest
 kernel_package=debian-installer-13-netboot-riscv64
 busybox_package=busybox-static
+# What virtio-net needs, in the order in which they are loaded (initramfs/etc/modules).
+modules="virtio_mmio failover net_failover virtio_net"
 
 . "$here/apt_private.sh"
 
@@ -18,10 +20,12 @@ say() { printf '%s\n' "$*" >&2; }
 die() { say "guest: $1"; exit "${2:-1}"; }
 
 # Everything that the initramfs is made from, apart from busybox itself.
-recipe_sum() { (cd "$here" && cat fetch.sh initramfs/init initramfs/etc/*) | sha256sum; }
+recipe_sum() {
+    (cd "$here" && find initramfs -type f | LC_ALL=C sort | xargs cat fetch.sh) | sha256sum
+}
 
 cached() {
-    [ -s "$cache/SHA256SUMS" ] && (cd "$cache" && sha256sum --quiet -c SHA256SUMS) >/dev/null 2>&1
+    [ -s "$cache/SHA256SUMS" ] && [ -d "$cache/modules" ] && (cd "$cache" && sha256sum --quiet -c SHA256SUMS) >/dev/null 2>&1
 }
 
 fetch_packages() {
@@ -40,7 +44,18 @@ unpack() {
     kernel=$(find "$work/root/usr/lib/debian-installer" -type f -name linux)
     busybox=$(find "$work/root" -type f -name busybox -perm -u+x)
     [ -s "$kernel" ] && [ -s "$busybox" ] || return 1
-    cp "$kernel" "$cache/vmlinuz" && cp "$busybox" "$work/VERSIONS" "$cache/"
+    cp "$kernel" "$cache/vmlinuz" && cp "$busybox" "$work/VERSIONS" "$cache/" && unpack_modules
+}
+
+# They are in the installer's own initial ramdisk.
+unpack_modules() {
+    installer=$(find "$work/root/usr/lib/debian-installer" -type f -name initrd.gz)
+    mkdir -p "$work/installer" "$cache/modules" &&
+        gzip -dc "$installer" | (cd "$work/installer" && cpio -id --quiet '*.ko.xz') || return 1
+    for module in $modules; do
+        file=$(find "$work/installer" -name "$module.ko.xz")
+        [ -s "$file" ] && xz -dc "$file" >"$cache/modules/$module.ko" || return 1
+    done
 }
 
 # The device nodes come from devtmpfs, so that no root is needed here.
@@ -49,7 +64,9 @@ pack_initramfs() {
     mkdir -p "$tree/bin" "$tree/sbin" "$tree/dev" "$tree/proc" "$tree/sys" "$tree/usr/bin" \
         "$tree/usr/sbin" "$tree/root" &&
         cp -R "$here/initramfs/." "$tree/" &&
-        cp "$cache/busybox" "$tree/bin/busybox" &&
+        cp "$cache/busybox" "$tree/bin/busybox" && mkdir -p "$tree/lib/modules" &&
+        cp "$cache"/modules/*.ko "$tree/lib/modules/" &&
+        echo "$modules" >"$tree/etc/modules" &&
         chmod -R u+rwX,go+rX "$tree" && chmod 755 "$tree/init" "$tree/bin/busybox" &&
         find "$tree" -exec touch -h -d '2025-01-01 UTC' {} + &&
         (cd "$tree" && find . | LC_ALL=C sort |
@@ -59,11 +76,12 @@ pack_initramfs() {
 
 record() {
     recipe_sum >"$cache/recipe"
-    (cd "$cache" && sha256sum vmlinuz busybox initramfs.cpio.gz recipe VERSIONS >SHA256SUMS.new &&
+    (cd "$cache" && sha256sum vmlinuz busybox modules/*.ko initramfs.cpio.gz recipe VERSIONS \
+        >SHA256SUMS.new &&
         mv SHA256SUMS.new SHA256SUMS)
 }
 
-for tool in cpio gzip sha256sum; do
+for tool in cpio gzip xz sha256sum; do
     command -v $tool >/dev/null 2>&1 || die "needs $tool (configure --install-deps brings it)"
 done
 mkdir -p "$cache" || die "cannot make $cache"
