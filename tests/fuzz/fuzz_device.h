@@ -58,11 +58,10 @@ static inline void fuzz_ignore_line(void *opaque, unsigned index, bool level)
     (void)opaque, (void)index, (void)level;
 }
 
-static inline void fuzz_rig_init(struct fuzz_rig *rig, const struct device_class *class,
-                                 const void *config, u64 region_bytes)
+/* Everything but the device. */
+static inline void fuzz_rig_begin(struct fuzz_rig *rig)
 {
     struct journal_options options = {.seed = 1, .wall_start_ns = 1000000000000000000u};
-    struct device_spec spec = {class, "dut", config, 1, {0}};
     memset(rig, 0, sizeof(*rig));
     clock_init(&rig->clock, CLOCK_VIRTUAL);
     log_init(&rig->log, LOG_GUEST);
@@ -72,13 +71,30 @@ static inline void fuzz_rig_init(struct fuzz_rig *rig, const struct device_class
     rig->env = (struct device_env){.memory = &rig->memory, .clock = &rig->clock,
                                    .journal = rig->journal, .log = &rig->log,
                                    .request = fuzz_ignore_request};
-    rig->region_bytes = region_bytes;
     if (!memory_add_ram(&rig->memory, "ram", FUZZ_RAM_GPA, FUZZ_RAM_BYTES, NULL) ||
-        rig->journal == NULL || (rig->device = device_new(&spec, &rig->env, NULL)) == NULL) {
+        rig->journal == NULL) {
+        abort();
+    }
+}
+
+static inline void fuzz_rig_add(struct fuzz_rig *rig, const struct device_class *class,
+                                const void *config, u64 region_bytes)
+{
+    struct device_spec spec = {class, "dut", config, 1, {0}};
+    rig->region_bytes = region_bytes;
+    rig->device = device_new(&spec, &rig->env, NULL);
+    if (rig->device == NULL) {
         abort();
     }
     device_connect(rig->device, 0, (struct irq_line){fuzz_ignore_line, rig, 0});
     device_reset(rig->device);
+}
+
+static inline void fuzz_rig_init(struct fuzz_rig *rig, const struct device_class *class,
+                                 const void *config, u64 region_bytes)
+{
+    fuzz_rig_begin(rig);
+    fuzz_rig_add(rig, class, config, region_bytes);
 }
 
 static inline void fuzz_rig_fini(struct fuzz_rig *rig)

@@ -10,6 +10,7 @@ set -u
 seconds=${FUZZ_S:-60}
 seed=${FUZZ_SEED:-$(date +%s)}
 compiler=${CC:-cc}
+libs=$(sed -n 's/^LIBS = //p' Makefile)
 failed=0
 passed=0
 
@@ -27,6 +28,7 @@ sources() {
     journal) echo hw/journal_file.c ;;
     args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
+    virtio_net) echo hw/virtio/*.c hw/net/*.c hw/device.c cpu/memory.c ;;
     virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;
     esac
 }
@@ -46,8 +48,8 @@ build() {
     # shellcheck disable=SC2086
     $compiler $flags -c -o "$TMP/$1-driver.o" "$SRCDIR/tests/fuzz/fuzz.c" &&
         $compiler $flags -o "$TMP/fuzz_$1" "$TMP/$1-driver.o" $objects libmetic-ui.a libmetic-hw.a \
-            libmetic-translate.a libmetic-cpu.a libmetic-base.a -lz -lzstd -lfdt -lffi -lcapstone \
-            -lm
+            libmetic-translate.a libmetic-cpu.a libmetic-base.a \
+            $libs -lm
 }
 
 # fuzz NAME: builds and runs it; leaves what it has to say in $TMP/NAME.log, and NAME.ok on success.

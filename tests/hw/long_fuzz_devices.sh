@@ -6,6 +6,7 @@ set -u
 SECONDS_TO_RUN=${FUZZ_SECONDS:-60}
 flags="-std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 here=$(pwd)
+libs=$(sed -n "s/^LIBS = //p" Makefile)
 mkdir -p "$TMP/obj" && cd "$TMP/obj" || exit 1
 for source in "$SRCDIR"/cpu/base/*.c "$SRCDIR"/cpu/memory.c "$SRCDIR"/cpu/state.c \
     "$SRCDIR"/hw/*.c "$SRCDIR"/hw/*/*.c; do
@@ -16,7 +17,7 @@ for source in "$SRCDIR"/cpu/base/*.c "$SRCDIR"/cpu/memory.c "$SRCDIR"/cpu/state.
 done
 ar rcs lib.a ./*.o || exit 1
 # shellcheck disable=SC2086
-$CC $flags -I"$SRCDIR" -o fuzz "$SRCDIR/tests/hw/fuzz_devices.c" lib.a -lfdt -lm -lutil -pthread ||
+$CC $flags -I"$SRCDIR" -o fuzz "$SRCDIR/tests/hw/fuzz_devices.c" lib.a $libs -lutil -pthread ||
     exit 1
 seeds=$(sed 's/#.*//; s/ .*//' "$SRCDIR/tests/hw/fuzz_seeds.txt")
 # shellcheck disable=SC2086

@@ -126,6 +126,47 @@ Test(args, consoles)
     expect_refused("k --serial vga", "none of: stdio none pty", "");
 }
 
+Test(args, network)
+{
+    static const u8 mac[] = {0x52, 0x54, 0, 0xab, 0xcd, 0xef};
+    struct run_args args;
+    struct metic_error error;
+    cr_assert(parse(&args, "k", &error));
+    cr_expect_eq(args.options.net, METIC_NET_AUTO);
+    args_free(&args);
+    cr_assert(parse(&args, "k --net user:restrict --forward 2222:22 --forward 0.0.0.0:53:5353/udp "
+                           "--mac 52:54:00:AB:cd:ef --pcap p", &error), "%s", error.what);
+    cr_expect_eq(args.options.net, METIC_NET_USER);
+    cr_expect(args.options.net_restrict);
+    cr_expect_eq(args.options.forward_count, 2);
+    cr_expect_eq(args.options.forwards[0].host_ip4, 0x7f000001);
+    cr_expect_eq(args.options.forwards[0].host_port, 2222);
+    cr_expect_eq(args.options.forwards[0].guest_port, 22);
+    cr_expect_not(args.options.forwards[0].udp);
+    cr_expect_eq(args.options.forwards[1].host_ip4, 0);
+    cr_expect_eq(args.options.forwards[1].guest_port, 5353);
+    cr_expect(args.options.forwards[1].udp);
+    cr_expect(args.options.mac_given);
+    cr_expect_arr_eq(args.options.mac, mac, 6);
+    cr_expect_str_eq(args.options.pcap_path, "p");
+    args_free(&args);
+    cr_assert(parse(&args, "k --net socket:a/b", &error));
+    cr_expect_eq(args.options.net, METIC_NET_SOCKET);
+    cr_expect_str_eq(args.options.net_path, "a/b");
+    args_free(&args);
+    expect_refused("k --net bridge", "'bridge' is none of: user user:restrict socket:PATH none", "");
+    expect_refused("k --net socket:", "is none of", "");
+    expect_refused("k --forward 22", "is not [ADDRESS:]PORT:PORT", "--forward 2222:22");
+    expect_refused("k --forward 0:22", "is not", "");
+    expect_refused("k --forward 65536:22", "is not", "");
+    expect_refused("k --forward 1:2/sctp", "is not", "");
+    expect_refused("k --forward 1.2.3:1:2", "is not", "");
+    expect_refused("k --forward 1.2.3.4", "is not", "");
+    expect_refused("k --mac 52:54:00:12:34", "is no address", "--mac 52:54");
+    expect_refused("k --mac 52:54:00:12:34:5g", "is no address", "");
+    expect_refused("k --mac 53:54:00:12:34:56", "the address of a group", "even");
+}
+
 Test(args, steps)
 {
     struct run_args args;
