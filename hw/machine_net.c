@@ -155,6 +155,11 @@ bool machine_start_net(struct metic_machine *machine, struct metic_error *error)
     return machine->options.net != METIC_NET_AUTO || !linux_kernel || attach(machine, error);
 }
 
+bool metic_has_user_network(void)
+{
+    return net_user_is_built();
+}
+
 bool machine_may_hear(const struct metic_machine *machine)
 {
     return !atomic_load(&machine->input_ended) ||

@@ -316,6 +316,8 @@ bool metic_find_symbol(metic_machine *machine, const char *name, uint64_t *addre
 
 /* Says what the file is, to people, on `to`; false when it cannot be read. */
 bool metic_inspect(const char *path, FILE *to, struct metic_error *error);
+/* Whether METIC_NET_USER is built in. */
+bool metic_has_user_network(void);
 /* Lists "machines", "devices", "insns", "csrs" or "ir"; false when there is no such list. */
 bool metic_list(const char *what, FILE *to);
 /* Bytes in `text` as people write them: 4GB, 4G, 4GiB, 512M, 4096. */

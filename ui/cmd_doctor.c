@@ -77,6 +77,10 @@ int cmd_doctor(int argc, char *const *argv)
     doctor_file("U-Boot", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin", "u-boot-qemu");
     doctor_file("EDK2 (--flash)", "/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd",
                 "qemu-efi-riscv64");
+    doctor_line("user network", metic_has_user_network(),
+                metic_has_user_network() ? "libslirp is built in"
+                                         : "built without: apt-get install libslirp-dev, "
+                                           "then configure and build again");
     doctor_line("terminal", isatty(STDIN_FILENO) != 0,
                 isatty(STDIN_FILENO) ? "standard input is one"
                                      : "standard input is none: no Ctrl-A keys there");

@@ -200,7 +200,8 @@ static bool net_serve_rx(struct virtio *virtio)
             return virtio_queue_sleep(virtio, NET_RX);
         }
         if (fit == NET_TOO_LARGE) {
-            device_guest_error(virtio->device, "a frame was lost: the driver's buffer is too small");
+            device_guest_error(virtio->device,
+                               "a frame was lost: the driver's buffer is too small");
         }
         net_port_pop(port);
     }

@@ -38,11 +38,18 @@ try -lfdt libfdt-dev
 try -lz zlib1g-dev
 try -lzstd libzstd-dev
 
-# Criterion and SDL2 can be done without.
+# Criterion, SDL2 and libslirp can be done without.
 rm -rf "$TMP/b" && mkdir "$TMP/b" && cd "$TMP/b" || exit 1
 MISSING=-lcriterion sh "$SRCDIR/configure" CC="$TMP/cc" --without-sdl >out 2>&1 ||
     wrong "configure wants more than it needs: $(cat out)"
 grep -q 'HAVE_SDL2 0' config.h || wrong "--without-sdl does not show in config.h"
+grep -q 'HAVE_SLIRP 1' config.h || wrong "libslirp is not found"
+MISSING=-lslirp sh "$SRCDIR/configure" CC="$TMP/cc" >out 2>&1 || wrong "configure needs libslirp"
+grep -q 'HAVE_SLIRP 0' config.h || wrong "a missing libslirp does not show in config.h"
+grep -q 'libslirp-dev' out || wrong "configure does not name libslirp-dev"
+MISSING=-lcriterion sh "$SRCDIR/configure" CC="$TMP/cc" --without-slirp >out 2>&1 ||
+    wrong "configure --without-slirp: $(cat out)"
+grep -q 'HAVE_SLIRP 0' config.h || wrong "--without-slirp does not show in config.h"
 make check >out 2>&1 && wrong "make check passes without Criterion"
 grep -q libcriterion-dev out || wrong "make check does not say what it needs"
 

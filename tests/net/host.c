@@ -1,7 +1,6 @@
 /* The host's end of the network's check.
  *
- *     host serve FILE BYTES   an HTTP server on a free port of 127.0.0.1, whose number is written to
- *                             FILE: GET answers with BYTES bytes, PUT and POST with the count of
+ *     host serve FILE BYTES   an HTTP server on a free port of 127.0.0.1, its number in FILE: GET answers with BYTES bytes, PUT and POST with the count of
  *                             bytes that came. Runs until it is killed.
  *     host occupy FILE        listens on a free port, its number in FILE, until it is killed
  *     host get PORT           sends a line to 127.0.0.1:PORT, prints what comes back; fails without
@@ -83,7 +82,8 @@ static int get(int port)
     ssize_t got;
     struct sockaddr_in name = loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (struct sockaddr *)&name, sizeof(name)) != 0 || write(fd, hello, sizeof(hello) - 1) != sizeof(hello) - 1 ||
+    if (connect(fd, (struct sockaddr *)&name, sizeof(name)) != 0 ||
+        write(fd, hello, sizeof(hello) - 1) != sizeof(hello) - 1 ||
         shutdown(fd, SHUT_WR) != 0) {
         return 1;
     }

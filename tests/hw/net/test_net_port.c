@@ -1,4 +1,4 @@
-/* A port on the real clock's and on a recording's path, the cable between two ports, the capture. */
+/* The port with its journal, the capture, the cable between two ports, the user network. */
 #include "hw/net/net_pcap.h"
 #include "hw/net/net_port.h"
 #include "hw/net/net_socket.h"
