@@ -288,12 +288,15 @@ static void fill_virtio_slots(struct metic_machine *machine, struct board_option
 }
 
 /* Whether nobody but the hart looks at guest RAM while it runs. With the real clock virtio devices
- * do that on threads of their own, all but the entropy source in the last slot. */
+ * do that on threads of their own, all but the entropy source in the last slot, and a network
+ * device that nothing is attached to yet (machine_net.c). */
 static bool memory_is_private(const struct metic_machine *machine)
 {
     bool threads = false;
     for (unsigned i = 0; i < BOARD_MAX_VIRTIO - 1; i++) {
-        threads |= machine->virtio[i].type != NULL;
+        const struct virtio_type *type = machine->virtio[i].type;
+        threads |= type != NULL &&
+                   (type != &virtio_net_type || machine->options.net != METIC_NET_AUTO);
     }
     return machine->options.harts == 1 &&
            (machine->options.clock == METIC_CLOCK_VIRTUAL || !threads);

@@ -113,6 +113,9 @@ static bool attach_socket(struct metic_machine *machine, struct metic_error *err
 
 static bool attach(struct metic_machine *machine, struct metic_error *error)
 {
+    if (machine->engine != NULL && machine->options.clock == METIC_CLOCK_REAL) {
+        machine->engine->options.private_memory = false; /* the backend's thread serves queues */
+    }
     if (journal_is_replay(machine->journal)) {
         net_port_set_carrier(machine->net); /* the recording has what came */
         return true;

@@ -39,7 +39,7 @@ start_shell() {
     case $1 in
     metic)
         "$METIC" run "$guest/vmlinuz" --initrd "$guest/initramfs.cpio.gz" --quiet --ram 512M \
-            --append "console=ttyS0" <"$DIR/typed" >"$log" 2>&1 &
+            --net none --append "console=ttyS0" <"$DIR/typed" >"$log" 2>&1 &
         ;;
     qemu)
         "$QEMU" -M virt -cpu rv64 -m 512M -display none -monitor none -serial stdio \

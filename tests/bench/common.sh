@@ -38,7 +38,7 @@ linux() {
     case $1 in
     metic)
         timeout "$limit" "$METIC" run "$3" --initrd "$4" --append "$5" --quiet --ram 512M \
-            --cpus "$2" </dev/null
+            --net none --cpus "$2" </dev/null
         ;;
     qemu)
         timeout "$limit" "$QEMU" -M virt -cpu rv64 -m 512M -smp "$2" -display none -monitor none \
