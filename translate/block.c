@@ -69,18 +69,25 @@ void block_table_fini(struct block_table *table)
     }
 }
 
+/* Of the page's blocks; a small code buffer fills a small part of the table. */
+static void clear_buckets(struct block_table *table, const struct code_page *page)
+{
+    for (const struct block *block = page->blocks; block != NULL; block = block->page_next) {
+        atomic_store_explicit(&table->buckets[block_hash(block->gpa, block->mode)], NULL,
+                              memory_order_relaxed);
+    }
+}
+
 void block_table_clear(struct block_table *table)
 {
     shadows_free(table);
     for (unsigned i = 0; i < 1u << PAGE_HASH_BITS; i++) {
         for (struct code_page *page = table->pages[i]; page != NULL; page = page->next) {
             memory_page_clear(table->memory, page->page, MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY);
+            clear_buckets(table, page);
         }
     }
     memset(table->pages, 0, pages_bytes);
-    if (madvise((void *)table->buckets, buckets_bytes, MADV_DONTNEED) != 0) {
-        memset((void *)table->buckets, 0, buckets_bytes);
-    }
     arena_clear(table->arena);
     table->link_count = 1;
     table->block_count = 0;
