@@ -31,6 +31,11 @@ u64 ir_fold_possible_bits(const struct ir *ir, ir_ref ref)
     case IR_CTZ:
     case IR_POPCNT: return 0x7f;
     case IR_AND: return fold_is_const(ir, insn->b) ? fold_imm(ir, insn->b) : all;
+    case IR_PC_PAGE: return ~(u64)PAGE_OFFSET_MASK;
+    case IR_ADD:
+        return fold_is_op(ir, insn->a, IR_PC_PAGE) && fold_is_const(ir, insn->b)
+                   ? ~(u64)PAGE_OFFSET_MASK | fold_imm(ir, insn->b)
+                   : all;
     case IR_TRUNC: return all & small_bits(ir, fold_def(ir, insn->a));
     case IR_SHR: return fold_is_const(ir, insn->b) ? all >> (fold_imm(ir, insn->b) & 63) : all;
     default: return all;

@@ -480,3 +480,48 @@ Test(machine_traces, exits_with_counters_put_off)
     cr_expect(outcome.words[0] == sum);
     cr_expect(outcome.words[1] == 0x123456789 && outcome.words[2] == 77);
 }
+
+/* Calls and returns in the loop: by jal, by auipc and jalr, by a register, two deep; and a return
+ * that now and then goes elsewhere than behind its call. */
+Test(machine_traces, calls_in_the_loop)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, S2, 3000);
+    rv_li(p, A0, 0);
+    rv_li(p, A1, 0);
+    rv_li(p, A2, 0);
+    rv_la(p, S3, NEXT);
+    rv_j(p, LOOP);
+    rv_label(p, INNER); /* the leaf: it skips an instruction of its caller each 128th time */
+    rv_addi(p, A0, A0, 3);
+    rv_andi(p, T0, A0, 127);
+    rv_bne(p, T0, X0, JOIN);
+    rv_addi(p, RA, RA, 4);
+    rv_label(p, JOIN);
+    rv_ret(p);
+    rv_label(p, NEXT);
+    rv_mv(p, S4, RA);
+    rv_call(p, INNER);
+    rv_addi(p, A1, A1, 1);
+    rv_jalr(p, X0, S4, 0);
+    rv_label(p, LOOP);
+    rv_call(p, INNER);
+    rv_addi(p, A1, A1, 2);
+    rv_jalr(p, RA, S3, 0);
+    rv_addi(p, A1, A1, 5);
+    rv_word(p, 0x00000297); /* auipc t0, 0 */
+    rv_jalr(p, RA, T0, 16);
+    rv_addi(p, A1, A1, 7);
+    rv_j(p, DONE);
+    rv_addi(p, A2, A2, 1); /* t0 + 16 */
+    rv_ret(p);
+    rv_label(p, DONE);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A0] == 2 * 3 * 3000, "a0 %llu", (unsigned long long)outcome.x[A0]);
+    cr_expect(outcome.x[A2] == 3000, "a2 %llu", (unsigned long long)outcome.x[A2]);
+}

@@ -26,12 +26,23 @@ void riscv64_lower_jal(struct lower *l, const struct riscv_insn *insn)
     lower_end_jump(l, insn->imm);
 }
 
+/* In a trace: true when the target is known to be where the trace goes on. That is so for the
+ * return of a call in the trace, and for a call that auipc prepared. */
+static bool follows(struct lower *l, ir_ref target)
+{
+    l->followed = l->follow && target == lower_pc_plus(l, l->next_offset - (s64)l->offset);
+    return l->followed;
+}
+
 void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
 {
     ir_ref even = ir_i64(l->ir, ~(u64)1);
     ir_ref target = ir_op2(l->ir, IR_AND, IR_I64, 0, lower_address(l, insn), even);
     if (insn->rd != 0) {
         lower_set_x(l, insn->rd, lower_next_pc(l));
+    }
+    if (follows(l, target)) {
+        return;
     }
     ir_jump_ind(l->ir, jalr_hint(insn), target);
     l->ended = true;
