@@ -195,6 +195,9 @@ void timer_fini(struct timer *timer)
 void timer_arm_at_ns(struct timer *timer, u64 deadline_ns)
 {
     struct clock *clock = timer->clock;
+    if (deadline_ns == CLOCK_NEVER_NS && !atomic_load(&timer->armed)) {
+        return; /* nothing to cancel; interrupt handlers do this all day */
+    }
     pthread_mutex_lock(&clock->lock);
     struct timer *first = clock->first;
     u64 first_ns = first != NULL ? first->deadline_ns : CLOCK_NEVER_NS;

@@ -18,6 +18,7 @@
 
 #include "cpu/base/types.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum clock_mode { CLOCK_REAL, CLOCK_VIRTUAL };
 
@@ -30,7 +31,7 @@ struct timer {
     u64 sequence;      /* registration order, breaks ties */
     u64 deadline_ns;   /* under the clock's lock */
     struct timer *next, *previous; /* in the clock's list while armed */
-    bool armed;
+    _Atomic bool armed; /* changes under the clock's lock */
 };
 
 struct clock {
