@@ -46,7 +46,7 @@ await() {
 
 # The guest answers what connects to its port 22, as an SSH server does, and powers off when it
 # is told to.
-(failed=0; boot user 0 --net user --pcap "$TMP/user.pcapng" --forward "$taken:22" \
+(failed=0; boot user 0 --net user --pcap "$TMP/user.pcapng" --forward "$taken:22" --forward "$taken:7/udp" \
     --expect "$prompt" --send 'net-up\n' \
     --expect "$prompt" --send 'ip -4 addr show eth0; cat /etc/resolv.conf; ping -c 2 10.0.2.2\n' \
     --expect "$prompt" --send "wget -q -O /tmp/f $server/; md5sum </tmp/f\n" \
@@ -59,6 +59,7 @@ await() {
 guest=$!
 if await user 'nc -l -p 22' $guest; then
     forwarded=$(forward_of user tcp 22)
+    "$TMP/host" datagram "$(forward_of user udp 7)"
     i=0
     until "$TMP/host" get "$forwarded" >"$TMP/got" || [ $i -eq 60 ]; do
         i=$((i + 1))
@@ -86,6 +87,7 @@ if command -v tcpdump >/dev/null 2>&1; then
     tcpdump -n -vv -r "$TMP/user.pcapng" >"$TMP/tcpdump" 2>&1 || wrong "tcpdump: $(tail -n 3 "$TMP/tcpdump")"
     hears tcpdump 'ICMP echo reply'
     hears tcpdump 'BOOTP/DHCP, Request'
+    hears tcpdump '> 10.0.2.15.7: .*UDP, length 4'
     if grep -q -e 'incorrect' -e 'bad cksum' -e 'truncated' "$TMP/tcpdump"; then
         wrong "tcpdump: $(grep -m 1 -e incorrect -e 'bad cksum' -e truncated "$TMP/tcpdump")"
     fi

@@ -3,7 +3,9 @@
  *     host serve FILE BYTES   an HTTP server on a free port of 127.0.0.1, its number in FILE:
  *                             GET answers with BYTES bytes, PUT and POST with the count of bytes
  *                             that came. Runs until it is killed.
+ *     host occupy FILE        listens on a free port, its number in FILE, until it is killed
  *     host get PORT           sends a line to 127.0.0.1:PORT, prints what comes back; fails without
+ *     host datagram PORT      sends four bytes there by UDP
  *     host body BYTES         prints what the server would answer to GET */
 #include <arpa/inet.h>
 #include <signal.h>
@@ -105,11 +107,21 @@ static int get(int port)
     return total == 0;
 }
 
+static int datagram(int port)
+{
+    struct sockaddr_in name = loopback(port);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    return sendto(fd, "ping", 4, 0, (struct sockaddr *)&name, sizeof(name)) != 4;
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
     if (argc == 3 && strcmp(argv[1], "get") == 0) {
         return get(atoi(argv[2]));
+    }
+    if (argc == 3 && strcmp(argv[1], "datagram") == 0) {
+        return datagram(atoi(argv[2]));
     }
     if (argc == 3 && strcmp(argv[1], "body") == 0) {
         send_body(stdout, atol(argv[2]));
