@@ -3,24 +3,23 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { CODEBUF_ALIGN_BYTES = 16 };
 
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {
     memset(buffer, 0, sizeof(*buffer));
-    int fd = memfd_create("metic-code", MFD_CLOEXEC);
-    if (fd < 0) {
-        return error_set(error, "use --engine interp", "the host has no memfd for the code buffer");
-    }
-    void *write = MAP_FAILED;
+    /* Anonymous, not a memfd: perf looks into its map of translated code only for such memory. */
+    const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *write = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     void *exec = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size_bytes) == 0) {
-        write = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        exec = mmap(NULL, size_bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    if (write != MAP_FAILED) {
+        exec = mremap(write, 0, size_bytes, MREMAP_MAYMOVE); /* the same pages a second time */
     }
-    close(fd);
+    if (exec != MAP_FAILED && mprotect(exec, size_bytes, PROT_READ | PROT_EXEC) != 0) {
+        munmap(exec, size_bytes);
+        exec = MAP_FAILED;
+    }
     if (write == MAP_FAILED || exec == MAP_FAILED) {
         if (write != MAP_FAILED) {
             munmap(write, size_bytes);

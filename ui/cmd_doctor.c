@@ -24,15 +24,11 @@ static void doctor_file(const char *what, const char *path, const char *package)
 /* Translated code is mapped twice, once to write and once to run. */
 static bool doctor_code_memory(void)
 {
-    int fd = memfd_create("doctor", MFD_CLOEXEC);
-    bool ok = fd >= 0 && ftruncate(fd, 4096) == 0;
-    void *code = ok ? mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
-    ok = code != MAP_FAILED;
-    if (ok) {
+    const int flags = MAP_SHARED | MAP_ANONYMOUS;
+    void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, -1, 0);
+    bool ok = code != MAP_FAILED && mprotect(code, 4096, PROT_READ | PROT_EXEC) == 0;
+    if (code != MAP_FAILED) {
         munmap(code, 4096);
-    }
-    if (fd >= 0) {
-        close(fd);
     }
     doctor_line("executable memory", ok,
                 ok ? "translated code may run"
