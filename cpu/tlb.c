@@ -67,15 +67,32 @@ static void jumps_empty(struct fetch_space *space)
     }
 }
 
+/* The numbers ran out: every proof goes, and every space gets a new one. */
+static void epochs_restart(struct vcpu *vcpu)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    if (vcpu->proved_links != 0) {
+        memset(vcpu->link_proofs, 0, vcpu->proved_links * sizeof(*vcpu->link_proofs));
+    }
+    vcpu->proved_links = 0;
+    tlb->next_epoch = 1;
+    for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
+        tlb->fetch[bit_of(left)].epoch = tlb->next_epoch++;
+    }
+    if (tlb->fetch_now != NULL) {
+        vcpu->link_epoch = tlb->fetch_now->epoch;
+    }
+}
+
 /* A new epoch makes every cross-page link proved under the old one unproved. */
 static void fetch_space_renew(struct vcpu *vcpu, struct fetch_space *space)
 {
     struct tlb *tlb = vcpu->tlb_state;
     jumps_empty(space);
-    space->epoch = tlb->next_epoch++;
-    if (tlb->next_epoch == 0) {
-        tlb->next_epoch = 1;
+    if (tlb->next_epoch > TLB_EPOCHS) {
+        epochs_restart(vcpu);
     }
+    space->epoch = tlb->next_epoch++;
     if (space == tlb->fetch_now) {
         vcpu->link_epoch = space->epoch;
     }

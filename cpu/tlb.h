@@ -138,13 +138,16 @@ static inline u32 jump_index_other(u32 index)
     return index ^ TLB_JUMP_ENTRIES / 2;
 }
 
+/* An epoch fits beside a page's address (vcpu_link_proof). */
+enum { TLB_EPOCHS = PAGE_BYTES - 1 };
+
 struct fetch_entry {
     gva_t page;    /* TLB_TAG_NONE when empty */
     gpa_t gpa_page;
 };
 
 struct fetch_space {
-    u32 epoch; /* unique number of this space's present contents, never 0 */
+    u32 epoch; /* unique number of this space's present contents, 1 to TLB_EPOCHS */
     bool evicted_any;
     gva_t large_first, large_last;
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
@@ -165,7 +168,7 @@ struct tlb {
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
     u64 generation; /* grows when a space serves another context than before; never 0 */
-    u32 next_epoch; /* never 0 */
+    u32 next_epoch;
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
     bool keep_other; /* which way loses when both are taken; alternates */
     bool all_slow; /* every access takes the slow path (commit log) */

@@ -94,6 +94,7 @@ struct vcpu {
     u64 empty_traps;      /* such traps, so far */
     u64 last_trap_insns;  /* instruction count at the last trap */
     bool powered_off;
+    u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
 
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
@@ -102,10 +103,18 @@ struct vcpu {
     _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
     struct tlb_entry *tlb;   /* current data space's entries */
     struct jump_entry *jumps; /* current fetch space's jump entries */
-    u32 *link_epochs;        /* per cross-page link: epoch in which this hart proved it */
-    u32 link_epoch;          /* current fetch space's epoch */
+    u64 *link_proofs;        /* per cross-page link: vcpu_link_proof() where this hart proved it */
+    u64 link_epoch;          /* current fetch space's epoch */
     u32 mode;                /* block mode bits now in force (part of a block's key) */
 };
+
+/* The proof that a link from code in `page` leads where the page tables say, while the fetch space
+ * has this epoch. A physical page may be mapped twice with other neighbours, so the epoch alone
+ * would prove nothing. 0 proves nothing anywhere. */
+static inline u64 vcpu_link_proof(const struct vcpu *vcpu, gva_t page)
+{
+    return page | vcpu->link_epoch;
+}
 
 /* Block mode bits that belong to the engine; a guest keeps them when it recomputes vcpu->mode. */
 enum {

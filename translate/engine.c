@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const size_t link_epochs_bytes = sizeof(u32) * BLOCK_MAX_LINKS;
+static const size_t link_proofs_bytes = sizeof(u64) * BLOCK_MAX_LINKS;
 
 /* --- hooks that cpu/ reaches upward through --- */
 
@@ -87,11 +87,11 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->deadline = UINT64_MAX;
     vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
                  (engine->commit_log != NULL ? VCPU_MODE_TRACE : 0u);
-    vcpu->link_epochs = mmap(NULL, link_epochs_bytes, PROT_READ | PROT_WRITE,
+    vcpu->link_proofs = mmap(NULL, link_proofs_bytes, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (vcpu->link_epochs == MAP_FAILED || !tlb_init(vcpu)) {
-        if (vcpu->link_epochs != MAP_FAILED) {
-            munmap(vcpu->link_epochs, link_epochs_bytes);
+    if (vcpu->link_proofs == MAP_FAILED || !tlb_init(vcpu)) {
+        if (vcpu->link_proofs != MAP_FAILED) {
+            munmap(vcpu->link_proofs, link_proofs_bytes);
         }
         free(vcpu);
         return NULL;
@@ -109,7 +109,7 @@ static void vcpu_free(struct vcpu *vcpu)
         vcpu->guest->fini(vcpu);
     }
     tlb_fini(vcpu);
-    munmap(vcpu->link_epochs, link_epochs_bytes);
+    munmap(vcpu->link_proofs, link_proofs_bytes);
     free(vcpu);
 }
 

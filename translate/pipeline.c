@@ -535,7 +535,9 @@ void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
     bool allowed = number < engine->blocks.link_count && link->from != NULL &&
                    (link->cross_page || to->second_page == BLOCK_NO_PAGE);
     if (allowed && block_link(&engine->blocks, number, to) && link->cross_page) {
-        vcpu->link_epochs[number] = vcpu->link_epoch;
+        gva_t from_page = vcpu->pc - (u64)link->target_offset;
+        vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
+        vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
     }
     pthread_mutex_unlock(&engine->lock);
 }

@@ -287,7 +287,7 @@ Test(tlb, fetch_pages_and_epochs)
     tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
     cr_assert(tlb_fetch_find(hart, 0x7000, &gpa));
     cr_expect(gpa == 0x80007000);
-    u32 epoch = hart->link_epoch;
+    u64 epoch = hart->link_epoch;
     tlb_select_fetch(hart, 1, 1, 6, false);
     cr_expect(!fetches(0x7000), "another mode");
     cr_expect(hart->link_epoch != epoch);
@@ -305,7 +305,7 @@ Test(tlb, fence_of_a_fetched_page_that_lost_its_slot)
     tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
     tlb_fetch_insert(hart, 0x7000 + far, 0x80008000, PAGE_BYTES, false);
     cr_expect(!fetches(0x7000));
-    u32 epoch = hart->link_epoch;
+    u64 epoch = hart->link_epoch;
     tlb_flush_page(hart, 0x7000, TLB_ANY_ASID);
     cr_expect(hart->link_epoch != epoch, "links over the evicted page would stay proved");
 }
@@ -319,7 +319,7 @@ Test(tlb, fetch_fences)
     tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
     tlb_flush_asid(hart, 2);
     cr_expect(fetches(0x7000));
-    u32 epoch = hart->link_epoch;
+    u64 epoch = hart->link_epoch;
     tlb_flush_asid(hart, 1);
     cr_expect(!fetches(0x7000) && hart->link_epoch != epoch);
     tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
@@ -333,7 +333,7 @@ Test(tlb, jumps)
     struct jump_entry *entry = &hart->jumps[jump_index(0x7004)];
     cr_assert(entry->pc == 0x7004 && entry->host == host_page);
     tlb_fetch_insert(hart, 0x7000, 0x80007000, PAGE_BYTES, false);
-    u32 epoch = hart->link_epoch;
+    u64 epoch = hart->link_epoch;
     tlb_flush_jumps(hart);
     cr_expect(entry->pc == TLB_TAG_NONE && hart->link_epoch != epoch);
     cr_expect(fetches(0x7000), "translations stay");
@@ -356,6 +356,29 @@ Test(tlb, two_jumps_that_meet)
     cr_expect(tlb_jump_find(hart, meets) == NULL && tlb_jump_find(hart, 0x7004) == NULL);
 }
 
+/* After TLB_EPOCHS renewals the numbers begin anew: what was proved under the first use of one must
+ * not hold under the second. */
+Test(tlb, epochs_run_out)
+{
+    static u64 proofs[8];
+    const gva_t page = 0x40007000;
+    hart->link_proofs = proofs;
+    hart->proved_links = 4;
+    proofs[3] = vcpu_link_proof(hart, page);
+    tlb_select_fetch(hart, 9, 9, 0, false);
+    proofs[2] = vcpu_link_proof(hart, page);
+    for (unsigned n = 0; n < 2 * TLB_EPOCHS; n++) {
+        tlb_select_fetch(hart, 0, 0, 0, true);
+        tlb_flush_jumps(hart);
+        cr_assert(hart->link_epoch >= 1 && hart->link_epoch <= TLB_EPOCHS);
+        cr_assert(proofs[3] != vcpu_link_proof(hart, page));
+        cr_assert(proofs[2] != vcpu_link_proof(hart, page));
+        u64 epoch = hart->link_epoch;
+        tlb_select_fetch(hart, 9, 9, 0, false);
+        cr_assert(hart->link_epoch != epoch, "two spaces with one number");
+    }
+}
+
 Test(tlb, one_jump_goes)
 {
     static const u8 code[2];
@@ -367,7 +390,7 @@ Test(tlb, one_jump_goes)
     tlb_jump_insert(hart, 0x7004, code);
     struct jump_entry *other_space = &hart->jumps[jump_index(0x7004)];
     tlb_select_fetch(hart, 0, 0, 0, true);
-    u32 epoch = hart->link_epoch;
+    u64 epoch = hart->link_epoch;
     tlb_flush_jump(hart, 4, code);
     cr_expect(hart->jumps[jump_index(0x7004)].pc == TLB_TAG_NONE);
     cr_expect(hart->jumps[jump_index(far)].pc == TLB_TAG_NONE, "another mapping of the page");

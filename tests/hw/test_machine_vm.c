@@ -184,6 +184,57 @@ Test(machine_vm, linked_jump_into_a_remapped_page)
 }
 
 /* M-mode loads through S-mode's translation while MPRV is set, physically when it is not. */
+/* One physical code page at two virtual addresses of one address space, with another next page at
+ * each: a link over the page's end that was proved at the first must not be believed at the
+ * second. */
+Test(machine_vm, one_page_with_two_neighbours)
+{
+    const u64 first = 0x40000000, second = 0x50000000;
+    struct rv_program *p = rv_new();
+    u32 root = rv_table_new(p);
+    guest_start(p, 1, 0, 0);
+    rv_li(p, T0, rv_satp(root, 1));
+    rv_csrw(p, CSR_SATP, T0);
+    rv_mret_to(p, 1, SUPER);
+    rv_label(p, SUPER);
+    rv_li(p, S1, first);
+    rv_li(p, S2, second);
+    rv_li(p, S5, 30);
+    rv_label(p, L1);
+    rv_jalr(p, RA, S1, 0);
+    rv_jalr(p, RA, S2, 0);
+    rv_addi(p, S5, S5, -1);
+    rv_bne(p, S5, X0, L1);
+    guest_result(p, 0, S6);
+    guest_result(p, 1, S7);
+    rv_exit(p);
+    rv_org(p, 0x10000);
+    rv_addi(p, S0, S0, 1);
+    rv_word(p, 0x00c0106f); /* j .+0x100c: to offset 0x10 of the next page */
+    rv_org(p, 0x11010);
+    rv_addi(p, S6, S6, 1);
+    rv_ret(p);
+    rv_org(p, 0x12010);
+    rv_addi(p, S7, S7, 1);
+    rv_ret(p);
+    rv_finish(p);
+    for (u64 page = 0; page < 0x90000; page += 0x1000) {
+        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
+    }
+    rv_map(p, root, 0x100000, 0x100000, PTE_RW);
+    rv_map(p, root, first, RV_BASE + 0x10000, PTE_RX);
+    rv_map(p, root, first + 0x1000, RV_BASE + 0x11000, PTE_RX);
+    rv_map(p, root, second, RV_BASE + 0x10000, PTE_RX);
+    rv_map(p, root, second + 0x1000, RV_BASE + 0x12000, PTE_RX);
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        struct guest_outcome outcome;
+        guest_run(p, &guest_modes[i], 1, &outcome);
+        cr_expect(outcome.words[0] == 30 && outcome.words[1] == 30, "%s: %d %d",
+                  guest_modes[i].name, (int)outcome.words[0], (int)outcome.words[1]);
+    }
+    rv_free(p);
+}
+
 Test(machine_vm, mprv_on_and_off)
 {
     struct rv_program *p = rv_new();

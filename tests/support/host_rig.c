@@ -182,7 +182,7 @@ static void hart_reset(struct rig_hart *hart)
     hart->vcpu.deadline = ~(u64)0;
     hart->vcpu.tlb = hart->tlb;
     hart->vcpu.jumps = hart->jumps;
-    hart->vcpu.link_epochs = hart->epochs;
+    hart->vcpu.link_proofs = hart->proofs;
     hart->vcpu.link_epoch = 1;
     for (unsigned n = 0; n < TLB_ENTRIES; n++) {
         hart->tlb[n] = (struct tlb_entry){TLB_TAG_NONE, TLB_TAG_NONE, 0, 0};

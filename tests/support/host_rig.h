@@ -36,7 +36,7 @@ struct rig_hart {
     _Alignas(TLB_ENTRIES * sizeof(struct tlb_entry)) struct tlb_entry tlb[TLB_ENTRIES];
     struct tlb_span span; /* belongs behind the entries */
     struct jump_entry jumps[TLB_JUMP_ENTRIES];
-    u32 epochs[RIG_LINKS];
+    u64 proofs[RIG_LINKS];
     unsigned slow_calls;
     void (*on_slow)(struct rig_hart *hart); /* NULL, or called by each slow path */
 };

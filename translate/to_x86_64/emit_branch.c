@@ -54,14 +54,15 @@ static void guard_link(struct compile *c, u32 id, s64 target)
 {
     struct asm_buf *a = &c->a;
     s64 pages = target & ~(s64)PAGE_OFFSET_MASK;
-    asm_load(a, ASM_64, RAX, VCPU_AT(link_epochs));
-    if (id < (u32)INT32_MAX / 4) {
-        asm_load(a, ASM_32, RAX, asm_at(RAX, (s32)(4 * id)));
+    asm_load(a, ASM_64, RAX, VCPU_AT(link_proofs));
+    if (id < (u32)INT32_MAX / 8) {
+        asm_load(a, ASM_64, RAX, asm_at(RAX, (s32)(8 * id)));
     } else {
         asm_mov_imm(a, RCX, id);
-        asm_load(a, ASM_32, RAX, asm_at_index(RAX, RCX, 2, 0));
+        asm_load(a, ASM_64, RAX, asm_at_index(RAX, RCX, 3, 0));
     }
-    asm_alu_rm(a, ASM_CMP, ASM_32, RAX, VCPU_AT(link_epoch));
+    asm_alu_rm(a, ASM_XOR, ASM_64, RAX, VCPU_AT(pc_page));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, VCPU_AT(link_epoch));
     bind_cold(c, asm_jcc_forward(a, ASM_NE));
     change_page(&c->cold, pages);
     change_page(a, pages);

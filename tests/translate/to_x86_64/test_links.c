@@ -113,11 +113,16 @@ Test(links, across_pages)
 
     /* both */
     vcpu->pc_page = RIG_PC_PAGE;
-    vcpu->link_epochs[exit.id] = vcpu->link_epoch;
+    vcpu->link_proofs[exit.id] = vcpu_link_proof(vcpu, RIG_PC_PAGE + PAGE_BYTES);
+    cr_assert_eq(enter(first), IR_EXIT_JUMP, "proved, where another page maps the same code");
+    cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x80);
+    cr_assert_eq(rig->hart[1]->x[10], 3);
+    vcpu->pc_page = RIG_PC_PAGE;
+    vcpu->link_proofs[exit.id] = vcpu_link_proof(vcpu, RIG_PC_PAGE);
     cr_assert_eq(enter(first), IR_EXIT_JUMP);
     cr_assert_eq(vcpu->pc_page, RIG_PC_PAGE - 0x2000);
     cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x300);
-    cr_assert_eq(rig->hart[1]->x[10], 19);
+    cr_assert_eq(rig->hart[1]->x[10], 20);
 
     /* proved, but unlinked again */
     vcpu->pc_page = RIG_PC_PAGE;
