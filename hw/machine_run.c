@@ -277,17 +277,21 @@ static void leave_reset(struct metic_machine *machine)
     engine->one_by_one = true;
     for (unsigned i = 0; together && i < engine->vcpu_count; i++) {
         struct vcpu *vcpu = engine->vcpus[i];
-        u64 limit_insns = vcpu->limit_insns;
-        bool before_limit = limit_insns - vcpu->insns > FIRST_INSNS;
+        const u64 limit_insns = vcpu->limit_insns, limit_traps = vcpu->limit_traps;
         if (machine_is_held(machine, i)) {
             continue;
         }
-        vcpu->limit_insns = before_limit ? vcpu->insns + FIRST_INSNS : limit_insns;
+        if (limit_insns - vcpu->insns > FIRST_INSNS && limit_traps > FIRST_INSNS) {
+            vcpu->limit_insns = vcpu->insns + FIRST_INSNS;
+            vcpu->limit_traps = FIRST_INSNS; /* a storm from the first instruction on */
+        }
         atomic_store(&vcpu->deadline, 0); /* look at everything first */
         enum engine_stop stop = engine_run(vcpu);
+        bool first = vcpu->limit_insns != limit_insns;
         vcpu->limit_insns = limit_insns;
+        vcpu->limit_traps = limit_traps;
         atomic_store(&vcpu->deadline, 0);
-        if (stop != ENGINE_STOP_LIMIT || !before_limit) {
+        if (stop != ENGINE_STOP_LIMIT || !first) {
             note_stop(machine, stop);
         }
         together = stop != ENGINE_STOP_DEBUG;
