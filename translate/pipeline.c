@@ -618,7 +618,8 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (engine->options.perf_map) {
         char path[64];
         snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
-        engine->perf_map_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+        engine->perf_map_fd = open(path, flags, 0600);
     }
     engine->host = host_find();
     if (engine->host == NULL) {

@@ -18,28 +18,6 @@ command -v $cc >/dev/null 2>&1 || { echo "no $cc (Debian: gcc-riscv64-linux-gnu)
 $cc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o "$TMP/hello.elf" \
     "$SRCDIR/tests/docs/hello.S" || exit 1
 
-normalise() {
-    awk '
-    function value(text, i, sum) {
-        for (i = 1; i <= length(text); i++) {
-            sum = sum * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
-        }
-        return sum
-    }
-    { sub(/:$/, "", $1); line[NR] = $0; at[NR] = value($1) }
-    END {
-        for (n = 1; n <= NR; n++) {
-            text = line[n]; sub(/^ *[0-9a-f]+:? /, "", text)
-            if (match(text, /0x[0-9a-f]+/) && RLENGTH >= 10 && RLENGTH < 18) {
-                to = value(substr(text, RSTART + 2, RLENGTH - 2))
-                name = to >= at[1] && to <= at[NR] ? sprintf("+0x%02x", to - at[1]) : "outside"
-                text = substr(text, 1, RSTART - 1) name substr(text, RSTART + RLENGTH)
-            }
-            printf "  +0x%02x: %s\n", at[n] - at[1], text
-        }
-    }'
-}
-
 for stage in $stages; do
     case $stage in
     log)
@@ -53,7 +31,7 @@ for stage in $stages; do
         >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
     sed 1d "$TMP/shown" >"$TMP/$stage"
     if [ "$stage" = host ]; then
-        normalise <"$TMP/host" >"$TMP/host.new" && mv "$TMP/host.new" "$TMP/host"
+        awk -f "$SRCDIR/tests/support/host_code.awk" "$TMP/host" >"$TMP/host.new" && mv "$TMP/host.new" "$TMP/host"
     fi
 done
 
