@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -257,68 +258,132 @@ static void link_accept(void *opaque, u32 events)
 
 /* ---- Life ---- */
 
-static bool link_listen(struct net_link *link, const struct sockaddr_un *name,
-                        struct metic_error *error)
+/* Gives the file its name, unless another one has it: 0 or an errno. */
+static int link_name(const char *aside, const char *path)
+{
+    if (link(aside, path) == 0) {
+        unlink(aside);
+        return 0;
+    }
+    int reason = errno; /* some file systems have no second names */
+    bool no_links = reason == EPERM || reason == EOPNOTSUPP || reason == EMLINK;
+    return no_links && rename(aside, path) == 0 ? 0 : reason;
+}
+
+/* A socket that listens at `path` under a name of its own: at its real one it must not be seen before
+ * it listens, or who comes then takes it for one that is dead. -1 with errno. */
+static int listen_aside(const struct sockaddr_un *aside)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t before = umask(0177);
+    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)aside, sizeof(*aside)) == 0;
+    int reason = errno;
+    umask(before);
+    if (bound && listen(fd, 1) == 0) {
+        return fd;
+    }
+    reason = bound ? errno : reason;
+    if (bound) {
+        unlink(aside->sun_path);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = reason;
+    return -1;
+}
+
+enum listen_result { LISTEN_OK, LISTEN_FAILED, LISTEN_TAKEN };
+
+static enum listen_result link_listen(struct net_link *link, struct metic_error *error)
 {
     struct stat about;
     if (lstat(link->path, &about) == 0) {
         if (!S_ISSOCK(about.st_mode)) {
-            return error_set(error, "Name a path where nothing is.",
-                             "'%s' is there already and is no socket", link->path);
+            error_set(error, "Name a path where nothing is.",
+                      "'%s' is there already and is no socket", link->path);
+            return LISTEN_FAILED;
         }
         unlink(link->path); /* nobody listens there any more */
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)name, sizeof(*name)) == 0;
-    int reason = errno;
-    umask(before);
-    link->made_socket = bound;
-    if (!bound || listen(fd, 1) != 0) {
-        reason = bound ? errno : reason;
+    struct sockaddr_un aside = {.sun_family = AF_UNIX};
+    unsigned own = (unsigned)getpid() ^ (unsigned)((uintptr_t)link >> 4);
+    snprintf(aside.sun_path, sizeof(aside.sun_path), "%s~%x", link->path, own);
+    int fd = listen_aside(&aside);
+    int moved = fd >= 0 ? link_name(aside.sun_path, link->path) : errno;
+    if (moved != 0) {
         if (fd >= 0) {
+            unlink(aside.sun_path);
             close(fd);
         }
-        return error_set(error, "Name a path in a directory that can be written.",
-                         "the socket '%s' cannot be made: %s", link->path, strerror(reason));
+        if (moved == EEXIST) {
+            return LISTEN_TAKEN;
+        }
+        error_set(error, "Name a path in a directory that can be written.",
+                  "the socket '%s' cannot be made: %s", link->path, strerror(moved));
+        return LISTEN_FAILED;
     }
+    link->made_socket = true;
     link->listen_watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = link_accept,
                                              .opaque = link};
     if (!loop_add(link->loop, &link->listen_watch, error)) {
         link->listen_watch.fd = -1;
         close(fd);
-        return false;
+        return LISTEN_FAILED;
     }
-    return true;
+    return LISTEN_OK;
+}
+
+/* True when it connected. `*reason`: why not, an errno. */
+static bool link_connect(struct net_link *link, int *reason, struct metic_error *error)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    strcpy(name.sun_path, link->path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    *reason = 0;
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) {
+        return link_watch(link, fd, error);
+    }
+    *reason = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return false;
 }
 
 /* Connects to who listens there, or listens. */
 static bool link_open(struct net_link *link, struct metic_error *error)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    if (strlen(link->path) >= sizeof(name.sun_path)) {
+    enum { SUFFIX_BYTES = 10, TRIES = 4 };
+    const struct sockaddr_un *name = NULL;
+    if (strlen(link->path) + SUFFIX_BYTES >= sizeof(name->sun_path)) {
         return error_set(error, "Choose a shorter path.", "the socket path %s is too long",
                          link->path);
     }
-    strcpy(name.sun_path, link->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) {
-        return link_watch(link, fd, error);
+    int reason = 0;
+    for (unsigned i = 0; i < TRIES; i++) {
+        if (link_connect(link, &reason, error) || reason == 0) {
+            return reason == 0 && link->watch.fd >= 0;
+        }
+        if (reason != ENOENT && reason != ECONNREFUSED && reason != ENOTSOCK) {
+            break;
+        }
+        enum listen_result result = link_listen(link, error);
+        if (result != LISTEN_TAKEN) {
+            return result == LISTEN_OK;
+        }
     }
-    int reason = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (reason != ENOENT && reason != ECONNREFUSED && reason != ENOTSOCK) {
-        return error_set(error, reason == EAGAIN ? "Two guests are linked there already." : NULL,
-                         "cannot connect to '%s': %s", link->path, strerror(reason));
-    }
-    return link_listen(link, &name, error);
+    return error_set(error, reason == EAGAIN ? "Two guests are linked there already." : NULL,
+                     "cannot connect to '%s': %s", link->path, strerror(reason));
 }
 
 static void link_stop(void *opaque)
 {
     struct net_link *link = opaque;
+    if (link->made_socket) {
+        unlink(link->path); /* before the other end sees that this one goes, and listens itself */
+        link->made_socket = false;
+    }
     if (link->listen_watch.fd >= 0) {
         loop_remove(link->loop, &link->listen_watch);
         close(link->listen_watch.fd);
@@ -334,9 +399,6 @@ static void link_free(struct net_backend *backend)
     struct net_link *link = (struct net_link *)backend;
     loop_post(link->loop, link_stop, link);
     loop_drain(link->loop); /* link_run has been called, too */
-    if (link->made_socket) {
-        unlink(link->path);
-    }
     pthread_mutex_destroy(&link->lock);
     free(link->input);
     free(link->path);
