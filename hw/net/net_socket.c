@@ -270,8 +270,8 @@ static int link_name(const char *aside, const char *path)
     return no_links && rename(aside, path) == 0 ? 0 : reason;
 }
 
-/* A socket that listens at `path` under a name of its own: at its real one it must not be seen before
- * it listens, or who comes then takes it for one that is dead. -1 with errno. */
+/* A socket that listens under a name of its own: at its real one it must not be seen before it
+ * listens, or who comes then takes it for one that is dead. -1 with errno. */
 static int listen_aside(const struct sockaddr_un *aside)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
