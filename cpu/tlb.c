@@ -13,26 +13,36 @@ static unsigned bit_of(u32 mask)
     return (unsigned)__builtin_ctz(mask);
 }
 
-/* Entries were put at `index`: emptying a space that holds few visits those alone. */
-static void put_log(struct tlb_space *space, u32 index)
+static void puts_add(struct tlb_puts *puts, u32 index)
 {
-    if (space->puts < TLB_PUTS_LOGGED) {
-        space->puts_log[space->puts] = (u16)index;
+    if (puts->count < TLB_PUTS_LOGGED) {
+        puts->index[puts->count] = (u16)index;
     }
-    space->puts += space->puts <= TLB_PUTS_LOGGED;
+    puts->count += puts->count <= TLB_PUTS_LOGGED;
+}
+
+static void puts_forget(struct tlb_puts *puts)
+{
+    puts->count = TLB_PUTS_LOGGED + 1;
+}
+
+/* Empties the table that `puts` is about: entries of ones are empty. */
+static void puts_empty(struct tlb_puts *puts, void *table, size_t entry_bytes, size_t entries)
+{
+    if (puts->count > TLB_PUTS_LOGGED) {
+        memset(table, 0xff, entries * entry_bytes);
+    } else {
+        for (u32 n = 0; n < puts->count; n++) {
+            memset((u8 *)table + puts->index[n] * entry_bytes, 0xff, entry_bytes);
+        }
+    }
+    puts->count = 0;
 }
 
 static void data_space_empty(struct tlb *tlb, struct tlb_space *space)
 {
-    if (space->puts > TLB_PUTS_LOGGED) {
-        memset(space->entries, 0xff, TLB_ENTRIES * sizeof(*space->entries));
-    } else {
-        for (u32 n = 0; n < space->puts; n++) {
-            memset(&space->entries[space->puts_log[n]], 0xff, sizeof(*space->entries));
-        }
-    }
-    tlb->flushes += space->puts != 0;
-    space->puts = 0;
+    tlb->flushes += space->puts.count != 0;
+    puts_empty(&space->puts, space->entries, sizeof(*space->entries), TLB_ENTRIES);
     *tlb_span(space->entries) = (struct tlb_span){0, 0, 0};
     tlb->data_keys.key[space - tlb->data].has_private = false;
     space->large_first = 1;
@@ -53,14 +63,7 @@ static void data_space_drop(struct tlb *tlb, struct tlb_space *space)
 
 static void jumps_empty(struct fetch_space *space)
 {
-    if (space->jumps_put > TLB_JUMPS_LOGGED) {
-        memset(space->jumps, 0xff, TLB_JUMP_ENTRIES * sizeof(*space->jumps));
-    } else {
-        for (u32 n = 0; n < space->jumps_put; n++) {
-            space->jumps[space->jumps_log[n]].pc = TLB_TAG_NONE;
-        }
-    }
-    space->jumps_put = 0;
+    puts_empty(&space->jump_puts, space->jumps, sizeof(*space->jumps), TLB_JUMP_ENTRIES);
     if (space->evicted_any) {
         memset(space->evicted, 0, sizeof(space->evicted));
         space->evicted_any = false;
@@ -102,14 +105,7 @@ static void fetch_space_empty(struct vcpu *vcpu, struct fetch_space *space)
 {
     struct tlb *tlb = vcpu->tlb_state;
     fetch_space_renew(vcpu, space);
-    if (space->pages_put > TLB_PAGES_LOGGED) {
-        memset(space->pages, 0xff, sizeof(space->pages));
-    } else {
-        for (u32 n = 0; n < space->pages_put; n++) {
-            space->pages[space->pages_log[n]].page = TLB_TAG_NONE;
-        }
-    }
-    space->pages_put = 0;
+    puts_empty(&space->page_puts, space->pages, sizeof(space->pages[0]), TLB_FETCH_ENTRIES);
     tlb->fetch_keys.key[space - tlb->fetch].has_private = false;
     space->large_first = 1;
     space->large_last = 0;
@@ -131,7 +127,7 @@ static bool data_space_alloc(struct tlb_space *space)
     /* Aligned to its size: generated code finds the other entry by flipping address bits. */
     size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
     void *entries = NULL;
-    space->puts = TLB_PUTS_LOGGED + 1;
+    puts_forget(&space->puts);
     if (posix_memalign(&entries, bytes, bytes + sizeof(struct tlb_span)) != 0) {
         return false;
     }
@@ -142,8 +138,8 @@ static bool data_space_alloc(struct tlb_space *space)
 static bool fetch_space_alloc(struct fetch_space *space)
 {
     space->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
-    space->jumps_put = TLB_JUMPS_LOGGED + 1;
-    space->pages_put = TLB_PAGES_LOGGED + 1;
+    puts_forget(&space->jump_puts);
+    puts_forget(&space->page_puts);
     return space->jumps != NULL;
 }
 
@@ -419,7 +415,7 @@ static void make_room(struct tlb *tlb, struct tlb_space *space, struct tlb_entry
     tlb->keep_other = !tlb->keep_other;
     if (entry_empty(refuge) || !tlb->keep_other) {
         *refuge = *entry;
-        put_log(space, (u32)(refuge - space->entries));
+        puts_add(&space->puts, (u32)(refuge - space->entries));
     }
 }
 
@@ -515,7 +511,7 @@ void tlb_flush_writes(struct vcpu *vcpu)
     struct tlb *tlb = vcpu->tlb_state;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         struct tlb_space *space = &tlb->data[bit_of(left)];
-        for (unsigned e = 0; e < TLB_ENTRIES && space->puts != 0; e++) {
+        for (unsigned e = 0; e < TLB_ENTRIES && space->puts.count != 0; e++) {
             space->entries[e].write_tag = TLB_TAG_NONE;
         }
     }
@@ -567,7 +563,7 @@ static ALWAYS_INLINE void entry_set(struct tlb *tlb, struct tlb_entry *entry,
     entry->write_tag = flags & TLB_WRITABLE ? write_tag : TLB_TAG_NONE;
     entry->addend = fill->host_page != NULL ? (u64)(uintptr_t)fill->host_page - fill->page : 0;
     entry->gpa_page = fill->gpa_page;
-    put_log(space, (u32)(entry - space->entries));
+    puts_add(&space->puts, (u32)(entry - space->entries));
     note_global(tlb, tlb->data_key, flags & TLB_GLOBAL);
     if (fill->span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, fill->page, fill->span_bytes);
@@ -634,10 +630,7 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
         evicted_add(space, entry->page);
         space->evicted_any = true;
     }
-    if (space->pages_put < TLB_PAGES_LOGGED) {
-        space->pages_log[space->pages_put] = (u16)(entry - space->pages);
-    }
-    space->pages_put += space->pages_put <= TLB_PAGES_LOGGED;
+    puts_add(&space->page_puts, (u32)(entry - space->pages));
     entry->page = page;
     entry->gpa_page = gpa_page;
     note_global(tlb, tlb->fetch_key, global);
@@ -648,10 +641,7 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
 
 static void jump_put(struct fetch_space *space, u32 index, struct jump_entry entry)
 {
-    if (space->jumps_put < TLB_JUMPS_LOGGED) {
-        space->jumps_log[space->jumps_put] = (u16)index;
-    }
-    space->jumps_put += space->jumps_put <= TLB_JUMPS_LOGGED;
+    puts_add(&space->jump_puts, index);
     space->jumps[index] = entry;
 }
 

@@ -21,10 +21,10 @@ struct vcpu;
 
 enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
 enum { TLB_SPACES = 16 }; /* of each kind */
-enum { TLB_PUTS_LOGGED = 96, TLB_PAGES_LOGGED = 32 };
+enum { TLB_PUTS_LOGGED = 256 };
 enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
 /* Programs like compilers return to tens of thousands of places. */
-enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS, TLB_JUMPS_LOGGED = 256 };
+enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
 
 /* A tag that no access matches: page addresses have their low bits clear. */
 #define TLB_TAG_NONE (~(u64)0)
@@ -109,13 +109,18 @@ struct tlb_keys {
     struct tlb_key key[TLB_SPACES];
 };
 
+/* Where the first entries of a table were put since it was emptied: most spaces live short and
+ * fences often come soon, so emptying visits those alone. */
+struct tlb_puts {
+    u32 count; /* TLB_PUTS_LOGGED + 1: or more, or unknown */
+    u16 index[TLB_PUTS_LOGGED];
+};
+
 struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
     struct tlb_entry *entries; /* TLB_ENTRIES and the span, allocated on first use */
-    /* Where the first entries were put since all were emptied; fences often come soon. */
-    u32 puts;
-    u16 puts_log[TLB_PUTS_LOGGED];
+    struct tlb_puts puts;
 };
 
 /* Where translated code for a guest virtual pc is; `host` NULL or an address to jump to. */
@@ -151,11 +156,7 @@ struct fetch_space {
     bool evicted_any;
     gva_t large_first, large_last;
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
-    /* Where the first jump entries were put since all were emptied (most spaces live short), and
-     * the first pages. */
-    u32 jumps_put, pages_put;
-    u16 jumps_log[TLB_JUMPS_LOGGED];
-    u16 pages_log[TLB_PAGES_LOGGED];
+    struct tlb_puts jump_puts, page_puts;
     struct fetch_entry pages[TLB_FETCH_ENTRIES];
     u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
 };

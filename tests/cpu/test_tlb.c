@@ -402,7 +402,7 @@ Test(tlb, one_jump_goes)
 Test(tlb, many_jumps_are_emptied)
 {
     for (unsigned round = 0; round < 2; round++) {
-        unsigned count = round == 0 ? 100 : TLB_JUMPS_LOGGED + 100;
+        unsigned count = round == 0 ? 100 : TLB_PUTS_LOGGED + 100;
         for (unsigned n = 0; n < count; n++) {
             tlb_jump_insert(hart, 0x7000 + 6 * (gva_t)n, host_page);
         }
