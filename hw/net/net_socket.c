@@ -334,21 +334,19 @@ static enum listen_result link_listen(struct net_link *link, struct metic_error 
     return LISTEN_OK;
 }
 
-/* True when it connected. `*reason`: why not, an errno. */
-static bool link_connect(struct net_link *link, int *reason, struct metic_error *error)
+/* A socket that is connected to who listens there, or -1 with errno. */
+static int link_connect(const struct net_link *link)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     strcpy(name.sun_path, link->path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    *reason = 0;
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) {
-        return link_watch(link, fd, error);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) {
+        return fd;
     }
-    *reason = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return false;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
 }
 
 /* Connects to who listens there, or listens. */
@@ -362,9 +360,11 @@ static bool link_open(struct net_link *link, struct metic_error *error)
     }
     int reason = 0;
     for (unsigned i = 0; i < TRIES; i++) {
-        if (link_connect(link, &reason, error) || reason == 0) {
-            return reason == 0 && link->watch.fd >= 0;
+        int fd = link_connect(link);
+        if (fd >= 0) {
+            return link_watch(link, fd, error);
         }
+        reason = errno;
         if (reason != ENOENT && reason != ECONNREFUSED && reason != ENOTSOCK) {
             break;
         }
