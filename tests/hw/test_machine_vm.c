@@ -183,7 +183,6 @@ Test(machine_vm, linked_jump_into_a_remapped_page)
     cr_expect(outcome.x[A4] == 50 * (3 * 0xa + 0xb));
 }
 
-/* M-mode loads through S-mode's translation while MPRV is set, physically when it is not. */
 /* One physical code page at two virtual addresses of one address space, with another next page at
  * each: a link over the page's end that was proved at the first must not be believed at the
  * second. */
@@ -235,6 +234,7 @@ Test(machine_vm, one_page_with_two_neighbours)
     rv_free(p);
 }
 
+/* M-mode loads through S-mode's translation while MPRV is set, physically when it is not. */
 Test(machine_vm, mprv_on_and_off)
 {
     struct rv_program *p = rv_new();

@@ -90,56 +90,60 @@ Test(span, is_made_by_the_first_fill)
     }
 }
 
-/* A locked entry binds M-mode too. */
-Test(span, locked_pmp_entry)
+/* The load at DATA faults in every engine after what `prepare` has done. */
+static void expect_fault(void (*prepare)(struct rv_program *), u64 cause)
 {
     for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
         struct rv_program *p = begin();
-        rv_li(p, T0, DATA >> 2 | 0x1ff); /* 4 KiB */
-        rv_csrw(p, CSR_PMPADDR0, T0);
-        rv_li(p, T0, 0x98); /* L, NAPOT, nothing permitted */
-        rv_csrw(p, CSR_PMPCFG0, T0);
+        prepare(p);
         end(p);
         struct engine_rig *rig = run(p, kinds[k], false);
-        expect(rig, CAUSE_LOAD, DATA);
+        expect(rig, cause, DATA);
         engine_rig_free(rig);
     }
+}
+
+static void lock_data_page(struct rv_program *p)
+{
+    rv_li(p, T0, DATA >> 2 | 0x1ff); /* 4 KiB */
+    rv_csrw(p, CSR_PMPADDR0, T0);
+    rv_li(p, T0, 0x98); /* L, NAPOT, nothing permitted */
+    rv_csrw(p, CSR_PMPCFG0, T0);
+}
+
+/* A locked entry binds M-mode too. */
+Test(span, locked_pmp_entry)
+{
+    expect_fault(lock_data_page, CAUSE_LOAD);
+}
+
+static void load_as_user(struct rv_program *p)
+{
+    rv_li(p, T0, 3 << 11);
+    rv_csrc(p, CSR_MSTATUS, T0);
+    rv_li(p, T0, 1 << 17);
+    rv_csrs(p, CSR_MSTATUS, T0);
 }
 
 /* MPRV makes M-mode's loads with the rights of U-mode, whom no entry permits anything, ... */
 Test(span, mprv_without_translation)
 {
-    for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
-        struct rv_program *p = begin();
-        rv_li(p, T0, 3 << 11);
-        rv_csrc(p, CSR_MSTATUS, T0);
-        rv_li(p, T0, 1 << 17);
-        rv_csrs(p, CSR_MSTATUS, T0);
-        end(p);
-        struct engine_rig *rig = run(p, kinds[k], false);
-        expect(rig, CAUSE_LOAD, DATA);
-        engine_rig_free(rig);
-    }
+    expect_fault(load_as_user, CAUSE_LOAD);
+}
+
+static void load_as_user_who_has_no_page(struct rv_program *p)
+{
+    rv_li(p, T0, ~(u64)0 >> 10);
+    rv_csrw(p, CSR_PMPADDR0, T0);
+    rv_li(p, T0, 0x1f);
+    rv_csrw(p, CSR_PMPCFG0, T0);
+    rv_li(p, T0, (u64)8 << 60 | (DATA + 0x1000) >> 12);
+    rv_csrw(p, CSR_SATP, T0);
+    load_as_user(p);
 }
 
 /* ... or through its page table, which maps nothing. */
 Test(span, mprv_with_translation)
 {
-    for (unsigned k = 0; k < ARRAY_LEN(kinds); k++) {
-        struct rv_program *p = begin();
-        rv_li(p, T0, ~(u64)0 >> 10);
-        rv_csrw(p, CSR_PMPADDR0, T0);
-        rv_li(p, T0, 0x1f);
-        rv_csrw(p, CSR_PMPCFG0, T0);
-        rv_li(p, T0, (u64)8 << 60 | (DATA + 0x1000) >> 12);
-        rv_csrw(p, CSR_SATP, T0);
-        rv_li(p, T0, 3 << 11);
-        rv_csrc(p, CSR_MSTATUS, T0);
-        rv_li(p, T0, 1 << 17);
-        rv_csrs(p, CSR_MSTATUS, T0);
-        end(p);
-        struct engine_rig *rig = run(p, kinds[k], false);
-        expect(rig, CAUSE_LOAD_PAGE, DATA);
-        engine_rig_free(rig);
-    }
+    expect_fault(load_as_user_who_has_no_page, CAUSE_LOAD_PAGE);
 }
