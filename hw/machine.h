@@ -112,6 +112,17 @@ void machine_boot_free(struct machine_boot *boot);
 void machine_say(struct metic_machine *machine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* machine_console.c, machine_make.c: the parts that metic_new puts together, in this order (the
+ * network before the engine). */
+bool machine_make_time(struct metic_machine *machine, struct metic_error *error);
+bool machine_make_console(struct metic_machine *machine, struct metic_error *error);
+bool machine_make_virtio_console(struct metic_machine *machine, struct metic_error *error);
+bool machine_make_engine(struct metic_machine *machine, const struct guest *guest,
+                         struct metic_error *error);
+bool machine_make_board(struct metic_machine *machine, const struct guest *guest,
+                        struct metic_error *error);
+bool machine_make_script(struct metic_machine *machine, struct metic_error *error);
+
 /* machine_net.c: the network device's port, with its backend when it is known already which; the
  * same for a kernel that was loaded; and whether anything may still come from outside. */
 bool machine_make_net(struct metic_machine *machine, struct metic_error *error);

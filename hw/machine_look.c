@@ -1,0 +1,132 @@
+/* Looking at a machine that does not run: registers, memory, digest, console, statistics. */
+#include "hw/machine.h"
+
+#include "cpu/guest.h"
+
+#include <string.h>
+
+static struct vcpu *hart(const metic_machine *machine, unsigned index)
+{
+    return index < machine->engine->vcpu_count ? machine->engine->vcpus[index] : NULL;
+}
+
+/* Where a named register lives; NULL when there is none. pc is common to all guests. */
+static u8 *find_register(const metic_machine *machine, unsigned index, const char *name,
+                         unsigned *size_bytes)
+{
+    struct vcpu *vcpu = hart(machine, index);
+    if (vcpu == NULL) {
+        return NULL;
+    }
+    if (strcmp(name, "pc") == 0) {
+        *size_bytes = 8;
+        return (u8 *)&vcpu->pc;
+    }
+    const struct guest *guest = vcpu->guest;
+    for (unsigned i = 0; i < guest->reg_count; i++) {
+        if (strcmp(guest->regs[i].name, name) == 0) {
+            *size_bytes = guest->regs[i].size_bytes;
+            return (u8 *)vcpu + guest->regs[i].offset;
+        }
+    }
+    return NULL;
+}
+
+bool metic_get_register(metic_machine *machine, unsigned index, const char *name, uint64_t *value)
+{
+    unsigned size_bytes;
+    const u8 *place = find_register(machine, index, name, &size_bytes);
+    if (place == NULL) {
+        return false;
+    }
+    *value = ld_le(place, size_bytes);
+    return true;
+}
+
+bool metic_set_register(metic_machine *machine, unsigned index, const char *name, uint64_t value)
+{
+    unsigned size_bytes;
+    u8 *place = find_register(machine, index, name, &size_bytes);
+    if (place == NULL) {
+        return false;
+    }
+    st_le(place, value, size_bytes);
+    return true;
+}
+
+bool metic_read_memory(metic_machine *machine, uint64_t address, void *buffer, size_t size_bytes)
+{
+    return memory_dma_read(&machine->memory, address, buffer, size_bytes);
+}
+
+bool metic_write_memory(metic_machine *machine, uint64_t address, const void *buffer,
+                        size_t size_bytes)
+{
+    return memory_dma_write(&machine->memory, address, buffer, size_bytes);
+}
+
+uint64_t metic_instructions(metic_machine *machine, unsigned index)
+{
+    const struct vcpu *vcpu = hart(machine, index);
+    return vcpu != NULL ? vcpu->insns : 0;
+}
+
+/* RAM is hashed by touched pages only where that can be told cheaply: a page of zeros hashes as
+ * nothing, whether the host gave it or not. */
+static u64 digest_ram(const struct memory *memory, u64 digest)
+{
+    static const u8 zeros[PAGE_BYTES];
+    for (unsigned i = 0; i < memory->region_count; i++) {
+        const struct memory_region *region = &memory->regions[i];
+        if (region->kind != MEMORY_RAM) {
+            continue;
+        }
+        for (u64 at = 0; at < region->size_bytes; at += PAGE_BYTES) {
+            if (memcmp(region->host + at, zeros, PAGE_BYTES) == 0) {
+                continue;
+            }
+            digest = (digest ^ at) * 0x9e3779b97f4a7c15u;
+            for (u64 word = 0; word < PAGE_BYTES; word += 8) {
+                digest = (digest ^ ld_le64(region->host + at + word)) * 0x100000001b3u;
+                digest ^= digest >> 29;
+            }
+        }
+    }
+    return digest;
+}
+
+uint64_t metic_digest(metic_machine *machine)
+{
+    u64 digest = 0xcbf29ce484222325u;
+    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        const struct vcpu *vcpu = machine->engine->vcpus[i];
+        digest = vcpu->guest->digest(vcpu, digest);
+    }
+    for (unsigned i = 0; i < machine->board->device_count; i++) {
+        digest = (digest ^ device_digest(machine->board->devices[i])) * 0x100000001b3u;
+    }
+    return digest_ram(&machine->memory, digest);
+}
+
+size_t metic_console_output(metic_machine *machine, size_t from_byte, void *buffer,
+                            size_t capacity_bytes)
+{
+    char_backend_flush(machine->console, 1000);
+    return char_backend_output(machine->console, from_byte, buffer, capacity_bytes);
+}
+
+void metic_console_feed(metic_machine *machine, const void *bytes, size_t size_bytes)
+{
+    char_port_feed(machine->uart, bytes, size_bytes);
+}
+
+void metic_print_stats(metic_machine *machine, FILE *to)
+{
+    engine_print_stats(machine->engine, to);
+}
+
+bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
+                struct metic_error *error)
+{
+    return engine_show(machine->engine->vcpus[0], address, stages, to, error);
+}

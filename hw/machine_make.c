@@ -1,0 +1,204 @@
+/* Making a machine's parts and wiring them: time, engine, board, and what devices may ask of it. */
+#include "hw/machine.h"
+
+#include "cpu/guest.h"
+#include "hw/virtio/virtio_rng.h"
+
+#include <string.h>
+
+static void on_device_request(void *opaque, enum device_request request, unsigned code)
+{
+    struct metic_machine *machine = opaque;
+    if (request == DEVICE_REQUEST_POWEROFF) {
+        machine->poweroff_code = code;
+        machine_event(machine, MACHINE_EVENT_POWEROFF);
+    } else {
+        machine_event(machine, MACHINE_EVENT_RESET);
+    }
+    /* The hart that asked must not run on: its store was the last thing it did. */
+    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_STOP);
+    }
+}
+
+static void on_hart_irq(void *opaque, unsigned hart, unsigned irq_number, bool level)
+{
+    struct metic_machine *machine = opaque;
+    vcpu_irq_input(machine->engine->vcpus[hart], irq_number, level);
+}
+
+static void on_hart_timer(void *opaque)
+{
+    struct hart_timer *timer = opaque;
+    vcpu_kick(timer->vcpu, VCPU_REQUEST_IRQ);
+}
+
+static void on_journal_wake(void *opaque)
+{
+    machine_event(opaque, MACHINE_EVENT_INPUT);
+}
+
+static struct board_env board_env_of(struct metic_machine *machine)
+{
+    return (struct board_env){
+        .devices = {
+            .memory = &machine->memory,
+            .clock = &machine->clock,
+            .loop = machine->loop,
+            .journal = machine->journal,
+            .log = &machine->log,
+            .request = on_device_request,
+            .request_opaque = machine,
+        },
+        .hart_count = machine->options.harts,
+        .hart_irq = on_hart_irq,
+        .hart_opaque = machine,
+    };
+}
+
+/* Disks go into the first virtio slots, a console into the last but one, an entropy source into the
+ * last; a network device into the place before the console's, or into that when a disk is there. */
+_Static_assert(METIC_MAX_DISKS + 2 <= BOARD_MAX_VIRTIO, "each virtio device has its slot");
+
+static void fill_virtio_slots(struct metic_machine *machine, struct board_options *board)
+{
+    static const char *const modes[] = {
+        [BLK_OVERLAY] = "what the guest writes stays in memory",
+        [BLK_WRITE_BACK] = "what the guest writes goes to the file",
+        [BLK_READ_ONLY] = "read-only",
+    };
+    const struct metic_options *options = &machine->options;
+    for (unsigned i = 0; i < options->disk_count; i++) {
+        const struct metic_disk *disk = &options->disks[i];
+        struct virtio_blk_config *config = &machine->disks[i];
+        config->path = disk->path;
+        config->mode = disk->read_only    ? BLK_READ_ONLY
+                       : disk->write_back ? BLK_WRITE_BACK
+                                          : BLK_OVERLAY;
+        snprintf(config->serial, sizeof(config->serial), "disk%u", i);
+        machine->virtio[i] = (struct virtio_mmio_config){ &virtio_blk_type, config };
+        machine_say(machine, "disk: %s: %s", disk->path, modes[config->mode]);
+    }
+    if (machine->hvc != NULL) {
+        machine->virtio[BOARD_MAX_VIRTIO - 2] =
+            (struct virtio_mmio_config){ &virtio_console_type, &machine->hvc_config };
+    }
+    if (machine->net != NULL) {
+        unsigned slot = BOARD_MAX_VIRTIO - (options->disk_count < METIC_MAX_DISKS ? 3 : 2);
+        machine->virtio[slot] =
+            (struct virtio_mmio_config){ &virtio_net_type, &machine->net_config };
+    }
+    machine->virtio[BOARD_MAX_VIRTIO - 1].type = &virtio_rng_type;
+    for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
+        board->virtio[i] =
+            (struct board_virtio_slot){ &virtio_mmio_class, &machine->virtio[i] };
+    }
+}
+
+/* Whether nobody but the hart looks at guest RAM while it runs. With the real clock virtio devices
+ * do that on threads of their own, all but the entropy source in the last slot, and a network
+ * device that nothing is attached to yet (machine_net.c). */
+static bool memory_is_private(const struct metic_machine *machine)
+{
+    bool threads = false;
+    for (unsigned i = 0; i < BOARD_MAX_VIRTIO - 1; i++) {
+        const struct virtio_type *type = machine->virtio[i].type;
+        threads |= type != NULL &&
+                   (type != &virtio_net_type || machine->options.net != METIC_NET_AUTO);
+    }
+    return machine->options.harts == 1 &&
+           (machine->options.clock == METIC_CLOCK_VIRTUAL || !threads);
+}
+
+bool machine_make_board(struct metic_machine *machine, const struct guest *guest,
+                       struct metic_error *error)
+{
+    const struct metic_options *options = &machine->options;
+    const struct board_class *class = board_class_find(options->machine);
+    if (class == NULL) {
+        return error_set(error, "see `metic list machines`", "there is no machine named %s",
+                         options->machine);
+    }
+    unsigned extensions = 0;
+    while (guest->isa_extensions[extensions] != NULL) {
+        extensions++;
+    }
+    struct board_options board = {
+        .ram_bytes = options->ram_bytes,
+        .uart = machine->uart,
+        .flash_paths = { options->flash[0], options->flash[1] },
+        .flash_write = { options->flash_write, options->flash_write },
+        .isa = guest->isa,
+        .isa_extensions = guest->isa_extensions,
+        .isa_extension_count = extensions,
+        .mmu_type = guest->mmu_type,
+        .pmu_counters = guest->pmu_counters,
+    };
+    fill_virtio_slots(machine, &board);
+    machine->engine->options.private_memory = memory_is_private(machine);
+    struct board_env env = board_env_of(machine);
+    machine->board = board_new(class, &env, &board, error);
+    return machine->board != NULL;
+}
+
+bool machine_make_engine(struct metic_machine *machine, const struct guest *guest,
+                        struct metic_error *error)
+{
+    static const enum engine_kind kinds[] = {
+        [METIC_ENGINE_JIT] = ENGINE_JIT,
+        [METIC_ENGINE_INTERP] = ENGINE_INTERP,
+        [METIC_ENGINE_BOTH] = ENGINE_BOTH,
+    };
+    const struct metic_options *options = &machine->options;
+    struct engine_options engine = {
+        .kind = kinds[options->engine],
+        .code_bytes = options->code_bytes,
+        .block_insns = options->block_insns,
+        .host_features = options->host_features,
+        .no_links = options->no_links,
+        .one_entry_tlb = options->one_entry_tlb,
+        .no_tier2 = options->no_tier2,
+        .eager_tier2 = options->eager_tier2,
+        .verify = options->verify_ir,
+        .exact_deadlines = options->clock == METIC_CLOCK_VIRTUAL,
+        .perf_map = options->perf_map,
+        .trace_path = options->trace_path,
+    };
+    struct engine_machine_ops ops = {
+        .time_ticks = machine_time_ticks, .timer_arm = machine_timer_arm,
+        .next_timer_host_ns = machine_next_timer_host_ns, .run_timers = machine_run_timers,
+    };
+    machine->engine = engine_new(&machine->memory, guest, options->harts, &engine, &ops, machine,
+                                 &machine->log, error);
+    if (machine->engine == NULL) {
+        return false;
+    }
+    for (unsigned i = 0; i < options->harts; i++) {
+        machine->timers[i].vcpu = machine->engine->vcpus[i];
+        timer_init(&machine->timers[i].timer, &machine->clock, on_hart_timer, &machine->timers[i]);
+    }
+    return true;
+}
+
+bool machine_make_time(struct metic_machine *machine, struct metic_error *error)
+{
+    const struct metic_options *options = &machine->options;
+    bool is_virtual = options->clock == METIC_CLOCK_VIRTUAL;
+    clock_init(&machine->clock, is_virtual ? CLOCK_VIRTUAL : CLOCK_REAL);
+    machine->loop = loop_new(&machine->clock, error);
+    if (machine->loop == NULL) {
+        return false;
+    }
+    struct journal_options journal = {
+        .record_path = options->record_path,
+        .replay_path = options->replay_path,
+        .seed = options->seed,
+        .wall_start_ns = (u64)1767225600 * 1000000000u, /* virtual time begins at 2026-01-01 */
+    };
+    machine->journal = journal_new(&machine->clock, &machine->log, &journal, error);
+    if (machine->journal == NULL) {
+        return false;
+    }
+    journal_set_wake(machine->journal, on_journal_wake, machine);
+    return true;
+}
