@@ -12,7 +12,9 @@
 #include "hw/backend_char.h"
 #include "hw/device.h"
 
-enum { BOARD_MAX_VIRTIO = 8, BOARD_MAX_DEVICES = 32, BOARD_MAX_HARTS = 64, BOARD_FLASH_BANKS = 2 };
+struct virtio_type;
+
+enum { BOARD_MAX_VIRTIO = 32, BOARD_MAX_DEVICES = 96, BOARD_MAX_HARTS = 64, BOARD_FLASH_BANKS = 2 };
 
 /* Which hart input a line ends in: the bit number in mip (privileged manual, 3.1.9). */
 enum board_hart_irq {
@@ -32,15 +34,18 @@ struct board_env {
     void *hart_opaque;
 };
 
-struct board_virtio_slot {
-    const struct device_class *class; /* NULL: an empty transport, if the build has one */
-    const void *config;               /* the class's own; kept */
+/* A virtio device that the board is to have. How the guest reaches it is the board's matter. */
+struct board_virtio {
+    const struct virtio_type *type;
+    const void *config; /* the type's; kept */
+    char name[32];      /* of the device, unique in the machine: "disk0" */
 };
 
 struct board_options {
     u64 ram_bytes;
     struct char_port *uart; /* NULL: output dropped */
-    struct board_virtio_slot virtio[BOARD_MAX_VIRTIO];
+    const struct board_virtio *virtio; /* in the order in which the guest is to find them; kept */
+    unsigned virtio_count;             /* at most BOARD_MAX_VIRTIO */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
     bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
     /* What the processor is, for the device tree. Kept by pointer. */

@@ -3,7 +3,6 @@
 #include "hw/machine.h"
 
 #include "cpu/guest.h"
-#include "hw/virtio/virtio_rng.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -13,7 +13,6 @@
 #include "hw/metic.h"
 #include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_console.h"
-#include "hw/virtio/virtio_mmio.h"
 #include "hw/virtio/virtio_net.h"
 #include "translate/engine.h"
 #include <pthread.h>
@@ -68,7 +67,8 @@ struct metic_machine {
     struct virtio_net_config net_config;
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
-    struct virtio_mmio_config virtio[BOARD_MAX_VIRTIO]; /* what is in the board's slots */
+    struct board_virtio virtio[BOARD_MAX_VIRTIO]; /* in the order in which the guest finds them */
+    unsigned virtio_count;
     struct board *board;
     struct engine *engine;
     struct hart_timer timers[METIC_MAX_HARTS];
@@ -122,6 +122,17 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
 bool machine_make_board(struct metic_machine *machine, const struct guest *guest,
                         struct metic_error *error);
 bool machine_make_script(struct metic_machine *machine, struct metic_error *error);
+
+/* machine_virtio.c: adds a device that the board is to have. The type and its config live as long
+ * as the machine; the name (with `number` behind it unless that is negative) is the device's,
+ * unique. Before the board is made; false with a reason when the machine is full. */
+bool machine_add_virtio(struct metic_machine *machine, const struct virtio_type *type,
+                        const void *config, const char *name, int number,
+                        struct metic_error *error);
+/* All that the options ask for. */
+bool machine_make_virtio(struct metic_machine *machine, struct metic_error *error);
+/* Whether nobody but the hart looks at guest RAM while it runs. */
+bool machine_memory_is_private(const struct metic_machine *machine);
 
 /* machine_net.c: the network device's port, with its backend when it is known already which; the
  * same for a kernel that was loaded; and whether anything may still come from outside. */

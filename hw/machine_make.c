@@ -2,7 +2,6 @@
 #include "hw/machine.h"
 
 #include "cpu/guest.h"
-#include "hw/virtio/virtio_rng.h"
 
 #include <string.h>
 
@@ -56,60 +55,6 @@ static struct board_env board_env_of(struct metic_machine *machine)
     };
 }
 
-/* Disks go into the first virtio slots, a console into the last but one, an entropy source into the
- * last; a network device into the place before the console's, or into that when a disk is there. */
-_Static_assert(METIC_MAX_DISKS + 2 <= BOARD_MAX_VIRTIO, "each virtio device has its slot");
-
-static void fill_virtio_slots(struct metic_machine *machine, struct board_options *board)
-{
-    static const char *const modes[] = {
-        [BLK_OVERLAY] = "what the guest writes stays in memory",
-        [BLK_WRITE_BACK] = "what the guest writes goes to the file",
-        [BLK_READ_ONLY] = "read-only",
-    };
-    const struct metic_options *options = &machine->options;
-    for (unsigned i = 0; i < options->disk_count; i++) {
-        const struct metic_disk *disk = &options->disks[i];
-        struct virtio_blk_config *config = &machine->disks[i];
-        config->path = disk->path;
-        config->mode = disk->read_only    ? BLK_READ_ONLY
-                       : disk->write_back ? BLK_WRITE_BACK
-                                          : BLK_OVERLAY;
-        snprintf(config->serial, sizeof(config->serial), "disk%u", i);
-        machine->virtio[i] = (struct virtio_mmio_config){ &virtio_blk_type, config };
-        machine_say(machine, "disk: %s: %s", disk->path, modes[config->mode]);
-    }
-    if (machine->hvc != NULL) {
-        machine->virtio[BOARD_MAX_VIRTIO - 2] =
-            (struct virtio_mmio_config){ &virtio_console_type, &machine->hvc_config };
-    }
-    if (machine->net != NULL) {
-        unsigned slot = BOARD_MAX_VIRTIO - (options->disk_count < METIC_MAX_DISKS ? 3 : 2);
-        machine->virtio[slot] =
-            (struct virtio_mmio_config){ &virtio_net_type, &machine->net_config };
-    }
-    machine->virtio[BOARD_MAX_VIRTIO - 1].type = &virtio_rng_type;
-    for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
-        board->virtio[i] =
-            (struct board_virtio_slot){ &virtio_mmio_class, &machine->virtio[i] };
-    }
-}
-
-/* Whether nobody but the hart looks at guest RAM while it runs. With the real clock virtio devices
- * do that on threads of their own, all but the entropy source in the last slot, and a network
- * device that nothing is attached to yet (machine_net.c). */
-static bool memory_is_private(const struct metic_machine *machine)
-{
-    bool threads = false;
-    for (unsigned i = 0; i < BOARD_MAX_VIRTIO - 1; i++) {
-        const struct virtio_type *type = machine->virtio[i].type;
-        threads |= type != NULL &&
-                   (type != &virtio_net_type || machine->options.net != METIC_NET_AUTO);
-    }
-    return machine->options.harts == 1 &&
-           (machine->options.clock == METIC_CLOCK_VIRTUAL || !threads);
-}
-
 bool machine_make_board(struct metic_machine *machine, const struct guest *guest,
                        struct metic_error *error)
 {
@@ -134,8 +79,12 @@ bool machine_make_board(struct metic_machine *machine, const struct guest *guest
         .mmu_type = guest->mmu_type,
         .pmu_counters = guest->pmu_counters,
     };
-    fill_virtio_slots(machine, &board);
-    machine->engine->options.private_memory = memory_is_private(machine);
+    if (!machine_make_virtio(machine, error)) {
+        return false;
+    }
+    board.virtio = machine->virtio;
+    board.virtio_count = machine->virtio_count;
+    machine->engine->options.private_memory = machine_memory_is_private(machine);
     struct board_env env = board_env_of(machine);
     machine->board = board_new(class, &env, &board, error);
     return machine->board != NULL;

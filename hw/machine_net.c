@@ -23,12 +23,10 @@ static void resolve_auto(struct metic_machine *machine)
         return;
     }
     bool asked = options->forward_count > 0 || options->pcap_path != NULL;
-    bool slot = options->disk_count < METIC_MAX_DISKS ||
-                options->virtio_console == METIC_CONSOLE_NONE;
     options->net_restrict = options->net_restrict || options->step_count > 0;
     if (asked) {
         options->net = METIC_NET_USER;
-    } else if (options->clock == METIC_CLOCK_VIRTUAL || !net_user_is_built() || !slot) {
+    } else if (options->clock == METIC_CLOCK_VIRTUAL || !net_user_is_built()) {
         options->net = METIC_NET_NONE;
     }
 }
@@ -52,12 +50,6 @@ static bool check_net(const struct metic_options *options, struct metic_error *e
         return error_set(error, "Give each end its own, as in --mac 52:54:00:12:34:57.",
                          "with the virtual clock the guest's address may not depend on which end "
                          "of the link came first");
-    }
-    if (options->net != METIC_NET_NONE && options->disk_count == METIC_MAX_DISKS &&
-        options->virtio_console != METIC_CONSOLE_NONE) {
-        return error_set(error, "Leave one of them out.",
-                         "%d disks, a virtio console and a network do not fit into one machine",
-                         METIC_MAX_DISKS);
     }
     return true;
 }

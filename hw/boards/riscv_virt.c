@@ -20,6 +20,7 @@
 #include "hw/misc/fw_cfg.h"
 #include "hw/misc/sifive_test.h"
 #include "hw/rtc/goldfish.h"
+#include "hw/virtio/virtio_mmio.h"
 
 #include <libfdt.h>
 #include <stdio.h>
@@ -45,6 +46,7 @@
 
 enum {
     VIRT_PLIC_SOURCES = 95,
+    VIRT_VIRTIO_SLOTS = 8,
     VIRT_IRQ_VIRTIO = 1,
     VIRT_IRQ_UART = 10,
     VIRT_IRQ_RTC = 11,
@@ -71,6 +73,7 @@ struct riscv_virt {
     struct aclint_config aclint;
     struct ns16550a_config uart;
     struct cfi_flash_config flash[BOARD_FLASH_BANKS];
+    struct virtio_mmio_config virtio[VIRT_VIRTIO_SLOTS];
     u32 cpu_irq_phandles[BOARD_MAX_HARTS];
     struct device *plic_device;
     struct device *fw_cfg;
@@ -128,17 +131,27 @@ static bool virt_add_interrupts(struct board *board, struct metic_error *error)
     return true;
 }
 
+/* Devices take the slots from the lowest up; those left over are there and empty, as QEMU's. */
 static bool virt_add_virtio(struct board *board, struct metic_error *error)
 {
-    const struct device_class *empty = device_class_find("virtio-mmio");
-    for (unsigned i = 0; i < BOARD_MAX_VIRTIO; i++) {
-        const struct board_virtio_slot *slot = &board->options.virtio[i];
-        const struct device_class *class = slot->class != NULL ? slot->class : empty;
-        char name[16];
+    struct riscv_virt *virt = board->private;
+    const struct board_options *options = &board->options;
+    if (options->virtio_count > VIRT_VIRTIO_SLOTS) {
+        return error_set(error, "leave some disks or other devices out",
+                         "the machine has %d slots for virtio devices, %u are wanted",
+                         VIRT_VIRTIO_SLOTS, options->virtio_count);
+    }
+    for (unsigned i = 0; i < VIRT_VIRTIO_SLOTS; i++) {
+        char name[32];
         snprintf(name, sizeof(name), "virtio%u", i);
-        struct device_spec spec = {class, name, slot->config, 1, {0}};
-        if (class != NULL && virt_add(board, &spec, VIRT_VIRTIO_GPA + i * VIRT_VIRTIO_STRIDE,
-                                      VIRT_IRQ_VIRTIO + i, 0, error) == NULL) {
+        if (i < options->virtio_count) {
+            const struct board_virtio *wanted = &options->virtio[i];
+            snprintf(name, sizeof(name), "%s", wanted->name);
+            virt->virtio[i] = (struct virtio_mmio_config){wanted->type, wanted->config};
+        }
+        struct device_spec spec = {&virtio_mmio_class, name, &virt->virtio[i], 1, {0}};
+        if (virt_add(board, &spec, VIRT_VIRTIO_GPA + i * VIRT_VIRTIO_STRIDE, VIRT_IRQ_VIRTIO + i, 0,
+                     error) == NULL) {
             return false;
         }
     }

@@ -24,10 +24,14 @@ bool virtio_is_running(const struct virtio *virtio)
 
 /* ---- Interrupts ---- */
 
-void virtio_interrupt(struct virtio *virtio, u32 cause)
+void virtio_interrupt_queue(struct virtio *virtio, unsigned queue)
 {
-    virtio->saved.isr |= cause;
-    virtio->transport->update_irq(virtio);
+    virtio->transport->interrupt(virtio, VIRTIO_ISR_QUEUE, queue);
+}
+
+static void virtio_interrupt_config(struct virtio *virtio)
+{
+    virtio->transport->interrupt(virtio, VIRTIO_ISR_CONFIG, 0);
 }
 
 void virtio_ack_irq(struct virtio *virtio, u32 causes)
@@ -40,7 +44,7 @@ void virtio_config_changed(struct virtio *virtio)
 {
     virtio->saved.config_generation++;
     if ((virtio->saved.status & VIRTIO_DRIVER_OK) != 0) {
-        virtio_interrupt(virtio, VIRTIO_ISR_CONFIG);
+        virtio_interrupt_config(virtio);
     }
 }
 
@@ -49,14 +53,14 @@ void virtio_set_needs_reset(struct virtio *virtio)
     bool told = (virtio->saved.status & VIRTIO_NEEDS_RESET) != 0;
     virtio->saved.status |= VIRTIO_NEEDS_RESET;
     if (!told && (virtio->saved.status & VIRTIO_DRIVER_OK) != 0) {
-        virtio_interrupt(virtio, VIRTIO_ISR_CONFIG); /* 2.1.2 */
+        virtio_interrupt_config(virtio); /* 2.1.2 */
     }
 }
 
 /* ---- Serving queues ---- */
 
 /* Some queues are to be served at `when_ns`, or earlier if that was settled before. */
-static void virtio_serve_at(struct virtio *virtio, u32 queues, u64 when_ns)
+static void virtio_serve_at(struct virtio *virtio, u64 queues, u64 when_ns)
 {
     virtio->saved.pending |= queues;
     if (when_ns < virtio->saved.serve_ns) {
@@ -70,7 +74,7 @@ static void virtio_serve(struct virtio *virtio, unsigned queue)
     if (virtio_is_running(virtio) && virtio->saved.ready[queue] &&
         virtio->type->serve(virtio, queue)) {
         u64 now_ns = clock_now_ns(virtio->device->env->clock);
-        virtio_serve_at(virtio, 1u << queue, now_ns + VIRTIO_LATENCY_NS);
+        virtio_serve_at(virtio, BIT(queue), now_ns + VIRTIO_LATENCY_NS);
     }
 }
 
@@ -78,7 +82,7 @@ static void virtio_fire(void *opaque)
 {
     struct virtio *virtio = opaque;
     device_lock(virtio->device);
-    u32 queues = virtio->saved.pending;
+    u64 queues = virtio->saved.pending;
     virtio->saved.pending = 0;
     virtio->saved.serve_ns = CLOCK_NEVER_NS;
     for (unsigned i = 0; i < virtio->queue_count; i++) {
@@ -97,7 +101,7 @@ void virtio_notify(struct virtio *virtio, u32 queue)
     } else if (!virtio_is_running(virtio)) {
         return; /* before DRIVER_OK the device must not look; then it does by itself */
     } else if (journal_is_deterministic(env->journal)) {
-        virtio_serve_at(virtio, 1u << queue, clock_now_ns(env->clock) + VIRTIO_LATENCY_NS);
+        virtio_serve_at(virtio, BIT(queue), clock_now_ns(env->clock) + VIRTIO_LATENCY_NS);
     } else {
         virtio_serve(virtio, queue);
     }
@@ -307,12 +311,17 @@ bool virtio_load_more(struct virtio *virtio, struct state_reader *reader,
     return virtio->type->load == NULL || virtio->type->load(virtio, reader, error);
 }
 
+static u64 virtio_queue_mask(const struct virtio *virtio)
+{
+    return virtio->queue_count == 0 ? 0 : UINT64_MAX >> (64 - virtio->queue_count);
+}
+
 static bool virtio_is_sane(struct virtio *virtio)
 {
     const struct virtio_saved *saved = &virtio->saved;
     bool sane = (saved->status & ~(u32)(VIRTIO_STATUS_BITS | VIRTIO_NEEDS_RESET)) == 0 &&
                 (saved->isr & ~(u32)(VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG)) == 0 &&
-                saved->pending >> virtio->queue_count == 0 &&
+                (saved->pending & ~virtio_queue_mask(virtio)) == 0 &&
                 (saved->driver_features & ~virtio->features) == 0;
     for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
         bool known = i < virtio->queue_count;

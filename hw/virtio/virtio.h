@@ -15,9 +15,9 @@
  * DEVICE_NEEDS_RESET, a configuration interrupt, and no queue is looked at until the reset.
  *
  * When requests run. With the real clock a notification is served on the notifying hart's thread;
- * types whose work may take long hand it to a thread of their own. With the virtual clock it is
- * served VIRTIO_LATENCY_NS of guest time later, between two slices, whole: so completions are a
- * function of guest time, and memory never changes under a block of guest code.
+ * types whose work may take long hand it to a thread of their own (virtio_worker.h). With the
+ * virtual clock it is served VIRTIO_LATENCY_NS of guest time later, between two slices, whole: so
+ * completions are a function of guest time, and memory never changes under a block of guest code.
  *
  * Threads: everything here is called with the device's lock held, but virtio_init and virtio_fini.
  * Section numbers are those of "Virtual I/O Device (VIRTIO) Version 1.2". */
@@ -27,7 +27,7 @@
 #include "hw/device.h"
 
 enum {
-    VIRTIO_MAX_QUEUES = 8,
+    VIRTIO_MAX_QUEUES = 64,
     VIRTIO_QUEUE_ENTRIES = 256, /* the largest queue any type may offer */
     VIRTIO_LATENCY_NS = 20000,
 };
@@ -56,6 +56,8 @@ struct virtio_type {
     u16 device_id;       /* 5 */
     u16 queue_entries;   /* largest queue, a power of two <= VIRTIO_QUEUE_ENTRIES */
     size_t state_bytes;  /* of virtio->state; zeroed before init */
+    bool on_hart_only;   /* with the real clock, too, guest memory is worked on by no other thread
+                          * than the notifying hart's: not by a worker, the loop, a backend */
 
     /* Called once, unlocked; reads virtio->config, sets virtio->features, queue_count and
      * config_bytes. fini is also called after a failed init. */
@@ -81,7 +83,10 @@ struct virtio_type {
 };
 
 struct virtio_transport {
-    /* virtio->saved.isr changed: sets the interrupt line. */
+    /* A cause came up: VIRTIO_ISR_QUEUE for `queue`, or VIRTIO_ISR_CONFIG. Tells the guest, and
+     * notes it in virtio->saved.isr where the guest looks for it there. */
+    void (*interrupt)(struct virtio *virtio, u32 cause, unsigned queue);
+    /* virtio->saved.isr changed otherwise: sets the interrupt line. */
     void (*update_irq)(struct virtio *virtio);
 };
 
@@ -91,12 +96,11 @@ struct virtio_saved {
     u64 avail_gpa[VIRTIO_MAX_QUEUES]; /* driver area */
     u64 used_gpa[VIRTIO_MAX_QUEUES];  /* device area */
     u64 serve_ns;          /* guest time at which `pending` is served, or CLOCK_NEVER_NS */
-    u32 pending;           /* queues to serve then, one bit each */
+    u64 pending;           /* queues to serve then, one bit each */
     u32 status;            /* enum virtio_status */
     u32 isr;
     u32 config_generation;
     u32 device_features_select, driver_features_select, queue_select;
-    u32 unused;            /* padding, spelled out */
     u16 entries[VIRTIO_MAX_QUEUES];
     u16 next_avail[VIRTIO_MAX_QUEUES]; /* the first buffer not yet finished */
     u16 next_used[VIRTIO_MAX_QUEUES];
@@ -110,7 +114,7 @@ struct virtio_saved {
     FIELD(T, driver_features) FIELD(T, desc_gpa) FIELD(T, avail_gpa) FIELD(T, used_gpa) \
     FIELD(T, serve_ns) FIELD(T, pending) FIELD(T, status) FIELD(T, isr) \
     FIELD(T, config_generation) FIELD(T, device_features_select) \
-    FIELD(T, driver_features_select) FIELD(T, queue_select) FIELD(T, unused) FIELD(T, entries) \
+    FIELD(T, driver_features_select) FIELD(T, queue_select) FIELD(T, entries) \
     FIELD(T, next_avail) FIELD(T, next_used) FIELD(T, signalled_used) FIELD(T, ready) \
     FIELD(T, signalled_valid)
 
@@ -173,7 +177,7 @@ bool virtio_restored(struct virtio *virtio, struct metic_error *error);
 
 bool virtio_has_feature(const struct virtio *virtio, u64 feature); /* negotiated */
 bool virtio_is_running(const struct virtio *virtio); /* the driver is there, nothing is broken */
-void virtio_interrupt(struct virtio *virtio, u32 cause);
+void virtio_interrupt_queue(struct virtio *virtio, unsigned queue); /* it has used buffers */
 void virtio_config_changed(struct virtio *virtio);
 
 /* The driver broke the rules; `format` is a literal, printed once. */

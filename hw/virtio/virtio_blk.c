@@ -15,6 +15,7 @@
 #include "hw/virtio/virtio_blk.h"
 
 #include "hw/virtio/virtio_blk_request.h"
+#include "hw/virtio/virtio_worker.h"
 #include <string.h>
 
 #define BLK_F_SEG_MAX BIT(2)
@@ -36,15 +37,7 @@ struct blk {
     struct blk_backend *backend;
     struct blk_request request; /* of the one that serves */
     int last_error;             /* of the host's, logged already */
-    /* The worker, with the real clock; under the device's lock. */
-    pthread_t thread;
-    bool threaded;
-    bool stopping;
-    bool busy;          /* a request is under way without the lock */
-    unsigned quiescing; /* how many wait for that to end; nothing is begun meanwhile */
-    u32 kicked;         /* queues to serve, one bit each */
-    pthread_cond_t kick;
-    pthread_cond_t idle;
+    struct virtio_worker worker;
 };
 
 static const struct virtio_blk_config *blk_config(const struct virtio *virtio)
@@ -59,25 +52,18 @@ static void blk_run(struct virtio *virtio, unsigned queue)
 {
     struct blk *blk = virtio->state;
     struct blk_request *request = &blk->request;
-    u32 epoch = virtio->epoch;
     request->backend = blk->backend;
     request->serial = blk_config(virtio)->serial;
     request->write_through = !virtio_has_feature(virtio, BLK_F_FLUSH);
-    blk->busy = true;
-    if (blk->threaded) {
-        device_unlock(virtio->device);
-    }
+    virtio_worker_unlock(&blk->worker);
     blk_request_run(virtio, request);
-    if (blk->threaded) {
-        device_lock(virtio->device);
-    }
-    blk->busy = false;
+    bool finish = virtio_worker_lock(&blk->worker);
     if (request->host_error != 0 && request->host_error != blk->last_error) {
         log_print(virtio->device->env->log, LOG_ERROR, "%s: the host failed: %s",
                   virtio->device->name, strerror(request->host_error));
     }
     blk->last_error = request->host_error != 0 ? request->host_error : blk->last_error;
-    if (virtio->epoch == epoch) {
+    if (finish) {
         virtio_queue_finish(virtio, queue, &request->chain, request->written_bytes);
     }
 }
@@ -88,7 +74,7 @@ static bool blk_serve_queue(struct virtio *virtio, unsigned queue)
     struct blk *blk = virtio->state;
     virtio_queue_wake(virtio, queue);
     for (unsigned i = 0; i < BLK_QUEUE_ENTRIES; i++) {
-        if (blk->stopping || blk->quiescing > 0) {
+        if (virtio_worker_must_pause(&blk->worker)) {
             return true;
         }
         if (!virtio_queue_peek(virtio, queue, &blk->request.chain)) {
@@ -103,65 +89,22 @@ static bool blk_serve_queue(struct virtio *virtio, unsigned queue)
     return virtio_queue_sleep(virtio, queue);
 }
 
-/* The next queue after `last` that was kicked; some was. */
-static unsigned blk_next_queue(const struct blk *blk, unsigned last)
-{
-    u32 later = blk->kicked & ~(u32)((2u << last) - 1);
-    return (unsigned)__builtin_ctz(later != 0 ? later : blk->kicked);
-}
-
-static void *blk_main(void *opaque)
-{
-    struct virtio *virtio = opaque;
-    struct blk *blk = virtio->state;
-    unsigned queue = 0;
-    device_lock(virtio->device);
-    for (;;) {
-        while (!blk->stopping && (blk->kicked == 0 || blk->quiescing > 0)) {
-            pthread_cond_wait(&blk->kick, &virtio->device->lock);
-        }
-        if (blk->stopping) {
-            break;
-        }
-        queue = blk_next_queue(blk, queue);
-        blk->kicked &= ~(1u << queue);
-        if (blk_serve_queue(virtio, queue)) {
-            blk->kicked |= 1u << queue;
-        }
-        pthread_cond_broadcast(&blk->idle);
-    }
-    device_unlock(virtio->device);
-    return NULL;
-}
-
 static bool blk_serve(struct virtio *virtio, unsigned queue)
 {
     struct blk *blk = virtio->state;
-    if (!blk->threaded) {
-        return blk_serve_queue(virtio, queue);
-    }
-    blk->kicked |= 1u << queue;
-    pthread_cond_signal(&blk->kick);
-    return false;
+    return virtio_worker_serve(&blk->worker, queue);
 }
 
 static void blk_quiesce(struct virtio *virtio)
 {
     struct blk *blk = virtio->state;
-    blk->quiescing++;
-    while (blk->busy) {
-        pthread_cond_wait(&blk->idle, &virtio->device->lock);
-    }
-    blk->quiescing--;
-    if (blk->threaded) {
-        pthread_cond_signal(&blk->kick);
-    }
+    virtio_worker_quiesce(&blk->worker);
 }
 
 static void blk_reset(struct virtio *virtio)
 {
     struct blk *blk = virtio->state;
-    blk->kicked = 0;
+    virtio_worker_reset(&blk->worker);
 }
 
 /* ---- Configuration ---- */
@@ -187,28 +130,11 @@ static void blk_read_config(struct virtio *virtio, u8 *bytes)
 
 /* ---- Life ---- */
 
-static bool blk_start_worker(struct virtio *virtio, struct metic_error *error)
-{
-    struct blk *blk = virtio->state;
-    if (journal_is_deterministic(virtio->device->env->journal)) {
-        return true;
-    }
-    int reason = pthread_create(&blk->thread, NULL, blk_main, virtio);
-    if (reason != 0) {
-        return error_set(error, "raise the limit on threads (ulimit -u)",
-                         "the disk %s cannot have a thread: %s", blk_config(virtio)->path,
-                         strerror(reason));
-    }
-    blk->threaded = true;
-    return true;
-}
-
 static bool blk_init(struct virtio *virtio, struct metic_error *error)
 {
     struct blk *blk = virtio->state;
     const struct virtio_blk_config *config = blk_config(virtio);
-    pthread_cond_init(&blk->kick, NULL);
-    pthread_cond_init(&blk->idle, NULL);
+    virtio_worker_init(&blk->worker, virtio, blk_serve_queue);
     blk->backend = blk_backend_open(config->path, config->mode, error);
     if (blk->backend == NULL) {
         return false;
@@ -220,22 +146,14 @@ static bool blk_init(struct virtio *virtio, struct metic_error *error)
     virtio->features |= blk_backend_is_writable(blk->backend)
                             ? BLK_F_DISCARD | BLK_F_WRITE_ZEROES
                             : BLK_F_RO;
-    return blk_start_worker(virtio, error);
+    return virtio_worker_start(&blk->worker, error);
 }
 
 static void blk_fini(struct virtio *virtio)
 {
     struct blk *blk = virtio->state;
-    if (blk->threaded) {
-        device_lock(virtio->device);
-        blk->stopping = true;
-        pthread_cond_signal(&blk->kick);
-        device_unlock(virtio->device);
-        pthread_join(blk->thread, NULL);
-    }
+    virtio_worker_fini(&blk->worker);
     blk_backend_close(blk->backend);
-    pthread_cond_destroy(&blk->kick);
-    pthread_cond_destroy(&blk->idle);
 }
 
 static void blk_save(struct virtio *virtio, struct state_writer *writer)

@@ -180,7 +180,14 @@ static void mmio_update_irq(struct virtio *virtio)
     device_set_output(virtio->device, 0, virtio->saved.isr != 0);
 }
 
-static const struct virtio_transport mmio_transport = {mmio_update_irq};
+static void mmio_interrupt(struct virtio *virtio, u32 cause, unsigned queue)
+{
+    (void)queue; /* one line for all */
+    virtio->saved.isr |= cause;
+    mmio_update_irq(virtio);
+}
+
+static const struct virtio_transport mmio_transport = {mmio_interrupt, mmio_update_irq};
 
 static bool mmio_init(struct device *device, struct metic_error *error)
 {

@@ -268,7 +268,7 @@ void virtio_queue_publish(struct virtio *virtio, unsigned queue, unsigned count)
     queue_note_used(virtio, queue, RING_IDX, 2);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (queue_wants_interrupt(virtio, queue)) {
-        virtio_interrupt(virtio, VIRTIO_ISR_QUEUE);
+        virtio_interrupt_queue(virtio, queue);
     }
 }
 

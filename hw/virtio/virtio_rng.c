@@ -50,6 +50,7 @@ static void rng_fini(struct virtio *virtio)
 const struct virtio_type virtio_rng_type = {
     .name = "virtio-rng",
     .device_id = 4,
+    .on_hart_only = true,
     .queue_entries = RNG_QUEUE_ENTRIES,
     .state_bytes = sizeof(struct rng),
     .init = rng_init,

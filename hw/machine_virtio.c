@@ -1,0 +1,72 @@
+/* The machine's virtio devices: which there are, in the order in which the guest finds them. */
+#include "hw/machine.h"
+
+#include "hw/virtio/virtio_rng.h"
+
+bool machine_add_virtio(struct metic_machine *machine, const struct virtio_type *type,
+                        const void *config, const char *name, int number,
+                        struct metic_error *error)
+{
+    if (machine->virtio_count == BOARD_MAX_VIRTIO) {
+        return error_set(error, "leave some out",
+                         "a machine cannot have more than %d virtio devices", BOARD_MAX_VIRTIO);
+    }
+    struct board_virtio *virtio = &machine->virtio[machine->virtio_count++];
+    virtio->type = type;
+    virtio->config = config;
+    if (number < 0) {
+        snprintf(virtio->name, sizeof(virtio->name), "%s", name);
+    } else {
+        snprintf(virtio->name, sizeof(virtio->name), "%s%d", name, number);
+    }
+    return true;
+}
+
+static bool add_disks(struct metic_machine *machine, struct metic_error *error)
+{
+    static const char *const modes[] = {
+        [BLK_OVERLAY] = "what the guest writes stays in memory",
+        [BLK_WRITE_BACK] = "what the guest writes goes to the file",
+        [BLK_READ_ONLY] = "read-only",
+    };
+    const struct metic_options *options = &machine->options;
+    for (unsigned i = 0; i < options->disk_count; i++) {
+        const struct metic_disk *disk = &options->disks[i];
+        struct virtio_blk_config *config = &machine->disks[i];
+        config->path = disk->path;
+        config->mode = disk->read_only    ? BLK_READ_ONLY
+                       : disk->write_back ? BLK_WRITE_BACK
+                                          : BLK_OVERLAY;
+        snprintf(config->serial, sizeof(config->serial), "disk%u", i);
+        if (!machine_add_virtio(machine, &virtio_blk_type, config, "disk", (int)i, error)) {
+            return false;
+        }
+        machine_say(machine, "disk: %s: %s", disk->path, modes[config->mode]);
+    }
+    return true;
+}
+
+/* Disks first: small systems look for theirs in the first slot. */
+bool machine_make_virtio(struct metic_machine *machine, struct metic_error *error)
+{
+    return add_disks(machine, error) &&
+           (machine->net == NULL || machine_add_virtio(machine, &virtio_net_type,
+                                                       &machine->net_config, "net", 0, error)) &&
+           (machine->hvc == NULL || machine_add_virtio(machine, &virtio_console_type,
+                                                       &machine->hvc_config, "hvc", 0, error)) &&
+           machine_add_virtio(machine, &virtio_rng_type, NULL, "rng", 0, error);
+}
+
+/* With the real clock most types work on threads of their own; a network device does not before
+ * something is attached to it (machine_net.c). */
+bool machine_memory_is_private(const struct metic_machine *machine)
+{
+    bool threads = false;
+    for (unsigned i = 0; i < machine->virtio_count; i++) {
+        const struct virtio_type *type = machine->virtio[i].type;
+        threads |= !type->on_hart_only &&
+                   (type != &virtio_net_type || machine->options.net != METIC_NET_AUTO);
+    }
+    return machine->options.harts == 1 &&
+           (machine->options.clock == METIC_CLOCK_VIRTUAL || !threads);
+}
