@@ -24,6 +24,7 @@ struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
     bool demo, quiet, json, stats, help;
+    const char *name; /* NULL: made from the image's */
     const char *gdb;  /* port or path, or NULL: no server */
     bool gdb_wait;
     const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */

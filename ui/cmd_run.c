@@ -2,6 +2,7 @@
 #include "ui/args.h"
 #include "ui/debugger.h"
 #include "ui/gdb.h"
+#include "ui/runtime_dir.h"
 #include "ui/signals.h"
 #include "ui/ui.h"
 
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *run_reason_name(enum metic_reason reason)
@@ -116,6 +118,26 @@ static bool run_to_end(const struct run_args *args, struct debugger *debugger,
     return true;
 }
 
+/* The machine's entry for metic ps. Without one a machine runs as well, unless its name was asked
+ * for: then false with a reason. */
+static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
+                      struct metic_error *error)
+{
+    char text[64];
+    const char *image = args->demo ? "demo" : args->thing;
+    *dir = runtime_dir_new(args->name, image, error);
+    if (*dir == NULL) {
+        return args->name == NULL;
+    }
+    runtime_dir_set(*dir, "image", image);
+    snprintf(text, sizeof(text), "%lld", (long long)time(NULL));
+    runtime_dir_set(*dir, "started", text);
+    snprintf(text, sizeof(text), "%u hart%s, %" PRIu64 " MiB", args->options.harts,
+             args->options.harts == 1 ? "" : "s", args->options.ram_bytes >> 20);
+    runtime_dir_set(*dir, "machine", text);
+    return true;
+}
+
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
 static int run_machine(const struct run_args *args, struct debugger *debugger,
                        metic_machine *machine)
@@ -126,6 +148,8 @@ static int run_machine(const struct run_args *args, struct debugger *debugger,
                              : metic_load(machine, args->thing, &error);
     int signal_number = 0;
     bool shown = true;
+    struct runtime_dir *dir = NULL;
+    loaded = loaded && run_enter(args, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
         loaded = run_to_end(args, debugger, machine, &result, &error);
@@ -137,6 +161,7 @@ static int run_machine(const struct run_args *args, struct debugger *debugger,
         }
     }
     metic_free(machine);
+    runtime_dir_free(dir);
     if (!loaded || !shown) {
         return run_failed(args, &error);
     }
