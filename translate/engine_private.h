@@ -35,8 +35,18 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
 /* Runs at most max_insns instructions at vcpu->pc by the interpreter, keeping nothing. */
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
 
-/* The same in a straight line. False when what was run cannot be part of a trace. */
-bool pipeline_run_straight(struct vcpu *vcpu, unsigned max_insns, enum ir_exit *exit);
+/* A straight line of guest code as IR for the interpreter, which its thread keeps for itself. */
+enum { STRAIGHT_MAX_IR = 512 };
+struct straight {
+    gva_t pc; /* where it begins */
+    unsigned count;
+    struct ir_insn insns[STRAIGHT_MAX_IR];
+};
+/* Fills it with at most max_insns instructions at vcpu->pc. False when what is there cannot be part
+ * of a trace. It holds until the hart fences, changes its mode or its translation. */
+bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight);
+/* Runs it; vcpu->pc is its pc. As the way a block ended. */
+enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *straight);
 
 /* Steps of making a block out of engine->ir; lock held. */
 void pipeline_set_poll(struct ir *ir, unsigned insns);

@@ -23,7 +23,6 @@ enum {
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
     MAX_EXITS = 4 * ENGINE_DEFAULT_BLOCK_INSNS,
-    ONCE_MAX_IR = 512,
 };
 
 _Static_assert((int)BLOCK_MAX_LINKS <= (int)HOST_LINKS, "every link has a number");
@@ -434,48 +433,57 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
     }
 }
 
-/* Lock not held. At most `limit` instructions in a straight line. */
-static enum ir_exit interpret(struct vcpu *vcpu, const struct fetched *fetched, unsigned limit)
+/* Lock not held. At most `limit` instructions in a straight line, as IR for the interpreter. */
+static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsigned limit,
+                          struct straight *straight)
 {
     struct engine *engine = vcpu->engine;
     struct source source;
-    struct ir_insn insns[ONCE_MAX_IR];
     source_read(engine, fetched, &source);
     pthread_mutex_lock(&engine->lock);
     source_cut(engine, &source);
     u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
     struct lowered done = make_ir(engine, &source, mode, limit);
-    while (engine->ir->count > ONCE_MAX_IR) {
+    while (engine->ir->count > STRAIGHT_MAX_IR) {
         CHECK(done.insns > 1);
         done = make_ir(engine, &source, mode, done.insns / 2);
     }
-    unsigned count = engine->ir->count;
-    memcpy(insns, engine->ir->insns, count * sizeof(insns[0]));
+    straight->pc = vcpu->pc;
+    straight->count = engine->ir->count;
+    memcpy(straight->insns, engine->ir->insns, straight->count * sizeof(straight->insns[0]));
     engine->stats.interp_once++;
     pthread_mutex_unlock(&engine->lock);
+}
+
+enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *straight)
+{
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
-    return ir_interp_run(insns, count, vcpu);
+    return ir_interp_run(straight->insns, straight->count, vcpu);
 }
 
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
 {
     struct fetched fetched;
+    struct straight straight;
     if (!pipeline_fetch(vcpu, &fetched)) {
         return IR_EXIT_RAISED;
     }
-    return interpret(vcpu, &fetched, fetched.uniform && max_insns < 8 ? max_insns : 1);
+    make_straight(vcpu, &fetched, fetched.uniform && max_insns < 8 ? max_insns : 1, &straight);
+    return pipeline_run_straight(vcpu, &straight);
 }
 
-bool pipeline_run_straight(struct vcpu *vcpu, unsigned max_insns, enum ir_exit *exit)
+bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight)
 {
     struct fetched fetched;
     if (!pipeline_fetch(vcpu, &fetched)) {
-        *exit = IR_EXIT_RAISED;
+        vcpu->exception_pending = 0; /* raised again by whoever runs on from here */
         return false;
     }
-    bool plain = fetched.uniform && fetched.second_page == BLOCK_NO_PAGE;
-    *exit = interpret(vcpu, &fetched, plain ? max_insns : 1);
-    return plain;
+    if (!fetched.uniform || fetched.second_page != BLOCK_NO_PAGE) {
+        return false;
+    }
+    make_straight(vcpu, &fetched, max_insns, straight);
+    return true;
 }
 
 void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4])

@@ -13,7 +13,27 @@ static struct tier2 *tier2_of(const struct vcpu *vcpu)
 }
 
 /* Room for a long straight run, and to stay clear of an exact deadline. */
-enum { RUN_MAX_INSNS = 64 };
+enum { RUN_MAX_INSNS = 64, PATH_STRAIGHTS = 8 };
+
+/* A path mostly comes by the same few places again and again: their IR is made once. */
+struct path {
+    unsigned made;
+    struct straight kept[PATH_STRAIGHTS];
+};
+
+/* The straight line at vcpu->pc; NULL when it cannot be part of a trace. */
+static const struct straight *path_straight(struct path *path, struct vcpu *vcpu)
+{
+    unsigned known = path->made < PATH_STRAIGHTS ? path->made : PATH_STRAIGHTS;
+    for (unsigned i = 0; i < known; i++) {
+        if (path->kept[i].pc == vcpu->pc) {
+            return &path->kept[i];
+        }
+    }
+    struct straight *straight = &path->kept[path->made % PATH_STRAIGHTS];
+    path->made++;
+    return pipeline_straight(vcpu, RUN_MAX_INSNS, straight) ? straight : NULL;
+}
 
 /* Runs on and writes runs down, until enough are known or something else happens. */
 static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count)
@@ -21,6 +41,8 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
     u32 mode = vcpu->mode;
     u64 start = vcpu->insns;
     enum ir_exit exit = IR_EXIT_IND;
+    struct path path;
+    path.made = 0;
     *count = 0;
     while (*count < TIER2_PATH_RUNS && vcpu->insns - start < TIER2_PATH_INSNS) {
         gva_t pc = vcpu->pc;
@@ -33,9 +55,9 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
             insns + RUN_MAX_INSNS) {
             return IR_EXIT_POLL;
         }
-        bool plain = pipeline_run_straight(vcpu, RUN_MAX_INSNS, &exit);
-        bool went_on = exit == IR_EXIT_JUMP || exit == IR_EXIT_IND;
-        if (!plain || !went_on || vcpu->mode != mode) {
+        const struct straight *straight = path_straight(&path, vcpu);
+        exit = straight != NULL ? pipeline_run_straight(vcpu, straight) : IR_EXIT_LEAVE;
+        if ((exit != IR_EXIT_JUMP && exit != IR_EXIT_IND) || vcpu->mode != mode) {
             *count = 0;
             return exit;
         }
