@@ -89,12 +89,14 @@ unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match);
 bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
                        unsigned width_bits, struct insn_key key);
 
-/* The number of the word's row, or -1. */
-static inline int insn_find(const struct insn_decoder *decoder, u32 word)
+/* The number of the word's row, or -1. `key` is the decoder's; callers give it since they know it as
+ * a constant. */
+static ALWAYS_INLINE int insn_find(const struct insn_decoder *decoder, struct insn_key key,
+                                   u32 word)
 {
     unsigned bucket = 0, at = 0;
     for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
-        unsigned lo = decoder->key.pieces[i].lo, len = decoder->key.pieces[i].len;
+        unsigned lo = key.pieces[i].lo, len = key.pieces[i].len;
         bucket |= ((word >> lo) & ((1u << len) - 1)) << at;
         at += len;
     }

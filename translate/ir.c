@@ -22,6 +22,7 @@ const struct ir_op_info ir_op_info[IR_OP_COUNT] = {
 #undef I32
 
 _Static_assert(sizeof(struct ir_insn) == 24, "passes and the interpreter walk arrays of these");
+_Static_assert(offsetof(struct ir_insn, imm) == 16, "share_equal compares two words and imm");
 _Static_assert(IR_MAX_INSNS < IR_REF_NONE, "a ref names every instruction");
 
 static void known_clear(struct ir *ir)
@@ -49,7 +50,8 @@ void ir_reset(struct ir *ir, const struct guest *guest)
 static struct ir_insn insn_make(enum ir_op op, enum ir_type type, unsigned sub, u64 imm)
 {
     return (struct ir_insn){.op = (u8)op, .type = (u8)type, .sub = (u8)sub, .a = IR_REF_NONE,
-                            .b = IR_REF_NONE, .c = IR_REF_NONE, .d = IR_REF_NONE, .imm = imm};
+                            .b = IR_REF_NONE, .c = IR_REF_NONE, .d = IR_REF_NONE, .unused = 0,
+                            .imm = imm};
 }
 
 static ir_ref append(struct ir *ir, const struct ir_insn *insn)
@@ -62,18 +64,26 @@ static ir_ref append(struct ir *ir, const struct ir_insn *insn)
     return (ir_ref)ir->count++;
 }
 
-static unsigned share_hash(const struct ir_insn *insn)
+/* The two words of an instruction before imm: what it does, and its operands. */
+static ALWAYS_INLINE u64 insn_word(const struct ir_insn *insn, unsigned word)
 {
-    u64 key = insn->op | (u64)insn->type << 8 | (u64)insn->sub << 16 | (u64)insn->a << 24 |
-              (u64)insn->b << 40;
-    key ^= ((u64)insn->c << 48) ^ ((u64)insn->d << 32) ^ (insn->imm * 0x9e3779b97f4a7c15u);
-    return (unsigned)((key * 0xd6e8feb86659fd93u) >> 56);
+    u64 bits;
+    memcpy(&bits, (const u8 *)insn + 8 * word, sizeof(bits));
+    return bits;
 }
 
-static bool share_equal(const struct ir_insn *x, const struct ir_insn *y)
+static ALWAYS_INLINE unsigned share_hash(const struct ir_insn *insn)
 {
-    return x->op == y->op && x->type == y->type && x->sub == y->sub && x->a == y->a &&
-           x->b == y->b && x->c == y->c && x->d == y->d && x->imm == y->imm;
+    u64 key = (insn_word(insn, 0) ^ insn->imm) * 0x9e3779b97f4a7c15u;
+    key = (key ^ insn_word(insn, 1)) * 0xd6e8feb86659fd93u;
+    return (unsigned)(key >> 56);
+}
+
+/* Nothing is dead while a block is being built. */
+static ALWAYS_INLINE bool share_equal(const struct ir_insn *x, const struct ir_insn *y)
+{
+    return insn_word(x, 0) == insn_word(y, 0) && insn_word(x, 1) == insn_word(y, 1) &&
+           x->imm == y->imm;
 }
 
 /* Appends unless an equal instruction at or after `floor` exists. */

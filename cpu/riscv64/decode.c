@@ -87,12 +87,13 @@ static struct {
     struct insn_decoder compressed, full;
 } decoders = {.once = PTHREAD_ONCE_INIT};
 
+/* opcode, funct3, and the top five bits, which tell most of funct7 */
+static const struct insn_key full_key = {{{2, 5}, {12, 3}, {27, 5}}};
+/* quadrant, funct3, and bits that tell c.jr from c.add, c.srli from c.and */
+static const struct insn_key compressed_key = {{{0, 2}, {13, 3}, {10, 3}}};
+
 static void init_decoders(void)
 {
-    /* opcode, funct3, and the top five bits, which tell most of funct7 */
-    static const struct insn_key full_key = {{{2, 5}, {12, 3}, {27, 5}}};
-    /* quadrant, funct3, and bits that tell c.jr from c.add, c.srli from c.and */
-    static const struct insn_key compressed_key = {{{0, 2}, {13, 3}, {10, 3}}};
     CHECK(insn_decoder_init(&decoders.compressed, &insn_set, 16, compressed_key));
     CHECK(insn_decoder_init(&decoders.full, &insn_set, 32, full_key));
 }
@@ -115,9 +116,9 @@ unsigned riscv64_decode(const u8 *bytes, unsigned available_bytes, struct riscv_
     *insn = (struct riscv_insn){.length_bytes = (u8)length_bytes};
     insn->word = length_bytes == 4 ? ld_le32(bytes) : ld_le16(bytes);
     bool too_long = (insn->word & 0x1f) == 0x1f;
-    int row = too_long ? -1
-                       : insn_find(length_bytes == 4 ? &decoders.full : &decoders.compressed,
-                                   insn->word);
+    int row = too_long            ? -1
+              : length_bytes == 4 ? insn_find(&decoders.full, full_key, insn->word)
+                                  : insn_find(&decoders.compressed, compressed_key, insn->word);
     if (row < 0 || (rows[row].flags & INSN_RESERVED) != 0) {
         insn->id = RISCV_INSN_illegal;
         return length_bytes;

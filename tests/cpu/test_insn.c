@@ -76,10 +76,10 @@ Test(insn, most_specific_row_wins)
     struct insn_set set = set_of(good_rows, ARRAY_LEN(good_rows));
     struct insn_key key = {{{12, 4}, {0, 2}, {0, 0}}};
     cr_assert(insn_decoder_init(&decoder, &set, 16, key));
-    cr_assert_eq(insn_find(&decoder, 0xf123), 0);
-    cr_assert_eq(insn_find(&decoder, 0x0123), 1);
-    cr_assert_eq(insn_find(&decoder, 0x0003), 2);
-    cr_assert_eq(insn_find(&decoder, 0x8123), -1);
+    cr_assert_eq(insn_find(&decoder, key, 0xf123), 0);
+    cr_assert_eq(insn_find(&decoder, key, 0x0123), 1);
+    cr_assert_eq(insn_find(&decoder, key, 0x0003), 2);
+    cr_assert_eq(insn_find(&decoder, key, 0x8123), -1);
 }
 
 Test(insn, a_good_table_passes_and_bad_ones_say_why)

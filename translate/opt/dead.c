@@ -98,6 +98,9 @@ static inline void visit(struct walk *walk, unsigned index)
 {
     struct ir_insn *insn = &walk->ir->insns[index];
     unsigned kind = dead_kinds[insn->op];
+    if (kind == 0) {
+        return; /* the mark of a guest instruction */
+    }
     if (kind & DEAD_CALL) {
         kind = call_kind(insn);
     }
