@@ -89,8 +89,8 @@ unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match);
 bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
                        unsigned width_bits, struct insn_key key);
 
-/* The number of the word's row, or -1. `key` is the decoder's; callers give it since they know it as
- * a constant. */
+/* The number of the word's row, or -1. `key` is the decoder's; callers know it as a constant, which
+ * is faster. */
 static ALWAYS_INLINE int insn_find(const struct insn_decoder *decoder, struct insn_key key,
                                    u32 word)
 {

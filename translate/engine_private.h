@@ -43,7 +43,7 @@ struct straight {
     struct ir_insn insns[STRAIGHT_MAX_IR];
 };
 /* Fills it with at most max_insns instructions at vcpu->pc. False when what is there cannot be part
- * of a trace. It holds until the hart fences, changes its mode or its translation. */
+ * of a trace. It holds until the hart calls a helper: that may be a fence. */
 bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight);
 /* Runs it; vcpu->pc is its pc. As the way a block ended. */
 enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *straight);

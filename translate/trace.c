@@ -15,6 +15,17 @@ static struct tier2 *tier2_of(const struct vcpu *vcpu)
 /* Room for a long straight run, and to stay clear of an exact deadline. */
 enum { RUN_MAX_INSNS = 64, PATH_STRAIGHTS = 8 };
 
+/* Helpers may change what a path and a trace take for granted, and none of them is fast. */
+static bool has_call(const struct ir_insn *insns, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (insns[i].op == IR_CALL || insns[i].op == IR_LOOK) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A path mostly comes by the same few places again and again: their IR is made once. */
 struct path {
     unsigned made;
@@ -32,7 +43,9 @@ static const struct straight *path_straight(struct path *path, struct vcpu *vcpu
     }
     struct straight *straight = &path->kept[path->made % PATH_STRAIGHTS];
     path->made++;
-    return pipeline_straight(vcpu, RUN_MAX_INSNS, straight) ? straight : NULL;
+    bool fits = pipeline_straight(vcpu, RUN_MAX_INSNS, straight) &&
+                !has_call(straight->insns, straight->count);
+    return fits ? straight : NULL;
 }
 
 /* Runs on and writes runs down, until enough are known or something else happens. */
@@ -112,17 +125,6 @@ static bool lower_run(const struct engine *engine, struct lower *l, struct page_
     return true;
 }
 
-/* Helpers may change what a trace takes for granted, and none of them is fast. */
-static bool has_call(const struct ir *ir)
-{
-    for (unsigned i = 0; i < ir->count; i++) {
-        if (ir->insns[i].op == IR_CALL || ir->insns[i].op == IR_LOOK) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Fills engine->ir with `copies` rounds of the circle. */
 static bool lower_circle(struct engine *engine, const struct tier2_circle *circle,
                          struct page_source *page, u32 mode, unsigned copies)
@@ -146,7 +148,7 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
         }
     }
     ir_jump(engine->ir, (s64)(circle->runs[0].pc & PAGE_OFFSET_MASK));
-    return !engine->ir->overflow && !has_call(engine->ir);
+    return !engine->ir->overflow && !has_call(engine->ir->insns, engine->ir->count);
 }
 
 /* Short circles go round several times before they look at the deadline. */
