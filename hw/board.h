@@ -46,6 +46,7 @@ struct board_options {
     struct char_port *uart; /* NULL: output dropped */
     const struct board_virtio *virtio; /* in the order in which the guest is to find them; kept */
     unsigned virtio_count;             /* at most BOARD_MAX_VIRTIO */
+    bool virtio_pci; /* they sit on PCI; otherwise those for which there is no other place */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
     bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
     /* What the processor is, for the device tree. Kept by pointer. */

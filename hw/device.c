@@ -1,6 +1,8 @@
 /* See device.h. */
 #include "hw/device.h"
 
+#include "hw/fdt_build.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,11 +226,19 @@ static void *device_saved(const struct device *device)
     return (u8 *)device->state + device->class->saved_offset;
 }
 
+static void *device_part(const struct device *device, unsigned part)
+{
+    return (u8 *)device->state + device->class->more_saved[part].offset;
+}
+
 void device_save(struct device *device, struct state_writer *writer)
 {
     device_lock(device);
     if (device->class->saved != NULL) {
         state_write_list(writer, device->class->saved, device_saved(device));
+    }
+    for (unsigned i = 0; i < device->class->more_saved_count; i++) {
+        state_write_list(writer, device->class->more_saved[i].list, device_part(device, i));
     }
     if (device->class->save_more != NULL) {
         device->class->save_more(device, writer);
@@ -242,6 +252,9 @@ bool device_load(struct device *device, struct state_reader *reader, struct meti
     device_lock(device);
     bool ok = class->saved == NULL ||
               state_read_list(reader, class->saved, device_saved(device), error);
+    for (unsigned i = 0; ok && i < class->more_saved_count; i++) {
+        ok = state_read_list(reader, class->more_saved[i].list, device_part(device, i), error);
+    }
     ok = ok && (class->load_more == NULL || class->load_more(device, reader, error));
     ok = ok && (class->restored == NULL || class->restored(device, error));
     if (!ok && class->reset != NULL) {
@@ -257,6 +270,10 @@ u64 device_digest(struct device *device)
     if (device->class->saved != NULL) {
         device_lock(device);
         digest = state_digest(device->class->saved, device_saved(device), 0);
+        for (unsigned i = 0; i < device->class->more_saved_count; i++) {
+            const struct device_saved *part = &device->class->more_saved[i];
+            digest = state_digest(part->list, device_part(device, i), digest);
+        }
         device_unlock(device);
     }
     return digest;
@@ -271,6 +288,25 @@ void device_guest_error(const struct device *device, const char *format, ...)
     va_start(args, format);
     log_vprint(device->env->log, LOG_GUEST, whole, args);
     va_end(args);
+}
+
+enum { IRQ_LEVEL_HIGH = 4 }; /* as device trees say it */
+
+unsigned device_place_irq(const struct device_place *place, unsigned irq, u32 *cells)
+{
+    cells[0] = irq;
+    if (place->irq_has_type) {
+        cells[1] = IRQ_LEVEL_HIGH;
+    }
+    return place->irq_has_type ? 2 : 1;
+}
+
+void device_place_fdt_irq(const struct device_place *place, struct fdt_build *fdt)
+{
+    u32 cells[2];
+    unsigned count = device_place_irq(place, place->irq, cells);
+    fdt_build_cells(fdt, "interrupts", cells, count);
+    fdt_build_u32(fdt, "interrupt-parent", place->irq_phandle);
 }
 
 #define DEVICE(c) extern const struct device_class c##_class;

@@ -45,6 +45,10 @@ struct device_env {
     /* Called on a hart's thread, maybe with a device's lock held: must only take note. */
     void (*request)(void *opaque, enum device_request request, unsigned code);
     void *request_opaque;
+    /* A message-signalled interrupt: `data` is written to `gpa`, where an interrupt controller may
+     * take it. Any thread, maybe with a device's lock held. NULL: the machine has none. */
+    void (*message)(void *opaque, gpa_t gpa, u32 data);
+    void *message_opaque;
 };
 
 enum {
@@ -65,16 +69,24 @@ struct device_region {
     void (*write)(struct device *device, u64 offset, u64 value, unsigned size_bytes);
 };
 
-enum { DEVICE_MAX_REGIONS = 2, DEVICE_MAX_OUTPUTS = 256 };
+enum { DEVICE_MAX_REGIONS = 4, DEVICE_MAX_OUTPUTS = 256 };
 
 /* Where the board put an instance; only the fdt writer sees it. */
 struct device_place {
     gpa_t gpa[DEVICE_MAX_REGIONS];
     unsigned irq;       /* the controller's input that output 0 is wired to; 0: none */
     u32 irq_phandle;    /* of that controller */
+    bool irq_has_type;  /* its cells are the input and how that is triggered, not the input alone */
+    u32 msi_phandle;    /* of the controller that takes messages; 0: none */
     u32 phandle;        /* of this node when others refer to it; 0: none */
     const u32 *cpu_irq_phandles; /* one per hart: the hart's own interrupt-controller node */
     unsigned hart_count;
+};
+
+/* A declared part of an instance's state. */
+struct device_saved {
+    const struct state_list *list;
+    size_t offset;
 };
 
 struct device_class {
@@ -103,10 +115,15 @@ struct device_class {
      * after a load; it may refuse values no real part could hold. */
     const struct state_list *saved;
     size_t saved_offset;
+    const struct device_saved *more_saved; /* more such structs, saved behind it; NULL: none */
+    unsigned more_saved_count;
     void (*save_more)(struct device *device, struct state_writer *writer);
     bool (*load_more)(struct device *device, struct state_reader *reader,
                       struct metic_error *error);
     bool (*restored)(struct device *device, struct metic_error *error);
+
+    /* PCI functions: where their struct pci_function is in the state (hw/pci/pci.h); 0: none. */
+    size_t pci_offset;
 
     /* Writes the instance's device-tree node(s) under the open parent node. NULL: none. */
     void (*fdt)(const struct device *device, const struct device_place *place,
@@ -177,6 +194,11 @@ u64 device_digest(struct device *device); /* of the declared state, for --digest
  * a given literal is printed once. */
 void device_guest_error(const struct device *device, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* For device-tree nodes: the cells that name the controller's input `irq` (how many is returned, at
+ * most 2), and the properties of a node with that one interrupt. */
+unsigned device_place_irq(const struct device_place *place, unsigned irq, u32 *cells);
+void device_place_fdt_irq(const struct device_place *place, struct fdt_build *fdt);
 
 /* Every class listed in hw/devices.def. */
 unsigned device_class_count(void);

@@ -91,6 +91,8 @@ struct metic_step {
 struct metic_options {
     size_t struct_bytes;     /* set by metic_options_init */
     const char *machine;     /* board: "riscv-virt" */
+    bool virtio_pci;         /* virtio devices sit on PCI; otherwise in mmio slots while there are
+                              * free ones */
     unsigned harts;          /* 1..64 */
     uint64_t ram_bytes;
     enum metic_engine engine;

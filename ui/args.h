@@ -91,6 +91,7 @@ OPTION_PARSER(time);
 OPTION_PARSER(engine);
 OPTION_PARSER(clock);
 OPTION_PARSER(serial);
+OPTION_PARSER(virtio);
 OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
 OPTION_PARSER(net);

@@ -212,6 +212,14 @@ OPTION_PARSER(clock)
     return word >= 0;
 }
 
+OPTION_PARSER(virtio)
+{
+    UNUSED(args);
+    int word = value_word(name, value, "mmio pci", error);
+    *(bool *)member = word == 1;
+    return word >= 0;
+}
+
 OPTION_PARSER(trace_format)
 {
     UNUSED(args);

@@ -6,9 +6,10 @@
  *   0x02000000  CLINT                   0x20000000  flash, two banks of 32 MiB
  *   0x02f00000  ACLINT SSWI             0x80000000  RAM
  *   0x0c000000  PLIC, 95 sources, contexts M and S of each hart
+ *   0x03000000  PCI: I/O; 0x30000000 ECAM; 0x40000000 memory; 16 GiB more behind RAM; irq 32..35
  *
  * The device tree has what is there and nothing else: kernels use at once what they are offered.
- * Left out so far: PCIe (its windows stay free), the platform bus, AIA. Unlike QEMU's default the
+ * Left out so far: the platform bus, AIA. Unlike QEMU's default the
  * SSWI is always there, and virtio slots are listed from the lowest address up, so that the first
  * disk given is the first one Linux finds. */
 #include "hw/block/cfi_flash.h"
@@ -19,8 +20,10 @@
 #include "hw/intc/plic.h"
 #include "hw/misc/fw_cfg.h"
 #include "hw/misc/sifive_test.h"
+#include "hw/pci/pci_host.h"
 #include "hw/rtc/goldfish.h"
 #include "hw/virtio/virtio_mmio.h"
+#include "hw/virtio/virtio_pci.h"
 
 #include <libfdt.h>
 #include <stdio.h>
@@ -40,6 +43,11 @@
 #define VIRT_FW_CFG_GPA 0x10100000u
 #define VIRT_FLASH_GPA 0x20000000u
 #define VIRT_FLASH_BYTES 0x2000000u
+#define VIRT_PCI_IO_GPA 0x3000000u
+#define VIRT_PCI_ECAM_GPA 0x30000000u
+#define VIRT_PCI_MEMORY32_GPA 0x40000000u
+#define VIRT_PCI_MEMORY32_BYTES 0x40000000u
+#define VIRT_PCI_MEMORY64_BYTES ((u64)16 << 30)
 #define VIRT_RAM_GPA 0x80000000u
 #define VIRT_KERNEL_GPA 0x80200000u
 #define VIRT_FDT_CEILING 0xc0000000u /* the tree lies below 3 GiB, as 32-bit firmware wants */
@@ -50,6 +58,7 @@ enum {
     VIRT_IRQ_VIRTIO = 1,
     VIRT_IRQ_UART = 10,
     VIRT_IRQ_RTC = 11,
+    VIRT_IRQ_PCI = 32, /* to 35: INTA to INTD */
     VIRT_UART_CLOCK_HZ = 3686400,
 
     VIRT_MODE_S = 1, /* fw_dynamic's next_mode */
@@ -74,6 +83,9 @@ struct riscv_virt {
     struct ns16550a_config uart;
     struct cfi_flash_config flash[BOARD_FLASH_BANKS];
     struct virtio_mmio_config virtio[VIRT_VIRTIO_SLOTS];
+    struct virtio_pci_config virtio_pci[PCI_HOST_SLOTS];
+    struct pci_host_config pci;
+    struct device *pci_host;
     u32 cpu_irq_phandles[BOARD_MAX_HARTS];
     struct device *plic_device;
     struct device *fw_cfg;
@@ -83,23 +95,33 @@ struct riscv_virt {
 
 /* ---- Devices and wires ---- */
 
-/* Adds a device at one address; its output 0 goes to PLIC source `irq` unless that is 0. */
-static struct device *virt_add(struct board *board, const struct device_spec *spec, gpa_t gpa,
-                               unsigned irq, u32 phandle, struct metic_error *error)
+/* Adds a device whose regions lie at `gpas`; its outputs go to PLIC sources from `irq` on unless
+ * that is 0. */
+static struct device *virt_add_at(struct board *board, const struct device_spec *spec,
+                                  const gpa_t *gpas, unsigned gpa_count, unsigned irq, u32 phandle,
+                                  struct metic_error *error)
 {
     struct riscv_virt *virt = board->private;
-    struct device *device = board_add_device(board, spec, &gpa, 1, error);
+    struct device *device = board_add_device(board, spec, gpas, gpa_count, error);
     if (device == NULL) {
         return NULL;
     }
-    if (irq != 0) {
-        device_connect(device, 0, device_input_line(virt->plic_device, irq));
+    for (unsigned i = 0; irq != 0 && i < spec->output_count; i++) {
+        device_connect(device, i, device_input_line(virt->plic_device, irq + i));
     }
-    virt->placed[virt->placed_count++] = (struct virt_placed){
+    struct virt_placed *placed = &virt->placed[virt->placed_count++];
+    *placed = (struct virt_placed){
         device,
-        {.gpa = {gpa}, .irq = irq, .irq_phandle = VIRT_PHANDLE_PLIC, .phandle = phandle,
+        {.irq = irq, .irq_phandle = VIRT_PHANDLE_PLIC, .phandle = phandle,
          .cpu_irq_phandles = virt->cpu_irq_phandles, .hart_count = board->env.hart_count}};
+    memcpy(placed->place.gpa, gpas, gpa_count * sizeof(*gpas));
     return device;
+}
+
+static struct device *virt_add(struct board *board, const struct device_spec *spec, gpa_t gpa,
+                               unsigned irq, u32 phandle, struct metic_error *error)
+{
+    return virt_add_at(board, spec, &gpa, 1, irq, phandle, error);
 }
 
 static bool virt_add_interrupts(struct board *board, struct metic_error *error)
@@ -131,31 +153,76 @@ static bool virt_add_interrupts(struct board *board, struct metic_error *error)
     return true;
 }
 
-/* Devices take the slots from the lowest up; those left over are there and empty, as QEMU's. */
-static bool virt_add_virtio(struct board *board, struct metic_error *error)
+static bool virt_add_virtio_mmio(struct board *board, unsigned slot,
+                                 const struct board_virtio *wanted, struct metic_error *error)
 {
     struct riscv_virt *virt = board->private;
-    const struct board_options *options = &board->options;
-    if (options->virtio_count > VIRT_VIRTIO_SLOTS) {
-        return error_set(error, "leave some disks or other devices out",
-                         "the machine has %d slots for virtio devices, %u are wanted",
-                         VIRT_VIRTIO_SLOTS, options->virtio_count);
+    char name[32];
+    snprintf(name, sizeof(name), "virtio%u", slot);
+    if (wanted != NULL) {
+        snprintf(name, sizeof(name), "%s", wanted->name);
+        virt->virtio[slot] = (struct virtio_mmio_config){wanted->type, wanted->config};
     }
-    for (unsigned i = 0; i < VIRT_VIRTIO_SLOTS; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "virtio%u", i);
-        if (i < options->virtio_count) {
-            const struct board_virtio *wanted = &options->virtio[i];
-            snprintf(name, sizeof(name), "%s", wanted->name);
-            virt->virtio[i] = (struct virtio_mmio_config){wanted->type, wanted->config};
+    struct device_spec spec = {&virtio_mmio_class, name, &virt->virtio[slot], 1, {0}};
+    return virt_add(board, &spec, VIRT_VIRTIO_GPA + slot * VIRT_VIRTIO_STRIDE,
+                    VIRT_IRQ_VIRTIO + slot, 0, error) != NULL;
+}
+
+static bool virt_add_virtio_pci(struct board *board, unsigned slot,
+                                const struct board_virtio *wanted, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    struct virtio_pci_config *config = &virt->virtio_pci[slot];
+    *config = (struct virtio_pci_config){wanted->type, wanted->config,
+                                         board->env.devices.message != NULL};
+    struct device_spec spec = {&virtio_pci_class, wanted->name, config, 1, {0}};
+    struct device *device = board_add_device(board, &spec, NULL, 0, error);
+    if (device != NULL) {
+        pci_host_attach(virt->pci_host, slot, device);
+    }
+    return device != NULL;
+}
+
+/* Devices take the mmio slots from the lowest up, or those of PCI; who finds no place there goes to
+ * the other. mmio slots left over are there and empty, as QEMU's. */
+static bool virt_add_virtio(struct board *board, struct metic_error *error)
+{
+    const struct board_options *options = &board->options;
+    unsigned mmio = 0;
+    unsigned slot = 1; /* the host bridge has slot 0 */
+    for (unsigned i = 0; i < options->virtio_count; i++) {
+        const struct board_virtio *wanted = &options->virtio[i];
+        bool on_pci = mmio == VIRT_VIRTIO_SLOTS || (options->virtio_pci && slot < PCI_HOST_SLOTS);
+        if (on_pci ? !virt_add_virtio_pci(board, slot++, wanted, error)
+                   : !virt_add_virtio_mmio(board, mmio++, wanted, error)) {
+            return false;
         }
-        struct device_spec spec = {&virtio_mmio_class, name, &virt->virtio[i], 1, {0}};
-        if (virt_add(board, &spec, VIRT_VIRTIO_GPA + i * VIRT_VIRTIO_STRIDE, VIRT_IRQ_VIRTIO + i, 0,
-                     error) == NULL) {
+    }
+    while (mmio < VIRT_VIRTIO_SLOTS) {
+        if (!virt_add_virtio_mmio(board, mmio++, NULL, error)) {
             return false;
         }
     }
     return true;
+}
+
+/* The 64-bit window lies behind RAM, aligned to its size. */
+static bool virt_add_pci(struct board *board, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    u64 ram_end = VIRT_RAM_GPA + board->options.ram_bytes;
+    virt->pci = (struct pci_host_config){
+        VIRT_PCI_MEMORY32_GPA, VIRT_PCI_MEMORY32_BYTES,
+        bits_align_up(ram_end, VIRT_PCI_MEMORY64_BYTES), VIRT_PCI_MEMORY64_BYTES};
+    struct device_spec spec = {&pci_host_class, "pci", &virt->pci, PCI_HOST_LINES,
+                               {[PCI_HOST_MEMORY32] = virt->pci.memory32_bytes,
+                                [PCI_HOST_MEMORY64] = virt->pci.memory64_bytes}};
+    const gpa_t gpas[PCI_HOST_REGIONS] = {
+        [PCI_HOST_ECAM] = VIRT_PCI_ECAM_GPA, [PCI_HOST_IO] = VIRT_PCI_IO_GPA,
+        [PCI_HOST_MEMORY32] = virt->pci.memory32_gpa,
+        [PCI_HOST_MEMORY64] = virt->pci.memory64_gpa};
+    virt->pci_host = virt_add_at(board, &spec, gpas, PCI_HOST_REGIONS, VIRT_IRQ_PCI, 0, error);
+    return virt->pci_host != NULL;
 }
 
 static bool virt_add_flash(struct board *board, struct metic_error *error)
@@ -187,7 +254,7 @@ static bool virt_add_devices(struct board *board, struct metic_error *error)
         virt_add(board, &test, VIRT_TEST_GPA, 0, VIRT_PHANDLE_TEST, error) == NULL ||
         virt_add(board, &rtc, VIRT_RTC_GPA, VIRT_IRQ_RTC, 0, error) == NULL ||
         virt_add(board, &uart, VIRT_UART_GPA, VIRT_IRQ_UART, 0, error) == NULL ||
-        !virt_add_virtio(board, error)) {
+        !virt_add_pci(board, error) || !virt_add_virtio(board, error)) {
         return false;
     }
     virt->fw_cfg = virt_add(board, &fw_cfg, VIRT_FW_CFG_GPA, 0, 0, error);

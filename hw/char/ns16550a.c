@@ -447,8 +447,7 @@ static void uart_fdt(const struct device *device, const struct device_place *pla
 {
     const struct ns16550a_config *config = device->config;
     fdt_build_begin_at(fdt, "serial", place->gpa[0]);
-    fdt_build_u32(fdt, "interrupts", place->irq);
-    fdt_build_u32(fdt, "interrupt-parent", place->irq_phandle);
+    device_place_fdt_irq(place, fdt);
     fdt_build_u32(fdt, "clock-frequency", config->clock_hz);
     fdt_build_reg(fdt, place->gpa[0], UART_REGION_BYTES);
     fdt_build_string(fdt, "compatible", "ns16550a");

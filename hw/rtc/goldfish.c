@@ -165,8 +165,7 @@ static void rtc_fdt(const struct device *device, const struct device_place *plac
 {
     (void)device;
     fdt_build_begin_at(fdt, "rtc", place->gpa[0]);
-    fdt_build_u32(fdt, "interrupts", place->irq);
-    fdt_build_u32(fdt, "interrupt-parent", place->irq_phandle);
+    device_place_fdt_irq(place, fdt);
     fdt_build_reg(fdt, place->gpa[0], RTC_REGION_BYTES);
     fdt_build_string(fdt, "compatible", "google,goldfish-rtc");
     fdt_build_end(fdt);

@@ -19,7 +19,8 @@ bool virtio_has_feature(const struct virtio *virtio, u64 feature)
 bool virtio_is_running(const struct virtio *virtio)
 {
     u32 status = virtio->saved.status;
-    return (status & VIRTIO_DRIVER_OK) != 0 && (status & VIRTIO_NEEDS_RESET) == 0;
+    return (status & VIRTIO_DRIVER_OK) != 0 && (status & VIRTIO_NEEDS_RESET) == 0 &&
+           !virtio->no_dma;
 }
 
 /* ---- Interrupts ---- */
@@ -123,12 +124,28 @@ static void virtio_quiesce(struct virtio *virtio)
     }
 }
 
+void virtio_allow_dma(struct virtio *virtio, bool allowed)
+{
+    virtio->no_dma = !allowed;
+    if (allowed) {
+        virtio_notify_all(virtio);
+    } else {
+        virtio_quiesce(virtio);
+    }
+}
+
 /* ---- Features and status ---- */
 
 u32 virtio_read_features(const struct virtio *virtio)
 {
     u32 select = virtio->saved.device_features_select;
     return select < 2 ? (u32)(virtio->features >> (32 * select)) : 0;
+}
+
+u32 virtio_read_driver_features(const struct virtio *virtio)
+{
+    u32 select = virtio->saved.driver_features_select;
+    return select < 2 ? (u32)(virtio->saved.driver_features >> (32 * select)) : 0;
 }
 
 void virtio_write_features(struct virtio *virtio, u32 bits)

@@ -137,6 +137,7 @@ struct virtio {
     u32 config_bytes;
     struct virtio_rings rings[VIRTIO_MAX_QUEUES];
     struct timer timer;
+    bool no_dma; /* the transport was forbidden to reach memory: the device stands still */
     u32 epoch; /* grows at reset, save and load: a request begun before is not finished after */
 };
 
@@ -151,6 +152,7 @@ void virtio_reset(struct virtio *virtio);
 
 /* 32 feature bits as chosen by the select registers. */
 u32 virtio_read_features(const struct virtio *virtio);
+u32 virtio_read_driver_features(const struct virtio *virtio);
 void virtio_write_features(struct virtio *virtio, u32 bits);
 
 /* A write to the status register; 0 resets. */
@@ -166,6 +168,10 @@ u64 virtio_read_config(struct virtio *virtio, u64 offset, unsigned size_bytes);
 void virtio_write_config(struct virtio *virtio, u64 offset, u64 value, unsigned size_bytes);
 
 void virtio_ack_irq(struct virtio *virtio, u32 causes);
+
+/* Whether the device may reach guest memory, as a bus may forbid. May release the lock meanwhile;
+ * what waits in the queues is served when it may again. */
+void virtio_allow_dma(struct virtio *virtio, bool allowed);
 
 /* What struct virtio_saved does not carry; `restored` refuses what no device could hold. */
 void virtio_save_more(struct virtio *virtio, struct state_writer *writer);

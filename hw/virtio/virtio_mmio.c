@@ -252,8 +252,7 @@ static void mmio_fdt(const struct device *device, const struct device_place *pla
 {
     (void)device;
     fdt_build_begin_at(fdt, "virtio_mmio", place->gpa[0]);
-    fdt_build_u32(fdt, "interrupts", place->irq);
-    fdt_build_u32(fdt, "interrupt-parent", place->irq_phandle);
+    device_place_fdt_irq(place, fdt);
     fdt_build_reg(fdt, place->gpa[0], MMIO_FDT_BYTES);
     fdt_build_string(fdt, "compatible", "virtio,mmio");
     fdt_build_end(fdt);

@@ -6,7 +6,7 @@
 
 enum { START, TRAP, SUPER, L1, L2, L3, L4, L5, L6, L7, L8, L9 };
 
-#define NOWHERE 0x30000000u /* no device, no memory */
+#define NOWHERE 0x11000000u /* no device, no memory */
 
 /* Identity-maps the image for S-mode. */
 static u32 identity_table(struct rv_program *p)

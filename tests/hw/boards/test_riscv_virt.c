@@ -107,7 +107,11 @@ Test(riscv_virt, devices_answer_at_their_addresses)
     cr_assert_eq(memory_find(&f.memory, 0x23ffffff)->kind, MEMORY_ROMD);
     cr_assert_eq(memory_find(&f.memory, 0x80000000)->kind, MEMORY_RAM);
     cr_assert_eq(memory_find(&f.memory, 0x1000)->kind, MEMORY_ROM);
-    cr_assert_null(memory_find(&f.memory, 0x30000000), "no PCI yet");
+    cr_assert_eq(rd(0x30000000, 4), 0x00081b36, "PCI host bridge");
+    cr_assert_eq(rd(0x30008000, 4), UINT32_MAX, "nothing in slot 1");
+    cr_assert_eq(rd(0x40000000, 8), UINT64_MAX, "PCI memory, where no BAR lies");
+    cr_assert_eq(rd(0x400000000, 1), 0xff);
+    cr_assert_eq(rd(0x3000000, 2), 0xffff, "PCI I/O");
 }
 
 Test(riscv_virt, timer_and_software_interrupts_reach_their_hart)

@@ -1,0 +1,17 @@
+/* virtio over PCI; see virtio_pci.c. */
+#ifndef METIC_HW_VIRTIO_VIRTIO_PCI_H
+#define METIC_HW_VIRTIO_VIRTIO_PCI_H
+
+#include "hw/device.h"
+#include "hw/virtio/virtio.h"
+
+/* What the function is. Output 0 is its pin INTA. */
+struct virtio_pci_config {
+    const struct virtio_type *type; /* not NULL */
+    const void *config;             /* the type's; kept */
+    bool msix;                      /* the machine has somewhere to send messages to */
+};
+
+extern const struct device_class virtio_pci_class;
+
+#endif
