@@ -2,6 +2,7 @@
 #include "translate/block.h"
 
 #include "cpu/base/arena.h"
+#include "cpu/base/bits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,15 @@
 
 enum { PAGE_HASH_BITS = 12 };
 
+/* Blocks near each other have their buckets in the same lines of the host's cache: code that is new
+ * is mostly near code that was new just before. */
+enum { BUCKET_BYTES_LOG2 = 4, GROUP_BYTES_LOG2 = 8, GROUP_BITS = GROUP_BYTES_LOG2 - BUCKET_BYTES_LOG2 };
+
 static u32 block_hash(gpa_t gpa, u32 mode)
 {
-    u64 key = ((gpa >> 1) ^ ((u64)mode << 40)) * 0x9e3779b97f4a7c15u;
-    return (u32)(key >> (64 - BLOCK_HASH_BITS));
+    u64 key = ((gpa >> GROUP_BYTES_LOG2) ^ ((u64)mode << 40)) * 0x9e3779b97f4a7c15u;
+    u32 group = (u32)(key >> (64 - BLOCK_HASH_BITS + GROUP_BITS));
+    return group << GROUP_BITS | (u32)bits_get(gpa, BUCKET_BYTES_LOG2, GROUP_BITS);
 }
 
 static u32 page_hash(gpa_t page)
