@@ -82,7 +82,6 @@ struct ir_insn {
     u8 sub;
     u8 dead; /* set by passes: not to be executed or emitted */
     ir_ref a, b, c, d; /* IR_REF_NONE when unused */
-    u32 unused;        /* 0 */
     u64 imm;
 };
 
