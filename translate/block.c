@@ -12,7 +12,8 @@ enum { PAGE_HASH_BITS = 12 };
 
 /* Blocks near each other have their buckets in the same lines of the host's cache: code that is new
  * is mostly near code that was new just before. */
-enum { BUCKET_BYTES_LOG2 = 4, GROUP_BYTES_LOG2 = 8, GROUP_BITS = GROUP_BYTES_LOG2 - BUCKET_BYTES_LOG2 };
+enum { BUCKET_BYTES_LOG2 = 4, GROUP_BYTES_LOG2 = 8 };
+enum { GROUP_BITS = GROUP_BYTES_LOG2 - BUCKET_BYTES_LOG2 };
 
 static u32 block_hash(gpa_t gpa, u32 mode)
 {
