@@ -114,6 +114,38 @@ Test(machine_traces, store_that_faults_in_a_later_round)
     walk_off_ram(56, 60000, true);
 }
 
+/* A pointer whose register serves for something else in every round: a side exit finds in it
+ * the pointer. */
+Test(machine_traces, walker_that_is_overwritten_in_between)
+{
+    for (unsigned length = 3000; length < 3008; length++) {
+        struct rv_program *p = rv_new();
+        guest_start(p, 1, 0, 0);
+        rv_li(p, T1, DATA_AT);
+        rv_li(p, T4, 34);
+        rv_lbu(p, T3, T1, 0);
+        rv_label(p, LOOP);
+        rv_addi(p, A6, T1, 1);
+        rv_beq(p, T3, T4, DONE);
+        rv_li(p, T1, 44);
+        rv_beq(p, T3, T1, DONE);
+        rv_addi(p, T1, A6, 0);
+        rv_lbu(p, T3, T1, 1);
+        rv_bne(p, T3, X0, LOOP);
+        rv_label(p, DONE);
+        rv_exit(p);
+        rv_org(p, 0x40000);
+        for (unsigned i = 0; i < length; i += 4) {
+            unsigned left = length - i;
+            rv_word(p, left < 4 ? 0x61616161u >> 8 * (4 - left) : 0x61616161u);
+        }
+        rv_word(p, 0);
+        struct guest_outcome outcome;
+        finish(p, &outcome);
+        cr_expect(outcome.x[T1] == DATA_AT + length - 1, "%u", length);
+    }
+}
+
 /* Accesses at any alignment, over page ends; loads and stores from two bases, up and down. */
 Test(machine_traces, accesses_over_page_ends)
 {

@@ -134,11 +134,26 @@ static bool can_put_off(const struct compile *c, unsigned at)
     return false;
 }
 
+/* True while the register has what it had at the head: what the exits add to. */
+static bool is_untouched(const struct compile *c, unsigned at)
+{
+    const struct ir_insn *set = &c->ir->insns[at];
+    for (unsigned i = 0; i < at; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->op == IR_SET && !insn->dead && overlap(insn, set) &&
+            c->hoist_of[i] != HOIST_PUT_OFF) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void find_put_off(struct compile *c)
 {
     for (unsigned i = 0; c->fast && i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->op == IR_SET && !insn->dead && is_step(c, insn) && can_put_off(c, i)) {
+        if (insn->op == IR_SET && !insn->dead && is_step(c, insn) && is_untouched(c, i) &&
+            can_put_off(c, i)) {
             c->hoist_of[i] = HOIST_PUT_OFF;
         }
     }
