@@ -137,6 +137,8 @@ struct guest {
     u64 (*digest)(const struct vcpu *vcpu, u64 seed);
     /* One line for "no progress" and crash reports: privilege, last trap. */
     void (*describe)(const struct vcpu *vcpu, char *buffer, size_t buffer_bytes);
+    /* Works out vcpu->mode anew. */
+    void (*mode_changed)(struct vcpu *vcpu);
     /* Privilege level number for traces (RISC-V: 0, 1, 3). */
     unsigned (*privilege)(const struct vcpu *vcpu);
     /* The commit log: notes what the next instruction starts from; and writes its line, with a

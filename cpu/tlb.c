@@ -335,6 +335,7 @@ static void note_global(struct tlb *tlb, struct tlb_key *key, bool global)
 
 void tlb_flush_all(struct vcpu *vcpu)
 {
+    vcpu_event(vcpu, VCPU_EVENT_TLB_FLUSH, ~(u64)0, ~(u64)0, 0);
     struct tlb *tlb = vcpu->tlb_state;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         data_space_drop(tlb, &tlb->data[bit_of(left)]);
@@ -353,6 +354,7 @@ static bool asid_fence_concerns(const struct tlb_key *key, u32 asid)
 
 void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
 {
+    vcpu_event(vcpu, VCPU_EVENT_TLB_FLUSH, ~(u64)0, asid, 0);
     struct tlb *tlb = vcpu->tlb_state;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         if (asid_fence_concerns(&tlb->data_keys.key[bit_of(left)], asid)) {
@@ -490,6 +492,7 @@ static void fetch_flush_page(struct vcpu *vcpu, struct fetch_space *space, gva_t
 
 void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
 {
+    vcpu_event(vcpu, VCPU_EVENT_TLB_FLUSH, gva, asid_or_any, 0);
     struct tlb *tlb = vcpu->tlb_state;
     gva_t page = gva & PAGE_MASK;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {

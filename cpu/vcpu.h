@@ -20,6 +20,25 @@ struct engine;
 
 enum vcpu_access { VCPU_READ, VCPU_WRITE, VCPU_FETCH };
 
+/* What happens to a hart apart from its instructions, and the three words that say more. */
+enum vcpu_event {
+    VCPU_EVENT_SYNC,       /* nothing: the count is exact here */
+    VCPU_EVENT_CONTEXT,    /* privilege, address space (satp) */
+    VCPU_EVENT_TRAP,       /* cause, value, pc it came from (the guest's interrupts included) */
+    VCPU_EVENT_RETURN,     /* from a trap: pc it goes to, privilege */
+    VCPU_EVENT_TLB_FILL,   /* gva page, gpa page, flags */
+    VCPU_EVENT_TLB_FLUSH,  /* gva or ~0, address space or ~0 */
+    VCPU_EVENT_TRANSLATE,  /* gpa, mode, instructions << 32 | host bytes */
+    VCPU_EVENT_DEVICE,     /* gpa, value, size_bytes | write << 8 */
+    VCPU_EVENT_MEMORY,     /* an access that C code made: gva, value, size_bytes | write << 8 */
+    VCPU_EVENT_WAIT,       /* begins (1) or ends (0) waiting for an interrupt */
+    VCPU_EVENT_CALL,       /* a function that is watched: see hw/metic.h */
+    VCPU_EVENT_CALL_END,
+    VCPU_EVENT_IO,         /* a disk, network or console request: see hw/metic.h */
+    VCPU_EVENT_TASK,       /* the guest kernel's task: its name */
+    VCPU_EVENT_COUNT,
+};
+
 /* What runs the harts fills this in; how cpu/ code reaches upward (ARCHITECTURE.md, layers). */
 struct vcpu_ops {
     /* Guest time in ticks of the board's timebase (mtime). Any thread. */
@@ -51,6 +70,11 @@ struct vcpu_ops {
     /* Asked before a store-conditional that was lowered as a compare-and-swap, and before
      * atomic_host. False with an exception pending: it must not happen now. NULL: always may. */
     bool (*swap_allowed)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
+    /* Somebody records what harts do (translate/probe.h); NULL both: nobody does. The guest tells
+     * of its privilege and address space whenever it works out its mode, and gets the mode bits to
+     * add; and of what happens to the hart. */
+    u32 (*context)(struct vcpu *vcpu, unsigned privilege, u64 address_space);
+    void (*event)(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
 };
 
 struct vcpu {
@@ -99,6 +123,7 @@ struct vcpu {
 
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
      *     then a short displacement away from one base register --- */
+    u64 *probe_at, *probe_end; /* where probes write next, and must not (translate/probe.h) */
     u64 pc_page;             /* gva of the page the running block lies in */
     _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
     struct tlb_entry *tlb;   /* current data space's entries */
@@ -120,6 +145,7 @@ static inline u64 vcpu_link_proof(const struct vcpu *vcpu, gva_t page)
 enum {
     VCPU_MODE_TRACE = 1 << 5, /* blocks of one instruction, for the commit log */
     VCPU_MODE_COUNT = 1 << 7, /* exact deadlines: a POLL at every block start (virtual clock) */
+    VCPU_MODE_PROBE = 1 << 30, /* blocks that record what they do (translate/probe.h) */
 };
 
 enum {
@@ -128,6 +154,8 @@ enum {
     VCPU_REQUEST_STOP = 4,      /* leave engine_run */
     VCPU_REQUEST_FLUSH_TLB = 8,  /* address translations may be stale */
     VCPU_REQUEST_FLUSH_JUMPS = 16, /* blocks were removed that the hart may still jump to */
+    VCPU_REQUEST_MODE = 32, /* what is watched has changed (translate/probe.h) */
+    VCPU_REQUEST_HOOKS = 64, /* the pipeline is to be asked anew for every page */
 };
 
 /* Sets request bits and makes generated code leave at its next poll; wakes a waiting hart. Any
@@ -140,6 +168,14 @@ void vcpu_look_up(struct vcpu *vcpu);
 
 /* Drives interrupt input `line` (bit number in irq_lines). Any thread. Kicks when it rises. */
 void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level);
+
+/* Tells of an event whoever records. The hart's own thread. */
+static inline void vcpu_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
+{
+    if (UNLIKELY(vcpu->ops != NULL && vcpu->ops->event != NULL)) {
+        vcpu->ops->event(vcpu, kind, a, b, c);
+    }
+}
 
 /* The guest waits in a loop for another hart: lets that one's thread have the processor now and
  * then. The hart's own thread. */

@@ -36,6 +36,8 @@ enum device_request {
 };
 
 /* What a machine offers its devices. All pointers outlive the devices. */
+enum device_io { DEVICE_IO_DISK = 1, DEVICE_IO_NET = 2, DEVICE_IO_CONSOLE = 3 };
+
 struct device_env {
     struct memory *memory;   /* for DMA: memory_dma_read, memory_dma_write */
     struct clock *clock;
@@ -49,6 +51,11 @@ struct device_env {
      * take it. Any thread, maybe with a device's lock held. NULL: the machine has none. */
     void (*message)(void *opaque, gpa_t gpa, u32 data);
     void *message_opaque;
+    /* Tells a trace of a request: of a disk (type, sector, bytes | disk << 48), a network frame
+     * (1 when the guest sends, bytes) or console output (first 8 bytes, bytes). Any thread. NULL:
+     * nobody listens. */
+    void (*io)(void *opaque, enum device_io io, u64 a, u64 b, u64 c);
+    void *io_opaque;
 };
 
 enum {

@@ -120,6 +120,7 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
         return NULL;
     }
     machine->options = *options;
+    pthread_mutex_init(&machine->trace_lock, NULL);
     machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     machine->next_digest = options->digest_every;
     log_init(&machine->log, LOG_GUEST);
@@ -161,6 +162,7 @@ void metic_free(metic_machine *machine)
     if (machine->net != NULL) {
         net_port_detach(machine->net);
     }
+    metic_trace_stop(machine);
     board_free(machine->board);
     net_port_free(machine->net);
     char_script_free(machine->script);

@@ -99,6 +99,8 @@ struct metic_machine {
     bool turn_open;     /* a debugger stopped in the middle of a turn: */
     unsigned turn_next; /* which hart comes next in it */
     u64 next_digest;
+    pthread_mutex_t trace_lock; /* whether there is a trace, for threads of devices */
+    struct machine_trace *trace; /* or NULL */
     char *owned[16]; /* copies of option strings */
     unsigned owned_count;
 };
@@ -139,6 +141,11 @@ bool machine_memory_is_private(const struct metic_machine *machine);
 bool machine_make_net(struct metic_machine *machine, struct metic_error *error);
 bool machine_start_net(struct metic_machine *machine, struct metic_error *error);
 bool machine_may_hear(const struct metic_machine *machine);
+
+/* machine_trace.c: what devices tell a trace of; nothing when there is none. */
+void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c);
+void machine_trace_net(void *opaque, bool sent, size_t size_bytes);
+void machine_trace_console(struct metic_machine *machine, const u8 *bytes, size_t size_bytes);
 
 /* machine_run.c */
 u64 machine_time_ticks(struct vcpu *vcpu);

@@ -58,6 +58,7 @@ static void on_console_output(void *opaque, const u8 *bytes, size_t size_bytes)
 {
     struct metic_machine *machine = opaque;
     struct panic_watch *panic = &machine->panic;
+    machine_trace_console(machine, bytes, size_bytes);
     for (size_t i = 0; i < size_bytes; i++) {
         if (match_byte("Kernel panic - not syncing", &panic->matched_start, bytes[i])) {
             panic->started = true;

@@ -48,6 +48,8 @@ static struct board_env board_env_of(struct metic_machine *machine)
             .log = &machine->log,
             .request = on_device_request,
             .request_opaque = machine,
+            .io = machine_trace_io,
+            .io_opaque = machine,
         },
         .hart_count = machine->options.harts,
         .hart_irq = on_hart_irq,

@@ -127,6 +127,8 @@ bool machine_make_net(struct metic_machine *machine, struct metic_error *error)
         return true;
     }
     struct net_port_options port = {
+        .tap = machine_trace_net,
+        .tap_opaque = machine,
         .name = "net0",
         .clock = &machine->clock,
         .journal = machine->journal,

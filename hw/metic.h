@@ -312,6 +312,123 @@ void metic_print_stats(metic_machine *machine, FILE *to);
 bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
                 struct metic_error *error);
 
+/* --- recording what the guest does --- */
+
+/* What is recorded of code that is watched. Blocks: each straight piece of code that ran. */
+enum metic_trace_what {
+    METIC_TRACE_BLOCKS = 1,
+    METIC_TRACE_MEMORY = 2,    /* addresses and values of accesses */
+    METIC_TRACE_REGISTERS = 4, /* values written to registers, CSRs included */
+};
+
+/* What else happens; up to three words say more. All have the hart's exact instruction count. */
+enum metic_trace_event {
+    METIC_EVENT_SYNC,
+    METIC_EVENT_CONTEXT,   /* privilege (0 U, 1 S, 3 M), satp */
+    METIC_EVENT_TRAP,      /* cause (bit 63: interrupt), value, pc it was taken at */
+    METIC_EVENT_RETURN,    /* from a trap: pc, privilege */
+    METIC_EVENT_TLB_FILL,  /* virtual page, physical page, flags */
+    METIC_EVENT_TLB_FLUSH, /* address or ~0, ASID or ~0 */
+    METIC_EVENT_TRANSLATE, /* physical address, mode, instructions << 32 | host bytes */
+    METIC_EVENT_DEVICE,    /* physical address, value, bytes | write << 8 */
+    METIC_EVENT_MEMORY,    /* an access not made by a load or store instruction: address, value,
+                              bytes | write << 8 */
+    METIC_EVENT_WAIT,      /* 1: begins waiting for an interrupt, 0: ends */
+    METIC_EVENT_CALL,      /* of a watched function: its address, return address, stack pointer,
+                              a0 to a5 */
+    METIC_EVENT_CALL_END,  /* its address, stack pointer, a0, a1, a0 at the call */
+    METIC_EVENT_IO,        /* 1 disk: type, sector, bytes; 2 network: 1 sent, bytes;
+                              3 console: up to 8 characters, bytes. Stream: behind the harts' */
+    METIC_EVENT_TASK,      /* Linux: address of the task, 16 bytes of name */
+    METIC_EVENT_COUNT,
+};
+
+/* The recorded words of one hart, or (`stream` is the number of harts) of what happened outside of
+ * them. A word below METIC_TRACE_EVENT, after masking with METIC_TRACE_NUMBER, begins a unit of
+ * that number: the page it ran at is bits 12 to 47 of its address, in the bits above; as many words
+ * follow as the unit has slots. Otherwise it begins an event: bits 8 to 15 its kind, bits 0 to 7
+ * the number of words that follow: instruction count, guest time in ns, then what is said above. A
+ * unit that an exception ended early has all its words; the next event's count tells how far it
+ * came. */
+#define METIC_TRACE_NUMBER 0xfffffffu
+#define METIC_TRACE_EVENT 0xfff0000u
+
+struct metic_trace_chunk {
+    const uint64_t *words;
+    size_t count;
+    unsigned stream;
+    uint64_t sequence;    /* of this stream, from 0 */
+    uint64_t start_insns, start_ns, satp;
+    uint32_t privilege;   /* ~0: not known */
+};
+
+enum metic_trace_slot_kind {
+    METIC_SLOT_LOAD_ADDRESS, METIC_SLOT_LOAD_VALUE, METIC_SLOT_STORE_ADDRESS,
+    METIC_SLOT_STORE_VALUE, METIC_SLOT_AMO_ADDRESS, METIC_SLOT_AMO_OLD, METIC_SLOT_AMO_OPERAND,
+    METIC_SLOT_AMO_EXPECTED, METIC_SLOT_REGISTER,
+};
+
+struct metic_trace_slot {
+    uint8_t kind;
+    uint8_t size_bytes; /* of the word's low bytes that count */
+    uint8_t amo;        /* 0 swap, add, and, or, xor, min, max, minu, maxu; 15: compare and swap */
+    uint8_t insn;       /* number of the instruction in the unit */
+    uint16_t reg;       /* METIC_SLOT_REGISTER: for metic_trace_register */
+};
+
+struct metic_trace_unit {
+    uint64_t physical, address; /* address: where it was when it was translated */
+    uint32_t mode;
+    uint16_t insn_count, bytes, slot_count;
+    const uint8_t *code;
+    const struct metic_trace_slot *slots;
+};
+
+struct metic_trace_range { uint64_t first, end; };
+
+struct metic_trace_options {
+    unsigned what;         /* enum metic_trace_what */
+    uint64_t events;       /* bit mask by enum metic_trace_event */
+    bool keep_last;        /* keep the last ring_bytes of each hart, and hand over at the end */
+    size_t ring_bytes;
+    /* What is watched; 0 or NULL: everything. */
+    unsigned privileges;   /* bit mask */
+    uint64_t harts;        /* bit mask */
+    uint64_t satp;
+    const char *task;      /* Linux: only while this task runs, its kernel side included */
+    struct metic_trace_range ranges[16]; /* pages that have any of these virtual addresses */
+    unsigned range_count;
+    uint64_t functions[16]; /* from a call of any of these to its return, callees included */
+    unsigned function_count;
+    uint64_t start_at, stop_at; /* begin when a hart comes to this address, end at that one */
+    uint64_t calls[64];    /* calls of these functions become events */
+    unsigned call_count;
+    /* Gets what was recorded, on a thread of its own (with keep_last: in metic_trace_stop). */
+    void (*consume)(void *opaque, const struct metic_trace_chunk *chunk);
+    void *opaque;
+};
+
+/* While no hart runs. False with a reason. */
+bool metic_trace_start(metic_machine *machine, const struct metic_trace_options *options,
+                       struct metic_error *error);
+/* Hands over the rest. While no hart runs; units go with it. */
+void metic_trace_stop(metic_machine *machine);
+/* Turns recording on or off, for all harts, soon. Any thread. */
+void metic_trace_switch(metic_machine *machine, bool on);
+/* Any thread; false when there is no such unit. What it points to lives as long as the trace. */
+bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit);
+uint32_t metic_trace_unit_count(metic_machine *machine);
+/* The name of a slot's register, as "a0"; "" when there is none. */
+const char *metic_trace_register(unsigned reg);
+/* Text of the instruction at `bytes`; its length in bytes. No machine is needed. */
+unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
+                           char *text, size_t text_bytes);
+/* Symbols of a Linux kernel in guest memory, from its own table (kallsyms); the number found.
+ * `each` is called in order of addresses. */
+size_t metic_kernel_symbols(metic_machine *machine,
+                            void (*each)(void *opaque, uint64_t address, char type,
+                                         const char *name), void *opaque);
+
 /* The value of a symbol of the image that was loaded, or of the firmware given: a guest virtual
  * address. False when there is none, or the image has no symbols. */
 bool metic_find_symbol(metic_machine *machine, const char *name, uint64_t *address);

@@ -5,6 +5,7 @@
 #include "translate/commit_log.h"
 #include "translate/engine_private.h"
 #include "translate/lockstep.h"
+#include "translate/probe.h"
 #include "translate/softmmu.h"
 
 #include <stdlib.h>
@@ -225,6 +226,7 @@ void engine_free(struct engine *engine)
     if (engine == NULL) {
         return;
     }
+    probe_stop(engine);
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         vcpu_free(engine->vcpus[i]);
     }
@@ -260,7 +262,7 @@ bool engine_raised(struct vcpu *vcpu)
 {
     const struct engine_options *options = &vcpu->engine->options;
     if (vcpu->last_trap_insns == vcpu->insns || options->no_links || options->exact_deadlines ||
-        UNLIKELY(vcpu->exception_cause == DEBUG_CAUSE)) {
+        UNLIKELY(vcpu->exception_cause >= PROBE_CAUSE)) {
         return false;
     }
     vcpu->last_trap_insns = vcpu->insns;
@@ -303,6 +305,12 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
     if (requests & VCPU_REQUEST_FLUSH_JUMPS) {
         pipeline_forget_removed(vcpu);
     }
+    if (UNLIKELY(requests & VCPU_REQUEST_HOOKS)) {
+        tlb_flush_jumps(vcpu);
+    }
+    if (UNLIKELY(requests & VCPU_REQUEST_MODE)) {
+        vcpu->guest->mode_changed(vcpu);
+    }
     if (requests & VCPU_REQUEST_STOP) {
         *stop = ENGINE_STOP_REQUEST;
         return false;
@@ -341,7 +349,9 @@ static bool wait_for_interrupt(struct vcpu *vcpu)
         if (atomic_load(&vcpu->requests) != 0) {
             return true; /* attend first; wants_wait brings us back */
         }
+        vcpu_event(vcpu, VCPU_EVENT_WAIT, 1, 0, 0);
         engine_wait(vcpu);
+        vcpu_event(vcpu, VCPU_EVENT_WAIT, 0, 0, 0);
     }
 }
 
@@ -499,6 +509,12 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
                 look = true;
                 break;
             }
+            if (UNLIKELY(vcpu->exception_cause == PROBE_CAUSE)) {
+                vcpu->exception_pending = 0;
+                vcpu->guest->mode_changed(vcpu);
+                look = true;
+                break;
+            }
             take_exception(vcpu);
             if (is_stuck(vcpu, &storm, &stop)) {
                 return stop;
@@ -527,7 +543,10 @@ static enum engine_stop run_steps(struct vcpu *vcpu)
             debug_run_watched(vcpu);
             return ENGINE_STOP_DEBUG;
         }
-        if (exit == IR_EXIT_RAISED) {
+        if (exit == IR_EXIT_RAISED && vcpu->exception_cause == PROBE_CAUSE) {
+            vcpu->exception_pending = 0;
+            vcpu->guest->mode_changed(vcpu);
+        } else if (exit == IR_EXIT_RAISED) {
             take_exception(vcpu);
         }
         if (debug_stepped(vcpu, vcpu->insns != insns)) {

@@ -47,6 +47,7 @@ struct engine_stats {
 
 struct lockstep;
 struct commit_log;
+struct probe;
 
 struct engine_machine_ops {
     /* What the machine provides of struct vcpu_ops. */
@@ -110,6 +111,7 @@ struct engine {
     struct lockstep *lockstep; /* ENGINE_BOTH */
     struct commit_log *commit_log; /* trace_path */
     struct debug debug;
+    struct probe *probe; /* somebody records, or NULL */
 };
 
 

@@ -32,6 +32,9 @@ enum pipeline_result {
 };
 enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
 
+/* Throws all blocks away; no hart runs. */
+void pipeline_flush(struct engine *engine);
+
 /* Runs at most max_insns instructions at vcpu->pc by the interpreter, keeping nothing. */
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
 

@@ -63,6 +63,8 @@ struct host_slow {
     /* An exception is pending. True: vcpu->pc is its handler's, which the code goes on at; false:
      * nothing was done, and the code leaves with IR_EXIT_RAISED. NULL: always so. */
     bool (*raised)(struct vcpu *vcpu);
+    /* A probe found the hart's stream full; vcpu->insns is exact. Afterwards there is room. */
+    void (*probe_full)(struct vcpu *vcpu);
 };
 
 /* --- context --- */

@@ -5,6 +5,7 @@
 #include "cpu/vcpu.h"
 #include "translate/ir_eval.h"
 #include "translate/ir_interp.h"
+#include "translate/probe.h"
 #include <stdatomic.h>
 
 static unsigned mem_bytes(const struct ir_insn *insn)
@@ -153,4 +154,25 @@ enum ir_exit interp_CAS(struct interp *run, const struct ir_insn *insn, u64 *out
         return IR_EXIT_RAISED;
     }
     return interp_AMO(run, insn, out);
+}
+
+/* --- recording --- */
+
+enum ir_exit interp_PROBE(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    struct vcpu *vcpu = run->vcpu;
+    u32 unit = (u32)insn->imm;
+    vcpu->insns = interp_insns(run); /* a new chunk says it */
+    u64 *words = probe_reserve(vcpu, (unsigned)(insn->imm >> 32));
+    vcpu->insns = run->entry_insns;
+    words[0] = (vcpu->pc_page << PROBE_PAGE_SHIFT) + unit;
+    *out = (u64)(uintptr_t)words;
+    return interp_next(run, insn, out);
+}
+
+enum ir_exit interp_PROBE_WORD(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    u8 *at = (u8 *)(uintptr_t)(run->values[insn->a] + insn->imm);
+    memcpy(at, &run->values[insn->b], 8);
+    return interp_next(run, insn, out);
 }

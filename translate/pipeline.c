@@ -8,6 +8,7 @@
 #include "translate/engine.h"
 #include "translate/engine_private.h"
 #include "translate/opt/dead.h"
+#include "translate/probe.h"
 #include "translate/softmmu.h"
 
 #include <stdio.h>
@@ -203,14 +204,29 @@ void pipeline_check_ir(const struct engine *engine, const struct ir *ir)
     CHECK(well_formed);
 }
 
-/* Lowers and optimises; cuts the block shorter until it fits the IR array. */
-static struct lowered make_ir(struct engine *engine, const struct source *source, u32 mode,
-                              unsigned max_insns)
+/* Lowers a block that runs at `gva_page`, with probes where something is watched. */
+static struct lowered lower_watched(struct engine *engine, const struct source *source, u32 mode,
+                                    gva_t gva_page, unsigned max_insns)
 {
     struct lowered done = lower_block(engine, source, mode, max_insns);
+    if (UNLIKELY(engine->probe != NULL)) {
+        struct probe_source watched = {
+            .bytes = source->data, .first = source->offset,
+            .gpa_page = source->gpa & PAGE_MASK, .gva_page = gva_page, .mode = mode,
+        };
+        probe_instrument(engine, &watched);
+    }
+    return done;
+}
+
+/* Lowers and optimises; cuts the block shorter until it fits the IR array. */
+static struct lowered make_ir(struct engine *engine, const struct source *source, u32 mode,
+                              gva_t gva_page, unsigned max_insns)
+{
+    struct lowered done = lower_watched(engine, source, mode, gva_page, max_insns);
     while (engine->ir->overflow) {
         CHECK(done.insns > 1);
-        done = lower_block(engine, source, mode, done.insns / 2);
+        done = lower_watched(engine, source, mode, gva_page, done.insns / 2);
     }
     pipeline_set_poll(engine->ir, done.insns);
     pipeline_check_ir(engine, engine->ir);
@@ -352,7 +368,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     block->mode = mode;
     unsigned max_insns = engine->options.block_insns;
     for (;;) {
-        struct lowered done = make_ir(engine, &source, mode, max_insns);
+        struct lowered done = make_ir(engine, &source, mode, vcpu->pc & PAGE_MASK, max_insns);
         block->length_bytes = (u16)done.bytes;
         block->insn_count = (u16)done.insns;
         if (engine->options.kind == ENGINE_INTERP) {
@@ -373,6 +389,8 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     engine->stats.blocks++;
     engine->stats.guest_insns += block->insn_count;
     engine->stats.translate_ns += host_ns() - start_ns;
+    vcpu_event(vcpu, VCPU_EVENT_TRANSLATE, block->gpa, mode,
+               (u64)block->insn_count << 32 | block->host_bytes);
     return block;
 }
 
@@ -396,6 +414,11 @@ static void flush_all(struct vcpu *vcpu)
     engine_exclusive_end(engine, vcpu);
 }
 
+void pipeline_flush(struct engine *engine)
+{
+    flush_all(engine->vcpus[0]);
+}
+
 /* --- the pipeline's doors --- */
 
 enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
@@ -408,6 +431,9 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
     if (UNLIKELY(engine->debug.break_count != 0) &&
         debug_page_fetched(vcpu, fetched.gpa & PAGE_MASK)) {
         return PIPELINE_ONCE;
+    }
+    if (UNLIKELY(engine->probe != NULL)) {
+        probe_page_fetched(vcpu, fetched.gpa & PAGE_MASK);
     }
     if (!fetched.uniform) {
         return PIPELINE_ONCE;
@@ -443,10 +469,11 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
     pthread_mutex_lock(&engine->lock);
     source_cut(engine, &source);
     u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
-    struct lowered done = make_ir(engine, &source, mode, limit);
+    gva_t gva_page = vcpu->pc & PAGE_MASK;
+    struct lowered done = make_ir(engine, &source, mode, gva_page, limit);
     while (engine->ir->count > STRAIGHT_MAX_IR) {
         CHECK(done.insns > 1);
-        done = make_ir(engine, &source, mode, done.insns / 2);
+        done = make_ir(engine, &source, mode, gva_page, done.insns / 2);
     }
     straight->pc = vcpu->pc;
     straight->count = engine->ir->count;
@@ -457,6 +484,7 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
 
 enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *straight)
 {
+    probe_sync(vcpu);
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
     return ir_interp_run(straight->insns, straight->count, vcpu);
 }
@@ -523,7 +551,7 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
         lower_block(engine, &source, vcpu->mode, insns);
         print(engine->ir, "ir", to);
     }
-    struct lowered done = make_ir(engine, &source, vcpu->mode, insns);
+    struct lowered done = make_ir(engine, &source, vcpu->mode, vcpu->pc & PAGE_MASK, insns);
     pthread_mutex_unlock(&engine->lock);
     view->source_bytes = done.bytes < sizeof(view->source) ? done.bytes : sizeof(view->source);
     memcpy(view->source, source.data, view->source_bytes);

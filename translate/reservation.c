@@ -140,7 +140,9 @@ bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64
     pthread_mutex_unlock(&engine->reservation_lock);
     vcpu->reservation_live = 1;
     watch_page(vcpu, gpa & PAGE_MASK);
-    return softmmu_load(vcpu, gva, size_bytes, value);
+    bool loaded = softmmu_load(vcpu, gva, size_bytes, value);
+    vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, *value, size_bytes);
+    return loaded;
 }
 
 bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
@@ -176,5 +178,8 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
     }
     cancel(engine, vcpu->index);
     pthread_mutex_unlock(&engine->reservation_lock);
+    if (*stored) {
+        vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, value, size_bytes | 1 << 8);
+    }
     return true;
 }

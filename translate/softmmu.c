@@ -6,6 +6,7 @@
 #include "translate/engine.h"
 #include "translate/ir_eval.h"
 #include "translate/lockstep.h"
+#include "translate/probe.h"
 
 #include <string.h>
 
@@ -91,6 +92,7 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
     }
     if (found->page_uniform) {
         tlb_insert(vcpu, &fill);
+        vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill.page, fill.gpa_page, fill.flags);
         if (found->linear_last != 0 && found->readable && direct && region->kind == MEMORY_RAM) {
             enter_span(vcpu, gva, found, region);
         }
@@ -126,6 +128,13 @@ static bool raise_access(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
     return false;
 }
 
+static bool read_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 *value)
+{
+    bool answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
+    vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, *value, size_bytes);
+    return answered;
+}
+
 static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, unsigned size_bytes,
                        u64 *value)
 {
@@ -133,14 +142,14 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
         *value = ld_le(place->host, size_bytes);
         return true;
     }
-    return memory_mmio_read(vcpu->memory, place->gpa, size_bytes, value) ||
-           raise_access(vcpu, gva, VCPU_READ);
+    return read_device(vcpu, place->gpa, size_bytes, value) || raise_access(vcpu, gva, VCPU_READ);
 }
 
 /* A flash that was told to answer commands takes its reads away from the TLBs: this hart's next
  * read is meant already, the others' follow at their next look at requests. */
 static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
 {
+    vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, value, size_bytes | 1 << 8);
     bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
     u32 requests = atomic_load(&vcpu->requests);
     if (UNLIKELY(requests & VCPU_REQUEST_FLUSH_TLB)) {
@@ -299,6 +308,7 @@ bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
         return false;
     }
     memset((u8 *)(uintptr_t)(gva + entry->addend), 0, size_bytes);
+    vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, 0, size_bytes | 1 << 8);
     return true;
 }
 
@@ -372,6 +382,7 @@ static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
         fill.flags |= TLB_SLOW_WRITE;
     }
     tlb_insert_at(vcpu, vacancy, &fill);
+    vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill.page, fill.gpa_page, fill.flags);
     return fill.host_page + (gva & PAGE_OFFSET_MASK);
 }
 
@@ -389,7 +400,7 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
     gpa_t gpa;
     if (!is_device(vcpu, gva, size_bytes, false, &gpa)) {
         softmmu_load(vcpu, gva, size_bytes, &value);
-    } else if (!memory_mmio_read(vcpu->memory, gpa, size_bytes, &value)) {
+    } else if (!read_device(vcpu, gpa, size_bytes, &value)) {
         raise_access(vcpu, gva, VCPU_READ);
     }
     if ((desc & HOST_DESC_SIGNED) && size_bytes < 8) {
@@ -499,4 +510,5 @@ const struct host_slow softmmu_slow = {
     .amo = slow_amo,
     .check = slow_check,
     .raised = engine_raised,
+    .probe_full = probe_full,
 };

@@ -2,6 +2,7 @@
 #include "cpu/memory.h"
 #include "translate/engine_private.h"
 #include "translate/opt/dead.h"
+#include "translate/probe.h"
 
 #include <string.h>
 
@@ -189,6 +190,24 @@ static void optimise(struct engine *engine)
     pipeline_check_ir(engine, engine->ir);
 }
 
+/* Puts probes into the trace where something is watched; false when they do not fit. */
+static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_page,
+                  const struct page_source *page)
+{
+    struct engine *engine = vcpu->engine;
+    if (UNLIKELY(engine->probe != NULL)) {
+        struct probe_source source = {
+            .bytes = page->bytes, .gpa_page = fetched->gpa & PAGE_MASK,
+            .gva_page = gva_page, .mode = vcpu->mode,
+        };
+        if (probe_page_has_hooks(engine->probe, source.gpa_page)) {
+            return false; /* which a trace, that calls nothing, must not have */
+        }
+        probe_instrument(engine, &source);
+    }
+    return !engine->ir->overflow;
+}
+
 /* Lock held. */
 static bool make(struct vcpu *vcpu, const struct fetched *fetched,
                  const struct tier2_circle *circle)
@@ -199,7 +218,8 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     struct block *old = block_find(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE);
     if (debug_page_is_bare(engine, fetched->gpa & PAGE_MASK) ||
         (old != NULL && old->circle != NULL) ||
-        !make_ir(engine, circle, &page, vcpu->mode)) {
+        !make_ir(engine, circle, &page, vcpu->mode) ||
+        !watch(vcpu, fetched, circle->runs[0].pc & PAGE_MASK, &page)) {
         return false;
     }
     optimise(engine);

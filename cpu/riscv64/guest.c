@@ -121,6 +121,11 @@ static unsigned guest_privilege(const struct vcpu *vcpu)
     return riscv64_of_const(vcpu)->priv;
 }
 
+static void guest_mode_changed(struct vcpu *vcpu)
+{
+    riscv64_mode_update(riscv64_of(vcpu));
+}
+
 static void guest_describe(const struct vcpu *vcpu, char *buffer, size_t buffer_bytes)
 {
     const struct riscv64_state *state = riscv64_of_const(vcpu);
@@ -162,6 +167,7 @@ const struct guest riscv64_guest = {
     .digest = guest_digest,
     .describe = guest_describe,
     .privilege = guest_privilege,
+    .mode_changed = guest_mode_changed,
     .set_boot = guest_set_boot,
     .disassemble = riscv64_disassemble,
     .debug_reg = riscv64_debug_reg,

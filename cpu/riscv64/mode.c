@@ -16,6 +16,8 @@ enum data_class {
     CLASS_S_SUM_MXR,
 };
 
+#define ENGINE_BITS ((u32)(RISCV_MODE_TRACE | RISCV_MODE_COUNT | VCPU_MODE_PROBE))
+
 static u32 asid_of(u64 satp)
 {
     return (u32)(satp >> SATP_ASID_SHIFT) & SATP_ASID_MASK;
@@ -56,7 +58,7 @@ static void select_fetch(struct riscv64_state *state)
 static void select_anew(struct riscv64_state *state)
 {
     struct vcpu *vcpu = &state->vcpu;
-    u32 mode = vcpu->mode & (RISCV_MODE_TRACE | RISCV_MODE_COUNT);
+    u32 mode = vcpu->mode & ENGINE_BITS;
     u32 fs = (u32)(state->mstatus >> MSTATUS_FS_SHIFT) & 3;
     mode |= state->priv;
     mode |= (fs == 2 ? 1 : fs) << 2;
@@ -73,13 +75,18 @@ static void select_anew(struct riscv64_state *state)
 
 void riscv64_mode_update(struct riscv64_state *state)
 {
+    struct vcpu *vcpu = &state->vcpu;
+    u32 watched = vcpu->ops != NULL && vcpu->ops->context != NULL
+                      ? vcpu->ops->context(vcpu, state->priv, state->satp)
+                                             : 0;
+    vcpu->mode = (vcpu->mode & ~(u32)VCPU_MODE_PROBE) | watched;
     u64 status = state->mstatus & (MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_MPRV);
     status |= status & MSTATUS_MPRV ? state->mstatus & MSTATUS_MPP : 0;
     unsigned number = state->priv * 2u + (status & MSTATUS_SUM ? 1 : 0);
     struct riscv64_context *context = &state->cache.contexts[number];
     bool same = context->satp == state->satp && context->status == status &&
                 context->frm == state->frm &&
-                ((context->mode ^ state->vcpu.mode) & (RISCV_MODE_TRACE | RISCV_MODE_COUNT)) == 0;
+                ((context->mode ^ state->vcpu.mode) & ENGINE_BITS) == 0;
     if (LIKELY(same && tlb_reselect(&state->vcpu, &context->selection))) {
         state->vcpu.mode = context->mode;
         return;

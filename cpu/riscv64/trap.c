@@ -59,6 +59,7 @@ void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval)
     bool interrupt = (cause & RISCV_CAUSE_INTERRUPT) != 0;
     u64 number = cause & ~RISCV_CAUSE_INTERRUPT;
     u64 delegated = interrupt ? state->mideleg : state->medeleg;
+    vcpu_event(&state->vcpu, VCPU_EVENT_TRAP, cause, tval, state->vcpu.pc);
     state->last_trap_pc = state->vcpu.pc;
     state->last_trap_cause = cause;
     if (state->priv != RISCV_M && number < 64 && delegated & BIT(number)) {
@@ -128,9 +129,10 @@ void riscv64_take_interrupt(struct vcpu *vcpu)
     }
 }
 
-static void returned(struct riscv64_state *state, unsigned priv)
+static void returned(struct riscv64_state *state, unsigned priv, u64 pc)
 {
     state->priv = (u8)priv;
+    vcpu_event(&state->vcpu, VCPU_EVENT_RETURN, pc, priv, 0);
     if (priv != RISCV_M) {
         state->mstatus &= ~MSTATUS_MPRV;
     }
@@ -148,7 +150,7 @@ bool riscv64_mret(struct riscv64_state *state, u64 *pc)
     state->mstatus = (mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | MSTATUS_MPIE |
                      (mstatus & MSTATUS_MPIE ? MSTATUS_MIE : 0);
     *pc = state->mepc;
-    returned(state, priv);
+    returned(state, priv, *pc);
     return true;
 }
 
@@ -162,7 +164,7 @@ bool riscv64_sret(struct riscv64_state *state, u64 *pc)
     state->mstatus = (mstatus & ~(MSTATUS_SIE | MSTATUS_SPP)) | MSTATUS_SPIE |
                      (mstatus & MSTATUS_SPIE ? MSTATUS_SIE : 0);
     *pc = state->sepc;
-    returned(state, priv);
+    returned(state, priv, *pc);
     return true;
 }
 

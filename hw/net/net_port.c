@@ -117,6 +117,13 @@ void net_port_input(struct net_port *port, const u8 *bytes, size_t size_bytes)
 }
 
 /* From the journal, which may be a file: a frame of any size, any number of them. */
+static void net_port_tell(const struct net_port *port, bool sent, size_t size_bytes)
+{
+    if (port->options.tap != NULL) {
+        port->options.tap(port->options.tap_opaque, sent, size_bytes);
+    }
+}
+
 static void net_port_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
 {
     struct net_port *port = opaque;
@@ -129,6 +136,7 @@ static void net_port_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
     }
     memcpy(frame->bytes, bytes, size_bytes);
     net_pcap_write(port->pcap, NET_PCAP_IN, frame);
+    net_port_tell(port, false, size_bytes);
     pthread_mutex_lock(&port->lock);
     net_queue_push(&port->arrived, frame);
     void (*on_arrived)(void *opaque) = port->on_arrived;
@@ -209,6 +217,7 @@ struct net_frame *net_port_take(struct net_port *port)
     while ((frame = net_port_take_any(port)) != NULL) {
         if (net_frame_complete(frame)) {
             net_pcap_write(port->pcap, NET_PCAP_OUT, frame);
+            net_port_tell(port, true, frame->size_bytes);
             return frame;
         }
         log_print(port->options.log, LOG_GUEST,

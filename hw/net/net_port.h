@@ -57,6 +57,8 @@ struct net_port_options {
     struct log *log;
     u8 mac[NET_MAC_BYTES];
     struct net_abilities abilities; /* of the backend there will be */
+    void (*tap)(void *opaque, bool sent, size_t size_bytes); /* every frame; or NULL */
+    void *tap_opaque;
     const char *pcap_path; /* what passes is written to this file, or NULL */
 };
 

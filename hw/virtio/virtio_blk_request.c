@@ -145,6 +145,12 @@ void blk_request_run(struct virtio *virtio, struct blk_request *request)
     virtio_chain_read(&request->chain, 0, header, sizeof(header));
     request->written_bytes = 0;
     request->host_error = 0;
+    const struct device_env *env = virtio->device->env;
+    if (env->io != NULL) {
+        u64 bytes = request->chain.readable_bytes + request->chain.writable_bytes;
+        env->io(env->io_opaque, DEVICE_IO_DISK, ld_le32(header), ld_le64(header + 8),
+                bytes - BLK_HEADER_BYTES - 1);
+    }
     u8 status = (u8)blk_run_type(virtio, request, ld_le32(header), ld_le64(header + 8));
     virtio_chain_write(virtio, &request->chain, request->chain.writable_bytes - 1, &status, 1);
     request->written_bytes++;

@@ -144,7 +144,7 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
     misaligned(vcpu, gva, desc);
 }
 
-const struct host_slow rig_slow = {NULL, slow_load, slow_store, slow_amo, slow_check, NULL};
+const struct host_slow rig_slow = {NULL, slow_load, slow_store, slow_amo, slow_check, NULL, NULL};
 
 /* --- the guest and the rig --- */
 

@@ -72,6 +72,7 @@ enum thunk {
     THUNK_MXCSR_TABLE,     /* data: MXCSR flags by FPU_* flags (32 bytes) */
     THUNK_ROUND_TABLE,     /* data: MXCSR masks and rounding by enum fpu_round (8 x u32) */
     THUNK_FP_CONSTS,       /* data: enum fp_const, 16 bytes each */
+    THUNK_PROBE,           /* call: makes room for a probe; keeps every register */
     THUNK_PINS,            /* data: struct compile's pin_reg, PIN_SPAN bytes */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
     THUNK_LOOK_UP,
@@ -417,7 +418,7 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
-emit_fn emit_call;
+emit_fn emit_call, emit_probe, emit_probe_word;
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;
 

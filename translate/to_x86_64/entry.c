@@ -393,6 +393,21 @@ static void emit_soft_fp(struct thunks *t)
     return_popping_desc(t);
 }
 
+/* Called by a probe that found no room. On the stack: the return address, then the frame; one more
+ * word aligns it and puts the frame where save_all looks. */
+static void emit_probe_thunk(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    place(t, THUNK_PROBE);
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, 8);
+    save_all(t);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_call_far(a, (const void *)(uintptr_t)t->context->slow->probe_full);
+    restore_all(t);
+    asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
+    asm_u8(a, 0xc3);
+}
+
 bool thunks_emit(struct host_context *context, struct asm_buf *a)
 {
     enum { THUNKS_BYTES = 32768 };
@@ -410,6 +425,7 @@ bool thunks_emit(struct host_context *context, struct asm_buf *a)
     emit_raise_thunks(&t);
     emit_fpu_thunks(&t);
     emit_soft_fp(&t);
+    emit_probe_thunk(&t);
     access_thunks_emit(context, a);
     asm_align(a, 64, 0);
     CHECK(a->p <= a->limit);

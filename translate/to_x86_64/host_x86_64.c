@@ -136,7 +136,8 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_CALL] = emit_call,        [IR_POLL] = emit_poll,       [IR_EXIT_IF] = emit_exit_if,
     [IR_LOOK] = emit_look,
     [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
-    [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,
+    [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,   [IR_PROBE] = emit_probe,
+    [IR_PROBE_WORD] = emit_probe_word,
 };
 
 static void set_pins(struct compile *c)

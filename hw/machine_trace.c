@@ -1,0 +1,422 @@
+/* Recording: metic.h's traces on top of translate/probe.h. What is here: filters that need to know
+ * the guest (functions, calls, Linux's tasks), and what devices tell. */
+#include "hw/machine.h"
+
+#include "cpu/guest.h"
+#include "translate/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert((int)METIC_EVENT_COUNT == (int)VCPU_EVENT_COUNT, "the same numbers");
+_Static_assert((int)METIC_EVENT_TASK == (int)VCPU_EVENT_TASK, "the same numbers");
+_Static_assert((int)METIC_SLOT_REGISTER == (int)PROBE_REGISTER, "the same numbers");
+_Static_assert(METIC_TRACE_EVENT == PROBE_EVENT_BASE, "the same numbers");
+_Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
+                   offsetof(struct metic_trace_slot, reg) == offsetof(struct probe_slot, reg),
+               "the same struct");
+
+enum { OPEN_CALLS = 4096, OPEN_PROBES = 16, TASK_NAME_BYTES = 16, TASK_MAX_BYTES = 8192 };
+
+/* A watched call that has not returned. */
+struct open_call {
+    u64 function, ra, sp, a0; /* ra 0: free */
+    bool is_filter;           /* recording ends with it */
+};
+
+struct machine_trace {
+    struct metic_machine *machine;
+    struct metic_trace_options options;
+    char task_name[TASK_NAME_BYTES];
+    pthread_mutex_t lock; /* open calls */
+    struct open_call open[OPEN_CALLS];
+    u64 lost_calls;
+    /* Linux's tasks */
+    u64 comm_offset;      /* of the name in a task; 0: not known yet */
+    unsigned tries;
+    u64 last_task[METIC_MAX_HARTS];
+    bool matches[METIC_MAX_HARTS];
+    u32 ra, sp, tp, a[8], sscratch; /* debug register numbers */
+};
+
+/* --- guest registers and memory, on the hart's thread --- */
+
+static u64 read_reg(struct vcpu *vcpu, u32 number)
+{
+    u64 value = 0;
+    vcpu->guest->debug_read(vcpu, number, &value);
+    return value;
+}
+
+static u32 find_reg(const struct guest *guest, const char *name)
+{
+    struct guest_debug_reg reg;
+    for (u32 i = 0; i < guest->debug_reg_limit; i++) {
+        if (guest->debug_reg(i, &reg) && strcmp(reg.name, name) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static bool read_virtual(struct vcpu *vcpu, gva_t gva, void *to, size_t size_bytes)
+{
+    u8 *out = to;
+    while (size_bytes != 0) {
+        gpa_t gpa;
+        size_t part = PAGE_BYTES - (gva & PAGE_OFFSET_MASK);
+        part = part < size_bytes ? part : size_bytes;
+        if (!vcpu->guest->translate_debug(vcpu, gva, &gpa)) {
+            return false;
+        }
+        const u8 *host = memory_host(vcpu->memory, gpa, part);
+        if (host == NULL) {
+            return false;
+        }
+        memcpy(out, host, part);
+        out += part;
+        gva += part;
+        size_bytes -= part;
+    }
+    return true;
+}
+
+/* --- calls --- */
+
+static unsigned call_slot(const struct machine_trace *trace, u64 ra, u64 sp)
+{
+    unsigned start = (unsigned)((ra * 31 + sp) * 0x9e3779b97f4a7c15u >> 40) % OPEN_CALLS;
+    for (unsigned n = 0; n < OPEN_PROBES; n++) {
+        unsigned at = (start + n) % OPEN_CALLS;
+        if (trace->open[at].ra == ra && trace->open[at].sp == sp) {
+            return at;
+        }
+    }
+    return OPEN_CALLS;
+}
+
+static void call_push(struct machine_trace *trace, const struct open_call *call)
+{
+    unsigned start = (unsigned)((call->ra * 31 + call->sp) * 0x9e3779b97f4a7c15u >> 40) %
+                     OPEN_CALLS;
+    unsigned at = start;
+    for (unsigned n = 0; n < OPEN_PROBES; n++) {
+        at = (start + n) % OPEN_CALLS;
+        bool again = trace->open[at].ra == call->ra && trace->open[at].sp == call->sp;
+        if (trace->open[at].ra == 0 || again) { /* one that never returned leaves its place */
+            break;
+        }
+        trace->lost_calls += n + 1 == OPEN_PROBES;
+    }
+    trace->open[at] = *call;
+}
+
+static void on_return(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    u64 sp = read_reg(vcpu, trace->sp);
+    struct open_call call = {0};
+    pthread_mutex_lock(&trace->lock);
+    unsigned at = call_slot(trace, pc, sp);
+    if (at < OPEN_CALLS) {
+        call = trace->open[at];
+        trace->open[at].ra = 0;
+    }
+    pthread_mutex_unlock(&trace->lock);
+    if (call.ra == 0) {
+        return;
+    }
+    if (call.is_filter) {
+        probe_switch(vcpu->engine, vcpu, false);
+        return;
+    }
+    const u64 words[5] = {call.function, sp, read_reg(vcpu, trace->a[0]),
+                          read_reg(vcpu, trace->a[1]), call.a0};
+    probe_event(vcpu, VCPU_EVENT_CALL_END, words, 5);
+}
+
+/* Awaits the return of a function that is just entered. */
+static void await_return(struct machine_trace *trace, struct vcpu *vcpu, gva_t pc, bool is_filter)
+{
+    struct open_call call = {
+        .function = pc, .ra = read_reg(vcpu, trace->ra), .sp = read_reg(vcpu, trace->sp),
+        .a0 = read_reg(vcpu, trace->a[0]), .is_filter = is_filter,
+    };
+    pthread_mutex_lock(&trace->lock);
+    call_push(trace, &call);
+    pthread_mutex_unlock(&trace->lock);
+    probe_hook_add(vcpu->engine, vcpu, call.ra, on_return, trace);
+}
+
+static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    u64 words[9] = {pc, read_reg(vcpu, trace->ra), read_reg(vcpu, trace->sp)};
+    for (unsigned i = 0; i < 6; i++) {
+        words[3 + i] = read_reg(vcpu, trace->a[i]);
+    }
+    probe_event(vcpu, VCPU_EVENT_CALL, words, 9);
+    await_return(trace, vcpu, pc, false);
+}
+
+static void on_function(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    await_return(opaque, vcpu, pc, true);
+    probe_switch(vcpu->engine, vcpu, true);
+}
+
+static void on_start(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    (void)opaque;
+    (void)pc;
+    probe_switch(vcpu->engine, vcpu, true); /* this hart exactly here, the others soon */
+    probe_switch(vcpu->engine, NULL, true);
+}
+
+static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    (void)opaque;
+    (void)pc;
+    probe_switch(vcpu->engine, vcpu, false);
+    probe_switch(vcpu->engine, NULL, false);
+}
+
+/* --- Linux's tasks --- */
+
+enum { PRIV_U = 0, PRIV_S = 1 };
+
+/* The first task of all is named "swapper" from its link on; where the name stands in it, it stands
+ * in every task. */
+static void find_comm(struct machine_trace *trace, struct vcpu *vcpu)
+{
+    u8 bytes[TASK_MAX_BYTES];
+    u64 task = read_reg(vcpu, trace->tp);
+    if (trace->tries++ > 2000 || task >> 63 == 0 || task % 8 != 0 ||
+        !read_virtual(vcpu, task, bytes, sizeof(bytes))) {
+        return;
+    }
+    for (size_t i = 64; i + TASK_NAME_BYTES < sizeof(bytes); i += 8) {
+        if (memcmp(bytes + i, "swapper", 7) == 0 &&
+            (bytes[i + 7] == '\0' || bytes[i + 7] == '/')) {
+            trace->comm_offset = i;
+            return;
+        }
+    }
+}
+
+/* Entering user mode the kernel has its task in sscratch. */
+static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
+{
+    u64 task = read_reg(vcpu, trace->sscratch);
+    u64 words[3] = {task};
+    if (trace->comm_offset == 0 ||
+        !read_virtual(vcpu, task + trace->comm_offset, words + 1, TASK_NAME_BYTES)) {
+        return;
+    }
+    trace->matches[vcpu->index] =
+        strncmp((const char *)(words + 1), trace->task_name, TASK_NAME_BYTES - 1) == 0;
+    if (task != trace->last_task[vcpu->index] && (trace->options.events >> METIC_EVENT_TASK & 1)) {
+        probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
+    }
+    trace->last_task[vcpu->index] = task;
+}
+
+static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space)
+{
+    struct machine_trace *trace = opaque;
+    if (privilege == PRIV_S && address_space != 0 && UNLIKELY(trace->comm_offset == 0)) {
+        find_comm(trace, vcpu);
+    }
+    if (privilege == PRIV_U) {
+        look_at_task(trace, vcpu);
+    }
+    return trace->options.task == NULL || trace->matches[vcpu->index];
+}
+
+/* --- what happens outside of harts --- */
+
+static u64 time_ns(void *opaque, struct vcpu *vcpu)
+{
+    struct machine_trace *trace = opaque;
+    struct metic_machine *machine = trace->machine;
+    if (vcpu != NULL && machine->in_turn) {
+        return machine->hart_ns[vcpu->index] + vcpu->insns -
+               machine->hart_start_insns[vcpu->index];
+    }
+    return clock_now_ns(&machine->clock);
+}
+
+void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c)
+{
+    struct metic_machine *machine = opaque;
+    pthread_mutex_lock(&machine->trace_lock);
+    const struct machine_trace *trace = machine->trace;
+    if (trace != NULL && (trace->options.events >> METIC_EVENT_IO & 1)) {
+        const u64 words[4] = {io, a, b, c};
+        probe_outside(machine->engine, VCPU_EVENT_IO, words, 4);
+    }
+    pthread_mutex_unlock(&machine->trace_lock);
+}
+
+void machine_trace_net(void *opaque, bool sent, size_t size_bytes)
+{
+    machine_trace_io(opaque, DEVICE_IO_NET, sent, size_bytes, 0);
+}
+
+void machine_trace_console(struct metic_machine *machine, const u8 *bytes, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes && machine->trace != NULL; i += 8) {
+        u64 word = 0;
+        size_t part = size_bytes - i < 8 ? size_bytes - i : 8;
+        memcpy(&word, bytes + i, part);
+        machine_trace_io(machine, DEVICE_IO_CONSOLE, word, part, 0);
+    }
+}
+
+/* --- doors --- */
+
+static void consume(void *opaque, const struct probe_chunk *chunk)
+{
+    struct machine_trace *trace = opaque;
+    const struct metic_trace_chunk out = {
+        .words = chunk->words, .count = chunk->count, .stream = chunk->stream,
+        .sequence = chunk->sequence, .start_insns = chunk->start_insns,
+        .start_ns = chunk->start_ns, .satp = chunk->address_space,
+        .privilege = chunk->privilege,
+    };
+    if (trace->options.consume != NULL && chunk->count != 0) {
+        trace->options.consume(trace->options.opaque, &out);
+    }
+}
+
+static void find_regs(struct machine_trace *trace, const struct guest *guest)
+{
+    static const char *const args[8] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"};
+    trace->ra = find_reg(guest, "ra");
+    trace->sp = find_reg(guest, "sp");
+    trace->tp = find_reg(guest, "tp");
+    trace->sscratch = find_reg(guest, "sscratch");
+    for (unsigned i = 0; i < ARRAY_LEN(args); i++) {
+        trace->a[i] = find_reg(guest, args[i]);
+    }
+}
+
+static struct probe_config config_of(struct machine_trace *trace)
+{
+    const struct metic_trace_options *options = &trace->options;
+    struct probe_config config = {
+        .what = options->what, .events = options->events, .keep_last = options->keep_last,
+        .ring_bytes = options->ring_bytes, .privileges = options->privileges,
+        .harts = options->harts, .address_space = options->satp, .wanted = on_context,
+        .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
+        .opaque = trace, .starts_off = options->function_count != 0 || options->start_at != 0,
+    };
+    for (unsigned i = 0; i < options->range_count; i++) {
+        config.ranges[i].first = options->ranges[i].first;
+        config.ranges[i].end = options->ranges[i].end;
+    }
+    return config;
+}
+
+static void add_hooks(struct machine_trace *trace)
+{
+    const struct metic_trace_options *options = &trace->options;
+    struct engine *engine = trace->machine->engine;
+    for (unsigned i = 0; i < options->function_count; i++) {
+        probe_hook_add(engine, NULL, options->functions[i], on_function, trace);
+    }
+    for (unsigned i = 0; i < options->call_count; i++) {
+        probe_hook_add(engine, NULL, options->calls[i], on_call, trace);
+    }
+    if (options->start_at != 0) {
+        probe_hook_add(engine, NULL, options->start_at, on_start, trace);
+    }
+    if (options->stop_at != 0) {
+        probe_hook_add(engine, NULL, options->stop_at, on_stop, trace);
+    }
+}
+
+bool metic_trace_start(metic_machine *machine, const struct metic_trace_options *options,
+                       struct metic_error *error)
+{
+    if (machine->options.engine == METIC_ENGINE_BOTH || machine->options.trace_path != NULL) {
+        return error_set(error, "record with --engine jit or interp, and one kind of trace",
+                         "a lock-step run and a commit log cannot be recorded as well");
+    }
+    if (machine->trace != NULL) {
+        return error_set(error, "end the first one", "there is a recording already");
+    }
+    struct machine_trace *trace = calloc(1, sizeof(*trace));
+    if (trace == NULL) {
+        return error_set(error, NULL, "the host has no memory for the trace");
+    }
+    trace->machine = machine;
+    trace->options = *options;
+    if (options->task != NULL) {
+        snprintf(trace->task_name, sizeof(trace->task_name), "%s", options->task);
+    }
+    pthread_mutex_init(&trace->lock, NULL);
+    find_regs(trace, machine->engine->guest);
+    struct probe_config config = config_of(trace);
+    machine->trace = trace;
+    if (!probe_start(machine->engine, &config, error)) {
+        machine->trace = NULL;
+        free(trace);
+        return false;
+    }
+    add_hooks(trace);
+    return true;
+}
+
+void metic_trace_stop(metic_machine *machine)
+{
+    struct machine_trace *trace = machine->trace;
+    if (trace == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&machine->trace_lock);
+    probe_stop(machine->engine);
+    machine->trace = NULL;
+    pthread_mutex_unlock(&machine->trace_lock);
+    pthread_mutex_destroy(&trace->lock);
+    free(trace);
+}
+
+void metic_trace_switch(metic_machine *machine, bool on)
+{
+    if (machine->trace != NULL) {
+        probe_switch(machine->engine, NULL, on);
+    }
+}
+
+bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit)
+{
+    const struct probe_unit *found = probe_unit_get(machine->engine, number);
+    if (found == NULL) {
+        return false;
+    }
+    *unit = (struct metic_trace_unit){
+        .physical = found->gpa, .address = found->gva, .mode = found->mode,
+        .insn_count = found->insn_count, .bytes = found->bytes, .slot_count = found->slot_count,
+        .code = found->code,
+        .slots = (const struct metic_trace_slot *)(const void *)found->slots,
+    };
+    return true;
+}
+
+uint32_t metic_trace_unit_count(metic_machine *machine)
+{
+    return probe_unit_count(machine->engine);
+}
+
+const char *metic_trace_register(unsigned reg)
+{
+    const struct guest *guest = guest_list[0];
+    return reg < guest->reg_count ? guest->regs[reg].name : "";
+}
+
+unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
+                           char *text, size_t text_bytes)
+{
+    return guest_list[0]->disassemble(address, bytes, (unsigned)available_bytes, text, text_bytes);
+}

@@ -1,0 +1,470 @@
+/* See probe.h: chunks, events, what is watched now. Units and hooks are in probe_units.c, what goes
+ * into blocks in probe_instrument.c. */
+#include "translate/probe_private.h"
+
+#include "cpu/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHUNK_WORDS = 32 << 10,
+    QUEUED_CHUNKS = 48,        /* beyond one for each stream */
+    DEFAULT_RING_BYTES = 8 << 20,
+    EVENT_WORDS = 2,           /* instruction count and time, behind the head */
+};
+
+/* --- chunks --- */
+
+static struct probe_chunk *chunk_new(size_t words)
+{
+    struct probe_chunk *chunk = calloc(1, sizeof(*chunk));
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->words = malloc(words * sizeof(u64));
+    if (chunk->words == NULL) {
+        free(chunk);
+        return NULL;
+    }
+    chunk->capacity = words;
+    return chunk;
+}
+
+static void chunk_free_list(struct probe_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct probe_chunk *next = chunk->next;
+        free(chunk->words);
+        free(chunk);
+        chunk = next;
+    }
+}
+
+static void *consumer_thread(void *opaque)
+{
+    struct probe *probe = opaque;
+    pthread_mutex_lock(&probe->lock);
+    for (;;) {
+        struct probe_chunk *chunk = probe->full_first;
+        if (chunk == NULL && probe->ending) {
+            break;
+        }
+        if (chunk == NULL) {
+            pthread_cond_wait(&probe->full_cond, &probe->lock);
+            continue;
+        }
+        probe->full_first = chunk->next;
+        probe->consuming = true;
+        pthread_mutex_unlock(&probe->lock);
+        probe->config.consume(probe->config.opaque, chunk);
+        pthread_mutex_lock(&probe->lock);
+        probe->consuming = false;
+        chunk->next = probe->spare;
+        probe->spare = chunk;
+        pthread_cond_broadcast(&probe->spare_cond);
+    }
+    pthread_mutex_unlock(&probe->lock);
+    return NULL;
+}
+
+/* Lock held. */
+static void queue_full(struct probe *probe, struct probe_chunk *chunk)
+{
+    chunk->next = NULL;
+    if (probe->full_first == NULL) {
+        probe->full_first = chunk;
+    } else {
+        probe->full_last->next = chunk;
+    }
+    probe->full_last = chunk;
+    pthread_cond_signal(&probe->full_cond);
+}
+
+/* Lock held. Waits when the consumer is behind. */
+static struct probe_chunk *take_spare(struct probe *probe)
+{
+    while (probe->spare == NULL) {
+        probe->waits++;
+        pthread_cond_wait(&probe->spare_cond, &probe->lock);
+    }
+    struct probe_chunk *chunk = probe->spare;
+    probe->spare = chunk->next;
+    return chunk;
+}
+
+static u64 now_ns(const struct probe *probe, struct vcpu *vcpu)
+{
+    return probe->config.time_ns != NULL ? probe->config.time_ns(probe->config.opaque, vcpu) : 0;
+}
+
+/* The stream goes on in this chunk. */
+static void stream_begin(struct probe *probe, struct probe_stream *stream,
+                         struct probe_chunk *chunk, struct vcpu *vcpu)
+{
+    chunk->stream = stream->number;
+    chunk->sequence = stream->sequence++;
+    chunk->start_insns = vcpu != NULL ? vcpu->insns : 0;
+    chunk->start_ns = now_ns(probe, vcpu);
+    chunk->address_space = stream->address_space;
+    chunk->privilege = stream->privilege;
+    chunk->count = 0;
+    stream->now = chunk;
+    if (vcpu != NULL) {
+        vcpu->probe_at = chunk->words;
+        vcpu->probe_end = chunk->words + chunk->capacity - PROBE_SLACK_WORDS;
+    }
+}
+
+/* Lock held. Full chunks of a ring wait in it, oldest first, for their turn to be overwritten. */
+static struct probe_chunk *turn_ring(struct probe_stream *stream)
+{
+    struct probe_chunk *full = stream->now;
+    full->next = NULL;
+    if (stream->ring_first == NULL) {
+        stream->ring_first = full;
+    } else {
+        stream->ring_last->next = full;
+    }
+    stream->ring_last = full;
+    struct probe_chunk *chunk = stream->ring_spare;
+    if (chunk != NULL) {
+        stream->ring_spare = chunk->next;
+        return chunk;
+    }
+    chunk = stream->ring_first;
+    stream->ring_first = chunk->next;
+    return chunk;
+}
+
+void probe_full(struct vcpu *vcpu)
+{
+    struct probe *probe = vcpu->engine->probe;
+    struct probe_stream *stream = probe_stream_of(vcpu);
+    struct probe_chunk *chunk;
+    stream->now->count = (size_t)(vcpu->probe_at - stream->now->words);
+    if (probe->config.keep_last) {
+        chunk = turn_ring(stream);
+    } else {
+        pthread_mutex_lock(&probe->lock);
+        queue_full(probe, stream->now);
+        chunk = take_spare(probe);
+        pthread_mutex_unlock(&probe->lock);
+    }
+    stream_begin(probe, stream, chunk, vcpu);
+}
+
+u64 *probe_reserve(struct vcpu *vcpu, unsigned words)
+{
+    if (UNLIKELY(vcpu->probe_at >= vcpu->probe_end)) {
+        probe_full(vcpu);
+    }
+    u64 *at = vcpu->probe_at;
+    vcpu->probe_at += words;
+    return at;
+}
+
+/* --- events --- */
+
+static u64 event_head(unsigned kind, unsigned words)
+{
+    return (u64)PROBE_EVENT_BASE | kind << 8 | words;
+}
+
+void probe_event(struct vcpu *vcpu, unsigned kind, const u64 *words, unsigned count)
+{
+    if (vcpu->probe_at == NULL) {
+        return;
+    }
+    u64 *at = probe_reserve(vcpu, 1 + EVENT_WORDS + count);
+    at[0] = event_head(kind, EVENT_WORDS + count);
+    at[1] = vcpu->insns;
+    at[2] = now_ns(vcpu->engine->probe, vcpu);
+    for (unsigned i = 0; i < count; i++) {
+        at[3 + i] = words[i];
+    }
+}
+
+void probe_sync(struct vcpu *vcpu)
+{
+    if (LIKELY(vcpu->probe_at == NULL)) {
+        return;
+    }
+    probe_event(vcpu, VCPU_EVENT_SYNC, NULL, 0);
+}
+
+static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
+{
+    const struct probe *probe = vcpu->engine->probe;
+    const u64 words[3] = {a, b, c};
+    if (probe->events >> kind & 1) {
+        probe_event(vcpu, kind, words, 3);
+    }
+}
+
+void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsigned count)
+{
+    struct probe *probe = engine->probe;
+    if (probe == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&probe->outside_lock);
+    struct probe_stream *stream = &probe->streams[engine->vcpu_count];
+    struct probe_chunk *chunk = stream->now;
+    if (chunk->count + 1 + EVENT_WORDS + count > chunk->capacity) {
+        if (probe->config.keep_last) {
+            chunk = turn_ring(stream);
+        } else {
+            pthread_mutex_lock(&probe->lock);
+            queue_full(probe, chunk);
+            chunk = take_spare(probe);
+            pthread_mutex_unlock(&probe->lock);
+        }
+        stream_begin(probe, stream, chunk, NULL);
+    }
+    u64 *at = chunk->words + chunk->count;
+    at[0] = event_head(kind, EVENT_WORDS + count);
+    at[1] = 0;
+    at[2] = now_ns(probe, NULL);
+    memcpy(at + 3, words, count * sizeof(*words));
+    chunk->count += 1 + EVENT_WORDS + count;
+    pthread_mutex_unlock(&probe->outside_lock);
+}
+
+/* --- what is watched now --- */
+
+static bool is_wanted(const struct probe *probe, const struct probe_stream *stream,
+                      unsigned privilege, u64 address_space)
+{
+    const struct probe_config *config = &probe->config;
+    return atomic_load_explicit(&stream->on, memory_order_relaxed) && config->what != 0 &&
+           stream->wanted && (config->harts == 0 || (config->harts >> stream->number & 1)) &&
+           (config->privileges == 0 || (config->privileges >> privilege & 1)) &&
+           (config->address_space == 0 || config->address_space == address_space);
+}
+
+/* The mode bits the hart must run with now. */
+static u32 op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space)
+{
+    struct probe *probe = vcpu->engine->probe;
+    struct probe_stream *stream = probe_stream_of(vcpu);
+    if (stream->privilege != privilege || stream->address_space != address_space) {
+        const u64 words[2] = {privilege, address_space};
+        stream->privilege = privilege;
+        stream->address_space = address_space;
+        probe_event(vcpu, VCPU_EVENT_CONTEXT, words, 2);
+        stream->wanted = probe->config.wanted == NULL ||
+                         probe->config.wanted(probe->config.opaque, vcpu, privilege,
+                                              address_space);
+    }
+    return is_wanted(probe, stream, privilege, address_space) ? (u32)VCPU_MODE_PROBE : 0u;
+}
+
+void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on)
+{
+    struct probe *probe = engine->probe;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        struct probe_stream *stream = &probe->streams[i];
+        bool other = vcpu == NULL || vcpu->index == i;
+        if (other && atomic_exchange(&stream->on, on) != on) {
+            vcpu_kick(engine->vcpus[i], VCPU_REQUEST_MODE);
+        }
+    }
+}
+
+/* --- life --- */
+
+static bool no_memory(struct metic_error *error)
+{
+    return error_set(error, "end other programs on the host",
+                     "the host has no memory for the trace");
+}
+
+static void probe_free(struct probe *probe)
+{
+    for (unsigned i = 0; i < probe->stream_count; i++) {
+        struct probe_stream *stream = &probe->streams[i];
+        if (stream->now != NULL) {
+            stream->now->next = NULL;
+            chunk_free_list(stream->now);
+        }
+        chunk_free_list(stream->ring_first);
+        chunk_free_list(stream->ring_spare);
+    }
+    chunk_free_list(probe->spare);
+    chunk_free_list(probe->full_first);
+    arena_free(probe->arena);
+    free(probe->unit_buckets);
+    free(probe->units);
+    free(probe->scratch);
+    free(probe);
+}
+
+static bool make_chunks(struct probe *probe)
+{
+    const struct probe_config *config = &probe->config;
+    size_t ring_bytes = config->ring_bytes != 0 ? config->ring_bytes : (size_t)DEFAULT_RING_BYTES;
+    size_t words = CHUNK_WORDS;
+    while (config->keep_last && words > 2 * PROBE_SLACK_WORDS && words * 8 * 4 > ring_bytes) {
+        words /= 2;
+    }
+    unsigned each = config->keep_last ? (unsigned)(ring_bytes / (words * 8)) : 0;
+    for (unsigned i = 0; i < probe->stream_count; i++) {
+        struct probe_stream *stream = &probe->streams[i];
+        stream->number = i;
+        stream->privilege = ~0u;
+        stream->hooked_pc = 1;
+        stream->on = !config->starts_off;
+        stream->now = chunk_new(words);
+        for (unsigned n = 1; n < each && stream->now != NULL; n++) {
+            struct probe_chunk *chunk = chunk_new(words);
+            if (chunk == NULL) {
+                return false;
+            }
+            chunk->next = stream->ring_spare;
+            stream->ring_spare = chunk;
+        }
+        if (stream->now == NULL) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; !config->keep_last && i < QUEUED_CHUNKS + probe->stream_count; i++) {
+        struct probe_chunk *chunk = chunk_new(words);
+        if (chunk == NULL) {
+            return false;
+        }
+        chunk->next = probe->spare;
+        probe->spare = chunk;
+    }
+    return true;
+}
+
+static bool make_tables(struct engine *engine, struct probe *probe)
+{
+    const struct guest *guest = engine->guest;
+    probe->arena = arena_new();
+    probe->units = calloc(PROBE_MAX_UNITS / PROBE_UNIT_PAGE + 1, sizeof(*probe->units));
+    probe->unit_buckets = calloc(PROBE_UNIT_BUCKETS, sizeof(*probe->unit_buckets));
+    probe->scratch = malloc(sizeof(*probe->scratch));
+    if (probe->arena == NULL || probe->units == NULL || probe->unit_buckets == NULL ||
+        probe->scratch == NULL) {
+        return false;
+    }
+    for (unsigned i = 0; i < guest->reg_count; i++) {
+        u32 word = guest->regs[i].offset / 8;
+        if (word < PROBE_STATE_WORDS && guest->regs[i].offset % 8 == 0) {
+            probe->reg_at[word] = (u16)(i + 1);
+        }
+    }
+    const struct probe_unit none = {.code = (const u8 *)"", .slots = (struct probe_slot[1]){{0}}};
+    probe_unit_add(probe, &none); /* number 0: no unit */
+    return true;
+}
+
+/* The harts run other translations from now on, and their jump caches and TLBs are to be asked
+ * anew. */
+static void fit_harts(struct engine *engine)
+{
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        struct vcpu *vcpu = engine->vcpus[i];
+        vcpu->guest->mode_changed(vcpu);
+        tlb_flush_all(vcpu);
+        tlb_flush_jumps(vcpu);
+    }
+}
+
+bool probe_start(struct engine *engine, const struct probe_config *config,
+                 struct metic_error *error)
+{
+    struct probe *probe = calloc(1, sizeof(*probe) +
+                                        (engine->vcpu_count + 1) * sizeof(probe->streams[0]));
+    if (probe == NULL) {
+        return no_memory(error);
+    }
+    probe->config = *config;
+    probe->stream_count = engine->vcpu_count + 1;
+    probe->events = config->events;
+    if (!make_tables(engine, probe) || !make_chunks(probe)) {
+        probe_free(probe);
+        return no_memory(error);
+    }
+    pthread_mutex_init(&probe->lock, NULL);
+    pthread_mutex_init(&probe->outside_lock, NULL);
+    pthread_cond_init(&probe->full_cond, NULL);
+    pthread_cond_init(&probe->spare_cond, NULL);
+    if (!config->keep_last &&
+        pthread_create(&probe->thread, NULL, consumer_thread, probe) != 0) {
+        probe_free(probe);
+        return error_set(error, NULL, "the host gives the trace no thread");
+    }
+    engine->probe = probe;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        stream_begin(probe, &probe->streams[i], probe->streams[i].now, engine->vcpus[i]);
+    }
+    stream_begin(probe, &probe->streams[engine->vcpu_count],
+                 probe->streams[engine->vcpu_count].now, NULL);
+    engine->ops.context = op_context;
+    engine->ops.event = op_event;
+    fit_harts(engine);
+    return true;
+}
+
+/* What the streams hold now goes to the consumer, oldest first. */
+static void hand_over(struct engine *engine)
+{
+    struct probe *probe = engine->probe;
+    for (unsigned i = 0; i < probe->stream_count; i++) {
+        struct probe_stream *stream = &probe->streams[i];
+        struct vcpu *vcpu = i < engine->vcpu_count ? engine->vcpus[i] : NULL;
+        if (vcpu != NULL) {
+            probe_sync(vcpu);
+            stream->now->count = (size_t)(vcpu->probe_at - stream->now->words);
+        }
+        if (probe->config.keep_last) {
+            for (struct probe_chunk *c = stream->ring_first; c != NULL; c = c->next) {
+                probe->config.consume(probe->config.opaque, c);
+            }
+            probe->config.consume(probe->config.opaque, stream->now);
+            stream->now->count = 0;
+            continue;
+        }
+        pthread_mutex_lock(&probe->lock);
+        queue_full(probe, stream->now);
+        struct probe_chunk *chunk = take_spare(probe);
+        pthread_mutex_unlock(&probe->lock);
+        stream_begin(probe, stream, chunk, vcpu);
+    }
+}
+
+void probe_stop(struct engine *engine)
+{
+    struct probe *probe = engine->probe;
+    if (probe == NULL) {
+        return;
+    }
+    hand_over(engine);
+    if (!probe->config.keep_last) {
+        pthread_mutex_lock(&probe->lock);
+        probe->ending = true;
+        pthread_cond_signal(&probe->full_cond);
+        pthread_mutex_unlock(&probe->lock);
+        pthread_join(probe->thread, NULL);
+    }
+    engine->ops.context = NULL;
+    engine->ops.event = NULL;
+    bool hooks = probe->hook_count != 0;
+    engine->probe = NULL;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        engine->vcpus[i]->probe_at = NULL;
+        engine->vcpus[i]->probe_end = NULL;
+    }
+    if (hooks) {
+        pipeline_flush(engine);
+    }
+    fit_harts(engine);
+    pthread_mutex_destroy(&probe->lock);
+    pthread_mutex_destroy(&probe->outside_lock);
+    pthread_cond_destroy(&probe->full_cond);
+    pthread_cond_destroy(&probe->spare_cond);
+    probe_free(probe);
+}

@@ -1,0 +1,157 @@
+/* Recording what guest code does: the raw stream behind traces, profiles and coverage.
+ *
+ * Code that is watched is another translation of the same bytes (VCPU_MODE_PROBE is part of a
+ * block's key), with a few stores put in by probe_instrument(). When nothing is watched no block
+ * has them, and nothing asks.
+ *
+ * The stream. Each hart writes words of 8 bytes into chunks. A straight piece of code between two
+ * places where control may go elsewhere is a *unit*. When it begins, generated code reserves room
+ * for all its words at once, stores the first, which names the unit and the page it runs at
+ * (PROBE_WORD_*), and fills in the others as it goes: addresses, values. What they mean is the
+ * same for every run of the unit, so it stands in struct probe_unit and not in the stream. Between
+ * units C code puts *events*. Each has the hart's exact instruction count; so when an exception
+ * ends a unit early, the event behind it tells how much of the unit has happened.
+ *
+ * Full chunks go to a consumer on a thread of its own; a hart waits when all chunks are full. With
+ * keep_last nothing is consumed before the end: each hart overwrites its oldest chunk.
+ *
+ * Threads: harts write; the consumer's thread reads chunks handed over and units published. */
+#ifndef METIC_TRANSLATE_PROBE_H
+#define METIC_TRANSLATE_PROBE_H
+
+#include "cpu/base/error.h"
+#include "cpu/vcpu.h"
+#include "translate/ir.h"
+#include <pthread.h>
+
+enum probe_what {
+    PROBE_BLOCKS = 1,     /* units alone */
+    PROBE_MEMORY = 2,     /* addresses and values of accesses */
+    PROBE_REGISTERS = 4,  /* values written to registers, CSRs included */
+};
+
+/* A unit's first word: page number (bits 12..47 of the page's gva) in bits 28..63, the unit in
+ * bits 0..27. Numbers from PROBE_EVENT_BASE on are events: kind in bits 8..15, number of further
+ * words in bits 0..7. */
+enum {
+    PROBE_UNIT_BITS = 28,
+    PROBE_PAGE_SHIFT = PROBE_UNIT_BITS - PAGE_BITS,
+    PROBE_EVENT_BASE = 0xfff0000,
+    PROBE_MAX_UNITS = PROBE_EVENT_BASE,
+};
+
+enum probe_slot_kind {
+    PROBE_LOAD_ADDRESS, PROBE_LOAD_VALUE, PROBE_STORE_ADDRESS, PROBE_STORE_VALUE,
+    PROBE_AMO_ADDRESS, PROBE_AMO_OLD, PROBE_AMO_OPERAND, PROBE_AMO_EXPECTED,
+    PROBE_REGISTER, /* `reg`: index in guest->regs */
+};
+
+struct probe_slot {
+    u8 kind;
+    u8 size_bytes;  /* of the access, or of the value stored in the word; the rest is noise */
+    u8 amo;         /* enum ir_amo, or 15: compare and swap */
+    u8 insn;        /* number of the instruction in the unit */
+    u16 reg;
+};
+
+struct probe_unit {
+    gpa_t gpa;
+    gva_t gva;       /* where it was when it was translated */
+    u32 mode;        /* of its block */
+    u16 insn_count, bytes, slot_count;
+    const u8 *code;  /* the guest's bytes */
+    const struct probe_slot *slots;
+    u32 next;        /* in its hash bucket */
+};
+
+/* What a consumer gets: words in order of one hart. */
+struct probe_chunk {
+    u64 *words;
+    size_t count, capacity;
+    unsigned stream;  /* hart, or the number of harts: what happened outside of them */
+    u64 sequence;     /* of this stream, from 0 */
+    u64 start_insns;  /* at the first word */
+    u64 start_ns;     /* guest time then */
+    u64 address_space; /* in force at the first word, and */
+    u32 privilege;
+    struct probe_chunk *next;
+};
+
+struct probe_config {
+    unsigned what;       /* enum probe_what; 0: hooks and events alone */
+    u64 events;          /* bit mask of enum vcpu_event that are written down */
+    bool starts_off;     /* until probe_switch */
+    bool keep_last;
+    size_t ring_bytes;   /* keep_last: for each hart; 0: a default */
+    unsigned privileges; /* bit mask: which are watched; 0: all */
+    u64 harts;           /* bit mask; 0: all */
+    u64 address_space;   /* only this one (the guest's root, satp), or 0 */
+    /* Asked when a hart's privilege or address space has changed, on its thread: whether to watch.
+     * NULL: always. */
+    bool (*wanted)(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space);
+    /* Virtual addresses [first, end) whose pages are watched; none: all. */
+    struct probe_range { gva_t first, end; } ranges[16];
+    unsigned range_count;
+    /* Consumes a chunk, on the consumer's thread; with keep_last in probe_stop. */
+    void (*consume)(void *opaque, const struct probe_chunk *chunk);
+    u64 (*time_ns)(void *opaque, struct vcpu *vcpu); /* guest time; vcpu NULL: of no hart */
+    void *opaque;
+};
+
+/* --- hooks: C code that runs before an instruction, wherever it is mapped --- */
+
+/* Called on the hart's thread with vcpu->pc and insns exact and registers in place. */
+typedef void probe_hook_fn(void *opaque, struct vcpu *vcpu, gva_t pc);
+
+struct probe;
+
+/* The exception by which a hook has its instruction run in another mode: not the guest's. */
+#define PROBE_CAUSE (~(u64)1)
+
+bool probe_start(struct engine *engine, const struct probe_config *config,
+                 struct metic_error *error);
+/* All harts stand still. Hands over what is left. */
+void probe_stop(struct engine *engine);
+/* Turns watching on or off: of one hart from inside a hook of its own, at once; or (NULL) of all,
+ * at their next look at requests, from any thread. */
+void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on);
+
+/* Units are published: any thread may look at those below the count. */
+const struct probe_unit *probe_unit_get(const struct engine *engine, u32 number);
+u32 probe_unit_count(const struct engine *engine);
+
+/* A hook at a virtual address, in every address space: by a hart, from inside of a hook, or (vcpu
+ * NULL) while harts stand still. False when it is there already, or there is no room. */
+bool probe_hook_add(struct engine *engine, struct vcpu *vcpu, gva_t gva, probe_hook_fn *fn,
+                    void *opaque);
+
+/* An event of this hart: kind (enum vcpu_event and above), up to 5 words. On the hart's thread. */
+void probe_event(struct vcpu *vcpu, unsigned kind, const u64 *words, unsigned count);
+/* An event outside of harts, at most 200 words; any thread. */
+void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsigned count);
+
+/* The hart's instruction count is exact now, and may not be what the units say. */
+void probe_sync(struct vcpu *vcpu);
+
+/* --- for the pipeline --- */
+
+/* What a block is made of, for the units. */
+struct probe_source {
+    const u8 *bytes; /* the guest's byte at offset first of its page */
+    u32 first;
+    gpa_t gpa_page;
+    gva_t gva_page;
+    u32 mode;
+};
+/* Whether the page has hooks; lock held. */
+bool probe_page_has_hooks(const struct probe *probe, gpa_t gpa_page);
+/* Puts the probes into engine->ir; lock held. Sets ir->overflow when they do not fit. */
+void probe_instrument(struct engine *engine, const struct probe_source *source);
+/* The hart asks for code at vcpu->pc, which is in this page. */
+void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page);
+/* host_slow's member. */
+void probe_full(struct vcpu *vcpu);
+/* For the interpreter: room for that many words. */
+u64 *probe_reserve(struct vcpu *vcpu, unsigned words);
+
+#endif

@@ -1,0 +1,266 @@
+/* The pass that puts probes into a block: after lowering, before everything is dropped that nobody
+ * looks at. See probe.h for what a unit is.
+ *
+ * Nothing is known here of the guest but its registers' places. The pass copies the IR and renames
+ * operands, since new operations come in between. */
+#include "translate/probe_private.h"
+
+#include <string.h>
+
+/* One word of a unit: what is noted at an operation. */
+struct note {
+    struct probe_slot slot;
+    ir_ref value; /* in the block as it was lowered */
+    bool after;   /* the value exists only when the operation has happened */
+};
+
+enum { MAX_NOTES = 4, MAX_SLOTS = PROBE_SLACK_WORDS - 64 };
+
+struct pass {
+    struct probe *probe;
+    struct ir *ir;
+    const struct probe_source *source;
+    const struct ir_insn *from; /* as lowered */
+    unsigned count;
+    ir_ref *map;                /* old name to new name */
+    struct probe_slot slots[MAX_SLOTS];
+};
+
+static const struct helper hook_helper = {
+    .name = "hooks", .fn = (u64(*)(void))(void *)probe_run_hooks, .arg_count = 0,
+    .has_result = false,
+    .flags = HELPER_READS_STATE | HELPER_NEEDS_PC | HELPER_MAY_RAISE | HELPER_MEMORY,
+};
+
+/* --- what is noted --- */
+
+static void note_add(struct note *notes, unsigned *count, enum probe_slot_kind kind,
+                     unsigned size_bytes, ir_ref value, bool after)
+{
+    notes[(*count)++] = (struct note){
+        .slot = {.kind = (u8)kind, .size_bytes = (u8)size_bytes}, .value = value, .after = after,
+    };
+}
+
+static void note_atomic(const struct ir_insn *insn, unsigned index, struct note *notes,
+                        unsigned *count)
+{
+    unsigned bytes = 1u << (insn->sub & IR_MEM_SIZE_MASK);
+    note_add(notes, count, PROBE_AMO_ADDRESS, bytes, insn->b, false);
+    note_add(notes, count, PROBE_AMO_OPERAND, bytes, insn->op == IR_CAS ? insn->d : insn->c, false);
+    if (insn->op == IR_CAS) {
+        note_add(notes, count, PROBE_AMO_EXPECTED, bytes, insn->c, false);
+    }
+    note_add(notes, count, PROBE_AMO_OLD, bytes, (ir_ref)index, true);
+    for (unsigned i = 0; i < *count; i++) {
+        notes[i].slot.amo = insn->op == IR_CAS ? 15 : (u8)insn->imm;
+    }
+}
+
+/* The words that an operation adds to its unit, in their order. */
+static unsigned notes_of(const struct pass *pass, unsigned index, struct note *notes)
+{
+    const struct ir_insn *insn = &pass->from[index];
+    unsigned what = pass->probe->config.what;
+    unsigned bytes = 1u << (insn->sub & IR_MEM_SIZE_MASK);
+    unsigned count = 0;
+    if (insn->op == IR_SET && (what & PROBE_REGISTERS)) {
+        u32 word = (u32)insn->imm / 8;
+        unsigned reg = word < PROBE_STATE_WORDS ? pass->probe->reg_at[word] : 0;
+        if (reg != 0 && insn->imm % 8 == 0 && insn->sub == 8) {
+            note_add(notes, &count, PROBE_REGISTER, 8, insn->a, false);
+            notes[0].slot.reg = (u16)(reg - 1);
+        }
+    }
+    if (!(what & PROBE_MEMORY)) {
+        return count;
+    }
+    switch (insn->op) {
+    case IR_LOAD:
+        note_add(notes, &count, PROBE_LOAD_ADDRESS, bytes, insn->b, false);
+        note_add(notes, &count, PROBE_LOAD_VALUE, bytes, (ir_ref)index, true);
+        break;
+    case IR_STORE:
+        note_add(notes, &count, PROBE_STORE_ADDRESS, bytes, insn->b, false);
+        note_add(notes, &count, PROBE_STORE_VALUE, bytes, insn->c, false);
+        break;
+    case IR_AMO:
+    case IR_CAS: note_atomic(insn, index, notes, &count); break;
+    default: break;
+    }
+    return count;
+}
+
+/* --- units --- */
+
+static gpa_t gpa_of(const struct pass *pass, const struct ir_insn *insn)
+{
+    return pass->source->gpa_page | (insn->imm & PAGE_OFFSET_MASK);
+}
+
+static bool has_hook(const struct pass *pass, const struct ir_insn *insn)
+{
+    return pass->probe->hook_count != 0 && probe_hook_at(pass->probe, gpa_of(pass, insn));
+}
+
+/* Whether the instruction at `insn` goes on with the unit that ends at `offset`. */
+static bool goes_on(const struct pass *pass, const struct ir_insn *insn, u64 offset)
+{
+    return insn->imm == offset && !has_hook(pass, insn);
+}
+
+/* Describes the unit that begins with the INSN at `first`; index of the first operation behind
+ * it. */
+static unsigned unit_scan(struct pass *pass, unsigned first, struct probe_unit *unit)
+{
+    const struct ir_insn *head = &pass->from[first];
+    bool leaves = false;
+    *unit = (struct probe_unit){
+        .gpa = gpa_of(pass, head),
+        .gva = pass->source->gva_page + head->imm,
+        .mode = pass->source->mode,
+        .code = pass->source->bytes + (head->imm - pass->source->first),
+        .slots = pass->slots,
+    };
+    unsigned i = first;
+    for (; i < pass->count; i++) {
+        const struct ir_insn *insn = &pass->from[i];
+        struct note notes[MAX_NOTES];
+        if (insn->op == IR_INSN) {
+            if (i != first && (leaves || !goes_on(pass, insn, head->imm + unit->bytes))) {
+                break;
+            }
+            unit->insn_count++;
+            unit->bytes = (u16)(unit->bytes + insn->sub);
+        }
+        leaves |= insn->op != IR_POLL && (ir_op_info[insn->op].props & IR_X);
+        unsigned count = notes_of(pass, i, notes);
+        for (unsigned n = 0; n < count && unit->slot_count < MAX_SLOTS; n++) {
+            notes[n].slot.insn = (u8)(unit->insn_count - 1);
+            pass->slots[unit->slot_count++] = notes[n].slot;
+        }
+    }
+    return i;
+}
+
+/* --- writing the new block --- */
+
+static ir_ref put(struct pass *pass, const struct ir_insn *insn)
+{
+    struct ir *ir = pass->ir;
+    if (ir->count >= IR_MAX_INSNS) {
+        ir->overflow = true;
+        return 0;
+    }
+    ir->insns[ir->count] = *insn;
+    return (ir_ref)ir->count++;
+}
+
+static ir_ref renamed(const struct pass *pass, ir_ref ref)
+{
+    return ref == IR_REF_NONE ? ref : pass->map[ref];
+}
+
+static void copy(struct pass *pass, unsigned index)
+{
+    struct ir_insn insn = pass->from[index];
+    if (insn.op != IR_INSN) {
+        insn.a = renamed(pass, insn.a);
+        insn.b = renamed(pass, insn.b);
+        insn.c = renamed(pass, insn.c);
+        insn.d = renamed(pass, insn.d);
+    }
+    pass->map[index] = put(pass, &insn);
+}
+
+static struct ir_insn blank(enum ir_op op, enum ir_type type, u64 imm)
+{
+    return (struct ir_insn){.op = (u8)op, .type = (u8)type, .a = IR_REF_NONE, .b = IR_REF_NONE,
+                            .c = IR_REF_NONE, .d = IR_REF_NONE, .imm = imm};
+}
+
+static void put_hook(struct pass *pass)
+{
+    struct ir_insn call = blank(IR_CALL, IR_NONE, (u64)(uintptr_t)&hook_helper);
+    put(pass, &call);
+}
+
+static ir_ref put_probe(struct pass *pass, const struct probe_unit *unit)
+{
+    u32 number = probe_unit_add(pass->probe, unit);
+    u64 words = number != 0 ? 1u + unit->slot_count : 1u;
+    struct ir_insn probe = blank(IR_PROBE, IR_I64, number | words << 32);
+    return put(pass, &probe);
+}
+
+static void put_word(struct pass *pass, ir_ref base, unsigned slot, ir_ref value)
+{
+    struct ir_insn word = blank(IR_PROBE_WORD, IR_I64, 8 * (1 + (u64)slot));
+    word.a = base;
+    word.b = value;
+    word.type = (u8)ir_value_type(&pass->ir->insns[value]);
+    put(pass, &word);
+}
+
+/* The notes of one operation that belong before or behind it; the next free slot. */
+static unsigned put_notes(struct pass *pass, unsigned index, ir_ref base, unsigned slot, bool after)
+{
+    struct note notes[MAX_NOTES];
+    unsigned count = notes_of(pass, index, notes);
+    for (unsigned n = 0; n < count; n++) {
+        if (notes[n].after == after) {
+            put_word(pass, base, slot + n, pass->map[notes[n].value]);
+        }
+    }
+    return slot + count;
+}
+
+/* The unit [first, end), its head first: INSN, the poll if there is one, hooks, the probe. */
+static void put_unit(struct pass *pass, unsigned first, unsigned end, bool watched,
+                     const struct probe_unit *unit)
+{
+    unsigned i = first;
+    copy(pass, i++);
+    if (i < end && pass->from[i].op == IR_POLL) {
+        copy(pass, i++);
+    }
+    if (has_hook(pass, &pass->from[first])) {
+        put_hook(pass);
+    }
+    ir_ref base = watched ? put_probe(pass, unit) : IR_REF_NONE;
+    unsigned slot = 0;
+    for (; i < end; i++) {
+        if (watched) {
+            put_notes(pass, i, base, slot, false);
+        }
+        copy(pass, i);
+        if (watched) {
+            slot = put_notes(pass, i, base, slot, true);
+        }
+    }
+}
+
+void probe_instrument(struct engine *engine, const struct probe_source *source)
+{
+    struct probe *probe = engine->probe;
+    bool watched = (source->mode & VCPU_MODE_PROBE) && probe_page_wanted(probe, source->gpa_page);
+    if (engine->ir->overflow || (!watched && !probe_page_has_hooks(probe, source->gpa_page))) {
+        return;
+    }
+    struct pass pass = {
+        .probe = probe, .ir = engine->ir, .source = source, .from = probe->scratch->insns,
+        .count = engine->ir->count, .map = probe->scratch->map,
+    };
+    memcpy(probe->scratch->insns, engine->ir->insns, pass.count * sizeof(struct ir_insn));
+    engine->ir->count = 0;
+    for (unsigned i = 0; i < pass.count && !engine->ir->overflow;) {
+        struct probe_unit unit;
+        if (pass.from[i].op != IR_INSN) {
+            copy(&pass, i++);
+            continue;
+        }
+        unsigned end = unit_scan(&pass, i, &unit);
+        put_unit(&pass, i, end, watched, &unit);
+        i = end;
+    }
+}

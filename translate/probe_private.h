@@ -1,0 +1,88 @@
+/* Between probe.c and probe_instrument.c. */
+#ifndef METIC_TRANSLATE_PROBE_PRIVATE_H
+#define METIC_TRANSLATE_PROBE_PRIVATE_H
+
+#include "cpu/base/arena.h"
+#include "cpu/guest.h"
+#include "translate/engine_private.h"
+#include "translate/probe.h"
+
+enum {
+    PROBE_SLACK_WORDS = 1024,  /* room behind probe_end: the largest unit, or event */
+    PROBE_UNIT_PAGE = 4096,
+    PROBE_UNIT_BUCKETS = 1 << 16,
+    PROBE_PAGE_BUCKETS = 1 << 12,
+    PROBE_MAX_HOOKS = 4096,
+    PROBE_STATE_WORDS = 512,
+};
+
+struct probe_page {
+    gpa_t gpa_page;
+    bool watched, has_hooks;
+    u32 hooks[PAGE_BYTES / 2 / 32]; /* bit n: at byte 2 * n */
+    struct probe_page *next;
+};
+
+struct probe_hook {
+    gva_t gva;
+    probe_hook_fn *fn;
+    void *opaque;
+};
+
+struct probe_stream {
+    unsigned number;
+    struct probe_chunk *now;
+    u64 sequence;
+    struct probe_chunk *ring_first, *ring_last; /* full ones, oldest first */
+    struct probe_chunk *ring_spare;             /* not used yet */
+    u64 address_space;
+    u32 privilege;
+    bool wanted;       /* config.wanted's last answer */
+    _Atomic bool on;
+    gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
+    u64 hooked_insns;
+};
+
+struct probe {
+    struct probe_config config;
+    u64 events; /* bit mask of enum vcpu_event */
+
+    pthread_mutex_t lock; /* the queue */
+    pthread_cond_t full_cond, spare_cond;
+    struct probe_chunk *full_first, *full_last, *spare;
+    bool ending, consuming;
+    u64 waits; /* how often a hart waited for the consumer */
+    pthread_t thread;
+    pthread_mutex_t outside_lock; /* the last stream */
+
+    /* the engine's lock */
+    struct arena *arena;
+    struct probe_unit **units;
+    _Atomic u32 unit_count;
+    u32 *unit_buckets;
+    struct probe_page *pages[PROBE_PAGE_BUCKETS];
+    struct probe_hook hooks[PROBE_MAX_HOOKS]; /* sorted */
+    unsigned hook_count;
+    u16 reg_at[PROBE_STATE_WORDS]; /* number + 1 of the register at a word of state */
+    struct probe_scratch {
+        struct ir_insn insns[IR_MAX_INSNS];
+        ir_ref map[IR_MAX_INSNS];
+    } *scratch;
+
+    unsigned stream_count;
+    struct probe_stream streams[]; /* harts', then the one outside of them */
+};
+
+static inline struct probe_stream *probe_stream_of(const struct vcpu *vcpu)
+{
+    return &vcpu->engine->probe->streams[vcpu->index];
+}
+
+/* Lock held. The number of a unit like this, which is copied if there is none yet. */
+u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
+bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
+bool probe_hook_at(const struct probe *probe, gpa_t gpa);
+/* The helper that hooks are called by. */
+u64 probe_run_hooks(struct vcpu *vcpu);
+
+#endif

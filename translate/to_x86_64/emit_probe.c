@@ -1,0 +1,54 @@
+/* Probes: stores into the hart's stream (translate/probe.h). */
+#include "translate/to_x86_64/compile.h"
+
+#include "translate/probe.h"
+
+/* No room: C takes the full chunk away. Then once more from the start; `data`: instructions that
+ * r15 does not count. */
+static void stub_probe_full(struct compile *c, const struct stub *stub)
+{
+    asm_lea(&c->a, ASM_64, stub->reg[0], asm_at(R15, (s32)stub->data));
+    asm_store(&c->a, ASM_64, VCPU_AT(insns), stub->reg[0]);
+    asm_call(&c->a, thunk(c, THUNK_PROBE));
+    stub_return(c, stub);
+}
+
+void emit_probe(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    unsigned base = alloc_def(c);
+    c->locked |= 1u << base;
+    unsigned head = alloc_temp(c);
+    u32 again = asm_offset(a);
+    asm_load(a, ASM_64, base, VCPU_AT(probe_at));
+    asm_alu_rm(a, ASM_CMP, ASM_64, base, VCPU_AT(probe_end));
+    struct stub *stub = stub_add(c, stub_probe_full, asm_jcc_forward(a, ASM_AE));
+    stub->back = again;
+    stub->data = uncounted(c);
+    stub->reg[0] = (u8)base;
+    asm_lea(a, ASM_64, head, asm_at(base, 8 * (s32)(insn->imm >> 32)));
+    asm_store(a, ASM_64, VCPU_AT(probe_at), head);
+    asm_load(a, ASM_64, head, VCPU_AT(pc_page));
+    asm_shift_imm(a, ASM_SHL, ASM_64, head, PROBE_PAGE_SHIFT);
+    asm_alu_imm(a, ASM_ADD, ASM_64, head, (s32)(u32)insn->imm);
+    asm_store(a, ASM_64, asm_at(base, 0), head);
+}
+
+void emit_probe_word(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    unsigned base = alloc_use(c, insn->a);
+    struct asm_mem mem = asm_at(base, (s32)insn->imm);
+    unsigned width = width_of(insn->type);
+    const struct value *value = root_of(c, insn->b);
+    s32 imm;
+    if (value_const_s32(c, insn->b, insn->type, &imm)) {
+        asm_mov_mem_imm(a, width, mem, imm);
+    } else if (!(c->values[insn->b].flags & VALUE_BOXED) &&
+               (value->reg != NO_REG ? value->reg >= REG_XMM0 : type_is_float(insn->type))) {
+        u32 op = ASM_OP(width == ASM_64 ? 0xf2 : 0xf3, 0x0f11);
+        asm_rm(a, op, ASM_32, alloc_use_xmm(c, insn->b), mem);
+    } else {
+        asm_store(a, width, mem, alloc_use(c, insn->b));
+    }
+}
