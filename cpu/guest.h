@@ -95,6 +95,8 @@ struct guest {
     /* What a device tree says of the processor. */
     const char *isa;                   /* "rv64imafdc_zicsr_..." */
     const char *const *isa_extensions; /* NULL-terminated */
+    const char *isa_messages;          /* both with message-signalled interrupts */
+    const char *const *isa_extensions_messages;
     const char *mmu_type;              /* "riscv,sv57" */
     u32 pmu_counters;                  /* bit mask of programmable counters, for the pmu node */
     u64 boot_pc;                       /* where harts start after reset */
@@ -130,6 +132,10 @@ struct guest {
     void (*take_interrupt)(struct vcpu *vcpu);
     /* The timer armed by ops->timer_arm may have passed: re-evaluate the timer's pending bit. */
     void (*timer_check)(struct vcpu *vcpu);
+    /* Message-signalled interrupts: the hart is to have what takes them (before it first runs); and
+     * message `number` comes to its interrupt file `file` (any thread). */
+    void (*enable_messages)(struct vcpu *vcpu);
+    void (*message)(struct vcpu *vcpu, unsigned file, u32 number);
     /* The instruction count at which interrupt_ready must be asked although no request came (a
      * counter overflow); ~0: none. Changes only by what ends a block with "look at interrupts". */
     u64 (*next_event_insns)(const struct vcpu *vcpu);

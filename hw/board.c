@@ -142,9 +142,50 @@ const struct board_class *board_class_at(unsigned index)
 const struct board_class *board_class_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(board_classes); i++) {
-        if (strcmp(board_classes[i]->name, name) == 0) {
-            return board_classes[i];
+        const struct board_class *class = board_classes[i];
+        if (strcmp(class->name, name) == 0 ||
+            (class->alias != NULL && strcmp(class->alias, name) == 0)) {
+            return class;
         }
     }
     return NULL;
+}
+
+static bool board_parse_property(const char *text, struct board_options *options,
+                                 struct metic_error *error)
+{
+    static const char *const aia[] = {
+        [BOARD_AIA_NONE] = "aia=none",
+        [BOARD_AIA_APLIC] = "aia=aplic",
+        [BOARD_AIA_APLIC_IMSIC] = "aia=aplic-imsic",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(aia); i++) {
+        if (strcmp(text, aia[i]) == 0) {
+            options->aia = (enum board_aia)i;
+            return true;
+        }
+    }
+    return error_set(error, "Known are aia=none, aia=aplic and aia=aplic-imsic.",
+                     "a machine cannot have '%s'", text);
+}
+
+const struct board_class *board_parse(const char *text, struct board_options *options,
+                                      struct metic_error *error)
+{
+    char name[128];
+    if (strlen(text) >= sizeof(name)) {
+        error_set(error, "see `metic list machines`", "the name of a machine is too long");
+        return NULL;
+    }
+    strcpy(name, text);
+    char *rest = name;
+    strsep(&rest, ",");
+    const struct board_class *class = board_class_find(name);
+    if (class == NULL) {
+        error_set(error, "see `metic list machines`", "there is no machine named %s", name);
+    }
+    while (class != NULL && rest != NULL) {
+        class = board_parse_property(strsep(&rest, ","), options, error) ? class : NULL;
+    }
+    return class;
 }

@@ -31,7 +31,17 @@ struct board_env {
     unsigned hart_count; /* 1..BOARD_MAX_HARTS */
     /* Any thread, a device's lock held: takes note and kicks the hart, no more. */
     void (*hart_irq)(void *opaque, unsigned hart, unsigned irq_number, bool level);
+    /* The same for a message to one of the hart's interrupt files: 0 machine, 1 supervisor. NULL:
+     * the harts have none. */
+    void (*hart_message)(void *opaque, unsigned hart, unsigned file, u32 number);
     void *hart_opaque;
+};
+
+/* How device interrupts reach harts, where a board lets one choose. */
+enum board_aia {
+    BOARD_AIA_NONE,        /* the plain controller */
+    BOARD_AIA_APLIC,       /* the advanced one, on lines */
+    BOARD_AIA_APLIC_IMSIC, /* the advanced one, by messages, which devices may send, too */
 };
 
 /* A virtio device that the board is to have. How the guest reaches it is the board's matter. */
@@ -46,6 +56,7 @@ struct board_options {
     struct char_port *uart; /* NULL: output dropped */
     const struct board_virtio *virtio; /* in the order in which the guest is to find them; kept */
     unsigned virtio_count;             /* at most BOARD_MAX_VIRTIO */
+    enum board_aia aia;
     bool virtio_pci; /* they sit on PCI; otherwise those for which there is no other place */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
     bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
@@ -89,6 +100,7 @@ struct board {
 
 struct board_class {
     const char *name;    /* "riscv-virt" */
+    const char *alias;   /* another name that is understood, or NULL */
     const char *summary;
     gpa_t reset_gpa;     /* where harts start */
     gpa_t ram_gpa;
@@ -140,5 +152,10 @@ struct irq_line board_hart_line(struct board *board, unsigned hart, enum board_h
 unsigned board_class_count(void);
 const struct board_class *board_class_at(unsigned index);
 const struct board_class *board_class_find(const char *name); /* NULL when unknown */
+
+/* A machine as users name it, a board and what is to be different: "riscv-virt,aia=aplic". Fills in
+ * those members of *options. NULL with a reason. */
+const struct board_class *board_parse(const char *text, struct board_options *options,
+                                      struct metic_error *error);
 
 #endif

@@ -26,6 +26,13 @@ static void on_hart_irq(void *opaque, unsigned hart, unsigned irq_number, bool l
     vcpu_irq_input(machine->engine->vcpus[hart], irq_number, level);
 }
 
+static void on_hart_message(void *opaque, unsigned hart, unsigned file, u32 number)
+{
+    struct metic_machine *machine = opaque;
+    struct vcpu *vcpu = machine->engine->vcpus[hart];
+    vcpu->guest->message(vcpu, file, number);
+}
+
 static void on_hart_timer(void *opaque)
 {
     struct hart_timer *timer = opaque;
@@ -53,37 +60,43 @@ static struct board_env board_env_of(struct metic_machine *machine)
         },
         .hart_count = machine->options.harts,
         .hart_irq = on_hart_irq,
+        .hart_message = on_hart_message,
         .hart_opaque = machine,
     };
+}
+
+/* Harts have what takes messages only where the board sends them. */
+static void describe_isa(struct metic_machine *machine, const struct guest *guest,
+                         struct board_options *board)
+{
+    bool messages = board->aia == BOARD_AIA_APLIC_IMSIC;
+    board->isa = messages ? guest->isa_messages : guest->isa;
+    board->isa_extensions = messages ? guest->isa_extensions_messages : guest->isa_extensions;
+    while (board->isa_extensions[board->isa_extension_count] != NULL) {
+        board->isa_extension_count++;
+    }
+    for (unsigned i = 0; messages && i < machine->engine->vcpu_count; i++) {
+        guest->enable_messages(machine->engine->vcpus[i]);
+    }
 }
 
 bool machine_make_board(struct metic_machine *machine, const struct guest *guest,
                        struct metic_error *error)
 {
     const struct metic_options *options = &machine->options;
-    const struct board_class *class = board_class_find(options->machine);
-    if (class == NULL) {
-        return error_set(error, "see `metic list machines`", "there is no machine named %s",
-                         options->machine);
-    }
-    unsigned extensions = 0;
-    while (guest->isa_extensions[extensions] != NULL) {
-        extensions++;
-    }
     struct board_options board = {
         .ram_bytes = options->ram_bytes,
         .uart = machine->uart,
         .flash_paths = { options->flash[0], options->flash[1] },
         .flash_write = { options->flash_write, options->flash_write },
-        .isa = guest->isa,
-        .isa_extensions = guest->isa_extensions,
-        .isa_extension_count = extensions,
         .mmu_type = guest->mmu_type,
         .pmu_counters = guest->pmu_counters,
     };
-    if (!machine_make_virtio(machine, error)) {
+    const struct board_class *class = board_parse(options->machine, &board, error);
+    if (class == NULL || !machine_make_virtio(machine, error)) {
         return false;
     }
+    describe_isa(machine, guest, &board);
     board.virtio = machine->virtio;
     board.virtio_count = machine->virtio_count;
     board.virtio_pci = options->virtio_pci;

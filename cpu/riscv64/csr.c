@@ -3,6 +3,7 @@
 
 #include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/csr_fns.h"
+#include "cpu/riscv64/imsic.h"
 #include "cpu/riscv64/pmp.h"
 #include "cpu/riscv64/trap.h"
 
@@ -16,6 +17,7 @@
 #define ALL (~(u64)0)
 #define SENVCFG_MASK (ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE)
 #define MENVCFG_MASK (SENVCFG_MASK | MENVCFG_ADUE | MENVCFG_PBMTE | MENVCFG_STCE)
+#define ISELECT_MASK 0x1ffu
 #define HPM_FILTER_MASK (HPM_MINH | HPM_SINH | HPM_UINH)
 #define MSTATUS_WRITABLE                                                                        \
     (MSTATUS_SIE | MSTATUS_MIE | MSTATUS_SPIE | MSTATUS_MPIE | MSTATUS_SPP | MSTATUS_MPP |      \
@@ -180,6 +182,9 @@ bool riscv64_csr_modify(struct riscv64_state *state, unsigned number, u64 set, u
         riscv64_mip_modify(state, number, set, clear);
         return true;
     }
+    if (number == CSR_MIREG || number == CSR_SIREG) {
+        return riscv64_ireg_modify(state, number, set, clear);
+    }
     return row_read(state, csr, number, &value) &&
            row_write(state, csr, number, (value & ~clear) | set);
 }
@@ -217,6 +222,7 @@ void riscv64_csr_reset(struct riscv64_state *state)
     state->vcpu.irq_hint = 1; /* device lines may be up */
     riscv64_counters_update(state, state->vcpu.insns);
     riscv64_pmp_update(state);
+    riscv64_imsic_reset(state);
 }
 
 bool riscv64_csr_read_zero(struct riscv64_state *state, unsigned number, u64 *value)

@@ -15,6 +15,9 @@
 #define MENVCFG_STCE BIT(63)
 
 /* mstateen0. */
+#define STATEEN_IMSIC BIT(58)
+#define STATEEN_AIA BIT(59)
+#define STATEEN_CSRIND BIT(60)
 #define STATEEN_ENVCFG BIT(62)
 #define STATEEN_SE BIT(63)
 
@@ -26,11 +29,13 @@ enum {
     CSR_SSTATUS = 0x100,
     CSR_SIE = 0x104,
     CSR_SIP = 0x144,
+    CSR_SIREG = 0x151,
     CSR_SATP = 0x180,
     CSR_MSTATUS = 0x300,
     CSR_MIE = 0x304,
     CSR_MHPMEVENT0 = 0x320,
     CSR_MIP = 0x344,
+    CSR_MIREG = 0x351,
     CSR_PMPCFG0 = 0x3a0,
     CSR_PMPADDR0 = 0x3b0,
     CSR_MCYCLE = 0xb00,

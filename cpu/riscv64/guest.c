@@ -6,6 +6,7 @@
 #include "cpu/riscv64/commit_log.h"
 #include "cpu/riscv64/debug.h"
 #include "cpu/riscv64/disasm.h"
+#include "cpu/riscv64/imsic.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/state.h"
 #include "cpu/riscv64/trap.h"
@@ -60,21 +61,35 @@ static const struct guest_reg regs[] = {
 
 #define ISA_LETTER(letter) letter
 #define ISA_NAME(name) "_" name
+#define ISA_AIA(name)
 const char riscv64_isa_string[] = "rv64"
+#include "cpu/riscv64/isa.def"
+    ;
+#undef ISA_AIA
+#define ISA_AIA(name) "_" name
+static const char isa_string_aia[] = "rv64"
 #include "cpu/riscv64/isa.def"
     ;
 #undef ISA_LETTER
 #undef ISA_NAME
+#undef ISA_AIA
 
 const char riscv64_isa_base[] = "rv64i";
 
 #define ISA_LETTER(letter) letter,
 #define ISA_NAME(name) name,
+#define ISA_AIA(name)
 const char *const riscv64_isa_extensions[] = {
+#include "cpu/riscv64/isa.def"
+    NULL};
+#undef ISA_AIA
+#define ISA_AIA(name) name,
+static const char *const isa_extensions_aia[] = {
 #include "cpu/riscv64/isa.def"
     NULL};
 #undef ISA_LETTER
 #undef ISA_NAME
+#undef ISA_AIA
 
 static void guest_init(struct vcpu *vcpu)
 {
@@ -100,6 +115,11 @@ static void guest_reset(struct vcpu *vcpu)
     riscv64_csr_reset(state);
     tlb_flush_all(vcpu);
     riscv64_mode_update(state);
+}
+
+static void guest_enable_messages(struct vcpu *vcpu)
+{
+    riscv64_of(vcpu)->has_aia = true;
 }
 
 static void guest_set_boot(struct vcpu *vcpu, u64 pc, const u64 *args, unsigned arg_count)
@@ -163,6 +183,8 @@ const struct guest riscv64_guest = {
     .wake_ready = riscv64_wake_ready,
     .take_interrupt = riscv64_take_interrupt,
     .timer_check = riscv64_timer_check,
+    .enable_messages = guest_enable_messages,
+    .message = riscv64_message,
     .next_event_insns = guest_next_event_insns,
     .digest = guest_digest,
     .describe = guest_describe,
@@ -180,6 +202,8 @@ const struct guest riscv64_guest = {
     .state_end = offsetof(struct riscv64_state, cache),
     .isa = riscv64_isa_string,
     .isa_extensions = riscv64_isa_extensions,
+    .isa_messages = isa_string_aia,
+    .isa_extensions_messages = isa_extensions_aia,
     .mmu_type = "riscv,sv57",
     .pmu_counters = 0xfffffff8, /* hpmcounter3 to 31 */
     .boot_pc = RESET_PC,

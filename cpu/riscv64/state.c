@@ -1,5 +1,6 @@
 /* The saved members of a hart, and what is derived from them. */
 #include "cpu/riscv64/counters.h"
+#include "cpu/riscv64/imsic.h"
 #include "cpu/riscv64/pmp.h"
 #include "cpu/riscv64/state.h"
 #include "cpu/riscv64/trap.h"
@@ -14,7 +15,9 @@
     FIELD(T, mhpmevent) FIELD(T, mhpmcounter) FIELD(T, pmpaddr) FIELD(T, last_trap_pc)        \
     FIELD(T, last_trap_cause) FIELD(T, scounteren) FIELD(T, mcounteren)                       \
     FIELD(T, mcountinhibit) FIELD(T, counters_running) FIELD(T, counters_filtered)            \
-    FIELD(T, priv) FIELD(T, frm) FIELD(T, stip_timer) FIELD(T, always_zero) FIELD(T, pmpcfg)
+    FIELD(T, priv) FIELD(T, frm) FIELD(T, stip_timer) FIELD(T, always_zero) FIELD(T, pmpcfg)  \
+    FIELD(T, imsic_eip) FIELD(T, imsic_eie) FIELD(T, imsic_delivery)                          \
+    FIELD(T, imsic_threshold) FIELD(T, miselect) FIELD(T, siselect)
 
 /* Of the vcpu. Interrupt lines belong to the devices that drive them. */
 #define VCPU_SAVED(FIELD, T) \
@@ -46,4 +49,12 @@ void riscv64_state_loaded(struct riscv64_state *state)
     riscv64_mode_update(state);
     riscv64_stimer_update(state);
     state->vcpu.irq_hint = 1;
+    for (unsigned file = 0; file < RISCV_IMSIC_FILES; file++) {
+        state->imsic_delivery[file] &= 1;
+        state->imsic_threshold[file] &= RISCV_IMSIC_IDS;
+        state->imsic_eip[file * RISCV_IMSIC_WORDS] &= ~(u64)1;
+        state->imsic_eie[file * RISCV_IMSIC_WORDS] &= ~(u64)1;
+        state->cache.topei_insns[file] = ~(u64)0;
+    }
+    riscv64_imsic_update(state);
 }

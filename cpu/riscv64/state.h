@@ -17,6 +17,9 @@ enum { RISCV_FRM_RMM = 4 }; /* larger values of frm are reserved */
 
 enum { RISCV_PMP_ENTRIES = 16, RISCV_HPM_COUNTERS = 32, RISCV_CBO_BLOCK_BYTES = 64 };
 
+/* Interrupt files (imsic.h): one for M, one for S; numbers of messages; words of their bits. */
+enum { RISCV_IMSIC_FILES = 2, RISCV_IMSIC_IDS = 255, RISCV_IMSIC_WORDS = 4 };
+
 enum riscv_cause {
     RISCV_CAUSE_FETCH_MISALIGNED = 0,
     RISCV_CAUSE_FETCH_ACCESS = 1,
@@ -103,6 +106,9 @@ struct riscv64_cache {
     /* Overflows up to this count of instructions have been taken note of; the next comes at.. */
     u64 overflow_checked_insns;
     u64 overflow_next_insns; /* ~0: none */
+    /* What a read of mtopei or stopei found, and at which instruction, of which a write is part. */
+    u64 topei_insns[RISCV_IMSIC_FILES];
+    u32 topei_number[RISCV_IMSIC_FILES];
 };
 
 /* All members between `vcpu` and `cache` are saved, without padding (state.c proves it). */
@@ -133,8 +139,14 @@ struct riscv64_state {
     bool stip_timer;       /* Sstc comparator output */
     u8 always_zero;
     u8 pmpcfg[RISCV_PMP_ENTRIES];
+    /* The interrupt files, M's words before S's. Any thread may set bits of eip, atomically. */
+    u64 imsic_eip[RISCV_IMSIC_FILES * RISCV_IMSIC_WORDS];
+    u64 imsic_eie[RISCV_IMSIC_FILES * RISCV_IMSIC_WORDS];
+    u32 imsic_delivery[RISCV_IMSIC_FILES], imsic_threshold[RISCV_IMSIC_FILES];
+    u32 miselect, siselect;
 
     struct riscv64_cache cache;
+    bool has_aia; /* the machine has message-signalled interrupts; set before the first reset */
 };
 
 extern const struct guest riscv64_guest;

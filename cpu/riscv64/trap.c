@@ -4,6 +4,7 @@
 #include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/csr_bits.h"
+#include "cpu/riscv64/imsic.h"
 
 enum { TVEC_MODE = 3, TVEC_VECTORED = 1 };
 
@@ -94,6 +95,7 @@ static u64 deliverable_to_supervisor(const struct riscv64_state *state, u64 pend
 static u64 pending_and_enabled(struct riscv64_state *state)
 {
     riscv64_counters_check(state, state->vcpu.insns);
+    riscv64_imsic_update(state);
     u64 pending = riscv64_mip(state) & state->mie;
     state->vcpu.irq_hint = pending != 0;
     return pending;
@@ -112,20 +114,27 @@ bool riscv64_wake_ready(struct vcpu *vcpu)
     return pending_and_enabled(riscv64_of(vcpu)) != 0;
 }
 
-/* Those for M come first; among each, the manual's fixed order. */
-void riscv64_take_interrupt(struct vcpu *vcpu)
+unsigned riscv64_most_urgent(u64 irqs)
 {
     static const u8 order[] = {RISCV_IRQ_MEI, RISCV_IRQ_MSI, RISCV_IRQ_MTI,  RISCV_IRQ_SEI,
                                RISCV_IRQ_SSI, RISCV_IRQ_STI, RISCV_IRQ_LCOFI};
+    for (unsigned i = 0; i < ARRAY_LEN(order); i++) {
+        if (irqs & BIT(order[i])) {
+            return order[i];
+        }
+    }
+    return 0;
+}
+
+/* Those for M come first. */
+void riscv64_take_interrupt(struct vcpu *vcpu)
+{
     struct riscv64_state *state = riscv64_of(vcpu);
     u64 pending = pending_and_enabled(state);
     u64 machine = deliverable_to_machine(state, pending);
     u64 deliverable = machine != 0 ? machine : deliverable_to_supervisor(state, pending);
-    for (unsigned i = 0; i < ARRAY_LEN(order); i++) {
-        if (deliverable & BIT(order[i])) {
-            riscv64_trap_enter(state, RISCV_CAUSE_INTERRUPT | order[i], 0);
-            return;
-        }
+    if (deliverable != 0) {
+        riscv64_trap_enter(state, RISCV_CAUSE_INTERRUPT | riscv64_most_urgent(deliverable), 0);
     }
 }
 

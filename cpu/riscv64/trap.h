@@ -25,6 +25,9 @@ bool riscv64_sret(struct riscv64_state *state, u64 *pc);
  * changed. */
 void riscv64_stimer_update(struct riscv64_state *state);
 
+/* Of several interrupts (bits as in mip) the one that is taken first; 0 when there is none. */
+unsigned riscv64_most_urgent(u64 irqs);
+
 /* The functions of struct guest. */
 void riscv64_take_exception(struct vcpu *vcpu);
 bool riscv64_interrupt_ready(struct vcpu *vcpu);

@@ -6,10 +6,11 @@
  *   0x02000000  CLINT                   0x20000000  flash, two banks of 32 MiB
  *   0x02f00000  ACLINT SSWI             0x80000000  RAM
  *   0x0c000000  PLIC, 95 sources, contexts M and S of each hart
+ *               with AIA: APLIC, 0x0d000000 its S domain; 0x24000000, 0x28000000 IMSICs of M and S
  *   0x03000000  PCI: I/O; 0x30000000 ECAM; 0x40000000 memory; 16 GiB more behind RAM; irq 32..35
  *
  * The device tree has what is there and nothing else: kernels use at once what they are offered.
- * Left out so far: the platform bus, AIA. Unlike QEMU's default the
+ * Left out so far: the platform bus. Unlike QEMU's default the
  * SSWI is always there, and virtio slots are listed from the lowest address up, so that the first
  * disk given is the first one Linux finds. */
 #include "hw/block/cfi_flash.h"
@@ -17,6 +18,8 @@
 #include "hw/char/ns16550a.h"
 #include "hw/fdt_build.h"
 #include "hw/intc/aclint.h"
+#include "hw/intc/aplic.h"
+#include "hw/intc/imsic.h"
 #include "hw/intc/plic.h"
 #include "hw/misc/fw_cfg.h"
 #include "hw/misc/sifive_test.h"
@@ -37,10 +40,14 @@
 #define VIRT_CLINT_GPA 0x2000000u
 #define VIRT_SSWI_GPA 0x2f00000u
 #define VIRT_PLIC_GPA 0xc000000u
+#define VIRT_APLIC_M_GPA 0xc000000u
+#define VIRT_APLIC_S_GPA 0xd000000u
 #define VIRT_UART_GPA 0x10000000u
 #define VIRT_VIRTIO_GPA 0x10001000u
 #define VIRT_VIRTIO_STRIDE 0x1000u
 #define VIRT_FW_CFG_GPA 0x10100000u
+#define VIRT_IMSIC_M_GPA 0x24000000u
+#define VIRT_IMSIC_S_GPA 0x28000000u
 #define VIRT_FLASH_GPA 0x20000000u
 #define VIRT_FLASH_BYTES 0x2000000u
 #define VIRT_PCI_IO_GPA 0x3000000u
@@ -54,6 +61,7 @@
 
 enum {
     VIRT_PLIC_SOURCES = 95,
+    VIRT_APLIC_SOURCES = 96,
     VIRT_VIRTIO_SLOTS = 8,
     VIRT_IRQ_VIRTIO = 1,
     VIRT_IRQ_UART = 10,
@@ -67,7 +75,7 @@ enum {
     VIRT_FDT_ROOM = 64 << 10, /* firmware grows the tree in place */
     VIRT_MIN_RAM = 4 << 20,
 
-    VIRT_PHANDLE_PLIC = 1,
+    VIRT_PHANDLE_IRQ = 1, /* the controller that devices' wires end in */
     VIRT_PHANDLE_TEST = 2,
     VIRT_PHANDLE_CPU = 3, /* two per hart: the cpu, its interrupt controller */
 };
@@ -79,6 +87,10 @@ struct virt_placed {
 
 struct riscv_virt {
     struct plic_config plic;
+    struct aplic_config aplic;
+    struct imsic_config imsic[2]; /* IMSIC_M, IMSIC_S */
+    struct device *imsic_device[2];
+    u32 msi_phandle; /* of the controller that takes devices' messages, or 0 */
     struct aclint_config aclint;
     struct ns16550a_config uart;
     struct cfi_flash_config flash[BOARD_FLASH_BANKS];
@@ -87,7 +99,7 @@ struct riscv_virt {
     struct pci_host_config pci;
     struct device *pci_host;
     u32 cpu_irq_phandles[BOARD_MAX_HARTS];
-    struct device *plic_device;
+    struct device *irq_device; /* PLIC or APLIC */
     struct device *fw_cfg;
     struct virt_placed placed[BOARD_MAX_DEVICES]; /* devices that write their own node */
     unsigned placed_count;
@@ -95,8 +107,8 @@ struct riscv_virt {
 
 /* ---- Devices and wires ---- */
 
-/* Adds a device whose regions lie at `gpas`; its outputs go to PLIC sources from `irq` on unless
- * that is 0. */
+/* Adds a device whose regions lie at `gpas`; its outputs go to interrupt sources from `irq` on,
+ * unless that is 0. */
 static struct device *virt_add_at(struct board *board, const struct device_spec *spec,
                                   const gpa_t *gpas, unsigned gpa_count, unsigned irq, u32 phandle,
                                   struct metic_error *error)
@@ -107,12 +119,13 @@ static struct device *virt_add_at(struct board *board, const struct device_spec 
         return NULL;
     }
     for (unsigned i = 0; irq != 0 && i < spec->output_count; i++) {
-        device_connect(device, i, device_input_line(virt->plic_device, irq + i));
+        device_connect(device, i, device_input_line(virt->irq_device, irq + i));
     }
     struct virt_placed *placed = &virt->placed[virt->placed_count++];
     *placed = (struct virt_placed){
         device,
-        {.irq = irq, .irq_phandle = VIRT_PHANDLE_PLIC, .phandle = phandle,
+        {.irq = irq, .irq_phandle = VIRT_PHANDLE_IRQ, .phandle = phandle,
+         .irq_has_type = board->options.aia != BOARD_AIA_NONE, .msi_phandle = virt->msi_phandle,
          .cpu_irq_phandles = virt->cpu_irq_phandles, .hart_count = board->env.hart_count}};
     memcpy(placed->place.gpa, gpas, gpa_count * sizeof(*gpas));
     return device;
@@ -124,19 +137,91 @@ static struct device *virt_add(struct board *board, const struct device_spec *sp
     return virt_add_at(board, spec, &gpa, 1, irq, phandle, error);
 }
 
-static bool virt_add_interrupts(struct board *board, struct metic_error *error)
+static bool virt_add_plic(struct board *board, struct metic_error *error)
 {
     struct riscv_virt *virt = board->private;
     unsigned harts = board->env.hart_count;
     virt->plic = (struct plic_config){VIRT_PLIC_SOURCES, harts * 2};
-    virt->aclint = (struct aclint_config){harts};
     struct device_spec plic = {&plic_class, "plic", &virt->plic, harts * 2, {0}};
+    virt->irq_device = virt_add(board, &plic, VIRT_PLIC_GPA, 0, VIRT_PHANDLE_IRQ, error);
+    for (unsigned h = 0; virt->irq_device != NULL && h < harts; h++) {
+        device_connect(virt->irq_device, 2 * h, board_hart_line(board, h, BOARD_IRQ_MEI));
+        device_connect(virt->irq_device, 2 * h + 1, board_hart_line(board, h, BOARD_IRQ_SEI));
+    }
+    return virt->irq_device != NULL;
+}
+
+static bool virt_add_aplic(struct board *board, struct metic_error *error)
+{
+    static const gpa_t gpas[APLIC_DOMAINS] = {VIRT_APLIC_M_GPA, VIRT_APLIC_S_GPA};
+    struct riscv_virt *virt = board->private;
+    unsigned harts = board->env.hart_count;
+    u32 phandle = VIRT_PHANDLE_CPU + 2 * harts; /* the next free ones */
+    virt->aplic = (struct aplic_config){
+        .source_count = VIRT_APLIC_SOURCES, .hart_count = harts,
+        .messages = board->options.aia == BOARD_AIA_APLIC_IMSIC,
+        .phandle = {[APLIC_M] = phandle, [APLIC_S] = VIRT_PHANDLE_IRQ},
+        .msi_phandle = {[APLIC_M] = phandle + 1, [APLIC_S] = phandle + 2}};
+    struct device_spec aplic = {&aplic_class, "aplic", &virt->aplic, APLIC_DOMAINS * harts, {0}};
+    virt->irq_device = virt_add_at(board, &aplic, gpas, APLIC_DOMAINS, 0, 0, error);
+    for (unsigned h = 0; virt->irq_device != NULL && h < harts; h++) {
+        if (!virt->aplic.messages) {
+            device_connect(virt->irq_device, h, board_hart_line(board, h, BOARD_IRQ_MEI));
+            device_connect(virt->irq_device, harts + h, board_hart_line(board, h, BOARD_IRQ_SEI));
+        }
+    }
+    return virt->irq_device != NULL;
+}
+
+/* A device's write that is an interrupt: to a page of an IMSIC, or into RAM, where a driver may
+ * look for it. */
+static void virt_message(void *opaque, gpa_t gpa, u32 data)
+{
+    const struct board *board = opaque;
+    const struct riscv_virt *virt = board->private;
+    static const gpa_t pages[] = {[IMSIC_M] = VIRT_IMSIC_M_GPA, [IMSIC_S] = VIRT_IMSIC_S_GPA};
+    for (unsigned i = 0; i < ARRAY_LEN(pages); i++) {
+        if (gpa - pages[i] < (u64)board->env.hart_count * IMSIC_PAGE_BYTES) {
+            imsic_message(virt->imsic_device[i], gpa - pages[i], data);
+            return;
+        }
+    }
+    u8 bytes[4];
+    st_le32(bytes, data);
+    memory_dma_write(board->env.devices.memory, gpa, bytes, sizeof(bytes));
+}
+
+static bool virt_add_imsics(struct board *board, struct metic_error *error)
+{
+    static const char *const names[] = {[IMSIC_M] = "imsic.m", [IMSIC_S] = "imsic.s"};
+    static const gpa_t gpas[] = {[IMSIC_M] = VIRT_IMSIC_M_GPA, [IMSIC_S] = VIRT_IMSIC_S_GPA};
+    struct riscv_virt *virt = board->private;
+    unsigned harts = board->env.hart_count;
+    u32 phandle = VIRT_PHANDLE_CPU + 2 * harts + 1;
+    CHECK(board->env.hart_message != NULL);
+    for (unsigned i = 0; i < ARRAY_LEN(gpas); i++) {
+        virt->imsic[i] = (struct imsic_config){harts, i, board->env.hart_message,
+                                               board->env.hart_opaque};
+        struct device_spec spec = {&imsic_class, names[i], &virt->imsic[i], 0,
+                                   {harts * IMSIC_PAGE_BYTES}};
+        virt->imsic_device[i] = virt_add(board, &spec, gpas[i], 0, phandle + i, error);
+        if (virt->imsic_device[i] == NULL) {
+            return false;
+        }
+    }
+    virt->msi_phandle = phandle + IMSIC_S;
+    board->env.devices.message = virt_message;
+    board->env.devices.message_opaque = board;
+    return true;
+}
+
+static bool virt_add_clint(struct board *board, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    unsigned harts = board->env.hart_count;
+    virt->aclint = (struct aclint_config){harts};
     struct device_spec clint = {&clint_class, "clint", &virt->aclint, harts * 2, {0}};
     struct device_spec sswi = {&aclint_sswi_class, "sswi", &virt->aclint, harts, {0}};
-    virt->plic_device = virt_add(board, &plic, VIRT_PLIC_GPA, 0, VIRT_PHANDLE_PLIC, error);
-    if (virt->plic_device == NULL) {
-        return false;
-    }
     board->timer = virt_add(board, &clint, VIRT_CLINT_GPA, 0, 0, error);
     struct device *sswi_device =
         board->timer != NULL ? virt_add(board, &sswi, VIRT_SSWI_GPA, 0, 0, error) : NULL;
@@ -144,13 +229,24 @@ static bool virt_add_interrupts(struct board *board, struct metic_error *error)
         return false;
     }
     for (unsigned h = 0; h < harts; h++) {
-        device_connect(virt->plic_device, 2 * h, board_hart_line(board, h, BOARD_IRQ_MEI));
-        device_connect(virt->plic_device, 2 * h + 1, board_hart_line(board, h, BOARD_IRQ_SEI));
         device_connect(board->timer, h, board_hart_line(board, h, BOARD_IRQ_MSI));
         device_connect(board->timer, harts + h, board_hart_line(board, h, BOARD_IRQ_MTI));
         device_connect(sswi_device, h, board_hart_line(board, h, BOARD_IRQ_SSI));
     }
     return true;
+}
+
+static bool virt_add_interrupts(struct board *board, struct metic_error *error)
+{
+    bool controller = false;
+    switch (board->options.aia) {
+    case BOARD_AIA_NONE: controller = virt_add_plic(board, error); break;
+    case BOARD_AIA_APLIC: controller = virt_add_aplic(board, error); break;
+    case BOARD_AIA_APLIC_IMSIC:
+        controller = virt_add_imsics(board, error) && virt_add_aplic(board, error);
+        break;
+    }
+    return controller && virt_add_clint(board, error);
 }
 
 static bool virt_add_virtio_mmio(struct board *board, unsigned slot,
@@ -576,6 +672,7 @@ static u64 virt_time_to_ns(const struct board *board, u64 ticks)
 
 const struct board_class riscv_virt_board = {
     .name = "riscv-virt",
+    .alias = "virt",
     .summary = "RISC-V board with the addresses and device tree of QEMU's virt",
     .reset_gpa = VIRT_MROM_GPA,
     .ram_gpa = VIRT_RAM_GPA,

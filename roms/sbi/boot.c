@@ -2,6 +2,7 @@
  * From reset to the next stage. The first hart reads the device tree, prepares the board and
  * wakes the others; which hart enters the next stage is the caller's wish (boot_hart) or chance.
  */
+#include "roms/sbi/aia.h"
 #include "roms/sbi/console.h"
 #include "roms/sbi/csr.h"
 #include "roms/sbi/ipi.h"
@@ -77,6 +78,9 @@ struct hart *boot_first(uint64_t hart_id, uint64_t dtb_addr, uint64_t info_addr)
     boot.dtb_usable = try_read(dtb_addr, &head) && (uint32_t)head == DTB_MAGIC_LE &&
                       dtb_open(&tree, (void *)dtb_addr);
     platform_init(boot.dtb_usable ? &tree : NULL, hart_id);
+    if (boot.dtb_usable) {
+        aia_hide_own(&tree);
+    }
     console_init();
     pmu_probe();
     if (boot.dtb_usable && platform_reserve_firmware(&tree, boot.next_addr)) {

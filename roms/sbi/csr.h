@@ -36,6 +36,9 @@
 #define CSR_PMPCFG0 0x3a0
 #define CSR_PMPADDR0 0x3b0
 #define CSR_PMPADDR1 0x3b1
+#define CSR_MISELECT 0x350
+#define CSR_MIREG 0x351
+#define CSR_MTOPEI 0x35c
 #define CSR_MSECCFG 0x747
 #define CSR_MCYCLE 0xb00
 #define CSR_MINSTRET 0xb02
@@ -68,6 +71,7 @@
 #define IRQ_STI 5
 #define IRQ_MTI 7
 #define IRQ_SEI 9
+#define IRQ_MEI 11
 #define IRQ_LCOFI 13
 #define IRQ_BIT(n) (1ul << (n))
 

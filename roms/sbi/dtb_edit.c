@@ -1,5 +1,5 @@
 /*
- * Reserving memory in a flattened device tree, in place: the strings block moves up, the new
+ * Changing a flattened device tree in place. Reserving memory: the strings block moves up, the new
  * property names are put behind it, then the rest of the structure block moves up and the new
  * nodes go into the gap.
  */
@@ -157,4 +157,44 @@ bool dtb_reserve(struct dtb *tree, uint64_t base, uint64_t size_bytes)
     build(&f, base, size_bytes, address_cells, size_cells, exists);
     insert(tree, place, &f);
     return true;
+}
+
+/* Offset behind the token at `offset`; `end` when the tree is damaged. */
+static uint32_t token_end(const struct dtb *tree, uint32_t offset, uint32_t end)
+{
+    uint32_t at = offset + 4;
+
+    if (dtb_be32(tree->blob + offset) == DTB_BEGIN_NODE) {
+        while (at < end && tree->blob[at] != 0) {
+            at++;
+        }
+        at = (at + 4u) & ~3u;
+    } else if (dtb_be32(tree->blob + offset) == DTB_PROP) {
+        uint32_t bytes = end - at >= 8 ? dtb_be32(tree->blob + at) : end;
+        at = bytes < end - at ? (at + 8 + bytes + 3u) & ~3u : end;
+    }
+    return at < end ? at : end;
+}
+
+void dtb_hide(const struct dtb_walk *at)
+{
+    const struct dtb *tree = at->tree;
+    uint8_t *blob = tree->blob;
+    uint32_t first = (uint32_t)((const uint8_t *)dtb_name(at, 0) - blob) - 4;
+    uint32_t end = tree->struct_end;
+    uint32_t depth = 0;
+    uint32_t offset = first;
+
+    while (end - offset >= 4) {
+        uint32_t token = dtb_be32(blob + offset);
+        offset = token_end(tree, offset, end);
+        depth += token == DTB_BEGIN_NODE;
+        depth -= token == DTB_END_NODE;
+        if (depth == 0) {
+            break;
+        }
+    }
+    for (; depth == 0 && first < offset; first += 4) {
+        dtb_put_be32(blob + first, DTB_NOP);
+    }
 }

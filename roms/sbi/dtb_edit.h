@@ -1,4 +1,4 @@
-/* The one change the firmware makes to the device tree. */
+/* The changes that the firmware makes to the device tree. */
 #ifndef ROMS_SBI_DTB_EDIT_H
 #define ROMS_SBI_DTB_EDIT_H
 
@@ -16,5 +16,11 @@
  * untouched, when its blocks are not laid out as every known tool does (structure, then strings).
  */
 bool dtb_reserve(struct dtb *tree, uint64_t base, uint64_t size_bytes);
+
+/*
+ * Takes the node that `at` stands on out of the tree, with all below it: NOP tokens lie there then,
+ * which readers skip. Nothing moves; the walk must begin anew.
+ */
+void dtb_hide(const struct dtb_walk *at);
 
 #endif

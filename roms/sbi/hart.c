@@ -8,6 +8,7 @@
  */
 #include "roms/sbi/hart.h"
 
+#include "roms/sbi/aia.h"
 #include "roms/sbi/csr.h"
 #include "roms/sbi/ipi.h"
 #include "roms/sbi/pmu.h"
@@ -118,6 +119,14 @@ void hart_setup(struct hart *self)
     delegate(self);
     timer_stop(self);
     pmu_hart_init(self);
+    aia_hart_setup(self);
+}
+
+uint64_t hart_ipi_irqs(struct hart *self)
+{
+    bool messages = atomic_load(&self->takes_messages) != 0;
+
+    return IRQ_BIT(IRQ_MSI) | (messages ? IRQ_BIT(IRQ_MEI) : 0);
 }
 
 /* What the HSM extension promises at start and resume; a timer that woke the hart stays set. */
@@ -134,7 +143,7 @@ static void reset_s_mode(void)
 _Noreturn void hart_enter(struct hart *self, uint64_t start_addr, uint64_t a1, uint64_t mode)
 {
     reset_s_mode();
-    csr_set(CSR_MIE, IRQ_BIT(IRQ_MSI));
+    csr_set(CSR_MIE, hart_ipi_irqs(self));
     csr_clear(CSR_MSTATUS, MSTATUS_MPP | MSTATUS_MPIE);
     csr_set(CSR_MSTATUS, mode << MSTATUS_MPP_SHIFT);
     csr_write(CSR_MEPC, start_addr);
@@ -156,7 +165,7 @@ _Noreturn void hart_park(struct hart *self)
 {
     timer_stop(self);
     pmu_hart_stop_all(self);
-    csr_write(CSR_MIE, IRQ_BIT(IRQ_MSI));
+    csr_write(CSR_MIE, hart_ipi_irqs(self));
     atomic_store(&self->state, SBI_HSM_STOPPED);
     while (atomic_exchange(&self->start_requested, 0) == 0) {
         wfi();

@@ -59,6 +59,8 @@ struct hart {
     bool wants_adue;                  /* Svadu without Svade in the device tree */
     volatile uint32_t *msip;
     volatile uint64_t *mtimecmp;
+    volatile uint32_t *imsic;         /* page of its interrupt file for M; NULL: it has none */
+    atomic_uint takes_messages;       /* that file is set up (aia.h) */
 
     atomic_int state;                 /* enum sbi_hsm_state */
     atomic_uint start_requested;      /* release: the three below are written */
@@ -104,6 +106,9 @@ void hart_request_start(struct hart *hart, uint64_t start_addr, uint64_t a1, uin
 
 /* Enters `mode` at start_addr with a0 = hart id, a1, address translation and interrupts off. */
 _Noreturn void hart_enter(struct hart *self, uint64_t start_addr, uint64_t a1, uint64_t mode);
+
+/* The interrupts, as bits of mie, by which other harts reach this one. */
+uint64_t hart_ipi_irqs(struct hart *self);
 
 /* trap.c: the handlers that start.S calls. */
 void trap_handle(struct trap_frame *frame);

@@ -1,6 +1,7 @@
 /* Inter-processor interrupts and remote fences; the idea is in ipi.h. */
 #include "roms/sbi/ipi.h"
 
+#include "roms/sbi/aia.h"
 #include "roms/sbi/csr.h"
 #include "roms/sbi/pmu.h"
 
@@ -36,7 +37,7 @@ static uint32_t count_bits(uint64_t bits)
 
 void ipi_raise(struct hart *hart)
 {
-    if (hart->msip != NULL) {
+    if (!aia_ipi_raise(hart) && hart->msip != NULL) {
         __asm__ volatile("fence rw, o" : : : "memory");
         *hart->msip = 1;
     }
@@ -103,6 +104,7 @@ static void serve_fences(struct hart *self)
 void ipi_receive(struct hart *self)
 {
     /* Cleared before the mailbox is read: what is put in later raises it again. */
+    aia_ipi_clear(self);
     if (self->msip != NULL) {
         *self->msip = 0;
         __asm__ volatile("fence o, rw" : : : "memory");

@@ -5,6 +5,7 @@
 #include "roms/sbi/platform.h"
 
 #include "roms/common/mem.h"
+#include "roms/sbi/aia.h"
 #include "roms/sbi/dtb_edit.h"
 #include "roms/sbi/hart.h"
 
@@ -212,7 +213,9 @@ static void read_devices(const struct dtb *tree)
         read_timers(&at);
         read_uart(&at);
         read_finisher(&at);
+        aia_read_node(&at, hart_of_intc);
     }
+    aia_delegate();
 }
 
 /* One hart of QEMU's virt, for an image that was started without a device tree. */

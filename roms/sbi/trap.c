@@ -103,7 +103,7 @@ void trap_handle(struct trap_frame *frame)
     struct hart *self = hart_self();
     uint64_t cause = csr_read(CSR_MCAUSE);
 
-    if (cause == (CAUSE_INTERRUPT | IRQ_MSI)) {
+    if (cause == (CAUSE_INTERRUPT | IRQ_MSI) || cause == (CAUSE_INTERRUPT | IRQ_MEI)) {
         ipi_receive(self);
     } else if (cause == (CAUSE_INTERRUPT | IRQ_MTI)) {
         timer_fired(self);

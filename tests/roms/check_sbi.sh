@@ -64,6 +64,7 @@ conform_ours --firmware "$new" --cpus 1
 conform_ours --firmware "$new" --cpus 2
 conform_ours --firmware "$new" --cpus 2 --clock virtual
 conform_ours --firmware "$old" --cpus 2
+conform_ours --firmware "$new" --cpus 4 --machine virt,aia=aplic-imsic
 [ -z "${LONG:-}" ] || conform_ours --cpus 64
 ours "$TMP/new/demo/demo.bin" --append "$demo_args" && demo_ok
 verdict "demo: metic" $?
@@ -72,6 +73,7 @@ if command -v "$qemu" >/dev/null 2>&1; then
     conform "$new" virt rv64 1
     conform "$new" virt rv64 4
     conform "$new" virt,aclint=on rv64,sstc=off 2
+    conform "$new" virt,aia=aplic-imsic rv64 4
     conform "$new" virt rv64,sscofpmf=on 2
     conform "$old" virt rv64,h=off 2
     [ -z "${LONG:-}" ] || conform "$new" virt rv64 64

@@ -130,6 +130,35 @@ Test(dtb, reserve_uses_room_inside_the_tree)
     cr_assert_eq(fdt_check_full(blob, BLOB_BYTES), 0);
 }
 
+/* Stands on the node with this name. */
+static bool find(struct dtb_walk *at, const struct dtb *tree, const char *name)
+{
+    for (dtb_walk_init(at, tree); dtb_walk_next(at);) {
+        if (strcmp(dtb_name(at, 0), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Test(dtb, hide_takes_a_node_and_its_children_out)
+{
+    struct dtb tree;
+    struct dtb_walk at;
+
+    make_tree(true);
+    uint32_t before_bytes = (uint32_t)fdt_totalsize(blob);
+    cr_assert_geq(fdt_path_offset(blob, "/reserved-memory/old@90000000"), 0);
+    cr_assert(dtb_open(&tree, blob));
+    cr_assert(find(&at, &tree, "reserved-memory"));
+    dtb_hide(&at);
+    cr_assert_eq(fdt_check_full(blob, BLOB_BYTES), 0);
+    cr_assert_eq(fdt_totalsize(blob), before_bytes);
+    cr_assert_lt(fdt_path_offset(blob, "/reserved-memory"), 0);
+    cr_assert(!find(&at, &tree, "reserved-memory") && !find(&at, &tree, "old@90000000"));
+    cr_assert_geq(fdt_path_offset(blob, "/chosen"), 0, "its neighbours are still there");
+}
+
 /* Reads everything there is to read and reserves; must end, inside `bytes` of a heap block. */
 static void use_damaged(uint8_t *copy)
 {
@@ -148,6 +177,9 @@ static void use_damaged(uint8_t *copy)
         (void)dtb_enabled(&at);
     }
     (void)dtb_reserve(&tree, FIRMWARE_GPA, FIRMWARE_SIZE);
+    if (find(&at, &tree, "reserved-memory")) {
+        dtb_hide(&at);
+    }
 }
 
 /* Every single byte of a tree replaced by a few bad values; ASan builds see any stray access. */

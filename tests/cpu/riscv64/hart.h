@@ -144,6 +144,7 @@ static inline void hart_open(struct hart *hart)
     for (unsigned i = 0; i < ARRAY_LEN(state->mstateen); i++) {
         state->mstateen[i] = STATEEN_SE | STATEEN_ENVCFG;
     }
+    state->mstateen[0] |= STATEEN_IMSIC | STATEEN_AIA | STATEEN_CSRIND;
     riscv64_mode_update(state);
 }
 

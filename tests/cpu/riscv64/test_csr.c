@@ -8,7 +8,8 @@
 
 #define ONES (~(u64)0)
 
-enum { RO = 1 }; /* read-only */
+/* Read-only; and there with the advanced interrupt architecture alone. */
+enum { RO = 1, AIA = 2 };
 
 struct expected {
     u16 first, last;
@@ -32,7 +33,17 @@ static const struct expected table[] = {
     {0x142, 0x143, RISCV_S, 0, 0, ONES, 0},
     {0x144, 0x144, RISCV_S, 0, 0, 0, 0},
     {0x14d, 0x14d, RISCV_S, 0, ONES, ONES, 0},
+    {0x150, 0x150, RISCV_S, AIA, 0, 0x1ff, 0},
+    {0x151, 0x151, RISCV_S, AIA, 0, 1, 0}, /* eidelivery */
+    {0x15c, 0x15c, RISCV_S, AIA, 0, 0, 0},
     {0x180, 0x180, RISCV_S, 0, 0, 0, 0}, /* mode 15 is ignored */
+    {0xdb0, 0xdb0, RISCV_S, RO | AIA, 0, 0, 0},
+    {0x308, 0x308, RISCV_M, AIA, 0, 0, 0},
+    {0x309, 0x309, RISCV_M, AIA, 0, 0x222, 0},
+    {0x350, 0x350, RISCV_M, AIA, 0, 0x1ff, 0},
+    {0x351, 0x351, RISCV_M, AIA, 0, 1, 0},
+    {0x35c, 0x35c, RISCV_M, AIA, 0, 0, 0},
+    {0xfb0, 0xfb0, RISCV_M, RO | AIA, 0, 0, 0},
     {0xda0, 0xda0, RISCV_S, RO, 0, 0, 0},
     {0x300, 0x300, RISCV_M, 0, 0xa00006000, 0x8000000a007e79aa, 0xa00000000},
     {0x301, 0x301, RISCV_M, 0, 0x800000000014112f, 0x800000000014112f, 0x800000000014112f},
@@ -108,6 +119,10 @@ Test(csr, reset_values_and_masks)
             continue;
         }
         struct hart *hart = machine();
+        hart->state.has_aia = (expected->flags & AIA) != 0;
+        if (number == 0x151 || number == 0x351) {
+            hart->state.siselect = hart->state.miselect = 0x70;
+        }
         u64 sd = number == CSR_MSTATUS || number == CSR_SSTATUS ? MSTATUS_SD : 0;
         cr_assert(hart_csr_read(hart, number) == (expected->reset | sd), "CSR 0x%x reset: 0x%llx",
                   number, (unsigned long long)hart_csr_read(hart, number));
@@ -131,8 +146,10 @@ Test(csr, least_privilege)
     static const unsigned privileges[] = {RISCV_U, RISCV_S, RISCV_M};
     struct hart *hart = hart_new();
     hart_open(hart);
+    hart->state.siselect = hart->state.miselect = 0x70;
     for (unsigned number = 0; number < 4096; number++) {
         const struct expected *expected = expected_find(number);
+        hart->state.has_aia = expected != NULL && (expected->flags & AIA) != 0;
         for (unsigned i = 0; i < ARRAY_LEN(privileges); i++) {
             u64 value;
             hart_set_priv(hart, privileges[i]);
