@@ -192,7 +192,10 @@ bool riscv64_csr_modify(struct riscv64_state *state, unsigned number, u64 set, u
 bool riscv64_csr_debug_read(struct riscv64_state *state, unsigned number, u64 *value)
 {
     const struct riscv_csr *csr = riscv64_csr_find(number);
-    return csr != NULL && row_read(state, csr, number, value);
+    if (csr != NULL && !row_read(state, csr, number, value)) {
+        *value = 0; /* sireg with nothing selected: there, as far as a debugger is concerned */
+    }
+    return csr != NULL;
 }
 
 bool riscv64_csr_debug_write(struct riscv64_state *state, unsigned number, u64 value)
