@@ -105,8 +105,8 @@ struct value {
     u8 hint;       /* pinned register to compute it into, NO_REG */
     u8 flags;
     u8 home_bytes;
-    s16 group_disp;  /* of a LOAD or STORE: where the bytes that it and later ones of its group */
-    u16 group_bytes; /* touch begin, from the base address, and their number; 0: no later ones */
+    u16 group_bytes; /* of a LOAD or STORE: number of the bytes that it and later ones of its group */
+    s32 group_disp;  /* touch, and where they begin, from the base address; 0: no later ones */
 };
 
 struct compile;
@@ -197,7 +197,7 @@ struct compile {
         u8 reg;                /* holds the addend for accesses of a group; NO_REG: none */
         bool write;            /* they may write */
         u16 base;              /* their base address */
-        s16 disp;              /* the bytes they may touch begin there */
+        s32 disp;              /* the bytes they may touch begin there */
         u16 bytes;
     } kept[KEPT_MAX];
     unsigned kept_next;
@@ -273,9 +273,6 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
     bool offset = insn->op == IR_ADD && ir->insns[insn->b].op == IR_CONST;
     return offset ? insn->a : address;
 }
-
-/* Addresses this far from their base are of no group. */
-enum { GROUP_DISP_MAX = 4096 };
 
 static inline s64 address_disp(const struct ir *ir, ir_ref address)
 {
