@@ -138,6 +138,8 @@ static void lookup_kept(struct compile *c, struct access *m)
 
 void access_lookup(struct compile *c, struct access *m)
 {
+    m->fix_first = c->fix_count;
+    m->fix_count = c->fast ? sink_way_out(c) : 0;
     if (m->span) {
         lookup_span(c, m);
         return;

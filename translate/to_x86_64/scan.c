@@ -153,8 +153,8 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
         scan_values(c, insn, count, i);
         break;
     case IR_SET:
-        if (hoist_has(c, i)) {
-            break; /* put off */
+        if (sink_scan(c, i)) {
+            break;
         }
         scan_pin(c, scan, insn, i);
         scan_values(c, insn, count, i);
