@@ -155,7 +155,9 @@ static int run_machine(const struct run_args *args, struct debugger *debugger,
         loaded = run_to_end(args, debugger, machine, &result, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
-        shown = !loaded || run_shows(args, machine, &error);
+        shown = !loaded || (run_shows(args, machine, &error) &&
+                            (args->screenshot == NULL ||
+                             metic_screenshot(machine, 0, args->screenshot, &error)));
         if (args->stats) {
             metic_print_stats(machine, stderr);
         }
