@@ -19,9 +19,38 @@ void machine_boot_free(struct machine_boot *boot)
     memset(boot, 0, sizeof(*boot));
 }
 
-static bool is_none(const char *firmware)
+static bool is_named(const char *firmware, const char *name)
 {
-    return firmware != NULL && strcmp(firmware, "none") == 0;
+    return firmware != NULL && strcmp(firmware, name) == 0;
+}
+
+/* The built-in one goes behind what starts in S-mode, be it in RAM or in flash. */
+static bool wants_builtin(const struct metic_machine *machine)
+{
+    const struct image *image = machine->boot.main;
+    const char *firmware = machine->options.firmware;
+    return is_named(firmware, "builtin") ||
+           (firmware == NULL && (image == NULL || image->mode == IMAGE_MODE_SUPERVISOR));
+}
+
+static bool open_firmware(struct metic_machine *machine, struct metic_error *error)
+{
+    struct machine_boot *boot = &machine->boot;
+    const char *firmware = machine->options.firmware;
+    if (wants_builtin(machine)) {
+        boot->builtin_firmware = true;
+        boot->firmware = image_open_bytes("built-in SBI", rom_sbi_start, rom_sbi_bytes(), error);
+        machine_say(machine, "firmware: built-in SBI (choose with --firmware)");
+        return boot->firmware != NULL;
+    }
+    if (firmware != NULL && !is_named(firmware, "none")) {
+        boot->firmware = image_open(firmware, error);
+        if (boot->firmware == NULL || !image_check_startable(boot->firmware, error)) {
+            return false;
+        }
+        machine_say(machine, "firmware: %s: %s", firmware, boot->firmware->description);
+    }
+    return true;
 }
 
 /* Opens what the options name beside the main image. */
@@ -29,19 +58,8 @@ static bool open_companions(struct metic_machine *machine, struct metic_error *e
 {
     struct machine_boot *boot = &machine->boot;
     const struct metic_options *options = &machine->options;
-    if (options->firmware != NULL && !is_none(options->firmware)) {
-        boot->firmware = image_open(options->firmware, error);
-        if (boot->firmware == NULL || !image_check_startable(boot->firmware, error)) {
-            return false;
-        }
-        machine_say(machine, "firmware: %s: %s", options->firmware, boot->firmware->description);
-    } else if (options->firmware == NULL && boot->main->mode == IMAGE_MODE_SUPERVISOR) {
-        boot->builtin_firmware = true;
-        boot->firmware = image_open_bytes("built-in SBI", rom_sbi_start, rom_sbi_bytes(), error);
-        if (boot->firmware == NULL) {
-            return false;
-        }
-        machine_say(machine, "firmware: built-in SBI (choose with --firmware)");
+    if (!open_firmware(machine, error)) {
+        return false;
     }
     if (options->initrd != NULL) {
         boot->initrd = image_open_raw(options->initrd, error);
@@ -69,12 +87,16 @@ static bool open_companions(struct metic_machine *machine, struct metic_error *e
     return true;
 }
 
-/* The main image; `kernel` true: behind a firmware. */
+/* The main image; `kernel` true: behind a firmware. Without one, what is in flash begins there. */
 static bool place_main(struct metic_machine *machine, bool kernel, gpa_t *entry, gpa_t *end,
                        struct metic_error *error)
 {
     const struct board_class *class = machine->board->class;
     const struct image *image = machine->boot.main;
+    if (image == NULL) {
+        *entry = *end = class->flash_gpa[0];
+        return true;
+    }
     gpa_t base = kernel || image->kind == IMAGE_LINUX ? class->kernel_gpa : class->firmware_gpa;
     return image_place(&machine->memory, image, base, entry, end, error);
 }
@@ -111,7 +133,8 @@ bool machine_place(struct metic_machine *machine, struct metic_error *error)
     }
     board->entry = entry;
     if (kernel) {
-        board->kernel_gpa = entry;
+        /* What is in flash takes no memory; the board sends the firmware there. */
+        board->kernel_gpa = boot->main != NULL ? entry : 0;
         board->kernel_bytes = end - entry;
         board->kernel_mode = 1;
         if (!image_place(&machine->memory, boot->firmware, machine->board->class->firmware_gpa,
@@ -134,21 +157,28 @@ bool machine_place(struct metic_machine *machine, struct metic_error *error)
 static bool load(struct metic_machine *machine, const char *name, struct metic_error *error)
 {
     struct machine_boot *boot = &machine->boot;
-    if (!image_check_startable(boot->main, error)) {
+    if (boot->main != NULL && !image_check_startable(boot->main, error)) {
         return false;
     }
-    machine_say(machine, "image: %s: %s", name, boot->main->description);
+    if (boot->main != NULL) {
+        machine_say(machine, "image: %s: %s", name, boot->main->description);
+    } else if (machine->options.initrd != NULL) {
+        return error_set(error, "Give a kernel with it, or leave --initrd out.",
+                         "what starts from flash has no use for an initial ramdisk");
+    }
     if (!open_companions(machine, error) || !machine_place(machine, error) ||
         !machine_start_net(machine, error)) {
         return false;
     }
-    boot->htif_tohost = boot->main->tohost_gpa;
-    boot->htif_fromhost = boot->main->fromhost_gpa;
+    boot->htif_tohost = boot->main != NULL ? boot->main->tohost_gpa : 0;
+    boot->htif_fromhost = boot->main != NULL ? boot->main->fromhost_gpa : 0;
     const struct metic_options *options = &machine->options;
     machine_say(machine, "machine: %s, %u hart%s, %llu MiB, starts in %s", options->machine,
                 options->harts, options->harts == 1 ? "" : "s",
                 (unsigned long long)(options->ram_bytes >> 20),
-                boot->firmware != NULL ? "the firmware" : "M-mode at the image's entry");
+                boot->firmware != NULL ? "the firmware"
+                : boot->main != NULL   ? "M-mode at the image's entry"
+                                       : "M-mode in flash");
     machine->loaded = true;
     return true;
 }
@@ -157,6 +187,11 @@ bool metic_load(metic_machine *machine, const char *path, struct metic_error *er
 {
     if (machine->loaded) {
         return error_set(error, "make another machine", "this machine has an image already");
+    }
+    if (path == NULL) {
+        return (machine->options.flash[0] != NULL ||
+                error_set(error, "Give a file to run.", "there is nothing in flash to run")) &&
+               load(machine, NULL, error);
     }
     machine->boot.main = image_open(path, error);
     return machine->boot.main != NULL && load(machine, path, error);

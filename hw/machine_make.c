@@ -88,7 +88,7 @@ bool machine_make_board(struct metic_machine *machine, const struct guest *guest
         .ram_bytes = options->ram_bytes,
         .uart = machine->uart,
         .flash_paths = { options->flash[0], options->flash[1] },
-        .flash_write = { options->flash_write, options->flash_write },
+        .flash_write = { options->flash_write[0], options->flash_write[1] },
         .mmu_type = guest->mmu_type,
         .pmu_counters = guest->pmu_counters,
     };

@@ -143,13 +143,14 @@ bool machine_make_net(struct metic_machine *machine, struct metic_error *error)
     return machine->net != NULL && (options->net == METIC_NET_AUTO || attach(machine, error));
 }
 
+/* A kernel, or what starts one from a disk. */
 bool machine_start_net(struct metic_machine *machine, struct metic_error *error)
 {
     const struct image *image = machine->boot.main;
-    bool linux_kernel = image->kind == IMAGE_LINUX ||
-                        (image->kind == IMAGE_ELF && image->mode == IMAGE_MODE_SUPERVISOR &&
-                         image->relocatable);
-    return machine->options.net != METIC_NET_AUTO || !linux_kernel || attach(machine, error);
+    bool system = image == NULL || image->kind == IMAGE_LINUX || machine->options.disk_count > 0 ||
+                  (image->kind == IMAGE_ELF && image->mode == IMAGE_MODE_SUPERVISOR &&
+                   image->relocatable);
+    return machine->options.net != METIC_NET_AUTO || !system || attach(machine, error);
 }
 
 bool metic_has_user_network(void)

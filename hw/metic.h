@@ -56,19 +56,21 @@ enum metic_console {
 
 enum metic_net {
     METIC_NET_NONE,   /* no device */
-    METIC_NET_AUTO,   /* a Linux kernel on the real clock gets METIC_NET_USER; restricted if there
-                       * are steps */
+    METIC_NET_AUTO,   /* a Linux kernel, and what boots from disk or flash, gets METIC_NET_USER on
+                       * the real clock; restricted if there are steps */
     METIC_NET_USER,   /* a router and a DHCP server in this process, through libslirp */
     METIC_NET_SOCKET, /* a link to another guest: a Unix socket at net_path */
 };
 
 enum {
-    METIC_MAX_SCREENS = 4,
     METIC_MAX_DISKS = 6,
     METIC_MAX_STEPS = 64,
     METIC_MAX_HARTS = 64,
     METIC_MAX_FORWARDS = 16,
 };
+
+#define METIC_DEFAULT_RAM_BYTES ((uint64_t)512 << 20)
+#define METIC_DISK_RAM_BYTES ((uint64_t)1 << 30) /* for a disk that boots */
 
 struct metic_disk {
     const char *path;
@@ -95,18 +97,20 @@ struct metic_options {
     bool virtio_pci;         /* virtio devices sit on PCI; otherwise in mmio slots while there are
                               * free ones */
     unsigned harts;          /* 1..64 */
-    uint64_t ram_bytes;
+    uint64_t ram_bytes;      /* 0: the default */
     enum metic_engine engine;
     enum metic_clock clock;
     uint64_t seed;           /* virtual clock: what the guest's entropy comes from */
 
     /* What is loaded besides the main image; NULL: nothing (firmware: chosen by the image). */
-    const char *firmware;    /* path, "none", or NULL for the built-in SBI when one is needed */
+    const char *firmware;    /* path, "none", "builtin", or NULL: the built-in SBI when one is
+                              * needed; metic_plan_boot takes names of others */
     const char *initrd;
     const char *bootargs;
     const char *dtb;
     const char *flash[2];
-    bool flash_write;
+    bool flash_write[2];     /* changes go back to the file */
+    bool boot_write;         /* metic_plan_boot: the guest's writes go to the image */
 
     enum metic_console console;
     const char *console_path;
@@ -121,8 +125,6 @@ struct metic_options {
     const char *net_path;
     struct metic_forward forwards[METIC_MAX_FORWARDS];
     unsigned forward_count;
-    unsigned screens;        /* of a virtio GPU, with input devices; 0: none */
-    uint32_t screen_width, screen_height; /* what they prefer; 0: 1280 by 800 */
     const char *pcap_path;   /* packets are written to this file (pcapng), or NULL */
     struct metic_step steps[METIC_MAX_STEPS];
     unsigned step_count;
@@ -159,9 +161,37 @@ void metic_options_init(struct metic_options *options);
 metic_machine *metic_new(const struct metic_options *options, struct metic_error *error);
 void metic_free(metic_machine *machine); /* NULL allowed */
 
-/* Recognises and places the image at `path` (kernel, firmware, bare-metal program; ELF, Image,
- * compressed Image, EFI stub, binary) together with firmware, initrd and arguments from the
- * options, and prepares the boot. Once per machine. */
+/* What starts a disk, as a plan: metic_plan_boot looks at what is at `path`. A disk image (raw, or
+ * qcow2, with a system on it) becomes the first disk of the options, which also get memory and the
+ * firmware that this host has for it, the one named in options->firmware ("edk2", "u-boot",
+ * "opensbi", "none", "builtin", a path, or two of them as in "opensbi+u-boot") or else the usual
+ * one, and metic_plan_thing is what metic_load must be given then. Anything else stays as it is,
+ * but for firmware named so. `path` NULL: what is in the flash banks.
+ *
+ * Firmware is looked for where Debian's packages put it, first below `firmware_root` (NULL: only in
+ * the system). The flash variables of each image persist below `state_dir` (NULL: they do not).
+ * What is chosen is said by options->say. The plan holds strings and a lock: it must outlive the
+ * machine, and the arguments must outlive it. NULL with a reason. */
+struct metic_boot_plan;
+struct metic_boot_plan *metic_plan_boot(struct metic_options *options, const char *path,
+                                        const char *firmware_root, const char *state_dir,
+                                        struct metic_error *error);
+const char *metic_plan_thing(const struct metic_boot_plan *plan);
+void metic_plan_free(struct metic_boot_plan *plan); /* NULL allowed */
+
+/* The firmware there is a use for: its name, or NULL when there are no more. `path` gets where it
+ * is, or "". */
+struct metic_firmware {
+    const char *package; /* Debian's */
+    unsigned since;      /* the first Debian that has it */
+    bool there;
+};
+const char *metic_find_firmware(unsigned index, const char *firmware_root, char *path,
+                                size_t path_bytes, struct metic_firmware *firmware);
+
+/* Recognises and places the image at `path` (NULL: there is one in flash) (kernel, firmware,
+ * bare-metal program; ELF, Image, compressed Image, EFI stub, binary) together with firmware,
+ * initrd and arguments from the options, and prepares the boot. Once per machine. */
 bool metic_load(metic_machine *machine, const char *path, struct metic_error *error);
 /* The same for the demo that is built in. */
 bool metic_load_demo(metic_machine *machine, struct metic_error *error);
@@ -307,57 +337,6 @@ bool metic_is_stopping(metic_machine *machine);
 size_t metic_console_output(metic_machine *machine, size_t from_byte, void *buffer,
                             size_t capacity_bytes);
 void metic_console_feed(metic_machine *machine, const void *bytes, size_t size_bytes);
-
-/* ---- Screens, keyboard and pointer. Any thread, also while the machine runs. ---- */
-
-struct metic_rect {
-    uint32_t x, y, width, height;
-};
-
-/* What a viewer has of a screen. Pixels are 0x00RRGGBB, without gaps; a cursor's 0xAARRGGBB. */
-struct metic_frame {
-    uint32_t width, height; /* 0: the screen shows nothing */
-    const uint32_t *pixels; /* the viewer's own copy; valid until its next take */
-    bool resized, cursor_moved, cursor_reshaped; /* since the take before */
-    const struct metic_rect *rects; /* what changed */
-    unsigned rect_count;
-    bool cursor_visible;
-    int32_t cursor_x, cursor_y; /* of the hot spot, on the screen */
-    uint32_t cursor_hot_x, cursor_hot_y, cursor_width, cursor_height;
-    const uint32_t *cursor_pixels;
-};
-
-typedef struct metic_viewer metic_viewer;
-
-/* Looks at a screen (0 to METIC_MAX_SCREENS - 1, also one that shows nothing yet). `changed` is
- * called once when there is something new to take, on any thread, and must only take note; may be
- * NULL. NULL with a reason. A viewer is used by one thread, and closed before the machine is
- * freed. */
-metic_viewer *metic_viewer_new(metic_machine *machine, unsigned screen,
-                               void (*changed)(void *opaque), void *opaque,
-                               struct metic_error *error);
-void metic_viewer_free(metic_viewer *viewer); /* NULL allowed */
-/* Brings the viewer's copy up to date; false when nothing changed. *frame is filled in any case. */
-bool metic_viewer_take(metic_viewer *viewer, struct metic_frame *frame);
-/* The screen as a PNG file, without the cursor. False with a reason: it shows nothing, or the file
- * cannot be written. */
-bool metic_screenshot(metic_machine *machine, unsigned screen, const char *path,
-                      struct metic_error *error);
-/* Asks the guest for a size, as a user who drags a window's edge does; it may not listen. */
-void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
-                        uint32_t height);
-
-/* Whether there is a keyboard and a pointer; otherwise the rest has no effect. */
-bool metic_has_input(const metic_machine *machine);
-/* Linux's key and button codes (KEY_*, BTN_LEFT to BTN_EXTRA). What is down already, or up, stays
- * so. */
-void metic_key(metic_machine *machine, unsigned code, bool down);
-/* The pointer's place, 0 to 32767 over the screen's width and height; or by how far it moved. */
-void metic_pointer_to(metic_machine *machine, uint32_t x, uint32_t y);
-void metic_pointer_by(metic_machine *machine, int32_t dx, int32_t dy);
-void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal);
-/* Everything that is down goes up: who gave input has lost the keyboard. */
-void metic_release_keys(metic_machine *machine);
 
 /* Prints statistics of the engine. */
 void metic_print_stats(metic_machine *machine, FILE *to);

@@ -156,7 +156,7 @@ static bool args_choose_clock(struct run_args *args, struct metic_error *error)
 /* What only the whole command line shows. */
 static bool args_check(struct run_args *args, struct metic_error *error)
 {
-    if (args->thing == NULL && !args->demo) {
+    if (args->thing == NULL && !args->demo && args->options.flash[0] == NULL) {
         return error_set(error, "metic run FILE, or metic run --demo for the built-in demo.",
                          "there is nothing to run");
     }

@@ -1,6 +1,7 @@
 /* metic doctor: what of this host matters to metic, and which Debian package brings what is not
  * there. */
 #include "ui/ui.h"
+#include "ui/xdg.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,14 +12,24 @@ static void doctor_line(const char *what, bool good, const char *text)
     printf("%-4s %-22s %s\n", good ? "ok" : "no", what, text);
 }
 
-/* Firmware that can take the place of the built-in one. */
-static void doctor_file(const char *what, const char *path, const char *package)
+/* Firmware of others: disks need EDK2 or U-Boot. */
+static void doctor_firmware(void)
 {
-    char text[192];
-    bool there = access(path, R_OK) == 0;
-    snprintf(text, sizeof(text), there ? "%s" : "if you want it: apt-get install %s",
-             there ? path : package);
-    doctor_line(what, there, text);
+    char root[XDG_PATH_BYTES], path[XDG_PATH_BYTES], text[XDG_PATH_BYTES + 128];
+    const char *where = xdg_path(XDG_DATA, "firmware", root) ? root : NULL;
+    struct metic_firmware firmware;
+    const char *what;
+    bool missing = false;
+    unsigned i = 0;
+    while ((what = metic_find_firmware(i++, where, path, sizeof(path), &firmware)) != NULL) {
+        snprintf(text, sizeof(text), "apt-get install %s (Debian %u and later)", firmware.package,
+                 firmware.since);
+        doctor_line(what, firmware.there, firmware.there ? path : text);
+        missing = missing || !firmware.there;
+    }
+    if (missing) {
+        doctor_line("", false, "or, without root, all of them: metic build firmware");
+    }
 }
 
 /* Translated code is mapped twice, once to write and once to run. */
@@ -68,11 +79,7 @@ int cmd_doctor(int argc, char *const *argv)
     bool ok = doctor_code_memory();
     doctor_memory();
     doctor_line("SBI firmware", true, "built in");
-    doctor_file("OpenSBI (--firmware)", "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin",
-                "opensbi");
-    doctor_file("U-Boot", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin", "u-boot-qemu");
-    doctor_file("EDK2 (--flash)", "/usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd",
-                "qemu-efi-riscv64");
+    doctor_firmware();
     doctor_line("user network", metic_has_user_network(),
                 metic_has_user_network() ? "libslirp is built in"
                                          : "built without: apt-get install libslirp-dev, "

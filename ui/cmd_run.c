@@ -5,6 +5,7 @@
 #include "ui/runtime_dir.h"
 #include "ui/signals.h"
 #include "ui/ui.h"
+#include "ui/xdg.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -124,7 +125,7 @@ static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
                       struct metic_error *error)
 {
     char text[64];
-    const char *image = args->demo ? "demo" : args->thing;
+    const char *image = args->demo ? "demo" : args->thing != NULL ? args->thing : "flash";
     *dir = runtime_dir_new(args->name, image, error);
     if (*dir == NULL) {
         return args->name == NULL;
@@ -139,13 +140,13 @@ static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
 }
 
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
-static int run_machine(const struct run_args *args, struct debugger *debugger,
-                       metic_machine *machine)
+static int run_machine(const struct run_args *args, const struct metic_boot_plan *plan,
+                       struct debugger *debugger, metic_machine *machine)
 {
     struct metic_error error = {{0}, {0}};
     struct metic_result result = {0};
     bool loaded = args->demo ? metic_load_demo(machine, &error)
-                             : metic_load(machine, args->thing, &error);
+                             : metic_load(machine, metic_plan_thing(plan), &error);
     int signal_number = 0;
     bool shown = true;
     struct runtime_dir *dir = NULL;
@@ -155,9 +156,7 @@ static int run_machine(const struct run_args *args, struct debugger *debugger,
         loaded = run_to_end(args, debugger, machine, &result, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
-        shown = !loaded || (run_shows(args, machine, &error) &&
-                            (args->screenshot == NULL ||
-                             metic_screenshot(machine, 0, args->screenshot, &error)));
+        shown = !loaded || run_shows(args, machine, &error);
         if (args->stats) {
             metic_print_stats(machine, stderr);
         }
@@ -183,8 +182,22 @@ static int run_start(struct run_args *args, struct debugger *debugger)
     /* Threads made from here on leave these signals to ours; a closed pipe is an error, no end. */
     signals_block();
     signal(SIGPIPE, SIG_IGN);
+    char state[XDG_PATH_BYTES], firmware[XDG_PATH_BYTES];
+    bool has_state = xdg_path(XDG_STATE, NULL, state);
+    bool has_firmware = xdg_path(XDG_DATA, "firmware", firmware);
+    struct metic_boot_plan *plan = NULL;
+    if (!args->demo) {
+        plan = metic_plan_boot(&args->options, args->thing, has_firmware ? firmware : NULL,
+                               has_state ? state : NULL, &error);
+        if (plan == NULL) {
+            return run_failed(args, &error);
+        }
+    }
     metic_machine *machine = metic_new(&args->options, &error);
-    return machine != NULL ? run_machine(args, debugger, machine) : run_failed(args, &error);
+    int status = machine != NULL ? run_machine(args, plan, debugger, machine)
+                                 : run_failed(args, &error);
+    metic_plan_free(plan);
+    return status;
 }
 
 /* The arguments, or what to end with: the usage was wrong, or help was all that was wanted. */

@@ -27,7 +27,7 @@ static void help_wrap(FILE *to, int column, const char *text)
     fputc('\n', to);
 }
 
-static void help_entry(FILE *to, const char *left, const char *doc)
+void help_entry(FILE *to, const char *left, const char *doc)
 {
     int used = fprintf(to, "  %-*s", HELP_INDENT - 2, left);
     if (used > HELP_INDENT - 1 && strlen(left) > (size_t)HELP_INDENT - 3) {
@@ -52,9 +52,10 @@ void help_overview(FILE *to)
 void help_run(FILE *to)
 {
     fputs("Usage: metic run THING [OPTION]...\n\n"
-          "THING is recognised: a Linux kernel (Image, EFI stub, gzip, zstd, vmlinux) starts in\n"
-          "S-mode behind SBI firmware; firmware and bare-metal programs (ELF or binary) start in\n"
-          "M-mode. metic inspect THING says which it is.\n", to);
+          "THING is recognised: a disk image with a system on it boots through EDK2 or U-Boot; a\n"
+          "Linux kernel (Image, EFI stub, gzip, zstd, vmlinux) starts in S-mode behind SBI\n"
+          "firmware; firmware and bare-metal programs (ELF or binary) start in M-mode. metic\n"
+          "inspect THING says which it is.\n", to);
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];
         char left[96];

@@ -310,7 +310,7 @@ OPTION_PARSER(flash)
         return error_set(error, NULL, "%s: there are two flash banks", name);
     }
     char *path = value_without(args, value, ":write");
-    options->flash_write |= path != NULL;
+    options->flash_write[bank] = path != NULL;
     options->flash[bank] = path != NULL ? path : value;
     return value[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);
 }

@@ -35,6 +35,8 @@ int ui_usage_error(const struct metic_error *error);
 /* Text as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
 void ui_print_json_string(FILE *to, const char *text);
 
+/* help.c: one entry, `left` being what is explained. */
+void help_entry(FILE *to, const char *left, const char *doc);
 /* help.c, help_man.c, help_completion.c: all from the tables. */
 void help_overview(FILE *to);
 void help_run(FILE *to);

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/metic/bench
 packages="busybox-static xz-utils zstd sqlite3 python3-minimal perl-base openssl cpp-14 gawk"
 
-. "$here/../guest/apt_private.sh"
+. "$here/../../ui/build/apt_private.sh"
 
 die() { printf 'bench linux: %s\n' "$1" >&2; exit "${2:-1}"; }
 

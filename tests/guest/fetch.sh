@@ -14,7 +14,7 @@ busybox_package=busybox-static
 # What virtio-net needs, in the order in which they are loaded (initramfs/etc/modules).
 modules="virtio_mmio failover net_failover virtio_net"
 
-. "$here/apt_private.sh"
+. "$here/../../ui/build/apt_private.sh"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "guest: $1"; exit "${2:-1}"; }

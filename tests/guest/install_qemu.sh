@@ -27,7 +27,7 @@ if [ "$(id -u)" -ne 0 ]; then
     exec sudo sh "$here/install_qemu.sh"
 fi
 
-. "$here/apt_private.sh"
+. "$here/../../ui/build/apt_private.sh"
 codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
 [ -n "$codename" ] || die "cannot tell which Debian this is (/etc/os-release)"
 dir=$(mktemp -d) || exit 1

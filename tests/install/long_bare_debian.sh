@@ -8,7 +8,7 @@ skip() { echo "$*"; exit 77; }
 [ "$(id -u)" -eq 0 ] || skip "needs root, to make a bare Debian"
 command -v debootstrap >/dev/null 2>&1 || skip "needs debootstrap (Debian package)"
 unshare -m true 2>/dev/null || skip "needs a mount namespace of its own"
-. "$SRCDIR/tests/guest/apt_private.sh"
+. "$SRCDIR/ui/build/apt_private.sh"
 mirror=$(apt_mirror)
 [ -n "$mirror" ] || skip "the machine's apt is not configured with a Debian mirror"
 

@@ -32,6 +32,33 @@ json() {
     if tail -n 1 out | python3 -m json.tool >/dev/null 2>&1; then ok; else wrong "no JSON"; fi
 }
 
+# --- building images: only what is refused; tests/boot/long_disk.sh builds ---------------------
+run 2 build
+says "there is nothing to build"
+run 2 build fedora x.img
+says "cannot build 'fedora'"
+run 2 build debian
+says "the image's name is missing"
+run 2 build 'debian:a/b' x.img
+says "names no suite"
+run 2 build debian x.img --size 3
+says "Give 1G or more"
+run 2 build debian x.img --include 'a b;c'
+says "is no list of packages"
+run 2 build debian x.img --hostname -x
+says "is no host name"
+run 2 build debian x.img --variant tiny
+says "there is no variant 'tiny'"
+run 2 build debian x.img --ssh-key no-such-key
+says "cannot read 'no-such-key'"
+run 2 build debian x.img --pasword x
+says "Did you mean --password?"
+touch there.img
+run 2 build debian there.img
+says "is there already"
+run 0 build --help
+prints "--hostname NAME"
+
 # --- usage -----------------------------------------------------------------------------------
 run 2
 says "Usage: metic COMMAND"
@@ -152,11 +179,10 @@ run 125 run --demo --flash .
 says "give a file"
 truncate -s 2G disk.img
 run 125 run disk.img
-says "an empty disk?"
+says "is an empty disk"
 printf 'QFI\373%500s' x >disk.qcow2
 run 125 run disk.qcow2
-says "a qcow2 disk image"
-says "--disk"
+says "qcow2"
 printf '070701%500s' x >i.cpio
 run 125 run i.cpio
 says "--initrd"
