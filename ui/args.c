@@ -153,6 +153,29 @@ static bool args_choose_clock(struct run_args *args, struct metic_error *error)
     return true;
 }
 
+/* A commit log is the engine's own; everything else is recorded. */
+static bool args_choose_trace(struct run_args *args, struct metic_error *error)
+{
+    struct run_trace *trace = &args->trace;
+    bool more = trace->events != NULL || trace->calls != NULL || trace->filter_count != 0 ||
+                trace->last_bytes != 0;
+    if (trace->format == NULL && (trace->path != NULL || more)) {
+        trace->format = "store";
+    }
+    if (trace->format != NULL && strcmp(trace->format, "spike") == 0) {
+        args->options.trace_path = trace->path != NULL ? trace->path : "-";
+        trace->format = NULL;
+        return !more || error_set(error, "Leave the filters out, or choose another format.",
+                                  "a commit log holds everything");
+    }
+    if (trace->format != NULL && strcmp(trace->format, "store") == 0 &&
+        (trace->path == NULL || strcmp(trace->path, "-") == 0)) {
+        return error_set(error, "As in --trace guest.trace; or choose a text by --trace-format.",
+                         "--trace needs a file");
+    }
+    return true;
+}
+
 /* What only the whole command line shows. */
 static bool args_check(struct run_args *args, struct metic_error *error)
 {
@@ -165,6 +188,9 @@ static bool args_check(struct run_args *args, struct metic_error *error)
                          args->thing);
     }
     if (!args_choose_clock(args, error)) {
+        return false;
+    }
+    if (!args_choose_trace(args, error)) {
         return false;
     }
     if (args->options.record_path != NULL && args->options.replay_path != NULL) {

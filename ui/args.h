@@ -20,6 +20,18 @@ struct run_show {
     const char *place; /* points into stages' block: address or symbol */
 };
 
+enum { RUN_MAX_FILTERS = 32 };
+
+/* What is recorded, as given. */
+struct run_trace {
+    const char *path;
+    const char *format; /* of what is recorded; NULL: nothing is (but maybe a commit log) */
+    const char *events, *calls;
+    const char *filters[RUN_MAX_FILTERS];
+    unsigned filter_count;
+    size_t last_bytes; /* 0: all */
+};
+
 struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
@@ -29,6 +41,7 @@ struct run_args {
     bool gdb_wait;
     const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */
     unsigned symbol_count;
+    struct run_trace trace;
     bool clock_given;
     const char *clock_for; /* the option for whose sake the clock is virtual, or NULL */
     struct run_steps steps;
@@ -75,6 +88,9 @@ bool args_add_expect(struct run_steps *steps, const char *text, struct metic_err
 bool args_add_send(struct run_steps *steps, const char *text, struct metic_error *error);
 bool args_read_script(struct run_steps *steps, const char *path, struct metic_error *error);
 
+/* "200M", "5000". */
+bool args_parse_count(const char *text, u64 *count);
+
 /* option_values.c: one parser for each kind of value. */
 #define OPTION_PARSER(kind)                                                                  \
     bool option_parse_##kind(struct run_args *args, void *member, const char *name,          \
@@ -102,6 +118,8 @@ OPTION_PARSER(expect);
 OPTION_PARSER(send);
 OPTION_PARSER(script);
 OPTION_PARSER(trace_format);
+OPTION_PARSER(trace_filter);
+OPTION_PARSER(trace_last);
 OPTION_PARSER(show);
 OPTION_PARSER(gdb);
 OPTION_PARSER(symbols);

@@ -4,6 +4,7 @@
 #include "ui/gdb.h"
 #include "ui/runtime_dir.h"
 #include "ui/signals.h"
+#include "ui/trace_run.h"
 #include "ui/ui.h"
 #include "ui/xdg.h"
 
@@ -97,11 +98,11 @@ static bool run_shows(const struct run_args *args, metic_machine *machine,
 /* With a debugger's server if one was asked for, and with the debugger if that is not NULL. False
  * with a reason. */
 static bool run_to_end(const struct run_args *args, struct debugger *debugger,
-                       metic_machine *machine, struct metic_result *result,
-                       struct metic_error *error)
+                       struct trace_run *trace, metic_machine *machine,
+                       struct metic_result *result, struct metic_error *error)
 {
     if (args->gdb == NULL) {
-        metic_run(machine, result);
+        trace_run_machine(trace, args, machine, result);
         return true;
     }
     struct gdb *gdb = gdb_new(machine, args->gdb, error);
@@ -149,13 +150,20 @@ static int run_machine(const struct run_args *args, const struct metic_boot_plan
                              : metic_load(machine, metic_plan_thing(plan), &error);
     int signal_number = 0;
     bool shown = true;
+    struct trace_run *trace = NULL;
     struct runtime_dir *dir = NULL;
     loaded = loaded && run_enter(args, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
-        loaded = run_to_end(args, debugger, machine, &result, &error);
+        loaded = trace_run_start(args, machine, &trace, &error) &&
+                 run_to_end(args, debugger, trace, machine, &result, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
+        struct metic_error unwritten;
+        if (!trace_run_end(trace, &unwritten) && loaded) {
+            error = unwritten;
+            loaded = false;
+        }
         shown = !loaded || run_shows(args, machine, &error);
         if (args->stats) {
             metic_print_stats(machine, stderr);

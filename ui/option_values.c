@@ -129,23 +129,27 @@ static bool value_scale(u64 *number, u64 by)
 }
 
 /* Instructions are counted in powers of ten. */
-OPTION_PARSER(count)
+bool args_parse_count(const char *text, u64 *count)
 {
-    UNUSED(args);
     static const struct {
         const char *unit;
         u64 scale;
     } units[] = {{"", 1}, {"k", 1000}, {"K", 1000}, {"M", 1000000}, {"G", 1000000000}};
-    u64 *number = member;
     const char *rest;
-    if (value_number(value, number, &rest) && *number != 0) {
-        for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-            if (strcmp(rest, units[i].unit) == 0 && value_scale(number, units[i].scale)) {
-                return true;
-            }
+    for (size_t i = 0; value_number(text, count, &rest) && i < ARRAY_LEN(units); i++) {
+        if (strcmp(rest, units[i].unit) == 0) {
+            return value_scale(count, units[i].scale);
         }
     }
-    return error_set(error, "Counts look like 1000000, 200M or 2G, and are not 0.",
+    return false;
+}
+
+OPTION_PARSER(count)
+{
+    UNUSED(args);
+    u64 *number = member;
+    return (args_parse_count(value, number) && *number != 0) ||
+           error_set(error, "Counts look like 1000000, 200M or 2G, and are not 0.",
                      "%s: '%s' is not a count", name, value);
 }
 
@@ -223,11 +227,32 @@ OPTION_PARSER(virtio)
 OPTION_PARSER(trace_format)
 {
     UNUSED(args);
-    const char **path = member;
-    if (value_word(name, value, "spike", error) < 0) {
+    if (value_word(name, value, "store spike qemu json chrome text", error) < 0) {
         return false;
     }
-    *path = *path != NULL ? *path : "-";
+    *(const char **)member = value;
+    return true;
+}
+
+OPTION_PARSER(trace_filter)
+{
+    UNUSED(member);
+    struct run_trace *trace = &args->trace;
+    if (trace->filter_count == RUN_MAX_FILTERS) {
+        return error_set(error, NULL, "%s: more than %d filters", name, RUN_MAX_FILTERS);
+    }
+    trace->filters[trace->filter_count++] = value;
+    return true;
+}
+
+OPTION_PARSER(trace_last)
+{
+    UNUSED(args);
+    u64 size_bytes;
+    if (!value_size(name, value, (u64)1 << 16, &size_bytes, error)) {
+        return false;
+    }
+    *(size_t *)member = size_bytes;
     return true;
 }
 

@@ -261,7 +261,9 @@ Test(args, refusals)
     expect_refused("k --show ir", "not STAGES@ADDRESS", "");
     expect_refused("k --show ir,foo@main", "'foo' is none of: decode ir opt host", "");
     expect_refused("k --show ir,@main", "'' is none of", "");
-    expect_refused("k --trace-format qemu", "none of: spike", "");
+    expect_refused("k --trace-format bochs", "none of: store spike", "");
+    expect_refused("k --trace-format store", "needs a file", "--trace guest.trace");
+    expect_refused("k --trace f --trace-format spike --trace-last 1M", "holds everything", "");
     expect_refused("k --record a --replay b", "both --record and --replay", "");
 }
 

@@ -1,0 +1,146 @@
+#!/bin/sh
+# metic run --trace and metic trace: on a program whose every instruction is known, and on Debian's
+# kernel; filters, formats, queries, damaged files.
+# shellcheck disable=SC2016
+set -u
+passed=0
+failed=0
+cd "$TMP" || exit 1
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
+
+wrong() {
+    failed=$((failed + 1))
+    echo "WRONG: $*"
+}
+# says FILE PATTERN [N]: lines that match, N when given.
+says() {
+    count=$(grep -cE -- "$2" "$1")
+    if [ "$count" = "${3:-$count}" ] && [ "$count" -gt 0 ]; then
+        passed=$((passed + 1))
+    else
+        wrong "$1: $count times, not ${3:-any}: $2"
+        head -n 20 "$1" | sed 's/^/    /'
+    fi
+}
+# run STATUS ARGUMENT...: metic; output to out and err.
+run() {
+    wanted=$1
+    shift
+    timeout -k 5 100 "$METIC" "$@" >out 2>err </dev/null
+    status=$?
+    if [ $status -eq "$wanted" ]; then
+        passed=$((passed + 1))
+    else
+        wrong "metic $*: status $status, not $wanted"
+        sed 's/^/    /' err
+    fi
+}
+
+$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o hello.elf \
+    "$SRCDIR/tests/docs/hello.S" || exit 1
+
+# Every instruction, in both engines, is what the commit log says: pc and registers, in order.
+for engine in jit interp; do
+    run 0 run hello.elf --engine $engine --clock virtual --quiet --trace $engine.trace
+    run 0 run hello.elf --engine $engine --clock virtual --quiet --trace-format spike --trace log
+    run 0 trace show $engine.trace --format json
+    sed -n 's/^{"event":"insn".*"pc":"0x\([0-9a-f]*\)".*/\1/p' out >ours
+    sed 's/^core *0: 3 0x0*\([0-9a-f]*\) .*/\1/' log >theirs
+    # The commit log does not see the instruction that ended the machine's run, nor those behind it.
+    if [ -s theirs ] && head -n "$(wc -l <theirs)" ours | cmp -s - theirs; then
+        passed=$((passed + 1))
+    else
+        wrong "$engine: other instructions than in the commit log"
+        diff ours theirs | head
+    fi
+done
+run 0 trace diff jit.trace interp.trace
+says out '^hart 0: the same, [0-9]+ instructions$'
+if command -v jq >/dev/null 2>&1; then
+    "$METIC" trace show jit.trace --format json | jq -e . >/dev/null || wrong "no JSON"
+    "$METIC" trace show jit.trace --format chrome | jq -e . >/dev/null || wrong "no JSON for Chrome"
+fi
+run 0 trace query jit.trace writes 0x10000000
+says out '6c to 10000000$' 2
+says out '000000008000003c putc\+0x8: ' 6
+run 0 trace query jit.trace values a5
+says out 'putc: 68$' 1
+run 0 trace query jit.trace calls putc
+says out 'putc\(10000000, [0-9a-f]+, 68, ' 1
+run 0 trace query jit.trace counts function
+says out ' 24 +34\.[0-9]% putc$' 1
+run 0 trace show jit.trace --symbols hello.elf --function putc --limit 1
+says out 'mv|addi a5,a2,0.*hello\.S:[0-9]+$' 1
+run 0 trace show jit.trace --format qemu
+says out '^0x000000008000003c:  00f50023 ' 6
+
+# Filters: a function with what it calls, a page, calls alone, the last of a run.
+run 0 run hello.elf --quiet --trace f.trace --trace-filter function=putc
+run 0 trace show f.trace
+says out ' putc(\+0x[0-9a-f]+)? ' 24
+if grep -qE ' (next|done|_start)' out; then wrong "more than the function"; fi
+run 0 run hello.elf --quiet --trace c.trace --trace-calls putc
+run 0 trace query c.trace calls putc
+says out 'putc\(10000000, [0-9a-f]+, 68, .*from next' 1
+says out 'putc\(10000000, \.\.\.\) = 10000000' 6
+run 0 run hello.elf --quiet --trace l.trace --trace-last 64K --trace-events blocks
+run 0 trace show l.trace
+says out ' stop ' 1
+run 2 run hello.elf --trace
+run 125 run hello.elf --quiet --trace x.trace --trace-filter colour=red
+says err "'colour=red' begins with none"
+run 125 run hello.elf --quiet --trace x.trace --trace-filter function=nowhere
+says err "no symbol 'nowhere'"
+run 125 run hello.elf --quiet --trace /nonexistent/x
+says err 'the trace /nonexistent/x: No such file'
+run 2 trace show jit.trace --format xml
+run 125 trace show hello.elf
+says err 'is no metic trace'
+
+# Damage: cut off anywhere, or a byte changed anywhere, what comes before is told.
+size=$(wc -c <jit.trace)
+for part in 10 33 60 $((size / 2)) $((size - 1)); do
+    head -c "$part" jit.trace >cut.trace
+    timeout 10 "$METIC" trace show cut.trace >out 2>err
+    status=$?
+    if [ $status -ne 0 ] && [ $status -ne 125 ]; then wrong "cut at $part: status $status"; fi
+    if [ $status -eq 0 ] && ! grep -q 'what comes before is used' err; then wrong "cut at $part"; fi
+    passed=$((passed + 1))
+done
+
+cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
+if [ -z "$cache" ]; then
+    echo "no Debian kernel here: the rest was not tried"
+    echo "$passed passed, $failed failed, 1 skipped"
+    [ $failed -eq 0 ]
+    exit
+fi
+boot="$cache/vmlinuz --initrd $cache/initramfs.cpio.gz --append console=ttyS0 --serial none --quiet"
+
+# A kernel, its names from its own table. Who writes jiffies is known.
+# shellcheck disable=SC2086
+run 124 run $boot --limit-insns 130M --trace k.trace --trace-filter insns=100M-103M
+run 0 trace query k.trace writes jiffies_64
+says out ' do_timer\+0x[0-9a-f]+: [0-9a-f]+ to ffffffff'
+run 0 trace show k.trace --limit 3
+says out '^0 +10[0-9]{7} S ffffffff'
+
+# Calls in the guest's programs and kernel, with the task they are made for; nothing is recorded
+# but the calls.
+# shellcheck disable=SC2086
+run 0 run $boot --trace c.trace --trace-calls do_sys_openat2 --expect 'metic:~# ' \
+    --send 'cat /nothing; poweroff -f\n'
+run 0 trace query c.trace calls do_sys_openat2
+says out '= fffffffffffffffe \(-2\)$'
+run 0 trace show c.trace
+says out ' task: (cat|busybox) \('
+
+# The last of a run that ends in a panic.
+# shellcheck disable=SC2086
+run 90 run $boot --append rdinit=/nothing --trace p.trace --trace-last 1M --trace-events blocks
+run 0 trace query p.trace counts function
+says out ' (get_symbol_pos|printk_get_next_message|vsnprintf)$'
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

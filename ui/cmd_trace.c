@@ -1,0 +1,149 @@
+/* metic trace: looks into trace stores. Queries are in trace_query.c. */
+#include "ui/args.h"
+#include "ui/trace_query.h"
+#include "ui/ui.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "metic trace show FILE    what happened, a line each\n"
+    "metic trace info FILE    what is in the file\n"
+    "metic trace query FILE writes ADDRESS[+BYTES]     who wrote there, and when\n"
+    "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
+    "metic trace query FILE calls FUNCTION             with arguments and results\n"
+    "metic trace query FILE counts function|insn|page  what ran how often\n"
+    "metic trace diff FILE FILE    where two runs differ first\n\n"
+    "Options of all of them:\n"
+    "  --from N, --to N     instruction counts (200M is understood)\n"
+    "  --hart N             this hart alone\n"
+    "  --limit N            as many lines at most\n"
+    "  --symbols FILE       an ELF with symbols, and source lines if it has them\n"
+    "Of show:\n"
+    "  --format text|qemu|json|chrome\n"
+    "  --function NAME, --range FIRST-END   these addresses alone\n"
+    "  --every N            each Nth instruction\n";
+
+/* The value of option `name` at argv[*at], which moves behind it; NULL: it is another one. */
+static const char *value_of(int argc, char *const *argv, int *at, const char *name)
+{
+    size_t length = strlen(name);
+    if (strncmp(argv[*at], name, length) != 0) {
+        return NULL;
+    }
+    if (argv[*at][length] == '=') {
+        return argv[*at] + length + 1;
+    }
+    if (argv[*at][length] != '\0' || *at + 1 == argc) {
+        return NULL;
+    }
+    return argv[++*at];
+}
+
+static bool parse_range(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    char *rest;
+    query->text.first = strtoull(value, &rest, 0);
+    query->text.end = *rest == '-' ? strtoull(rest + 1, &rest, 0) : 0;
+    return (*rest == '\0' && query->text.end > query->text.first) ||
+           error_set(error, "As in --range 0x80000000-0x80001000.", "'%s' is no range", value);
+}
+
+static bool parse_option(struct trace_query *query, int argc, char *const *argv, int *at,
+                         struct metic_error *error)
+{
+    static const char *const counts[] = {"--from", "--to", "--limit", "--every"};
+    u64 *const members[] = {&query->text.from_insns, &query->text.to_insns, &query->text.limit,
+                            &query->text.every};
+    const char *name = argv[*at];
+    const char *value;
+    for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+        if ((value = value_of(argc, argv, at, counts[i])) != NULL) {
+            return args_parse_count(value, members[i]) ||
+                   error_set(error, "Counts look like 1000000 or 200M.", "%s: '%s' is no count",
+                             name, value);
+        }
+    }
+    if ((value = value_of(argc, argv, at, "--hart")) != NULL) {
+        query->text.harts = (u64)1 << (strtoul(value, NULL, 0) & 63);
+    } else if ((value = value_of(argc, argv, at, "--symbols")) != NULL) {
+        if (query->symbol_file_count == ARRAY_LEN(query->symbol_files)) {
+            return error_set(error, NULL, "too many --symbols");
+        }
+        query->symbol_files[query->symbol_file_count++] = value;
+    } else if ((value = value_of(argc, argv, at, "--format")) != NULL) {
+        return trace_text_format_find(value, &query->text.format) ||
+               error_set(error, NULL, "--format: '%s' is none of: text qemu json chrome", value);
+    } else if ((value = value_of(argc, argv, at, "--function")) != NULL) {
+        query->function = value;
+    } else if ((value = value_of(argc, argv, at, "--range")) != NULL) {
+        return parse_range(query, value, error);
+    } else {
+        return error_set(error, "metic trace help", "there is no option '%s', or it needs a value",
+                         name);
+    }
+    return true;
+}
+
+static bool parse(struct trace_query *query, int argc, char *const *argv, struct metic_error *error)
+{
+    for (int i = 0; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!parse_option(query, argc, argv, &i, error)) {
+                return false;
+            }
+        } else if (query->word_count < ARRAY_LEN(query->words)) {
+            query->words[query->word_count++] = argv[i];
+        } else {
+            return error_set(error, "metic trace help", "'%s' is one word too many", argv[i]);
+        }
+    }
+    return true;
+}
+
+static const struct {
+    const char *name;
+    unsigned words; /* FILE included */
+    bool (*run)(struct trace_query *query, struct metic_error *error);
+} commands[] = {
+    {"show", 1, trace_query_show},
+    {"info", 1, trace_query_info},
+    {"query", 3, trace_query_run},
+    {"diff", 2, trace_query_diff},
+};
+
+int cmd_trace(int argc, char *const *argv)
+{
+    struct metic_error error = {{0}, {0}};
+    const char *name = argc > 0 ? argv[0] : "help";
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
+        fputs(usage, stdout);
+        return argc > 0 ? UI_EXIT_OK : UI_EXIT_USAGE;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0) {
+            continue;
+        }
+        struct trace_query *query = calloc(1, sizeof(*query));
+        if (query == NULL) {
+            return UI_EXIT_FAILED;
+        }
+        int status = UI_EXIT_OK;
+        query->text.to = stdout;
+        if (!parse(query, argc - 1, argv + 1, &error)) {
+            status = ui_usage_error(&error);
+        } else if (query->word_count != commands[i].words) {
+            error_set(&error, "metic trace help", "metic trace %s takes %u words, not %u", name,
+                      commands[i].words, query->word_count);
+            status = ui_usage_error(&error);
+        } else if (!commands[i].run(query, &error)) {
+            ui_print_error(&error);
+            status = UI_EXIT_FAILED;
+        }
+        free(query);
+        return status;
+    }
+    error_set(&error, "metic trace help", "metic trace: there is no '%s'", name);
+    return ui_usage_error(&error);
+}

@@ -1,0 +1,290 @@
+/* See symbols.h. ELF and DWARF are read by elfutils. */
+#include "ui/symbols.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if HAVE_LIBDW
+#include <elfutils/libdw.h>
+#include <gelf.h>
+#endif
+
+void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name)
+{
+    if (symbols->count == symbols->capacity) {
+        size_t capacity = symbols->capacity * 2 + 256;
+        void *bigger = realloc(symbols->list, capacity * sizeof(*symbols->list));
+        if (bigger == NULL) {
+            return;
+        }
+        symbols->list = bigger;
+        symbols->capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (copy != NULL) {
+        symbols->list[symbols->count++] = (struct symbol){address, size, copy};
+        symbols->sorted = false;
+    }
+}
+
+void symbols_fini(struct symbols *symbols)
+{
+    for (size_t i = 0; i < symbols->count; i++) {
+        free(symbols->list[i].name);
+    }
+    free(symbols->list);
+    *symbols = (struct symbols){0};
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct symbol *x = a, *y = b;
+    if (x->address != y->address) {
+        return x->address < y->address ? -1 : 1;
+    }
+    return x->size > y->size ? -1 : x->size < y->size; /* the larger one is found */
+}
+
+static void sort(struct symbols *symbols)
+{
+    if (!symbols->sorted && symbols->count != 0) {
+        qsort(symbols->list, symbols->count, sizeof(*symbols->list), by_address);
+        symbols->sorted = true;
+    }
+}
+
+u64 symbols_end(const struct symbols *symbols, const struct symbol *symbol)
+{
+    if (symbol->size != 0) {
+        return symbol->address + symbol->size;
+    }
+    for (const struct symbol *next = symbol + 1; next < symbols->list + symbols->count; next++) {
+        if (next->address != symbol->address) {
+            return next->address;
+        }
+    }
+    return symbol->address + 4096;
+}
+
+const struct symbol *symbols_find(struct symbols *symbols, u64 address)
+{
+    sort(symbols);
+    size_t low = 0, high = symbols->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (symbols->list[middle].address <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    while (low > 1 && symbols->list[low - 2].address == symbols->list[low - 1].address) {
+        low--;
+    }
+    const struct symbol *found = low != 0 ? &symbols->list[low - 1] : NULL;
+    return found != NULL && address < symbols_end(symbols, found) ? found : NULL;
+}
+
+const struct symbol *symbols_find_name(struct symbols *symbols, const char *name)
+{
+    sort(symbols);
+    for (size_t i = 0; i < symbols->count; i++) {
+        if (strcmp(symbols->list[i].name, name) == 0) {
+            return &symbols->list[i];
+        }
+    }
+    return NULL;
+}
+
+void symbols_print(struct symbols *symbols, u64 address, char *text, size_t text_bytes)
+{
+    const struct symbol *symbol = symbols_find(symbols, address);
+    if (symbol == NULL) {
+        snprintf(text, text_bytes, "0x%" PRIx64, address);
+    } else if (symbol->address == address) {
+        snprintf(text, text_bytes, "%s", symbol->name);
+    } else {
+        snprintf(text, text_bytes, "%s+0x%" PRIx64, symbol->name, address - symbol->address);
+    }
+}
+
+void symbols_add_text(struct symbols *symbols, const char *text)
+{
+    while (text != NULL && *text != '\0') {
+        char name[256];
+        char *rest;
+        u64 address = strtoull(text, &rest, 16);
+        u64 size = strtoull(rest, &rest, 16);
+        size_t length = strcspn(rest, "\n");
+        if (length > 1) {
+            snprintf(name, sizeof(name), "%.*s", (int)(length - 1), rest + 1);
+            symbols_add(symbols, address, size, name);
+        }
+        text = rest[length] == '\n' ? rest + length + 1 : NULL;
+    }
+}
+
+char *symbols_text(struct symbols *symbols, size_t *text_bytes)
+{
+    char *text = NULL;
+    FILE *to = open_memstream(&text, text_bytes);
+    if (to == NULL) {
+        return NULL;
+    }
+    sort(symbols);
+    for (size_t i = 0; i < symbols->count; i++) {
+        const struct symbol *symbol = &symbols->list[i];
+        fprintf(to, "%" PRIx64 " %" PRIx64 " %s\n", symbol->address, symbol->size, symbol->name);
+    }
+    fclose(to);
+    return text;
+}
+
+#if HAVE_LIBDW
+
+static void add_table(struct symbols *symbols, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = header->sh_entsize != 0 ? header->sh_size / header->sh_entsize : 0;
+    for (size_t i = 0; data != NULL && i < count; i++) {
+        GElf_Sym symbol;
+        if (gelf_getsym(data, (int)i, &symbol) == NULL || symbol.st_shndx == SHN_UNDEF) {
+            continue;
+        }
+        unsigned type = GELF_ST_TYPE(symbol.st_info);
+        const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
+        bool plain = type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE;
+        if (plain && name != NULL && name[0] != '\0' && name[0] != '$' && name[0] != '.') {
+            symbols_add(symbols, symbol.st_value, symbol.st_size, name);
+        }
+    }
+}
+
+bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
+{
+    elf_version(EV_CURRENT);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set(error, NULL, "%s: %s", path, strerror(errno));
+    }
+    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+    bool good = elf != NULL && elf_kind(elf) == ELF_K_ELF;
+    Elf_Scn *section = NULL;
+    while (good && (section = elf_nextscn(elf, section)) != NULL) {
+        GElf_Shdr header;
+        if (gelf_getshdr(section, &header) != NULL && header.sh_type == SHT_SYMTAB) {
+            add_table(symbols, elf, section, &header);
+        }
+    }
+    elf_end(elf);
+    close(fd);
+    return good || error_set(error, NULL, "%s is no ELF file", path);
+}
+
+enum { MAX_FILES = 8 };
+
+struct source_lines {
+    Dwarf *files[MAX_FILES];
+    int fds[MAX_FILES];
+    unsigned count;
+};
+
+struct source_lines *source_lines_new(const char *const *paths, unsigned count)
+{
+    struct source_lines *lines = calloc(1, sizeof(*lines));
+    for (unsigned i = 0; lines != NULL && i < count && lines->count < MAX_FILES; i++) {
+        int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+        Dwarf *dwarf = fd >= 0 ? dwarf_begin(fd, DWARF_C_READ) : NULL;
+        if (dwarf == NULL) {
+            if (fd >= 0) {
+                close(fd);
+            }
+            continue;
+        }
+        lines->files[lines->count] = dwarf;
+        lines->fds[lines->count++] = fd;
+    }
+    return lines;
+}
+
+void source_lines_free(struct source_lines *lines)
+{
+    for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
+        dwarf_end(lines->files[i]);
+        close(lines->fds[i]);
+    }
+    free(lines);
+}
+
+bool source_lines_find(struct source_lines *lines, u64 address, const char **file, unsigned *line)
+{
+    for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
+        Dwarf_Die unit;
+        if (dwarf_addrdie(lines->files[i], address, &unit) == NULL) {
+            Dwarf_CU *cu = NULL;
+            Dwarf_Line *found = NULL;
+            Dwarf_Die die;
+            /* without .debug_aranges: unit by unit */
+            while (found == NULL &&
+                   dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
+                if (dwarf_haspc(&die, address) == 1) {
+                    found = dwarf_getsrc_die(&die, address);
+                }
+            }
+            if (found == NULL) {
+                continue;
+            }
+            int number = 0;
+            dwarf_lineno(found, &number);
+            *file = dwarf_linesrc(found, NULL, NULL);
+            *line = (unsigned)number;
+            return *file != NULL;
+        }
+        Dwarf_Line *found = dwarf_getsrc_die(&unit, address);
+        int number = 0;
+        if (found != NULL && dwarf_lineno(found, &number) == 0) {
+            *file = dwarf_linesrc(found, NULL, NULL);
+            *line = (unsigned)number;
+            return *file != NULL;
+        }
+    }
+    return false;
+}
+
+#else
+
+bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
+{
+    (void)symbols;
+    return error_set(error, "install libdw-dev and run configure again",
+                     "%s: symbols need libdw, which is not built in", path);
+}
+
+struct source_lines *source_lines_new(const char *const *paths, unsigned count)
+{
+    (void)paths;
+    (void)count;
+    return NULL;
+}
+
+void source_lines_free(struct source_lines *lines)
+{
+    (void)lines;
+}
+
+bool source_lines_find(struct source_lines *lines, u64 address, const char **file, unsigned *line)
+{
+    (void)lines;
+    (void)address;
+    (void)file;
+    (void)line;
+    return false;
+}
+
+#endif

@@ -1,0 +1,43 @@
+/* Symbols by address: of ELF files, and of a guest kernel's own table. */
+#ifndef METIC_UI_SYMBOLS_H
+#define METIC_UI_SYMBOLS_H
+
+#include "cpu/base/error.h"
+#include "cpu/base/types.h"
+#include <stdio.h>
+
+struct symbol {
+    u64 address, size; /* size 0: up to the next one */
+    char *name;
+};
+
+struct symbols {
+    struct symbol *list;
+    size_t count, capacity;
+    bool sorted;
+};
+
+void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name);
+/* Functions and objects of the file's symbol table. False with a reason. */
+bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error);
+/* Lines "address size name", as a store has them. */
+void symbols_add_text(struct symbols *symbols, const char *text);
+/* The same lines; malloc'ed. */
+char *symbols_text(struct symbols *symbols, size_t *text_bytes);
+/* The one that holds the address, or NULL. Sorts when needed. */
+const struct symbol *symbols_find(struct symbols *symbols, u64 address);
+const struct symbol *symbols_find_name(struct symbols *symbols, const char *name);
+/* Where it ends. */
+u64 symbols_end(const struct symbols *symbols, const struct symbol *symbol);
+/* "name+0x12", or the address. */
+void symbols_print(struct symbols *symbols, u64 address, char *text, size_t text_bytes);
+void symbols_fini(struct symbols *symbols);
+
+/* Source lines of ELF files (libdw); NULL when there is no libdw or no such file. */
+struct source_lines;
+struct source_lines *source_lines_new(const char *const *paths, unsigned count);
+void source_lines_free(struct source_lines *lines);
+/* False: not known. `file` lives as long as the lines. */
+bool source_lines_find(struct source_lines *lines, u64 address, const char **file, unsigned *line);
+
+#endif

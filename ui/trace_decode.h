@@ -1,0 +1,79 @@
+/* From recorded words to instructions and events, in order, one hart's stream at a time; the words
+ * come from a running machine or from a store. */
+#ifndef METIC_UI_TRACE_DECODE_H
+#define METIC_UI_TRACE_DECODE_H
+
+#include "ui/trace_format.h"
+
+/* An instruction that retired. Pointers live until the callback returns. */
+struct trace_step {
+    unsigned stream; /* the hart */
+    u64 insns;       /* instructions that retired before it on this hart */
+    u64 pc;
+    const u8 *code;
+    unsigned bytes;
+    u32 privilege;   /* ~0: not known yet, as satp 0 */
+    u64 satp, ns;    /* ns: guest time of the last event before it */
+    const struct metic_trace_slot *slots; /* of this instruction, */
+    const u64 *words;                     /*   and their words */
+    unsigned slot_count;
+    u32 unit;
+    bool first; /* of its unit */
+};
+
+struct trace_event {
+    unsigned stream;
+    enum metic_trace_event kind;
+    u64 insns, ns;
+    u32 privilege;
+    u64 satp;
+    const u64 *words;
+    unsigned count;
+};
+
+struct trace_callbacks {
+    /* Any may be NULL. A unit comes when it is known how far it went, before its steps are told if
+     * nothing happened in between. */
+    void (*unit)(void *opaque, unsigned stream, u32 unit, u64 pc, unsigned retired);
+    void (*step)(void *opaque, const struct trace_step *step);
+    void (*event)(void *opaque, const struct trace_event *event);
+    void *opaque;
+};
+
+struct trace_stream {
+    u64 insns;       /* at the start of the pending unit */
+    u64 next_sequence;
+    bool known;
+    u32 privilege;
+    u64 satp, ns;
+    bool pending;
+    u32 unit;
+    u64 pc;
+    unsigned told;   /* steps of it */
+    unsigned slot;   /* the next step's first */
+    u64 code;        /* offset of its bytes */
+    const u64 *words;
+    u64 kept[TRACE_UNIT_SLOTS_MAX];
+};
+
+struct trace_decoder {
+    struct trace_callbacks callbacks;
+    bool (*get_unit)(void *opaque, u32 number, struct metic_trace_unit *unit);
+    void *unit_opaque;
+    struct metic_trace_unit *units;
+    u32 unit_count, unit_capacity;
+    struct trace_stream streams[METIC_MAX_HARTS + 1];
+};
+
+void trace_decoder_init(struct trace_decoder *decoder, const struct trace_callbacks *callbacks,
+                        bool (*get_unit)(void *opaque, u32 number, struct metic_trace_unit *unit),
+                        void *unit_opaque);
+void trace_decoder_fini(struct trace_decoder *decoder);
+/* False when the words name units there are not. */
+bool trace_decode(struct trace_decoder *decoder, const struct metic_trace_chunk *chunk);
+/* What is pending retired. */
+void trace_decode_end(struct trace_decoder *decoder);
+/* NULL: no such unit. */
+const struct metic_trace_unit *trace_decoder_unit(struct trace_decoder *decoder, u32 number);
+
+#endif

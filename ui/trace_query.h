@@ -1,0 +1,37 @@
+/* Questions to trace stores, and their answers on standard output. */
+#ifndef METIC_UI_TRACE_QUERY_H
+#define METIC_UI_TRACE_QUERY_H
+
+#include "ui/trace_file.h"
+#include "ui/trace_text.h"
+
+struct trace_query {
+    const char *words[4];
+    unsigned word_count;
+    const char *symbol_files[8];
+    unsigned symbol_file_count;
+    const char *function;
+    struct trace_text text; /* filters; of show the rest, too */
+    /* own */
+    struct trace_file file;
+    struct symbols symbols;
+};
+
+/* words[0] is the file; false with a reason. */
+bool trace_query_show(struct trace_query *query, struct metic_error *error);
+bool trace_query_info(struct trace_query *query, struct metic_error *error);
+bool trace_query_run(struct trace_query *query, struct metic_error *error);
+bool trace_query_diff(struct trace_query *query, struct metic_error *error);
+
+/* Between the files of queries: opens the file and reads symbols; and gives it back. */
+bool trace_query_open(struct trace_query *query, struct metic_error *error);
+void trace_query_close(struct trace_query *query);
+/* Decodes the sections that `wanted` names (NULL: all), in order, until the text is full. */
+typedef bool trace_wanted_fn(struct trace_query *query, const struct trace_section *section);
+bool trace_query_each(struct trace_query *query, const struct trace_callbacks *callbacks,
+                      trace_wanted_fn *wanted, struct metic_error *error);
+bool trace_query_place(struct trace_query *query, const char *text, u64 *first, u64 *end,
+                       struct metic_error *error);
+bool trace_query_counts(struct trace_query *query, struct metic_error *error);
+
+#endif

@@ -1,0 +1,24 @@
+/* Writing trace stores (trace_format.h). One thread at a time, the one that consumes. */
+#ifndef METIC_UI_TRACE_STORE_H
+#define METIC_UI_TRACE_STORE_H
+
+#include "ui/trace_format.h"
+
+struct trace_store;
+
+/* Where units come from. */
+typedef bool trace_unit_fn(void *opaque, u32 number, struct metic_trace_unit *unit);
+
+/* NULL with a reason. */
+struct trace_store *trace_store_new(const char *path, unsigned harts, trace_unit_fn *unit,
+                                    void *opaque, struct metic_error *error);
+/* Text sections. */
+void trace_store_text(struct trace_store *store, enum trace_section_kind kind, const char *text,
+                      size_t text_bytes);
+/* A chunk, and before it the units below unit_count that were not written yet. */
+void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
+                       u32 unit_count);
+/* False with a reason when anything could not be written. Frees in any case; NULL is allowed. */
+bool trace_store_end(struct trace_store *store, struct metic_error *error);
+
+#endif

@@ -1,0 +1,54 @@
+/* Recorded instructions and events as text: for people, as QEMU's -d prints, as JSON lines, or as
+ * Chrome's trace events (Perfetto). Made for struct trace_callbacks. */
+#ifndef METIC_UI_TRACE_TEXT_H
+#define METIC_UI_TRACE_TEXT_H
+
+#include "ui/symbols.h"
+#include "ui/trace_decode.h"
+#include <stdio.h>
+
+enum trace_text_format { TRACE_TEXT_PLAIN, TRACE_TEXT_QEMU, TRACE_TEXT_JSON, TRACE_TEXT_CHROME };
+
+struct trace_text {
+    FILE *to;
+    enum trace_text_format format;
+    struct symbols *symbols;       /* or NULL */
+    struct source_lines *lines;    /* or NULL */
+    u64 first, end;                /* only these addresses; end 0: all */
+    u64 from_insns, to_insns;      /* only these counts; to 0: all */
+    u64 harts;                     /* bit mask; 0: all */
+    u64 every;                     /* only each Nth instruction; 0: all */
+    u64 limit;                     /* lines at most; 0: any number */
+    /* own */
+    u64 told, seen;
+    bool begun;
+    u64 regs[METIC_MAX_HARTS + 1][72]; /* QEMU's register dump */
+    u8 *shown_units;
+    u32 shown_capacity;
+};
+
+/* False: no such format. */
+bool trace_text_format_find(const char *name, enum trace_text_format *format);
+void trace_text_step(void *opaque, const struct trace_step *step);
+void trace_text_event(void *opaque, const struct trace_event *event);
+/* What the format wants at the end. */
+void trace_text_end(struct trace_text *text);
+/* Whether the limit was reached. */
+bool trace_text_is_full(const struct trace_text *text);
+
+/* "S", "U", "M". */
+const char *trace_privilege(u32 privilege);
+/* Name of an event's kind. */
+const char *trace_event_name(enum metic_trace_event kind);
+/* Prints what an event says, without a newline. */
+void trace_event_print(FILE *to, const struct trace_event *event, struct symbols *symbols);
+/* What is accessed by a slot that is an address, and the access's value. */
+struct trace_access {
+    u64 address, value;
+    u8 size_bytes;
+    bool read, write;
+};
+/* The next access of a step at or behind slot *at; false: no more. */
+bool trace_next_access(const struct trace_step *step, unsigned *at, struct trace_access *access);
+
+#endif
