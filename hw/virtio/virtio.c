@@ -339,7 +339,8 @@ static bool virtio_is_sane(struct virtio *virtio)
     bool sane = (saved->status & ~(u32)(VIRTIO_STATUS_BITS | VIRTIO_NEEDS_RESET)) == 0 &&
                 (saved->isr & ~(u32)(VIRTIO_ISR_QUEUE | VIRTIO_ISR_CONFIG)) == 0 &&
                 (saved->pending & ~virtio_queue_mask(virtio)) == 0 &&
-                (saved->driver_features & ~virtio->features) == 0;
+                ((saved->status & VIRTIO_FEATURES_OK) == 0 ||
+                 (saved->driver_features & ~virtio->features) == 0);
     for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++) {
         bool known = i < virtio->queue_count;
         sane = sane && (!saved->ready[i] || (known && virtio_queue_map(virtio, i)));

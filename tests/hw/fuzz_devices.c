@@ -1,17 +1,24 @@
 /* Random register accesses on every device of riscv-virt, with guest memory full of addresses and
- * small numbers, so that devices that fetch descriptors find some. A seed makes a run; runs go on
+ * small numbers, so that devices that fetch descriptors find some. A seed makes a run, and says
+ * which interrupt controller the board has and whether its virtio devices sit on PCI; runs go on
  * until the time is over. Saving, loading and saving again in the middle must give the same.
  *
  *     fuzz_devices SECONDS [SEED...]
  * First the seeds given, then as many as the time allows; each is printed before it runs. */
 #include "hw/board.h"
+#include "hw/pci/pci.h"
+#include "hw/virtio/virtio_console.h"
+#include "hw/virtio/virtio_rng.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { ACCESSES = 4000, HARTS = 2, SPRINKLES = 4096 };
+enum { ACCESSES = 4000, HARTS = 2, SPRINKLES = 4096, SLOTS = 3 };
+#define ECAM_GPA 0x30000000u
+#define PCI_MEMORY32_GPA 0x40000000u
+#define PCI_MEMORY64_GPA ((u64)0x400000000)
 #define RAM_GPA 0x80000000u
 #define RAM_BYTES ((u64)8 << 20)
 
@@ -40,6 +47,14 @@ static void hart_irq(void *opaque, unsigned hart, unsigned irq_number, bool leve
     }
 }
 
+static void hart_message(void *opaque, unsigned hart, unsigned file, u32 number)
+{
+    (void)opaque;
+    if (hart >= HARTS || file > 1 || number == 0 || number > 255) {
+        abort();
+    }
+}
+
 /* A number as registers and descriptors like them. */
 static u64 value(struct run *run)
 {
@@ -59,6 +74,14 @@ static u64 value(struct run *run)
 static u64 offset(struct run *run, const struct memory_region *region, unsigned size_bytes)
 {
     u64 r = next(run);
+    if (region->gpa == ECAM_GPA && (r & 7) != 0) {
+        return (r >> 8) % SLOTS << 15 | (r >> 16 & 0xff & ~(u64)(size_bytes - 1));
+    }
+    bool window = region->gpa == PCI_MEMORY32_GPA || region->gpa == PCI_MEMORY64_GPA;
+    if (window && (r & 7) != 0) {
+        u64 part = (r >> 40 & 3) << 12; /* of BAR 4 */
+        return (r >> 8) % SLOTS << 14 | part | (r >> 16 & 0x7f & ~(u64)(size_bytes - 1));
+    }
     u64 limit = (r & 3) != 0 && region->size_bytes > 0x200 ? 0x200 : region->size_bytes;
     u64 at = (r >> 8) % limit;
     if ((r & 0xf0) != 0) {
@@ -67,8 +90,24 @@ static u64 offset(struct run *run, const struct memory_region *region, unsigned 
     return at <= region->size_bytes - size_bytes ? at : 0;
 }
 
+/* As firmware does: BAR 1 and BAR 4 of slot s lie s * 16 KiB into their windows. */
+static void place_bars(struct run *run)
+{
+    for (u64 s = 1; s < SLOTS; s++) {
+        gpa_t ecam = ECAM_GPA + (s << 15);
+        memory_mmio_write(&run->memory, ecam + PCI_BAR0 + 4, 4, PCI_MEMORY32_GPA + (s << 14));
+        memory_mmio_write(&run->memory, ecam + PCI_BAR0 + 16, 4, (u32)(s << 14));
+        memory_mmio_write(&run->memory, ecam + PCI_BAR0 + 20, 4, PCI_MEMORY64_GPA >> 32);
+        memory_mmio_write(&run->memory, ecam + PCI_COMMAND, 2,
+                          PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    }
+}
+
 static void start(struct run *run, u64 seed)
 {
+    static const struct virtio_console_config console = {NULL};
+    static const struct board_virtio virtio[] = {{&virtio_rng_type, NULL, "rng0"},
+                                                 {&virtio_console_type, &console, "hvc0"}};
     static const char *const extensions[] = {"i"};
     struct metic_error error = {0};
     *run = (struct run){.random = seed};
@@ -78,8 +117,12 @@ static void start(struct run *run, u64 seed)
     run->journal = journal_new(&run->clock, NULL, &journal, &error);
     struct board_env env = {.devices = {.memory = &run->memory, .clock = &run->clock,
                                         .journal = run->journal},
-                            .hart_count = HARTS, .hart_irq = hart_irq};
+                            .hart_count = HARTS, .hart_irq = hart_irq,
+                            .hart_message = hart_message};
     struct board_options options = {.ram_bytes = RAM_BYTES, .isa = "rv64i",
+                                    .aia = (enum board_aia)(seed % 3),
+                                    .virtio_pci = (seed / 3 & 1) != 0,
+                                    .virtio = virtio, .virtio_count = ARRAY_LEN(virtio),
                                     .isa_extensions = extensions, .isa_extension_count = 1,
                                     .mmu_type = "riscv,sv57"};
     struct board_boot boot = {0};
@@ -88,6 +131,7 @@ static void start(struct run *run, u64 seed)
         fprintf(stderr, "%s\n", error.what);
         exit(1);
     }
+    place_bars(run);
     for (unsigned i = 0; i < SPRINKLES; i++) {
         u64 number = value(run);
         memory_dma_write(&run->memory, RAM_GPA + (next(run) % (RAM_BYTES / 8)) * 8, &number, 8);

@@ -1,5 +1,5 @@
 /* Writes the device tree of riscv-virt with two harts and 256 MiB to standard output, for
- * check_fdt_like_qemu.sh. */
+ * check_fdt_like_qemu.sh. The argument is the machine's name with what is to be different. */
 #include "hw/board.h"
 
 #include <stdio.h>
@@ -12,7 +12,15 @@ static void hart_irq(void *opaque, unsigned hart, unsigned irq_number, bool leve
     (void)level;
 }
 
-int main(void)
+static void hart_message(void *opaque, unsigned hart, unsigned file, u32 number)
+{
+    (void)opaque;
+    (void)hart;
+    (void)file;
+    (void)number;
+}
+
+int main(int argc, char **argv)
 {
     static const char *const extensions[] = {"i", "zicbom", "zicbop", "zicboz"};
     static struct memory memory;
@@ -22,12 +30,15 @@ int main(void)
     memory_init(&memory, NULL);
     struct journal *journal = journal_new(&clock, NULL, NULL, &error);
     struct board_env env = {.devices = {.memory = &memory, .clock = &clock, .journal = journal},
-                            .hart_count = 2, .hart_irq = hart_irq};
+                            .hart_count = 2, .hart_irq = hart_irq,
+                            .hart_message = hart_message};
     struct board_options options = {.ram_bytes = 256 << 20, .isa = "rv64i",
                                     .isa_extensions = extensions, .isa_extension_count = 4,
                                     .mmu_type = "riscv,sv57", .pmu_counters = 0x7fff8};
     struct board_boot boot = {.rng_seed = true};
-    struct board *board = board_new(board_class_find("riscv-virt"), &env, &options, &error);
+    const struct board_class *class =
+        board_parse(argc > 1 ? argv[1] : "riscv-virt", &options, &error);
+    struct board *board = class != NULL ? board_new(class, &env, &options, &error) : NULL;
     if (board == NULL || !board_prepare_boot(board, &boot, &error)) {
         fprintf(stderr, "%s\n", error.what);
         return 1;

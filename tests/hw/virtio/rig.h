@@ -1,6 +1,6 @@
-/* A tiny virtio driver for tests: it brings a virtio-mmio device up and puts chains into its
- * queues, all through registers and guest memory as a guest's driver does. Nothing here trusts the
- * device, and tests may scribble over everything it wrote.
+/* A tiny virtio driver for tests: it brings a virtio device up, on mmio or on PCI, and puts chains
+ * into its queues, all through registers and guest memory as a guest's driver does. Nothing here
+ * trusts the device, and tests may scribble over everything it wrote.
  *
  * Guest memory: queue q's rings lie at RIG_RING_GPA(q), buffers are the test's own. */
 #ifndef METIC_TESTS_HW_VIRTIO_RIG_H
@@ -26,6 +26,7 @@ enum {
 struct rig {
     struct fixture *f;
     struct device *device;
+    bool pci; /* registers are named as on mmio all the same */
     u16 avail_idx[VIRTIO_MAX_QUEUES];
 };
 
@@ -35,14 +36,45 @@ struct rig_buffer {
     u16 flags; /* RIG_WRITE, RIG_INDIRECT; RIG_NEXT is added between buffers */
 };
 
+/* Where a register of mmio is on PCI, and its width; 0 bytes: there is none. Reading the interrupt
+ * status clears it there. */
+static inline unsigned rig_pci_register(u64 *offset)
+{
+    static const struct {
+        u16 mmio, pci;
+        u8 size_bytes;
+    } registers[] = {
+        {0x10, 0x04, 4}, {0x14, 0x00, 4}, {0x20, 0x0c, 4}, {0x24, 0x08, 4}, {0x30, 0x16, 2},
+        {0x34, 0x18, 2}, {0x38, 0x18, 2}, {0x44, 0x1c, 2}, {0x60, 0x1000, 1}, {0x70, 0x14, 1},
+        {0x80, 0x20, 4}, {0x84, 0x24, 4}, {0x90, 0x28, 4}, {0x94, 0x2c, 4}, {0xa0, 0x30, 4},
+        {0xa4, 0x34, 4}, {0xfc, 0x15, 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(registers); i++) {
+        if (registers[i].mmio == *offset) {
+            *offset = registers[i].pci;
+            return registers[i].size_bytes;
+        }
+    }
+    *offset += 0x2000 - 0x100; /* configuration */
+    return *offset >= 0x2000 ? 4 : 0;
+}
+
 static inline u32 rig_read(struct rig *rig, u64 offset)
 {
-    return (u32)device_read(rig->device, 0, offset, 4);
+    unsigned size_bytes = rig->pci ? rig_pci_register(&offset) : 4;
+    return size_bytes != 0 ? (u32)device_read(rig->device, 0, offset, size_bytes) : 0;
 }
 
 static inline void rig_write(struct rig *rig, u64 offset, u32 value)
 {
-    device_write(rig->device, 0, offset, value, 4);
+    if (rig->pci && offset == 0x50) {
+        device_write(rig->device, 0, 0x3000 + 4 * value, value, 2);
+        return;
+    }
+    unsigned size_bytes = rig->pci ? rig_pci_register(&offset) : 4;
+    if (size_bytes != 0) {
+        device_write(rig->device, 0, offset, value, size_bytes);
+    }
 }
 
 static inline void rig_store(struct rig *rig, gpa_t gpa, const void *bytes, size_t size_bytes)
