@@ -60,6 +60,12 @@ static bool check_options(const struct metic_options *options, struct metic_erro
         return error_set(error, "leave some out", "a machine cannot have more than %d disks",
                          METIC_MAX_DISKS);
     }
+    if (options->screens > METIC_MAX_SCREENS || options->screen_width > DISPLAY_MAX_SIDE ||
+        options->screen_height > DISPLAY_MAX_SIDE) {
+        return error_set(error, "give at most 4, of at most 8192 by 8192",
+                         "a machine cannot have %u screens of %u by %u", options->screens,
+                         options->screen_width, options->screen_height);
+    }
     for (unsigned i = 0; i < options->disk_count; i++) {
         if (options->disks[i].path == NULL) {
             return error_set(error, "give it a file", "disk %u has no path", i);
@@ -136,7 +142,8 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     }
     if (!own_strings(machine, error) || !machine_make_time(machine, error) ||
         !machine_make_console(machine, error) || !machine_make_virtio_console(machine, error) ||
-        !machine_make_net(machine, error) || !machine_make_engine(machine, guest, error) ||
+        !machine_make_net(machine, error) || !machine_make_screen(machine, error) ||
+        !machine_make_engine(machine, guest, error) ||
         !machine_make_board(machine, guest, error) ||
         !machine_make_script(machine, error)) {
         metic_free(machine);
@@ -166,6 +173,8 @@ void metic_free(metic_machine *machine)
     }
     metic_trace_stop(machine);
     board_free(machine->board);
+    display_free(machine->display);
+    input_free(machine->input);
     net_port_free(machine->net);
     char_script_free(machine->script);
     char_port_free(machine->uart);

@@ -7,12 +7,16 @@
 #include "hw/backend_char.h"
 #include "hw/board.h"
 #include "hw/clock.h"
+#include "hw/display/display.h"
+#include "hw/display/input.h"
 #include "hw/journal.h"
 #include "hw/loader.h"
 #include "hw/loop.h"
 #include "hw/metic.h"
 #include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_console.h"
+#include "hw/virtio/virtio_gpu.h"
+#include "hw/virtio/virtio_input.h"
 #include "hw/virtio/virtio_net.h"
 #include "translate/engine.h"
 #include <pthread.h>
@@ -65,6 +69,10 @@ struct metic_machine {
     struct virtio_console_config hvc_config;
     struct net_port *net; /* or NULL: no network device */
     struct virtio_net_config net_config;
+    struct display *display; /* always there, as is input; maybe nothing shows anything */
+    struct virtio_gpu_config gpu_config;
+    struct input *input;
+    struct virtio_input_config input_configs[INPUT_DEVICES];
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
     struct board_virtio virtio[BOARD_MAX_VIRTIO]; /* in the order in which the guest finds them */
@@ -146,6 +154,11 @@ bool machine_may_hear(const struct metic_machine *machine);
 void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c);
 void machine_trace_net(void *opaque, bool sent, size_t size_bytes);
 void machine_trace_console(struct metic_machine *machine, const u8 *bytes, size_t size_bytes);
+
+/* machine_screen.c: what screens and input devices hang on; then the devices that the options ask
+ * for. */
+bool machine_make_screen(struct metic_machine *machine, struct metic_error *error);
+bool machine_add_screen(struct metic_machine *machine, struct metic_error *error);
 
 /* machine_run.c */
 u64 machine_time_ticks(struct vcpu *vcpu);

@@ -63,6 +63,7 @@ enum metic_net {
 };
 
 enum {
+    METIC_MAX_SCREENS = 4,
     METIC_MAX_DISKS = 6,
     METIC_MAX_STEPS = 64,
     METIC_MAX_HARTS = 64,
@@ -125,6 +126,8 @@ struct metic_options {
     const char *net_path;
     struct metic_forward forwards[METIC_MAX_FORWARDS];
     unsigned forward_count;
+    unsigned screens;        /* of a virtio GPU, with input devices; 0: none */
+    uint32_t screen_width, screen_height; /* what they prefer; 0: 1280 by 800 */
     const char *pcap_path;   /* packets are written to this file (pcapng), or NULL */
     struct metic_step steps[METIC_MAX_STEPS];
     unsigned step_count;
@@ -337,6 +340,57 @@ bool metic_is_stopping(metic_machine *machine);
 size_t metic_console_output(metic_machine *machine, size_t from_byte, void *buffer,
                             size_t capacity_bytes);
 void metic_console_feed(metic_machine *machine, const void *bytes, size_t size_bytes);
+
+/* ---- Screens, keyboard and pointer. Any thread, also while the machine runs. ---- */
+
+struct metic_rect {
+    uint32_t x, y, width, height;
+};
+
+/* What a viewer has of a screen. Pixels are 0x00RRGGBB, without gaps; a cursor's 0xAARRGGBB. */
+struct metic_frame {
+    uint32_t width, height; /* 0: the screen shows nothing */
+    const uint32_t *pixels; /* the viewer's own copy; valid until its next take */
+    bool resized, cursor_moved, cursor_reshaped; /* since the take before */
+    const struct metic_rect *rects; /* what changed */
+    unsigned rect_count;
+    bool cursor_visible;
+    int32_t cursor_x, cursor_y; /* of the hot spot, on the screen */
+    uint32_t cursor_hot_x, cursor_hot_y, cursor_width, cursor_height;
+    const uint32_t *cursor_pixels;
+};
+
+typedef struct metic_viewer metic_viewer;
+
+/* Looks at a screen (0 to METIC_MAX_SCREENS - 1, also one that shows nothing yet). `changed` is
+ * called once when there is something new to take, on any thread, and must only take note; may be
+ * NULL. NULL with a reason. A viewer is used by one thread, and closed before the machine is
+ * freed. */
+metic_viewer *metic_viewer_new(metic_machine *machine, unsigned screen,
+                               void (*changed)(void *opaque), void *opaque,
+                               struct metic_error *error);
+void metic_viewer_free(metic_viewer *viewer); /* NULL allowed */
+/* Brings the viewer's copy up to date; false when nothing changed. *frame is filled in any case. */
+bool metic_viewer_take(metic_viewer *viewer, struct metic_frame *frame);
+/* The screen as a PNG file, without the cursor. False with a reason: it shows nothing, or the file
+ * cannot be written. */
+bool metic_screenshot(metic_machine *machine, unsigned screen, const char *path,
+                      struct metic_error *error);
+/* Asks the guest for a size, as a user who drags a window's edge does; it may not listen. */
+void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
+                        uint32_t height);
+
+/* Whether there is a keyboard and a pointer; otherwise the rest has no effect. */
+bool metic_has_input(const metic_machine *machine);
+/* Linux's key and button codes (KEY_*, BTN_LEFT to BTN_EXTRA). What is down already, or up, stays
+ * so. */
+void metic_key(metic_machine *machine, unsigned code, bool down);
+/* The pointer's place, 0 to 32767 over the screen's width and height; or by how far it moved. */
+void metic_pointer_to(metic_machine *machine, uint32_t x, uint32_t y);
+void metic_pointer_by(metic_machine *machine, int32_t dx, int32_t dy);
+void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal);
+/* Everything that is down goes up: who gave input has lost the keyboard. */
+void metic_release_keys(metic_machine *machine);
 
 /* Prints statistics of the engine. */
 void metic_print_stats(metic_machine *machine, FILE *to);

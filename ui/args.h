@@ -37,6 +37,7 @@ struct run_args {
     const char *thing; /* NULL: none given */
     bool demo, quiet, json, stats, help;
     const char *name; /* NULL: made from the image's */
+    const char *screenshot; /* at the end, or NULL */
     const char *gdb;  /* port or path, or NULL: no server */
     bool gdb_wait;
     const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */
@@ -110,6 +111,7 @@ OPTION_PARSER(serial);
 OPTION_PARSER(virtio);
 OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
+OPTION_PARSER(screen);
 OPTION_PARSER(net);
 OPTION_PARSER(forward);
 OPTION_PARSER(mac);

@@ -164,7 +164,9 @@ static int run_machine(const struct run_args *args, const struct metic_boot_plan
             error = unwritten;
             loaded = false;
         }
-        shown = !loaded || run_shows(args, machine, &error);
+        shown = !loaded || (run_shows(args, machine, &error) &&
+                            (args->screenshot == NULL ||
+                             metic_screenshot(machine, 0, args->screenshot, &error)));
         if (args->stats) {
             metic_print_stats(machine, stderr);
         }

@@ -302,3 +302,27 @@ void rig_disassemble(const struct rig *rig, const u8 *code, size_t code_bytes)
     (void)rig;
     host_find()->disassemble(code, code_bytes, (u64)(uintptr_t)code, print_line, NULL);
 }
+
+void rig_interpret_until(struct rig *rig, const struct rig_hart *start, u64 insns)
+{
+    static struct ir_insn part[IR_MAX_INSNS];
+    struct vcpu *vcpu = &rig->hart[0]->vcpu;
+    unsigned count = 0;
+    rig_copy(rig->hart[0], start);
+    while (insns - vcpu->insns >= rig->ir->insn_total) {
+        gva_t start_pc = vcpu->pc_page + rig->ir->insns[0].imm;
+        if (ir_interp_run(rig->ir->insns, rig->ir->count, vcpu) != IR_EXIT_JUMP ||
+            vcpu->pc != start_pc) {
+            return;
+        }
+    }
+    for (unsigned i = 0; i < rig->ir->count; i++) {
+        part[count++] = rig->ir->insns[i];
+        if (part[i].op == IR_INSN && part[i].a == insns - vcpu->insns) {
+            part[count++] = (struct ir_insn){
+                .op = IR_JUMP_NEXT, .type = IR_NONE, .imm = part[i].imm};
+            break;
+        }
+    }
+    ir_interp_run(part, count, vcpu);
+}

@@ -69,6 +69,9 @@ void rig_map(struct rig_hart *hart, gva_t page, bool readable, bool writable, bo
 const u8 *rig_compile(struct rig *rig, u32 flags, enum host_status *status);
 /* The same hart as `from` but with its own pointers. */
 void rig_copy(struct rig_hart *to, const struct rig_hart *from);
+/* Runs rig->ir on hart 0, from the state of `start`, until its instruction count is `insns`; the
+ * block may go round meanwhile. */
+void rig_interpret_until(struct rig *rig, const struct rig_hart *start, u64 insns);
 void rig_disassemble(const struct rig *rig, const u8 *code, size_t code_bytes);
 
 #endif

@@ -98,11 +98,22 @@ static struct asm_mem span_at(unsigned entries, size_t member_offset)
     return asm_at(entries, (s32)(TLB_ENTRIES * sizeof(struct tlb_entry) + member_offset));
 }
 
+/* Whether what begins at that distance from an address in the span is all readable. */
+static bool is_near(s32 disp)
+{
+    return disp >= -TLB_SPAN_MARGIN && disp <= TLB_SPAN_MARGIN - 512;
+}
+
 static void lookup_span(struct compile *c, struct access *m)
 {
     struct asm_buf *a = &c->a;
     unsigned addend = m->way == ACCESS_FIRST ? m->entry : m->tag;
-    asm_mov(a, ASM_64, m->tag, m->address);
+    s32 disp = m->way == ACCESS_FIRST ? m->group_disp : m->disp;
+    if (is_near(disp)) {
+        asm_mov(a, ASM_64, m->tag, m->address);
+    } else {
+        asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp));
+    }
     asm_load(a, ASM_64, m->entry, VCPU_AT(tlb));
     asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, span_at(m->entry, offsetof(struct tlb_span, first)));
     asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, span_at(m->entry, offsetof(struct tlb_span, bytes)));
@@ -127,6 +138,8 @@ static void lookup_kept(struct compile *c, struct access *m)
 
 void access_lookup(struct compile *c, struct access *m)
 {
+    m->fix_first = c->fix_count;
+    m->fix_count = c->fast ? sink_way_out(c) : 0;
     if (m->span) {
         lookup_span(c, m);
         return;
@@ -182,12 +195,6 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     m->address = alloc_use(c, add->a);
 }
 
-/* Whether what begins at that distance from an address in the span is all readable. */
-static bool near_span(s64 disp)
-{
-    return disp >= -TLB_SPAN_MARGIN && disp <= TLB_SPAN_MARGIN - 512;
-}
-
 struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags)
 {
     struct access m = {
@@ -203,9 +210,6 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
     bool group = (flags & ACCESS_GROUP) && !m.align;
     bool linear = group && !m.write && (c->flags & HOST_LINEAR);
     bool first = group && value->group_bytes != 0;
-    if (linear && (value->flags & VALUE_GROUP_WRITES)) {
-        first = false; /* the group's stores look up for themselves */
-    }
     ir_ref base = address_base(c->ir, address);
     s64 disp = address_disp(c->ir, address);
     const struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
@@ -225,7 +229,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         m.entry = alloc_temp(c);
     }
     m.tag = alloc_temp(c);
-    m.span = linear && near_span(first ? (s64)value->group_disp - disp + m.disp : m.disp);
+    m.span = linear;
     if (m.way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m.span) {
         m.table = alloc_temp(c);
     }

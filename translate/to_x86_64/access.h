@@ -27,6 +27,8 @@ struct access {
     s32 group_disp;   /* the group's first byte, from `address` */
     unsigned group_bytes;
     bool group_write; /* what the group's look-up asks for */
+    bool tag_is_saved; /* the slow path's `tag` is not its to use: the frame has its contents */
+    u32 fix_first, fix_count; /* what leaving the trace here must make good (sink.c) */
     u32 slow;         /* jump field of the slow path */
     u32 resume;       /* offset of what follows the compare; with `span`, of the access */
 };
@@ -61,7 +63,7 @@ enum {
     SITE_BACK = 6,     /* from the place after the compare to the end of the access */
     SITE_SIZE = 7,     /* size in bytes - 1 | 16 * (site of a loop, or bits that must be 0) */
     SITE_POISON = 8,   /* addends kept that C may make wrong: bits by number in access_temps; or */
-    SITE_LEAVE = 1 << 7, /* leave before the instruction: C must not run here (hoist.c) */
+    SITE_LEAVE = 1 << 7, /* C must not run here (hoist.c): go on behind the description */
     SITE_VALUE = 9,    /* s32 with SITE_CONST */
     SITE_JUMP_BYTES = 5,
     GROUP_BYTES = -6,  /* of a group, less 1; from the return address of its thunk */
@@ -94,7 +96,8 @@ enum access_flag {
 
 /* Registers for an access at `address`. */
 struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags);
-/* Leaves the host address in what access_host_at says, or goes to the slow path. */
+/* Leaves the host address in what access_host_at says, or goes to the slow path. All registers of
+ * the instruction have been claimed. */
 void access_lookup(struct compile *c, struct access *m);
 
 static inline struct asm_mem access_host_at(const struct access *m)
@@ -118,7 +121,7 @@ extern const u8 access_temps[5];
 
 /* access_call.c: what THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
  * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
- * to go on; NULL when an exception was raised, or the trace is to be left for vcpu->pc. */
+ * to go on; NULL when an exception was raised. */
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

@@ -102,7 +102,7 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     vcpu->insns = saved.general[R15] + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
     if (stub[SITE_POISON] & SITE_LEAVE) {
-        return NULL;
+        return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
     }
     switch (kind) {
     case MEM_LOAD: load(vcpu, &saved, stub, gva, slow); break;

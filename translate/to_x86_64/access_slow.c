@@ -14,7 +14,9 @@
  * it and those whose addend is poisoned have the access once more, since the fast path's uses the
  * addend kept:
  *     lea tag, [address]; call THUNK_LOOK_UP; jmp 1f; SITE_* bytes
- *     1: mov tag, [entry.addend]; access [address + tag]; or kept, -1; jmp behind the access */
+ *     1: mov tag, [entry.addend]; access [address + tag]; or kept, -1; jmp behind the access
+ *
+ * In the fast body of a trace what follows the bytes leaves the trace, when C says so. */
 #include "translate/to_x86_64/access.h"
 
 const u8 access_temps[5] = {RAX, RCX, RDX, RSI, RDI};
@@ -51,6 +53,8 @@ static unsigned thunk_of(const struct access *m)
                                                         m->write);
 }
 
+enum { SAVED_TAG = FRAME_ARGS + 16 };
+
 /* The addends that are kept, for SITE_POISON. */
 static unsigned kept_mask(const struct compile *c)
 {
@@ -70,6 +74,16 @@ static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
     } else {
         asm_lea(cold, ASM_64, m->tag, asm_at(m->address, disp));
     }
+}
+
+/* Leaves the trace before the current instruction; vcpu->pc and insns are right. */
+static void leave_trace(struct compile *c, const struct access *m)
+{
+    if (m->tag_is_saved) {
+        asm_load(&c->cold, ASM_64, m->tag, frame_at(SAVED_TAG));
+    }
+    sink_fix(c, &c->cold, m->fix_first, m->fix_count);
+    asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
 }
 
 /* From the computation of the address to the description. The fast path, or what stands for it,
@@ -95,6 +109,9 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     asm_u8(cold, kept_mask(c) | (c->fast ? (unsigned)SITE_LEAVE : 0u));
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
+    }
+    if (c->fast) {
+        leave_trace(c, m);
     }
     if (resume != NULL) {
         asm_bind_to(cold, field, resume);
@@ -136,16 +153,14 @@ static void kept_slow_path(struct compile *c, const struct access *m,
                            const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
-    struct asm_mem place = frame_at(FRAME_ARGS + 16);
     struct access with_tag = *m;
-    bool saved;
-    with_tag.tag = claim_tag(c, m, call->reg, &saved);
-    if (saved) {
-        asm_store(cold, ASM_64, place, with_tag.tag);
+    with_tag.tag = claim_tag(c, m, call->reg, &with_tag.tag_is_saved);
+    if (with_tag.tag_is_saved) {
+        asm_store(cold, ASM_64, frame_at(SAVED_TAG), with_tag.tag);
     }
     access_once(c, &with_tag, call);
-    if (saved) {
-        asm_load(cold, ASM_64, with_tag.tag, place);
+    if (with_tag.tag_is_saved) {
+        asm_load(cold, ASM_64, with_tag.tag, frame_at(SAVED_TAG));
     }
 }
 

@@ -199,9 +199,9 @@ static void by_c(struct thunks *t)
     asm_rm(a, 0xff, ASM_32, 4, frame_at(FRAME_RESUME));
     asm_bind(a, raised);
     load_general(t);
-    asm_alu_mem_imm(a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
-    asm_jcc(a, ASM_NE, t->context->thunks[THUNK_RAISED]);
-    asm_load(a, ASM_64, R15, VCPU_AT(insns)); /* a trace is left */
+    asm_jmp(a, t->context->thunks[THUNK_RAISED]);
+    place(t, THUNK_LEAVE);
+    asm_load(a, ASM_64, R15, VCPU_AT(insns));
     asm_load(a, ASM_64, RAX, VCPU_AT(pc));
     asm_jmp(a, t->context->thunks[THUNK_IND]);
 }

@@ -37,7 +37,7 @@ static void load_mem(struct compile *c, unsigned to, struct asm_mem mem, unsigne
     }
 }
 
-static u64 const_bits(const struct compile *c, unsigned root)
+u64 alloc_const_bits(const struct compile *c, unsigned root)
 {
     const struct ir_insn *insn = &c->ir->insns[root];
     return insn->type == IR_I32 || insn->type == IR_F32 ? (u32)insn->imm : insn->imm;
@@ -62,9 +62,9 @@ void alloc_load_root(struct compile *c, unsigned root, unsigned to)
         move_reg(c, to, value->reg);
     } else if (value->flags & VALUE_CONST) {
         if (to < REG_XMM0) {
-            asm_mov_imm(&c->a, to, const_bits(c, root));
+            asm_mov_imm(&c->a, to, alloc_const_bits(c, root));
         } else {
-            load_const_xmm(c, to - REG_XMM0, const_bits(c, root));
+            load_const_xmm(c, to - REG_XMM0, alloc_const_bits(c, root));
         }
     } else if (value->home != NO_HOME) {
         load_mem(c, to, state_at(value->home), value->home_bytes);
@@ -115,7 +115,7 @@ void alloc_spill(struct compile *c, unsigned reg)
 
 static bool is_kept(const struct compile *c, unsigned reg)
 {
-    return reg == c->kept[0].reg || reg == c->kept[1].reg;
+    return reg == c->kept[0].reg || reg == c->kept[1].reg || (c->fast && hoist_holds(c, reg));
 }
 
 unsigned alloc_idle_temp(const struct compile *c, u32 except)
@@ -130,7 +130,7 @@ unsigned alloc_idle_temp(const struct compile *c, u32 except)
     return NO_REG;
 }
 
-/* The register of a kept addend is free too, but taken last. */
+/* The register of a kept addend or host address is free too, but taken last. */
 static unsigned free_temp(const struct compile *c)
 {
     unsigned last = NO_REG;

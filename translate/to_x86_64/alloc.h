@@ -23,6 +23,9 @@ static inline void alloc_unbind(struct compile *c, unsigned reg)
             c->kept[n].reg = NO_REG;
         }
     }
+    if (c->fast) {
+        hoist_lose(c, reg);
+    }
     u16 ref = c->reg_value[reg];
     if (ref != IR_REF_NONE) {
         c->values[ref].reg = NO_REG;
@@ -43,6 +46,8 @@ static inline void alloc_bind(struct compile *c, unsigned ref, unsigned reg)
 
 /* Emits code that puts the value into `to`, from wherever it is; binds nothing. */
 void alloc_load_root(struct compile *c, unsigned root, unsigned to);
+/* The bits of a constant. */
+u64 alloc_const_bits(const struct compile *c, unsigned root);
 /* Makes sure that the value in `reg` is somewhere in memory too. */
 void alloc_spill(struct compile *c, unsigned reg);
 /* A temporary or XMM register, emptied and locked. */

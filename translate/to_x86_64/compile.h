@@ -74,6 +74,7 @@ enum thunk {
     THUNK_FP_CONSTS,       /* data: enum fp_const, 16 bytes each */
     THUNK_PROBE,           /* call: makes room for a probe; keeps every register */
     THUNK_PINS,            /* data: struct compile's pin_reg, PIN_SPAN bytes */
+    THUNK_LEAVE,           /* to vcpu->pc, vcpu->insns retired, through the jump cache */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
     THUNK_LOOK_UP,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
@@ -105,8 +106,8 @@ struct value {
     u8 hint;       /* pinned register to compute it into, NO_REG */
     u8 flags;
     u8 home_bytes;
-    s16 group_disp;  /* of a LOAD or STORE: where the bytes that it and later ones of its group */
-    u16 group_bytes; /* touch begin, from the base address, and their number; 0: no later ones */
+    u16 group_bytes; /* of a LOAD or STORE: how many bytes it and later ones of its group touch, */
+    s32 group_disp;  /*   and where they begin, from the base address; 0: no later ones */
 };
 
 struct compile;
@@ -118,7 +119,7 @@ struct stub {
     u32 field;  /* rel32 of the jump that leads here */
     u32 back;   /* offset in the block where to go on */
     u32 data;
-    u32 fix_first, fix_count; /* hoist.c */
+    u32 fix_first, fix_count; /* sink.c */
     bool tail;  /* behind the body */
     u8 reg[4];
     s64 target;
@@ -135,12 +136,23 @@ struct hoist {
     u8 reg;       /*   this one, holds the host address of `base`; NO_REG: the frame does */
 };
 
-/* Guest register at `offset` lacks a constant. */
-struct fix {
+/* sink.c. Guest register at `offset` is to hold the value, or what it holds plus a constant. */
+struct put_off {
     u32 offset;
-    s32 add;
+    ir_ref value;
+    bool is_step;
 };
-enum { HOIST_PUT_OFF = 0x80, PUT_OFF_MAX = 16, FIXES_MAX = 2048 };
+
+/* How a way out makes good what was put off. */
+struct fix {
+    enum { FIX_STEP, FIX_REG, FIX_CONST, FIX_STATE, FIX_STATE_32, FIX_SLOT } kind;
+    u8 reg;     /* FIX_REG: where it is */
+    bool boxed; /* NaN box of an F32 */
+    u32 offset; /* of the guest register */
+    s64 imm;    /* constant, or where in state or frame */
+};
+enum { PUT_OFF_MAX = 32, FIXES_MAX = 4096 };
+enum { SINK_STEP = IR_MAX_INSNS + 1 };
 
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
@@ -166,11 +178,14 @@ struct compile {
         u32 field;
     } slow[2 * HOISTS_MAX]; /* jumps to the other body */
     unsigned slow_count;
-    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a SET:
-                                  HOIST_PUT_OFF */
-    struct fix put_off[PUT_OFF_MAX]; /* at the current instruction */
+    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
+    u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
+    bool sinking;        /* of a trace: some SETs are put off (sink.c) */
+    u16 sinks[IR_MAX_INSNS]; /* of a SET: SINK_STEP, the instruction before which its value was
+                                needed last, or 0 */
+    struct put_off put_off[PUT_OFF_MAX]; /* at the current instruction */
     unsigned put_off_count;
-    struct fix fixes[FIXES_MAX];     /* of side exits */
+    struct fix fixes[FIXES_MAX];         /* of ways out */
     unsigned fix_count;
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
@@ -197,7 +212,7 @@ struct compile {
         u8 reg;                /* holds the addend for accesses of a group; NO_REG: none */
         bool write;            /* they may write */
         u16 base;              /* their base address */
-        s16 disp;              /* the bytes they may touch begin there */
+        s32 disp;              /* the bytes they may touch begin there */
         u16 bytes;
     } kept[KEPT_MAX];
     unsigned kept_next;
@@ -274,9 +289,6 @@ static inline ir_ref address_base(const struct ir *ir, ir_ref address)
     return offset ? insn->a : address;
 }
 
-/* Addresses this far from their base are of no group. */
-enum { GROUP_DISP_MAX = 4096 };
-
 static inline s64 address_disp(const struct ir *ir, ir_ref address)
 {
     return address_base(ir, address) == address
@@ -296,15 +308,26 @@ static inline bool hoist_has(const struct compile *c, unsigned index)
 {
     return c->fast && c->hoist_of[index] != 0;
 }
-struct asm_mem hoist_access(struct compile *c, unsigned *temp);
-/* A SET; true when nothing need be emitted for it. */
-bool hoist_set(struct compile *c, const struct ir_insn *insn);
-/* Notes what a side exit here must make good, behind c->fix_count; their number. */
-unsigned hoist_fixes(struct compile *c);
-void hoist_fix(struct compile *c, unsigned first, unsigned count);
+struct asm_mem hoist_access(struct compile *c);
+/* Whether the temporary has the host address of a group, and that it has it no longer. */
+bool hoist_holds(const struct compile *c, unsigned reg);
+void hoist_lose(struct compile *c, unsigned reg);
+/* True when the value is what a guest register holds at the head of the round. */
+bool hoist_is_head_register(const struct compile *c, ir_ref ref);
 /* Where the trace is entered, and before every way out of the fast body: registers borrowed. */
 void hoist_save(struct compile *c);
 void hoist_leave(struct compile *c, struct asm_buf *a);
+
+/* --- sink.c --- */
+/* Finds c->sinks of a trace; after hoist_find. */
+void sink_find(struct compile *c);
+/* The SET at `at`, in the backward pass: true when it is put off. */
+bool sink_scan(struct compile *c, unsigned at);
+/* A SET; true when nothing need be emitted for it. */
+bool sink_set(struct compile *c, const struct ir_insn *insn);
+/* Notes what a way out here must make good, behind c->fix_count; their number. May emit code. */
+unsigned sink_way_out(struct compile *c);
+void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count);
 
 /* --- loop.c --- */
 /* Marks what comes from memory that the block loads: VALUE_FROM_MEMORY. */
@@ -320,6 +343,8 @@ unsigned loop_site(const struct compile *c);
 /* What the block does once, before the place where its rounds begin: makes every site forget,
  * loads carried state. */
 void loop_enter(struct compile *c);
+/* Loads carried state anew. */
+void loop_carry(struct compile *c);
 /* The XMM register (allocator's number) that carries guest state at `offset`, or NO_REG. */
 unsigned loop_carrier(const struct compile *c, u32 offset, unsigned bytes);
 

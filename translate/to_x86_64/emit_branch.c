@@ -136,7 +136,10 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
 /* data: instructions retired that r15 does not count */
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
-    hoist_fix(c, stub->fix_first, stub->fix_count);
+    sink_fix(c, &c->a, stub->fix_first, stub->fix_count);
+    if (stub->target == c->entry_target && stub->fix_count != 0) {
+        loop_carry(c);
+    }
     go_to(c, stub->target, stub->data, true);
 }
 
@@ -184,9 +187,11 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
         asm_bind(&c->a, field);
         return;
     }
+    u32 fixes = c->fix_count;
+    unsigned fix_count = sink_way_out(c); /* leaves the flags as they are */
     struct stub *stub = stub_add(c, stub_go_to, asm_jcc_forward(&c->a, cc));
-    stub->fix_first = c->fix_count;
-    stub->fix_count = hoist_fixes(c);
+    stub->fix_first = fixes;
+    stub->fix_count = fix_count;
     stub->tail = true;
     stub->target = target;
     stub->data = uncounted(c) + 1;

@@ -181,7 +181,7 @@ static void emit_set(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, offset, insn->sub);
-    if (hoist_set(c, insn)) {
+    if (sink_set(c, insn)) {
         return;
     }
     if (pin != NO_REG && pin_is_whole(c, insn)) {

@@ -89,8 +89,8 @@ static void load_extended(struct compile *c, const struct ir_insn *insn, unsigne
 
 static void load_hoisted(struct compile *c, const struct ir_insn *insn)
 {
-    struct access m;
-    struct asm_mem mem = hoist_access(c, &m.tag);
+    struct access m = {.tag = NO_REG};
+    struct asm_mem mem = hoist_access(c);
     struct access_call call = {.reg = load_def(c, insn, &m)};
     load_at(&c->a, insn, &call, mem);
     load_extended(c, insn, call.reg);
@@ -149,9 +149,7 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
     }
     if (hoist_has(c, c->at)) {
         struct access_call call = {.reg = reg, .is_const = reg == NO_REG, .value = imm};
-        unsigned temp;
-        struct asm_mem mem = hoist_access(c, &temp);
-        store_at(&c->a, insn, &call, mem);
+        store_at(&c->a, insn, &call, hoist_access(c));
         return;
     }
     struct access m =

@@ -5,29 +5,25 @@
  * the TLB lets be read (or written), none of them can fault or need the slow path. So the body of a
  * trace exists twice. At the head every group is checked, and the host address of its register
  * computed; if all is well the fast body runs, where such an access is one instruction. Otherwise
- * the slow body runs that round, with a check at each access, and goes back to the head.
+ * the slow body runs that round, with a check at each access, and goes back to the head. Where
+ * loads compare with the TLB's span, so does their group, and pages do not matter.
  *
  * Where no access of the fast body can leave it, a host address lives in the register of a pinned
  * guest register that the trace does not name; every way out loads that again.
- *
- * Counters and walking pointers are put off: a SET of a register to what it held at the head plus a
- * constant is left out when another SET of it follows before anything but a side exit could look.
- * The side exits between the two add the constant.
  *
  * What was checked holds until C may have run: C can be where another hart takes away a
  * permission. So an access of the fast body that the TLB cannot serve does not call C. It leaves
  * the trace before its instruction, as a fault would, and a block that begins there does it. */
 #include "translate/to_x86_64/access.h"
 
-enum { RANGE_MAX_BYTES = 2048 };
+enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };
 
 static bool is_access(const struct ir_insn *insn)
 {
     return !insn->dead && (insn->op == IR_LOAD || insn->op == IR_STORE);
 }
 
-/* True when the value is what a guest register holds at the head of the round. */
-static bool is_head_register(const struct compile *c, ir_ref ref)
+bool hoist_is_head_register(const struct compile *c, ir_ref ref)
 {
     const struct ir_insn *get = &c->ir->insns[ref];
     if (get->op != IR_GET || get->type != IR_I64 || get->sub != 8) {
@@ -49,9 +45,16 @@ static bool is_head_value(const struct compile *c, ir_ref ref)
     if (c->values[ref].flags & VALUE_FROM_MEMORY) {
         return false;
     }
-    return is_head_register(c, ref) || (insn->op == IR_ADD && insn->type == IR_I64 &&
-                                        is_head_register(c, insn->a) &&
-                                        is_head_register(c, insn->b));
+    return hoist_is_head_register(c, ref) || (insn->op == IR_ADD && insn->type == IR_I64 &&
+                                        hoist_is_head_register(c, insn->a) &&
+                                        hoist_is_head_register(c, insn->b));
+}
+
+/* Loads of a mode that reads linearly are compared with the TLB's span (access.c), which has no
+ * pages. */
+static bool by_span(const struct compile *c, bool write)
+{
+    return (c->flags & HOST_LINEAR) && !write;
 }
 
 static unsigned hoist_for(const struct compile *c, ir_ref base, bool write)
@@ -72,8 +75,8 @@ static void join(struct compile *c, unsigned i)
     bool write = loop_writes(c, insn);
     bool aligned = c->ir->insns[insn->a].imm & IR_CHECK_ALIGN;
     s64 first = address_disp(c->ir, insn->b);
-    if (aligned || first < -RANGE_MAX_BYTES || first > RANGE_MAX_BYTES ||
-        !is_head_value(c, base)) {
+    s64 range = by_span(c, write) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
+    if (aligned || first < -range || first > range || !is_head_value(c, base)) {
         return;
     }
     s64 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
@@ -91,7 +94,7 @@ static void join(struct compile *c, unsigned i)
     struct hoist *hoist = &c->hoists[n];
     s64 from = first < hoist->first ? first : hoist->first;
     s64 to = end > hoist->end ? end : hoist->end;
-    if (to - from <= RANGE_MAX_BYTES) {
+    if (to - from <= range) {
         hoist->first = (s32)from;
         hoist->end = (s32)to;
         hoist->members++;
@@ -100,122 +103,12 @@ static void join(struct compile *c, unsigned i)
     }
 }
 
-/* --- what is put off --- */
+/* --- host addresses in registers --- */
 
 static bool overlap(const struct ir_insn *x, const struct ir_insn *y)
 {
     return x->imm < y->imm + y->sub && y->imm < x->imm + x->sub;
 }
-
-/* True for a SET to the register's own head value plus a constant. */
-static bool is_step(const struct compile *c, const struct ir_insn *set)
-{
-    ir_ref base = address_base(c->ir, set->a);
-    return set->sub == 8 && set->type == IR_I64 && is_head_register(c, base) &&
-           c->ir->insns[base].imm == set->imm && asm_fits_s32(address_disp(c->ir, set->a));
-}
-
-static bool can_put_off(const struct compile *c, unsigned at)
-{
-    enum { AN_EXIT = IR_X | IR_T | IR_F | IR_R | IR_W };
-    const struct ir_insn *set = &c->ir->insns[at];
-    for (unsigned i = at + 1; i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->dead || insn->op == IR_EXIT_IF || hoist_has(c, i)) {
-            continue;
-        }
-        if (insn->op == IR_SET && overlap(insn, set)) {
-            return insn->imm == set->imm && insn->sub == set->sub;
-        }
-        if ((insn->op == IR_GET && overlap(insn, set)) || (ir_op_info[insn->op].props & AN_EXIT)) {
-            return false;
-        }
-    }
-    return false;
-}
-
-/* True while the register has what it had at the head: what the exits add to. */
-static bool is_untouched(const struct compile *c, unsigned at)
-{
-    const struct ir_insn *set = &c->ir->insns[at];
-    for (unsigned i = 0; i < at; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->op == IR_SET && !insn->dead && overlap(insn, set) &&
-            c->hoist_of[i] != HOIST_PUT_OFF) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void find_put_off(struct compile *c)
-{
-    for (unsigned i = 0; c->fast && i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->op == IR_SET && !insn->dead && is_step(c, insn) && is_untouched(c, i) &&
-            can_put_off(c, i)) {
-            c->hoist_of[i] = HOIST_PUT_OFF;
-        }
-    }
-}
-
-static unsigned put_off_find(const struct compile *c, u32 offset)
-{
-    unsigned n = 0;
-    while (n < c->put_off_count && c->put_off[n].offset != offset) {
-        n++;
-    }
-    return n;
-}
-
-bool hoist_set(struct compile *c, const struct ir_insn *insn)
-{
-    if (!c->fast) {
-        return false;
-    }
-    unsigned n = put_off_find(c, (u32)insn->imm);
-    if (c->hoist_of[c->at] != HOIST_PUT_OFF) {
-        if (n < c->put_off_count) {
-            c->put_off[n] = c->put_off[--c->put_off_count];
-        }
-        return false;
-    }
-    if (n == PUT_OFF_MAX) {
-        c->status = HOST_TOO_COMPLEX;
-        return true;
-    }
-    c->put_off_count += n == c->put_off_count;
-    c->put_off[n] = (struct fix){(u32)insn->imm, (s32)address_disp(c->ir, insn->a)};
-    return true;
-}
-
-unsigned hoist_fixes(struct compile *c)
-{
-    unsigned count = c->fast ? c->put_off_count : 0;
-    if (c->fix_count + count > ARRAY_LEN(c->fixes)) {
-        c->status = HOST_TOO_COMPLEX;
-        return 0;
-    }
-    for (unsigned n = 0; n < count; n++) {
-        c->fixes[c->fix_count++] = c->put_off[n];
-    }
-    return count;
-}
-
-void hoist_fix(struct compile *c, unsigned first, unsigned count)
-{
-    for (unsigned n = first; n < first + count; n++) {
-        const struct fix *fix = &c->fixes[n];
-        unsigned pin = pin_of(c, fix->offset);
-        if (pin != NO_REG) {
-            asm_alu_imm(&c->a, ASM_ADD, ASM_64, pin, fix->add);
-        } else {
-            asm_alu_mem_imm(&c->a, ASM_ADD, ASM_64, state_at(fix->offset), fix->add);
-        }
-    }
-}
-
-/* --- host addresses in registers --- */
 
 /* C keeps it, and the trace does not name the guest register that lives there. */
 static bool is_idle_pin(const struct compile *c, unsigned number)
@@ -268,8 +161,6 @@ void hoist_find(struct compile *c)
 {
     unsigned accesses = 0, members = 0;
     c->fast = false;
-    c->put_off_count = 0;
-    c->fix_count = 0;
     c->hoist_count = 0;
     c->slow_count = 0;
     if (!(c->flags & HOST_TRACE)) {
@@ -297,7 +188,6 @@ void hoist_find(struct compile *c)
     if (c->fast && members == accesses) {
         find_registers(c);
     }
-    find_put_off(c);
 }
 
 /* --- the head --- */
@@ -364,11 +254,25 @@ static unsigned head_value(struct compile *c, ir_ref ref)
     return RDX;
 }
 
-static void enter_hoist(struct compile *c, unsigned n)
+/* The bytes are readable when the first one is in the span, since the range is no longer than what
+ * is readable around it. */
+static void compare_with_span(struct compile *c, unsigned n, unsigned base)
+{
+    struct asm_buf *a = &c->a;
+    s32 span = TLB_ENTRIES * sizeof(struct tlb_entry);
+    asm_load(a, ASM_64, RCX, VCPU_AT(tlb));
+    address_to(a, RAX, base, c->hoists[n].first);
+    asm_alu_rm(a, ASM_SUB, ASM_64, RAX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, first)));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, bytes)));
+    go_slow(c, a, asm_jcc_forward(a, ASM_AE));
+    asm_load(a, ASM_64, RCX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, addend)));
+}
+
+/* Afterwards rcx is the addend of the group's page. */
+static void compare_with_site(struct compile *c, unsigned n, unsigned base)
 {
     struct asm_buf *a = &c->a;
     const struct hoist *hoist = &c->hoists[n];
-    unsigned base = head_value(c, c->hoists[n].base);
     address_to(a, RAX, base, hoist->first);
     asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
     asm_alu_rm(a, ASM_CMP, ASM_64, RAX, site_tag_at(n));
@@ -377,17 +281,31 @@ static void enter_hoist(struct compile *c, unsigned n)
     asm_alu_imm(a, ASM_AND, ASM_64, RCX, -(s32)PAGE_BYTES);
     asm_alu_rr(a, ASM_CMP, ASM_64, RCX, RAX);
     go_slow(c, a, asm_jcc_forward(a, ASM_NE));
-    unsigned to = hoist->reg != NO_REG ? hoist->reg : (unsigned)RCX;
-    asm_load(a, ASM_64, to, site_addend_at(n));
-    asm_alu_rr(a, ASM_ADD, ASM_64, to, base);
+    asm_load(a, ASM_64, RCX, site_addend_at(n));
+}
+
+static void enter_hoist(struct compile *c, unsigned n)
+{
+    struct asm_buf *a = &c->a;
+    const struct hoist *hoist = &c->hoists[n];
+    unsigned base = head_value(c, hoist->base);
+    if (by_span(c, c->sites[n].write)) {
+        compare_with_span(c, n, base);
+    } else {
+        compare_with_site(c, n, base);
+    }
     if (hoist->reg == NO_REG) {
-        asm_store(a, ASM_64, frame_at(FRAME_HOISTS + 8 * n), to);
+        asm_alu_rr(a, ASM_ADD, ASM_64, RCX, base);
+        asm_store(a, ASM_64, frame_at(FRAME_HOISTS + 8 * n), RCX);
+    } else {
+        asm_lea(a, ASM_64, hoist->reg, asm_at_index(RCX, base, 0, 0));
     }
 }
 
 void hoist_enter(struct compile *c)
 {
     for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
+        c->held[n] = NO_REG;
         enter_hoist(c, n);
     }
 }
@@ -397,6 +315,7 @@ void hoist_begin_slow(struct compile *c)
     const u8 *here = asm_exec(&c->a);
     hoist_leave(c, &c->a);
     c->fast = false;
+    c->sinking = false;
     for (unsigned n = 0; n < c->slow_count; n++) {
         asm_bind_to(c->slow[n].cold ? &c->cold : &c->a, c->slow[n].field, here);
     }
@@ -404,15 +323,38 @@ void hoist_begin_slow(struct compile *c)
 
 /* --- the fast body --- */
 
-struct asm_mem hoist_access(struct compile *c, unsigned *temp)
+bool hoist_holds(const struct compile *c, unsigned reg)
+{
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        if (c->held[n] == reg) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hoist_lose(struct compile *c, unsigned reg)
+{
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        if (c->held[n] == reg) {
+            c->held[n] = NO_REG;
+        }
+    }
+}
+
+struct asm_mem hoist_access(struct compile *c)
 {
     unsigned n = c->hoist_of[c->at] - 1u;
     s32 disp = (s32)address_disp(c->ir, c->ir->insns[c->at].b);
-    *temp = NO_REG;
     if (c->hoists[n].reg != NO_REG) {
         return asm_at(c->hoists[n].reg, disp);
     }
-    *temp = alloc_temp(c);
-    asm_load(&c->a, ASM_64, *temp, frame_at(FRAME_HOISTS + 8 * n));
-    return asm_at(*temp, disp);
+    unsigned reg = c->held[n];
+    if (reg == NO_REG) {
+        reg = alloc_temp(c);
+        asm_load(&c->a, ASM_64, reg, frame_at(FRAME_HOISTS + 8 * n));
+        c->held[n] = (u8)reg;
+    }
+    c->locked |= 1u << reg;
+    return asm_at(reg, disp);
 }

@@ -210,6 +210,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     start(c, request, result);
     set_pins(c);
     hoist_find(c);
+    sink_find(c);
     prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {

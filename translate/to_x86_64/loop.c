@@ -200,6 +200,11 @@ void loop_enter(struct compile *c)
     for (unsigned n = 0; n < c->site_count; n++) {
         asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
     }
+    loop_carry(c);
+}
+
+void loop_carry(struct compile *c)
+{
     for (unsigned n = 0; n < c->carried_count; n++) {
         asm_rm(&c->a, ASM_OP(0xf2, 0x0f10), ASM_32, REG_COUNT - 1 - n - REG_XMM0,
                state_at(c->carried[n]));

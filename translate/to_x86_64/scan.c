@@ -13,11 +13,12 @@ struct scan {
     unsigned set_at[REG_COUNT];    /* nearest following SET */
     unsigned segment;              /* counts the EXIT_IFs that follow */
     struct scan_group {
-        u16 base;                  /* address_base of following accesses, and */
+        u16 base;                  /* address_base of following accesses, */
+        u8 kind;                   /*   those in the span or the others, and */
         bool write;                /* whether one of them in that segment writes */
         unsigned segment;
         s32 first, end;            /* what bytes they touch, from the base */
-    } groups[16];                  /* by low bits of the base */
+    } groups[32];                  /* by base and page-sized part of the distance from it */
 };
 
 enum { NEVER = IR_MAX_INSNS };
@@ -31,25 +32,29 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     ir_ref base = address_base(c->ir, insn->b);
     s64 disp = address_disp(c->ir, insn->b);
     unsigned check = (unsigned)c->ir->insns[insn->a].imm;
-    if ((check & IR_CHECK_ALIGN) || disp < -GROUP_DISP_MAX || disp > GROUP_DISP_MAX) {
+    if ((check & IR_CHECK_ALIGN) || !asm_fits_s32(2 * disp)) {
         return;
     }
-    struct scan_group *group = &scan->groups[base % ARRAY_LEN(scan->groups)];
+    bool write = insn->op == IR_STORE || (check & IR_CHECK_WRITE);
+    /* Loads that compare with the span have groups of their own. */
+    u8 kind = write && (c->flags & HOST_LINEAR);
+    unsigned n = base + 37u * kind + 5u * ((unsigned)(disp + GROUP_BYTES_MAX) >> PAGE_BITS);
+    struct scan_group *group = &scan->groups[n % ARRAY_LEN(scan->groups)];
     s32 first = (s32)disp;
     s32 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
     s32 all_first = group->first < first ? group->first : first;
     s32 all_end = group->end > end ? group->end : end;
-    bool joins = group->base == base && all_end - all_first <= GROUP_BYTES_MAX;
-    bool write = insn->op == IR_STORE || (check & IR_CHECK_WRITE);
+    bool joins = group->base == base && group->kind == kind &&
+                 all_end - all_first <= GROUP_BYTES_MAX;
     if (joins) {
         write |= group->write && group->segment == scan->segment;
         first = all_first;
         end = all_end;
         c->values[i].flags |= write ? (u8)VALUE_GROUP_WRITES : 0;
-        c->values[i].group_disp = (s16)first;
+        c->values[i].group_disp = first;
         c->values[i].group_bytes = (u16)(end - first);
     }
-    *group = (struct scan_group){base, write, scan->segment, first, end};
+    *group = (struct scan_group){base, kind, write, scan->segment, first, end};
 }
 
 static void scan_hint(struct compile *c, struct scan *scan, unsigned i)
@@ -148,8 +153,8 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
         scan_values(c, insn, count, i);
         break;
     case IR_SET:
-        if (hoist_has(c, i)) {
-            break; /* put off */
+        if (sink_scan(c, i)) {
+            break;
         }
         scan_pin(c, scan, insn, i);
         scan_values(c, insn, count, i);

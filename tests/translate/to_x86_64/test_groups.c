@@ -118,6 +118,70 @@ Test(groups, straddling_a_page)
     }
 }
 
+static void set_span(gva_t first, u64 bytes)
+{
+    *tlb_span(rig->hart[1]->tlb) = (struct tlb_span){
+        first, bytes, (u64)(uintptr_t)rig->hart[1]->ram - RIG_RAM_GVA};
+}
+
+/* Two groups with one base register, both far from it, as a program's variables are from its code:
+ * everywhere around a page's end, and in pages without permission. */
+static void check_far(const u8 *code, s64 distance, gva_t place)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t other = RIG_RAM_GVA + 64;
+    memset(hart->ram, 0, RIG_RAM_BYTES);
+    hart->x[2] = place - (u64)distance;
+    for (unsigned n = 0; n < 4; n++) {
+        hart->x[20 + n] = place * 16 + n;
+        hart->x[24 + n] = 0;
+    }
+    st_le64(hart->ram + (other - RIG_RAM_GVA), 77);
+    cr_assert_eq(enter(code), IR_EXIT_JUMP, "0x%llx", (unsigned long long)place);
+    for (unsigned n = 0; n < 4; n++) {
+        cr_assert_eq(ram_word(place + 8 * n), place * 16 + n);
+        cr_assert_eq(hart->x[24 + n], place * 16 + n);
+    }
+    cr_assert_eq(hart->x[28], 77);
+}
+
+static const u8 *far_block(s64 distance, unsigned flags)
+{
+    ir_reset(rig->ir, &rig_guest);
+    for (unsigned n = 0; n < 4; n++) {
+        begin(8 * n);
+        store_from(20 + n, x(2), distance + 8 * n);
+        begin(8 * n + 4);
+        load_to(28, x(3), 64 - distance);
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        begin(32 + 4 * n);
+        load_to(24 + n, x(2), distance + 8 * n);
+    }
+    return finish_with(flags);
+}
+
+Test(groups, far_from_the_base)
+{
+    static const s64 distances[] = {5000, -5000, 0x8000123, -0x8000123, 0x3fffff00, 0x40000000,
+                                    0x7fffff00, -0x7fffff00};
+    for (unsigned k = 0; k < 2 * ARRAY_LEN(distances); k++) {
+        s64 distance = distances[k / 2];
+        rig_reset(rig);
+        if (k % 2) {
+            set_span(RIG_RAM_GVA, RIG_RAM_BYTES - 64);
+        }
+        rig->hart[1]->x[3] = RIG_RAM_GVA + (u64)distance;
+        const u8 *code = far_block(distance, k % 2 ? HOST_LINEAR : 0);
+        for (s64 before = -8; before < 40; before++) {
+            check_far(code, distance, RIG_RAM_GVA + PAGE_BYTES - (u64)before);
+        }
+        rig_map(rig->hart[1], RIG_RAM_GVA + PAGE_BYTES, true, false, false);
+        check_far(code, distance, RIG_RAM_GVA + PAGE_BYTES + 8);
+        check_far(code, distance, RIG_RAM_GVA + PAGE_BYTES - 16);
+    }
+}
+
 /* Pages are found in their other entries too. */
 Test(groups, other_entries)
 {
@@ -262,12 +326,6 @@ Test(groups, no_register_to_spare)
 }
 
 /* --- the span --- */
-
-static void set_span(gva_t first, u64 bytes)
-{
-    *tlb_span(rig->hart[1]->tlb) = (struct tlb_span){
-        first, bytes, (u64)(uintptr_t)rig->hart[1]->ram - RIG_RAM_GVA};
-}
 
 static void unmap_all(void)
 {

@@ -1,0 +1,76 @@
+/* What a user does with keyboard and pointer, on its way to the guest's input devices.
+ *
+ *   window, VNC, monitor, script  ->  struct input  ->  journal  ->  virtio-input devices
+ *
+ * Events are Linux's (input-event-codes.h): types, key codes and axes are those numbers, which is
+ * also what virtio-input carries. A packet is what happened at one moment to one device; it ends
+ * with a SYN_REPORT of its own making.
+ *
+ * A key that is down is remembered, so that it is told down once, and up whatever becomes of the
+ * client (input_release_all when it loses the keyboard).
+ *
+ * Threads: any that holds no device's lock; one mutex inside. */
+#ifndef METIC_HW_DISPLAY_INPUT_H
+#define METIC_HW_DISPLAY_INPUT_H
+
+#include "hw/journal.h"
+
+enum input_device { INPUT_KEYBOARD, INPUT_TABLET, INPUT_MOUSE, INPUT_DEVICES };
+
+enum { /* types */
+    INPUT_EV_SYN = 0,
+    INPUT_EV_KEY = 1,
+    INPUT_EV_REL = 2,
+    INPUT_EV_ABS = 3,
+    INPUT_EV_LED = 17,
+    INPUT_EV_REP = 20,
+};
+enum { INPUT_REL_X = 0, INPUT_REL_Y = 1, INPUT_REL_HWHEEL = 6, INPUT_REL_WHEEL = 8 };
+enum { INPUT_ABS_X = 0, INPUT_ABS_Y = 1 };
+enum {
+    INPUT_BTN_LEFT = 0x110,
+    INPUT_BTN_RIGHT,
+    INPUT_BTN_MIDDLE,
+    INPUT_BTN_SIDE,
+    INPUT_BTN_EXTRA,
+    INPUT_KEYS = 0x300, /* key and button codes are below this */
+};
+/* Tablet coordinates go from 0 to this over the whole head. */
+enum { INPUT_ABS_MAX = 32767 };
+
+struct input_event {
+    u16 type, code;
+    s32 value;
+};
+
+enum { INPUT_PACKET_EVENTS = 8 };
+
+struct input;
+
+/* NULL when the host has no memory. Before harts start; the journal outlives it. */
+struct input *input_new(struct journal *journal);
+void input_free(struct input *input); /* NULL allowed */
+
+/* A device that takes packets: called from the journal, SYN_REPORT included. One for each kind. */
+struct input_sink {
+    void (*take)(void *opaque, const struct input_event *events, unsigned count);
+    void *opaque;
+};
+void input_set_sink(struct input *input, enum input_device device, struct input_sink sink);
+bool input_has_sink(const struct input *input, enum input_device device);
+
+/* ---- Clients ---- */
+
+/* A key of the keyboard (KEY_*), or a button of the pointer (INPUT_BTN_*). Told only when it
+ * changes. Codes that do not exist are ignored. */
+void input_key(struct input *input, unsigned code, bool down);
+/* The pointer's place in 0 to INPUT_ABS_MAX; the tablet. */
+void input_move_to(struct input *input, u32 x, u32 y);
+/* By how far it moved, for a guest that wants a mouse. */
+void input_move_by(struct input *input, s32 dx, s32 dy);
+/* Notches: up and right are positive. */
+void input_wheel(struct input *input, s32 vertical, s32 horizontal);
+/* Everything that is down goes up. */
+void input_release_all(struct input *input);
+
+#endif

@@ -1,0 +1,222 @@
+/* The machine's screens, keyboard and pointer: the devices, and metic.h's way to them. */
+#include "hw/machine.h"
+
+#include <errno.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool machine_make_screen(struct metic_machine *machine, struct metic_error *error)
+{
+    machine->display = display_new();
+    machine->input = input_new(machine->journal);
+    return (machine->display != NULL && machine->input != NULL) ||
+           error_set(error, NULL, "the host has no memory for a screen");
+}
+
+bool machine_add_screen(struct metic_machine *machine, struct metic_error *error)
+{
+    static const char *const names[INPUT_DEVICES] = {"keyboard", "tablet", "mouse"};
+    const struct metic_options *options = &machine->options;
+    if (options->screens == 0) {
+        return true;
+    }
+    machine->gpu_config = (struct virtio_gpu_config){
+        .display = machine->display,
+        .head_count = options->screens,
+        .width = options->screen_width != 0 ? options->screen_width : 1280,
+        .height = options->screen_height != 0 ? options->screen_height : 800,
+    };
+    if (!machine_add_virtio(machine, &virtio_gpu_type, &machine->gpu_config, "gpu", 0, error)) {
+        return false;
+    }
+    for (unsigned i = 0; i < INPUT_DEVICES; i++) {
+        machine->input_configs[i] =
+            (struct virtio_input_config){machine->input, (enum input_device)i};
+        if (!machine_add_virtio(machine, &virtio_input_type, &machine->input_configs[i], names[i],
+                                0, error)) {
+            return false;
+        }
+    }
+    machine_say(machine, "screen: %u of %u by %u, with keyboard, tablet and mouse",
+                options->screens, machine->gpu_config.width, machine->gpu_config.height);
+    return true;
+}
+
+/* --- looking --- */
+
+struct metic_viewer {
+    struct display_client client;
+    struct metic_rect rects[DISPLAY_MAX_RECTS];
+};
+
+metic_viewer *metic_viewer_new(metic_machine *machine, unsigned screen,
+                               void (*changed)(void *opaque), void *opaque,
+                               struct metic_error *error)
+{
+    if (screen >= METIC_MAX_SCREENS) {
+        error_set(error, "screens are counted from 0", "there is no screen %u", screen);
+        return NULL;
+    }
+    struct metic_viewer *viewer = calloc(1, sizeof(*viewer));
+    if (viewer == NULL) {
+        error_set(error, NULL, "the host has no memory for a viewer");
+        return NULL;
+    }
+    viewer->client.head = screen;
+    viewer->client.changed = changed;
+    viewer->client.opaque = opaque;
+    display_add_client(machine->display, &viewer->client);
+    return viewer;
+}
+
+void metic_viewer_free(metic_viewer *viewer)
+{
+    if (viewer != NULL) {
+        display_remove_client(&viewer->client);
+        free(viewer);
+    }
+}
+
+bool metic_viewer_take(metic_viewer *viewer, struct metic_frame *frame)
+{
+    struct display_client *client = &viewer->client;
+    bool is_new = display_client_take(client);
+    for (unsigned i = 0; i < client->rect_count; i++) {
+        const struct display_rect *rect = &client->rects[i];
+        viewer->rects[i] = (struct metic_rect){rect->x, rect->y, rect->width, rect->height};
+    }
+    const struct display_cursor *cursor = &client->cursor;
+    *frame = (struct metic_frame){
+        .width = client->width,
+        .height = client->height,
+        .pixels = client->pixels,
+        .resized = is_new && client->resized,
+        .cursor_moved = is_new && client->cursor_moved,
+        .cursor_reshaped = is_new && client->cursor_reshaped,
+        .rects = viewer->rects,
+        .rect_count = is_new ? client->rect_count : 0,
+        .cursor_visible = cursor->visible,
+        .cursor_x = cursor->x,
+        .cursor_y = cursor->y,
+        .cursor_hot_x = cursor->hot_x,
+        .cursor_hot_y = cursor->hot_y,
+        .cursor_width = cursor->width,
+        .cursor_height = cursor->height,
+        .cursor_pixels = cursor->pixels,
+    };
+    return is_new;
+}
+
+/* --- a picture in a file --- */
+
+static void png_row(const u32 *pixels, u32 width, u8 *row)
+{
+    for (u32 x = 0; x < width; x++) {
+        row[3 * x] = (u8)(pixels[x] >> 16);
+        row[3 * x + 1] = (u8)(pixels[x] >> 8);
+        row[3 * x + 2] = (u8)pixels[x];
+    }
+}
+
+/* False when libpng or the file gave up. */
+static bool png_put(FILE *file, const struct metic_frame *frame, u8 *row)
+{
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png != NULL ? png_create_info_struct(png) : NULL;
+    if (info == NULL || setjmp(png_jmpbuf(png)) != 0) {
+        png_destroy_write_struct(&png, &info);
+        return false;
+    }
+    png_init_io(png, file);
+    png_set_IHDR(png, info, frame->width, frame->height, 8, PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_compression_level(png, 3);
+    png_write_info(png, info);
+    for (u32 y = 0; y < frame->height; y++) {
+        png_row(frame->pixels + (size_t)y * frame->width, frame->width, row);
+        png_write_row(png, row);
+    }
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    return true;
+}
+
+static bool write_png(const struct metic_frame *frame, const char *path,
+                      struct metic_error *error)
+{
+    u8 *row = malloc((size_t)frame->width * 3);
+    FILE *file = row != NULL ? fopen(path, "wbe") : NULL;
+    int reason = errno;
+    bool ok = file != NULL && png_put(file, frame, row);
+    if (file != NULL) {
+        ok = fclose(file) == 0 && ok;
+        reason = errno;
+    }
+    free(row);
+    return ok || error_set(error, "name another file", "cannot write the picture %s: %s", path,
+                           strerror(reason));
+}
+
+bool metic_screenshot(metic_machine *machine, unsigned screen, const char *path,
+                      struct metic_error *error)
+{
+    struct metic_viewer *viewer = metic_viewer_new(machine, screen, NULL, NULL, error);
+    if (viewer == NULL) {
+        return false;
+    }
+    struct metic_frame frame;
+    metic_viewer_take(viewer, &frame);
+    bool ok = frame.width != 0
+                  ? write_png(&frame, path, error)
+                  : error_set(error, "give --screen 1280x800, and wait until the guest draws",
+                              "screen %u shows nothing", screen);
+    metic_viewer_free(viewer);
+    return ok;
+}
+
+void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width, uint32_t height)
+{
+    display_request_size(machine->display, screen, width, height);
+}
+
+/* --- input --- */
+
+bool metic_has_input(const metic_machine *machine)
+{
+    return machine->options.screens != 0;
+}
+
+void metic_key(metic_machine *machine, unsigned code, bool down)
+{
+    if (metic_has_input(machine)) {
+        input_key(machine->input, code, down);
+    }
+}
+
+void metic_pointer_to(metic_machine *machine, uint32_t x, uint32_t y)
+{
+    if (metic_has_input(machine)) {
+        input_move_to(machine->input, x, y);
+    }
+}
+
+void metic_pointer_by(metic_machine *machine, int32_t dx, int32_t dy)
+{
+    if (metic_has_input(machine)) {
+        input_move_by(machine->input, dx, dy);
+    }
+}
+
+void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal)
+{
+    if (metic_has_input(machine)) {
+        input_wheel(machine->input, vertical, horizontal);
+    }
+}
+
+void metic_release_keys(metic_machine *machine)
+{
+    input_release_all(machine->input);
+}

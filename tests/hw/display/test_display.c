@@ -1,0 +1,169 @@
+#include "hw/display/display.h"
+#include <criterion/criterion.h>
+
+static struct display *display;
+static struct display_producer low, high;
+static struct display_client client;
+static unsigned told, refreshed;
+
+static void on_changed(void *opaque)
+{
+    (void)opaque;
+    told++;
+}
+
+static void on_refresh(void *opaque)
+{
+    (void)opaque;
+    refreshed++;
+}
+
+static void setup(void)
+{
+    display = display_new();
+    low = (struct display_producer){.name = "low", .rank = 1};
+    high = (struct display_producer){.name = "high", .rank = 2};
+    display_add_producer(display, &low);
+    display_add_producer(display, &high);
+    client = (struct display_client){.head = 0, .changed = on_changed};
+    display_add_client(display, &client);
+    told = refreshed = 0;
+}
+
+static void teardown(void)
+{
+    display_remove_client(&client);
+    display_remove_producer(display, &low);
+    display_remove_producer(display, &high);
+    display_free(display);
+}
+
+TestSuite(display, .init = setup, .fini = teardown);
+
+static void put_one(struct display_producer *producer, u32 x, u32 y, u32 pixel)
+{
+    display_put(display, producer, 0, (struct display_rect){x, y, 1, 1}, &pixel, 1);
+}
+
+Test(display, clips_what_wraps)
+{
+    struct display_rect all = {0, 0, 100, 50};
+    struct display_rect got = display_clip((struct display_rect){90, 40, 0xffffffffu, 20}, all);
+    cr_assert_eq(got.width, 10);
+    cr_assert_eq(got.height, 10);
+    got = display_clip((struct display_rect){0xfffffff0u, 0, 0x20, 10}, all);
+    cr_assert_eq(got.width, 0, "an end beyond 32 bits is not the start again");
+    got = display_clip((struct display_rect){100, 0, 1, 1}, all);
+    cr_assert_eq(got.width, 0);
+}
+
+Test(display, a_client_sees_what_changed)
+{
+    cr_assert(display_client_take(&client), "everything is new at first");
+    cr_assert_eq(client.width, 0);
+    cr_assert(display_show(display, &low, 0, 8, 4));
+    cr_assert(display_client_take(&client));
+    cr_assert(client.resized);
+    cr_assert_eq(client.width, 8);
+    cr_assert_eq(client.height, 4);
+    cr_assert_eq(client.pixels[31], 0);
+    cr_assert_not(display_client_take(&client), "nothing happened since");
+    put_one(&low, 3, 2, 0x123456);
+    cr_assert(display_client_take(&client));
+    cr_assert_not(client.resized);
+    cr_assert_eq(client.rect_count, 1);
+    cr_assert_eq(client.rects[0].x, 3);
+    cr_assert_eq(client.rects[0].y, 2);
+    cr_assert_eq(client.pixels[2 * 8 + 3], 0x123456);
+}
+
+Test(display, tells_once_until_looked_at)
+{
+    display_show(display, &low, 0, 8, 4);
+    unsigned before = told;
+    put_one(&low, 0, 0, 1);
+    put_one(&low, 1, 1, 2);
+    cr_assert_eq(told, before, "told already");
+    display_client_take(&client);
+    put_one(&low, 1, 1, 3);
+    put_one(&low, 1, 1, 4);
+    cr_assert_eq(told, before + 1);
+}
+
+Test(display, many_rectangles_become_few_and_cover_all)
+{
+    display_show(display, &low, 0, 200, 200);
+    display_client_take(&client);
+    for (u32 i = 0; i < 100; i++) {
+        put_one(&low, i * 37 % 200, i * 61 % 200, i + 1);
+    }
+    cr_assert(display_client_take(&client));
+    cr_assert_leq(client.rect_count, DISPLAY_MAX_RECTS);
+    for (u32 i = 0; i < 100; i++) {
+        cr_assert_eq(client.pixels[i * 61 % 200 * 200 + i * 37 % 200], i + 1);
+    }
+}
+
+Test(display, the_higher_rank_is_seen_and_the_lower_comes_back)
+{
+    low.refresh = on_refresh;
+    display_show(display, &low, 0, 8, 4);
+    display_show(display, &high, 0, 16, 16);
+    cr_assert(display_is_seen(display, &high, 0));
+    put_one(&low, 0, 0, 7);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 16);
+    cr_assert_eq(client.pixels[0], 0, "the lower one is unseen");
+    refreshed = 0;
+    display_hide(display, &high, 0);
+    cr_assert_eq(refreshed, 1, "asked to put everything again");
+    cr_assert(display_show(display, &low, 0, 8, 4));
+    display_client_take(&client);
+    cr_assert_eq(client.width, 8);
+    display_hide(display, &low, 0);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 0);
+    cr_assert_null(client.pixels);
+}
+
+Test(display, refuses_sizes_that_are_none)
+{
+    cr_assert_not(display_show(display, &low, 0, 0, 4));
+    cr_assert_not(display_show(display, &low, 0, 4, DISPLAY_MAX_SIDE + 1));
+    cr_assert_not(display_show(display, &low, DISPLAY_MAX_HEADS, 4, 4));
+    cr_assert_eq(display_head_count(display), 0);
+}
+
+Test(display, puts_only_what_is_inside)
+{
+    static u32 pixels[32 * 32];
+    for (unsigned i = 0; i < 32 * 32; i++) {
+        pixels[i] = i;
+    }
+    display_show(display, &low, 0, 8, 4);
+    display_put(display, &low, 0, (struct display_rect){6, 2, 32, 32}, pixels, 32);
+    display_put(display, &low, 0, (struct display_rect){0xffffffffu, 2, 32, 32}, pixels, 32);
+    display_client_take(&client);
+    cr_assert_eq(client.pixels[3 * 8 + 7], 33);
+    cr_assert_eq(client.pixels[2 * 8 + 5], 0);
+}
+
+Test(display, a_cursor_is_its_producers)
+{
+    static struct display_cursor cursor = {.visible = true, .x = 5, .width = 64, .height = 64};
+    display_show(display, &low, 0, 8, 4);
+    display_client_take(&client);
+    display_set_cursor(display, &high, 0, &cursor);
+    cr_assert_not(display_client_take(&client), "not of one that is not seen");
+    display_set_cursor(display, &low, 0, &cursor);
+    cr_assert(display_client_take(&client));
+    cr_assert(client.cursor_reshaped);
+    cr_assert_eq(client.cursor.x, 5);
+    display_move_cursor(display, &low, 0, 6, -1);
+    cr_assert(display_client_take(&client));
+    cr_assert_not(client.cursor_reshaped);
+    cr_assert_eq(client.cursor.y, -1);
+    display_show(display, &high, 0, 8, 4);
+    display_client_take(&client);
+    cr_assert_not(client.cursor.visible, "another producer brings its own");
+}

@@ -1,0 +1,319 @@
+/* Traces: writes of guest state that wait for a way out.
+ *
+ * A SET that another SET of the same register follows, with nothing in between that could look at
+ * the register but ways out of the trace, is left out; the ways out between the two do it. So a
+ * register that only counts, or holds something for a moment, costs the straight path nothing.
+ *
+ * What waits is either a step: the register's value at the head plus a constant, which a way out
+ * adds; or a value, which lives until the last way out that needs it.
+ *
+ * Ways out are side exits and, in the fast body (hoist.c), accesses that the TLB does not serve. In
+ * a body whose accesses call C these end the waiting, since C may look at everything. */
+#include "translate/to_x86_64/alloc.h"
+
+enum sink_class { SINK_NOTHING, SINK_SET, SINK_GET, SINK_WAY_OUT, SINK_LOOKS };
+
+struct sink_search {
+    struct compile *c;
+    u8 class[IR_MAX_INSNS];
+};
+
+static bool overlap(const struct ir_insn *x, const struct ir_insn *y)
+{
+    return x->imm < y->imm + y->sub && y->imm < x->imm + x->sub;
+}
+
+/* --- which --- */
+
+static enum sink_class class_of(const struct compile *c, unsigned i)
+{
+    const struct ir_insn *insn = &c->ir->insns[i];
+    if (insn->dead || hoist_has(c, i)) {
+        return SINK_NOTHING;
+    }
+    switch (insn->op) {
+    case IR_SET: return SINK_SET;
+    case IR_GET: return SINK_GET;
+    case IR_EXIT_IF: return SINK_WAY_OUT;
+    case IR_LOAD:
+    case IR_STORE: return c->fast ? SINK_WAY_OUT : SINK_LOOKS;
+    default: break;
+    }
+    bool looks = ir_op_info[insn->op].props & (IR_X | IR_T | IR_F | IR_R | IR_W);
+    return looks ? SINK_LOOKS : SINK_NOTHING;
+}
+
+/* Checks that accesses make are part of these. */
+static void classify(struct sink_search *search)
+{
+    const struct compile *c = search->c;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        search->class[i] = (u8)class_of(c, i);
+        if (!insn->dead && (insn->op == IR_LOAD || insn->op == IR_STORE)) {
+            search->class[insn->a] = SINK_NOTHING;
+        }
+    }
+}
+
+/* True when another SET makes the one at `at` unneeded, with the last way out between them; `at`
+ * when there is none. */
+static bool can_wait(const struct sink_search *search, unsigned at, unsigned *last)
+{
+    const struct ir *ir = search->c->ir;
+    const struct ir_insn *set = &ir->insns[at];
+    *last = at;
+    for (unsigned i = at + 1; i < ir->count; i++) {
+        const struct ir_insn *insn = &ir->insns[i];
+        switch (search->class[i]) {
+        case SINK_WAY_OUT:
+            *last = i;
+            break;
+        case SINK_SET:
+            if (overlap(insn, set)) {
+                return insn->imm == set->imm && insn->sub == set->sub;
+            }
+            break;
+        case SINK_GET:
+            if (overlap(insn, set)) {
+                return false;
+            }
+            break;
+        case SINK_LOOKS: return false;
+        default: break;
+        }
+    }
+    return false;
+}
+
+/* True for a SET to the register's own head value plus a constant. What is in the register must
+ * still be the head value. */
+static bool is_step(const struct sink_search *search, unsigned at)
+{
+    const struct compile *c = search->c;
+    const struct ir_insn *set = &c->ir->insns[at];
+    ir_ref base = address_base(c->ir, set->a);
+    if (set->sub != 8 || set->type != IR_I64 || !hoist_is_head_register(c, base) ||
+        c->ir->insns[base].imm != set->imm || !asm_fits_s32(address_disp(c->ir, set->a))) {
+        return false;
+    }
+    for (unsigned i = 0; i < at; i++) {
+        if (search->class[i] == SINK_SET && overlap(&c->ir->insns[i], set) &&
+            c->sinks[i] != SINK_STEP) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_value(const struct compile *c, const struct ir_insn *set)
+{
+    bool pinned = pin_of(c, (u32)set->imm) != NO_REG ||
+                  pin_of(c, (u32)set->imm + set->sub - 1) != NO_REG;
+    return set->sub == 8 && (set->type == IR_I64 || set->type == IR_F64) && !pinned;
+}
+
+void sink_find(struct compile *c)
+{
+    struct sink_search search = {.c = c};
+    c->put_off_count = 0;
+    c->fix_count = 0;
+    c->sinking = (c->flags & HOST_TRACE) != 0;
+    if (!c->sinking) {
+        return;
+    }
+    memset(c->sinks, 0, c->ir->count * sizeof(c->sinks[0]));
+    classify(&search);
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        unsigned last;
+        if (search.class[i] != SINK_SET || !can_wait(&search, i, &last)) {
+            continue;
+        }
+        if (is_step(&search, i)) {
+            c->sinks[i] = SINK_STEP;
+        } else if (is_value(c, &c->ir->insns[i])) {
+            c->sinks[i] = (u16)(last + 1);
+        }
+    }
+}
+
+/* Keeping a value for it takes a register, of which there are few general ones. */
+bool sink_scan(struct compile *c, unsigned at)
+{
+    if (!c->sinking || c->sinks[at] == 0) {
+        return false;
+    }
+    const struct ir_insn *set = &c->ir->insns[at];
+    unsigned until = c->sinks[at];
+    struct value *value = &c->values[set->a];
+    if (until == SINK_STEP || until == at + 1) {
+        return true;
+    }
+    bool box = c->ir->insns[set->a].op == IR_FBOX;
+    if (!box && set->type == IR_I64 && c->ir->insns[set->a].op != IR_CONST &&
+        value->last_use < until) {
+        c->sinks[at] = 0;
+        return false;
+    }
+    value->flags |= VALUE_COMPUTED;
+    if (value->last_use < until) {
+        value->last_use = (u16)until;
+    }
+    return true;
+}
+
+/* --- what waits --- */
+
+static unsigned waiting_find(const struct compile *c, u32 offset)
+{
+    unsigned n = 0;
+    while (n < c->put_off_count && c->put_off[n].offset != offset) {
+        n++;
+    }
+    return n;
+}
+
+bool sink_set(struct compile *c, const struct ir_insn *insn)
+{
+    if (!c->sinking) {
+        return false;
+    }
+    u32 offset = (u32)insn->imm;
+    unsigned n = waiting_find(c, offset);
+    unsigned until = c->sinks[c->at];
+    if (until == 0 || until == c->at + 1) {
+        if (n < c->put_off_count) {
+            c->put_off[n] = c->put_off[--c->put_off_count];
+        }
+        return until != 0;
+    }
+    if (n == PUT_OFF_MAX) {
+        c->status = HOST_TOO_COMPLEX;
+        return true;
+    }
+    c->put_off_count += n == c->put_off_count;
+    c->put_off[n] = (struct put_off){.offset = offset, .value = insn->a,
+                                     .is_step = until == SINK_STEP};
+    return true;
+}
+
+static bool is_waiting(const struct compile *c, u32 offset, unsigned bytes)
+{
+    for (unsigned n = 0; n < c->put_off_count; n++) {
+        u32 other = c->put_off[n].offset;
+        if (other < offset + bytes && offset < other + 8) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the value is now; a register when it is in state that the ways out change. */
+static struct fix locate(struct compile *c, const struct put_off *put_off)
+{
+    struct fix fix = {.offset = put_off->offset, .reg = NO_REG};
+    if (put_off->is_step) {
+        fix.kind = FIX_STEP;
+        fix.imm = address_disp(c->ir, put_off->value);
+        return fix;
+    }
+    unsigned root = c->values[put_off->value].root;
+    const struct value *value = &c->values[root];
+    fix.boxed = (c->values[put_off->value].flags & VALUE_BOXED) != 0;
+    if (value->reg == NO_REG && !(value->flags & VALUE_CONST) && value->home != NO_HOME &&
+        is_waiting(c, value->home, value->home_bytes)) {
+        unsigned reg = alloc_take_any(c, type_is_float(c->ir->insns[root].type));
+        alloc_load_root(c, root, reg);
+        alloc_bind(c, root, reg);
+    }
+    if (value->reg != NO_REG) {
+        fix.kind = FIX_REG;
+        fix.reg = value->reg;
+    } else if (value->flags & VALUE_CONST) {
+        fix.kind = FIX_CONST;
+        fix.imm = (s64)alloc_const_bits(c, root);
+    } else if (value->home != NO_HOME) {
+        fix.kind = value->home_bytes == 8 ? FIX_STATE : FIX_STATE_32;
+        fix.imm = value->home;
+    } else {
+        fix.kind = FIX_SLOT;
+        fix.imm = FRAME_SLOTS + 8 * value->slot;
+    }
+    return fix;
+}
+
+unsigned sink_way_out(struct compile *c)
+{
+    unsigned count = c->sinking ? c->put_off_count : 0;
+    if (c->fix_count + count > ARRAY_LEN(c->fixes)) {
+        c->status = HOST_TOO_COMPLEX;
+        return 0;
+    }
+    for (unsigned n = 0; n < count; n++) {
+        c->fixes[c->fix_count++] = locate(c, &c->put_off[n]);
+    }
+    return count;
+}
+
+/* --- at the way out --- */
+
+static void add_step(const struct compile *c, struct asm_buf *a, const struct fix *fix)
+{
+    unsigned pin = pin_of(c, fix->offset);
+    if (pin != NO_REG) {
+        asm_alu_imm(a, ASM_ADD, ASM_64, pin, (s32)fix->imm);
+    } else {
+        asm_alu_mem_imm(a, ASM_ADD, ASM_64, state_at(fix->offset), (s32)fix->imm);
+    }
+}
+
+static void store_box(struct asm_buf *a, const struct fix *fix)
+{
+    if (fix->boxed) {
+        asm_mov_mem_imm(a, ASM_32, state_at(fix->offset + 4), -1);
+    }
+}
+
+static void store_reg(struct asm_buf *a, const struct fix *fix)
+{
+    struct asm_mem mem = state_at(fix->offset);
+    if (fix->reg < REG_XMM0) {
+        asm_store(a, fix->boxed ? ASM_32 : ASM_64, mem, fix->reg);
+    } else {
+        asm_rm(a, ASM_OP(fix->boxed ? 0xf3 : 0xf2, 0x0f11), ASM_32, fix->reg - REG_XMM0, mem);
+    }
+    store_box(a, fix);
+}
+
+/* By way of rax, which holds nothing any more. */
+static void store_other(struct asm_buf *a, const struct fix *fix)
+{
+    switch (fix->kind) {
+    case FIX_CONST: asm_mov_imm(a, RAX, (u64)fix->imm); break;
+    case FIX_STATE: asm_load(a, ASM_64, RAX, state_at((u32)fix->imm)); break;
+    case FIX_STATE_32: asm_load(a, ASM_32, RAX, state_at((u32)fix->imm)); break;
+    default: asm_load(a, ASM_64, RAX, frame_at((unsigned)fix->imm)); break;
+    }
+    asm_store(a, ASM_64, state_at(fix->offset), RAX);
+    store_box(a, fix);
+}
+
+void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count)
+{
+    const struct fix *end = &c->fixes[first + count];
+    for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
+        if (fix->kind == FIX_REG) {
+            store_reg(a, fix);
+        }
+    }
+    for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
+        if (fix->kind != FIX_REG && fix->kind != FIX_STEP) {
+            store_other(a, fix);
+        }
+    }
+    for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
+        if (fix->kind == FIX_STEP) {
+            add_step(c, a, fix);
+        }
+    }
+}

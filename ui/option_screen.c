@@ -1,0 +1,43 @@
+/* --screen: how large, and how many. */
+#include "ui/args.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A decimal number from 1 to 99999 at *text, which moves behind it; 0: there is none. */
+static u32 read_number(const char **text)
+{
+    u32 number = 0;
+    for (unsigned digits = 0; **text >= '0' && **text <= '9' && digits < 5; digits++) {
+        number = number * 10 + (u32)(*(*text)++ - '0');
+    }
+    return number;
+}
+
+bool option_parse_screen(struct run_args *args, void *member, const char *name, const char *value,
+                         struct metic_error *error)
+{
+    enum { SIDE_MIN = 64, SIDE_MAX = 8192 };
+    struct metic_options *options = member;
+    const char *at = value;
+    (void)args;
+    u32 width = read_number(&at);
+    bool two = *at == 'x';
+    at += two;
+    u32 height = two ? read_number(&at) : 0;
+    u32 count = 1;
+    if (*at == ',') {
+        at++;
+        count = read_number(&at);
+    }
+    if (*at != '\0' || width < SIDE_MIN || width > SIDE_MAX || height < SIDE_MIN ||
+        height > SIDE_MAX || count < 1 || count > METIC_MAX_SCREENS) {
+        return error_set(error, "write it as 1280x800, or 1280x800,2 for two of them",
+                         "--%s: %s is not a size of %d to %d pixels a side, nor up to %d of them",
+                         name, value, SIDE_MIN, SIDE_MAX, METIC_MAX_SCREENS);
+    }
+    options->screens = count;
+    options->screen_width = width;
+    options->screen_height = height;
+    return true;
+}
