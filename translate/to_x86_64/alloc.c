@@ -430,7 +430,8 @@ unsigned alloc_def_xmm_fresh(struct compile *c)
 void alloc_def_in(struct compile *c, unsigned reg)
 {
     unsigned hint = c->values[c->at].hint;
-    if (hint != NO_REG && reg < REG_XMM0) {
+    bool set_next = hint != NO_REG && c->ir->insns[c->values[c->at].set_at].a == c->at;
+    if (set_next && reg < REG_XMM0) {
         evict_from(c, hint, c->at + 1);
         move_reg(c, hint, reg);
         alloc_bind(c, c->at, hint);

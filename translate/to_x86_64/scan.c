@@ -25,6 +25,11 @@ enum { NEVER = IR_MAX_INSNS };
 
 enum { GROUP_BYTES_MAX = 256 };
 
+static bool in_two_pages(s32 first, s32 end)
+{
+    return ((first ^ (end - 1)) & ~(s32)PAGE_OFFSET_MASK) != 0;
+}
+
 /* Joins the access to the group that the following ones at its base make, if that is small. Not
  * across a helper, which takes all temporaries and may switch the TLB. */
 static void scan_group(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
@@ -45,7 +50,8 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     s32 all_first = group->first < first ? group->first : first;
     s32 all_end = group->end > end ? group->end : end;
     bool joins = group->base == base && group->kind == kind &&
-                 all_end - all_first <= GROUP_BYTES_MAX;
+                 all_end - all_first <= GROUP_BYTES_MAX &&
+                 !(c->ir->insns[base].op == IR_PC_PAGE && in_two_pages(all_first, all_end));
     if (joins) {
         write |= group->write && group->segment == scan->segment;
         first = all_first;
@@ -105,11 +111,28 @@ static inline void scan_value(struct compile *c, ir_ref ref, unsigned i)
 
 /* What the walk asks of an operation: how many operands, and SCAN_*. Smaller than ir_op_info, which
  * would be looked up for every instruction. */
-enum { SCAN_ARGS = 7, SCAN_PURE = 8, SCAN_BARRIER = 16 };
+enum {
+    SCAN_ARGS = 7,
+    SCAN_PURE = 8,
+    SCAN_BARRIER = 16,
+    SCAN_INPLACE = 32, /* the result may take the register of the first operand, */
+    SCAN_COMMUTES = 64, /*   or of the second */
+    SCAN_COMPUTES = 128, /* the result is a general register's, computed */
+};
+
+#define SCAN_IS_INPLACE(op)                                                                      \
+    (((op) >= IR_ADD && (op) <= IR_MUL) || ((op) >= IR_AND && (op) <= IR_ROTR) ||                \
+     (op) == IR_SEXT || (op) == IR_ZEXT || (op) == IR_TRUNC)
+#define SCAN_IS_COMPUTED(op) (SCAN_IS_INPLACE(op) || (op) == IR_LOAD || (op) == IR_SETCC)
+
+_Static_assert(IR_ADD + 2 == IR_MUL && IR_AND + 7 == IR_ROTR, "the order SCAN_IS_INPLACE knows");
 
 static const u8 scan_kinds[IR_OP_COUNT] = {
 #define IROP(name, text, args, result, props, doc)                          \
     [IR_##name] = (args) | (((props) & (IR_P | IR_E)) == IR_P ? SCAN_PURE : 0) | \
+                  (SCAN_IS_INPLACE(IR_##name) ? SCAN_INPLACE : 0) |             \
+                  (SCAN_IS_COMPUTED(IR_##name) ? SCAN_COMPUTES : 0) |           \
+                  ((props) & IR_C ? SCAN_COMMUTES : 0) |                        \
                   ((props) & (IR_F | IR_X | IR_T | IR_R | IR_W) ? SCAN_BARRIER : 0),
 #include "translate/ir.def"
 #undef IROP
@@ -124,6 +147,30 @@ static inline void scan_values(struct compile *c, const struct ir_insn *insn, un
     case 2: scan_value(c, insn->b, i); /* fallthrough */
     case 1: scan_value(c, insn->a, i); break;
     default: break;
+    }
+}
+
+/* A value computed into a pinned register is best computed from one that is there already: its
+ * first operand gets the hint too, or its second, when nothing else needs it. */
+static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn, unsigned i)
+{
+    const struct value *value = &c->values[i];
+    if (value->hint == NO_REG || !(scan_kinds[insn->op] & SCAN_INPLACE)) {
+        return;
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        ir_ref ref = n == 0 ? insn->a : insn->b;
+        struct value *operand = &c->values[ref];
+        unsigned op = c->ir->insns[ref].op;
+        if ((scan_kinds[op] & SCAN_COMPUTES) && operand->last_use == i &&
+            operand->hint == NO_REG) {
+            operand->hint = value->hint;
+            operand->set_at = value->set_at;
+            return;
+        }
+        if (!(scan_kinds[insn->op] & SCAN_COMMUTES)) {
+            return;
+        }
     }
 }
 
@@ -163,6 +210,7 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
         scan_pin(c, scan, insn, i); /* fallthrough */
     default:
         scan_values(c, insn, count, i);
+        scan_pass_hint(c, insn, i);
         break;
     }
 }
