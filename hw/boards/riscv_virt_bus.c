@@ -1,0 +1,76 @@
+/* How guests of riscv-virt reach virtio devices: eight mmio slots, and PCI. */
+#include "hw/boards/riscv_virt.h"
+
+#include <stdio.h>
+
+static bool virt_add_virtio_mmio(struct board *board, unsigned slot,
+                                 const struct board_virtio *wanted, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    char name[32];
+    snprintf(name, sizeof(name), "virtio%u", slot);
+    if (wanted != NULL) {
+        snprintf(name, sizeof(name), "%s", wanted->name);
+        virt->virtio[slot] = (struct virtio_mmio_config){wanted->type, wanted->config};
+    }
+    struct device_spec spec = {&virtio_mmio_class, name, &virt->virtio[slot], 1, {0}};
+    return virt_add(board, &spec, VIRT_VIRTIO_GPA + slot * VIRT_VIRTIO_STRIDE,
+                    VIRT_IRQ_VIRTIO + slot, 0, error) != NULL;
+}
+
+static bool virt_add_virtio_pci(struct board *board, unsigned slot,
+                                const struct board_virtio *wanted, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    struct virtio_pci_config *config = &virt->virtio_pci[slot];
+    *config = (struct virtio_pci_config){wanted->type, wanted->config,
+                                         board->env.devices.message != NULL};
+    struct device_spec spec = {&virtio_pci_class, wanted->name, config, 1, {0}};
+    struct device *device = board_add_device(board, &spec, NULL, 0, error);
+    if (device != NULL) {
+        pci_host_attach(virt->pci_host, slot, device);
+    }
+    return device != NULL;
+}
+
+/* Devices take the mmio slots from the lowest up, or those of PCI; who finds no place there goes to
+ * the other. mmio slots left over are there and empty, as QEMU's. */
+bool virt_add_virtio(struct board *board, struct metic_error *error)
+{
+    const struct board_options *options = &board->options;
+    unsigned mmio = 0;
+    unsigned slot = 1; /* the host bridge has slot 0 */
+    for (unsigned i = 0; i < options->virtio_count; i++) {
+        const struct board_virtio *wanted = &options->virtio[i];
+        bool on_pci = mmio == VIRT_VIRTIO_SLOTS || (options->virtio_pci && slot < PCI_HOST_SLOTS);
+        if (on_pci ? !virt_add_virtio_pci(board, slot++, wanted, error)
+                   : !virt_add_virtio_mmio(board, mmio++, wanted, error)) {
+            return false;
+        }
+    }
+    while (mmio < VIRT_VIRTIO_SLOTS) {
+        if (!virt_add_virtio_mmio(board, mmio++, NULL, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The 64-bit window lies behind RAM, aligned to its size. */
+bool virt_add_pci(struct board *board, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    u64 ram_end = VIRT_RAM_GPA + board->options.ram_bytes;
+    virt->pci = (struct pci_host_config){
+        VIRT_PCI_MEMORY32_GPA, VIRT_PCI_MEMORY32_BYTES,
+        bits_align_up(ram_end, VIRT_PCI_MEMORY64_BYTES), VIRT_PCI_MEMORY64_BYTES};
+    struct device_spec spec = {&pci_host_class, "pci", &virt->pci, PCI_HOST_LINES,
+                               {[PCI_HOST_MEMORY32] = virt->pci.memory32_bytes,
+                                [PCI_HOST_MEMORY64] = virt->pci.memory64_bytes}};
+    const gpa_t gpas[PCI_HOST_REGIONS] = {
+        [PCI_HOST_ECAM] = VIRT_PCI_ECAM_GPA, [PCI_HOST_IO] = VIRT_PCI_IO_GPA,
+        [PCI_HOST_MEMORY32] = virt->pci.memory32_gpa,
+        [PCI_HOST_MEMORY64] = virt->pci.memory64_gpa};
+    virt->pci_host = virt_add_at(board, &spec, gpas, PCI_HOST_REGIONS, VIRT_IRQ_PCI, 0, error);
+    return virt->pci_host != NULL;
+}
