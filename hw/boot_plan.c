@@ -77,7 +77,8 @@ static bool plan_read_backend(void *opaque, u64 offset, void *buffer, size_t siz
 bool boot_read_layout(const char *path, struct disk_layout *layout, u64 *size_bytes,
                       struct metic_error *error)
 {
-    struct blk_backend *backend = blk_backend_open(path, BLK_READ_ONLY, error);
+    struct blk_disk disk = {.path = path, .mode = BLK_READ_ONLY};
+    struct blk_backend *backend = blk_backend_open(&disk, error);
     if (backend == NULL) {
         return false;
     }

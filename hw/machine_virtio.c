@@ -33,15 +33,15 @@ static bool add_disks(struct metic_machine *machine, struct metic_error *error)
     for (unsigned i = 0; i < options->disk_count; i++) {
         const struct metic_disk *disk = &options->disks[i];
         struct virtio_blk_config *config = &machine->disks[i];
-        config->path = disk->path;
-        config->mode = disk->read_only    ? BLK_READ_ONLY
-                       : disk->write_back ? BLK_WRITE_BACK
-                                          : BLK_OVERLAY;
+        config->disk.path = disk->path;
+        config->disk.mode = disk->read_only    ? BLK_READ_ONLY
+                            : disk->write_back ? BLK_WRITE_BACK
+                                               : BLK_OVERLAY;
         snprintf(config->serial, sizeof(config->serial), "disk%u", i);
         if (!machine_add_virtio(machine, &virtio_blk_type, config, "disk", (int)i, error)) {
             return false;
         }
-        machine_say(machine, "disk: %s: %s", disk->path, modes[config->mode]);
+        machine_say(machine, "disk: %s: %s", disk->path, modes[config->disk.mode]);
     }
     return true;
 }

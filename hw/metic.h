@@ -73,10 +73,15 @@ enum {
 #define METIC_DEFAULT_RAM_BYTES ((uint64_t)512 << 20)
 #define METIC_DISK_RAM_BYTES ((uint64_t)1 << 30) /* for a disk that boots */
 
+enum metic_disk_format { METIC_DISK_AUTO, METIC_DISK_RAW, METIC_DISK_QCOW2 };
+
 struct metic_disk {
     const char *path;
     bool read_only;  /* the guest may not write */
     bool write_back; /* writes go to the file; otherwise to an overlay in memory */
+    enum metic_disk_format format; /* of the file; AUTO: what it looks like */
+    const char *overlay; /* writes go to this qcow2 file, which is made if need be; or NULL */
+    bool stop_on_error;  /* when the host fails, stop the machine; otherwise the guest sees it */
 };
 
 /* A port of the host's that leads to one of the guest's; the next free one when it is taken. */
@@ -528,6 +533,52 @@ bool metic_has_user_network(void);
 bool metic_list(const char *what, FILE *to);
 /* Bytes in `text` as people write them: 4GB, 4G, 4GiB, 512M, 4096. */
 bool metic_parse_size(const char *text, uint64_t *size_bytes);
+
+/* --- disk images, apart from machines; each function is a `metic disk` command --- */
+
+struct metic_disk_create {
+    enum metic_disk_format format; /* AUTO: qcow2 */
+    uint64_t size_bytes;           /* 0: as large as the backing image */
+    const char *backing;           /* what shows where nothing was written; a path, or NULL */
+    enum metic_disk_format backing_format;
+    uint64_t cluster_bytes;        /* qcow2: 0 is 64 KiB */
+    unsigned version;              /* qcow2: 2 or 3; 0 is 3 */
+    unsigned refcount_bits;        /* qcow2: 0 is 16 */
+    bool zstd;                     /* qcow2: how clusters are compressed; otherwise zlib */
+    bool lazy_refcounts;
+    bool replace;                  /* an existing file is written over */
+};
+bool metic_disk_create(const char *path, const struct metic_disk_create *how,
+                       struct metic_error *error);
+
+/* What an image is, in lines or as one JSON object; also while others write to it. */
+bool metic_disk_info(const char *path, enum metic_disk_format format, bool json, FILE *to,
+                     struct metic_error *error);
+
+enum metic_disk_repair { METIC_DISK_LOOK, METIC_DISK_REPAIR_LEAKS, METIC_DISK_REPAIR_ALL };
+/* Prints what is wrong. *clean: nothing was, or nothing is any more. */
+bool metic_disk_check(const char *path, enum metic_disk_repair repair, bool json, FILE *to,
+                      bool *clean, struct metic_error *error);
+
+/* Copies what a guest would read from `from` into a new image. */
+bool metic_disk_convert(const char *from, enum metic_disk_format from_format, const char *to,
+                        const struct metic_disk_create *how, bool compress,
+                        struct metic_error *error);
+/* Shrinking loses what lies behind the new end, so it must be asked for. */
+bool metic_disk_resize(const char *path, enum metic_disk_format format, uint64_t size_bytes,
+                       bool shrink, struct metic_error *error);
+bool metic_disk_size(const char *path, enum metic_disk_format format, uint64_t *size_bytes,
+                     struct metic_error *error);
+/* Writes an overlay's contents into the image under it; the overlay is empty then. */
+bool metic_disk_commit(const char *path, struct metic_error *error);
+/* Puts another image under an overlay (NULL: none), whose contents stay the same; with `unsafe`
+ * only its name changes. */
+bool metic_disk_rebase(const char *path, const char *backing,
+                       enum metic_disk_format backing_format, bool unsafe,
+                       struct metic_error *error);
+/* Compares what guests would read. *same_bytes: how far they are the same; UINT64_MAX: wholly. */
+bool metic_disk_compare(const char *first, const char *second, uint64_t *same_bytes,
+                        struct metic_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,5 @@
 /* --help, from the tables of commands, options and exit statuses. */
-#include "ui/args.h"
-#include "ui/ui.h"
+#include "ui/disk.h"
 
 #include <string.h>
 
@@ -77,10 +76,41 @@ void help_run(FILE *to)
 #undef STATUS
 }
 
+void help_disk(FILE *to)
+{
+    fputs("Usage: metic disk COMMAND [OPTION]... [ARGUMENT]...\n\nCommands:\n", to);
+    for (unsigned i = 0; i < disk_command_count; i++) {
+        char left[96];
+        snprintf(left, sizeof(left), "%s %s", disk_commands[i].name, disk_commands[i].arguments);
+        help_entry(to, left, disk_commands[i].doc);
+    }
+    for (unsigned i = 0; i < disk_command_count; i++) {
+        bool any = false;
+        for (unsigned j = 0; j < disk_option_count; j++) {
+            const struct disk_option *option = &disk_options[j];
+            char left[96];
+            if (!disk_option_fits(option, &disk_commands[i])) {
+                continue;
+            }
+            if (!any) {
+                fprintf(to, "\nOptions of %s:\n", disk_commands[i].name);
+            }
+            any = true;
+            snprintf(left, sizeof(left), "--%s%s%s", option->name,
+                     option->value == NULL ? "" : option->kind == DISK_REPAIR ? "[=" : " ",
+                     option->value != NULL ? option->value : "");
+            strcat(left, option->kind == DISK_REPAIR ? "]" : "");
+            help_entry(to, left, option->doc);
+        }
+    }
+}
+
 static int help_verb(const struct ui_verb *verb)
 {
     if (strcmp(verb->name, "run") == 0) {
         help_run(stdout);
+    } else if (strcmp(verb->name, "disk") == 0) {
+        help_disk(stdout);
     } else {
         printf("Usage: metic %s %s\n\n%s\n", verb->name, verb->arguments, verb->doc);
     }

@@ -1,6 +1,5 @@
 /* Bash completion: source <(metic help --completion). */
-#include "ui/args.h"
-#include "ui/ui.h"
+#include "ui/disk.h"
 
 #include <string.h>
 
@@ -35,6 +34,15 @@ void help_completion(FILE *to)
         fprintf(to, " %s", ui_verbs[i].name);
     }
     fputs("' -- \"$cur\")); return ;;\n"
+          "    disk) if [ \"$COMP_CWORD\" -eq 2 ]; then COMPREPLY=($(compgen -W '", to);
+    for (unsigned i = 0; i < disk_command_count; i++) {
+        fprintf(to, "%s ", disk_commands[i].name);
+    }
+    fputs("' -- \"$cur\")); else COMPREPLY=($(compgen -f -W '", to);
+    for (unsigned i = 0; i < disk_option_count; i++) {
+        fprintf(to, "--%s ", disk_options[i].name);
+    }
+    fputs("' -- \"$cur\")); fi; return ;;\n"
           "    run) ;;\n"
           "    *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    esac\n"
           "    case $prev in\n", to);

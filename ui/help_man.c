@@ -1,6 +1,5 @@
 /* The manual page, metic(1), in man's own macros. */
-#include "ui/args.h"
-#include "ui/ui.h"
+#include "ui/disk.h"
 
 /* Text with what roff would take for itself escaped. */
 static void man_text(FILE *to, const char *text)
@@ -50,6 +49,21 @@ static void man_options(FILE *to)
     }
 }
 
+static void man_disk(FILE *to)
+{
+    fputs(".SH COMMANDS AND OPTIONS OF DISK\n", to);
+    for (unsigned i = 0; i < disk_command_count; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "metic disk %s", disk_commands[i].name);
+        man_entry(to, name, disk_commands[i].arguments, disk_commands[i].doc);
+    }
+    for (unsigned i = 0; i < disk_option_count; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "--%s", disk_options[i].name);
+        man_entry(to, name, disk_options[i].value, disk_options[i].doc);
+    }
+}
+
 static void man_examples(FILE *to)
 {
     static const struct {
@@ -94,6 +108,7 @@ void help_man(FILE *to)
     }
     man_entry(to, "--version", NULL, "print the version");
     man_options(to);
+    man_disk(to);
     fputs(".SH KEYS\nOn a terminal every key goes to the guest but these:\n", to);
     man_entry(to, "Ctrl-A X", NULL, "end the machine");
     man_entry(to, "Ctrl-A H", NULL, "say what other keys there are");

@@ -3,154 +3,41 @@
 
 #include "cpu/base/bits.h"
 #include "hw/block/blk_overlay.h"
-#include "hw/loader.h"
+#include "hw/block/blk_overlay_file.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct blk_backend {
-    int fd;
+    struct blk_image *image;
     enum blk_mode mode;
-    u64 file_bytes; /* what the file had at open, or has grown to */
-    u64 size_bytes; /* what the guest sees: whole sectors */
+    bool overlay_file; /* the image is an overlay that was asked for */
+    pthread_rwlock_t lock; /* around the overlay in memory */
     struct blk_overlay overlay;
 };
 
 /* ---- Opening ---- */
 
-/* First bytes of files that are no raw disk although people try them as one. */
-struct blk_magic {
-    const char *bytes;
-    size_t size_bytes;
-    const char *kind;
-    const char *next;
-};
-
-static const struct blk_magic blk_magics[] = {
-    {"QFI\xfb", 4, "a qcow2 image", "convert it: qemu-img convert -O raw IMAGE DISK"},
-    {"KDMV", 4, "a VMDK image", "convert it: qemu-img convert -O raw IMAGE DISK"},
-    {"vhdxfile", 8, "a VHDX image", "convert it: qemu-img convert -O raw IMAGE DISK"},
-    {"\x1f\x8b", 2, "gzip-compressed", "unpack it first: gunzip"},
-    {"\xfd" "7zXZ", 5, "xz-compressed", "unpack it first: xz -d"},
-    {"\x28\xb5\x2f\xfd", 4, "zstd-compressed", "unpack it first: zstd -d"},
-    {"\x7f" "ELF", 4, "a program (ELF)", "give a disk image, or boot the program itself"},
-};
-
-static bool blk_check_magic(int fd, const char *path, struct metic_error *error)
-{
-    u8 head[8] = {0};
-    ssize_t got = pread(fd, head, sizeof(head), 0);
-    for (size_t i = 0; got > 0 && i < ARRAY_LEN(blk_magics); i++) {
-        const struct blk_magic *magic = &blk_magics[i];
-        if (memcmp(head, magic->bytes, magic->size_bytes) == 0) {
-            return error_set(error, magic->next, "the disk %s is %s, not a raw disk", path,
-                             magic->kind);
-        }
-    }
-    return true;
-}
-
-/* Text that fills whole sectors was meant as a disk. */
-static bool blk_check_text(const struct blk_backend *backend, const char *path,
-                           struct metic_error *error)
-{
-    u8 head[4096];
-    ssize_t got = backend->file_bytes % BLK_SECTOR_BYTES == 0
-                      ? 0 : pread(backend->fd, head, sizeof(head), 0);
-    if (got > 0 && loader_is_text(head, (u64)got)) {
-        return error_set(error,
-                         "give a raw disk image; if the guest is to read the text itself, make it "
-                         "whole sectors: truncate -s %512 FILE",
-                         "the disk %s is a text file, not a raw disk", path);
-    }
-    return true;
-}
-
-static bool blk_find_size(struct blk_backend *backend, const char *path,
-                          struct metic_error *error)
-{
-    struct stat info;
-    if (fstat(backend->fd, &info) != 0) {
-        return error_set(error, NULL, "cannot look at the disk %s: %s", path, strerror(errno));
-    }
-    if (S_ISREG(info.st_mode)) {
-        backend->file_bytes = (u64)info.st_size;
-    } else if (S_ISBLK(info.st_mode)) {
-        u64 bytes = 0;
-        if (ioctl(backend->fd, BLKGETSIZE64, &bytes) != 0) {
-            return error_set(error, NULL, "cannot tell the size of the disk %s: %s", path,
-                             strerror(errno));
-        }
-        backend->file_bytes = bytes;
-    } else {
-        return error_set(error, "give a file with a raw disk image",
-                         "the disk %s is neither a file nor a block device", path);
-    }
-    if (backend->file_bytes == 0) {
-        return error_set(error, "give it a size, for example: truncate -s 8G FILE",
-                         "the disk %s is empty", path);
-    }
-    if (backend->file_bytes > (u64)INT64_MAX - BLK_SECTOR_BYTES) {
-        return error_set(error, NULL, "the disk %s is too large", path);
-    }
-    backend->size_bytes = bits_align_up(backend->file_bytes, BLK_SECTOR_BYTES);
-    return true;
-}
-
-/* A file system without locks (EOPNOTSUPP, ENOLCK) is no reason to refuse. */
-static bool blk_lock(int fd, enum blk_mode mode, const char *path, struct metic_error *error)
-{
-    int how = mode == BLK_WRITE_BACK ? LOCK_EX : LOCK_SH;
-    if (flock(fd, how | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
-        return true;
-    }
-    return error_set(error,
-                     mode == BLK_WRITE_BACK
-                         ? "end the other machine, or leave the image as it is (no --write)"
-                         : "end the other machine, or give this one a copy",
-                     mode == BLK_WRITE_BACK ? "the disk %s is in use by another machine"
-                                            : "the disk %s is being written to by another machine",
-                     path);
-}
-
-static bool blk_open_file(struct blk_backend *backend, const char *path,
-                          struct metic_error *error)
-{
-    int flags = backend->mode == BLK_WRITE_BACK ? O_RDWR : O_RDONLY;
-    backend->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (backend->fd < 0) {
-        bool denied = errno == EACCES || errno == EROFS || errno == EPERM;
-        return error_set(error,
-                         denied && backend->mode == BLK_WRITE_BACK
-                             ? "leave the image as it is (no --write), or change its permissions"
-                             : "check the path",
-                         "cannot open the disk %s: %s", path, strerror(errno));
-    }
-    return blk_find_size(backend, path, error) && blk_check_magic(backend->fd, path, error) &&
-           blk_check_text(backend, path, error) &&
-           blk_lock(backend->fd, backend->mode, path, error);
-}
-
-struct blk_backend *blk_backend_open(const char *path, enum blk_mode mode,
-                                     struct metic_error *error)
+struct blk_backend *blk_backend_open(const struct blk_disk *disk, struct metic_error *error)
 {
     struct blk_backend *backend = calloc(1, sizeof(*backend));
     if (backend == NULL) {
         error_set(error, NULL, "out of memory");
         return NULL;
     }
-    backend->mode = mode;
-    if (!blk_open_file(backend, path, error) ||
-        (mode == BLK_OVERLAY &&
-         !blk_overlay_init(&backend->overlay, backend->size_bytes, error))) {
+    pthread_rwlock_init(&backend->lock, NULL);
+    backend->overlay_file = disk->overlay_path != NULL;
+    backend->mode = backend->overlay_file ? BLK_WRITE_BACK : disk->mode;
+    struct blk_open how = {.path = disk->path, .format = disk->format,
+                           .writable = disk->mode == BLK_WRITE_BACK};
+    backend->image = backend->overlay_file ? blk_overlay_file_open(disk->overlay_path, disk->path,
+                                                                   disk->format, error)
+                                           : blk_image_open(&how, error);
+    if (backend->image == NULL ||
+        (backend->mode == BLK_OVERLAY &&
+         !blk_overlay_init(&backend->overlay, backend->image->size_bytes, error))) {
         blk_backend_close(backend);
         return NULL;
     }
@@ -163,15 +50,14 @@ void blk_backend_close(struct blk_backend *backend)
         return;
     }
     blk_overlay_fini(&backend->overlay);
-    if (backend->fd >= 0) {
-        close(backend->fd); /* the lock goes with it */
-    }
+    blk_image_close(backend->image);
+    pthread_rwlock_destroy(&backend->lock);
     free(backend);
 }
 
 u64 blk_backend_size_bytes(const struct blk_backend *backend)
 {
-    return backend->size_bytes;
+    return backend->image->size_bytes;
 }
 
 bool blk_backend_is_writable(const struct blk_backend *backend)
@@ -179,140 +65,23 @@ bool blk_backend_is_writable(const struct blk_backend *backend)
     return backend->mode != BLK_READ_ONLY;
 }
 
+u64 blk_backend_good_bytes(const struct blk_backend *backend)
+{
+    (void)backend;
+    return BLK_CLUSTER_BYTES;
+}
+
+const char *blk_backend_trouble(const struct blk_backend *backend)
+{
+    return backend->image->trouble;
+}
+
 u64 blk_backend_overlay_bytes(const struct blk_backend *backend)
 {
     return backend->overlay.used_clusters * BLK_CLUSTER_BYTES;
 }
 
-/* ---- Vectors ---- */
-
-/* A place in a vector that is being used up. */
-struct blk_vector {
-    struct iovec *parts;
-    unsigned count;
-};
-
-static void vector_skip(struct blk_vector *vector, size_t size_bytes)
-{
-    while (vector->count > 0 && size_bytes >= vector->parts->iov_len) {
-        size_bytes -= vector->parts->iov_len;
-        vector->parts++;
-        vector->count--;
-    }
-    if (size_bytes > 0) {
-        vector->parts->iov_base = (u8 *)vector->parts->iov_base + size_bytes;
-        vector->parts->iov_len -= size_bytes;
-    }
-}
-
-/* Copies between the front of the vector and `bytes`, and moves on. */
-static void vector_copy(struct blk_vector *vector, u8 *bytes, size_t size_bytes, bool to_vector)
-{
-    while (size_bytes > 0) {
-        size_t part = vector->parts->iov_len;
-        part = part < size_bytes ? part : size_bytes;
-        memcpy(to_vector ? vector->parts->iov_base : bytes,
-               to_vector ? bytes : vector->parts->iov_base, part);
-        vector_skip(vector, part);
-        bytes += part;
-        size_bytes -= part;
-    }
-}
-
-static void vector_zero(struct blk_vector *vector, size_t size_bytes)
-{
-    while (size_bytes > 0) {
-        size_t part = vector->parts->iov_len;
-        part = part < size_bytes ? part : size_bytes;
-        memset(vector->parts->iov_base, 0, part);
-        vector_skip(vector, part);
-        size_bytes -= part;
-    }
-}
-
-/* ---- The file ---- */
-
-static unsigned file_vector_count(unsigned count)
-{
-    return count < IOV_MAX ? count : IOV_MAX;
-}
-
-/* Fills the vector's next `size_bytes` from the file. A vector part may go beyond them: then it is
- * cut for the call. */
-static int file_read(const struct blk_backend *backend, u64 offset, struct blk_vector *vector,
-                     u64 size_bytes)
-{
-    while (size_bytes > 0 && offset < backend->file_bytes) {
-        u64 left_in_file = backend->file_bytes - offset;
-        u64 wanted = size_bytes < left_in_file ? size_bytes : left_in_file;
-        ssize_t got;
-        if (vector->parts->iov_len > wanted) {
-            got = pread(backend->fd, vector->parts->iov_base, wanted, (off_t)offset);
-        } else {
-            unsigned fit = 0;
-            u64 sum = 0;
-            while (fit < file_vector_count(vector->count) &&
-                   sum + vector->parts[fit].iov_len <= wanted) {
-                sum += vector->parts[fit++].iov_len;
-            }
-            got = preadv(backend->fd, vector->parts, (int)fit, (off_t)offset);
-        }
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return got < 0 ? errno : EIO; /* the file was cut short under us */
-        }
-        vector_skip(vector, (size_t)got);
-        offset += (u64)got;
-        size_bytes -= (u64)got;
-    }
-    vector_zero(vector, size_bytes);
-    return 0;
-}
-
-static int file_write(struct blk_backend *backend, u64 offset, struct blk_vector vector)
-{
-    while (vector.count > 0) {
-        ssize_t put = pwritev(backend->fd, vector.parts, (int)file_vector_count(vector.count),
-                              (off_t)offset);
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put <= 0) {
-            return put < 0 ? errno : EIO;
-        }
-        vector_skip(&vector, (size_t)put);
-        offset += (u64)put;
-        backend->file_bytes = offset > backend->file_bytes ? offset : backend->file_bytes;
-    }
-    return 0;
-}
-
-static int file_write_zeros_slowly(struct blk_backend *backend, u64 offset, u64 size_bytes)
-{
-    static const u8 zeros[65536];
-    int failed = 0;
-    while (failed == 0 && size_bytes > 0) {
-        size_t part = size_bytes < sizeof(zeros) ? (size_t)size_bytes : sizeof(zeros);
-        struct iovec one = {(void *)(uintptr_t)zeros, part};
-        failed = file_write(backend, offset, (struct blk_vector){&one, 1});
-        offset += part;
-        size_bytes -= part;
-    }
-    return failed;
-}
-
-static int file_write_zeroes(struct blk_backend *backend, u64 offset, u64 size_bytes, bool unmap)
-{
-    int how = unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-    if (fallocate(backend->fd, how | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size_bytes) == 0) {
-        return 0;
-    }
-    return file_write_zeros_slowly(backend, offset, size_bytes);
-}
-
-/* ---- The overlay ---- */
+/* ---- The overlay in memory ---- */
 
 /* How many bytes from `offset` on, at most `limit`, are alike: all in the overlay or all not. */
 static u64 overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit)
@@ -326,17 +95,18 @@ static u64 overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit)
     return run < limit ? run : limit;
 }
 
-static int overlay_read(struct blk_backend *backend, u64 offset, struct blk_vector vector,
+static int overlay_read(struct blk_backend *backend, u64 offset, struct blk_vector *vector,
                         u64 size_bytes)
 {
     struct blk_overlay *overlay = &backend->overlay;
+    struct blk_image *image = backend->image;
     int failed = 0;
     while (failed == 0 && size_bytes > 0) {
         u64 run = overlay_run(overlay, offset, size_bytes);
         if (blk_overlay_has(overlay, offset / BLK_CLUSTER_BYTES)) {
-            vector_copy(&vector, overlay->bytes + offset, run, true);
+            blk_vector_put(vector, overlay->bytes + offset, run);
         } else {
-            failed = file_read(backend, offset, &vector, run);
+            failed = image->driver->read(image, offset, vector, run);
         }
         offset += run;
         size_bytes -= run;
@@ -352,9 +122,9 @@ static int overlay_take(struct blk_backend *backend, u64 cluster)
     if (blk_overlay_has(overlay, cluster)) {
         return 0;
     }
-    struct iovec one = {overlay->bytes + offset, BLK_CLUSTER_BYTES};
-    struct blk_vector vector = {&one, 1};
-    int failed = file_read(backend, offset, &vector, BLK_CLUSTER_BYTES);
+    u64 left = backend->image->size_bytes - offset;
+    int failed = blk_image_read(backend->image, offset, overlay->bytes + offset,
+                                left < BLK_CLUSTER_BYTES ? left : BLK_CLUSTER_BYTES);
     if (failed == 0) {
         blk_overlay_add(overlay, cluster);
     }
@@ -374,7 +144,7 @@ static int overlay_take_edges(struct blk_backend *backend, u64 offset, u64 size_
     return failed;
 }
 
-static int overlay_write(struct blk_backend *backend, u64 offset, struct blk_vector vector,
+static int overlay_write(struct blk_backend *backend, u64 offset, struct blk_vector *vector,
                          u64 size_bytes)
 {
     struct blk_overlay *overlay = &backend->overlay;
@@ -382,9 +152,34 @@ static int overlay_write(struct blk_backend *backend, u64 offset, struct blk_vec
     if (failed != 0) {
         return failed;
     }
-    vector_copy(&vector, overlay->bytes + offset, size_bytes, false);
+    blk_vector_get(vector, overlay->bytes + offset, size_bytes);
     for (u64 at = offset / BLK_CLUSTER_BYTES; at * BLK_CLUSTER_BYTES < offset + size_bytes; at++) {
         blk_overlay_add(overlay, at);
+    }
+    return 0;
+}
+
+/* Whole clusters; those that read as zeros already stay out of the overlay, so that a large disk
+ * that is zeroed costs nothing. */
+static int overlay_zero_clusters(struct blk_backend *backend, u64 first, u64 last)
+{
+    while (first < last) {
+        enum blk_content content = BLK_CONTENT_DATA;
+        u64 run_bytes = 0;
+        u64 offset = first * BLK_CLUSTER_BYTES, end = last * BLK_CLUSTER_BYTES;
+        int failed = blk_image_look_down(backend->image, offset, end - offset, &content,
+                                         &run_bytes);
+        if (failed != 0) {
+            return failed;
+        }
+        u64 count = run_bytes / BLK_CLUSTER_BYTES;
+        if (content == BLK_CONTENT_ZEROS && count > 0) {
+            blk_overlay_blank(&backend->overlay, first, count);
+        } else {
+            count = count > 0 ? count : 1;
+            blk_overlay_zero(&backend->overlay, first, count);
+        }
+        first += count;
     }
     return 0;
 }
@@ -405,105 +200,233 @@ static int overlay_write_zeroes(struct blk_backend *backend, u64 offset, u64 siz
     }
     memset(overlay->bytes + offset, 0, first - offset);
     memset(overlay->bytes + last, 0, end - last);
-    blk_overlay_zero(overlay, first / BLK_CLUSTER_BYTES, (last - first) / BLK_CLUSTER_BYTES);
-    return 0;
+    return overlay_zero_clusters(backend, first / BLK_CLUSTER_BYTES, last / BLK_CLUSTER_BYTES);
 }
 
 /* ---- Requests ---- */
-
-static u64 vector_bytes(const struct iovec *vector, unsigned count)
-{
-    u64 sum = 0;
-    for (unsigned i = 0; i < count; i++) {
-        sum += vector[i].iov_len;
-    }
-    return sum;
-}
 
 int blk_backend_read(struct blk_backend *backend, u64 offset, struct iovec *vector,
                      unsigned count)
 {
     struct blk_vector parts = {vector, count};
-    u64 size_bytes = vector_bytes(vector, count);
-    CHECK(offset + size_bytes <= backend->size_bytes);
-    return backend->mode == BLK_OVERLAY ? overlay_read(backend, offset, parts, size_bytes)
-                                        : file_read(backend, offset, &parts, size_bytes);
+    struct blk_image *image = backend->image;
+    u64 size_bytes = blk_vector_bytes(vector, count);
+    CHECK(offset + size_bytes <= image->size_bytes);
+    if (backend->mode != BLK_OVERLAY) {
+        return image->driver->read(image, offset, &parts, size_bytes);
+    }
+    pthread_rwlock_rdlock(&backend->lock);
+    int failed = overlay_read(backend, offset, &parts, size_bytes);
+    pthread_rwlock_unlock(&backend->lock);
+    return failed;
 }
 
 int blk_backend_write(struct blk_backend *backend, u64 offset, struct iovec *vector,
                       unsigned count)
 {
     struct blk_vector parts = {vector, count};
-    u64 size_bytes = vector_bytes(vector, count);
-    CHECK(offset + size_bytes <= backend->size_bytes);
-    switch (backend->mode) {
-    case BLK_OVERLAY: return overlay_write(backend, offset, parts, size_bytes);
-    case BLK_WRITE_BACK: return file_write(backend, offset, parts);
-    default: return EROFS;
+    struct blk_image *image = backend->image;
+    u64 size_bytes = blk_vector_bytes(vector, count);
+    CHECK(offset + size_bytes <= image->size_bytes);
+    if (backend->mode != BLK_OVERLAY) {
+        return backend->mode == BLK_READ_ONLY
+                   ? EROFS : image->driver->write(image, offset, &parts, size_bytes);
     }
+    pthread_rwlock_wrlock(&backend->lock);
+    int failed = overlay_write(backend, offset, &parts, size_bytes);
+    pthread_rwlock_unlock(&backend->lock);
+    return failed;
 }
 
 int blk_backend_flush(struct blk_backend *backend)
 {
-    return backend->mode == BLK_WRITE_BACK && fdatasync(backend->fd) != 0 ? errno : 0;
+    struct blk_image *image = backend->image;
+    return backend->mode == BLK_WRITE_BACK ? image->driver->flush(image) : 0;
 }
 
 int blk_backend_write_zeroes(struct blk_backend *backend, u64 offset, u64 size_bytes, bool unmap)
 {
-    CHECK(offset + size_bytes <= backend->size_bytes);
+    struct blk_image *image = backend->image;
+    CHECK(offset + size_bytes <= image->size_bytes);
     if (size_bytes == 0) {
         return 0;
     }
-    switch (backend->mode) {
-    case BLK_OVERLAY: return overlay_write_zeroes(backend, offset, size_bytes);
-    case BLK_WRITE_BACK: return file_write_zeroes(backend, offset, size_bytes, unmap);
-    default: return EROFS;
+    if (backend->mode != BLK_OVERLAY) {
+        return backend->mode == BLK_READ_ONLY
+                   ? EROFS : image->driver->zero(image, offset, size_bytes, unmap);
     }
+    pthread_rwlock_wrlock(&backend->lock);
+    int failed = overlay_write_zeroes(backend, offset, size_bytes);
+    pthread_rwlock_unlock(&backend->lock);
+    return failed;
 }
 
 int blk_backend_discard(struct blk_backend *backend, u64 offset, u64 size_bytes)
 {
-    CHECK(offset + size_bytes <= backend->size_bytes);
-    if (backend->mode == BLK_WRITE_BACK && size_bytes > 0) {
-        int failed = fallocate(backend->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               (off_t)offset, (off_t)size_bytes);
-        (void)failed; /* a hint: not every file system can */
+    struct blk_image *image = backend->image;
+    CHECK(offset + size_bytes <= image->size_bytes);
+    if (size_bytes == 0) {
         return 0;
     }
-    return blk_backend_write_zeroes(backend, offset, size_bytes, true);
+    if (backend->mode != BLK_OVERLAY) {
+        return backend->mode == BLK_READ_ONLY
+                   ? EROFS : image->driver->discard(image, offset, size_bytes);
+    }
+    u64 first = (offset + BLK_CLUSTER_BYTES - 1) / BLK_CLUSTER_BYTES;
+    u64 last = (offset + size_bytes) / BLK_CLUSTER_BYTES;
+    pthread_rwlock_wrlock(&backend->lock);
+    if (first < last) {
+        blk_overlay_blank(&backend->overlay, first, last - first);
+    }
+    pthread_rwlock_unlock(&backend->lock);
+    return 0;
 }
 
-/* ---- Saved state: u64 size, then { u64 cluster, its bytes } and UINT64_MAX ---- */
+/* ---- Saved state ----
+ *
+ * u64 size, u64 stamp of the image that was read, u64 kind (0: nothing more, 1: in memory, 2: in a
+ * file), and then { u64 offset, u64 bytes, u64 whether data follows, data } up to an offset of
+ * UINT64_MAX. */
+
+enum { SAVED_NOTHING, SAVED_MEMORY, SAVED_FILE, SAVED_PART_BYTES = 1 << 20 };
+
+/* Changes when the image's file does. */
+static u64 backend_stamp(const struct blk_backend *backend)
+{
+    const struct blk_image *image = backend->image;
+    struct stat info;
+    image = backend->overlay_file ? image->backing : image;
+    if (image == NULL || !blk_backend_saves_contents(backend) ||
+        fstat(image->file.fd, &info) != 0) {
+        return 0;
+    }
+    return (u64)info.st_mtim.tv_sec * 1000000000u + (u64)info.st_mtim.tv_nsec;
+}
+
+static u64 saved_kind(const struct blk_backend *backend)
+{
+    return backend->mode == BLK_OVERLAY ? SAVED_MEMORY
+           : backend->overlay_file      ? SAVED_FILE
+                                        : SAVED_NOTHING;
+}
+
+bool blk_backend_saves_contents(const struct blk_backend *backend)
+{
+    return backend->mode != BLK_WRITE_BACK || backend->overlay_file;
+}
+
+static void save_part(struct state_writer *writer, u64 offset, u64 size_bytes, const u8 *bytes)
+{
+    state_write_u64(writer, offset);
+    state_write_u64(writer, size_bytes);
+    state_write_u64(writer, bytes != NULL);
+    if (bytes != NULL) {
+        state_write_bytes(writer, bytes, size_bytes);
+    }
+}
+
+static void save_memory(const struct blk_overlay *overlay, struct state_writer *writer)
+{
+    for (u64 at = blk_overlay_next(overlay, 0); at != UINT64_MAX;
+         at = blk_overlay_next(overlay, at)) {
+        u64 run = overlay_run(overlay, at * BLK_CLUSTER_BYTES, SAVED_PART_BYTES);
+        u64 left = overlay->size_bytes - at * BLK_CLUSTER_BYTES;
+        run = run < left ? run : left;
+        save_part(writer, at * BLK_CLUSTER_BYTES, run, overlay->bytes + at * BLK_CLUSTER_BYTES);
+        at += run / BLK_CLUSTER_BYTES;
+    }
+}
+
+/* What the overlay's file itself has; a part that cannot be read fails the save. */
+static void save_file(struct blk_image *image, struct state_writer *writer)
+{
+    u8 *bytes = malloc(SAVED_PART_BYTES);
+    int failed = bytes == NULL ? ENOMEM : 0;
+    u64 run_bytes = 0;
+    for (u64 at = 0; failed == 0 && at < image->size_bytes; at += run_bytes) {
+        enum blk_content content = BLK_CONTENT_ABSENT;
+        failed = image->driver->look(image, at, image->size_bytes - at, &content, &run_bytes);
+        if (failed == 0 && content == BLK_CONTENT_DATA) {
+            run_bytes = run_bytes < SAVED_PART_BYTES ? run_bytes : SAVED_PART_BYTES;
+            failed = blk_image_read(image, at, bytes, run_bytes);
+        }
+        if (failed == 0 && content != BLK_CONTENT_ABSENT) {
+            save_part(writer, at, run_bytes, content == BLK_CONTENT_DATA ? bytes : NULL);
+        }
+    }
+    free(bytes);
+    writer->failed |= failed != 0;
+}
 
 void blk_backend_save(struct blk_backend *backend, struct state_writer *writer)
 {
-    const struct blk_overlay *overlay = &backend->overlay;
-    state_write_u64(writer, backend->size_bytes);
-    if (backend->mode != BLK_OVERLAY) {
-        return;
+    u64 kind = saved_kind(backend);
+    state_write_u64(writer, backend->image->size_bytes);
+    state_write_u64(writer, backend_stamp(backend));
+    state_write_u64(writer, kind);
+    if (kind == SAVED_MEMORY) {
+        save_memory(&backend->overlay, writer);
+    } else if (kind == SAVED_FILE) {
+        save_file(backend->image, writer);
     }
-    for (u64 at = blk_overlay_next(overlay, 0); at != UINT64_MAX;
-         at = blk_overlay_next(overlay, at + 1)) {
-        state_write_u64(writer, at);
-        state_write_bytes(writer, overlay->bytes + at * BLK_CLUSTER_BYTES, BLK_CLUSTER_BYTES);
+    if (kind != SAVED_NOTHING) {
+        state_write_u64(writer, UINT64_MAX);
     }
-    state_write_u64(writer, UINT64_MAX);
 }
 
-static bool blk_load_overlay(struct blk_overlay *overlay, struct state_reader *reader)
+static bool load_memory_part(struct blk_overlay *overlay, struct state_reader *reader, u64 offset,
+                             u64 size_bytes, bool data)
 {
-    u64 cluster = 0;
-    blk_overlay_clear(overlay);
-    while (state_read_u64(reader, &cluster)) {
-        if (cluster == UINT64_MAX) {
+    if (!data || offset % BLK_CLUSTER_BYTES != 0 || size_bytes % BLK_CLUSTER_BYTES != 0 ||
+        offset > overlay->size_bytes || size_bytes > overlay->size_bytes - offset ||
+        !state_read_bytes(reader, overlay->bytes + offset, size_bytes)) {
+        return false;
+    }
+    for (u64 at = 0; at < size_bytes; at += BLK_CLUSTER_BYTES) {
+        blk_overlay_add(overlay, (offset + at) / BLK_CLUSTER_BYTES);
+    }
+    return true;
+}
+
+static bool load_file_part(struct blk_image *image, struct state_reader *reader, u64 offset,
+                           u64 size_bytes, bool data)
+{
+    if (offset > image->size_bytes || size_bytes > image->size_bytes - offset) {
+        return false;
+    }
+    if (!data) {
+        return image->driver->zero(image, offset, size_bytes, true) == 0;
+    }
+    if (size_bytes > reader->size_bytes - reader->position) {
+        return false;
+    }
+    int failed = blk_image_write(image, offset, reader->bytes + reader->position, size_bytes);
+    reader->position += size_bytes;
+    return failed == 0;
+}
+
+static bool load_parts(struct blk_backend *backend, struct state_reader *reader)
+{
+    struct blk_image *image = backend->image;
+    u64 offset, size_bytes, data;
+    if (!backend->overlay_file) {
+        blk_overlay_clear(&backend->overlay);
+    } else if (image->driver->clear == NULL || image->driver->clear(image) != 0) {
+        return false;
+    }
+    while (state_read_u64(reader, &offset)) {
+        if (offset == UINT64_MAX) {
             return true;
         }
-        if (cluster >= overlay->size_bytes / BLK_CLUSTER_BYTES ||
-            !state_read_bytes(reader, overlay->bytes + cluster * BLK_CLUSTER_BYTES,
-                              BLK_CLUSTER_BYTES)) {
+        bool ok = state_read_u64(reader, &size_bytes) && state_read_u64(reader, &data) &&
+                  data <= 1 &&
+                  (backend->overlay_file
+                       ? load_file_part(image, reader, offset, size_bytes, data != 0)
+                       : load_memory_part(&backend->overlay, reader, offset, size_bytes,
+                                          data != 0));
+        if (!ok) {
             return false;
         }
-        blk_overlay_add(overlay, cluster);
     }
     return false;
 }
@@ -511,13 +434,25 @@ static bool blk_load_overlay(struct blk_overlay *overlay, struct state_reader *r
 bool blk_backend_load(struct blk_backend *backend, struct state_reader *reader,
                       struct metic_error *error)
 {
-    u64 size_bytes = 0;
-    if (!state_read_u64(reader, &size_bytes) || size_bytes != backend->size_bytes) {
-        return error_set(error, "give the disk the machine was saved with",
+    u64 size_bytes = 0, stamp = 0, kind = 0;
+    if (!state_read_u64(reader, &size_bytes) || !state_read_u64(reader, &stamp) ||
+        !state_read_u64(reader, &kind) || size_bytes != backend->image->size_bytes) {
+        return error_set(error, "Give the disk the machine was saved with.",
                          "the saved state is of a disk of %llu bytes, not of %llu",
-                         (unsigned long long)size_bytes, (unsigned long long)backend->size_bytes);
+                         (unsigned long long)size_bytes,
+                         (unsigned long long)backend->image->size_bytes);
     }
-    if (backend->mode == BLK_OVERLAY && !blk_load_overlay(&backend->overlay, reader)) {
+    if (kind != saved_kind(backend)) {
+        return error_set(error, "Give the disk the options it was saved with.",
+                         "the saved state of %s is of a disk written in another way",
+                         backend->image->path);
+    }
+    if (stamp != backend_stamp(backend)) {
+        return error_set(error, "Restore the image as it was, or begin anew.",
+                         "the image under %s has changed since the state was saved",
+                         backend->image->path);
+    }
+    if (kind != SAVED_NOTHING && !load_parts(backend, reader)) {
         return error_set(error, NULL, "the saved overlay of a disk is damaged");
     }
     return true;

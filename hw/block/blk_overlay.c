@@ -67,14 +67,40 @@ void blk_overlay_clear(struct blk_overlay *overlay)
     overlay->used_clusters = 0;
 }
 
-void blk_overlay_zero(struct blk_overlay *overlay, u64 first_cluster, u64 count)
+static void overlay_drop_memory(struct blk_overlay *overlay, u64 first_cluster, u64 count)
 {
     if (count > 0) {
         madvise(overlay->bytes + first_cluster * BLK_CLUSTER_BYTES, count * BLK_CLUSTER_BYTES,
                 MADV_DONTNEED);
     }
-    for (u64 i = 0; i < count; i++) {
-        blk_overlay_add(overlay, first_cluster + i);
+}
+
+void blk_overlay_zero(struct blk_overlay *overlay, u64 first_cluster, u64 count)
+{
+    u64 end = first_cluster + count;
+    overlay_drop_memory(overlay, first_cluster, count);
+    for (u64 at = first_cluster; at < end;) {
+        if (at % 64 == 0 && end - at >= 64) {
+            overlay->used_clusters += 64 - (u64)__builtin_popcountll(overlay->present[at / 64]);
+            overlay->present[at / 64] = UINT64_MAX;
+            at += 64;
+        } else {
+            blk_overlay_add(overlay, at++);
+        }
+    }
+}
+
+void blk_overlay_blank(struct blk_overlay *overlay, u64 first_cluster, u64 count)
+{
+    u64 end = first_cluster + count;
+    for (u64 at = blk_overlay_next(overlay, first_cluster); at < end;
+         at = blk_overlay_next(overlay, at)) {
+        u64 run = 1;
+        while (at + run < end && blk_overlay_has(overlay, at + run)) {
+            run++;
+        }
+        overlay_drop_memory(overlay, at, run);
+        at += run;
     }
 }
 

@@ -2,7 +2,8 @@
  * 4 KiB. Private to blk_backend.c.
  *
  * Address space for the whole disk is reserved without memory behind it, and one bit per cluster
- * says whether the cluster is here or in the file. One thread at a time. */
+ * says whether the cluster is here or in the file. One thread at a time, or several that only
+ * look. */
 #ifndef METIC_HW_BLOCK_BLK_OVERLAY_H
 #define METIC_HW_BLOCK_BLK_OVERLAY_H
 
@@ -27,6 +28,8 @@ void blk_overlay_clear(struct blk_overlay *overlay); /* empty again */
 
 /* Whole clusters become present zeros, without memory behind them. */
 void blk_overlay_zero(struct blk_overlay *overlay, u64 first_cluster, u64 count);
+/* The same for those of them that are present. */
+void blk_overlay_blank(struct blk_overlay *overlay, u64 first_cluster, u64 count);
 
 /* The first present cluster from `cluster` on, or UINT64_MAX. */
 u64 blk_overlay_next(const struct blk_overlay *overlay, u64 cluster);

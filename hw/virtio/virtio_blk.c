@@ -135,7 +135,7 @@ static bool blk_init(struct virtio *virtio, struct metic_error *error)
     struct blk *blk = virtio->state;
     const struct virtio_blk_config *config = blk_config(virtio);
     virtio_worker_init(&blk->worker, virtio, blk_serve_queue);
-    blk->backend = blk_backend_open(config->path, config->mode, error);
+    blk->backend = blk_backend_open(&config->disk, error);
     if (blk->backend == NULL) {
         return false;
     }

@@ -6,8 +6,7 @@
 #include "hw/virtio/virtio.h"
 
 struct virtio_blk_config {
-    const char *path;     /* of a raw image; only read by init */
-    enum blk_mode mode;
+    struct blk_disk disk; /* only read by init */
     unsigned queue_count; /* 1 to VIRTIO_MAX_QUEUES; 0: 1 */
     char serial[20];      /* what the guest reads as the disk's id, need not end in NUL */
 };

@@ -18,7 +18,8 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
         }
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     }
-    struct virtio_blk_config config = {.path = path, .mode = BLK_OVERLAY, .serial = "fuzz"};
+    struct virtio_blk_config config = {.disk = {.path = path, .mode = BLK_OVERLAY},
+                                       .serial = "fuzz"};
     fuzz_virtio_run(&virtio_blk_type, &config, bytes, size_bytes);
 }
 

@@ -27,6 +27,7 @@ sources() {
     machine) echo translate/lockstep.c translate/from_riscv64/*.c cpu/riscv64/*.c ;;
     journal) echo hw/journal_file.c ;;
     args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
+    qcow2) echo hw/block/qcow2*.c hw/block/blk_image.c hw/block/blk_file.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
     virtio_net) echo hw/virtio/*.c hw/net/*.c hw/device.c cpu/memory.c ;;
     virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;

@@ -38,7 +38,8 @@ static void put_file(const void *bytes, size_t size_bytes)
 static void expect_refused(const char *what, enum blk_mode mode, const char *reason)
 {
     struct metic_error error = {0};
-    struct blk_backend *backend = blk_backend_open(what, mode, &error);
+    struct blk_disk disk = {.path = what, .mode = mode};
+    struct blk_backend *backend = blk_backend_open(&disk, &error);
     cr_assert_null(backend);
     cr_assert_not_null(strstr(error.what, what), "%s", error.what);
     cr_assert_not_null(strstr(error.what, reason), "%s", error.what);
@@ -48,7 +49,8 @@ static void expect_refused(const char *what, enum blk_mode mode, const char *rea
 static struct blk_backend *open_disk(enum blk_mode mode)
 {
     struct metic_error error = {0};
-    struct blk_backend *backend = blk_backend_open(path, mode, &error);
+    struct blk_disk disk = {.path = path, .mode = mode};
+    struct blk_backend *backend = blk_backend_open(&disk, &error);
     cr_assert_not_null(backend, "%s", error.what);
     return backend;
 }
