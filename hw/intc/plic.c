@@ -9,10 +9,12 @@
  *   0x200000 + 0x1000 c     threshold of context c: only priorities above it interrupt
  *   0x200004 + 0x1000 c     claim (read) and complete (write)
  *
- * Each source passes through a gateway. For a level-sensitive wire, and all of ours are, the
- * gateway sends one request when the wire is high, then waits until that request was claimed and
- * completed before it looks at the wire again: a wire still high then pends at once. A request once
- * pending stays pending though the wire falls; the handler finds nothing to do, as on the chip.
+ * Each source passes through a gateway, which makes a request whenever the device drives its wire
+ * high, also when it was high, and takes it back when the wire falls. A source in service does not
+ * interrupt, but pends for afterwards. This is how QEMU's PLIC behaves, and systems made for it
+ * rely on that: by the specification, a gateway looks at a level-sensitive wire again at
+ * completion, and xv6, which leaves its UART's "transmitter empty" standing, would never get out of
+ * its handler. Devices therefore drive their wires at every event, not only at changes.
  *
  * Reading claim returns the pending source of highest priority among those enabled for the context
  * (the lowest number among equals), whatever the threshold, clears its pending bit and marks it in
@@ -38,7 +40,6 @@ enum {
 
 struct plic_saved {
     u32 priority[PLIC_MAX_SOURCES];
-    u32 level[PLIC_WORDS];      /* wires, as bits */
     u32 pending[PLIC_WORDS];
     u32 in_service[PLIC_WORDS]; /* claimed, not yet completed */
     u32 enable[PLIC_MAX_CONTEXTS * PLIC_WORDS];
@@ -46,7 +47,7 @@ struct plic_saved {
 };
 
 #define PLIC_SAVED(FIELD, T) \
-    FIELD(T, priority) FIELD(T, level) FIELD(T, pending) FIELD(T, in_service) \
+    FIELD(T, priority) FIELD(T, pending) FIELD(T, in_service) \
     FIELD(T, enable) FIELD(T, threshold)
 STATE_LIST(plic_saved, struct plic_saved, PLIC_SAVED);
 
@@ -66,7 +67,8 @@ static unsigned plic_best(const struct plic *plic, unsigned context, u32 floor)
     unsigned best = 0;
     u32 best_priority = floor;
     for (unsigned w = 0; w < PLIC_WORDS; w++) {
-        u32 ready = plic->saved.pending[w] & plic->saved.enable[context * PLIC_WORDS + w];
+        u32 ready = plic->saved.pending[w] & ~plic->saved.in_service[w] &
+                    plic->saved.enable[context * PLIC_WORDS + w];
         while (ready != 0) {
             unsigned source = w * 32 + (unsigned)__builtin_ctz(ready);
             ready &= ready - 1;
@@ -97,27 +99,17 @@ static void plic_update(struct device *device)
 }
 
 /* The gateway: a high wire whose last request is done with makes a new one. */
-static void plic_gateway(struct plic *plic, unsigned source)
-{
-    u32 bit = (u32)1 << (source % 32);
-    unsigned w = source / 32;
-    if ((plic->saved.level[w] & bit) != 0 && (plic->saved.in_service[w] & bit) == 0) {
-        plic->saved.pending[w] |= bit;
-    }
-}
-
 static void plic_input(struct device *device, unsigned source, bool level)
 {
     struct plic *plic = device->state;
     u32 bit = (u32)1 << (source % 32);
     CHECK(source >= 1 && source <= plic_config(device)->source_count);
     if (level) {
-        plic->saved.level[source / 32] |= bit;
-        plic_gateway(plic, source);
-        plic_update(device);
+        plic->saved.pending[source / 32] |= bit;
     } else {
-        plic->saved.level[source / 32] &= ~bit;
+        plic->saved.pending[source / 32] &= ~bit;
     }
+    plic_update(device);
 }
 
 static u32 plic_claim(struct device *device, unsigned context)
@@ -144,7 +136,6 @@ static void plic_complete(struct device *device, unsigned context, u64 source)
     u64 w = source / 32;
     if ((plic->saved.enable[context * PLIC_WORDS + w] & bit) != 0) {
         plic->saved.in_service[w] &= ~bit;
-        plic_gateway(plic, (unsigned)source);
         plic_update(device);
     }
 }

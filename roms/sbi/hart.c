@@ -102,6 +102,8 @@ static void enable_extensions(struct hart *self)
     self->has_time_csr = !OLD_HART && csr_exists(CSR_TIME);
     if (self->wants_adue) {
         csr_try_set(CSR_MENVCFG, MENVCFG_ADUE);
+    } else if ((menvcfg & MENVCFG_ADUE) != 0) {
+        csr_clear(CSR_MENVCFG, MENVCFG_ADUE); /* Svade: page faults, until the kernel asks (FWFT) */
     }
     csr_try_set(CSR_MSTATEEN0, ~0ul);
     csr_try_set(CSR_MSECCFG, MSECCFG_SSEED);

@@ -52,7 +52,7 @@ static const struct expected table[] = {
     {0x304, 0x304, RISCV_M, 0, 0, 0x2aaa, 0},
     {0x305, 0x305, RISCV_M, 0, 0, ONES - 2, 0},
     {0x306, 0x306, RISCV_M, 0, 0, 0xffffffff, 0},
-    {0x30a, 0x30a, RISCV_M, 0, 0x4000000000000000, 0xe0000000000000f1, 0},
+    {0x30a, 0x30a, RISCV_M, 0, 0x6000000000000000, 0xe0000000000000f1, 0},
     {0x30c, 0x30c, RISCV_M, 0, 0, 0xc000000000000000, 0},
     {0x30d, 0x30f, RISCV_M, 0, 0, 0x8000000000000000, 0},
     {0x320, 0x320, RISCV_M, 0, 0, 0xfffffffd, 0},
