@@ -60,6 +60,11 @@ struct board_options {
     bool virtio_pci; /* they sit on PCI; otherwise those for which there is no other place */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
     bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
+    /* Where firmware puts what it writes to etc/ramfb (hw/display/ramfb.h); NULL: no such file. */
+    void (*ramfb)(void *opaque, const u8 *bytes, u32 size_bytes);
+    void *ramfb_opaque;
+    /* A framebuffer in the device tree, XRGB8888 without gaps; 0: none. */
+    u32 framebuffer_width, framebuffer_height;
     /* What the processor is, for the device tree. Kept by pointer. */
     const char *isa;                   /* "rv64imafdc_zicsr_..." */
     const char *const *isa_extensions; /* "i", "m", ... */

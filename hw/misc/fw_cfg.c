@@ -13,8 +13,9 @@
  *
  * A control block is 16 bytes, big-endian: u32 control, u32 length, u64 address. Control bits:
  * 1 error, 2 read, 4 skip, 8 select (key in bits 31:16), 16 write. When done, control is written
- * back as 0, or as 1 when the block or the buffer was not RAM, or when a write was asked for:
- * nothing here can be written, and traditional writes to data are ignored as in QEMU since 2.4.
+ * back as 0, or as 1 when the block or the buffer was not RAM, or when a write was asked for where
+ * it cannot be. A few files can be written, by DMA alone (fw_cfg_add_writable); traditional writes
+ * to data are ignored as in QEMU since 2.4.
  *
  * The guest's addresses and lengths are not trusted: a transfer moves no more than the item holds
  * plus zeros to what memory accepts, and it stops at the first part that is no RAM, so that a
@@ -52,6 +53,8 @@ enum {
 struct fw_cfg_item {
     u8 *bytes; /* heap */
     u32 size_bytes;
+    fw_cfg_written_fn *written; /* NULL: it cannot be written */
+    void *opaque;
 };
 
 struct fw_cfg_saved {
@@ -130,6 +133,21 @@ static bool fw_cfg_dma_read(struct device *device, gpa_t gpa, u32 length_bytes)
     return true;
 }
 
+/* False when it is no item that can be written, or the bytes do not fit into it. */
+static bool fw_cfg_dma_store(struct device *device, gpa_t gpa, u32 length_bytes)
+{
+    struct fw_cfg *fw_cfg = device->state;
+    struct fw_cfg_item item = fw_cfg_selected(fw_cfg);
+    if (item.written == NULL || length_bytes > fw_cfg_left_bytes(fw_cfg, &item) ||
+        !memory_dma_read(device->env->memory, gpa, item.bytes + fw_cfg->saved.position,
+                         length_bytes)) {
+        return false;
+    }
+    fw_cfg->saved.position += length_bytes;
+    item.written(item.opaque, item.bytes, item.size_bytes);
+    return true;
+}
+
 static void fw_cfg_dma_skip(struct fw_cfg *fw_cfg, u32 length_bytes)
 {
     struct fw_cfg_item item = fw_cfg_selected(fw_cfg);
@@ -161,7 +179,7 @@ static void fw_cfg_dma(struct device *device)
     if ((control & DMA_READ) != 0) {
         ok = fw_cfg_dma_read(device, gpa, length_bytes);
     } else if ((control & DMA_WRITE) != 0) {
-        ok = false;
+        ok = fw_cfg_dma_store(device, gpa, length_bytes);
     } else if ((control & DMA_SKIP) != 0) {
         fw_cfg_dma_skip(fw_cfg, length_bytes);
     }
@@ -236,7 +254,8 @@ bool fw_cfg_set_bytes(struct device *device, unsigned key, const void *bytes, u3
     }
     device_lock(device);
     free(fw_cfg->items[key].bytes);
-    fw_cfg->items[key] = (struct fw_cfg_item){copy, size_bytes};
+    fw_cfg->items[key].bytes = copy;
+    fw_cfg->items[key].size_bytes = size_bytes;
     device_unlock(device);
     return true;
 }
@@ -321,6 +340,58 @@ bool fw_cfg_set_file(struct device *device, const char *name, const void *bytes,
            fw_cfg_write_directory(device, error);
 }
 
+bool fw_cfg_add_writable(struct device *device, const char *name, u32 size_bytes,
+                         fw_cfg_written_fn *written, void *opaque, struct metic_error *error)
+{
+    struct fw_cfg *fw_cfg = device->state;
+    u8 *zeros = calloc(1, size_bytes);
+    bool ok = zeros != NULL ? fw_cfg_set_file(device, name, zeros, size_bytes, error)
+                            : error_set(error, NULL, "the host has no memory for %s", name);
+    free(zeros);
+    if (ok) {
+        struct fw_cfg_item *item =
+            &fw_cfg->items[FW_CFG_FILE_FIRST + fw_cfg_place_file(fw_cfg, name)];
+        item->written = written;
+        item->opaque = opaque;
+    }
+    return ok;
+}
+
+static void fw_cfg_tell(const struct fw_cfg *fw_cfg)
+{
+    for (unsigned i = 0; i < FW_CFG_ITEMS; i++) {
+        const struct fw_cfg_item *item = &fw_cfg->items[i];
+        if (item->written != NULL) {
+            item->written(item->opaque, item->bytes, item->size_bytes);
+        }
+    }
+}
+
+/* What was written: in the order of the keys, which is the same in every machine of a kind. */
+static void fw_cfg_save_more(struct device *device, struct state_writer *writer)
+{
+    const struct fw_cfg *fw_cfg = device->state;
+    for (unsigned i = 0; i < FW_CFG_ITEMS; i++) {
+        if (fw_cfg->items[i].written != NULL) {
+            state_write_bytes(writer, fw_cfg->items[i].bytes, fw_cfg->items[i].size_bytes);
+        }
+    }
+}
+
+static bool fw_cfg_load_more(struct device *device, struct state_reader *reader,
+                             struct metic_error *error)
+{
+    struct fw_cfg *fw_cfg = device->state;
+    for (unsigned i = 0; i < FW_CFG_ITEMS; i++) {
+        struct fw_cfg_item *item = &fw_cfg->items[i];
+        if (item->written != NULL && !state_read_bytes(reader, item->bytes, item->size_bytes)) {
+            return error_set(error, NULL, "the saved firmware configuration is cut off");
+        }
+    }
+    fw_cfg_tell(fw_cfg);
+    return true;
+}
+
 static bool fw_cfg_init(struct device *device, struct metic_error *error)
 {
     return fw_cfg_set_bytes(device, FW_CFG_SIGNATURE, "QEMU", 4, error) &&
@@ -340,6 +411,12 @@ static void fw_cfg_reset(struct device *device)
 {
     struct fw_cfg *fw_cfg = device->state;
     fw_cfg->saved = (struct fw_cfg_saved){0};
+    for (unsigned i = 0; i < FW_CFG_ITEMS; i++) {
+        if (fw_cfg->items[i].written != NULL) {
+            memset(fw_cfg->items[i].bytes, 0, fw_cfg->items[i].size_bytes);
+        }
+    }
+    fw_cfg_tell(fw_cfg);
 }
 
 static void fw_cfg_fdt(const struct device *device, const struct device_place *place,
@@ -373,5 +450,7 @@ const struct device_class fw_cfg_class = {
     .reset = fw_cfg_reset,
     .saved = &fw_cfg_saved,
     .saved_offset = offsetof(struct fw_cfg, saved),
+    .save_more = fw_cfg_save_more,
+    .load_more = fw_cfg_load_more,
     .fdt = fw_cfg_fdt,
 };

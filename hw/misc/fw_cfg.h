@@ -39,4 +39,10 @@ bool fw_cfg_set_u64(struct device *device, unsigned key, u64 value, struct metic
 bool fw_cfg_set_file(struct device *device, const char *name, const void *bytes, u32 size_bytes,
                      struct metic_error *error);
 
+/* A file that the guest may write, by DMA; zeros at first and after a reset. `written` is called
+ * with the whole of it after each write and load, with the device's lock held. */
+typedef void fw_cfg_written_fn(void *opaque, const u8 *bytes, u32 size_bytes);
+bool fw_cfg_add_writable(struct device *device, const char *name, u32 size_bytes,
+                         fw_cfg_written_fn *written, void *opaque, struct metic_error *error);
+
 #endif
