@@ -96,6 +96,7 @@ struct board {
     struct board_options options;
     struct device *devices[BOARD_MAX_DEVICES]; /* in creation order; reset and save go this way */
     unsigned device_count;
+    gpa_t framebuffer_gpa; /* after create: of the one in the options */
     struct device *timer;  /* the device that owns mtime */
     gpa_t fdt_limit_gpa;   /* the tree will lie above; images below (set by create) */
     gpa_t fdt_gpa;         /* after board_prepare_boot: where the tree is */

@@ -3,6 +3,7 @@
  *   0x00001000  reset vector (ROM)      0x10000000  16550A, irq 10
  *   0x00100000  test finisher           0x10001000  virtio-mmio x 8, irq 1..8
  *   0x00101000  goldfish RTC, irq 11    0x10100000  fw_cfg
+ *   0x04000000  framebuffer, if asked for
  *   0x02000000  CLINT                   0x20000000  flash, two banks of 32 MiB
  *   0x02f00000  ACLINT SSWI             0x80000000  RAM
  *   0x0c000000  PLIC, 95 sources, contexts M and S of each hart
@@ -42,6 +43,31 @@ static bool virt_add_flash(struct board *board, struct metic_error *error)
     return true;
 }
 
+static bool virt_add_ramfb(struct board *board, struct metic_error *error)
+{
+    enum { RAMFB_BYTES = 28 };
+    struct riscv_virt *virt = board->private;
+    const struct board_options *options = &board->options;
+    return options->ramfb == NULL ||
+           fw_cfg_add_writable(virt->fw_cfg, "etc/ramfb", RAMFB_BYTES, options->ramfb,
+                               options->ramfb_opaque, error);
+}
+
+/* Where QEMU has its platform bus, which is not here. */
+static bool virt_add_framebuffer(struct board *board, struct metic_error *error)
+{
+    u64 bytes = (u64)4 * board->options.framebuffer_width * board->options.framebuffer_height;
+    if (bytes > VIRT_FRAMEBUFFER_MAX_BYTES) {
+        return error_set(error, "make it smaller, as 1920x1080",
+                         "the framebuffer needs %llu bytes, and there is room for %u",
+                         (unsigned long long)bytes, VIRT_FRAMEBUFFER_MAX_BYTES);
+    }
+    board->framebuffer_gpa = VIRT_FRAMEBUFFER_GPA;
+    return bytes == 0 || memory_add_ram(board->env.devices.memory, "framebuffer",
+                                        VIRT_FRAMEBUFFER_GPA,
+                                        bits_align_up(bytes, PAGE_BYTES), error);
+}
+
 static bool virt_add_devices(struct board *board, struct metic_error *error)
 {
     struct riscv_virt *virt = board->private;
@@ -58,7 +84,7 @@ static bool virt_add_devices(struct board *board, struct metic_error *error)
         return false;
     }
     virt->fw_cfg = virt_add(board, &fw_cfg, VIRT_FW_CFG_GPA, 0, 0, error);
-    return virt->fw_cfg != NULL && virt_add_flash(board, error);
+    return virt->fw_cfg != NULL && virt_add_ramfb(board, error) && virt_add_flash(board, error);
 }
 
 static bool virt_create(struct board *board, struct metic_error *error)
@@ -83,6 +109,7 @@ static bool virt_create(struct board *board, struct metic_error *error)
     board->fdt_limit_gpa = bits_align_down(ceiling - VIRT_FDT_ALIGN, VIRT_FDT_ALIGN);
     return memory_add_ram(memory, "ram", VIRT_RAM_GPA, ram_bytes, error) &&
            memory_add_rom(memory, "mrom", VIRT_MROM_GPA, VIRT_MROM_BYTES, error) &&
+           virt_add_framebuffer(board, error) &&
            virt_add_devices(board, error);
 }
 

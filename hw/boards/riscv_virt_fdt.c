@@ -110,6 +110,25 @@ static void virt_fdt_flash(struct fdt_build *fdt)
     fdt_build_end(fdt);
 }
 
+/* Linux's simple-framebuffer binding. */
+static void virt_fdt_framebuffer(const struct board *board, struct fdt_build *fdt)
+{
+    u32 width = board->options.framebuffer_width;
+    u32 height = board->options.framebuffer_height;
+    fdt_build_u32(fdt, "#address-cells", 2);
+    fdt_build_u32(fdt, "#size-cells", 2);
+    fdt_build_empty(fdt, "ranges");
+    fdt_build_begin_at(fdt, "framebuffer", VIRT_FRAMEBUFFER_GPA);
+    fdt_build_string(fdt, "status", "okay");
+    fdt_build_string(fdt, "format", "x8r8g8b8");
+    fdt_build_u32(fdt, "stride", 4 * width);
+    fdt_build_u32(fdt, "height", height);
+    fdt_build_u32(fdt, "width", width);
+    fdt_build_reg(fdt, VIRT_FRAMEBUFFER_GPA, (u64)4 * width * height);
+    fdt_build_string(fdt, "compatible", "simple-framebuffer");
+    fdt_build_end(fdt);
+}
+
 static void virt_fdt_chosen(const struct board *board, const struct board_boot *boot,
                             struct fdt_build *fdt)
 {
@@ -126,6 +145,9 @@ static void virt_fdt_chosen(const struct board *board, const struct board_boot *
         u8 seed[32];
         journal_entropy(board->env.devices.journal, seed, sizeof(seed));
         fdt_build_bytes(fdt, "rng-seed", seed, sizeof(seed));
+    }
+    if (board->options.framebuffer_width != 0) {
+        virt_fdt_framebuffer(board, fdt);
     }
     fdt_build_end(fdt);
 }
