@@ -173,8 +173,7 @@ void metic_free(metic_machine *machine)
     }
     metic_trace_stop(machine);
     board_free(machine->board);
-    display_free(machine->display);
-    input_free(machine->input);
+    machine_free_screen(machine);
     net_port_free(machine->net);
     char_script_free(machine->script);
     char_port_free(machine->uart);

@@ -9,6 +9,7 @@
 #include "hw/clock.h"
 #include "hw/display/display.h"
 #include "hw/display/input.h"
+#include "hw/display/linear.h"
 #include "hw/journal.h"
 #include "hw/loader.h"
 #include "hw/loop.h"
@@ -70,6 +71,7 @@ struct metic_machine {
     struct net_port *net; /* or NULL: no network device */
     struct virtio_net_config net_config;
     struct display *display; /* always there, as is input; maybe nothing shows anything */
+    struct linear ramfb, framebuffer; /* what firmware, and a simple guest, draw into */
     struct virtio_gpu_config gpu_config;
     struct input *input;
     struct virtio_input_config input_configs[INPUT_DEVICES];
@@ -159,6 +161,10 @@ void machine_trace_console(struct metic_machine *machine, const u8 *bytes, size_
  * for. */
 bool machine_make_screen(struct metic_machine *machine, struct metic_error *error);
 bool machine_add_screen(struct metic_machine *machine, struct metic_error *error);
+void machine_screen_options(struct metic_machine *machine, struct board_options *board);
+/* Once there is a board: shows its framebuffer, if it has one. */
+bool machine_start_screen(struct metic_machine *machine, struct metic_error *error);
+void machine_free_screen(struct metic_machine *machine); /* after the board */
 
 /* machine_run.c */
 u64 machine_time_ticks(struct vcpu *vcpu);

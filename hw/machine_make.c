@@ -100,10 +100,11 @@ bool machine_make_board(struct metic_machine *machine, const struct guest *guest
     board.virtio = machine->virtio;
     board.virtio_count = machine->virtio_count;
     board.virtio_pci = options->virtio_pci;
+    machine_screen_options(machine, &board);
     machine->engine->options.private_memory = machine_memory_is_private(machine);
     struct board_env env = board_env_of(machine);
     machine->board = board_new(class, &env, &board, error);
-    return machine->board != NULL;
+    return machine->board != NULL && machine_start_screen(machine, error);
 }
 
 bool machine_make_engine(struct metic_machine *machine, const struct guest *guest,

@@ -1,4 +1,5 @@
 /* The machine's screens, keyboard and pointer: the devices, and metic.h's way to them. */
+#include "hw/display/ramfb.h"
 #include "hw/machine.h"
 
 #include <errno.h>
@@ -7,12 +8,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RANK_FRAMEBUFFER = 1, RANK_RAMFB = 2 }; /* the GPU's is higher */
+
 bool machine_make_screen(struct metic_machine *machine, struct metic_error *error)
 {
     machine->display = display_new();
     machine->input = input_new(machine->journal);
-    return (machine->display != NULL && machine->input != NULL) ||
+    if (machine->display == NULL || machine->input == NULL) {
+        return error_set(error, NULL, "the host has no memory for a screen");
+    }
+    linear_init(&machine->framebuffer, machine->display, &machine->memory, "framebuffer",
+                RANK_FRAMEBUFFER);
+    linear_init(&machine->ramfb, machine->display, &machine->memory, "ramfb", RANK_RAMFB);
+    return true;
+}
+
+void machine_free_screen(struct metic_machine *machine)
+{
+    linear_fini(&machine->ramfb);
+    linear_fini(&machine->framebuffer);
+    display_free(machine->display);
+    input_free(machine->input);
+}
+
+static u32 screen_width(const struct metic_machine *machine)
+{
+    return machine->options.screen_width != 0 ? machine->options.screen_width : 1280;
+}
+
+static u32 screen_height(const struct metic_machine *machine)
+{
+    return machine->options.screen_height != 0 ? machine->options.screen_height : 800;
+}
+
+void machine_screen_options(struct metic_machine *machine, struct board_options *board)
+{
+    const struct metic_options *options = &machine->options;
+    if (options->screens == 0) {
+        return;
+    }
+    if (options->screen_simple) {
+        board->framebuffer_width = screen_width(machine);
+        board->framebuffer_height = screen_height(machine);
+    } else {
+        board->ramfb = ramfb_written;
+        board->ramfb_opaque = &machine->ramfb;
+    }
+}
+
+bool machine_start_screen(struct metic_machine *machine, struct metic_error *error)
+{
+    const struct board_options *board = &machine->board->options;
+    struct linear_shape shape = {
+        .gpa = machine->board->framebuffer_gpa,
+        .format = LINEAR_XRGB8888,
+        .width = board->framebuffer_width,
+        .height = board->framebuffer_height,
+        .stride_bytes = 4 * board->framebuffer_width,
+    };
+    return shape.width == 0 || linear_set(&machine->framebuffer, &shape) ||
            error_set(error, NULL, "the host has no memory for a screen");
+}
+
+static bool add_gpu(struct metic_machine *machine, struct metic_error *error)
+{
+    machine->gpu_config = (struct virtio_gpu_config){
+        .display = machine->display,
+        .head_count = machine->options.screens,
+        .width = screen_width(machine),
+        .height = screen_height(machine),
+    };
+    return machine_add_virtio(machine, &virtio_gpu_type, &machine->gpu_config, "gpu", 0, error);
 }
 
 bool machine_add_screen(struct metic_machine *machine, struct metic_error *error)
@@ -22,13 +88,7 @@ bool machine_add_screen(struct metic_machine *machine, struct metic_error *error
     if (options->screens == 0) {
         return true;
     }
-    machine->gpu_config = (struct virtio_gpu_config){
-        .display = machine->display,
-        .head_count = options->screens,
-        .width = options->screen_width != 0 ? options->screen_width : 1280,
-        .height = options->screen_height != 0 ? options->screen_height : 800,
-    };
-    if (!machine_add_virtio(machine, &virtio_gpu_type, &machine->gpu_config, "gpu", 0, error)) {
+    if (!options->screen_simple && !add_gpu(machine, error)) {
         return false;
     }
     for (unsigned i = 0; i < INPUT_DEVICES; i++) {
@@ -40,7 +100,7 @@ bool machine_add_screen(struct metic_machine *machine, struct metic_error *error
         }
     }
     machine_say(machine, "screen: %u of %u by %u, with keyboard, tablet and mouse",
-                options->screens, machine->gpu_config.width, machine->gpu_config.height);
+                options->screens, screen_width(machine), screen_height(machine));
     return true;
 }
 

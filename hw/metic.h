@@ -132,6 +132,7 @@ struct metic_options {
     struct metic_forward forwards[METIC_MAX_FORWARDS];
     unsigned forward_count;
     unsigned screens;        /* of a virtio GPU, with input devices; 0: none */
+    bool screen_simple;      /* no GPU but a framebuffer in the device tree; one screen */
     uint32_t screen_width, screen_height; /* what they prefer; 0: 1280 by 800 */
     const char *pcap_path;   /* packets are written to this file (pcapng), or NULL */
     struct metic_step steps[METIC_MAX_STEPS];

@@ -26,17 +26,21 @@ bool option_parse_screen(struct run_args *args, void *member, const char *name, 
     at += two;
     u32 height = two ? read_number(&at) : 0;
     u32 count = 1;
-    if (*at == ',') {
+    bool simple = strcmp(at, ",simple") == 0;
+    if (simple) {
+        at += strlen(at);
+    } else if (*at == ',') {
         at++;
         count = read_number(&at);
     }
     if (*at != '\0' || width < SIDE_MIN || width > SIDE_MAX || height < SIDE_MIN ||
         height > SIDE_MAX || count < 1 || count > METIC_MAX_SCREENS) {
-        return error_set(error, "write it as 1280x800, or 1280x800,2 for two of them",
+        return error_set(error, "write it as 1280x800, 1280x800,2 or 1280x800,simple",
                          "--%s: %s is not a size of %d to %d pixels a side, nor up to %d of them",
                          name, value, SIDE_MIN, SIDE_MAX, METIC_MAX_SCREENS);
     }
     options->screens = count;
+    options->screen_simple = simple;
     options->screen_width = width;
     options->screen_height = height;
     return true;
