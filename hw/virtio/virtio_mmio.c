@@ -127,7 +127,11 @@ static void mmio_write_queue(struct device *device, struct virtio *virtio, u64 o
         return;
     }
     switch (offset) {
-    case MMIO_QUEUE_SIZE: saved->entries[queue] = value <= UINT16_MAX ? (u16)value : 0; break;
+    case MMIO_QUEUE_SIZE:
+        if (value != 0) { /* EDK2's GPU driver writes that, and means the device's own size */
+            saved->entries[queue] = value <= UINT16_MAX ? (u16)value : 0;
+        }
+        break;
     case MMIO_DESC_LOW: mmio_set_half(&saved->desc_gpa[queue], value, false); break;
     case MMIO_DESC_HIGH: mmio_set_half(&saved->desc_gpa[queue], value, true); break;
     case MMIO_AVAIL_LOW: mmio_set_half(&saved->avail_gpa[queue], value, false); break;

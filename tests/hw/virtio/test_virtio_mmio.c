@@ -124,7 +124,6 @@ Test(virtio_mmio, misplaced_queues_are_refused)
         gpa_t desc, avail, used;
     } cases[] = {
         {3, ring, ring + 0x1000, ring + 0x2000},
-        {0, ring, ring + 0x1000, ring + 0x2000},
         {16, ring, ring + 0x1000, ring + 0x2000}, /* the device has 8 */
         {65544, ring, ring + 0x1000, ring + 0x2000},
         {8, ring + 8, ring + 0x1000, ring + 0x2000},
@@ -142,6 +141,16 @@ Test(virtio_mmio, misplaced_queues_are_refused)
         cr_assert_eq(rig_read(&rig, 0x44), 0, "case %zu", i);
         cr_assert(rig_is_broken(&rig), "case %zu", i);
     }
+}
+
+Test(virtio_mmio, a_queue_of_no_size_has_the_devices)
+{
+    const gpa_t ring = RIG_RING_GPA(0);
+    cr_assert(rig_negotiate(&rig, VIRTIO_F_VERSION_1));
+    rig_place_queue(&rig, 0, 0, ring, ring + 0x1000, ring + 0x2000);
+    rig_write(&rig, 0x44, 1);
+    cr_assert_eq(rig_read(&rig, 0x44), 1);
+    cr_assert_not(rig_is_broken(&rig));
 }
 
 Test(virtio_mmio, nothing_is_taken_before_the_driver_is_ready)
