@@ -117,6 +117,7 @@ struct vcpu {
     u64 limit_traps;      /* traps in a row without an instruction that end the run loop, too */
     u64 empty_traps;      /* such traps, so far */
     u64 last_trap_insns;  /* instruction count at the last trap */
+    u64 next_sample_insns; /* of a profile by instructions; ~0: none */
     bool powered_off;
     u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
@@ -155,6 +156,7 @@ enum {
     VCPU_REQUEST_FLUSH_TLB = 8,  /* address translations may be stale */
     VCPU_REQUEST_FLUSH_JUMPS = 16, /* blocks were removed that the hart may still jump to */
     VCPU_REQUEST_MODE = 32, /* what is watched has changed (translate/probe.h) */
+    VCPU_REQUEST_SAMPLE = 128, /* a profile wants to know where the hart is */
     VCPU_REQUEST_HOOKS = 64, /* the pipeline is to be asked anew for every page */
 };
 

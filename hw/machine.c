@@ -171,6 +171,7 @@ void metic_free(metic_machine *machine)
     if (machine->net != NULL) {
         net_port_detach(machine->net);
     }
+    metic_profile_stop(machine);
     metic_trace_stop(machine);
     board_free(machine->board);
     machine_free_screen(machine);

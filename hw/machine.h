@@ -111,6 +111,7 @@ struct metic_machine {
     u64 next_digest;
     pthread_mutex_t trace_lock; /* whether there is a trace, for threads of devices */
     struct machine_trace *trace; /* or NULL */
+    struct machine_profile *profile; /* or NULL */
     char *owned[16]; /* copies of option strings */
     unsigned owned_count;
 };

@@ -1,7 +1,7 @@
 /* A Linux kernel's own symbol table, kallsyms, found in guest memory: so that traces and profiles
  * of a distribution's kernel, which comes without any other, have names.
  *
- * The table (scripts/kallsyms.c and kernel/kallsyms.c of Linux 6.4 and later) is: number of
+ * The table (as Linux has it from 6.4 on) is: number of
  * symbols, names (each a length and that many token numbers), markers (where every 256th name
  * begins), 256 tokens as strings, where each of those begins (u16), offsets (u32) and the address
  * they count from. The tokens are found first: the ten digits stand for themselves and so make a

@@ -1,6 +1,7 @@
 /* Recording: metic.h's traces on top of translate/probe.h. What is here: filters that need to know
  * the guest (functions, calls, Linux's tasks), and what devices tell. */
 #include "hw/machine.h"
+#include "hw/machine_guest.h"
 
 #include "cpu/guest.h"
 #include "translate/probe.h"
@@ -16,7 +17,7 @@ _Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
                    offsetof(struct metic_trace_slot, reg) == offsetof(struct probe_slot, reg),
                "the same struct");
 
-enum { OPEN_CALLS = 4096, OPEN_PROBES = 16, TASK_NAME_BYTES = 16, TASK_MAX_BYTES = 8192 };
+enum { OPEN_CALLS = 4096, OPEN_PROBES = 16 };
 
 /* A watched call that has not returned. */
 struct open_call {
@@ -27,59 +28,16 @@ struct open_call {
 struct machine_trace {
     struct metic_machine *machine;
     struct metic_trace_options options;
-    char task_name[TASK_NAME_BYTES];
+    char task_name[GUEST_TASK_BYTES];
     pthread_mutex_t lock; /* open calls */
     struct open_call open[OPEN_CALLS];
     u64 lost_calls;
     /* Linux's tasks */
-    u64 comm_offset;      /* of the name in a task; 0: not known yet */
-    unsigned tries;
+    struct guest_tasks tasks;
     u64 last_task[METIC_MAX_HARTS];
     bool matches[METIC_MAX_HARTS];
-    u32 ra, sp, tp, a[8], sscratch; /* debug register numbers */
+    u32 ra, sp, a[8]; /* debug register numbers */
 };
-
-/* --- guest registers and memory, on the hart's thread --- */
-
-static u64 read_reg(struct vcpu *vcpu, u32 number)
-{
-    u64 value = 0;
-    vcpu->guest->debug_read(vcpu, number, &value);
-    return value;
-}
-
-static u32 find_reg(const struct guest *guest, const char *name)
-{
-    struct guest_debug_reg reg;
-    for (u32 i = 0; i < guest->debug_reg_limit; i++) {
-        if (guest->debug_reg(i, &reg) && strcmp(reg.name, name) == 0) {
-            return i;
-        }
-    }
-    return 0;
-}
-
-static bool read_virtual(struct vcpu *vcpu, gva_t gva, void *to, size_t size_bytes)
-{
-    u8 *out = to;
-    while (size_bytes != 0) {
-        gpa_t gpa;
-        size_t part = PAGE_BYTES - (gva & PAGE_OFFSET_MASK);
-        part = part < size_bytes ? part : size_bytes;
-        if (!vcpu->guest->translate_debug(vcpu, gva, &gpa)) {
-            return false;
-        }
-        const u8 *host = memory_host(vcpu->memory, gpa, part);
-        if (host == NULL) {
-            return false;
-        }
-        memcpy(out, host, part);
-        out += part;
-        gva += part;
-        size_bytes -= part;
-    }
-    return true;
-}
 
 /* --- calls --- */
 
@@ -114,7 +72,7 @@ static void call_push(struct machine_trace *trace, const struct open_call *call)
 static void on_return(void *opaque, struct vcpu *vcpu, gva_t pc)
 {
     struct machine_trace *trace = opaque;
-    u64 sp = read_reg(vcpu, trace->sp);
+    u64 sp = guest_read_reg(vcpu, trace->sp);
     struct open_call call = {0};
     pthread_mutex_lock(&trace->lock);
     unsigned at = call_slot(trace, pc, sp);
@@ -130,8 +88,8 @@ static void on_return(void *opaque, struct vcpu *vcpu, gva_t pc)
         probe_switch(vcpu->engine, vcpu, false);
         return;
     }
-    const u64 words[5] = {call.function, sp, read_reg(vcpu, trace->a[0]),
-                          read_reg(vcpu, trace->a[1]), call.a0};
+    const u64 words[5] = {call.function, sp, guest_read_reg(vcpu, trace->a[0]),
+                          guest_read_reg(vcpu, trace->a[1]), call.a0};
     probe_event(vcpu, VCPU_EVENT_CALL_END, words, 5);
 }
 
@@ -139,8 +97,9 @@ static void on_return(void *opaque, struct vcpu *vcpu, gva_t pc)
 static void await_return(struct machine_trace *trace, struct vcpu *vcpu, gva_t pc, bool is_filter)
 {
     struct open_call call = {
-        .function = pc, .ra = read_reg(vcpu, trace->ra), .sp = read_reg(vcpu, trace->sp),
-        .a0 = read_reg(vcpu, trace->a[0]), .is_filter = is_filter,
+        .function = pc, .ra = guest_read_reg(vcpu, trace->ra),
+        .sp = guest_read_reg(vcpu, trace->sp),
+        .a0 = guest_read_reg(vcpu, trace->a[0]), .is_filter = is_filter,
     };
     pthread_mutex_lock(&trace->lock);
     call_push(trace, &call);
@@ -151,9 +110,9 @@ static void await_return(struct machine_trace *trace, struct vcpu *vcpu, gva_t p
 static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
 {
     struct machine_trace *trace = opaque;
-    u64 words[9] = {pc, read_reg(vcpu, trace->ra), read_reg(vcpu, trace->sp)};
+    u64 words[9] = {pc, guest_read_reg(vcpu, trace->ra), guest_read_reg(vcpu, trace->sp)};
     for (unsigned i = 0; i < 6; i++) {
-        words[3 + i] = read_reg(vcpu, trace->a[i]);
+        words[3 + i] = guest_read_reg(vcpu, trace->a[i]);
     }
     probe_event(vcpu, VCPU_EVENT_CALL, words, 9);
     await_return(trace, vcpu, pc, false);
@@ -183,51 +142,27 @@ static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
 
 /* --- Linux's tasks --- */
 
-enum { PRIV_U = 0, PRIV_S = 1 };
-
-/* The first task of all is named "swapper" from its link on; where the name stands in it, it stands
- * in every task. */
-static void find_comm(struct machine_trace *trace, struct vcpu *vcpu)
-{
-    u8 bytes[TASK_MAX_BYTES];
-    u64 task = read_reg(vcpu, trace->tp);
-    if (trace->tries++ > 2000 || task >> 63 == 0 || task % 8 != 0 ||
-        !read_virtual(vcpu, task, bytes, sizeof(bytes))) {
-        return;
-    }
-    for (size_t i = 64; i + TASK_NAME_BYTES < sizeof(bytes); i += 8) {
-        if (memcmp(bytes + i, "swapper", 7) == 0 &&
-            (bytes[i + 7] == '\0' || bytes[i + 7] == '/')) {
-            trace->comm_offset = i;
-            return;
-        }
-    }
-}
-
-/* Entering user mode the kernel has its task in sscratch. */
 static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
 {
-    u64 task = read_reg(vcpu, trace->sscratch);
-    u64 words[3] = {task};
-    if (trace->comm_offset == 0 ||
-        !read_virtual(vcpu, task + trace->comm_offset, words + 1, TASK_NAME_BYTES)) {
+    u64 words[3] = {0};
+    words[0] = guest_task_name(&trace->tasks, vcpu, (char *)&words[1]);
+    if (words[0] == 0) {
         return;
     }
     trace->matches[vcpu->index] =
-        strncmp((const char *)(words + 1), trace->task_name, TASK_NAME_BYTES - 1) == 0;
-    if (task != trace->last_task[vcpu->index] && (trace->options.events >> METIC_EVENT_TASK & 1)) {
+        strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
+    if (words[0] != trace->last_task[vcpu->index] &&
+        (trace->options.events >> METIC_EVENT_TASK & 1)) {
         probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
     }
-    trace->last_task[vcpu->index] = task;
+    trace->last_task[vcpu->index] = words[0];
 }
 
 static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space)
 {
     struct machine_trace *trace = opaque;
-    if (privilege == PRIV_S && address_space != 0 && UNLIKELY(trace->comm_offset == 0)) {
-        find_comm(trace, vcpu);
-    }
-    if (privilege == PRIV_U) {
+    guest_tasks_context(&trace->tasks, vcpu, privilege, address_space);
+    if (privilege == GUEST_PRIV_U) {
         look_at_task(trace, vcpu);
     }
     return trace->options.task == NULL || trace->matches[vcpu->index];
@@ -292,12 +227,11 @@ static void consume(void *opaque, const struct probe_chunk *chunk)
 static void find_regs(struct machine_trace *trace, const struct guest *guest)
 {
     static const char *const args[8] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"};
-    trace->ra = find_reg(guest, "ra");
-    trace->sp = find_reg(guest, "sp");
-    trace->tp = find_reg(guest, "tp");
-    trace->sscratch = find_reg(guest, "sscratch");
+    trace->ra = guest_find_reg(guest, "ra");
+    trace->sp = guest_find_reg(guest, "sp");
+    guest_tasks_init(&trace->tasks, guest);
     for (unsigned i = 0; i < ARRAY_LEN(args); i++) {
-        trace->a[i] = find_reg(guest, args[i]);
+        trace->a[i] = guest_find_reg(guest, args[i]);
     }
 }
 

@@ -516,6 +516,36 @@ const char *metic_trace_register(unsigned reg);
 /* Text of the instruction at `bytes`; its length in bytes. No machine is needed. */
 unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
                            char *text, size_t text_bytes);
+/* --- a profile: where harts are, now and then --- */
+
+enum { METIC_SAMPLE_DEPTH = 48 };
+
+struct metic_sample {
+    unsigned hart;
+    uint64_t insns, ns;  /* of this hart; guest time */
+    uint32_t privilege;  /* 0 U, 1 S, 3 M */
+    bool waits;          /* for an interrupt */
+    uint8_t code[4];     /* of the instruction at pc; zeros when it cannot be read */
+    char task[16];       /* Linux: its name, maybe without a final zero; or empty */
+    unsigned depth;
+    uint64_t stack[METIC_SAMPLE_DEPTH]; /* pc; the return address register, which is a caller only
+                                           of a function without a frame; then return addresses
+                                           by frame pointers */
+};
+
+struct metic_profile_options {
+    uint64_t every_insns; /* exactly so many, on each hart; or */
+    uint64_t every_ns;    /* so much time of the host's (real clock) */
+    /* On a hart's thread, or one of the profile's; never twice at once. */
+    void (*sample)(void *opaque, const struct metic_sample *sample);
+    void *opaque;
+};
+
+/* While no hart runs. */
+bool metic_profile_start(metic_machine *machine, const struct metic_profile_options *options,
+                         struct metic_error *error);
+void metic_profile_stop(metic_machine *machine);
+
 /* Symbols of a Linux kernel in guest memory, from its own table (kallsyms); the number found.
  * `each` is called in order of addresses. */
 size_t metic_kernel_symbols(metic_machine *machine,

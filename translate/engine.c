@@ -84,6 +84,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->ops_opaque = machine_opaque;
     vcpu->index = index;
     vcpu->limit_insns = UINT64_MAX;
+    vcpu->next_sample_insns = UINT64_MAX;
     vcpu->limit_traps = UINT64_MAX;
     vcpu->deadline = UINT64_MAX;
     vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
@@ -284,7 +285,31 @@ static void yield_to_exclusive(struct vcpu *vcpu)
 static u64 next_stop_insns(const struct vcpu *vcpu)
 {
     u64 event = vcpu->guest->next_event_insns(vcpu);
-    return event > vcpu->insns && event < vcpu->limit_insns ? event : vcpu->limit_insns;
+    u64 stop = event > vcpu->insns && event < vcpu->limit_insns ? event : vcpu->limit_insns;
+    return vcpu->next_sample_insns < stop ? vcpu->next_sample_insns : stop;
+}
+
+static void take_sample(struct vcpu *vcpu)
+{
+    const struct engine_sampler *sampler = &vcpu->engine->sampler;
+    if (sampler->sample != NULL) {
+        sampler->sample(sampler->opaque, vcpu);
+    }
+    vcpu->next_sample_insns = sampler->every_insns != 0 ? vcpu->insns + sampler->every_insns
+                                                        : UINT64_MAX;
+}
+
+void engine_sample(struct engine *engine, const struct engine_sampler *sampler)
+{
+    engine->sampler = *sampler;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        struct vcpu *vcpu = engine->vcpus[i];
+        bool exact = engine->options.exact_deadlines || sampler->every_insns != 0;
+        vcpu->mode = (vcpu->mode & ~(u32)VCPU_MODE_COUNT) | (exact ? (u32)VCPU_MODE_COUNT : 0u);
+        vcpu->next_sample_insns = sampler->every_insns != 0 ? vcpu->insns + sampler->every_insns
+                                                            : UINT64_MAX;
+        vcpu->guest->mode_changed(vcpu);
+    }
 }
 
 /* Everything a hart looks at between blocks. Returns false when the run loop must end, with *stop
@@ -310,6 +335,10 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
     }
     if (UNLIKELY(requests & VCPU_REQUEST_MODE)) {
         vcpu->guest->mode_changed(vcpu);
+    }
+    if (UNLIKELY(vcpu->insns >= vcpu->next_sample_insns ||
+                 requests & VCPU_REQUEST_SAMPLE)) {
+        take_sample(vcpu);
     }
     if (requests & VCPU_REQUEST_STOP) {
         *stop = ENGINE_STOP_REQUEST;
@@ -391,7 +420,7 @@ static void follow(struct vcpu *vcpu, const struct departure *departure, struct 
 static bool must_step(const struct vcpu *vcpu)
 {
     u64 deadline = atomic_load_explicit(&vcpu->deadline, memory_order_acquire);
-    return vcpu->engine->options.exact_deadlines && deadline > vcpu->insns &&
+    return (vcpu->mode & VCPU_MODE_COUNT) && deadline > vcpu->insns &&
            deadline == next_stop_insns(vcpu);
 }
 
@@ -427,7 +456,7 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     struct block *block = NULL;
     const void *host = find_jump(vcpu, departure);
     vcpu->exit_request = 0; /* the link of the last exit is not that of what comes now */
-    if (host != NULL && !vcpu->engine->options.exact_deadlines) {
+    if (host != NULL && !(vcpu->mode & VCPU_MODE_COUNT)) {
         vcpu->pc_page = vcpu->pc & PAGE_MASK;
         vcpu->engine_exits++;
         return vcpu->engine->host_context.enter(vcpu, host);

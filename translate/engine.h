@@ -45,6 +45,14 @@ struct engine_stats {
     u64 blocks, guest_insns, host_bytes, cold_bytes, flushes, interp_once, translate_ns;
 };
 
+/* A profile: asks where harts are, every so many instructions (exactly), or when somebody kicks one
+ * with VCPU_REQUEST_SAMPLE. On the hart's thread, with everything exact. */
+struct engine_sampler {
+    u64 every_insns; /* 0: by kicks alone */
+    void (*sample)(void *opaque, struct vcpu *vcpu); /* NULL: there is no profile */
+    void *opaque;
+};
+
 struct lockstep;
 struct commit_log;
 struct probe;
@@ -111,6 +119,7 @@ struct engine {
     struct lockstep *lockstep; /* ENGINE_BOTH */
     struct commit_log *commit_log; /* trace_path */
     struct debug debug;
+    struct engine_sampler sampler;
     struct probe *probe; /* somebody records, or NULL */
 };
 
@@ -134,6 +143,9 @@ enum engine_stop {
 /* Runs the hart on the calling thread. With exact_deadlines it never sleeps (ENGINE_STOP_WAIT) and
  * stops exactly at the limit; otherwise it stops at the first poll after it. */
 enum engine_stop engine_run(struct vcpu *vcpu);
+
+/* Begins, or ends, a profile; while no hart runs. */
+void engine_sample(struct engine *engine, const struct engine_sampler *sampler);
 
 void engine_exclusive_begin(struct engine *engine, struct vcpu *self);
 /* The same when blocks are to be freed: waits for harts that began a section inside a helper, too,

@@ -159,6 +159,16 @@ static bool args_choose_trace(struct run_args *args, struct metic_error *error)
     struct run_trace *trace = &args->trace;
     bool more = trace->events != NULL || trace->calls != NULL || trace->filter_count != 0 ||
                 trace->last_bytes != 0;
+    if (args->cover != NULL) {
+        if (trace->path != NULL || trace->format != NULL) {
+            return error_set(error, "Leave one of them out.",
+                             "both --cover and --trace were given");
+        }
+        trace->path = args->cover;
+        trace->format = "cover";
+        trace->events = "blocks";
+        return true;
+    }
     if (trace->format == NULL && (trace->path != NULL || more)) {
         trace->format = "store";
     }

@@ -43,6 +43,9 @@ struct run_args {
     const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */
     unsigned symbol_count;
     struct run_trace trace;
+    const char *profile;     /* file, or NULL */
+    u64 profile_insns, profile_ns;
+    const char *cover;       /* file, or NULL */
     bool clock_given;
     const char *clock_for; /* the option for whose sake the clock is virtual, or NULL */
     struct run_steps steps;
@@ -121,6 +124,7 @@ OPTION_PARSER(send);
 OPTION_PARSER(script);
 OPTION_PARSER(trace_format);
 OPTION_PARSER(trace_filter);
+OPTION_PARSER(profile_every);
 OPTION_PARSER(trace_last);
 OPTION_PARSER(show);
 OPTION_PARSER(gdb);

@@ -3,6 +3,7 @@
 #include "ui/debugger.h"
 #include "ui/gdb.h"
 #include "ui/runtime_dir.h"
+#include "ui/profile.h"
 #include "ui/signals.h"
 #include "ui/trace_run.h"
 #include "ui/ui.h"
@@ -151,16 +152,20 @@ static int run_machine(const struct run_args *args, const struct metic_boot_plan
     int signal_number = 0;
     bool shown = true;
     struct trace_run *trace = NULL;
+    struct profile *profile = NULL;
     struct runtime_dir *dir = NULL;
     loaded = loaded && run_enter(args, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
         loaded = trace_run_start(args, machine, &trace, &error) &&
+                 profile_start(args, machine, &profile, &error) &&
                  run_to_end(args, debugger, trace, machine, &result, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
         struct metic_error unwritten;
-        if (!trace_run_end(trace, &unwritten) && loaded) {
+        bool written = profile_end(profile, &unwritten);
+        written = trace_run_end(trace, &unwritten) && written;
+        if (!written && loaded) {
             error = unwritten;
             loaded = false;
         }
@@ -230,6 +235,18 @@ int cmd_run(int argc, char *const *argv)
     struct run_args args;
     int status;
     if (run_parse(&args, argc, argv, &status)) {
+        status = run_start(&args, NULL);
+    }
+    args_free(&args);
+    return status;
+}
+
+int cmd_profile(int argc, char *const *argv)
+{
+    struct run_args args;
+    int status;
+    if (run_parse(&args, argc, argv, &status)) {
+        args.profile = args.profile != NULL ? args.profile : "profile.html";
         status = run_start(&args, NULL);
     }
     args_free(&args);

@@ -245,6 +245,16 @@ OPTION_PARSER(trace_filter)
     return true;
 }
 
+OPTION_PARSER(profile_every)
+{
+    UNUSED(member);
+    size_t length = strlen(value);
+    if (length > 1 && value[length - 1] == 's') {
+        return option_parse_time(args, &args->profile_ns, name, value, error);
+    }
+    return option_parse_count(args, &args->profile_insns, name, value, error);
+}
+
 OPTION_PARSER(trace_last)
 {
     UNUSED(args);

@@ -148,6 +148,14 @@ char *symbols_text(struct symbols *symbols, size_t *text_bytes)
 
 #if HAVE_LIBDW
 
+static bool is_code(Elf *elf, size_t section_number)
+{
+    GElf_Shdr header;
+    Elf_Scn *section = elf_getscn(elf, section_number);
+    return section != NULL && gelf_getshdr(section, &header) != NULL &&
+           (header.sh_flags & SHF_EXECINSTR);
+}
+
 static void add_table(struct symbols *symbols, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
     Elf_Data *data = elf_getdata(section, NULL);
@@ -159,7 +167,8 @@ static void add_table(struct symbols *symbols, Elf *elf, Elf_Scn *section, const
         }
         unsigned type = GELF_ST_TYPE(symbol.st_info);
         const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
-        bool plain = type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE;
+        bool plain = type == STT_FUNC || type == STT_OBJECT ||
+                     (type == STT_NOTYPE && is_code(elf, symbol.st_shndx)); /* of assembly */
         if (plain && name != NULL && name[0] != '\0' && name[0] != '$' && name[0] != '.') {
             symbols_add(symbols, symbol.st_value, symbol.st_size, name);
         }
@@ -257,7 +266,57 @@ bool source_lines_find(struct source_lines *lines, u64 address, const char **fil
     return false;
 }
 
+static bool unit_lines(Dwarf_Die *die,
+                       void (*each)(void *opaque, u64 address, u64 end, const char *file,
+                                    unsigned line), void *opaque)
+{
+    Dwarf_Lines *table;
+    size_t count;
+    if (dwarf_getsrclines(die, &table, &count) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < count; i++) {
+        Dwarf_Line *line = dwarf_onesrcline(table, i), *next = dwarf_onesrcline(table, i + 1);
+        Dwarf_Addr address, end;
+        bool begins, last;
+        int number;
+        const char *file = dwarf_linesrc(line, NULL, NULL);
+        if (dwarf_lineaddr(line, &address) == 0 && dwarf_lineaddr(next, &end) == 0 &&
+            dwarf_lineno(line, &number) == 0 && dwarf_linebeginstatement(line, &begins) == 0 &&
+            dwarf_lineendsequence(line, &last) == 0 && !last && begins && end > address &&
+            file != NULL && number > 0) {
+            each(opaque, address, end, file, (unsigned)number);
+        }
+    }
+    return count != 0;
+}
+
+bool source_lines_each(struct source_lines *lines,
+                       void (*each)(void *opaque, u64 address, u64 end, const char *file,
+                                    unsigned line), void *opaque)
+{
+    bool found = false;
+    for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
+        Dwarf_CU *cu = NULL;
+        Dwarf_Die die;
+        while (dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
+            found |= unit_lines(&die, each, opaque);
+        }
+    }
+    return found;
+}
+
 #else
+
+bool source_lines_each(struct source_lines *lines,
+                       void (*each)(void *opaque, u64 address, u64 end, const char *file,
+                                    unsigned line), void *opaque)
+{
+    (void)lines;
+    (void)each;
+    (void)opaque;
+    return false;
+}
 
 bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
 {

@@ -38,6 +38,10 @@ struct source_lines;
 struct source_lines *source_lines_new(const char *const *paths, unsigned count);
 void source_lines_free(struct source_lines *lines);
 /* False: not known. `file` lives as long as the lines. */
+/* Every piece of every line: [address, end) is from there. False: there are none. */
+bool source_lines_each(struct source_lines *lines,
+                       void (*each)(void *opaque, u64 address, u64 end, const char *file,
+                                    unsigned line), void *opaque);
 bool source_lines_find(struct source_lines *lines, u64 address, const char **file, unsigned *line);
 
 #endif

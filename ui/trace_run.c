@@ -1,6 +1,7 @@
 /* See trace_run.h. */
 #include "ui/trace_run.h"
 
+#include "ui/cover.h"
 #include "ui/symbols.h"
 #include "ui/trace_store.h"
 #include "ui/trace_text.h"
@@ -16,7 +17,9 @@ struct trace_run {
     u64 from_insns, to_insns; /* a window; to 0: none */
     bool recording;
     struct trace_store *store;
-    struct trace_decoder decoder; /* texts */
+    struct trace_decoder decoder; /* texts, coverage */
+    struct cover *cover;
+    const char *cover_path;
     struct trace_text text;
     struct symbols symbols;
     char task[32];
@@ -292,6 +295,14 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
         put_meta(run, args);
         return true;
     }
+    if (strcmp(trace->format, "cover") == 0) {
+        run->cover = cover_new(error);
+        run->cover_path = path;
+        const struct trace_callbacks units = {.unit = cover_unit, .opaque = run->cover};
+        trace_decoder_init(&run->decoder, &units, get_unit, run);
+        cover_set_units(run->cover, &run->decoder);
+        return run->cover != NULL;
+    }
     const struct trace_callbacks callbacks = {
         .step = trace_text_step, .event = trace_text_event, .opaque = &run->text,
     };
@@ -391,6 +402,11 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
         }
         free(text);
         good = trace_store_end(run->store, error);
+    } else if (run->cover != NULL) {
+        trace_decode_end(&run->decoder);
+        good = cover_write(run->cover, run->cover_path, error);
+        trace_decoder_fini(&run->decoder);
+        cover_free(run->cover);
     } else if (run->text.to != NULL) {
         trace_decode_end(&run->decoder);
         trace_text_end(&run->text);

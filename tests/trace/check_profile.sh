@@ -1,0 +1,116 @@
+#!/bin/sh
+# metic profile and metic cover on a program with known shares and known lines (work.c): the shares,
+# and gcov's counts of a build for the host. Then a kernel: names, tasks, a page.
+set -u
+passed=0
+failed=0
+cd "$TMP" || exit 1
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
+work=$SRCDIR/tests/trace/work.c
+
+good() { passed=$((passed + 1)); }
+wrong() {
+    failed=$((failed + 1))
+    echo "WRONG: $*"
+}
+# is NAME VALUE LEAST MOST
+is() {
+    if [ "$2" -ge "$3" ] && [ "$2" -le "$4" ]; then good; else wrong "$1: $2, not $3 to $4"; fi
+}
+metic() { timeout -k 5 100 "$METIC" "$@" </dev/null; }
+
+$cross -g -O1 -fno-pie -no-pie -fno-omit-frame-pointer -fno-ipa-cp -ffreestanding -nostdlib -static \
+    -mcmodel=medany -Wl,--build-id=none,--section-start=.text.begin=0x80000000,-Ttext=0x80001000 \
+    -Wl,-Tdata=0x80003000 -o work.elf "$work" || exit 1
+
+# --- shares ----------------------------------------------------------------------------------------
+
+for how in '--clock virtual' '' '--engine interp --clock virtual'; do
+    # shellcheck disable=SC2086
+    metic profile work.elf --quiet $how --profile p.folded --profile-every 1k || wrong "profile $how"
+    heavy=$(awk '/heavy/ { n += $NF } END { print n + 0 }' p.folded)
+    light=$(awk '/light/ { n += $NF } END { print n + 0 }' p.folded)
+    is "heavy in thousandths ($how)" $((1000 * heavy / (heavy + light))) 745 755
+    if grep -q 'work;heavy;spin ' p.folded; then good; else wrong "no stack ($how)"; fi
+done
+metic profile work.elf --quiet --clock virtual --profile p.html --profile-every 1k || wrong "html"
+if grep -q '"heavy"' p.html && grep -q 'Flame graph' p.html && grep -q 'mov ' p.html; then
+    good
+else
+    wrong "page"
+fi
+metic profile work.elf --quiet --clock virtual --profile p.json --profile-every 1k || wrong "json"
+if ! command -v jq >/dev/null 2>&1 || jq -e 'length > 1' p.json >/dev/null; then
+    good
+else
+    wrong "no JSON for Perfetto"
+fi
+metic profile work.elf --quiet --clock virtual --profile-every 1ms 2>err
+is "status of 1ms with the virtual clock" $? 125 125
+
+# --- lines, against gcov ---------------------------------------------------------------------------
+
+# Without optimisation, where each line is code of its own.
+$cross -g -O0 -fno-pie -no-pie -ffreestanding -nostdlib -static -mcmodel=medany \
+    -Wl,--build-id=none,--section-start=.text.begin=0x80000000,-Ttext=0x80001000 \
+    -Wl,-Tdata=0x80003000 -o plain.elf "$work" || exit 1
+for engine in jit interp; do
+    metic run plain.elf --quiet --engine $engine --cover $engine.cover || wrong "cover $engine"
+done
+# (The loop at the end runs until the machine has ended.)
+for engine in jit interp; do
+    metic cover $engine.cover --symbols plain.elf | grep -vE 'blocks|start' >$engine.functions
+done
+if cmp -s jit.functions interp.functions; then good; else wrong "the engines cover otherwise"; fi
+metic cover jit.cover --symbols plain.elf --lcov our.info --drcov our.drcov --html our.html ||
+    wrong "cover"
+if gcc --coverage -O0 -DHOSTED -o hosted "$work" 2>/dev/null && ./hosted && command -v gcov >/dev/null; then
+    gcov -t hosted-work.gcda work.gcda 2>/dev/null |
+        awk -F: '$2 > 0 { gsub(/[ *]/, "", $1); if ($1 != "-") print $2 + 0, ($1 ~ /#/ ? 0 : $1) }' |
+        sort >theirs
+    sed -n 's/^DA:\([0-9]*\),/\1 /p' our.info | sort >ours
+    # Lines that both know, but for what is only in one build (main, start). A line with a loop in it
+    # is several pieces of code to us, and one count to gcov.
+    join theirs ours | awk '$2 != $3 { print }' >differ
+    known=$(join theirs ours | wc -l)
+    is "lines compared" "$known" 20 60
+    if [ -s differ ]; then
+        wrong "other counts than gcov's:"
+        cat differ
+    else
+        good
+    fi
+else
+    echo "not tried: gcov"
+fi
+if [ "$(grep -a -c '^DRCOV VERSION: 2' our.drcov)" = 1 ] && grep -a -q '^BB Table: [0-9]* bbs' our.drcov
+then
+    good
+else
+    wrong "drcov"
+fi
+if grep -q 'class="m"' our.html && grep -q 'class="y"' our.html; then good; else wrong "html"; fi
+# Twice the same makes twice the counts.
+metic cover jit.cover interp.cover --symbols plain.elf --lcov twice.info
+once=$(sed -n 's/^FNDA:\([0-9]*\),heavy/\1/p' our.info)
+is "merged" "$(sed -n 's/^FNDA:\([0-9]*\),heavy/\1/p' twice.info)" $((2 * once)) $((2 * once))
+head -c 100 jit.cover >cut.cover
+echo 'b nonsense' >>cut.cover
+metic cover cut.cover 2>err
+is "status of a damaged file" $? 2 125
+grep -q 'damaged in line' err || wrong "no word of damage"
+
+# --- a kernel --------------------------------------------------------------------------------------
+
+cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
+if [ -n "$cache" ]; then
+    metic profile "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
+        --serial none --quiet --cpus 2 --profile k.folded --profile-every 50k --expect 'metic:~# ' \
+        --send 'gzip -c /bin/busybox >/dev/null; poweroff -f\n' || wrong "profile of a kernel"
+    for stack in '^gzip;user;' 'kernel_init;' '^gzip;kernel;.*handle_exception;.*do_'; do
+        if grep -q "$stack" k.folded; then good; else wrong "no stack with $stack"; fi
+    done
+fi
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
