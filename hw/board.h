@@ -58,6 +58,7 @@ struct board_options {
     unsigned virtio_count;             /* at most BOARD_MAX_VIRTIO */
     enum board_aia aia;
     bool virtio_pci; /* they sit on PCI; otherwise those for which there is no other place */
+    bool virtio_ports; /* those on PCI are each behind a root port of its own */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
     bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
     /* Where firmware puts what it writes to etc/ramfb (hw/display/ramfb.h); NULL: no such file. */

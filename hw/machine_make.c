@@ -101,6 +101,7 @@ bool machine_make_board(struct metic_machine *machine, const struct guest *guest
     board.virtio_count = machine->virtio_count;
     board.virtio_pci = options->virtio_pci;
     machine_screen_options(machine, &board);
+    board.virtio_ports = options->virtio_ports;
     machine->engine->options.private_memory = machine_memory_is_private(machine);
     struct board_env env = board_env_of(machine);
     machine->board = board_new(class, &env, &board, error);

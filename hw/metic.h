@@ -102,6 +102,7 @@ struct metic_options {
     const char *machine;     /* board: "riscv-virt" */
     bool virtio_pci;         /* virtio devices sit on PCI; otherwise in mmio slots while there are
                               * free ones */
+    bool virtio_ports;       /* on PCI, each behind a root port of its own */
     unsigned harts;          /* 1..64 */
     uint64_t ram_bytes;      /* 0: the default */
     enum metic_engine engine;

@@ -218,9 +218,11 @@ OPTION_PARSER(clock)
 
 OPTION_PARSER(virtio)
 {
+    struct metic_options *options = member;
     UNUSED(args);
-    int word = value_word(name, value, "mmio pci", error);
-    *(bool *)member = word == 1;
+    int word = value_word(name, value, "mmio pci pcie", error);
+    options->virtio_pci = word >= 1;
+    options->virtio_ports = word == 2;
     return word >= 0;
 }
 

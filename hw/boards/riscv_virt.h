@@ -15,6 +15,7 @@
 #include "hw/intc/imsic.h"
 #include "hw/intc/plic.h"
 #include "hw/pci/pci_host.h"
+#include "hw/pci/pcie_port.h"
 #include "hw/virtio/virtio_mmio.h"
 #include "hw/virtio/virtio_pci.h"
 

@@ -18,19 +18,33 @@ static bool virt_add_virtio_mmio(struct board *board, unsigned slot,
                     VIRT_IRQ_VIRTIO + slot, 0, error) != NULL;
 }
 
+/* In a slot of the root bus, or behind a root port there. */
 static bool virt_add_virtio_pci(struct board *board, unsigned slot,
                                 const struct board_virtio *wanted, struct metic_error *error)
 {
     struct riscv_virt *virt = board->private;
     struct virtio_pci_config *config = &virt->virtio_pci[slot];
+    bool behind_port = board->options.virtio_ports;
     *config = (struct virtio_pci_config){wanted->type, wanted->config,
-                                         board->env.devices.message != NULL};
+                                         board->env.devices.message != NULL, behind_port};
+    char name[16];
+    snprintf(name, sizeof(name), "port%u", slot);
+    struct device_spec port_spec = {&pcie_port_class, name, NULL, 1, {0}};
     struct device_spec spec = {&virtio_pci_class, wanted->name, config, 1, {0}};
-    struct device *device = board_add_device(board, &spec, NULL, 0, error);
-    if (device != NULL) {
+    struct device *port = behind_port ? board_add_device(board, &port_spec, NULL, 0, error) : NULL;
+    struct device *device = behind_port && port == NULL
+                                ? NULL
+                                : board_add_device(board, &spec, NULL, 0, error);
+    if (device == NULL) {
+        return false;
+    }
+    if (behind_port) {
+        pci_host_attach(virt->pci_host, slot, port);
+        pci_host_attach_behind(virt->pci_host, slot, device);
+    } else {
         pci_host_attach(virt->pci_host, slot, device);
     }
-    return device != NULL;
+    return true;
 }
 
 /* Devices take the mmio slots from the lowest up, or those of PCI; who finds no place there goes to

@@ -6,6 +6,11 @@
 enum {
     CAP_FIRST = 0x40,
 
+    HEADER_BRIDGE = 1,
+    WINDOW_WIDE = 1, /* in the lowest bits of a base: it has upper bits elsewhere */
+    PCI_PRIMARY_BUS = 0x18,
+    BRIDGE_CONTROL_BITS = 0x7f,
+
     BAR_IO = 1,
     BAR_MEMORY64 = 4,
     BAR_PREFETCH = 8,
@@ -39,6 +44,24 @@ static u16 pci_command(const struct pci_function *function)
 
 /* ---- Making one ---- */
 
+/* Bus numbers and windows: 32-bit I/O, 32-bit memory, 64-bit prefetchable memory. */
+static void pci_init_bridge(struct pci_function *function)
+{
+    function->power_on[PCI_HEADER_TYPE] = HEADER_BRIDGE;
+    function->power_on[PCI_IO_BASE] = WINDOW_WIDE;
+    function->power_on[PCI_IO_BASE + 1] = WINDOW_WIDE;
+    function->power_on[PCI_PREFETCH_BASE] = WINDOW_WIDE;
+    function->power_on[PCI_PREFETCH_BASE + 2] = WINDOW_WIDE;
+    pci_allow_writes(function, PCI_PRIMARY_BUS, UINT32_MAX, 4);
+    pci_allow_writes(function, PCI_IO_BASE, 0xf0f0, 2);
+    pci_allow_writes(function, PCI_MEMORY_BASE, 0xfff0fff0, 4);
+    pci_allow_writes(function, PCI_PREFETCH_BASE, 0xfff0fff0, 4);
+    pci_allow_writes(function, PCI_PREFETCH_BASE_HIGH, UINT32_MAX, 4);
+    pci_allow_writes(function, PCI_PREFETCH_BASE_HIGH + 4, UINT32_MAX, 4);
+    pci_allow_writes(function, PCI_IO_BASE_HIGH, UINT32_MAX, 4);
+    pci_allow_writes(function, PCI_BRIDGE_CONTROL, BRIDGE_CONTROL_BITS, 2);
+}
+
 void pci_init(struct pci_function *function, struct device *device,
               const struct pci_identity *identity, const struct pci_ops *ops)
 {
@@ -52,8 +75,12 @@ void pci_init(struct pci_function *function, struct device *device,
     config[PCI_REVISION] = identity->revision;
     st_le(config + PCI_CLASS, identity->class_code, 2);
     config[PCI_CLASS + 2] = (u8)(identity->class_code >> 16);
-    st_le16(config + PCI_SUBSYSTEM_VENDOR, identity->subsystem_vendor);
-    st_le16(config + PCI_SUBSYSTEM, identity->subsystem);
+    if (identity->bridge) {
+        pci_init_bridge(function);
+    } else {
+        st_le16(config + PCI_SUBSYSTEM_VENDOR, identity->subsystem_vendor);
+        st_le16(config + PCI_SUBSYSTEM, identity->subsystem);
+    }
     config[PCI_INTERRUPT_PIN] = identity->pin;
     pci_allow_writes(function, PCI_COMMAND, COMMAND_BITS, 2);
     pci_allow_writes(function, 0x0c, 0xff, 1); /* cache line size: kept, without effect */
@@ -109,11 +136,12 @@ unsigned pci_add_capability(struct pci_function *function, u8 id, const void *bo
     return offset;
 }
 
-void pci_add_express(struct pci_function *function, unsigned port_type)
+void pci_add_express(struct pci_function *function, enum pci_port port)
 {
     u8 cap[EXPRESS_BYTES] = {0};
-    st_le16(cap + EXPRESS_FLAGS, (u16)(2 | port_type << 4)); /* version 2 of the structure */
-    st_le32(cap + EXPRESS_DEVICE_CAP, EXPRESS_CAP_ROLE_BASED | EXPRESS_CAP_FLR);
+    st_le16(cap + EXPRESS_FLAGS, (u16)(2 | (unsigned)port << 4)); /* version 2 */
+    st_le32(cap + EXPRESS_DEVICE_CAP,
+            EXPRESS_CAP_ROLE_BASED | (port == PCI_PORT_ROOT ? 0 : EXPRESS_CAP_FLR));
     st_le32(cap + EXPRESS_LINK_CAP, EXPRESS_LINK);
     st_le16(cap + EXPRESS_LINK_STATUS, EXPRESS_LINK);
     unsigned at = pci_add_capability(function, PCI_CAP_EXPRESS, cap + 2, sizeof(cap));
@@ -142,8 +170,57 @@ static u64 pci_bar_base(const struct pci_function *function, unsigned bar)
     return enabled && base != 0 ? base : PCI_NOWHERE; /* 0: not set yet */
 }
 
+static void pci_set_window(struct pci_function *function, unsigned window, u64 first, u64 last)
+{
+    bool io = window == PCI_WINDOW_IO;
+    bool on = (pci_command(function) & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)) != 0;
+    atomic_store_explicit(&function->windows[window].first, on ? first : 1, memory_order_release);
+    atomic_store_explicit(&function->windows[window].last, on ? last : 0, memory_order_release);
+}
+
+/* PCI-to-PCI Bridge Architecture 1.2, 3.2.5: granules of 4 KiB for I/O, of 1 MiB for memory. */
+static void pci_update_bridge(struct pci_function *function)
+{
+    const u8 *config = function->saved.config;
+    u64 io_high = (u64)ld_le16(config + PCI_IO_BASE_HIGH) << 16;
+    u64 io_limit_high = (u64)ld_le16(config + PCI_IO_BASE_HIGH + 2) << 16;
+    u64 high = (u64)ld_le32(config + PCI_PREFETCH_BASE_HIGH) << 32;
+    u64 limit_high = (u64)ld_le32(config + PCI_PREFETCH_BASE_HIGH + 4) << 32;
+    u64 memory = ld_le32(config + PCI_MEMORY_BASE), prefetch = ld_le32(config + PCI_PREFETCH_BASE);
+    pci_set_window(function, PCI_WINDOW_IO, io_high | (config[PCI_IO_BASE] & 0xf0u) << 8,
+                   io_limit_high | (config[PCI_IO_BASE + 1] & 0xf0u) << 8 | 0xfff);
+    pci_set_window(function, PCI_WINDOW_MEMORY, (memory & 0xfff0) << 16,
+                   (memory & 0xfff00000) | 0xfffff);
+    pci_set_window(function, PCI_WINDOW_PREFETCH, high | (prefetch & 0xfff0) << 16,
+                   limit_high | (prefetch & 0xfff00000) | 0xfffff);
+    u8 first = config[PCI_SECONDARY_BUS], last = config[PCI_SUBORDINATE_BUS];
+    atomic_store_explicit(&function->buses, first != 0 ? first | (u32)last << 8 : 0,
+                          memory_order_release);
+}
+
+bool pci_bridge_passes(const struct pci_function *bridge, u64 address, bool io)
+{
+    unsigned first = io ? PCI_WINDOW_IO : PCI_WINDOW_MEMORY;
+    for (unsigned i = first; i <= (io ? PCI_WINDOW_IO : PCI_WINDOW_PREFETCH); i++) {
+        if (address >= atomic_load_explicit(&bridge->windows[i].first, memory_order_acquire) &&
+            address <= atomic_load_explicit(&bridge->windows[i].last, memory_order_acquire)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pci_bridge_leads_to(const struct pci_function *bridge, unsigned bus)
+{
+    u32 buses = atomic_load_explicit(&bridge->buses, memory_order_acquire);
+    return buses != 0 && bus == (buses & 0xff) && bus <= buses >> 8;
+}
+
 static void pci_update_bars(struct pci_function *function)
 {
+    if (function->power_on[PCI_HEADER_TYPE] == HEADER_BRIDGE) {
+        pci_update_bridge(function);
+    }
     for (unsigned i = 0; i < PCI_BARS; i++) {
         if (function->bars[i].size_bytes != 0) {
             atomic_store_explicit(&function->bars[i].base, pci_bar_base(function, i),
@@ -279,7 +356,7 @@ void pci_config_write(struct pci_function *function, unsigned offset, u32 value,
     }
     pci_store(function, offset, value, size_bytes);
     if (pci_reaches(offset, size_bytes, PCI_COMMAND, 2) ||
-        pci_reaches(offset, size_bytes, PCI_BAR0, 4 * PCI_BARS)) {
+        pci_reaches(offset, size_bytes, PCI_BAR0, PCI_INTERRUPT_LINE - PCI_BAR0)) {
         pci_update_bars(function);
         pci_update_master(function);
     }

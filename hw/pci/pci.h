@@ -43,9 +43,18 @@ enum { /* 6.1 */
     PCI_BAR0 = 0x10,
     PCI_SUBSYSTEM_VENDOR = 0x2c,
     PCI_SUBSYSTEM = 0x2e,
+    PCI_SECONDARY_BUS = 0x19, /* bridges */
+    PCI_SUBORDINATE_BUS = 0x1a,
+    PCI_IO_BASE = 0x1c,
+    PCI_MEMORY_BASE = 0x20,
+    PCI_PREFETCH_BASE = 0x24,
+    PCI_PREFETCH_BASE_HIGH = 0x28,
+    PCI_IO_BASE_HIGH = 0x30,
     PCI_CAPABILITIES = 0x34,
     PCI_INTERRUPT_LINE = 0x3c,
     PCI_INTERRUPT_PIN = 0x3d,
+    PCI_BRIDGE_CONTROL = 0x3e,
+    PCI_BRIDGE_RESET = 0x40, /* in it: resets what is behind */
 
     PCI_COMMAND_IO = 1,
     PCI_COMMAND_MEMORY = 2,
@@ -67,6 +76,7 @@ struct pci_identity {
     u8 revision;
     u32 class_code; /* 24 bits: 0x020000 is Ethernet */
     u8 pin;         /* 1 to 4: INTA to INTD; 0: none */
+    bool bridge;    /* to another bus: the header of type 1, which has no subsystem */
 };
 
 struct pci_saved {
@@ -88,12 +98,23 @@ struct pci_bar {
     _Atomic u64 base; /* where it is decoded, on the bus; PCI_NOWHERE */
 };
 
+/* Addresses that a bridge passes on, first and last; none: first is above last. */
+struct pci_window {
+    _Atomic u64 first, last;
+};
+
+enum { PCI_WINDOW_IO, PCI_WINDOW_MEMORY, PCI_WINDOW_PREFETCH, PCI_WINDOWS };
+
+enum pci_port { PCI_PORT_ENDPOINT = 0, PCI_PORT_ROOT = 4, PCI_PORT_INTEGRATED_ENDPOINT = 9 };
+
 struct pci_function {
     struct pci_saved saved;
     struct device *device;
     u8 writable[PCI_CONFIG_BYTES]; /* bits the guest may change */
     u8 power_on[PCI_CONFIG_BYTES];
     struct pci_bar bars[PCI_BARS];
+    struct pci_window windows[PCI_WINDOWS]; /* of a bridge */
+    _Atomic u32 buses; /* behind a bridge: first | last << 8; 0 while there are none */
     unsigned next_cap;    /* where the next capability will lie */
     unsigned last_link;   /* the offset that points to it */
     unsigned msix_cap;    /* offset of each; 0: none */
@@ -130,8 +151,8 @@ void pci_allow_writes(struct pci_function *function, unsigned offset, u32 mask,
                       unsigned size_bytes);
 /* MSI-X with its table and pending bits in a BAR of PCI_MSIX_REGION_BYTES. */
 void pci_add_msix(struct pci_function *function, unsigned bar, unsigned count);
-/* A PCI Express endpoint (integrated into the root complex on bus 0) with function-level reset. */
-void pci_add_express(struct pci_function *function, unsigned port_type);
+/* The PCI Express capability; endpoints have function-level reset. */
+void pci_add_express(struct pci_function *function, enum pci_port port);
 
 /* ---- While it lives ---- */
 
@@ -158,6 +179,11 @@ void pci_msix_notify(struct pci_function *function, unsigned vector);
 /* The BAR that decodes bus address `address` of an I/O or memory access, and where it begins;
  * PCI_BARS when none does. Any thread, no lock. */
 unsigned pci_find_bar(const struct pci_function *function, u64 address, bool io, u64 *base);
+
+/* Whether a bridge passes an access on to the bus behind it, by address or by bus number (0: it is
+ * no bridge, or the guest has not set it up). Any thread, no lock. */
+bool pci_bridge_passes(const struct pci_function *bridge, u64 address, bool io);
+bool pci_bridge_leads_to(const struct pci_function *bridge, unsigned bus);
 
 /* The function in a device, or NULL when it is none. */
 struct pci_function *pci_function_of(const struct device *device);

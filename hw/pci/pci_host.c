@@ -32,6 +32,8 @@ struct pci_host {
     struct pci_host_saved saved;
     struct pci_function bridge;
     struct pci_function *slots[PCI_HOST_SLOTS]; /* written before harts start */
+    struct pci_function *behind[PCI_HOST_SLOTS]; /* the root port in that slot */
+    struct device *devices[PCI_HOST_SLOTS];
     _Atomic u32 recent; /* slot of the last access to a BAR: a hint */
 };
 
@@ -47,7 +49,15 @@ static struct pci_function *host_function(const struct pci_host *host, u64 offse
     unsigned bus = (unsigned)(offset >> 20);
     unsigned slot = (unsigned)(offset >> 15) & 31;
     unsigned function = (unsigned)(offset >> 12) & 7;
-    return bus == 0 && function == 0 ? host->slots[slot] : NULL;
+    if (bus == 0) {
+        return function == 0 ? host->slots[slot] : NULL;
+    }
+    for (unsigned i = 0; slot == 0 && function == 0 && i < PCI_HOST_SLOTS; i++) {
+        if (host->behind[i] != NULL && pci_bridge_leads_to(host->slots[i], bus)) {
+            return host->behind[i];
+        }
+    }
+    return NULL;
 }
 
 static u64 host_ecam_read(struct device *device, u64 offset, unsigned size_bytes)
@@ -80,13 +90,9 @@ struct host_target {
     u64 offset;
 };
 
-static bool host_try(const struct pci_host *host, unsigned slot, u64 address, bool io,
-                     unsigned size_bytes, struct host_target *target)
+static bool host_try_function(const struct pci_function *function, u64 address, bool io,
+                              unsigned size_bytes, struct host_target *target)
 {
-    const struct pci_function *function = host->slots[slot];
-    if (function == NULL) {
-        return false;
-    }
     u64 base;
     unsigned i = pci_find_bar(function, address, io, &base);
     if (i == PCI_BARS || function->bars[i].size_bytes - (address - base) < size_bytes) {
@@ -94,6 +100,16 @@ static bool host_try(const struct pci_host *host, unsigned slot, u64 address, bo
     }
     *target = (struct host_target){function->device, function->bars[i].region, address - base};
     return true;
+}
+
+static bool host_try(const struct pci_host *host, unsigned slot, u64 address, bool io,
+                     unsigned size_bytes, struct host_target *target)
+{
+    const struct pci_function *function = host->slots[slot], *behind = host->behind[slot];
+    return function != NULL &&
+           (host_try_function(function, address, io, size_bytes, target) ||
+            (behind != NULL && pci_bridge_passes(function, address, io) &&
+             host_try_function(behind, address, io, size_bytes, target)));
 }
 
 static struct host_target host_find(struct pci_host *host, u64 address, bool io,
@@ -223,16 +239,33 @@ static bool host_restored(struct device *device, struct metic_error *error)
     return pci_restored(&host->bridge, error);
 }
 
+static void host_connect_pin(struct device *device, unsigned slot, struct device *function)
+{
+    unsigned pin = pci_function_of(function)->power_on[PCI_INTERRUPT_PIN];
+    if (pin != 0) {
+        device_connect(function, 0, device_input_line(device, slot * 4 + pin - 1));
+    }
+}
+
 void pci_host_attach(struct device *device, unsigned slot, struct device *function)
 {
     struct pci_host *host = device->state;
     struct pci_function *pci = pci_function_of(function);
     CHECK(slot < PCI_HOST_SLOTS && host->slots[slot] == NULL && pci != NULL);
     host->slots[slot] = pci;
-    unsigned pin = pci->power_on[PCI_INTERRUPT_PIN];
-    if (pin != 0) {
-        device_connect(function, 0, device_input_line(device, slot * 4 + pin - 1));
-    }
+    host->devices[slot] = function;
+    host_connect_pin(device, slot, function);
+}
+
+/* A bridge passes the pins of its slot 0 on as they are. */
+void pci_host_attach_behind(struct device *device, unsigned slot, struct device *function)
+{
+    struct pci_host *host = device->state;
+    CHECK(slot < PCI_HOST_SLOTS && host->behind[slot] == NULL);
+    host->behind[slot] = pci_function_of(function);
+    CHECK(host->behind[slot] != NULL);
+    device_connect(host->devices[slot], 0, device_input_line(function, 0));
+    host_connect_pin(device, slot, function);
 }
 
 /* ---- The device tree ---- */

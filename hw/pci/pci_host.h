@@ -28,4 +28,8 @@ extern const struct device_class pci_host_class;
 /* Puts a function into a free slot of bus 0 and wires its pin. Before harts start. */
 void pci_host_attach(struct device *host, unsigned slot, struct device *function);
 
+/* The same behind the root port that sits in `slot`: as slot 0 of the port's bus. Input 0 of the
+ * function's device is the bus's reset wire. */
+void pci_host_attach_behind(struct device *host, unsigned slot, struct device *function);
+
 #endif

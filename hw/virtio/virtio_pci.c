@@ -59,7 +59,6 @@ enum {
     CAP_EXTRA = 16,
 
     NO_VECTOR = 0xffff,
-    EXPRESS_INTEGRATED_ENDPOINT = 9,
 };
 
 enum vpci_cap_kind { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_WINDOW };
@@ -177,7 +176,9 @@ static void vpci_write_queue(struct virtio_pci *vpci, u64 offset, u64 value)
         return;
     }
     switch (offset) {
-    case COMMON_QUEUE_SIZE: saved->entries[queue] = (u16)value; break;
+    case COMMON_QUEUE_SIZE:
+        saved->entries[queue] = value != 0 ? (u16)value : saved->entries[queue];
+        break;
     case COMMON_QUEUE_DESC: vpci_set_half(&saved->desc_gpa[queue], value, false); break;
     case COMMON_QUEUE_DESC + 4: vpci_set_half(&saved->desc_gpa[queue], value, true); break;
     case COMMON_QUEUE_AVAIL: vpci_set_half(&saved->avail_gpa[queue], value, false); break;
@@ -422,7 +423,8 @@ static bool vpci_init(struct device *device, struct metic_error *error)
     vpci_add_cap(vpci, CAP_NOTIFY, PART_NOTIFY, NOTIFY_STRIDE * VIRTIO_MAX_QUEUES,
                  CAP_NOTIFY_BYTES);
     vpci_add_cap(vpci, CAP_WINDOW, 0, 0, CAP_WINDOW_BYTES);
-    pci_add_express(&vpci->pci, EXPRESS_INTEGRATED_ENDPOINT);
+    pci_add_express(&vpci->pci,
+                    config->behind_port ? PCI_PORT_ENDPOINT : PCI_PORT_INTEGRATED_ENDPOINT);
     return true;
 }
 
@@ -438,6 +440,14 @@ static void vpci_reset(struct device *device)
     pci_reset(&vpci->pci);
     vpci_forget_vectors(vpci);
     virtio_reset(&vpci->virtio);
+}
+
+static void vpci_input(struct device *device, unsigned index, bool level)
+{
+    (void)index;
+    if (level) {
+        vpci_reset(device);
+    }
 }
 
 static const struct pci_ops vpci_ops = {
@@ -491,6 +501,7 @@ const struct device_class virtio_pci_class = {
     .init = vpci_init,
     .fini = vpci_fini,
     .reset = vpci_reset,
+    .input = vpci_input,
     .saved = &virtio_saved,
     .saved_offset = offsetof(struct virtio_pci, virtio.saved),
     .more_saved = vpci_parts,

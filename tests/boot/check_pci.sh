@@ -16,6 +16,7 @@ on_pci aplic-imsic imsic-4 4 'PCI-MSIX.*virtio.-input'
 has imsic 'providing IPIs'
 on_pci aplic-imsic imsic-opensbi 2 'PCI-MSIX.*virtio.-input' --firmware "$opensbi"
 
+behind_port aplic-imsic
 equal aplic-imsic 2
 more_than_mmio
 uboot aplic-imsic

@@ -1,6 +1,7 @@
 # Sourced by check_pci.sh and long_pci.sh, after boot.sh: how the boots with PCI are judged.
 #
 # on_pci AIA NAME HARTS PATTERN OPTION...   the network comes up; PATTERN is in /proc/interrupts
+# behind_port AIA                           the same behind root ports, with a hot reset of one bus
 # equal AIA HARTS                           two runs with the virtual clock have equal digests
 # more_than_mmio                            what finds no mmio slot sits on PCI
 # uboot AIA                                 U-Boot reads a disk's partitions and asks for an address
@@ -23,6 +24,17 @@ on_pci() {
     has "$name" 'lease of 10.0.2.15'
     has "$name" '0000:00:02.0'
     has "$name" "$pattern"
+}
+
+behind_port() {
+    device=/sys/bus/pci/devices/0000:02:00.0
+    boot ports 0 --machine "virt,aia=$1" --virtio pcie --cpus 2 --net user:restrict \
+        --expect "$prompt" --send "net-up; echo bus >$device/reset_method\n" --expect "$prompt" \
+        --send "echo 1 >$device/reset && echo was reset; cat $device/vendor\n" \
+        --expect "$prompt" --send 'poweroff\n' || return
+    has ports 'lease of 10.0.2.15'
+    has ports '^was reset'
+    has ports '^0x1af4'
 }
 
 equal() {

@@ -75,7 +75,8 @@ static u64 offset(struct run *run, const struct memory_region *region, unsigned 
 {
     u64 r = next(run);
     if (region->gpa == ECAM_GPA && (r & 7) != 0) {
-        return (r >> 8) % SLOTS << 15 | (r >> 16 & 0xff & ~(u64)(size_bytes - 1));
+        u64 bus = (r >> 60 & 1) != 0 ? (r >> 8) % SLOTS << 20 : (r >> 8) % SLOTS << 15;
+        return bus | (r >> 16 & 0xff & ~(u64)(size_bytes - 1));
     }
     bool window = region->gpa == PCI_MEMORY32_GPA || region->gpa == PCI_MEMORY64_GPA;
     if (window && (r & 7) != 0) {
@@ -95,6 +96,14 @@ static void place_bars(struct run *run)
 {
     for (u64 s = 1; s < SLOTS; s++) {
         gpa_t ecam = ECAM_GPA + (s << 15);
+        if (run->board->options.virtio_ports) {
+            memory_mmio_write(&run->memory, ecam + PCI_SECONDARY_BUS - 1, 4, s << 16 | s << 8);
+            memory_mmio_write(&run->memory, ecam + PCI_MEMORY_BASE, 4, 0x7ff04000);
+            memory_mmio_write(&run->memory, ecam + PCI_PREFETCH_BASE, 4, 0xfff00000);
+            memory_mmio_write(&run->memory, ecam + PCI_PREFETCH_BASE_HIGH, 8, (u64)8 << 32 | 4);
+            memory_mmio_write(&run->memory, ecam + PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+            ecam = ECAM_GPA + (s << 20);
+        }
         memory_mmio_write(&run->memory, ecam + PCI_BAR0 + 4, 4, PCI_MEMORY32_GPA + (s << 14));
         memory_mmio_write(&run->memory, ecam + PCI_BAR0 + 16, 4, (u32)(s << 14));
         memory_mmio_write(&run->memory, ecam + PCI_BAR0 + 20, 4, PCI_MEMORY64_GPA >> 32);
@@ -122,6 +131,7 @@ static void start(struct run *run, u64 seed)
     struct board_options options = {.ram_bytes = RAM_BYTES, .isa = "rv64i",
                                     .aia = (enum board_aia)(seed % 3),
                                     .virtio_pci = (seed / 3 & 1) != 0,
+                                    .virtio_ports = (seed / 6 & 1) != 0,
                                     .virtio = virtio, .virtio_count = ARRAY_LEN(virtio),
                                     .isa_extensions = extensions, .isa_extension_count = 1,
                                     .mmu_type = "riscv,sv57"};

@@ -1,5 +1,6 @@
 /* PCI: configuration space, base address registers, pins and MSI-X of a function, and how the host
  * bridge finds them; with a function made for the test. */
+#include "hw/pci/pcie_port.h"
 #include "tests/hw/pci/bus.h"
 
 enum { SLOT = 3, BAR32 = 0, BAR64 = 2, BAR_IO = 4, BAR_MSIX = 5, VECTORS = 5 };
@@ -69,6 +70,14 @@ static bool thing_init(struct device *device, struct metic_error *error)
     return true;
 }
 
+static void thing_input(struct device *self, unsigned index, bool level)
+{
+    (void)index;
+    if (level) {
+        thing_reset(self); /* of its bus */
+    }
+}
+
 static bool thing_restored(struct device *device, struct metic_error *error)
 {
     struct thing *thing = device->state;
@@ -84,8 +93,9 @@ static const struct device_region thing_regions[] = {
 
 static const struct device_class thing_class = {
     .name = "thing", .state_bytes = sizeof(struct thing), .regions = thing_regions,
-    .region_count = 2, .init = thing_init, .reset = thing_reset, .saved = &pci_saved,
-    .saved_offset = offsetof(struct thing, pci.saved), .restored = thing_restored,
+    .region_count = 2, .init = thing_init, .reset = thing_reset, .input = thing_input,
+    .saved = &pci_saved, .saved_offset = offsetof(struct thing, pci.saved),
+    .restored = thing_restored,
     .pci_offset = offsetof(struct thing, pci)};
 
 static struct fixture f;
@@ -324,6 +334,135 @@ Test(pci, function_level_reset)
     cr_assert_eq(get(cap + 8, 2), 0, "reads as 0");
     cr_assert(!thing->master);
     cr_assert_eq(memory32(BUS_MEMORY32 + 0x5000, 1), 0xff);
+}
+
+/* ---- Behind a root port ---- */
+
+enum { PORT_SLOT = 9 };
+
+static struct device *port, *behind;
+
+static void setup_port(void)
+{
+    struct device_spec spec = {&pcie_port_class, "port", NULL, 1, {0}};
+    setup();
+    port = device_new(&spec, &f.env, NULL);
+    behind = new_thing("behind");
+    pci_host_attach(bus.host, PORT_SLOT, port);
+    pci_host_attach_behind(bus.host, PORT_SLOT, behind);
+    device_reset(port);
+    device_reset(behind);
+}
+
+static void teardown_port(void)
+{
+    device_free(behind);
+    device_free(port);
+    teardown();
+}
+
+TestSuite(pcie_port, .init = setup_port, .fini = teardown_port);
+
+static u32 get_behind(unsigned offset, unsigned size_bytes)
+{
+    return (u32)device_read(bus.host, PCI_HOST_ECAM, 5 << 20 | offset, size_bytes);
+}
+
+static void put_behind(unsigned offset, u32 value, unsigned size_bytes)
+{
+    device_write(bus.host, PCI_HOST_ECAM, 5 << 20 | offset, value, size_bytes);
+}
+
+static void put_port(unsigned offset, u32 value, unsigned size_bytes)
+{
+    bus_put(&bus, PORT_SLOT, offset, value, size_bytes);
+}
+
+static void number_buses(void)
+{
+    put_port(0x18, 0x00070500, 4);
+}
+
+Test(pcie_port, is_a_bridge)
+{
+    cr_assert_eq(bus_get(&bus, PORT_SLOT, 0, 4), 0x000c1b36);
+    cr_assert_eq(bus_get(&bus, PORT_SLOT, PCI_HEADER_TYPE, 1), 1);
+    unsigned cap = bus_find_cap(&bus, PORT_SLOT, PCI_CAP_EXPRESS, 0);
+    cr_assert_eq(bus_get(&bus, PORT_SLOT, cap + 2, 2) >> 4 & 15, 4, "root port");
+    cr_assert_eq(bus_get(&bus, PORT_SLOT, cap + 4, 4) >> 28 & 1, 0, "no reset of its own");
+    put_port(PCI_PREFETCH_BASE, 0, 4);
+    cr_assert_eq(bus_get(&bus, PORT_SLOT, PCI_PREFETCH_BASE, 4), 0x00010001, "64 bits wide");
+}
+
+Test(pcie_port, leads_to_its_bus)
+{
+    cr_assert_eq(get_behind(0, 4), UINT32_MAX, "not numbered yet");
+    number_buses();
+    cr_assert_eq(get_behind(0, 4), 0x56781234);
+    cr_assert_eq(get_behind(1 << 15, 4), UINT32_MAX, "slot 1");
+    cr_assert_eq(device_read(bus.host, PCI_HOST_ECAM, 6 << 20, 4), UINT32_MAX, "nothing there");
+    put_behind(PCI_INTERRUPT_LINE, 77, 1);
+    cr_assert_eq(get_behind(PCI_INTERRUPT_LINE, 1), 77);
+}
+
+Test(pcie_port, passes_on_what_lies_in_its_windows)
+{
+    struct thing *inner = behind->state;
+    inner->bytes[0] = 0x5a;
+    number_buses();
+    put_behind(PCI_BAR0, (u32)BUS_MEMORY32 + 0x200000, 4);
+    put_behind(PCI_BAR0 + 8, 0x00300000, 4);
+    put_behind(PCI_BAR0 + 12, 4, 4);
+    put_behind(PCI_BAR0 + 16, 0x2000, 4);
+    put_behind(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO, 2);
+    put_port(PCI_MEMORY_BASE, 0x40204020, 4);
+    put_port(PCI_PREFETCH_BASE, 0x00300030, 4);
+    put_port(PCI_PREFETCH_BASE_HIGH, 4, 4);
+    put_port(PCI_PREFETCH_BASE_HIGH + 4, 4, 4);
+    put_port(PCI_IO_BASE, 0x2020, 2);
+    cr_assert_eq(memory32(BUS_MEMORY32 + 0x200000, 1), 0xff, "the port passes nothing yet");
+    put_port(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO, 2);
+    cr_assert_eq(memory32(BUS_MEMORY32 + 0x200000, 1), 0x5a);
+    cr_assert_eq(device_read(bus.host, PCI_HOST_MEMORY64, 0x300000, 1), 0x5a);
+    cr_assert_eq(device_read(bus.host, PCI_HOST_IO, 0x2000, 1), 0x5a);
+    put_port(PCI_MEMORY_BASE, 0x40304030, 4);
+    cr_assert_eq(memory32(BUS_MEMORY32 + 0x200000, 1), 0xff, "the window moved away");
+    put_port(PCI_PREFETCH_BASE, 0x00200030, 4);
+    cr_assert_eq(device_read(bus.host, PCI_HOST_MEMORY64, 0x300000, 1), 0xff, "an empty window");
+}
+
+/* INTB behind slot 9 is line (9 + 1) mod 4. */
+Test(pcie_port, pins_and_hot_reset)
+{
+    struct thing *inner = behind->state;
+    number_buses();
+    pci_set_intx(&inner->pci, true);
+    cr_assert(f.lines[2]);
+    put_behind(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+    unsigned before = inner->resets;
+    put_port(PCI_BRIDGE_CONTROL, 0x0003, 2);
+    cr_assert_eq(inner->resets, before);
+    put_port(PCI_BRIDGE_CONTROL, PCI_BRIDGE_RESET, 2);
+    cr_assert_eq(inner->resets, before + 1);
+    cr_assert_eq(get_behind(PCI_COMMAND, 2), 0);
+    cr_assert(!f.lines[2]);
+    put_port(PCI_BRIDGE_CONTROL, 0, 2);
+    cr_assert_eq(inner->resets, before + 1);
+    cr_assert_eq(get_behind(0, 4), 0x56781234, "and is there again");
+}
+
+Test(pcie_port, saved_state)
+{
+    number_buses();
+    put_port(PCI_MEMORY_BASE, 0x40204020, 4);
+    put_port(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+    struct device_spec spec = {&pcie_port_class, "other", NULL, 1, {0}};
+    struct device *other = device_new(&spec, &f.env, NULL);
+    fixture_clone_state(port, other);
+    cr_assert(pci_bridge_leads_to(pci_function_of(other), 5));
+    cr_assert(pci_bridge_passes(pci_function_of(other), BUS_MEMORY32 + 0x2fffff, false));
+    cr_assert(!pci_bridge_passes(pci_function_of(other), BUS_MEMORY32 + 0x300000, false));
+    device_free(other);
 }
 
 Test(pci, saved_state)

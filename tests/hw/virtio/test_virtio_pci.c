@@ -7,7 +7,7 @@
 
 enum { SLOT = 1, CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_WINDOW };
 
-static const struct virtio_pci_config config = {&virtio_rng_type, NULL, true};
+static const struct virtio_pci_config config = {&virtio_rng_type, NULL, true, false};
 static struct fixture f;
 static struct bus bus;
 static struct rig rig;
