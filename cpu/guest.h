@@ -5,6 +5,7 @@
 
 #include "cpu/vcpu.h"
 
+struct state_list;
 
 /* A C function that IR can call. Rows are in each guest's helpers.def; verifier, interpreter
  * (through libffi) and register allocator all read them. Signature is always
@@ -141,6 +142,11 @@ struct guest {
     u64 (*next_event_insns)(const struct vcpu *vcpu);
     /* The state digest: hashes everything architectural into an FNV-like accumulator. */
     u64 (*digest)(const struct vcpu *vcpu, u64 seed);
+    /* What is saved of a hart, offsets from the vcpu; and, after it was loaded from bytes that are
+     * not trusted: brings everything else in line. The board's clock and the RAM are loaded before,
+     * interrupt lines after. */
+    const struct state_list *saved;
+    void (*loaded)(struct vcpu *vcpu);
     /* One line for "no progress" and crash reports: privilege, last trap. */
     void (*describe)(const struct vcpu *vcpu, char *buffer, size_t buffer_bytes);
     /* Works out vcpu->mode anew. */

@@ -2,13 +2,16 @@
 #include "cpu/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 void memory_init(struct memory *memory, struct log *log)
 {
     memset(memory, 0, sizeof(*memory));
     memory->log = log;
+    memory->pagemap_fd = -1;
 }
 
 static u64 region_page_count(const struct memory_region *region)
@@ -26,6 +29,10 @@ void memory_fini(struct memory *memory)
         }
     }
     memory->region_count = 0;
+    if (memory->pagemap_fd >= 0) {
+        close(memory->pagemap_fd);
+        memory->pagemap_fd = -1;
+    }
 }
 
 /* Reserves a place in the sorted table; NULL with a reason when the range cannot be had. */
@@ -391,4 +398,46 @@ void memory_note_write(struct memory *memory, gpa_t gpa, u64 size_bytes)
             memory->reservation_break(memory->reservation_opaque, gpa, size_bytes);
         }
     }
+}
+
+bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at, u64 size_bytes,
+                     int fd, u64 offset)
+{
+    int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0);
+    (void)memory;
+    void *mapped = mmap(region->host + at, size_bytes, PROT_READ | PROT_WRITE, flags, fd,
+                        (off_t)offset);
+    bool whole = at == 0 && size_bytes == region->size_bytes;
+    region->from_file = fd >= 0 || (region->from_file && !whole);
+    return mapped != MAP_FAILED;
+}
+
+/* Bits 63 and 62 of a page's word in the pagemap: it is there, or swapped out. */
+bool memory_is_touched(struct memory *memory, const struct memory_region *region, u64 at,
+                       u64 size_bytes)
+{
+    u64 words[512];
+    if (memory->pagemap_fd == -1) {
+        int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+        memory->pagemap_fd = fd >= 0 ? fd : -2;
+    }
+    if (region->from_file || memory->pagemap_fd < 0) {
+        return true;
+    }
+    u64 page = ((u64)(uintptr_t)region->host + at) >> PAGE_BITS;
+    for (u64 left = size_bytes >> PAGE_BITS; left > 0;) {
+        u64 count = left < ARRAY_LEN(words) ? left : ARRAY_LEN(words);
+        ssize_t want = (ssize_t)(count * sizeof(words[0]));
+        if (pread(memory->pagemap_fd, words, (size_t)want, (off_t)(page * 8)) != want) {
+            return true;
+        }
+        for (u64 i = 0; i < count; i++) {
+            if (words[i] >> 62 != 0) {
+                return true;
+            }
+        }
+        page += count;
+        left -= count;
+    }
+    return false;
 }

@@ -47,6 +47,7 @@ struct memory_region {
     u8 *host;       /* RAM, ROM, ROMD */
     _Atomic u8 *page_flags; /* one byte per page; RAM and ROM and ROMD */
     _Atomic bool direct;    /* ROMD: reads need no device call */
+    bool from_file;         /* some pages of it are a file's (memory_map_file) */
     const struct mmio_ops *ops;
     void *opaque;
 };
@@ -71,6 +72,7 @@ struct memory {
     void *reservation_opaque;
     _Atomic u32 recent; /* number of the region that a device access reached last: a hint */
     _Atomic u64 dma_writes; /* how often anything but a hart's own access wrote; lock-step looks */
+    int pagemap_fd; /* of this process, opened when it is first asked; -1: not yet, -2: never */
     /* When set, gets every hart access that is not plain RAM instead of the device; lock-step
      * records and replays here. Same result as memory_mmio_read/_write. */
     bool (*tap)(void *opaque, bool write, gpa_t gpa, unsigned size_bytes, u64 *value);
@@ -123,6 +125,18 @@ bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u6
 /* The same past the tap. */
 bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value);
 bool memory_mmio_write_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value);
+
+/* Replaces what lies at [at, at + size_bytes) of a RAM or ROM region by private pages of a file:
+ * they cost nothing until they are touched, and writes do not reach the file. fd -1: zeros. Whole
+ * pages. While no hart runs; the caller tells of code that changed (memory_note_write) and has TLBs
+ * flushed. False with errno: the host has no room for the mapping. */
+bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at, u64 size_bytes,
+                     int fd, u64 offset);
+
+/* False only when nothing in [at, at + size_bytes) of the region was ever written, so that it reads
+ * as zeros. Asks the host; does not touch the pages. */
+bool memory_is_touched(struct memory *memory, const struct memory_region *region, u64 at,
+                       u64 size_bytes);
 
 /* Page-flag accessors for RAM/ROM pages; no-ops elsewhere. */
 u8 memory_page_flags(const struct memory *memory, gpa_t gpa);

@@ -15,6 +15,7 @@
 #include "cpu/base/error.h"
 #include "cpu/base/log.h"
 #include "cpu/base/types.h"
+#include "cpu/state.h"
 #include "hw/journal.h"
 #include "hw/loop.h"
 
@@ -90,6 +91,10 @@ void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), vo
 void char_port_send_break(struct char_port *port);
 void char_port_set_broken(struct char_port *port, void (*broken)(void *opaque), void *opaque);
 
+/* Input the device has not taken yet; while no hart runs. */
+void char_port_save(struct char_port *port, struct state_writer *writer);
+bool char_port_load(struct char_port *port, struct state_reader *reader, struct metic_error *error);
+
 /* Something else that wants to see the guest's output (panic detection, a test): called for every
  * write, on the writing thread under the device's lock; must be quick. At most four. */
 void char_port_add_tap(struct char_port *port,
@@ -123,6 +128,9 @@ struct char_script *char_script_new(struct char_port *port,
                                     const struct char_script_options *options,
                                     struct metic_error *error);
 void char_script_free(struct char_script *script); /* before the port */
+/* How far it is; while no hart runs. */
+void char_script_save(const struct char_script *script, struct state_writer *writer);
+bool char_script_load(struct char_script *script, struct state_reader *reader);
 size_t char_script_steps_done(const struct char_script *script);
 
 #endif

@@ -1,6 +1,8 @@
 /* See board.h. */
 #include "hw/board.h"
 
+#include "hw/misc/power_button.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +51,14 @@ void board_reset(struct board *board)
 {
     for (unsigned i = 0; i < board->device_count; i++) {
         device_reset(board->devices[i]);
+    }
+}
+
+void board_press_power(struct board *board)
+{
+    struct device *button = board_find_device(board, "power");
+    if (button != NULL) {
+        power_button_press(button);
     }
 }
 

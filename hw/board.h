@@ -139,6 +139,9 @@ bool board_prepare_boot(struct board *board, const struct board_boot *boot,
 /* Every device back to power-on state; the machine reloads images and prepares the boot again. */
 void board_reset(struct board *board);
 
+/* Presses the power button, if the board has one. Any thread that holds no device's lock. */
+void board_press_power(struct board *board);
+
 /* Where an initrd of `size_bytes` behind a kernel that ends at `kernel_end` goes (2 MiB-aligned);
  * 0 when it does not fit below the device tree. */
 gpa_t board_initrd_gpa(const struct board *board, gpa_t kernel_end, u64 size_bytes);

@@ -227,3 +227,41 @@ void char_port_drain(struct char_port *port)
         loop_drain(port->loop);
     }
 }
+
+/* ---- Saved state ---- */
+
+/* With the virtual clock the journal holds what was fed and is not delivered, and saves that. */
+void char_port_save(struct char_port *port, struct state_writer *writer)
+{
+    pthread_mutex_lock(&port->lock);
+    const struct char_queue *input = &port->input;
+    size_t under_way = port->under_way_bytes;
+    state_write_u64(writer, under_way > input->size_bytes ? under_way - input->size_bytes : 0);
+    state_write_u32(writer, (u32)input->size_bytes);
+    for (size_t i = 0; i < input->size_bytes; i++) {
+        state_write_bytes(writer, &input->bytes[(input->head + i) % input->capacity_bytes], 1);
+    }
+    pthread_mutex_unlock(&port->lock);
+}
+
+bool char_port_load(struct char_port *port, struct state_reader *reader, struct metic_error *error)
+{
+    u64 in_journal;
+    u32 size_bytes;
+    if (!state_read_u64(reader, &in_journal) || !state_read_u32(reader, &size_bytes) ||
+        size_bytes > CHAR_QUEUE_BYTES || in_journal > (u64)JOURNAL_MAX_RECORD_BYTES << 10 ||
+        reader->size_bytes - reader->position < size_bytes) {
+        return error_set(error, NULL, "the saved input of %s is damaged", port->source.name);
+    }
+    pthread_mutex_lock(&port->lock);
+    port->input.head = port->input.size_bytes = 0;
+    char_queue_push(&port->input, reader->bytes + reader->position, size_bytes);
+    reader->position += size_bytes;
+    bool counts = journal_is_deterministic(port->journal) && !journal_is_replay(port->journal);
+    port->under_way_bytes = size_bytes + (counts ? (size_t)in_journal : 0);
+    pthread_mutex_unlock(&port->lock);
+    if (port->backend != NULL) {
+        char_backend_resume_input(port->backend);
+    }
+    return true;
+}

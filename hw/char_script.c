@@ -147,3 +147,27 @@ size_t char_script_steps_done(const struct char_script *script)
 {
     return script->steps_done;
 }
+
+void char_script_save(const struct char_script *script, struct state_writer *writer)
+{
+    state_write_u64(writer, script->steps_done);
+    state_write_u32(writer, script->over);
+    state_write_u32(writer, (u32)script->window_bytes);
+    state_write_bytes(writer, script->window, script->window_bytes);
+}
+
+bool char_script_load(struct char_script *script, struct state_reader *reader)
+{
+    u64 steps_done;
+    u32 over, window_bytes;
+    if (!state_read_u64(reader, &steps_done) || !state_read_u32(reader, &over) ||
+        !state_read_u32(reader, &window_bytes) || steps_done > script->step_count ||
+        window_bytes > script->window_capacity ||
+        !state_read_bytes(reader, script->window, window_bytes)) {
+        return false;
+    }
+    script->steps_done = (size_t)steps_done;
+    script->over = over != 0;
+    script->window_bytes = window_bytes;
+    return true;
+}

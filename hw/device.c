@@ -108,7 +108,11 @@ static struct device *device_alloc(const struct device_spec *spec, const struct 
     device->state = calloc(1, spec->class->state_bytes + 1);
     device->outputs = calloc(spec->output_count + 1, sizeof(*device->outputs));
     snprintf(device->name, sizeof(device->name), "%s", spec->name);
-    pthread_mutex_init(&device->lock, NULL);
+    pthread_mutexattr_t recursive; /* for who holds the device and loads it */
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&device->lock, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     for (unsigned i = 0; i < spec->class->region_count; i++) {
         u64 fixed = spec->class->regions[i].size_bytes;
         device->region_bytes[i] = fixed != 0 ? fixed : spec->region_bytes[i];
@@ -219,6 +223,19 @@ void device_lock(struct device *device)
 void device_unlock(struct device *device)
 {
     pthread_mutex_unlock(&device->lock);
+}
+
+void device_hold(struct device *device)
+{
+    device_lock(device);
+    if (device->class->quiesce != NULL) {
+        device->class->quiesce(device);
+    }
+}
+
+void device_release(struct device *device)
+{
+    device_unlock(device);
 }
 
 static void *device_saved(const struct device *device)

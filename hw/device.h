@@ -124,6 +124,8 @@ struct device_class {
     size_t saved_offset;
     const struct device_saved *more_saved; /* more such structs, saved behind it; NULL: none */
     unsigned more_saved_count;
+    /* Lock held: returns when no thread of the device's works without it. NULL: none ever does. */
+    void (*quiesce)(struct device *device);
     void (*save_more)(struct device *device, struct state_writer *writer);
     bool (*load_more)(struct device *device, struct state_reader *reader,
                       struct metic_error *error);
@@ -192,6 +194,12 @@ void device_unlock(struct device *device);
 u64 device_read(struct device *device, unsigned region, u64 offset, unsigned size_bytes);
 void device_write(struct device *device, unsigned region, u64 offset, u64 value,
                   unsigned size_bytes);
+
+/* Stops a device: its lock is held, by the calling thread, and no thread of its own is at work. In
+ * between it may be saved and loaded, by that thread. Locks nest, so who holds several begins with
+ * those whose lines end in others. */
+void device_hold(struct device *device);
+void device_release(struct device *device);
 
 void device_save(struct device *device, struct state_writer *writer);
 bool device_load(struct device *device, struct state_reader *reader, struct metic_error *error);

@@ -78,16 +78,23 @@ struct journal *journal_new(struct clock *clock, struct log *log,
     return journal;
 }
 
-void journal_free(struct journal *journal)
+/* Lock held, or nobody is left. */
+static void journal_drop_items(struct journal *journal)
 {
-    if (journal == NULL) {
-        return;
-    }
     while (journal->first_item != NULL) {
         struct journal_item *item = journal->first_item;
         journal->first_item = item->next;
         free(item);
     }
+    journal->last_item = &journal->first_item;
+}
+
+void journal_free(struct journal *journal)
+{
+    if (journal == NULL) {
+        return;
+    }
+    journal_drop_items(journal);
     journal_file_close(journal->record);
     journal_file_close(journal->replay);
     pthread_mutex_destroy(&journal->lock);
@@ -370,4 +377,88 @@ bool journal_diverged(struct journal *journal)
     bool diverged = journal->diverged;
     pthread_mutex_unlock(&journal->lock);
     return diverged;
+}
+
+/* ---- Saved state ---- */
+
+void journal_save(struct journal *journal, struct state_writer *writer)
+{
+    pthread_mutex_lock(&journal->lock);
+    u32 count = 0;
+    for (const struct journal_item *item = journal->first_item; item != NULL; item = item->next) {
+        count++;
+    }
+    state_write_u64(writer, journal->random_state);
+    state_write_u64(writer, journal->wall_start_ns);
+    state_write_u64(writer, journal->now_insns);
+    state_write_u64(writer, journal->record != NULL ? journal_file_tell(journal->record) : 0);
+    state_write_u64(writer, journal->replay != NULL ? journal_file_tell(journal->replay) : 0);
+    state_write_u32(writer, count);
+    for (const struct journal_item *item = journal->first_item; item != NULL; item = item->next) {
+        state_write_u32(writer, item->source->id);
+        state_write_u32(writer, (u32)item->size_bytes);
+        state_write_bytes(writer, item->bytes, item->size_bytes);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* Lock held. */
+static bool journal_load_item(struct journal *journal, struct state_reader *reader)
+{
+    u32 id, size_bytes;
+    if (!state_read_u32(reader, &id) || !state_read_u32(reader, &size_bytes) ||
+        id >= journal->source_count || journal->sources[id] == NULL ||
+        size_bytes > JOURNAL_MAX_RECORD_BYTES ||
+        reader->size_bytes - reader->position < size_bytes) {
+        return false;
+    }
+    journal_queue(journal, journal->sources[id], reader->bytes + reader->position, size_bytes);
+    reader->position += size_bytes;
+    return true;
+}
+
+/* Lock held. */
+static bool journal_seek_files(struct journal *journal, u64 record_at, u64 replay_at,
+                               struct metic_error *error)
+{
+    if (journal->record != NULL &&
+        (record_at == 0 || !journal_file_cut(journal->record, record_at))) {
+        return error_set(error, "record from power-on, without restoring",
+                         "the snapshot is not of the run that is being recorded");
+    }
+    if (journal->replay != NULL &&
+        (replay_at == 0 || !journal_file_seek(journal->replay, replay_at))) {
+        return error_set(error, "replay from power-on, or take the snapshot in the replay",
+                         "the snapshot is not of the run that is being replayed");
+    }
+    return true;
+}
+
+bool journal_load(struct journal *journal, struct state_reader *reader, struct metic_error *error)
+{
+    u64 values[5];
+    u32 count = 0;
+    bool ok = true;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        ok = ok && state_read_u64(reader, &values[i]);
+    }
+    ok = ok && state_read_u32(reader, &count);
+    pthread_mutex_lock(&journal->lock);
+    journal_drop_items(journal);
+    for (u32 i = 0; ok && i < count; i++) {
+        ok = journal_load_item(journal, reader);
+    }
+    if (!ok) {
+        error_set(error, NULL, "the saved state of the journal is damaged");
+    } else {
+        ok = journal_seek_files(journal, values[3], values[4], error);
+    }
+    if (ok) {
+        journal->random_state = values[0];
+        journal->wall_start_ns = values[1];
+        journal->now_insns = values[2];
+        journal->diverged = false;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return ok;
 }

@@ -21,6 +21,7 @@
 #include "cpu/base/error.h"
 #include "cpu/base/log.h"
 #include "cpu/base/types.h"
+#include "cpu/state.h"
 #include "hw/clock.h"
 
 struct journal;
@@ -80,6 +81,12 @@ void journal_set_wake(struct journal *journal, void (*wake)(void *opaque), void 
 /* Answers; any thread. In a multi-hart real-time machine their order is what happened. */
 void journal_entropy(struct journal *journal, void *buffer, size_t size_bytes);
 u64 journal_wall_ns(struct journal *journal); /* Unix time in ns */
+
+/* Where the journal stands: the generator, what is queued, and the place in a recording or replay.
+ * While no hart runs. Loading where the machine had been before cuts a recording off there; a
+ * recording that is begun elsewhere, and a replay of another file, cannot be loaded. */
+void journal_save(struct journal *journal, struct state_writer *writer);
+bool journal_load(struct journal *journal, struct state_reader *reader, struct metic_error *error);
 
 /* True once a replay found something else than what was recorded (wrong answer size, file cut). */
 bool journal_diverged(struct journal *journal);

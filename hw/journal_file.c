@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     JOURNAL_VERSION = 1,
@@ -181,4 +182,27 @@ bool journal_file_peek_push(struct journal_file *file, struct journal_record *re
         file->push_position += JOURNAL_RECORD_BYTES + record->size_bytes;
     }
     return false;
+}
+
+u64 journal_file_tell(struct journal_file *file)
+{
+    return file->stream != NULL ? (u64)ftello(file->stream) : file->position;
+}
+
+bool journal_file_cut(struct journal_file *file, u64 position)
+{
+    return fflush(file->stream) == 0 && position >= JOURNAL_HEAD_BYTES &&
+           position <= (u64)ftello(file->stream) &&
+           ftruncate(fileno(file->stream), (off_t)position) == 0 &&
+           fseeko(file->stream, (off_t)position, SEEK_SET) == 0;
+}
+
+bool journal_file_seek(struct journal_file *file, u64 position)
+{
+    if (position < JOURNAL_HEAD_BYTES || position > file->size_bytes) {
+        return false;
+    }
+    file->position = (size_t)position;
+    file->push_position = file->position;
+    return true;
 }

@@ -41,4 +41,10 @@ void journal_file_skip(struct journal_file *file);
 /* The next JOURNAL_PUSH record at or after the position, which does not move. */
 bool journal_file_peek_push(struct journal_file *file, struct journal_record *record);
 
+/* Where the next record will be written or read; cutting off what a recording has behind such a
+ * place, and going to one in a replay. False when there is no such place. */
+u64 journal_file_tell(struct journal_file *file);
+bool journal_file_cut(struct journal_file *file, u64 position);
+bool journal_file_seek(struct journal_file *file, u64 position);
+
 #endif

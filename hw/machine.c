@@ -129,6 +129,7 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     if (options->ram_bytes == 0) {
         machine->options.ram_bytes = METIC_DEFAULT_RAM_BYTES;
     }
+    machine_control_init(machine);
     machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     machine->next_digest = options->digest_every;
     log_init(&machine->log, LOG_GUEST);
@@ -181,6 +182,7 @@ void metic_free(metic_machine *machine)
     char_backend_free(machine->console);
     char_port_free(machine->hvc);
     char_backend_free(machine->hvc_backend);
+    machine_control_fini(machine);
     journal_free(machine->journal);
     if (machine->loop != NULL) {
         loop_free(machine->loop);

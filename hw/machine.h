@@ -33,6 +33,8 @@ enum machine_event {
     MACHINE_EVENT_HANGUP = 128, /* the terminal that is the console was closed */
     MACHINE_EVENT_BREAK = 256,  /* metic_break */
     MACHINE_EVENT_DEBUG = 512,  /* a hart came to what a debugger waits for */
+    MACHINE_EVENT_CALL = 1024,  /* metic_call, metic_pause or metic_resume */
+    MACHINE_EVENT_SPOILT = 2048, /* half loaded: it may not run on */
 };
 
 /* What the guest's console has to say about a panic, matched over writes. */
@@ -47,13 +49,37 @@ struct hart_timer {
     struct vcpu *vcpu;
 };
 
+#define MACHINE_DEMO "built-in demo"
+
 /* What is reloaded at a reset. */
 struct machine_boot {
     struct board_boot board;
+    char *path;   /* of the main image, or MACHINE_DEMO; NULL: what is in flash starts */
+    bool pending; /* the machine came from a snapshot: images are opened at a reset */
     struct image *main, *firmware, *initrd, *dtb;
     bool builtin_firmware, builtin_demo;
     u64 htif_tohost, htif_fromhost; /* 0: none */
     gpa_t entry;
+};
+
+struct machine_call;
+
+/* machine_control.c. */
+struct machine_control {
+    pthread_mutex_t lock; /* around the list and `ended` */
+    pthread_cond_t done;
+    struct machine_call *first;
+    struct machine_call **last;
+    bool ended;
+    _Atomic bool paused;
+    u64 at_insns; /* when at_call is due; ~0: never */
+    void (*at_call)(metic_machine *machine, void *opaque);
+    void *at_opaque;
+    bool told_stop; /* METIC_EVENT_STOP was the last told of the two */
+    struct journal_source buttons;
+    void (*event)(void *opaque, enum metic_event event);
+    void *event_opaque;
+    char spoilt[512]; /* why the machine may not run on */
 };
 
 struct metic_machine {
@@ -83,6 +109,7 @@ struct metic_machine {
     struct engine *engine;
     struct hart_timer timers[METIC_MAX_HARTS];
     struct machine_boot boot;
+    struct machine_control control;
     bool loaded, started;
     bool in_reset; /* the harts' first instructions are still to come */
 
@@ -151,6 +178,8 @@ bool machine_memory_is_private(const struct metic_machine *machine);
  * same for a kernel that was loaded; and whether anything may still come from outside. */
 bool machine_make_net(struct metic_machine *machine, struct metic_error *error);
 bool machine_start_net(struct metic_machine *machine, struct metic_error *error);
+/* The same for a snapshot of a machine that had a backend or had none. */
+bool machine_resume_net(struct metic_machine *machine, bool attached, struct metic_error *error);
 bool machine_may_hear(const struct metic_machine *machine);
 
 /* machine_trace.c: what devices tell a trace of; nothing when there is none. */
@@ -176,6 +205,21 @@ u64 machine_total_insns(const struct metic_machine *machine);
 
 /* After the harts stopped: power-on state, images again. */
 bool machine_reset(struct metic_machine *machine, struct metic_error *error);
+
+/* machine_control.c */
+void machine_control_init(struct metic_machine *machine);
+void machine_control_start(struct metic_machine *machine); /* when there is a journal */
+void machine_control_fini(struct metic_machine *machine);
+void machine_tell(struct metic_machine *machine, enum metic_event event);
+/* Runs what metic_call_at asked for, when it is time; harts stand still. */
+void machine_call_due(struct metic_machine *machine);
+bool machine_call_is_due(const struct metic_machine *machine);
+/* Somebody waits for the next, or wants the machine to pause. */
+bool machine_wants_stand(struct metic_machine *machine);
+/* All harts stand still, and guest time: runs calls, and stays while the machine is paused. */
+void machine_stand(struct metic_machine *machine);
+/* The machine is of no more use; its next run, or this one, ends with the reason. */
+void machine_spoil(struct metic_machine *machine, const char *why);
 
 /* machine_debug.c: around a run. True when there is nothing to run first: a hart hit something
  * during the last run that has not been told of yet. */

@@ -16,6 +16,7 @@ void machine_boot_free(struct machine_boot *boot)
     image_free(boot->firmware);
     image_free(boot->initrd);
     image_free(boot->dtb);
+    free(boot->path);
     memset(boot, 0, sizeof(*boot));
 }
 
@@ -119,10 +120,33 @@ static bool place_initrd(struct metic_machine *machine, gpa_t kernel_end,
     return true;
 }
 
+/* A machine that came from a snapshot has its images in memory, and needs their files only when it
+ * is reset. */
+static bool open_again(struct metic_machine *machine, struct metic_error *error)
+{
+    struct machine_boot *boot = &machine->boot;
+    if (!boot->pending) {
+        return true;
+    }
+    if (boot->path != NULL && boot->main == NULL) {
+        boot->main = strcmp(boot->path, MACHINE_DEMO) == 0
+                         ? image_open_bytes("demo", rom_demo_start, rom_demo_bytes(), error)
+                         : image_open(boot->path, error);
+        if (boot->main == NULL) {
+            return false;
+        }
+    }
+    boot->pending = !open_companions(machine, error);
+    return !boot->pending;
+}
+
 bool machine_place(struct metic_machine *machine, struct metic_error *error)
 {
     struct machine_boot *boot = &machine->boot;
     struct board_boot *board = &boot->board;
+    if (!open_again(machine, error)) {
+        return false;
+    }
     bool kernel = boot->firmware != NULL;
     gpa_t entry;
     gpa_t end;
@@ -193,6 +217,7 @@ bool metic_load(metic_machine *machine, const char *path, struct metic_error *er
                 error_set(error, "Give a file to run.", "there is nothing in flash to run")) &&
                load(machine, NULL, error);
     }
+    machine->boot.path = realpath(path, NULL); /* NULL: image_open says why */
     machine->boot.main = image_open(path, error);
     return machine->boot.main != NULL && load(machine, path, error);
 }
@@ -202,6 +227,7 @@ bool metic_load_demo(metic_machine *machine, struct metic_error *error)
     if (machine->loaded) {
         return error_set(error, "make another machine", "this machine has an image already");
     }
+    machine->boot.path = strdup(MACHINE_DEMO);
     machine->boot.main = image_open_bytes("demo", rom_demo_start, rom_demo_bytes(), error);
     return machine->boot.main != NULL && load(machine, "built-in demo", error);
 }

@@ -167,5 +167,6 @@ bool machine_make_time(struct metic_machine *machine, struct metic_error *error)
         return false;
     }
     journal_set_wake(machine->journal, on_journal_wake, machine);
+    machine_control_start(machine);
     return true;
 }

@@ -153,6 +153,12 @@ bool machine_start_net(struct metic_machine *machine, struct metic_error *error)
     return machine->options.net != METIC_NET_AUTO || !system || attach(machine, error);
 }
 
+bool machine_resume_net(struct metic_machine *machine, bool attached, struct metic_error *error)
+{
+    return machine->net == NULL || !attached || net_port_has_carrier(machine->net) ||
+           attach(machine, error);
+}
+
 bool metic_has_user_network(void)
 {
     return net_user_is_built();

@@ -121,17 +121,50 @@ static int real_poll_ms(const struct metic_machine *machine)
     if (machine->boot.htif_tohost != 0) {
         return HTIF_POLL_MS;
     }
-    return machine->options.limit_ns != 0 ? 10 : IDLE_POLL_MS;
+    bool soon = machine->options.limit_ns != 0 || machine->control.at_insns != UINT64_MAX;
+    return soon ? 10 : IDLE_POLL_MS;
+}
+
+/* Harts on the way, or a reason why not; then none is, and time stands still. */
+static bool start(struct metic_machine *machine, struct metic_error *error)
+{
+    clock_start(&machine->clock);
+    leave_reset(machine);
+    if (threads_start(machine, error)) {
+        return true;
+    }
+    clock_stop(&machine->clock);
+    return false;
+}
+
+/* Stops the harts for what cannot be done while they run, and has them run again. */
+static bool stand_still(struct metic_machine *machine, u32 events, struct metic_error *error)
+{
+    threads_stop(machine);
+    clock_stop(&machine->clock);
+    for (u32 reset = events & MACHINE_EVENT_RESET;;) {
+        if (reset != 0 && !machine_reset(machine, error)) {
+            return false;
+        }
+        machine_stand(machine);
+        reset = atomic_fetch_and(&machine->events, ~(u32)MACHINE_EVENT_RESET) &
+                MACHINE_EVENT_RESET;
+        if (reset == 0) {
+            break;
+        }
+    }
+    machine_event(machine, 0); /* what came meanwhile is looked at soon */
+    return start(machine, error);
 }
 
 void machine_run_real(struct metic_machine *machine, struct metic_result *result)
 {
     unsigned quiet = 0;
     struct metic_error refusal;
-    clock_start(&machine->clock);
-    leave_reset(machine);
-    if (!threads_start(machine, &refusal)) {
-        clock_stop(&machine->clock);
+    if (machine_wants_stand(machine)) {
+        machine_stand(machine);
+    }
+    if (!start(machine, &refusal)) {
         machine_finish(machine, result, METIC_STOPPED, 125, refusal.what);
         return;
     }
@@ -143,18 +176,14 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
         if (machine_events_end(machine, events, result)) {
             break;
         }
-        if (events & MACHINE_EVENT_RESET) {
-            struct metic_error error;
-            threads_stop(machine);
-            bool placed = machine_reset(machine, &error);
-            if (placed) {
-                leave_reset(machine);
-            }
-            if (!placed || !threads_start(machine, &error)) {
-                machine_finish(machine, result, METIC_STOPPED, 125, error.what);
-                clock_stop(&machine->clock);
+        const u32 others = MACHINE_EVENT_BREAK | MACHINE_EVENT_DEBUG | MACHINE_EVENT_HART;
+        if ((events & MACHINE_EVENT_RESET) ||
+            ((events & others) == 0 && machine_wants_stand(machine))) {
+            if (!stand_still(machine, events, &refusal)) {
+                machine_finish(machine, result, METIC_STOPPED, 125, refusal.what);
                 return;
             }
+            quiet = 0;
         }
         if (events & (MACHINE_EVENT_BREAK | MACHINE_EVENT_DEBUG)) {
             machine_finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");

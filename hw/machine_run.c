@@ -137,8 +137,13 @@ bool machine_events_end(struct metic_machine *machine, u32 events, struct metic_
                "the guest powered off");
         return true;
     }
+    if (events & MACHINE_EVENT_SPOILT) {
+        machine_finish(machine, result, METIC_STOPPED, 125, machine->control.spoilt);
+        return true;
+    }
     if ((events & MACHINE_EVENT_PANIC) ||
         ((events & MACHINE_EVENT_RESET) && machine->panic.started)) {
+        machine_tell(machine, METIC_EVENT_PANIC);
         machine_finish(machine, result, METIC_PANIC, 90, "the guest's kernel panicked");
         return true;
     }
@@ -192,6 +197,7 @@ bool machine_reset(struct metic_machine *machine, struct metic_error *error)
         vcpu->guest->reset(vcpu);
     }
     machine->panic = (struct panic_watch){ 0 };
+    machine_tell(machine, METIC_EVENT_RESET);
     return machine_place(machine, error);
 }
 
@@ -218,6 +224,9 @@ static void run(struct metic_machine *machine, u64 insns, struct metic_result *r
         machine_run_real(machine, result);
     }
     machine_debug_end(machine);
+    if (result->reason != METIC_BREAK && result->reason != METIC_TURN_OVER) {
+        machine_tell(machine, METIC_EVENT_SHUTDOWN);
+    }
 }
 
 void metic_run(metic_machine *machine, struct metic_result *result)

@@ -209,6 +209,10 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
             }
         }
         machine_drain_wakes(machine);
+        if ((events & MACHINE_EVENT_BREAK) == 0 && machine_wants_stand(machine)) {
+            machine_stand(machine);
+            continue;
+        }
         if (!machine->turn_open &&
             !journal_deliver(machine->journal, machine_total_insns(machine))) {
             machine_finish(machine, result, METIC_DIVERGED, 92, "the replay ended or did not fit");
@@ -219,6 +223,7 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
             return;
         }
         print_digest(machine);
+        machine_call_due(machine);
         if (stop_reached(machine)) {
             if (!machine_limits_end(machine, result)) {
                 machine_finish(machine, result, METIC_TURN_OVER, 0, "the turn is over");

@@ -343,6 +343,94 @@ bool metic_reset(metic_machine *machine, struct metic_error *error);
 /* metic_stop was called, or Ctrl-A X typed: the next metic_run will end at once. */
 bool metic_is_stopping(metic_machine *machine);
 
+/* --- snapshots: a machine that does not run (or in metic_call). All of it is saved: harts, RAM,
+ * devices, overlays of disks, flash, consoles' queues, clock, journal. --- */
+
+typedef struct metic_snapshot metic_snapshot;
+
+struct metic_save {
+    const char *description; /* kept with it, for whoever loads it; NULL: none */
+    bool compress;           /* smaller, but loading takes time for each MiB */
+};
+
+/* To a file, which takes the place of another when it is complete; `how` may be NULL. */
+bool metic_snapshot_save(metic_machine *machine, const char *path, const struct metic_save *how,
+                         struct metic_error *error);
+/* In memory. */
+metic_snapshot *metic_snapshot_take(metic_machine *machine, struct metic_error *error);
+/* From a file. NULL with a reason: it is no snapshot, damaged, or of another version. */
+metic_snapshot *metic_snapshot_open(const char *path, struct metic_error *error);
+/* Machines that loaded it may live on. NULL allowed. */
+void metic_snapshot_free(metic_snapshot *snapshot);
+
+/* Puts the machine into the saved state: one that was made with the same options and is still
+ * empty, or one that has run. Any number of machines may load the same snapshot; they share its
+ * memory until they write. Connections of a user network are not part of it: those there are end.
+ * Refused, and nothing changed, when the machine is another or a disk's file was changed since.
+ * After any other failure the machine is of no more use, and metic_run says so. */
+struct metic_load {
+    bool other_steps;   /* the machine's own steps begin with the first, whatever was saved */
+};
+bool metic_snapshot_load(metic_machine *machine, const metic_snapshot *snapshot,
+                         const struct metic_load *how, struct metic_error *error);
+
+struct metic_snapshot_info {
+    const char *version, *board;
+    const char *image; /* path of what was loaded, or "built-in demo"; "": what is in flash */
+    unsigned harts;
+    uint64_t ram_bytes, insns, clock_ns;
+    uint64_t created_s; /* Unix time */
+    bool compressed;
+};
+void metic_snapshot_info(const metic_snapshot *snapshot, struct metic_snapshot_info *info);
+const char *metic_snapshot_description(const metic_snapshot *snapshot);
+/* Compares all its memory with what was saved. Loading does not, since it would read everything.
+ * Any thread. */
+bool metic_snapshot_check(metic_snapshot *snapshot, struct metic_error *error);
+
+/* --- control while it runs --- */
+
+/* Has `call` run while all harts stand still, on the thread that is in metic_run (or metic_serve),
+ * and waits for it. Any other thread. False when it never will: metic_end_calls was called. */
+bool metic_call(metic_machine *machine, void (*call)(metic_machine *machine, void *opaque),
+                void *opaque);
+/* Runs what metic_call waits for, while metic_run does not run. */
+void metic_serve(metic_machine *machine);
+/* The machine will not run again: who waits in metic_call, or comes later, is told so. */
+void metic_end_calls(metic_machine *machine);
+
+/* Has `call` run as metic_call does, once, when all harts together have executed so many
+ * instructions: with the virtual clock at the first turn's end after that, always the same one,
+ * with the real clock soon after. Replaces what was asked before; call NULL: nothing. Not while the
+ * machine runs, but in a call. */
+void metic_call_at(metic_machine *machine, uint64_t insns,
+                   void (*call)(metic_machine *machine, void *opaque), void *opaque);
+
+/* Lets the machine stand still inside metic_run, guest time too; and go on. Any thread. False: it
+ * was so already. */
+bool metic_pause(metic_machine *machine);
+bool metic_resume(metic_machine *machine);
+bool metic_is_paused(metic_machine *machine);
+
+/* The reset button, and the power button (which the guest's system may take for a wish to shut
+ * down). Inputs, and recorded like them. Any thread. */
+void metic_press_reset(metic_machine *machine);
+void metic_press_power(metic_machine *machine);
+
+enum metic_event {
+    METIC_EVENT_STOP,      /* paused */
+    METIC_EVENT_RESUME,
+    METIC_EVENT_RESET,
+    METIC_EVENT_POWERDOWN, /* the power button was pressed */
+    METIC_EVENT_SHUTDOWN,  /* the machine ended; the result says why */
+    METIC_EVENT_PANIC,
+    METIC_EVENT_LOADED,    /* a snapshot */
+};
+/* Called for each, on the thread that is in metic_run, except POWERDOWN; must be quick. Before the
+ * machine runs. */
+void metic_set_events(metic_machine *machine,
+                      void (*event)(void *opaque, enum metic_event event), void *opaque);
+
 /* METIC_CONSOLE_MEMORY. Returns the length of all output so far, copies at most capacity_bytes. */
 size_t metic_console_output(metic_machine *machine, size_t from_byte, void *buffer,
                             size_t capacity_bytes);

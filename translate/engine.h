@@ -158,6 +158,11 @@ void engine_print_stats(struct engine *engine, FILE *to);
 bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
                  struct metic_error *error);
 
+/* --- saved state, while no hart runs --- */
+/* The hart's reservation outside a simple loop; size 0: none. */
+gpa_t engine_get_reservation(const struct vcpu *vcpu, unsigned *size_bytes);
+void engine_set_reservation(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes);
+
 /* --- for softmmu.c --- */
 /* struct host_slow's member. */
 bool engine_raised(struct vcpu *vcpu);

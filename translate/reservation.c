@@ -183,3 +183,27 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
     }
     return true;
 }
+
+gpa_t engine_get_reservation(const struct vcpu *vcpu, unsigned *size_bytes)
+{
+    const struct reservation *reservation = &vcpu->engine->reservations[vcpu->index];
+    *size_bytes = reservation->active ? reservation->size_bytes : 0;
+    return reservation->gpa;
+}
+
+void engine_set_reservation(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes)
+{
+    struct engine *engine = vcpu->engine;
+    pthread_mutex_lock(&engine->reservation_lock);
+    cancel(engine, vcpu->index);
+    if (size_bytes != 0) {
+        engine->reservations[vcpu->index] = (struct reservation){
+            .active = true, .gpa = gpa, .size_bytes = (u8)size_bytes
+        };
+        atomic_fetch_add(&engine->reservation_count, 1);
+    }
+    pthread_mutex_unlock(&engine->reservation_lock);
+    if (size_bytes != 0) {
+        watch_page(vcpu, gpa & PAGE_MASK);
+    }
+}

@@ -120,7 +120,11 @@ static bool args_option(struct run_args *args, const char *arg, const char *foll
         value = following;
         *taken = 2;
     }
-    return row->parse(args, (char *)args + row->offset, name, value, error);
+    if (!row->parse(args, (char *)args + row->offset, name, value, error)) {
+        return false;
+    }
+    args_keep(args, row, value);
+    return true;
 }
 
 static bool args_thing(struct run_args *args, const char *thing, struct metic_error *error)
@@ -150,6 +154,7 @@ static bool args_choose_clock(struct run_args *args, struct metic_error *error)
     }
     options->clock = METIC_CLOCK_VIRTUAL;
     args->clock_for = who;
+    args_keep(args, args_find("clock", strlen("clock")), "virtual");
     return true;
 }
 
@@ -189,7 +194,7 @@ static bool args_choose_trace(struct run_args *args, struct metic_error *error)
 /* What only the whole command line shows. */
 static bool args_check(struct run_args *args, struct metic_error *error)
 {
-    if (args->thing == NULL && !args->demo && args->options.flash[0] == NULL) {
+    if (args->thing == NULL && !args->demo && !args->restores && args->options.flash[0] == NULL) {
         return error_set(error, "metic run FILE, or metic run --demo for the built-in demo.",
                          "there is nothing to run");
     }
@@ -216,9 +221,8 @@ static bool args_check(struct run_args *args, struct metic_error *error)
     return true;
 }
 
-bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic_error *error)
+static bool parse(struct run_args *args, int argc, char *const *argv, struct metic_error *error)
 {
-    *args = (struct run_args){0};
     metic_options_init(&args->options);
     args->options.console = METIC_CONSOLE_STDIO;
     args->options.net = METIC_NET_AUTO;
@@ -248,6 +252,19 @@ bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic
     return args_check(args, error);
 }
 
+bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic_error *error)
+{
+    *args = (struct run_args){0};
+    return parse(args, argc, argv, error);
+}
+
+bool args_parse_restore(struct run_args *args, int argc, char *const *argv,
+                        struct metic_error *error)
+{
+    *args = (struct run_args){.restores = true};
+    return parse(args, argc, argv, error);
+}
+
 char *args_own(struct run_args *args, char *text)
 {
     if (args->owned_count < ARRAY_LEN(args->owned)) {
@@ -268,4 +285,5 @@ void args_free(struct run_args *args)
     for (unsigned i = 0; i < args->owned_count; i++) {
         free(args->owned[i]);
     }
+    free(args->kept);
 }

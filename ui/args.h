@@ -36,8 +36,16 @@ struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
     bool demo, quiet, json, stats, help;
+    struct run_restored *restored; /* what to begin with, or NULL: power-on */
     const char *name; /* NULL: made from the image's */
     const char *screenshot; /* at the end, or NULL */
+    const char *save; /* a snapshot is saved to this file, or NULL */
+    u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
+    bool save_compressed;
+    bool save_done, save_failed; /* run_snapshot.c */
+    struct metic_error save_error;
+    bool restores;    /* there is no thing: it comes from a snapshot */
+    char *kept;       /* the options that make the machine, for a snapshot (args_snapshot.c) */
     const char *gdb;  /* port or path, or NULL: no server */
     bool gdb_wait;
     const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */
@@ -76,6 +84,17 @@ extern const char args_default_gdb[];
  * case. The strings of argv are kept by pointer. */
 bool args_parse(struct run_args *args, int argc, char *const *argv, struct metic_error *error);
 void args_free(struct run_args *args);
+
+/* args_snapshot.c. The command line as a snapshot keeps it: a line for each argument of the options
+ * that make the machine, with paths that hold anywhere. Appends one option. */
+void args_keep(struct run_args *args, const struct option_row *row, const char *value);
+void args_keep_thing(struct run_args *args);
+/* The same options again, in front of argv's; the strings live until the process ends with those of
+ * *owned. NULL: no memory. */
+char **args_with_kept(const char *kept, int argc, char *const *argv, int *count);
+/* As args_parse, for `metic restore`: without a thing to run. */
+bool args_parse_restore(struct run_args *args, int argc, char *const *argv,
+                        struct metic_error *error);
 
 /* Keeps a heap string until args_free; returns it. */
 char *args_own(struct run_args *args, char *text);

@@ -2,6 +2,7 @@
 #include "ui/args.h"
 #include "ui/debugger.h"
 #include "ui/gdb.h"
+#include "ui/run_snapshot.h"
 #include "ui/runtime_dir.h"
 #include "ui/profile.h"
 #include "ui/signals.h"
@@ -127,7 +128,10 @@ static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
                       struct metic_error *error)
 {
     char text[64];
-    const char *image = args->demo ? "demo" : args->thing != NULL ? args->thing : "flash";
+    const char *image = args->restored != NULL ? run_restored_image(args->restored)
+                        : args->demo           ? "demo"
+                        : args->thing != NULL  ? args->thing
+                                               : "flash";
     *dir = runtime_dir_new(args->name, image, error);
     if (*dir == NULL) {
         return args->name == NULL;
@@ -142,13 +146,15 @@ static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
 }
 
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
-static int run_machine(const struct run_args *args, const struct metic_boot_plan *plan,
+static int run_machine(struct run_args *args, const struct metic_boot_plan *plan,
                        struct debugger *debugger, metic_machine *machine)
 {
     struct metic_error error = {{0}, {0}};
     struct metic_result result = {0};
-    bool loaded = args->demo ? metic_load_demo(machine, &error)
-                             : metic_load(machine, metic_plan_thing(plan), &error);
+    bool loaded = args->restored != NULL
+                      ? run_restored_load(args->restored, args, machine, &error)
+                  : args->demo ? metic_load_demo(machine, &error)
+                               : metic_load(machine, metic_plan_thing(plan), &error);
     int signal_number = 0;
     bool shown = true;
     struct trace_run *trace = NULL;
@@ -157,9 +163,12 @@ static int run_machine(const struct run_args *args, const struct metic_boot_plan
     loaded = loaded && run_enter(args, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
+        run_save_begin(args, machine);
         loaded = trace_run_start(args, machine, &trace, &error) &&
                  profile_start(args, machine, &profile, &error) &&
-                 run_to_end(args, debugger, trace, machine, &result, &error);
+                 run_to_end(args, debugger, trace, machine, &result, &error) &&
+                 run_restored_checked(args->restored, &error) &&
+                 run_save_end(args, machine, &error);
         signal_number = signals_end(signals);
         fflush(stdout);
         struct metic_error unwritten;
@@ -201,11 +210,14 @@ static int run_start(struct run_args *args, struct debugger *debugger)
     bool has_state = xdg_path(XDG_STATE, NULL, state);
     bool has_firmware = xdg_path(XDG_DATA, "firmware", firmware);
     struct metic_boot_plan *plan = NULL;
-    if (!args->demo) {
+    if (!args->demo && (args->restored == NULL || args->thing != NULL)) {
         plan = metic_plan_boot(&args->options, args->thing, has_firmware ? firmware : NULL,
                                has_state ? state : NULL, &error);
         if (plan == NULL) {
             return run_failed(args, &error);
+        }
+        if (metic_plan_thing(plan) != args->thing) {
+            args_keep_thing(args); /* the plan's choices are part of the machine */
         }
     }
     metic_machine *machine = metic_new(&args->options, &error);
@@ -250,6 +262,39 @@ int cmd_profile(int argc, char *const *argv)
         status = run_start(&args, NULL);
     }
     args_free(&args);
+    return status;
+}
+
+int cmd_restore(int argc, char *const *argv)
+{
+    struct run_args args = {.restores = true};
+    struct metic_error error = {{0}, {0}};
+    int status, count;
+    if (argc == 0 || argv[0][0] == '-') {
+        bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+        error_set(&error, "metic restore FILE [OPTION]...", "there is no snapshot to restore");
+        return help ? (help_run(stdout), UI_EXIT_OK) : ui_usage_error(&error);
+    }
+    struct run_restored *restored = run_restored_open(argv[0], &error);
+    if (restored == NULL) {
+        return run_failed(&args, &error);
+    }
+    char **all = args_with_kept(run_restored_options(restored), argc - 1, argv + 1, &count);
+    if (all == NULL) {
+        error_set(&error, NULL, "the host has no memory for a snapshot");
+        status = run_failed(&args, &error);
+    } else if (!args_parse_restore(&args, count, all, &error)) {
+        status = ui_usage_error(&error);
+    } else if (args.help) {
+        help_run(stdout);
+        status = UI_EXIT_OK;
+    } else {
+        args.restored = restored;
+        status = run_start(&args, NULL);
+    }
+    args_free(&args);
+    run_restored_free(restored);
+    free(all);
     return status;
 }
 

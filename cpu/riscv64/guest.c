@@ -131,6 +131,11 @@ static void guest_set_boot(struct vcpu *vcpu, u64 pc, const u64 *args, unsigned 
     }
 }
 
+static void guest_loaded(struct vcpu *vcpu)
+{
+    riscv64_state_loaded(riscv64_of(vcpu));
+}
+
 static u64 guest_digest(const struct vcpu *vcpu, u64 seed)
 {
     return state_digest(&riscv64_state_list, vcpu, seed);
@@ -187,6 +192,8 @@ const struct guest riscv64_guest = {
     .message = riscv64_message,
     .next_event_insns = guest_next_event_insns,
     .digest = guest_digest,
+    .saved = &riscv64_state_list,
+    .loaded = guest_loaded,
     .describe = guest_describe,
     .privilege = guest_privilege,
     .mode_changed = guest_mode_changed,

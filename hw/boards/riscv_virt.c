@@ -2,7 +2,7 @@
  *
  *   0x00001000  reset vector (ROM)      0x10000000  16550A, irq 10
  *   0x00100000  test finisher           0x10001000  virtio-mmio x 8, irq 1..8
- *   0x00101000  goldfish RTC, irq 11    0x10100000  fw_cfg
+ *   0x00101000  goldfish RTC, irq 11    0x10100000  fw_cfg; the power button has irq 12
  *   0x04000000  framebuffer, if asked for
  *   0x02000000  CLINT                   0x20000000  flash, two banks of 32 MiB
  *   0x02f00000  ACLINT SSWI             0x80000000  RAM
@@ -17,6 +17,7 @@
 #include "hw/boards/riscv_virt.h"
 
 #include "hw/misc/fw_cfg.h"
+#include "hw/misc/power_button.h"
 #include "hw/misc/sifive_test.h"
 #include "hw/rtc/goldfish.h"
 
@@ -73,12 +74,14 @@ static bool virt_add_devices(struct board *board, struct metic_error *error)
     struct riscv_virt *virt = board->private;
     virt->uart = (struct ns16550a_config){board->options.uart, VIRT_UART_CLOCK_HZ};
     struct device_spec test = {&sifive_test_class, "test", NULL, 0, {0}};
+    struct device_spec power = {&power_button_class, "power", NULL, 1, {0}};
     struct device_spec rtc = {&goldfish_rtc_class, "rtc", NULL, 1, {0}};
     struct device_spec uart = {&ns16550a_class, "uart0", &virt->uart, 1, {0}};
     struct device_spec fw_cfg = {&fw_cfg_class, "fw_cfg", NULL, 0, {0}};
     if (!virt_add_interrupts(board, error) ||
         virt_add(board, &test, VIRT_TEST_GPA, 0, VIRT_PHANDLE_TEST, error) == NULL ||
         virt_add(board, &rtc, VIRT_RTC_GPA, VIRT_IRQ_RTC, 0, error) == NULL ||
+        virt_add_at(board, &power, NULL, 0, VIRT_IRQ_POWER, 0, error) == NULL ||
         virt_add(board, &uart, VIRT_UART_GPA, VIRT_IRQ_UART, 0, error) == NULL ||
         !virt_add_pci(board, error) || !virt_add_virtio(board, error)) {
         return false;

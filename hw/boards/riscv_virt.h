@@ -54,6 +54,7 @@ enum {
     VIRT_IRQ_VIRTIO = 1,
     VIRT_IRQ_UART = 10,
     VIRT_IRQ_RTC = 11,
+    VIRT_IRQ_POWER = 12, /* not QEMU's: it has no power button */
     VIRT_IRQ_PCI = 32, /* to 35: INTA to INTD */
     VIRT_UART_CLOCK_HZ = 3686400,
 

@@ -22,7 +22,9 @@ struct device *virt_add_at(struct board *board, const struct device_spec *spec, 
         {.irq = irq, .irq_phandle = VIRT_PHANDLE_IRQ, .phandle = phandle,
          .irq_has_type = board->options.aia != BOARD_AIA_NONE, .msi_phandle = virt->msi_phandle,
          .cpu_irq_phandles = virt->cpu_irq_phandles, .hart_count = board->env.hart_count}};
-    memcpy(placed->place.gpa, gpas, gpa_count * sizeof(*gpas));
+    for (unsigned i = 0; i < gpa_count; i++) {
+        placed->place.gpa[i] = gpas[i];
+    }
     return device;
 }
 

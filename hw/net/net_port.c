@@ -284,6 +284,24 @@ bool net_port_load(struct net_port *port, struct state_reader *reader, struct me
     return ok || error_set(error, NULL, "the saved state of %s is damaged", port->options.name);
 }
 
+void net_port_save_backend(struct net_port *port, struct state_writer *writer)
+{
+    const struct net_backend_class *class = port->backend != NULL ? port->backend->class : NULL;
+    if (class != NULL && class->save != NULL) {
+        class->save(port->backend, writer);
+    }
+}
+
+bool net_port_load_backend(struct net_port *port, struct state_reader *reader,
+                           struct metic_error *error)
+{
+    const struct net_backend_class *class = port->backend != NULL ? port->backend->class : NULL;
+    pthread_mutex_lock(&port->lock);
+    net_queue_fini(&port->sent); /* of a guest that is no more */
+    pthread_mutex_unlock(&port->lock);
+    return class == NULL || class->load == NULL || class->load(port->backend, reader, error);
+}
+
 /* ---- Life ---- */
 
 struct net_port *net_port_new(const struct net_port_options *options, struct metic_error *error)

@@ -41,6 +41,11 @@ struct net_backend_class {
     void (*wake)(struct net_backend *backend);
     /* Whether something may come without the guest sending first. Any thread. */
     bool (*may_receive)(struct net_backend *backend);
+    /* What it knows of the guest, while no hart runs; connections to the outside are not saved,
+     * and those there are when it loads are closed. NULL, both: nothing. */
+    void (*save)(struct net_backend *backend, struct state_writer *writer);
+    bool (*load)(struct net_backend *backend, struct state_reader *reader,
+                 struct metic_error *error);
     void (*free)(struct net_backend *backend);
 };
 
@@ -95,6 +100,12 @@ void net_port_clear(struct net_port *port); /* nobody wants what has arrived */
 /* Frames that wait for the guest. */
 void net_port_save(struct net_port *port, struct state_writer *writer);
 bool net_port_load(struct net_port *port, struct state_reader *reader, struct metic_error *error);
+
+/* What the backend has to save, without the device's lock. A machine whose backend is of another
+ * kind than the saved one's starts its own anew. */
+void net_port_save_backend(struct net_port *port, struct state_writer *writer);
+bool net_port_load_backend(struct net_port *port, struct state_reader *reader,
+                           struct metic_error *error);
 
 /* ---- The backend's side ---- */
 

@@ -30,10 +30,20 @@
 #include <unistd.h>
 
 enum {
+    USER_MAX_FORWARDS = 64,
     USER_MAX_FDS = 1024, /* besides ours; what is more waits */
     USER_FORWARD_TRIES = 100,
     USER_MTU_BYTES = 65520,
     USER_MAX_WAIT_MS = 60000,
+    USER_STATE_BYTES = 131,  /* what libslirp 4 saves when no socket can be */
+    USER_LEARNT_FRAMES = 8,
+    USER_LEARNT_BYTES = 128, /* longest frame that libslirp learns an address from */
+};
+
+/* A frame from the guest that told libslirp where an address lives, to tell it again. */
+struct user_learnt {
+    u32 size_bytes; /* 0: none */
+    u8 bytes[USER_LEARNT_BYTES];
 };
 
 struct user_timer {
@@ -49,6 +59,10 @@ struct net_user {
     bool deterministic;
     pthread_mutex_t lock; /* around libslirp and all below */
     Slirp *slirp;
+    struct net_user_options options; /* for another slirp; its forwards are below */
+    struct net_forward forwards[USER_MAX_FORWARDS];
+    struct user_learnt learnt[USER_LEARNT_FRAMES]; /* the latest last */
+    bool mute; /* what libslirp sends is dropped */
     struct user_timer timers[SLIRP_TIMER_NUM];
     struct pollfd fds[1 + USER_MAX_FDS]; /* the first is wake_fd; the thread's own */
     unsigned fd_count;
@@ -64,7 +78,9 @@ struct net_user {
 static ssize_t user_send_packet(const void *bytes, size_t size_bytes, void *opaque)
 {
     struct net_user *user = opaque;
-    net_port_input(user->backend.port, bytes, size_bytes);
+    if (!user->mute) {
+        net_port_input(user->backend.port, bytes, size_bytes);
+    }
     return (ssize_t)size_bytes;
 }
 
@@ -191,10 +207,45 @@ static void user_run_timers(struct net_user *user)
     }
 }
 
+/* ARP, and neighbour solicitations and advertisements. */
+static bool user_teaches(const struct net_frame *frame)
+{
+    const u8 *bytes = frame->bytes;
+    if (frame->size_bytes < 42 || frame->size_bytes > USER_LEARNT_BYTES) {
+        return false;
+    }
+    bool arp = bytes[12] == 0x08 && bytes[13] == 0x06;
+    bool neighbour = bytes[12] == 0x86 && bytes[13] == 0xdd && frame->size_bytes > 54 &&
+                     bytes[20] == 58 && (bytes[54] == 135 || bytes[54] == 136);
+    return arp || neighbour;
+}
+
+/* Moves the frame to the end, or puts it there in the oldest one's place. */
+static void user_learn(struct net_user *user, const struct net_frame *frame)
+{
+    unsigned at = 0;
+    while (at < USER_LEARNT_FRAMES - 1 &&
+           (user->learnt[at].size_bytes != frame->size_bytes ||
+            memcmp(user->learnt[at].bytes, frame->bytes, frame->size_bytes) != 0)) {
+        at++;
+    }
+    if (at == USER_LEARNT_FRAMES - 1) {
+        at = 0;
+    }
+    memmove(&user->learnt[at], &user->learnt[at + 1],
+            (USER_LEARNT_FRAMES - 1 - at) * sizeof(user->learnt[0]));
+    struct user_learnt *learnt = &user->learnt[USER_LEARNT_FRAMES - 1];
+    *learnt = (struct user_learnt){.size_bytes = frame->size_bytes};
+    memcpy(learnt->bytes, frame->bytes, frame->size_bytes);
+}
+
 static void user_transmit(struct net_user *user)
 {
     struct net_frame *frame;
     while ((frame = net_port_take(user->backend.port)) != NULL) {
+        if (user_teaches(frame)) {
+            user_learn(user, frame);
+        }
         slirp_input(user->slirp, frame->bytes, (int)frame->size_bytes);
         free(frame);
     }
@@ -299,8 +350,9 @@ static void user_say_forward(const struct net_user_options *options,
     }
 }
 
+/* At the next free port; remembers which. */
 static bool user_add_forward(struct net_user *user, const struct net_user_options *options,
-                             const struct net_forward *forward, struct metic_error *error)
+                             struct net_forward *forward, struct metic_error *error)
 {
     struct in_addr host = {htonl(forward->host_ip4)}, guest = {0};
     unsigned port = forward->host_port;
@@ -310,6 +362,7 @@ static bool user_add_forward(struct net_user *user, const struct net_user_option
             slirp_add_hostfwd(user->slirp, forward->udp, host, (int)port, guest,
                               forward->guest_port) == 0) {
             user_say_forward(options, forward, port);
+            forward->host_port = (u16)port;
             return true;
         }
         if (errno != EADDRINUSE) {
@@ -325,7 +378,7 @@ static bool user_add_forward(struct net_user *user, const struct net_user_option
                      forward->udp ? "udp" : "tcp", forward->host_port);
 }
 
-/* ---- Life ---- */
+/* ---- Starting libslirp ---- */
 
 static bool user_start_slirp(struct net_user *user, const struct net_user_options *options,
                              struct metic_error *error)
@@ -351,6 +404,113 @@ static bool user_start_slirp(struct net_user *user, const struct net_user_option
     return user->slirp != NULL ||
            error_set(error, NULL, "libslirp does not start the user network");
 }
+
+/* ---- Saved state ---- */
+
+struct user_bytes {
+    u8 bytes[USER_STATE_BYTES];
+    size_t size_bytes; /* wanted or read; more than there is room for: something unknown */
+};
+
+static ssize_t user_take_state(const void *bytes, size_t size_bytes, void *opaque)
+{
+    struct user_bytes *state = opaque;
+    if (state->size_bytes + size_bytes <= sizeof(state->bytes)) {
+        memcpy(state->bytes + state->size_bytes, bytes, size_bytes);
+    }
+    state->size_bytes += size_bytes;
+    return (ssize_t)size_bytes;
+}
+
+static ssize_t user_give_state(void *bytes, size_t size_bytes, void *opaque)
+{
+    struct user_bytes *state = opaque;
+    size_t left = sizeof(state->bytes) - state->size_bytes;
+    size_t part = size_bytes < left ? size_bytes : left;
+    memset(bytes, 0, size_bytes);
+    memcpy(bytes, state->bytes + state->size_bytes, part);
+    state->size_bytes += part;
+    return (ssize_t)size_bytes;
+}
+
+/* libslirp saves its counters and whom it gave addresses to; that and the frames it learnt from
+ * make it answer as before. */
+static void user_save(struct net_backend *backend, struct state_writer *writer)
+{
+    struct net_user *user = (struct net_user *)backend;
+    struct user_bytes state = {.size_bytes = 0};
+    pthread_mutex_lock(&user->lock);
+    slirp_state_save(user->slirp, user_take_state, &state);
+    bool known = state.size_bytes == sizeof(state.bytes) && state.bytes[0] == 0;
+    state_write_u32(writer, known ? (u32)slirp_state_version() : 0);
+    state_write_bytes(writer, state.bytes, sizeof(state.bytes));
+    for (unsigned i = 0; i < USER_LEARNT_FRAMES; i++) {
+        state_write_u32(writer, user->learnt[i].size_bytes);
+        state_write_bytes(writer, user->learnt[i].bytes, USER_LEARNT_BYTES);
+    }
+    pthread_mutex_unlock(&user->lock);
+}
+
+/* Lock held. Another libslirp knows no connections, and tells the guest so. */
+static bool user_start_again(struct net_user *user, struct metic_error *error)
+{
+    struct net_user_options silent = user->options;
+    silent.say = NULL;
+    slirp_cleanup(user->slirp);
+    bool ok = user_start_slirp(user, &user->options, error);
+    for (unsigned i = 0; ok && i < user->options.forward_count; i++) {
+        ok = user_add_forward(user, &silent, &user->forwards[i], error);
+    }
+    user->socket_count = user->options.forward_count;
+    return ok;
+}
+
+/* Lock held. libslirp trusts what it loads, so only bytes of the known shape reach it: no socket,
+ * a counter and a table of addresses. */
+static bool user_load_slirp(struct net_user *user, u32 version, struct user_bytes *state)
+{
+    state->size_bytes = 0;
+    user->mute = true;
+    for (unsigned i = 0; i < USER_LEARNT_FRAMES; i++) {
+        if (user->learnt[i].size_bytes != 0) {
+            slirp_input(user->slirp, user->learnt[i].bytes, (int)user->learnt[i].size_bytes);
+        }
+    }
+    user->mute = false;
+    return version != (u32)slirp_state_version() || state->bytes[0] != 0 ||
+           slirp_state_load(user->slirp, (int)version, user_give_state, state) == 0;
+}
+
+static bool user_load(struct net_backend *backend, struct state_reader *reader,
+                      struct metic_error *error)
+{
+    struct net_user *user = (struct net_user *)backend;
+    struct user_learnt learnt[USER_LEARNT_FRAMES] = {{0}};
+    struct user_bytes state;
+    u32 version;
+    bool ok = state_read_u32(reader, &version) &&
+              state_read_bytes(reader, state.bytes, sizeof(state.bytes));
+    for (unsigned i = 0; ok && i < USER_LEARNT_FRAMES; i++) {
+        ok = state_read_u32(reader, &learnt[i].size_bytes) &&
+             learnt[i].size_bytes <= USER_LEARNT_BYTES &&
+             state_read_bytes(reader, learnt[i].bytes, USER_LEARNT_BYTES);
+    }
+    if (!ok) {
+        return error_set(error, NULL, "the saved state of the user network is damaged");
+    }
+    pthread_mutex_lock(&user->lock);
+    memcpy(user->learnt, learnt, sizeof(learnt));
+    ok = user_start_again(user, error) &&
+         (user_load_slirp(user, version, &state) ||
+          error_set(error, NULL, "libslirp does not take its saved state"));
+    pthread_mutex_unlock(&user->lock);
+    if (ok) {
+        user_wake_thread(user);
+    }
+    return ok;
+}
+
+/* ---- Life ---- */
 
 static bool user_start_thread(struct net_user *user, struct metic_error *error)
 {
@@ -389,6 +549,8 @@ const struct net_backend_class net_user_class = {
     .abilities = {.mtu_bytes = USER_MTU_BYTES, .segmentation = true, .trusted = true},
     .wake = user_wake,
     .may_receive = user_may_receive,
+    .save = user_save,
+    .load = user_load,
     .free = user_free,
 };
 
@@ -415,8 +577,12 @@ struct net_backend *net_user_new(struct net_port *port, const struct net_user_op
     bool ok = user->wake_fd >= 0 || error_set(error, "raise the limit on open files (ulimit -n)",
                                               "the host gives no more file descriptors");
     ok = ok && user_start_slirp(user, options, error);
+    CHECK(options->forward_count <= USER_MAX_FORWARDS);
+    user->options = *options;
+    user->options.forwards = user->forwards;
     for (unsigned i = 0; ok && i < options->forward_count; i++) {
-        ok = user_add_forward(user, options, &options->forwards[i], error);
+        user->forwards[i] = options->forwards[i];
+        ok = user_add_forward(user, options, &user->forwards[i], error);
     }
     user->socket_count = options->forward_count;
     if (!ok || !user_start_thread(user, error)) {

@@ -117,7 +117,7 @@ static void virtio_notify_all(struct virtio *virtio)
     }
 }
 
-static void virtio_quiesce(struct virtio *virtio)
+void virtio_quiesce(struct virtio *virtio)
 {
     if (virtio->type->quiesce != NULL) {
         virtio->type->quiesce(virtio);

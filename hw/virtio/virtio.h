@@ -174,6 +174,8 @@ void virtio_ack_irq(struct virtio *virtio, u32 causes);
 void virtio_allow_dma(struct virtio *virtio, bool allowed);
 
 /* What struct virtio_saved does not carry; `restored` refuses what no device could hold. */
+/* Returns when no request is under way; lock held. */
+void virtio_quiesce(struct virtio *virtio);
 void virtio_save_more(struct virtio *virtio, struct state_writer *writer);
 bool virtio_load_more(struct virtio *virtio, struct state_reader *reader,
                       struct metic_error *error);

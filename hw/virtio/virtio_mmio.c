@@ -229,6 +229,14 @@ static void mmio_save_more(struct device *device, struct state_writer *writer)
     }
 }
 
+static void mmio_quiesce(struct device *device)
+{
+    struct virtio_mmio *mmio = device->state;
+    if (mmio->virtio.type != NULL) {
+        virtio_quiesce(&mmio->virtio);
+    }
+}
+
 static bool mmio_load_more(struct device *device, struct state_reader *reader,
                            struct metic_error *error)
 {
@@ -282,6 +290,7 @@ const struct device_class virtio_mmio_class = {
     .reset = mmio_reset,
     .saved = &virtio_saved,
     .saved_offset = offsetof(struct virtio_mmio, virtio.saved),
+    .quiesce = mmio_quiesce,
     .save_more = mmio_save_more,
     .load_more = mmio_load_more,
     .restored = mmio_restored,

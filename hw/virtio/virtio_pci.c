@@ -463,6 +463,12 @@ static void vpci_save_more(struct device *device, struct state_writer *writer)
     virtio_save_more(&vpci->virtio, writer);
 }
 
+static void vpci_quiesce(struct device *device)
+{
+    struct virtio_pci *vpci = device->state;
+    virtio_quiesce(&vpci->virtio);
+}
+
 static bool vpci_load_more(struct device *device, struct state_reader *reader,
                            struct metic_error *error)
 {
@@ -506,6 +512,7 @@ const struct device_class virtio_pci_class = {
     .saved_offset = offsetof(struct virtio_pci, virtio.saved),
     .more_saved = vpci_parts,
     .more_saved_count = ARRAY_LEN(vpci_parts),
+    .quiesce = vpci_quiesce,
     .save_more = vpci_save_more,
     .load_more = vpci_load_more,
     .restored = vpci_restored,

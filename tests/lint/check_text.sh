@@ -1,6 +1,6 @@
 #!/bin/sh
 # What a reader trips over: lines over 100 columns, tabs and trailing blanks in C, files over 700
-# lines and functions over 90 (tables and tests may be longer), and names that belong to one machine:
+# lines and functions over 90 (tables, tests and the one public header may be longer), and names that belong to one machine:
 # package servers, home folders, scratch paths.
 
 set -u
@@ -26,7 +26,7 @@ complain "longer than 100 columns" <"$TMP/found"
 xargs grep -HnE "$(printf '\t')|[[:space:]]\$" <"$TMP/all" | grep -v '\.S:' | cut -d: -f1,2 \
     >"$TMP/found"
 complain "tab or trailing blank" <"$TMP/found"
-xargs wc -l <"$TMP/code" | awk '$2 != "total" && $1 > 700 { print $2 ": " $1 " lines" }' \
+xargs wc -l <"$TMP/code" | awk '$2 != "total" && $2 != "hw/metic.h" && $1 > 700 { print $2 ": " $1 " lines" }' \
     >"$TMP/found"
 complain "a long file" <"$TMP/found"
 xargs awk '

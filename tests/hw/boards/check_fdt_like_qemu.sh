@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compares riscv-virt's device tree with the one QEMU's virt machine makes, property by property.
-# Left out of the comparison: what QEMU has and we do not offer yet (the platform bus), our SSWI,
+# Left out of the comparison: what QEMU has and we do not offer yet (the platform bus), our SSWI and
+# power button,
 # what names the processor or is random, and phandles with what refers to them (a unit test checks
 # those).
 
@@ -24,7 +25,7 @@ flatten() {
         /\{$/ { depth++; path[depth] = path[depth - 1] (depth > 1 ? "/" $1 : ""); next }
         /^\t*\};$/ { depth--; next }
         NF && depth > 0 { sub(/^\t+/, ""); sub(/;$/, ""); print path[depth] "/" $0 }' |
-        grep -v -e '/platform-bus@' -e '/sswi@' -e '/pmu/riscv' \
+        grep -v -e '/platform-bus@' -e '/sswi@' -e '/gpio-keys' -e '/pmu/riscv' \
             -e '/model ' -e 'riscv,isa' -e 'rng-seed' -e 'phandle ' -e 'interrupt-parent ' \
             -e 'interrupts-extended ' -e 'regmap ' -e '/cpu = ' -e 'msi-parent ' \
             -e 'riscv,children '

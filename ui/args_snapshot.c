@@ -1,0 +1,158 @@
+/* The command line that a snapshot keeps, so that metic restore makes the same machine.
+ *
+ * Kept are the options that make the machine. What concerns one run (what is typed, recorded,
+ * traced, looked at, where it ends) is not. A line for each argument; a newline in one is written
+ * \n and a backslash \\. */
+#include "ui/args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Options of one run. */
+static const char *const not_kept[] = {
+    "name", "detach", "save", "save-at", "save-compressed", "expect", "send",
+    "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "digest-every",
+    "record", "replay", "trace", "trace-format", "show", "gdb", "gdb-wait", "symbols", "stats",
+    "perf-map", "screenshot", "monitor", "paused", "no-sandbox", "cpu-quota", "pcap", "profile",
+    "cover",
+};
+
+static bool is_kept(const struct option_row *row)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(not_kept); i++) {
+        if (strcmp(row->name, not_kept[i]) == 0) {
+            return false;
+        }
+    }
+    return strncmp(row->name, "trace-", 6) != 0;
+}
+
+/* Where a path begins in the value: behind "file:" and the like; NULL: it holds none, or one that
+ * begins at the root. */
+static const char *path_in(const struct option_row *row, const char *value)
+{
+    static const char *const heads[] = {"file:", "socket:"};
+    const char *path = NULL;
+    if (row->words != NULL && strstr(row->words, "FILE") != NULL &&
+        (strcmp(row->name, "firmware") != 0 || access(value, F_OK) == 0)) {
+        path = value; /* a firmware may be a name instead */
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(heads); i++) {
+        if (strncmp(value, heads[i], strlen(heads[i])) == 0) {
+            path = value + strlen(heads[i]);
+        }
+    }
+    return path != NULL && path[0] != '/' && path[0] != '\0' ? path : NULL;
+}
+
+static void put_escaped(FILE *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\n' || *text == '\\') {
+            fprintf(to, "\\%c", *text == '\n' ? 'n' : '\\');
+        } else {
+            fputc(*text, to);
+        }
+    }
+}
+
+/* Without memory for it nothing is kept, and a snapshot says at its loading what it lacks. */
+void args_keep(struct run_args *args, const struct option_row *row, const char *value)
+{
+    char *text = NULL, *here = NULL;
+    size_t text_bytes = 0;
+    if (!is_kept(row)) {
+        return;
+    }
+    FILE *to = open_memstream(&text, &text_bytes);
+    if (to == NULL) {
+        return;
+    }
+    fprintf(to, "%s--%s", args->kept != NULL ? args->kept : "", row->name);
+    if (value != NULL) {
+        const char *path = path_in(row, value);
+        here = path != NULL ? getcwd(NULL, 0) : NULL;
+        fputc('=', to);
+        if (here != NULL) {
+            char head[16];
+            snprintf(head, sizeof(head), "%.*s", (int)(path - value), value);
+            put_escaped(to, head);
+            put_escaped(to, here);
+            fputc('/', to);
+            put_escaped(to, path);
+        } else {
+            put_escaped(to, value);
+        }
+        free(here);
+    }
+    fputc('\n', to);
+    if (fclose(to) == 0) {
+        free(args->kept);
+        args->kept = text;
+    } else {
+        free(text);
+    }
+}
+
+void args_keep_thing(struct run_args *args)
+{
+    char *text = NULL;
+    size_t text_bytes = 0;
+    char *path = realpath(args->thing, NULL);
+    FILE *to = path != NULL ? open_memstream(&text, &text_bytes) : NULL;
+    if (to != NULL) {
+        fputs(args->kept != NULL ? args->kept : "", to);
+        put_escaped(to, path);
+        fputc('\n', to);
+        if (fclose(to) == 0) {
+            free(args->kept);
+            args->kept = text;
+        } else {
+            free(text);
+        }
+    }
+    free(path);
+}
+
+/* Takes the escapes out of a line in place and ends it; returns what follows. */
+static char *end_line(char *line)
+{
+    char *to = line;
+    for (; *line != '\0' && *line != '\n'; line++) {
+        if (line[0] == '\\' && line[1] != '\0') {
+            line++;
+            *to++ = *line == 'n' ? '\n' : *line;
+        } else {
+            *to++ = *line;
+        }
+    }
+    char *rest = *line == '\n' ? line + 1 : line;
+    *to = '\0';
+    return rest;
+}
+
+char **args_with_kept(const char *kept, int argc, char *const *argv, int *count)
+{
+    int lines = 0;
+    for (const char *c = kept; *c != '\0'; c++) {
+        lines += *c == '\n';
+    }
+    char *text = strdup(kept);
+    char **all = calloc((size_t)(lines + argc) + 1, sizeof(*all));
+    if (text == NULL || all == NULL) {
+        free(text);
+        free(all);
+        return NULL;
+    }
+    *count = 0;
+    while (*text != '\0' && *count < lines) {
+        all[(*count)++] = text;
+        text = end_line(text);
+    }
+    for (int i = 0; i < argc; i++) {
+        all[(*count)++] = argv[i];
+    }
+    return all;
+}
