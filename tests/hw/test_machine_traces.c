@@ -146,6 +146,40 @@ Test(machine_traces, walker_that_is_overwritten_in_between)
     }
 }
 
+/* The first instruction of the loop loads from where the list it walks leads: after many rounds to
+ * a device, which the TLB does not serve, and then to nowhere. */
+Test(machine_traces, list_that_leads_out_of_ram)
+{
+    enum { NODES = 3000, CLINT = 0x2000000 };
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, A0, DATA_AT);
+    rv_li(p, A1, DATA_AT + 0x20000);
+    rv_li(p, A2, 0);
+    rv_label(p, LOOP);
+    rv_ld(p, A0, A0, 0);
+    rv_ld(p, A3, A1, 0);
+    rv_addi(p, A3, A3, 1);
+    rv_sd(p, A3, A1, 0);
+    rv_ld(p, A4, A1, 8);
+    rv_addi(p, A2, A2, 1);
+    rv_bne(p, A2, X0, LOOP);
+    rv_label(p, TRAP);
+    rv_exit(p);
+    rv_org(p, 0x40000);
+    for (u64 i = 0; i < NODES; i++) {
+        u64 next = i + 1 < NODES ? DATA_AT + 16 * (i + 1) : (u64)CLINT;
+        rv_word(p, (u32)next);
+        rv_word(p, (u32)(next >> 32));
+        rv_word(p, 0);
+        rv_word(p, 0);
+    }
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[A2] == NODES + 1 && outcome.x[A3] == NODES + 1 && outcome.x[A0] == 0,
+              "%llu", (unsigned long long)outcome.x[A2]);
+}
+
 /* Accesses at any alignment, over page ends; loads and stores from two bases, up and down. */
 Test(machine_traces, accesses_over_page_ends)
 {

@@ -309,6 +309,7 @@ void rig_interpret_until(struct rig *rig, const struct rig_hart *start, u64 insn
     struct vcpu *vcpu = &rig->hart[0]->vcpu;
     unsigned count = 0;
     rig_copy(rig->hart[0], start);
+    vcpu->exception_pending = 0;
     while (insns - vcpu->insns >= rig->ir->insn_total) {
         gva_t start_pc = vcpu->pc_page + rig->ir->insns[0].imm;
         if (ir_interp_run(rig->ir->insns, rig->ir->count, vcpu) != IR_EXIT_JUMP ||

@@ -76,11 +76,21 @@ static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
     }
 }
 
+/* An access of the fast body, unless it may call C. */
+static bool must_leave(const struct compile *c)
+{
+    return c->fast && (c->hoist_count != 0 || c->insn_index != 0);
+}
+
 /* Leaves the trace before the current instruction; vcpu->pc and insns are right. */
 static void leave_trace(struct compile *c, const struct access *m)
 {
     if (m->tag_is_saved) {
         asm_load(&c->cold, ASM_64, m->tag, frame_at(SAVED_TAG));
+    }
+    if (c->insn_index == 0) {
+        hoist_go_slow(c);
+        return;
     }
     sink_fix(c, &c->cold, m->fix_first, m->fix_count);
     asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
@@ -106,11 +116,11 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     u8 *back = cold->p;
     asm_u8(cold, 0);
     asm_u8(cold, (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4);
-    asm_u8(cold, kept_mask(c) | (c->fast ? (unsigned)SITE_LEAVE : 0u));
+    asm_u8(cold, kept_mask(c) | (must_leave(c) ? (unsigned)SITE_LEAVE : 0u));
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
     }
-    if (c->fast) {
+    if (must_leave(c)) {
         leave_trace(c, m);
     }
     if (resume != NULL) {

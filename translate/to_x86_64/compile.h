@@ -172,11 +172,12 @@ struct compile {
     unsigned site_count;
     struct hoist hoists[HOISTS_MAX]; /* of a trace; sites[n] is that of hoists[n] (hoist.c) */
     unsigned hoist_count;
-    bool fast;           /* this body takes the hoisted checks for granted */
+    bool fast;           /* this body takes the hoisted checks for granted; its accesses do not
+                            call C (hoist.c) */
     struct {
         bool cold;
         u32 field;
-    } slow[2 * HOISTS_MAX]; /* jumps to the other body */
+    } slow[2 * HOISTS_MAX + 4]; /* jumps to the other body */
     unsigned slow_count;
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
@@ -297,10 +298,12 @@ static inline s64 address_disp(const struct ir *ir, ir_ref address)
 }
 
 /* --- hoist.c --- */
-/* Finds c->hoists of a trace, and the sites that belong to them; sets c->fast if there are some. */
+/* Finds c->hoists of a trace, and the sites that belong to them; sets c->fast. */
 void hoist_find(struct compile *c);
 /* At the head of a round: the checks. */
 void hoist_enter(struct compile *c);
+/* At the end of the cold part: on with the slow body, from the head. */
+void hoist_go_slow(struct compile *c);
 /* What follows is the slow body. */
 void hoist_begin_slow(struct compile *c);
 /* In the fast body: whether an access or check was hoisted, and where the current one is. */

@@ -13,7 +13,11 @@
  *
  * What was checked holds until C may have run: C can be where another hart takes away a
  * permission. So an access of the fast body that the TLB cannot serve does not call C. It leaves
- * the trace before its instruction, as a fault would, and a block that begins there does it. */
+ * the trace before its instruction, as a fault would, and a block that begins there does it. In
+ * the first instruction that block would be the trace again: it goes to the slow body.
+ *
+ * A trace without groups has a fast body alone, so that registers can wait for its ways out
+ * (sink.c); there the first instruction's accesses call C. */
 #include "translate/to_x86_64/access.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };
@@ -183,9 +187,10 @@ void hoist_find(struct compile *c)
     }
     if (members < 2 * c->hoist_count || 2 * members < accesses) {
         c->hoist_count = 0;
+        memset(c->hoist_of, 0, c->ir->count);
     }
-    c->fast = c->hoist_count != 0;
-    if (c->fast && members == accesses) {
+    c->fast = accesses < IR_MAX_INSNS;
+    if (c->hoist_count != 0 && members == accesses) {
         find_registers(c);
     }
 }
@@ -300,6 +305,11 @@ static void enter_hoist(struct compile *c, unsigned n)
     } else {
         asm_lea(a, ASM_64, hoist->reg, asm_at_index(RCX, base, 0, 0));
     }
+}
+
+void hoist_go_slow(struct compile *c)
+{
+    go_slow(c, &c->cold, asm_jmp_forward(&c->cold));
 }
 
 void hoist_enter(struct compile *c)

@@ -220,7 +220,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         hoist_enter(c);
         emit_body(c);
     }
-    if (c->fast && has_room(c, INSN_BYTES_MAX)) {
+    if (c->hoist_count != 0 && has_room(c, INSN_BYTES_MAX)) {
         hoist_begin_slow(c);
         prepare(c);
         loop_mark(c);

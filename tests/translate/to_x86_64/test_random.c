@@ -651,13 +651,39 @@ static bool may_be_trace(const struct ir *ir)
     return true;
 }
 
+/* The last instruction does something and is not retired. */
+static bool is_cut(const struct ir *ir)
+{
+    return ir->insns[ir->count - 1].op == IR_JUMP_NEXT;
+}
+
 /* A trace may leave before an access that the TLB does not serve (hoist.c). */
 static bool left_early(const struct rig *rig, enum ir_exit interp, enum ir_exit host)
 {
     const struct vcpu *reference = &rig->hart[0]->vcpu, *vcpu = &rig->hart[1]->vcpu;
     return (host == IR_EXIT_IND || host == IR_EXIT_POLL) &&
            (vcpu->insns < reference->insns ||
-            (vcpu->insns == reference->insns && interp == IR_EXIT_RAISED));
+            (vcpu->insns == reference->insns &&
+             (interp == IR_EXIT_RAISED || (is_cut(rig->ir) && vcpu->pc != reference->pc))));
+}
+
+/* Whether what hart 1 left before can be done again from its start: no guest's instruction has two
+ * accesses, or one and floating-point flags, but those of random blocks may. */
+static bool left_before_plain(const struct rig *rig, u64 start_insns)
+{
+    u64 number = (rig->hart[1]->vcpu.insns - start_insns) % rig->ir->insn_total;
+    unsigned effects = 0;
+    bool inside = false;
+    for (unsigned i = 0; i < rig->ir->count; i++) {
+        const struct ir_insn *insn = &rig->ir->insns[i];
+        if (insn->op == IR_INSN) {
+            inside = insn->a == number;
+        }
+        unsigned props = ir_op_info[insn->op].props;
+        bool access = (props & (IR_R | IR_W)) && insn->op != IR_TLB_CHECK;
+        effects += inside && !insn->dead && (access || (props & IR_E));
+    }
+    return effects <= 1;
 }
 
 static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
@@ -687,6 +713,9 @@ static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
     enum ir_exit interp = interpret(rig);
     enum ir_exit host = rig->context.enter(&rig->hart[1]->vcpu, code);
     if (trace && left_early(rig, interp, host)) {
+        if (!left_before_plain(rig, spare->hart[0]->vcpu.insns)) {
+            return true;
+        }
         rig_interpret_until(rig, spare->hart[0], rig->hart[1]->vcpu.insns);
         interp = host;
     }
