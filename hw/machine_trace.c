@@ -224,6 +224,33 @@ static void consume(void *opaque, const struct probe_chunk *chunk)
     }
 }
 
+static void on_unit(void *opaque, struct vcpu *vcpu, u32 number)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.unit(trace->options.opaque, vcpu->index, vcpu->pc, number);
+}
+
+static void on_insn(void *opaque, struct vcpu *vcpu, u32 number, unsigned insn)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.insn(trace->options.opaque, vcpu->index, vcpu->pc, number, insn);
+}
+
+static void on_memory(void *opaque, struct vcpu *vcpu, gva_t gva, u64 value, unsigned size_bytes,
+                      bool write)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.memory(trace->options.opaque, vcpu->index, vcpu->pc, gva, value,
+                                size_bytes, write);
+}
+
+static void on_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.event(trace->options.opaque, vcpu->index, vcpu->pc,
+                               (enum metic_trace_event)kind, a, b, c);
+}
+
 static void find_regs(struct machine_trace *trace, const struct guest *guest)
 {
     static const char *const args[8] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"};
@@ -245,6 +272,16 @@ static struct probe_config config_of(struct machine_trace *trace)
         .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
         .opaque = trace, .starts_off = options->function_count != 0 || options->start_at != 0,
     };
+    config.calls = (struct probe_calls){
+        .unit = options->hooks.unit != NULL ? on_unit : NULL,
+        .insn = options->hooks.insn != NULL ? on_insn : NULL,
+        .memory = options->hooks.memory != NULL ? on_memory : NULL,
+        .event = options->hooks.event != NULL ? on_event : NULL,
+    };
+    config.what |= config.calls.event != NULL ? (unsigned)PROBE_EXACT : 0u;
+    config.what &= ~((config.calls.unit == NULL ? (unsigned)PROBE_CALL_UNIT : 0u) |
+                     (config.calls.insn == NULL ? (unsigned)PROBE_CALL_INSN : 0u) |
+                     (config.calls.memory == NULL ? (unsigned)PROBE_CALL_MEMORY : 0u));
     for (unsigned i = 0; i < options->range_count; i++) {
         config.ranges[i].first = options->ranges[i].first;
         config.ranges[i].end = options->ranges[i].end;
@@ -332,7 +369,7 @@ bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_
     *unit = (struct metic_trace_unit){
         .physical = found->gpa, .address = found->gva, .mode = found->mode,
         .insn_count = found->insn_count, .bytes = found->bytes, .slot_count = found->slot_count,
-        .code = found->code,
+        .code = found->code, .count = __atomic_load_n(found->count, __ATOMIC_RELAXED),
         .slots = (const struct metic_trace_slot *)(const void *)found->slots,
     };
     return true;

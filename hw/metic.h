@@ -501,6 +501,11 @@ enum metic_trace_what {
     METIC_TRACE_BLOCKS = 1,
     METIC_TRACE_MEMORY = 2,    /* addresses and values of accesses */
     METIC_TRACE_REGISTERS = 4, /* values written to registers, CSRs included */
+    /* Not recorded: */
+    METIC_TRACE_COUNT = 8,       /* how often each unit began: metic_trace_unit.count */
+    METIC_TRACE_CALL_UNIT = 16,  /* metic_trace_hooks.unit and so on are called */
+    METIC_TRACE_CALL_INSN = 32,
+    METIC_TRACE_CALL_MEMORY = 64,
 };
 
 /* What else happens; up to three words say more. All have the hart's exact instruction count. */
@@ -564,6 +569,18 @@ struct metic_trace_unit {
     uint16_t insn_count, bytes, slot_count;
     const uint8_t *code;
     const struct metic_trace_slot *slots;
+    uint64_t count;      /* METIC_TRACE_COUNT, so far */
+};
+
+/* Called on a hart's thread while it stands between two instructions; its registers and memory can
+ * be read (metic_get_register, metic_read_virtual). Any may be NULL. */
+struct metic_trace_hooks {
+    void (*unit)(void *opaque, unsigned hart, uint64_t pc, uint32_t unit);
+    void (*insn)(void *opaque, unsigned hart, uint64_t pc, uint32_t unit, unsigned insn);
+    void (*memory)(void *opaque, unsigned hart, uint64_t pc, uint64_t address, uint64_t value,
+                   unsigned size_bytes, bool write);
+    void (*event)(void *opaque, unsigned hart, uint64_t pc, enum metic_trace_event event,
+                  uint64_t a, uint64_t b, uint64_t c);
 };
 
 struct metic_trace_range { uint64_t first, end; };
@@ -587,6 +604,7 @@ struct metic_trace_options {
     unsigned call_count;
     /* Gets what was recorded, on a thread of its own (with keep_last: in metic_trace_stop). */
     void (*consume)(void *opaque, const struct metic_trace_chunk *chunk);
+    struct metic_trace_hooks hooks;
     void *opaque;
 };
 

@@ -197,6 +197,9 @@ static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 
 {
     const struct probe *probe = vcpu->engine->probe;
     const u64 words[3] = {a, b, c};
+    if (UNLIKELY(probe->config.calls.event != NULL)) {
+        probe->config.calls.event(probe->config.opaque, vcpu, kind, a, b, c);
+    }
     if (probe->events >> kind & 1) {
         probe_event(vcpu, kind, words, 3);
     }

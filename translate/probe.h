@@ -28,6 +28,12 @@ enum probe_what {
     PROBE_BLOCKS = 1,     /* units alone */
     PROBE_MEMORY = 2,     /* addresses and values of accesses */
     PROBE_REGISTERS = 4,  /* values written to registers, CSRs included */
+    /* Instead of the stream: */
+    PROBE_COUNT = 8,      /* each unit counts in place how often it began */
+    PROBE_CALL_UNIT = 16, /* C is called when a unit begins, */
+    PROBE_CALL_INSN = 32, /*   before each instruction, */
+    PROBE_CALL_MEMORY = 64, /* after each access */
+    PROBE_EXACT = 128, /* registers are in place, too, when a helper tells of an event */
 };
 
 /* A unit's first word: page number (bits 12..47 of the page's gva) in bits 28..63, the unit in
@@ -61,6 +67,7 @@ struct probe_unit {
     u16 insn_count, bytes, slot_count;
     const u8 *code;  /* the guest's bytes */
     const struct probe_slot *slots;
+    u64 *count;      /* PROBE_COUNT */
     u32 next;        /* in its hash bucket */
 };
 
@@ -77,7 +84,19 @@ struct probe_chunk {
     struct probe_chunk *next;
 };
 
+/* What PROBE_CALL_* call, on the hart's thread, with vcpu->pc and insns exact and  registers in
+ * place.
+ * NULL: nothing. */
+struct probe_calls {
+    void (*unit)(void *opaque, struct vcpu *vcpu, u32 number);
+    void (*insn)(void *opaque, struct vcpu *vcpu, u32 number, unsigned insn);
+    void (*memory)(void *opaque, struct vcpu *vcpu, gva_t gva, u64 value, unsigned size_bytes,
+                   bool write);
+    void (*event)(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
+};
+
 struct probe_config {
+    struct probe_calls calls;
     unsigned what;       /* enum probe_what; 0: hooks and events alone */
     u64 events;          /* bit mask of enum vcpu_event that are written down */
     bool starts_off;     /* until probe_switch */
@@ -143,6 +162,8 @@ struct probe_source {
     gva_t gva_page;
     u32 mode;
 };
+/* Whether blocks call C. */
+bool probe_calls_c(const struct probe *probe);
 /* Whether the page has hooks; lock held. */
 bool probe_page_has_hooks(const struct probe *probe, gpa_t gpa_page);
 /* Puts the probes into engine->ir; lock held. Sets ir->overflow when they do not fit. */

@@ -32,6 +32,55 @@ static const struct helper hook_helper = {
     .flags = HELPER_READS_STATE | HELPER_NEEDS_PC | HELPER_MAY_RAISE | HELPER_MEMORY,
 };
 
+/* --- calls --- */
+
+enum { CALL_FLAGS = HELPER_READS_STATE | HELPER_NEEDS_PC | HELPER_MEMORY };
+
+static u64 call_unit(struct vcpu *vcpu, u64 number)
+{
+    const struct probe_config *config = &vcpu->engine->probe->config;
+    config->calls.unit(config->opaque, vcpu, (u32)number);
+    return 0;
+}
+
+static u64 call_insn(struct vcpu *vcpu, u64 number, u64 insn)
+{
+    const struct probe_config *config = &vcpu->engine->probe->config;
+    config->calls.insn(config->opaque, vcpu, (u32)number, (unsigned)insn);
+    return 0;
+}
+
+static u64 call_memory(struct vcpu *vcpu, u64 gva, u64 value, u64 size_and_write)
+{
+    const struct probe_config *config = &vcpu->engine->probe->config;
+    unsigned size_bytes = (unsigned)size_and_write & 15;
+    u64 mask = size_bytes == 8 ? ~(u64)0 : ((u64)1 << 8 * size_bytes) - 1;
+    config->calls.memory(config->opaque, vcpu, gva, value & mask, size_bytes,
+                         size_and_write >> 8 & 1);
+    return 0;
+}
+
+static u64 call_nothing(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return 0;
+}
+
+/* Being called is enough: registers are stored before it. */
+static const struct helper exact_helper = {
+    .name = "exact", .fn = (u64(*)(void))(void *)call_nothing, .flags = HELPER_READS_STATE,
+};
+static const struct helper unit_helper = {
+    .name = "unit", .fn = (u64(*)(void))(void *)call_unit, .arg_count = 1, .flags = CALL_FLAGS,
+};
+static const struct helper insn_helper = {
+    .name = "insn", .fn = (u64(*)(void))(void *)call_insn, .arg_count = 2, .flags = CALL_FLAGS,
+};
+static const struct helper memory_helper = {
+    .name = "memory", .fn = (u64(*)(void))(void *)call_memory, .arg_count = 3,
+    .flags = CALL_FLAGS,
+};
+
 /* --- what is noted --- */
 
 static void note_add(struct note *notes, unsigned *count, enum probe_slot_kind kind,
@@ -215,6 +264,78 @@ static unsigned put_notes(struct pass *pass, unsigned index, ir_ref base, unsign
     return slot + count;
 }
 
+static ir_ref put_const(struct pass *pass, u64 value)
+{
+    struct ir_insn constant = blank(IR_CONST, IR_I64, value);
+    return put(pass, &constant);
+}
+
+static void put_call(struct pass *pass, const struct helper *helper, ir_ref a, ir_ref b, ir_ref c)
+{
+    struct ir_insn call = blank(IR_CALL, IR_NONE, (u64)(uintptr_t)helper);
+    call.a = a;
+    call.b = b;
+    call.c = c;
+    put(pass, &call);
+}
+
+/* A value of any type as an I64. */
+static ir_ref put_wide(struct pass *pass, ir_ref value)
+{
+    enum ir_type type = ir_value_type(&pass->ir->insns[value]);
+    if (type == IR_F64 || type == IR_F32) {
+        struct ir_insn bits = blank(IR_FBITS, type == IR_F64 ? IR_I64 : IR_I32, 0);
+        bits.a = value;
+        value = put(pass, &bits);
+    }
+    if (type == IR_I32 || type == IR_F32) {
+        struct ir_insn wide = blank(IR_ZEXT, IR_I64, 0);
+        wide.a = value;
+        wide.sub = 32;
+        value = put(pass, &wide);
+    }
+    return value;
+}
+
+/* Calls behind an access. What an atomic one stored is told as what it read. */
+static void put_memory_call(struct pass *pass, unsigned index)
+{
+    const struct ir_insn *insn = &pass->from[index];
+    bool store = insn->op == IR_STORE, atomic = insn->op == IR_AMO || insn->op == IR_CAS;
+    if (!store && !atomic && insn->op != IR_LOAD) {
+        return;
+    }
+    u64 size_and_write = (1u << (insn->sub & IR_MEM_SIZE_MASK)) | (store || atomic ? 1u << 8 : 0);
+    ir_ref value = put_wide(pass, pass->map[store ? insn->c : index]);
+    ir_ref what = put_const(pass, size_and_write);
+    put_call(pass, &memory_helper, pass->map[insn->b], value, what);
+}
+
+static bool keeps_registers(const struct ir_insn *insn)
+{
+    return insn->op == IR_CALL &&
+           (((const struct helper *)(uintptr_t)insn->imm)->flags & HELPER_KEEPS_PINNED);
+}
+
+/* What stands at a unit's head besides, or instead of, its probe. */
+static void put_head(struct pass *pass, const struct probe_unit *unit)
+{
+    unsigned what = pass->probe->config.what;
+    u32 number = probe_unit_add(pass->probe, unit);
+    if (what & PROBE_COUNT) {
+        struct ir_insn count = blank(IR_PROBE_COUNT, IR_NONE,
+                                     (u64)(uintptr_t)probe_unit_at(pass->probe, number)->count);
+        put(pass, &count);
+    }
+    if (what & PROBE_CALL_UNIT) {
+        put_call(pass, &unit_helper, put_const(pass, number), IR_REF_NONE, IR_REF_NONE);
+    }
+    if (what & PROBE_CALL_INSN) {
+        ir_ref name = put_const(pass, number);
+        put_call(pass, &insn_helper, name, put_const(pass, 0), IR_REF_NONE);
+    }
+}
+
 /* The unit [first, end), its head first: INSN, the poll if there is one, hooks, the probe. */
 static void put_unit(struct pass *pass, unsigned first, unsigned end, bool watched,
                      const struct probe_unit *unit)
@@ -227,15 +348,30 @@ static void put_unit(struct pass *pass, unsigned first, unsigned end, bool watch
     if (has_hook(pass, &pass->from[first])) {
         put_hook(pass);
     }
-    ir_ref base = watched ? put_probe(pass, unit) : IR_REF_NONE;
-    unsigned slot = 0;
+    unsigned what = watched ? pass->probe->config.what : 0;
+    bool streams = (what & (PROBE_BLOCKS | PROBE_MEMORY | PROBE_REGISTERS)) != 0;
+    ir_ref base = streams ? put_probe(pass, unit) : IR_REF_NONE;
+    unsigned slot = 0, insn = 0;
+    if (what & (PROBE_COUNT | PROBE_CALL_UNIT | PROBE_CALL_INSN)) {
+        put_head(pass, unit);
+    }
     for (; i < end; i++) {
-        if (watched) {
+        if (streams) {
             put_notes(pass, i, base, slot, false);
         }
+        if ((what & PROBE_EXACT) && keeps_registers(&pass->from[i])) {
+            put_call(pass, &exact_helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
+        }
         copy(pass, i);
-        if (watched) {
+        if (streams) {
             slot = put_notes(pass, i, base, slot, true);
+        }
+        if (what & PROBE_CALL_MEMORY) {
+            put_memory_call(pass, i);
+        }
+        if (pass->from[i].op == IR_INSN && (what & PROBE_CALL_INSN)) {
+            ir_ref number = put_const(pass, probe_unit_add(pass->probe, unit));
+            put_call(pass, &insn_helper, number, put_const(pass, ++insn), IR_REF_NONE);
         }
     }
 }

@@ -80,6 +80,7 @@ static inline struct probe_stream *probe_stream_of(const struct vcpu *vcpu)
 
 /* Lock held. The number of a unit like this, which is copied if there is none yet. */
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
+struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
 bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
 bool probe_hook_at(const struct probe *probe, gpa_t gpa);
 /* The helper that hooks are called by. */

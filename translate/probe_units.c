@@ -5,14 +5,14 @@
 
 /* --- units --- */
 
-static struct probe_unit *unit_at(const struct probe *probe, u32 number)
+struct probe_unit *probe_unit_at(const struct probe *probe, u32 number)
 {
     return &probe->units[number / PROBE_UNIT_PAGE][number % PROBE_UNIT_PAGE];
 }
 
 const struct probe_unit *probe_unit_get(const struct engine *engine, u32 number)
 {
-    return number < probe_unit_count(engine) ? unit_at(engine->probe, number) : NULL;
+    return number < probe_unit_count(engine) ? probe_unit_at(engine->probe, number) : NULL;
 }
 
 u32 probe_unit_count(const struct engine *engine)
@@ -40,8 +40,8 @@ static bool unit_equal(const struct probe_unit *x, const struct probe_unit *y)
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
 {
     u32 bucket = unit_hash(unit);
-    for (u32 n = probe->unit_buckets[bucket]; n != 0; n = unit_at(probe, n)->next) {
-        if (unit_equal(unit_at(probe, n), unit)) {
+    for (u32 n = probe->unit_buckets[bucket]; n != 0; n = probe_unit_at(probe, n)->next) {
+        if (unit_equal(probe_unit_at(probe, n), unit)) {
             return n;
         }
     }
@@ -53,7 +53,7 @@ u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
     if (*page == NULL) {
         *page = arena_alloc(probe->arena, PROBE_UNIT_PAGE * sizeof(**page));
     }
-    struct probe_unit *made = unit_at(probe, number);
+    struct probe_unit *made = probe_unit_at(probe, number);
     u8 *code = arena_alloc(probe->arena, unit->bytes);
     struct probe_slot *slots = arena_alloc(probe->arena,
                                            (unit->slot_count + 1) * sizeof(*slots));
@@ -61,6 +61,8 @@ u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
     memcpy(slots, unit->slots, unit->slot_count * sizeof(*slots));
     *made = *unit;
     made->code = code;
+    made->count = arena_alloc(probe->arena, sizeof(*made->count));
+    *made->count = 0;
     made->slots = slots;
     made->next = probe->unit_buckets[bucket];
     probe->unit_buckets[bucket] = number;
@@ -247,4 +249,9 @@ u64 probe_run_hooks(struct vcpu *vcpu)
         vcpu_raise(vcpu, PROBE_CAUSE, 0);
     }
     return 0;
+}
+
+bool probe_calls_c(const struct probe *probe)
+{
+    return (probe->config.what & (PROBE_CALL_UNIT | PROBE_CALL_INSN | PROBE_CALL_MEMORY)) != 0;
 }

@@ -200,7 +200,8 @@ static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_pa
             .bytes = page->bytes, .gpa_page = fetched->gpa & PAGE_MASK,
             .gva_page = gva_page, .mode = vcpu->mode,
         };
-        if (probe_page_has_hooks(engine->probe, source.gpa_page)) {
+        if (probe_calls_c(engine->probe) ||
+            probe_page_has_hooks(engine->probe, source.gpa_page)) {
             return false; /* which a trace, that calls nothing, must not have */
         }
         probe_instrument(engine, &source);

@@ -20,7 +20,7 @@ struct run_show {
     const char *place; /* points into stages' block: address or symbol */
 };
 
-enum { RUN_MAX_FILTERS = 32 };
+enum { RUN_MAX_FILTERS = 32, RUN_MAX_PLUGINS = 8 };
 
 /* What is recorded, as given. */
 struct run_trace {
@@ -51,6 +51,8 @@ struct run_args {
     const char *symbols[RUN_MAX_SYMBOLS]; /* for metic debug */
     unsigned symbol_count;
     struct run_trace trace;
+    const char *plugins[RUN_MAX_PLUGINS];
+    unsigned plugin_count;
     const char *profile;     /* file, or NULL */
     u64 profile_insns, profile_ns;
     const char *cover;       /* file, or NULL */
@@ -144,6 +146,7 @@ OPTION_PARSER(script);
 OPTION_PARSER(trace_format);
 OPTION_PARSER(trace_filter);
 OPTION_PARSER(profile_every);
+OPTION_PARSER(plugin);
 OPTION_PARSER(trace_last);
 OPTION_PARSER(show);
 OPTION_PARSER(gdb);

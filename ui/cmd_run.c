@@ -4,6 +4,7 @@
 #include "ui/gdb.h"
 #include "ui/run_snapshot.h"
 #include "ui/runtime_dir.h"
+#include "ui/plugin.h"
 #include "ui/profile.h"
 #include "ui/signals.h"
 #include "ui/trace_run.h"
@@ -159,12 +160,14 @@ static int run_machine(struct run_args *args, const struct metic_boot_plan *plan
     bool shown = true;
     struct trace_run *trace = NULL;
     struct profile *profile = NULL;
+    struct plugins *plugins = NULL;
     struct runtime_dir *dir = NULL;
     loaded = loaded && run_enter(args, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
         run_save_begin(args, machine);
         loaded = trace_run_start(args, machine, &trace, &error) &&
+                 plugins_start(args, machine, &plugins, &error) &&
                  profile_start(args, machine, &profile, &error) &&
                  run_to_end(args, debugger, trace, machine, &result, &error) &&
                  run_restored_checked(args->restored, &error) &&
@@ -172,6 +175,7 @@ static int run_machine(struct run_args *args, const struct metic_boot_plan *plan
         signal_number = signals_end(signals);
         fflush(stdout);
         struct metic_error unwritten;
+        plugins_end(plugins);
         bool written = profile_end(profile, &unwritten);
         written = trace_run_end(trace, &unwritten) && written;
         if (!written && loaded) {

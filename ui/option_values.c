@@ -247,6 +247,16 @@ OPTION_PARSER(trace_filter)
     return true;
 }
 
+OPTION_PARSER(plugin)
+{
+    UNUSED(member);
+    if (args->plugin_count == RUN_MAX_PLUGINS) {
+        return error_set(error, NULL, "%s: more than %d plug-ins", name, RUN_MAX_PLUGINS);
+    }
+    args->plugins[args->plugin_count++] = value;
+    return true;
+}
+
 OPTION_PARSER(profile_every)
 {
     UNUSED(member);

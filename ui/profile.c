@@ -301,7 +301,7 @@ static bool begin(struct profile *profile, const struct run_args *args, struct m
     const struct metic_trace_options traps = {
         .events = (u64)1 << METIC_EVENT_TRAP, .consume = on_chunk, .opaque = profile,
     };
-    profile->traces = args->trace.format == NULL &&
+    profile->traces = args->trace.format == NULL && args->plugin_count == 0 &&
                       metic_trace_start(profile->machine, &traps, &ignored);
     return true;
 }

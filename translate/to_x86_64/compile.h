@@ -446,7 +446,7 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
-emit_fn emit_call, emit_probe, emit_probe_word;
+emit_fn emit_call, emit_probe, emit_probe_word, emit_probe_count;
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;
 

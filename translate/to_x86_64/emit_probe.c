@@ -52,3 +52,13 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
         asm_store(a, width, mem, alloc_use(c, insn->b));
     }
 }
+
+void emit_probe_count(struct compile *c, const struct ir_insn *insn)
+{
+    unsigned at = alloc_temp(c);
+    asm_mov_imm(&c->a, at, insn->imm);
+    if (!(c->flags & HOST_ONE_HART)) {
+        asm_u8(&c->a, 0xf0); /* lock */
+    }
+    asm_alu_mem_imm(&c->a, ASM_ADD, ASM_64, asm_at(at, 0), 1);
+}

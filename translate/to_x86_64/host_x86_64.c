@@ -137,7 +137,7 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_LOOK] = emit_look,
     [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
     [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,   [IR_PROBE] = emit_probe,
-    [IR_PROBE_WORD] = emit_probe_word,
+    [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,
 };
 
 static void set_pins(struct compile *c)

@@ -1,0 +1,76 @@
+/* A plug-in: a picture of which memory is used, and which code runs. Arguments: file (heat.pgm),
+ * first (0x80000000) and size (0x4000000) of the addresses shown.
+ *
+ * The picture is a PGM of 256 by 256 points, each an equal part of the addresses; the brighter, the
+ * more accesses (logarithm). How many instructions ran is counted in place, without calls. */
+#include "ui/metic_plugin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SIDE = 256 };
+
+static const struct metic_plugin_api *api;
+static metic_plugin *plugin;
+static uint64_t first, part, points[SIDE * SIDE], insns;
+
+static void on_memory(uint64_t address)
+{
+    uint64_t n = (address - first) / part;
+    if (address >= first && n < SIDE * SIDE) {
+        points[n]++;
+    }
+}
+
+static void add(void *user, uint64_t address, uint32_t block_insns, uint64_t count)
+{
+    (void)user;
+    (void)address;
+    insns += block_insns * count;
+}
+
+static unsigned logarithm(uint64_t count)
+{
+    unsigned log2 = 0;
+    while (count > 1) {
+        count >>= 1;
+        log2++;
+    }
+    return log2;
+}
+
+static void on_end(void)
+{
+    const char *name = api->argument(plugin, "file");
+    FILE *file = fopen(name != NULL ? name : "heat.pgm", "wb");
+    char line[96];
+    api->each_block(plugin, add, NULL);
+    if (file != NULL) {
+        fprintf(file, "P5\n%d %d\n255\n", SIDE, SIDE);
+        for (unsigned i = 0; i < SIDE * SIDE; i++) {
+            unsigned light = points[i] == 0 ? 0 : 55 + 10 * logarithm(points[i]);
+            fputc((int)(light > 255 ? 255 : light), file);
+        }
+        fclose(file);
+    }
+    snprintf(line, sizeof(line), "%llu instructions ran", (unsigned long long)insns);
+    api->say(plugin, line);
+}
+
+static uint64_t number(const char *name, uint64_t otherwise)
+{
+    const char *text = api->argument(plugin, name);
+    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
+}
+
+int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
+{
+    api = given;
+    plugin = mine;
+    first = number("first", 0x80000000u);
+    part = number("size", 0x4000000) / (SIDE * SIDE);
+    part = part != 0 ? part : 1;
+    api->count_blocks(plugin);
+    return api->on(plugin, "memory", (metic_plugin_fn)on_memory, "address", NULL) ||
+           api->on(plugin, "end", (metic_plugin_fn)on_end, "", NULL);
+}

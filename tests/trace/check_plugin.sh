@@ -1,0 +1,76 @@
+#!/bin/sh
+# Plug-ins: the three examples of docs/plugins on a program with known accesses and on a kernel; and
+# files that are none.
+set -u
+passed=0
+failed=0
+cd "$TMP" || exit 1
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
+cc=${CC:-cc}
+
+wrong() {
+    failed=$((failed + 1))
+    echo "WRONG: $*"
+}
+# says PATTERN
+says() {
+    if grep -qE -- "$1" err; then passed=$((passed + 1)); else wrong "no '$1'"; head -n 20 err; fi
+}
+# run STATUS ARGUMENT...
+run() {
+    wanted=$1
+    shift
+    timeout -k 5 100 "$METIC" run "$@" --quiet >out 2>err </dev/null
+    status=$?
+    if [ $status -eq "$wanted" ]; then passed=$((passed + 1)); else wrong "$*: $status"; cat err; fi
+}
+
+for plugin in cache syscalls heatmap; do
+    $cc -shared -fPIC -Wall -Wextra -Werror -I"$SRCDIR" -o $plugin.so \
+        "$SRCDIR/docs/plugins/$plugin.c" || exit 1
+done
+$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o hello.elf \
+    "$SRCDIR/tests/docs/hello.S" || exit 1
+
+# hello.S reads seven bytes of text and writes six to the UART and four to the finisher; the reset
+# vector reads two words. Every line, once.
+for engine in jit interp; do
+    run 0 hello.elf --engine $engine --plugin cache.so,sets=4,ways=2
+    says '^cache: 16 accesses, 4 misses \(25\.00 %\), 2 of them writes$'
+done
+run 0 hello.elf --clock virtual --plugin heatmap.so,file=h.pgm,size=65536
+says '^heatmap: (69|70|7[0-9]) instructions ran$'
+if [ "$(wc -c <h.pgm)" -eq $((15 + 256 * 256)) ]; then passed=$((passed + 1)); else wrong pgm; fi
+
+run 125 hello.elf --plugin nowhere.so
+says 'cannot open shared object'
+run 125 hello.elf --plugin hello.elf
+says 'the plug-in ./hello.elf:'
+echo 'int nothing;' >none.c && $cc -shared -fPIC -o none.so none.c
+run 125 hello.elf --plugin none.so
+says 'has no metic_plugin_start'
+cat >bad.c <<'END'
+#include "ui/metic_plugin.h"
+static void f(void) { }
+int metic_plugin_start(const struct metic_plugin_api *api, metic_plugin *plugin)
+{
+    return api->on(plugin, "memory", f, "user cause", 0);
+}
+END
+$cc -shared -fPIC -I"$SRCDIR" -o bad.so bad.c
+run 125 hello.elf --plugin bad.so
+says "the event 'memory' has no argument 'cause'"
+says 'refused to start \(1\)'
+
+cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
+if [ -n "$cache" ]; then
+    run 0 "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
+        --serial none --cpus 2 --plugin syscalls.so --expect 'metic:~# ' \
+        --send 'cat /nothing; poweroff -f\n'
+    says '^syscalls: hart [01]: openat\(.*"/nothing"$'
+    says '^syscalls: hart [01]: openat = -2$'
+    says '^syscalls: hart [01]: execve\(.*"/sbin/init"$'
+fi
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
