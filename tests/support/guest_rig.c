@@ -143,14 +143,25 @@ static void collect(metic_machine *machine, struct guest_outcome *outcome)
     }
 }
 
-void guest_run(const struct rv_program *program, const struct guest_mode *mode, unsigned harts,
-               struct guest_outcome *outcome)
+static void run_with(const struct rv_program *program, const struct guest_mode *mode,
+                     unsigned harts, void (*adjust)(struct metic_options *options),
+                     struct guest_outcome *outcome)
 {
+    struct metic_options options = guest_options(mode, harts);
     memset(outcome, 0, sizeof(*outcome));
-    metic_machine *machine = guest_machine(program, mode, harts);
+    if (adjust != NULL) {
+        adjust(&options);
+    }
+    metic_machine *machine = guest_machine_with(program, &options);
     metic_run(machine, &outcome->result);
     collect(machine, outcome);
     metic_free(machine);
+}
+
+void guest_run(const struct rv_program *program, const struct guest_mode *mode, unsigned harts,
+               struct guest_outcome *outcome)
+{
+    run_with(program, mode, harts, NULL, outcome);
 }
 
 static void compare(const struct guest_mode *mode, const struct guest_outcome *a,
@@ -170,9 +181,16 @@ static void compare(const struct guest_mode *mode, const struct guest_outcome *a
 
 void guest_run_all(const struct rv_program *program, unsigned harts, struct guest_outcome *outcome)
 {
+    guest_run_all_with(program, harts, NULL, outcome);
+}
+
+void guest_run_all_with(const struct rv_program *program, unsigned harts,
+                        void (*adjust)(struct metic_options *options),
+                        struct guest_outcome *outcome)
+{
     for (unsigned i = 0; i < guest_mode_count; i++) {
         struct guest_outcome now;
-        guest_run(program, &guest_modes[i], harts, &now);
+        run_with(program, &guest_modes[i], harts, adjust, &now);
         cr_assert(now.result.reason == METIC_POWEROFF && now.result.status == 0,
                   "%s: ended by %d, status %u: %s", guest_modes[i].name, (int)now.result.reason,
                   now.result.status, now.result.text);

@@ -43,6 +43,11 @@ void guest_run(const struct rv_program *program, const struct guest_mode *mode, 
  * every run must end by the test finisher. */
 void guest_run_all(const struct rv_program *program, unsigned harts, struct guest_outcome *outcome);
 
+/* The same on a machine with other options than usual: `adjust` changes them. */
+void guest_run_all_with(const struct rv_program *program, unsigned harts,
+                        void (*adjust)(struct metic_options *options),
+                        struct guest_outcome *outcome);
+
 /* Program text: stores `rs` to result word `index`. Clobbers t6. */
 void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs);
 /* Program text: what most programs begin with. Harts other than 0 jump to label `others` (when

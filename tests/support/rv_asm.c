@@ -255,6 +255,11 @@ void rv_csrw(struct rv_program *p, u32 csr, enum rv_reg rs)
     csr_insn(p, 1, X0, csr, rs);
 }
 
+void rv_csrrw(struct rv_program *p, enum rv_reg rd, u32 csr, enum rv_reg rs)
+{
+    csr_insn(p, 1, rd, csr, rs);
+}
+
 void rv_csrr(struct rv_program *p, enum rv_reg rd, u32 csr)
 {
     csr_insn(p, 2, rd, csr, X0);

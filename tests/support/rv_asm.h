@@ -70,6 +70,7 @@ void rv_ret(struct rv_program *p);
 void rv_mv(struct rv_program *p, enum rv_reg rd, enum rv_reg rs);
 void rv_nop(struct rv_program *p);
 void rv_csrw(struct rv_program *p, u32 csr, enum rv_reg rs);
+void rv_csrrw(struct rv_program *p, enum rv_reg rd, u32 csr, enum rv_reg rs);
 void rv_csrr(struct rv_program *p, enum rv_reg rd, u32 csr);
 void rv_csrs(struct rv_program *p, u32 csr, enum rv_reg rs);
 void rv_csrc(struct rv_program *p, u32 csr, enum rv_reg rs);
