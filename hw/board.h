@@ -60,7 +60,7 @@ struct board_options {
     bool virtio_pci; /* they sit on PCI; otherwise those for which there is no other place */
     bool virtio_ports; /* those on PCI are each behind a root port of its own */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
-    bool flash_write[BOARD_FLASH_BANKS];        /* changes go back to the file at board_free */
+    bool flash_write[BOARD_FLASH_BANKS];        /* changes go to the file at once */
     /* Where firmware puts what it writes to etc/ramfb (hw/display/ramfb.h); NULL: no such file. */
     void (*ramfb)(void *opaque, const u8 *bytes, u32 size_bytes);
     void *ramfb_opaque;

@@ -352,7 +352,11 @@ static bool plan_add_disk(struct metic_boot_plan *plan, const char *image,
                          METIC_MAX_DISKS);
     }
     memmove(options->disks + 1, options->disks, options->disk_count * sizeof(options->disks[0]));
-    options->disks[0] = (struct metic_disk){.path = image, .write_back = options->boot_write};
+    options->disks[0] = (struct metic_disk){
+        .path = image,
+        .write_back = options->boot_write && options->boot_overlay == NULL,
+        .overlay = options->boot_overlay,
+    };
     options->disk_count++;
     options->ram_bytes = options->ram_bytes != 0 ? options->ram_bytes : METIC_DISK_RAM_BYTES;
     return true;

@@ -33,6 +33,7 @@ struct fdt_build;
 enum device_request {
     DEVICE_REQUEST_POWEROFF, /* code is the guest's exit status */
     DEVICE_REQUEST_RESET,    /* the whole machine, as by its reset button */
+    DEVICE_REQUEST_STOP,     /* the host failed a device that was told to stop the machine then */
 };
 
 /* What a machine offers its devices. All pointers outlive the devices. */

@@ -35,6 +35,7 @@ enum machine_event {
     MACHINE_EVENT_DEBUG = 512,  /* a hart came to what a debugger waits for */
     MACHINE_EVENT_CALL = 1024,  /* metic_call, metic_pause or metic_resume */
     MACHINE_EVENT_SPOILT = 2048, /* half loaded: it may not run on */
+    MACHINE_EVENT_FAILED = 4096, /* the host failed a device (DEVICE_REQUEST_STOP) */
 };
 
 /* What the guest's console has to say about a panic, matched over writes. */

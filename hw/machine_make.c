@@ -12,7 +12,8 @@ static void on_device_request(void *opaque, enum device_request request, unsigne
         machine->poweroff_code = code;
         machine_event(machine, MACHINE_EVENT_POWEROFF);
     } else {
-        machine_event(machine, MACHINE_EVENT_RESET);
+        machine_event(machine, request == DEVICE_REQUEST_STOP ? MACHINE_EVENT_FAILED
+                                                              : MACHINE_EVENT_RESET);
     }
     /* The hart that asked must not run on: its store was the last thing it did. */
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {

@@ -151,6 +151,11 @@ bool machine_events_end(struct metic_machine *machine, u32 events, struct metic_
         machine_finish(machine, result, METIC_STOPPED, 0, "stopped from outside");
         return true;
     }
+    if (events & MACHINE_EVENT_FAILED) {
+        machine_finish(machine, result, METIC_STOPPED, 125,
+                       "the host failed a disk; its request is kept");
+        return true;
+    }
     if (events & MACHINE_EVENT_QUIT) {
         machine_finish(machine, result, METIC_STOPPED, 0, "ended with Ctrl-A X");
         return true;

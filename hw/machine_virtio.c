@@ -29,11 +29,21 @@ static bool add_disks(struct metic_machine *machine, struct metic_error *error)
         [BLK_WRITE_BACK] = "what the guest writes goes to the file",
         [BLK_READ_ONLY] = "read-only",
     };
+    static const enum blk_format formats[] = {
+        [METIC_DISK_AUTO] = BLK_FORMAT_AUTO,
+        [METIC_DISK_RAW] = BLK_FORMAT_RAW,
+        [METIC_DISK_QCOW2] = BLK_FORMAT_QCOW2,
+    };
     const struct metic_options *options = &machine->options;
     for (unsigned i = 0; i < options->disk_count; i++) {
         const struct metic_disk *disk = &options->disks[i];
         struct virtio_blk_config *config = &machine->disks[i];
         config->disk.path = disk->path;
+        config->disk.overlay_path = disk->overlay;
+        config->disk.format = formats[disk->format];
+        config->stop_on_error = disk->stop_on_error;
+        config->queue_count = machine->options.harts < VIRTIO_BLK_MAX_QUEUES
+                                  ? machine->options.harts : VIRTIO_BLK_MAX_QUEUES;
         config->disk.mode = disk->read_only    ? BLK_READ_ONLY
                             : disk->write_back ? BLK_WRITE_BACK
                                                : BLK_OVERLAY;
@@ -41,7 +51,12 @@ static bool add_disks(struct metic_machine *machine, struct metic_error *error)
         if (!machine_add_virtio(machine, &virtio_blk_type, config, "disk", (int)i, error)) {
             return false;
         }
-        machine_say(machine, "disk: %s: %s", disk->path, modes[config->disk.mode]);
+        if (disk->overlay != NULL) {
+            machine_say(machine, "disk: %s: what the guest writes goes to the overlay %s",
+                        disk->path, disk->overlay);
+        } else {
+            machine_say(machine, "disk: %s: %s", disk->path, modes[config->disk.mode]);
+        }
     }
     return true;
 }

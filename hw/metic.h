@@ -117,6 +117,7 @@ struct metic_options {
     const char *dtb;
     const char *flash[2];
     bool flash_write[2];     /* changes go back to the file */
+    const char *boot_overlay; /* metic_plan_boot: they go to this overlay over the image; or NULL */
     bool boot_write;         /* metic_plan_boot: the guest's writes go to the image */
 
     enum metic_console console;

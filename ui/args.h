@@ -61,7 +61,7 @@ struct run_args {
     struct run_steps steps;
     struct run_show shows[RUN_MAX_SHOWS];
     unsigned show_count;
-    char *owned[METIC_MAX_DISKS + 8]; /* copies of parts of arguments */
+    char *owned[METIC_MAX_DISKS * 3 + 16]; /* copies of parts of arguments */
     unsigned owned_count;
 };
 
@@ -115,6 +115,9 @@ bool args_read_script(struct run_steps *steps, const char *path, struct metic_er
 
 /* "200M", "5000". */
 bool args_parse_count(const char *text, u64 *count);
+
+/* Copies `value` without `suffix` when it ends so. NULL when it does not. */
+char *option_value_without(struct run_args *args, const char *value, const char *suffix);
 
 /* option_values.c: one parser for each kind of value. */
 #define OPTION_PARSER(kind)                                                                  \

@@ -2,6 +2,7 @@
 #include "ui/args.h"
 #include "ui/ui.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ int main(int argc, char **argv)
         return UI_EXIT_USAGE;
     }
     const char *name = argv[1];
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, as a full disk is */
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         printf("metic %s\n", METIC_VERSION);
         return UI_EXIT_OK;

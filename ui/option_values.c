@@ -321,8 +321,7 @@ OPTION_PARSER(virtio_console)
                          error);
 }
 
-/* Copies `value` without `suffix` when it ends so. NULL when it does not. */
-static char *value_without(struct run_args *args, const char *value, const char *suffix)
+char *option_value_without(struct run_args *args, const char *value, const char *suffix)
 {
     size_t length = strlen(value), suffix_bytes = strlen(suffix);
     if (length <= suffix_bytes || strcmp(value + length - suffix_bytes, suffix) != 0) {
@@ -332,23 +331,6 @@ static char *value_without(struct run_args *args, const char *value, const char 
     return copy != NULL ? args_own(args, copy) : NULL;
 }
 
-OPTION_PARSER(disk)
-{
-    struct metic_options *options = member;
-    if (options->disk_count == METIC_MAX_DISKS) {
-        return error_set(error, NULL, "%s: there is room for %d disks", name, METIC_MAX_DISKS);
-    }
-    struct metic_disk *disk = &options->disks[options->disk_count++];
-    *disk = (struct metic_disk){.path = value_without(args, value, ":write")};
-    disk->write_back = disk->path != NULL;
-    if (!disk->write_back) {
-        disk->path = value_without(args, value, ":ro");
-        disk->read_only = disk->path != NULL;
-    }
-    disk->path = disk->path != NULL ? disk->path : value;
-    return disk->path[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);
-}
-
 OPTION_PARSER(flash)
 {
     struct metic_options *options = member;
@@ -356,7 +338,7 @@ OPTION_PARSER(flash)
     if (options->flash[bank] != NULL) {
         return error_set(error, NULL, "%s: there are two flash banks", name);
     }
-    char *path = value_without(args, value, ":write");
+    char *path = option_value_without(args, value, ":write");
     options->flash_write[bank] = path != NULL;
     options->flash[bank] = path != NULL ? path : value;
     return value[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);

@@ -67,8 +67,8 @@ bool blk_backend_is_writable(const struct blk_backend *backend)
 
 u64 blk_backend_good_bytes(const struct blk_backend *backend)
 {
-    (void)backend;
-    return BLK_CLUSTER_BYTES;
+    u64 good_bytes = backend->mode == BLK_OVERLAY ? 0 : backend->image->good_bytes;
+    return good_bytes > BLK_CLUSTER_BYTES ? good_bytes : BLK_CLUSTER_BYTES;
 }
 
 const char *blk_backend_trouble(const struct blk_backend *backend)

@@ -70,6 +70,7 @@ struct blk_image {
     struct blk_file file;
     struct blk_image *backing; /* NULL: none */
     u64 size_bytes;            /* whole sectors */
+    u64 good_bytes;            /* what requests are best multiples of, a power of two; 0: any */
     bool writable;
     bool guessed;              /* nobody said the format */
     char *path;

@@ -20,6 +20,9 @@
  *
  * Programming and erasing take no time here, so status is always ready. Contents start from a file,
  * which is read once and never written unless asked for; changed blocks are remembered one by one.
+ * When asked for, each change goes into the file at once (into the host's page cache, which takes
+ * microseconds), so that what firmware keeps there outlives a machine that is killed; and all that
+ * is not erased counts as changed, so that saved state does not depend on the file.
  *
  * Left out: suspend and resume, protection registers, lock bits with effect, commands to one chip
  * of the pair, timing. */
@@ -29,6 +32,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -78,12 +82,45 @@ STATE_LIST(flash_saved, struct flash_saved, FLASH_SAVED);
 
 struct flash {
     struct flash_saved saved;
-    bool differs[CFI_FLASH_MAX_SECTORS]; /* from the file now; a superset of saved.changed */
+    /* From the file as it was read, or when it is written, from an erased bank; a superset of
+     * saved.changed. */
+    bool differs[CFI_FLASH_MAX_SECTORS];
+    bool unwritten[CFI_FLASH_MAX_SECTORS]; /* the file could not be written */
+    int fd;                                /* of the file that is written, or -1 */
     u8 *bytes; /* the bank, in memory's region; NULL until mapped */
     u64 size_bytes;
 };
 
 /* ---- Contents ---- */
+
+static const struct cfi_flash_config *flash_config(const struct device *device)
+{
+    return device->config;
+}
+
+/* The change goes into the file. A file that is shorter than the bank gets whole sectors up to it,
+ * since what lies beyond its end is erased and a hole would be zeros. */
+static void flash_keep(struct device *device, u64 offset, u64 size_bytes)
+{
+    struct flash *flash = device->state;
+    u64 sector = offset / CFI_FLASH_SECTOR_BYTES;
+    bool ok = true;
+    struct stat info;
+    if (flash->fd < 0) {
+        return;
+    }
+    u64 at = fstat(flash->fd, &info) == 0 ? (u64)info.st_size / CFI_FLASH_SECTOR_BYTES : sector;
+    for (; ok && at <= sector && (u64)info.st_size < offset + size_bytes; at++) {
+        ok = flash_file_write_sector(flash->fd, flash->bytes, at * CFI_FLASH_SECTOR_BYTES);
+    }
+    ok = ok && pwrite(flash->fd, flash->bytes + offset, size_bytes, (off_t)offset) ==
+                   (ssize_t)size_bytes;
+    if (!ok && !flash->unwritten[sector]) {
+        log_print(device->env->log, LOG_ERROR, "changes of flash %s are not kept: %s: %s",
+                  device->name, flash_config(device)->path, strerror(errno));
+    }
+    flash->unwritten[sector] |= !ok;
+}
 
 static void flash_note_write(struct device *device, u64 offset, u64 size_bytes)
 {
@@ -92,6 +129,7 @@ static void flash_note_write(struct device *device, u64 offset, u64 size_bytes)
     flash->saved.changed[offset / CFI_FLASH_SECTOR_BYTES] = true;
     flash->differs[offset / CFI_FLASH_SECTOR_BYTES] = true;
     memory_note_write(device->env->memory, region->gpa + offset, size_bytes);
+    flash_keep(device, offset, size_bytes);
 }
 
 /* Clears the bits that are 0 in `bytes`; ones leave a bit as it is, as the chip does (drivers that
@@ -312,9 +350,34 @@ static void flash_write(struct device *device, u64 offset, u64 value, unsigned s
 
 /* ---- Life ---- */
 
-static const struct cfi_flash_config *flash_config(const struct device *device)
+static bool flash_init(struct device *device, struct metic_error *error)
 {
-    return device->config;
+    struct flash *flash = device->state;
+    (void)error;
+    flash->fd = -1;
+    return true;
+}
+
+/* Opens the file that is written; all that is not erased differs from an erased bank. */
+static bool flash_open_kept(struct device *device, struct metic_error *error)
+{
+    struct flash *flash = device->state;
+    const struct cfi_flash_config *config = flash_config(device);
+    if (!config->write_back || config->path == NULL) {
+        return true;
+    }
+    flash->fd = open(config->path, O_WRONLY | O_CLOEXEC);
+    if (flash->fd < 0) {
+        return error_set(error, "Change its permissions, or leave :write away.",
+                         "cannot write the flash image %s: %s", config->path, strerror(errno));
+    }
+    for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
+        const u8 *sector = flash->bytes + s * CFI_FLASH_SECTOR_BYTES;
+        bool erased = sector[0] == 0xff &&
+                      memcmp(sector, sector + 1, CFI_FLASH_SECTOR_BYTES - 1) == 0;
+        flash->differs[s] = flash->saved.changed[s] = !erased;
+    }
+    return true;
 }
 
 static bool flash_mapped(struct device *device, unsigned index, struct metic_error *error)
@@ -326,31 +389,29 @@ static bool flash_mapped(struct device *device, unsigned index, struct metic_err
     flash->size_bytes = region->size_bytes;
     CHECK(bits_is_pow2(flash->size_bytes) && flash->size_bytes >= CFI_FLASH_SECTOR_BYTES &&
           flash->size_bytes <= (u64)CFI_FLASH_SECTOR_BYTES * CFI_FLASH_MAX_SECTORS);
-    bool ok = flash_file_load(flash->bytes, flash->size_bytes, path, error);
+    bool ok = flash_file_load(flash->bytes, flash->size_bytes, path, error) &&
+              flash_open_kept(device, error);
     memory_set_direct(device->env->memory, region, flash_in_array_mode(flash));
     return ok;
 }
 
+/* What could not be written when it changed is tried once more. */
 static void flash_fini(struct device *device)
 {
     const struct flash *flash = device->state;
-    const struct cfi_flash_config *config = flash_config(device);
-    if (!config->write_back || config->path == NULL || flash->bytes == NULL) {
+    bool ok = true;
+    if (flash->bytes == NULL || flash->fd < 0) {
         return;
     }
-    int fd = open(config->path, O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0;
     for (u64 s = 0; ok && s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
-        ok = !flash->differs[s] ||
-             flash_file_write_sector(fd, flash->bytes, s * CFI_FLASH_SECTOR_BYTES);
+        ok = !flash->unwritten[s] ||
+             flash_file_write_sector(flash->fd, flash->bytes, s * CFI_FLASH_SECTOR_BYTES);
     }
     if (!ok) {
         log_print(device->env->log, LOG_ERROR, "changes of flash %s are lost: cannot write %s: %s",
-                  device->name, config->path, strerror(errno));
+                  device->name, flash_config(device)->path, strerror(errno));
     }
-    if (fd >= 0) {
-        close(fd);
-    }
+    close(flash->fd);
 }
 
 /* Contents survive, the command machine starts over. */
@@ -378,7 +439,7 @@ static void flash_save_more(struct device *device, struct state_writer *writer)
 static bool flash_revert_sector(struct device *device, u64 sector)
 {
     struct flash *flash = device->state;
-    const char *path = flash_config(device)->path;
+    const char *path = flash->fd < 0 ? flash_config(device)->path : NULL;
     u64 at = sector * CFI_FLASH_SECTOR_BYTES;
     memset(flash->bytes + at, 0xff, CFI_FLASH_SECTOR_BYTES);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
@@ -440,6 +501,7 @@ const struct device_class cfi_flash_class = {
     .state_bytes = sizeof(struct flash),
     .regions = flash_regions,
     .region_count = ARRAY_LEN(flash_regions),
+    .init = flash_init,
     .fini = flash_fini,
     .mapped = flash_mapped,
     .reset = flash_reset,

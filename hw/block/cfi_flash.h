@@ -10,7 +10,7 @@ enum { CFI_FLASH_SECTOR_BYTES = 256 << 10, CFI_FLASH_MAX_SECTORS = 128 };
  * CFI_FLASH_SECTOR_BYTES, a power of two, at most 32 MiB) comes from device_spec.region_bytes. */
 struct cfi_flash_config {
     const char *path; /* initial contents, padded with 0xff; NULL: erased */
-    bool write_back;  /* changed sectors go to the file when the device is freed */
+    bool write_back;  /* each change goes into the file at once */
 };
 
 extern const struct device_class cfi_flash_class;

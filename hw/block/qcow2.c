@@ -115,6 +115,7 @@ bool qcow2_open(struct blk_image *image, const struct blk_open *how, struct meti
     if (!open_memory(q)) {
         return error_set(error, NULL, "out of memory for the disk %s", image->path);
     }
+    image->good_bytes = q->cluster_bytes;
     bool noted = note_table(q, 0, 1) && note_entries(q, &q->l1) &&
                  note_entries(q, &q->reftable) && note_snapshots(q);
     if (!noted && !how->repairing) {

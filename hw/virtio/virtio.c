@@ -60,8 +60,7 @@ void virtio_set_needs_reset(struct virtio *virtio)
 
 /* ---- Serving queues ---- */
 
-/* Some queues are to be served at `when_ns`, or earlier if that was settled before. */
-static void virtio_serve_at(struct virtio *virtio, u64 queues, u64 when_ns)
+void virtio_serve_at(struct virtio *virtio, u64 queues, u64 when_ns)
 {
     virtio->saved.pending |= queues;
     if (when_ns < virtio->saved.serve_ns) {

@@ -186,6 +186,9 @@ bool virtio_restored(struct virtio *virtio, struct metic_error *error);
 bool virtio_has_feature(const struct virtio *virtio, u64 feature); /* negotiated */
 bool virtio_is_running(const struct virtio *virtio); /* the driver is there, nothing is broken */
 void virtio_interrupt_queue(struct virtio *virtio, unsigned queue); /* it has used buffers */
+/* Some queues (one bit each) are to be served at this guest time, or earlier if that was settled
+ * before. */
+void virtio_serve_at(struct virtio *virtio, u64 queues, u64 when_ns);
 void virtio_config_changed(struct virtio *virtio);
 
 /* The driver broke the rules; `format` is a literal, printed once. */

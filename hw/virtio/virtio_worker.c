@@ -82,16 +82,26 @@ bool virtio_worker_serve(struct virtio_worker *worker, unsigned queue)
     return false;
 }
 
-void virtio_worker_quiesce(struct virtio_worker *worker)
+void virtio_worker_hold(struct virtio_worker *worker)
 {
     worker->quiescing++;
-    while (worker->busy) {
-        pthread_cond_wait(&worker->idle, &worker->virtio->device->lock);
-    }
+}
+
+void virtio_worker_release(struct virtio_worker *worker)
+{
     worker->quiescing--;
     if (worker->threaded) {
         pthread_cond_signal(&worker->kick);
     }
+}
+
+void virtio_worker_quiesce(struct virtio_worker *worker)
+{
+    virtio_worker_hold(worker);
+    while (worker->busy) {
+        pthread_cond_wait(&worker->idle, &worker->virtio->device->lock);
+    }
+    virtio_worker_release(worker);
 }
 
 void virtio_worker_reset(struct virtio_worker *worker)

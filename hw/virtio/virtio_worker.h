@@ -48,6 +48,9 @@ void virtio_worker_fini(struct virtio_worker *worker); /* after init; ends the t
 /* The rest is called with the device's lock held, the middle of a request apart. */
 bool virtio_worker_serve(struct virtio_worker *worker, unsigned queue);
 void virtio_worker_quiesce(struct virtio_worker *worker);
+/* Nothing is begun between these two, which nest: for a device with several workers. */
+void virtio_worker_hold(struct virtio_worker *worker);
+void virtio_worker_release(struct virtio_worker *worker);
 void virtio_worker_reset(struct virtio_worker *worker);
 
 /* Between requests: somebody waits for the device to stand still. */

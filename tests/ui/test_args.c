@@ -88,6 +88,25 @@ Test(args, disks_and_flash)
     cr_expect_str_eq(args.options.disks[2].path, "c");
     cr_expect(!args.options.disks[2].read_only && args.options.disks[2].write_back);
     cr_expect_str_eq(args.options.disks[3].path, "d:rw", "an unknown suffix is the file's name");
+    args_free(&args);
+    cr_assert(parse(&args, "k --disk a,b:write,format=raw,on-error=stop --disk c,overlay=o,1.qcow2 "
+                           "--overlay x", &error));
+    cr_expect_str_eq(args.options.disks[0].path, "a,b");
+    cr_expect(args.options.disks[0].write_back && args.options.disks[0].stop_on_error);
+    cr_expect_eq(args.options.disks[0].format, METIC_DISK_RAW);
+    cr_expect_str_eq(args.options.disks[1].path, "c");
+    cr_expect_str_eq(args.options.disks[1].overlay, "o,1.qcow2");
+    cr_expect_str_eq(args.options.boot_overlay, "x");
+    args_free(&args);
+    static const char *const wrong[] = {"k --disk a,format=vmdk", "k --disk a,overlay=",
+                                        "k --disk a,on-error=ignore",
+                                        "k --disk a:write,overlay=o"};
+    for (unsigned i = 0; i < ARRAY_LEN(wrong); i++) {
+        cr_expect_not(parse(&args, wrong[i], &error), "%s", wrong[i]);
+        cr_expect_neq(error.next[0], '\0', "%s", wrong[i]);
+        args_free(&args);
+    }
+    cr_assert(parse(&args, "k --flash e --flash f:write", &error));
     cr_expect_str_eq(args.options.flash[0], "e");
     cr_expect_str_eq(args.options.flash[1], "f");
     cr_expect(args.options.flash_write);

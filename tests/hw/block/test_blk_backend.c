@@ -211,3 +211,75 @@ Test(blk_backend, saved_overlay_comes_back)
     blk_backend_close(first);
     blk_backend_close(second);
 }
+
+static struct blk_backend *open_overlay_file(const char *overlay)
+{
+    struct metic_error error = {0};
+    struct blk_disk disk = {.path = path, .overlay_path = overlay};
+    struct blk_backend *backend = blk_backend_open(&disk, &error);
+    cr_assert_not_null(backend, "%s", error.what);
+    return backend;
+}
+
+/* The same through a qcow2 overlay, which stays; saved state brings back what it was. */
+Test(blk_backend, an_overlay_in_a_file)
+{
+    enum { SIZE = 1 << 20 };
+    static u8 bytes[SIZE], got[SIZE], then[SIZE];
+    char overlay[80];
+    struct state_writer writer;
+    struct state_reader reader;
+    memset(bytes, 0x11, SIZE);
+    put_file(bytes, SIZE);
+    snprintf(overlay, sizeof(overlay), "%s.over", path);
+    struct blk_backend *backend = open_overlay_file(overlay);
+    cr_assert_eq(write_at(backend, 70000, "kept", 4), 0);
+    cr_assert_eq(blk_backend_write_zeroes(backend, 300000, 200000, true), 0);
+    cr_assert_eq(read_at(backend, 0, then, SIZE), 0);
+    state_writer_init(&writer);
+    cr_assert(blk_backend_saves_contents(backend));
+    blk_backend_save(backend, &writer);
+    cr_assert_not(writer.failed);
+    cr_assert_eq(write_at(backend, 1, "later", 5), 0);
+    cr_assert_eq(write_at(backend, 400000, "later", 5), 0);
+    blk_backend_close(backend);
+    backend = open_overlay_file(overlay);
+    cr_assert_eq(read_at(backend, 0, got, SIZE), 0);
+    cr_assert_eq(memcmp(got + 1, "later", 5), 0, "it stays");
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(blk_backend_load(backend, &reader, NULL));
+    cr_assert_eq(read_at(backend, 0, got, SIZE), 0);
+    cr_assert_eq(memcmp(got, then, SIZE), 0, "as it was when it was saved");
+    blk_backend_close(backend);
+
+    /* The image under it changed: nothing that was saved fits any more. */
+    bytes[0] = 1;
+    put_file(bytes, SIZE);
+    backend = open_overlay_file(overlay);
+    struct metic_error error = {0};
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert_not(blk_backend_load(backend, &reader, &error));
+    cr_assert_not_null(strstr(error.what, "changed"), "%s", error.what);
+    state_writer_fini(&writer);
+    blk_backend_close(backend);
+    unlink(overlay);
+}
+
+/* A guest must not turn a raw disk into an image that names files of the host's. */
+Test(blk_backend, a_guessed_raw_disk_stays_raw)
+{
+    static u8 bytes[4096];
+    put_file(bytes, sizeof(bytes));
+    memcpy(bytes, "QFI\xfb\0\0\0\3", 8);
+    struct blk_backend *backend = open_disk(BLK_WRITE_BACK);
+    cr_assert_neq(write_at(backend, 0, bytes, 512), 0);
+    cr_assert_neq(blk_backend_trouble(backend)[0], '\0');
+    cr_assert_eq(write_at(backend, 512, bytes, 512), 0, "elsewhere it means nothing");
+    blk_backend_close(backend);
+    struct metic_error error;
+    struct blk_disk disk = {.path = path, .mode = BLK_WRITE_BACK, .format = BLK_FORMAT_RAW};
+    backend = blk_backend_open(&disk, &error);
+    cr_assert_not_null(backend);
+    cr_assert_eq(write_at(backend, 0, bytes, 512), 0, "the user said raw");
+    blk_backend_close(backend);
+}

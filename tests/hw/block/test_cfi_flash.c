@@ -260,14 +260,37 @@ Test(cfi_flash, contents_written_back_when_asked)
     flash = make(FLASH_GPA + FLASH_BYTES);
     wr(CFI_FLASH_SECTOR_BYTES, 0x00200020);
     wr(CFI_FLASH_SECTOR_BYTES, 0x00d000d0);
+    u8 got[4];
+    read_file(CFI_FLASH_SECTOR_BYTES, got, 4); /* at once: a killed machine loses nothing */
+    cr_assert_arr_eq(got, "\xff\xff\xff\xff", 4);
+    program(CFI_FLASH_SECTOR_BYTES + 8, 0x12345678);
+    read_file(CFI_FLASH_SECTOR_BYTES + 8, got, 4);
+    cr_assert_arr_eq(got, "\x78\x56\x34\x12", 4);
+    read_file(0, got, 4);
+    cr_assert_arr_eq(got, "\0\0\0\0", 4);
     device_free(flash);
     flash = NULL;
+    unlink(path);
+}
+
+/* Beyond the end of a file shorter than the bank lie ones, in the file too once it grows. */
+Test(cfi_flash, a_short_file_grows_by_erased_sectors)
+{
     u8 got[4];
+    write_file("start", 5);
+    device_free(flash);
+    config = (struct cfi_flash_config){path, true};
+    flash = make(FLASH_GPA + FLASH_BYTES);
+    program(FLASH_BYTES - 4, 0);
+    read_file(FLASH_BYTES - 4, got, 4);
+    cr_assert_arr_eq(got, "\0\0\0\0", 4);
     read_file(CFI_FLASH_SECTOR_BYTES, got, 4);
     cr_assert_arr_eq(got, "\xff\xff\xff\xff", 4);
-    read_file(0, got, 4);
+    read_file(1, got, 4);
+    cr_assert_arr_eq(got, "tart", 4);
+    device_free(flash);
+    flash = NULL;
     unlink(path);
-    cr_assert_arr_eq(got, "\0\0\0\0", 4);
 }
 
 Test(cfi_flash, a_file_that_does_not_fit_is_refused)

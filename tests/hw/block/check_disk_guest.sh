@@ -1,0 +1,86 @@
+#!/bin/sh
+# Disks with Debian's kernel: an overlay in a qcow2 file over a compressed qcow2 image, write-back,
+# read-only, discard, several queues, a host that is full (and what on-error does), equal digests with
+# the virtual clock, and a machine that is killed.
+
+set -u
+. "$SRCDIR/tests/hw/block/disk_guest.sh"
+
+# ---- An overlay in a file ----
+
+fs base.raw 64M
+ok "a compressed base" "$METIC" disk convert --compress --zstd base.raw base.qcow2
+cp base.qcow2 base.before
+guest overlay 0 'mount -t ext4 /dev/vda /mnt && cat /mnt/hello
+ls /sys/block/vda/mq | wc -w; cat /sys/block/vda/serial
+head -c 9000000 /dev/urandom >/mnt/noise; md5sum </mnt/noise; sync
+rm /mnt/hello; fstrim -v /mnt; umount /mnt' \
+    --cpus 2 --disk base.qcow2,overlay=over.qcow2
+has overlay '^from the host'
+has overlay '^2.$'
+has overlay '^disk0'
+ok "the base is as it was" cmp base.qcow2 base.before
+ok "the overlay" qemu-img check over.qcow2
+ok "its file system" whole over.qcow2
+sum=$(tr -d '\r' <overlay | grep -E '^[0-9a-f]{32} ')
+guest again 0 'mount -t ext4 /dev/vda /mnt && md5sum </mnt/noise; ls /mnt' \
+    --disk base.qcow2,overlay=over.qcow2
+has again "^$sum"
+if grep -q '^hello' again; then wrong "again: the removed file is back"; else good "again: removed"; fi
+"$METIC" run --demo --disk base.raw,overlay=over.qcow2 >refused 2>&1
+has refused 'lies over base.qcow2, not over base.raw'
+
+# ---- To the image itself, and only to be read ----
+
+cp base.qcow2 mine.qcow2
+guest write 0 'mount -t ext4 /dev/vda /mnt && echo written >/mnt/note; sync
+if echo x >/dev/vdb; then echo not so; else echo "is read-only"; fi; cat /sys/block/vdb/ro' \
+    --disk mine.qcow2:write --disk base.raw:ro,format=raw
+has write '^is read-only'
+ok "written" qemu-img check mine.qcow2
+ok "written" whole mine.qcow2
+ok "written" sh -c "debugfs -R 'cat note' copy 2>/dev/null | grep -q written"
+
+# ---- A host that has no room ----
+
+# The limit on a file's size stands for a full disk: writes beyond it fail, for any user.
+limited() { (ulimit -f "$1" && shift && guest "$@"; echo $passed $failed >counts); read -r passed failed <counts; }
+fs full.raw 64M
+ok "a qcow2 to fill" "$METIC" disk convert full.raw full.qcow2
+limited 16384 full 0 'mount -t ext4 /dev/vda /mnt && echo early >/mnt/early; sync; echo "early $?"
+dd if=/dev/zero of=/mnt/late bs=1M count=30 conv=fsync; echo "late $?"
+umount /mnt' --disk full.qcow2:write
+has full '^early 0'
+has full '^late 1'
+has full 'the host failed: File too large'
+ok "full: the image" qemu-img check full.qcow2
+ok "full: what was there" sh -c \
+    "qemu-img convert -O raw full.qcow2 copy && e2fsck -fy copy >/dev/null; debugfs -R 'cat early' copy 2>/dev/null | grep -q early"
+fs full.raw 64M
+rm -f full.qcow2
+"$METIC" disk convert full.raw full.qcow2
+limited 16384 stop 125 'mount -t ext4 /dev/vda /mnt && echo early >/mnt/early; sync
+dd if=/dev/urandom of=/mnt/late bs=1M count=30 conv=fsync' --disk full.qcow2:write,on-error=stop
+has stop 'the host failed a disk; its request is kept'
+ok "stop: the image" qemu-img check full.qcow2
+ok "stop: its file system" whole full.qcow2
+
+# ---- The virtual clock ----
+
+for run in 1 2; do
+    guest virtual-$run 0 'mount -t ext4 /dev/vda /mnt && head -c 300000 /dev/vda >/mnt/f; sync; md5sum </mnt/f' \
+        --clock virtual --digest-every 400M --cpus 2 --disk base.qcow2
+done
+grep digest virtual-1 >digests-1
+grep digest virtual-2 >digests-2
+[ -s digests-1 ] && cmp -s digests-1 digests-2 && good "equal digests" || wrong "digests differ"
+
+# ---- A machine that is killed ----
+
+. "$SRCDIR/tests/hw/block/kill_guest.sh"
+fs killed.raw 64M
+"$METIC" disk convert killed.raw killed.qcow2
+kill_rounds killed.qcow2 qcow2 2
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
