@@ -371,6 +371,53 @@ u64 journal_wall_ns(struct journal *journal)
     return wall_ns;
 }
 
+/* ---- Answers of any size: one of eight bytes says how long, and as many as it takes follow ----
+ * */
+
+bool journal_is_recording(const struct journal *journal)
+{
+    return journal->record != NULL;
+}
+
+void journal_put_answer(struct journal *journal, const void *bytes, size_t size_bytes)
+{
+    u8 head[8];
+    st_le64(head, size_bytes);
+    pthread_mutex_lock(&journal->lock);
+    journal_write_record(journal, JOURNAL_ANSWER, 0, head, sizeof(head));
+    for (size_t at = 0; at < size_bytes; at += JOURNAL_MAX_RECORD_BYTES) {
+        size_t left = size_bytes - at;
+        journal_write_record(journal, JOURNAL_ANSWER, 0, (const u8 *)bytes + at,
+                             left < JOURNAL_MAX_RECORD_BYTES ? left : JOURNAL_MAX_RECORD_BYTES);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+u8 *journal_take_answer(struct journal *journal, size_t limit_bytes, size_t *size_bytes)
+{
+    u8 head[8] = {0};
+    pthread_mutex_lock(&journal->lock);
+    bool ok = journal_replay_answer(journal, JOURNAL_ANSWER, head, sizeof(head));
+    u64 wanted = ok ? ld_le64(head) : 0;
+    if (wanted > limit_bytes) {
+        journal_diverge(journal, "an answer is longer than the guest has room for");
+        wanted = 0;
+    }
+    u8 *bytes = malloc((size_t)wanted + 1);
+    if (bytes == NULL) {
+        error_no_memory((size_t)wanted + 1);
+    }
+    for (u64 at = 0; ok && at < wanted; at += JOURNAL_MAX_RECORD_BYTES) {
+        u64 left = wanted - at;
+        ok = journal_replay_answer(journal, JOURNAL_ANSWER, bytes + at,
+                                   left < JOURNAL_MAX_RECORD_BYTES ? (size_t)left
+                                                                   : JOURNAL_MAX_RECORD_BYTES);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    *size_bytes = ok ? (size_t)wanted : 0;
+    return bytes;
+}
+
 bool journal_diverged(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);

@@ -88,6 +88,13 @@ u64 journal_wall_ns(struct journal *journal); /* Unix time in ns */
 void journal_save(struct journal *journal, struct state_writer *writer);
 bool journal_load(struct journal *journal, struct state_reader *reader, struct metic_error *error);
 
+/* An answer of the host's that is made elsewhere, of any size: whether answers are to be put down;
+ * putting one down; and, in a replay, taking the next, on the heap, of at most `limit_bytes` (an
+ * empty one when the replay has diverged). Virtual clock only. */
+bool journal_is_recording(const struct journal *journal);
+void journal_put_answer(struct journal *journal, const void *bytes, size_t size_bytes);
+u8 *journal_take_answer(struct journal *journal, size_t limit_bytes, size_t *size_bytes);
+
 /* True once a replay found something else than what was recorded (wrong answer size, file cut). */
 bool journal_diverged(struct journal *journal);
 

@@ -6,7 +6,7 @@
 #include "cpu/base/bits.h"
 #include "hw/journal.h"
 
-enum journal_kind { JOURNAL_PUSH = 1, JOURNAL_ENTROPY = 2, JOURNAL_WALL = 3 };
+enum journal_kind { JOURNAL_PUSH = 1, JOURNAL_ENTROPY = 2, JOURNAL_WALL = 3, JOURNAL_ANSWER = 4 };
 
 struct journal_head {
     u64 seed;

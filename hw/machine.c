@@ -176,6 +176,7 @@ void metic_free(metic_machine *machine)
     metic_trace_stop(machine);
     board_free(machine->board);
     machine_free_screen(machine);
+    machine_free_shares(machine);
     net_port_free(machine->net);
     char_script_free(machine->script);
     char_port_free(machine->uart);

@@ -18,6 +18,7 @@
 #include "hw/virtio/virtio_console.h"
 #include "hw/virtio/virtio_gpu.h"
 #include "hw/virtio/virtio_input.h"
+#include "hw/virtio/virtio_fs.h"
 #include "hw/virtio/virtio_net.h"
 #include "translate/engine.h"
 #include <pthread.h>
@@ -83,6 +84,15 @@ struct machine_control {
     char spoilt[512]; /* why the machine may not run on */
 };
 
+enum { MACHINE_TAG_BYTES = VIRTIO_FS_TAG_BYTES + 1 };
+
+/* A shared folder and its device's configuration. */
+struct machine_share {
+    struct share *share;
+    char tag[MACHINE_TAG_BYTES];
+    struct virtio_fs_config fs;
+};
+
 struct metic_machine {
     struct metic_options options;
     struct log log;
@@ -104,6 +114,8 @@ struct metic_machine {
     struct virtio_input_config input_configs[INPUT_DEVICES];
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
+    struct machine_share shares[METIC_MAX_SHARES];
+    unsigned share_count;
     struct board_virtio virtio[BOARD_MAX_VIRTIO]; /* in the order in which the guest finds them */
     unsigned virtio_count;
     struct board *board;
@@ -152,6 +164,10 @@ bool machine_place(struct metic_machine *machine, struct metic_error *error);
 void machine_boot_free(struct machine_boot *boot);
 void machine_say(struct metic_machine *machine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* machine_share.c: after the journal; freed after the board. */
+bool machine_make_shares(struct metic_machine *machine, struct metic_error *error);
+void machine_free_shares(struct metic_machine *machine);
 
 /* machine_console.c, machine_make.c: the parts that metic_new puts together, in this order (the
  * network before the engine). */

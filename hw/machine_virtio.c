@@ -64,7 +64,7 @@ static bool add_disks(struct metic_machine *machine, struct metic_error *error)
 /* Disks first: small systems look for theirs in the first slot. */
 bool machine_make_virtio(struct metic_machine *machine, struct metic_error *error)
 {
-    return add_disks(machine, error) &&
+    return add_disks(machine, error) && machine_make_shares(machine, error) &&
            (machine->net == NULL || machine_add_virtio(machine, &virtio_net_type,
                                                        &machine->net_config, "net", 0, error)) &&
            (machine->hvc == NULL || machine_add_virtio(machine, &virtio_console_type,

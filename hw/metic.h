@@ -68,6 +68,7 @@ enum {
     METIC_MAX_STEPS = 64,
     METIC_MAX_HARTS = 64,
     METIC_MAX_FORWARDS = 16,
+    METIC_MAX_SHARES = 8,
 };
 
 #define METIC_DEFAULT_RAM_BYTES ((uint64_t)512 << 20)
@@ -89,6 +90,22 @@ struct metic_forward {
     uint32_t host_ip4; /* where to listen: 0x7f000001 is 127.0.0.1, 0 all addresses */
     uint16_t host_port, guest_port;
     bool udp;
+};
+
+/* How much of a shared folder the guest keeps in its memory. */
+enum metic_share_cache {
+    METIC_SHARE_CACHE_AUTO,   /* names and attributes for a second, contents until they change */
+    METIC_SHARE_CACHE_ALWAYS, /* everything, writes are delayed: nobody else changes the folder */
+    METIC_SHARE_CACHE_NONE,   /* names and attributes are asked for each time */
+};
+
+/* A folder of the host's that the guest can mount. */
+struct metic_share {
+    const char *path;
+    const char *tag;   /* its name in the guest; NULL: the folder's own */
+    bool read_only;
+    bool keep_owners;  /* the guest's owners and modes, in attributes user.virtfs.* */
+    enum metic_share_cache cache;
 };
 
 /* Expect and send: wait for `expect` in the console's output, then feed `send`. */
@@ -126,6 +143,8 @@ struct metic_options {
     const char *virtio_console_path;
     struct metic_disk disks[METIC_MAX_DISKS];
     unsigned disk_count;
+    struct metic_share shares[METIC_MAX_SHARES];
+    unsigned share_count;
     enum metic_net net;
     bool net_restrict;       /* user: the guest reaches nothing outside; forwards lead to it */
     bool mac_given;          /* otherwise 52:54:00:12:34:56, or :57 at the second end of a link */

@@ -61,7 +61,7 @@ struct run_args {
     struct run_steps steps;
     struct run_show shows[RUN_MAX_SHOWS];
     unsigned show_count;
-    char *owned[METIC_MAX_DISKS * 3 + 16]; /* copies of parts of arguments */
+    char *owned[METIC_MAX_DISKS * 3 + METIC_MAX_SHARES + 16]; /* copies of parts of arguments */
     unsigned owned_count;
 };
 
@@ -139,6 +139,7 @@ OPTION_PARSER(virtio);
 OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
 OPTION_PARSER(screen);
+OPTION_PARSER(share);
 OPTION_PARSER(net);
 OPTION_PARSER(forward);
 OPTION_PARSER(mac);

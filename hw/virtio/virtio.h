@@ -102,7 +102,7 @@ struct virtio_saved {
     u32 config_generation;
     u32 device_features_select, driver_features_select, queue_select;
     u16 entries[VIRTIO_MAX_QUEUES];
-    u16 next_avail[VIRTIO_MAX_QUEUES]; /* the first buffer not yet finished */
+    u16 next_avail[VIRTIO_MAX_QUEUES]; /* the first buffer not yet finished, or not yet taken */
     u16 next_used[VIRTIO_MAX_QUEUES];
     u16 signalled_used[VIRTIO_MAX_QUEUES]; /* next_used when the last interrupt was considered */
     bool ready[VIRTIO_MAX_QUEUES];

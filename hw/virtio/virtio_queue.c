@@ -256,13 +256,10 @@ void virtio_queue_fill(struct virtio *virtio, unsigned queue, unsigned ahead,
     queue_note_used(virtio, queue, at, USED_ENTRY_BYTES);
 }
 
-void virtio_queue_publish(struct virtio *virtio, unsigned queue, unsigned count)
+/* The driver sees the next `count` filled entries. */
+static void queue_show(struct virtio *virtio, unsigned queue, unsigned count)
 {
-    if (!queue_is_live(virtio, queue)) {
-        return;
-    }
     u8 *used = virtio->rings[queue].used;
-    virtio->saved.next_avail[queue] = (u16)(virtio->saved.next_avail[queue] + count);
     virtio->saved.next_used[queue] = (u16)(virtio->saved.next_used[queue] + count);
     shared_store(used + RING_IDX, virtio->saved.next_used[queue]);
     queue_note_used(virtio, queue, RING_IDX, 2);
@@ -270,6 +267,36 @@ void virtio_queue_publish(struct virtio *virtio, unsigned queue, unsigned count)
     if (queue_wants_interrupt(virtio, queue)) {
         virtio_interrupt_queue(virtio, queue);
     }
+}
+
+void virtio_queue_publish(struct virtio *virtio, unsigned queue, unsigned count)
+{
+    if (queue_is_live(virtio, queue)) {
+        virtio->saved.next_avail[queue] = (u16)(virtio->saved.next_avail[queue] + count);
+        queue_show(virtio, queue, count);
+    }
+}
+
+bool virtio_queue_take(struct virtio *virtio, unsigned queue, struct virtio_chain *chain)
+{
+    bool took = virtio_queue_peek(virtio, queue, chain);
+    virtio->saved.next_avail[queue] = (u16)(virtio->saved.next_avail[queue] + took);
+    return took;
+}
+
+void virtio_queue_give(struct virtio *virtio, unsigned queue, const struct virtio_chain *chain,
+                       u64 written_bytes)
+{
+    if (queue_is_live(virtio, queue)) {
+        virtio_queue_fill(virtio, queue, 0, chain, written_bytes);
+        queue_show(virtio, queue, 1);
+    }
+}
+
+bool virtio_queue_has_more(const struct virtio *virtio, unsigned queue)
+{
+    return queue_is_live(virtio, queue) &&
+           shared_load(virtio->rings[queue].avail + RING_IDX) != virtio->saved.next_avail[queue];
 }
 
 bool virtio_queue_sleep(struct virtio *virtio, unsigned queue)
@@ -302,12 +329,12 @@ void virtio_queue_wake(struct virtio *virtio, unsigned queue)
 
 /* ---- The data ---- */
 
-size_t virtio_chain_read(const struct virtio_chain *chain, u64 offset, void *buffer,
-                         size_t size_bytes)
+/* Copies out of the segments from `first` up to `end`. */
+static size_t chain_read(const struct virtio_chain *chain, unsigned first, unsigned end, u64 offset,
+                         u8 *to, size_t size_bytes)
 {
-    u8 *to = buffer;
     size_t done = 0;
-    for (unsigned i = 0; i < chain->readable_count && done < size_bytes; i++) {
+    for (unsigned i = first; i < end && done < size_bytes; i++) {
         const struct virtio_segment *segment = &chain->segments[i];
         if (offset >= segment->size_bytes) {
             offset -= segment->size_bytes;
@@ -320,6 +347,43 @@ size_t virtio_chain_read(const struct virtio_chain *chain, u64 offset, void *buf
         offset = 0;
     }
     return done;
+}
+
+size_t virtio_chain_read(const struct virtio_chain *chain, u64 offset, void *buffer,
+                         size_t size_bytes)
+{
+    return chain_read(chain, 0, chain->readable_count, offset, buffer, size_bytes);
+}
+
+size_t virtio_chain_read_back(const struct virtio_chain *chain, void *buffer, size_t size_bytes)
+{
+    return chain_read(chain, chain->readable_count, chain->count, 0, buffer, size_bytes);
+}
+
+static unsigned chain_vector(const struct virtio_segment *segments, unsigned count, u64 offset,
+                             struct iovec *vector)
+{
+    unsigned used = 0;
+    for (unsigned i = 0; i < count; i++) {
+        u64 skip = offset < segments[i].size_bytes ? offset : segments[i].size_bytes;
+        offset -= skip;
+        if (skip < segments[i].size_bytes) {
+            vector[used++] = (struct iovec){segments[i].hva + skip,
+                                            segments[i].size_bytes - (size_t)skip};
+        }
+    }
+    return used;
+}
+
+unsigned virtio_chain_readable(const struct virtio_chain *chain, u64 offset, struct iovec *vector)
+{
+    return chain_vector(chain->segments, chain->readable_count, offset, vector);
+}
+
+unsigned virtio_chain_writable(const struct virtio_chain *chain, u64 offset, struct iovec *vector)
+{
+    return chain_vector(chain->segments + chain->readable_count,
+                        chain->count - chain->readable_count, offset, vector);
 }
 
 size_t virtio_chain_write(struct virtio *virtio, const struct virtio_chain *chain, u64 offset,

@@ -1,0 +1,66 @@
+/* The value of --share. */
+#include "ui/args.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One word behind the folder. */
+static bool share_word(struct metic_share *share, const char *word)
+{
+    static const struct {
+        const char *word;
+        enum metic_share_cache cache;
+    } caches[] = {
+        {"cache=auto", METIC_SHARE_CACHE_AUTO},
+        {"cache=always", METIC_SHARE_CACHE_ALWAYS},
+        {"cache=none", METIC_SHARE_CACHE_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(caches); i++) {
+        if (strcmp(word, caches[i].word) == 0) {
+            share->cache = caches[i].cache;
+            return true;
+        }
+    }
+    if (strncmp(word, "tag=", 4) == 0) {
+        share->tag = word + 4;
+    } else if (strcmp(word, "ro") == 0) {
+        share->read_only = true;
+    } else if (strcmp(word, "owners") == 0) {
+        share->keep_owners = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+OPTION_PARSER(share)
+{
+    struct metic_options *options = member;
+    char *copy = args_own(args, strdup(value));
+    if (copy == NULL) {
+        return error_set(error, NULL, "out of memory");
+    }
+    if (options->share_count == METIC_MAX_SHARES) {
+        return error_set(error, NULL, "%s: there is room for %d of them", name, METIC_MAX_SHARES);
+    }
+    struct metic_share *share = &options->shares[options->share_count++];
+    *share = (struct metic_share){.path = copy};
+    char *words = strchr(copy, ',');
+    if (words != NULL) {
+        *words++ = '\0';
+    }
+    size_t path_bytes = strlen(copy);
+    if (path_bytes > 3 && strcmp(copy + path_bytes - 3, ":ro") == 0) {
+        copy[path_bytes - 3] = '\0';
+        share->read_only = true;
+    }
+    for (char *word; (word = strsep(&words, ",")) != NULL;) {
+        if (!share_word(share, word)) {
+            return error_set(error, "As in --share DIR, --share DIR:ro or --share DIR,tag=src. A "
+                                    "folder with a comma in its name cannot be shared.",
+                             "%s: '%s' is none of: ro tag=NAME cache=auto|always|none owners",
+                             name, word);
+        }
+    }
+    return copy[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);
+}
