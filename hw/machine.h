@@ -107,6 +107,7 @@ struct metic_machine {
     struct virtio_console_config hvc_config;
     struct net_port *net; /* or NULL: no network device */
     struct virtio_net_config net_config;
+    bool forwards_open; /* options.forwards say which ports they got */
     struct display *display; /* always there, as is input; maybe nothing shows anything */
     struct linear ramfb, framebuffer; /* what firmware, and a simple guest, draw into */
     struct virtio_gpu_config gpu_config;

@@ -14,6 +14,13 @@ static void on_net_say(void *opaque, const char *line)
     machine_say(opaque, "%s", line);
 }
 
+static void on_forward_opened(void *opaque, unsigned index, u16 host_port)
+{
+    struct metic_machine *machine = opaque;
+    machine->options.forwards[index].host_port = host_port;
+    machine->forwards_open = true;
+}
+
 /* A run on the virtual clock is the same every time, and a network is not: it must be asked for.
  * So it must where a script drives the guest, as tests do, to reach other computers. */
 static void resolve_auto(struct metic_machine *machine)
@@ -68,6 +75,7 @@ static bool attach_user(struct metic_machine *machine, struct metic_error *error
         .forwards = forwards,
         .forward_count = options->forward_count,
         .say = on_net_say,
+        .opened = on_forward_opened,
         .opaque = machine,
     };
     struct net_backend *backend = net_user_new(machine->net, &user, error);
@@ -157,6 +165,21 @@ bool machine_resume_net(struct metic_machine *machine, bool attached, struct met
 {
     return machine->net == NULL || !attached || net_port_has_carrier(machine->net) ||
            attach(machine, error);
+}
+
+bool metic_get_forward(metic_machine *machine, uint16_t guest_port, uint32_t *host_ip4,
+                       uint16_t *host_port)
+{
+    const struct metic_options *options = &machine->options;
+    for (unsigned i = 0; machine->forwards_open && i < options->forward_count; i++) {
+        const struct metic_forward *forward = &options->forwards[i];
+        if (!forward->udp && forward->guest_port == guest_port) {
+            *host_ip4 = forward->host_ip4;
+            *host_port = forward->host_port;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool metic_has_user_network(void)

@@ -685,6 +685,9 @@ bool metic_find_symbol(metic_machine *machine, const char *name, uint64_t *addre
 
 /* Says what the file is, to people, on `to`; false when it cannot be read. */
 bool metic_inspect(const char *path, FILE *to, struct metic_error *error);
+/* Where a TCP port of the guest's is reached from this host; false: not at all. */
+bool metic_get_forward(metic_machine *machine, uint16_t guest_port, uint32_t *host_ip4,
+                       uint16_t *host_port);
 /* Whether METIC_NET_USER is built in. */
 bool metic_has_user_network(void);
 /* Lists "machines", "devices", "insns", "csrs" or "ir"; false when there is no such list. */

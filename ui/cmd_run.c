@@ -123,10 +123,24 @@ static bool run_to_end(const struct run_args *args, struct debugger *debugger,
     return true;
 }
 
+/* For metic ssh and metic cp. */
+static void run_enter_ssh(metic_machine *machine, struct runtime_dir *dir)
+{
+    char text[64];
+    uint32_t ip4;
+    uint16_t port;
+    if (metic_get_forward(machine, 22, &ip4, &port)) {
+        ip4 = ip4 == 0 ? 0x7f000001 : ip4; /* where all addresses are listened at */
+        snprintf(text, sizeof(text), "%u.%u.%u.%u %u", ip4 >> 24, ip4 >> 16 & 0xff, ip4 >> 8 & 0xff,
+                 ip4 & 0xff, port);
+        runtime_dir_set(dir, "ssh", text);
+    }
+}
+
 /* The machine's entry for metic ps. Without one a machine runs as well, unless its name was asked
  * for: then false with a reason. */
-static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
-                      struct metic_error *error)
+static bool run_enter(const struct run_args *args, metic_machine *machine,
+                      struct runtime_dir **dir, struct metic_error *error)
 {
     char text[64];
     const char *image = args->restored != NULL ? run_restored_image(args->restored)
@@ -143,6 +157,7 @@ static bool run_enter(const struct run_args *args, struct runtime_dir **dir,
     snprintf(text, sizeof(text), "%u hart%s, %" PRIu64 " MiB", args->options.harts,
              args->options.harts == 1 ? "" : "s", args->options.ram_bytes >> 20);
     runtime_dir_set(*dir, "machine", text);
+    run_enter_ssh(machine, *dir);
     return true;
 }
 
@@ -162,7 +177,7 @@ static int run_machine(struct run_args *args, const struct metic_boot_plan *plan
     struct profile *profile = NULL;
     struct plugins *plugins = NULL;
     struct runtime_dir *dir = NULL;
-    loaded = loaded && run_enter(args, &dir, &error);
+    loaded = loaded && run_enter(args, machine, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
         run_save_begin(args, machine);

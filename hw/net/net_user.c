@@ -583,6 +583,9 @@ struct net_backend *net_user_new(struct net_port *port, const struct net_user_op
     for (unsigned i = 0; ok && i < options->forward_count; i++) {
         user->forwards[i] = options->forwards[i];
         ok = user_add_forward(user, options, &user->forwards[i], error);
+        if (ok && options->opened != NULL) {
+            options->opened(options->opaque, i, user->forwards[i].host_port);
+        }
     }
     user->socket_count = options->forward_count;
     if (!ok || !user_start_thread(user, error)) {

@@ -24,6 +24,8 @@ struct net_user_options {
     unsigned forward_count;
     /* Says which ports were opened; may be NULL. */
     void (*say)(void *opaque, const char *line);
+    /* Each forward with the host's port it got, in their order; may be NULL. */
+    void (*opened)(void *opaque, unsigned index, u16 host_port);
     void *opaque;
 };
 
