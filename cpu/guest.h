@@ -3,10 +3,14 @@
 #ifndef METIC_CPU_GUEST_H
 #define METIC_CPU_GUEST_H
 
+#include "cpu/base/error.h"
 #include "cpu/vcpu.h"
 
+<<<<<<< HEAD
 struct state_list;
 
+=======
+>>>>>>> 61cbcde (RISC-V vector extension 1.0, exact, for --cpu rv64,v=on)
 /* A C function that IR can call. Rows are in each guest's helpers.def; verifier, interpreter
  * (through libffi) and register allocator all read them. Signature is always
  *     u64 fn(struct vcpu *, u64...)      with arg_count arguments after the vcpu
@@ -83,6 +87,15 @@ struct guest_translation {
     gva_t linear_first, linear_last;
 };
 
+enum { GUEST_MAX_EXTENSIONS = 64 };
+
+/* A processor's instruction set. */
+struct guest_isa {
+    char text[512]; /* "rv64imafdc_zicsr_..." */
+    const char *extensions[GUEST_MAX_EXTENSIONS]; /* "i", "m", ... */
+    unsigned extension_count;
+};
+
 struct guest {
     const char *name;      /* "riscv64" */
     size_t vcpu_bytes;     /* size of the guest's state struct (struct vcpu first) */
@@ -93,11 +106,13 @@ struct guest {
     unsigned pinned_count; /* a host pins as many as it has registers for */
     unsigned fetch_align_bytes; /* 2 or 4 */
 
+    /* The features (vcpu->features) of a processor that the user describes: "rv64,v=on". False
+     * with a reason. */
+    bool (*parse_cpu)(const char *text, u64 *features, struct metic_error *error);
+
     /* What a device tree says of the processor. */
-    const char *isa;                   /* "rv64imafdc_zicsr_..." */
-    const char *const *isa_extensions; /* NULL-terminated */
-    const char *isa_messages;          /* both with message-signalled interrupts */
-    const char *const *isa_extensions_messages;
+    /* messages: the board sends interrupts as messages. */
+    void (*isa)(u64 features, bool messages, struct guest_isa *isa);
     const char *mmu_type;              /* "riscv,sv57" */
     u32 pmu_counters;                  /* bit mask of programmable counters, for the pmu node */
     u64 boot_pc;                       /* where harts start after reset */

@@ -171,12 +171,29 @@ static const struct insn_token *token_find(const char *assembly, size_t *length,
     return NULL;
 }
 
+/* The token that a capital letter of a mnemonic stands for, or NULL. */
+static const struct insn_token *name_token(char c, const struct insn_token *tokens,
+                                           unsigned token_count)
+{
+    for (unsigned i = 0; c >= 'A' && c <= 'Z' && i < token_count; i++) {
+        if (tokens[i].name[0] == c && tokens[i].name[1] == '\0') {
+            return &tokens[i];
+        }
+    }
+    return NULL;
+}
+
 void insn_print(struct insn_text *text, const struct insn_row *row,
                 const struct insn_token *tokens, unsigned token_count, const void *insn,
                 const void *context)
 {
     for (const char *p = row->name; *p != '\0'; p++) {
-        insn_text_append(text, "%c", *p == '_' ? '.' : *p);
+        const struct insn_token *token = name_token(*p, tokens, token_count);
+        if (token != NULL) {
+            token->print(text, insn, context);
+        } else {
+            insn_text_append(text, "%c", *p == '_' ? '.' : *p);
+        }
     }
     const char *p = row->assembly;
     if (*p != '\0' && strchr(p, ' ') == NULL) {

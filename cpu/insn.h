@@ -13,7 +13,7 @@
 
 enum {
     INSN_MAX_PIECES = 9,
-    INSN_MAX_ROWS = 512,
+    INSN_MAX_ROWS = 1024,
     INSN_KEY_PIECES = 3,
     INSN_MAX_KEY_BITS = 13,
     INSN_MAX_CANDIDATES = 8192,
@@ -41,7 +41,7 @@ struct insn_format {
 };
 
 struct insn_row {
-    const char *name;      /* mnemonic with '_' for '.' */
+    const char *name;      /* mnemonic with '_' for '.'; a capital letter is a token */
     const char *pattern;   /* '0', '1', '.', most significant bit first; spaces are ignored */
     const char *extension;
     const char *assembly;  /* operands: words are tokens of the guest, all else is literal; what

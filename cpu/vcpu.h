@@ -59,9 +59,10 @@ struct vcpu_ops {
      * helpers that touch memory (cbo.zero, page-table A/D updates go through memory directly). */
     bool (*load)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
     bool (*store)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value);
-    /* Zeroes guest RAM inside one page when the TLB holds a plain write entry for it; false:
-     * nothing was done, and the caller stores. NULL: never possible. */
-    bool (*zero_cached)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
+    /* Host address of guest RAM inside one page that the caller may read (or write) at once, when
+     * the TLB holds a plain entry for it and nobody watches; NULL: the caller uses load and store.
+     * NULL instead of a function: never possible. */
+    u8 *(*plain_host)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write);
     /* Host address of naturally aligned guest RAM that may be both read and written, for an atomic
      * access by the caller that follows at once; does a store's bookkeeping (code pages,
      * reservations). NULL with an exception pending (always a store's fault), or NULL with none:
@@ -106,6 +107,7 @@ struct vcpu {
     const struct vcpu_ops *ops;
     struct engine *engine;
     void *ops_opaque;
+    u64 features;   /* guest's own: what the processor has (guest->parse_cpu) */
     unsigned index; /* hart number, 0.. */
     _Atomic bool waiting; /* sleeping in wfi */
     u32 relaxes;          /* calls of vcpu_relax since the host thread yielded */

@@ -121,6 +121,7 @@ struct metic_machine {
     unsigned virtio_count;
     struct board *board;
     struct engine *engine;
+    struct guest_isa isa;
     struct hart_timer timers[METIC_MAX_HARTS];
     struct machine_boot boot;
     struct machine_control control;

@@ -71,11 +71,10 @@ static void describe_isa(struct metic_machine *machine, const struct guest *gues
                          struct board_options *board)
 {
     bool messages = board->aia == BOARD_AIA_APLIC_IMSIC;
-    board->isa = messages ? guest->isa_messages : guest->isa;
-    board->isa_extensions = messages ? guest->isa_extensions_messages : guest->isa_extensions;
-    while (board->isa_extensions[board->isa_extension_count] != NULL) {
-        board->isa_extension_count++;
-    }
+    guest->isa(machine->engine->options.guest_features, messages, &machine->isa);
+    board->isa = machine->isa.text;
+    board->isa_extensions = machine->isa.extensions;
+    board->isa_extension_count = machine->isa.extension_count;
     for (unsigned i = 0; messages && i < machine->engine->vcpu_count; i++) {
         guest->enable_messages(machine->engine->vcpus[i]);
     }
@@ -136,6 +135,9 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
         .time_ticks = machine_time_ticks, .timer_arm = machine_timer_arm,
         .next_timer_host_ns = machine_next_timer_host_ns, .run_timers = machine_run_timers,
     };
+    if (options->cpu != NULL && !guest->parse_cpu(options->cpu, &engine.guest_features, error)) {
+        return false;
+    }
     machine->engine = engine_new(&machine->memory, guest, options->harts, &engine, &ops, machine,
                                  &machine->log, error);
     if (machine->engine == NULL) {

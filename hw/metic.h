@@ -120,6 +120,7 @@ struct metic_options {
     bool virtio_pci;         /* virtio devices sit on PCI; otherwise in mmio slots while there are
                               * free ones */
     bool virtio_ports;       /* on PCI, each behind a root port of its own */
+    const char *cpu;         /* processor and its properties: "rv64,v=on"; NULL: "rv64" */
     unsigned harts;          /* 1..64 */
     uint64_t ram_bytes;      /* 0: the default */
     enum metic_engine engine;

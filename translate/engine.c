@@ -83,6 +83,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->ops = &engine->ops;
     vcpu->ops_opaque = machine_opaque;
     vcpu->index = index;
+    vcpu->features = engine->options.guest_features;
     vcpu->limit_insns = UINT64_MAX;
     vcpu->next_sample_insns = UINT64_MAX;
     vcpu->limit_traps = UINT64_MAX;
@@ -127,7 +128,7 @@ static void engine_set_ops(struct engine *engine, const struct engine_machine_op
         .store_conditional = engine_store_conditional,
         .load = softmmu_load,
         .store = softmmu_store,
-        .zero_cached = softmmu_zero_cached,
+        .plain_host = softmmu_plain_host,
         .atomic_host = softmmu_atomic_host,
         .swap_allowed = softmmu_swap_allowed,
     };

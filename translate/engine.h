@@ -29,6 +29,7 @@ struct engine_options {
     enum engine_kind kind;
     size_t code_bytes;       /* code buffer; 0: default */
     unsigned block_insns;    /* longest block; 0: default. 1 is a hostile mode */
+    u64 guest_features;      /* vcpu->features of every hart */
     u32 host_features;       /* mask of enum host_feature to allow; 0: all */
     bool no_links;           /* hostile mode: every block ends in the engine */
     bool one_entry_tlb;      /* hostile mode */

@@ -299,17 +299,17 @@ bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
     return store_any(vcpu, gva, size_bytes, value);
 }
 
-bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
+u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write)
 {
-    const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, true);
+    gva_t page = gva & PAGE_MASK;
+    const struct tlb_entry *entry = tlb_find(vcpu, page, write);
     bool watched = vcpu->engine->lockstep != NULL || vcpu->engine->commit_log != NULL ||
-                   vcpu->engine->debug.watch_count != 0;
-    if (entry == NULL || entry->write_tag != (gva & PAGE_MASK) || watched) {
-        return false;
+                   vcpu->engine->debug.watch_count != 0 || vcpu->ops->event != NULL;
+    if (entry == NULL || (write ? entry->write_tag : entry->read_tag) != page || watched ||
+        crosses_page(gva, size_bytes)) {
+        return NULL;
     }
-    memset((u8 *)(uintptr_t)(gva + entry->addend), 0, size_bytes);
-    vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, 0, size_bytes | 1 << 8);
-    return true;
+    return (u8 *)(uintptr_t)(gva + entry->addend);
 }
 
 bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write)

@@ -15,8 +15,8 @@ bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write
  * or NULL without one when the address is a device's. */
 u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
 
-/* See vcpu_ops.zero_cached. */
-bool softmmu_zero_cached(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
+/* See vcpu_ops.plain_host. */
+u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write);
 
 /* A debugger does not want to see this compare-and-swap, or not before it happens (vcpu_ops). */
 bool softmmu_swap_allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);

@@ -5,7 +5,7 @@
  *
  * Registers come in the order of Spike's keys, number * 16 + kind (0 x, 1 f, 4 csr); then addresses
  * read, then addresses written with data. Views (sstatus, sie, sip) are logged as the registers
- * that hold them; fcsr as fflags and frm. */
+ * that hold them; fcsr as fflags and frm. Vector registers are left out. */
 #include "cpu/riscv64/commit_log.h"
 
 #include "cpu/base/bits.h"
@@ -117,7 +117,7 @@ static unsigned collect(struct riscv64_state *state, const struct riscv_insn *in
     unsigned count = 0;
     if (insn->flags & RV_F_RESULT) {
         put(writes, &count, KIND_F, insn->rd, state->f[insn->rd]);
-    } else if (insn->rd != 0) {
+    } else if (insn->rd != 0 && ((insn->flags & RV_V) == 0 || insn->flags & RV_X_RESULT)) {
         put(writes, &count, KIND_X, insn->rd, state->x[insn->rd]);
     }
     if (writes_csr(insn)) {

@@ -6,6 +6,7 @@
 #include "cpu/riscv64/imsic.h"
 #include "cpu/riscv64/pmp.h"
 #include "cpu/riscv64/trap.h"
+#include "cpu/riscv64/vector.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,8 @@
 #define HPM_FILTER_MASK (HPM_MINH | HPM_SINH | HPM_UINH)
 #define MSTATUS_WRITABLE                                                                        \
     (MSTATUS_SIE | MSTATUS_MIE | MSTATUS_SPIE | MSTATUS_MPIE | MSTATUS_SPP | MSTATUS_MPP |      \
-     MSTATUS_FS | MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_TVM | MSTATUS_TW |         \
+     MSTATUS_FS | MSTATUS_VS | MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_TVM |         \
+     MSTATUS_TW |                                                                               \
      MSTATUS_TSR)
 #define MSTATUS_RESET ((u64)2 << 32 | (u64)2 << 34) /* UXL, SXL: 64 bits */
 

@@ -12,8 +12,11 @@
 #define MSTATUS_TRANSLATION (MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR)
 /* What sstatus shows and lets change. */
 #define SSTATUS_WRITABLE                                                                  \
-    (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
+    (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_VS | MSTATUS_SUM |   \
+     MSTATUS_MXR)
 #define SSTATUS_READABLE (SSTATUS_WRITABLE | MSTATUS_UXL | MSTATUS_SD)
+/* Of what may be written, what a hart without a vector unit has not. */
+#define MSTATUS_ABSENT(has_vector) ((has_vector) ? (u64)0 : MSTATUS_VS)
 
 enum riscv_csr_flags {
     RISCV_CSR_NONE = 0,

@@ -11,14 +11,15 @@
 
 u64 riscv64_mstatus_view(const struct riscv64_state *state)
 {
-    bool dirty = (state->mstatus & MSTATUS_FS) == MSTATUS_FS;
+    bool dirty = (state->mstatus & MSTATUS_FS) == MSTATUS_FS ||
+                 (state->mstatus & MSTATUS_VS) == MSTATUS_VS;
     return state->mstatus | (dirty ? MSTATUS_SD : 0);
 }
 
 /* Interrupt-enable bits change most often and concern neither mode nor translation. */
 void riscv64_mstatus_changed(struct riscv64_state *state, u64 before)
 {
-    u64 of_interest = MSTATUS_FS | MSTATUS_TRANSLATION;
+    u64 of_interest = MSTATUS_FS | MSTATUS_VS | MSTATUS_TRANSLATION;
     of_interest |= state->mstatus & MSTATUS_MPRV ? MSTATUS_MPP : 0;
     if ((state->mstatus ^ before) & of_interest) {
         riscv64_mode_update(state);
@@ -41,7 +42,7 @@ bool riscv64_csr_read_mstatus(struct riscv64_state *state, unsigned number, u64 
 
 bool riscv64_csr_write_mstatus(struct riscv64_state *state, unsigned number, u64 value)
 {
-    u64 mask = riscv64_csr_find(number)->write_mask;
+    u64 mask = riscv64_csr_find(number)->write_mask & ~MSTATUS_ABSENT(state->vlenb != 0);
     if ((value >> MSTATUS_MPP_SHIFT & 3) == 2) {
         mask &= ~MSTATUS_MPP; /* no such privilege: MPP keeps its value */
     }
@@ -59,17 +60,17 @@ bool riscv64_csr_read_sstatus(struct riscv64_state *state, unsigned number, u64 
 bool riscv64_csr_write_sstatus(struct riscv64_state *state, unsigned number, u64 value)
 {
     (void)number;
-    riscv64_mstatus_set(state, (state->mstatus & ~SSTATUS_WRITABLE) | (value & SSTATUS_WRITABLE));
+    u64 mask = SSTATUS_WRITABLE & ~MSTATUS_ABSENT(state->vlenb != 0);
+    riscv64_mstatus_set(state, (state->mstatus & ~mask) | (value & mask));
     return true;
 }
 
 bool riscv64_csr_read_misa(struct riscv64_state *state, unsigned number, u64 *value)
 {
-    (void)state;
     (void)number;
     *value = MISA_RV64 | MISA_LETTER('A') | MISA_LETTER('B') | MISA_LETTER('C') |
              MISA_LETTER('D') | MISA_LETTER('F') | MISA_LETTER('I') | MISA_LETTER('M') |
-             MISA_LETTER('S') | MISA_LETTER('U');
+             MISA_LETTER('S') | MISA_LETTER('U') | (state->vlenb != 0 ? MISA_LETTER('V') : 0);
     return true;
 }
 

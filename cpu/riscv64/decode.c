@@ -1,4 +1,4 @@
-/* The RV64GC instruction table and its decoder. */
+/* The RV64GCV instruction table and its decoder. */
 #include "cpu/riscv64/decode.h"
 #include "cpu/base/bits.h"
 #include "cpu/base/error.h"

@@ -1,4 +1,4 @@
-/* Decoding RV64GC instructions: bytes to row number and operands.
+/* Decoding RV64GCV instructions: bytes to row number and operands.
  *
  * The table is insns.def and formats.def. Encodings longer than 32 bits, reserved ones and those of
  * extensions without rows decode as RISCV_INSN_illegal. Thread: any. */
@@ -16,6 +16,8 @@ enum rv_insn_flags {
     RV_SYSTEM = RV_FP << 4,    /* fence, CSR or privileged: ends an lr/sc sequence */
     RV_JUMP = RV_FP << 5,
     RV_BRANCH = RV_FP << 6,
+    RV_V = RV_FP << 7,         /* vector: illegal while mstatus.VS is off, makes it dirty */
+    RV_X_RESULT = RV_FP << 8,  /* a vector row whose rd names an x register, not a v register */
     /* What the FP rows say. */
     RV_FP_FLAGS = RV_FP | RV_WRITES_FP,
     RV_FP_WRITE = RV_FP | RV_WRITES_FP | RV_F_RESULT,
@@ -32,6 +34,7 @@ enum riscv_insn_id {
 enum riscv_operand {
     RISCV_OPERAND_RD, RISCV_OPERAND_RS1, RISCV_OPERAND_RS2, RISCV_OPERAND_RS3,
     RISCV_OPERAND_IMM, RISCV_OPERAND_RM, RISCV_OPERAND_FMT, RISCV_OPERAND_AQRL,
+    RISCV_OPERAND_VM, RISCV_OPERAND_NF,
     RISCV_OPERAND_COUNT,
 };
 
@@ -45,6 +48,8 @@ struct riscv_insn {
             u32 rm;                /* FP rounding field */
             u32 fmt;               /* F, D: 0 single, 1 double; A: log2 of the access size */
             u32 aqrl;              /* A: aq << 1 | rl */
+            u32 vm;                /* V: 0 where v0 is a mask */
+            u32 nf;                /* V: fields of a segment, less one */
         };
     };
     u32 word;        /* the bits, 16-bit ones zero-extended */

@@ -155,12 +155,76 @@ static void print_succ(struct insn_text *text, const void *insn, const void *con
     print_fence_set(text, (unsigned)((const struct riscv_insn *)insn)->imm & 15);
 }
 
+/* --- vector --- */
+
+static void print_v(struct insn_text *text, unsigned number)
+{
+    insn_text_append(text, "v%u", number);
+}
+
+static void print_vd(struct insn_text *text, const void *insn, const void *context)
+{
+    (void)context;
+    print_v(text, ((const struct riscv_insn *)insn)->rd);
+}
+
+static void print_vs1(struct insn_text *text, const void *insn, const void *context)
+{
+    (void)context;
+    print_v(text, ((const struct riscv_insn *)insn)->rs1);
+}
+
+static void print_vs2(struct insn_text *text, const void *insn, const void *context)
+{
+    (void)context;
+    print_v(text, ((const struct riscv_insn *)insn)->rs2);
+}
+
+static void print_v0(struct insn_text *text, const void *insn, const void *context)
+{
+    (void)insn;
+    (void)context;
+    print_v(text, 0);
+}
+
+/* Nothing, nor the comma before it, where all elements are active. */
+static void print_vm(struct insn_text *text, const void *insn, const void *context)
+{
+    (void)context;
+    if (((const struct riscv_insn *)insn)->vm == 0) {
+        insn_text_append(text, "v0.t");
+    } else if (text->used > 0 && text->text[text->used - 1] == ',') {
+        text->text[--text->used] = '\0';
+    }
+}
+
+static void print_fields(struct insn_text *text, const void *insn, const void *context)
+{
+    (void)context;
+    insn_text_append(text, "%u", ((const struct riscv_insn *)insn)->nf + 1);
+}
+
+static void print_vtype(struct insn_text *text, const void *insn, const void *context)
+{
+    static const char *const groups[8] = {"m1", "m2", "m4", "m8", NULL, "mf8", "mf4", "mf2"};
+    unsigned vtype = (unsigned)((const struct riscv_insn *)insn)->imm;
+    (void)context;
+    if (vtype >> 8 != 0 || (vtype >> 3 & 7) > 3 || groups[vtype & 7] == NULL) {
+        insn_text_append(text, "%u", vtype);
+        return;
+    }
+    insn_text_append(text, "e%u,%s,%s,%s", 8u << (vtype >> 3 & 7), groups[vtype & 7],
+                     vtype & 64 ? "ta" : "tu", vtype & 128 ? "ma" : "mu");
+}
+
 static const struct insn_token tokens[] = {
     {"rd", print_rd},         {"rs1", print_rs1},   {"rs2", print_rs2},   {"fd", print_fd},
     {"fs1", print_fs1},       {"fs2", print_fs2},   {"fs3", print_fs3},   {"imm", print_imm},
     {"zimm", print_zimm},     {"shamt", print_shamt}, {"upper", print_upper}, {"csr", print_csr},
     {"target", print_target}, {"rm", print_rm},     {"aqrl", print_aqrl}, {"pred", print_pred},
-    {"succ", print_succ},
+    {"succ", print_succ},     {"vd", print_vd},     {"vs1", print_vs1},   {"vs2", print_vs2},
+    {"vm", print_vm},         {"v0", print_v0},     {"vtype", print_vtype}, {"N", print_fields},
+    {"uimm", print_imm},
 };
 
 bool riscv64_check_table(char *why, size_t why_bytes)

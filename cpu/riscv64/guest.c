@@ -7,9 +7,11 @@
 #include "cpu/riscv64/debug.h"
 #include "cpu/riscv64/disasm.h"
 #include "cpu/riscv64/imsic.h"
+#include "cpu/riscv64/isa.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/state.h"
 #include "cpu/riscv64/trap.h"
+#include "cpu/riscv64/vector.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,38 +61,6 @@ static const struct guest_reg regs[] = {
     CSR_REG(mcounteren), CSR_REG(scounteren),
 };
 
-#define ISA_LETTER(letter) letter
-#define ISA_NAME(name) "_" name
-#define ISA_AIA(name)
-const char riscv64_isa_string[] = "rv64"
-#include "cpu/riscv64/isa.def"
-    ;
-#undef ISA_AIA
-#define ISA_AIA(name) "_" name
-static const char isa_string_aia[] = "rv64"
-#include "cpu/riscv64/isa.def"
-    ;
-#undef ISA_LETTER
-#undef ISA_NAME
-#undef ISA_AIA
-
-const char riscv64_isa_base[] = "rv64i";
-
-#define ISA_LETTER(letter) letter,
-#define ISA_NAME(name) name,
-#define ISA_AIA(name)
-const char *const riscv64_isa_extensions[] = {
-#include "cpu/riscv64/isa.def"
-    NULL};
-#undef ISA_AIA
-#define ISA_AIA(name) name,
-static const char *const isa_extensions_aia[] = {
-#include "cpu/riscv64/isa.def"
-    NULL};
-#undef ISA_LETTER
-#undef ISA_NAME
-#undef ISA_AIA
-
 static void guest_init(struct vcpu *vcpu)
 {
     (void)vcpu;
@@ -113,6 +83,7 @@ static void guest_reset(struct vcpu *vcpu)
     vcpu->exception_pending = 0;
     atomic_fetch_and(&vcpu->irq_lines, ~((u64)1 << RISCV_IRQ_SSI)); /* an edge, see csr_irq.c */
     riscv64_csr_reset(state);
+    riscv64_vector_reset(state);
     tlb_flush_all(vcpu);
     riscv64_mode_update(state);
 }
@@ -207,10 +178,8 @@ const struct guest riscv64_guest = {
     .commit_begin = riscv64_commit_begin,
     .commit_line = riscv64_commit_line,
     .state_end = offsetof(struct riscv64_state, cache),
-    .isa = riscv64_isa_string,
-    .isa_extensions = riscv64_isa_extensions,
-    .isa_messages = isa_string_aia,
-    .isa_extensions_messages = isa_extensions_aia,
+    .parse_cpu = riscv64_parse_cpu,
+    .isa = riscv64_isa,
     .mmu_type = "riscv,sv57",
     .pmu_counters = 0xfffffff8, /* hpmcounter3 to 31 */
     .boot_pc = RESET_PC,

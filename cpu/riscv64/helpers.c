@@ -5,7 +5,10 @@
 #include "cpu/riscv64/csr_bits.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/trap.h"
+#include "cpu/riscv64/vector.h"
 #include "cpu/tlb.h"
+
+#include <string.h>
 
 enum { SFENCE_HAS_VA = 1, SFENCE_HAS_ASID = 2 };
 enum { CBO_INVAL = 0 };
@@ -220,8 +223,11 @@ static u64 helper_cbo_zero(struct vcpu *vcpu, u64 address, u64 insn)
         return illegal(vcpu, insn);
     }
     gva_t block = bits_align_down(address, RISCV_CBO_BLOCK_BYTES);
-    if (vcpu->ops->zero_cached != NULL &&
-        vcpu->ops->zero_cached(vcpu, block, RISCV_CBO_BLOCK_BYTES)) {
+    u8 *host = vcpu->ops->plain_host != NULL
+                   ? vcpu->ops->plain_host(vcpu, block, RISCV_CBO_BLOCK_BYTES, true)
+                   : NULL;
+    if (host != NULL) {
+        memset(host, 0, RISCV_CBO_BLOCK_BYTES);
         return 0;
     }
     if (!block_is_writable(vcpu, block, address)) {
@@ -283,6 +289,42 @@ static u64 helper_sc(struct vcpu *vcpu, u64 address, u64 value, u64 size_bytes)
         return 0;
     }
     return stored ? 0 : 1;
+}
+
+/* --- vector --- */
+
+static u64 helper_vector(struct vcpu *vcpu, u64 insn, u64 row, u64 scalar, u64 stride)
+{
+    return riscv64_vector_execute(riscv64_of(vcpu), (u32)insn, (unsigned)row, scalar, stride);
+}
+
+static u64 helper_vector_fp(struct vcpu *vcpu, u64 insn, u64 row, u64 scalar, u64 stride)
+{
+    return helper_vector(vcpu, insn, row, scalar, stride);
+}
+
+static u64 helper_vector_memory(struct vcpu *vcpu, u64 insn, u64 row, u64 scalar, u64 stride)
+{
+    return helper_vector(vcpu, insn, row, scalar, stride);
+}
+
+static u64 helper_vector_result(struct vcpu *vcpu, u64 insn, u64 row, u64 scalar, u64 stride)
+{
+    return helper_vector(vcpu, insn, row, scalar, stride);
+}
+
+static u64 helper_vector_set(struct vcpu *vcpu, u64 avl, u64 vtype)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    riscv64_vector_set(state, avl, vtype);
+    return state->vl;
+}
+
+static u64 helper_vector_dirty(struct vcpu *vcpu)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    riscv64_mstatus_set(state, state->mstatus | MSTATUS_VS);
+    return 0;
 }
 
 #define HELPER(name_, arg_count_, has_result_, flags_, doc_)         \

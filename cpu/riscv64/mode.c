@@ -61,7 +61,10 @@ static void select_anew(struct riscv64_state *state)
     u32 mode = vcpu->mode & ENGINE_BITS;
     u32 fs = (u32)(state->mstatus >> MSTATUS_FS_SHIFT) & 3;
     mode |= state->priv;
-    mode |= (fs == 2 ? 1 : fs) << 2;
+    u32 vs = (u32)(state->mstatus >> MSTATUS_VS_SHIFT) & 3;
+    mode |= (fs == 2 ? 1 : fs) << RISCV_MODE_FS_SHIFT;
+    mode |= (vs == 2 ? 1 : vs) << RISCV_MODE_VS_SHIFT;
+    mode |= (u32)(state->vlenb / 16) << RISCV_MODE_VLEN_SHIFT;
     if (state->frm >= RISCV_FRM_RMM) {
         mode |= RISCV_MODE_FRM_SLOW;
     }
@@ -73,6 +76,10 @@ static void select_anew(struct riscv64_state *state)
     select_fetch(state);
 }
 
+/* What of mstatus decides always; of the rest, MPP while MPRV is set. */
+#define MSTATUS_OF_MODE \
+    (MSTATUS_FS | MSTATUS_VS | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_MPRV)
+
 void riscv64_mode_update(struct riscv64_state *state)
 {
     struct vcpu *vcpu = &state->vcpu;
@@ -80,7 +87,7 @@ void riscv64_mode_update(struct riscv64_state *state)
                       ? vcpu->ops->context(vcpu, state->priv, state->satp)
                                              : 0;
     vcpu->mode = (vcpu->mode & ~(u32)VCPU_MODE_PROBE) | watched;
-    u64 status = state->mstatus & (MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_MPRV);
+    u64 status = state->mstatus & MSTATUS_OF_MODE;
     status |= status & MSTATUS_MPRV ? state->mstatus & MSTATUS_MPP : 0;
     unsigned number = state->priv * 2u + (status & MSTATUS_SUM ? 1 : 0);
     struct riscv64_context *context = &state->cache.contexts[number];

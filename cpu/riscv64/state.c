@@ -4,6 +4,7 @@
 #include "cpu/riscv64/pmp.h"
 #include "cpu/riscv64/state.h"
 #include "cpu/riscv64/trap.h"
+#include "cpu/riscv64/vector.h"
 
 /* In the order of struct riscv64_state. */
 #define RISCV64_SAVED(FIELD, T)                                                               \
@@ -17,7 +18,9 @@
     FIELD(T, mcountinhibit) FIELD(T, counters_running) FIELD(T, counters_filtered)            \
     FIELD(T, priv) FIELD(T, frm) FIELD(T, stip_timer) FIELD(T, always_zero) FIELD(T, pmpcfg)  \
     FIELD(T, imsic_eip) FIELD(T, imsic_eie) FIELD(T, imsic_delivery)                          \
-    FIELD(T, imsic_threshold) FIELD(T, miselect) FIELD(T, siselect)
+    FIELD(T, imsic_threshold) FIELD(T, miselect) FIELD(T, siselect)                        \
+    FIELD(T, vtype) FIELD(T, vl) FIELD(T, vstart) FIELD(T, v) FIELD(T, vxrm) FIELD(T, vxsat)  \
+    FIELD(T, vlenb) FIELD(T, vector_zero)
 
 /* Of the vcpu. Interrupt lines belong to the devices that drive them. */
 #define VCPU_SAVED(FIELD, T) \
@@ -43,6 +46,7 @@ void riscv64_state_loaded(struct riscv64_state *state)
     state->vcpu.fpu_flags &= 31;
     state->vcpu.fpu_round = state->frm > RISCV_FRM_RMM ? 0 : state->frm;
     state->cache = (struct riscv64_cache){.overflow_checked_insns = state->vcpu.insns};
+    riscv64_vector_loaded(state);
     riscv64_pmp_update(state);
     riscv64_counters_update(state, state->vcpu.insns);
     tlb_flush_all(&state->vcpu);

@@ -1,9 +1,9 @@
-/* The architectural state of a RISC-V 64 hart (RV64GC and its privileged architecture).
+/* The architectural state of a RISC-V 64 hart (RV64GCV and its privileged architecture).
  *
  * Names are the manual's. A CSR member holds exactly the bits software reads unless its comment
  * says otherwise; views (sstatus, sie, sip, fcsr) have no storage of their own.
  *
- * Left out: the hypervisor and vector extensions, big-endian modes, debug mode and triggers,
+ * Left out: the hypervisor extension, big-endian modes, debug mode and triggers,
  * NMIs, double traps. */
 #ifndef METIC_CPU_RISCV64_STATE_H
 #define METIC_CPU_RISCV64_STATE_H
@@ -16,6 +16,7 @@ enum { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
 enum { RISCV_FRM_RMM = 4 }; /* larger values of frm are reserved */
 
 enum { RISCV_PMP_ENTRIES = 16, RISCV_HPM_COUNTERS = 32, RISCV_CBO_BLOCK_BYTES = 64 };
+enum { RISCV_MAX_VLENB = 32 }; /* bytes of a vector register */
 
 /* Interrupt files (imsic.h): one for M, one for S; numbers of messages; words of their bits. */
 enum { RISCV_IMSIC_FILES = 2, RISCV_IMSIC_IDS = 255, RISCV_IMSIC_WORDS = 4 };
@@ -50,6 +51,7 @@ enum riscv_irq {
 #define MSTATUS_SPIE ((u64)1 << 5)
 #define MSTATUS_MPIE ((u64)1 << 7)
 #define MSTATUS_SPP ((u64)1 << 8)
+#define MSTATUS_VS ((u64)3 << 9)
 #define MSTATUS_MPP ((u64)3 << 11)
 #define MSTATUS_FS ((u64)3 << 13)
 #define MSTATUS_MPRV ((u64)1 << 17)
@@ -61,7 +63,7 @@ enum riscv_irq {
 #define MSTATUS_UXL ((u64)3 << 32)
 #define MSTATUS_SXL ((u64)3 << 34)
 #define MSTATUS_SD ((u64)1 << 63)
-enum { MSTATUS_FS_SHIFT = 13, MSTATUS_MPP_SHIFT = 11 };
+enum { MSTATUS_FS_SHIFT = 13, MSTATUS_MPP_SHIFT = 11, MSTATUS_VS_SHIFT = 9 };
 
 /* Block mode bits (vcpu->mode): what changes the meaning of an instruction and is known when a
  * block is translated. riscv64_mode_update recomputes them whenever a source of theirs changes. */
@@ -72,6 +74,17 @@ enum riscv_mode_bits {
     RISCV_MODE_TRACE = VCPU_MODE_TRACE, /* every instruction reports itself (commit log) */
     RISCV_MODE_FRM_BAD = 1 << 6,  /* frm holds a reserved value: dynamic rounding is illegal */
     RISCV_MODE_COUNT = VCPU_MODE_COUNT, /* exact deadlines: POLL at every block start */
+    RISCV_MODE_VS = 3 << 8,       /* mstatus.VS, as FS */
+    RISCV_MODE_VLEN = 3 << 10,    /* 0: no vector unit; 1: VLEN is 128; 2: 256 */
+};
+enum { RISCV_MODE_FS_SHIFT = 2, RISCV_MODE_VS_SHIFT = 8, RISCV_MODE_VLEN_SHIFT = 10 };
+
+/* Bits of cache.vector_key beside vtype's low eight: what a vector instruction depends on, in one
+ * word that translated code compares. */
+enum riscv_vector_key {
+    RISCV_VECTOR_KEY_FULL = 1 << 8,    /* vl is VLMAX */
+    RISCV_VECTOR_KEY_VILL = 1 << 9,
+    RISCV_VECTOR_KEY_VSTART = 1 << 10, /* vstart is not 0 */
 };
 
 /* What follows from the saved state or the machine and makes it quick to use. */
@@ -109,6 +122,7 @@ struct riscv64_cache {
     /* What a read of mtopei or stopei found, and at which instruction, of which a write is part. */
     u64 topei_insns[RISCV_IMSIC_FILES];
     u32 topei_number[RISCV_IMSIC_FILES];
+    u32 vector_key; /* enum riscv_vector_key | vtype */
 };
 
 /* All members between `vcpu` and `cache` are saved, without padding (state.c proves it). */
@@ -144,6 +158,11 @@ struct riscv64_state {
     u64 imsic_eie[RISCV_IMSIC_FILES * RISCV_IMSIC_WORDS];
     u32 imsic_delivery[RISCV_IMSIC_FILES], imsic_threshold[RISCV_IMSIC_FILES];
     u32 miselect, siselect;
+    u64 vtype, vl, vstart;
+    u64 v[32 * RISCV_MAX_VLENB / 8]; /* 32 registers of vlenb bytes, one behind the other */
+    u8 vxrm, vxsat;
+    u8 vlenb; /* bytes of a vector register; 0: there is no vector unit */
+    u8 vector_zero[5];
 
     struct riscv64_cache cache;
     bool has_aia; /* the machine has message-signalled interrupts; set before the first reset */
@@ -157,11 +176,9 @@ extern const struct state_list riscv64_state_list;
 /* After the saved members were loaded: brings caches, mode, TLB selection and timer in line. */
 void riscv64_state_loaded(struct riscv64_state *state);
 
-/* The ISA as firmware and kernels are told: "rv64imafdcb_zicbom_...", the base ("rv64i") and its
- * extensions one by one (NULL at the end) in canonical order. */
-extern const char riscv64_isa_string[];
-extern const char riscv64_isa_base[];
-extern const char *const riscv64_isa_extensions[];
+/* Features of a hart (vcpu->features): the bytes of a vector register, 0 for none. The AIA follows
+ * from the board and is a feature of the ISA string alone. */
+enum { RISCV_FEATURE_VLENB = 0xff, RISCV_FEATURE_AIA = 0x100 };
 
 static inline struct riscv64_state *riscv64_of(struct vcpu *vcpu)
 {

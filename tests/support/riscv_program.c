@@ -126,7 +126,7 @@ bool riscv_is_pointer(unsigned number)
 bool riscv_row_in_class(const struct insn_row *row, enum riscv_class class)
 {
     unsigned flags = row->flags;
-    if ((flags & (INSN_RESERVED | RV_SYSTEM)) != 0 || strcmp(row->name, "c_unimp") == 0) {
+    if ((flags & (INSN_RESERVED | RV_SYSTEM | RV_V)) != 0 || strcmp(row->name, "c_unimp") == 0) {
         return false;
     }
     switch (class) {
@@ -223,7 +223,7 @@ void riscv_write_elf(const struct riscv_program *p, const char *path)
     st_le16(header + 16, 2);
     st_le16(header + 18, 243);
     st_le32(header + 20, 1);
-    st_le64(header + 24, RISCV_CODE_BASE + 4);
+    st_le64(header + 24, RISCV_CODE_BASE + (p->qemu_entry != 0 ? p->qemu_entry : 4));
     st_le64(header + 32, 64);
     st_le32(header + 48, 5); /* RVC, double-float ABI */
     st_le16(header + 52, 64);
@@ -242,10 +242,15 @@ void riscv_write_elf(const struct riscv_program *p, const char *path)
 }
 
 /* False when qemu did not write the whole data. */
-bool riscv_run_qemu(const char *elf, u8 *result)
+bool riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *result)
 {
     char command[300];
-    snprintf(command, sizeof(command), "qemu-riscv64 -cpu max '%s'", elf);
+    if (p->vlenb != 0) {
+        snprintf(command, sizeof(command), "qemu-riscv64 -cpu rv64,v=on,vlen=%u '%s'",
+                 8 * p->vlenb, elf);
+    } else {
+        snprintf(command, sizeof(command), "qemu-riscv64 -cpu max '%s'", elf);
+    }
     FILE *pipe = popen(command, "r");
     CHECK(pipe != NULL);
     size_t got = fread(result, 1, RISCV_DATA_BYTES, pipe);

@@ -32,6 +32,8 @@ struct riscv_program {
     u32 code_bytes;
     u8 data[RISCV_DATA_BYTES];
     u64 seed; /* never 0 */
+    u32 qemu_entry; /* offset in code of where it begins under qemu; 0: 4, as on a bare machine */
+    unsigned vlenb; /* bytes of a vector register, of the harts it runs on; 0: no vector unit */
 };
 
 u64 riscv_random_u64(struct riscv_program *p);
@@ -64,6 +66,6 @@ bool riscv_have_qemu(void);
 /* Writes the program as an executable. */
 void riscv_write_elf(const struct riscv_program *p, const char *path);
 /* Runs it and takes its data; false when it did not come to its end. */
-bool riscv_run_qemu(const char *elf, u8 *data);
+bool riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *data);
 
 #endif

@@ -21,9 +21,10 @@ static void no_timer(struct vcpu *vcpu, u64 ticks)
 static void set_start(struct riscv64_state *state)
 {
     state->mstatus |= (u64)1 << MSTATUS_FS_SHIFT; /* initial: the first load makes it dirty */
+    state->mstatus |= state->vlenb != 0 ? (u64)1 << MSTATUS_VS_SHIFT : 0;
     state->mtvec = RISCV_CODE_BASE;
     state->vcpu.pc = RISCV_CODE_BASE + 4;
-    state->vcpu.limit_insns = (u64)RISCV_TESTS * 400;
+    state->vcpu.limit_insns = (u64)RISCV_TESTS * (state->vlenb != 0 ? 2000 : 400);
     atomic_store(&state->vcpu.deadline, state->vcpu.limit_insns);
     riscv64_mode_update(state);
 }
@@ -32,7 +33,7 @@ bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u8 *r
 {
     static const struct engine_machine_ops machine_ops = {.time_ticks = no_time,
                                                           .timer_arm = no_timer};
-    struct engine_options options = {.kind = kind, .verify = true};
+    struct engine_options options = {.kind = kind, .verify = true, .guest_features = p->vlenb};
     struct metic_error error;
     struct memory memory;
     memory_init(&memory, NULL);

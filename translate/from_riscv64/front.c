@@ -50,12 +50,30 @@ void lower_end_leave_next(struct lower *l, bool look_at_interrupts)
     l->ended = true;
 }
 
-/* The first instruction that writes FP state while FS is clean makes it dirty, and the mode with
- * it: the block ends, and the rest runs as blocks that need not ask. */
-static void mark_fp_dirty(struct lower *l)
+static bool is_off(const struct lower *l, const struct riscv_insn *insn)
 {
-    ir_call(l->ir, &riscv64_helper_fp_dirty, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
-    lower_end_leave_next(l, false);
+    return ((insn->flags & RV_FP) != 0 && (l->mode & RISCV_MODE_FS) == 0) ||
+           ((insn->flags & RV_V) != 0 && (l->mode & RISCV_MODE_VS) == 0);
+}
+
+/* The first instruction that writes FP state while FS is clean makes it dirty, and the mode with
+ * it: the block ends, and the rest runs as blocks that need not ask. So does any vector instruction
+ * while VS is clean. */
+static void mark_dirty(struct lower *l, const struct riscv_insn *insn)
+{
+    bool fp = (insn->flags & RV_WRITES_FP) != 0 && (l->mode & RISCV_MODE_FS) != RISCV_MODE_FS;
+    bool vector = (insn->flags & RV_V) != 0 && (l->mode & RISCV_MODE_VS) != RISCV_MODE_VS;
+    if (fp) {
+        ir_call(l->ir, &riscv64_helper_fp_dirty, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE,
+                IR_REF_NONE);
+    }
+    if (vector) {
+        ir_call(l->ir, &riscv64_helper_vector_dirty, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE,
+                IR_REF_NONE);
+    }
+    if (fp || vector) {
+        lower_end_leave_next(l, false);
+    }
 }
 
 static unsigned lower_insn(struct lower *l)
@@ -71,14 +89,13 @@ static unsigned lower_insn(struct lower *l)
         ir_poll(l->ir, 0);
         l->poll_first = false;
     }
-    u32 fs = l->mode & RISCV_MODE_FS;
-    if ((insn.flags & RV_FP) != 0 && fs == 0) {
+    if (is_off(l, &insn)) {
         lower_end_illegal(l, &insn);
         return length_bytes;
     }
     lower_fns[insn.id](l, &insn);
-    if (!l->ended && (insn.flags & RV_WRITES_FP) != 0 && fs != RISCV_MODE_FS) {
-        mark_fp_dirty(l);
+    if (!l->ended) {
+        mark_dirty(l, &insn);
     }
     return length_bytes;
 }
@@ -91,9 +108,12 @@ static void begin(struct lower *l)
 static void print_mode(u32 mode, char *text, size_t text_bytes)
 {
     static const char *const privileges[] = {"U", "S", "?", "M"};
-    static const char *const fs[] = {"off", "clean", "clean", "dirty"};
-    snprintf(text, text_bytes, "%s fs=%s%s%s%s", privileges[mode & RISCV_MODE_PRIV],
-             fs[(mode & RISCV_MODE_FS) / (RISCV_MODE_FS / 3)],
+    static const char *const states[] = {"off", "clean", "clean", "dirty"};
+    static const char *const units[] = {"", " vs=", " vlen=256 vs=", ""};
+    unsigned unit = (mode & RISCV_MODE_VLEN) >> RISCV_MODE_VLEN_SHIFT;
+    snprintf(text, text_bytes, "%s fs=%s%s%s%s%s%s", privileges[mode & RISCV_MODE_PRIV],
+             states[(mode & RISCV_MODE_FS) >> RISCV_MODE_FS_SHIFT], units[unit],
+             unit != 0 ? states[(mode & RISCV_MODE_VS) >> RISCV_MODE_VS_SHIFT] : "",
              (mode & RISCV_MODE_FRM_BAD)    ? " frm=reserved"
              : (mode & RISCV_MODE_FRM_SLOW) ? " frm=rmm"
                                             : "",

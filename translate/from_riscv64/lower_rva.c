@@ -68,7 +68,7 @@ static bool may_stand_between(const struct riscv_insn *insn, unsigned address_re
                               s64 distance, s64 *first_landing)
 {
     if (insn->id == RISCV_INSN_illegal || writes_x(insn, address_register) ||
-        (insn->flags & (RV_MEMORY | RV_SYSTEM | RV_JUMP | RV_FP)) != 0) {
+        (insn->flags & (RV_MEMORY | RV_SYSTEM | RV_JUMP | RV_FP | RV_V)) != 0) {
         return false;
     }
     if ((insn->flags & RV_BRANCH) != 0) {

@@ -137,7 +137,9 @@ static void access_status(struct lower *l, const struct csr_access *access)
     bool is_mstatus = access->number == CSR_MSTATUS;
     u64 read_mask = is_mstatus ? access->csr->read_mask : SSTATUS_READABLE;
     u64 write_mask = is_mstatus ? access->csr->write_mask : SSTATUS_WRITABLE;
-    bool dirty = (l->mode & RISCV_MODE_FS) == RISCV_MODE_FS;
+    bool dirty = (l->mode & RISCV_MODE_FS) == RISCV_MODE_FS ||
+                 (l->mode & RISCV_MODE_VS) == RISCV_MODE_VS;
+    write_mask &= ~MSTATUS_ABSENT((l->mode & RISCV_MODE_VLEN) != 0);
     ir_ref stored = ir_get(l->ir, IR_I64, (u32)offsetof(struct riscv64_state, mstatus), 8);
     ir_ref old = ir_op2(l->ir, IR_OR, IR_I64, 0, masked(l, stored, read_mask),
                         ir_i64(l->ir, dirty ? MSTATUS_SD : 0));
@@ -155,14 +157,14 @@ static void access_status(struct lower *l, const struct csr_access *access)
     }
     ir_set(l->ir, (u32)offsetof(struct riscv64_state, mstatus), 8, changed);
     lower_set_x(l, access->insn->rd, old);
-    if (bits & (MSTATUS_FS | MSTATUS_TRANSLATION | MSTATUS_MPP)) {
+    if (bits & (MSTATUS_FS | MSTATUS_VS | MSTATUS_TRANSLATION | MSTATUS_MPP)) {
         ir_call(l->ir, &riscv64_helper_status_changed, stored, IR_REF_NONE, IR_REF_NONE,
                 IR_REF_NONE);
     }
     if (bits & (MSTATUS_SIE | MSTATUS_MIE) && access->action != CSR_CLEAR) {
         ir_look(l->ir, (s64)l->offset + (s64)l->length_bytes);
     }
-    if (bits & MSTATUS_FS) {
+    if (bits & (MSTATUS_FS | MSTATUS_VS)) {
         lower_end_leave_next(l, false);
     }
 }

@@ -21,6 +21,9 @@ ${CC:-cc} -std=gnu11 -O1 -D_GNU_SOURCE -I"$SRCDIR" -o "$words" \
     "$SRCDIR/tests/cpu/riscv64/disasm_words.c" libmetic-cpu.a libmetic-base.a -pthread || exit 1
 
 march=rv64gc
+if echo nop | $as -march=rv64gcv -o /dev/null - 2>/dev/null; then
+    march=rv64gcv
+fi
 for extension in zba zbb zbs zicbom zicboz zicbop zawrs zihintpause zicond svinval; do
     if echo nop | $as -march=${march}_$extension -o /dev/null - 2>/dev/null; then
         march=${march}_$extension

@@ -73,8 +73,8 @@ static inline bool hart_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned
     return *stored;
 }
 
-/* A hart after reset, with RAM. */
-static inline struct hart *hart_new(void)
+/* A hart after reset, with RAM and these features. */
+static inline struct hart *hart_new_with(u64 features)
 {
     static const struct vcpu_ops ops = {
         .time_ticks = hart_time,
@@ -99,9 +99,15 @@ static inline struct hart *hart_new(void)
     vcpu->ops = &ops;
     vcpu->ops_opaque = hart;
     tlb_init(vcpu);
+    vcpu->features = features;
     vcpu->guest->init(vcpu);
     vcpu->guest->reset(vcpu);
     return hart;
+}
+
+static inline struct hart *hart_new(void)
+{
+    return hart_new_with(0);
 }
 
 static inline void hart_free(struct hart *hart)
@@ -138,7 +144,7 @@ static inline void hart_open(struct hart *hart)
 {
     struct riscv64_state *state = &hart->state;
     state->mcounteren = state->scounteren = 0xffffffff;
-    state->mstatus |= MSTATUS_FS;
+    state->mstatus |= MSTATUS_FS | (state->vlenb != 0 ? MSTATUS_VS : 0);
     state->menvcfg |= MENVCFG_STCE | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE;
     state->senvcfg |= ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE;
     for (unsigned i = 0; i < ARRAY_LEN(state->mstateen); i++) {

@@ -22,7 +22,11 @@ static const struct expected table[] = {
     {0x001, 0x001, RISCV_U, 0, 0, 0x1f, 0},
     {0x002, 0x002, RISCV_U, 0, 0, 7, 0},
     {0x003, 0x003, RISCV_U, 0, 0, 0xff, 0},
-    {0x100, 0x100, RISCV_S, 0, 0x200006000, 0x80000002000c6122, 0x200000000},
+    {0x008, 0x008, RISCV_U, 0, 0, 127, 0},
+    {0x009, 0x009, RISCV_U, 0, 0, 1, 0},
+    {0x00a, 0x00a, RISCV_U, 0, 0, 3, 0},
+    {0x00f, 0x00f, RISCV_U, 0, 0, 7, 0},
+    {0x100, 0x100, RISCV_S, 0, 0x200006600, 0x80000002000c6722, 0x200000000},
     {0x104, 0x104, RISCV_S, 0, 0, 0, 0}, /* nothing delegated */
     {0x105, 0x105, RISCV_S, 0, 0, ONES - 2, 0},
     {0x106, 0x106, RISCV_S, 0, 0, 0xffffffff, 0},
@@ -45,8 +49,8 @@ static const struct expected table[] = {
     {0x35c, 0x35c, RISCV_M, AIA, 0, 0, 0},
     {0xfb0, 0xfb0, RISCV_M, RO | AIA, 0, 0, 0},
     {0xda0, 0xda0, RISCV_S, RO, 0, 0, 0},
-    {0x300, 0x300, RISCV_M, 0, 0xa00006000, 0x8000000a007e79aa, 0xa00000000},
-    {0x301, 0x301, RISCV_M, 0, 0x800000000014112f, 0x800000000014112f, 0x800000000014112f},
+    {0x300, 0x300, RISCV_M, 0, 0xa00006600, 0x8000000a007e7faa, 0xa00000000},
+    {0x301, 0x301, RISCV_M, 0, 0x800000000034112f, 0x800000000034112f, 0x800000000034112f},
     {0x302, 0x302, RISCV_M, 0, 0, 0xb3ff, 0},
     {0x303, 0x303, RISCV_M, 0, 0, 0x2222, 0},
     {0x304, 0x304, RISCV_M, 0, 0, 0x2aaa, 0},
@@ -78,6 +82,9 @@ static const struct expected table[] = {
     {0xb02, 0xb02, RISCV_M, 0, 0, ONES, 0},
     {0xb03, 0xb1f, RISCV_M, 0, 0, ONES, 0},
     {0xc00, 0xc1f, RISCV_U, RO, 0, 0, 0},
+    {0xc20, 0xc20, RISCV_U, RO, 0, 0, 0},
+    {0xc21, 0xc21, RISCV_U, RO, (u64)1 << 63, 0, 0},
+    {0xc22, 0xc22, RISCV_U, RO, 16, 0, 0},
     {0xf11, 0xf15, RISCV_M, RO, 0, 0, 0},
 };
 
@@ -91,13 +98,12 @@ static const struct expected *expected_find(unsigned number)
     return NULL;
 }
 
-/* mstatus.FS is the one bit of reset state that must be changed to read every register. */
+/* mstatus.FS and VS are the bits of reset state that must be changed to read every register. */
 static struct hart *machine(void)
 {
-    struct hart *hart = hart_new();
+    struct hart *hart = hart_new_with(16);
     cr_assert_eq(hart_csr_read(hart, CSR_MSTATUS), 0xa00000000);
-    hart->state.mstatus |= (u64)1 << MSTATUS_FS_SHIFT;
-    hart->state.mstatus |= MSTATUS_FS;
+    hart->state.mstatus |= MSTATUS_FS | MSTATUS_VS;
     hart->state.mstatus &= ~MSTATUS_SD;
     return hart;
 }
@@ -144,7 +150,7 @@ Test(csr, reset_values_and_masks)
 Test(csr, least_privilege)
 {
     static const unsigned privileges[] = {RISCV_U, RISCV_S, RISCV_M};
-    struct hart *hart = hart_new();
+    struct hart *hart = hart_new_with(16);
     hart_open(hart);
     hart->state.siselect = hart->state.miselect = 0x70;
     for (unsigned number = 0; number < 4096; number++) {
@@ -409,4 +415,40 @@ Test(csr, helpers_raise_illegal_instruction_with_its_bits)
     cr_assert_eq(vcpu->exception_pending, 1);
     cr_assert_eq(vcpu->exception_value, 0xf1451073);
     hart_free(hart);
+}
+
+/* --- vector --- */
+
+Test(csr, vector_registers_need_the_unit_and_vs)
+{
+    static const unsigned numbers[] = {0x008, 0x009, 0x00a, 0x00f, 0xc20, 0xc21, 0xc22};
+    struct hart *without = hart_new(), *with = hart_new_with(32);
+    hart_csr_write(without, CSR_MSTATUS, MSTATUS_VS);
+    cr_assert_eq(without->state.mstatus & MSTATUS_VS, 0);
+    cr_assert_eq(hart_csr_read(without, 0x301) >> ('V' - 'A') & 1, 0);
+    cr_assert_eq(hart_csr_read(with, 0x301) >> ('V' - 'A') & 1, 1);
+    for (unsigned i = 0; i < ARRAY_LEN(numbers); i++) {
+        u64 value;
+        cr_assert(!riscv64_csr_read(&without->state, numbers[i], &value));
+        cr_assert(!riscv64_csr_read(&with->state, numbers[i], &value));
+    }
+    hart_csr_write(with, CSR_MSTATUS, (u64)1 << MSTATUS_VS_SHIFT);
+    cr_assert_eq(hart_csr_read(with, 0xc22), 32);
+    hart_free(without);
+    hart_free(with);
+}
+
+Test(csr, vector_writes_make_vs_dirty)
+{
+    static const unsigned numbers[] = {0x008, 0x009, 0x00a, 0x00f};
+    for (unsigned i = 0; i < ARRAY_LEN(numbers); i++) {
+        struct hart *hart = hart_new_with(16);
+        hart_csr_write(hart, CSR_MSTATUS, (u64)1 << MSTATUS_VS_SHIFT);
+        cr_assert_eq(hart->state.vcpu.mode & RISCV_MODE_VS, 1u << RISCV_MODE_VS_SHIFT);
+        cr_assert(hart_csr_write(hart, numbers[i], 1));
+        u64 dirty = MSTATUS_VS | MSTATUS_SD;
+        cr_assert_eq(hart_csr_read(hart, CSR_MSTATUS) & dirty, dirty);
+        cr_assert_eq(hart->state.vcpu.mode & RISCV_MODE_VS, RISCV_MODE_VS);
+        hart_free(hart);
+    }
 }

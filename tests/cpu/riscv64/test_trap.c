@@ -416,13 +416,18 @@ Test(trap, description_and_registers)
 
 Test(trap, isa_string_and_list_agree)
 {
-    char text[512] = "rv64";
-    for (unsigned i = 0; riscv64_isa_extensions[i] != NULL; i++) {
-        const char *name = riscv64_isa_extensions[i];
-        strcat(text, strlen(name) > 1 ? "_" : "");
-        strcat(text, name);
+    for (u64 features = 0; features <= 32; features += 16) {
+        char text[512] = "rv64";
+        struct guest_isa isa;
+        riscv64_guest.isa(features, features == 16, &isa);
+        for (unsigned i = 0; i < isa.extension_count; i++) {
+            strcat(text, strlen(isa.extensions[i]) > 1 ? "_" : "");
+            strcat(text, isa.extensions[i]);
+        }
+        cr_assert_str_eq(text, isa.text);
+        cr_assert_eq(strstr(text, "bv_") != NULL, features != 0);
+        cr_assert_eq(strstr(text, "_smaia") != NULL, features == 16);
     }
-    cr_assert_str_eq(text, riscv64_isa_string);
 }
 
 Test(trap, pinned_registers_are_distinct_and_never_x0)

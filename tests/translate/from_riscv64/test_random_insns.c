@@ -222,7 +222,7 @@ static unsigned run_programs(struct run *run, enum engine_kind kind, unsigned te
     for (unsigned done = 0; done < tests && differing == 0; done += RISCV_TESTS) {
         make_program(run);
         riscv_write_elf(&run->program, elf);
-        cr_assert(riscv_run_qemu(elf, qemu), "qemu did not finish");
+        cr_assert(riscv_run_qemu(&run->program, elf, qemu), "qemu did not finish");
         cr_assert(riscv_run_metic(&run->program, kind, metic), "metic did not finish");
         differing = compare(run, metic, qemu);
     }

@@ -15,10 +15,11 @@ static const struct riscv_vector vectors[] = {
 };
 
 /* Control flow, auipc and fences: test_control.c; lr and sc: test_random_insns.c; CSRs:
- * test_lower.c; cache blocks: the tests of their helpers. */
+ * test_lower.c; vector instructions: test_random_vector.c; cache blocks: the tests of their
+ * helpers. */
 static bool owned_elsewhere(const struct insn_row *row)
 {
-    return (row->flags & (INSN_RESERVED | RV_SYSTEM | RV_JUMP | RV_BRANCH)) != 0 ||
+    return (row->flags & (INSN_RESERVED | RV_SYSTEM | RV_JUMP | RV_BRANCH | RV_V)) != 0 ||
            strcmp(row->name, "auipc") == 0 || strncmp(row->name, "lr_", 3) == 0 ||
            strncmp(row->name, "sc_", 3) == 0 || strncmp(row->name, "cbo_", 4) == 0 ||
            strcmp(row->name, "c_unimp") == 0;

@@ -1,0 +1,135 @@
+/* V: vset*vl*, and every other vector instruction as a call of the vector unit
+ * (cpu/riscv64/vector.h), which knows vtype, vl and the mask only when it runs. */
+#include "cpu/riscv64/vector.h"
+#include "translate/from_riscv64/lower_fp.h"
+
+static u32 at(size_t offset)
+{
+    return (u32)offset;
+}
+
+static unsigned vlenb(const struct lower *l)
+{
+    return 16 * ((l->mode & RISCV_MODE_VLEN) >> RISCV_MODE_VLEN_SHIFT);
+}
+
+/* --- vset*vl* --- */
+
+enum {
+    VTYPE_AT = offsetof(struct riscv64_state, vtype),
+    VL_AT = offsetof(struct riscv64_state, vl),
+};
+
+/* What a known vtype makes of an application vector length: min(AVL, VLMAX), and the key. */
+static void set_known(struct lower *l, const struct riscv_insn *insn, ir_ref avl, u64 vtype)
+{
+    ir_ref vlmax = ir_i64(l->ir, riscv64_vector_vlmax(vtype, vlenb(l)));
+    ir_ref vl = ir_select(l->ir, IR_LT_U, avl, vlmax, IR_I64, avl, vlmax);
+    ir_ref part = ir_i64(l->ir, vtype), full = ir_i64(l->ir, vtype | RISCV_VECTOR_KEY_FULL);
+    ir_ref key = ir_select(l->ir, IR_LT_U, avl, vlmax, IR_I64, part, full);
+    ir_set(l->ir, VTYPE_AT, 8, ir_i64(l->ir, vtype));
+    ir_set(l->ir, VL_AT, 8, vl);
+    ir_set(l->ir, at(offsetof(struct riscv64_state, vstart)), 8, ir_i64(l->ir, 0));
+    ir_set(l->ir, at(offsetof(struct riscv64_state, cache.vector_key)), 4, key);
+    lower_set_x(l, insn->rd, vl);
+}
+
+static void set_any(struct lower *l, const struct riscv_insn *insn, ir_ref avl, ir_ref vtype)
+{
+    lower_set_x(l, insn->rd, ir_call(l->ir, &riscv64_helper_vector_set, avl, vtype, IR_REF_NONE,
+                                     IR_REF_NONE));
+}
+
+/* rs1 is x0: as long as possible, or, when rd is x0 too, as long as before. */
+static ir_ref wanted_length(struct lower *l, const struct riscv_insn *insn)
+{
+    if (insn->rs1 != 0) {
+        return lower_get_x(l, insn->rs1);
+    }
+    return insn->rd != 0 ? ir_i64(l->ir, ~(u64)0) : ir_get(l->ir, IR_I64, VL_AT, 8);
+}
+
+static void set_immediate(struct lower *l, const struct riscv_insn *insn, ir_ref avl)
+{
+    u64 vtype = (u64)insn->imm;
+    if (riscv64_vector_legal_vtype(vtype, vlenb(l)) == vtype) {
+        set_known(l, insn, avl, vtype);
+    } else {
+        set_any(l, insn, avl, ir_i64(l->ir, vtype));
+    }
+}
+
+void riscv64_lower_vsetvli(struct lower *l, const struct riscv_insn *insn)
+{
+    set_immediate(l, insn, wanted_length(l, insn));
+}
+
+void riscv64_lower_vsetivli(struct lower *l, const struct riscv_insn *insn)
+{
+    set_immediate(l, insn, ir_i64(l->ir, insn->rs1));
+}
+
+void riscv64_lower_vsetvl(struct lower *l, const struct riscv_insn *insn)
+{
+    set_any(l, insn, wanted_length(l, insn), lower_get_x(l, insn->rs2));
+}
+
+/* --- everything else --- */
+
+enum operand { OPERAND_NONE, OPERAND_X, OPERAND_F, OPERAND_IMM, OPERAND_ADDRESS, OPERAND_STRIDED };
+
+#define OPERAND_V_V OPERAND_NONE
+#define OPERAND_V_VV OPERAND_NONE
+#define OPERAND_V_VX OPERAND_X
+#define OPERAND_V_VF OPERAND_F
+#define OPERAND_V_VI OPERAND_IMM
+#define OPERAND_V_VU OPERAND_IMM
+#define OPERAND_V_LOAD OPERAND_ADDRESS
+#define OPERAND_V_INDEXED OPERAND_ADDRESS
+#define OPERAND_V_STRIDED OPERAND_STRIDED
+
+static const u8 operands[RISCV_INSN_COUNT] = {
+#define INSN(name, pattern, format, extension, assembly, flags, lowering)
+#define VINSN(name, pattern, format, assembly, flags, shape, op)                                   \
+    [RISCV_INSN_##name] = OPERAND_##format,
+#include "cpu/riscv64/rv_v.def"
+#undef INSN
+#undef VINSN
+};
+
+static ir_ref scalar(struct lower *l, const struct riscv_insn *insn)
+{
+    switch ((enum operand)operands[insn->id]) {
+    case OPERAND_X:
+    case OPERAND_ADDRESS:
+    case OPERAND_STRIDED: return lower_get_x(l, insn->rs1);
+    case OPERAND_F: return lower_get_f_image(l, insn->rs1);
+    case OPERAND_IMM: return lower_imm(l, insn);
+    default: return ir_i64(l->ir, 0);
+    }
+}
+
+static const struct helper *helper_of(const struct riscv_insn *insn)
+{
+    return insn->flags & RV_MEMORY                         ? &riscv64_helper_vector_memory
+           : insn->flags & (RV_X_RESULT | RV_F_RESULT) ? &riscv64_helper_vector_result
+           : insn->flags & RV_WRITES_FP                ? &riscv64_helper_vector_fp
+                                                       : &riscv64_helper_vector;
+}
+
+void riscv64_lower_vector(struct lower *l, const struct riscv_insn *insn)
+{
+    if (insn->flags & RV_FP && l->mode & RISCV_MODE_FRM_BAD) {
+        lower_end_illegal(l, insn);
+        return;
+    }
+    bool strided = operands[insn->id] == OPERAND_STRIDED;
+    ir_ref stride = strided ? lower_get_x(l, insn->rs2) : ir_i64(l->ir, 0);
+    ir_ref result = ir_call(l->ir, helper_of(insn), lower_word(l, insn), ir_i64(l->ir, insn->id),
+                            scalar(l, insn), stride);
+    if (insn->flags & RV_X_RESULT) {
+        lower_set_x(l, insn->rd, result);
+    } else if (insn->flags & RV_F_RESULT) {
+        lower_set_f_image(l, insn->rd, result);
+    }
+}
