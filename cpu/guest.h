@@ -6,11 +6,8 @@
 #include "cpu/base/error.h"
 #include "cpu/vcpu.h"
 
-<<<<<<< HEAD
 struct state_list;
 
-=======
->>>>>>> 61cbcde (RISC-V vector extension 1.0, exact, for --cpu rv64,v=on)
 /* A C function that IR can call. Rows are in each guest's helpers.def; verifier, interpreter
  * (through libffi) and register allocator all read them. Signature is always
  *     u64 fn(struct vcpu *, u64...)      with arg_count arguments after the vcpu
