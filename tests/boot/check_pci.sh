@@ -18,6 +18,7 @@ on_pci aplic-imsic imsic-opensbi 2 'PCI-MSIX.*virtio.-input' --firmware "$opensb
 
 behind_port aplic-imsic
 equal aplic-imsic 2
+restored aplic-imsic
 more_than_mmio
 uboot aplic-imsic
 finish

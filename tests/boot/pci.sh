@@ -3,6 +3,7 @@
 # on_pci AIA NAME HARTS PATTERN OPTION...   the network comes up; PATTERN is in /proc/interrupts
 # behind_port AIA                           the same behind root ports, with a hot reset of one bus
 # equal AIA HARTS                           two runs with the virtual clock have equal digests
+# restored AIA                              so has one that goes on from a snapshot
 # more_than_mmio                            what finds no mmio slot sits on PCI
 # uboot AIA                                 U-Boot reads a disk's partitions and asks for an address
 # edk2 AIA                                  EDK2's shell reads a file from a disk
@@ -47,6 +48,24 @@ equal() {
         good "equal digests: $1, $2 harts"
     else
         wrong "the digests differ or are few: $1, $2 harts"
+    fi
+}
+
+# What a restored run prints must be how the one that was saved went on.
+restored() {
+    disk
+    boot saved 0 --machine "virt,aia=$1" --virtio pcie --cpus 2 --clock virtual --ram 256M \
+        --net none --disk "$TMP/disk.img:ro" --digest-every 50M --save "$TMP/saved.zst" \
+        --save-at 800M --expect "$prompt" --send 'poweroff\n' || return
+    timeout "$boot_timeout_s" "$METIC" restore "$TMP/saved.zst" --digest-every 50M \
+        --expect "$prompt" --send 'poweroff\n' >"$TMP/restored" 2>&1 </dev/null
+    grep '^digest ' "$TMP/restored" >"$TMP/digests-b"
+    count=$(wc -l <"$TMP/digests-b")
+    grep '^digest ' "$TMP/saved" | tail -n "$count" >"$TMP/digests-a"
+    if [ "$count" -ge 3 ] && cmp -s "$TMP/digests-a" "$TMP/digests-b"; then
+        good "restored: equal digests"
+    else
+        wrong "restored: the digests differ or are few"
     fi
 }
 
