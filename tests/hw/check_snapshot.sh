@@ -15,7 +15,7 @@ same 4 jit "$TMP/disk.img" "$net" 2
 
 # ---- The command line ----
 
-shell saved --clock virtual --ram 256M --net none --save "$TMP/saved.zst" --save-at 1G --cpus 2
+shell saved --clock virtual --ram 256M --net none --save "$TMP/saved.zst" --save-at 700M --cpus 2
 [ -s "$TMP/saved.zst" ] || wrong "nothing was saved"
 timeout 60 "$METIC" inspect "$TMP/saved.zst" >"$TMP/inspect" && has inspect '2 harts, 256 MiB'
 
