@@ -130,3 +130,17 @@ bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FI
 {
     return engine_show(machine->engine->vcpus[0], address, stages, to, error);
 }
+
+/* The counters are the harts' own, written without a lock: each is one word, and a little old. */
+void metic_get_load(metic_machine *machine, struct metic_load *load)
+{
+    *load = (struct metic_load){
+        .translations = __atomic_load_n(&machine->engine->stats.guest_insns, __ATOMIC_RELAXED)};
+    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        struct vcpu *vcpu = machine->engine->vcpus[i];
+        load->insns += __atomic_load_n(&vcpu->insns, __ATOMIC_RELAXED);
+        load->tlb_fills += __atomic_load_n(&vcpu->tlb_state->fills, __ATOMIC_RELAXED);
+        load->engine_exits += __atomic_load_n(&vcpu->engine_exits, __ATOMIC_RELAXED);
+        load->harts_awake += !atomic_load(&vcpu->waiting);
+    }
+}

@@ -38,6 +38,7 @@ struct run_args {
     bool demo, quiet, json, stats, help;
     struct run_restored *restored; /* what to begin with, or NULL: power-on */
     const char *name; /* NULL: made from the image's */
+    bool window;            /* --display sdl */
     const char *screenshot; /* at the end, or NULL */
     const char *save; /* a snapshot is saved to this file, or NULL */
     u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
@@ -140,6 +141,7 @@ OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
 OPTION_PARSER(screen);
 OPTION_PARSER(share);
+OPTION_PARSER(display);
 OPTION_PARSER(net);
 OPTION_PARSER(forward);
 OPTION_PARSER(mac);

@@ -9,6 +9,7 @@
 #include "ui/signals.h"
 #include "ui/trace_run.h"
 #include "ui/ui.h"
+#include "ui/window.h"
 #include "ui/xdg.h"
 
 #include <inttypes.h>
@@ -161,6 +162,18 @@ static bool run_enter(const struct run_args *args, metic_machine *machine,
     return true;
 }
 
+/* False with a reason: a window was asked for, and there can be none. */
+static bool run_open_window(const struct run_args *args, metic_machine *machine,
+                            struct window **window, struct metic_error *error)
+{
+    if (!args->window) {
+        return true;
+    }
+    const char *name = args->name != NULL ? args->name : args->demo ? "demo" : args->thing;
+    *window = window_open(machine, name, error);
+    return *window != NULL;
+}
+
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
 static int run_machine(struct run_args *args, const struct metic_boot_plan *plan,
                        struct debugger *debugger, metic_machine *machine)
@@ -180,13 +193,16 @@ static int run_machine(struct run_args *args, const struct metic_boot_plan *plan
     loaded = loaded && run_enter(args, machine, &dir, &error);
     if (loaded) {
         struct signals *signals = signals_start(machine);
+        struct window *window = NULL;
         run_save_begin(args, machine);
-        loaded = trace_run_start(args, machine, &trace, &error) &&
+        loaded = run_open_window(args, machine, &window, &error) &&
+                 trace_run_start(args, machine, &trace, &error) &&
                  plugins_start(args, machine, &plugins, &error) &&
                  profile_start(args, machine, &profile, &error) &&
                  run_to_end(args, debugger, trace, machine, &result, &error) &&
                  run_restored_checked(args->restored, &error) &&
                  run_save_end(args, machine, &error);
+        window_close(window);
         signal_number = signals_end(signals);
         fflush(stdout);
         struct metic_error unwritten;

@@ -1,4 +1,4 @@
-/* --screen: how large, and how many. */
+/* --screen: how large, and how many; --display: who looks at it. */
 #include "ui/args.h"
 
 #include <stdlib.h>
@@ -43,5 +43,19 @@ bool option_parse_screen(struct run_args *args, void *member, const char *name, 
     options->screen_simple = simple;
     options->screen_width = width;
     options->screen_height = height;
+    return true;
+}
+
+bool option_parse_display(struct run_args *args, void *member, const char *name, const char *value,
+                          struct metic_error *error)
+{
+    (void)member;
+    args->window = strcmp(value, "sdl") == 0;
+    if (!args->window && strcmp(value, "none") != 0) {
+        return error_set(error, "give sdl or none", "--%s: there is no display %s", name, value);
+    }
+    if (args->window && args->options.screens == 0) {
+        args->options.screens = 1;
+    }
     return true;
 }

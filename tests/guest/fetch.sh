@@ -13,6 +13,9 @@ kernel_package=debian-installer-13-netboot-riscv64
 busybox_package=busybox-static
 # What virtio-net needs, in the order in which they are loaded (initramfs/etc/modules).
 modules="virtio_mmio failover net_failover virtio_net"
+# What a screen and input devices need, likewise; in a ramdisk of its own, screen.cpio.gz, which is
+# put behind the other.
+screen_modules="drm drm_kms_helper drm_shmem_helper virtio_dma_buf virtio-gpu virtio_input evdev"
 
 . "$here/../../ui/build/apt_private.sh"
 
@@ -25,7 +28,8 @@ recipe_sum() {
 }
 
 cached() {
-    [ -s "$cache/SHA256SUMS" ] && [ -d "$cache/modules" ] && (cd "$cache" && sha256sum --quiet -c SHA256SUMS) >/dev/null 2>&1
+    [ -s "$cache/SHA256SUMS" ] && [ -d "$cache/modules" ] &&
+        [ -s "$cache/screen.cpio.gz" ] && (cd "$cache" && sha256sum --quiet -c SHA256SUMS) >/dev/null 2>&1
 }
 
 fetch_packages() {
@@ -56,6 +60,21 @@ unpack_modules() {
         file=$(find "$work/installer" -name "$module.ko.xz")
         [ -s "$file" ] && xz -dc "$file" >"$cache/modules/$module.ko" || return 1
     done
+    tree=$work/screen
+    mkdir -p "$tree/lib/modules/screen" || return 1
+    for module in $screen_modules; do
+        file=$(find "$work/installer" -name "$module.ko.xz")
+        [ -s "$file" ] && xz -dc "$file" >"$tree/lib/modules/screen/$module.ko" || return 1
+    done
+    mkdir -p "$tree/etc" && echo "$screen_modules" >"$tree/etc/screen-modules" &&
+        pack "$tree" "$cache/screen.cpio.gz"
+}
+
+# pack TREE FILE: the same bytes for the same tree.
+pack() {
+    chmod -R u+rwX,go+rX "$1" && find "$1" -exec touch -h -d '2025-01-01 UTC' {} + &&
+        (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --reproducible --quiet) \
+            >"$work/packed.cpio" && gzip -9n <"$work/packed.cpio" >"$2"
 }
 
 # The device nodes come from devtmpfs, so that no root is needed here.
@@ -67,16 +86,12 @@ pack_initramfs() {
         cp "$cache/busybox" "$tree/bin/busybox" && mkdir -p "$tree/lib/modules" &&
         cp "$cache"/modules/*.ko "$tree/lib/modules/" &&
         echo "$modules" >"$tree/etc/modules" &&
-        chmod -R u+rwX,go+rX "$tree" && chmod 755 "$tree/init" "$tree/bin/busybox" &&
-        find "$tree" -exec touch -h -d '2025-01-01 UTC' {} + &&
-        (cd "$tree" && find . | LC_ALL=C sort |
-            cpio -o -H newc -R 0:0 --reproducible --quiet) >"$work/initramfs.cpio" &&
-        gzip -9n <"$work/initramfs.cpio" >"$cache/initramfs.cpio.gz"
+        chmod 755 "$tree/init" "$tree/bin/busybox" && pack "$tree" "$cache/initramfs.cpio.gz"
 }
 
 record() {
     recipe_sum >"$cache/recipe"
-    (cd "$cache" && sha256sum vmlinuz busybox modules/*.ko initramfs.cpio.gz recipe VERSIONS \
+    (cd "$cache" && sha256sum vmlinuz busybox modules/*.ko initramfs.cpio.gz screen.cpio.gz recipe VERSIONS \
         >SHA256SUMS.new &&
         mv SHA256SUMS.new SHA256SUMS)
 }

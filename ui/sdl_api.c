@@ -1,0 +1,47 @@
+/* See sdl_api.h. */
+#include "config.h"
+
+#if HAVE_SDL2
+#include "ui/sdl_api.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* A function's address as a pointer to a function, which ISO C has no cast for. */
+static bool find(void *library, const char *name, void *function, size_t function_bytes)
+{
+    void *address = dlsym(library, name);
+    CHECK(function_bytes == sizeof(address));
+    memcpy(function, &address, sizeof(address));
+    return address != NULL;
+}
+
+bool sdl_api_load(struct sdl_api *sdl, struct metic_error *error)
+{
+    sdl->library = dlopen("libSDL2-2.0.so.0", RTLD_NOW | RTLD_LOCAL);
+    if (sdl->library == NULL) {
+        return error_set(error, "install it (Debian: libsdl2-2.0-0), or leave out --display sdl",
+                         "SDL2 is not on this host");
+    }
+    const char *missing = NULL;
+#define SDL_CALL(result, name, parameters)                                            \
+    if (!find(sdl->library, "SDL_" #name, (void *)&sdl->name, sizeof(sdl->name))) {    \
+        missing = "SDL_" #name;                                                       \
+    }
+#include "ui/sdl_api.def"
+#undef SDL_CALL
+    if (missing != NULL) {
+        sdl_api_unload(sdl);
+        return error_set(error, "bring SDL up to date", "the SDL2 of this host has no %s", missing);
+    }
+    return true;
+}
+
+void sdl_api_unload(struct sdl_api *sdl)
+{
+    if (sdl->library != NULL) {
+        dlclose(sdl->library);
+        sdl->library = NULL;
+    }
+}
+#endif

@@ -1,0 +1,461 @@
+/* See window.h.
+ *
+ * The window's thread waits for events, of which one of our own says that the screen changed. It
+ * then takes the changed rectangles and uploads those alone; while nothing changes, it sleeps.
+ *
+ * Keys are places on the keyboard (keys.def). Those that the window keeps for itself are pressed
+ * with Ctrl+Alt: G holds keyboard and pointer here and lets them go, F full screen, S sharp or
+ * smooth, O the plots, Q ends the machine. The guest's pointer is drawn by us, so the desktop's is
+ * hidden where the guest has one. What was down goes up when the window loses the keyboard. */
+#include "config.h"
+#include "ui/window.h"
+
+#include "cpu/base/error.h"
+
+#if HAVE_SDL2
+#include "ui/sdl_api.h"
+#include "ui/window_plot.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    TITLE_EVERY_MS = 500,
+    LOOK_EVERY_MS = 40, /* firmware draws into memory and tells nobody */
+    RESIZE_AFTER_MS = 250, /* of rest, before the guest is asked */
+    POINTER_MAX = 32767,
+    WHEEL_FLIPPED = -1,
+};
+
+struct window {
+    metic_machine *machine;
+    struct sdl_api sdl;
+    char name[64];
+    pthread_t thread;
+    pthread_mutex_t lock; /* start-up */
+    pthread_cond_t started;
+    bool start_done, open;
+    struct metic_error error;
+    _Atomic bool closing;
+    Uint32 wake_event;
+
+    /* The thread's. */
+    metic_viewer *viewer;
+    struct metic_frame frame;
+    SDL_Window *window;
+    SDL_Renderer *renderer;
+    SDL_Texture *texture, *cursor;
+    bool grabbed, smooth, full, plots;
+    bool dirty; /* what is drawn is old */
+    u8 dropped[512];       /* keys whose going up is not the guest's either */
+    Uint32 titled_ms, resized_ms;
+    int asked_width, asked_height; /* 0: nothing to ask for */
+    struct window_plot plot;
+};
+
+static const u16 key_codes[512] = {
+#define KEY(usb, linux_code) [usb] = linux_code,
+#include "ui/keys.def"
+#undef KEY
+};
+
+/* --- drawing --- */
+
+/* Where the picture lies: as large as fits, in its own shape, in the middle. */
+static SDL_Rect picture_place(const struct window *w)
+{
+    int width = 0, height = 0;
+    w->sdl.GetRendererOutputSize(w->renderer, &width, &height);
+    SDL_Rect place = {0, 0, width, height};
+    if (w->frame.width == 0 || width == 0 || height == 0) {
+        return place;
+    }
+    s64 by_width = (s64)width * w->frame.height;
+    s64 by_height = (s64)height * w->frame.width;
+    if (by_width < by_height) {
+        place.h = (int)(by_width / w->frame.width);
+        place.y = (height - place.h) / 2;
+    } else {
+        place.w = (int)(by_height / w->frame.height);
+        place.x = (width - place.w) / 2;
+    }
+    return place;
+}
+
+static void draw_cursor(struct window *w, SDL_Rect place)
+{
+    const struct metic_frame *f = &w->frame;
+    if (!f->cursor_visible || w->cursor == NULL || f->width == 0) {
+        return;
+    }
+    SDL_Rect to = {
+        place.x + (int)((s64)(f->cursor_x - (s32)f->cursor_hot_x) * place.w / f->width),
+        place.y + (int)((s64)(f->cursor_y - (s32)f->cursor_hot_y) * place.h / f->height),
+        (int)((s64)f->cursor_width * place.w / f->width),
+        (int)((s64)f->cursor_height * place.h / f->height),
+    };
+    w->sdl.RenderCopy(w->renderer, w->cursor, NULL, &to);
+}
+
+static void draw(struct window *w)
+{
+    SDL_Rect place = picture_place(w);
+    w->sdl.SetRenderDrawColor(w->renderer, 0, 0, 0, 255);
+    w->sdl.RenderClear(w->renderer);
+    if (w->texture != NULL) {
+        w->sdl.RenderCopy(w->renderer, w->texture, NULL, &place);
+        draw_cursor(w, place);
+    }
+    if (w->plots) {
+        window_plot_draw(&w->plot, &w->sdl, w->renderer);
+    }
+    w->sdl.RenderPresent(w->renderer);
+    w->dirty = false;
+}
+
+static void new_texture(struct window *w)
+{
+    if (w->texture != NULL) {
+        w->sdl.DestroyTexture(w->texture);
+        w->texture = NULL;
+    }
+    if (w->frame.width != 0) {
+        w->texture = w->sdl.CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888,
+                                          SDL_TEXTUREACCESS_STREAMING, (int)w->frame.width,
+                                          (int)w->frame.height);
+        if (w->texture != NULL) {
+            w->sdl.SetTextureScaleMode(w->texture,
+                                       w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
+        }
+    }
+}
+
+/* The window takes the guest's size, unless the user has given it one of its own. */
+static void follow_size(struct window *w)
+{
+    bool maximised = (w->sdl.GetWindowFlags(w->window) & SDL_WINDOW_MAXIMIZED) != 0;
+    if (w->frame.width != 0 && !w->full && !maximised && w->asked_width == 0) {
+        w->sdl.SetWindowSize(w->window, (int)w->frame.width, (int)w->frame.height);
+    }
+}
+
+static void new_cursor(struct window *w)
+{
+    const struct metic_frame *f = &w->frame;
+    if (w->cursor == NULL) {
+        w->cursor = w->sdl.CreateTexture(w->renderer, SDL_PIXELFORMAT_ARGB8888,
+                                         SDL_TEXTUREACCESS_STATIC, (int)f->cursor_width,
+                                         (int)f->cursor_height);
+    }
+    if (w->cursor != NULL) {
+        w->sdl.SetTextureBlendMode(w->cursor, SDL_BLENDMODE_BLEND);
+        w->sdl.UpdateTexture(w->cursor, NULL, f->cursor_pixels, (int)f->cursor_width * 4);
+    }
+    w->sdl.ShowCursor(f->cursor_visible ? SDL_DISABLE : SDL_ENABLE);
+}
+
+static void take_changes(struct window *w)
+{
+    if (!metic_viewer_take(w->viewer, &w->frame)) {
+        return;
+    }
+    if (w->frame.resized) {
+        new_texture(w);
+        follow_size(w);
+    }
+    for (unsigned i = 0; i < w->frame.rect_count && w->texture != NULL; i++) {
+        const struct metic_rect *r = &w->frame.rects[i];
+        SDL_Rect rect = {(int)r->x, (int)r->y, (int)r->width, (int)r->height};
+        w->sdl.UpdateTexture(w->texture, &rect,
+                             w->frame.pixels + (size_t)r->y * w->frame.width + r->x,
+                             (int)w->frame.width * 4);
+    }
+    if (w->frame.cursor_reshaped && w->frame.cursor_width != 0) {
+        new_cursor(w);
+    }
+    w->dirty = true;
+}
+
+static void show_title(struct window *w)
+{
+    char title[160];
+    snprintf(title, sizeof(title), "%s - metic - %.0f MIPS%s", w->name, window_plot_mips(&w->plot),
+             w->grabbed ? " - Ctrl+Alt+G lets keyboard and pointer go" : "");
+    w->sdl.SetWindowTitle(w->window, title);
+}
+
+/* --- what the user does --- */
+
+static void grab(struct window *w, bool grabbed)
+{
+    w->grabbed = grabbed;
+    w->sdl.SetWindowGrab(w->window, grabbed ? SDL_TRUE : SDL_FALSE);
+    w->sdl.SetRelativeMouseMode(grabbed ? SDL_TRUE : SDL_FALSE);
+    metic_release_keys(w->machine);
+    show_title(w);
+}
+
+/* A key with Ctrl+Alt; false: it is the guest's. */
+static bool own_key(struct window *w, SDL_Scancode code)
+{
+    switch (code) {
+    case SDL_SCANCODE_G: grab(w, !w->grabbed); break;
+    case SDL_SCANCODE_F:
+        w->full = !w->full;
+        w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+        break;
+    case SDL_SCANCODE_S:
+        w->smooth = !w->smooth;
+        if (w->texture != NULL) {
+            w->sdl.SetTextureScaleMode(w->texture,
+                                       w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
+        }
+        break;
+    case SDL_SCANCODE_O: w->plots = !w->plots; break;
+    case SDL_SCANCODE_Q: metic_stop(w->machine); break;
+    default: return false;
+    }
+    w->dirty = true;
+    return true;
+}
+
+static void on_key(struct window *w, const SDL_KeyboardEvent *key)
+{
+    unsigned code = (unsigned)key->keysym.scancode;
+    bool down = key->type == SDL_KEYDOWN;
+    if (key->repeat != 0 || code >= ARRAY_LEN(key_codes)) {
+        return; /* the guest repeats by itself */
+    }
+    bool chord = (key->keysym.mod & KMOD_CTRL) && (key->keysym.mod & KMOD_ALT);
+    if (down && chord && own_key(w, key->keysym.scancode)) {
+        w->dropped[code] = 1;
+    } else if (!down && w->dropped[code]) {
+        w->dropped[code] = 0;
+    } else if (key_codes[code] != 0) {
+        metic_key(w->machine, key_codes[code], down);
+    }
+}
+
+static void on_motion(struct window *w, const SDL_MouseMotionEvent *motion)
+{
+    if (w->grabbed) {
+        metic_pointer_by(w->machine, motion->xrel, motion->yrel);
+        return;
+    }
+    SDL_Rect place = picture_place(w);
+    if (place.w < 2 || place.h < 2) {
+        return;
+    }
+    s64 x = (s64)(motion->x - place.x) * POINTER_MAX / (place.w - 1);
+    s64 y = (s64)(motion->y - place.y) * POINTER_MAX / (place.h - 1);
+    x = x < 0 ? 0 : x > POINTER_MAX ? POINTER_MAX : x;
+    y = y < 0 ? 0 : y > POINTER_MAX ? POINTER_MAX : y;
+    metic_pointer_to(w->machine, (u32)x, (u32)y);
+}
+
+static void on_button(struct window *w, const SDL_MouseButtonEvent *button)
+{
+    static const u16 codes[] = {
+        [SDL_BUTTON_LEFT] = 0x110, [SDL_BUTTON_RIGHT] = 0x111, [SDL_BUTTON_MIDDLE] = 0x112,
+        [SDL_BUTTON_X1] = 0x113, [SDL_BUTTON_X2] = 0x114,
+    };
+    if (button->button < ARRAY_LEN(codes) && codes[button->button] != 0) {
+        metic_key(w->machine, codes[button->button], button->type == SDL_MOUSEBUTTONDOWN);
+    }
+}
+
+static void on_window(struct window *w, const SDL_WindowEvent *event)
+{
+    switch (event->event) {
+    case SDL_WINDOWEVENT_FOCUS_LOST: metic_release_keys(w->machine); break;
+    case SDL_WINDOWEVENT_RESIZED: /* by the user */
+        w->asked_width = event->data1;
+        w->asked_height = event->data2;
+        w->resized_ms = w->sdl.GetTicks();
+        break;
+    default: break;
+    }
+    w->dirty = true;
+}
+
+static void on_event(struct window *w, const SDL_Event *event)
+{
+    switch (event->type) {
+    case SDL_KEYDOWN:
+    case SDL_KEYUP: on_key(w, &event->key); break;
+    case SDL_MOUSEMOTION: on_motion(w, &event->motion); break;
+    case SDL_MOUSEBUTTONDOWN:
+    case SDL_MOUSEBUTTONUP: on_button(w, &event->button); break;
+    case SDL_MOUSEWHEEL: {
+        int sign = event->wheel.direction == SDL_MOUSEWHEEL_FLIPPED ? WHEEL_FLIPPED : 1;
+        metic_wheel(w->machine, sign * event->wheel.y, sign * event->wheel.x);
+        break;
+    }
+    case SDL_WINDOWEVENT: on_window(w, &event->window); break;
+    case SDL_QUIT: metic_stop(w->machine); break;
+    default: break;
+    }
+}
+
+/* --- the thread --- */
+
+/* Any thread, the display's lock held: only takes note. */
+static void on_changed(void *opaque)
+{
+    struct window *w = opaque;
+    SDL_Event event = {.type = w->wake_event};
+    w->sdl.PushEvent(&event);
+}
+
+static bool fail(struct window *w, const char *what)
+{
+    return error_set(&w->error, "start metic from a desktop, or leave out --display sdl",
+                     "no window: %s: %s", what, w->sdl.GetError());
+}
+
+static bool start(struct window *w)
+{
+    enum { WIDTH = 1280, HEIGHT = 800 };
+    w->sdl.SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
+    w->sdl.SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
+    if (w->sdl.Init(SDL_INIT_VIDEO) != 0) {
+        return fail(w, "SDL does not start");
+    }
+    w->wake_event = w->sdl.RegisterEvents(1);
+    w->window = w->sdl.CreateWindow("metic", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
+                                    WIDTH, HEIGHT, SDL_WINDOW_RESIZABLE);
+    w->renderer = w->window != NULL ? w->sdl.CreateRenderer(w->window, -1, 0) : NULL;
+    if (w->renderer == NULL) {
+        return fail(w, "the desktop gives none");
+    }
+    w->viewer = metic_viewer_new(w->machine, 0, on_changed, w, &w->error);
+    return w->viewer != NULL;
+}
+
+static void end(struct window *w)
+{
+    metic_viewer_free(w->viewer);
+    metic_release_keys(w->machine);
+    if (w->renderer != NULL) {
+        w->sdl.DestroyRenderer(w->renderer); /* and its textures */
+    }
+    if (w->window != NULL) {
+        w->sdl.DestroyWindow(w->window);
+    }
+    w->sdl.Quit();
+}
+
+static void look_at_clock(struct window *w)
+{
+    Uint32 now_ms = w->sdl.GetTicks();
+    if (now_ms - w->titled_ms >= TITLE_EVERY_MS) {
+        w->titled_ms = now_ms;
+        window_plot_sample(&w->plot, w->machine, now_ms);
+        show_title(w);
+        w->dirty |= w->plots;
+    }
+    if (w->asked_width != 0 && now_ms - w->resized_ms >= RESIZE_AFTER_MS) {
+        metic_request_size(w->machine, 0, (u32)w->asked_width, (u32)w->asked_height);
+        w->asked_width = 0;
+    }
+}
+
+static void tell_started(struct window *w, bool open)
+{
+    pthread_mutex_lock(&w->lock);
+    w->start_done = true;
+    w->open = open;
+    pthread_cond_signal(&w->started);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void *window_main(void *opaque)
+{
+    struct window *w = opaque;
+    bool open = start(w);
+    tell_started(w, open);
+    while (open && !atomic_load(&w->closing)) {
+        SDL_Event event;
+        int some = w->sdl.WaitEventTimeout(&event, LOOK_EVERY_MS);
+        while (some != 0) {
+            on_event(w, &event);
+            some = w->sdl.WaitEventTimeout(&event, 0);
+        }
+        take_changes(w);
+        look_at_clock(w);
+        if (w->dirty) {
+            draw(w);
+        }
+    }
+    end(w);
+    return NULL;
+}
+
+struct window *window_open(metic_machine *machine, const char *name, struct metic_error *error)
+{
+    struct window *w = calloc(1, sizeof(*w));
+    if (w == NULL || !sdl_api_load(&w->sdl, error)) {
+        free(w);
+        return NULL;
+    }
+    w->machine = machine;
+    w->dirty = true;
+    snprintf(w->name, sizeof(w->name), "%s", name);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->started, NULL);
+    bool threaded = pthread_create(&w->thread, NULL, window_main, w) == 0;
+    if (!threaded) {
+        error_set(error, "close other programs", "the host has no thread for a window");
+        sdl_api_unload(&w->sdl);
+        free(w);
+        return NULL;
+    }
+    pthread_mutex_lock(&w->lock);
+    while (!w->start_done) {
+        pthread_cond_wait(&w->started, &w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    if (!w->open) {
+        *error = w->error;
+        window_close(w);
+        return NULL;
+    }
+    return w;
+}
+
+void window_close(struct window *w)
+{
+    if (w == NULL) {
+        return;
+    }
+    atomic_store(&w->closing, true);
+    if (w->open) {
+        SDL_Event event = {.type = w->wake_event};
+        w->sdl.PushEvent(&event);
+    }
+    pthread_join(w->thread, NULL);
+    sdl_api_unload(&w->sdl);
+    pthread_cond_destroy(&w->started);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+#else
+
+struct window *window_open(metic_machine *machine, const char *name, struct metic_error *error)
+{
+    (void)machine;
+    (void)name;
+    error_set(error, "build it with libsdl2-dev installed, or leave out --display sdl",
+              "this metic was built without a window");
+    return NULL;
+}
+
+void window_close(struct window *window)
+{
+    (void)window;
+}
+
+#endif

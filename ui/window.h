@@ -1,0 +1,14 @@
+/* A window on the host's desktop that shows screen 0 and takes keyboard and pointer, by SDL2. */
+#ifndef METIC_UI_WINDOW_H
+#define METIC_UI_WINDOW_H
+
+#include "hw/metic.h"
+
+struct window;
+
+/* Opens it, with a thread of its own; `name` goes into the title. NULL with a reason: this metic
+ * has no window, there is no SDL or no desktop. While it is open, the machine must not be freed. */
+struct window *window_open(metic_machine *machine, const char *name, struct metic_error *error);
+void window_close(struct window *window); /* NULL allowed */
+
+#endif
