@@ -132,15 +132,15 @@ bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FI
 }
 
 /* The counters are the harts' own, written without a lock: each is one word, and a little old. */
-void metic_get_load(metic_machine *machine, struct metic_load *load)
+void metic_get_activity(metic_machine *machine, struct metic_activity *activity)
 {
-    *load = (struct metic_load){
+    *activity = (struct metic_activity){
         .translations = __atomic_load_n(&machine->engine->stats.guest_insns, __ATOMIC_RELAXED)};
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
         struct vcpu *vcpu = machine->engine->vcpus[i];
-        load->insns += __atomic_load_n(&vcpu->insns, __ATOMIC_RELAXED);
-        load->tlb_fills += __atomic_load_n(&vcpu->tlb_state->fills, __ATOMIC_RELAXED);
-        load->engine_exits += __atomic_load_n(&vcpu->engine_exits, __ATOMIC_RELAXED);
-        load->harts_awake += !atomic_load(&vcpu->waiting);
+        activity->insns += __atomic_load_n(&vcpu->insns, __ATOMIC_RELAXED);
+        activity->tlb_fills += __atomic_load_n(&vcpu->tlb_state->fills, __ATOMIC_RELAXED);
+        activity->engine_exits += __atomic_load_n(&vcpu->engine_exits, __ATOMIC_RELAXED);
+        activity->harts_awake += !atomic_load(&vcpu->waiting);
     }
 }

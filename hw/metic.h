@@ -509,13 +509,13 @@ void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal);
 void metic_release_keys(metic_machine *machine);
 
 /* What the machine has done so far; any thread, also while it runs (then a little behind). */
-struct metic_load {
+struct metic_activity {
     uint64_t insns;        /* retired, all harts */
     uint64_t translations; /* of guest instructions */
     uint64_t tlb_fills, engine_exits;
     unsigned harts_awake;  /* now, not in a wait-for-interrupt instruction */
 };
-void metic_get_load(metic_machine *machine, struct metic_load *load);
+void metic_get_activity(metic_machine *machine, struct metic_activity *activity);
 
 /* Prints statistics of the engine. */
 void metic_print_stats(metic_machine *machine, FILE *to);

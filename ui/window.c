@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     TITLE_EVERY_MS = 500,
@@ -315,6 +316,19 @@ static bool fail(struct window *w, const char *what)
                      "no window: %s: %s", what, w->sdl.GetError());
 }
 
+/* SDL also starts where nobody would see it. */
+static bool is_desktop(const struct window *w)
+{
+    static const char *const unseen[] = {"dummy", "offscreen", "evdev"};
+    const char *driver = w->sdl.GetCurrentVideoDriver();
+    for (unsigned i = 0; driver != NULL && i < ARRAY_LEN(unseen); i++) {
+        if (strcmp(driver, unseen[i]) == 0) {
+            return getenv("SDL_VIDEODRIVER") != NULL;
+        }
+    }
+    return driver != NULL;
+}
+
 static bool start(struct window *w)
 {
     enum { WIDTH = 1280, HEIGHT = 800 };
@@ -322,6 +336,10 @@ static bool start(struct window *w)
     w->sdl.SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     if (w->sdl.Init(SDL_INIT_VIDEO) != 0) {
         return fail(w, "SDL does not start");
+    }
+    if (!is_desktop(w)) {
+        return error_set(&w->error, "start metic from a desktop, or leave out --display sdl",
+                         "no window: this terminal is on no desktop");
     }
     w->wake_event = w->sdl.RegisterEvents(1);
     w->window = w->sdl.CreateWindow("metic", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,

@@ -14,8 +14,8 @@ static double rate(u64 now, u64 before, double seconds)
 
 void window_plot_sample(struct window_plot *plot, metic_machine *machine, Uint32 now_ms)
 {
-    struct metic_load now;
-    metic_get_load(machine, &now);
+    struct metic_activity now;
+    metic_get_activity(machine, &now);
     double seconds = (double)(now_ms - plot->last_ms) / 1000;
     if (plot->last_ms != 0 && seconds > 0) {
         unsigned at = plot->next;

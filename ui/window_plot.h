@@ -8,7 +8,7 @@
 enum { PLOT_SAMPLES = 240, PLOT_LINES = 5 };
 
 struct window_plot {
-    struct metic_load last;
+    struct metic_activity last;
     Uint32 last_ms;
     double values[PLOT_LINES][PLOT_SAMPLES]; /* per second; the newest at next - 1 */
     unsigned next, count;

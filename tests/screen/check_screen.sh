@@ -94,5 +94,5 @@ if await '^ready' && window=$(xdotool search --sync --onlyvisible --name 'typed 
     xdotool key Return
 fi
 wait $guest
-is window 'what was typed was run' "$(tr -d '\r' <"$TMP/window" | grep -c '^Hi: 42')" 1
+is window 'what was typed was run' "$(tr -d '\r' <"$TMP/window" | grep -c 'Hi: 42')" 1
 finish
