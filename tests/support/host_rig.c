@@ -303,27 +303,35 @@ void rig_disassemble(const struct rig *rig, const u8 *code, size_t code_bytes)
     host_find()->disassemble(code, code_bytes, (u64)(uintptr_t)code, print_line, NULL);
 }
 
-void rig_interpret_until(struct rig *rig, const struct rig_hart *start, u64 insns)
+/* Room for a block and a jump at its end. */
+static struct ir_insn part[IR_MAX_INSNS + 1];
+
+/* The block up to its guest instruction `number`; all of it when it has fewer. */
+static unsigned cut_before(const struct ir *ir, u64 number)
 {
-    static struct ir_insn part[IR_MAX_INSNS];
-    struct vcpu *vcpu = &rig->hart[0]->vcpu;
     unsigned count = 0;
-    rig_copy(rig->hart[0], start);
-    vcpu->exception_pending = 0;
-    while (insns - vcpu->insns >= rig->ir->insn_total) {
-        gva_t start_pc = vcpu->pc_page + rig->ir->insns[0].imm;
-        if (ir_interp_run(rig->ir->insns, rig->ir->count, vcpu) != IR_EXIT_JUMP ||
-            vcpu->pc != start_pc) {
-            return;
-        }
-    }
-    for (unsigned i = 0; i < rig->ir->count; i++) {
-        part[count++] = rig->ir->insns[i];
-        if (part[i].op == IR_INSN && part[i].a == insns - vcpu->insns) {
+    for (unsigned i = 0; i < ir->count; i++) {
+        part[count++] = ir->insns[i];
+        if (part[i].op == IR_INSN && part[i].a == number) {
             part[count++] = (struct ir_insn){
                 .op = IR_JUMP_NEXT, .type = IR_NONE, .imm = part[i].imm};
             break;
         }
     }
-    ir_interp_run(part, count, vcpu);
+    return count;
+}
+
+void rig_interpret_until(struct rig *rig, const struct rig_hart *start, u64 insns)
+{
+    struct vcpu *vcpu = &rig->hart[0]->vcpu;
+    gva_t start_pc = vcpu->pc_page + rig->ir->insns[0].imm;
+    bool went_round;
+    rig_copy(rig->hart[0], start);
+    vcpu->exception_pending = 0;
+    do {
+        u64 before = vcpu->insns;
+        unsigned count = cut_before(rig->ir, insns - before);
+        enum ir_exit exit = ir_interp_run(part, count, vcpu);
+        went_round = exit == IR_EXIT_JUMP && vcpu->pc == start_pc && vcpu->insns != before;
+    } while (went_round && vcpu->insns < insns);
 }
