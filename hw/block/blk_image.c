@@ -150,7 +150,7 @@ static struct blk_image *image_open_one(const struct blk_open *how, struct metic
         blk_file_close(&file);
         return NULL;
     }
-    bool ok = image->driver->name == format_names[BLK_FORMAT_RAW]
+    bool ok = strcmp(image->driver->name, format_names[BLK_FORMAT_RAW]) == 0
                   ? raw_open(image, error) : qcow2_open(image, how, error);
     if (!ok) {
         blk_image_close(image);
