@@ -18,16 +18,19 @@ kill_life() {
     loop="mount -t ext4 /dev/vda /mnt; i=0; while true; do i=\$((i+1)); f=/mnt/$2-\$i"
     loop="$loop; seq \$i 30000 >\$f; [ \$((i % 3)) -eq 0 ] && rm -f /mnt/$2-\$((i-2)) && fstrim /mnt"
     loop="$loop; sync; echo synced \$i.; done"
+    : >life # the one before said "synced", too
     "$METIC" run "$linux/vmlinux" --initrd "$linux/initramfs.cpio.gz" --append 'console=ttyS0 quiet' \
         --net none --cpus 2 --expect "$prompt" --send 'disk-up\n' --expect "$prompt" \
         --send "$loop\n" --disk "$1" >life 2>&1 </dev/null &
     life=$!
     waited=0
-    until grep -q '^synced 2\.' life || [ $waited -eq 600 ]; do
-        kill -0 $life 2>/dev/null || break
+    # A host may be so busy that this takes minutes; a guest that hangs is found all the same.
+    until grep -q '^synced 2\.' life || [ $waited -eq 2400 ]; do
+        kill -0 $life 2>/dev/null || { wrong "killed $2: it ended by itself"; break; }
         sleep 0.1
         waited=$((waited + 1))
     done
+    [ $waited -lt 600 ] || { echo "slow: $((waited / 10)) s"; ps -L -o tid,stat,time,wchan:20,comm -p $life; uptime; }
     sleep "$(kill_delay)"
     kill -9 $life 2>/dev/null
     wait $life 2>/dev/null
