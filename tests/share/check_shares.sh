@@ -58,6 +58,18 @@ same "share: as on the disk" "$TMP/native.txt" "$TMP/shared/guest.txt"
 same "share: the same files" "$TMP/native.sums" "$TMP/shared.sums"
 [ "$(cat "$TMP/outside")" = untouched ] || wrong "the file outside was changed"
 
+# A snapshot has what is open; another process goes on with it.
+mkdir "$TMP/saved"
+echo first >"$TMP/saved/log"
+run save 124 --share "$TMP/saved" --clock virtual --save "$TMP/snapshot" --limit-time 5s --quiet \
+    --expect "$prompt" --send 'insmod /lib/modules/virtio_mmio.ko; mkdir /a; mount -t virtiofs saved /a; cd /a; exec 3>>log; echo second >&3; sleep 8; echo third >&3; cat log; ls\n'
+[ "$(tail -n 1 "$TMP/saved/log")" = second ] || wrong "save: the log is $(cat "$TMP/saved/log")"
+echo there >"$TMP/saved/new"
+timeout 60 "$METIC" restore "$TMP/snapshot" --limit-time 15s >"$TMP/restore" 2>&1 </dev/null
+says restore '^third'
+says restore 'log *new'
+[ "$(tail -n 1 "$TMP/saved/log")" = third ] || wrong "restore: the log is $(cat "$TMP/saved/log")"
+
 # What the folder answers is input; a replay has it.
 work='insmod /lib/modules/virtio_mmio.ko; mkdir /a; mount -t virtiofs shared /a; (cd /a/work; cat ../hello; stress 3 200 | md5sum)\n'
 rm -rf "$TMP/shared/work"
