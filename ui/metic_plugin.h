@@ -1,7 +1,7 @@
 /* Plug-ins: shared objects that see what the guest does while it does it.
  *
- *     cc -shared -fPIC -I.../include/metic -o my.so my.c
- *     metic run KERNEL --plugin my.so,lines=64
+ *     cc -shared -fPIC -I.../include/metic -o cache.so docs/plugins/cache.c
+ *     metic run KERNEL --plugin cache.so,line=64
  *
  * metic loads the file before the run and calls its metic_plugin_start(), which asks for callbacks:
  *

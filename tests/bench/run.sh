@@ -4,6 +4,7 @@
 # bench/report.json and bench/report.svg below the current (build) directory.
 #
 #   ONLY=kernels|primitives|linux|boot|scale|disk one of them, or several with commas (default: all)
+#   ONLY=kernels|primitives|linux|boot|scale|trace   one of them, or several with commas (default: all)
 #   N=5                                        runs of each; the median counts
 #   KERNELS=fib,crc                            only these kernels
 #   METIC, QEMU                                the programs
@@ -19,6 +20,7 @@ METIC=${METIC:-$(pwd)/metic}
 QEMU=${QEMU:-qemu-system-riscv64}
 N=${N:-${RUNS:-5}}
 only=${ONLY:-kernels,primitives,linux,boot,scale,disk}
+only=${ONLY:-kernels,primitives,linux,boot,scale,trace}
 DIR=$(pwd)/bench
 OUT=$DIR/samples.tsv
 export METIC QEMU N DIR OUT
@@ -38,6 +40,7 @@ status=0
 for section in $(echo "$only" | tr , ' '); do
     [ -r "$here/bench_$section.sh" ] || {
         echo "bench: there is no $section (kernels, primitives, linux, boot, scale, disk)"
+        echo "bench: there is no $section (kernels, primitives, linux, boot, scale, trace)"
         exit 1
     }
     sh "$here/bench_$section.sh" || { echo "bench: $section failed"; status=1; }
