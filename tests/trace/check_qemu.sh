@@ -1,7 +1,7 @@
 #!/bin/sh
 # The same kernel in metic and QEMU: the pcs of its first instructions are the same, one for one. The
 # firmware's are left out: OpenSBI traps otherwise where there is a hypervisor extension. QEMU logs each instruction (one to a
-# block); ours come from a trace. A hundred thousand, 600,000 under
+# block); ours come from a trace. A hundred thousand, three million under
 # check-long.
 set -u
 cd "$TMP" || exit 1
@@ -10,7 +10,7 @@ command -v "$qemu" >/dev/null 2>&1 || { echo "no $qemu"; exit 77; }
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
 [ -n "$cache" ] || { echo "no Debian kernel here"; exit 77; }
 wanted=100000
-[ -z "${LONG:-}" ] || wanted=600000
+[ -z "${LONG:-}" ] || wanted=3000000
 
 # The same device tree for both, since a kernel walks it: QEMU's. The same firmware is OpenSBI.
 firmware=/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin
