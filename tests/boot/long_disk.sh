@@ -2,7 +2,8 @@
 # A whole Debian 13: `metic build debian` makes a disk image from packages (GPT, EFI system partition,
 # GRUB, ext4, systemd), and it boots through EDK2, through U-Boot above both SBI firmwares, and by its
 # kernel directly; each time to the login, with no failed unit, and off with status 0. It reboots,
-# keeps what it wrote with --write, and building it again gives the same image without work.
+# keeps what it wrote with --write, boots as qcow2, and building it again gives the same image without
+# work. All on the virtual clock, so that a busy host lets no service run into a timeout.
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
@@ -29,7 +30,7 @@ login='login: '
 system() {
     name=$1
     shift
-    timeout -k 5 1200 "$METIC" run "$@" --expect "$login" --send 'root\n' --expect 'Password: ' \
+    timeout -k 5 1200 "$METIC" run "$@" --clock virtual --expect "$login" --send 'root\n' --expect 'Password: ' \
         --send 'a b$c\n' --expect '# ' --send 'systemctl is-system-running --wait; echo "is $(hostname) $?"\n' \
         --expect 'is meticos ' --expect '# ' --send 'command -v less\n' --expect '# ' \
         --send 'poweroff\n' \
@@ -44,6 +45,7 @@ system u-boot disk.img --firmware u-boot
 system opensbi-u-boot disk.img --firmware opensbi+u-boot --cpus 2
 system opensbi-edk2 disk.img --firmware opensbi+edk2
 system pci disk.img --virtio pci
+"$METIC" disk convert disk.img disk.qcow2 >convert 2>&1 && system qcow2 disk.qcow2 || wrong "disk.qcow2"
 
 # The kernel and its ramdisk out of the image, given directly.
 root="disk.img?offset=$("$METIC" inspect disk.img | sed -n 's/.* at \(0x[0-9a-f]*\), Linux root.*/\1/p')"
@@ -54,7 +56,7 @@ done
 system direct vmlinux --initrd initrd.img --append 'root=LABEL=root console=ttyS0' --disk disk.img --ram 1G
 
 # Reboot in one run; what was written before is there after it, and after the run.
-timeout -k 5 1200 "$METIC" run disk.img --write --expect "$login" --send 'root\n' --expect 'Password: ' \
+timeout -k 5 1200 "$METIC" run disk.img --write --clock virtual --expect "$login" --send 'root\n' --expect 'Password: ' \
     --send 'a b$c\n' --expect '# ' --send 'echo kept >/root/note; reboot\n' \
     --expect "$login" --send 'root\n' --expect 'Password: ' --send 'a b$c\n' --expect '# ' \
     --send 'cat /root/note; poweroff\n' --expect 'kept' >reboot 2>&1 </dev/null

@@ -84,7 +84,7 @@ fetch() {
 # What decides what the image will hold. Equal keys, equal images.
 key() {
     {
-        cat debian.sh debian_guest.sh config debs
+        cat debian_guest.sh config debs base
         [ -z "${BUILD_SSH_KEY:-}" ] || cat "$BUILD_SSH_KEY"
     } | sha256sum | cut -c 1-32
 }
@@ -186,4 +186,7 @@ if [ ! -s "$image" ] || [ -n "${BUILD_REFRESH:-}" ]; then
 else
     say "these packages with these options were built before: $image"
 fi
-cp --sparse=always --reflink=auto "$image" "$OUT" || die "cannot write $OUT"
+case $OUT in
+*.qcow2) "$METIC" disk convert "$image" "$OUT" || die "cannot write $OUT" ;;
+*) cp --sparse=always --reflink=auto "$image" "$OUT" || die "cannot write $OUT" ;;
+esac
