@@ -96,7 +96,7 @@ void char_port_save(struct char_port *port, struct state_writer *writer);
 bool char_port_load(struct char_port *port, struct state_reader *reader, struct metic_error *error);
 
 /* Something else that wants to see the guest's output (panic detection, a test): called for every
- * write, on the writing thread under the device's lock; must be quick. At most four. */
+ * write, on the writing thread under the device's lock; must be quick. At most eight. */
 void char_port_add_tap(struct char_port *port,
                        void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
                        void *opaque);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHAR_PORT_TAPS = 4 };
+enum { CHAR_PORT_TAPS = 8 };
 
 struct char_tap {
     void (*call)(void *opaque, const u8 *bytes, size_t size_bytes);

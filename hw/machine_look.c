@@ -144,3 +144,38 @@ void metic_get_activity(metic_machine *machine, struct metic_activity *activity)
         activity->harts_awake += !atomic_load(&vcpu->waiting);
     }
 }
+
+void metic_set_console_output(metic_machine *machine,
+                              void (*output)(void *opaque, const uint8_t *bytes, size_t count),
+                              void *opaque)
+{
+    char_port_add_tap(machine->uart, output, opaque);
+}
+
+void metic_print_devices(metic_machine *machine, FILE *to)
+{
+    for (unsigned i = 0; i < machine->board->device_count; i++) {
+        const struct device *device = machine->board->devices[i];
+        fprintf(to, "%-12s %-14s %s\n", device->name, device->class->name,
+                device->class->summary);
+    }
+}
+
+static void print_line(void *opaque, const char *text)
+{
+    fprintf(opaque, "  %s\n", text);
+}
+
+bool metic_print_device(metic_machine *machine, const char *name, FILE *to)
+{
+    struct device *device = board_find_device(machine->board, name);
+    if (device == NULL) {
+        return false;
+    }
+    fprintf(to, "%s: %s, %s\n", device->name, device->class->name, device->class->summary);
+    if (device->class->saved != NULL) {
+        state_print(device->class->saved, (const u8 *)device->state + device->class->saved_offset,
+                    print_line, to);
+    }
+    return true;
+}

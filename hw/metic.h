@@ -452,6 +452,16 @@ enum metic_event {
 void metic_set_events(metic_machine *machine,
                       void (*event)(void *opaque, enum metic_event event), void *opaque);
 
+/* Calls `output` with what the guest prints on its console, as it does: on a hart's thread, a byte
+ * or some, and must be quick. Before the machine runs. */
+void metic_set_console_output(metic_machine *machine,
+                              void (*output)(void *opaque, const uint8_t *bytes, size_t count),
+                              void *opaque);
+
+/* Lists the devices; or one device's registers, false when there is none of that name. */
+void metic_print_devices(metic_machine *machine, FILE *to);
+bool metic_print_device(metic_machine *machine, const char *name, FILE *to);
+
 /* METIC_CONSOLE_MEMORY. Returns the length of all output so far, copies at most capacity_bytes. */
 size_t metic_console_output(metic_machine *machine, size_t from_byte, void *buffer,
                             size_t capacity_bytes);

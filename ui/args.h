@@ -40,6 +40,9 @@ struct run_args {
     const char *name; /* NULL: made from the image's */
     bool window;            /* --display sdl */
     const char *screenshot; /* at the end, or NULL */
+    const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
+    bool paused;
+    u64 limit_output_bytes; /* 0: none */
     const char *save; /* a snapshot is saved to this file, or NULL */
     u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
     bool save_compressed;

@@ -2,8 +2,8 @@
 #include "ui/args.h"
 #include "ui/debugger.h"
 #include "ui/gdb.h"
+#include "ui/run_control.h"
 #include "ui/run_snapshot.h"
-#include "ui/runtime_dir.h"
 #include "ui/plugin.h"
 #include "ui/profile.h"
 #include "ui/signals.h"
@@ -124,42 +124,13 @@ static bool run_to_end(const struct run_args *args, struct debugger *debugger,
     return true;
 }
 
-/* For metic ssh and metic cp. */
-static void run_enter_ssh(metic_machine *machine, struct runtime_dir *dir)
+/* What metic ps calls what runs. */
+static const char *run_image(const struct run_args *args)
 {
-    char text[64];
-    uint32_t ip4;
-    uint16_t port;
-    if (metic_get_forward(machine, 22, &ip4, &port)) {
-        ip4 = ip4 == 0 ? 0x7f000001 : ip4; /* where all addresses are listened at */
-        snprintf(text, sizeof(text), "%u.%u.%u.%u %u", ip4 >> 24, ip4 >> 16 & 0xff, ip4 >> 8 & 0xff,
-                 ip4 & 0xff, port);
-        runtime_dir_set(dir, "ssh", text);
-    }
-}
-
-/* The machine's entry for metic ps. Without one a machine runs as well, unless its name was asked
- * for: then false with a reason. */
-static bool run_enter(const struct run_args *args, metic_machine *machine,
-                      struct runtime_dir **dir, struct metic_error *error)
-{
-    char text[64];
-    const char *image = args->restored != NULL ? run_restored_image(args->restored)
-                        : args->demo           ? "demo"
-                        : args->thing != NULL  ? args->thing
-                                               : "flash";
-    *dir = runtime_dir_new(args->name, image, error);
-    if (*dir == NULL) {
-        return args->name == NULL;
-    }
-    runtime_dir_set(*dir, "image", image);
-    snprintf(text, sizeof(text), "%lld", (long long)time(NULL));
-    runtime_dir_set(*dir, "started", text);
-    snprintf(text, sizeof(text), "%u hart%s, %" PRIu64 " MiB", args->options.harts,
-             args->options.harts == 1 ? "" : "s", args->options.ram_bytes >> 20);
-    runtime_dir_set(*dir, "machine", text);
-    run_enter_ssh(machine, *dir);
-    return true;
+    return args->restored != NULL ? run_restored_image(args->restored)
+           : args->demo           ? "demo"
+           : args->thing != NULL  ? args->thing
+                                  : "flash";
 }
 
 /* False with a reason: a window was asked for, and there can be none. */
@@ -169,8 +140,7 @@ static bool run_open_window(const struct run_args *args, metic_machine *machine,
     if (!args->window) {
         return true;
     }
-    const char *name = args->name != NULL ? args->name : args->demo ? "demo" : args->thing;
-    *window = window_open(machine, name, error);
+    *window = window_open(machine, args->name != NULL ? args->name : run_image(args), error);
     return *window != NULL;
 }
 
@@ -189,8 +159,11 @@ static int run_machine(struct run_args *args, const struct metic_boot_plan *plan
     struct trace_run *trace = NULL;
     struct profile *profile = NULL;
     struct plugins *plugins = NULL;
-    struct runtime_dir *dir = NULL;
-    loaded = loaded && run_enter(args, machine, &dir, &error);
+    struct run_control *control = NULL;
+    loaded = loaded && run_control_start(args, machine, run_image(args), &control, &error);
+    if (loaded && args->paused) {
+        metic_pause(machine);
+    }
     if (loaded) {
         struct signals *signals = signals_start(machine);
         struct window *window = NULL;
@@ -220,8 +193,14 @@ static int run_machine(struct run_args *args, const struct metic_boot_plan *plan
             metic_print_stats(machine, stderr);
         }
     }
+    run_control_end(control, machine);
     metic_free(machine);
-    runtime_dir_free(dir);
+    if (run_control_output_ended(control)) {
+        result.reason = METIC_LIMIT;
+        result.exit_status = UI_EXIT_LIMIT;
+        snprintf(result.text, sizeof(result.text), "the guest printed more than --limit-output");
+    }
+    free(control);
     if (!loaded || !shown) {
         return run_failed(args, &error);
     }

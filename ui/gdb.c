@@ -369,6 +369,7 @@ static enum verdict serve_client(struct gdb *gdb)
             return RUN;
         }
         if (input == INPUT_NONE) {
+            metic_serve(gdb->machine); /* a monitor may have questions, too */
             if (gdb->awaits_stop) {
                 gdb_session_again(&gdb->session); /* it was stopped for nothing */
                 return RUN;
@@ -400,6 +401,7 @@ static enum verdict serve_start(struct gdb *gdb)
 {
     while (!metic_is_stopping(gdb->machine)) {
         struct pollfd fd = {gdb->listen_fd, POLLIN, 0};
+        metic_serve(gdb->machine);
         if (poll(&fd, 1, LOOK_MS) > 0 && accept_client(gdb)) {
             return serve_client(gdb);
         }

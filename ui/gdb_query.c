@@ -156,6 +156,7 @@ static void on_command(struct gdb_session *session, struct gdb_text text,
     FILE *to = open_memstream(&answer, &answer_bytes);
     CHECK(to != NULL);
     struct monitor monitor = {
+        .debugger = true,
         .machine = session->machine, .hart = session->hart, .physical = session->physical, .to = to
     };
     monitor_command(&monitor, line);

@@ -1,4 +1,5 @@
 /* The manual page, metic(1), in man's own macros. */
+#include "ui/monitor.h"
 #include "ui/disk.h"
 
 /* Text with what roff would take for itself escaped. */
@@ -117,5 +118,11 @@ void help_man(FILE *to)
 #define STATUS(number, doc) man_entry(to, number, NULL, doc);
 #include "ui/statuses.def"
 #undef STATUS
+    fputs(".SH MONITOR\nWhat the monitor knows, in GDB (monitor ...) and through "
+          "human\\-monitor\\-command:\n", to);
+    const char *words, *arguments, *doc;
+    for (unsigned i = 0; monitor_describe(i, &words, &arguments, &doc); i++) {
+        man_entry(to, words, arguments, doc);
+    }
     man_examples(to);
 }

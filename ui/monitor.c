@@ -1,5 +1,5 @@
 /* See monitor.h. */
-#include "ui/monitor.h"
+#include "ui/monitor_commands.h"
 
 #include "cpu/base/types.h"
 
@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef void monitor_fn(struct monitor *monitor, const char *arguments);
 
 static bool take_number(const char *text, u64 *value)
 {
@@ -114,6 +112,10 @@ static void monitor_reset(struct monitor *monitor, const char *arguments)
 {
     struct metic_error error;
     (void)arguments;
+    if (!monitor->debugger) {
+        metic_press_reset(monitor->machine);
+        return;
+    }
     bool done = metic_reset(monitor->machine, &error);
     fprintf(monitor->to, "%s\n", done ? "the machine is as after power-on" : error.what);
 }
@@ -124,14 +126,94 @@ static void monitor_quit(struct monitor *monitor, const char *arguments)
     monitor->quit = true;
 }
 
+static void monitor_pause(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    metic_pause(monitor->machine);
+}
+
+static void monitor_continue(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    metic_resume(monitor->machine);
+}
+
+static void monitor_power(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    metic_press_power(monitor->machine);
+}
+
+static void monitor_info_status(struct monitor *monitor, const char *arguments)
+{
+    u64 insns = 0;
+    (void)arguments;
+    for (unsigned i = 0; i < metic_hart_count(monitor->machine); i++) {
+        insns += metic_instructions(monitor->machine, i);
+    }
+    fprintf(monitor->to, "%s, after %" PRIu64 " instructions\n",
+            metic_is_paused(monitor->machine) ? "paused" : "running", insns);
+}
+
+static void monitor_info_devices(struct monitor *monitor, const char *arguments)
+{
+    if (*arguments == '\0') {
+        metic_print_devices(monitor->machine, monitor->to);
+    } else if (!metic_print_device(monitor->machine, arguments, monitor->to)) {
+        monitor->failed = true;
+        fprintf(monitor->to, "there is no device '%s'; info devices lists them\n", arguments);
+    }
+}
+
+static void dump(struct monitor *monitor, const char *arguments, bool physical)
+{
+    enum { MOST_BYTES = 65536, LINE_BYTES = 16 };
+    char *end;
+    u64 address = strtoull(arguments, &end, 0);
+    u64 count = *end != '\0' ? strtoull(end, NULL, 0) : 64;
+    if (end == arguments) {
+        monitor->failed = true;
+        fprintf(monitor->to, "give an address, as 0x80000000\n");
+        return;
+    }
+    count = count < MOST_BYTES ? count : MOST_BYTES;
+    for (u64 at = 0; at < count; at += LINE_BYTES) {
+        u8 bytes[LINE_BYTES];
+        size_t part = count - at < LINE_BYTES ? (size_t)(count - at) : LINE_BYTES;
+        if (!(physical ? metic_read_memory(monitor->machine, address + at, bytes, part)
+                       : metic_read_virtual(monitor->machine, monitor->hart, address + at, bytes,
+                                            part))) {
+            monitor->failed = true;
+            fprintf(monitor->to, "0x%" PRIx64 ": no memory\n", address + at);
+            return;
+        }
+        fprintf(monitor->to, "%016" PRIx64 ":", address + at);
+        for (size_t i = 0; i < part; i++) {
+            fprintf(monitor->to, " %02x", bytes[i]);
+        }
+        fputc('\n', monitor->to);
+    }
+}
+
+static void monitor_dump_virtual(struct monitor *monitor, const char *arguments)
+{
+    dump(monitor, arguments, false);
+}
+
+static void monitor_dump_physical(struct monitor *monitor, const char *arguments)
+{
+    dump(monitor, arguments, true);
+}
+
 static monitor_fn monitor_help;
 
 static const struct {
     const char *words;
     monitor_fn *run;
-    const char *arguments, *doc;
+    const char *arguments, *qmp, *doc;
 } commands[] = {
-#define MONITOR(words, function, arguments, doc) {words, monitor_##function, arguments, doc},
+#define MONITOR(words, function, arguments, qmp, doc) \
+    {words, monitor_##function, arguments, qmp, doc},
 #include "ui/monitor.def"
 #undef MONITOR
 };
@@ -171,9 +253,42 @@ static const char *match(const char *line, const char *words)
     return *line == '\0' || isspace((unsigned char)*line) ? skip_blanks(line) : NULL;
 }
 
+const char *monitor_qmp_words(const char *qmp)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        if (commands[i].qmp[0] != '\0' && strcmp(commands[i].qmp, qmp) == 0) {
+            return commands[i].words;
+        }
+    }
+    return NULL;
+}
+
+const char *monitor_qmp_at(unsigned index)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        if (commands[i].qmp[0] != '\0' && index-- == 0) {
+            return commands[i].qmp;
+        }
+    }
+    return NULL;
+}
+
+bool monitor_describe(unsigned index, const char **words, const char **arguments,
+                      const char **doc)
+{
+    if (index >= ARRAY_LEN(commands)) {
+        return false;
+    }
+    *words = commands[index].words;
+    *arguments = commands[index].arguments;
+    *doc = commands[index].doc;
+    return true;
+}
+
 void monitor_command(struct monitor *monitor, const char *line)
 {
-    char trimmed[256];
+    char trimmed[1024];
+    monitor->failed = false;
     snprintf(trimmed, sizeof(trimmed), "%s", skip_blanks(line));
     for (size_t n = strlen(trimmed); n > 0 && isspace((unsigned char)trimmed[n - 1]); n--) {
         trimmed[n - 1] = '\0';
@@ -185,5 +300,6 @@ void monitor_command(struct monitor *monitor, const char *line)
             return;
         }
     }
+    monitor->failed = true;
     fprintf(monitor->to, "there is no command '%s'; help lists them\n", trimmed);
 }

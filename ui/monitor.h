@@ -2,6 +2,7 @@
 #ifndef METIC_UI_MONITOR_H
 #define METIC_UI_MONITOR_H
 
+#include "cpu/base/error.h"
 #include "hw/metic.h"
 
 struct monitor {
@@ -9,10 +10,24 @@ struct monitor {
     unsigned hart; /* whom commands without a hart mean */
     bool physical; /* changed by a command */
     bool quit;     /* set by a command */
+    bool failed;   /* the last command's answer says what was wrong */
+    bool debugger; /* the machine is a debugger's and does not run: buttons act at once */
+    const char *description; /* what a snapshot keeps of the command line, or NULL */
     FILE *to;      /* answers go here */
 };
 
 /* Runs one line; what is wrong with it is an answer, too. */
 void monitor_command(struct monitor *monitor, const char *line);
+
+/* The command that a QMP name stands for, or NULL; and all of them. */
+const char *monitor_qmp_words(const char *qmp);
+const char *monitor_qmp_at(unsigned index); /* NULL: no more */
+/* The table, for help and the manual page; false: no more. */
+bool monitor_describe(unsigned index, const char **words, const char **arguments,
+                      const char **doc);
+
+/* monitor_snapshot.c: where a snapshot of that name is, or the file itself. False with a reason. */
+bool monitor_snapshot_path(const char *name, char *path, size_t path_bytes,
+                           struct metic_error *error);
 
 #endif

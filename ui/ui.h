@@ -9,6 +9,7 @@
 enum {
     UI_EXIT_OK = 0,
     UI_EXIT_USAGE = 2,
+    UI_EXIT_LIMIT = 124,
     UI_EXIT_FAILED = 125,
     UI_EXIT_SIGNAL = 128,
 };

@@ -1,0 +1,157 @@
+/* metic stop and metic log: other machines of this user's that run. */
+#include "cpu/base/bits.h"
+#include "ui/run_control.h"
+#include "ui/ui.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STOP_WAIT_MS = 10000, LOOK_MS = 50 };
+
+static void sleep_ms(unsigned ms)
+{
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* The one switch a command knows, and a name. */
+static bool take_arguments(int argc, char *const *argv, const char *option, bool *given,
+                           const char **name, struct metic_error *error)
+{
+    *given = false;
+    *name = NULL;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], option) == 0) {
+            *given = true;
+        } else if (argv[i][0] == '-' || *name != NULL) {
+            return error_set(error, "metic help lists the commands.", "'%s' means nothing here",
+                             argv[i]);
+        } else {
+            *name = argv[i];
+        }
+    }
+    return true;
+}
+
+static bool is_running(const struct runtime_entry *entry)
+{
+    struct runtime_entry now;
+    return runtime_dir_find(entry->name, &now, NULL) && now.pid == entry->pid;
+}
+
+/* Two commands whose answers do not matter. */
+static bool press_power(const struct runtime_entry *entry, struct metic_error *error)
+{
+    static const char commands[] = "{\"execute\":\"qmp_capabilities\"}\n"
+                                   "{\"execute\":\"system_powerdown\"}\n";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[RUNTIME_PATH_BYTES], answers[4096];
+    size_t got = 0;
+    if (!runtime_entry_get(entry, "monitor", path, sizeof(path)) ||
+        strlen(path) >= sizeof(address.sun_path)) {
+        return error_set(error, "leave --power out", "%s has no monitor", entry->name);
+    }
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+              send(fd, commands, strlen(commands), MSG_NOSIGNAL) == (ssize_t)strlen(commands);
+    for (unsigned lines = 0; ok && lines < 3;) { /* a greeting and two answers */
+        ssize_t part = got < sizeof(answers) ? read(fd, answers + got, sizeof(answers) - got) : 0;
+        ok = part > 0;
+        for (ssize_t i = 0; i < part; i++) {
+            lines += answers[got + (size_t)i] == '\n';
+        }
+        got += part > 0 ? (size_t)part : 0;
+    }
+    int reason = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok || error_set(error, NULL, "the monitor of %s does not answer: %s", entry->name,
+                           strerror(reason));
+}
+
+int cmd_stop(int argc, char *const *argv)
+{
+    struct metic_error error = {{0}, {0}};
+    struct runtime_entry entry;
+    const char *name;
+    bool power;
+    if (!take_arguments(argc, argv, "--power", &power, &name, &error)) {
+        return ui_usage_error(&error);
+    }
+    bool ok = runtime_dir_find(name, &entry, &error);
+    if (ok && power) {
+        ok = press_power(&entry, &error);
+    } else if (ok) {
+        ok = kill(entry.pid, SIGTERM) == 0 ||
+             error_set(&error, NULL, "cannot stop %s: %s", entry.name, strerror(errno));
+        unsigned waited_ms = 0;
+        while (ok && is_running(&entry)) {
+            ok = waited_ms < STOP_WAIT_MS ||
+                 error_set(&error, "kill -9 ends it in any case", "%s (process %d) does not end",
+                           entry.name, entry.pid);
+            sleep_ms(LOOK_MS);
+            waited_ms += LOOK_MS;
+        }
+    }
+    if (!ok) {
+        ui_print_error(&error);
+    }
+    return ok ? UI_EXIT_OK : UI_EXIT_FAILED;
+}
+
+/* Prints what is new; returns how much there is in all. */
+static u64 print_new(const u8 *ring, u64 from)
+{
+    u64 total = ld_le64(ring);
+    if (total - from > RUN_CONSOLE_RING_BYTES) {
+        from = total - RUN_CONSOLE_RING_BYTES;
+    }
+    for (; from < total; from++) {
+        putchar(ring[RUN_CONSOLE_HEAD_BYTES + from % RUN_CONSOLE_RING_BYTES]);
+    }
+    fflush(stdout);
+    return total;
+}
+
+int cmd_log(int argc, char *const *argv)
+{
+    struct metic_error error = {{0}, {0}};
+    struct runtime_entry entry;
+    const char *name;
+    bool follow;
+    char path[RUNTIME_PATH_BYTES];
+    if (!take_arguments(argc, argv, "--follow", &follow, &name, &error)) {
+        return ui_usage_error(&error);
+    }
+    if (!runtime_dir_find(name, &entry, &error)) {
+        ui_print_error(&error);
+        return UI_EXIT_FAILED;
+    }
+    const size_t size_bytes = RUN_CONSOLE_HEAD_BYTES + RUN_CONSOLE_RING_BYTES;
+    int fd = runtime_entry_get(&entry, "console", path, sizeof(path))
+                 ? open(path, O_RDONLY | O_CLOEXEC)
+                 : -1;
+    const u8 *ring = fd >= 0 && lseek(fd, 0, SEEK_END) == (off_t)size_bytes
+                         ? mmap(NULL, size_bytes, PROT_READ, MAP_SHARED, fd, 0)
+                         : MAP_FAILED;
+    if (ring == MAP_FAILED) {
+        error_set(&error, NULL, "%s has no log of its console", entry.name);
+        ui_print_error(&error);
+        return UI_EXIT_FAILED;
+    }
+    u64 printed = print_new(ring, 0);
+    while (follow && is_running(&entry)) {
+        sleep_ms(LOOK_MS);
+        printed = print_new(ring, printed);
+    }
+    return UI_EXIT_OK;
+}

@@ -1,0 +1,619 @@
+/* See qmp.h. */
+#include "ui/qmp.h"
+
+#include "config.h"
+
+#if HAVE_JANSSON
+
+#include "ui/monitor.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { QMP_MAX_CLIENTS = 8, QMP_MAX_BYTES = 1 << 18, QMP_SEND_MS = 2000 };
+
+struct qmp_client {
+    struct qmp *qmp;
+    void (*send)(void *opaque, const char *text);
+    void *opaque;
+    bool negotiated;
+    char *bytes; /* of a command that is not complete */
+    size_t count;
+};
+
+struct qmp_peer {
+    struct qmp_client *client; /* NULL: nobody */
+    int fd;
+    bool broken;
+};
+
+struct qmp {
+    metic_machine *machine;
+    struct qmp_options options;
+    struct sockaddr_un address;
+    int listen_fd, wake_fd;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool ending;
+    _Atomic u32 events[METIC_EVENT_LOADED + 1]; /* how many to tell of */
+    struct qmp_peer peers[QMP_MAX_CLIENTS];
+};
+
+/* --- answers --- */
+
+static void send_json(struct qmp_client *client, json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text != NULL) {
+        client->send(client->opaque, text);
+        client->send(client->opaque, "\r\n");
+    }
+    free(text);
+    json_decref(json);
+}
+
+static void answer(struct qmp_client *client, json_t *result, json_t *id)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "return", result != NULL ? result : json_object());
+    if (id != NULL) {
+        json_object_set(json, "id", id);
+    }
+    send_json(client, json);
+}
+
+static void refuse(struct qmp_client *client, const char *class, const char *what, json_t *id)
+{
+    json_t *json = json_pack("{s:{s:s,s:s}}", "error", "class", class, "desc", what);
+    if (json == NULL) { /* `what` is no UTF-8 */
+        json = json_pack("{s:{s:s,s:s}}", "error", "class", class, "desc", "it failed");
+    }
+    if (id != NULL) {
+        json_object_set(json, "id", id);
+    }
+    send_json(client, json);
+}
+
+static json_t *version(void)
+{
+    int major = 0, minor = 0, micro = 0;
+    sscanf(METIC_VERSION, "%d.%d.%d", &major, &minor, &micro);
+    return json_pack("{s:{s:i,s:i,s:i},s:s}", "qemu", "major", major, "minor", minor, "micro",
+                     micro, "package", "metic " METIC_VERSION);
+}
+
+/* --- what runs while the harts stand still --- */
+
+struct line {
+    struct qmp *qmp;
+    const char *text;
+    char *answer; /* heap */
+    bool failed, quit;
+};
+
+static void run_line(metic_machine *machine, void *opaque)
+{
+    struct line *line = opaque;
+    size_t count = 0;
+    struct monitor monitor = {
+        .machine = machine,
+        .description = line->qmp->options.description,
+        .to = open_memstream(&line->answer, &count),
+    };
+    if (monitor.to != NULL) {
+        monitor_command(&monitor, line->text);
+        fclose(monitor.to);
+        line->failed = monitor.failed;
+        line->quit = monitor.quit;
+    }
+}
+
+/* False: the machine has ended. */
+static bool do_line(struct qmp *qmp, const char *text, struct line *line)
+{
+    *line = (struct line){.qmp = qmp, .text = text};
+    bool done = metic_call(qmp->machine, run_line, line);
+    if (done && line->quit) {
+        metic_stop(qmp->machine);
+    }
+    return done;
+}
+
+static void run_and_answer(struct qmp_client *client, const char *text, bool human, json_t *id)
+{
+    struct line line;
+    if (!do_line(client->qmp, text, &line)) {
+        refuse(client, "GenericError", "the machine has ended", id);
+    } else if (human) {
+        json_t *said = json_string(line.answer != NULL ? line.answer : "");
+        answer(client, said != NULL ? said : json_string("(not UTF-8)"), id);
+    } else if (line.failed) {
+        char *end = strchr(line.answer, '\n');
+        if (end != NULL) {
+            *end = '\0';
+        }
+        refuse(client, "GenericError", line.answer, id);
+    } else {
+        answer(client, NULL, id);
+    }
+    free(line.answer);
+}
+
+/* --- queries --- */
+
+static json_t *query_status(struct qmp *qmp)
+{
+    bool paused = metic_is_paused(qmp->machine);
+    return json_pack("{s:s,s:b,s:b}", "status", paused ? "paused" : "running", "running", !paused,
+                     "singlestep", 0);
+}
+
+static json_t *query_version(struct qmp *qmp)
+{
+    (void)qmp;
+    return version();
+}
+
+static json_t *query_name(struct qmp *qmp)
+{
+    return json_pack("{s:s}", "name", qmp->options.name);
+}
+
+static json_t *query_cpus(struct qmp *qmp)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < metic_hart_count(qmp->machine); i++) {
+        json_array_append_new(list, json_pack("{s:i,s:s,s:{s:i},s:i,s:s}", "cpu-index", (int)i,
+                                              "qom-path", "/machine/hart", "props", "core-id",
+                                              (int)i, "thread-id", (int)getpid(), "target",
+                                              "riscv64"));
+    }
+    return list;
+}
+
+static json_t *query_block(struct qmp *qmp)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < qmp->options.disk_count; i++) {
+        char device[16];
+        snprintf(device, sizeof(device), "disk%u", i);
+        json_array_append_new(list, json_pack("{s:s,s:b,s:b,s:s,s:{s:s?}}", "device", device,
+                                              "locked", 0, "removable", 0, "type", "unknown",
+                                              "inserted", "file", qmp->options.disks[i]));
+    }
+    return list;
+}
+
+static json_t *query_chardev(struct qmp *qmp)
+{
+    (void)qmp;
+    return json_pack("[{s:s,s:s,s:b}]", "label", "uart0", "filename", "console", "frontend-open",
+                     1);
+}
+
+static json_t *query_commands(struct qmp *qmp);
+
+static const struct {
+    const char *name;
+    json_t *(*query)(struct qmp *qmp);
+} queries[] = {
+    {"query-commands", query_commands}, {"query-status", query_status},
+    {"query-version", query_version},   {"query-name", query_name},
+    {"query-cpus-fast", query_cpus},    {"query-block", query_block},
+    {"query-chardev", query_chardev},
+};
+
+static const char *const others[] = {"qmp_capabilities", "human-monitor-command", "snapshot-save",
+                                     "snapshot-load", "snapshot-delete"};
+
+static json_t *query_commands(struct qmp *qmp)
+{
+    json_t *list = json_array();
+    const char *name;
+    (void)qmp;
+    for (unsigned i = 0; i < ARRAY_LEN(queries); i++) {
+        json_array_append_new(list, json_pack("{s:s}", "name", queries[i].name));
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
+        json_array_append_new(list, json_pack("{s:s}", "name", others[i]));
+    }
+    for (unsigned i = 0; (name = monitor_qmp_at(i)) != NULL; i++) {
+        json_array_append_new(list, json_pack("{s:s}", "name", name));
+    }
+    return list;
+}
+
+/* --- commands --- */
+
+static const char *text_argument(json_t *arguments, const char *name)
+{
+    const char *text = json_string_value(json_object_get(arguments, name));
+    return text != NULL && strpbrk(text, "\r\n") == NULL ? text : NULL;
+}
+
+static void snapshot_command(struct qmp_client *client, const char *verb, json_t *arguments,
+                             json_t *id)
+{
+    char line[1024];
+    const char *tag = text_argument(arguments, "tag");
+    if (tag == NULL || snprintf(line, sizeof(line), "snapshot %s %s", verb, tag) >=
+                           (int)sizeof(line)) {
+        refuse(client, "GenericError", "Parameter 'tag' is missing", id);
+        return;
+    }
+    run_and_answer(client, line, false, id);
+}
+
+static bool answer_query(struct qmp_client *client, const char *name, json_t *id)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(queries); i++) {
+        if (strcmp(queries[i].name, name) == 0) {
+            answer(client, queries[i].query(client->qmp), id);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void execute(struct qmp_client *client, const char *name, json_t *arguments, json_t *id)
+{
+    const char *words = monitor_qmp_words(name);
+    if (!client->negotiated && strcmp(name, "qmp_capabilities") != 0) {
+        refuse(client, "CommandNotFound", "Expecting capabilities negotiation with "
+               "'qmp_capabilities'", id);
+    } else if (strcmp(name, "qmp_capabilities") == 0) {
+        client->negotiated = true;
+        answer(client, NULL, id);
+    } else if (words != NULL) {
+        run_and_answer(client, words, false, id);
+    } else if (strcmp(name, "human-monitor-command") == 0) {
+        const char *line = text_argument(arguments, "command-line");
+        if (line != NULL) {
+            run_and_answer(client, line, true, id);
+        } else {
+            refuse(client, "GenericError", "Parameter 'command-line' is missing", id);
+        }
+    } else if (strncmp(name, "snapshot-", 9) == 0 &&
+               (strcmp(name + 9, "save") == 0 || strcmp(name + 9, "load") == 0 ||
+                strcmp(name + 9, "delete") == 0)) {
+        snapshot_command(client, name + 9, arguments, id);
+    } else if (!answer_query(client, name, id)) {
+        char what[160];
+        snprintf(what, sizeof(what), "The command %.100s has not been found", name);
+        refuse(client, "CommandNotFound", what, id);
+    }
+}
+
+static void command(struct qmp_client *client, json_t *json)
+{
+    const char *name = json_string_value(json_object_get(json, "execute"));
+    json_t *id = json_object_get(json, "id");
+    if (name == NULL) {
+        refuse(client, "GenericError", "QMP input lacks member 'execute'", id);
+    } else {
+        execute(client, name, json_object_get(json, "arguments"), id);
+    }
+}
+
+/* --- a client --- */
+
+struct qmp_client *qmp_client_new(struct qmp *qmp, void (*send)(void *opaque, const char *text),
+                                  void *opaque)
+{
+    struct qmp_client *client = calloc(1, sizeof(*client));
+    if (client != NULL) {
+        *client = (struct qmp_client){.qmp = qmp, .send = send, .opaque = opaque};
+        send_json(client, json_pack("{s:{s:o,s:[]}}", "QMP", "version", version(),
+                                    "capabilities"));
+    }
+    return client;
+}
+
+void qmp_client_free(struct qmp_client *client)
+{
+    if (client != NULL) {
+        free(client->bytes);
+        free(client);
+    }
+}
+
+/* Takes the first object off the front. False: there is no whole one. */
+static bool take_object(struct qmp_client *client)
+{
+    json_error_t where;
+    while (client->count > 0 && strchr(" \t\r\n", client->bytes[0]) != NULL) {
+        memmove(client->bytes, client->bytes + 1, --client->count);
+    }
+    if (client->count == 0) {
+        return false;
+    }
+    json_t *json = json_loadb(client->bytes, client->count, JSON_DISABLE_EOF_CHECK, &where);
+    if (json == NULL && json_error_code(&where) == json_error_premature_end_of_input) {
+        return false;
+    }
+    size_t used = json != NULL ? (size_t)where.position : client->count;
+    memmove(client->bytes, client->bytes + used, client->count - used);
+    client->count -= used;
+    if (json == NULL || !json_is_object(json)) {
+        refuse(client, "GenericError", "Invalid JSON syntax", NULL);
+    } else {
+        command(client, json);
+    }
+    json_decref(json);
+    return true;
+}
+
+bool qmp_client_input(struct qmp_client *client, const char *bytes, size_t count)
+{
+    if (client->count + count > QMP_MAX_BYTES) {
+        refuse(client, "GenericError", "the command is too long", NULL);
+        return false;
+    }
+    char *grown = realloc(client->bytes, client->count + count + 1);
+    if (grown == NULL) {
+        return false;
+    }
+    client->bytes = grown;
+    memcpy(client->bytes + client->count, bytes, count);
+    client->count += count;
+    while (take_object(client)) {
+    }
+    return true;
+}
+
+/* --- events --- */
+
+static void on_event(void *opaque, enum metic_event event)
+{
+    struct qmp *qmp = opaque;
+    u64 one = 1;
+    atomic_fetch_add(&qmp->events[event], 1);
+    ssize_t put = write(qmp->wake_fd, &one, sizeof(one));
+    (void)put; /* a full counter wakes as well */
+}
+
+static json_t *event_json(enum metic_event event)
+{
+    static const char *const names[] = {
+        [METIC_EVENT_STOP] = "STOP",           [METIC_EVENT_RESUME] = "RESUME",
+        [METIC_EVENT_RESET] = "RESET",         [METIC_EVENT_POWERDOWN] = "POWERDOWN",
+        [METIC_EVENT_SHUTDOWN] = "SHUTDOWN",   [METIC_EVENT_PANIC] = "GUEST_PANICKED",
+        [METIC_EVENT_LOADED] = "SNAPSHOT_LOADED",
+    };
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    json_t *json = json_pack("{s:{s:I,s:I},s:s}", "timestamp", "seconds", (json_int_t)now.tv_sec,
+                             "microseconds", (json_int_t)now.tv_usec, "event", names[event]);
+    if (event == METIC_EVENT_SHUTDOWN || event == METIC_EVENT_RESET) {
+        json_object_set_new(json, "data", json_pack("{s:b,s:s}", "guest", 1, "reason",
+                                                    event == METIC_EVENT_RESET ? "guest-reset"
+                                                                               : "guest-shutdown"));
+    } else if (event == METIC_EVENT_PANIC) {
+        json_object_set_new(json, "data", json_pack("{s:s}", "action", "pause"));
+    }
+    return json;
+}
+
+static void tell_events(struct qmp *qmp)
+{
+    for (unsigned event = 0; event < ARRAY_LEN(qmp->events); event++) {
+        for (u32 left = atomic_exchange(&qmp->events[event], 0); left > 0; left--) {
+            for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
+                if (qmp->peers[i].client != NULL && qmp->peers[i].client->negotiated) {
+                    send_json(qmp->peers[i].client, event_json((enum metic_event)event));
+                }
+            }
+        }
+    }
+}
+
+/* --- sockets --- */
+
+/* A client that does not read is dropped. */
+static void peer_send(void *opaque, const char *text)
+{
+    struct qmp_peer *peer = opaque;
+    size_t left = strlen(text);
+    while (left > 0 && !peer->broken) {
+        ssize_t sent = send(peer->fd, text, left, MSG_NOSIGNAL);
+        struct pollfd room = {.fd = peer->fd, .events = POLLOUT};
+        if (sent > 0) {
+            text += sent;
+            left -= (size_t)sent;
+        } else if (errno != EINTR && (errno != EAGAIN || poll(&room, 1, QMP_SEND_MS) <= 0)) {
+            peer->broken = true;
+        }
+    }
+}
+
+static void peer_drop(struct qmp_peer *peer)
+{
+    qmp_client_free(peer->client);
+    close(peer->fd);
+    *peer = (struct qmp_peer){.fd = -1};
+}
+
+static void peer_accept(struct qmp *qmp)
+{
+    int fd = accept4(qmp->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    for (unsigned i = 0; fd >= 0 && i < QMP_MAX_CLIENTS; i++) {
+        struct qmp_peer *peer = &qmp->peers[i];
+        if (peer->client == NULL) {
+            *peer = (struct qmp_peer){.fd = fd};
+            peer->client = qmp_client_new(qmp, peer_send, peer);
+            if (peer->client == NULL) {
+                peer_drop(peer);
+            }
+            return;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static void peer_read(struct qmp_peer *peer)
+{
+    char bytes[4096];
+    ssize_t got = read(peer->fd, bytes, sizeof(bytes));
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR) ||
+        (got > 0 && !qmp_client_input(peer->client, bytes, (size_t)got)) || peer->broken) {
+        peer_drop(peer);
+    }
+}
+
+static void *qmp_main(void *opaque)
+{
+    struct qmp *qmp = opaque;
+    while (!atomic_load(&qmp->ending)) {
+        struct pollfd fds[2 + QMP_MAX_CLIENTS] = {{qmp->wake_fd, POLLIN, 0},
+                                                  {qmp->listen_fd, POLLIN, 0}};
+        for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
+            fds[2 + i] = (struct pollfd){qmp->peers[i].client != NULL ? qmp->peers[i].fd : -1,
+                                         POLLIN, 0};
+        }
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0) {
+            continue;
+        }
+        if (fds[0].revents != 0) {
+            u64 count;
+            ssize_t got = read(qmp->wake_fd, &count, sizeof(count));
+            (void)got;
+        }
+        tell_events(qmp);
+        for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
+            if (fds[2 + i].revents != 0) {
+                peer_read(&qmp->peers[i]);
+            }
+        }
+        tell_events(qmp);
+        if (fds[1].revents != 0) {
+            peer_accept(qmp);
+        }
+    }
+    tell_events(qmp);
+    return NULL;
+}
+
+/* --- life --- */
+
+static bool start_listening(struct qmp *qmp, struct metic_error *error)
+{
+    const char *path = qmp->options.path;
+    qmp->address.sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof(qmp->address.sun_path)) {
+        return error_set(error, "give a shorter one", "the socket's path %s is too long", path);
+    }
+    strcpy(qmp->address.sun_path, path);
+    qmp->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t before = umask(0177);
+    int bound = qmp->listen_fd < 0 ? -1
+                                   : bind(qmp->listen_fd, (struct sockaddr *)&qmp->address,
+                                          sizeof(qmp->address));
+    int reason = errno;
+    umask(before);
+    if (bound != 0 || listen(qmp->listen_fd, QMP_MAX_CLIENTS) != 0) {
+        qmp->address.sun_path[0] = '\0'; /* it is somebody else's */
+        return error_set(error, "give another path", "cannot listen at %s: %s", path,
+                         strerror(reason));
+    }
+    return true;
+}
+
+struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
+                    struct metic_error *error)
+{
+    struct qmp *qmp = calloc(1, sizeof(*qmp));
+    if (qmp == NULL) {
+        error_set(error, NULL, "the host has no memory for the monitor");
+        return NULL;
+    }
+    qmp->machine = machine;
+    qmp->options = *options;
+    qmp->listen_fd = -1;
+    qmp->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
+        qmp->peers[i].fd = -1;
+    }
+    bool ok = options->path == NULL || start_listening(qmp, error);
+    if (ok && options->path != NULL) {
+        metic_set_events(machine, on_event, qmp);
+        qmp->has_thread = pthread_create(&qmp->thread, NULL, qmp_main, qmp) == 0;
+        ok = qmp->has_thread || error_set(error, NULL, "the host has no thread for the monitor");
+    }
+    if (!ok) {
+        qmp_free(qmp);
+        return NULL;
+    }
+    return qmp;
+}
+
+void qmp_free(struct qmp *qmp)
+{
+    if (qmp == NULL) {
+        return;
+    }
+    metic_set_events(qmp->machine, NULL, NULL);
+    if (qmp->has_thread) {
+        u64 one = 1;
+        atomic_store(&qmp->ending, true);
+        ssize_t put = write(qmp->wake_fd, &one, sizeof(one));
+        (void)put;
+        pthread_join(qmp->thread, NULL);
+    }
+    for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
+        if (qmp->peers[i].client != NULL) {
+            peer_drop(&qmp->peers[i]);
+        }
+    }
+    if (qmp->listen_fd >= 0) {
+        close(qmp->listen_fd);
+    }
+    if (qmp->address.sun_path[0] != '\0') {
+        unlink(qmp->address.sun_path);
+    }
+    if (qmp->wake_fd >= 0) {
+        close(qmp->wake_fd);
+    }
+    free(qmp);
+}
+
+bool qmp_is_built(void)
+{
+    return true;
+}
+
+#else
+
+struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
+                    struct metic_error *error)
+{
+    (void)machine;
+    (void)options;
+    error_set(error, "Install libjansson-dev and build again.",
+              "this build has no monitor's socket");
+    return NULL;
+}
+
+void qmp_free(struct qmp *qmp)
+{
+    (void)qmp;
+}
+
+bool qmp_is_built(void)
+{
+    return false;
+}
+
+#endif
