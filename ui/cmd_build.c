@@ -54,7 +54,8 @@ static void build_help(FILE *to)
           "debian makes a bootable disk image from Debian's packages for 64-bit RISC-V: GPT, EFI\n"
           "system partition, GRUB, ext4, systemd. It needs no root: Debian's own tools install\n"
           "inside metic. SUITE is trixie, sid, ...; the mirror is the one this host's apt uses.\n"
-          "Packages and finished images are kept in the cache. OUT is raw, or qcow2 if it ends so.\n\n"
+          "Packages and finished images are kept in the cache. OUT is raw, or qcow2 if it ends "
+          "so.\n\n"
           "firmware brings EDK2, U-Boot and OpenSBI from\n"
           "Debian's packages into ~/.local/share/metic, where metic run finds them.\n\n"
           "Options of debian:\n", to);

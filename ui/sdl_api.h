@@ -2,8 +2,10 @@
 #ifndef METIC_UI_SDL_API_H
 #define METIC_UI_SDL_API_H
 
+#include "config.h"
 #include "cpu/base/error.h"
 
+#if HAVE_SDL2
 #include <SDL.h>
 #undef main
 
@@ -19,4 +21,5 @@ struct sdl_api {
 bool sdl_api_load(struct sdl_api *sdl, struct metic_error *error);
 void sdl_api_unload(struct sdl_api *sdl);
 
+#endif
 #endif

@@ -5,6 +5,7 @@
 #include "hw/metic.h"
 #include "ui/sdl_api.h"
 
+#if HAVE_SDL2
 enum { PLOT_SAMPLES = 240, PLOT_LINES = 5 };
 
 struct window_plot {
@@ -22,5 +23,6 @@ double window_plot_mips(const struct window_plot *plot);
  * and harts awake; every one scaled to its own greatest value. */
 void window_plot_draw(const struct window_plot *plot, const struct sdl_api *sdl,
                       SDL_Renderer *renderer);
+#endif
 
 #endif

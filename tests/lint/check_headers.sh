@@ -3,6 +3,7 @@
 
 set -u
 build=$(pwd)
+sdl=$(sed -n 's/^SDL_CFLAGS = //p' Makefile)
 cd "$SRCDIR" || exit 1
 bad=0
 for header in $(find cpu translate hw ui tests -name '*.h' | LC_ALL=C sort); do
@@ -10,6 +11,6 @@ for header in $(find cpu translate hw ui tests -name '*.h' | LC_ALL=C sort); do
     # Word splitting is meant: CC may carry flags.
     # shellcheck disable=SC2086
     ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only "-I$build" -I. \
-        "$TMP/alone.c" || { echo "$header does not compile alone"; bad=1; }
+        $sdl "$TMP/alone.c" || { echo "$header does not compile alone"; bad=1; }
 done
 exit $bad
