@@ -5,7 +5,7 @@
  *
  *   lock      the process's number; locked
  *   facts     lines "KEY VALUE", see below
- *   monitor   the Unix socket that speaks QMP (monitor_socket.h)
+ *   monitor   the Unix socket that speaks QMP (run_control.h)
  *   console   the end of what the guest printed
  *
  * Facts: "image", "started" (Unix seconds), "machine" (harts, RAM), "console" (path of the log),

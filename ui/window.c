@@ -88,14 +88,15 @@ static SDL_Rect picture_place(const struct window *w)
 static void draw_cursor(struct window *w, SDL_Rect place)
 {
     const struct metic_frame *f = &w->frame;
+    int width = place.w, height = place.h;
     if (!f->cursor_visible || w->cursor == NULL || f->width == 0) {
         return;
     }
     SDL_Rect to = {
-        place.x + (int)((s64)(f->cursor_x - (s32)f->cursor_hot_x) * place.w / f->width),
-        place.y + (int)((s64)(f->cursor_y - (s32)f->cursor_hot_y) * place.h / f->height),
-        (int)((s64)f->cursor_width * place.w / f->width),
-        (int)((s64)f->cursor_height * place.h / f->height),
+        place.x + (int)((s64)(f->cursor_x - (s32)f->cursor_hot_x) * width / f->width),
+        place.y + (int)((s64)(f->cursor_y - (s32)f->cursor_hot_y) * height / f->height),
+        (int)((s64)f->cursor_width * width / f->width),
+        (int)((s64)f->cursor_height * height / f->height),
     };
     w->sdl.RenderCopy(w->renderer, w->cursor, NULL, &to);
 }
@@ -250,7 +251,8 @@ static void on_motion(struct window *w, const SDL_MouseMotionEvent *motion)
         return;
     }
     s64 x = (s64)(motion->x - place.x) * POINTER_MAX / (place.w - 1);
-    s64 y = (s64)(motion->y - place.y) * POINTER_MAX / (place.h - 1);
+    s64 bottom = place.h - 1;
+    s64 y = (s64)(motion->y - place.y) * POINTER_MAX / bottom;
     x = x < 0 ? 0 : x > POINTER_MAX ? POINTER_MAX : x;
     y = y < 0 ? 0 : y > POINTER_MAX ? POINTER_MAX : y;
     metic_pointer_to(w->machine, (u32)x, (u32)y);

@@ -2,8 +2,8 @@
  *
  *   window, VNC, monitor, script  ->  struct input  ->  journal  ->  virtio-input devices
  *
- * Events are Linux's (input-event-codes.h): types, key codes and axes are those numbers, which is
- * also what virtio-input carries. A packet is what happened at one moment to one device; it ends
+ * Events are Linux's (linux/input-event-codes): types, key codes and axes are those numbers, which
+ * is also what virtio-input carries. A packet is what happened at one moment to one device; it ends
  * with a SYN_REPORT of its own making.
  *
  * A key that is down is remembered, so that it is told down once, and up whatever becomes of the

@@ -12,7 +12,7 @@
 #include "hw/display/display.h"
 #include <pthread.h>
 
-/* Four-character codes of Linux's drm_fourcc.h, as firmware gives them. */
+/* Four-character codes of Linux's DRM, as firmware gives them. */
 enum linear_format {
     LINEAR_XRGB8888 = 0x34325258, /* "XR24": a little-endian 0xXXRRGGBB */
     LINEAR_ARGB8888 = 0x34325241, /* "AR24" */
