@@ -111,7 +111,7 @@ bool blk_file_open(struct blk_file *file, const char *path, bool writable,
         return error_set(error,
                          denied && writable
                              ? "Leave the image as it is (no --write), or change its permissions."
-                             : "Check the path.",
+                             : "check the path",
                          "cannot open the disk %s: %s", path, strerror(errno));
     }
     if (!file_find_size(file, path, error) || !file_lock(file, path, share, error)) {
@@ -126,7 +126,7 @@ bool blk_file_create(struct blk_file *file, const char *path, struct metic_error
     *file = (struct blk_file){.fd = -1, .writable = true};
     file->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
     if (file->fd < 0) {
-        return error_set(error, "Check the path and its permissions.",
+        return error_set(error, "check the path and its permissions",
                          "cannot make the disk %s: %s", path, strerror(errno));
     }
     bool ok = file_find_size(file, path, error) &&

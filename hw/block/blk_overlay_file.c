@@ -59,7 +59,7 @@ bool blk_overlay_file_make(const char *path, const char *under, enum blk_format 
         .backing_format = format_name(under_format, image),
     };
     bool ok = name != NULL ? overlay_write_new(path, &create, error)
-                           : error_set(error, "Check the path.", "cannot find %s: %s", under,
+                           : error_set(error, "check the path", "cannot find %s: %s", under,
                                        strerror(errno));
     blk_image_close(image);
     free(name);

@@ -167,7 +167,7 @@ says "not a device tree: a text file"
 run 125 run --demo --disk empty
 says "truncate -s 8G"
 run 125 run --demo --disk here
-says "is a text file, not a raw disk"
+says "is a text file, not a disk image"
 says "truncate -s %512"
 run 125 run --demo --disk .
 says "neither a file nor a block device"
