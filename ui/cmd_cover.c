@@ -1,5 +1,6 @@
 /* metic cover: reads and merges what run --cover wrote, and gives it to people and other tools. */
 #include "ui/cover.h"
+#include "ui/html.h"
 #include "ui/symbols.h"
 #include "ui/ui.h"
 
@@ -244,25 +245,13 @@ static bool write_lcov(struct report *report, struct metic_error *error)
 
 /* --- a page --- */
 
-static void put_text(FILE *to, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<': fputs("&lt;", to); break;
-        case '>': fputs("&gt;", to); break;
-        case '&': fputs("&amp;", to); break;
-        default: fputc(*text, to); break;
-        }
-    }
-}
-
 static void put_source(FILE *to, const struct line_count *lines, size_t count)
 {
     FILE *source = fopen(lines[0].file, "re");
     char *text = NULL;
     size_t room = 0, at = 0;
     fputs("<details open><summary>", to);
-    put_text(to, lines[0].file);
+    html_put_text(to, lines[0].file);
     fputs("</summary><pre>", to);
     for (unsigned number = 1; source != NULL && getline(&text, &room, source) > 0; number++) {
         while (at < count && lines[at].line < number) {
@@ -276,7 +265,7 @@ static void put_source(FILE *to, const struct line_count *lines, size_t count)
         } else {
             fputs("            ", to);
         }
-        put_text(to, text);
+        html_put_text(to, text);
         fputs("</span>", to);
     }
     free(text);
@@ -306,7 +295,7 @@ static bool write_html(struct report *report, struct metic_error *error)
         u64 size = functions[i].end - functions[i].address;
         double part = 100.0 * (double)functions[i].bytes_run / (double)(size != 0 ? size : 1);
         fputs("<tr><td>", to);
-        put_text(to, functions[i].name);
+        html_put_text(to, functions[i].name);
         fprintf(to, "<td>%" PRIu64 "<td>%.1f %%<td><div class=bar><i style=\"width:%.0f%%\"></i>"
                     "</div>\n", functions[i].runs, part, part);
     }

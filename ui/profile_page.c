@@ -1,5 +1,6 @@
 /* A profile as one page for a browser: flame graph, top table, timeline, instruction mix, hot
  * blocks. Nothing is loaded from elsewhere; the data stand in the page, a script draws them. */
+#include "ui/html.h"
 #include "ui/profile.h"
 
 #include "ui/ui.h"
@@ -48,18 +49,6 @@ static const char script[] =
     "g.fillStyle='#222';g.font='10px sans-serif';time.forEach((h,y)=>g.fillText('hart '+y,2,y*46+"
     "10));g.fillText('interrupts, at most '+most+' in '+bin,2,time.length*46+10);\n"
     "</script></body></html>\n";
-
-static void put_text(FILE *to, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<': fputs("&lt;", to); break;
-        case '>': fputs("&gt;", to); break;
-        case '&': fputs("&amp;", to); break;
-        default: fputc(*text, to); break;
-        }
-    }
-}
 
 /* A JSON string that may stand in a script. */
 static void put_json(FILE *to, const char *text)
@@ -163,7 +152,7 @@ static void put_top(struct profile *profile, FILE *to)
         fprintf(to, "<tr><td class=n>%.1f %%<td class=n>%" PRIu64 "<td class=n>%.1f %%<td class=n>%"
                     PRIu64 "<td>", 100 * (double)tops.list[i].self / all, tops.list[i].self,
                 100 * (double)tops.list[i].total / all, tops.list[i].total);
-        put_text(to, tops.list[i].name);
+        html_put_text(to, tops.list[i].name);
         fputc('\n', to);
     }
     fputs("</table>\n", to);
@@ -268,11 +257,11 @@ static void put_hot(struct profile *profile, FILE *to)
         char *host = guest != NULL ? show(profile, profile->hot[i].pc, "host") : NULL;
         if (host != NULL) {
             fprintf(to, "<h3>%016" PRIx64 " ", profile->hot[i].pc);
-            put_text(to, where);
+            html_put_text(to, where);
             fputs("</h3><div class=side><pre>", to);
-            put_text(to, guest);
+            html_put_text(to, guest);
             fputs("</pre><pre>", to);
-            put_text(to, host);
+            html_put_text(to, host);
             fputs("</pre></div>\n", to);
         }
         free(guest);
