@@ -16,6 +16,7 @@
  * finds. */
 #include "hw/boards/riscv_virt.h"
 
+#include "hw/display/ramfb.h"
 #include "hw/misc/fw_cfg.h"
 #include "hw/misc/power_button.h"
 #include "hw/misc/sifive_test.h"
@@ -46,7 +47,6 @@ static bool virt_add_flash(struct board *board, struct metic_error *error)
 
 static bool virt_add_ramfb(struct board *board, struct metic_error *error)
 {
-    enum { RAMFB_BYTES = 28 };
     struct riscv_virt *virt = board->private;
     const struct board_options *options = &board->options;
     return options->ramfb == NULL ||
