@@ -100,6 +100,8 @@ bool char_port_load(struct char_port *port, struct state_reader *reader, struct 
 void char_port_add_tap(struct char_port *port,
                        void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
                        void *opaque);
+/* The tap of that `opaque` is called no more; under the device's lock, or while no hart runs. */
+void char_port_remove_tap(struct char_port *port, const void *opaque);
 
 /* Bytes from outside, or from the program itself (a test, the script filter), through the journal.
  * Any thread, but with the real clock not with the device's lock held. */

@@ -33,9 +33,7 @@ void char_backend_resume_input(struct char_backend *backend); /* any thread, loc
 /* Backend to port: bytes handed to the journal that the device has not taken yet. */
 size_t char_port_input_under_way(const struct char_port *port);
 
-/* Script to port. */
-void char_port_remove_tap(struct char_port *port, const void *opaque);
-/* As char_port_feed, but may be called with the device's lock held. */
+/* Script to port. As char_port_feed, but may be called with the device's lock held. */
 void char_port_feed_later(struct char_port *port, const void *bytes, size_t size_bytes);
 void char_port_drain(struct char_port *port); /* waits for what feed_later began */
 

@@ -149,7 +149,11 @@ void metic_set_console_output(metic_machine *machine,
                               void (*output)(void *opaque, const uint8_t *bytes, size_t count),
                               void *opaque)
 {
-    char_port_add_tap(machine->uart, output, opaque);
+    if (output != NULL) {
+        char_port_add_tap(machine->uart, output, opaque);
+    } else {
+        char_port_remove_tap(machine->uart, opaque);
+    }
 }
 
 void metic_print_devices(metic_machine *machine, FILE *to)

@@ -453,7 +453,7 @@ void metic_set_events(metic_machine *machine,
                       void (*event)(void *opaque, enum metic_event event), void *opaque);
 
 /* Calls `output` with what the guest prints on its console, as it does: on a hart's thread, a byte
- * or some, and must be quick. Before the machine runs. */
+ * or some, and must be quick. NULL ends it for that `opaque`. While the machine does not run. */
 void metic_set_console_output(metic_machine *machine,
                               void (*output)(void *opaque, const uint8_t *bytes, size_t count),
                               void *opaque);

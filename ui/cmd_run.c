@@ -1,15 +1,8 @@
 /* metic run: makes a machine, loads it, runs it, and says how it ended. */
-#include "ui/args.h"
-#include "ui/debugger.h"
-#include "ui/gdb.h"
-#include "ui/run_control.h"
+#include "ui/run.h"
 #include "ui/run_snapshot.h"
-#include "ui/plugin.h"
-#include "ui/profile.h"
 #include "ui/signals.h"
-#include "ui/trace_run.h"
 #include "ui/ui.h"
-#include "ui/window.h"
 #include "ui/xdg.h"
 
 #include <inttypes.h>
@@ -72,60 +65,7 @@ static void run_report(const struct run_args *args, const struct metic_result *r
     }
 }
 
-/* An address, or a symbol of what was loaded. */
-static bool run_place(metic_machine *machine, const char *place, uint64_t *address,
-                      struct metic_error *error)
-{
-    char *end;
-    *address = strtoull(place, &end, 0);
-    if (end != place && *end == '\0') {
-        return true;
-    }
-    return metic_find_symbol(machine, place, address) ||
-           error_set(error, "Give an address, as 0x80000000, or an ELF with symbols.",
-                     "there is no symbol '%s'", place);
-}
-
-static bool run_shows(const struct run_args *args, metic_machine *machine,
-                      struct metic_error *error)
-{
-    for (unsigned i = 0; i < args->show_count; i++) {
-        uint64_t address;
-        if (!run_place(machine, args->shows[i].place, &address, error) ||
-            !metic_show(machine, address, args->shows[i].stages, stdout, error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* With a debugger's server if one was asked for, and with the debugger if that is not NULL. False
- * with a reason. */
-static bool run_to_end(const struct run_args *args, struct debugger *debugger,
-                       struct trace_run *trace, metic_machine *machine,
-                       struct metic_result *result, struct metic_error *error)
-{
-    if (args->gdb == NULL) {
-        trace_run_machine(trace, args, machine, result);
-        return true;
-    }
-    struct gdb *gdb = gdb_new(machine, args->gdb, error);
-    if (gdb == NULL ||
-        (debugger != NULL && !debugger_start(debugger, args, machine, error))) {
-        gdb_free(gdb);
-        return false;
-    }
-    if (!args->quiet && debugger == NULL) {
-        fprintf(stderr, "metic: gdb: %s: target remote %s\n",
-                args->gdb_wait ? "waits for" : "listens for", gdb_address(gdb));
-    }
-    gdb_run(gdb, args->gdb_wait, result);
-    gdb_free(gdb);
-    return true;
-}
-
-/* What metic ps calls what runs. */
-static const char *run_image(const struct run_args *args)
+const char *run_image(const struct run_args *args)
 {
     return args->restored != NULL ? run_restored_image(args->restored)
            : args->demo           ? "demo"
@@ -133,79 +73,34 @@ static const char *run_image(const struct run_args *args)
                                   : "flash";
 }
 
-/* False with a reason: a window was asked for, and there can be none. */
-static bool run_open_window(const struct run_args *args, metic_machine *machine,
-                            struct window **window, struct metic_error *error)
+static bool run_load(struct run *run, const struct metic_boot_plan *plan,
+                     struct metic_error *error)
 {
-    if (!args->window) {
-        return true;
-    }
-    *window = window_open(machine, args->name != NULL ? args->name : run_image(args), error);
-    return *window != NULL;
+    const struct run_args *args = run->args;
+    return args->restored != NULL
+               ? run_restored_load(args->restored, args, run->machine, error)
+           : args->demo ? metic_load_demo(run->machine, error)
+                        : metic_load(run->machine, metic_plan_thing(plan), error);
 }
 
 /* The machine is freed in any case, which puts the terminal back, before anything is reported. */
-static int run_machine(struct run_args *args, const struct metic_boot_plan *plan,
-                       struct debugger *debugger, metic_machine *machine)
+static int run_machine(struct run *run, const struct metic_boot_plan *plan)
 {
     struct metic_error error = {{0}, {0}};
-    struct metic_result result = {0};
-    bool loaded = args->restored != NULL
-                      ? run_restored_load(args->restored, args, machine, &error)
-                  : args->demo ? metic_load_demo(machine, &error)
-                               : metic_load(machine, metic_plan_thing(plan), &error);
-    int signal_number = 0;
-    bool shown = true;
-    struct trace_run *trace = NULL;
-    struct profile *profile = NULL;
-    struct plugins *plugins = NULL;
-    struct run_control *control = NULL;
-    loaded = loaded && run_control_start(args, machine, run_image(args), &control, &error);
-    if (loaded && args->paused) {
-        metic_pause(machine);
+    struct metic_result *result = &run->result;
+    bool good = run_load(run, plan, &error) && run_with_parts(run, &error);
+    metic_free(run->machine);
+    if (run->output_ended) {
+        result->reason = METIC_LIMIT;
+        result->exit_status = UI_EXIT_LIMIT;
+        snprintf(result->text, sizeof(result->text), "the guest printed more than --limit-output");
     }
-    if (loaded) {
-        struct signals *signals = signals_start(machine);
-        struct window *window = NULL;
-        run_save_begin(args, machine);
-        loaded = run_open_window(args, machine, &window, &error) &&
-                 trace_run_start(args, machine, &trace, &error) &&
-                 plugins_start(args, machine, &plugins, &error) &&
-                 profile_start(args, machine, &profile, &error) &&
-                 run_to_end(args, debugger, trace, machine, &result, &error) &&
-                 run_restored_checked(args->restored, &error) &&
-                 run_save_end(args, machine, &error);
-        window_close(window);
-        signal_number = signals_end(signals);
-        fflush(stdout);
-        struct metic_error unwritten;
-        plugins_end(plugins);
-        bool written = profile_end(profile, &unwritten);
-        written = trace_run_end(trace, &unwritten) && written;
-        if (!written && loaded) {
-            error = unwritten;
-            loaded = false;
-        }
-        shown = !loaded || (run_shows(args, machine, &error) &&
-                            (args->screenshot == NULL ||
-                             metic_screenshot(machine, 0, args->screenshot, &error)));
-        if (args->stats) {
-            metic_print_stats(machine, stderr);
-        }
+    if (!good) {
+        return run_failed(run->args, &error);
     }
-    run_control_end(control, machine);
-    metic_free(machine);
-    if (run_control_output_ended(control)) {
-        result.reason = METIC_LIMIT;
-        result.exit_status = UI_EXIT_LIMIT;
-        snprintf(result.text, sizeof(result.text), "the guest printed more than --limit-output");
-    }
-    free(control);
-    if (!loaded || !shown) {
-        return run_failed(args, &error);
-    }
-    int exit_status = signal_number != 0 ? UI_EXIT_SIGNAL + signal_number : result.exit_status;
-    run_report(args, &result, exit_status);
+    int exit_status = run->signal_number != 0 ? UI_EXIT_SIGNAL + run->signal_number
+                                              : result->exit_status;
+    run_report(run->args, result, exit_status);
     return exit_status;
 }
 
@@ -235,8 +130,8 @@ static int run_start(struct run_args *args, struct debugger *debugger)
         }
     }
     metic_machine *machine = metic_new(&args->options, &error);
-    int status = machine != NULL ? run_machine(args, plan, debugger, machine)
-                                 : run_failed(args, &error);
+    struct run run = {.args = args, .machine = machine, .debugger = debugger};
+    int status = machine != NULL ? run_machine(&run, plan) : run_failed(args, &error);
     metic_plan_free(plan);
     return status;
 }

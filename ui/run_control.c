@@ -150,14 +150,13 @@ void run_control_end(struct run_control *control, metic_machine *machine)
     if (control == NULL) {
         return;
     }
+    metic_set_console_output(machine, NULL, control);
     qmp_free(control->qmp);
-    control->qmp = NULL;
     runtime_dir_free(control->dir);
-    control->dir = NULL;
     if (control->ring != NULL) {
         munmap(control->ring, RUN_CONSOLE_HEAD_BYTES + RUN_CONSOLE_RING_BYTES);
-        control->ring = NULL;
     }
+    free(control);
 }
 
 bool run_control_output_ended(const struct run_control *control)

@@ -12,7 +12,7 @@ struct run_control;
  * asked for: then false with a reason. `image` is what metic ps calls what runs. */
 bool run_control_start(const struct run_args *args, metic_machine *machine, const char *image,
                        struct run_control **control, struct metic_error *error);
-/* After the run, before the machine is freed. NULL allowed. */
+/* After the run, before the machine is freed; frees. NULL allowed. */
 void run_control_end(struct run_control *control, metic_machine *machine);
 /* Whether it was the limit of the console's output that stopped the machine. */
 bool run_control_output_ended(const struct run_control *control);

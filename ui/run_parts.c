@@ -1,0 +1,273 @@
+/* The parts around a run, in the order in which they start. They end in reverse, so what is listed
+ * first still serves while all others end. A part that has nothing to do in this run leaves its
+ * state NULL; `end` is called all the same, and also after a start that failed half-way.
+ *
+ * To add one: a start and an end here that call its file, and a line in the table. */
+#include "ui/run.h"
+
+#include "ui/gdb.h"
+#include "ui/plugin.h"
+#include "ui/profile.h"
+#include "ui/run_control.h"
+#include "ui/run_snapshot.h"
+#include "ui/signals.h"
+#include "ui/trace_run.h"
+#include "ui/window.h"
+
+#include <stdlib.h>
+
+struct run_part {
+    bool (*start)(struct run *run, void **state, struct metic_error *error); /* NULL: nothing */
+    /* False with a reason, if there is something to say of a run that went well so far. */
+    bool (*end)(struct run *run, void *state, struct metic_error *error); /* NULL: nothing */
+};
+
+/* --- control: metic ps, the monitor, the limit of output --- */
+
+static bool control_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct run_control *control = NULL;
+    bool good = run_control_start(run->args, run->machine, run_image(run->args), &control, error);
+    *state = control;
+    if (good && run->args->paused) {
+        metic_pause(run->machine);
+    }
+    return good;
+}
+
+static bool control_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)error;
+    run->output_ended = run_control_output_ended(state);
+    run_control_end(state, run->machine);
+    return true;
+}
+
+/* --- signals --- */
+
+static bool signals_part_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)error;
+    *state = signals_start(run->machine);
+    return true;
+}
+
+static bool signals_part_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)error;
+    run->signal_number = signals_end(state);
+    return true;
+}
+
+/* --- what is shown in the end: --stats, --show, --screenshot --- */
+
+static bool stats_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)state;
+    (void)error;
+    if (run->args->stats) {
+        metic_print_stats(run->machine, stderr);
+    }
+    return true;
+}
+
+/* An address, or a symbol of what was loaded. */
+static bool find_place(metic_machine *machine, const char *place, uint64_t *address,
+                       struct metic_error *error)
+{
+    char *end;
+    *address = strtoull(place, &end, 0);
+    if (end != place && *end == '\0') {
+        return true;
+    }
+    return metic_find_symbol(machine, place, address) ||
+           error_set(error, "Give an address, as 0x80000000, or an ELF with symbols.",
+                     "there is no symbol '%s'", place);
+}
+
+static bool shows_end(struct run *run, void *state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    (void)state;
+    fflush(stdout);
+    for (unsigned i = 0; !run->failed && i < args->show_count; i++) {
+        uint64_t address;
+        if (!find_place(run->machine, args->shows[i].place, &address, error) ||
+            !metic_show(run->machine, address, args->shows[i].stages, stdout, error)) {
+            return false;
+        }
+    }
+    return run->failed || args->screenshot == NULL ||
+           metic_screenshot(run->machine, 0, args->screenshot, error);
+}
+
+/* --- snapshots --- */
+
+static bool save_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    (void)error;
+    run_save_begin(run->args, run->machine);
+    return true;
+}
+
+static bool save_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)state;
+    return run->failed || run_save_end(run->args, run->machine, error);
+}
+
+static bool restored_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)state;
+    return run->failed || run_restored_checked(run->args->restored, error);
+}
+
+/* --- trace, plug-ins, profile --- */
+
+static void trace_drive(struct run *run, void *opaque)
+{
+    trace_run_machine(opaque, run->args, run->machine, &run->result);
+}
+
+static bool trace_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct trace_run *trace;
+    bool good = trace_run_start(run->args, run->machine, &trace, error);
+    *state = trace;
+    if (trace != NULL) {
+        run->drive = trace_drive;
+        run->drive_opaque = trace;
+    }
+    return good;
+}
+
+static bool trace_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    return trace_run_end(state, error);
+}
+
+static bool plugins_part_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct plugins *plugins;
+    bool good = plugins_start(run->args, run->machine, &plugins, error);
+    *state = plugins;
+    return good;
+}
+
+static bool plugins_part_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    (void)error;
+    plugins_end(state);
+    return true;
+}
+
+static bool profile_part_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct profile *profile;
+    bool good = profile_start(run->args, run->machine, &profile, error);
+    *state = profile;
+    return good;
+}
+
+static bool profile_part_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    return profile_end(state, error);
+}
+
+/* --- window --- */
+
+static bool window_start(struct run *run, void **state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    if (!args->window) {
+        return true;
+    }
+    *state = window_open(run->machine, args->name != NULL ? args->name : run_image(args), error);
+    return *state != NULL;
+}
+
+static bool window_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    (void)error;
+    window_close(state);
+    return true;
+}
+
+/* --- the debugger's server, and metic debug's debugger --- */
+
+static void gdb_drive(struct run *run, void *opaque)
+{
+    gdb_run(opaque, run->args->gdb_wait, &run->result);
+}
+
+static bool gdb_start(struct run *run, void **state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    if (args->gdb == NULL) {
+        return true;
+    }
+    struct gdb *gdb = gdb_new(run->machine, args->gdb, error);
+    *state = gdb;
+    if (gdb == NULL ||
+        (run->debugger != NULL && !debugger_start(run->debugger, args, run->machine, error))) {
+        return false;
+    }
+    if (!args->quiet && run->debugger == NULL) {
+        fprintf(stderr, "metic: gdb: %s: target remote %s\n",
+                args->gdb_wait ? "waits for" : "listens for", gdb_address(gdb));
+    }
+    run->drive = gdb_drive;
+    run->drive_opaque = gdb;
+    return true;
+}
+
+static bool gdb_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    (void)error;
+    gdb_free(state);
+    return true;
+}
+
+static const struct run_part parts[] = {
+    {control_start, control_end},
+    {signals_part_start, signals_part_end},
+    {NULL, stats_end},
+    {NULL, shows_end},
+    {save_start, save_end},
+    {NULL, restored_end},
+    {trace_start, trace_end},
+    {plugins_part_start, plugins_part_end},
+    {profile_part_start, profile_part_end},
+    {window_start, window_end},
+    {gdb_start, gdb_end},
+};
+
+bool run_with_parts(struct run *run, struct metic_error *error)
+{
+    void *states[ARRAY_LEN(parts)] = {NULL};
+    unsigned started = 0;
+    while (started < ARRAY_LEN(parts) && !run->failed) {
+        const struct run_part *part = &parts[started];
+        run->failed = part->start != NULL && !part->start(run, &states[started], error);
+        started++;
+    }
+    if (!run->failed && run->drive != NULL) {
+        run->drive(run, run->drive_opaque);
+    } else if (!run->failed) {
+        metic_run(run->machine, &run->result);
+    }
+    for (unsigned i = started; i-- > 0;) {
+        struct metic_error later;
+        if (parts[i].end != NULL && !parts[i].end(run, states[i], &later) && !run->failed) {
+            run->failed = true;
+            *error = later;
+        }
+    }
+    return !run->failed;
+}
