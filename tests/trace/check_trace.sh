@@ -136,11 +136,12 @@ says out '= fffffffffffffffe \(-2\)$'
 run 0 trace show c.trace
 says out ' task: (cat|busybox) \('
 
-# The last of a run that ends in a panic.
+# The last of a run that ends in a panic; with the virtual clock, as a kernel's delays are otherwise
+# as many blocks as the host has time for.
 # shellcheck disable=SC2086
-run 90 run $boot --append rdinit=/nothing --trace p.trace --trace-last 1M --trace-events blocks
+run 90 run $boot --clock virtual --append rdinit=/nothing --trace p.trace --trace-last 1M --trace-events blocks
 run 0 trace query p.trace counts function
-says out ' (get_symbol_pos|printk_get_next_message|vsnprintf)$'
+says out ' (format_decode|vt_console_print)$'
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
