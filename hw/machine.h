@@ -10,6 +10,7 @@
 #include "hw/display/display.h"
 #include "hw/display/input.h"
 #include "hw/display/linear.h"
+#include "hw/display/typist.h"
 #include "hw/journal.h"
 #include "hw/loader.h"
 #include "hw/loop.h"
@@ -112,6 +113,7 @@ struct metic_machine {
     struct linear ramfb, framebuffer; /* what firmware, and a simple guest, draw into */
     struct virtio_gpu_config gpu_config;
     struct input *input;
+    struct typist *typist;
     struct virtio_input_config input_configs[INPUT_DEVICES];
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];

@@ -1,12 +1,12 @@
 /* The machine's screens, keyboard and pointer: the devices, and metic.h's way to them. */
+#include "hw/display/picture.h"
 #include "hw/display/ramfb.h"
 #include "hw/machine.h"
 
 #include <errno.h>
-#include <png.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { RANK_FRAMEBUFFER = 1, RANK_RAMFB = 2 }; /* the GPU's is higher */
 
@@ -16,6 +16,10 @@ bool machine_make_screen(struct metic_machine *machine, struct metic_error *erro
     machine->input = input_new(machine->journal);
     if (machine->display == NULL || machine->input == NULL) {
         return error_set(error, NULL, "the host has no memory for a screen");
+    }
+    machine->typist = typist_new(machine->loop, machine->input, error);
+    if (machine->typist == NULL) {
+        return false;
     }
     linear_init(&machine->framebuffer, machine->display, &machine->memory, "framebuffer",
                 RANK_FRAMEBUFFER);
@@ -27,6 +31,7 @@ void machine_free_screen(struct metic_machine *machine)
 {
     linear_fini(&machine->ramfb);
     linear_fini(&machine->framebuffer);
+    typist_free(machine->typist);
     display_free(machine->display);
     input_free(machine->input);
 }
@@ -171,56 +176,8 @@ bool metic_viewer_take(metic_viewer *viewer, struct metic_frame *frame)
 
 /* --- a picture in a file --- */
 
-static void png_row(const u32 *pixels, u32 width, u8 *row)
-{
-    for (u32 x = 0; x < width; x++) {
-        row[3 * x] = (u8)(pixels[x] >> 16);
-        row[3 * x + 1] = (u8)(pixels[x] >> 8);
-        row[3 * x + 2] = (u8)pixels[x];
-    }
-}
-
-/* False when libpng or the file gave up. */
-static bool png_put(FILE *file, const struct metic_frame *frame, u8 *row)
-{
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
-    png_infop info = png != NULL ? png_create_info_struct(png) : NULL;
-    if (info == NULL || setjmp(png_jmpbuf(png)) != 0) {
-        png_destroy_write_struct(&png, &info);
-        return false;
-    }
-    png_init_io(png, file);
-    png_set_IHDR(png, info, frame->width, frame->height, 8, PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_compression_level(png, 3);
-    png_write_info(png, info);
-    for (u32 y = 0; y < frame->height; y++) {
-        png_row(frame->pixels + (size_t)y * frame->width, frame->width, row);
-        png_write_row(png, row);
-    }
-    png_write_end(png, info);
-    png_destroy_write_struct(&png, &info);
-    return true;
-}
-
-static bool write_png(const struct metic_frame *frame, const char *path,
-                      struct metic_error *error)
-{
-    u8 *row = malloc((size_t)frame->width * 3);
-    FILE *file = row != NULL ? fopen(path, "wbe") : NULL;
-    int reason = errno;
-    bool ok = file != NULL && png_put(file, frame, row);
-    if (file != NULL) {
-        ok = fclose(file) == 0 && ok;
-        reason = errno;
-    }
-    free(row);
-    return ok || error_set(error, "name another file", "cannot write the picture %s: %s", path,
-                           strerror(reason));
-}
-
-bool metic_screenshot(metic_machine *machine, unsigned screen, const char *path,
-                      struct metic_error *error)
+bool metic_draw_screen(metic_machine *machine, unsigned screen, enum metic_picture format,
+                       FILE *to, struct metic_error *error)
 {
     struct metic_viewer *viewer = metic_viewer_new(machine, screen, NULL, NULL, error);
     if (viewer == NULL) {
@@ -228,12 +185,42 @@ bool metic_screenshot(metic_machine *machine, unsigned screen, const char *path,
     }
     struct metic_frame frame;
     metic_viewer_take(viewer, &frame);
-    bool ok = frame.width != 0
-                  ? write_png(&frame, path, error)
-                  : error_set(error, "give --screen 1280x800, and wait until the guest draws",
-                              "screen %u shows nothing", screen);
+    struct picture picture = {frame.width, frame.height, frame.pixels};
+    bool ok = frame.width != 0 ||
+              error_set(error, "give --screen 1280x800, and wait until the guest draws",
+                        "screen %u shows nothing", screen);
+    if (ok) {
+        ok = (format == METIC_PNG ? picture_write_png(&picture, to)
+                                  : picture_write_ppm(&picture, to)) ||
+             error_set(error, NULL, "cannot write the picture: %s", strerror(errno));
+    }
     metic_viewer_free(viewer);
     return ok;
+}
+
+bool metic_screenshot(metic_machine *machine, unsigned screen, enum metic_picture format,
+                      const char *path, struct metic_error *error)
+{
+    FILE *file = fopen(path, "wbe");
+    if (file == NULL) {
+        return error_set(error, "name another file", "cannot write the picture %s: %s", path,
+                         strerror(errno));
+    }
+    bool ok = metic_draw_screen(machine, screen, format, file, error);
+    if (fclose(file) != 0 && ok) {
+        ok = error_set(error, "name another file", "cannot write the picture %s: %s", path,
+                       strerror(errno));
+    }
+    if (!ok) {
+        unlink(path);
+    }
+    return ok;
+}
+
+bool metic_get_screen_size(metic_machine *machine, unsigned screen, uint32_t *width,
+                           uint32_t *height)
+{
+    return display_get_size(machine->display, screen, width, height);
 }
 
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width, uint32_t height)
@@ -279,4 +266,17 @@ void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal)
 void metic_release_keys(metic_machine *machine)
 {
     input_release_all(machine->input);
+}
+
+bool metic_press_keys(metic_machine *machine, const struct metic_key_step *steps, unsigned count)
+{
+    struct typist_step own[METIC_MAX_KEY_STEPS];
+    if (!metic_has_input(machine) || count > METIC_MAX_KEY_STEPS) {
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        u32 rest_ms = steps[i].then_ms < TYPIST_MAX_REST_MS ? steps[i].then_ms : TYPIST_MAX_REST_MS;
+        own[i] = (struct typist_step){(u16)(steps[i].code & 0xffff), steps[i].down, (u16)rest_ms};
+    }
+    return typist_add(machine->typist, own, count);
 }

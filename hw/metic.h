@@ -498,10 +498,16 @@ metic_viewer *metic_viewer_new(metic_machine *machine, unsigned screen,
 void metic_viewer_free(metic_viewer *viewer); /* NULL allowed */
 /* Brings the viewer's copy up to date; false when nothing changed. *frame is filled in any case. */
 bool metic_viewer_take(metic_viewer *viewer, struct metic_frame *frame);
-/* The screen as a PNG file, without the cursor. False with a reason: it shows nothing, or the file
- * cannot be written. */
-bool metic_screenshot(metic_machine *machine, unsigned screen, const char *path,
-                      struct metic_error *error);
+/* The screen as a picture, without the cursor, into a file or to where `to` stands. False with a
+ * reason: it shows nothing, or the file cannot be written. Any thread. */
+enum metic_picture { METIC_PNG, METIC_PPM };
+bool metic_screenshot(metic_machine *machine, unsigned screen, enum metic_picture format,
+                      const char *path, struct metic_error *error);
+bool metic_draw_screen(metic_machine *machine, unsigned screen, enum metic_picture format,
+                       FILE *to, struct metic_error *error);
+/* What it shows now; false: nothing. Any thread. */
+bool metic_get_screen_size(metic_machine *machine, unsigned screen, uint32_t *width,
+                           uint32_t *height);
 /* Asks the guest for a size, as a user who drags a window's edge does; it may not listen. */
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
                         uint32_t height);
@@ -511,12 +517,25 @@ bool metic_has_input(const metic_machine *machine);
 /* Linux's key and button codes (KEY_*, BTN_LEFT to BTN_EXTRA). What is down already, or up, stays
  * so. */
 void metic_key(metic_machine *machine, unsigned code, bool down);
-/* The pointer's place, 0 to 32767 over the screen's width and height; or by how far it moved. */
+/* The pointer's place, 0 to 32767 over the screen's width and height, METIC_POINTER_KEEP: as it is;
+ * or by how far it moved. */
+enum { METIC_POINTER_KEEP = 0xffff };
 void metic_pointer_to(metic_machine *machine, uint32_t x, uint32_t y);
 void metic_pointer_by(metic_machine *machine, int32_t dx, int32_t dy);
 void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal);
 /* Everything that is down goes up: who gave input has lost the keyboard. */
 void metic_release_keys(metic_machine *machine);
+
+/* A key or button goes down or up, then nothing happens for so long, in host time. */
+struct metic_key_step {
+    unsigned code; /* as metic_key's; 0: the rest alone */
+    bool down;
+    unsigned then_ms;
+};
+enum { METIC_MAX_KEY_STEPS = 4096 };
+/* Presses keys as fingers do, behind those of calls before, and does not wait for it. Any thread.
+ * False: there is no keyboard, or too much waits already; then nothing is pressed. */
+bool metic_press_keys(metic_machine *machine, const struct metic_key_step *steps, unsigned count);
 
 /* What the machine has done so far; any thread, also while it runs (then a little behind). */
 struct metic_activity {

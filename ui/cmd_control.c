@@ -1,15 +1,15 @@
 /* metic stop and metic log: other machines of this user's that run. */
 #include "cpu/base/bits.h"
+#include "ui/monitor_client.h"
 #include "ui/run_control.h"
 #include "ui/ui.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,36 +46,12 @@ static bool is_running(const struct runtime_entry *entry)
     return runtime_dir_find(entry->name, &now, NULL) && now.pid == entry->pid;
 }
 
-/* Two commands whose answers do not matter. */
 static bool press_power(const struct runtime_entry *entry, struct metic_error *error)
 {
-    static const char commands[] = "{\"execute\":\"qmp_capabilities\"}\n"
-                                   "{\"execute\":\"system_powerdown\"}\n";
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char path[RUNTIME_PATH_BYTES], answers[4096];
-    size_t got = 0;
-    if (!runtime_entry_get(entry, "monitor", path, sizeof(path)) ||
-        strlen(path) >= sizeof(address.sun_path)) {
-        return error_set(error, "leave --power out", "%s has no monitor", entry->name);
-    }
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-              send(fd, commands, strlen(commands), MSG_NOSIGNAL) == (ssize_t)strlen(commands);
-    for (unsigned lines = 0; ok && lines < 3;) { /* a greeting and two answers */
-        ssize_t part = got < sizeof(answers) ? read(fd, answers + got, sizeof(answers) - got) : 0;
-        ok = part > 0;
-        for (ssize_t i = 0; i < part; i++) {
-            lines += answers[got + (size_t)i] == '\n';
-        }
-        got += part > 0 ? (size_t)part : 0;
-    }
-    int reason = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok || error_set(error, NULL, "the monitor of %s does not answer: %s", entry->name,
-                           strerror(reason));
+    char *answer = monitor_client_call(entry, "{\"execute\":\"system_powerdown\"}\n", error);
+    bool ok = answer != NULL;
+    free(answer);
+    return ok;
 }
 
 int cmd_stop(int argc, char *const *argv)

@@ -11,4 +11,13 @@ monitor_fn monitor_snapshot_save;
 monitor_fn monitor_snapshot_load;
 monitor_fn monitor_snapshot_delete;
 
+monitor_fn monitor_screendump;
+monitor_fn monitor_sendkey;
+monitor_fn monitor_type;
+monitor_fn monitor_pointer;
+monitor_fn monitor_button;
+
+/* The key code of a pointer's button by its name (QEMU's); 0: there is none. */
+unsigned monitor_button_code(const char *name);
+
 #endif

@@ -6,6 +6,7 @@
 #if HAVE_JANSSON
 
 #include "ui/monitor.h"
+#include "ui/qmp_screen.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -228,6 +229,9 @@ static json_t *query_commands(struct qmp *qmp)
     for (unsigned i = 0; i < ARRAY_LEN(others); i++) {
         json_array_append_new(list, json_pack("{s:s}", "name", others[i]));
     }
+    for (unsigned i = 0; (name = qmp_screen_at(i)) != NULL; i++) {
+        json_array_append_new(list, json_pack("{s:s}", "name", name));
+    }
     for (unsigned i = 0; (name = monitor_qmp_at(i)) != NULL; i++) {
         json_array_append_new(list, json_pack("{s:s}", "name", name));
     }
@@ -253,6 +257,26 @@ static void snapshot_command(struct qmp_client *client, const char *verb, json_t
         return;
     }
     run_and_answer(client, line, false, id);
+}
+
+/* False: it is none of qmp_screen.c's. */
+static bool screen_command(struct qmp_client *client, const char *name, json_t *arguments,
+                           json_t *id)
+{
+    const char *known;
+    for (unsigned i = 0; (known = qmp_screen_at(i)) != NULL; i++) {
+        if (strcmp(known, name) == 0) {
+            struct metic_error error;
+            json_t *result;
+            if (qmp_screen_execute(client->qmp->machine, name, arguments, &result, &error)) {
+                answer(client, result, id);
+            } else {
+                refuse(client, "GenericError", error.what, id);
+            }
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool answer_query(struct qmp_client *client, const char *name, json_t *id)
@@ -288,7 +312,7 @@ static void execute(struct qmp_client *client, const char *name, json_t *argumen
                (strcmp(name + 9, "save") == 0 || strcmp(name + 9, "load") == 0 ||
                 strcmp(name + 9, "delete") == 0)) {
         snapshot_command(client, name + 9, arguments, id);
-    } else if (!answer_query(client, name, id)) {
+    } else if (!screen_command(client, name, arguments, id) && !answer_query(client, name, id)) {
         char what[160];
         snprintf(what, sizeof(what), "The command %.100s has not been found", name);
         refuse(client, "CommandNotFound", what, id);

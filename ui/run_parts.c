@@ -98,7 +98,7 @@ static bool shows_end(struct run *run, void *state, struct metic_error *error)
         }
     }
     return run->failed || args->screenshot == NULL ||
-           metic_screenshot(run->machine, 0, args->screenshot, error);
+           metic_screenshot(run->machine, 0, METIC_PNG, args->screenshot, error);
 }
 
 /* --- snapshots --- */

@@ -13,6 +13,7 @@
 #include "cpu/base/error.h"
 
 #if HAVE_SDL2
+#include "ui/keys.h"
 #include "ui/sdl_api.h"
 #include "ui/window_plot.h"
 
@@ -50,16 +51,10 @@ struct window {
     SDL_Texture *texture, *cursor;
     bool grabbed, smooth, full, plots;
     bool dirty; /* what is drawn is old */
-    u8 dropped[512];       /* keys whose going up is not the guest's either */
+    u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
     Uint32 titled_ms, resized_ms;
     int asked_width, asked_height; /* 0: nothing to ask for */
     struct window_plot plot;
-};
-
-static const u16 key_codes[512] = {
-#define KEY(usb, linux_code) [usb] = linux_code,
-#include "ui/keys.def"
-#undef KEY
 };
 
 /* --- drawing --- */
@@ -227,7 +222,7 @@ static void on_key(struct window *w, const SDL_KeyboardEvent *key)
 {
     unsigned code = (unsigned)key->keysym.scancode;
     bool down = key->type == SDL_KEYDOWN;
-    if (key->repeat != 0 || code >= ARRAY_LEN(key_codes)) {
+    if (key->repeat != 0 || code >= ARRAY_LEN(w->dropped)) {
         return; /* the guest repeats by itself */
     }
     bool chord = (key->keysym.mod & KMOD_CTRL) && (key->keysym.mod & KMOD_ALT);
@@ -235,8 +230,8 @@ static void on_key(struct window *w, const SDL_KeyboardEvent *key)
         w->dropped[code] = 1;
     } else if (!down && w->dropped[code]) {
         w->dropped[code] = 0;
-    } else if (key_codes[code] != 0) {
-        metic_key(w->machine, key_codes[code], down);
+    } else {
+        metic_key(w->machine, keys_by_usb(code), down);
     }
 }
 

@@ -437,3 +437,15 @@ unsigned display_head_count(struct display *display)
     pthread_mutex_unlock(&display->lock);
     return count;
 }
+
+bool display_get_size(struct display *display, unsigned head, u32 *width, u32 *height)
+{
+    if (head >= DISPLAY_MAX_HEADS) {
+        return false;
+    }
+    pthread_mutex_lock(&display->lock);
+    *width = display->heads[head].width;
+    *height = display->heads[head].height;
+    pthread_mutex_unlock(&display->lock);
+    return *width != 0;
+}

@@ -131,6 +131,8 @@ bool display_client_take(struct display_client *client);
 /* Asks for a size, as a user who drags a window's edge does. The guest decides. */
 void display_request_size(struct display *display, unsigned head, u32 width, u32 height);
 
+/* What the head shows; false: nothing. */
+bool display_get_size(struct display *display, unsigned head, u32 *width, u32 *height);
 /* Heads that show something are below this. */
 unsigned display_head_count(struct display *display);
 

@@ -13,6 +13,7 @@ struct input {
     struct journal *journal;
     struct journal_source source;
     struct input_sink sinks[INPUT_DEVICES];
+    u32 x, y;      /* where it last moved to */
     bool relative; /* the pointer last moved by, not to */
     u8 down[INPUT_KEYS]; /* which device was told, + 1; 0: up */
 };
@@ -129,11 +130,13 @@ void input_key(struct input *input, unsigned code, bool down)
 
 void input_move_to(struct input *input, u32 x, u32 y)
 {
-    struct input_event events[2] = {
-        {INPUT_EV_ABS, INPUT_ABS_X, (s32)(x < INPUT_ABS_MAX ? x : INPUT_ABS_MAX)},
-        {INPUT_EV_ABS, INPUT_ABS_Y, (s32)(y < INPUT_ABS_MAX ? y : INPUT_ABS_MAX)},
-    };
     pthread_mutex_lock(&input->lock);
+    input->x = x == INPUT_KEEP ? input->x : x < INPUT_ABS_MAX ? x : INPUT_ABS_MAX;
+    input->y = y == INPUT_KEEP ? input->y : y < INPUT_ABS_MAX ? y : INPUT_ABS_MAX;
+    struct input_event events[2] = {
+        {INPUT_EV_ABS, INPUT_ABS_X, (s32)input->x},
+        {INPUT_EV_ABS, INPUT_ABS_Y, (s32)input->y},
+    };
     input->relative = false;
     send(input, INPUT_TABLET, events, 2);
     pthread_mutex_unlock(&input->lock);

@@ -64,6 +64,7 @@ bool input_has_sink(const struct input *input, enum input_device device);
 /* A key of the keyboard (KEY_*), or a button of the pointer (INPUT_BTN_*). Told only when it
  * changes. Codes that do not exist are ignored. */
 void input_key(struct input *input, unsigned code, bool down);
+enum { INPUT_KEEP = 0xffff }; /* as a place: where it was */
 /* The pointer's place in 0 to INPUT_ABS_MAX; the tablet. */
 void input_move_to(struct input *input, u32 x, u32 y);
 /* By how far it moved, for a guest that wants a mouse. */

@@ -1,0 +1,113 @@
+/* metic screenshot: what the screen of a machine that runs shows, asked of its monitor. The picture
+ * comes through the socket, so it is this process that writes the file. */
+#include "config.h"
+#include "ui/monitor_client.h"
+#include "ui/ui.h"
+
+#include <errno.h>
+#include <string.h>
+
+#if HAVE_JANSSON
+#include <jansson.h>
+#include <stdlib.h>
+
+/* The value of a digit of base64, or 64. */
+static u32 digit(char c)
+{
+    return c >= 'A' && c <= 'Z'   ? (u32)(c - 'A')
+           : c >= 'a' && c <= 'z' ? (u32)(c - 'a') + 26
+           : c >= '0' && c <= '9' ? (u32)(c - '0') + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : 64;
+}
+
+/* False: the file does not take it; errno. */
+static bool put_base64(const char *text, FILE *to)
+{
+    u32 bits = 0;
+    unsigned held = 0;
+    for (; digit(*text) < 64; text++) {
+        bits = bits << 6 | digit(*text);
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            if (putc((int)(bits >> held & 0xff), to) == EOF) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool write_file(const char *path, const char *base64, struct metic_error *error)
+{
+    bool to_output = strcmp(path, "-") == 0;
+    FILE *file = to_output ? stdout : fopen(path, "wbe");
+    bool ok = file != NULL && put_base64(base64, file);
+    if (file != NULL) {
+        ok = (to_output ? fflush(file) : fclose(file)) == 0 && ok;
+    }
+    return ok || error_set(error, "name another file", "cannot write the picture %s: %s", path,
+                           strerror(errno));
+}
+
+static bool take_picture(const struct runtime_entry *entry, unsigned screen, const char *path,
+                         struct metic_error *error)
+{
+    char command[96];
+    snprintf(command, sizeof(command),
+             "{\"execute\":\"metic-screenshot\",\"arguments\":{\"head\":%u}}\n", screen);
+    char *answer = monitor_client_call(entry, command, error);
+    if (answer == NULL) {
+        return false;
+    }
+    json_t *json = json_loads(answer, 0, NULL);
+    const char *png = json_string_value(json_object_get(json_object_get(json, "return"), "png"));
+    const char *why = json_string_value(json_object_get(json_object_get(json, "error"), "desc"));
+    bool ok = png != NULL
+                  ? write_file(path, png, error)
+                  : error_set(error, "metic run … --screen 1280x800 gives a machine a screen",
+                              "%s: %s", entry->name, why != NULL ? why : "no answer");
+    json_decref(json);
+    free(answer);
+    return ok;
+}
+
+int cmd_screenshot(int argc, char *const *argv)
+{
+    struct metic_error error = {{0}, {0}};
+    struct runtime_entry entry;
+    unsigned screen = 0;
+    if (argc >= 2 && strcmp(argv[0], "--screen") == 0 && strlen(argv[1]) == 1 &&
+        argv[1][0] >= '0' && argv[1][0] < '0' + METIC_MAX_SCREENS) {
+        screen = (unsigned)(argv[1][0] - '0');
+        argc -= 2;
+        argv += 2;
+    }
+    if (argc < 1 || argc > 2 || (argv[0][0] == '-' && argv[0][1] != '\0')) {
+        error_set(&error, "metic screenshot [--screen N] [NAME] FILE.png",
+                  argc < 1 ? "there is no file to write to" : "'%s' means nothing here", argv[0]);
+        return ui_usage_error(&error);
+    }
+    bool ok = runtime_dir_find(argc == 2 ? argv[0] : NULL, &entry, &error) &&
+              take_picture(&entry, screen, argv[argc - 1], &error);
+    if (!ok) {
+        ui_print_error(&error);
+    }
+    return ok ? UI_EXIT_OK : UI_EXIT_FAILED;
+}
+
+#else
+
+int cmd_screenshot(int argc, char *const *argv)
+{
+    struct metic_error error;
+    (void)argc;
+    (void)argv;
+    error_set(&error, "Install libjansson-dev and build again.",
+              "this build has no monitor's socket");
+    ui_print_error(&error);
+    return UI_EXIT_FAILED;
+}
+#endif

@@ -1,0 +1,87 @@
+/* See monitor_client.h. */
+#include "ui/monitor_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX_BYTES = 1 << 28 };
+
+/* A connected stream, or NULL with errno. */
+static FILE *dial(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    FILE *stream = NULL;
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0) {
+        stream = fdopen(fd, "r+");
+    }
+    if (stream == NULL && fd >= 0) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+    }
+    return stream;
+}
+
+static bool say(FILE *stream, const char *text)
+{
+    int fd = fileno(stream);
+    size_t left = strlen(text);
+    while (left > 0) {
+        ssize_t sent = send(fd, text, left, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EINTR) {
+            return false;
+        }
+        text += sent > 0 ? sent : 0;
+        left -= sent > 0 ? (size_t)sent : 0;
+    }
+    return true;
+}
+
+/* The next line that is an answer, not a greeting or an event. */
+static char *next_answer(FILE *stream)
+{
+    char *line = NULL;
+    size_t room_bytes = 0;
+    ssize_t got;
+    while ((got = getline(&line, &room_bytes, stream)) > 0 && got < ANSWER_MAX_BYTES) {
+        if (strncmp(line, "{\"return\"", 9) == 0 || strncmp(line, "{\"error\"", 8) == 0) {
+            return line;
+        }
+    }
+    free(line);
+    return NULL;
+}
+
+char *monitor_client_call(const struct runtime_entry *entry, const char *command,
+                          struct metic_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[RUNTIME_PATH_BYTES];
+    if (!runtime_entry_get(entry, "monitor", path, sizeof(path)) ||
+        strlen(path) >= sizeof(address.sun_path)) {
+        error_set(error, "start it without --monitor none", "%s has no monitor", entry->name);
+        return NULL;
+    }
+    strcpy(address.sun_path, path);
+    FILE *stream = dial(&address);
+    char *answer = NULL;
+    if (stream != NULL && say(stream, "{\"execute\":\"qmp_capabilities\"}\n")) {
+        answer = next_answer(stream);
+        free(answer);
+        answer = answer != NULL && say(stream, command) ? next_answer(stream) : NULL;
+    }
+    int reason = errno;
+    if (stream != NULL) {
+        fclose(stream);
+    }
+    if (answer == NULL) {
+        error_set(error, NULL, "the monitor of %s does not answer: %s", entry->name,
+                  strerror(reason));
+    }
+    return answer;
+}
