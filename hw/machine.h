@@ -15,6 +15,7 @@
 #include "hw/loader.h"
 #include "hw/loop.h"
 #include "hw/metic.h"
+#include "hw/virtio/virtio_9p.h"
 #include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_console.h"
 #include "hw/virtio/virtio_gpu.h"
@@ -92,6 +93,7 @@ struct machine_share {
     struct share *share;
     char tag[MACHINE_TAG_BYTES];
     struct virtio_fs_config fs;
+    struct virtio_9p_config p9;
 };
 
 struct metic_machine {

@@ -77,13 +77,18 @@ static bool make_share(struct metic_machine *machine, const struct metic_share *
         }
     }
     share->fs = (struct virtio_fs_config){share->share, caches[wanted->cache], share->tag};
+    share->p9 = (struct virtio_9p_config){share->share, share->tag};
     machine->share_count++;
-    if (!machine_add_virtio(machine, &virtio_fs_type, &share->fs, "share",
+    bool is_9p = wanted->protocol == METIC_SHARE_9P;
+    if (!machine_add_virtio(machine, is_9p ? &virtio_9p_type : &virtio_fs_type,
+                            is_9p ? (const void *)&share->p9 : &share->fs, "share",
                             (int)machine->share_count - 1, error)) {
         return false;
     }
-    machine_say(machine, "share: %s%s: in the guest, mount -t virtiofs %s /mnt", wanted->path,
-                wanted->read_only ? " (read-only)" : "", share->tag);
+    machine_say(machine, "share: %s%s: in the guest, mount -t %s %s /mnt", wanted->path,
+                wanted->read_only ? " (read-only)" : "",
+                is_9p ? "9p -o trans=virtio,version=9p2000.L,msize=512000" : "virtiofs",
+                share->tag);
     return true;
 }
 

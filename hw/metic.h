@@ -99,6 +99,12 @@ enum metic_share_cache {
     METIC_SHARE_CACHE_NONE,   /* names and attributes are asked for each time */
 };
 
+/* How the guest reaches a shared folder. */
+enum metic_share_protocol {
+    METIC_SHARE_VIRTIOFS,
+    METIC_SHARE_9P, /* 9P2000.L, for a guest without virtio-fs; its mount says what is cached */
+};
+
 /* A folder of the host's that the guest can mount. */
 struct metic_share {
     const char *path;
@@ -106,6 +112,7 @@ struct metic_share {
     bool read_only;
     bool keep_owners;  /* the guest's owners and modes, in attributes user.virtfs.* */
     enum metic_share_cache cache;
+    enum metic_share_protocol protocol;
 };
 
 /* Expect and send: wait for `expect` in the console's output, then feed `send`. */

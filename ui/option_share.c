@@ -25,6 +25,8 @@ static bool share_word(struct metic_share *share, const char *word)
         share->tag = word + 4;
     } else if (strcmp(word, "ro") == 0) {
         share->read_only = true;
+    } else if (strcmp(word, "9p") == 0) {
+        share->protocol = METIC_SHARE_9P;
     } else if (strcmp(word, "owners") == 0) {
         share->keep_owners = true;
     } else {
@@ -58,9 +60,13 @@ OPTION_PARSER(share)
         if (!share_word(share, word)) {
             return error_set(error, "As in --share DIR, --share DIR:ro or --share DIR,tag=src. A "
                                     "folder with a comma in its name cannot be shared.",
-                             "%s: '%s' is none of: ro tag=NAME cache=auto|always|none owners",
+                             "%s: '%s' is none of: ro tag=NAME 9p cache=auto|always|none owners",
                              name, word);
         }
+    }
+    if (share->protocol == METIC_SHARE_9P && share->cache != METIC_SHARE_CACHE_AUTO) {
+        return error_set(error, "Leave cache= out, and mount it with -o cache=loose or the like.",
+                         "%s: with 9p the guest's mount says what is cached", name);
     }
     return copy[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);
 }

@@ -81,8 +81,8 @@ int fuse_init(struct fuse_call *call)
     out.flags2 = (u32)(both >> 32);
     out.max_background = FUSE_MAX_BACKGROUND;
     out.congestion_threshold = FUSE_MAX_BACKGROUND * 3 / 4;
-    out.max_write = FUSE_DATA_BYTES;
-    out.max_pages = FUSE_DATA_BYTES / 4096;
+    out.max_write = SHARE_DATA_BYTES;
+    out.max_pages = SHARE_DATA_BYTES / 4096;
     out.time_gran = FUSE_SECOND_NS;
     return fuse_reply(call, &out, sizeof(out));
 }
@@ -175,12 +175,13 @@ void fuse_server_fini(struct fuse_server *server)
     pthread_rwlock_destroy(&server->session);
 }
 
-void fuse_serve(struct fuse_server *server, struct fuse_request *request)
+static void fuse_serve(void *opaque, struct share_request *request)
 {
+    struct fuse_server *server = opaque;
     struct fuse_call call = {.server = server, .share = server->share, .request = request};
     struct fuse_out_header out = {0};
-    size_t room_bytes = request->out_room_bytes < FUSE_OUT_BYTES ? (size_t)request->out_room_bytes
-                                                                 : FUSE_OUT_BYTES;
+    size_t room_bytes = request->out_room_bytes < SHARE_OUT_BYTES ? (size_t)request->out_room_bytes
+                                                                 : SHARE_OUT_BYTES;
     request->out_bytes = request->data_bytes = 0;
     if (request->in_bytes < sizeof(call.head)) {
         return; /* it has no number that an answer could have */
@@ -206,27 +207,8 @@ void fuse_serve(struct fuse_server *server, struct fuse_request *request)
     memcpy(request->out, &out, sizeof(out));
 }
 
-size_t fuse_serve_bytes(struct fuse_server *server, const void *in, size_t in_bytes, void *out,
-                        size_t out_bytes)
-{
-    u64 in_copy[FUSE_IN_BYTES / 8], reply[FUSE_OUT_BYTES / 8];
-    struct iovec data_in = {0}, data_out = {0};
-    size_t kept_bytes = in_bytes < sizeof(in_copy) ? in_bytes : sizeof(in_copy);
-    memcpy(in_copy, in, kept_bytes);
-    if (in_bytes > FUSE_WRITE_HEAD_BYTES) {
-        data_in = (struct iovec){(u8 *)(uintptr_t)in + FUSE_WRITE_HEAD_BYTES,
-                                 in_bytes - FUSE_WRITE_HEAD_BYTES};
-    }
-    if (out_bytes > FUSE_OUT_HEADER_BYTES) {
-        data_out = (struct iovec){(u8 *)out + FUSE_OUT_HEADER_BYTES,
-                                  out_bytes - FUSE_OUT_HEADER_BYTES};
-    }
-    struct fuse_request request = {
-        .in = (const u8 *)in_copy, .in_bytes = kept_bytes, .in_total_bytes = in_bytes,
-        .data_in = &data_in, .data_in_count = 1, .data_out = &data_out, .data_out_count = 1,
-        .out_room_bytes = out_bytes, .out = (u8 *)reply,
-    };
-    fuse_serve(server, &request);
-    memcpy(out, reply, request.out_bytes);
-    return request.out_bytes + request.data_bytes;
-}
+const struct share_protocol fuse_protocol = {
+    .write_head_bytes = FUSE_WRITE_HEAD_BYTES,
+    .reply_head_bytes = FUSE_OUT_HEADER_BYTES,
+    .serve = fuse_serve,
+};

@@ -15,7 +15,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "FUSE structures are u
 struct fuse_call {
     struct fuse_server *server;
     struct share *share;
-    struct fuse_request *request;
+    struct share_request *request;
     struct fuse_in_header head;
     struct share_node *node; /* of head.nodeid, held; NULL where an operation needs none */
     const u8 *args;

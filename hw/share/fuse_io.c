@@ -139,19 +139,6 @@ int fuse_tmpfile(struct fuse_call *call)
 
 /* ---- Data ---- */
 
-/* Shortens the vector to `size_bytes`; how many parts of it are left. */
-static unsigned fuse_cut(struct iovec *vector, unsigned count, u64 size_bytes)
-{
-    unsigned i = 0;
-    for (; i < count && size_bytes > 0; i++) {
-        if (vector[i].iov_len > size_bytes) {
-            vector[i].iov_len = (size_t)size_bytes;
-        }
-        size_bytes -= vector[i].iov_len;
-    }
-    return i;
-}
-
 /* What `with` does with the descriptor of handle `id`. */
 static int fuse_with(struct fuse_call *call, u64 id, int (*with)(struct fuse_call *call, int fd))
 {
@@ -165,9 +152,9 @@ static int fuse_with(struct fuse_call *call, u64 id, int (*with)(struct fuse_cal
 static int fuse_with_read(struct fuse_call *call, int fd)
 {
     FUSE_ARGS(struct fuse_read_in, in);
-    struct fuse_request *request = call->request;
-    unsigned count = fuse_cut(request->data_out, request->data_out_count,
-                              in.size < FUSE_DATA_BYTES ? in.size : FUSE_DATA_BYTES);
+    struct share_request *request = call->request;
+    unsigned count = share_request_cut(request->data_out, request->data_out_count,
+                              in.size < SHARE_DATA_BYTES ? in.size : SHARE_DATA_BYTES);
     if (in.offset > INT64_MAX) {
         return -EINVAL;
     }
@@ -185,16 +172,16 @@ int fuse_read(struct fuse_call *call)
 int fuse_write(struct fuse_call *call)
 {
     FUSE_ARGS(struct fuse_write_in, in);
-    struct fuse_request *request = call->request;
+    struct share_request *request = call->request;
     struct fuse_write_out out = {0};
-    if (in.size > FUSE_DATA_BYTES || in.size > request->in_total_bytes - FUSE_WRITE_HEAD_BYTES) {
+    if (in.size > SHARE_DATA_BYTES || in.size > request->in_total_bytes - FUSE_WRITE_HEAD_BYTES) {
         return -EINVAL;
     }
     struct share_handle *handle = share_get_handle(call->share, in.fh, call->node);
     if (handle == NULL) {
         return -EBADF;
     }
-    unsigned count = fuse_cut(request->data_in, request->data_in_count, in.size);
+    unsigned count = share_request_cut(request->data_in, request->data_in_count, in.size);
     u32 how = ((in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0 ? SHARE_WRITE_KILL_SUID : 0u) |
               ((in.write_flags & FUSE_WRITE_CACHE) != 0 ? SHARE_WRITE_IN_PLACE : 0u);
     ssize_t written = share_write(call->share, handle, request->data_in, count, in.offset, how);

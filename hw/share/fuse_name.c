@@ -1,8 +1,6 @@
 /* FUSE operations on names and attributes. See fuse.h. */
 #include "hw/share/fuse_call.h"
 
-#include <sys/sysmacros.h>
-
 enum { FUSE_AUTO_S = 1, FUSE_ALWAYS_S = 86400 };
 
 static u64 fuse_valid_s(const struct fuse_call *call)
@@ -14,17 +12,6 @@ static u64 fuse_valid_s(const struct fuse_call *call)
     }
 }
 
-/* The kernel's own form of a device number, which both sides share. */
-static u32 fuse_device(u32 rdev)
-{
-    return (minor(rdev) & 0xff) | major(rdev) << 8 | (minor(rdev) & ~0xffu) << 12;
-}
-
-static u32 fuse_host_device(u32 rdev)
-{
-    return (u32)makedev((rdev & 0xfff00) >> 8, (rdev & 0xff) | ((rdev >> 12) & 0xfff00));
-}
-
 void fuse_fill_attr(const struct share_attr *attr, bool can_submount, struct fuse_attr *out)
 {
     *out = (struct fuse_attr){
@@ -32,7 +19,7 @@ void fuse_fill_attr(const struct share_attr *attr, bool can_submount, struct fus
         .atime = (u64)attr->atime_s, .mtime = (u64)attr->mtime_s, .ctime = (u64)attr->ctime_s,
         .atimensec = attr->atime_ns, .mtimensec = attr->mtime_ns, .ctimensec = attr->ctime_ns,
         .mode = attr->mode, .nlink = attr->links, .uid = attr->uid, .gid = attr->gid,
-        .rdev = fuse_device(attr->rdev), .blksize = attr->block_bytes,
+        .rdev = share_kernel_device(attr->rdev), .blksize = attr->block_bytes,
         .flags = attr->is_submount && can_submount ? FUSE_ATTR_SUBMOUNT : 0,
     };
 }
@@ -161,7 +148,7 @@ int fuse_mknod(struct fuse_call *call)
 {
     FUSE_ARGS(struct fuse_mknod_in, in);
     size_t at = sizeof(in);
-    struct share_new_file file = {.mode = in.mode, .rdev = fuse_host_device(in.rdev)};
+    struct share_new_file file = {.mode = in.mode, .rdev = share_host_device(in.rdev)};
     if ((file.mode & S_IFMT) == 0) {
         file.mode |= S_IFREG;
     }

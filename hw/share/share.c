@@ -44,6 +44,11 @@ bool share_is_read_only(const struct share *share)
     return share->options.read_only;
 }
 
+u64 share_root_device(const struct share *share)
+{
+    return share->root_dev;
+}
+
 /* The mask of file modes belongs to the process, unless a thread takes its own. */
 void share_thread_begin(void)
 {

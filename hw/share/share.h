@@ -58,6 +58,7 @@ void share_free(struct share *share);
 /* Forgets every node and closes every handle, as when the guest's driver begins anew. */
 void share_clear(struct share *share);
 bool share_is_read_only(const struct share *share);
+u64 share_root_device(const struct share *share); /* the file system that the folder is on */
 
 /* Once on each thread that makes files: modes are then the guest's as they are. */
 void share_thread_begin(void);
@@ -67,6 +68,8 @@ struct share_attr {
     u64 ino, dev, size_bytes, blocks_512, mount_id;
     s64 atime_s, mtime_s, ctime_s;
     u32 atime_ns, mtime_ns, ctime_ns;
+    s64 birth_s; /* 0 where the file system does not say */
+    u32 birth_ns;
     u32 mode, links, uid, gid, rdev, block_bytes;
     bool is_submount; /* on another file system than the folder it is in */
 };
@@ -91,6 +94,9 @@ int share_lookup(struct share *share, struct share_node *parent, const char *nam
                  struct share_node **found, struct share_attr *attr);
 /* The parent, as ".." means it; the folder's own node is its own. */
 int share_lookup_parent(struct share *share, struct share_node *node, struct share_node **found);
+/* The folder that it is in, held, and its name there; ESTALE: it has none. */
+int share_get_place(struct share *share, struct share_node *node, struct share_node **parent,
+                    char name[SHARE_NAME_MAX_BYTES + 1]);
 void share_remember(struct share *share, struct share_node *node);
 void share_forget(struct share *share, u64 id, u64 count);
 
@@ -141,6 +147,11 @@ struct share_change {
 /* `handle`, or NULL, is used for the size. */
 int share_set_attr(struct share *share, struct share_node *node, struct share_handle *handle,
                    const struct share_change *change);
+/* A device number as the kernel tells it others, and back. */
+u32 share_kernel_device(u32 rdev);
+u32 share_host_device(u32 kernel_device);
+/* The file's number, one of its own when it is on another file system than the folder. */
+u64 share_unique_ino(const struct share *share, const struct share_attr *attr);
 int share_stat_fs(struct share *share, struct share_node *node, struct statvfs *stat);
 
 /* Attributes "user." only; the length or an error. A capacity of 0 asks for the length. */

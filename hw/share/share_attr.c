@@ -118,11 +118,29 @@ int share_stat(struct share *share, int fd, const char *name, struct share_key *
         .uid = share_attr_uid(share, stat.stx_uid), .gid = share_attr_gid(share, stat.stx_gid),
         .rdev = (u32)makedev(stat.stx_rdev_major, stat.stx_rdev_minor),
         .block_bytes = stat.stx_blksize,
+        .birth_s = key->birth_s, .birth_ns = key->birth_ns,
     };
     if (share->options.keep_owners) {
         share_read_kept(fd, name, key->type, attr);
     }
     return 0;
+}
+
+u32 share_kernel_device(u32 rdev)
+{
+    return (minor(rdev) & 0xff) | major(rdev) << 8 | (minor(rdev) & ~0xffu) << 12;
+}
+
+u32 share_host_device(u32 kernel_device)
+{
+    return (u32)makedev((kernel_device & 0xfff00) >> 8,
+                        (kernel_device & 0xff) | ((kernel_device >> 12) & 0xfff00));
+}
+
+u64 share_unique_ino(const struct share *share, const struct share_attr *attr)
+{
+    u64 other = attr->dev ^ share->root_dev;
+    return attr->ino ^ other * 0x9e3779b97f4a7c15u;
 }
 
 static int share_keep(const char *path, const char *name, u64 value, unsigned size_bytes)

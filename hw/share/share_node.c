@@ -331,6 +331,21 @@ u32 share_node_type(const struct share_node *node)
     return node->key.type;
 }
 
+int share_get_place(struct share *share, struct share_node *node, struct share_node **parent,
+                    char name[SHARE_NAME_MAX_BYTES + 1])
+{
+    pthread_rwlock_rdlock(&share->names);
+    pthread_mutex_lock(&share->lock);
+    *parent = node->lost ? NULL : node->parent;
+    if (*parent != NULL) {
+        (*parent)->busy++;
+        strcpy(name, node->name); /* a name that was looked up is no longer */
+    }
+    pthread_mutex_unlock(&share->lock);
+    pthread_rwlock_unlock(&share->names);
+    return *parent != NULL ? 0 : -ESTALE;
+}
+
 void share_remember(struct share *share, struct share_node *node)
 {
     pthread_mutex_lock(&share->lock);

@@ -10,9 +10,10 @@ enum { POOL_SPINS = 40 }; /* looks, each with a turn for whoever else wants the 
 /* ---- One request, the lock held ---- */
 
 /* Takes the next request of a kicked queue. Arms the queue's notifications when it was the last. */
-static bool pool_take(struct virtio_pool *pool, struct virtio_job *job)
+static bool pool_take(struct virtio_pool *pool, struct virtio_pool_thread *thread)
 {
     struct virtio *virtio = pool->virtio;
+    struct virtio_job *job = thread->job;
     while (pool->kicked != 0) {
         unsigned queue = (unsigned)__builtin_ctzll(pool->kicked);
         virtio_queue_wake(virtio, queue);
@@ -24,6 +25,9 @@ static bool pool_take(struct virtio_pool *pool, struct virtio_job *job)
             job->queue = queue;
             job->epoch = virtio->epoch;
             job->written_bytes = 0;
+            job->after_earlier = false;
+            job->number = pool->taken++;
+            thread->busy = true;
             pool->busy++;
             return true;
         }
@@ -34,9 +38,27 @@ static bool pool_take(struct virtio_pool *pool, struct virtio_job *job)
     return false;
 }
 
-static void pool_give(struct virtio_pool *pool, struct virtio_job *job)
+static bool pool_has_earlier(const struct virtio_pool *pool, u64 number)
 {
+    for (unsigned i = 0; i < pool->thread_count; i++) {
+        if (pool->threads[i].busy && pool->threads[i].job->number < number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pool_give(struct virtio_pool *pool, struct virtio_pool_thread *thread)
+{
+    struct virtio_job *job = thread->job;
+    while (job->after_earlier && pool_has_earlier(pool, job->number)) {
+        pthread_cond_wait(&pool->given, &pool->virtio->device->lock);
+    }
+    thread->busy = false;
     pool->busy--;
+    if (pool->busy > 0) {
+        pthread_cond_broadcast(&pool->given);
+    }
     if (pool->virtio->epoch == job->epoch) {
         virtio_queue_give(pool->virtio, job->queue, &job->chain, job->written_bytes);
     }
@@ -71,7 +93,7 @@ static void *pool_main(void *opaque)
     }
     device_lock(device);
     while (!pool->stopping) {
-        if (pool->quiescing > 0 || !pool_take(pool, thread->job)) {
+        if (pool->quiescing > 0 || !pool_take(pool, thread)) {
             pool->sleeping++;
             pthread_cond_wait(&pool->kick, &device->lock);
             pool->sleeping--;
@@ -83,7 +105,7 @@ static void *pool_main(void *opaque)
         device_unlock(device);
         pool->options.run(pool->virtio, thread->job);
         device_lock(device);
-        pool_give(pool, thread->job);
+        pool_give(pool, thread);
         if (pool->kicked == 0 && pool->busy == 0 && pool->quiescing == 0) {
             pool_spin(pool);
         }
@@ -148,9 +170,10 @@ static void pool_replay(struct virtio_pool *pool, struct virtio_job *job)
 /* All that is there; the lock is released while the thread works. */
 static void pool_serve_virtual(struct virtio_pool *pool)
 {
-    struct virtio_job *job = pool->threads[0].job;
+    struct virtio_pool_thread *thread = &pool->threads[0];
+    struct virtio_job *job = thread->job;
     bool replay = journal_is_replay(pool->virtio->device->env->journal);
-    while (pool->quiescing == 0 && pool_take(pool, job)) {
+    while (pool->quiescing == 0 && pool_take(pool, thread)) {
         if (replay) {
             pool_replay(pool, job);
         } else {
@@ -161,7 +184,7 @@ static void pool_serve_virtual(struct virtio_pool *pool)
             }
             pool_record(pool, job);
         }
-        pool_give(pool, job);
+        pool_give(pool, thread);
     }
 }
 
@@ -228,6 +251,7 @@ bool virtio_pool_init(struct virtio_pool *pool, struct virtio *virtio,
     pool->deterministic = journal_is_deterministic(virtio->device->env->journal);
     pthread_cond_init(&pool->kick, NULL);
     pthread_cond_init(&pool->idle, NULL);
+    pthread_cond_init(&pool->given, NULL);
     unsigned wanted = pool->deterministic ? 1 : options->thread_count;
     CHECK(wanted <= VIRTIO_POOL_MAX_THREADS);
     for (unsigned i = 0; i < wanted; i++) {
@@ -258,4 +282,5 @@ void virtio_pool_fini(struct virtio_pool *pool)
     }
     pthread_cond_destroy(&pool->kick);
     pthread_cond_destroy(&pool->idle);
+    pthread_cond_destroy(&pool->given);
 }

@@ -25,6 +25,8 @@ struct virtio_job {
     unsigned queue;
     u32 epoch;         /* of the device when the request was taken */
     u64 written_bytes; /* the request's result: of the chain's writable part */
+    bool after_earlier; /* its result: it is given back only when all are that were taken before */
+    u64 number;        /* in the order in which requests are taken */
     void *scratch;     /* the pool's scratch_bytes, the thread's own */
     struct virtio_chain chain;
 };
@@ -44,6 +46,7 @@ struct virtio_pool_thread {
     struct virtio_pool *pool;
     pthread_t thread;
     struct virtio_job *job;
+    bool busy; /* job was taken and not given back; under the device's lock */
 };
 
 struct virtio_pool {
@@ -57,10 +60,12 @@ struct virtio_pool {
     bool handed;        /* virtual clock: a job for the thread */
     unsigned sleeping;  /* threads that wait for `kick` */
     unsigned busy;      /* requests that were taken and not given back */
+    u64 taken;          /* requests ever taken */
     unsigned quiescing; /* how many wait for that to be none; nothing is taken meanwhile */
     u64 kicked;         /* queues to serve, one bit each */
     pthread_cond_t kick;
     pthread_cond_t idle;
+    pthread_cond_t given; /* one of several that are under way was given back */
 };
 
 bool virtio_pool_init(struct virtio_pool *pool, struct virtio *virtio,

@@ -6,7 +6,7 @@
 
 void fuzz_one(const u8 *bytes, size_t size_bytes)
 {
-    static u8 reply[FUSE_OUT_BYTES];
+    static u8 reply[SHARE_OUT_BYTES];
     struct fuzz_folder *folder = fuzz_share_begin();
     struct fuse_server server;
     const u8 *end = bytes + size_bytes, *request;
@@ -15,7 +15,8 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
     for (unsigned i = 0; i < FUZZ_SHARE_MAX_REQUESTS &&
                          fuzz_share_next(&bytes, end, &request, &request_bytes); i++) {
         size_t room_bytes = i % 8 == 7 ? i : sizeof(reply);
-        if (fuse_serve_bytes(&server, request, request_bytes, reply, room_bytes) > room_bytes) {
+        if (share_request_serve(&fuse_protocol, &server, request, request_bytes, reply,
+                                room_bytes) > room_bytes) {
             abort();
         }
     }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # A guest that can use disks: Debian 13's riscv64 kernel from its own package (112 MB, once), and the
 # busybox initramfs of fetch.sh with that kernel's modules for virtio disks and ext4. Prints the
-# folder, which has vmlinux and initramfs.cpio.gz; /bin/disk-up loads the modules.
+# folder, which has vmlinux and initramfs.cpio.gz; /bin/disk-up loads the modules. channels.cpio.gz,
+# to be put behind that, has those for 9P and vsock, which /bin/channels-up loads.
 #
 # Usage: fetch_disk.sh      Exit status: 0 done, 3 no network and nothing cached, 1 trouble.
 
@@ -10,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/metic/guest-disk
 # In the order in which they are loaded.
 modules="crc16 crc32c_generic libcrc32c mbcache jbd2 ext4 virtio_blk virtio_pci virtio_mmio"
+channel_modules="netfs 9pnet 9pnet_virtio 9p vsock vmw_vsock_virtio_transport_common
+    vmw_vsock_virtio_transport"
 
 . "$here/../../ui/build/apt_private.sh"
 say() { printf '%s\n' "$*" >&2; }
@@ -33,14 +36,14 @@ fetch_kernel() {
     (cd "$work" && apt_private -q download "$package" >&2) || return 3
     mkdir "$work/root" && dpkg-deb -x "$work"/*.deb "$work/root" || return 1
     mkdir -p "$cache/modules"
-    for module in $modules; do
+    for module in $modules $channel_modules; do
         file=$(find "$work/root" -name "$module.ko.xz")
         [ -z "$file" ] || xz -dc "$file" >"$cache/modules/$module.ko" || return 1
     done
     cp "$work"/root/boot/vmlinu* "$cache/vmlinux"
 }
 
-if [ ! -s "$cache/vmlinux" ]; then
+if [ ! -s "$cache/vmlinux" ] || [ ! -s "$cache/modules/9p.ko" ]; then
     fetch_kernel
     case $? in
     0) ;;
@@ -48,18 +51,34 @@ if [ ! -s "$cache/vmlinux" ]; then
     *) die "the kernel's package does not have what it should have" ;;
     esac
 fi
-tree=$work/tree
-mkdir -p "$tree/bin" "$tree/lib/disk" && cp "$cache"/modules/*.ko "$tree/lib/disk/" || die "no modules"
-{
-    echo '#!/bin/sh'
-    for module in $modules; do
-        [ ! -e "$cache/modules/$module.ko" ] || echo "insmod /lib/disk/$module.ko 2>/dev/null"
-    done
-    echo 'i=0; while [ ! -b /dev/vda ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i + 1)); done'
-    echo 'mkdir -p /mnt'
-} >"$tree/bin/disk-up"
-chmod 755 "$tree/bin/disk-up"
-(cd "$tree" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) | gzip -9n >"$work/more.gz" &&
-    cat "$base/initramfs.cpio.gz" "$work/more.gz" >"$work/whole" &&
-    mv "$work/whole" "$cache/initramfs.cpio.gz" || die "cannot pack the initramfs"
+
+# pack_modules NAME MODULE...: a ramdisk $work/NAME.gz with them, and /bin/NAME-up that loads them;
+# what it does then is on standard input.
+pack_modules() {
+    name=$1
+    tree=$work/$name
+    shift
+    mkdir -p "$tree/bin" "$tree/lib/$name" || return 1
+    {
+        echo '#!/bin/sh'
+        for module in "$@"; do
+            [ -e "$cache/modules/$module.ko" ] || continue
+            cp "$cache/modules/$module.ko" "$tree/lib/$name/" || return 1
+            echo "insmod /lib/$name/$module.ko 2>/dev/null"
+        done
+        cat
+    } >"$tree/bin/$name-up"
+    chmod 755 "$tree/bin/$name-up"
+    (cd "$tree" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) | gzip -9n >"$work/$name.gz"
+}
+
+# shellcheck disable=SC2086
+pack_modules disk $modules <<'END' &&
+i=0; while [ ! -b /dev/vda ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i + 1)); done
+mkdir -p /mnt
+END
+    pack_modules channels virtio_pci virtio_mmio $channel_modules </dev/null &&
+    cat "$base/initramfs.cpio.gz" "$work/disk.gz" >"$work/whole" &&
+    mv "$work/whole" "$cache/initramfs.cpio.gz" &&
+    mv "$work/channels.gz" "$cache/channels.cpio.gz" || die "cannot pack the initramfs"
 printf '%s\n' "$cache"

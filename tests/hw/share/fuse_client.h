@@ -39,8 +39,9 @@ static inline int client_end_in(struct client *client, size_t room_bytes)
     struct fuse_out_header head;
     u32 size_bytes = (u32)client->request_bytes;
     memcpy(client->request, &size_bytes, 4);
-    client->reply_bytes = fuse_serve_bytes(&client->server, client->request, client->request_bytes,
-                                           client->reply, room_bytes);
+    client->reply_bytes =
+        share_request_serve(&fuse_protocol, &client->server, client->request,
+                            client->request_bytes, client->reply, room_bytes);
     if (client->reply_bytes == 0) {
         return 0;
     }

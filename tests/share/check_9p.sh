@@ -1,0 +1,108 @@
+#!/bin/sh
+# A shared folder by 9P with Debian's kernel: random work on files in one, with several kinds of
+# caching, and on this host's disk gives the same transcript and the same tree; nothing outside is
+# reached; read-only is; a snapshot goes on with what was open; a replay needs no folder.
+
+set -u
+. "$SRCDIR/tests/boot/boot.sh"
+cross=riscv64-linux-gnu-gcc
+command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
+linux=$(sh "$SRCDIR/tests/guest/fetch_disk.sh" 2>"$TMP/fetch.log")
+case $? in
+0) ;;
+3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
+*) cat "$TMP/fetch.log"; exit 1 ;;
+esac
+steps=${LONG:+20000}
+steps=${steps:-1500}
+
+mkdir -p "$TMP/extra/bin"
+$CC -D_GNU_SOURCE -O1 -o "$TMP/stress" "$SRCDIR/tests/share/stress.c" &&
+    $cross -D_GNU_SOURCE -O1 -static -o "$TMP/extra/bin/stress" "$SRCDIR/tests/share/stress.c" ||
+    exit 1
+(cd "$TMP/extra" && find . | cpio -o -H newc --quiet | gzip -1) >"$TMP/extra.gz" || exit 1
+cat "$linux/initramfs.cpio.gz" "$linux/channels.cpio.gz" "$TMP/extra.gz" >"$TMP/initramfs"
+
+# run NAME WANTED_STATUS OPTION...: as boot, with the kernel that has 9P and that initramfs.
+run() {
+    name=$1
+    wanted=$2
+    shift 2
+    timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initramfs" --net none \
+        --append 'console=ttyS0 quiet' "$@" >"$TMP/$name" 2>&1 </dev/null
+    got=$?
+    if [ "$got" -eq "$wanted" ]; then good "$name"; else
+        wrong "$name: status $got, not $wanted"
+        tail -n 12 "$TMP/$name"
+    fi
+}
+
+says() {
+    if tr -d '\r' <"$TMP/$1" | grep -q -- "$2"; then good "$1: $2"; else
+        wrong "$1: no '$2'"
+        tr -d '\r' <"$TMP/$1" | tail -n 20
+    fi
+}
+
+same() {
+    if cmp "$2" "$3" >/dev/null; then good "$1"; else
+        wrong "$1"
+        diff "$2" "$3" | head -n 10
+    fi
+}
+
+sums() {
+    (cd "$1" && find . -type f -exec cksum {} + | LC_ALL=C sort)
+}
+
+by9p='mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000'
+mkdir "$TMP/native" "$TMP/shared" "$TMP/shared/mmap" "$TMP/shared/loose" "$TMP/ro" || exit 1
+(cd "$TMP/native" && "$TMP/stress" 7 "$steps" 9p) >"$TMP/native.txt" || exit 1
+echo untouched >"$TMP/outside"
+echo hello >"$TMP/ro/file"
+ln -s ../outside "$TMP/shared/out"
+run share 0 --share "$TMP/shared,9p" --share "$TMP/ro:ro,9p,tag=fixed" --cpus 2 \
+    --expect "$prompt" --send "channels-up; mkdir /a /b /c; $by9p,cache=mmap shared /a && $by9p fixed /b && echo moun\"\"ted\\n" \
+    --expect 'mounted' --expect "$prompt" --send "(cd /a/mmap; stress 7 $steps 9p >../mmap.txt); umount /a\n" \
+    --expect "$prompt" --send "$by9p,cache=loose shared /a; (cd /a/loose; stress 7 $steps 9p >../loose.txt)\n" \
+    --expect "$prompt" --send "cat /a/out; echo x >/b/new; rm /b/file; cat /b/file\n" \
+    --expect "$prompt" --send 'umount /a /b; poweroff\n'
+says share "mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 shared"
+says share "can't open '/a/out'"
+says share "can't create /b/new: Read-only file system"
+for cache in mmap loose; do
+    same "share: with cache=$cache as on the disk" "$TMP/native.txt" "$TMP/shared/$cache.txt"
+    sums "$TMP/native" >"$TMP/native.sums"
+    sums "$TMP/shared/$cache" >"$TMP/shared.sums"
+    same "share: with cache=$cache the same files" "$TMP/native.sums" "$TMP/shared.sums"
+done
+[ "$(cat "$TMP/outside")" = untouched ] || wrong "the file outside was changed"
+
+# A snapshot has the fids; another process goes on with what is open.
+mkdir "$TMP/saved"
+echo first >"$TMP/saved/log"
+run save 124 --share "$TMP/saved,9p" --clock virtual --save "$TMP/snapshot" --limit-time 5s --quiet \
+    --expect "$prompt" --send "channels-up; mkdir /a; $by9p saved /a; cd /a; exec 3>>log; echo second >&3; sleep 8; echo third >&3; cat log; ls\\n"
+[ "$(tail -n 1 "$TMP/saved/log")" = second ] || wrong "save: the log is $(cat "$TMP/saved/log")"
+echo there >"$TMP/saved/new"
+timeout 60 "$METIC" restore "$TMP/snapshot" --limit-time 15s >"$TMP/restore" 2>&1 </dev/null
+says restore '^third'
+says restore 'log *new'
+[ "$(tail -n 1 "$TMP/saved/log")" = third ] || wrong "restore: the log is $(cat "$TMP/saved/log")"
+
+# What the folder answers is input; a replay has it.
+work="channels-up; mkdir /a; $by9p shared /a; (cd /a/work; cat ../hello; stress 3 200 9p | md5sum)\\n"
+mkdir "$TMP/shared/work"
+echo 'only when it was recorded' >"$TMP/shared/hello"
+run record 0 --share "$TMP/shared,9p" --record "$TMP/journal" --digest-every 100M --quiet \
+    --expect "$prompt" --send "$work" --expect "$prompt" --send 'poweroff\n'
+says record 'only when it was recorded'
+rm -rf "$TMP/shared"
+run replay 0 --share "$TMP/shared,9p" --replay "$TMP/journal" --digest-every 100M --quiet \
+    --expect "$prompt" --send "$work" --expect "$prompt" --send 'poweroff\n'
+same "replay: the same, digests included, without the folder" "$TMP/record" "$TMP/replay"
+[ ! -e "$TMP/shared" ] || wrong "the replay made files"
+
+"$METIC" run "$linux/vmlinux" --share "$TMP/ro,9p,cache=always" >"$TMP/refused" 2>&1 </dev/null
+says refused "the guest's mount says what is cached"
+finish
