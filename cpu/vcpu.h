@@ -111,7 +111,7 @@ struct vcpu {
     unsigned index; /* hart number, 0.. */
     _Atomic bool waiting; /* sleeping in wfi */
     u32 relaxes;          /* calls of vcpu_relax since the host thread yielded */
-    u64 engine_exits;     /* statistics: times the run loop entered a block */
+    u64 engine_exits[8];  /* statistics: how often a block came back to the run loop, by reason */
     u64 seen_removals;    /* of the block table, of which the jump cache knows nothing any more */
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
     bool wants_wait;      /* ops->wait was called by the current instruction */

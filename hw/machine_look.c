@@ -2,6 +2,7 @@
 #include "hw/machine.h"
 
 #include "cpu/guest.h"
+#include "translate/stats.h"
 
 #include <string.h>
 
@@ -122,7 +123,7 @@ void metic_console_feed(metic_machine *machine, const void *bytes, size_t size_b
 
 void metic_print_stats(metic_machine *machine, FILE *to)
 {
-    engine_print_stats(machine->engine, to);
+    stats_print(machine->engine, to);
 }
 
 bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
@@ -140,7 +141,9 @@ void metic_get_activity(metic_machine *machine, struct metic_activity *activity)
         struct vcpu *vcpu = machine->engine->vcpus[i];
         activity->insns += __atomic_load_n(&vcpu->insns, __ATOMIC_RELAXED);
         activity->tlb_fills += __atomic_load_n(&vcpu->tlb_state->fills, __ATOMIC_RELAXED);
-        activity->engine_exits += __atomic_load_n(&vcpu->engine_exits, __ATOMIC_RELAXED);
+        for (unsigned n = 0; n < ARRAY_LEN(vcpu->engine_exits); n++) {
+            activity->engine_exits += __atomic_load_n(&vcpu->engine_exits[n], __ATOMIC_RELAXED);
+        }
         activity->harts_awake += !atomic_load(&vcpu->waiting);
     }
 }

@@ -128,6 +128,7 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
         .eager_tier2 = options->eager_tier2,
         .verify = options->verify_ir,
         .exact_deadlines = options->clock == METIC_CLOCK_VIRTUAL,
+        .stats = options->stats,
         .perf_map = options->perf_map,
         .trace_path = options->trace_path,
     };

@@ -182,6 +182,7 @@ struct metic_options {
     bool no_tier2;           /* tests: no traces of hot loops */
     bool eager_tier2;        /* tests: traces of what is hardly hot */
     bool verify_ir;
+    bool stats;              /* times what harts do, for metic_print_stats */
     bool perf_map;           /* write /tmp/perf-PID.map for the host's perf */
 
     /* Lines about what was recognised and chosen; NULL: silent. Called on the caller's thread. */

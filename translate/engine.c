@@ -7,6 +7,7 @@
 #include "translate/lockstep.h"
 #include "translate/probe.h"
 #include "translate/softmmu.h"
+#include "translate/stats.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,12 @@ static bool engine_make_parts(struct engine *engine, unsigned hart_count, void *
             return false;
         }
     }
+    if (options->stats) {
+        engine->costs = stats_new(hart_count);
+        if (engine->costs == NULL) {
+            return no_memory(error);
+        }
+    }
     if (!pipeline_init(engine, error)) {
         return false;
     }
@@ -235,6 +242,7 @@ void engine_free(struct engine *engine)
     lockstep_free(engine->lockstep);
     commit_log_free(engine->commit_log);
     pipeline_fini(engine);
+    stats_free(engine->costs);
     debug_fini(&engine->debug);
     if (engine->perf_map_fd >= 0) {
         close(engine->perf_map_fd);
@@ -380,7 +388,9 @@ static bool wait_for_interrupt(struct vcpu *vcpu)
             return true; /* attend first; wants_wait brings us back */
         }
         vcpu_event(vcpu, VCPU_EVENT_WAIT, 1, 0, 0);
+        struct stats_span span = stats_begin(vcpu);
         engine_wait(vcpu);
+        stats_end(vcpu, STATS_WAIT, &span);
         vcpu_event(vcpu, VCPU_EVENT_WAIT, 0, 0, 0);
     }
 }
@@ -444,6 +454,22 @@ static const void *find_jump(const struct vcpu *vcpu, const struct departure *de
     return departure->link == 0 ? tlb_jump_find(vcpu, vcpu->pc) : NULL;
 }
 
+static enum pipeline_result find_block(struct vcpu *vcpu, struct block **block)
+{
+    struct stats_span span = stats_begin(vcpu);
+    enum pipeline_result result = pipeline_find(vcpu, block);
+    stats_end(vcpu, STATS_TRANSLATE, &span);
+    return result;
+}
+
+static enum ir_exit form_trace(struct vcpu *vcpu)
+{
+    struct stats_span span = stats_begin(vcpu);
+    enum ir_exit exit = trace_form(vcpu);
+    stats_end(vcpu, STATS_TRANSLATE, &span);
+    return exit;
+}
+
 static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
 {
     struct tier2 *tier2 = &vcpu->engine->tier2[vcpu->index];
@@ -451,7 +477,7 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
         tier2->hot = false;
         if (tier2->hot_pc == vcpu->pc) {
             vcpu->exit_request = 0;
-            return trace_form(vcpu);
+            return form_trace(vcpu);
         }
     }
     struct block *block = NULL;
@@ -459,16 +485,14 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
     vcpu->exit_request = 0; /* the link of the last exit is not that of what comes now */
     if (host != NULL && !(vcpu->mode & VCPU_MODE_COUNT)) {
         vcpu->pc_page = vcpu->pc & PAGE_MASK;
-        vcpu->engine_exits++;
         return vcpu->engine->host_context.enter(vcpu, host);
     }
-    switch (pipeline_find(vcpu, &block)) {
+    switch (find_block(vcpu, &block)) {
     case PIPELINE_RAISED: return IR_EXIT_RAISED;
     case PIPELINE_ONCE: return pipeline_run_once(vcpu, 1);
     case PIPELINE_BLOCK: break;
     }
     follow(vcpu, departure, block);
-    vcpu->engine_exits++;
     if (vcpu->engine->commit_log != NULL) {
         return run_logged(vcpu, block);
     }
@@ -522,6 +546,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
             return ENGINE_STOP_DEBUG;
         }
         enum ir_exit exit = advance(vcpu, &departure);
+        vcpu->engine_exits[exit]++;
         departure = (struct departure){ 0 };
         switch (exit) {
         case IR_EXIT_JUMP:
@@ -589,7 +614,9 @@ enum engine_stop engine_run(struct vcpu *vcpu)
 {
     engine_run_enter(vcpu->engine);
     vcpu->engine_running = true;
+    stats_run_begin(vcpu);
     enum engine_stop stop = debug_steps(vcpu) ? run_steps(vcpu) : run_loop(vcpu);
+    stats_run_end(vcpu);
     vcpu->engine_running = false;
     engine_run_leave(vcpu->engine);
     return stop;

@@ -38,6 +38,7 @@ struct engine_options {
     bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */
     bool no_tier2;           /* makes no traces */
     bool eager_tier2;        /* hostile mode: makes traces of what is hardly hot */
+    bool stats;              /* also times what harts do (translate/stats.h) */
     bool perf_map;           /* write /tmp/perf-PID.map, so that perf names translated code */
     const char *trace_path;  /* commit log, or NULL */
 };
@@ -56,6 +57,7 @@ struct engine_sampler {
 
 struct lockstep;
 struct commit_log;
+struct stats;
 struct probe;
 
 struct engine_machine_ops {
@@ -96,6 +98,7 @@ struct engine {
     struct ir *ir;
     void *host_scratch;
     struct engine_stats stats;
+    struct stats *costs; /* options.stats, or NULL */
     int perf_map_fd;
 
     pthread_mutex_t exclusive_lock; /* the exclusive-section state */
@@ -154,7 +157,6 @@ void engine_exclusive_begin(struct engine *engine, struct vcpu *self);
 void engine_flush_begin(struct engine *engine, struct vcpu *self);
 void engine_exclusive_end(struct engine *engine, struct vcpu *self);
 
-void engine_print_stats(struct engine *engine, FILE *to);
 /* Prints stages ("decode,ir,opt,host") of the block at a virtual address of this hart. */
 bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
                  struct metic_error *error);

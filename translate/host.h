@@ -65,6 +65,9 @@ struct host_slow {
     bool (*raised)(struct vcpu *vcpu);
     /* A probe found the hart's stream full; vcpu->insns is exact. Afterwards there is room. */
     void (*probe_full)(struct vcpu *vcpu);
+    /* Calls the helper with its arguments; those it has not are anything. NULL: code calls helpers
+     * directly. */
+    u64 (*helper)(struct vcpu *vcpu, u64 a, u64 b, u64 c, u64 d, const struct helper *helper);
 };
 
 /* --- context --- */

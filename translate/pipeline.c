@@ -10,6 +10,7 @@
 #include "translate/opt/dead.h"
 #include "translate/probe.h"
 #include "translate/softmmu.h"
+#include "translate/stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -671,7 +672,8 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (engine->host_scratch == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
-    if (!engine->host->init(&engine->host_context, engine->guest, &softmmu_slow,
+    if (!engine->host->init(&engine->host_context, engine->guest,
+                            stats_slow(engine->costs, &softmmu_slow),
                             engine->options.host_features, engine->code.write, engine->code.exec,
                             codebuf_room(&engine->code))) {
         return error_set(error, "use --engine interp, or a larger --code-cache",

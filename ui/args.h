@@ -35,7 +35,7 @@ struct run_trace {
 struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
-    bool demo, quiet, json, stats, help;
+    bool demo, quiet, json, help;
     struct run_restored *restored; /* what to begin with, or NULL: power-on */
     const char *name; /* NULL: made from the image's */
     bool window;            /* --display sdl */

@@ -65,7 +65,7 @@ static bool stats_end(struct run *run, void *state, struct metic_error *error)
 {
     (void)state;
     (void)error;
-    if (run->args->stats) {
+    if (run->args->options.stats) {
         metic_print_stats(run->machine, stderr);
     }
     return true;

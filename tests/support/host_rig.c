@@ -144,7 +144,9 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
     misaligned(vcpu, gva, desc);
 }
 
-const struct host_slow rig_slow = {NULL, slow_load, slow_store, slow_amo, slow_check, NULL, NULL};
+const struct host_slow rig_slow = {
+    .load = slow_load, .store = slow_store, .amo = slow_amo, .check = slow_check,
+};
 
 /* --- the guest and the rig --- */
 

@@ -63,7 +63,7 @@ Test(args, switches_and_kinds)
     cr_assert(parse(&args, "--demo --no-links --one-entry-tlb --verify --plain-host --perf-map "
                            "--stats --json --quiet --limit-time 1500ms --code-cache 64M "
                            "--block-insns 1", &error), "%s", error.what);
-    cr_expect(args.demo && args.stats && args.json && args.quiet);
+    cr_expect(args.demo && args.options.stats && args.json && args.quiet);
     cr_expect(args.options.no_links && args.options.one_entry_tlb && args.options.verify_ir);
     cr_expect(args.options.perf_map);
     cr_expect_neq(args.options.host_features, 0);

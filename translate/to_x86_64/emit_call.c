@@ -154,7 +154,12 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
         asm_call(a, thunk(c, THUNK_FPU_LEAVE));
     }
     asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
-    asm_call_far(a, (const void *)(uintptr_t)helper->fn);
+    if (UNLIKELY(c->context->slow->helper != NULL)) {
+        asm_mov_imm(a, R9, (u64)(uintptr_t)helper); /* the sixth argument; the pin is stored */
+        asm_call_far(a, (const void *)(uintptr_t)c->context->slow->helper);
+    } else {
+        asm_call_far(a, (const void *)(uintptr_t)helper->fn);
+    }
     if (helper->flags & HELPER_FPU) {
         asm_call(a, thunk(c, THUNK_FPU_ENTER));
     }
