@@ -557,6 +557,9 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         case IR_EXIT_LEAVE:
         case IR_EXIT_POLL: look = true; break;
         case IR_EXIT_RAISED:
+            if (UNLIKELY(vcpu->exception_cause >= PROBE_CAUSE)) {
+                probe_sync(vcpu); /* no trap tells that the block was left */
+            }
             if (UNLIKELY(vcpu->exception_cause == DEBUG_CAUSE) && debug_run_watched(vcpu)) {
                 if (atomic_load(&vcpu->engine->debug.stopped)) {
                     return ENGINE_STOP_DEBUG;
@@ -594,6 +597,9 @@ static enum engine_stop run_steps(struct vcpu *vcpu)
         vcpu->wants_wait = false;
         enum ir_exit exit = vcpu->engine->commit_log != NULL ? advance(vcpu, &departure)
                                                              : pipeline_run_once(vcpu, 1);
+        if (exit == IR_EXIT_RAISED && vcpu->exception_cause >= PROBE_CAUSE) {
+            probe_sync(vcpu);
+        }
         if (exit == IR_EXIT_RAISED && vcpu->exception_cause == DEBUG_CAUSE) {
             debug_run_watched(vcpu);
             return ENGINE_STOP_DEBUG;

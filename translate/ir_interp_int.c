@@ -170,6 +170,9 @@ enum ir_exit interp_SELECT(struct interp *run, const struct ir_insn *insn, u64 *
 enum ir_exit interp_EXIT_IF(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     if (cond_holds(run, insn, IR_I64)) {
+        if (UNLIKELY(insn[-1].op == IR_PROBE_LEFT && !insn[-1].dead)) {
+            *run->vcpu->probe_at++ = insn[-1].imm; /* behind a path there is room */
+        }
         return interp_JUMP(run, insn, out);
     }
     return interp_next(run, insn, out);

@@ -177,6 +177,12 @@ enum ir_exit interp_PROBE_WORD(struct interp *run, const struct ir_insn *insn, u
     return interp_next(run, insn, out);
 }
 
+/* interp_EXIT_IF looks at it. */
+enum ir_exit interp_PROBE_LEFT(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    return interp_next(run, insn, out);
+}
+
 enum ir_exit interp_PROBE_COUNT(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     u64 *count = (u64 *)(uintptr_t)insn->imm;

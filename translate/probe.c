@@ -57,7 +57,7 @@ static void *consumer_thread(void *opaque)
         probe->full_first = chunk->next;
         probe->consuming = true;
         pthread_mutex_unlock(&probe->lock);
-        probe->config.consume(probe->config.opaque, chunk);
+        probe_unroll_chunk(probe, chunk);
         pthread_mutex_lock(&probe->lock);
         probe->consuming = false;
         chunk->next = probe->spare;
@@ -296,9 +296,12 @@ static void probe_free(struct probe *probe)
     }
     chunk_free_list(probe->spare);
     chunk_free_list(probe->full_first);
+    chunk_free_list(probe->unrolled);
     arena_free(probe->arena);
     free(probe->unit_buckets);
     free(probe->units);
+    free(probe->path_buckets);
+    free(probe->paths);
     free(probe->scratch);
     free(probe);
 }
@@ -331,6 +334,10 @@ static bool make_chunks(struct probe *probe)
             return false;
         }
     }
+    probe->unrolled = chunk_new(CHUNK_WORDS);
+    if (probe->unrolled == NULL) {
+        return false;
+    }
     for (unsigned i = 0; !config->keep_last && i < QUEUED_CHUNKS + probe->stream_count; i++) {
         struct probe_chunk *chunk = chunk_new(words);
         if (chunk == NULL) {
@@ -348,9 +355,12 @@ static bool make_tables(struct engine *engine, struct probe *probe)
     probe->arena = arena_new();
     probe->units = calloc(PROBE_MAX_UNITS / PROBE_UNIT_PAGE + 1, sizeof(*probe->units));
     probe->unit_buckets = calloc(PROBE_UNIT_BUCKETS, sizeof(*probe->unit_buckets));
+    probe->paths = calloc(PROBE_MAX_PATHS / PROBE_UNIT_PAGE + 1, sizeof(*probe->paths));
+    probe->path_buckets = calloc(PROBE_UNIT_BUCKETS, sizeof(*probe->path_buckets));
+    probe->path_count = 1;
     probe->scratch = malloc(sizeof(*probe->scratch));
     if (probe->arena == NULL || probe->units == NULL || probe->unit_buckets == NULL ||
-        probe->scratch == NULL) {
+        probe->paths == NULL || probe->path_buckets == NULL || probe->scratch == NULL) {
         return false;
     }
     for (unsigned i = 0; i < guest->reg_count; i++) {
@@ -425,9 +435,9 @@ static void hand_over(struct engine *engine)
         }
         if (probe->config.keep_last) {
             for (struct probe_chunk *c = stream->ring_first; c != NULL; c = c->next) {
-                probe->config.consume(probe->config.opaque, c);
+                probe_unroll_chunk(probe, c);
             }
-            probe->config.consume(probe->config.opaque, stream->now);
+            probe_unroll_chunk(probe, stream->now);
             stream->now->count = 0;
             continue;
         }

@@ -5,12 +5,18 @@
  * has them, and nothing asks.
  *
  * The stream. Each hart writes words of 8 bytes into chunks. A straight piece of code between two
- * places where control may go elsewhere is a *unit*. When it begins, generated code reserves room
- * for all its words at once, stores the first, which names the unit and the page it runs at
- * (PROBE_WORD_*), and fills in the others as it goes: addresses, values. What they mean is the
- * same for every run of the unit, so it stands in struct probe_unit and not in the stream. Between
- * units C code puts *events*. Each has the hart's exact instruction count; so when an exception
- * ends a unit early, the event behind it tells how much of the unit has happened.
+ * places where control may go elsewhere is a *unit*; its *slots* are what is told of it: addresses,
+ * values. What they mean is the same for every run of the unit, so it stands in struct probe_unit
+ * and not in the stream. Between units C code puts *events*. Each has the hart's exact instruction
+ * count; so when an exception ends a unit early, the event behind it tells how much of the unit has
+ * happened.
+ *
+ * Generated code writes less than that. A block or a trace is a *path*: several units one after the
+ * other, with one word for all of them and those values that do not follow from others. When it
+ * begins, it reserves room for all its words at once, stores the first, which names the path and
+ * the page it runs at, and fills in the others as it goes. A side exit that is taken adds a word
+ * that says how many instructions of the path there were. Before a consumer sees them, paths are
+ * unrolled into units with all their slots (probe_path.c).
  *
  * Full chunks go to a consumer on a thread of its own; a hart waits when all chunks are full. With
  * keep_last nothing is consumed before the end: each hart overwrites its oldest chunk.
@@ -28,6 +34,7 @@ enum probe_what {
     PROBE_BLOCKS = 1,     /* units alone */
     PROBE_MEMORY = 2,     /* addresses and values of accesses */
     PROBE_REGISTERS = 4,  /* values written to registers, CSRs included */
+    PROBE_STREAM = PROBE_BLOCKS | PROBE_MEMORY | PROBE_REGISTERS,
     /* Instead of the stream: */
     PROBE_COUNT = 8,      /* each unit counts in place how often it began */
     PROBE_CALL_UNIT = 16, /* C is called when a unit begins, */
@@ -38,12 +45,16 @@ enum probe_what {
 
 /* A unit's first word: page number (bits 12..47 of the page's gva) in bits 28..63, the unit in
  * bits 0..27. Numbers from PROBE_EVENT_BASE on are events: kind in bits 8..15, number of further
- * words in bits 0..7. */
+ * words in bits 0..7. Only harts write the others: paths, and the number of instructions after
+ * which a path was left. */
 enum {
     PROBE_UNIT_BITS = 28,
     PROBE_PAGE_SHIFT = PROBE_UNIT_BITS - PAGE_BITS,
     PROBE_EVENT_BASE = 0xfff0000,
-    PROBE_MAX_UNITS = PROBE_EVENT_BASE,
+    PROBE_LEFT_BASE = 0xffe0000,
+    PROBE_PATH_BASE = 0x8000000,
+    PROBE_MAX_UNITS = PROBE_PATH_BASE,
+    PROBE_MAX_PATHS = PROBE_LEFT_BASE - PROBE_PATH_BASE,
 };
 
 enum probe_slot_kind {
@@ -71,7 +82,21 @@ struct probe_unit {
     u32 next;        /* in its hash bucket */
 };
 
-/* What a consumer gets: words in order of one hart. */
+/* How a slot's word follows from the path's: one of these plus a constant, or the constant. */
+enum { PROBE_NO_WORD = 0xffff };
+struct probe_recipe {
+    u64 add;
+    u16 word; /* PROBE_NO_WORD: add alone */
+};
+
+struct probe_path {
+    u16 insn_count, part_count, slot_count, word_count; /* word_count without the first */
+    const u32 *parts;                   /* units, in order, */
+    const struct probe_recipe *recipes; /*   and of all their slots */
+    u32 next;                           /* in its hash bucket */
+};
+
+/* What a consumer gets: units and events in order of one hart. */
 struct probe_chunk {
     u64 *words;
     size_t count, capacity;

@@ -14,7 +14,7 @@ struct note {
     bool after;   /* the value exists only when the operation has happened */
 };
 
-enum { MAX_NOTES = 4, MAX_SLOTS = PROBE_SLACK_WORDS - 64 };
+enum { MAX_NOTES = 4, MAX_SLOTS = PROBE_MAX_SLOTS };
 
 struct pass {
     struct probe *probe;
@@ -23,7 +23,16 @@ struct pass {
     const struct ir_insn *from; /* as lowered */
     unsigned count;
     ir_ref *map;                /* old name to new name */
-    struct probe_slot slots[MAX_SLOTS];
+    bool watched;
+    struct probe_slot slots[MAX_SLOTS]; /* of the unit */
+    bool looks;                         /* it ends where the hart may leave for other reasons than
+                                           a side exit */
+    /* The path so far. */
+    struct probe_path path;
+    u32 parts[PROBE_MAX_PARTS];
+    struct probe_recipe recipes[MAX_SLOTS];
+    unsigned head, left; /* its PROBE, and its last PROBE_LEFT or 0 */
+    bool incomplete;     /* there was no room for one of its units */
 };
 
 static const struct helper hook_helper = {
@@ -164,6 +173,7 @@ static unsigned unit_scan(struct pass *pass, unsigned first, struct probe_unit *
 {
     const struct ir_insn *head = &pass->from[first];
     bool leaves = false;
+    pass->looks = false;
     *unit = (struct probe_unit){
         .gpa = gpa_of(pass, head),
         .gva = pass->source->gva_page + head->imm,
@@ -176,13 +186,15 @@ static unsigned unit_scan(struct pass *pass, unsigned first, struct probe_unit *
         const struct ir_insn *insn = &pass->from[i];
         struct note notes[MAX_NOTES];
         if (insn->op == IR_INSN) {
-            if (i != first && (leaves || !goes_on(pass, insn, head->imm + unit->bytes))) {
+            if (i != first && (leaves || unit->insn_count == UINT8_MAX ||
+                               !goes_on(pass, insn, head->imm + unit->bytes))) {
                 break;
             }
             unit->insn_count++;
             unit->bytes = (u16)(unit->bytes + insn->sub);
         }
         leaves |= insn->op != IR_POLL && (ir_op_info[insn->op].props & IR_X);
+        pass->looks |= insn->op == IR_LOOK;
         unsigned count = notes_of(pass, i, notes);
         for (unsigned n = 0; n < count && unit->slot_count < MAX_SLOTS; n++) {
             notes[n].slot.insn = (u8)(unit->insn_count - 1);
@@ -234,34 +246,107 @@ static void put_hook(struct pass *pass)
     put(pass, &call);
 }
 
-static ir_ref put_probe(struct pass *pass, const struct probe_unit *unit)
+/* --- paths --- */
+
+static void path_begin(struct pass *pass)
 {
-    u32 number = probe_unit_add(pass->probe, unit);
-    u64 words = number != 0 ? 1u + unit->slot_count : 1u;
-    struct ir_insn probe = blank(IR_PROBE, IR_I64, number | words << 32);
-    return put(pass, &probe);
+    pass->path = (struct probe_path){.parts = pass->parts, .recipes = pass->recipes};
+    pass->left = 0;
+    pass->incomplete = false;
+    memset(pass->probe->scratch->word_of, 0, pass->count * sizeof(u16));
 }
 
-static void put_word(struct pass *pass, ir_ref base, unsigned slot, ir_ref value)
+/* Its number will be known at its end. */
+static void put_probe(struct pass *pass)
 {
-    struct ir_insn word = blank(IR_PROBE_WORD, IR_I64, 8 * (1 + (u64)slot));
-    word.a = base;
-    word.b = value;
-    word.type = (u8)ir_value_type(&pass->ir->insns[value]);
-    put(pass, &word);
+    struct ir_insn probe = blank(IR_PROBE, IR_I64, 0);
+    pass->head = put(pass, &probe);
 }
 
-/* The notes of one operation that belong before or behind it; the next free slot. */
-static unsigned put_notes(struct pass *pass, unsigned index, ir_ref base, unsigned slot, bool after)
+static void put_left(struct pass *pass, unsigned insns)
+{
+    struct ir_insn left = blank(IR_PROBE_LEFT, IR_NONE, PROBE_LEFT_BASE + insns);
+    pass->left = put(pass, &left);
+}
+
+/* A unit of its own, without saving: then it needs no path. */
+static bool is_plain(const struct pass *pass)
+{
+    bool plain = pass->path.part_count == 1 && pass->path.word_count == pass->path.slot_count;
+    for (unsigned i = 0; plain && i < pass->path.slot_count; i++) {
+        plain = pass->recipes[i].word == i && pass->recipes[i].add == 0;
+    }
+    return plain;
+}
+
+static void path_end(struct pass *pass)
+{
+    u64 number = pass->parts[0];
+    if (!is_plain(pass)) {
+        u32 path = pass->incomplete ? 0 : probe_path_add(pass->probe, &pass->path);
+        number = path != 0 ? PROBE_PATH_BASE + path : 0;
+    }
+    u64 words = number != 0 ? 1u + pass->path.word_count : 1u;
+    struct ir_insn *left = &pass->ir->insns[pass->left];
+    if (!pass->ir->overflow) {
+        pass->ir->insns[pass->head].imm = number | words << 32;
+        left->dead |= pass->left != 0 && left->imm == (u64)PROBE_LEFT_BASE + pass->path.insn_count;
+    }
+}
+
+static void put_word(struct pass *pass, unsigned word, ir_ref value)
+{
+    struct ir_insn store = blank(IR_PROBE_WORD, IR_I64, 8 * (1 + (u64)word));
+    store.a = (ir_ref)pass->head;
+    store.b = value;
+    store.type = (u8)ir_value_type(&pass->ir->insns[value]);
+    put(pass, &store);
+}
+
+static bool is_sum(const struct pass *pass, ir_ref ref)
+{
+    const struct ir_insn *insn = &pass->from[ref];
+    return insn->op == IR_ADD && insn->type == IR_I64 && pass->from[insn->b].op == IR_CONST;
+}
+
+/* The next slot of the path. Stores only what no word before tells, but for a constant. Of an
+ * address, the base is stored rather than the sum, which the access need not compute. */
+static void put_note(struct pass *pass, const struct note *note)
+{
+    struct probe_scratch *scratch = pass->probe->scratch;
+    struct probe_recipe *recipe = &pass->recipes[pass->path.slot_count++];
+    ir_ref root = note->value;
+    u64 delta = 0;
+    while (is_sum(pass, root)) {
+        delta += pass->from[pass->from[root].b].imm;
+        root = pass->from[root].a;
+    }
+    if (pass->from[root].op == IR_CONST) {
+        *recipe = (struct probe_recipe){pass->from[root].imm + delta, PROBE_NO_WORD};
+        return;
+    }
+    if (scratch->word_of[root] == 0) {
+        bool address = note->slot.kind == PROBE_LOAD_ADDRESS ||
+                       note->slot.kind == PROBE_STORE_ADDRESS;
+        bool by_base = address && root != note->value && pass->from[note->value].a == root;
+        put_word(pass, pass->path.word_count, pass->map[by_base ? root : note->value]);
+        scratch->word_of[root] = ++pass->path.word_count;
+        scratch->delta_of[root] = by_base ? 0 : delta;
+    }
+    *recipe = (struct probe_recipe){delta - scratch->delta_of[root],
+                                    (u16)(scratch->word_of[root] - 1)};
+}
+
+/* The notes of one operation that belong before or behind it. */
+static void put_notes(struct pass *pass, unsigned index, bool after)
 {
     struct note notes[MAX_NOTES];
     unsigned count = notes_of(pass, index, notes);
     for (unsigned n = 0; n < count; n++) {
-        if (notes[n].after == after) {
-            put_word(pass, base, slot + n, pass->map[notes[n].value]);
+        if (notes[n].after == after && pass->path.slot_count < MAX_SLOTS) {
+            put_note(pass, &notes[n]);
         }
     }
-    return slot + count;
 }
 
 static ir_ref put_const(struct pass *pass, u64 value)
@@ -336,44 +421,96 @@ static void put_head(struct pass *pass, const struct probe_unit *unit)
     }
 }
 
+static bool streams(const struct pass *pass)
+{
+    return pass->watched && (pass->probe->config.what & PROBE_STREAM);
+}
+
+/* What stands at a unit's head, behind INSN and POLL. */
+static void put_begin(struct pass *pass, unsigned first, const struct probe_unit *unit)
+{
+    unsigned what = pass->watched ? pass->probe->config.what : 0;
+    if (has_hook(pass, &pass->from[first])) {
+        put_hook(pass);
+    }
+    if (streams(pass)) {
+        if (pass->path.part_count == 0) {
+            put_probe(pass);
+        }
+        u32 number = probe_unit_add(pass->probe, unit);
+        pass->incomplete |= number == 0;
+        pass->parts[pass->path.part_count++] = number;
+    }
+    if (what & (PROBE_COUNT | PROBE_CALL_UNIT | PROBE_CALL_INSN)) {
+        put_head(pass, unit);
+    }
+}
+
+/* An operation, with what is noted of it. */
+static void put_noted(struct pass *pass, unsigned i, const struct probe_unit *unit, unsigned insn)
+{
+    unsigned what = pass->watched ? pass->probe->config.what : 0;
+    if (streams(pass)) {
+        put_notes(pass, i, false);
+        if (pass->from[i].op == IR_EXIT_IF) {
+            put_left(pass, pass->path.insn_count + insn + 1);
+        }
+    }
+    if ((what & PROBE_EXACT) && keeps_registers(&pass->from[i])) {
+        put_call(pass, &exact_helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
+    }
+    copy(pass, i);
+    if (streams(pass)) {
+        put_notes(pass, i, true);
+    }
+    if (what & PROBE_CALL_MEMORY) {
+        put_memory_call(pass, i);
+    }
+    if (pass->from[i].op == IR_INSN && (what & PROBE_CALL_INSN)) {
+        ir_ref number = put_const(pass, probe_unit_add(pass->probe, unit));
+        put_call(pass, &insn_helper, number, put_const(pass, insn), IR_REF_NONE);
+    }
+}
+
 /* The unit [first, end), its head first: INSN, the poll if there is one, hooks, the probe. */
-static void put_unit(struct pass *pass, unsigned first, unsigned end, bool watched,
+static void put_unit(struct pass *pass, unsigned first, unsigned end,
                      const struct probe_unit *unit)
 {
-    unsigned i = first;
+    unsigned i = first, insn = 0;
     copy(pass, i++);
     if (i < end && pass->from[i].op == IR_POLL) {
         copy(pass, i++);
     }
-    if (has_hook(pass, &pass->from[first])) {
-        put_hook(pass);
-    }
-    unsigned what = watched ? pass->probe->config.what : 0;
-    bool streams = (what & (PROBE_BLOCKS | PROBE_MEMORY | PROBE_REGISTERS)) != 0;
-    ir_ref base = streams ? put_probe(pass, unit) : IR_REF_NONE;
-    unsigned slot = 0, insn = 0;
-    if (what & (PROBE_COUNT | PROBE_CALL_UNIT | PROBE_CALL_INSN)) {
-        put_head(pass, unit);
-    }
+    put_begin(pass, first, unit);
     for (; i < end; i++) {
-        if (streams) {
-            put_notes(pass, i, base, slot, false);
-        }
-        if ((what & PROBE_EXACT) && keeps_registers(&pass->from[i])) {
-            put_call(pass, &exact_helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
-        }
-        copy(pass, i);
-        if (streams) {
-            slot = put_notes(pass, i, base, slot, true);
-        }
-        if (what & PROBE_CALL_MEMORY) {
-            put_memory_call(pass, i);
-        }
-        if (pass->from[i].op == IR_INSN && (what & PROBE_CALL_INSN)) {
-            ir_ref number = put_const(pass, probe_unit_add(pass->probe, unit));
-            put_call(pass, &insn_helper, number, put_const(pass, ++insn), IR_REF_NONE);
-        }
+        insn += pass->from[i].op == IR_INSN;
+        put_noted(pass, i, unit, insn);
     }
+    pass->path.insn_count = (u16)(pass->path.insn_count + unit->insn_count);
+}
+
+/* The path that begins with the INSN at `first`: units up to a hook, or to where the hart looks up.
+ * Index of the first operation behind it. */
+static unsigned put_path(struct pass *pass, unsigned first)
+{
+    unsigned i = first;
+    bool goes_on = true;
+    path_begin(pass);
+    while (goes_on) {
+        struct probe_unit unit;
+        unsigned end = unit_scan(pass, i, &unit);
+        if (i != first && pass->path.slot_count + unit.slot_count > MAX_SLOTS) {
+            break;
+        }
+        put_unit(pass, i, end, &unit);
+        i = end;
+        goes_on = streams(pass) && !pass->looks && i < pass->count &&
+                  pass->path.part_count < PROBE_MAX_PARTS && !has_hook(pass, &pass->from[i]);
+    }
+    if (streams(pass)) {
+        path_end(pass);
+    }
+    return i;
 }
 
 void probe_instrument(struct engine *engine, const struct probe_source *source)
@@ -383,20 +520,21 @@ void probe_instrument(struct engine *engine, const struct probe_source *source)
     if (engine->ir->overflow || (!watched && !probe_page_has_hooks(probe, source->gpa_page))) {
         return;
     }
-    struct pass pass = {
-        .probe = probe, .ir = engine->ir, .source = source, .from = probe->scratch->insns,
-        .count = engine->ir->count, .map = probe->scratch->map,
-    };
+    struct pass pass;
+    pass.probe = probe;
+    pass.ir = engine->ir;
+    pass.source = source;
+    pass.from = probe->scratch->insns;
+    pass.count = engine->ir->count;
+    pass.map = probe->scratch->map;
+    pass.watched = watched;
     memcpy(probe->scratch->insns, engine->ir->insns, pass.count * sizeof(struct ir_insn));
     engine->ir->count = 0;
     for (unsigned i = 0; i < pass.count && !engine->ir->overflow;) {
-        struct probe_unit unit;
         if (pass.from[i].op != IR_INSN) {
             copy(&pass, i++);
             continue;
         }
-        unsigned end = unit_scan(&pass, i, &unit);
-        put_unit(&pass, i, end, watched, &unit);
-        i = end;
+        i = put_path(&pass, i);
     }
 }

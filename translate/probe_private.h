@@ -11,6 +11,8 @@ enum {
     PROBE_SLACK_WORDS = 1024,  /* room behind probe_end: the largest unit, or event */
     PROBE_UNIT_PAGE = 4096,
     PROBE_UNIT_BUCKETS = 1 << 16,
+    PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
+    PROBE_MAX_PARTS = 128,
     PROBE_PAGE_BUCKETS = 1 << 12,
     PROBE_MAX_HOOKS = 4096,
     PROBE_STATE_WORDS = 512,
@@ -29,6 +31,21 @@ struct probe_hook {
     void *opaque;
 };
 
+/* A hart's words on their way to the consumer (probe_path.c). */
+struct probe_unroll {
+    bool known;
+    u64 next_sequence, out_sequence;
+    u64 insns;       /* before what is pending: */
+    unsigned pending; /* so many instructions, if nothing says otherwise */
+    u64 ns, address_space;
+    u32 privilege;
+    const struct probe_path *path; /* not yet unrolled to its end: the next part, */
+    unsigned part, slot, begun;    /*   its first slot and the instructions before it */
+    u64 page;                      /* bits of its words' heads */
+    const u64 *words;
+    u64 kept[PROBE_MAX_SLOTS];
+};
+
 struct probe_stream {
     unsigned number;
     struct probe_chunk *now;
@@ -41,6 +58,7 @@ struct probe_stream {
     _Atomic bool on;
     gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
     u64 hooked_insns;
+    struct probe_unroll unroll; /* the consumer's thread */
 };
 
 struct probe {
@@ -60,6 +78,10 @@ struct probe {
     struct probe_unit **units;
     _Atomic u32 unit_count;
     u32 *unit_buckets;
+    struct probe_path **paths; /* pages of PROBE_UNIT_PAGE; the first is none */
+    _Atomic u32 path_count;
+    u32 *path_buckets;
+    struct probe_chunk *unrolled; /* the consumer's thread: what it is given */
     struct probe_page *pages[PROBE_PAGE_BUCKETS];
     struct probe_hook hooks[PROBE_MAX_HOOKS]; /* sorted */
     unsigned hook_count;
@@ -67,6 +89,8 @@ struct probe {
     struct probe_scratch {
         struct ir_insn insns[IR_MAX_INSNS];
         ir_ref map[IR_MAX_INSNS];
+        u16 word_of[IR_MAX_INSNS]; /* by value: the word + 1 that tells it, */
+        u64 delta_of[IR_MAX_INSNS]; /*   plus so much */
     } *scratch;
 
     unsigned stream_count;
@@ -81,6 +105,10 @@ static inline struct probe_stream *probe_stream_of(const struct vcpu *vcpu)
 /* Lock held. The number of a unit like this, which is copied if there is none yet. */
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
 struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
+/* Lock held. The same for a path; 0: there is no room for more. */
+u32 probe_path_add(struct probe *probe, const struct probe_path *path);
+/* Gives a chunk to the consumer, its paths unrolled. The consumer's thread. */
+void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk);
 bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
 bool probe_hook_at(const struct probe *probe, gpa_t gpa);
 /* The helper that hooks are called by. */

@@ -75,6 +75,20 @@ says out 'mv|addi a5,a2,0.*hello\.S:[0-9]+$' 1
 run 0 trace show jit.trace --format qemu
 says out '^0x000000008000003c:  00f50023 ' 6
 
+# Hot loops that become traces, which the TLB often cannot serve, and which are left by side exits: the
+# same instructions, accesses and registers as in the interpreter.
+$cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
+    -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1
+for events in blocks memory,registers,traps; do
+    run 0 run walk.elf --engine interp --clock virtual --quiet --trace i.trace --trace-events $events
+    for how in '' --eager-tier2; do
+        # shellcheck disable=SC2086
+        run 0 run walk.elf $how --clock virtual --quiet --trace j.trace --trace-events $events
+        run 0 trace diff j.trace i.trace
+        says out '^hart 0: the same, 1[0-9]{6} instructions$'
+    done
+done
+
 # Filters: a function with what it calls, a page, calls alone, the last of a run.
 run 0 run hello.elf --quiet --trace f.trace --trace-filter function=putc
 run 0 trace show f.trace

@@ -2,6 +2,7 @@
  * the registers saved, and puts the result there. Does no floating-point arithmetic. */
 #include "translate/to_x86_64/access.h"
 #include "cpu/base/bits.h"
+#include "translate/probe.h"
 
 struct saved {
     u64 *general, *xmm; /* by number */
@@ -102,6 +103,7 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     vcpu->insns = saved.general[R15] + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
     if (stub[SITE_POISON] & SITE_LEAVE) {
+        probe_sync(vcpu); /* what is left of the trace does not happen */
         return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
     }
     switch (kind) {

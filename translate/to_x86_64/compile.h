@@ -120,6 +120,7 @@ struct stub {
     u32 back;   /* offset in the block where to go on */
     u32 data;
     u32 fix_first, fix_count; /* sink.c */
+    u32 left;   /* emit_probe.c */
     bool tail;  /* behind the body */
     u8 reg[4];
     s64 target;
@@ -197,6 +198,7 @@ struct compile {
     u32 insn_index;      /* and how many of the block precede it; */
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
+    u32 left;            /* of the next side exit: the word it writes into the stream, or 0 */
     u32 entry;           /* code offset of where the block's own jumps to its start go */
 
     u32 locked;                /* registers of the current instruction */
@@ -446,7 +448,9 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
-emit_fn emit_call, emit_probe, emit_probe_word, emit_probe_count;
+emit_fn emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
+/* emit_probe.c: on a way out; rax is scratch. 0: nothing. */
+void emit_left(struct asm_buf *a, u32 left);
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;
 

@@ -137,6 +137,7 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
     sink_fix(c, &c->a, stub->fix_first, stub->fix_count);
+    emit_left(&c->a, stub->left);
     if (stub->target == c->entry_target && stub->fix_count != 0) {
         loop_carry(c);
     }
@@ -176,13 +177,16 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     s64 target = (s64)insn->imm;
     bool backward = target <= c->entry_target;
     bool trace = (c->flags & HOST_TRACE) != 0;
-    if (!backward && target < (s64)PAGE_BYTES && !trace && ends_here(c)) {
+    u32 left = c->left;
+    c->left = 0;
+    if (!backward && target < (s64)PAGE_BYTES && !trace && left == 0 && ends_here(c)) {
         exit_by_jcc(c, insn);
         return;
     }
     enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
     if (backward && !trace) {
         u32 field = asm_jcc_forward(&c->a, cc ^ 1);
+        emit_left(&c->a, left);
         go_to(c, target, uncounted(c) + 1, true);
         asm_bind(&c->a, field);
         return;
@@ -192,6 +196,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     struct stub *stub = stub_add(c, stub_go_to, asm_jcc_forward(&c->a, cc));
     stub->fix_first = fixes;
     stub->fix_count = fix_count;
+    stub->left = left;
     stub->tail = true;
     stub->target = target;
     stub->data = uncounted(c) + 1;

@@ -53,6 +53,20 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
     }
 }
 
+void emit_probe_left(struct compile *c, const struct ir_insn *insn)
+{
+    c->left = (u32)insn->imm;
+}
+
+void emit_left(struct asm_buf *a, u32 left)
+{
+    if (left != 0) {
+        asm_load(a, ASM_64, RAX, VCPU_AT(probe_at));
+        asm_mov_mem_imm(a, ASM_64, asm_at(RAX, 0), (s32)left);
+        asm_alu_mem_imm(a, ASM_ADD, ASM_64, VCPU_AT(probe_at), 8);
+    }
+}
+
 void emit_probe_count(struct compile *c, const struct ir_insn *insn)
 {
     unsigned at = alloc_temp(c);

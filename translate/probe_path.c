@@ -1,0 +1,220 @@
+/* Paths (probe.h): what there are, and how they become units again before a consumer sees them. */
+#include "translate/probe_private.h"
+
+#include <string.h>
+
+/* --- what there are --- */
+
+static struct probe_path *path_at(const struct probe *probe, u32 number)
+{
+    return &probe->paths[number / PROBE_UNIT_PAGE][number % PROBE_UNIT_PAGE];
+}
+
+static u32 path_hash(const struct probe_path *path)
+{
+    u64 hash = (u64)path->slot_count << 16 ^ path->word_count;
+    for (unsigned i = 0; i < path->part_count; i++) {
+        hash = (hash ^ path->parts[i]) * 0x9e3779b97f4a7c15u;
+    }
+    return (u32)(hash >> 32) % PROBE_UNIT_BUCKETS;
+}
+
+static bool recipes_equal(const struct probe_path *x, const struct probe_path *y)
+{
+    for (unsigned i = 0; i < x->slot_count; i++) {
+        if (x->recipes[i].word != y->recipes[i].word || x->recipes[i].add != y->recipes[i].add) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool path_equal(const struct probe_path *x, const struct probe_path *y)
+{
+    return x->part_count == y->part_count && x->slot_count == y->slot_count &&
+           x->word_count == y->word_count &&
+           memcmp(x->parts, y->parts, x->part_count * sizeof(*x->parts)) == 0 &&
+           recipes_equal(x, y);
+}
+
+u32 probe_path_add(struct probe *probe, const struct probe_path *path)
+{
+    u32 bucket = path_hash(path);
+    for (u32 n = probe->path_buckets[bucket]; n != 0; n = path_at(probe, n)->next) {
+        if (path_equal(path_at(probe, n), path)) {
+            return n;
+        }
+    }
+    u32 number = probe->path_count;
+    if (number >= PROBE_MAX_PATHS) {
+        return 0;
+    }
+    struct probe_path **page = &probe->paths[number / PROBE_UNIT_PAGE];
+    if (*page == NULL) {
+        *page = arena_alloc(probe->arena, PROBE_UNIT_PAGE * sizeof(**page));
+    }
+    u32 *parts = arena_alloc(probe->arena, path->part_count * sizeof(*parts));
+    struct probe_recipe *recipes = arena_alloc(probe->arena,
+                                               (path->slot_count + 1u) * sizeof(*recipes));
+    memcpy(parts, path->parts, path->part_count * sizeof(*parts));
+    memcpy(recipes, path->recipes, path->slot_count * sizeof(*recipes));
+    struct probe_path *made = path_at(probe, number);
+    *made = *path;
+    made->parts = parts;
+    made->recipes = recipes;
+    made->next = probe->path_buckets[bucket];
+    probe->path_buckets[bucket] = number;
+    atomic_store_explicit(&probe->path_count, number + 1, memory_order_release);
+    return number;
+}
+
+/* --- unrolling --- */
+
+/* Hands over what was unrolled. */
+static void flush(struct probe *probe)
+{
+    struct probe_chunk *out = probe->unrolled;
+    if (out->count != 0) {
+        probe->config.consume(probe->config.opaque, out);
+        out->count = 0;
+    }
+}
+
+/* Room for so many words, the first of which comes after `insns` instructions. */
+static u64 *room(struct probe *probe, struct probe_stream *stream, unsigned words, u64 insns)
+{
+    struct probe_chunk *out = probe->unrolled;
+    struct probe_unroll *unroll = &stream->unroll;
+    if (out->count + words > out->capacity) {
+        flush(probe);
+    }
+    if (out->count == 0) {
+        out->stream = stream->number;
+        out->sequence = unroll->out_sequence++;
+        out->start_insns = insns;
+        out->start_ns = unroll->ns;
+        out->address_space = unroll->address_space;
+        out->privilege = unroll->privilege;
+    }
+    u64 *at = out->words + out->count;
+    out->count += words;
+    return at;
+}
+
+static void put_part(struct probe *probe, struct probe_stream *stream)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    const struct probe_path *path = unroll->path;
+    u32 number = path->parts[unroll->part++];
+    const struct probe_unit *unit = probe_unit_at(probe, number);
+    u64 *to = room(probe, stream, 1u + unit->slot_count, unroll->insns + unroll->begun);
+    *to++ = unroll->page | number;
+    for (unsigned i = 0; i < unit->slot_count; i++) {
+        const struct probe_recipe *recipe = &path->recipes[unroll->slot++];
+        u64 word = recipe->word != PROBE_NO_WORD ? unroll->words[recipe->word] : 0;
+        to[i] = word + recipe->add;
+    }
+    unroll->begun += unit->insn_count;
+}
+
+/* The parts that begin before instruction number `insns` of the path. */
+static void put_parts(struct probe *probe, struct probe_stream *stream, u64 insns)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    while (unroll->path != NULL && unroll->part < unroll->path->part_count &&
+           unroll->begun < insns) {
+        put_part(probe, stream);
+    }
+}
+
+/* Something else begins: what is pending is over, after all its instructions or so many. */
+static void finish(struct probe *probe, struct probe_stream *stream)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    put_parts(probe, stream, unroll->pending);
+    unroll->path = NULL;
+    unroll->insns += unroll->pending;
+    unroll->pending = 0;
+}
+
+static void take_event(struct probe *probe, struct probe_stream *stream, u32 head,
+                       const u64 *words)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    unsigned kind = head >> 8 & 0xff, count = head & 0xff;
+    u64 done = words[1] - unroll->insns;
+    if (kind == VCPU_EVENT_SYNC || kind == VCPU_EVENT_TRAP) {
+        unroll->pending = done < unroll->pending ? (unsigned)done : unroll->pending;
+        finish(probe, stream);
+        unroll->insns = words[1];
+    } else if (words[1] >= unroll->insns) {
+        put_parts(probe, stream, done + 1);
+    }
+    unroll->ns = words[2];
+    if (kind == VCPU_EVENT_CONTEXT) {
+        unroll->privilege = (u32)words[3];
+        unroll->address_space = words[4];
+    }
+    memcpy(room(probe, stream, 1 + count, words[1]), words, (1 + count) * sizeof(*words));
+}
+
+/* A path or a unit; the number of its words behind the first. */
+static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 head,
+                          const u64 *words)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    finish(probe, stream);
+    if (head < PROBE_PATH_BASE) {
+        const struct probe_unit *unit = probe_unit_at(probe, head);
+        unsigned count = 1u + unit->slot_count;
+        memcpy(room(probe, stream, count, unroll->insns), words, count * sizeof(*words));
+        unroll->pending = unit->insn_count;
+        return unit->slot_count;
+    }
+    unroll->path = path_at(probe, head - PROBE_PATH_BASE);
+    unroll->part = unroll->slot = unroll->begun = 0;
+    unroll->page = words[0] & ~(((u64)1 << PROBE_UNIT_BITS) - 1);
+    unroll->words = words + 1;
+    unroll->pending = unroll->path->insn_count;
+    return unroll->path->word_count;
+}
+
+/* The stream goes on where its last chunk ended, or not: the ring has lost something. */
+static void begin(struct probe_unroll *unroll, const struct probe_chunk *chunk)
+{
+    if (!unroll->known || chunk->sequence != unroll->next_sequence) {
+        unroll->path = NULL;
+        unroll->pending = 0;
+        unroll->insns = chunk->start_insns;
+        unroll->ns = chunk->start_ns;
+        unroll->address_space = chunk->address_space;
+        unroll->privilege = chunk->privilege;
+        unroll->known = true;
+    }
+    unroll->next_sequence = chunk->sequence + 1;
+}
+
+void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
+{
+    struct probe_stream *stream = &probe->streams[chunk->stream];
+    struct probe_unroll *unroll = &stream->unroll;
+    begin(unroll, chunk);
+    for (size_t i = 0; i < chunk->count;) {
+        const u64 *words = chunk->words + i;
+        u32 head = (u32)words[0] & (((u32)1 << PROBE_UNIT_BITS) - 1);
+        if (head >= PROBE_EVENT_BASE) {
+            take_event(probe, stream, head, words);
+            i += 1 + (head & 0xff);
+        } else if (head >= PROBE_LEFT_BASE) {
+            unroll->pending = unroll->path != NULL ? head - PROBE_LEFT_BASE : unroll->pending;
+            i++;
+        } else {
+            i += 1 + take_head(probe, stream, head, words);
+        }
+    }
+    flush(probe);
+    if (unroll->path != NULL) {
+        memcpy(unroll->kept, unroll->words, unroll->path->word_count * sizeof(u64));
+        unroll->words = unroll->kept;
+    }
+}
