@@ -127,6 +127,11 @@ struct vcpu {
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
      *     then a short displacement away from one base register --- */
     u64 *probe_at, *probe_end; /* where probes write next, and must not (translate/probe.h) */
+    u64 *probe_counts;         /* what probes count, and */
+    struct probe_edge *probe_edges; /* indirect jumps; */
+    gva_t probe_target;        /* one for which there is no place yet, */
+    u64 probe_insns;           /* the count at the start of the path */
+    u32 probe_path;            /* of that number, or 0: it was left */
     u64 pc_page;             /* gva of the page the running block lies in */
     _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
     struct tlb_entry *tlb;   /* current data space's entries */

@@ -360,6 +360,15 @@ void metic_trace_switch(metic_machine *machine, bool on)
     }
 }
 
+bool metic_trace_coverage(metic_machine *machine,
+                          void (*block)(void *opaque, uint64_t address, unsigned bytes,
+                                        unsigned insns, uint64_t count),
+                          void (*edge)(void *opaque, uint64_t from, uint64_t to, uint64_t count),
+                          void *opaque)
+{
+    return machine->trace == NULL || probe_coverage(machine->engine, block, edge, opaque);
+}
+
 bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit)
 {
     const struct probe_unit *found = probe_unit_get(machine->engine, number);

@@ -573,6 +573,7 @@ enum metic_trace_what {
     METIC_TRACE_CALL_UNIT = 16,  /* metic_trace_hooks.unit and so on are called */
     METIC_TRACE_CALL_INSN = 32,
     METIC_TRACE_CALL_MEMORY = 64,
+    METIC_TRACE_EDGES = 256, /* alone: what metic_trace_coverage tells is counted */
 };
 
 /* What else happens; up to three words say more. All have the hart's exact instruction count. */
@@ -682,6 +683,14 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
 void metic_trace_stop(metic_machine *machine);
 /* Turns recording on or off, for all harts, soon. Any thread. */
 void metic_trace_switch(metic_machine *machine, bool on);
+/* METIC_TRACE_EDGES, while no hart runs: straight pieces of code that ran, and ways from the start
+ * of one to the start of another; both may come several times. Code mapped at several addresses is
+ * told at the one where it was met first. False: the host has no memory. */
+bool metic_trace_coverage(metic_machine *machine,
+                          void (*block)(void *opaque, uint64_t address, unsigned bytes,
+                                        unsigned insns, uint64_t count),
+                          void (*edge)(void *opaque, uint64_t from, uint64_t to, uint64_t count),
+                          void *opaque);
 /* Any thread; false when there is no such unit. What it points to lives as long as the trace. */
 bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit);
 uint32_t metic_trace_unit_count(metic_machine *machine);

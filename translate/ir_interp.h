@@ -20,6 +20,9 @@ struct interp {
 typedef enum ir_exit interp_fn(struct interp *run, const struct ir_insn *insn, u64 *out);
 
 /* Executes `insn`, whose value goes to *out, and what follows it. */
+/* The EXIT_IF behind this PROBE_LEFT leaves. */
+void interp_probe_left(struct interp *run, const struct ir_insn *insn);
+
 #define IROP(name, text, args, result, props, doc) interp_fn interp_##name;
 #include "translate/ir.def"
 #undef IROP

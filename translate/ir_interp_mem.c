@@ -177,6 +177,36 @@ enum ir_exit interp_PROBE_WORD(struct interp *run, const struct ir_insn *insn, u
     return interp_next(run, insn, out);
 }
 
+void interp_probe_left(struct interp *run, const struct ir_insn *insn)
+{
+    struct vcpu *vcpu = run->vcpu;
+    if (insn->sub == 1) {
+        vcpu->probe_counts[insn->imm]++;
+        vcpu->probe_path = 0;
+    } else {
+        *vcpu->probe_at++ = insn->imm; /* behind a path there is room */
+    }
+}
+
+enum ir_exit interp_PROBE_AT(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    run->vcpu->probe_path = (u32)insn->imm;
+    run->vcpu->probe_insns = interp_insns(run);
+    return interp_next(run, insn, out);
+}
+
+enum ir_exit interp_PROBE_ADD(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    run->vcpu->probe_counts[insn->imm]++;
+    return interp_next(run, insn, out);
+}
+
+enum ir_exit interp_PROBE_EDGE(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    probe_edge_count(run->vcpu, (u32)insn->imm, run->values[insn->a]);
+    return interp_next(run, insn, out);
+}
+
 /* interp_EXIT_IF looks at it. */
 enum ir_exit interp_PROBE_LEFT(struct interp *run, const struct ir_insn *insn, u64 *out)
 {

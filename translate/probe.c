@@ -140,6 +140,10 @@ static struct probe_chunk *turn_ring(struct probe_stream *stream)
 void probe_full(struct vcpu *vcpu)
 {
     struct probe *probe = vcpu->engine->probe;
+    if (probe->config.what & PROBE_EDGES) {
+        probe_cover_edge(vcpu);
+        return;
+    }
     struct probe_stream *stream = probe_stream_of(vcpu);
     struct probe_chunk *chunk;
     stream->now->count = (size_t)(vcpu->probe_at - stream->now->words);
@@ -190,6 +194,10 @@ void probe_sync(struct vcpu *vcpu)
     if (LIKELY(vcpu->probe_at == NULL)) {
         return;
     }
+    if (vcpu->engine->probe->config.what & PROBE_EDGES) {
+        probe_cover_cut(vcpu);
+        return;
+    }
     probe_event(vcpu, VCPU_EVENT_SYNC, NULL, 0);
 }
 
@@ -197,6 +205,9 @@ static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 
 {
     const struct probe *probe = vcpu->engine->probe;
     const u64 words[3] = {a, b, c};
+    if (kind == VCPU_EVENT_TRAP && (probe->config.what & PROBE_EDGES)) {
+        probe_cover_cut(vcpu);
+    }
     if (UNLIKELY(probe->config.calls.event != NULL)) {
         probe->config.calls.event(probe->config.opaque, vcpu, kind, a, b, c);
     }
@@ -397,7 +408,8 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     probe->config = *config;
     probe->stream_count = engine->vcpu_count + 1;
     probe->events = config->events;
-    if (!make_tables(engine, probe) || !make_chunks(probe)) {
+    if (!make_tables(engine, probe) || !make_chunks(probe) || !probe_cover_init(engine, probe)) {
+        probe_cover_fini(engine, probe);
         probe_free(probe);
         return no_memory(error);
     }
@@ -407,6 +419,7 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     pthread_cond_init(&probe->spare_cond, NULL);
     if (!config->keep_last &&
         pthread_create(&probe->thread, NULL, consumer_thread, probe) != 0) {
+        probe_cover_fini(engine, probe);
         probe_free(probe);
         return error_set(error, NULL, "the host gives the trace no thread");
     }
@@ -475,6 +488,7 @@ void probe_stop(struct engine *engine)
         pipeline_flush(engine);
     }
     fit_harts(engine);
+    probe_cover_fini(engine, probe);
     pthread_mutex_destroy(&probe->lock);
     pthread_mutex_destroy(&probe->outside_lock);
     pthread_cond_destroy(&probe->full_cond);

@@ -40,6 +40,8 @@ enum probe_what {
     PROBE_CALL_UNIT = 16, /* C is called when a unit begins, */
     PROBE_CALL_INSN = 32, /*   before each instruction, */
     PROBE_CALL_MEMORY = 64, /* after each access */
+    PROBE_EDGES = 256, /* paths count in place how often they were left, and where to: see
+                          probe_coverage */
     PROBE_EXACT = 128, /* registers are in place, too, when a helper tells of an event */
 };
 
@@ -89,8 +91,30 @@ struct probe_recipe {
     u16 word; /* PROBE_NO_WORD: add alone */
 };
 
+/* A direct way out of a path, PROBE_EDGES. */
+struct probe_way {
+    s64 target;       /* from the path's page */
+    u16 after_insns;
+};
+
+/* An indirect one. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit goes elsewhere. */
+enum { PROBE_EDGE_SLOTS = 1024 };
+struct probe_edge {
+    gva_t target;
+    u64 path, count;
+    u64 unused; /* a power of two */
+};
+static inline u32 probe_edge_slot(u32 path, gva_t target)
+{
+    return ((u32)target >> 1 ^ path * 0x9e5u) % PROBE_EDGE_SLOTS;
+}
+
 struct probe_path {
     u16 insn_count, part_count, slot_count, word_count; /* word_count without the first */
+    u16 way_count;
+    u32 counter; /* of vcpu->probe_counts: ended early after so many instructions, for each number
+                    of them; then one for each way */
+    const struct probe_way *ways;
     const u32 *parts;                   /* units, in order, */
     const struct probe_recipe *recipes; /*   and of all their slots */
     u32 next;                           /* in its hash bucket */
@@ -177,6 +201,14 @@ void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsig
 /* The hart's instruction count is exact now, and may not be what the units say. */
 void probe_sync(struct vcpu *vcpu);
 
+/* PROBE_EDGES, while no hart runs: blocks that ran (an early end makes another one) and ways between
+ * their starts, some of them several times. Code that is mapped at several addresses is told at
+ * the one where it was met first. False: no memory. */
+bool probe_coverage(struct engine *engine,
+                    void (*block)(void *opaque, gva_t gva, unsigned bytes, unsigned insns,
+                                  u64 count),
+                    void (*edge)(void *opaque, gva_t from, gva_t to, u64 count), void *opaque);
+
 /* --- for the pipeline --- */
 
 /* What a block is made of, for the units. */
@@ -195,8 +227,11 @@ bool probe_page_has_hooks(const struct probe *probe, gpa_t gpa_page);
 void probe_instrument(struct engine *engine, const struct probe_source *source);
 /* The hart asks for code at vcpu->pc, which is in this page. */
 void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page);
-/* host_slow's member. */
+/* host_slow's member: no room for words; or, PROBE_EDGES, no place for an edge to
+ * vcpu->probe_target. */
 void probe_full(struct vcpu *vcpu);
+/* For the interpreter: an indirect jump. */
+void probe_edge_count(struct vcpu *vcpu, u32 path, gva_t target);
 /* For the interpreter: room for that many words. */
 u64 *probe_reserve(struct vcpu *vcpu, unsigned words);
 

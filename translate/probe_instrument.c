@@ -33,6 +33,9 @@ struct pass {
     struct probe_recipe recipes[MAX_SLOTS];
     unsigned head, left; /* its PROBE, and its last PROBE_LEFT or 0 */
     bool incomplete;     /* there was no room for one of its units */
+    struct probe_way ways[PROBE_MAX_WAYS]; /* PROBE_EDGES */
+    u16 way_at[PROBE_MAX_WAYS]; /* operations that count them */
+    unsigned edge;              /* its PROBE_EDGE, or 0 */
 };
 
 static const struct helper hook_helper = {
@@ -250,8 +253,11 @@ static void put_hook(struct pass *pass)
 
 static void path_begin(struct pass *pass)
 {
-    pass->path = (struct probe_path){.parts = pass->parts, .recipes = pass->recipes};
+    pass->path = (struct probe_path){
+        .parts = pass->parts, .recipes = pass->recipes, .ways = pass->ways,
+    };
     pass->left = 0;
+    pass->edge = 0;
     pass->incomplete = false;
     memset(pass->probe->scratch->word_of, 0, pass->count * sizeof(u16));
 }
@@ -259,7 +265,8 @@ static void path_begin(struct pass *pass)
 /* Its number will be known at its end. */
 static void put_probe(struct pass *pass)
 {
-    struct ir_insn probe = blank(IR_PROBE, IR_I64, 0);
+    bool counts = pass->probe->config.what & PROBE_EDGES;
+    struct ir_insn probe = counts ? blank(IR_PROBE_AT, IR_NONE, 0) : blank(IR_PROBE, IR_I64, 0);
     pass->head = put(pass, &probe);
 }
 
@@ -267,6 +274,75 @@ static void put_left(struct pass *pass, unsigned insns)
 {
     struct ir_insn left = blank(IR_PROBE_LEFT, IR_NONE, PROBE_LEFT_BASE + insns);
     pass->left = put(pass, &left);
+}
+
+static bool counts_edges(const struct pass *pass)
+{
+    return pass->watched && (pass->probe->config.what & PROBE_EDGES);
+}
+
+/* A way out; `op`: PROBE_LEFT or PROBE_ADD. */
+static void put_way(struct pass *pass, enum ir_op op, unsigned after_insns, u64 target)
+{
+    unsigned n = pass->path.way_count;
+    if (n == PROBE_MAX_WAYS) {
+        pass->incomplete = true;
+        return;
+    }
+    struct ir_insn count = blank(op, IR_NONE, 0);
+    count.sub = op == IR_PROBE_LEFT;
+    pass->way_at[n] = put(pass, &count);
+    pass->ways[n] = (struct probe_way){(s64)target, (u16)after_insns};
+    pass->path.way_count++;
+}
+
+/* Before an operation of a path that counts, the instruction of number `insn`. */
+static void put_way_of(struct pass *pass, unsigned index, unsigned insn)
+{
+    const struct ir_insn *op = &pass->from[index];
+    unsigned after = pass->path.insn_count + insn + 1;
+    switch (op->op) {
+    case IR_EXIT_IF: put_way(pass, IR_PROBE_LEFT, after, op->imm); break;
+    case IR_JUMP: put_way(pass, IR_PROBE_ADD, after, op->imm); break;
+    case IR_JUMP_IND:
+    case IR_LEAVE: {
+        struct ir_insn edge = blank(IR_PROBE_EDGE, IR_NONE, 0);
+        edge.a = pass->map[op->a];
+        pass->edge = put(pass, &edge);
+        break;
+    }
+    default: break;
+    }
+}
+
+/* The block goes on with another path. */
+static void put_last_way(struct pass *pass, unsigned next)
+{
+    if (next < pass->count && pass->from[next].op == IR_INSN) {
+        put_way(pass, IR_PROBE_ADD, pass->path.insn_count, pass->from[next].imm);
+    }
+}
+
+/* Fills in what is known now; without a path, nothing counts. */
+static void edges_end(struct pass *pass)
+{
+    u32 number = pass->incomplete ? 0 : probe_path_add(pass->probe, &pass->path);
+    struct ir_insn *insns = pass->ir->insns;
+    if (pass->ir->overflow) {
+        return;
+    }
+    insns[pass->head].imm = number; /* 0: none */
+    for (unsigned n = 0; n < pass->path.way_count; n++) {
+        struct ir_insn *count = &insns[pass->way_at[n]];
+        count->dead = number == 0;
+        count->imm = number == 0 ? 0
+                                 : probe_path_at(pass->probe, number)->counter +
+                                       (u64)pass->path.insn_count + n;
+    }
+    if (pass->edge != 0) {
+        insns[pass->edge].imm = number;
+        insns[pass->edge].dead = number == 0;
+    }
 }
 
 /* A unit of its own, without saving: then it needs no path. */
@@ -426,6 +502,11 @@ static bool streams(const struct pass *pass)
     return pass->watched && (pass->probe->config.what & PROBE_STREAM);
 }
 
+static bool has_paths(const struct pass *pass)
+{
+    return streams(pass) || counts_edges(pass);
+}
+
 /* What stands at a unit's head, behind INSN and POLL. */
 static void put_begin(struct pass *pass, unsigned first, const struct probe_unit *unit)
 {
@@ -433,7 +514,7 @@ static void put_begin(struct pass *pass, unsigned first, const struct probe_unit
     if (has_hook(pass, &pass->from[first])) {
         put_hook(pass);
     }
-    if (streams(pass)) {
+    if (has_paths(pass)) {
         if (pass->path.part_count == 0) {
             put_probe(pass);
         }
@@ -455,6 +536,9 @@ static void put_noted(struct pass *pass, unsigned i, const struct probe_unit *un
         if (pass->from[i].op == IR_EXIT_IF) {
             put_left(pass, pass->path.insn_count + insn + 1);
         }
+    }
+    if (counts_edges(pass)) {
+        put_way_of(pass, i, insn);
     }
     if ((what & PROBE_EXACT) && keeps_registers(&pass->from[i])) {
         put_call(pass, &exact_helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
@@ -504,11 +588,14 @@ static unsigned put_path(struct pass *pass, unsigned first)
         }
         put_unit(pass, i, end, &unit);
         i = end;
-        goes_on = streams(pass) && !pass->looks && i < pass->count &&
+        goes_on = has_paths(pass) && !pass->looks && i < pass->count &&
                   pass->path.part_count < PROBE_MAX_PARTS && !has_hook(pass, &pass->from[i]);
     }
     if (streams(pass)) {
         path_end(pass);
+    } else if (counts_edges(pass)) {
+        put_last_way(pass, i);
+        edges_end(pass);
     }
     return i;
 }

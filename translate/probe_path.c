@@ -5,14 +5,14 @@
 
 /* --- what there are --- */
 
-static struct probe_path *path_at(const struct probe *probe, u32 number)
+struct probe_path *probe_path_at(const struct probe *probe, u32 number)
 {
     return &probe->paths[number / PROBE_UNIT_PAGE][number % PROBE_UNIT_PAGE];
 }
 
 static u32 path_hash(const struct probe_path *path)
 {
-    u64 hash = (u64)path->slot_count << 16 ^ path->word_count;
+    u64 hash = (u64)path->slot_count << 16 ^ path->word_count ^ (u64)path->way_count << 32;
     for (unsigned i = 0; i < path->part_count; i++) {
         hash = (hash ^ path->parts[i]) * 0x9e3779b97f4a7c15u;
     }
@@ -29,24 +29,37 @@ static bool recipes_equal(const struct probe_path *x, const struct probe_path *y
     return true;
 }
 
+static bool ways_equal(const struct probe_path *x, const struct probe_path *y)
+{
+    for (unsigned i = 0; i < x->way_count; i++) {
+        if (x->ways[i].after_insns != y->ways[i].after_insns ||
+            x->ways[i].target != y->ways[i].target) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool path_equal(const struct probe_path *x, const struct probe_path *y)
 {
     return x->part_count == y->part_count && x->slot_count == y->slot_count &&
-           x->word_count == y->word_count &&
+           x->word_count == y->word_count && x->way_count == y->way_count &&
            memcmp(x->parts, y->parts, x->part_count * sizeof(*x->parts)) == 0 &&
-           recipes_equal(x, y);
+           recipes_equal(x, y) && ways_equal(x, y);
 }
 
 u32 probe_path_add(struct probe *probe, const struct probe_path *path)
 {
     u32 bucket = path_hash(path);
-    for (u32 n = probe->path_buckets[bucket]; n != 0; n = path_at(probe, n)->next) {
-        if (path_equal(path_at(probe, n), path)) {
+    for (u32 n = probe->path_buckets[bucket]; n != 0; n = probe_path_at(probe, n)->next) {
+        if (path_equal(probe_path_at(probe, n), path)) {
             return n;
         }
     }
     u32 number = probe->path_count;
-    if (number >= PROBE_MAX_PATHS) {
+    bool counts = probe->config.what & PROBE_EDGES;
+    u32 counters = counts ? path->insn_count + (u32)path->way_count : 0u;
+    if (number >= PROBE_MAX_PATHS || counters > PROBE_MAX_COUNTERS - probe->counters) {
         return 0;
     }
     struct probe_path **page = &probe->paths[number / PROBE_UNIT_PAGE];
@@ -58,8 +71,13 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
                                                (path->slot_count + 1u) * sizeof(*recipes));
     memcpy(parts, path->parts, path->part_count * sizeof(*parts));
     memcpy(recipes, path->recipes, path->slot_count * sizeof(*recipes));
-    struct probe_path *made = path_at(probe, number);
+    struct probe_way *ways = arena_alloc(probe->arena, (path->way_count + 1u) * sizeof(*ways));
+    memcpy(ways, path->ways, path->way_count * sizeof(*ways));
+    struct probe_path *made = probe_path_at(probe, number);
     *made = *path;
+    made->ways = ways;
+    made->counter = probe->counters;
+    probe->counters += counters;
     made->parts = parts;
     made->recipes = recipes;
     made->next = probe->path_buckets[bucket];
@@ -171,7 +189,7 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
         unroll->pending = unit->insn_count;
         return unit->slot_count;
     }
-    unroll->path = path_at(probe, head - PROBE_PATH_BASE);
+    unroll->path = probe_path_at(probe, head - PROBE_PATH_BASE);
     unroll->part = unroll->slot = unroll->begun = 0;
     unroll->page = words[0] & ~(((u64)1 << PROBE_UNIT_BITS) - 1);
     unroll->words = words + 1;

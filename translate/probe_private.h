@@ -13,6 +13,8 @@ enum {
     PROBE_UNIT_BUCKETS = 1 << 16,
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
     PROBE_MAX_PARTS = 128,
+    PROBE_MAX_WAYS = 160,
+    PROBE_MAX_COUNTERS = 1 << 25, /* of each hart; virtual memory */
     PROBE_PAGE_BUCKETS = 1 << 12,
     PROBE_MAX_HOOKS = 4096,
     PROBE_STATE_WORDS = 512,
@@ -59,6 +61,10 @@ struct probe_stream {
     gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
     u64 hooked_insns;
     struct probe_unroll unroll; /* the consumer's thread */
+    struct probe_edges {        /* PROBE_EDGES: those without a place in the hart's table */
+        struct probe_edge *list;
+        size_t size, used;      /* size: a power of two */
+    } edges;
 };
 
 struct probe {
@@ -81,6 +87,7 @@ struct probe {
     struct probe_path **paths; /* pages of PROBE_UNIT_PAGE; the first is none */
     _Atomic u32 path_count;
     u32 *path_buckets;
+    u32 counters; /* of PROBE_MAX_COUNTERS, taken */
     struct probe_chunk *unrolled; /* the consumer's thread: what it is given */
     struct probe_page *pages[PROBE_PAGE_BUCKETS];
     struct probe_hook hooks[PROBE_MAX_HOOKS]; /* sorted */
@@ -105,10 +112,18 @@ static inline struct probe_stream *probe_stream_of(const struct vcpu *vcpu)
 /* Lock held. The number of a unit like this, which is copied if there is none yet. */
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
 struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
-/* Lock held. The same for a path; 0: there is no room for more. */
+/* Lock held. The same for a path, which gets counters when it has ways; 0: there is no room. */
 u32 probe_path_add(struct probe *probe, const struct probe_path *path);
 /* Gives a chunk to the consumer, its paths unrolled. The consumer's thread. */
 void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk);
+/* probe_cover.c: counters of all harts. */
+bool probe_cover_init(struct engine *engine, struct probe *probe);
+void probe_cover_fini(struct engine *engine, struct probe *probe);
+struct probe_path *probe_path_at(const struct probe *probe, u32 number);
+/* The hart's count is exact, and the path it is in ends here. */
+void probe_cover_cut(struct vcpu *vcpu);
+/* An edge from vcpu->probe_path to vcpu->probe_target. */
+void probe_cover_edge(struct vcpu *vcpu);
 bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
 bool probe_hook_at(const struct probe *probe, gpa_t gpa);
 /* The helper that hooks are called by. */

@@ -1,4 +1,5 @@
 /* metic cover: reads and merges what run --cover wrote, and gives it to people and other tools. */
+#include "cpu/base/bits.h"
 #include "ui/cover.h"
 #include "ui/html.h"
 #include "ui/symbols.h"

@@ -21,8 +21,6 @@ struct table {
 
 struct cover {
     struct table blocks, edges;
-    struct trace_decoder *decoder;
-    u64 last[METIC_MAX_HARTS + 1]; /* block before, by stream */
     struct cover_block *sorted;
     struct cover_edge *sorted_edges;
     size_t sorted_count;
@@ -94,32 +92,23 @@ void cover_free(struct cover *cover)
     }
 }
 
-void cover_set_units(struct cover *cover, struct trace_decoder *decoder)
-{
-    if (cover != NULL) {
-        cover->decoder = decoder;
-    }
-}
-
-void cover_unit(void *opaque, unsigned stream, u32 number, u64 pc, unsigned retired)
+static void add_block(void *opaque, uint64_t address, unsigned bytes, unsigned insns,
+                      uint64_t count)
 {
     struct cover *cover = opaque;
-    const struct metic_trace_unit *unit = trace_decoder_unit(cover->decoder, number);
-    u32 bytes = unit->bytes;
-    if (retired == 0) {
-        return;
-    }
-    if (UNLIKELY(retired < unit->insn_count)) {
-        bytes = 0;
-        for (unsigned i = 0; i < retired && bytes < unit->bytes; i++) {
-            bytes += (unit->code[bytes] & 3) == 3 ? 4 : 2;
-        }
-    }
-    table_add(&cover->blocks, pc, bytes, retired, 1);
-    if (cover->last[stream] != 0) {
-        table_add(&cover->edges, cover->last[stream], pc, 0, 1);
-    }
-    cover->last[stream] = pc;
+    table_add(&cover->blocks, address, bytes, insns, count);
+}
+
+static void add_edge(void *opaque, uint64_t from, uint64_t to, uint64_t count)
+{
+    struct cover *cover = opaque;
+    table_add(&cover->edges, from, to, 0, count);
+}
+
+bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error)
+{
+    return metic_trace_coverage(machine, add_block, add_edge, cover) ||
+           error_set(error, NULL, "the host has no memory for the coverage");
 }
 
 /* --- files: "metic-cover 1", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT --- */

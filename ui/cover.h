@@ -1,9 +1,10 @@
-/* Coverage: which pieces of code ran how often, and which came after which. Collected from units of
- * a recording, kept in text files that can be merged. */
+/* Coverage: which pieces of code ran how often, and which came after which. Collected from a
+ * machine that counts, kept in text files that can be merged. */
 #ifndef METIC_UI_COVER_H
 #define METIC_UI_COVER_H
 
-#include "ui/trace_decode.h"
+#include "cpu/base/error.h"
+#include "hw/metic.h"
 
 struct cover;
 
@@ -20,10 +21,8 @@ struct cover_edge {
 /* NULL with a reason. */
 struct cover *cover_new(struct metic_error *error);
 void cover_free(struct cover *cover);
-/* Whose units are told to cover_unit. */
-void cover_set_units(struct cover *cover, struct trace_decoder *decoder);
-/* struct trace_callbacks's member. */
-void cover_unit(void *opaque, unsigned stream, u32 unit, u64 pc, unsigned retired);
+/* Adds what the machine has counted (METIC_TRACE_EDGES). */
+bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error);
 bool cover_write(struct cover *cover, const char *path, struct metic_error *error);
 /* Adds what is in the file. False with a reason: it is no such file, or damaged. */
 bool cover_read(struct cover *cover, const char *path, struct metic_error *error);

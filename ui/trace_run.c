@@ -253,6 +253,9 @@ static bool get_unit(void *opaque, u32 number, struct metic_trace_unit *unit)
 static void consume(void *opaque, const struct metic_trace_chunk *chunk)
 {
     struct trace_run *run = opaque;
+    if (run->cover != NULL) {
+        return; /* its numbers are counted elsewhere */
+    }
     if (run->store != NULL) {
         trace_store_chunk(run->store, chunk, metic_trace_unit_count(run->machine));
     } else {
@@ -298,9 +301,8 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
     if (strcmp(trace->format, "cover") == 0) {
         run->cover = cover_new(error);
         run->cover_path = path;
-        const struct trace_callbacks units = {.unit = cover_unit, .opaque = run->cover};
-        trace_decoder_init(&run->decoder, &units, get_unit, run);
-        cover_set_units(run->cover, &run->decoder);
+        run->options.what = METIC_TRACE_EDGES;
+        run->options.events = 0;
         return run->cover != NULL;
     }
     const struct trace_callbacks callbacks = {
@@ -381,6 +383,10 @@ void trace_run_machine(struct trace_run *run, const struct run_args *args, metic
     }
     run->recording = metic_trace_start(machine, &run->options, &error);
     metic_run_for(machine, run->to_insns - run->from_insns, result);
+    if (run->cover != NULL) {
+        cover_take(run->cover, machine, &error);
+    }
+    run->recording = false;
     metic_trace_stop(machine);
     if (result->reason == METIC_TURN_OVER) {
         metic_run(machine, result);
@@ -392,7 +398,8 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     if (run == NULL) {
         return true;
     }
-    bool good = true;
+    bool good = run->cover == NULL || !run->recording ||
+                cover_take(run->cover, run->machine, error);
     metic_trace_stop(run->machine);
     if (run->store != NULL) {
         size_t bytes;
@@ -403,9 +410,7 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
         free(text);
         good = trace_store_end(run->store, error);
     } else if (run->cover != NULL) {
-        trace_decode_end(&run->decoder);
-        good = cover_write(run->cover, run->cover_path, error);
-        trace_decoder_fini(&run->decoder);
+        good = good && cover_write(run->cover, run->cover_path, error);
         cover_free(run->cover);
     } else if (run->text.to != NULL) {
         trace_decode_end(&run->decoder);

@@ -91,6 +91,21 @@ else
     wrong "drcov"
 fi
 if grep -q 'class="m"' our.html && grep -q 'class="y"' our.html; then good; else wrong "html"; fi
+# Blocks, traces and the interpreter count the same: lines, and how often a block of walk.c's is come to.
+$cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
+    -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1
+for how in --no-tier2 '' --eager-tier2 '--engine interp'; do
+    # shellcheck disable=SC2086
+    metic run walk.elf --quiet $how --cover w.cover || wrong "cover $how"
+    metic cover w.cover --symbols walk.elf --lcov w.info
+    # A block is come to as often as it runs, however blocks are cut: of addresses that edges lead to,
+    # the instructions that run there.
+    awk '$1 == "b" { n[$2] += $5 } $1 == "e" { to[$3] += $4 }
+        END { for (a in to) if (n[a] != to[a]) print a, n[a] + 0, to[a] }' w.cover >uneven
+    if [ "$how" = --no-tier2 ]; then cp w.info first.info; fi
+    if cmp -s first.info w.info; then good; else wrong "other lines with '$how'"; fi
+    if [ "$(wc -l <uneven)" -le 1 ]; then good; else wrong "'$how': edges and blocks do not agree"; cat uneven; fi
+done
 # Twice the same makes twice the counts.
 metic cover jit.cover interp.cover --symbols plain.elf --lcov twice.info
 once=$(sed -n 's/^FNDA:\([0-9]*\),heavy/\1/p' our.info)

@@ -112,6 +112,12 @@ struct value {
 
 struct compile;
 
+/* What a side exit tells those who watch (emit_probe.c). */
+struct left {
+    bool word, count; /* writes the word `number` into the stream; grows that counter */
+    u32 number;
+};
+
 /* A path off the straight line, emitted behind the body or in the cold part. Fields mean what its
  * emit function says. */
 struct stub {
@@ -120,7 +126,7 @@ struct stub {
     u32 back;   /* offset in the block where to go on */
     u32 data;
     u32 fix_first, fix_count; /* sink.c */
-    u32 left;   /* emit_probe.c */
+    struct left left;
     bool tail;  /* behind the body */
     u8 reg[4];
     s64 target;
@@ -198,7 +204,7 @@ struct compile {
     u32 insn_index;      /* and how many of the block precede it; */
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
-    u32 left;            /* of the next side exit: the word it writes into the stream, or 0 */
+    struct left left;    /* of the next side exit */
     u32 entry;           /* code offset of where the block's own jumps to its start go */
 
     u32 locked;                /* registers of the current instruction */
@@ -449,8 +455,9 @@ emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, e
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
 emit_fn emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
-/* emit_probe.c: on a way out; rax is scratch. 0: nothing. */
-void emit_left(struct asm_buf *a, u32 left);
+emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
+/* emit_probe.c: on a way out; rax is scratch. */
+void emit_left(struct asm_buf *a, struct left left);
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;
 

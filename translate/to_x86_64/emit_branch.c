@@ -177,9 +177,10 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     s64 target = (s64)insn->imm;
     bool backward = target <= c->entry_target;
     bool trace = (c->flags & HOST_TRACE) != 0;
-    u32 left = c->left;
-    c->left = 0;
-    if (!backward && target < (s64)PAGE_BYTES && !trace && left == 0 && ends_here(c)) {
+    struct left left = c->left;
+    bool tells = left.word || left.count;
+    c->left = (struct left){ 0 };
+    if (!backward && target < (s64)PAGE_BYTES && !trace && !tells && ends_here(c)) {
         exit_by_jcc(c, insn);
         return;
     }

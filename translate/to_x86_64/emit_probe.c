@@ -55,16 +55,77 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
 
 void emit_probe_left(struct compile *c, const struct ir_insn *insn)
 {
-    c->left = (u32)insn->imm;
+    c->left = (struct left){insn->sub == 0, insn->sub == 1, (u32)insn->imm};
 }
 
-void emit_left(struct asm_buf *a, u32 left)
+static void count_in_place(struct asm_buf *a, unsigned scratch, u32 number)
 {
-    if (left != 0) {
+    asm_load(a, ASM_64, scratch, VCPU_AT(probe_counts));
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(scratch, 8 * (s32)number), 1);
+}
+
+void emit_left(struct asm_buf *a, struct left left)
+{
+    if (left.word) {
         asm_load(a, ASM_64, RAX, VCPU_AT(probe_at));
-        asm_mov_mem_imm(a, ASM_64, asm_at(RAX, 0), (s32)left);
+        asm_mov_mem_imm(a, ASM_64, asm_at(RAX, 0), (s32)left.number);
         asm_alu_mem_imm(a, ASM_ADD, ASM_64, VCPU_AT(probe_at), 8);
     }
+    if (left.count) {
+        count_in_place(a, RAX, left.number);
+        asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), 0);
+    }
+}
+
+/* --- paths that count (PROBE_EDGES) --- */
+
+void emit_probe_path(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    unsigned insns = R15;
+    if (uncounted(c) != 0) {
+        insns = alloc_temp(c);
+        asm_lea(a, ASM_64, insns, asm_at(R15, (s32)uncounted(c)));
+    }
+    asm_store(a, ASM_64, VCPU_AT(probe_insns), insns);
+    asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), (s32)insn->imm);
+}
+
+void emit_probe_add(struct compile *c, const struct ir_insn *insn)
+{
+    count_in_place(&c->a, alloc_temp(c), (u32)insn->imm);
+}
+
+/* Another edge has the place. */
+static void stub_probe_edge(struct compile *c, const struct stub *stub)
+{
+    asm_store(&c->a, ASM_64, VCPU_AT(probe_target), stub->reg[0]);
+    asm_call(&c->a, thunk(c, THUNK_PROBE));
+    stub_return(c, stub);
+}
+
+void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    const unsigned edge_log2 = 5;
+    const s32 mask = (PROBE_EDGE_SLOTS - 1) << edge_log2;
+    _Static_assert(sizeof(struct probe_edge) == 32, "edge_log2");
+    unsigned target = alloc_use(c, insn->a);
+    unsigned edge = alloc_temp(c);
+    asm_mov(a, ASM_32, edge, target);
+    asm_shift_imm(a, ASM_SHL, ASM_32, edge, edge_log2 - 1);
+    asm_alu_imm(a, ASM_XOR, ASM_32, edge,
+                (s32)probe_edge_slot((u32)insn->imm, 0) << edge_log2);
+    asm_alu_imm(a, ASM_AND, ASM_32, edge, mask);
+    asm_alu_rm(a, ASM_ADD, ASM_64, edge, VCPU_AT(probe_edges));
+    asm_alu_rm(a, ASM_CMP, ASM_64, target, asm_at(edge, offsetof(struct probe_edge, target)));
+    struct stub *other = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
+    asm_alu_mem_imm(a, ASM_CMP, ASM_32, asm_at(edge, offsetof(struct probe_edge, path)),
+                    (s32)insn->imm);
+    struct stub *path = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(edge, offsetof(struct probe_edge, count)), 1);
+    other->reg[0] = path->reg[0] = (u8)target;
+    other->back = path->back = asm_offset(a);
 }
 
 void emit_probe_count(struct compile *c, const struct ir_insn *insn)

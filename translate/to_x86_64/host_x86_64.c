@@ -138,7 +138,8 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
     [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,   [IR_PROBE] = emit_probe,
     [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,
-    [IR_PROBE_LEFT] = emit_probe_left,
+    [IR_PROBE_LEFT] = emit_probe_left, [IR_PROBE_AT] = emit_probe_path,
+    [IR_PROBE_ADD] = emit_probe_add, [IR_PROBE_EDGE] = emit_probe_edge,
 };
 
 static void set_pins(struct compile *c)
@@ -168,7 +169,7 @@ static void start(struct compile *c, const struct host_request *request,
     c->counted = 0;
     c->entry_target = 0;
     c->entry = 0;
-    c->left = 0;
+    c->left = (struct left){ 0 };
     for (unsigned i = 0; i < c->ir->count; i++) {
         if (c->ir->insns[i].op == IR_INSN) {
             c->entry_target = (s64)c->ir->insns[i].imm;
