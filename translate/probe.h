@@ -97,7 +97,7 @@ struct probe_way {
     u16 after_insns;
 };
 
-/* An indirect one. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit goes elsewhere. */
+/* An indirect one. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is elsewhere. */
 enum { PROBE_EDGE_SLOTS = 1024 };
 struct probe_edge {
     gva_t target;
@@ -201,9 +201,9 @@ void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsig
 /* The hart's instruction count is exact now, and may not be what the units say. */
 void probe_sync(struct vcpu *vcpu);
 
-/* PROBE_EDGES, while no hart runs: blocks that ran (an early end makes another one) and ways between
- * their starts, some of them several times. Code that is mapped at several addresses is told at
- * the one where it was met first. False: no memory. */
+/* PROBE_EDGES, while no hart runs: blocks that ran (an early end makes another one) and ways
+ * between their starts, some of them several times. Code that is mapped at several addresses is
+ * told at the one where it was met first. False: no memory. */
 bool probe_coverage(struct engine *engine,
                     void (*block)(void *opaque, gva_t gva, unsigned bytes, unsigned insns,
                                   u64 count),

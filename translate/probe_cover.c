@@ -1,4 +1,4 @@
-/* PROBE_EDGES (probe.h): counters of paths and of the ways out of them, and what they say of blocks.
+/* PROBE_EDGES (probe.h): counters of the ways out of paths, and what they say of blocks.
  *
  * A path counts nothing when it begins. Its way out does: a counter for each direct one, a place in
  * the hart's table for an indirect one. It says who it is instead, so that C code can count the
