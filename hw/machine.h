@@ -108,6 +108,8 @@ struct metic_machine {
     struct char_backend *hvc_backend; /* the virtio console's, or NULL */
     struct char_port *hvc;
     struct virtio_console_config hvc_config;
+    void (*code_made)(void *opaque, const struct metic_code *code); /* or NULL */
+    void *code_made_opaque;
     struct net_port *net; /* or NULL: no network device */
     struct virtio_net_config net_config;
     bool forwards_open; /* options.forwards say which ports they got */

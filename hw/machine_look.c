@@ -126,6 +126,26 @@ void metic_print_stats(metic_machine *machine, FILE *to)
     stats_print(machine->engine, to);
 }
 
+static void on_code(void *opaque, gva_t pc, const struct block *block)
+{
+    metic_machine *machine = opaque;
+    const struct metic_code code = {
+        .pc = pc, .gpa = block->gpa, .insns = block->insn_count, .trace = block->circle != NULL,
+        .host = block->host, .host_bytes = block->host_bytes,
+    };
+    machine->code_made(machine->code_made_opaque, &code);
+}
+
+void metic_set_code_listener(metic_machine *machine,
+                             void (*made)(void *opaque, const struct metic_code *code),
+                             void *opaque)
+{
+    machine->code_made = made;
+    machine->code_made_opaque = opaque;
+    machine->engine->code_listener =
+        (struct engine_code_listener){made != NULL ? on_code : NULL, machine};
+}
+
 bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
                 struct metic_error *error)
 {

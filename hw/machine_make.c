@@ -129,7 +129,6 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
         .verify = options->verify_ir,
         .exact_deadlines = options->clock == METIC_CLOCK_VIRTUAL,
         .stats = options->stats,
-        .perf_map = options->perf_map,
         .trace_path = options->trace_path,
     };
     struct engine_machine_ops ops = {

@@ -183,7 +183,6 @@ struct metic_options {
     bool eager_tier2;        /* tests: traces of what is hardly hot */
     bool verify_ir;
     bool stats;              /* times what harts do, for metic_print_stats */
-    bool perf_map;           /* write /tmp/perf-PID.map for the host's perf */
 
     /* Lines about what was recognised and chosen; NULL: silent. Called on the caller's thread. */
     void (*say)(void *opaque, const char *line);
@@ -728,6 +727,21 @@ struct metic_profile_options {
 bool metic_profile_start(metic_machine *machine, const struct metic_profile_options *options,
                          struct metic_error *error);
 void metic_profile_stop(metic_machine *machine);
+
+/* A piece of host code that the translator made. */
+struct metic_code {
+    uint64_t pc;     /* guest virtual address of the guest code, where it was first run */
+    uint64_t gpa;    /* and physical */
+    unsigned insns;  /* guest instructions */
+    bool trace;      /* of a hot path */
+    const void *host;
+    size_t host_bytes;
+};
+/* Calls `made` for each piece of code as it is made; NULL ends it. On a hart's thread that holds a
+ * lock: it must not call the machine. One call at a time. While the machine does not run. */
+void metic_set_code_listener(metic_machine *machine,
+                             void (*made)(void *opaque, const struct metic_code *code),
+                             void *opaque);
 
 /* Symbols of a Linux kernel in guest memory, from its own table (kallsyms); the number found.
  * `each` is called in order of addresses. */

@@ -217,7 +217,6 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     engine_set_options(engine, options);
     engine->guest = guest;
     engine->memory = memory;
-    engine->perf_map_fd = -1;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_mutex_init(&engine->exclusive_lock, NULL);
     pthread_cond_init(&engine->exclusive_cond, NULL);
@@ -244,9 +243,6 @@ void engine_free(struct engine *engine)
     pipeline_fini(engine);
     stats_free(engine->costs);
     debug_fini(&engine->debug);
-    if (engine->perf_map_fd >= 0) {
-        close(engine->perf_map_fd);
-    }
     engine->memory->code_written = NULL;
     engine->memory->reservation_break = NULL;
     engine->memory->map_changed = NULL;

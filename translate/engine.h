@@ -39,7 +39,6 @@ struct engine_options {
     bool no_tier2;           /* makes no traces */
     bool eager_tier2;        /* hostile mode: makes traces of what is hardly hot */
     bool stats;              /* also times what harts do (translate/stats.h) */
-    bool perf_map;           /* write /tmp/perf-PID.map, so that perf names translated code */
     const char *trace_path;  /* commit log, or NULL */
 };
 
@@ -52,6 +51,13 @@ struct engine_stats {
 struct engine_sampler {
     u64 every_insns; /* 0: by kicks alone */
     void (*sample)(void *opaque, struct vcpu *vcpu); /* NULL: there is no profile */
+    void *opaque;
+};
+
+/* Is told of each piece of host code when it is made, with the virtual address of its guest code;
+ * called with the engine's lock held, on the hart's thread. */
+struct engine_code_listener {
+    void (*made)(void *opaque, gva_t pc, const struct block *block); /* NULL: nobody */
     void *opaque;
 };
 
@@ -99,7 +105,7 @@ struct engine {
     void *host_scratch;
     struct engine_stats stats;
     struct stats *costs; /* options.stats, or NULL */
-    int perf_map_fd;
+    struct engine_code_listener code_listener;
 
     pthread_mutex_t exclusive_lock; /* the exclusive-section state */
     pthread_cond_t exclusive_cond;

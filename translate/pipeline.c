@@ -272,15 +272,6 @@ static void patch_link(void *opaque, struct link *link, struct block *to)
     engine->host->patch_link(codebuf_write_alias(&engine->code, exec), exec, target);
 }
 
-static void perf_map_add(struct engine *engine, const struct block *block)
-{
-    if (engine->perf_map_fd >= 0) {
-        dprintf(engine->perf_map_fd, "%llx %x guest_%llx\n",
-                (unsigned long long)(uintptr_t)block->host, block->host_bytes,
-                (unsigned long long)block->gpa);
-    }
-}
-
 /* Compiles engine->ir for `block`. Whether dynamic rounding is a mode the host has is part of the
  * block's key through the guest's mode bits, so asking the hart that compiles is enough. */
 enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
@@ -323,7 +314,9 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
     codebuf_commit(code, result.code_bytes, result.cold_bytes);
     engine->stats.host_bytes += result.code_bytes;
     engine->stats.cold_bytes += result.cold_bytes;
-    perf_map_add(engine, block);
+    if (UNLIKELY(engine->code_listener.made != NULL)) {
+        engine->code_listener.made(engine->code_listener.opaque, vcpu->pc, block);
+    }
     return HOST_OK;
 }
 
@@ -651,12 +644,6 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     CHECK(engine->front != NULL);
     if (engine->options.kind == ENGINE_INTERP) {
         return true;
-    }
-    if (engine->options.perf_map) {
-        char path[64];
-        snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
-        const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
-        engine->perf_map_fd = open(path, flags, 0600);
     }
     engine->host = host_find();
     if (engine->host == NULL) {

@@ -36,6 +36,7 @@ struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
     bool demo, quiet, json, help;
+    bool perf_map, jitdump; /* for the host's perf */
     struct run_restored *restored; /* what to begin with, or NULL: power-on */
     const char *name; /* NULL: made from the image's */
     bool window;            /* --display sdl */

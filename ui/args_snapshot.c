@@ -15,8 +15,8 @@ static const char *const not_kept[] = {
     "name", "detach", "save", "save-at", "save-compressed", "expect", "send",
     "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "digest-every",
     "record", "replay", "trace", "trace-format", "show", "gdb", "gdb-wait", "symbols", "stats",
-    "perf-map", "screenshot", "monitor", "paused", "no-sandbox", "cpu-quota", "pcap", "profile",
-    "cover",
+    "perf-map", "jitdump", "screenshot", "monitor", "paused", "no-sandbox", "cpu-quota", "pcap",
+    "profile", "cover",
 };
 
 static bool is_kept(const struct option_row *row)

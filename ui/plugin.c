@@ -4,7 +4,7 @@
 
 #include "cpu/base/bits.h"
 #include "ui/metic_plugin.h"
-#include "ui/symbols.h"
+#include "ui/run_symbols.h"
 
 #include <dlfcn.h>
 #include <ffi.h>
@@ -308,12 +308,6 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
                                     status);
 }
 
-static void add_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
-{
-    (void)type;
-    symbols_add(opaque, address, 0, name);
-}
-
 static bool record(struct plugins *plugins, struct metic_error *error)
 {
     const unsigned *counts = plugins->callback_count;
@@ -334,7 +328,6 @@ static bool record(struct plugins *plugins, struct metic_error *error)
 bool plugins_start(const struct run_args *args, metic_machine *machine, struct plugins **out,
                    struct metic_error *error)
 {
-    struct metic_error ignored;
     *out = NULL;
     if (args->plugin_count == 0) {
         return true;
@@ -345,13 +338,9 @@ bool plugins_start(const struct run_args *args, metic_machine *machine, struct p
     }
     *out = plugins;
     plugins->machine = machine;
-    if (args->thing != NULL) {
-        symbols_add_elf(&plugins->symbols, args->thing, &ignored);
+    if (!run_symbols_add(&plugins->symbols, args, machine, error)) {
+        return false;
     }
-    for (unsigned i = 0; i < args->symbol_count; i++) {
-        symbols_add_elf(&plugins->symbols, args->symbols[i], &ignored);
-    }
-    metic_kernel_symbols(machine, add_kernel_symbol, &plugins->symbols);
     for (unsigned i = 0; i < args->plugin_count; i++) {
         if (!load(plugins, args->plugins[i], error)) {
             return false;

@@ -1,6 +1,8 @@
 /* See profile.h. */
 #include "ui/profile.h"
 
+#include "ui/run_symbols.h"
+
 #include "cpu/base/bits.h"
 #include "ui/ui.h"
 
@@ -256,13 +258,6 @@ static bool ends_with(const char *text, const char *end)
 
 /* --- doors --- */
 
-static void add_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
-{
-    if (type == 't' || type == 'T' || type == 'w' || type == 'W') {
-        symbols_add(opaque, address, 0, name);
-    }
-}
-
 static void free_profile(struct profile *profile)
 {
     free_children(&profile->root);
@@ -313,7 +308,6 @@ bool profile_start(const struct run_args *args, metic_machine *machine, struct p
     if (args->profile == NULL) {
         return true;
     }
-    struct metic_error ignored;
     struct profile *profile = calloc(1, sizeof(*profile));
     if (profile == NULL) {
         return error_set(error, NULL, "the host has no memory for the profile");
@@ -323,16 +317,8 @@ bool profile_start(const struct run_args *args, metic_machine *machine, struct p
     profile->path = args->profile;
     profile->harts = args->options.harts;
     profile->root.name = "all";
-    if (args->thing != NULL) {
-        symbols_add_elf(&profile->symbols, args->thing, &ignored);
-    }
-    for (unsigned i = 0; i < args->symbol_count; i++) {
-        if (!symbols_add_elf(&profile->symbols, args->symbols[i], error)) {
-            return false;
-        }
-    }
-    metic_kernel_symbols(machine, add_kernel_symbol, &profile->symbols);
-    return begin(profile, args, error);
+    return run_symbols_add(&profile->symbols, args, machine, error) &&
+           begin(profile, args, error);
 }
 
 bool profile_end(struct profile *profile, struct metic_error *error)

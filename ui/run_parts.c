@@ -5,6 +5,7 @@
  * To add one: a start and an end here that call its file, and a line in the table. */
 #include "ui/run.h"
 
+#include "ui/code_map.h"
 #include "ui/gdb.h"
 #include "ui/plugin.h"
 #include "ui/profile.h"
@@ -121,6 +122,22 @@ static bool restored_end(struct run *run, void *state, struct metic_error *error
 {
     (void)state;
     return run->failed || run_restored_checked(run->args->restored, error);
+}
+
+/* --- for the host's perf --- */
+
+static bool code_map_part_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct code_map *map;
+    bool good = code_map_start(run->args, run->machine, &map, error);
+    *state = map;
+    return good;
+}
+
+static bool code_map_part_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    return code_map_end(state, error);
 }
 
 /* --- trace, plug-ins, profile --- */
@@ -241,6 +258,7 @@ static const struct run_part parts[] = {
     {NULL, shows_end},
     {save_start, save_end},
     {NULL, restored_end},
+    {code_map_part_start, code_map_part_end},
     {trace_start, trace_end},
     {plugins_part_start, plugins_part_end},
     {profile_part_start, profile_part_end},

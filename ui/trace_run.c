@@ -2,7 +2,7 @@
 #include "ui/trace_run.h"
 
 #include "ui/cover.h"
-#include "ui/symbols.h"
+#include "ui/run_symbols.h"
 #include "ui/trace_store.h"
 #include "ui/trace_text.h"
 
@@ -24,30 +24,6 @@ struct trace_run {
     struct symbols symbols;
     char task[32];
 };
-
-/* --- names --- */
-
-static void add_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
-{
-    (void)type;
-    symbols_add(opaque, address, 0, name);
-}
-
-static bool add_symbols(struct trace_run *run, const struct run_args *args,
-                        struct metic_error *error)
-{
-    struct metic_error ignored;
-    if (args->thing != NULL) {
-        symbols_add_elf(&run->symbols, args->thing, &ignored); /* which may be no ELF */
-    }
-    for (unsigned i = 0; i < args->symbol_count; i++) {
-        if (!symbols_add_elf(&run->symbols, args->symbols[i], error)) {
-            return false;
-        }
-    }
-    metic_kernel_symbols(run->machine, add_kernel_symbol, &run->symbols);
-    return true;
-}
 
 /* --- filters --- */
 
@@ -327,8 +303,8 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
     const char *events = trace->events != NULL ? trace->events
                          : trace->calls != NULL ? "traps"
                                                 : "memory,registers,traps,devices,io";
-    if (!add_symbols(run, args, error) || !add_kinds(run, events, error) ||
-        !add_calls(run, trace->calls, error)) {
+    if (!run_symbols_add(&run->symbols, args, run->machine, error) ||
+        !add_kinds(run, events, error) || !add_calls(run, trace->calls, error)) {
         return false;
     }
     for (unsigned i = 0; i < trace->filter_count; i++) {

@@ -65,7 +65,7 @@ Test(args, switches_and_kinds)
                            "--block-insns 1", &error), "%s", error.what);
     cr_expect(args.demo && args.options.stats && args.json && args.quiet);
     cr_expect(args.options.no_links && args.options.one_entry_tlb && args.options.verify_ir);
-    cr_expect(args.options.perf_map);
+    cr_expect(args.perf_map);
     cr_expect_neq(args.options.host_features, 0);
     cr_expect_eq(args.options.host_features & 0xffff, 0);
     cr_expect_eq(args.options.limit_ns, 1500000000);

@@ -1,0 +1,222 @@
+/* See code_map.h.
+ *
+ * perf reads the map when it reports, by PID, and takes the last line for an address. The dump is
+ * perf's "jitdump" (linux: tools/perf/Documentation/jitdump-specification.txt): each record has a
+ * time, so that code whose place was used twice is told apart, and the code itself, so that perf
+ * annotate can show it. A process that writes one maps its first page executable, which perf
+ * records, and so finds the file; `perf inject --jit` then makes an ELF file of each record. */
+#include "ui/code_map.h"
+
+#include "ui/run_symbols.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAME_BYTES = 200, DUMP_MAGIC = 0x4a695444, DUMP_VERSION = 1, DUMP_LOAD = 0, DUMP_CLOSE = 3 };
+
+struct code_map {
+    metic_machine *machine;
+    FILE *lines, *dump;   /* NULL: not asked for */
+    void *marker;         /* the dump's first page, for perf to see */
+    struct symbols symbols;
+    bool has_kernel;
+    u64 unnamed;          /* kernel addresses without a name, so far */
+    u64 pieces;
+};
+
+/* As the specification has them; all members are the host's byte order. */
+struct dump_header {
+    u32 magic, version, header_bytes, elf_machine, padding, pid;
+    u64 time_ns, flags;
+};
+struct dump_record {
+    u32 id, size_bytes;
+    u64 time_ns;
+};
+struct dump_load {
+    struct dump_record record;
+    u32 pid, tid;
+    u64 virtual_address, address, code_bytes, index;
+};
+_Static_assert(sizeof(struct dump_header) == 40 && sizeof(struct dump_load) == 56, "no padding");
+
+static u64 now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+}
+
+/* A kernel that unpacks itself has its table when it has done so: it is looked for a few times,
+ * when there is code to name. */
+static void find_kernel(struct code_map *map)
+{
+    map->unnamed++;
+    if (!map->has_kernel && map->unnamed >= 256 && (map->unnamed & (map->unnamed - 1)) == 0) {
+        map->has_kernel = run_symbols_add_kernel(&map->symbols, map->machine) != 0;
+    }
+}
+
+static void name_of(struct code_map *map, const struct metic_code *code, char name[NAME_BYTES])
+{
+    char place[NAME_BYTES - 32];
+    const struct symbol *symbol = symbols_find(&map->symbols, code->pc);
+    if (symbol == NULL && code->pc >> 63 != 0) {
+        find_kernel(map);
+        symbol = symbols_find(&map->symbols, code->pc);
+    }
+    if (symbol != NULL) {
+        symbols_print(&map->symbols, code->pc, place, sizeof(place));
+    } else {
+        snprintf(place, sizeof(place), "guest_%" PRIx64, code->pc);
+    }
+    snprintf(name, NAME_BYTES, "%s%s", place, code->trace ? " (trace)" : "");
+}
+
+static void write_load(struct code_map *map, const struct metic_code *code, const char *name)
+{
+    size_t name_bytes = strlen(name) + 1;
+    const struct dump_load load = {
+        .record = {DUMP_LOAD, (u32)(sizeof(load) + name_bytes + code->host_bytes), now_ns()},
+        .pid = (u32)getpid(),
+        .tid = (u32)syscall(SYS_gettid),
+        .virtual_address = (u64)(uintptr_t)code->host,
+        .address = (u64)(uintptr_t)code->host,
+        .code_bytes = code->host_bytes,
+        .index = map->pieces,
+    };
+    fwrite(&load, sizeof(load), 1, map->dump);
+    fwrite(name, name_bytes, 1, map->dump);
+    fwrite(code->host, code->host_bytes, 1, map->dump);
+}
+
+/* One call at a time. */
+static void on_code(void *opaque, const struct metic_code *code)
+{
+    struct code_map *map = opaque;
+    char name[NAME_BYTES];
+    name_of(map, code, name);
+    map->pieces++;
+    if (map->lines != NULL) {
+        fprintf(map->lines, "%" PRIx64 " %zx %s\n", (u64)(uintptr_t)code->host, code->host_bytes,
+                name);
+    }
+    if (map->dump != NULL) {
+        write_load(map, code, name);
+    }
+}
+
+static FILE *make_file(const char *pattern, struct metic_error *error)
+{
+    char path[64];
+    snprintf(path, sizeof(path), pattern, (int)getpid());
+    unlink(path); /* of another process that had the number */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    if (file == NULL) {
+        error_set(error, "look at the folder's permissions and room", "%s: %s", path,
+                  strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+    }
+    return file;
+}
+
+static bool start_dump(struct code_map *map, struct metic_error *error)
+{
+    const struct dump_header header = {
+        .magic = DUMP_MAGIC,
+        .version = DUMP_VERSION,
+        .header_bytes = sizeof(header),
+#if defined(__x86_64__)
+        .elf_machine = EM_X86_64,
+#else
+        .elf_machine = EM_AARCH64,
+#endif
+        .pid = (u32)getpid(),
+        .time_ns = now_ns(),
+    };
+    map->dump = make_file("/tmp/jit-%d.dump", error);
+    if (map->dump == NULL) {
+        return false;
+    }
+    fwrite(&header, sizeof(header), 1, map->dump);
+    fflush(map->dump);
+    map->marker = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_EXEC, MAP_PRIVATE,
+                       fileno(map->dump), 0);
+    return map->marker != MAP_FAILED ||
+           error_set(error, "mount /tmp without noexec, or use --perf-map",
+                     "perf could not find the dump: %s", strerror(errno));
+}
+
+bool code_map_start(const struct run_args *args, metic_machine *machine, struct code_map **out,
+                    struct metic_error *error)
+{
+    *out = NULL;
+    if (!args->perf_map && !args->jitdump) {
+        return true;
+    }
+    struct code_map *map = calloc(1, sizeof(*map));
+    if (map == NULL) {
+        return error_set(error, NULL, "the host has no memory for perf's map");
+    }
+    *out = map;
+    map->machine = machine;
+    map->marker = MAP_FAILED;
+    if (!run_symbols_add(&map->symbols, args, machine, error)) {
+        return false;
+    }
+    if (args->perf_map) {
+        map->lines = make_file("/tmp/perf-%d.map", error);
+        if (map->lines == NULL) {
+            return false;
+        }
+        setlinebuf(map->lines); /* whole lines, also of a run that was killed */
+    }
+    if (args->jitdump && !start_dump(map, error)) {
+        return false;
+    }
+    metic_set_code_listener(machine, on_code, map);
+    return true;
+}
+
+static bool close_file(FILE *file, const char *what, struct metic_error *error)
+{
+    if (file == NULL) {
+        return true;
+    }
+    bool good = !ferror(file);
+    good = fclose(file) == 0 && good;
+    return good || error_set(error, "make room in /tmp", "%s is not whole: %s", what,
+                             strerror(errno));
+}
+
+bool code_map_end(struct code_map *map, struct metic_error *error)
+{
+    if (map == NULL) {
+        return true;
+    }
+    metic_set_code_listener(map->machine, NULL, NULL);
+    if (map->dump != NULL) {
+        const struct dump_record last = {DUMP_CLOSE, sizeof(last), now_ns()};
+        fwrite(&last, sizeof(last), 1, map->dump);
+    }
+    if (map->marker != MAP_FAILED) {
+        munmap(map->marker, (size_t)sysconf(_SC_PAGESIZE));
+    }
+    bool good = close_file(map->lines, "perf's map", error);
+    good = close_file(map->dump, "perf's dump", error) && good;
+    symbols_fini(&map->symbols);
+    free(map);
+    return good;
+}

@@ -1,0 +1,29 @@
+/* See run_symbols.h. */
+#include "ui/run_symbols.h"
+
+static void add_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
+{
+    (void)type;
+    symbols_add(opaque, address, 0, name);
+}
+
+size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine)
+{
+    return metic_kernel_symbols(machine, add_kernel_symbol, symbols);
+}
+
+bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic_machine *machine,
+                     struct metic_error *error)
+{
+    struct metic_error ignored;
+    if (args->thing != NULL) {
+        symbols_add_elf(symbols, args->thing, &ignored);
+    }
+    for (unsigned i = 0; i < args->symbol_count; i++) {
+        if (!symbols_add_elf(symbols, args->symbols[i], error)) {
+            return false;
+        }
+    }
+    run_symbols_add_kernel(symbols, machine);
+    return true;
+}

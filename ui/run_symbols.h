@@ -1,0 +1,17 @@
+/* The symbols that a run knows: of what is run, of the files given with --symbols, and of a Linux
+ * kernel's own table in guest memory. */
+#ifndef METIC_UI_RUN_SYMBOLS_H
+#define METIC_UI_RUN_SYMBOLS_H
+
+#include "ui/args.h"
+#include "ui/symbols.h"
+
+/* After loading. A thing that is no ELF has none; false with a reason: a file of --symbols cannot
+ * be read. The symbols are the caller's in any case (symbols_fini). */
+bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic_machine *machine,
+                     struct metic_error *error);
+/* Adds the kernel's own; the number found. A kernel that unpacks itself has none before it did. Any
+ * thread: it reads memory alone. */
+size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine);
+
+#endif
