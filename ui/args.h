@@ -40,6 +40,8 @@ struct run_args {
     struct run_restored *restored; /* what to begin with, or NULL: power-on */
     const char *name; /* NULL: made from the image's */
     bool window;            /* --display sdl */
+    const char *vnc;        /* where VNC listens (vnc.h), or NULL */
+    const char *vnc_password_file; /* or NULL */
     const char *screenshot; /* at the end, or NULL */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
     bool paused;

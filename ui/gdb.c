@@ -3,9 +3,10 @@
 
 #include "cpu/base/error.h"
 #include "ui/gdb_session.h"
+#include "ui/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,17 +15,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { SIGNAL_INTERRUPT = 2, SIGNAL_TRAP = 5, SIGNAL_ABORT = 6, LOOK_MS = 200, SEND_MS = 5000 };
 
 struct gdb {
     metic_machine *machine;
-    int listen_fd, client_fd; /* client_fd -1: nobody is attached */
-    char path[108];           /* of the Unix socket, to be removed; or empty */
-    char address[128];
+    struct listener listener;
+    int client_fd; /* -1: nobody is attached */
     struct gdb_session session;
     struct gdb_input input;
     struct gdb_output output; /* the last packet sent */
@@ -39,76 +37,6 @@ struct gdb {
     _Atomic bool ends;
     int watched_fd;      /* set before go_fd is written */
 };
-
-/* --- listening --- */
-
-static bool parse_port(const char *where, unsigned *port)
-{
-    where += where[0] == ':';
-    size_t digits = strspn(where, "0123456789");
-    if (digits == 0 || digits > 5 || where[digits] != '\0') {
-        return false;
-    }
-    *port = (unsigned)strtoul(where, NULL, 10);
-    return *port <= 65535;
-}
-
-static bool listen_tcp(struct gdb *gdb, unsigned port, struct metic_error *error)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((u16)port)};
-    socklen_t address_bytes = sizeof(address);
-    int on = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    gdb->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    setsockopt(gdb->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (gdb->listen_fd < 0 ||
-        bind(gdb->listen_fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(gdb->listen_fd, 1) != 0 ||
-        getsockname(gdb->listen_fd, (struct sockaddr *)&address, &address_bytes) != 0) {
-        return error_set(error, "give --gdb another port, or the path of a socket",
-                         "cannot listen at port %u: %s", port, strerror(errno));
-    }
-    snprintf(gdb->address, sizeof(gdb->address), "localhost:%u", ntohs(address.sin_port));
-    return true;
-}
-
-/* A socket that nobody listens at any more is in nobody's way. */
-static void remove_stale(const struct sockaddr_un *address)
-{
-    struct stat status;
-    if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
-        return;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
-        errno == ECONNREFUSED) {
-        unlink(address->sun_path);
-    }
-    close(fd);
-}
-
-static bool listen_unix(struct gdb *gdb, const char *path, struct metic_error *error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        return error_set(error, "give a shorter one", "the socket's path %s is too long", path);
-    }
-    strcpy(address.sun_path, path);
-    remove_stale(&address);
-    gdb->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    int bound = gdb->listen_fd < 0 ? -1 : bind(gdb->listen_fd, (struct sockaddr *)&address,
-                                               sizeof(address));
-    int reason = errno;
-    umask(before);
-    if (bound != 0 || listen(gdb->listen_fd, 1) != 0) {
-        return error_set(error, "give --gdb another path, or a port", "cannot listen at %s: %s",
-                         path, strerror(bound != 0 ? reason : errno));
-    }
-    strcpy(gdb->path, path);
-    snprintf(gdb->address, sizeof(gdb->address), "%s", path);
-    return true;
-}
 
 /* --- the watcher --- */
 
@@ -148,7 +76,7 @@ static void *watcher_thread(void *opaque)
 
 static void watch_begin(struct gdb *gdb)
 {
-    gdb->watched_fd = gdb->client_fd >= 0 ? gdb->client_fd : gdb->listen_fd;
+    gdb->watched_fd = gdb->client_fd >= 0 ? gdb->client_fd : gdb->listener.fd;
     write_event(gdb->go_fd);
     if (gdb->byte_next < gdb->byte_count) {
         metic_break(gdb->machine); /* an interrupt may have come together with "go on" */
@@ -175,13 +103,16 @@ struct gdb *gdb_new(metic_machine *machine, const char *where, struct metic_erro
         return NULL;
     }
     gdb->machine = machine;
-    gdb->client_fd = gdb->listen_fd = -1;
+    gdb->client_fd = gdb->listener.fd = -1;
     gdb_session_init(&gdb->session, machine);
     gdb->go_fd = eventfd(0, EFD_CLOEXEC);
     gdb->leave_fd = eventfd(0, EFD_CLOEXEC);
     sem_init(&gdb->idle, 0, 0);
-    bool listens = parse_port(where, &port) ? listen_tcp(gdb, port, error)
-                                            : listen_unix(gdb, where, error);
+    bool listens = listener_parse_port(where, &port)
+                       ? listener_open_port(&gdb->listener, port, "give --gdb another port, or the "
+                                            "path of a socket", error)
+                       : listener_open_path(&gdb->listener, where, "give --gdb another path, or a "
+                                            "port", error);
     if (listens) {
         gdb->has_watcher = pthread_create(&gdb->watcher, NULL, watcher_thread, gdb) == 0;
         if (gdb->has_watcher) {
@@ -212,19 +143,16 @@ void gdb_free(struct gdb *gdb)
     }
     gdb_session_fini(&gdb->session);
     close_fd(gdb->client_fd);
-    close_fd(gdb->listen_fd);
     close_fd(gdb->go_fd);
     close_fd(gdb->leave_fd);
     sem_destroy(&gdb->idle);
-    if (gdb->path[0] != '\0') {
-        unlink(gdb->path);
-    }
+    listener_close(&gdb->listener);
     free(gdb);
 }
 
 const char *gdb_address(const struct gdb *gdb)
 {
-    return gdb->address;
+    return gdb->listener.address;
 }
 
 /* --- the connection --- */
@@ -241,7 +169,7 @@ static void drop_client(struct gdb *gdb)
 static bool accept_client(struct gdb *gdb)
 {
     int on = 1;
-    gdb->client_fd = accept4(gdb->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    gdb->client_fd = accept4(gdb->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (gdb->client_fd < 0) {
         return false;
     }
@@ -400,7 +328,7 @@ static enum verdict serve_stop(struct gdb *gdb)
 static enum verdict serve_start(struct gdb *gdb)
 {
     while (!metic_is_stopping(gdb->machine)) {
-        struct pollfd fd = {gdb->listen_fd, POLLIN, 0};
+        struct pollfd fd = {gdb->listener.fd, POLLIN, 0};
         metic_serve(gdb->machine);
         if (poll(&fd, 1, LOOK_MS) > 0 && accept_client(gdb)) {
             return serve_client(gdb);

@@ -46,15 +46,36 @@ bool option_parse_screen(struct run_args *args, void *member, const char *name, 
     return true;
 }
 
+/* WHERE[,password-file=FILE] */
+static bool parse_vnc(struct run_args *args, const char *value, struct metic_error *error)
+{
+    static const char key[] = ",password-file=";
+    const char *file = strstr(value, key);
+    char *where = args_own(args, strndup(value, file != NULL ? (size_t)(file - value)
+                                                             : strlen(value)));
+    args->vnc = where;
+    args->vnc_password_file = file != NULL ? file + strlen(key) : NULL;
+    return where != NULL || error_set(error, NULL, "the host has no memory");
+}
+
 bool option_parse_display(struct run_args *args, void *member, const char *name, const char *value,
                           struct metic_error *error)
 {
     (void)member;
-    args->window = strcmp(value, "sdl") == 0;
-    if (!args->window && strcmp(value, "none") != 0) {
-        return error_set(error, "give sdl or none", "--%s: there is no display %s", name, value);
+    if (strcmp(value, "sdl") == 0) {
+        args->window = true;
+    } else if (strncmp(value, "vnc", 3) == 0 && (value[3] == '\0' || value[3] == ':')) {
+        if (!parse_vnc(args, value[3] == ':' ? value + 4 : "", error)) {
+            return false;
+        }
+    } else if (strcmp(value, "none") != 0) {
+        return error_set(error, "give sdl, vnc, vnc:PORT, vnc:PATH or none",
+                         "--%s: there is no display %s", name, value);
+    } else {
+        args->window = false;
+        args->vnc = NULL;
     }
-    if (args->window && args->options.screens == 0) {
+    if ((args->window || args->vnc != NULL) && args->options.screens == 0) {
         args->options.screens = 1;
     }
     return true;

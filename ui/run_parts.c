@@ -13,6 +13,7 @@
 #include "ui/run_snapshot.h"
 #include "ui/signals.h"
 #include "ui/trace_run.h"
+#include "ui/vnc.h"
 #include "ui/window.h"
 
 #include <stdlib.h>
@@ -215,6 +216,37 @@ static bool window_end(struct run *run, void *state, struct metic_error *error)
     return true;
 }
 
+/* --- VNC --- */
+
+static bool vnc_start(struct run *run, void **state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    if (args->vnc == NULL) {
+        return true;
+    }
+    struct vnc_options options = {
+        .where = args->vnc,
+        .password_file = args->vnc_password_file,
+        .name = args->name != NULL ? args->name : run_image(args),
+    };
+    struct vnc *vnc = vnc_new(run->machine, &options, error);
+    *state = vnc;
+    const char *password = vnc != NULL ? vnc_password(vnc) : NULL;
+    if (vnc != NULL && (!args->quiet || password != NULL)) {
+        fprintf(stderr, "metic: vnc: vncviewer %s%s%s\n", vnc_address(vnc),
+                password != NULL ? ", password " : "", password != NULL ? password : "");
+    }
+    return vnc != NULL;
+}
+
+static bool vnc_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    (void)error;
+    vnc_free(state);
+    return true;
+}
+
 /* --- the debugger's server, and metic debug's debugger --- */
 
 static void gdb_drive(struct run *run, void *opaque)
@@ -263,6 +295,7 @@ static const struct run_part parts[] = {
     {plugins_part_start, plugins_part_end},
     {profile_part_start, profile_part_end},
     {window_start, window_end},
+    {vnc_start, vnc_end},
     {gdb_start, gdb_end},
 };
 

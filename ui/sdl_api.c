@@ -2,30 +2,19 @@
 #include "config.h"
 
 #if HAVE_SDL2
+#include "ui/library.h"
 #include "ui/sdl_api.h"
-
-#include <dlfcn.h>
-#include <string.h>
-
-/* A function's address as a pointer to a function, which ISO C has no cast for. */
-static bool find(void *library, const char *name, void *function, size_t function_bytes)
-{
-    void *address = dlsym(library, name);
-    CHECK(function_bytes == sizeof(address));
-    memcpy(function, &address, sizeof(address));
-    return address != NULL;
-}
 
 bool sdl_api_load(struct sdl_api *sdl, struct metic_error *error)
 {
-    sdl->library = dlopen("libSDL2-2.0.so.0", RTLD_NOW | RTLD_LOCAL);
+    sdl->library = library_open("libSDL2-2.0.so.0");
     if (sdl->library == NULL) {
         return error_set(error, "install it (Debian: libsdl2-2.0-0), or leave out --display sdl",
                          "SDL2 is not on this host");
     }
     const char *missing = NULL;
 #define SDL_CALL(result, name, parameters)                                            \
-    if (!find(sdl->library, "SDL_" #name, (void *)&sdl->name, sizeof(sdl->name))) {    \
+    if (!library_find(sdl->library, "SDL_" #name, (void *)&sdl->name, sizeof(sdl->name))) { \
         missing = "SDL_" #name;                                                       \
     }
 #include "ui/sdl_api.def"
@@ -39,9 +28,7 @@ bool sdl_api_load(struct sdl_api *sdl, struct metic_error *error)
 
 void sdl_api_unload(struct sdl_api *sdl)
 {
-    if (sdl->library != NULL) {
-        dlclose(sdl->library);
-        sdl->library = NULL;
-    }
+    library_close(sdl->library);
+    sdl->library = NULL;
 }
 #endif
