@@ -33,6 +33,22 @@ struct helper {
     u8 flags;
 };
 
+/* Where vector state is, as offsets from the vcpu, for code that does vector operations in place.
+ * The key is a u32 that says how vectors are configured now. */
+struct guest_vector {
+    u32 file;                  /* the registers, one behind the other */
+    u32 key;                   /* enum guest_vector_key */
+    u32 count;                 /* u64: how many elements are operated on */
+    u32 state_first, state_end; /* around all of it but the key */
+};
+
+enum guest_vector_key {
+    GUEST_VECTOR_TYPE = 0xff,       /* the guest's own: width and number of elements, policies */
+    GUEST_VECTOR_FULL = 1 << 8,     /* count is as large as a group */
+    GUEST_VECTOR_ILLEGAL = 1 << 9,  /* there is no legal type */
+    GUEST_VECTOR_STARTED = 1 << 10, /* the next instruction begins behind element 0 */
+};
+
 /* A register as people and debuggers see it. */
 enum guest_reg_class { GUEST_REG_INT, GUEST_REG_FLOAT, GUEST_REG_CSR };
 
@@ -102,6 +118,7 @@ struct guest {
     const u32 *pinned;     /* state offsets (8-byte integer registers), most valuable first */
     unsigned pinned_count; /* a host pins as many as it has registers for */
     unsigned fetch_align_bytes; /* 2 or 4 */
+    const struct guest_vector *vector; /* NULL: there are no vectors */
 
     /* The features (vcpu->features) of a processor that the user describes: "rv64,v=on". False
      * with a reason. */

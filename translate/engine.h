@@ -100,6 +100,7 @@ struct engine {
     pthread_mutex_t lock; /* everything below up to the next comment */
     struct codebuf code;
     struct host_context host_context;
+    u32 vector_key; /* under the lock: how vectors are configured where a block is being made */
     struct block_table blocks;
     struct ir *ir;
     void *host_scratch;

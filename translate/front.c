@@ -1,5 +1,8 @@
 /* The list of front ends; see front.h. */
 #include "translate/front.h"
+#include "translate/engine.h"
+
+#include <string.h>
 
 #define FRONT(descriptor) extern const struct front descriptor;
 #include "translate/fronts.def"
@@ -20,4 +23,13 @@ const struct front *front_find(const struct guest *guest)
         }
     }
     return NULL;
+}
+
+void front_expect(struct vcpu *vcpu)
+{
+    const struct guest_vector *vector = vcpu->guest->vector;
+    vcpu->engine->vector_key = 0;
+    if (vector != NULL) {
+        memcpy(&vcpu->engine->vector_key, (const u8 *)vcpu + vector->key, sizeof(u32));
+    }
 }

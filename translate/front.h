@@ -7,8 +7,14 @@
 
 /* What a lowering function sees. `bytes` holds the instruction; lookahead inside the page is
  * allowed through `rest` (for lr/sc pairing), never beyond. */
+struct host;
+struct host_context;
+
 struct lower {
     struct ir *ir;
+    const struct host *host; /* that will compile it, or NULL; host_context goes with it */
+    const struct host_context *host_context;
+    u32 vector_key;        /* the guest's (struct guest_vector) as expected at this instruction */
     u32 mode;              /* block mode bits (the block's key) */
     u32 offset;            /* of this instruction from the page of the block */
     unsigned length_bytes; /* set by the front end after decode */
@@ -41,5 +47,8 @@ struct front {
 
 extern const struct front *const front_list[];
 const struct front *front_find(const struct guest *guest);
+
+/* Notes in the hart's engine, whose lock is held, what lowering may expect of its vectors. */
+void front_expect(struct vcpu *vcpu);
 
 #endif

@@ -70,6 +70,8 @@ struct host_slow {
     u64 (*helper)(struct vcpu *vcpu, u64 a, u64 b, u64 c, u64 d, const struct helper *helper);
 };
 
+struct ir_vector;
+
 /* --- context --- */
 
 enum host_feature {
@@ -79,7 +81,9 @@ enum host_feature {
     HOST_FEATURE_POPCNT = 8,
     HOST_FEATURE_FMA = 16,
     HOST_FEATURE_AVX = 32,
-    HOST_FEATURE_ALL = 63,
+    HOST_FEATURE_AVX2 = 64,
+    HOST_FEATURE_AVX512 = 128, /* F, BW, DQ and VL */
+    HOST_FEATURE_ALL = 255,
 };
 
 enum { HOST_THUNKS = 192 };
@@ -160,6 +164,8 @@ struct host {
                  const struct host_slow *slow, u32 feature_mask, u8 *write, const u8 *exec,
                  size_t room_bytes);
     enum host_status (*compile)(const struct host_request *request, struct host_result *result);
+    /* True when compile can do that vector operation in place. NULL: none. */
+    bool (*does_vector)(const struct host_context *context, const struct ir_vector *v);
     /* Makes the link whose field is at write/exec jump to `target` (a block's entry, or its own
      * unlinked_offset to unlink it). One atomic store: other threads may be running the code. */
     void (*patch_link)(u8 *write, const u8 *exec, const void *target);

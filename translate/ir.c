@@ -5,6 +5,7 @@
 #include "translate/ir.h"
 #include "translate/ir_eval.h"
 #include "translate/ir_fold.h"
+#include "translate/ir_vector.h"
 #include <string.h>
 
 #define NONE IR_RESULT_NONE
@@ -371,6 +372,23 @@ ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, i
         ir->share_floor = ir->count;
     }
     return helper->has_result ? ref : IR_REF_NONE;
+}
+
+ir_ref ir_vector(struct ir *ir, const struct helper *helper, ir_ref word, ir_ref row,
+                 ir_ref scalar, const struct ir_vector *v)
+{
+    struct ir_insn insn = insn_make(IR_VECTOR, helper->has_result ? IR_I64 : IR_NONE, 0,
+                                    (u64)(uintptr_t)helper);
+    insn.a = word;
+    insn.b = row;
+    insn.c = scalar;
+    insn.d = ir_i64(ir, ir_vector_pack(v));
+    ir_ref ref = append(ir, insn);
+    if (v->op == IR_VECTOR_LOAD_FIRST) {
+        known_clear(ir);
+    }
+    ir->share_floor = ir->count;
+    return ref;
 }
 
 void ir_poll(struct ir *ir, unsigned next_insns)

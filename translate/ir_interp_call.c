@@ -49,6 +49,11 @@ static __attribute__((noinline)) u64 call_helper(const struct interp *run,
     return result;
 }
 
+enum ir_exit interp_VECTOR(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    return interp_CALL(run, insn, out);
+}
+
 enum ir_exit interp_CALL(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;

@@ -1,6 +1,7 @@
 /* IR as text, one line per instruction: "%12 = add.i64 %3, %7". Guest state and helpers go by their
  * names where the guest has given them one; targets are relative to the block's page. */
 #include "translate/ir.h"
+#include "translate/ir_vector.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -108,6 +109,28 @@ static void put_call(struct printer *p, const struct ir_insn *insn)
     }
 }
 
+static void put_group(struct printer *p, const char *name, unsigned unit)
+{
+    put(p, " %s=v+0x%x", name, 16 * unit);
+}
+
+static void put_vector(struct printer *p, const struct ir_insn *insn)
+{
+    static const char *const names[IR_VECTOR_OP_COUNT] = {
+#define IRVECTOR(name, text, doc) text,
+#include "translate/ir_vector.def"
+#undef IRVECTOR
+    };
+    struct ir_vector v = ir_vector_unpack(p->ir->insns[insn->d].imm);
+    put(p, " %s.e%u %u bytes%s", NAME(names, v.op), 8u << v.sew, 1u << v.group_log2,
+        v.masked ? " masked" : "");
+    put_group(p, "d", v.d);
+    put_group(p, "a", v.a);
+    if (v.second == IR_VECTOR_GROUP) {
+        put_group(p, "b", v.b);
+    }
+}
+
 /* What stands between the operation's name and its operands. */
 static void put_detail(struct printer *p, const struct ir_insn *insn)
 {
@@ -133,6 +156,7 @@ static void put_detail(struct printer *p, const struct ir_insn *insn)
         put(p, " pred %x succ %x", (unsigned)(insn->imm >> 4) & 15, (unsigned)insn->imm & 15);
         break;
     case IR_CALL: put_call(p, insn); break;
+    case IR_VECTOR: put_vector(p, insn); break;
     case IR_POLL: put(p, " %" PRIu64, insn->imm); break;
     case IR_JUMP_IND: put(p, " %s", NAME(hint_names, insn->sub)); break;
     case IR_RAISE: put(p, " cause %" PRIu64, insn->imm); break;
@@ -147,7 +171,8 @@ static void put_detail(struct printer *p, const struct ir_insn *insn)
 
 static void put_head(struct printer *p, const struct ir_insn *insn, unsigned index)
 {
-    bool has_value = insn->op == IR_CALL ? insn->type != IR_NONE
+    bool called = insn->op == IR_CALL || insn->op == IR_VECTOR;
+    bool has_value = called ? insn->type != IR_NONE
                                          : ir_op_info[insn->op].result != IR_RESULT_NONE;
     put(p, "%s", insn->dead ? "(dead) " : "");
     if (has_value) {

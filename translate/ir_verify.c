@@ -7,6 +7,7 @@
  * The first letter is what the type field may be, the rest the operands. */
 #include "translate/ir.h"
 #include "translate/ir_eval.h"
+#include "translate/ir_vector.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,6 +27,7 @@ static const char *const signatures[IR_OP_COUNT] = {
     [IR_FBITS] = "aa",     [IR_FUNBOX] = "fl",     [IR_FBOX] = "lf",      [IR_FENV_FLAGS] = "l",
     [IR_FENV_SET] = "-ll", [IR_TLB_CHECK] = "ll",  [IR_LOAD] = "acl",     [IR_STORE] = "acls",
     [IR_AMO] = "icls",     [IR_CAS] = "iclss",     [IR_FENCE] = "-",      [IR_CALL] = "",
+    [IR_VECTOR] = "",
     [IR_INSN] = "-",       [IR_POLL] = "-",        [IR_LOOK] = "-",       [IR_EXIT_IF] = "lll",
     [IR_JUMP] = "-",       [IR_JUMP_NEXT] = "-",   [IR_JUMP_IND] = "-l",  [IR_RAISE] = "-l",
     [IR_LEAVE] = "-l",     [IR_PROBE] = "l",       [IR_PROBE_WORD] = "als",
@@ -84,7 +86,8 @@ static bool check_operand(struct verify *v, unsigned number, ir_ref ref, char le
         return reject(v, "operand %u is %%%u, which does not precede it", number, ref);
     }
     const struct ir_insn *def = &v->ir->insns[ref];
-    bool has_value = def->op == IR_CALL ? def->type != IR_NONE
+    bool called = def->op == IR_CALL || def->op == IR_VECTOR;
+    bool has_value = called ? def->type != IR_NONE
                                         : ir_op_info[def->op].result != IR_RESULT_NONE;
     if (!has_value) {
         return reject(v, "operand %u is %%%u, which has no value", number, ref);
@@ -145,6 +148,21 @@ static bool check_call(struct verify *v)
         }
     }
     return check_unused(v, helper->arg_count);
+}
+
+static bool check_vector(struct verify *v)
+{
+    if (!check_call(v)) {
+        return false;
+    }
+    const struct ir_insn *d = &v->ir->insns[v->insn->d];
+    struct ir_vector vector = ir_vector_unpack(d->imm);
+    if (d->op != IR_CONST || vector.op >= IR_VECTOR_OP_COUNT || vector.guard > IR_VECTOR_START ||
+        vector.second > IR_VECTOR_FLOAT || ir_vector_pack(&vector) != d->imm) {
+        return reject(v, "is not described");
+    }
+    return (v->ir->guest != NULL && v->ir->guest->vector != NULL) ||
+           reject(v, "is of a guest without vectors");
 }
 
 /* --- sub and imm --- */
@@ -255,7 +273,7 @@ static bool check_round(struct verify *v)
 
 static bool may_raise(const struct ir_insn *insn)
 {
-    if (insn->op == IR_CALL) {
+    if (insn->op == IR_CALL || insn->op == IR_VECTOR) {
         return (((const struct helper *)(uintptr_t)insn->imm)->flags & HELPER_MAY_RAISE) != 0;
     }
     return (ir_op_info[insn->op].props & IR_F) != 0;
@@ -303,7 +321,9 @@ static bool check_insn(struct verify *v)
     if (v->insn->op >= IR_OP_COUNT) {
         return reject(v, "no such operation: %u", v->insn->op);
     }
-    if (!(v->insn->op == IR_CALL ? check_call(v) : check_operands(v))) {
+    if (!(v->insn->op == IR_CALL     ? check_call(v)
+          : v->insn->op == IR_VECTOR ? check_vector(v)
+                                     : check_operands(v))) {
         return false;
     }
     return check_range(v) && check_round(v) && check_order(v);

@@ -149,7 +149,8 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
 {
     struct lowered done = { 0 };
     struct lower l = {
-        .ir = engine->ir, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0
+        .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
+        .vector_key = engine->vector_key, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0
     };
     l.open_lr.value = IR_REF_NONE;
     ir_reset(engine->ir, engine->guest);
@@ -353,6 +354,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     if (arena_used_bytes(engine->blocks.arena) > arena_limit_bytes(engine)) {
         return NULL; /* removed blocks keep their memory: a guest that patches code for ever */
     }
+    front_expect(vcpu);
     source_read(engine, fetched, &source);
     source.heads = block_heads(&engine->blocks, fetched->gpa & PAGE_MASK);
     source_cut(engine, &source);
@@ -461,6 +463,7 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
     struct source source;
     source_read(engine, fetched, &source);
     pthread_mutex_lock(&engine->lock);
+    front_expect(vcpu);
     source_cut(engine, &source);
     u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
     gva_t gva_page = vcpu->pc & PAGE_MASK;
@@ -530,6 +533,7 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
     }
     source_read(engine, &fetched, &source);
     pthread_mutex_lock(&engine->lock);
+    front_expect(vcpu);
     view->source_bytes = 0;
     if (view->block != NULL && view->block->circle != NULL) {
         trace_view(engine, view->block, to == NULL);

@@ -131,7 +131,8 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
                          struct page_source *page, u32 mode, unsigned copies)
 {
     struct lower l = {
-        .ir = engine->ir, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0,
+        .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
+        .vector_key = engine->vector_key, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0,
         .max_insns = 1, .follow = true,
     };
     l.open_lr.value = IR_REF_NONE;
@@ -215,6 +216,7 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
 {
     struct engine *engine = vcpu->engine;
     struct page_source page;
+    front_expect(vcpu);
     page_read(engine, fetched->gpa, &page);
     struct block *old = block_find(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE);
     if (debug_page_is_bare(engine, fetched->gpa & PAGE_MASK) ||

@@ -137,6 +137,14 @@ static u64 guest_next_event_insns(const struct vcpu *vcpu)
     return riscv64_next_overflow_insns(riscv64_of_const(vcpu));
 }
 
+static const struct guest_vector vector = {
+    .file = offsetof(struct riscv64_state, v),
+    .key = offsetof(struct riscv64_state, cache.vector_key),
+    .count = offsetof(struct riscv64_state, vl),
+    .state_first = offsetof(struct riscv64_state, vtype),
+    .state_end = offsetof(struct riscv64_state, vector_zero),
+};
+
 const struct guest riscv64_guest = {
     .name = "riscv64",
     .vcpu_bytes = sizeof(struct riscv64_state),
@@ -145,6 +153,7 @@ const struct guest riscv64_guest = {
     .pinned = pinned,
     .pinned_count = ARRAY_LEN(pinned),
     .fetch_align_bytes = 2,
+    .vector = &vector,
     .init = guest_init,
     .fini = guest_fini,
     .reset = guest_reset,

@@ -8,6 +8,7 @@
 #ifndef METIC_CPU_RISCV64_STATE_H
 #define METIC_CPU_RISCV64_STATE_H
 
+#include "cpu/guest.h"
 #include "cpu/state.h"
 #include "cpu/vcpu.h"
 
@@ -82,9 +83,9 @@ enum { RISCV_MODE_FS_SHIFT = 2, RISCV_MODE_VS_SHIFT = 8, RISCV_MODE_VLEN_SHIFT =
 /* Bits of cache.vector_key beside vtype's low eight: what a vector instruction depends on, in one
  * word that translated code compares. */
 enum riscv_vector_key {
-    RISCV_VECTOR_KEY_FULL = 1 << 8,    /* vl is VLMAX */
-    RISCV_VECTOR_KEY_VILL = 1 << 9,
-    RISCV_VECTOR_KEY_VSTART = 1 << 10, /* vstart is not 0 */
+    RISCV_VECTOR_KEY_FULL = GUEST_VECTOR_FULL,      /* vl is VLMAX */
+    RISCV_VECTOR_KEY_VILL = GUEST_VECTOR_ILLEGAL,
+    RISCV_VECTOR_KEY_VSTART = GUEST_VECTOR_STARTED, /* vstart is not 0 */
 };
 
 /* What follows from the saved state or the machine and makes it quick to use. */

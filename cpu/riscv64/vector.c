@@ -145,6 +145,25 @@ u64 riscv64_vector_execute(struct riscv64_state *state, u32 word, unsigned id, u
     return e.result;
 }
 
+/* Its shape says so, of a vector unit nobody needs, where there are no elements to do anything
+ * with. Whole registers are accessed whatever vl is: from behind their end. */
+bool riscv64_vector_legal(u32 word, unsigned id, u64 vtype, unsigned vlenb)
+{
+    const struct vector_row *row = &rows[id];
+    struct riscv64_state state;
+    struct vector_exec e = {.state = &state, .word = word};
+    memset(state.v, 0, sizeof(state.v));
+    state.vlenb = (u8)vlenb;
+    state.vtype = vtype;
+    state.vl = 0;
+    state.vstart = needs_no_vtype(row) ? VECTOR_MAX_GROUP_BYTES : 0;
+    state.vxrm = state.vxsat = state.frm = 0;
+    state.vcpu.fpu_flags = 0;
+    state.vcpu.exception_pending = 0;
+    fill(&e, row);
+    return row->shape(&e);
+}
+
 /* --- shared by the shapes --- */
 
 bool vector_wide_overlap_ok(unsigned d, int d_lmul, unsigned s, int s_lmul)

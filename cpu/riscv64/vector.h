@@ -66,6 +66,10 @@ typedef bool vector_shape_fn(struct vector_exec *e);
 u64 riscv64_vector_execute(struct riscv64_state *state, u32 word, unsigned id, u64 scalar,
                            u64 stride);
 
+/* True when the instruction `word`, whose row is `id`, is legal under that (legal) vtype and
+ * vstart 0. */
+bool riscv64_vector_legal(u32 word, unsigned id, u64 vtype, unsigned vlenb);
+
 /* vset*vl*: the new vtype, and vl for an application vector length. An unsupported vtype sets vill
  * and vl 0. */
 void riscv64_vector_set(struct riscv64_state *state, u64 avl, u64 vtype);

@@ -12,14 +12,17 @@ GUEST = $(COMMON) -march=rv64gc -mabi=lp64d -mcmodel=medany -ffreestanding -nost
 SRCS = $(patsubst %,$(KERNELS)/%.c,integer memory calls float cold main run)
 PRIMITIVES = $(SRC)/primitives
 RUN_GUEST = $(KERNELS)/start.S $(KERNELS)/run_guest.c
+VECTOR = $(SRC)/vector
+VECTOR_SRCS = $(VECTOR)/vector.c $(KERNELS)/main.c $(KERNELS)/run.c
+VECTOR_DEF = -DKERNELS_DEF='"../vector/vector.def"'
 HEADERS = $(wildcard $(KERNELS)/*.h) $(KERNELS)/kernels.def $(PRIMITIVES)/primitives.def \
 	$(KERNELS)/guest.ld $(SRC)/bench.mk
 COLD = $(foreach tens,1 2 3 4,$(foreach one,0 1 2 3 4 5 6 7 8 9,$(tens)$(one)))
 cold_objects = $(COLD:%=$(1)/cold_%.o)
 
 .PHONY: guest host
-guest: kernels.elf primitives.elf
-host: kernels.native
+guest: kernels.elf primitives.elf vectors.elf
+host: kernels.native vectors.native
 
 cold_part.c: $(KERNELS)/make_cold.awk
 	awk -f $(KERNELS)/make_cold.awk >$@
@@ -42,3 +45,14 @@ primitives.elf: $(wildcard $(PRIMITIVES)/*) $(KERNELS)/run.c $(RUN_GUEST) $(HEAD
 		$(PRIMITIVES)/primitives.c $(PRIMITIVES)/traps.S
 kernels.native: $(SRCS) $(KERNELS)/run_host.c $(HEADERS) $(call cold_objects,host)
 	$(HOST_CC) $(COMMON) -o $@ $(KERNELS)/run_host.c $(SRCS) $(call cold_objects,host)
+
+vectors.elf: $(wildcard $(VECTOR)/*) $(RUN_GUEST) $(HEADERS)
+	$(GUEST_CC) $(GUEST) $(VECTOR_DEF) -T $(KERNELS)/guest.ld -o $@ $(RUN_GUEST) \
+		$(VECTOR_SRCS) $(VECTOR)/loops.S
+# The host's loops as good as its compiler and library make them.
+host/loops.o: $(wildcard $(VECTOR)/*)
+	mkdir -p host
+	$(HOST_CC) -O3 -march=native -mprefer-vector-width=512 -std=gnu11 -Wall -Wextra -c -o $@ \
+		$(VECTOR)/loops.c
+vectors.native: host/loops.o $(VECTOR_SRCS) $(KERNELS)/run_host.c $(HEADERS)
+	$(HOST_CC) $(COMMON) $(VECTOR_DEF) -o $@ $(KERNELS)/run_host.c $(VECTOR_SRCS) host/loops.o

@@ -4,7 +4,10 @@
 #include "cpu/memory.h"
 #include "cpu/riscv64/state.h"
 
+#include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static u64 no_time(struct vcpu *vcpu)
 {
@@ -29,11 +32,15 @@ static void set_start(struct riscv64_state *state)
     riscv64_mode_update(state);
 }
 
-bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u8 *result)
+/* Takes the program's data afterwards. False when it trapped before its end (says where). */
+static bool run_metic(const struct riscv_runs *runs, u8 *result)
 {
     static const struct engine_machine_ops machine_ops = {.time_ticks = no_time,
                                                           .timer_arm = no_timer};
-    struct engine_options options = {.kind = kind, .verify = true, .guest_features = p->vlenb};
+    const struct riscv_program *p = runs->program;
+    struct engine_options options = {.kind = runs->kind, .verify = true,
+                                     .guest_features = p->vlenb,
+                                     .host_features = runs->host_features};
     struct metic_error error;
     struct memory memory;
     memory_init(&memory, NULL);
@@ -56,4 +63,42 @@ bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u8 *r
     engine_free(engine);
     memory_fini(&memory);
     return finished;
+}
+
+u64 riscv_run_setting(const char *name, u64 otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void make_file(const struct riscv_runs *runs, char *path, size_t path_bytes)
+{
+    const char *directory = getenv("TMP");
+    snprintf(path, path_bytes, "%s/%s.XXXXXX", directory != NULL ? directory : ".", runs->name);
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0);
+    close(fd);
+}
+
+unsigned riscv_run_programs(const struct riscv_runs *runs)
+{
+    if (!riscv_have_qemu()) {
+        cr_skip_test("no new enough qemu-riscv64 (configure --install-bench-deps)");
+    }
+    char elf[256];
+    u8 *metic = malloc(RISCV_DATA_BYTES), *qemu = malloc(RISCV_DATA_BYTES);
+    cr_assert(metic != NULL && qemu != NULL);
+    make_file(runs, elf, sizeof(elf));
+    unsigned differing = 0;
+    for (u64 done = 0; done < runs->tests && differing == 0; done += RISCV_TESTS) {
+        runs->make(runs->opaque);
+        riscv_write_elf(runs->program, elf);
+        cr_assert(riscv_run_qemu(runs->program, elf, qemu), "qemu did not finish");
+        cr_assert(run_metic(runs, metic), "metic did not finish");
+        differing = runs->compare(runs->opaque, metic, qemu);
+    }
+    unlink(elf);
+    free(metic);
+    free(qemu);
+    return differing;
 }

@@ -398,7 +398,7 @@ Test(ir, every_operation_prints)
     char text[200];
     for (unsigned op = 0; op < IR_OP_COUNT; op++) {
         struct ir_insn insn = {.op = (u8)op, .type = IR_I64};
-        insn.imm = op == IR_CALL ? (u64)(uintptr_t)&helper_pure : 1;
+        insn.imm = op == IR_CALL || op == IR_VECTOR ? (u64)(uintptr_t)&helper_pure : 1;
         ir->insns[0] = insn;
         ir->count = 1;
         line(0, text, sizeof(text));

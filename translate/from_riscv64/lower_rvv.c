@@ -1,7 +1,14 @@
 /* V: vset*vl*, and every other vector instruction as a call of the vector unit
- * (cpu/riscv64/vector.h), which knows vtype, vl and the mask only when it runs. */
+ * (cpu/riscv64/vector.h), which knows vtype, vl and the mask only when it runs.
+ *
+ * Most calls say what they do while vtype is the one expected, so that the host may do it in
+ * place (translate/ir_vector.h). What is expected is what a vset of the block made it, or what
+ * it is when the block is translated; the host compares. */
+#include "cpu/base/bits.h"
 #include "cpu/riscv64/vector.h"
 #include "translate/from_riscv64/lower_fp.h"
+#include "translate/host.h"
+#include "translate/ir_vector.h"
 
 static u32 at(size_t offset)
 {
@@ -32,12 +39,14 @@ static void set_known(struct lower *l, const struct riscv_insn *insn, ir_ref avl
     ir_set(l->ir, at(offsetof(struct riscv64_state, vstart)), 8, ir_i64(l->ir, 0));
     ir_set(l->ir, at(offsetof(struct riscv64_state, cache.vector_key)), 4, key);
     lower_set_x(l, insn->rd, vl);
+    l->vector_key = (u32)vtype;
 }
 
 static void set_any(struct lower *l, const struct riscv_insn *insn, ir_ref avl, ir_ref vtype)
 {
     lower_set_x(l, insn->rd, ir_call(l->ir, &riscv64_helper_vector_set, avl, vtype, IR_REF_NONE,
                                      IR_REF_NONE));
+    l->vector_key = RISCV_VECTOR_KEY_VILL; /* nobody knows */
 }
 
 /* rs1 is x0: as long as possible, or, when rd is x0 too, as long as before. */
@@ -117,6 +126,86 @@ static const struct helper *helper_of(const struct riscv_insn *insn)
                                                        : &riscv64_helper_vector;
 }
 
+/* --- in place --- */
+
+enum { NOT_IN_PLACE = 0 };
+
+static const u8 in_place[RISCV_INSN_COUNT] = {
+#define IN_PLACE(row, op) [RISCV_INSN_##row] = IR_VECTOR_##op + 1,
+#include "translate/from_riscv64/in_place.def"
+#undef IN_PLACE
+};
+
+static unsigned log2_of(u64 value)
+{
+    return 63 - (unsigned)__builtin_clzll(value | 1);
+}
+
+static u8 unit(const struct lower *l, unsigned number)
+{
+    return (u8)(number * vlenb(l) / 16);
+}
+
+/* The bytes of a group of elements of the width v->sew, when vtype is the one expected. */
+static unsigned group_log2(const struct lower *l, const struct ir_vector *v)
+{
+    return log2_of((u64)riscv64_vector_vlmax(v->type, vlenb(l)) << v->sew);
+}
+
+/* Loads and stores: elements have the width that the instruction names. */
+static void describe_memory(const struct lower *l, const struct riscv_insn *insn,
+                            struct ir_vector *v)
+{
+    unsigned width = insn->word >> 12 & 7;
+    bool whole = (insn->word >> 20 & 31) == 8;
+    v->sew = (u8)(width == 0 ? 0 : width - 4);
+    v->a = v->b = v->d;
+    v->second = IR_VECTOR_SCALAR;
+    v->guard = whole ? IR_VECTOR_START : IR_VECTOR_TYPE;
+    v->group_log2 = (u8)(whole ? log2_of((u64)(insn->nf + 1) * vlenb(l)) : group_log2(l, v));
+}
+
+static bool writes_flags(const struct riscv_insn *insn)
+{
+    return (insn->flags & RV_FP_FLAGS) == RV_FP_FLAGS;
+}
+
+/* What the instruction does while vtype is as expected; false: nothing that can be said. */
+static bool describe(const struct lower *l, const struct riscv_insn *insn, struct ir_vector *v)
+{
+    unsigned op = in_place[insn->id];
+    bool unknown = l->vector_key & RISCV_VECTOR_KEY_VILL;
+    bool watched = l->mode & (RISCV_MODE_TRACE | VCPU_MODE_PROBE);
+    bool slow_rounding = writes_flags(insn) && (l->mode & RISCV_MODE_FRM_SLOW);
+    if (op == NOT_IN_PLACE || unknown || watched || slow_rounding ||
+        !riscv64_vector_legal(insn->word, insn->id, l->vector_key & VTYPE_LEGAL_BITS, vlenb(l))) {
+        return false;
+    }
+    enum operand operand = (enum operand)operands[insn->id];
+    *v = (struct ir_vector){
+        .op = (u8)(op - 1),
+        .guard = IR_VECTOR_TYPE,
+        .second = operand == OPERAND_NONE ? IR_VECTOR_GROUP
+                  : operand == OPERAND_F  ? IR_VECTOR_FLOAT
+                                          : IR_VECTOR_SCALAR,
+        .type = l->vector_key & VTYPE_LEGAL_BITS,
+        .sew = (u8)bits_get(l->vector_key, 3, 3),
+        .masked = (insn->word >> 25 & 1) == 0,
+        .d = unit(l, insn->word >> 7 & 31),
+        .a = unit(l, insn->word >> 20 & 31),
+        .b = unit(l, insn->word >> 15 & 31),
+    };
+    v->group_log2 = (u8)group_log2(l, v);
+    if (ir_vector_is_memory(v->op)) {
+        describe_memory(l, insn, v);
+    } else if (v->op == IR_VECTOR_COPY) {
+        v->guard = IR_VECTOR_VALID;
+        v->group_log2 = (u8)log2_of((u64)((insn->word >> 15 & 31) + 1) * vlenb(l));
+    }
+    return l->host != NULL && l->host->does_vector != NULL &&
+           l->host->does_vector(l->host_context, v);
+}
+
 void riscv64_lower_vector(struct lower *l, const struct riscv_insn *insn)
 {
     if (insn->flags & RV_FP && l->mode & RISCV_MODE_FRM_BAD) {
@@ -125,8 +214,11 @@ void riscv64_lower_vector(struct lower *l, const struct riscv_insn *insn)
     }
     bool strided = operands[insn->id] == OPERAND_STRIDED;
     ir_ref stride = strided ? lower_get_x(l, insn->rs2) : ir_i64(l->ir, 0);
-    ir_ref result = ir_call(l->ir, helper_of(insn), lower_word(l, insn), ir_i64(l->ir, insn->id),
-                            scalar(l, insn), stride);
+    struct ir_vector v;
+    ir_ref word = lower_word(l, insn), row = ir_i64(l->ir, insn->id), from = scalar(l, insn);
+    ir_ref result = describe(l, insn, &v)
+                        ? ir_vector(l->ir, helper_of(insn), word, row, from, &v)
+                        : ir_call(l->ir, helper_of(insn), word, row, from, stride);
     if (insn->flags & RV_X_RESULT) {
         lower_set_x(l, insn->rd, result);
     } else if (insn->flags & RV_F_RESULT) {

@@ -76,7 +76,7 @@ static void compare(struct compile *c, struct access *m, s32 disp, s32 mask, str
     m->resume = asm_offset(a);
 }
 
-static void lookup_alone(struct compile *c, struct access *m)
+void access_look_up_alone(struct compile *c, struct access *m)
 {
     s32 last = (s32)m->size_bytes - 1;
     access_index(&c->a, c->features, m, anchor(c, m, m->disp, m->size_bytes));
@@ -145,7 +145,7 @@ void access_lookup(struct compile *c, struct access *m)
         return;
     }
     switch (m->way) {
-    case ACCESS_ALONE: lookup_alone(c, m); break;
+    case ACCESS_ALONE: access_look_up_alone(c, m); break;
     case ACCESS_FIRST: lookup_first(c, m); break;
     case ACCESS_KEPT: lookup_kept(c, m); break;
     case ACCESS_SITE: lookup_site(c, m); break;

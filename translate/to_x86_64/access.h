@@ -111,6 +111,13 @@ void access_index(struct asm_buf *a, u32 features, const struct access *m, unsig
 /* From the first entry of the address's page to its other one; pointers or offsets. */
 void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, unsigned temp);
 
+/* The look-up of an access claimed alone, without the ways out of a trace. */
+void access_look_up_alone(struct compile *c, struct access *m);
+
+/* access_slow.c: the addends that are kept, as SITE_POISON has them; and whether the current
+ * instruction must leave the trace instead of calling C. */
+unsigned access_kept_mask(const struct compile *c);
+bool access_must_leave(const struct compile *c);
 /* access_slow.c: emits the slow path of an access that has just been emitted. */
 void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call);
 /* Thunks of the slow path. Registers are temporaries. */
@@ -122,6 +129,7 @@ extern const u8 access_temps[5];
 /* access_call.c: what THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
  * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
  * to go on; NULL when an exception was raised. */
+void access_forget_pages(u8 *frame, unsigned poison);
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

@@ -76,11 +76,12 @@ static void atomic(struct vcpu *vcpu, const struct saved *saved, const u8 *stub,
 }
 
 /* Pages remembered by a loop and addends kept by the block may be stale: see loop.c, access.c. */
-static void forget_pages(const struct saved *saved, unsigned poison)
+void access_forget_pages(u8 *frame, unsigned poison)
 {
-    u64 *site_tags = (u64 *)(void *)(saved->frame + FRAME_SITES);
+    u64 *general = (u64 *)(void *)(frame + FRAME_REGS);
+    u64 *site_tags = (u64 *)(void *)(frame + FRAME_SITES);
     for (unsigned left = poison & 31; left != 0; left &= left - 1) {
-        saved->general[access_temps[__builtin_ctz(left)]] |= 1;
+        general[access_temps[__builtin_ctz(left)]] |= 1;
     }
     for (unsigned n = 0; n < SITES_MAX; n++) {
         site_tags[2 * n] = ~(u64)0;
@@ -112,6 +113,6 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     case MEM_AMO: atomic(vcpu, &saved, stub, gva, slow); break;
     case MEM_CHECK: slow->check(vcpu, gva, desc); break;
     }
-    forget_pages(&saved, stub[SITE_POISON]);
+    access_forget_pages(frame, stub[SITE_POISON]);
     return vcpu->exception_pending ? NULL : resume + stub[SITE_BACK];
 }

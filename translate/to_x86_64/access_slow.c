@@ -56,7 +56,7 @@ static unsigned thunk_of(const struct access *m)
 enum { SAVED_TAG = FRAME_ARGS + 16 };
 
 /* The addends that are kept, for SITE_POISON. */
-static unsigned kept_mask(const struct compile *c)
+unsigned access_kept_mask(const struct compile *c)
 {
     unsigned mask = 0;
     for (unsigned n = 0; n < KEPT_MAX; n++) {
@@ -77,7 +77,7 @@ static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
 }
 
 /* An access of the fast body, unless it may call C. */
-static bool must_leave(const struct compile *c)
+bool access_must_leave(const struct compile *c)
 {
     return c->fast && (c->hoist_count != 0 || c->insn_index != 0);
 }
@@ -116,11 +116,11 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     u8 *back = cold->p;
     asm_u8(cold, 0);
     asm_u8(cold, (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4);
-    asm_u8(cold, kept_mask(c) | (must_leave(c) ? (unsigned)SITE_LEAVE : 0u));
+    asm_u8(cold, access_kept_mask(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u));
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
     }
-    if (must_leave(c)) {
+    if (access_must_leave(c)) {
         leave_trace(c, m);
     }
     if (resume != NULL) {

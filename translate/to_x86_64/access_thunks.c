@@ -1,6 +1,6 @@
 /* Slow paths of memory accesses, the part that blocks share (access_slow.c says how they come
  * here). On the stack: the address behind the stub's call, then the frame. */
-#include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/emit_vector.h"
 
 enum { ABOVE = 8 }; /* what lies on the stack above the frame */
 
@@ -174,11 +174,15 @@ static void load_general(struct thunks *t)
     asm_alu_imm(t->a, ASM_ADD, ASM_64, RSP, ABOVE);
 }
 
-static void by_c(struct thunks *t)
+typedef const u8 *call_fn(struct vcpu *vcpu, u8 *frame, const u8 *stub,
+                          const struct host_slow *slow);
+
+/* A stub calls it; has all registers saved, `fn` called, and goes on where that says. */
+static void by_c(struct thunks *t, unsigned index, call_fn *fn)
 {
     struct asm_buf *a = t->a;
     asm_align(a, 16, 0);
-    place(t, THUNK_ACCESS);
+    place(t, index);
     for (unsigned reg = 0; reg < 16; reg++) {
         asm_store(a, ASM_64, frame_at(ABOVE + FRAME_REGS + 8 * reg), reg);
     }
@@ -189,7 +193,7 @@ static void by_c(struct thunks *t)
     asm_mov(a, ASM_64, RDX, RBX);
     asm_mov_imm(a, RCX, (u64)(uintptr_t)t->context->slow);
     asm_alu_imm(a, ASM_SUB, ASM_64, RSP, 8);
-    asm_call_far(a, (const void *)(uintptr_t)access_call);
+    asm_call_far(a, (const void *)(uintptr_t)fn);
     asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
     asm_store(a, ASM_64, frame_at(ABOVE + FRAME_RESUME), RAX);
     asm_test(a, ASM_64, RAX, RAX);
@@ -200,16 +204,41 @@ static void by_c(struct thunks *t)
     asm_bind(a, raised);
     load_general(t);
     asm_jmp(a, t->context->thunks[THUNK_RAISED]);
+}
+
+static void leave(struct thunks *t)
+{
     place(t, THUNK_LEAVE);
-    asm_load(a, ASM_64, R15, VCPU_AT(insns));
-    asm_load(a, ASM_64, RAX, VCPU_AT(pc));
-    asm_jmp(a, t->context->thunks[THUNK_IND]);
+    asm_load(t->a, ASM_64, R15, VCPU_AT(insns));
+    asm_load(t->a, ASM_64, RAX, VCPU_AT(pc));
+    asm_jmp(t->a, t->context->thunks[THUNK_IND]);
+}
+
+/* enum vec_const, and the numbers. */
+static void vector_data(struct thunks *t)
+{
+    static const u64 constants[VEC_CONST_COUNT] = {
+        [VEC_COUNT_16] = 0x000f000f000f000f, [VEC_COUNT_32] = 0x0000001f0000001f,
+        [VEC_COUNT_64] = 63,                 [VEC_SIGN_32] = 0x8000000080000000,
+        [VEC_SIGN_64] = (u64)1 << 63,        [VEC_ONES] = ~(u64)0,
+    };
+    asm_align(t->a, 16, 0);
+    place(t, THUNK_VECTOR_DATA);
+    for (unsigned n = 0; n < VEC_CONST_COUNT; n++) {
+        asm_u64(t->a, constants[n]);
+    }
+    for (unsigned n = 0; n < 256; n++) {
+        asm_u8(t->a, n);
+    }
 }
 
 void access_thunks_emit(struct host_context *context, struct asm_buf *a)
 {
     struct thunks t = {context, a};
-    by_c(&t);
+    by_c(&t, THUNK_ACCESS, access_call);
+    by_c(&t, THUNK_VECTOR, vector_call);
+    leave(&t);
+    vector_data(&t);
     for (unsigned x = 0; x < 5; x++) {
         for (unsigned y = 0; y < 5; y++) {
             for (unsigned write = 0; write < 2 && x != y; write++) {

@@ -75,6 +75,8 @@ enum thunk {
     THUNK_PROBE,           /* call: makes room for a probe; keeps every register */
     THUNK_PINS,            /* data: struct compile's pin_reg, PIN_SPAN bytes */
     THUNK_LEAVE,           /* to vcpu->pc, vcpu->insns retired, through the jump cache */
+    THUNK_VECTOR,          /* vector operations by C: see emit_vector.c */
+    THUNK_VECTOR_DATA,     /* data: see emit_vector.h */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
     THUNK_LOOK_UP,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
@@ -454,7 +456,7 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
-emit_fn emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
+emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_probe.c: on a way out; rax is scratch. */
 void emit_left(struct asm_buf *a, struct left left);
@@ -485,6 +487,9 @@ void rounding_begin(struct compile *c, const struct rounding *rounding);
 void rounding_end(struct compile *c, const struct rounding *rounding);
 /* Replaces a NaN in XMM register `xmm` by the canonical one. */
 void emit_canonical(struct compile *c, unsigned type, unsigned xmm);
+
+/* emit_vector.c: as struct host's member. */
+bool x86_does_vector(const struct host_context *context, const struct ir_vector *v);
 
 /* --- disasm.c: as struct host's member --- */
 bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,

@@ -12,12 +12,15 @@ static u32 detect_features(void)
     u32 features = 0;
 #if defined(__x86_64__)
     unsigned a, b, c, d;
+    const unsigned avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    bool os_zmm = false;
     if (__get_cpuid(1, &a, &b, &c, &d)) {
         bool os_avx = (c & bit_OSXSAVE) && (c & bit_AVX);
         if (os_avx) {
             u32 low, high;
             __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
             os_avx = (low & 6) == 6;
+            os_zmm = (low & 0xe6) == 0xe6;
         }
         features |= c & bit_POPCNT ? HOST_FEATURE_POPCNT : 0;
         features |= os_avx ? HOST_FEATURE_AVX : 0;
@@ -26,6 +29,8 @@ static u32 detect_features(void)
     if ((features & HOST_FEATURE_AVX) && __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         features |= b & bit_BMI ? HOST_FEATURE_BMI1 : 0;
         features |= b & bit_BMI2 ? HOST_FEATURE_BMI2 : 0;
+        features |= b & bit_AVX2 ? HOST_FEATURE_AVX2 : 0;
+        features |= os_zmm && (b & avx512) == avx512 ? HOST_FEATURE_AVX512 : 0;
     }
     if (__get_cpuid(0x80000001u, &a, &b, &c, &d)) {
         features |= c & bit_LZCNT ? HOST_FEATURE_LZCNT : 0;
@@ -72,7 +77,7 @@ void stub_return(struct compile *c, const struct stub *stub)
     asm_jmp(&c->a, c->cold.exec + stub->back);
 }
 
-enum { INSN_BYTES_MAX = 2048, STUB_BYTES_MAX = 256 };
+enum { INSN_BYTES_MAX = 2048, STUB_BYTES_MAX = 1536 };
 
 /* Room for that much of the body and for a stub. */
 static bool has_room(struct compile *c, size_t bytes)
@@ -140,6 +145,7 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,
     [IR_PROBE_LEFT] = emit_probe_left, [IR_PROBE_AT] = emit_probe_path,
     [IR_PROBE_ADD] = emit_probe_add, [IR_PROBE_EDGE] = emit_probe_edge,
+    [IR_VECTOR] = emit_vector,
 };
 
 static void set_pins(struct compile *c)
@@ -246,6 +252,7 @@ const struct host x86_64_host = {
     .pinned_max = PINNED_MAX,
     .init = x86_init,
     .compile = x86_compile,
+    .does_vector = x86_does_vector,
     .patch_link = x86_patch_link,
     .disassemble = x86_disassemble,
 };

@@ -35,6 +35,7 @@ static enum sink_class class_of(const struct compile *c, unsigned i)
     case IR_SET: return SINK_SET;
     case IR_GET: return SINK_GET;
     case IR_EXIT_IF: return SINK_WAY_OUT;
+    case IR_VECTOR:
     case IR_LOAD:
     case IR_STORE: return c->fast ? SINK_WAY_OUT : SINK_LOOKS;
     default: break;
@@ -56,6 +57,14 @@ static void classify(struct sink_search *search)
     }
 }
 
+/* Vector operations look at how vectors are configured. */
+static bool vector_looks(const struct compile *c, const struct ir_insn *set)
+{
+    const struct guest_vector *vector = c->context->guest->vector;
+    return vector != NULL && set->imm < vector->state_end &&
+           set->imm + set->sub > vector->state_first;
+}
+
 /* True when another SET makes the one at `at` unneeded, with the last way out between them; `at`
  * when there is none. */
 static bool can_wait(const struct sink_search *search, unsigned at, unsigned *last)
@@ -67,6 +76,9 @@ static bool can_wait(const struct sink_search *search, unsigned at, unsigned *la
         const struct ir_insn *insn = &ir->insns[i];
         switch (search->class[i]) {
         case SINK_WAY_OUT:
+            if (insn->op == IR_VECTOR && vector_looks(search->c, set)) {
+                return false;
+            }
             *last = i;
             break;
         case SINK_SET:

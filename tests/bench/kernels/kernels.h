@@ -9,6 +9,11 @@
 
 enum { ARENA_BYTES = 96 << 20 };
 
+/* Which kernels a program has. */
+#ifndef KERNELS_DEF
+#define KERNELS_DEF "kernels.def"
+#endif
+
 /* Shared by all kernels, one after the other; 64 KiB aligned. In the guest it is RAM beyond the
  * program's image, so that loading the image does not touch it. */
 extern uint8_t arena[];
@@ -16,7 +21,7 @@ extern uint8_t arena[];
 #define KERNEL(name, class) \
     void setup_##name(void); \
     uint64_t kernel_##name(void);
-#include "kernels.def"
+#include KERNELS_DEF
 #undef KERNEL
 
 /* xorshift64: the same numbers everywhere. */

@@ -13,7 +13,7 @@ struct kernel {
 
 static const struct kernel kernels[] = {
 #define KERNEL(name, class) {#name, #class, setup_##name, kernel_##name},
-#include "kernels.def"
+#include KERNELS_DEF
 #undef KERNEL
 };
 

@@ -6,7 +6,7 @@ _start:
     la      sp, stack_end
     la      t0, trap
     csrw    mtvec, t0
-    li      t0, 0x6000
+    li      t0, 0x6600              # FP, and vectors where there are any
     csrs    mstatus, t0
     csrw    fcsr, zero
     call    guest_main

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { INSNS_PER_TEST = 12 };
 
@@ -142,8 +141,9 @@ static void fill_block(struct riscv_program *p, unsigned test, enum riscv_class 
     }
 }
 
-static void make_program(struct run *run)
+static void make_program(void *opaque)
 {
+    struct run *run = opaque;
     struct riscv_program *p = &run->program;
     riscv_emit_start(p);
     for (unsigned test = 0; test < RISCV_TESTS; test++) {
@@ -182,8 +182,9 @@ static void print_word(const char *what, unsigned number, const u8 *before, cons
            (unsigned long long)ld_le64(qemu));
 }
 
-static unsigned compare(const struct run *run, const u8 *metic, const u8 *qemu)
+static unsigned compare(const void *opaque, const u8 *metic, const u8 *qemu)
 {
+    const struct run *run = opaque;
     unsigned differing = 0;
     for (unsigned test = 0; test < RISCV_TESTS; test++) {
         size_t block = (size_t)test * RISCV_BLOCK_BYTES;
@@ -207,51 +208,20 @@ static unsigned compare(const struct run *run, const u8 *metic, const u8 *qemu)
 
 /* --- classes and engines --- */
 
-static u64 setting(const char *name, u64 otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
-
-static unsigned run_programs(struct run *run, enum engine_kind kind, unsigned tests,
-                             const char *elf)
-{
-    u8 *metic = malloc(RISCV_DATA_BYTES), *qemu = malloc(RISCV_DATA_BYTES);
-    cr_assert(metic != NULL && qemu != NULL);
-    unsigned differing = 0;
-    for (unsigned done = 0; done < tests && differing == 0; done += RISCV_TESTS) {
-        make_program(run);
-        riscv_write_elf(&run->program, elf);
-        cr_assert(riscv_run_qemu(&run->program, elf, qemu), "qemu did not finish");
-        cr_assert(riscv_run_metic(&run->program, kind, metic), "metic did not finish");
-        differing = compare(run, metic, qemu);
-    }
-    free(metic);
-    free(qemu);
-    return differing;
-}
-
 /* One class, or of it one extension. */
 static void run_part(enum riscv_class class, const char *extension, enum engine_kind kind,
                      u64 tests)
 {
-    if (!riscv_have_qemu()) {
-        cr_skip_test("no new enough qemu-riscv64 (configure --install-bench-deps)");
-    }
-    const char *directory = getenv("TMP");
-    char elf[256];
-    snprintf(elf, sizeof(elf), "%s/random_insns.XXXXXX", directory != NULL ? directory : ".");
-    int fd = mkstemp(elf);
-    cr_assert(fd >= 0);
-    close(fd);
     struct run *run = calloc(1, sizeof(*run));
     cr_assert(run != NULL);
-    u64 seed = setting("RANDOM_SEED", 1);
+    u64 seed = riscv_run_setting("RANDOM_SEED", 1);
     run->class = class;
     run->extension = extension;
     run->program.seed = seed * 0x9e3779b97f4a7c15u + class + 1;
-    unsigned differing = run_programs(run, kind, (unsigned)tests, elf);
-    unlink(elf);
+    struct riscv_runs runs = {.program = &run->program, .kind = kind, .tests = tests,
+                              .name = "random_insns", .make = make_program, .compare = compare,
+                              .opaque = run};
+    unsigned differing = riscv_run_programs(&runs);
     static const char *const classes[] = {"integer", "float", "memory", "branch"};
     printf("%-8s %-7s %8llu instructions, %s, RANDOM_SEED=%llu: %s\n", classes[class],
            extension != NULL ? extension : "all",
@@ -266,7 +236,7 @@ static void run_part(enum riscv_class class, const char *extension, enum engine_
 static void run_class(enum riscv_class class, enum engine_kind kind)
 {
     run_part(class, NULL, kind,
-             setting("RANDOM_TESTS", getenv("LONG") != NULL ? 84000 : 1000));
+             riscv_run_setting("RANDOM_TESTS", getenv("LONG") != NULL ? 84000 : 1000));
 }
 
 Test(random_insns, int_interp)
@@ -327,7 +297,7 @@ Test(random_insns, each_extension_jit)
 {
     for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
         run_part(parts[i].class, parts[i].extension, ENGINE_JIT,
-                 setting("RANDOM_TESTS", getenv("LONG") != NULL ? 112000 : 1000));
+                 riscv_run_setting("RANDOM_TESTS", getenv("LONG") != NULL ? 112000 : 1000));
     }
 }
 
@@ -335,6 +305,6 @@ Test(random_insns, each_extension_interp)
 {
     for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
         run_part(parts[i].class, parts[i].extension, ENGINE_INTERP,
-                 setting("RANDOM_TESTS", getenv("LONG") != NULL ? 12000 : 1000));
+                 riscv_run_setting("RANDOM_TESTS", getenv("LONG") != NULL ? 12000 : 1000));
     }
 }

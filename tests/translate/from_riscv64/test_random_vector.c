@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     INSNS_PER_TEST = 12,
@@ -376,8 +375,9 @@ static void fill_block(struct run *run, unsigned test)
     }
 }
 
-static void make_program(struct run *run)
+static void make_program(void *opaque)
 {
+    struct run *run = opaque;
     struct riscv_program *p = &run->program;
     emit_start(run);
     for (unsigned test = 0; test < RISCV_TESTS; test++) {
@@ -413,8 +413,9 @@ static void print_test(const struct run *run, unsigned test)
     }
 }
 
-static unsigned compare(const struct run *run, const u8 *metic, const u8 *qemu)
+static unsigned compare(const void *opaque, const u8 *metic, const u8 *qemu)
 {
+    const struct run *run = opaque;
     unsigned differing = 0;
     for (unsigned test = 0; test < RISCV_TESTS; test++) {
         size_t block = (size_t)test * RISCV_BLOCK_BYTES;
@@ -444,30 +445,6 @@ static unsigned compare(const struct run *run, const u8 *metic, const u8 *qemu)
 
 /* --- runs --- */
 
-static u64 setting(const char *name, u64 otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : otherwise;
-}
-
-static unsigned run_programs(struct run *run, enum engine_kind kind, unsigned tests,
-                             const char *elf)
-{
-    u8 *metic = malloc(RISCV_DATA_BYTES), *qemu = malloc(RISCV_DATA_BYTES);
-    cr_assert(metic != NULL && qemu != NULL);
-    unsigned differing = 0;
-    for (unsigned done = 0; done < tests && differing == 0; done += RISCV_TESTS) {
-        make_program(run);
-        riscv_write_elf(&run->program, elf);
-        cr_assert(riscv_run_qemu(&run->program, elf, qemu), "qemu did not finish");
-        cr_assert(riscv_run_metic(&run->program, kind, metic), "metic did not finish");
-        differing = compare(run, metic, qemu);
-    }
-    free(metic);
-    free(qemu);
-    return differing;
-}
-
 static void every_row_ran(const struct run *run)
 {
     for (unsigned row = RISCV_INSN_vsetvl + 1; row < RISCV_INSN_COUNT; row++) {
@@ -475,28 +452,27 @@ static void every_row_ran(const struct run *run)
     }
 }
 
-static void run_random(enum engine_kind kind, unsigned vlenb, u64 tests)
+/* Which processor's instructions the host may use. */
+enum { AVX512 = 0, AVX2 = HOST_FEATURE_ALL & ~HOST_FEATURE_AVX512, PLAIN = 1u << 31 };
+
+static void run_random(enum engine_kind kind, u32 host_features, unsigned vlenb, u64 tests)
 {
-    if (!riscv_have_qemu()) {
-        cr_skip_test("no new enough qemu-riscv64 (configure --install-bench-deps)");
-    }
-    const char *directory = getenv("TMP");
-    char elf[256];
-    snprintf(elf, sizeof(elf), "%s/random_vector.XXXXXX", directory != NULL ? directory : ".");
-    int fd = mkstemp(elf);
-    cr_assert(fd >= 0);
-    close(fd);
     struct run *run = calloc(1, sizeof(*run));
     cr_assert(run != NULL);
     run->shadow = calloc(1, sizeof(*run->shadow));
     cr_assert(run->shadow != NULL);
-    u64 seed = setting("RANDOM_SEED", 1);
+    u64 seed = riscv_run_setting("RANDOM_SEED", 1);
     run->program.seed = seed * 0x9e3779b97f4a7c15u + vlenb;
     run->program.vlenb = vlenb;
-    unsigned differing = run_programs(run, kind, (unsigned)setting("RANDOM_TESTS", tests), elf);
-    unlink(elf);
-    printf("VLEN %u %8llu instructions, %s, RANDOM_SEED=%llu: %s\n", 8 * vlenb,
+    struct riscv_runs runs = {.program = &run->program, .kind = kind,
+                              .host_features = host_features,
+                              .tests = riscv_run_setting("RANDOM_TESTS", tests),
+                              .name = "random_vector", .make = make_program, .compare = compare,
+                              .opaque = run};
+    unsigned differing = riscv_run_programs(&runs);
+    printf("VLEN %u %8llu instructions, %s%s, RANDOM_SEED=%llu: %s\n", 8 * vlenb,
            (unsigned long long)run->insns, kind == ENGINE_JIT ? "jit" : "interp",
+           host_features == 0 ? "" : host_features == AVX2 ? " without AVX-512" : " without AVX",
            (unsigned long long)seed, differing == 0 ? "equal" : "DIFFERENT");
     if (run->insns > 8000) {
         every_row_ran(run);
@@ -514,20 +490,35 @@ static u64 many(void)
 
 Test(random_vector, jit_128)
 {
-    run_random(ENGINE_JIT, 16, many());
+    run_random(ENGINE_JIT, AVX512, 16, many());
 }
 
 Test(random_vector, jit_256)
 {
-    run_random(ENGINE_JIT, 32, many());
+    run_random(ENGINE_JIT, AVX512, 32, many());
+}
+
+Test(random_vector, jit_avx2_128)
+{
+    run_random(ENGINE_JIT, AVX2, 16, many() / 2);
+}
+
+Test(random_vector, jit_avx2_256)
+{
+    run_random(ENGINE_JIT, AVX2, 32, many() / 2);
+}
+
+Test(random_vector, jit_plain)
+{
+    run_random(ENGINE_JIT, PLAIN, 16, many() / 2);
 }
 
 Test(random_vector, interp_128)
 {
-    run_random(ENGINE_INTERP, 16, many() / 2);
+    run_random(ENGINE_INTERP, AVX512, 16, many() / 2);
 }
 
 Test(random_vector, interp_256)
 {
-    run_random(ENGINE_INTERP, 32, many() / 2);
+    run_random(ENGINE_INTERP, AVX512, 32, many() / 2);
 }

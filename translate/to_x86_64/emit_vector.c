@@ -1,0 +1,504 @@
+/* Vector operations in place.
+ *
+ *     cmp dword [key], what was expected; jne other
+ *     the operation on all elements of the group
+ *     back:
+ * and in the cold part
+ *     other: cmp dword [key], the same with fewer elements; jne helper
+ *            the operation under masks; jmp back
+ *     helper: call THUNK_VECTOR; jmp back; description (vector_call.c)
+ *
+ * The registers of the guest's vectors stay in guest state: a group is read, worked on and written.
+ * With AVX-512 only zmm16 to zmm31 and mask registers are used, which nothing else of generated
+ * code uses, and which cost SSE code no transitions; with AVX2 ymm registers, whose upper halves
+ * are clear again behind the operation. Masks (of the instruction, of elements behind `count`, of
+ * groups shorter than a register) are AVX-512's.
+ *
+ * A load or store in place lies in one page, which the TLB has. Everything else, what faults above
+ * all, is the helper's. In the fast body of a trace the helper is not called: the trace is left. */
+#include "translate/to_x86_64/emit_vector.h"
+
+const struct vec_row *vec_row_of(unsigned op)
+{
+    const struct vec_row *const tables[] = {vec_int_rows, vec_move_rows, vec_fp_rows};
+    for (unsigned n = 0; n < ARRAY_LEN(tables); n++) {
+        if (tables[n][op].emit != NULL) {
+            return &tables[n][op];
+        }
+    }
+    return NULL;
+}
+
+static bool is_wide(unsigned op)
+{
+    return op >= IR_VECTOR_WADD_U && op <= IR_VECTOR_WMACC_S;
+}
+
+static bool is_narrow(unsigned op)
+{
+    return op == IR_VECTOR_NSHR || op == IR_VECTOR_NSAR;
+}
+
+/* Chunks of the result. */
+static void set_shape(struct vec *x, bool evex)
+{
+    unsigned max = !evex || is_narrow(x->v.op) ? 32 : 64;
+    x->evex = evex;
+    x->sew = x->v.sew + is_wide(x->v.op);
+    x->group_bytes = 1u << (x->v.group_log2 + is_wide(x->v.op));
+    x->chunk_bytes = x->group_bytes > max ? max : x->group_bytes < 16 ? 16 : x->group_bytes;
+    x->chunks = x->group_bytes <= x->chunk_bytes ? 1 : x->group_bytes / x->chunk_bytes;
+}
+
+bool x86_does_vector(const struct host_context *context, const struct ir_vector *v)
+{
+    struct vec x = {.v = *v};
+    bool evex = context->features & HOST_FEATURE_AVX512;
+    const struct vec_row *row = vec_row_of(v->op);
+    if (row == NULL || !(context->features & HOST_FEATURE_AVX2) ||
+        !(context->features & HOST_FEATURE_BMI2)) {
+        return false;
+    }
+    set_shape(&x, evex);
+    bool fma = (context->features & HOST_FEATURE_FMA) || v->op < IR_VECTOR_FMACC ||
+               v->op > IR_VECTOR_FNMSUB;
+    if (!evex && (v->masked || x.group_bytes < 16)) {
+        return false;
+    }
+    return (evex ? row->avx512 : row->avx2) >> x.sew & fma && x.chunks <= VEC_CHUNKS_MAX &&
+           !(v->masked && (row->flags & VEC_NO_MASK));
+}
+
+/* --- registers --- */
+
+static void claim_vectors(struct vec *x)
+{
+    for (unsigned n = 0; n < VEC_CHUNKS_MAX + 3; n++) {
+        bool needed = n >= VEC_CHUNKS_MAX || n < x->chunks;
+        unsigned reg = x->evex ? 16 + n : needed ? alloc_temp_xmm(x->c) : 0;
+        if (n < VEC_CHUNKS_MAX) {
+            x->r[n] = (u8)reg;
+        } else if (n < VEC_CHUNKS_MAX + 2) {
+            x->t[n - VEC_CHUNKS_MAX] = (u8)reg;
+        } else {
+            x->s = (u8)reg;
+        }
+    }
+}
+
+static void claim(struct vec *x, const struct vec_row *row)
+{
+    struct compile *c = x->c;
+    bool memory = ir_vector_is_memory(x->v.op);
+    x->scalar = x->result = x->temp[0] = x->temp[1] = NO_REG;
+    x->is_const = value_const(c, x->insn->c, &x->value);
+    if (memory) {
+        x->access = access_claim(c, x->insn->c, x->group_bytes,
+                                 x->v.op == IR_VECTOR_STORE ? (unsigned)ACCESS_WRITE : 0u);
+        x->scalar = x->access.address;
+        x->temp[0] = x->access.entry;
+    } else if (x->v.second != IR_VECTOR_GROUP && !(x->is_const && (row->flags & VEC_IMM))) {
+        x->scalar = alloc_use(c, x->insn->c);
+    }
+    bool unbox = x->v.second == IR_VECTOR_FLOAT && x->sew == 2;
+    if (vec_is_masked(x, true) || (row->flags & VEC_TEMPS) || unbox) {
+        x->temp[0] = x->temp[0] == NO_REG ? alloc_temp(c) : x->temp[0];
+        x->temp[1] = alloc_temp(c);
+    }
+    claim_vectors(x);
+    if (row->flags & VEC_RESULT) {
+        x->result = alloc_def_fresh(c);
+    }
+}
+
+/* --- masks --- */
+
+static unsigned mask_bits(const struct vec *x)
+{
+    unsigned elements = x->chunk_bytes >> x->sew;
+    return elements < 8 ? 8 : elements;
+}
+
+bool vec_is_masked(const struct vec *x, bool by_mask)
+{
+    return (x->v.masked && by_mask) || x->partial || x->group_bytes < x->chunk_bytes;
+}
+
+/* temp = how many elements of chunk j are below `count`. temp[1] is scratch. */
+static void count_in_chunk(struct vec *x, unsigned j)
+{
+    u32 before = j * (x->chunk_bytes >> x->sew);
+    asm_load(x->a, ASM_32, x->temp[0], state_at(x->c->context->guest->vector->count));
+    if (before != 0) {
+        asm_alu_rr(x->a, ASM_XOR, ASM_32, x->temp[1], x->temp[1]);
+        asm_alu_imm(x->a, ASM_SUB, ASM_32, x->temp[0], (s32)before);
+        asm_cmov(x->a, ASM_B, ASM_32, x->temp[0], x->temp[1]);
+    }
+}
+
+/* temp[1] &= the instruction's mask. */
+static void mask_by_register(struct vec *x, unsigned j)
+{
+    u32 first = j * (x->chunk_bytes >> x->sew);
+    struct asm_mem mem = state_at(x->c->context->guest->vector->file + first / 8);
+    CHECK(first % 8 == 0);
+    asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1], mem);
+}
+
+/* bzhi */
+static void keep_low_bits(struct vec *x, unsigned reg, unsigned count)
+{
+    asm_vrr(x->a, (struct asm_vop){2, 0, 1, 0xf5}, (struct asm_vhow){0}, reg, count, reg);
+}
+
+unsigned vec_mask(struct vec *x, unsigned j, bool by_mask)
+{
+    bool by_register = x->v.masked && by_mask;
+    bool is_few = x->group_bytes >> x->sew < 8;
+    if (!vec_is_masked(x, by_mask)) {
+        return 0;
+    }
+    if (!x->partial && !is_few && x->group_bytes >= x->chunk_bytes) {
+        u32 first = j * (x->chunk_bytes >> x->sew);
+        asm_mask_load(x->a, mask_bits(x), 1,
+                      state_at(x->c->context->guest->vector->file + first / 8));
+        return 1;
+    }
+    if (x->partial) {
+        count_in_chunk(x, j);
+        asm_rr(x->a, 0xc7, ASM_64, 0, x->temp[1]);
+        asm_u32(x->a, UINT32_MAX);
+        keep_low_bits(x, x->temp[1], x->temp[0]);
+    } else {
+        asm_mov_imm(x->a, x->temp[1], ((u64)1 << (x->group_bytes >> x->sew)) - 1);
+    }
+    if (by_register) {
+        mask_by_register(x, j);
+    }
+    asm_mask_from(x->a, 64, 1, x->temp[1]);
+    return 1;
+}
+
+/* --- moving --- */
+
+static const struct asm_vop load_op = {1, 2, 0, 0x6f}, store_op = {1, 2, 0, 0x7f};
+
+/* The move whose mask is of elements. */
+static struct asm_vop sized(struct asm_vop op, unsigned sew)
+{
+    return (struct asm_vop){1, sew < 2 ? 3 : 2, sew & 1, op.op};
+}
+
+void vec_load(struct vec *x, unsigned reg, unsigned unit, unsigned j)
+{
+    asm_vrm(x->a, load_op, vec_how(x), reg, 0, vec_chunk(x, unit, j));
+}
+
+static void store_masked(struct vec *x, struct asm_mem mem, unsigned reg, unsigned mask)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    asm_vrm(x->a, mask != 0 ? sized(store_op, x->sew) : store_op, how, reg, 0, mem);
+}
+
+void vec_store_results(struct vec *x)
+{
+    bool by_mask = x->v.op != IR_VECTOR_MERGE;
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, by_mask);
+        store_masked(x, vec_chunk(x, x->v.d, j), x->r[j], mask);
+    }
+}
+
+/* Of a float in an f register: the helper knows what an unboxed one is. */
+static void check_box(struct vec *x)
+{
+    asm_mov(x->a, ASM_64, x->temp[0], x->scalar);
+    asm_shift_imm(x->a, ASM_SAR, ASM_64, x->temp[0], 32);
+    asm_alu_imm(x->a, ASM_CMP, ASM_32, x->temp[0], -1);
+    vec_fail_if(x, ASM_NE);
+}
+
+void vec_splat(struct vec *x, unsigned reg, unsigned sew)
+{
+    static const u8 by_general[4] = {0x7a, 0x7b, 0x7c, 0x7c};
+    static const u8 by_vector[4] = {0x78, 0x79, 0x58, 0x59};
+    if (x->v.second == IR_VECTOR_FLOAT && sew == 2) {
+        check_box(x);
+    }
+    if (x->evex) {
+        asm_vrr(x->a, (struct asm_vop){2, 1, sew == 3, by_general[sew]}, vec_how(x), reg, 0,
+                x->scalar);
+        return;
+    }
+    asm_vrr(x->a, (struct asm_vop){1, 1, 1, 0x6e}, (struct asm_vhow){0}, reg, 0, x->scalar);
+    asm_vrr(x->a, (struct asm_vop){2, 1, 0, by_vector[sew]}, vec_how(x), reg, 0, reg);
+}
+
+void vec_op_const(struct vec *x, struct asm_vop op, unsigned dst, unsigned first,
+                  enum vec_const which)
+{
+    struct asm_vhow how = vec_how(x);
+    how.broadcast = true;
+    op.wide = 1;
+    asm_vrip(x->a, op, how, dst, first, vec_const(x, which), 0);
+}
+
+void vec_op_b(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned dst, unsigned first,
+              unsigned j)
+{
+    if (x->v.second == IR_VECTOR_GROUP) {
+        asm_vrm(x->a, op, how, dst, first, vec_chunk(x, x->v.b, j));
+    } else {
+        asm_vrr(x->a, op, how, dst, first, x->s);
+    }
+}
+
+void vec_fail_if(struct vec *x, enum asm_cc cc)
+{
+    CHECK(x->fail_count < VEC_FAILS_MAX);
+    x->fails[x->fail_count++] = asm_jcc_forward(x->a, cc);
+}
+
+/* --- the configuration --- */
+
+static struct asm_mem key_at(const struct vec *x)
+{
+    return state_at(x->c->context->guest->vector->key);
+}
+
+static void guard(struct vec *x)
+{
+    static const u32 forbidden[] = {[IR_VECTOR_VALID] = GUEST_VECTOR_ILLEGAL | GUEST_VECTOR_STARTED,
+                                    [IR_VECTOR_START] = GUEST_VECTOR_STARTED};
+    if (x->v.guard == IR_VECTOR_TYPE) {
+        asm_alu_mem_imm(x->a, ASM_CMP, ASM_32, key_at(x), (s32)(x->v.type | GUEST_VECTOR_FULL));
+    } else {
+        asm_rm(x->a, 0xf7, ASM_32, 0, key_at(x)); /* test */
+        asm_u32(x->a, forbidden[x->v.guard]);
+    }
+    vec_fail_if(x, ASM_NE);
+}
+
+/* --- loads and stores --- */
+
+static struct asm_mem host_at(const struct vec *x, unsigned j)
+{
+    const struct access *m = &x->access;
+    return asm_at_index(m->address, m->tag, 0, m->disp + (s32)(j * x->chunk_bytes));
+}
+
+static void move_chunk(struct vec *x, unsigned j)
+{
+    unsigned mask = vec_mask(x, j, true);
+    if (x->v.op == IR_VECTOR_STORE) {
+        vec_load(x, x->r[j], x->v.d, j);
+        store_masked(x, host_at(x, j), x->r[j], mask);
+        return;
+    }
+    asm_vrm(x->a, mask != 0 ? sized(load_op, x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
+            host_at(x, j));
+    store_masked(x, vec_chunk(x, x->v.d, j), x->r[j], mask);
+}
+
+void vec_move_memory(struct vec *x)
+{
+    for (unsigned j = 0; j < x->chunks; j++) {
+        move_chunk(x, j);
+    }
+}
+
+static void compare_page(struct vec *x)
+{
+    const struct access *m = &x->access;
+    asm_alu_imm(x->a, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
+    asm_alu_rm(x->a, ASM_CMP, ASM_64, m->tag, asm_at(m->entry, access_tag_offset(m->write)));
+}
+
+/* The page's other entry, once `entry` is its first. */
+static void try_other_entry(struct vec *x)
+{
+    const struct access *m = &x->access;
+    access_other_entry(x->a, m->entry, m->address, m->tag);
+    asm_lea(x->a, ASM_64, m->tag, asm_at(m->address, m->disp + (s32)x->group_bytes - 1));
+    compare_page(x);
+    asm_jcc(x->a, ASM_E, x->c->a.exec + m->resume);
+}
+
+/* Of the first `count` elements, at least one. */
+static void look_up_part(struct vec *x)
+{
+    struct access *m = &x->access;
+    struct asm_buf *a = x->a;
+    access_index(a, x->c->features, m, m->address);
+    asm_load(a, ASM_64, m->tag, state_at(x->c->context->guest->vector->count));
+    asm_shift_imm(a, ASM_SHL, ASM_64, m->tag, x->v.sew);
+    asm_alu_imm(a, ASM_SUB, ASM_64, m->tag, 1);
+    vec_fail_if(x, ASM_B);
+    asm_alu_rr(a, ASM_ADD, ASM_64, m->tag, m->address);
+    compare_page(x);
+    vec_fail_if(x, ASM_NE);
+    asm_load(a, ASM_64, m->tag, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
+}
+
+/* --- the cold part --- */
+
+enum { SAVED = FRAME_ARGS };
+
+/* General registers for temp[], which the allocator does not know of: saved. */
+static void borrow(struct vec *x)
+{
+    u32 taken = 0;
+    const unsigned used[] = {x->scalar, x->result, x->access.entry, x->access.tag};
+    unsigned count = ir_vector_is_memory(x->v.op) ? 4 : 2;
+    for (unsigned n = 0; n < count; n++) {
+        taken |= used[n] < 16 ? 1u << used[n] : 0;
+    }
+    unsigned t = count == 4 ? 1 : 0;
+    x->temp[0] = count == 4 ? x->access.entry : (unsigned)NO_REG;
+    for (unsigned n = 0; n < ARRAY_LEN(access_temps) && t < 2; n++) {
+        if (!(taken >> access_temps[n] & 1)) {
+            x->temp[t] = access_temps[n];
+            asm_store(x->a, ASM_64, frame_at(SAVED + 8 * t), x->temp[t]);
+            t++;
+        }
+    }
+}
+
+static void give_back(struct vec *x)
+{
+    for (unsigned t = ir_vector_is_memory(x->v.op) ? 1 : 0; t < 2; t++) {
+        asm_load(x->a, ASM_64, x->temp[t], frame_at(SAVED + 8 * t));
+    }
+}
+
+static bool has_part(const struct vec *x, const struct vec_row *row)
+{
+    unsigned elements = x->group_bytes >> x->sew;
+    return x->evex && x->v.guard == IR_VECTOR_TYPE && elements > 1 &&
+           !(row->flags & VEC_NO_PART) &&
+           !((row->flags & VEC_SHORT_PART) && elements > 64);
+}
+
+/* Where the guard failed: fewer elements? Leaves the jumps to the helper in x->fails. */
+static void emit_part(struct vec *x, const struct vec_row *row, const u8 *back)
+{
+    asm_alu_mem_imm(x->a, ASM_CMP, ASM_32, key_at(x), x->v.type);
+    u32 other = asm_jcc_forward(x->a, ASM_NE);
+    borrow(x);
+    x->partial = true;
+    x->fail_count = 0;
+    if (ir_vector_is_memory(x->v.op)) {
+        look_up_part(x);
+    }
+    row->emit(x);
+    give_back(x);
+    asm_jmp(x->a, back);
+    for (unsigned n = 0; n < x->fail_count; n++) {
+        asm_bind(x->a, x->fails[n]);
+    }
+    if (x->fail_count != 0) {
+        give_back(x);
+    }
+    asm_bind(x->a, other);
+}
+
+static void leave_trace(struct vec *x, u32 fix_first, u32 fix_count)
+{
+    struct compile *c = x->c;
+    if (c->insn_index == 0) {
+        hoist_go_slow(c);
+        return;
+    }
+    sink_fix(c, x->a, fix_first, fix_count);
+    asm_load(x->a, ASM_64, RAX, VCPU_AT(pc_page));
+    asm_alu_imm(x->a, ASM_ADD, ASM_64, RAX, (s32)c->insn_offset);
+    asm_store(x->a, ASM_64, VCPU_AT(pc), RAX);
+    asm_lea(x->a, ASM_64, RAX, asm_at(R15, (s32)uncounted(c)));
+    asm_store(x->a, ASM_64, VCPU_AT(insns), RAX);
+    asm_jmp(x->a, thunk(c, THUNK_LEAVE));
+}
+
+static void call_helper(struct vec *x, const u8 *back)
+{
+    struct compile *c = x->c;
+    struct asm_buf *a = x->a;
+    const struct ir_insn *insns = c->ir->insns;
+    asm_call(a, thunk(c, THUNK_VECTOR));
+    asm_jmp(a, back);
+    asm_u32(a, access_desc(c, 0));
+    asm_u8(a, (x->scalar == NO_REG ? (unsigned)SITE_CONST : x->scalar) | SITE_KEEP_XMM);
+    asm_u8(a, x->result);
+    asm_u8(a, access_kept_mask(c));
+    u64 row = insns[x->insn->b].imm;
+    asm_u8(a, (u8)row);
+    asm_u8(a, (u8)(row >> 8));
+    asm_u32(a, (u32)insns[x->insn->a].imm);
+    asm_u64(a, (u64)x->value);
+    asm_u64(a, x->insn->imm);
+}
+
+static void emit_cold(struct vec *x, const struct vec_row *row, u32 fix_first, u32 fix_count)
+{
+    struct compile *c = x->c;
+    const u8 *back = c->a.exec + asm_offset(&c->a);
+    u32 fails[VEC_FAILS_MAX], other = x->fails[0];
+    unsigned count = x->fail_count;
+    memcpy(fails, x->fails, sizeof(fails));
+    x->a = &c->cold;
+    bool memory = ir_vector_is_memory(x->v.op);
+    u32 to_helper = 0;
+    if (memory) {
+        bind_cold(c, x->access.slow);
+        try_other_entry(x);
+        to_helper = asm_jmp_forward(x->a);
+    }
+    bind_cold(c, other);
+    if (has_part(x, row)) {
+        emit_part(x, row, back);
+    }
+    for (unsigned n = 1; n < count; n++) {
+        bind_cold(c, fails[n]);
+    }
+    if (memory) {
+        asm_bind(x->a, to_helper);
+    }
+    if (access_must_leave(c)) {
+        leave_trace(x, fix_first, fix_count);
+    } else {
+        call_helper(x, back);
+    }
+}
+
+/* --- all of it --- */
+
+static void zero_upper(struct vec *x)
+{
+    if (!x->evex) {
+        asm_u8(x->a, 0xc5);
+        asm_u8(x->a, 0xf8);
+        asm_u8(x->a, 0x77);
+    }
+}
+
+void emit_vector(struct compile *c, const struct ir_insn *insn)
+{
+    struct vec x = {.c = c, .a = &c->a, .insn = insn, .v = ir_vector_of(c->ir, insn)};
+    const struct vec_row *row = vec_row_of(x.v.op);
+    const struct guest_vector *vector = c->context->guest->vector;
+    set_shape(&x, c->features & HOST_FEATURE_AVX512);
+    claim(&x, row);
+    if (x.v.op == IR_VECTOR_LOAD_FIRST) {
+        alloc_home_killed(c, vector->state_first, vector->state_end - vector->state_first);
+        alloc_home_killed(c, vector->key, 4);
+    }
+    u32 fix_first = c->fix_count;
+    u32 fix_count = c->fast ? sink_way_out(c) : 0;
+    guard(&x);
+    if (ir_vector_is_memory(x.v.op)) {
+        access_look_up_alone(c, &x.access);
+    }
+    row->emit(&x);
+    zero_upper(&x);
+    emit_cold(&x, row, fix_first, fix_count);
+}

@@ -1,0 +1,139 @@
+/* Between the files that carry out vector operations in place (emit_vector*.c). */
+#ifndef METIC_TRANSLATE_TO_X86_64_EMIT_VECTOR_H
+#define METIC_TRANSLATE_TO_X86_64_EMIT_VECTOR_H
+
+#include "translate/ir_vector.h"
+#include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/asm_vector.h"
+
+enum { VEC_CHUNKS_MAX = 4, VEC_FAILS_MAX = 4 };
+
+/* One VECTOR while code for it is emitted, which happens twice: for all elements of the group in
+ * the body, and for the first `count` ones in the cold part.
+ *
+ * A group is worked on in chunks, one vector register each; all results are there before the first
+ * is stored, so that sources may be destinations and an operation can still fail. */
+struct vec {
+    struct compile *c;
+    struct asm_buf *a;   /* where code goes now */
+    const struct ir_insn *insn;
+    struct ir_vector v;
+    bool evex;           /* AVX-512; else AVX2, which has no masks */
+    bool partial;        /* only the first `count` elements */
+    unsigned sew;        /* log2 of the bytes of an element of the result */
+    unsigned group_bytes; /* of the result */
+    unsigned chunk_bytes, chunks;
+    unsigned scalar;     /* general register, or NO_REG */
+    bool is_const;       /* and then its value is this */
+    s64 value;
+    unsigned result;     /* general register, or NO_REG */
+    unsigned temp[2];    /* general registers, free */
+    struct access access; /* of a load or store */
+    u8 r[VEC_CHUNKS_MAX], t[2], s; /* vector registers: results, scratch, the scalar repeated */
+    u32 fails[VEC_FAILS_MAX]; /* jumps in `a` to the helper */
+    unsigned fail_count;
+};
+
+/* Emits the operation. */
+typedef void vec_fn(struct vec *x);
+
+/* How an operation is done; by log2 of the bytes of the result's elements. */
+struct vec_row {
+    vec_fn *emit;
+    struct asm_vop op[4];
+    u8 avx2, avx512; /* bit n: elements of that width can be done so */
+    u8 imm;          /* what the function says */
+    u16 flags;
+};
+
+enum vec_flag {
+    VEC_COMMUTES = 1,
+    VEC_TEMPS = 2,     /* needs general registers */
+    VEC_NO_MASK = 4,   /* not when masked */
+    VEC_NO_PART = 8,   /* not when partial */
+    VEC_RESULT = 16,   /* has one in a general register */
+    VEC_SHORT_PART = 32, /* partial only with groups of up to 64 elements */
+    VEC_SUB = 64,      /* the second operation of two subtracts */
+    VEC_SWAP = 128,    /* of the scalar and a */
+    VEC_IMM = 256,     /* a constant scalar needs no register */
+};
+
+/* emit_vector_int.c, _move.c, _fp.c: the rows of some operations; no `emit` where it is not one of
+ * theirs. */
+extern const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
+const struct vec_row *vec_row_of(unsigned op);
+
+/* --- data in THUNK_VECTOR_DATA --- */
+enum vec_const {
+    VEC_COUNT_16, VEC_COUNT_32, VEC_COUNT_64, /* width - 1 in each element */
+    VEC_SIGN_32, VEC_SIGN_64, VEC_ONES, VEC_CONST_COUNT,
+    VEC_NUMBERS_AT = 8 * VEC_CONST_COUNT, /* bytes 0, 1, 2, ... 255 */
+};
+
+static inline struct asm_vhow vec_how(const struct vec *x)
+{
+    return (struct asm_vhow){
+        .length = x->chunk_bytes == 64 ? 2 : x->chunk_bytes == 32 ? 1 : 0, .evex = x->evex};
+}
+
+static inline struct asm_vhow vec_under(const struct vec *x, unsigned mask)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    how.zero = mask != 0;
+    return how;
+}
+
+/* Chunk j, of that many bytes, of the group at `unit`. */
+static inline struct asm_mem vec_at(const struct vec *x, unsigned unit, unsigned j, unsigned bytes)
+{
+    return state_at(x->c->context->guest->vector->file + 16 * unit + j * bytes);
+}
+
+static inline struct asm_mem vec_chunk(const struct vec *x, unsigned unit, unsigned j)
+{
+    return vec_at(x, unit, j, x->chunk_bytes);
+}
+
+static inline const u8 *vec_const(const struct vec *x, enum vec_const which)
+{
+    return thunk(x->c, THUNK_VECTOR_DATA) + 8 * which;
+}
+
+/* --- emit_vector.c --- */
+vec_fn vec_move_memory;
+void vec_load(struct vec *x, unsigned reg, unsigned unit, unsigned j);
+/* All results to group d, as mask and count say. */
+void vec_store_results(struct vec *x);
+/* The mask register with the active elements of chunk j; 0: all are. `by_mask`: v.masked counts. */
+unsigned vec_mask(struct vec *x, unsigned j, bool by_mask);
+/* Whether vec_mask gives any. */
+bool vec_is_masked(const struct vec *x, bool by_mask);
+/* reg = the scalar, as often as it fits, in elements of 1 << sew bytes. */
+void vec_splat(struct vec *x, unsigned reg, unsigned sew);
+/* The flags' condition means that only the helper can do it. */
+void vec_fail_if(struct vec *x, enum asm_cc cc);
+/* dst = op of memory with one repeated u64 as its last source. */
+void vec_op_const(struct vec *x, struct asm_vop op, unsigned dst, unsigned first,
+                  enum vec_const which);
+/* With the scalar repeated in x->s, or group b: dst = first op b of chunk j. */
+void vec_op_b(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned dst, unsigned first,
+              unsigned j);
+
+/* Bits of mask registers [2, 2 + chunks) to register d, as mask and count say. */
+void vec_store_bits(struct vec *x);
+
+/* --- vector_call.c: what THUNK_VECTOR calls, as access_call --- */
+enum { /* the stub's bytes, after SITE_REG */
+    VSITE_POISON = 6,
+    VSITE_ROW = 7,    /* u16 */
+    VSITE_WORD = 9,   /* u32 */
+    VSITE_VALUE = 13, /* u64, with SITE_CONST */
+    VSITE_HELPER = 21, /* const struct helper * */
+    VSITE_BYTES = 29,
+};
+const u8 *vector_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
+
+#endif

@@ -1,0 +1,268 @@
+/* Vector operations in place: floating point. MXCSR has the guest's rounding and takes its flags;
+ * inactive elements are masked, so that they raise none. Whatever is not a number is the helper's:
+ * it knows the canonical NaN, and the flags that the host raises before are among those the helper
+ * will. See emit_vector.c. */
+#include "translate/to_x86_64/emit_vector.h"
+
+enum { UNORDERED = 3 };
+
+/* Of 32-bit and 64-bit elements. */
+static struct asm_vop fp_op(const struct vec *x, unsigned map, unsigned op)
+{
+    bool wide = x->sew == 3;
+    return (struct asm_vop){(u8)map, map == 1 ? wide : 1, wide, (u8)op};
+}
+
+static struct asm_vop row_op(const struct vec *x)
+{
+    return vec_row_of(x->v.op)->op[x->sew];
+}
+
+static void begin(struct vec *x)
+{
+    if (x->v.second == IR_VECTOR_FLOAT) {
+        vec_splat(x, x->s, x->sew);
+    }
+}
+
+/* --- looking for NaNs: in mask register 2, or t[1] --- */
+
+static void note(struct vec *x, unsigned j, bool is_first, unsigned mask, unsigned reg)
+{
+    struct asm_vop op = fp_op(x, 1, 0xc2);
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    (void)j;
+    if (x->evex) {
+        asm_vrr(x->a, op, how, is_first ? 2 : 3, reg, reg);
+        asm_u8(x->a, UNORDERED);
+        if (!is_first) {
+            asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
+        }
+        return;
+    }
+    asm_vrr(x->a, op, how, is_first ? x->t[1] : x->t[0], reg, reg);
+    asm_u8(x->a, UNORDERED);
+    if (!is_first) {
+        asm_vrr(x->a, (struct asm_vop){1, 0, 0, 0x56}, how, x->t[1], x->t[1], x->t[0]);
+    }
+}
+
+static void fail_if_noted(struct vec *x)
+{
+    if (x->evex) {
+        asm_mask_test(x->a, 2);
+    } else {
+        asm_vrr(x->a, (struct asm_vop){2, 1, 0, 0x17}, vec_how(x), x->t[1], 0, x->t[1]);
+    }
+    vec_fail_if(x, ASM_NE);
+}
+
+static void finish(struct vec *x)
+{
+    fail_if_noted(x);
+    vec_store_results(x);
+}
+
+/* --- arithmetic --- */
+
+static void binary(struct vec *x)
+{
+    const struct vec_row *row = vec_row_of(x->v.op);
+    bool scalar = x->v.second != IR_VECTOR_GROUP;
+    begin(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true);
+        struct asm_vhow how = vec_under(x, mask);
+        if (scalar && (row->flags & (VEC_COMMUTES | VEC_SWAP))) {
+            asm_vrm(x->a, row_op(x), how, x->r[j], x->s, vec_chunk(x, x->v.a, j));
+        } else {
+            vec_load(x, x->r[j], x->v.a, j);
+            vec_op_b(x, row_op(x), how, x->r[j], x->r[j], j);
+        }
+        note(x, j, j == 0, mask, x->r[j]);
+    }
+    finish(x);
+}
+
+static void root(struct vec *x)
+{
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true);
+        asm_vrm(x->a, row_op(x), vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
+        note(x, j, j == 0, mask, x->r[j]);
+    }
+    finish(x);
+}
+
+/* d = a * b + d, or d * b + a. */
+static void fused(struct vec *x)
+{
+    bool adds_to_d = x->v.op <= IR_VECTOR_FNMSAC;
+    begin(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true);
+        struct asm_vhow how = vec_under(x, mask);
+        vec_load(x, x->r[j], x->v.d, j);
+        if (adds_to_d) {
+            vec_load(x, x->t[0], x->v.a, j);
+            vec_op_b(x, row_op(x), how, x->r[j], x->t[0], j);
+        } else {
+            unsigned second = x->s;
+            if (x->v.second == IR_VECTOR_GROUP) {
+                second = x->t[0];
+                vec_load(x, second, x->v.b, j);
+            }
+            asm_vrm(x->a, row_op(x), how, x->r[j], second, vec_chunk(x, x->v.a, j));
+        }
+        note(x, j, j == 0, mask, x->r[j]);
+    }
+    finish(x);
+}
+
+/* --- minimum, maximum: as of scalars (emit_fp_arith.c). The host's raise a flag for any NaN, so
+ *     there must be none. --- */
+
+static void load_b(struct vec *x, unsigned reg, unsigned j)
+{
+    if (x->v.second == IR_VECTOR_GROUP) {
+        vec_load(x, reg, x->v.b, j);
+    } else {
+        asm_vrr(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), reg, 0, x->s);
+    }
+}
+
+static void minmax(struct vec *x)
+{
+    bool minimum = x->v.op == IR_VECTOR_FMIN;
+    begin(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow how = vec_how(x);
+        how.mask = (u8)vec_mask(x, j, true);
+        vec_load(x, x->r[j], x->v.a, j);
+        vec_op_b(x, fp_op(x, 1, 0xc2), how, j == 0 ? 2 : 3, x->r[j], j);
+        asm_u8(x->a, UNORDERED);
+        if (j != 0) {
+            asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
+        }
+    }
+    fail_if_noted(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
+        load_b(x, x->t[0], j);
+        asm_vrr(x->a, row_op(x), how, x->t[1], x->r[j], x->t[0]);
+        asm_vrr(x->a, row_op(x), how, x->t[0], x->t[0], x->r[j]);
+        asm_vrr(x->a, (struct asm_vop){1, 1, 0, minimum ? 0xeb : 0xdb}, vec_how(x), x->r[j],
+                x->t[0], x->t[1]);
+    }
+    vec_store_results(x);
+}
+
+/* --- signs --- */
+
+static void sign(struct vec *x)
+{
+    begin(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_load(x, x->t[0], x->v.a, j);
+        asm_vrip(x->a, (struct asm_vop){2, 1, 1, 0x59}, vec_how(x), x->r[j], 0,
+                 vec_const(x, x->sew == 3 ? VEC_SIGN_64 : VEC_SIGN_32), 0);
+        vec_op_b(x, (struct asm_vop){3, 1, 0, 0x25}, vec_how(x), x->r[j], x->t[0], j);
+        asm_u8(x->a, vec_row_of(x->v.op)->imm);
+    }
+    vec_store_results(x);
+}
+
+/* --- comparisons --- */
+
+static void compare(struct vec *x)
+{
+    begin(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow how = vec_how(x);
+        how.mask = (u8)vec_mask(x, j, true);
+        vec_load(x, x->t[0], x->v.a, j);
+        vec_op_b(x, fp_op(x, 1, 0xc2), how, 2 + j, x->t[0], j);
+        asm_u8(x->a, vec_row_of(x->v.op)->imm);
+    }
+    vec_store_bits(x);
+}
+
+/* --- conversions --- */
+
+static void from_int(struct vec *x)
+{
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
+        asm_vrm(x->a, row_op(x), how, x->r[j], 0, vec_chunk(x, x->v.a, j));
+    }
+    vec_store_results(x);
+}
+
+/* What the host answers when there is no such integer is not what the guest does. */
+static void to_int(struct vec *x)
+{
+    bool is_signed = vec_row_of(x->v.op)->imm;
+    enum vec_const none = !is_signed     ? VEC_ONES
+                          : x->sew == 3 ? VEC_SIGN_64
+                                        : VEC_SIGN_32;
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true);
+        asm_vrm(x->a, row_op(x), vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
+        struct asm_vhow how = vec_how(x);
+        how.mask = (u8)mask;
+        how.broadcast = true;
+        asm_vrip(x->a, (struct asm_vop){3, 1, x->sew == 3, 0x1f}, how, j == 0 ? 2 : 3, x->r[j],
+                 vec_const(x, none), 1);
+        asm_u8(x->a, 0);
+        if (j != 0) {
+            asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
+        }
+    }
+    finish(x);
+}
+
+/* --- rows --- */
+
+enum { BOTH = 12 };
+
+/* Of packed singles and doubles. */
+#define FP(op) {{0}, {0}, {1, 0, 0, op}, {1, 1, 1, op}}
+#define FUSED(op) {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, 0}
+#define COMPARE(how) {compare, FP(0xc2), 0, BOTH, how, VEC_TEMPS}
+#define SIGN(how) {sign, {{0}}, 0, BOTH, how, 0}
+
+const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
+    [IR_VECTOR_FADD] = {binary, FP(0x58), BOTH, BOTH, 0, VEC_COMMUTES},
+    [IR_VECTOR_FSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, 0},
+    [IR_VECTOR_FRSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_SWAP},
+    [IR_VECTOR_FMUL] = {binary, FP(0x59), BOTH, BOTH, 0, VEC_COMMUTES},
+    [IR_VECTOR_FDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, 0},
+    [IR_VECTOR_FRDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_SWAP},
+    [IR_VECTOR_FSQRT] = {root, FP(0x51), BOTH, BOTH, 0, 0},
+    [IR_VECTOR_FMIN] = {minmax, FP(0x5d), 0, BOTH, 0, 0},
+    [IR_VECTOR_FMAX] = {minmax, FP(0x5f), 0, BOTH, 0, 0},
+    [IR_VECTOR_FMACC] = FUSED(0xb8),
+    [IR_VECTOR_FNMACC] = FUSED(0xbe),
+    [IR_VECTOR_FMSAC] = FUSED(0xba),
+    [IR_VECTOR_FNMSAC] = FUSED(0xbc),
+    [IR_VECTOR_FMADD] = FUSED(0xa8),
+    [IR_VECTOR_FNMADD] = FUSED(0xae),
+    [IR_VECTOR_FMSUB] = FUSED(0xaa),
+    [IR_VECTOR_FNMSUB] = FUSED(0xac),
+    [IR_VECTOR_FSGNJ] = SIGN(0xac),
+    [IR_VECTOR_FSGNJN] = SIGN(0x5c),
+    [IR_VECTOR_FSGNJX] = SIGN(0x6c),
+    [IR_VECTOR_FEQ] = COMPARE(0x00),
+    [IR_VECTOR_FNE] = COMPARE(0x04),
+    [IR_VECTOR_FLT] = COMPARE(0x01),
+    [IR_VECTOR_FLE] = COMPARE(0x02),
+    [IR_VECTOR_FGT] = COMPARE(0x0e),
+    [IR_VECTOR_FGE] = COMPARE(0x0d),
+    [IR_VECTOR_S_TO_F] = {from_int, {{0}, {0}, {1, 0, 0, 0x5b}, {1, 2, 1, 0xe6}}, 0, BOTH, 0, 0},
+    [IR_VECTOR_U_TO_F] = {from_int, {{0}, {0}, {1, 3, 0, 0x7a}, {1, 2, 1, 0x7a}}, 0, BOTH, 0, 0},
+    [IR_VECTOR_F_TO_S] = {to_int, {{0}, {0}, {1, 1, 0, 0x5b}, {1, 1, 1, 0x7b}}, 0, BOTH, 1, 0},
+    [IR_VECTOR_F_TO_U] = {to_int, {{0}, {0}, {1, 0, 0, 0x79}, {1, 1, 1, 0x79}}, 0, BOTH, 0, 0},
+    [IR_VECTOR_F_TO_S_RTZ] = {to_int, {{0}, {0}, {1, 2, 0, 0x5b}, {1, 1, 1, 0x7a}}, 0, BOTH, 1, 0},
+    [IR_VECTOR_F_TO_U_RTZ] = {to_int, {{0}, {0}, {1, 0, 0, 0x78}, {1, 1, 1, 0x78}}, 0, BOTH, 0, 0},
+};

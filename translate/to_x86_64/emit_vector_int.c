@@ -1,0 +1,334 @@
+/* Vector operations in place: integer arithmetic, comparisons, other widths, reductions. See
+ * emit_vector.c. */
+#include "translate/to_x86_64/emit_vector.h"
+
+#define OP(map, wide, op) {map, 1, wide, op}
+
+static struct asm_vop op_of(const struct vec_row *row, const struct vec *x)
+{
+    return row->op[x->sew];
+}
+
+/* --- a op b --- */
+
+static void binary(struct vec *x)
+{
+    const struct vec_row *row = vec_row_of(x->v.op);
+    struct asm_vop op = op_of(row, x);
+    bool scalar = x->v.second != IR_VECTOR_GROUP;
+    bool by_memory = scalar && (row->flags & (VEC_COMMUTES | VEC_SWAP));
+    if (scalar) {
+        vec_splat(x, x->s, x->v.sew);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        if (by_memory) {
+            asm_vrm(x->a, op, vec_how(x), x->r[j], x->s, vec_chunk(x, x->v.a, j));
+        } else {
+            vec_load(x, x->r[j], x->v.a, j);
+            vec_op_b(x, op, vec_how(x), x->r[j], x->r[j], j);
+        }
+    }
+    vec_store_results(x);
+}
+
+static const struct vec_row *row_named(unsigned op)
+{
+    return &vec_int_rows[op];
+}
+
+/* d + a * b and the like: the row's op is the multiplication. */
+static void accumulate(struct vec *x)
+{
+    const struct vec_row *row = vec_row_of(x->v.op);
+    bool from_d = x->v.op == IR_VECTOR_MACC || x->v.op == IR_VECTOR_NMSAC;
+    unsigned factor = from_d ? x->v.a : x->v.d, term = from_d ? x->v.d : x->v.a;
+    unsigned second = row->flags & VEC_SUB ? IR_VECTOR_SUB : IR_VECTOR_ADD;
+    if (x->v.second != IR_VECTOR_GROUP) {
+        vec_splat(x, x->s, x->v.sew);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_load(x, x->t[0], factor, j);
+        vec_op_b(x, op_of(row, x), vec_how(x), x->t[0], x->t[0], j);
+        vec_load(x, x->r[j], term, j);
+        asm_vrr(x->a, op_of(row_named(second), x), vec_how(x), x->r[j], x->r[j], x->t[0]);
+    }
+    vec_store_results(x);
+}
+
+/* --- shifts --- */
+
+/* The constant forms: the opcode and what stands in its register field. */
+static void shift_imm(struct vec *x, unsigned reg, unsigned sew, unsigned kind, unsigned count)
+{
+    static const u8 ops[4] = {0, 0x71, 0x72, 0x73};
+    static const u8 fields[3] = {6, 2, 4}; /* left, right, arithmetic */
+    bool arithmetic_64 = kind == 2 && sew == 3;
+    struct asm_vop op = OP(1, sew == 3, arithmetic_64 ? 0x72 : ops[sew]);
+    asm_vrr(x->a, op, vec_how(x), fields[kind], reg, reg);
+    asm_u8(x->a, count);
+}
+
+/* By the low quadword of a vector register. */
+static struct asm_vop shift_by_register(unsigned sew, unsigned kind)
+{
+    static const u8 ops[3][4] = {
+        {0, 0xf1, 0xf2, 0xf3}, {0, 0xd1, 0xd2, 0xd3}, {0, 0xe1, 0xe2, 0xe2}};
+    return (struct asm_vop)OP(1, sew == 3, ops[kind][sew]);
+}
+
+/* Element by element. */
+static struct asm_vop shift_each(unsigned sew, unsigned kind)
+{
+    static const u8 ops[3][2] = {{0x12, 0x47}, {0x10, 0x45}, {0x11, 0x46}};
+    return (struct asm_vop)OP(2, sew != 2, ops[kind][sew != 1]);
+}
+
+/* x->s = a scalar count modulo the width, for shift_by_register. */
+static void load_count(struct vec *x, unsigned sew)
+{
+    asm_mov(x->a, ASM_32, x->temp[0], x->scalar);
+    asm_alu_imm(x->a, ASM_AND, ASM_32, x->temp[0], (8 << sew) - 1);
+    asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0x6e),
+            (struct asm_vhow){.evex = x->evex}, x->s, 0, x->temp[0]);
+}
+
+/* Shifts elements of 1 << sew bytes in `reg`; counts of a group are in x->t[0]. */
+static void shift(struct vec *x, unsigned reg, unsigned sew, unsigned kind)
+{
+    if (x->v.second == IR_VECTOR_GROUP) {
+        vec_op_const(x, (struct asm_vop)OP(1, 1, 0xdb), x->t[0], x->t[0],
+                     (enum vec_const)(VEC_COUNT_16 + sew - 1));
+        asm_vrr(x->a, shift_each(sew, kind), vec_how(x), reg, reg, x->t[0]);
+    } else if (x->is_const) {
+        shift_imm(x, reg, sew, kind, (unsigned)x->value & ((8u << sew) - 1));
+    } else {
+        asm_vrr(x->a, shift_by_register(sew, kind), vec_how(x), reg, reg, x->s);
+    }
+}
+
+static void shifts(struct vec *x)
+{
+    if (x->v.second != IR_VECTOR_GROUP && !x->is_const) {
+        load_count(x, x->sew);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_load(x, x->r[j], x->v.a, j);
+        if (x->v.second == IR_VECTOR_GROUP) {
+            vec_load(x, x->t[0], x->v.b, j);
+        }
+        shift(x, x->r[j], x->sew, vec_row_of(x->v.op)->imm);
+    }
+    vec_store_results(x);
+}
+
+/* --- comparisons --- */
+
+static void compare(struct vec *x)
+{
+    const struct vec_row *row = vec_row_of(x->v.op);
+    struct asm_vop op = op_of(row, x);
+    if (x->v.second != IR_VECTOR_GROUP) {
+        vec_splat(x, x->s, x->v.sew);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow how = vec_how(x);
+        how.mask = (u8)vec_mask(x, j, true);
+        vec_load(x, x->t[0], x->v.a, j);
+        vec_op_b(x, op, how, 2 + j, x->t[0], j);
+        asm_u8(x->a, row->imm);
+    }
+    vec_store_bits(x);
+}
+
+/* --- other widths --- */
+
+/* reg = elements of `from` bytes each (log2) of chunk j, extended to `to`. */
+static void extend(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned from,
+                   unsigned to, bool is_signed)
+{
+    static const u8 ops[3][4] = {{0, 0x30, 0x31, 0x32}, {0, 0, 0x33, 0x34}, {0, 0, 0, 0x35}};
+    struct asm_vop op = OP(2, 0, (u8)(ops[from][to] - (is_signed ? 0x10 : 0)));
+    unsigned bytes = x->chunk_bytes >> (to - from);
+    asm_vrm(x->a, op, vec_how(x), reg, 0, vec_at(x, unit, j, bytes));
+}
+
+static void extends(struct vec *x)
+{
+    unsigned how = vec_row_of(x->v.op)->imm;
+    unsigned from = x->sew - (how & 3);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        extend(x, x->r[j], x->v.a, j, from, x->sew, (how & 4) != 0);
+    }
+    vec_store_results(x);
+}
+
+/* The scalar as wide elements that a narrow one of it becomes. */
+static void splat_wide(struct vec *x, bool is_signed)
+{
+    static const u8 ops[3] = {0x30, 0x33, 0x35};
+    vec_splat(x, x->s, x->v.sew);
+    asm_vrr(x->a, (struct asm_vop)OP(2, 0, (u8)(ops[x->v.sew] - (is_signed ? 0x10 : 0))),
+            vec_how(x), x->s, 0, x->s);
+}
+
+static void widen(struct vec *x)
+{
+    const struct vec_row *row = vec_row_of(x->v.op);
+    bool is_signed = (row->imm & 4) != 0, adds = row->flags & VEC_COMMUTES;
+    if (x->v.second != IR_VECTOR_GROUP) {
+        splat_wide(x, is_signed);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned second = x->s;
+        extend(x, x->r[j], x->v.a, j, x->v.sew, x->sew, is_signed);
+        if (x->v.second == IR_VECTOR_GROUP) {
+            second = x->t[0];
+            extend(x, second, x->v.b, j, x->v.sew, x->sew, is_signed);
+        }
+        asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[j], x->r[j], second);
+        if (adds) {
+            asm_vrm(x->a, op_of(row_named(IR_VECTOR_ADD), x), vec_how(x), x->r[j], x->r[j],
+                    vec_chunk(x, x->v.d, j));
+        }
+    }
+    vec_store_results(x);
+}
+
+/* What is worked on is twice as wide as the result. */
+static void narrow(struct vec *x)
+{
+    static const u8 cut[3] = {0x30, 0x33, 0x35};
+    unsigned bytes = x->chunk_bytes, wide = x->sew + 1;
+    if (x->v.second != IR_VECTOR_GROUP && !x->is_const) {
+        load_count(x, wide);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        x->chunk_bytes = 2 * bytes;
+        vec_load(x, x->r[j], x->v.a, j);
+        if (x->v.second == IR_VECTOR_GROUP) {
+            extend(x, x->t[0], x->v.b, j, x->sew, wide, false);
+        }
+        shift(x, x->r[j], wide, vec_row_of(x->v.op)->imm);
+        asm_vrr(x->a, (struct asm_vop){2, 2, 0, cut[x->sew]}, vec_how(x), x->r[j], 0, x->r[j]);
+        x->chunk_bytes = bytes;
+    }
+    vec_store_results(x);
+}
+
+/* --- reductions --- */
+
+/* t[0] = what is in the upper half of the first `bytes` of r[0]. */
+static void upper_half(struct vec *x, unsigned bytes)
+{
+    struct asm_vhow how = {.length = bytes == 64 ? 2 : bytes == 32 ? 1 : 0, .evex = x->evex};
+    if (bytes >= 32) {
+        struct asm_vop op = OP(3, bytes == 64, bytes == 64 ? 0x3b : 0x39);
+        asm_vrr(x->a, op, how, x->r[0], 0, x->t[0]);
+        asm_u8(x->a, 1);
+    } else if (bytes >= 8) {
+        asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0x70), how, x->t[0], 0, x->r[0]);
+        asm_u8(x->a, bytes == 16 ? 0x4e : 0xb1);
+    } else {
+        asm_vrr(x->a, (struct asm_vop)OP(1, 0, bytes == 4 ? 0x72 : 0x71), how, 2, x->t[0],
+                x->r[0]);
+        asm_u8(x->a, bytes == 4 ? 16 : 8);
+    }
+}
+
+static void reduce(struct vec *x)
+{
+    static const u8 widths[4] = {ASM_8, ASM_16, ASM_32, ASM_64};
+    struct asm_vop op = op_of(vec_row_of(x->v.op), x);
+    unsigned bytes = x->group_bytes < x->chunk_bytes ? x->group_bytes : x->chunk_bytes;
+    struct asm_vhow how = {.evex = x->evex};
+    vec_load(x, x->r[0], x->v.a, 0);
+    for (unsigned j = 1; j < x->chunks; j++) {
+        asm_vrm(x->a, op, vec_how(x), x->r[0], x->r[0], vec_chunk(x, x->v.a, j));
+    }
+    for (; bytes > 1u << x->sew; bytes /= 2) {
+        upper_half(x, bytes);
+        how.length = bytes == 64 ? 1 : 0;
+        asm_vrr(x->a, op, how, x->r[0], x->r[0], x->t[0]);
+    }
+    how.length = 0;
+    asm_vrm(x->a, op, how, x->r[0], x->r[0], vec_chunk(x, x->v.b, 0));
+    asm_vrr(x->a, (struct asm_vop)OP(1, 1, 0x7e), how, x->r[0], 0, x->temp[0]);
+    asm_store(x->a, widths[x->sew], vec_chunk(x, x->v.d, 0), x->temp[0]);
+}
+
+/* --- rows --- */
+
+enum { ANY = 15, WIDE = 14, HALVES = 2 };
+enum { LEFT, RIGHT, ARITHMETIC };
+
+#define ADDS {OP(1, 0, 0xfc), OP(1, 0, 0xfd), OP(1, 0, 0xfe), OP(1, 1, 0xd4)}
+#define SUBS {OP(1, 0, 0xf8), OP(1, 0, 0xf9), OP(1, 0, 0xfa), OP(1, 1, 0xfb)}
+#define MULS {OP(0, 0, 0), OP(1, 0, 0xd5), OP(2, 0, 0x40), OP(2, 1, 0x40)}
+#define ANDS {OP(1, 0, 0xdb), OP(1, 0, 0xdb), OP(1, 0, 0xdb), OP(1, 1, 0xdb)}
+#define ORS {OP(1, 0, 0xeb), OP(1, 0, 0xeb), OP(1, 0, 0xeb), OP(1, 1, 0xeb)}
+#define XORS {OP(1, 0, 0xef), OP(1, 0, 0xef), OP(1, 0, 0xef), OP(1, 1, 0xef)}
+#define MIN_US {OP(1, 0, 0xda), OP(2, 0, 0x3a), OP(2, 0, 0x3b), OP(2, 1, 0x3b)}
+#define MIN_SS {OP(2, 0, 0x38), OP(1, 0, 0xea), OP(2, 0, 0x39), OP(2, 1, 0x39)}
+#define MAX_US {OP(1, 0, 0xde), OP(2, 0, 0x3e), OP(2, 0, 0x3f), OP(2, 1, 0x3f)}
+#define MAX_SS {OP(2, 0, 0x3c), OP(1, 0, 0xee), OP(2, 0, 0x3d), OP(2, 1, 0x3d)}
+#define COMPARE_US {OP(3, 0, 0x3e), OP(3, 1, 0x3e), OP(3, 0, 0x1e), OP(3, 1, 0x1e)}
+#define COMPARE_SS {OP(3, 0, 0x3f), OP(3, 1, 0x3f), OP(3, 0, 0x1f), OP(3, 1, 0x1f)}
+
+#define COMPARE(ops, how) {compare, ops, 0, ANY, how, VEC_TEMPS}
+#define EXTEND(how, widths) {extends, {{0}}, widths, widths, how, 0}
+#define REDUCE(ops, avx2) {reduce, ops, avx2, ANY, 0, VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART}
+
+const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
+    [IR_VECTOR_ADD] = {binary, ADDS, ANY, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_SUB] = {binary, SUBS, ANY, ANY, 0, 0},
+    [IR_VECTOR_RSUB] = {binary, SUBS, ANY, ANY, 0, VEC_SWAP},
+    [IR_VECTOR_AND] = {binary, ANDS, ANY, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_OR] = {binary, ORS, ANY, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_XOR] = {binary, XORS, ANY, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_MIN_U] = {binary, MIN_US, 7, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_MIN_S] = {binary, MIN_SS, 7, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_MAX_U] = {binary, MAX_US, 7, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_MAX_S] = {binary, MAX_SS, 7, ANY, 0, VEC_COMMUTES},
+    [IR_VECTOR_MUL] = {binary, MULS, 6, WIDE, 0, VEC_COMMUTES},
+    [IR_VECTOR_MULH_U] = {binary, {{0}, OP(1, 0, 0xe4)}, HALVES, HALVES, 0, VEC_COMMUTES},
+    [IR_VECTOR_MULH_S] = {binary, {{0}, OP(1, 0, 0xe5)}, HALVES, HALVES, 0, VEC_COMMUTES},
+    [IR_VECTOR_MACC] = {accumulate, MULS, 6, WIDE, 0, 0},
+    [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB},
+    [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, 0},
+    [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB},
+    [IR_VECTOR_SHL] = {shifts, {{0}}, 0, WIDE, LEFT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SHR] = {shifts, {{0}}, 0, WIDE, RIGHT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SAR] = {shifts, {{0}}, 0, WIDE, ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_EQ] = COMPARE(COMPARE_US, 0),
+    [IR_VECTOR_NE] = COMPARE(COMPARE_US, 4),
+    [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 1),
+    [IR_VECTOR_LT_S] = COMPARE(COMPARE_SS, 1),
+    [IR_VECTOR_LE_U] = COMPARE(COMPARE_US, 2),
+    [IR_VECTOR_LE_S] = COMPARE(COMPARE_SS, 2),
+    [IR_VECTOR_GT_U] = COMPARE(COMPARE_US, 6),
+    [IR_VECTOR_GT_S] = COMPARE(COMPARE_SS, 6),
+    [IR_VECTOR_ZEXT_2] = EXTEND(1, 14),
+    [IR_VECTOR_ZEXT_4] = EXTEND(2, 12),
+    [IR_VECTOR_ZEXT_8] = EXTEND(3, 8),
+    [IR_VECTOR_SEXT_2] = EXTEND(1 | 4, 14),
+    [IR_VECTOR_SEXT_4] = EXTEND(2 | 4, 12),
+    [IR_VECTOR_SEXT_8] = EXTEND(3 | 4, 8),
+    [IR_VECTOR_WADD_U] = {widen, ADDS, WIDE, WIDE, 0, 0},
+    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, 4, 0},
+    [IR_VECTOR_WSUB_U] = {widen, SUBS, WIDE, WIDE, 0, 0},
+    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, 4, 0},
+    [IR_VECTOR_WMUL_U] = {widen, MULS, 6, WIDE, 0, 0},
+    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, 4, 0},
+    [IR_VECTOR_WMACC_U] = {widen, MULS, 6, WIDE, 0, VEC_COMMUTES},
+    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, 4, VEC_COMMUTES},
+    [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, RIGHT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_NSAR] = {narrow, {{0}}, 0, 7, ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_RED_ADD] = REDUCE(ADDS, ANY),
+    [IR_VECTOR_RED_AND] = REDUCE(ANDS, ANY),
+    [IR_VECTOR_RED_OR] = REDUCE(ORS, ANY),
+    [IR_VECTOR_RED_XOR] = REDUCE(XORS, ANY),
+    [IR_VECTOR_RED_MIN_U] = REDUCE(MIN_US, 7),
+    [IR_VECTOR_RED_MIN_S] = REDUCE(MIN_SS, 7),
+    [IR_VECTOR_RED_MAX_U] = REDUCE(MAX_US, 7),
+    [IR_VECTOR_RED_MAX_S] = REDUCE(MAX_SS, 7),
+};
