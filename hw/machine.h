@@ -11,6 +11,7 @@
 #include "hw/display/input.h"
 #include "hw/display/linear.h"
 #include "hw/display/typist.h"
+#include "hw/display/video.h"
 #include "hw/journal.h"
 #include "hw/loader.h"
 #include "hw/loop.h"
@@ -118,6 +119,7 @@ struct metic_machine {
     struct virtio_gpu_config gpu_config;
     struct input *input;
     struct typist *typist;
+    struct video *video; /* or NULL */
     struct virtio_input_config input_configs[INPUT_DEVICES];
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];

@@ -31,6 +31,8 @@ void machine_free_screen(struct metic_machine *machine)
 {
     linear_fini(&machine->ramfb);
     linear_fini(&machine->framebuffer);
+    struct metic_error unwritten;
+    metic_end_video(machine, &unwritten);
     typist_free(machine->typist);
     display_free(machine->display);
     input_free(machine->input);
@@ -221,6 +223,32 @@ bool metic_get_screen_size(metic_machine *machine, unsigned screen, uint32_t *wi
                            uint32_t *height)
 {
     return display_get_size(machine->display, screen, width, height);
+}
+
+bool metic_start_video(metic_machine *machine, const struct metic_video *video,
+                       struct metic_error *error)
+{
+    struct video_options options = {
+        .path = video->path,
+        .is_series = video->is_series,
+        .fps = video->fps != 0 ? video->fps : METIC_DEFAULT_FPS,
+        .width = screen_width(machine),
+        .height = screen_height(machine),
+        .head = video->screen,
+    };
+    if (video->screen >= METIC_MAX_SCREENS || machine->options.screens == 0) {
+        return error_set(error, "give --screen 1280x800", "there is no screen %u to be recorded",
+                         video->screen);
+    }
+    machine->video = video_new(machine->display, &machine->clock, &options, error);
+    return machine->video != NULL;
+}
+
+bool metic_end_video(metic_machine *machine, struct metic_error *error)
+{
+    struct video *video = machine->video;
+    machine->video = NULL;
+    return video == NULL || video_end(video, error);
 }
 
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width, uint32_t height)

@@ -224,6 +224,9 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
         }
         print_digest(machine);
         machine_call_due(machine);
+        if (machine->video != NULL) {
+            video_sample(machine->video);
+        }
         if (stop_reached(machine)) {
             if (!machine_limits_end(machine, result)) {
                 machine_finish(machine, result, METIC_TURN_OVER, 0, "the turn is over");

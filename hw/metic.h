@@ -515,6 +515,20 @@ bool metic_draw_screen(metic_machine *machine, unsigned screen, enum metic_pictu
 /* What it shows now; false: nothing. Any thread. */
 bool metic_get_screen_size(metic_machine *machine, unsigned screen, uint32_t *width,
                            uint32_t *height);
+/* What a screen shows, as a film in guest time (hw/display/video.h). */
+struct metic_video {
+    const char *path;
+    bool is_series; /* a folder of PNG files; else a YUV4MPEG2 file */
+    unsigned fps;   /* 0: METIC_DEFAULT_FPS */
+    unsigned screen;
+};
+enum { METIC_DEFAULT_FPS = 25, METIC_MAX_FPS = 240 };
+/* Before the machine runs, and after; one at a time. False with a reason; the end's: not all of it
+ * could be written. */
+bool metic_start_video(metic_machine *machine, const struct metic_video *video,
+                       struct metic_error *error);
+bool metic_end_video(metic_machine *machine, struct metic_error *error); /* also if none began */
+
 /* Asks the guest for a size, as a user who drags a window's edge does; it may not listen. */
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
                         uint32_t height);

@@ -43,6 +43,7 @@ struct run_args {
     const char *vnc;        /* where VNC listens (vnc.h), or NULL */
     const char *vnc_password_file; /* or NULL */
     const char *screenshot; /* at the end, or NULL */
+    struct metic_video video; /* path NULL: none */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
     bool paused;
     u64 limit_output_bytes; /* 0: none */
@@ -146,6 +147,7 @@ OPTION_PARSER(virtio);
 OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
 OPTION_PARSER(screen);
+OPTION_PARSER(video);
 OPTION_PARSER(share);
 OPTION_PARSER(display);
 OPTION_PARSER(net);

@@ -80,3 +80,28 @@ bool option_parse_display(struct run_args *args, void *member, const char *name,
     }
     return true;
 }
+
+bool option_parse_video(struct run_args *args, void *member, const char *name, const char *value,
+                        struct metic_error *error)
+{
+    static const char key[] = ",fps=";
+    struct metic_video *video = member;
+    const char *fps = strstr(value, key);
+    size_t bytes = fps != NULL ? (size_t)(fps - value) : strlen(value);
+    const char *at = fps != NULL ? fps + strlen(key) : "25";
+    video->path = args_own(args, strndup(value, bytes));
+    if (video->path == NULL) {
+        return error_set(error, NULL, "the host has no memory");
+    }
+    video->fps = read_number(&at);
+    video->is_series = bytes > 0 && value[bytes - 1] == '/';
+    bool is_y4m = bytes > 4 && strncmp(value + bytes - 4, ".y4m", 4) == 0;
+    if (*at != '\0' || video->fps == 0 || video->fps > METIC_MAX_FPS) {
+        return error_set(error, "write it as film.y4m,fps=30",
+                         "--%s: no number of frames, 1 to %d, in '%s'", name, METIC_MAX_FPS,
+                         value);
+    }
+    return is_y4m || video->is_series ||
+           error_set(error, "name a file that ends in .y4m, or a folder with / at its end",
+                     "--%s: %s is neither", name, video->path);
+}

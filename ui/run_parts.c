@@ -196,6 +196,21 @@ static bool profile_part_end(struct run *run, void *state, struct metic_error *e
     return profile_end(state, error);
 }
 
+/* --- video --- */
+
+static bool video_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    return run->args->video.path == NULL ||
+           metic_start_video(run->machine, &run->args->video, error);
+}
+
+static bool video_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)state;
+    return metic_end_video(run->machine, error);
+}
+
 /* --- window --- */
 
 static bool window_start(struct run *run, void **state, struct metic_error *error)
@@ -294,6 +309,7 @@ static const struct run_part parts[] = {
     {trace_start, trace_end},
     {plugins_part_start, plugins_part_end},
     {profile_part_start, profile_part_end},
+    {video_start, video_end},
     {window_start, window_end},
     {vnc_start, vnc_end},
     {gdb_start, gdb_end},
