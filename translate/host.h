@@ -109,6 +109,7 @@ enum host_request_flag {
     HOST_TRACE = 8,          /* a trace: side exits are rare, the jump back to its start is not */
     HOST_NO_SELF_LINK = 4,   /* a jump to the block's own start is a link like any other */
     HOST_LINEAR = 16,        /* most loads are in the TLB's span */
+    HOST_OPEN = 64,          /* a trace that need not come back to its start */
     HOST_PRIVATE = 32,       /* no other thread looks at guest memory: fences are for nobody */
 };
 

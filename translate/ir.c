@@ -414,6 +414,13 @@ void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target
     append(ir, insn);
 }
 
+void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset)
+{
+    struct ir_insn insn = insn_make(IR_EXIT_UNLESS, IR_NONE, 0, (u64)expected_offset);
+    insn.a = target;
+    append(ir, insn);
+}
+
 void ir_jump(struct ir *ir, s64 target_offset)
 {
     struct ir_insn insn = insn_make(IR_JUMP, IR_NONE, 0, (u64)target_offset);

@@ -169,6 +169,7 @@ ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, i
 void ir_poll(struct ir *ir, unsigned next_insns);
 void ir_look(struct ir *ir, s64 next_offset);
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset);
+void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset);
 void ir_jump(struct ir *ir, s64 target_offset);
 void ir_jump_next(struct ir *ir, s64 target_offset);
 void ir_jump_ind(struct ir *ir, enum ir_jump_hint hint, ir_ref target);

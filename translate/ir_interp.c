@@ -152,6 +152,14 @@ enum ir_exit interp_JUMP_IND(struct interp *run, const struct ir_insn *insn, u64
     return deadline_passed(run) ? IR_EXIT_POLL : IR_EXIT_IND;
 }
 
+enum ir_exit interp_EXIT_UNLESS(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    if (UNLIKELY(run->values[insn->a] != run->vcpu->pc_page + insn->imm)) {
+        return interp_JUMP_IND(run, insn, out);
+    }
+    return interp_next(run, insn, out);
+}
+
 enum ir_exit interp_RAISE(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     (void)out;

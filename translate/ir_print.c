@@ -199,8 +199,8 @@ void ir_print_insn(const struct ir *ir, unsigned index, char *text, size_t text_
     put_head(&p, insn, index);
     put_detail(&p, insn);
     put_operands(&p, insn);
-    if (insn->op == IR_EXIT_IF || insn->op == IR_JUMP || insn->op == IR_JUMP_NEXT ||
-        insn->op == IR_LOOK) {
+    if (insn->op == IR_EXIT_IF || insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP ||
+        insn->op == IR_JUMP_NEXT || insn->op == IR_LOOK) {
         put_target(&p, insn);
     }
 }

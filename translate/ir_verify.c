@@ -29,6 +29,7 @@ static const char *const signatures[IR_OP_COUNT] = {
     [IR_AMO] = "icls",     [IR_CAS] = "iclss",     [IR_FENCE] = "-",      [IR_CALL] = "",
     [IR_VECTOR] = "",
     [IR_INSN] = "-",       [IR_POLL] = "-",        [IR_LOOK] = "-",       [IR_EXIT_IF] = "lll",
+    [IR_EXIT_UNLESS] = "-l",
     [IR_JUMP] = "-",       [IR_JUMP_NEXT] = "-",   [IR_JUMP_IND] = "-l",  [IR_RAISE] = "-l",
     [IR_LEAVE] = "-l",     [IR_PROBE] = "l",       [IR_PROBE_WORD] = "als",
     [IR_PROBE_LEFT] = "-", [IR_PROBE_COUNT] = "-",   [IR_PROBE_AT] = "-",    [IR_PROBE_ADD] = "-",

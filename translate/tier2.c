@@ -100,12 +100,13 @@ static bool find_repeated(const struct tier2_run *runs, unsigned count,
     return true;
 }
 
-/* The run that most often began at `pc`, or followed run `after` when that is not NULL. */
+/* The run that most often began at `pc`, or followed run `after` when that is not NULL. *often is
+ * whether it did so four times in five. */
 static const struct tier2_run *usual_run(const struct tier2_run *runs, unsigned count, gva_t pc,
-                                         const struct tier2_run *after)
+                                         const struct tier2_run *after, bool *often)
 {
     const struct tier2_run *best = NULL;
-    unsigned best_times = 0;
+    unsigned best_times = 0, all = 0;
     for (unsigned i = after != NULL; i < count; i++) {
         bool wanted = after != NULL ? same_run(&runs[i - 1], after) : runs[i].pc == pc;
         unsigned times = 0;
@@ -113,11 +114,13 @@ static const struct tier2_run *usual_run(const struct tier2_run *runs, unsigned 
             bool counts = after == NULL || same_run(&runs[k - 1], after);
             times += counts && same_run(&runs[k], &runs[i]);
         }
+        all += wanted;
         if (times > best_times) {
             best_times = times;
             best = &runs[i];
         }
     }
+    *often = 5 * best_times >= 4 * all;
     return best;
 }
 
@@ -154,13 +157,14 @@ static bool often_whole(const struct tier2_run *runs, unsigned count,
 
 static bool find_usual(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
 {
+    bool often;
     *circle = (struct tier2_circle){.count = 0};
-    const struct tier2_run *run = usual_run(runs, count, runs[0].pc, NULL);
+    const struct tier2_run *run = usual_run(runs, count, runs[0].pc, NULL, &often);
     while (run != NULL && !is_in(circle, run->pc)) {
         if (!append(circle, run)) {
             return false;
         }
-        run = usual_run(runs, count, 0, run);
+        run = usual_run(runs, count, 0, run, &often);
     }
     return run != NULL && run->pc == circle->runs[0].pc && often_whole(runs, count, circle);
 }
@@ -197,4 +201,18 @@ bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier
         }
     }
     return true;
+}
+
+bool tier2_find_way(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
+{
+    bool often = true;
+    *circle = (struct tier2_circle){.open = true, .rounds = 1};
+    const struct tier2_run *run =
+        count == 0 ? NULL : usual_run(runs, count, runs[0].pc, NULL, &often);
+    often = true;
+    while (run != NULL && often && !is_in(circle, run->pc) &&
+           ((run->pc ^ runs[0].pc) & PAGE_MASK) == 0 && append(circle, run)) {
+        run = usual_run(runs, count, 0, run, &often);
+    }
+    return circle->count != 0;
 }

@@ -6,7 +6,8 @@
  * while and the blocks it goes through are written down (tier2_note). If they go in a circle, the
  * circle is a trace: lowered by the front end like any block, along the path instead of along
  * addresses, with a side exit wherever control could go another way, and several times in a row
- * when it is short. It takes the place of the block at its head; nothing else knows the
+ * when it is short. If not, the path as far as it is the usual one is a trace, too, an *open* one,
+ * which ends like a block. A trace takes the place of the block at its head; nothing else knows the
  * difference. Its key, its links, its removal when bytes change are those of a block.
  *
  * Each hart's thread has its own struct; the engine's lock is held only while a trace is made. */
@@ -19,8 +20,10 @@ enum {
     TIER2_PATH_RUNS = 64,    /* blocks written down of a hot path */
     TIER2_PATH_INSNS = 1024, /* ... and instructions */
     TIER2_HEADS = 64,
-    TRACE_MAX_INSNS = 128,   /* of a circle, and of all its copies in a trace */
+    TRACE_MAX_INSNS = 256,   /* of a circle */
+    TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
+    TRACE_TAIL_INSNS = 64,   /* of what follows an open path */
 };
 
 /* A straight run of instructions, from its first until control went elsewhere. */
@@ -29,8 +32,9 @@ struct tier2_run {
     u32 insns;
 };
 
-/* A way through code that leads back to its start. */
+/* A way through code that leads back to its start, or, when it is open, just goes on for a while. */
 struct tier2_circle {
+    bool open;
     struct tier2_run runs[TIER2_PATH_RUNS];
     unsigned count;
     unsigned insns;  /* in all runs */
@@ -61,5 +65,8 @@ u64 tier2_deadline(const struct tier2 *tier2, u64 deadline);
 /* Finds the circle that a recorded path goes round: one exactly repeated, or else the usual way
  * from its first run back to it. False when there is none that a trace can hold. */
 bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle);
+/* The usual way from the path's first run on, as far as there is one in its page: an open circle.
+ * False when the path is empty. */
+bool tier2_find_way(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle);
 
 #endif

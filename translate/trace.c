@@ -49,8 +49,10 @@ static const struct straight *path_straight(struct path *path, struct vcpu *vcpu
     return fits ? straight : NULL;
 }
 
-/* Runs on and writes runs down, until enough are known or something else happens. */
-static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count)
+/* Runs on and writes runs down, until enough are known or something else happens; then *whole is
+ * false. */
+static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count,
+                           bool *whole)
 {
     u32 mode = vcpu->mode;
     u64 start = vcpu->insns;
@@ -58,6 +60,7 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
     struct path path;
     path.made = 0;
     *count = 0;
+    *whole = true;
     while (*count < TIER2_PATH_RUNS && vcpu->insns - start < TIER2_PATH_INSNS) {
         gva_t pc = vcpu->pc;
         if (debug_page_has_break(vcpu->engine, pc)) {
@@ -67,12 +70,13 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
         u64 insns = vcpu->insns;
         if (atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <=
             insns + RUN_MAX_INSNS) {
+            *whole = false;
             return IR_EXIT_POLL;
         }
         const struct straight *straight = path_straight(&path, vcpu);
         exit = straight != NULL ? pipeline_run_straight(vcpu, straight) : IR_EXIT_LEAVE;
         if ((exit != IR_EXIT_JUMP && exit != IR_EXIT_IND) || vcpu->mode != mode) {
-            *count = 0;
+            *whole = false;
             return exit;
         }
         runs[(*count)++] = (struct tier2_run){.pc = pc, .insns = (u32)(vcpu->insns - insns)};
@@ -126,9 +130,58 @@ static bool lower_run(const struct engine *engine, struct lower *l, struct page_
     return true;
 }
 
-/* Fills engine->ir with `copies` rounds of the circle. */
+/* What follows an open path, as a block would have it: until control goes elsewhere, or to the
+ * next helper. *insns counts. */
+static bool lower_tail(const struct engine *engine, struct lower *l, struct page_source *page,
+                       unsigned *insns)
+{
+    struct ir *ir = engine->ir;
+    l->follow = false;
+    for (unsigned n = 0; n < TRACE_TAIL_INSNS && l->offset < PAGE_BYTES; n++) {
+        unsigned before = ir->count;
+        l->rest = page->bytes + l->offset;
+        l->rest_bytes = (unsigned)PAGE_BYTES - l->offset;
+        unsigned length = engine->front->lower_insn(l);
+        if (ir->overflow) {
+            return false;
+        }
+        if (length == 0 || has_call(ir->insns + before, ir->count - before)) {
+            ir->count = before; /* only the jump follows: nothing is shared with what went */
+            break;
+        }
+        page->first = l->offset < page->first ? l->offset : page->first;
+        page->end = l->offset + length > page->end ? l->offset + length : page->end;
+        ++*insns;
+        if (l->ended) {
+            return true;
+        }
+        l->offset += length;
+    }
+    ir_jump(ir, (s64)l->offset);
+    return !ir->overflow && *insns != 0;
+}
+
+/* An open path: its runs but for the last instruction, and what follows. */
+static bool lower_way(const struct engine *engine, struct lower *l,
+                      const struct tier2_circle *circle, struct page_source *page,
+                      unsigned *insns)
+{
+    for (unsigned n = 0; n + 1 < circle->count; n++) {
+        const struct tier2_run *run = &circle->runs[n];
+        if (!lower_run(engine, l, page, (u32)(run->pc & PAGE_OFFSET_MASK), run->insns,
+                       (u32)(circle->runs[n + 1].pc & PAGE_OFFSET_MASK))) {
+            return false;
+        }
+        *insns += run->insns;
+    }
+    l->offset = (u32)(circle->runs[circle->count - 1].pc & PAGE_OFFSET_MASK);
+    return lower_tail(engine, l, page, insns) &&
+           !has_call(engine->ir->insns, engine->ir->count);
+}
+
+/* Fills engine->ir with `copies` rounds of the circle; *insns is how many instructions. */
 static bool lower_circle(struct engine *engine, const struct tier2_circle *circle,
-                         struct page_source *page, u32 mode, unsigned copies)
+                         struct page_source *page, u32 mode, unsigned copies, unsigned *insns)
 {
     struct lower l = {
         .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
@@ -141,6 +194,11 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
     if (engine->front->begin != NULL) {
         engine->front->begin(&l);
     }
+    *insns = 0;
+    if (circle->open) {
+        return lower_way(engine, &l, circle, page, insns);
+    }
+    *insns = copies * circle->insns;
     for (unsigned n = 0; n < copies * circle->count; n++) {
         const struct tier2_run *run = &circle->runs[n % circle->count];
         gva_t next = circle->runs[(n + 1) % circle->count].pc;
@@ -156,7 +214,7 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
 /* Short circles go round several times before they look at the deadline. */
 static unsigned copies_of(const struct tier2_circle *circle)
 {
-    unsigned copies = TRACE_MAX_INSNS / 2 / circle->insns;
+    unsigned copies = TRACE_COPIES_INSNS / circle->insns;
     copies = copies > TRACE_MAX_COPIES ? TRACE_MAX_COPIES : copies;
     copies = copies > circle->rounds ? circle->rounds : copies;
     return copies < 1 ? 1 : copies;
@@ -174,13 +232,12 @@ static void page_read(const struct engine *engine, gpa_t gpa, struct page_source
 
 /* engine->ir becomes the trace, before the passes. */
 static bool make_ir(struct engine *engine, const struct tier2_circle *circle,
-                    struct page_source *page, u32 mode)
+                    struct page_source *page, u32 mode, unsigned *insns)
 {
-    unsigned copies = copies_of(circle);
-    if (!lower_circle(engine, circle, page, mode, copies)) {
+    if (!lower_circle(engine, circle, page, mode, copies_of(circle), insns)) {
         return false;
     }
-    pipeline_set_poll(engine->ir, copies * circle->insns);
+    pipeline_set_poll(engine->ir, *insns);
     return true;
 }
 
@@ -189,6 +246,16 @@ static void optimise(struct engine *engine)
     pipeline_check_ir(engine, engine->ir);
     opt_dead(engine->ir);
     pipeline_check_ir(engine, engine->ir);
+}
+
+static bool has_op(const struct ir *ir, enum ir_op op)
+{
+    for (unsigned i = 0; i < ir->count; i++) {
+        if (ir->insns[i].op == op) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Puts probes into the trace where something is watched; false when they do not fit. */
@@ -205,6 +272,9 @@ static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_pa
             probe_page_has_hooks(engine->probe, source.gpa_page)) {
             return false; /* which a trace, that calls nothing, must not have */
         }
+        if (has_op(engine->ir, IR_EXIT_UNLESS)) {
+            return false; /* recorded paths end at indirect jumps */
+        }
         probe_instrument(engine, &source);
     }
     return !engine->ir->overflow;
@@ -219,9 +289,10 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     front_expect(vcpu);
     page_read(engine, fetched->gpa, &page);
     struct block *old = block_find(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE);
+    unsigned insns;
     if (debug_page_is_bare(engine, fetched->gpa & PAGE_MASK) ||
-        (old != NULL && old->circle != NULL) ||
-        !make_ir(engine, circle, &page, vcpu->mode) ||
+        (old != NULL && old->circle != NULL && !(old->circle->open && !circle->open)) ||
+        !make_ir(engine, circle, &page, vcpu->mode, &insns) ||
         !watch(vcpu, fetched, circle->runs[0].pc & PAGE_MASK, &page)) {
         return false;
     }
@@ -234,7 +305,8 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     block->circle = kept;
     block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - page.first);
     block->length_bytes = (u16)(page.end - page.first);
-    block->insn_count = (u16)(copies_of(circle) * circle->insns);
+    block->insn_count = (u16)insns;
+    block->tries = old != NULL ? old->tries : 1;
     if (pipeline_compile(vcpu, block) != HOST_OK) {
         return false;
     }
@@ -249,8 +321,9 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
 void trace_view(struct engine *engine, const struct block *block, bool optimised)
 {
     struct page_source page;
+    unsigned insns;
     page_read(engine, block->gpa, &page);
-    if (make_ir(engine, block->circle, &page, block->mode) && optimised) {
+    if (make_ir(engine, block->circle, &page, block->mode, &insns) && optimised) {
         optimise(engine);
     }
 }
@@ -293,7 +366,7 @@ static bool worth_trying(struct vcpu *vcpu)
     pthread_mutex_lock(&engine->lock);
     struct block *block = block_find(&engine->blocks, fetched.gpa, vcpu->mode,
                                      fetched.second_page);
-    bool worth = block != NULL && block->circle == NULL;
+    bool worth = block != NULL && (block->circle == NULL || block->circle->open);
     if (worth) {
         block->tries = (u8)(block->tries + (block->tries < UINT8_MAX));
         worth = block->tries == 1 || block->tries == 8 || block->tries == 64;
@@ -307,12 +380,14 @@ enum ir_exit trace_form(struct vcpu *vcpu)
     struct tier2_run runs[TIER2_PATH_RUNS];
     struct tier2_circle circle;
     unsigned count;
+    bool whole;
     if (!worth_trying(vcpu)) {
         return IR_EXIT_IND;
     }
-    enum ir_exit exit = follow(vcpu, runs, &count);
+    enum ir_exit exit = follow(vcpu, runs, &count, &whole);
     tier2_of(vcpu)->recorded++;
-    if (tier2_find_circle(runs, count, &circle)) {
+    if ((whole && tier2_find_circle(runs, count, &circle)) ||
+        tier2_find_way(runs, count, &circle)) {
         make_trace(vcpu, &circle);
     }
     return exit;

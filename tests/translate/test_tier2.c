@@ -60,6 +60,40 @@ Test(tier2, a_path_that_does_not_come_back_has_none)
     expect_none("abbbbbb"); /* comes to a circle, but not to its start */
 }
 
+static void expect_way(const char *path, const char *way)
+{
+    struct tier2_run runs[TIER2_PATH_RUNS], wanted[TIER2_PATH_RUNS];
+    struct tier2_circle found;
+    unsigned count = parse(way, wanted);
+    cr_assert(tier2_find_way(runs, parse(path, runs), &found), "nothing in %s", path);
+    cr_assert(found.open && found.count == count, "%s: %u runs, not %u", path, found.count, count);
+    for (unsigned i = 0; i < count; i++) {
+        cr_expect(found.runs[i].pc == wanted[i].pc, "%s: run %u", path, i);
+    }
+}
+
+Test(tier2, a_way_goes_on_while_it_is_the_usual_one)
+{
+    struct tier2_circle found;
+    expect_way("a", "a");
+    expect_way("abcdefg", "abcdefg");
+    expect_way("abcabcadcabcadcab", "a"); /* b three times, d twice */
+    expect_way("abbbbbb", "ab");          /* not round and round */
+    expect_way("cbcbcbcbcbca", "cb");
+    cr_expect(!tier2_find_way(NULL, 0, &found));
+}
+
+Test(tier2, a_way_ends_with_its_page)
+{
+    struct tier2_run runs[4];
+    struct tier2_circle found;
+    for (unsigned i = 0; i < 4; i++) {
+        runs[i] = (struct tier2_run){.pc = 0x1f00 + 0x80 * i, .insns = 2};
+    }
+    cr_assert(tier2_find_way(runs, 4, &found));
+    cr_expect_eq(found.count, 2);
+}
+
 Test(tier2, a_circle_too_long_for_a_trace_is_none)
 {
     struct tier2_run runs[4];

@@ -44,6 +44,11 @@ void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
     if (follows(l, target)) {
         return;
     }
+    if (l->follow && l->next_offset >= 0 && l->next_offset < (s64)PAGE_BYTES) {
+        ir_exit_unless(l->ir, target, l->next_offset);
+        l->followed = true;
+        return;
+    }
     ir_jump_ind(l->ir, jalr_hint(insn), target);
     l->ended = true;
 }

@@ -290,6 +290,8 @@ static inline unsigned pin_of(const struct compile *c, u32 offset)
 
 /* --- scan.c --- */
 void scan_block(struct compile *c);
+/* Whether the instruction may leave the block or call C. */
+bool scan_looks(const struct compile *c, unsigned i);
 
 /* The value that an address is a constant distance from: accesses with the same base are mostly in
  * the same page. */
@@ -455,7 +457,8 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 
 emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
-emit_fn emit_poll, emit_look, emit_exit_if, emit_jump, emit_jump_ind, emit_raise, emit_leave;
+emit_fn emit_poll, emit_look, emit_exit_if, emit_exit_unless, emit_jump, emit_jump_ind;
+emit_fn emit_raise, emit_leave;
 emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_probe.c: on a way out; rax is scratch. */

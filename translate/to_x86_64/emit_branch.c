@@ -243,16 +243,51 @@ static void target_to_rax(struct compile *c, ir_ref ref)
     alloc_use_in(c, ref, RAX);
 }
 
-void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
+/* Through the jump cache to rax. */
+static void go_indirect(struct compile *c)
 {
     struct asm_buf *a = &c->a;
-    target_to_rax(c, insn->a);
-    add_retired(&c->a, uncounted(c) + 1);
     asm_alu_rm(a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
     asm_jcc(a, ASM_AE, thunk(c, THUNK_POLL_IND));
     jump_look_up(a, 0);
     asm_jcc(a, ASM_NE, thunk(c, THUNK_IND_MISS));
     jump_go(a);
+}
+
+void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
+{
+    target_to_rax(c, insn->a);
+    add_retired(&c->a, uncounted(c) + 1);
+    hoist_leave(c, &c->a);
+    go_indirect(c);
+}
+
+/* reg[0]: the address; data: instructions retired that r15 does not count */
+static void stub_go_indirect(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    asm_store(a, ASM_64, frame_at(FRAME_RESULT), stub->reg[0]);
+    sink_fix(c, a, stub->fix_first, stub->fix_count);
+    asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
+    add_retired(a, stub->data);
+    hoist_leave(c, a);
+    go_indirect(c);
+}
+
+void emit_exit_unless(struct compile *c, const struct ir_insn *insn)
+{
+    unsigned target = alloc_use(c, insn->a);
+    unsigned page = alloc_temp(c);
+    asm_lea(&c->a, ASM_64, page, asm_at(target, -(s32)insn->imm));
+    asm_alu_rm(&c->a, ASM_CMP, ASM_64, page, VCPU_AT(pc_page));
+    u32 fixes = c->fix_count;
+    unsigned fix_count = sink_way_out(c); /* leaves the flags as they are */
+    struct stub *stub = stub_add(c, stub_go_indirect, asm_jcc_forward(&c->a, ASM_NE));
+    stub->fix_first = fixes;
+    stub->fix_count = fix_count;
+    stub->tail = true;
+    stub->reg[0] = (u8)target;
+    stub->data = uncounted(c) + 1;
 }
 
 void emit_raise(struct compile *c, const struct ir_insn *insn)
@@ -272,6 +307,7 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
     }
     asm_mov_mem_imm(a, ASM_32, VCPU_AT(exception_pending), 1);
     add_retired(&c->a, uncounted(c));
+    hoist_leave(c, a);
     asm_mov_imm(a, RCX, c->insn_offset);
     asm_jmp(a, thunk(c, THUNK_RAISE));
 }
@@ -282,5 +318,6 @@ void emit_leave(struct compile *c, const struct ir_insn *insn)
 {
     target_to_rax(c, insn->a);
     add_retired(&c->a, uncounted(c) + 1);
+    hoist_leave(c, &c->a);
     asm_jmp(&c->a, thunk(c, THUNK_IND));
 }

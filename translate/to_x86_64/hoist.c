@@ -16,8 +16,8 @@
  * the trace before its instruction, as a fault would, and a block that begins there does it. In
  * the first instruction that block would be the trace again: it goes to the slow body.
  *
- * A trace without groups has a fast body alone, so that registers can wait for its ways out
- * (sink.c); there the first instruction's accesses call C. */
+ * A trace without groups, as open ones that do not come back are, has a fast body alone, so that registers can wait
+ * for its ways out (sink.c); there the first instruction's accesses call C. */
 #include "translate/to_x86_64/access.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };
@@ -161,9 +161,25 @@ void hoist_leave(struct compile *c, struct asm_buf *a)
     }
 }
 
+/* What was looked up at the head is good for the next rounds; an open trace mostly has none. */
+static bool comes_back(const struct compile *c)
+{
+    if (!(c->flags & HOST_OPEN)) {
+        return true;
+    }
+    for (unsigned i = c->ir->count; i-- > 0;) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if ((insn->op == IR_JUMP || insn->op == IR_EXIT_IF) && (s64)insn->imm == c->entry_target) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void hoist_find(struct compile *c)
 {
     unsigned accesses = 0, members = 0;
+    bool in_rounds = comes_back(c);
     c->fast = false;
     c->hoist_count = 0;
     c->slow_count = 0;
@@ -179,7 +195,9 @@ void hoist_find(struct compile *c)
         }
         if (is_access(insn)) {
             accesses++;
-            join(c, i);
+            if (in_rounds) {
+                join(c, i);
+            }
         }
     }
     for (unsigned n = 0; n < c->hoist_count; n++) {

@@ -139,7 +139,7 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_TLB_CHECK] = emit_check,  [IR_LOAD] = emit_load,       [IR_STORE] = emit_store,
     [IR_AMO] = emit_amo,          [IR_CAS] = emit_cas,         [IR_FENCE] = emit_fence,
     [IR_CALL] = emit_call,        [IR_POLL] = emit_poll,       [IR_EXIT_IF] = emit_exit_if,
-    [IR_LOOK] = emit_look,
+    [IR_LOOK] = emit_look,        [IR_EXIT_UNLESS] = emit_exit_unless,
     [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
     [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,   [IR_PROBE] = emit_probe,
     [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,

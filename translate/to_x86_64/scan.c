@@ -12,6 +12,7 @@ struct scan {
     unsigned get_at[REG_COUNT];    /* nearest following GET of the pinned register */
     unsigned set_at[REG_COUNT];    /* nearest following SET */
     unsigned segment;              /* counts the EXIT_IFs that follow */
+    s32 group_bytes_max;
     struct scan_group {
         u16 base;                  /* address_base of following accesses, */
         u8 kind;                   /*   those in the span or the others, and */
@@ -23,7 +24,8 @@ struct scan {
 
 enum { NEVER = IR_MAX_INSNS };
 
-enum { GROUP_BYTES_MAX = 256 };
+/* The slow body of a trace runs where pages end, and a group in two of them is no good. */
+enum { GROUP_BYTES_MAX = 256, SLOW_GROUP_BYTES_MAX = 64 };
 
 static bool in_two_pages(s32 first, s32 end)
 {
@@ -50,7 +52,7 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     s32 all_first = group->first < first ? group->first : first;
     s32 all_end = group->end > end ? group->end : end;
     bool joins = group->base == base && group->kind == kind &&
-                 all_end - all_first <= GROUP_BYTES_MAX &&
+                 all_end - all_first <= scan->group_bytes_max &&
                  !(c->ir->insns[base].op == IR_PC_PAGE && in_two_pages(all_first, all_end));
     if (joins) {
         write |= group->write && group->segment == scan->segment;
@@ -193,6 +195,10 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
         memset(scan->groups, 0xff, sizeof(scan->groups));
         scan_values(c, insn, ((const struct helper *)(uintptr_t)insn->imm)->arg_count, i);
         break;
+    case IR_EXIT_UNLESS:
+        scan->segment++;
+        scan_value(c, insn->a, i);
+        break;
     case IR_EXIT_IF:
         scan->segment++; /* fallthrough */
     case IR_JUMP:
@@ -244,6 +250,8 @@ static void scan_init(struct compile *c, struct scan *scan)
     }
     scan->barrier = NEVER;
     scan->segment = 0;
+    scan->group_bytes_max = c->hoist_count != 0 && !c->fast ? SLOW_GROUP_BYTES_MAX
+                                                            : GROUP_BYTES_MAX;
     memset(scan->groups, 0xff, sizeof(scan->groups));
     for (unsigned r = 0; r < REG_COUNT; r++) {
         scan->get_at[r] = NEVER;

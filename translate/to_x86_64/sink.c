@@ -34,7 +34,8 @@ static enum sink_class class_of(const struct compile *c, unsigned i)
     switch (insn->op) {
     case IR_SET: return SINK_SET;
     case IR_GET: return SINK_GET;
-    case IR_EXIT_IF: return SINK_WAY_OUT;
+    case IR_EXIT_IF:
+    case IR_EXIT_UNLESS: return SINK_WAY_OUT;
     case IR_VECTOR:
     case IR_LOAD:
     case IR_STORE: return c->fast ? SINK_WAY_OUT : SINK_LOOKS;
@@ -167,7 +168,7 @@ bool sink_scan(struct compile *c, unsigned at)
         c->sinks[at] = 0;
         return false;
     }
-    value->flags |= VALUE_COMPUTED;
+    value->flags |= box ? 0 : (u8)VALUE_COMPUTED;
     if (value->last_use < until) {
         value->last_use = (u16)until;
     }

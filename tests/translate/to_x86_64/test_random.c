@@ -426,6 +426,24 @@ static s64 random_target(void)
     }
 }
 
+static ir_ref random_pc(struct builder *b)
+{
+    return ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, ~(u64)1));
+}
+
+/* An indirect jump in the middle, that mostly leads where a trace expects it to. */
+static void build_exit_unless(struct builder *b)
+{
+    s64 expected = (s64)below(4096) & ~(s64)1;
+    ir_ref target = random_pc(b);
+    if (below(3) != 0) {
+        target = ir_op2(b->ir, IR_ADD, IR_I64, 0, ir_pc_page(b->ir),
+                        ir_i64(b->ir, (u64)expected));
+        keep(b, IR_I64, target);
+    }
+    ir_exit_unless(b->ir, target, expected);
+}
+
 /* `raises`: it ends in RAISE, and so may not write registers. */
 static void build_insn(struct builder *b, bool raises)
 {
@@ -468,11 +486,9 @@ static void build_insn(struct builder *b, bool raises)
     if (below(6) == 0) {
         ir_exit_if(b->ir, (enum ir_cond)below(10), any(b, IR_I64), any(b, IR_I64), random_target());
     }
-}
-
-static ir_ref random_pc(struct builder *b)
-{
-    return ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, ~(u64)1));
+    if (below(12) == 0) {
+        build_exit_unless(b);
+    }
 }
 
 static void build_end(struct builder *b)
@@ -669,15 +685,15 @@ static bool left_early(const struct rig *rig, enum ir_exit interp, enum ir_exit 
 
 /* Whether what hart 1 left before can be done again from its start: no guest's instruction has two
  * accesses, or one and floating-point flags, but those of random blocks may. */
-static bool left_before_plain(const struct rig *rig, u64 start_insns)
+static bool left_before_plain(const struct rig *rig)
 {
-    u64 number = (rig->hart[1]->vcpu.insns - start_insns) % rig->ir->insn_total;
+    u64 offset = rig->hart[1]->vcpu.pc - RIG_PC_PAGE;
     unsigned effects = 0;
     bool inside = false;
     for (unsigned i = 0; i < rig->ir->count; i++) {
         const struct ir_insn *insn = &rig->ir->insns[i];
         if (insn->op == IR_INSN) {
-            inside = insn->a == number;
+            inside = insn->imm == offset;
         }
         unsigned props = ir_op_info[insn->op].props;
         bool access = (props & (IR_R | IR_W)) && insn->op != IR_TLB_CHECK;
@@ -696,6 +712,7 @@ static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
     build_block(rig, host_rounding);
     bool trace = below(2) && may_be_trace(rig->ir);
     flags |= trace ? (u32)HOST_TRACE : 0;
+    flags |= trace && below(2) ? (u32)HOST_OPEN : 0;
     random_state_of(rig->hart[0], host_rounding);
     rig_copy(rig->hart[1], rig->hart[0]);
     rig_copy(spare->hart[0], rig->hart[0]);
@@ -713,7 +730,7 @@ static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
     enum ir_exit interp = interpret(rig);
     enum ir_exit host = rig->context.enter(&rig->hart[1]->vcpu, code);
     if (trace && left_early(rig, interp, host)) {
-        if (!left_before_plain(rig, spare->hart[0]->vcpu.insns)) {
+        if (!left_before_plain(rig)) {
             return true;
         }
         rig_interpret_until(rig, spare->hart[0], rig->hart[1]->vcpu.insns);
