@@ -32,7 +32,7 @@ struct tier2_run {
     u32 insns;
 };
 
-/* A way through code that leads back to its start, or, when it is open, just goes on for a while. */
+/* A way through code that leads back to its start, or, when it is open, goes on for a while. */
 struct tier2_circle {
     bool open;
     struct tier2_run runs[TIER2_PATH_RUNS];

@@ -93,9 +93,11 @@ enum value_flag {
     VALUE_ZEXT = 2, /* the upper half of the 64-bit register or slot is zero */
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
     VALUE_GROUP_WRITES = 8, /* of a group's first: one of them is sure to write */
-    VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access */
+    VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access, or an FBOX than by
+                             SETs */
     VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
     VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD */
+    VALUE_UNCHECKED = 128, /* of a root: a NaN may not be the canonical one (nan.c) */
 };
 
 struct value {
@@ -157,6 +159,7 @@ struct fix {
     enum { FIX_STEP, FIX_REG, FIX_CONST, FIX_STATE, FIX_STATE_32, FIX_SLOT } kind;
     u8 reg;     /* FIX_REG: where it is */
     bool boxed; /* NaN box of an F32 */
+    u8 unchecked; /* FIX_REG: the type of an unchecked value (nan.c), or IR_NONE */
     u32 offset; /* of the guest register */
     s64 imm;    /* constant, or where in state or frame */
 };
@@ -197,6 +200,10 @@ struct compile {
     unsigned put_off_count;
     struct fix fixes[FIXES_MAX];         /* of ways out */
     unsigned fix_count;
+    struct nan_wait {
+        u16 root;   /* unchecked value that guest state at `offset` holds; IR_REF_NONE */
+        u32 offset;
+    } nan_wait;
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
 
@@ -488,8 +495,19 @@ struct rounding {
 struct rounding rounding_claim(struct compile *c, const struct ir_insn *insn);
 void rounding_begin(struct compile *c, const struct rounding *rounding);
 void rounding_end(struct compile *c, const struct rounding *rounding);
-/* Replaces a NaN in XMM register `xmm` by the canonical one. */
-void emit_canonical(struct compile *c, unsigned type, unsigned xmm);
+
+/* --- nan.c --- */
+/* The result of the current instruction may be a NaN that is not canonical. */
+void nan_defer(struct compile *c);
+/* At the start of an instruction that shows the value's bits: makes a NaN canonical. */
+void nan_settle(struct compile *c, ir_ref ref);
+/* Before every instruction when something waits: if it may look at that. */
+void nan_before(struct compile *c, const struct ir_insn *insn);
+/* Around the write of a SET. */
+void nan_before_set(struct compile *c, const struct ir_insn *insn);
+void nan_after_set(struct compile *c, const struct ir_insn *insn);
+/* Code for a way out: a NaN in XMM register `xmm` becomes canonical. Changes the flags. */
+void nan_fix(const struct compile *c, struct asm_buf *a, unsigned type, unsigned xmm);
 
 /* emit_vector.c: as struct host's member. */
 bool x86_does_vector(const struct host_context *context, const struct ir_vector *v);

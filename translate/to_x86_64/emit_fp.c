@@ -156,6 +156,10 @@ static void emit_unbox(struct compile *c, const struct ir_insn *insn)
 
 void emit_fp_box(struct compile *c, const struct ir_insn *insn)
 {
+    if (insn->op == IR_FBITS ||
+        (insn->op == IR_FBOX && (c->values[c->at].flags & VALUE_COMPUTED))) {
+        nan_settle(c, insn->a);
+    }
     switch (insn->op) {
     case IR_FUNBOX:
         emit_unbox(c, insn);

@@ -21,6 +21,10 @@ void emit_fp_sign(struct compile *c, const struct ir_insn *insn)
     bool wide = insn->type == IR_F64;
     const u8 *sign = fp_const(c, wide ? FP_SIGN64 : FP_SIGN32);
     const u8 *rest = fp_const(c, wide ? FP_ABS64 : FP_ABS32);
+    nan_settle(c, insn->a);
+    if (insn->op != IR_FNEG) {
+        nan_settle(c, insn->b);
+    }
     unsigned x = alloc_use_xmm(c, insn->a);
     unsigned dst = alloc_temp_xmm(c);
     move_xmm(c, dst, x);
@@ -111,28 +115,10 @@ void rounding_end(struct compile *c, const struct rounding *rounding)
     set_rounding(c, rounding);
 }
 
-/* --- NaNs: the host's default NaN has its sign set, and operands' payloads survive --- */
-
-/* reg[0] XMM register, data: which constant */
-static void stub_canonical(struct compile *c, const struct stub *stub)
-{
-    u32 op = ASM_OP(stub->data == FP_NAN64 ? 0xf2 : 0xf3, 0x0f10);
-    asm_rip(&c->a, op, ASM_32, stub->reg[0], fp_const(c, stub->data));
-    stub_return(c, stub);
-}
-
 static u32 jump_if_nan(struct compile *c, unsigned type, unsigned xmm)
 {
     asm_rr(&c->a, type == IR_F64 ? ASM_OP(0x66, 0x0f2e) : 0x0f2e, ASM_32, xmm, xmm);
     return asm_jcc_forward(&c->a, ASM_P);
-}
-
-void emit_canonical(struct compile *c, unsigned type, unsigned xmm)
-{
-    struct stub *stub = stub_add(c, stub_canonical, jump_if_nan(c, type, xmm));
-    stub->reg[0] = (u8)xmm;
-    stub->data = type == IR_F64 ? FP_NAN64 : FP_NAN32;
-    stub->back = asm_offset(&c->a);
 }
 
 /* --- add, subtract, multiply, divide, square root --- */
@@ -189,7 +175,7 @@ static void arith(struct compile *c, const struct ir_insn *insn, const struct ro
         arith_sse(c, insn, dst, x, y);
     }
     rounding_end(c, rounding);
-    emit_canonical(c, insn->type, dst);
+    nan_defer(c);
 }
 
 /* A NaN goes to the soft routine: the host raises no invalid flag for inf * 0 + quiet NaN. */

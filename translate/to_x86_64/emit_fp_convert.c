@@ -16,7 +16,7 @@ static void float_to_float(struct compile *c, const struct ir_insn *insn,
     rounding_begin(c, rounding);
     asm_rr(&c->a, cvt(from, 0x0f5a), ASM_32, dst, x);
     rounding_end(c, rounding);
-    emit_canonical(c, insn->type, dst);
+    nan_defer(c);
 }
 
 /* --- to integer --- */

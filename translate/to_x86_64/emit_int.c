@@ -184,6 +184,7 @@ static void emit_set(struct compile *c, const struct ir_insn *insn)
     if (sink_set(c, insn)) {
         return;
     }
+    nan_before_set(c, insn);
     if (pin != NO_REG && pin_is_whole(c, insn)) {
         set_pin(c, insn, pin);
         return;
@@ -201,6 +202,7 @@ static void emit_set(struct compile *c, const struct ir_insn *insn)
             alloc_add_home(c, insn->a, offset, 8);
         }
     }
+    nan_after_set(c, insn);
     if (pin != NO_REG) {
         pins_through_memory(c, true);
     } else if (c->carried_count != 0) {
@@ -478,6 +480,8 @@ enum asm_cc emit_cmp(struct compile *c, unsigned type, unsigned cond, ir_ref x, 
 static void emit_select(struct compile *c, const struct ir_insn *insn)
 {
     unsigned width = width_of(insn->type);
+    nan_settle(c, insn->c);
+    nan_settle(c, insn->d);
     /* All loads come before the compare: loading a constant may not disturb the flags, but
      * spilling decisions are easier to follow this way. */
     bool xmm = type_is_float(insn->type);

@@ -139,6 +139,7 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
 {
     unsigned flags = check_flags(c, insn->a) | IR_CHECK_WRITE;
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
+    nan_settle(c, insn->c);
     const struct value *value = root_of(c, insn->c);
     s32 imm = 0;
     unsigned reg = NO_REG;

@@ -16,8 +16,8 @@
  * the trace before its instruction, as a fault would, and a block that begins there does it. In
  * the first instruction that block would be the trace again: it goes to the slow body.
  *
- * A trace without groups, as open ones that do not come back are, has a fast body alone, so that registers can wait
- * for its ways out (sink.c); there the first instruction's accesses call C. */
+ * A trace without groups, as open ones that do not come back are, has a fast body alone, so that
+ * registers can wait for its ways out (sink.c); there the first instruction's accesses call C. */
 #include "translate/to_x86_64/access.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };

@@ -190,6 +190,7 @@ static void start(struct compile *c, const struct host_request *request,
 static void prepare(struct compile *c)
 {
     c->stub_count = 0;
+    c->nan_wait.root = IR_REF_NONE;
     alloc_begin(c);
     scan_block(c);
 }
@@ -203,6 +204,9 @@ static void emit_body(struct compile *c)
         c->at = i;
         c->live_at = n;
         c->locked = 0;
+        if (UNLIKELY(c->nan_wait.root != IR_REF_NONE)) {
+            nan_before(c, insn);
+        }
         emitters[insn->op](c, insn);
         if (UNLIKELY(!has_room(c, INSN_BYTES_MAX))) {
             break;

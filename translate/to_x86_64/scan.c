@@ -210,7 +210,11 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
             break;
         }
         scan_pin(c, scan, insn, i);
-        scan_values(c, insn, count, i);
+        if (c->ir->insns[insn->a].op == IR_FBOX) {
+            scan_use(c, insn->a, i);
+        } else {
+            scan_value(c, insn->a, i);
+        }
         break;
     case IR_GET:
         scan_pin(c, scan, insn, i); /* fallthrough */
@@ -257,6 +261,11 @@ static void scan_init(struct compile *c, struct scan *scan)
         scan->get_at[r] = NEVER;
         scan->set_at[r] = NEVER;
     }
+}
+
+bool scan_looks(const struct compile *c, unsigned i)
+{
+    return (scan_kinds[c->ir->insns[i].op] & SCAN_BARRIER) && !hoist_has(c, i);
 }
 
 void scan_block(struct compile *c)

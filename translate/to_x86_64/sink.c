@@ -224,7 +224,7 @@ static bool is_waiting(const struct compile *c, u32 offset, unsigned bytes)
 /* Where the value is now; a register when it is in state that the ways out change. */
 static struct fix locate(struct compile *c, const struct put_off *put_off)
 {
-    struct fix fix = {.offset = put_off->offset, .reg = NO_REG};
+    struct fix fix = {.offset = put_off->offset, .reg = NO_REG, .unchecked = IR_NONE};
     if (put_off->is_step) {
         fix.kind = FIX_STEP;
         fix.imm = address_disp(c->ir, put_off->value);
@@ -233,8 +233,10 @@ static struct fix locate(struct compile *c, const struct put_off *put_off)
     unsigned root = c->values[put_off->value].root;
     const struct value *value = &c->values[root];
     fix.boxed = (c->values[put_off->value].flags & VALUE_BOXED) != 0;
-    if (value->reg == NO_REG && !(value->flags & VALUE_CONST) && value->home != NO_HOME &&
-        is_waiting(c, value->home, value->home_bytes)) {
+    bool unchecked = (value->flags & VALUE_UNCHECKED) != 0;
+    bool home_changes = value->home != NO_HOME && !(value->flags & VALUE_CONST) &&
+                        is_waiting(c, value->home, value->home_bytes);
+    if (value->reg == NO_REG && (home_changes || unchecked)) {
         unsigned reg = alloc_take_any(c, type_is_float(c->ir->insns[root].type));
         alloc_load_root(c, root, reg);
         alloc_bind(c, root, reg);
@@ -242,6 +244,7 @@ static struct fix locate(struct compile *c, const struct put_off *put_off)
     if (value->reg != NO_REG) {
         fix.kind = FIX_REG;
         fix.reg = value->reg;
+        fix.unchecked = unchecked ? c->ir->insns[root].type : (u8)IR_NONE;
     } else if (value->flags & VALUE_CONST) {
         fix.kind = FIX_CONST;
         fix.imm = (s64)alloc_const_bits(c, root);
@@ -287,9 +290,12 @@ static void store_box(struct asm_buf *a, const struct fix *fix)
     }
 }
 
-static void store_reg(struct asm_buf *a, const struct fix *fix)
+static void store_reg(const struct compile *c, struct asm_buf *a, const struct fix *fix)
 {
     struct asm_mem mem = state_at(fix->offset);
+    if (fix->unchecked != IR_NONE) {
+        nan_fix(c, a, fix->unchecked, fix->reg - REG_XMM0);
+    }
     if (fix->reg < REG_XMM0) {
         asm_store(a, fix->boxed ? ASM_32 : ASM_64, mem, fix->reg);
     } else {
@@ -316,7 +322,7 @@ void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsign
     const struct fix *end = &c->fixes[first + count];
     for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
         if (fix->kind == FIX_REG) {
-            store_reg(a, fix);
+            store_reg(c, a, fix);
         }
     }
     for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
