@@ -412,15 +412,20 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
     return mapped != MAP_FAILED;
 }
 
+void memory_open_late(struct memory *memory)
+{
+    if (memory->pagemap_fd == -1) {
+        int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+        memory->pagemap_fd = fd >= 0 ? fd : -2;
+    }
+}
+
 /* Bits 63 and 62 of a page's word in the pagemap: it is there, or swapped out. */
 bool memory_is_touched(struct memory *memory, const struct memory_region *region, u64 at,
                        u64 size_bytes)
 {
     u64 words[512];
-    if (memory->pagemap_fd == -1) {
-        int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-        memory->pagemap_fd = fd >= 0 ? fd : -2;
-    }
+    memory_open_late(memory);
     if (region->from_file || memory->pagemap_fd < 0) {
         return true;
     }

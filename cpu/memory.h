@@ -138,6 +138,9 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
 bool memory_is_touched(struct memory *memory, const struct memory_region *region, u64 at,
                        u64 size_bytes);
 
+/* Opens what memory_is_touched asks the host through, which it does by itself otherwise. */
+void memory_open_late(struct memory *memory);
+
 /* Page-flag accessors for RAM/ROM pages; no-ops elsewhere. */
 u8 memory_page_flags(const struct memory *memory, gpa_t gpa);
 void memory_page_set(struct memory *memory, gpa_t gpa, u8 flags);

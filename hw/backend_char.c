@@ -6,6 +6,8 @@
  * cannot be polled (a regular file) is read in chunks that post themselves. */
 #include "hw/char_backend_internal.h"
 
+#include "cpu/base/thread.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -94,9 +96,7 @@ static void char_backend_gather(struct char_backend *backend)
 static void *char_backend_thread(void *opaque)
 {
     struct char_backend *backend = opaque;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL); /* a closed pipe is an error here, not a signal */
+    thread_block_signals(NULL); /* a closed pipe is an error here, not a signal */
     pthread_mutex_lock(&backend->lock);
     while (!backend->stopping) {
         u8 chunk[CHAR_CHUNK_BYTES];

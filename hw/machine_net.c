@@ -182,6 +182,14 @@ bool metic_get_forward(metic_machine *machine, uint16_t guest_port, uint32_t *ho
     return false;
 }
 
+bool metic_reaches_network(const metic_machine *machine)
+{
+    const struct metic_options *options = &machine->options;
+    return (options->net == METIC_NET_USER || options->net == METIC_NET_AUTO) &&
+           !journal_is_replay(machine->journal) &&
+           (!options->net_restrict || options->forward_count > 0);
+}
+
 bool metic_has_user_network(void)
 {
     return net_user_is_built();

@@ -1,6 +1,8 @@
 /* Running on the real clock: one host thread per hart; the calling thread waits for events. */
 #include "hw/machine_run.h"
 
+#include "cpu/base/thread.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -79,10 +81,9 @@ static void threads_stop(struct metic_machine *machine)
 /* False when the host refuses a thread; then none runs. */
 static bool threads_start(struct metic_machine *machine, struct metic_error *error)
 {
-    sigset_t all, before;
+    sigset_t before;
     bool ok = true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to the caller's thread */
+    thread_block_signals(&before); /* they go to the caller's thread */
     for (unsigned i = 0; ok && i < machine->engine->vcpu_count; i++) {
         if (machine_is_held(machine, i)) {
             continue;

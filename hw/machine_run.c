@@ -16,6 +16,11 @@ u64 machine_total_insns(const struct metic_machine *machine)
     return total;
 }
 
+void metic_open_late(metic_machine *machine)
+{
+    memory_open_late(&machine->memory);
+}
+
 /* --- time --- */
 
 /* Guest time of the hart that asks. The board reads the clock, so inside a turn the clock is set to

@@ -258,6 +258,9 @@ void metic_run(metic_machine *machine, struct metic_result *result);
 /* Runs until a hart has retired `insns` more instructions (or a little more; exactly as many with
  * the virtual clock), or something ends it. */
 void metic_run_for(metic_machine *machine, uint64_t insns, struct metic_result *result);
+/* For a process that gives up opening files before it runs a machine: opens what the machine would
+ * otherwise open only when it is saved. */
+void metic_open_late(metic_machine *machine);
 /* Makes metic_run return soon. Any thread; async-signal-safe. */
 void metic_stop(metic_machine *machine);
 
@@ -772,6 +775,9 @@ bool metic_inspect(const char *path, FILE *to, struct metic_error *error);
 /* Where a TCP port of the guest's is reached from this host; false: not at all. */
 bool metic_get_forward(metic_machine *machine, uint16_t guest_port, uint32_t *host_ip4,
                        uint16_t *host_port);
+/* Whether the machine may open connections of this host's for its guest, now or after a snapshot
+ * was loaded: METIC_NET_USER, unless it is restricted and has no forwards. */
+bool metic_reaches_network(const metic_machine *machine);
 /* Whether METIC_NET_USER is built in. */
 bool metic_has_user_network(void);
 /* Lists "machines", "devices", "insns", "csrs" or "ir"; false when there is no such list. */

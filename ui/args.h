@@ -20,7 +20,7 @@ struct run_show {
     const char *place; /* points into stages' block: address or symbol */
 };
 
-enum { RUN_MAX_FILTERS = 32, RUN_MAX_PLUGINS = 8 };
+enum { RUN_MAX_FILTERS = 32, RUN_MAX_PLUGINS = 8, RUN_MAX_ALLOWED = 16 };
 
 /* What is recorded, as given. */
 struct run_trace {
@@ -46,6 +46,10 @@ struct run_args {
     struct metic_video video; /* path NULL: none */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
     bool paused;
+    int confine;         /* run_confine.h */
+    struct { const char *path; bool read_only; } allow[RUN_MAX_ALLOWED];
+    unsigned allow_count;
+    char confined[160];  /* once it is: what is in force */
     u64 limit_output_bytes; /* 0: none */
     const char *save; /* a snapshot is saved to this file, or NULL */
     u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
@@ -166,5 +170,7 @@ OPTION_PARSER(show);
 OPTION_PARSER(gdb);
 OPTION_PARSER(symbols);
 OPTION_PARSER(plain_host);
+OPTION_PARSER(confine);
+OPTION_PARSER(allow);
 
 #endif

@@ -15,7 +15,7 @@ static const char *const not_kept[] = {
     "name", "detach", "save", "save-at", "save-compressed", "expect", "send",
     "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "digest-every",
     "record", "replay", "trace", "trace-format", "show", "gdb", "gdb-wait", "symbols", "stats",
-    "perf-map", "jitdump", "screenshot", "monitor", "paused", "no-sandbox", "cpu-quota", "pcap",
+    "perf-map", "jitdump", "screenshot", "monitor", "paused", "confine", "allow", "pcap",
     "profile", "cover",
 };
 

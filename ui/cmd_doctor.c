@@ -1,5 +1,6 @@
 /* metic doctor: what of this host matters to metic, and which Debian package brings what is not
  * there. */
+#include "ui/confine.h"
 #include "ui/ui.h"
 #include "ui/xdg.h"
 
@@ -68,6 +69,15 @@ static void doctor_memory(void)
     doctor_line("memory", free_mib >= 256, text);
 }
 
+static void doctor_confinement(void)
+{
+    char text[200];
+    struct confine_report report;
+    confine_probe(&report);
+    confine_describe(&report, text, sizeof(text));
+    doctor_line("confinement", report.seccomp && report.landlock != 0, text);
+}
+
 int cmd_doctor(int argc, char *const *argv)
 {
     if (argc != 0) {
@@ -84,6 +94,7 @@ int cmd_doctor(int argc, char *const *argv)
                 metic_has_user_network() ? "libslirp is built in"
                                          : "built without: apt-get install libslirp-dev, "
                                            "then configure and build again");
+    doctor_confinement();
     doctor_line("terminal", isatty(STDIN_FILENO) != 0,
                 isatty(STDIN_FILENO) ? "standard input is one"
                                      : "standard input is none: no Ctrl-A keys there");

@@ -52,6 +52,18 @@ static void monitor_info_registers(struct monitor *monitor, const char *argument
     fputs(column % 3 == 0 ? "" : "\n", monitor->to);
 }
 
+bool monitor_is_confined(const struct monitor *monitor)
+{
+    return monitor->confined != NULL && monitor->confined[0] != '\0';
+}
+
+static void monitor_info_confinement(struct monitor *monitor, const char *arguments)
+{
+    (void)arguments;
+    fprintf(monitor->to, "%s\n", monitor_is_confined(monitor) ? monitor->confined
+                                                             : "nothing: not confined");
+}
+
 static void monitor_info_memory(struct monitor *monitor, const char *arguments)
 {
     struct metic_region region;

@@ -13,8 +13,11 @@ struct monitor {
     bool failed;   /* the last command's answer says what was wrong */
     bool debugger; /* the machine is a debugger's and does not run: buttons act at once */
     const char *description; /* what a snapshot keeps of the command line, or NULL */
+    const char *confined;    /* what of the process is (run_confine.h), NULL or empty */
     FILE *to;      /* answers go here */
 };
+
+bool monitor_is_confined(const struct monitor *monitor);
 
 /* Runs one line; what is wrong with it is an answer, too. */
 void monitor_command(struct monitor *monitor, const char *line);
@@ -26,7 +29,10 @@ const char *monitor_qmp_at(unsigned index); /* NULL: no more */
 bool monitor_describe(unsigned index, const char **words, const char **arguments,
                       const char **doc);
 
-/* monitor_snapshot.c: where a snapshot of that name is, or the file itself. False with a reason. */
+/* monitor_snapshot.c: the folder of snapshots kept by name, which is made; false: there can be
+ * none. */
+bool monitor_snapshot_folder(char *path); /* XDG_PATH_BYTES */
+/* Where a snapshot of that name is, or the file itself. False with a reason. */
 bool monitor_snapshot_path(const char *name, char *path, size_t path_bytes,
                            struct metic_error *error);
 

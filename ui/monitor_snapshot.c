@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool folder_of(char path[XDG_PATH_BYTES])
+bool monitor_snapshot_folder(char *path)
 {
     char parent[XDG_PATH_BYTES];
     if (!xdg_path(XDG_STATE, NULL, parent) || !xdg_path(XDG_STATE, "snapshots", path)) {
@@ -39,7 +39,7 @@ bool monitor_snapshot_path(const char *name, char *path, size_t path_bytes,
         return error_set(error, "give a name, or a path with a / in it",
                          "'%s' is no name for a snapshot", name);
     }
-    if (!folder_of(folder)) {
+    if (!monitor_snapshot_folder(folder)) {
         return error_set(error, "set XDG_STATE_HOME to a folder that can be written",
                          "there is no folder for snapshots");
     }
@@ -54,8 +54,11 @@ static void tell(struct monitor *monitor, bool ok, const char *what, const char 
     if (ok) {
         fprintf(monitor->to, "%s %s\n", what, name);
     } else {
-        fprintf(monitor->to, "%s%s%s\n", error->what, error->next[0] != '\0' ? "; " : "",
-                error->next);
+        bool elsewhere = monitor_is_confined(monitor) && strchr(name, '/') != NULL;
+        fprintf(monitor->to, "%s%s%s\n", error->what,
+                elsewhere || error->next[0] != '\0' ? "; " : "",
+                elsewhere ? "a confined machine writes and reads where --allow lets it"
+                          : error->next);
     }
 }
 
@@ -66,7 +69,7 @@ void monitor_snapshot_save(struct monitor *monitor, const char *arguments)
     const struct metic_save how = {.description = monitor->description};
     bool ok = monitor_snapshot_path(arguments, path, sizeof(path), &error) &&
               metic_snapshot_save(monitor->machine, path, &how, &error);
-    tell(monitor, ok, "saved:", path, &error);
+    tell(monitor, ok, "saved:", ok ? path : arguments, &error);
 }
 
 void monitor_snapshot_load(struct monitor *monitor, const char *arguments)
@@ -79,7 +82,7 @@ void monitor_snapshot_load(struct monitor *monitor, const char *arguments)
               metic_snapshot_check(snapshot, &error) &&
               metic_snapshot_load(monitor->machine, snapshot, NULL, &error);
     metic_snapshot_free(snapshot);
-    tell(monitor, ok, "loaded:", path, &error);
+    tell(monitor, ok, "loaded:", ok ? path : arguments, &error);
 }
 
 void monitor_snapshot_delete(struct monitor *monitor, const char *arguments)
@@ -100,7 +103,7 @@ void monitor_info_snapshots(struct monitor *monitor, const char *arguments)
 {
     char folder[XDG_PATH_BYTES];
     struct dirent **entries = NULL;
-    int count = folder_of(folder) ? scandir(folder, &entries, NULL, alphasort) : 0;
+    int count = monitor_snapshot_folder(folder) ? scandir(folder, &entries, NULL, alphasort) : 0;
     (void)arguments;
     for (int i = 0; i < count; i++) {
         char path[XDG_PATH_BYTES + 300];

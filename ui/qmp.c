@@ -110,6 +110,7 @@ static void run_line(metic_machine *machine, void *opaque)
     struct monitor monitor = {
         .machine = machine,
         .description = line->qmp->options.description,
+        .confined = line->qmp->options.confined,
         .to = open_memstream(&line->answer, &count),
     };
     if (monitor.to != NULL) {

@@ -21,6 +21,7 @@ struct qmp_options {
     const char *path;        /* of the socket */
     const char *name;        /* of the machine */
     const char *description; /* struct monitor's */
+    const char *confined;    /* struct monitor's */
     const char *const *disks;
     unsigned disk_count;
 };

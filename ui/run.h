@@ -10,6 +10,7 @@ struct run {
     struct run_args *args;
     metic_machine *machine;       /* loaded, or restored */
     struct debugger *debugger;    /* of metic debug, or NULL */
+    struct run_control *control;  /* or NULL */
     struct metic_result result;
     int signal_number;            /* that ended the run, or 0 */
     bool output_ended;            /* by --limit-output */

@@ -103,6 +103,7 @@ static bool start_monitor(struct run_control *control, const struct run_args *ar
         .path = path,
         .name = control->dir != NULL ? runtime_dir_name(control->dir) : "metic",
         .description = args->kept,
+        .confined = args->confined,
         .disks = control->disks,
         .disk_count = args->options.disk_count,
     };
@@ -157,6 +158,11 @@ void run_control_end(struct run_control *control, metic_machine *machine)
         munmap(control->ring, RUN_CONSOLE_HEAD_BYTES + RUN_CONSOLE_RING_BYTES);
     }
     free(control);
+}
+
+const char *run_control_folder(const struct run_control *control)
+{
+    return control != NULL && control->dir != NULL ? runtime_dir_path(control->dir) : NULL;
 }
 
 bool run_control_output_ended(const struct run_control *control)

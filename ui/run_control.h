@@ -14,6 +14,8 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
                        struct run_control **control, struct metic_error *error);
 /* After the run, before the machine is freed; frees. NULL allowed. */
 void run_control_end(struct run_control *control, metic_machine *machine);
+/* The machine's folder in the runtime folder, or NULL. NULL allowed. */
+const char *run_control_folder(const struct run_control *control);
 /* Whether it was the limit of the console's output that stopped the machine. */
 bool run_control_output_ended(const struct run_control *control);
 

@@ -2,13 +2,15 @@
  * first still serves while all others end. A part that has nothing to do in this run leaves its
  * state NULL; `end` is called all the same, and also after a start that failed half-way.
  *
- * To add one: a start and an end here that call its file, and a line in the table. */
+ * To add one: a start and an end here that call its file, and a line in the table. What it opens is
+ * open when its start is over; run_confine.c lists what is opened later. */
 #include "ui/run.h"
 
 #include "ui/code_map.h"
 #include "ui/gdb.h"
 #include "ui/plugin.h"
 #include "ui/profile.h"
+#include "ui/run_confine.h"
 #include "ui/run_control.h"
 #include "ui/run_snapshot.h"
 #include "ui/signals.h"
@@ -31,6 +33,7 @@ static bool control_start(struct run *run, void **state, struct metic_error *err
     struct run_control *control = NULL;
     bool good = run_control_start(run->args, run->machine, run_image(run->args), &control, error);
     *state = control;
+    run->control = control;
     if (good && run->args->paused) {
         metic_pause(run->machine);
     }
@@ -298,6 +301,14 @@ static bool gdb_end(struct run *run, void *state, struct metic_error *error)
     return true;
 }
 
+/* --- confinement --- */
+
+static bool confine_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    return run_confine(run, run_control_folder(run->control), error);
+}
+
 static const struct run_part parts[] = {
     {control_start, control_end},
     {signals_part_start, signals_part_end},
@@ -313,6 +324,7 @@ static const struct run_part parts[] = {
     {window_start, window_end},
     {vnc_start, vnc_end},
     {gdb_start, gdb_end},
+    {confine_start, NULL}, /* the last */
 };
 
 bool run_with_parts(struct run *run, struct metic_error *error)

@@ -13,6 +13,7 @@ enum { SIDE = 256 };
 static const struct metic_plugin_api *api;
 static metic_plugin *plugin;
 static uint64_t first, part, points[SIDE * SIDE], insns;
+static FILE *file; /* opened at the start: a confined machine opens none later */
 
 static void on_memory(uint64_t address)
 {
@@ -41,8 +42,6 @@ static unsigned logarithm(uint64_t count)
 
 static void on_end(void)
 {
-    const char *name = api->argument(plugin, "file");
-    FILE *file = fopen(name != NULL ? name : "heat.pgm", "wb");
     char line[96];
     api->each_block(plugin, add, NULL);
     if (file != NULL) {
@@ -70,6 +69,8 @@ int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
     first = number("first", 0x80000000u);
     part = number("size", 0x4000000) / (SIDE * SIDE);
     part = part != 0 ? part : 1;
+    const char *name = api->argument(plugin, "file");
+    file = fopen(name != NULL ? name : "heat.pgm", "wb");
     api->count_blocks(plugin);
     return api->on(plugin, "memory", (metic_plugin_fn)on_memory, "address", NULL) ||
            api->on(plugin, "end", (metic_plugin_fn)on_end, "", NULL);

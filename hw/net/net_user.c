@@ -12,6 +12,7 @@
 #include "hw/net/net_user.h"
 
 #include "config.h"
+#include "cpu/base/thread.h"
 #include <string.h>
 
 #if HAVE_SLIRP
@@ -514,9 +515,8 @@ static bool user_load(struct net_backend *backend, struct state_reader *reader,
 
 static bool user_start_thread(struct net_user *user, struct metic_error *error)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to the caller's thread */
+    sigset_t before;
+    thread_block_signals(&before); /* they go to the caller's thread */
     int reason = pthread_create(&user->thread, NULL, user_main, user);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     user->has_thread = reason == 0;

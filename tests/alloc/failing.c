@@ -15,22 +15,22 @@
 
 static _Atomic unsigned long calls;
 static unsigned long first, last;
+static int report_fd = -1; /* opened early: metic may have given up opening files at the end */
 
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *at = getenv("METIC_FAIL_AT");
     const char *count = getenv("METIC_FAIL_COUNT");
     first = at != NULL ? strtoul(at, NULL, 10) : 0;
+    const char *path = getenv("METIC_FAIL_REPORT");
     last = first + (count != NULL ? strtoul(count, NULL, 10) : 1) - 1;
+    report_fd = path != NULL ? creat(path, 0600) : -1;
 }
 
 __attribute__((destructor)) static void report(void)
 {
-    const char *path = getenv("METIC_FAIL_REPORT");
-    FILE *file = path != NULL ? fopen(path, "we") : NULL;
-    if (file != NULL) {
-        fprintf(file, "%lu\n", atomic_load(&calls));
-        fclose(file);
+    if (report_fd >= 0) {
+        dprintf(report_fd, "%lu\n", atomic_load(&calls));
     }
 }
 

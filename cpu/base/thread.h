@@ -1,0 +1,20 @@
+/* Threads of ours that leave signals to their maker's. */
+#ifndef METIC_CPU_BASE_THREAD_H
+#define METIC_CPU_BASE_THREAD_H
+
+#include <signal.h>
+
+/* The calling thread, and those it makes from here on, get no signals but real-time ones, by which
+ * a process may reach each of its threads. `before` gets what was blocked, for
+ * pthread_sigmask(SIG_SETMASK); or NULL. */
+static inline void thread_block_signals(sigset_t *before)
+{
+    sigset_t set;
+    sigfillset(&set);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++) {
+        sigdelset(&set, number);
+    }
+    pthread_sigmask(SIG_BLOCK, &set, before);
+}
+
+#endif

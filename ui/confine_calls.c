@@ -1,0 +1,191 @@
+/* The system calls a confined process may make (confine.def), as a filter of libseccomp's. */
+#include "ui/confine_calls.h"
+
+#include "config.h"
+
+#if HAVE_SECCOMP
+
+#include "cpu/base/bits.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { NEED_ANY = -1 };
+
+static const struct {
+    const char *name;
+    int number, need; /* offset in struct confine_needs, or NEED_ANY */
+} calls[] = {
+#define NEED_OF_ANY NEED_ANY
+#define NEED_OF_internet ((int)offsetof(struct confine_needs, internet))
+#define NEED_OF_unix_sockets ((int)offsetof(struct confine_needs, unix_sockets))
+#define NEED_OF_window ((int)offsetof(struct confine_needs, window))
+#define NEED_OF_children ((int)offsetof(struct confine_needs, children))
+#define CALL(name, need) {#name, SCMP_SYS(name), NEED_OF_##need},
+#include "ui/confine.def"
+#undef CALL
+};
+
+static bool is_needed(const struct confine_needs *needs, int need)
+{
+    return need == NEED_ANY || *((const bool *)needs + need);
+}
+
+/* EEXIST: another need allowed it already. */
+static bool allow(scmp_filter_ctx filter, int number, unsigned count,
+                  const struct scmp_arg_cmp *arguments)
+{
+    int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, count, arguments);
+    return failed == 0 || failed == -EEXIST || failed == -EDOM;
+}
+
+static bool allow_if(scmp_filter_ctx filter, int number, struct scmp_arg_cmp argument)
+{
+    return allow(filter, number, 1, &argument);
+}
+
+/* EPERM, where a library would take ENOSYS for an old kernel and try another way in vain. */
+static bool refuse(scmp_filter_ctx filter, int number)
+{
+    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), number, 0, NULL) == 0;
+}
+
+static bool allow_socket(scmp_filter_ctx filter, int domain, int type)
+{
+    const struct scmp_arg_cmp arguments[] = {
+        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domain),
+        SCMP_A1(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
+                (scmp_datum_t)type),
+    };
+    return allow(filter, SCMP_SYS(socket), ARRAY_LEN(arguments), arguments);
+}
+
+static bool add_sockets(scmp_filter_ctx filter, const struct confine_needs *needs)
+{
+    bool unix_sockets = needs->unix_sockets || needs->window;
+    bool ok = true;
+    if (needs->internet) {
+        ok = allow_socket(filter, AF_INET, SOCK_STREAM) &&
+             allow_socket(filter, AF_INET, SOCK_DGRAM) &&
+             allow_socket(filter, AF_INET6, SOCK_STREAM) &&
+             allow_socket(filter, AF_INET6, SOCK_DGRAM);
+    }
+    if (unix_sockets) {
+        ok = ok && allow_socket(filter, AF_UNIX, SOCK_STREAM) &&
+             allow_socket(filter, AF_UNIX, SOCK_DGRAM) &&
+             allow_socket(filter, AF_UNIX, SOCK_SEQPACKET);
+    }
+    return ok && (needs->internet || unix_sockets || refuse(filter, SCMP_SYS(socket)));
+}
+
+/* Threads but no processes: clone3 has its flags in memory, where no filter sees them, so the C
+ * library is made to use clone. Threads of shared folders take a umask of their own. */
+static bool add_threads(scmp_filter_ctx filter)
+{
+    pid_t self = getpid();
+    return allow_if(filter, SCMP_SYS(clone),
+                    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) &&
+           allow_if(filter, SCMP_SYS(unshare), SCMP_A0(SCMP_CMP_EQ, CLONE_FS)) &&
+           allow_if(filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self)) &&
+           allow_if(filter, SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self)) &&
+           allow_if(filter, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0)) &&
+           allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
+           allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME)) &&
+           allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_TIMERSLACK)) &&
+           refuse(filter, SCMP_SYS(execve)) && refuse(filter, SCMP_SYS(execveat)) &&
+           refuse(filter, SCMP_SYS(ptrace)) && refuse(filter, SCMP_SYS(fork)) &&
+           refuse(filter, SCMP_SYS(vfork));
+}
+
+/* Code memory is never writable and executable at once; graphics drivers have compilers that do
+ * not know this. */
+static bool add_memory(scmp_filter_ctx filter, const struct confine_needs *needs)
+{
+    if (needs->window) {
+        return allow(filter, SCMP_SYS(mmap), 0, NULL) &&
+               allow(filter, SCMP_SYS(mprotect), 0, NULL);
+    }
+    return allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+           allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0)) &&
+           allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+           allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
+}
+
+/* Not among them: TIOCSTI and its like, which type into the terminal that metic was started from.
+ * The kernel looks at 32 bits of the request. */
+static bool add_ioctls(scmp_filter_ctx filter, const struct confine_needs *needs)
+{
+    static const unsigned requests[] = {
+        TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, TIOCSWINSZ, TIOCOUTQ, TIOCGPTN, TIOCSPTLCK,
+        FIONREAD, FIONBIO, FIOCLEX, FICLONE, FICLONERANGE, FS_IOC_GETFLAGS, BLKGETSIZE64,
+        BLKDISCARD, BLKZEROOUT, BLKSSZGET, BLKPBSZGET,
+    };
+    bool ok = true;
+    if (needs->window) {
+        return allow(filter, SCMP_SYS(ioctl), 0, NULL);
+    }
+    for (unsigned i = 0; ok && i < ARRAY_LEN(requests); i++) {
+        ok = allow_if(filter, SCMP_SYS(ioctl),
+                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, requests[i]));
+    }
+    return ok;
+}
+
+static bool fill(scmp_filter_ctx filter, const struct confine_needs *needs)
+{
+    bool ok = true;
+    for (unsigned i = 0; ok && i < ARRAY_LEN(calls); i++) {
+        if (is_needed(needs, calls[i].need) && calls[i].number != __NR_SCMP_ERROR) {
+            ok = allow(filter, calls[i].number, 0, NULL);
+        }
+    }
+    return ok && add_sockets(filter, needs) && add_threads(filter) &&
+           add_memory(filter, needs) && add_ioctls(filter, needs);
+}
+
+bool confine_calls_are_built(void)
+{
+    return true;
+}
+
+bool confine_calls(const struct confine_needs *needs, struct metic_error *error)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    if (filter == NULL) {
+        return error_set(error, NULL, "the host has no memory for a list of system calls");
+    }
+    /* All threads; and no detour in the processor for fear of speculation, which would slow the
+     * guest's code. */
+    bool ok = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
+              seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1) == 0 && fill(filter, needs);
+    int failed = ok ? seccomp_load(filter) : -ENOMEM;
+    seccomp_release(filter);
+    return failed == 0 ||
+           error_set(error, "give --confine off", "cannot give up system calls (seccomp): %s",
+                     strerror(-failed));
+}
+
+#else
+
+bool confine_calls_are_built(void)
+{
+    return false;
+}
+
+bool confine_calls(const struct confine_needs *needs, struct metic_error *error)
+{
+    (void)needs;
+    (void)error;
+    return true;
+}
+
+#endif
