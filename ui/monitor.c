@@ -4,6 +4,7 @@
 #include "cpu/base/types.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,16 +53,26 @@ static void monitor_info_registers(struct monitor *monitor, const char *argument
     fputs(column % 3 == 0 ? "" : "\n", monitor->to);
 }
 
-bool monitor_is_confined(const struct monitor *monitor)
+static bool is_confined(const char *confined)
 {
-    return monitor->confined != NULL && monitor->confined[0] != '\0';
+    return confined != NULL && confined[0] != '\0';
+}
+
+void monitor_explain(const char *confined, struct metic_error *error)
+{
+    size_t length = strlen(error->what);
+    if (is_confined(confined) && strstr(error->what, strerror(EACCES)) != NULL) {
+        snprintf(error->what + length, sizeof(error->what) - length,
+                 "; a confined machine opens only what --allow names");
+        error->next[0] = '\0';
+    }
 }
 
 static void monitor_info_confinement(struct monitor *monitor, const char *arguments)
 {
     (void)arguments;
-    fprintf(monitor->to, "%s\n", monitor_is_confined(monitor) ? monitor->confined
-                                                             : "nothing: not confined");
+    fprintf(monitor->to, "%s\n", is_confined(monitor->confined) ? monitor->confined
+                                                               : "nothing: not confined");
 }
 
 static void monitor_info_memory(struct monitor *monitor, const char *arguments)

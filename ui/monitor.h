@@ -17,7 +17,8 @@ struct monitor {
     FILE *to;      /* answers go here */
 };
 
-bool monitor_is_confined(const struct monitor *monitor);
+/* Says of an error that a file may not be opened what has to do with it. */
+void monitor_explain(const char *confined, struct metic_error *error);
 
 /* Runs one line; what is wrong with it is an answer, too. */
 void monitor_command(struct monitor *monitor, const char *line);

@@ -48,17 +48,15 @@ bool monitor_snapshot_path(const char *name, char *path, size_t path_bytes,
 }
 
 static void tell(struct monitor *monitor, bool ok, const char *what, const char *name,
-                 const struct metic_error *error)
+                 struct metic_error *error)
 {
     monitor->failed = !ok;
     if (ok) {
         fprintf(monitor->to, "%s %s\n", what, name);
     } else {
-        bool elsewhere = monitor_is_confined(monitor) && strchr(name, '/') != NULL;
-        fprintf(monitor->to, "%s%s%s\n", error->what,
-                elsewhere || error->next[0] != '\0' ? "; " : "",
-                elsewhere ? "a confined machine writes and reads where --allow lets it"
-                          : error->next);
+        monitor_explain(monitor->confined, error);
+        fprintf(monitor->to, "%s%s%s\n", error->what, error->next[0] != '\0' ? "; " : "",
+                error->next);
     }
 }
 

@@ -272,6 +272,7 @@ static bool screen_command(struct qmp_client *client, const char *name, json_t *
             if (qmp_screen_execute(client->qmp->machine, name, arguments, &result, &error)) {
                 answer(client, result, id);
             } else {
+                monitor_explain(client->qmp->options.confined, &error);
                 refuse(client, "GenericError", error.what, id);
             }
             return true;

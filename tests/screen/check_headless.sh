@@ -44,7 +44,7 @@ await() {
     done
 }
 
-timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --net none --name box \
+timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --net none --allow "$TMP" --name box \
     --append 'quiet console=tty0 console=ttyS0' --screen 640x480 \
     --expect "$prompt" --send 'screen-up; cat /dev/input/event1 | hexdump -e '"'8/2 \"%d \" \"\\\\n\"'"' & setsid sh -c "exec sh </dev/tty2 >/dev/tty2 2>&1" & chvt 2; echo re''ady\n' \
     >"$TMP/box" 2>&1 </dev/null &
@@ -60,7 +60,7 @@ qmp "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"$TMP/dump.ppm
     'screendump /nowhere/x.png' 'screendump x.png 9' 'sendkey ctrl-none' 'type ä' 'pointer 9999 1' 'button none' \
     '{"execute": "send-key", "arguments": {"keys": [{"type": "qcode", "data": "nokey"}]}}' \
     '{"execute": "input-send-event", "arguments": {"events": [{"type": "odd"}]}}' \
-    '{"execute": "screendump", "arguments": {"filename": "x", "head": 3}}'
+    "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"$TMP/x\", \"head\": 3}}"
 is "a PPM" "$(head -n 2 "$TMP/dump.ppm" | tr '\n' ' ')" 'P6 640 480 '
 is "a PNG again" "$(od -An -c -j 1 -N 3 "$TMP/dump.png" | tr -d ' ')" PNG
 for text in 'cannot write the picture /nowhere/x.png' 'a screen.s number' "no key 'none'" 'US keyboard' \

@@ -36,7 +36,7 @@ await() {
 start() {
     name=$1
     shift
-    timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --net none --name "$name" \
+    timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --net none --allow "$TMP" --name "$name" \
         --append 'quiet console=tty0 console=ttyS0' --screen 640x480 "$@" --expect "$prompt" --send \
         'screen-up; printf "\\033[?25l" >/dev/tty2; setsid sh -c "exec sh </dev/tty2 >/dev/tty2 2>&1" & chvt 2; echo re''ady\n' \
         >"$TMP/$name" 2>&1 </dev/null &
