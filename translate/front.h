@@ -14,7 +14,8 @@ struct lower {
     struct ir *ir;
     const struct host *host; /* that will compile it, or NULL; host_context goes with it */
     const struct host_context *host_context;
-    u32 vector_key;        /* the guest's (struct guest_vector) as expected at this instruction */
+    u32 vector_key;        /* the guest's (struct guest_vector) as expected at this instruction, and
+                              bits of the front end's own */
     u32 mode;              /* block mode bits (the block's key) */
     u32 offset;            /* of this instruction from the page of the block */
     unsigned length_bytes; /* set by the front end after decode */

@@ -24,6 +24,8 @@ enum ir_vector_guard {
     IR_VECTOR_TYPE,  /* the type; and all elements of the group, or the first `count` ones */
     IR_VECTOR_VALID, /* any legal type, and to begin with element 0 */
     IR_VECTOR_START, /* to begin with element 0 */
+    IR_VECTOR_FULL,  /* nothing: it is sure to be TYPE's, with all elements */
+    IR_VECTOR_PART,  /* nothing: it is sure to be TYPE's, with fewer elements */
 };
 
 enum ir_vector_second { IR_VECTOR_GROUP, IR_VECTOR_SCALAR, IR_VECTOR_FLOAT };
@@ -41,24 +43,24 @@ struct ir_vector {
 
 static inline u64 ir_vector_pack(const struct ir_vector *v)
 {
-    return v->op | (u64)v->guard << 8 | (u64)v->second << 10 | (u64)v->sew << 12 |
-           (u64)v->group_log2 << 14 | (u64)v->masked << 18 | (u64)v->d << 19 | (u64)v->a << 25 |
-           (u64)v->b << 31 | (u64)v->type << 37;
+    return v->op | (u64)v->guard << 8 | (u64)v->second << 11 | (u64)v->sew << 13 |
+           (u64)v->group_log2 << 15 | (u64)v->masked << 19 | (u64)v->d << 20 | (u64)v->a << 26 |
+           (u64)v->b << 32 | (u64)v->type << 38;
 }
 
 static inline struct ir_vector ir_vector_unpack(u64 packed)
 {
     return (struct ir_vector){
         .op = (u8)packed,
-        .guard = packed >> 8 & 3,
-        .second = packed >> 10 & 3,
-        .sew = packed >> 12 & 3,
-        .group_log2 = packed >> 14 & 15,
-        .masked = packed >> 18 & 1,
-        .d = packed >> 19 & 63,
-        .a = packed >> 25 & 63,
-        .b = packed >> 31 & 63,
-        .type = (u8)(packed >> 37),
+        .guard = packed >> 8 & 7,
+        .second = packed >> 11 & 3,
+        .sew = packed >> 13 & 3,
+        .group_log2 = packed >> 15 & 15,
+        .masked = packed >> 19 & 1,
+        .d = packed >> 20 & 63,
+        .a = packed >> 26 & 63,
+        .b = packed >> 32 & 63,
+        .type = (u8)(packed >> 38),
     };
 }
 
@@ -75,6 +77,19 @@ ir_ref ir_vector(struct ir *ir, const struct helper *helper, ir_ref word, ir_ref
 static inline bool ir_vector_is_memory(unsigned op)
 {
     return op <= IR_VECTOR_STORE;
+}
+
+/* A load or store that is sure to be of a whole group. */
+static inline bool ir_vector_is_access(const struct ir_vector *v)
+{
+    return ir_vector_is_memory(v->op) && v->guard == IR_VECTOR_FULL;
+}
+
+/* Sure to be done in place: of integers, with nothing to compare. */
+static inline bool ir_vector_is_sure(const struct ir_vector *v)
+{
+    return v->guard == IR_VECTOR_FULL && v->second != IR_VECTOR_FLOAT &&
+           !ir_vector_is_memory(v->op) && v->op < IR_VECTOR_FADD;
 }
 
 #endif

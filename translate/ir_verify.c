@@ -158,7 +158,7 @@ static bool check_vector(struct verify *v)
     }
     const struct ir_insn *d = &v->ir->insns[v->insn->d];
     struct ir_vector vector = ir_vector_unpack(d->imm);
-    if (d->op != IR_CONST || vector.op >= IR_VECTOR_OP_COUNT || vector.guard > IR_VECTOR_START ||
+    if (d->op != IR_CONST || vector.op >= IR_VECTOR_OP_COUNT || vector.guard > IR_VECTOR_PART ||
         vector.second > IR_VECTOR_FLOAT || ir_vector_pack(&vector) != d->imm) {
         return reject(v, "is not described");
     }

@@ -41,6 +41,9 @@ enum {
     CSR_MCYCLE = 0xb00,
     CSR_CYCLE = 0xc00,
     CSR_TIME = 0xc01,
+    CSR_VL = 0xc20,
+    CSR_VTYPE = 0xc21,
+    CSR_VLENB = 0xc22,
 };
 
 #endif

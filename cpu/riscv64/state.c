@@ -26,7 +26,12 @@
 #define VCPU_SAVED(FIELD, T) \
     FIELD(T, vcpu.pc) FIELD(T, vcpu.insns) FIELD(T, vcpu.fpu_flags) FIELD(T, vcpu.powered_off)
 
-_Static_assert(0 RISCV64_SAVED(STATE_SUM, struct riscv64_state) ==
+enum {
+    BEFORE_V = offsetof(struct riscv64_state, v) - offsetof(struct riscv64_state, vstart) -
+               sizeof(u64),
+};
+
+_Static_assert(0 RISCV64_SAVED(STATE_SUM, struct riscv64_state) + BEFORE_V ==
                    offsetof(struct riscv64_state, cache) - sizeof(struct vcpu),
                "a member of struct riscv64_state is missing in RISCV64_SAVED, or there is padding");
 

@@ -123,10 +123,11 @@ struct riscv64_cache {
     /* What a read of mtopei or stopei found, and at which instruction, of which a write is part. */
     u64 topei_insns[RISCV_IMSIC_FILES];
     u32 topei_number[RISCV_IMSIC_FILES];
-    u32 vector_key; /* enum riscv_vector_key | vtype */
+    u64 vector_key; /* enum riscv_vector_key | vtype, below 2^32 */
 };
 
-/* All members between `vcpu` and `cache` are saved, without padding (state.c proves it). */
+/* All members between `vcpu` and `cache` are saved, without padding but before v (state.c proves
+ * it). */
 struct riscv64_state {
     struct vcpu vcpu; /* first: generated code addresses both from one base */
     u64 x[32];        /* x[0] is never written and stays 0 */
@@ -160,7 +161,8 @@ struct riscv64_state {
     u32 imsic_delivery[RISCV_IMSIC_FILES], imsic_threshold[RISCV_IMSIC_FILES];
     u32 miselect, siselect;
     u64 vtype, vl, vstart;
-    u64 v[32 * RISCV_MAX_VLENB / 8]; /* 32 registers of vlenb bytes, one behind the other */
+    _Alignas(64) u64 v[32 * RISCV_MAX_VLENB / 8]; /* 32 registers of vlenb bytes, one behind the
+                                                     other, where the host's lie well */
     u8 vxrm, vxsat;
     u8 vlenb; /* bytes of a vector register; 0: there is no vector unit */
     u8 vector_zero[5];

@@ -64,17 +64,29 @@ static void stop_at(struct vector_exec *e, u32 i)
     riscv64_vector_key_update(e->state);
 }
 
+/* Moves as many of elements [i, count) as lie in one page, if that may be copied: how many. */
+static u32 move_in_page(const struct access *access, gva_t gva, u8 *group, u32 i, u32 count)
+{
+    unsigned size_bytes = access->size_bytes;
+    gva_t at = gva + (gva_t)i * size_bytes;
+    u32 in_page = (u32)((PAGE_BYTES - (at & PAGE_OFFSET_MASK)) / size_bytes);
+    u32 run = in_page < count - i ? in_page : count - i;
+    u8 *host = run > 1 ? plain(access, at, run * size_bytes) : NULL;
+    if (host == NULL) {
+        return 0;
+    }
+    copy(access, host, group + (size_t)i * size_bytes, (size_t)run * size_bytes);
+    return run;
+}
+
 /* Elements [first, count) lie one behind the other in memory and in the group. */
 static bool move_run(const struct access *access, gva_t gva, u8 *group, u32 first, u32 count)
 {
     unsigned size_bytes = access->size_bytes;
     for (u32 i = first; i < count;) {
         gva_t at = gva + (gva_t)i * size_bytes;
-        u32 in_page = (u32)((PAGE_BYTES - (at & PAGE_OFFSET_MASK)) / size_bytes);
-        u32 run = in_page < count - i ? in_page : count - i;
-        u8 *host = run > 1 ? plain(access, at, run * size_bytes) : NULL;
-        if (host != NULL) {
-            copy(access, host, group + (size_t)i * size_bytes, (size_t)run * size_bytes);
+        u32 run = move_in_page(access, gva, group, i, count);
+        if (run != 0) {
             i += run;
         } else if (move(access, at, group + (size_t)i * size_bytes)) {
             i++;
@@ -190,7 +202,13 @@ bool vector_fault_first(struct vector_exec *e)
         return false;
     }
     struct segments s = segments_of(e, eew, emul, false);
+    bool in_runs = e->fields == 1 && !e->masked;
     for (u32 i = e->vstart; i < e->vl; i++) {
+        u32 run = in_runs ? move_in_page(&s.access, e->scalar, vector_reg(e, e->vd), i, e->vl) : 0;
+        if (run != 0) {
+            i += run - 1;
+            continue;
+        }
         gva_t gva = e->scalar + (gva_t)i * ((u64)e->fields << eew);
         if (!vector_active(e, i) || move_segment(&s, gva, i)) {
             continue;

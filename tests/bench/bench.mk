@@ -52,7 +52,7 @@ vectors.elf: $(wildcard $(VECTOR)/*) $(RUN_GUEST) $(HEADERS)
 # The host's loops as good as its compiler and library make them.
 host/loops.o: $(wildcard $(VECTOR)/*)
 	mkdir -p host
-	$(HOST_CC) -O3 -march=native -mprefer-vector-width=512 -std=gnu11 -Wall -Wextra -c -o $@ \
+	$(HOST_CC) -O3 -march=native -std=gnu11 -Wall -Wextra -c -o $@ \
 		$(VECTOR)/loops.c
 vectors.native: host/loops.o $(VECTOR_SRCS) $(KERNELS)/run_host.c $(HEADERS)
 	$(HOST_CC) $(COMMON) $(VECTOR_DEF) -o $@ $(KERNELS)/run_host.c $(VECTOR_SRCS) host/loops.o

@@ -20,17 +20,48 @@ build() {
     env -u MAKEFLAGS make -s -C "$DIR" -f "$here/bench.mk" SRC="$here" "$@"
 }
 
-# bare WHO IMAGE WORDS: runs a bare-metal image whose command line is WORDS; console to stdout.
+# bare WHO IMAGE WORDS: runs a bare-metal image whose command line is WORDS, on the processor $cpu;
+# console to stdout.
+cpu=rv64
 bare() {
     case $1 in
     metic)
-        timeout "$limit" "$METIC" run "$2" --firmware none --quiet --append "$3" </dev/null
+        timeout "$limit" "$METIC" run "$2" --cpu "$cpu" --firmware none --quiet --append "$3" </dev/null
         ;;
     qemu)
-        timeout "$limit" "$QEMU" -M virt -cpu rv64 -m 512M -display none -monitor none \
+        timeout "$limit" "$QEMU" -M virt -cpu "$cpu" -m 512M -display none -monitor none \
             -serial stdio -bios none -kernel "$2" -append "$3" </dev/null
         ;;
     esac
+}
+
+# kernel_samples SECTION WHO LOG: the lines of LOG as samples.
+kernel_samples() {
+    awk -v section="$1" -v who="$2" 'BEGIN { OFS = "\t" }
+        { sub(/\r$/, "") }
+        $1 == "kernel" && NF == 5 { print section, $3, $2, "ns", who, $4, $5; n++ }
+        END { exit n == 0 }' "$3" >>"$OUT"
+}
+
+# run_kernels SECTION PROGRAM: PROGRAM.elf in metic and QEMU and PROGRAM.native, taking turns.
+run_kernels() {
+    log=$DIR/$1.log
+    build "$2.elf" "$2.native" || return 1
+    run=0
+    while [ $run -lt "$N" ]; do
+        for who in metic qemu native; do
+            if [ $who = native ]; then
+                "$DIR/$2.native" "${KERNELS:-}" >"$log"
+            else
+                bare $who "$DIR/$2.elf" "bench=${KERNELS:-}" >"$log" 2>&1
+            fi && kernel_samples "$1" $who "$log" || {
+                echo "$1: $who failed:"
+                tail -n 5 "$log"
+                return 1
+            }
+        done
+        run=$((run + 1))
+    done
 }
 
 # linux WHO HARTS KERNEL INITRD WORDS

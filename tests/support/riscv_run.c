@@ -32,15 +32,13 @@ static void set_start(struct riscv64_state *state)
     riscv64_mode_update(state);
 }
 
-/* Takes the program's data afterwards. False when it trapped before its end (says where). */
-static bool run_metic(const struct riscv_runs *runs, u8 *result)
+bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u32 host_features,
+                     u8 *result)
 {
     static const struct engine_machine_ops machine_ops = {.time_ticks = no_time,
                                                           .timer_arm = no_timer};
-    const struct riscv_program *p = runs->program;
-    struct engine_options options = {.kind = runs->kind, .verify = true,
-                                     .guest_features = p->vlenb,
-                                     .host_features = runs->host_features};
+    struct engine_options options = {.kind = kind, .verify = true, .guest_features = p->vlenb,
+                                     .host_features = host_features};
     struct metic_error error;
     struct memory memory;
     memory_init(&memory, NULL);
@@ -94,7 +92,8 @@ unsigned riscv_run_programs(const struct riscv_runs *runs)
         runs->make(runs->opaque);
         riscv_write_elf(runs->program, elf);
         cr_assert(riscv_run_qemu(runs->program, elf, qemu), "qemu did not finish");
-        cr_assert(run_metic(runs, metic), "metic did not finish");
+        cr_assert(riscv_run_metic(runs->program, runs->kind, runs->host_features, metic),
+                  "metic did not finish");
         differing = runs->compare(runs->opaque, metic, qemu);
     }
     unlink(elf);

@@ -6,6 +6,11 @@
 #include "tests/support/riscv_program.h"
 #include "translate/engine.h"
 
+/* Takes the program's data afterwards. host_features as in struct engine_options. False when it
+ * trapped before its end (says where). */
+bool riscv_run_metic(const struct riscv_program *p, enum engine_kind kind, u32 host_features,
+                     u8 *data);
+
 struct riscv_runs {
     struct riscv_program *program; /* made anew for each run */
     enum engine_kind kind;

@@ -103,6 +103,7 @@ static unsigned lower_insn(struct lower *l)
 static void begin(struct lower *l)
 {
     lower_reset_pair(l);
+    lower_begin_vector(l);
 }
 
 static void print_mode(u32 mode, char *text, size_t text_bytes)

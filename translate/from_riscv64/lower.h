@@ -91,6 +91,11 @@ static inline ir_ref lower_word(struct lower *l, const struct riscv_insn *insn)
     return ir_i64(l->ir, insn->word);
 }
 
+/* --- vectors (lower_rvv.c) --- */
+
+/* Takes note of lower.vector_key as it is given. */
+void lower_begin_vector(struct lower *l);
+
 /* --- lr/sc (lower_rva.c) --- */
 
 /* Forgets a paired lr when the block goes where its sc cannot be reached in a straight line. */

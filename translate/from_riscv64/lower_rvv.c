@@ -27,26 +27,68 @@ enum {
     VL_AT = offsetof(struct riscv64_state, vl),
 };
 
-/* What a known vtype makes of an application vector length: min(AVL, VLMAX), and the key. */
-static void set_known(struct lower *l, const struct riscv_insn *insn, ir_ref avl, u64 vtype)
+/* What is known of lower.vector_key beside what it says. */
+enum {
+    KEY_IS_SURE = 1 << 16,   /* nothing can have changed it since the vset that says so */
+    KEY_WAS_FULL = 1 << 17,  /* vl was VLMAX when the block was made */
+};
+
+/* The key is to be `key` from here on. */
+static void expect_key(struct lower *l, u32 key)
 {
-    ir_ref vlmax = ir_i64(l->ir, riscv64_vector_vlmax(vtype, vlenb(l)));
+    l->vector_key = key | (l->vector_key & (u32)KEY_WAS_FULL);
+}
+
+static void set_length(struct lower *l, const struct riscv_insn *insn, ir_ref vl, ir_ref key)
+{
+    ir_set(l->ir, VL_AT, 8, vl);
+    ir_set(l->ir, at(offsetof(struct riscv64_state, cache.vector_key)), 8, key);
+    lower_set_x(l, insn->rd, vl);
+}
+
+/* In a trace whose vectors were full: leaves it where they are not. So what follows has constant
+ * lengths, and asks nothing. */
+static void follow_full(struct lower *l, const struct riscv_insn *insn, ir_ref avl, u64 vtype,
+                        ir_ref vlmax)
+{
+    set_length(l, insn, avl, ir_i64(l->ir, vtype));
+    ir_exit_if(l->ir, IR_LT_U, avl, vlmax, (s64)l->offset + (s64)l->length_bytes);
+    set_length(l, insn, vlmax, ir_i64(l->ir, vtype | RISCV_VECTOR_KEY_FULL));
+}
+
+/* min(AVL, VLMAX), and the key. */
+static void set_minimum(struct lower *l, const struct riscv_insn *insn, ir_ref avl, u64 vtype,
+                        ir_ref vlmax)
+{
     ir_ref vl = ir_select(l->ir, IR_LT_U, avl, vlmax, IR_I64, avl, vlmax);
     ir_ref part = ir_i64(l->ir, vtype), full = ir_i64(l->ir, vtype | RISCV_VECTOR_KEY_FULL);
-    ir_ref key = ir_select(l->ir, IR_LT_U, avl, vlmax, IR_I64, part, full);
+    set_length(l, insn, vl, ir_select(l->ir, IR_LT_U, avl, vlmax, IR_I64, part, full));
+}
+
+/* What a known vtype makes of an application vector length. */
+static void set_known(struct lower *l, const struct riscv_insn *insn, ir_ref avl, u64 vtype)
+{
+    u64 most = riscv64_vector_vlmax(vtype, vlenb(l));
+    ir_ref vlmax = ir_i64(l->ir, most);
+    bool is_const = l->ir->insns[avl].op == IR_CONST;
+    bool is_full = is_const && l->ir->insns[avl].imm >= most;
+    bool follows = !is_const && l->follow && (l->vector_key & KEY_WAS_FULL);
     ir_set(l->ir, VTYPE_AT, 8, ir_i64(l->ir, vtype));
-    ir_set(l->ir, VL_AT, 8, vl);
     ir_set(l->ir, at(offsetof(struct riscv64_state, vstart)), 8, ir_i64(l->ir, 0));
-    ir_set(l->ir, at(offsetof(struct riscv64_state, cache.vector_key)), 4, key);
-    lower_set_x(l, insn->rd, vl);
-    l->vector_key = (u32)vtype;
+    if (follows) {
+        follow_full(l, insn, avl, vtype, vlmax);
+    } else {
+        set_minimum(l, insn, avl, vtype, vlmax);
+    }
+    expect_key(l, (u32)vtype | (is_full || follows ? (u32)RISCV_VECTOR_KEY_FULL : 0u) |
+                      (is_const || follows ? (u32)KEY_IS_SURE : 0u));
 }
 
 static void set_any(struct lower *l, const struct riscv_insn *insn, ir_ref avl, ir_ref vtype)
 {
     lower_set_x(l, insn->rd, ir_call(l->ir, &riscv64_helper_vector_set, avl, vtype, IR_REF_NONE,
                                      IR_REF_NONE));
-    l->vector_key = RISCV_VECTOR_KEY_VILL; /* nobody knows */
+    expect_key(l, RISCV_VECTOR_KEY_VILL); /* nobody knows */
 }
 
 /* rs1 is x0: as long as possible, or, when rd is x0 too, as long as before. */
@@ -81,6 +123,11 @@ void riscv64_lower_vsetivli(struct lower *l, const struct riscv_insn *insn)
 void riscv64_lower_vsetvl(struct lower *l, const struct riscv_insn *insn)
 {
     set_any(l, insn, wanted_length(l, insn), lower_get_x(l, insn->rs2));
+}
+
+void lower_begin_vector(struct lower *l)
+{
+    l->vector_key |= l->vector_key & RISCV_VECTOR_KEY_FULL ? (u32)KEY_WAS_FULL : 0u;
 }
 
 /* --- everything else --- */
@@ -161,13 +208,20 @@ static void describe_memory(const struct lower *l, const struct riscv_insn *insn
     v->sew = (u8)(width == 0 ? 0 : width - 4);
     v->a = v->b = v->d;
     v->second = IR_VECTOR_SCALAR;
-    v->guard = whole ? IR_VECTOR_START : IR_VECTOR_TYPE;
+    v->guard = whole ? IR_VECTOR_START : v->guard;
     v->group_log2 = (u8)(whole ? log2_of((u64)(insn->nf + 1) * vlenb(l)) : group_log2(l, v));
 }
 
 static bool writes_flags(const struct riscv_insn *insn)
 {
     return (insn->flags & RV_FP_FLAGS) == RV_FP_FLAGS;
+}
+
+static enum ir_vector_guard guard_of(const struct lower *l)
+{
+    return !(l->vector_key & KEY_IS_SURE)           ? IR_VECTOR_TYPE
+           : l->vector_key & RISCV_VECTOR_KEY_FULL ? IR_VECTOR_FULL
+                                                   : IR_VECTOR_PART;
 }
 
 /* What the instruction does while vtype is as expected; false: nothing that can be said. */
@@ -184,7 +238,7 @@ static bool describe(const struct lower *l, const struct riscv_insn *insn, struc
     enum operand operand = (enum operand)operands[insn->id];
     *v = (struct ir_vector){
         .op = (u8)(op - 1),
-        .guard = IR_VECTOR_TYPE,
+        .guard = (u8)guard_of(l),
         .second = operand == OPERAND_NONE ? IR_VECTOR_GROUP
                   : operand == OPERAND_F  ? IR_VECTOR_FLOAT
                                           : IR_VECTOR_SCALAR,
@@ -206,6 +260,29 @@ static bool describe(const struct lower *l, const struct riscv_insn *insn, struc
            l->host->does_vector(l->host_context, v);
 }
 
+/* A load that may change vl. */
+static bool is_fault_first(const struct riscv_insn *insn)
+{
+    return (insn->flags & RV_MEMORY) != 0 && (insn->word >> 20 & 31) == 16 &&
+           (insn->word >> 26 & 3) == 0;
+}
+
+/* Behind such a load: a trace whose vectors were full is left where it shortened them. */
+static void follow_fault_first(struct lower *l)
+{
+    u64 vtype = l->vector_key & VTYPE_LEGAL_BITS;
+    ir_ref vlmax = ir_i64(l->ir, riscv64_vector_vlmax(vtype, vlenb(l)));
+    bool sure = l->follow && (l->vector_key & KEY_IS_SURE) &&
+                (l->vector_key & RISCV_VECTOR_KEY_FULL);
+    if (!sure) {
+        l->vector_key &= ~(u32)KEY_IS_SURE;
+        return;
+    }
+    ir_exit_if(l->ir, IR_NE, ir_get(l->ir, IR_I64, VL_AT, 8), vlmax,
+               (s64)l->offset + (s64)l->length_bytes);
+    ir_set(l->ir, VL_AT, 8, vlmax);
+}
+
 void riscv64_lower_vector(struct lower *l, const struct riscv_insn *insn)
 {
     if (insn->flags & RV_FP && l->mode & RISCV_MODE_FRM_BAD) {
@@ -219,6 +296,9 @@ void riscv64_lower_vector(struct lower *l, const struct riscv_insn *insn)
     ir_ref result = describe(l, insn, &v)
                         ? ir_vector(l->ir, helper_of(insn), word, row, from, &v)
                         : ir_call(l->ir, helper_of(insn), word, row, from, stride);
+    if (is_fault_first(insn)) {
+        follow_fault_first(l);
+    }
     if (insn->flags & RV_X_RESULT) {
         lower_set_x(l, insn->rd, result);
     } else if (insn->flags & RV_F_RESULT) {

@@ -169,6 +169,22 @@ static void access_status(struct lower *l, const struct csr_access *access)
     }
 }
 
+/* --- vl, vtype and vlenb, while there are vectors --- */
+
+static bool is_vector_csr(const struct lower *l, unsigned number)
+{
+    return (l->mode & RISCV_MODE_VS) != 0 && number >= CSR_VL && number <= CSR_VLENB;
+}
+
+static void access_vector(struct lower *l, const struct csr_access *access)
+{
+    u64 vlenb = 16 * ((l->mode & RISCV_MODE_VLEN) >> RISCV_MODE_VLEN_SHIFT);
+    ir_ref value = access->number == CSR_VLENB
+                       ? ir_i64(l->ir, vlenb)
+                       : ir_get(l->ir, IR_I64, access->csr->offset, 8);
+    lower_set_x(l, access->insn->rd, value);
+}
+
 /* --- everything else --- */
 
 static void call_write(struct lower *l, const struct csr_access *access)
@@ -234,6 +250,8 @@ static void csr_access(struct lower *l, const struct riscv_insn *insn, enum csr_
         access_plain(l, &access);
     } else if (is_status(access.number)) {
         access_status(l, &access);
+    } else if (is_vector_csr(l, access.number)) {
+        access_vector(l, &access);
     } else if (is_fp_csr(access.number) && fp_access_is_simple(l, &access)) {
         access_fp(l, &access);
     } else {

@@ -65,6 +65,11 @@ bool x86_does_vector(const struct host_context *context, const struct ir_vector 
     if (!evex && (v->masked || x.group_bytes < 16)) {
         return false;
     }
+    bool can_part = evex && !(row->flags & VEC_NO_PART) &&
+                    !((row->flags & VEC_SHORT_PART) && x.group_bytes >> x.sew > 64);
+    if (v->guard == IR_VECTOR_PART && !can_part) {
+        return false;
+    }
     return (evex ? row->avx512 : row->avx2) >> x.sew & fma && x.chunks <= VEC_CHUNKS_MAX &&
            !(v->masked && (row->flags & VEC_NO_MASK));
 }
@@ -89,18 +94,22 @@ static void claim_vectors(struct vec *x)
 static void claim(struct vec *x, const struct vec_row *row)
 {
     struct compile *c = x->c;
-    bool memory = ir_vector_is_memory(x->v.op);
+    bool memory = ir_vector_is_memory(x->v.op), hoisted = hoist_has(c, c->at);
     x->scalar = x->result = x->temp[0] = x->temp[1] = NO_REG;
     x->is_const = value_const(c, x->insn->c, &x->value);
-    if (memory) {
+    if (hoisted) {
+        x->host = hoist_access(c);
+    } else if (memory) {
         x->access = access_claim(c, x->insn->c, x->group_bytes,
                                  x->v.op == IR_VECTOR_STORE ? (unsigned)ACCESS_WRITE : 0u);
         x->scalar = x->access.address;
         x->temp[0] = x->access.entry;
+        x->host = asm_at_index(x->access.address, x->access.tag, 0, x->access.disp);
     } else if (x->v.second != IR_VECTOR_GROUP && !(x->is_const && (row->flags & VEC_IMM))) {
         x->scalar = alloc_use(c, x->insn->c);
     }
     bool unbox = x->v.second == IR_VECTOR_FLOAT && x->sew == 2;
+    x->partial = x->v.guard == IR_VECTOR_PART;
     if (vec_is_masked(x, true) || (row->flags & VEC_TEMPS) || unbox) {
         x->temp[0] = x->temp[0] == NO_REG ? alloc_temp(c) : x->temp[0];
         x->temp[1] = alloc_temp(c);
@@ -201,12 +210,26 @@ static void store_masked(struct vec *x, struct asm_mem mem, unsigned reg, unsign
     asm_vrm(x->a, mask != 0 ? sized(store_op, x->sew) : store_op, how, reg, 0, mem);
 }
 
+/* To chunk j of group d. What a mask leaves is written as it was: what a store under a mask wrote
+ * could not be forwarded to a load. */
+static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
+{
+    struct asm_vhow how = vec_how(x);
+    if (mask != 0) {
+        how.mask = (u8)mask;
+        vec_load(x, x->t[1], x->v.d, j);
+        asm_vrr(x->a, sized(load_op, x->sew), how, x->t[1], 0, reg);
+        reg = x->t[1];
+    }
+    asm_vrm(x->a, store_op, vec_how(x), reg, 0, vec_chunk(x, x->v.d, j));
+}
+
 void vec_store_results(struct vec *x)
 {
     bool by_mask = x->v.op != IR_VECTOR_MERGE;
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, by_mask);
-        store_masked(x, vec_chunk(x, x->v.d, j), x->r[j], mask);
+        store_chunk(x, j, x->r[j], mask);
     }
 }
 
@@ -271,6 +294,9 @@ static void guard(struct vec *x)
 {
     static const u32 forbidden[] = {[IR_VECTOR_VALID] = GUEST_VECTOR_ILLEGAL | GUEST_VECTOR_STARTED,
                                     [IR_VECTOR_START] = GUEST_VECTOR_STARTED};
+    if (x->v.guard >= IR_VECTOR_FULL) {
+        return;
+    }
     if (x->v.guard == IR_VECTOR_TYPE) {
         asm_alu_mem_imm(x->a, ASM_CMP, ASM_32, key_at(x), (s32)(x->v.type | GUEST_VECTOR_FULL));
     } else {
@@ -284,8 +310,9 @@ static void guard(struct vec *x)
 
 static struct asm_mem host_at(const struct vec *x, unsigned j)
 {
-    const struct access *m = &x->access;
-    return asm_at_index(m->address, m->tag, 0, m->disp + (s32)(j * x->chunk_bytes));
+    struct asm_mem mem = x->host;
+    mem.disp += (s32)(j * x->chunk_bytes);
+    return mem;
 }
 
 static void move_chunk(struct vec *x, unsigned j)
@@ -298,7 +325,7 @@ static void move_chunk(struct vec *x, unsigned j)
     }
     asm_vrm(x->a, mask != 0 ? sized(load_op, x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
             host_at(x, j));
-    store_masked(x, vec_chunk(x, x->v.d, j), x->r[j], mask);
+    store_chunk(x, j, x->r[j], mask);
 }
 
 void vec_move_memory(struct vec *x)
@@ -442,25 +469,28 @@ static void emit_cold(struct vec *x, const struct vec_row *row, u32 fix_first, u
 {
     struct compile *c = x->c;
     const u8 *back = c->a.exec + asm_offset(&c->a);
-    u32 fails[VEC_FAILS_MAX], other = x->fails[0];
+    bool guarded = x->v.guard < IR_VECTOR_FULL;
+    u32 fails[VEC_FAILS_MAX];
     unsigned count = x->fail_count;
     memcpy(fails, x->fails, sizeof(fails));
     x->a = &c->cold;
     bool memory = ir_vector_is_memory(x->v.op);
     u32 to_helper = 0;
-    if (memory) {
+    if (memory && !x->partial) {
         bind_cold(c, x->access.slow);
         try_other_entry(x);
-        to_helper = asm_jmp_forward(x->a);
+        to_helper = guarded ? asm_jmp_forward(x->a) : 0;
     }
-    bind_cold(c, other);
+    if (guarded) {
+        bind_cold(c, fails[0]);
+    }
     if (has_part(x, row)) {
         emit_part(x, row, back);
     }
-    for (unsigned n = 1; n < count; n++) {
+    for (unsigned n = guarded; n < count; n++) {
         bind_cold(c, fails[n]);
     }
-    if (memory) {
+    if (to_helper != 0) {
         asm_bind(x->a, to_helper);
     }
     if (access_must_leave(c)) {
@@ -493,12 +523,18 @@ void emit_vector(struct compile *c, const struct ir_insn *insn)
         alloc_home_killed(c, vector->key, 4);
     }
     u32 fix_first = c->fix_count;
-    u32 fix_count = c->fast ? sink_way_out(c) : 0;
+    bool may_leave = c->fast && !hoist_has(c, c->at) && !ir_vector_is_sure(&x.v);
+    u32 fix_count = may_leave ? sink_way_out(c) : 0;
     guard(&x);
-    if (ir_vector_is_memory(x.v.op)) {
+    bool looks_up = ir_vector_is_memory(x.v.op) && !hoist_has(c, c->at);
+    if (looks_up && x.partial) {
+        look_up_part(&x);
+    } else if (looks_up) {
         access_look_up_alone(c, &x.access);
     }
     row->emit(&x);
     zero_upper(&x);
-    emit_cold(&x, row, fix_first, fix_count);
+    if (x.fail_count != 0 || looks_up) {
+        emit_cold(&x, row, fix_first, fix_count);
+    }
 }

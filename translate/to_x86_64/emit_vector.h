@@ -28,7 +28,8 @@ struct vec {
     s64 value;
     unsigned result;     /* general register, or NO_REG */
     unsigned temp[2];    /* general registers, free */
-    struct access access; /* of a load or store */
+    struct access access; /* of a load or store, */
+    struct asm_mem host;  /*   which is here */
     u8 r[VEC_CHUNKS_MAX], t[2], s; /* vector registers: results, scratch, the scalar repeated */
     u32 fails[VEC_FAILS_MAX]; /* jumps in `a` to the helper */
     unsigned fail_count;

@@ -18,13 +18,35 @@
  *
  * A trace without groups, as open ones that do not come back are, has a fast body alone, so that
  * registers can wait for its ways out (sink.c); there the first instruction's accesses call C. */
+#include "translate/ir_vector.h"
 #include "translate/to_x86_64/access.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };
 
-static bool is_access(const struct ir_insn *insn)
+static bool is_vector_access(const struct compile *c, const struct ir_insn *insn)
 {
-    return !insn->dead && (insn->op == IR_LOAD || insn->op == IR_STORE);
+    struct ir_vector v = {0};
+    if (insn->op == IR_VECTOR) {
+        v = ir_vector_of(c->ir, insn);
+    }
+    return insn->op == IR_VECTOR && ir_vector_is_access(&v);
+}
+
+static bool is_access(const struct compile *c, const struct ir_insn *insn)
+{
+    return !insn->dead &&
+           (insn->op == IR_LOAD || insn->op == IR_STORE || is_vector_access(c, insn));
+}
+
+static ir_ref address_of(const struct ir_insn *insn)
+{
+    return insn->op == IR_VECTOR ? insn->c : insn->b;
+}
+
+static s32 bytes_of(const struct compile *c, const struct ir_insn *insn)
+{
+    return insn->op == IR_VECTOR ? 1 << ir_vector_of(c->ir, insn).group_log2
+                                 : 1 << (insn->sub & IR_MEM_SIZE_MASK);
 }
 
 bool hoist_is_head_register(const struct compile *c, ir_ref ref)
@@ -75,15 +97,15 @@ static unsigned hoist_for(const struct compile *c, ir_ref base, bool write)
 static void join(struct compile *c, unsigned i)
 {
     const struct ir_insn *insn = &c->ir->insns[i];
-    ir_ref base = address_base(c->ir, insn->b);
-    bool write = loop_writes(c, insn);
-    bool aligned = c->ir->insns[insn->a].imm & IR_CHECK_ALIGN;
-    s64 first = address_disp(c->ir, insn->b);
+    ir_ref base = address_base(c->ir, address_of(insn));
+    bool write = loop_writes(c, insn), vector = insn->op == IR_VECTOR;
+    bool aligned = !vector && (c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
+    s64 first = address_disp(c->ir, address_of(insn));
     s64 range = by_span(c, write) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
     if (aligned || first < -range || first > range || !is_head_value(c, base)) {
         return;
     }
-    s64 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
+    s64 end = first + bytes_of(c, insn);
     unsigned n = hoist_for(c, base, write);
     if (n == HOISTS_MAX) {
         if (c->hoist_count == HOISTS_MAX) {
@@ -103,7 +125,9 @@ static void join(struct compile *c, unsigned i)
         hoist->end = (s32)to;
         hoist->members++;
         c->hoist_of[i] = (u8)(n + 1);
-        c->hoist_of[insn->a] = (u8)(n + 1); /* the check */
+        if (!vector) {
+            c->hoist_of[insn->a] = (u8)(n + 1); /* the check */
+        }
     }
 }
 
@@ -193,7 +217,7 @@ void hoist_find(struct compile *c)
         if (insn->op == IR_AMO || insn->op == IR_CAS) {
             accesses = IR_MAX_INSNS; /* their slow path is not rare */
         }
-        if (is_access(insn)) {
+        if (is_access(c, insn)) {
             accesses++;
             if (in_rounds) {
                 join(c, i);
@@ -373,7 +397,7 @@ void hoist_lose(struct compile *c, unsigned reg)
 struct asm_mem hoist_access(struct compile *c)
 {
     unsigned n = c->hoist_of[c->at] - 1u;
-    s32 disp = (s32)address_disp(c->ir, c->ir->insns[c->at].b);
+    s32 disp = (s32)address_disp(c->ir, address_of(&c->ir->insns[c->at]));
     if (c->hoists[n].reg != NO_REG) {
         return asm_at(c->hoists[n].reg, disp);
     }

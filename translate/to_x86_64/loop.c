@@ -16,6 +16,7 @@
  * Carried state. A floating-point register that the block reads and then writes lives in an XMM
  * register too; the state struct is written as always, so nothing need be done at exits, but the
  * next round does not wait for its store. */
+#include "translate/ir_vector.h"
 #include "translate/to_x86_64/compile.h"
 
 static bool is_loop(const struct compile *c)
@@ -80,6 +81,9 @@ static void mark(struct compile *c, struct loaded *loaded)
 
 bool loop_writes(const struct compile *c, const struct ir_insn *insn)
 {
+    if (insn->op == IR_VECTOR) {
+        return ir_vector_of(c->ir, insn).op == IR_VECTOR_STORE;
+    }
     return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
 }
 

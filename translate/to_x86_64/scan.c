@@ -190,6 +190,12 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
             scan_use(c, insn->b, i);
         }
         break;
+    case IR_VECTOR: /* the rest are constants */
+        scan_use(c, insn->d, i);
+        if (!hoist_has(c, i)) {
+            scan_value(c, insn->c, i);
+        }
+        break;
     case IR_CALL:
         c->has_calls = true;
         memset(scan->groups, 0xff, sizeof(scan->groups));

@@ -9,6 +9,7 @@
  *
  * Ways out are side exits and, in the fast body (hoist.c), accesses that the TLB does not serve. In
  * a body whose accesses call C these end the waiting, since C may look at everything. */
+#include "translate/ir_vector.h"
 #include "translate/to_x86_64/alloc.h"
 
 enum sink_class { SINK_NOTHING, SINK_SET, SINK_GET, SINK_WAY_OUT, SINK_LOOKS };
@@ -25,6 +26,12 @@ static bool overlap(const struct ir_insn *x, const struct ir_insn *y)
 
 /* --- which --- */
 
+static bool vector_is_sure(const struct compile *c, const struct ir_insn *insn)
+{
+    struct ir_vector v = ir_vector_of(c->ir, insn);
+    return ir_vector_is_sure(&v);
+}
+
 static enum sink_class class_of(const struct compile *c, unsigned i)
 {
     const struct ir_insn *insn = &c->ir->insns[i];
@@ -37,6 +44,9 @@ static enum sink_class class_of(const struct compile *c, unsigned i)
     case IR_EXIT_IF:
     case IR_EXIT_UNLESS: return SINK_WAY_OUT;
     case IR_VECTOR:
+        if (vector_is_sure(c, insn)) {
+            return SINK_NOTHING;
+        } /* fallthrough */
     case IR_LOAD:
     case IR_STORE: return c->fast ? SINK_WAY_OUT : SINK_LOOKS;
     default: break;
@@ -58,12 +68,15 @@ static void classify(struct sink_search *search)
     }
 }
 
-/* Vector operations look at how vectors are configured. */
-static bool vector_looks(const struct compile *c, const struct ir_insn *set)
+/* Vector operations look at how vectors are configured, unless they are sure. */
+static bool vector_looks(const struct compile *c, const struct ir_insn *insn,
+                         const struct ir_insn *set)
 {
     const struct guest_vector *vector = c->context->guest->vector;
-    return vector != NULL && set->imm < vector->state_end &&
-           set->imm + set->sub > vector->state_first;
+    struct ir_vector v = ir_vector_of(c->ir, insn);
+    bool concerned = (set->imm < vector->state_end && set->imm + set->sub > vector->state_first) ||
+                     set->imm == vector->key;
+    return concerned && v.guard != IR_VECTOR_FULL;
 }
 
 /* True when another SET makes the one at `at` unneeded, with the last way out between them; `at`
@@ -77,7 +90,7 @@ static bool can_wait(const struct sink_search *search, unsigned at, unsigned *la
         const struct ir_insn *insn = &ir->insns[i];
         switch (search->class[i]) {
         case SINK_WAY_OUT:
-            if (insn->op == IR_VECTOR && vector_looks(search->c, set)) {
+            if (insn->op == IR_VECTOR && vector_looks(search->c, insn, set)) {
                 return false;
             }
             *last = i;
@@ -164,7 +177,7 @@ bool sink_scan(struct compile *c, unsigned at)
     }
     bool box = c->ir->insns[set->a].op == IR_FBOX;
     if (!box && set->type == IR_I64 && c->ir->insns[set->a].op != IR_CONST &&
-        value->last_use < until) {
+        value->last_use + 1u < until) {
         c->sinks[at] = 0;
         return false;
     }

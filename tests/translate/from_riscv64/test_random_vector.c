@@ -459,8 +459,9 @@ static void run_random(enum engine_kind kind, u32 host_features, unsigned vlenb,
 {
     struct run *run = calloc(1, sizeof(*run));
     cr_assert(run != NULL);
-    run->shadow = calloc(1, sizeof(*run->shadow));
+    run->shadow = aligned_alloc(64, sizeof(*run->shadow));
     cr_assert(run->shadow != NULL);
+    memset(run->shadow, 0, sizeof(*run->shadow));
     u64 seed = riscv_run_setting("RANDOM_SEED", 1);
     run->program.seed = seed * 0x9e3779b97f4a7c15u + vlenb;
     run->program.vlenb = vlenb;

@@ -58,7 +58,7 @@ static void run(enum engine_kind kind)
     cr_assert(p != NULL && data != NULL && got != NULL);
     memcpy(got, vectors, sizeof(vectors));
     riscv_vectors_program(vectors, ARRAY_LEN(vectors), p);
-    cr_assert(riscv_run_metic(p, kind, data), "the program trapped");
+    cr_assert(riscv_run_metic(p, kind, 0, data), "the program trapped");
     riscv_vectors_read(got, ARRAY_LEN(vectors), data);
     for (unsigned i = 0; i < ARRAY_LEN(vectors); i++) {
         check(&vectors[i], &got[i]);
