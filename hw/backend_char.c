@@ -5,6 +5,7 @@
  * make it so for the user's shell too. Input: the loop thread, by epoll; a standard input that
  * cannot be polled (a regular file) is read in chunks that post themselves. */
 #include "hw/char_backend_internal.h"
+#include "hw/unix_socket.h"
 
 #include "cpu/base/thread.h"
 
@@ -378,22 +379,10 @@ static void char_backend_accept(void *opaque, u32 events)
 
 static bool char_backend_open_socket(struct char_backend *backend, struct metic_error *error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = backend->options.path;
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        return error_set(error, "choose a shorter path", "the socket path %s is too long", path);
-    }
-    memcpy(address.sun_path, path, strlen(path));
-    backend->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t old_mask = umask(0177);
-    bool ok = backend->listen_fd >= 0 &&
-              bind(backend->listen_fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-              listen(backend->listen_fd, 1) == 0;
-    int reason = errno;
-    umask(old_mask);
-    if (!ok) {
-        return error_set(error, "remove the file if no other machine uses it",
-                         "cannot listen at %s: %s", path, strerror(reason));
+    backend->listen_fd = unix_listen_alone(path, 1, error);
+    if (backend->listen_fd < 0) {
+        return false;
     }
     backend->path = strdup(path);
     return true;

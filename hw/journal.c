@@ -229,8 +229,11 @@ static void journal_deliver_replay(struct journal *journal)
         struct journal_record record;
         struct journal_source *source = NULL;
         pthread_mutex_lock(&journal->lock);
-        bool due = !journal->diverged && journal_file_peek(journal->replay, &record) &&
-                   record.kind == JOURNAL_PUSH && record.stamp_insns <= journal->now_insns;
+        bool more = !journal->diverged && journal_file_peek(journal->replay, &record);
+        bool due = more && record.kind == JOURNAL_PUSH && record.stamp_insns <= journal->now_insns;
+        if (more && record.kind == JOURNAL_WAITED && record.stamp_insns < journal->now_insns) {
+            journal_diverge(journal, "the machine has work where it waited");
+        }
         if (due) {
             source = record.source < journal->source_count ? journal->sources[record.source] : NULL;
             journal_file_skip(journal->replay);
@@ -416,6 +419,30 @@ u8 *journal_take_answer(struct journal *journal, size_t limit_bytes, size_t *siz
     pthread_mutex_unlock(&journal->lock);
     *size_bytes = ok ? (size_t)wanted : 0;
     return bytes;
+}
+
+void journal_put_waited(struct journal *journal, u64 now_ns)
+{
+    u8 bytes[8];
+    st_le64(bytes, now_ns);
+    pthread_mutex_lock(&journal->lock);
+    journal_write_record(journal, JOURNAL_WAITED, 0, bytes, sizeof(bytes));
+    pthread_mutex_unlock(&journal->lock);
+}
+
+bool journal_take_waited(struct journal *journal, u64 now_ns)
+{
+    struct journal_record record;
+    pthread_mutex_lock(&journal->lock);
+    bool waited = journal->replay != NULL && !journal->diverged &&
+                  journal_file_peek(journal->replay, &record) && record.kind == JOURNAL_WAITED &&
+                  record.stamp_insns == journal->now_insns && record.size_bytes == 8 &&
+                  ld_le64(record.bytes) == now_ns;
+    if (waited) {
+        journal_file_skip(journal->replay);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return waited;
 }
 
 bool journal_diverged(struct journal *journal)

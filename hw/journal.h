@@ -95,6 +95,13 @@ bool journal_is_recording(const struct journal *journal);
 void journal_put_answer(struct journal *journal, const void *bytes, size_t size_bytes);
 u8 *journal_take_answer(struct journal *journal, size_t limit_bytes, size_t *size_bytes);
 
+/* No hart could run, and at guest time `now_ns` the machine did not go to the next timer at once:
+ * it waited for input, and went round once. Instructions do not tell that from going there. The
+ * recording notes it; in a replay, whether that is what was done now. Virtual clock, the machine's
+ * thread. */
+void journal_put_waited(struct journal *journal, u64 now_ns);
+bool journal_take_waited(struct journal *journal, u64 now_ns);
+
 /* True once a replay found something else than what was recorded (wrong answer size, file cut). */
 bool journal_diverged(struct journal *journal);
 

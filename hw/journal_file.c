@@ -153,7 +153,7 @@ static bool journal_file_record_at(const struct journal_file *file, size_t posit
     size_t left_bytes = file->size_bytes - position - JOURNAL_RECORD_BYTES;
     *record = (struct journal_record){(enum journal_kind)at[0], at[1], ld_le32(at + 4),
                                       ld_le64(at + 8), at + JOURNAL_RECORD_BYTES};
-    return at[0] >= JOURNAL_PUSH && at[0] <= JOURNAL_ANSWER && ld_le16(at + 2) == 0 &&
+    return at[0] >= JOURNAL_PUSH && at[0] <= JOURNAL_WAITED && ld_le16(at + 2) == 0 &&
            record->size_bytes <= JOURNAL_MAX_RECORD_BYTES && record->size_bytes <= left_bytes;
 }
 

@@ -6,7 +6,9 @@
 #include "cpu/base/bits.h"
 #include "hw/journal.h"
 
-enum journal_kind { JOURNAL_PUSH = 1, JOURNAL_ENTROPY = 2, JOURNAL_WALL = 3, JOURNAL_ANSWER = 4 };
+enum journal_kind {
+    JOURNAL_PUSH = 1, JOURNAL_ENTROPY = 2, JOURNAL_WALL = 3, JOURNAL_ANSWER = 4, JOURNAL_WAITED = 5,
+};
 
 struct journal_head {
     u64 seed;

@@ -143,7 +143,8 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     }
     if (!own_strings(machine, error) || !machine_make_time(machine, error) ||
         !machine_make_console(machine, error) || !machine_make_virtio_console(machine, error) ||
-        !machine_make_net(machine, error) || !machine_make_screen(machine, error) ||
+        !machine_make_net(machine, error) || !machine_make_vsock(machine, error) ||
+        !machine_make_screen(machine, error) ||
         !machine_make_engine(machine, guest, error) ||
         !machine_make_board(machine, guest, error) ||
         !machine_make_script(machine, error)) {
@@ -172,12 +173,14 @@ void metic_free(metic_machine *machine)
     if (machine->net != NULL) {
         net_port_detach(machine->net);
     }
+    machine_detach_vsock(machine);
     metic_profile_stop(machine);
     metic_trace_stop(machine);
     board_free(machine->board);
     machine_free_screen(machine);
     machine_free_shares(machine);
     net_port_free(machine->net);
+    machine_free_vsock(machine);
     char_script_free(machine->script);
     char_port_free(machine->uart);
     char_backend_free(machine->console);

@@ -23,6 +23,7 @@
 #include "hw/virtio/virtio_input.h"
 #include "hw/virtio/virtio_fs.h"
 #include "hw/virtio/virtio_net.h"
+#include "hw/virtio/virtio_vsock.h"
 #include "translate/engine.h"
 #include <pthread.h>
 
@@ -98,6 +99,8 @@ struct machine_share {
 };
 
 struct metic_machine {
+    struct vsock_port vsock;
+    struct virtio_vsock_config vsock_config; /* its port is NULL: there is no such device */
     struct metic_options options;
     struct log log;
     struct memory memory;
@@ -179,6 +182,11 @@ void machine_say(struct metic_machine *machine, const char *format, ...)
 bool machine_make_shares(struct metic_machine *machine, struct metic_error *error);
 void machine_free_shares(struct metic_machine *machine);
 
+/* machine_vsock.c; detach before the board is freed. */
+bool machine_make_vsock(struct metic_machine *machine, struct metic_error *error);
+void machine_detach_vsock(struct metic_machine *machine);
+void machine_free_vsock(struct metic_machine *machine);
+
 /* machine_console.c, machine_make.c: the parts that metic_new puts together, in this order (the
  * network before the engine). */
 bool machine_make_time(struct metic_machine *machine, struct metic_error *error);
@@ -208,6 +216,8 @@ bool machine_start_net(struct metic_machine *machine, struct metic_error *error)
 /* The same for a snapshot of a machine that had a backend or had none. */
 bool machine_resume_net(struct metic_machine *machine, bool attached, struct metic_error *error);
 bool machine_may_hear(const struct metic_machine *machine);
+/* One end of a connection is there, and may send at any moment. */
+bool machine_has_connections(const struct metic_machine *machine);
 
 /* machine_trace.c: what devices tell a trace of; nothing when there is none. */
 void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c);

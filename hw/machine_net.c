@@ -195,8 +195,14 @@ bool metic_has_user_network(void)
     return net_user_is_built();
 }
 
+bool machine_has_connections(const struct metic_machine *machine)
+{
+    return (machine->net != NULL && net_port_may_receive(machine->net)) ||
+           (machine->vsock.backend != NULL && machine->vsock.stream_count > 0);
+}
+
 bool machine_may_hear(const struct metic_machine *machine)
 {
-    return !atomic_load(&machine->input_ended) ||
-           (machine->net != NULL && net_port_may_receive(machine->net));
+    return !atomic_load(&machine->input_ended) || machine_has_connections(machine) ||
+           machine->vsock.backend != NULL;
 }

@@ -87,11 +87,14 @@ static bool heard_meanwhile(struct metic_machine *machine, u64 deadline_ns)
 static bool skip_idle_time(struct metic_machine *machine)
 {
     u64 deadline = clock_next_deadline_ns(&machine->clock);
+    if (journal_take_waited(machine->journal, earliest_ns(machine))) {
+        return true;
+    }
     if (deadline == CLOCK_NEVER_NS) {
         return false;
     }
-    if (machine->net != NULL && net_port_may_receive(machine->net) &&
-        heard_meanwhile(machine, deadline)) {
+    if (machine_has_connections(machine) && heard_meanwhile(machine, deadline)) {
+        journal_put_waited(machine->journal, earliest_ns(machine));
         return true;
     }
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
@@ -189,6 +192,7 @@ static bool wait_for_input(struct metic_machine *machine)
     }
     struct pollfd wake = { .fd = machine->wake_fd, .events = POLLIN };
     poll(&wake, 1, IDLE_POLL_MS);
+    journal_put_waited(machine->journal, earliest_ns(machine));
     return true;
 }
 

@@ -149,6 +149,8 @@ struct metic_options {
     const char *console_path;
     enum metic_console virtio_console; /* a second one, hvc0; METIC_CONSOLE_NONE: no device */
     const char *virtio_console_path;
+    const char *vsock_path;  /* the guest's AF_VSOCK leads to Unix sockets from here on; or NULL */
+    uint32_t vsock_cid;      /* the guest's address there; 0: 3 */
     struct metic_disk disks[METIC_MAX_DISKS];
     unsigned disk_count;
     struct metic_share shares[METIC_MAX_SHARES];

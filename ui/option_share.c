@@ -1,4 +1,4 @@
-/* The value of --share. */
+/* The values of --share and --vsock. */
 #include "ui/args.h"
 
 #include <stdlib.h>
@@ -68,5 +68,27 @@ OPTION_PARSER(share)
         return error_set(error, "Leave cache= out, and mount it with -o cache=loose or the like.",
                          "%s: with 9p the guest's mount says what is cached", name);
     }
+    return copy[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);
+}
+
+OPTION_PARSER(vsock)
+{
+    struct metic_options *options = member;
+    char *copy = args_own(args, strdup(value)), *end;
+    if (copy == NULL) {
+        return error_set(error, NULL, "out of memory");
+    }
+    char *word = strrchr(copy, ',');
+    if (word != NULL && strncmp(word, ",cid=", 5) == 0) {
+        unsigned long long cid = strtoull(word + 5, &end, 10);
+        if (word[5] < '0' || word[5] > '9' || *end != '\0' || cid < 3 || cid >= UINT32_MAX) {
+            return error_set(error, "As in --vsock PATH,cid=3.",
+                             "%s: an address is a number from 3 to 4294967294, not '%s'", name,
+                             word + 5);
+        }
+        options->vsock_cid = (uint32_t)cid;
+        *word = '\0';
+    }
+    options->vsock_path = copy;
     return copy[0] != '\0' || error_set(error, NULL, "%s has an empty value", name);
 }

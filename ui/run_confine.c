@@ -60,6 +60,9 @@ static void allow_sockets(struct confine *confine, const struct run_args *args)
     if (options->net == METIC_NET_SOCKET) {
         allow_folder_of(confine, options->net_path, CONFINE_SOCKET);
     }
+    if (options->vsock_path != NULL) {
+        allow_folder_of(confine, options->vsock_path, CONFINE_REMOVE);
+    }
     if (args->monitor != NULL && strcmp(args->monitor, "none") != 0) {
         allow_folder_of(confine, args->monitor, CONFINE_REMOVE);
     }
@@ -200,7 +203,8 @@ bool run_confine(struct run *run, const char *folder, struct metic_error *error)
     struct confine_report report = {0};
     const struct confine_needs needs = {
         .internet = metic_reaches_network(run->machine),
-        .unix_sockets = args->options.net == METIC_NET_SOCKET,
+        .unix_sockets = args->options.net == METIC_NET_SOCKET ||
+                        args->options.vsock_path != NULL,
         .window = args->window,
         .children = run->debugger != NULL,
     };

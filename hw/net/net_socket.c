@@ -7,16 +7,14 @@
 #include "hw/net/net_socket.h"
 
 #include "cpu/base/bits.h"
+#include "hw/unix_socket.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -258,70 +256,13 @@ static void link_accept(void *opaque, u32 events)
 
 /* ---- Life ---- */
 
-/* Gives the file its name, unless another one has it: 0 or an errno. */
-static int link_name(const char *aside, const char *path)
+/* Takes the place of the first end, unless another does so at this moment. */
+static enum unix_result link_listen(struct net_link *link, struct metic_error *error)
 {
-    if (link(aside, path) == 0) {
-        unlink(aside);
-        return 0;
-    }
-    int reason = errno; /* some file systems have no second names */
-    bool no_links = reason == EPERM || reason == EOPNOTSUPP || reason == EMLINK;
-    return no_links && rename(aside, path) == 0 ? 0 : reason;
-}
-
-/* A socket that listens under a name of its own: at its real one it must not be seen before it
- * listens, or who comes then takes it for one that is dead. -1 with errno. */
-static int listen_aside(const struct sockaddr_un *aside)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)aside, sizeof(*aside)) == 0;
-    int reason = errno;
-    umask(before);
-    if (bound && listen(fd, 1) == 0) {
-        return fd;
-    }
-    reason = bound ? errno : reason;
-    if (bound) {
-        unlink(aside->sun_path);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    errno = reason;
-    return -1;
-}
-
-enum listen_result { LISTEN_OK, LISTEN_FAILED, LISTEN_TAKEN };
-
-static enum listen_result link_listen(struct net_link *link, struct metic_error *error)
-{
-    struct stat about;
-    if (lstat(link->path, &about) == 0) {
-        if (!S_ISSOCK(about.st_mode)) {
-            error_set(error, "Name a path where nothing is.",
-                      "'%s' is there already and is no socket", link->path);
-            return LISTEN_FAILED;
-        }
-        unlink(link->path); /* nobody listens there any more */
-    }
-    struct sockaddr_un aside = {.sun_family = AF_UNIX};
-    unsigned own = (unsigned)getpid() ^ (unsigned)((uintptr_t)link >> 4);
-    snprintf(aside.sun_path, sizeof(aside.sun_path), "%s~%x", link->path, own);
-    int fd = listen_aside(&aside);
-    int moved = fd >= 0 ? link_name(aside.sun_path, link->path) : errno;
-    if (moved != 0) {
-        if (fd >= 0) {
-            unlink(aside.sun_path);
-            close(fd);
-        }
-        if (moved == EEXIST) {
-            return LISTEN_TAKEN;
-        }
-        error_set(error, "Name a path in a directory that can be written.",
-                  "the socket '%s' cannot be made: %s", link->path, strerror(moved));
-        return LISTEN_FAILED;
+    int fd;
+    enum unix_result result = unix_listen(link->path, 1, &fd, error);
+    if (result != UNIX_OK) {
+        return result;
     }
     link->made_socket = true;
     link->listen_watch = (struct loop_watch){.fd = fd, .events = EPOLLIN, .ready = link_accept,
@@ -329,38 +270,21 @@ static enum listen_result link_listen(struct net_link *link, struct metic_error 
     if (!loop_add(link->loop, &link->listen_watch, error)) {
         link->listen_watch.fd = -1;
         close(fd);
-        return LISTEN_FAILED;
+        return UNIX_FAILED;
     }
-    return LISTEN_OK;
-}
-
-/* A socket that is connected to who listens there, or -1 with errno. */
-static int link_connect(const struct net_link *link)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    strcpy(name.sun_path, link->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) {
-        return fd;
-    }
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    return -1;
+    return UNIX_OK;
 }
 
 /* Connects to who listens there, or listens. */
 static bool link_open(struct net_link *link, struct metic_error *error)
 {
-    enum { SUFFIX_BYTES = 10, TRIES = 4 };
-    const struct sockaddr_un *name = NULL;
-    if (strlen(link->path) + SUFFIX_BYTES >= sizeof(name->sun_path)) {
-        return error_set(error, "Choose a shorter path.", "the socket path %s is too long",
-                         link->path);
+    enum { TRIES = 4 };
+    if (!unix_path_fits(link->path, error)) {
+        return false;
     }
     int reason = 0;
     for (unsigned i = 0; i < TRIES; i++) {
-        int fd = link_connect(link);
+        int fd = unix_connect(link->path);
         if (fd >= 0) {
             return link_watch(link, fd, error);
         }
@@ -368,9 +292,9 @@ static bool link_open(struct net_link *link, struct metic_error *error)
         if (reason != ENOENT && reason != ECONNREFUSED && reason != ENOTSOCK) {
             break;
         }
-        enum listen_result result = link_listen(link, error);
-        if (result != LISTEN_TAKEN) {
-            return result == LISTEN_OK;
+        enum unix_result result = link_listen(link, error);
+        if (result != UNIX_TAKEN) {
+            return result == UNIX_OK;
         }
     }
     return error_set(error, reason == EAGAIN ? "Two guests are linked there already." : NULL,
