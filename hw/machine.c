@@ -145,6 +145,7 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
         !machine_make_console(machine, error) || !machine_make_virtio_console(machine, error) ||
         !machine_make_net(machine, error) || !machine_make_vsock(machine, error) ||
         !machine_make_screen(machine, error) ||
+        !machine_make_sound(machine, error) ||
         !machine_make_engine(machine, guest, error) ||
         !machine_make_board(machine, guest, error) ||
         !machine_make_script(machine, error)) {
@@ -178,6 +179,7 @@ void metic_free(metic_machine *machine)
     metic_trace_stop(machine);
     board_free(machine->board);
     machine_free_screen(machine);
+    sound_free(machine->sound);
     machine_free_shares(machine);
     net_port_free(machine->net);
     machine_free_vsock(machine);

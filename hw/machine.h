@@ -23,6 +23,7 @@
 #include "hw/virtio/virtio_input.h"
 #include "hw/virtio/virtio_fs.h"
 #include "hw/virtio/virtio_net.h"
+#include "hw/virtio/virtio_snd.h"
 #include "hw/virtio/virtio_vsock.h"
 #include "translate/engine.h"
 #include <pthread.h>
@@ -124,6 +125,8 @@ struct metic_machine {
     struct typist *typist;
     struct video *video; /* or NULL */
     struct virtio_input_config input_configs[INPUT_DEVICES];
+    struct sound *sound; /* or NULL: no card */
+    struct virtio_snd_config snd_config;
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
     struct machine_share shares[METIC_MAX_SHARES];
@@ -232,6 +235,10 @@ void machine_screen_options(struct metic_machine *machine, struct board_options 
 /* Once there is a board: shows its framebuffer, if it has one. */
 bool machine_start_screen(struct metic_machine *machine, struct metic_error *error);
 void machine_free_screen(struct metic_machine *machine); /* after the board */
+
+/* machine_sound.c: what a sound card hangs on, if the options ask for one; then the device. */
+bool machine_make_sound(struct metic_machine *machine, struct metic_error *error);
+bool machine_add_sound(struct metic_machine *machine, struct metic_error *error);
 
 /* machine_run.c */
 u64 machine_time_ticks(struct vcpu *vcpu);

@@ -165,6 +165,10 @@ struct metic_options {
     unsigned screens;        /* of a virtio GPU, with input devices; 0: none */
     bool screen_simple;      /* no GPU but a framebuffer in the device tree; one screen */
     uint32_t screen_width, screen_height; /* what they prefer; 0: 1280 by 800 */
+    bool sound;              /* a sound card; heard by players, and: */
+    const char *sound_out;   /* a WAV file of what is played, or NULL */
+    const char *sound_in;    /* a WAV file that is recorded from, or NULL: silence, or: */
+    bool sound_microphone;   /* what metic_feed_sound brings */
     const char *pcap_path;   /* packets are written to this file (pcapng), or NULL */
     struct metic_step steps[METIC_MAX_STEPS];
     unsigned step_count;
@@ -562,6 +566,23 @@ enum { METIC_MAX_KEY_STEPS = 4096 };
 /* Presses keys as fingers do, behind those of calls before, and does not wait for it. Any thread.
  * False: there is no keyboard, or too much waits already; then nothing is pressed. */
 bool metic_press_keys(metic_machine *machine, const struct metic_key_step *steps, unsigned count);
+
+/* --- sound: a machine with options.sound --- */
+
+typedef struct sound_player metic_player;
+
+/* Listens to what the guest plays, at a rate (4000 to 384000) of the listener's own clock, which
+ * takes about `period_frames` at a time: the two clocks are kept together by bending the sound a
+ * little. NULL with a reason. Closed before the machine is freed. */
+metic_player *metic_player_new(metic_machine *machine, unsigned rate_hz, unsigned period_frames,
+                               struct metic_error *error);
+void metic_player_free(metic_player *player); /* NULL allowed */
+/* The next frames, stereo between -1 and 1; silence when the guest plays nothing. Any thread, one
+ * at a time; never waits for the guest. */
+void metic_player_take(metic_player *player, float *stereo, size_t frames);
+/* What a microphone hears, always at the same rate; any thread. */
+void metic_feed_sound(metic_machine *machine, unsigned rate_hz, const float *stereo,
+                      size_t frames);
 
 /* What the machine has done so far; any thread, also while it runs (then a little behind). */
 struct metic_activity {

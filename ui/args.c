@@ -208,6 +208,9 @@ static bool args_check(struct run_args *args, struct metic_error *error)
     if (!args_choose_trace(args, error)) {
         return false;
     }
+    if (!args_choose_sound(args, error)) {
+        return false;
+    }
     if (args->options.record_path != NULL && args->options.replay_path != NULL) {
         return error_set(error, "Leave one of them out.", "both --record and --replay were given");
     }

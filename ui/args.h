@@ -42,6 +42,8 @@ struct run_args {
     bool window;            /* --display sdl */
     const char *vnc;        /* where VNC listens (vnc.h), or NULL */
     const char *vnc_password_file; /* or NULL */
+    bool sound_given;       /* otherwise a machine with a screen has a card */
+    bool loudspeaker;       /* what it plays is heard here, through SDL */
     const char *screenshot; /* at the end, or NULL */
     struct metic_video video; /* path NULL: none */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
@@ -121,6 +123,9 @@ const char *args_nearest(const char *wrong, const char *(*word_at)(unsigned inde
 char *args_unescape(const char *text, struct metic_error *error);
 
 /* Appends a step. False with a reason. `text` still has its escapes. */
+/* option_sound.c: a card where there is a screen, unless --sound says otherwise. */
+bool args_choose_sound(struct run_args *args, struct metic_error *error);
+
 bool args_add_expect(struct run_steps *steps, const char *text, struct metic_error *error);
 bool args_add_send(struct run_steps *steps, const char *text, struct metic_error *error);
 bool args_read_script(struct run_steps *steps, const char *path, struct metic_error *error);
@@ -154,6 +159,8 @@ OPTION_PARSER(screen);
 OPTION_PARSER(video);
 OPTION_PARSER(share);
 OPTION_PARSER(vsock);
+OPTION_PARSER(sound);
+OPTION_PARSER(sound_in);
 OPTION_PARSER(display);
 OPTION_PARSER(net);
 OPTION_PARSER(forward);

@@ -33,11 +33,12 @@ static bool is_kept(const struct option_row *row)
  * begins at the root. */
 static const char *path_in(const struct option_row *row, const char *value)
 {
-    static const char *const heads[] = {"file:", "socket:"};
+    static const char *const heads[] = {"file:", "socket:", "wav:"};
     const char *path = NULL;
     if (row->words != NULL && strstr(row->words, "FILE") != NULL &&
-        (strcmp(row->name, "firmware") != 0 || access(value, F_OK) == 0)) {
-        path = value; /* a firmware may be a name instead */
+        ((strcmp(row->name, "firmware") != 0 && strcmp(row->name, "sound-in") != 0) ||
+         access(value, F_OK) == 0)) {
+        path = value; /* a firmware may be a name instead, and a microphone */
     }
     for (unsigned i = 0; i < ARRAY_LEN(heads); i++) {
         if (strncmp(value, heads[i], strlen(heads[i])) == 0) {

@@ -14,6 +14,7 @@
 #include "ui/run_control.h"
 #include "ui/run_snapshot.h"
 #include "ui/signals.h"
+#include "ui/speaker.h"
 #include "ui/trace_run.h"
 #include "ui/vnc.h"
 #include "ui/window.h"
@@ -265,6 +266,34 @@ static bool vnc_end(struct run *run, void *state, struct metic_error *error)
     return true;
 }
 
+/* --- loudspeaker and microphone --- */
+
+/* A window's sound may be missing, if nobody asked for it by name. */
+static bool speaker_start(struct run *run, void **state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    bool records = args->options.sound_microphone;
+    if (!args->loudspeaker && !records) {
+        return true;
+    }
+    *state = speaker_open(run->machine, args->loudspeaker, records, error);
+    if (*state == NULL && !args->sound_given && !records) {
+        if (!args->quiet) {
+            fprintf(stderr, "metic: %s; going on without\n", error->what);
+        }
+        return true;
+    }
+    return *state != NULL;
+}
+
+static bool speaker_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)run;
+    (void)error;
+    speaker_close(state);
+    return true;
+}
+
 /* --- the debugger's server, and metic debug's debugger --- */
 
 static void gdb_drive(struct run *run, void *opaque)
@@ -323,6 +352,7 @@ static const struct run_part parts[] = {
     {video_start, video_end},
     {window_start, window_end},
     {vnc_start, vnc_end},
+    {speaker_start, speaker_end},
     {gdb_start, gdb_end},
     {confine_start, NULL}, /* the last */
 };

@@ -9,7 +9,8 @@ bool sdl_api_load(struct sdl_api *sdl, struct metic_error *error)
 {
     sdl->library = library_open("libSDL2-2.0.so.0");
     if (sdl->library == NULL) {
-        return error_set(error, "install it (Debian: libsdl2-2.0-0), or leave out --display sdl",
+        return error_set(error,
+                         "install it (Debian: libsdl2-2.0-0), or do without window and loudspeaker",
                          "SDL2 is not on this host");
     }
     const char *missing = NULL;

@@ -1,4 +1,4 @@
-/* SDL2, loaded at run time. Nobody but the window's files includes this. */
+/* SDL2, loaded at run time. Nobody but the files of window and loudspeaker includes this. */
 #ifndef METIC_UI_SDL_API_H
 #define METIC_UI_SDL_API_H
 

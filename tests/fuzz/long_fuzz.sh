@@ -29,6 +29,8 @@ sources() {
     args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
     qcow2) echo hw/block/qcow2*.c hw/block/blk_image.c hw/block/blk_file.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
+    virtio_snd) echo hw/virtio/*.c hw/sound/*.c hw/device.c cpu/memory.c ;;
+    wav) echo hw/sound/wav_read.c hw/sound/sound_format.c ;;
     virtio_net) echo hw/virtio/*.c hw/net/*.c hw/device.c cpu/memory.c ;;
     virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;
     esac

@@ -2,7 +2,8 @@
 # A guest that can use disks: Debian 13's riscv64 kernel from its own package (112 MB, once), and the
 # busybox initramfs of fetch.sh with that kernel's modules for virtio disks and ext4. Prints the
 # folder, which has vmlinux and initramfs.cpio.gz; /bin/disk-up loads the modules. channels.cpio.gz,
-# to be put behind that, has those for 9P and vsock, which /bin/channels-up loads.
+# to be put behind that, has those for 9P and vsock, which /bin/channels-up loads; media.cpio.gz has
+# those for sound, screen and keyboard, for /bin/media-up.
 #
 # Usage: fetch_disk.sh      Exit status: 0 done, 3 no network and nothing cached, 1 trouble.
 
@@ -13,6 +14,8 @@ cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/metic/guest-disk
 modules="crc16 crc32c_generic libcrc32c mbcache jbd2 ext4 virtio_blk virtio_pci virtio_mmio"
 channel_modules="netfs 9pnet 9pnet_virtio 9p vsock vmw_vsock_virtio_transport_common
     vmw_vsock_virtio_transport"
+media_modules="soundcore snd snd-timer snd-pcm virtio_snd drm drm_kms_helper drm_shmem_helper
+    virtio_dma_buf virtio-gpu virtio_input evdev"
 
 . "$here/../../ui/build/apt_private.sh"
 say() { printf '%s\n' "$*" >&2; }
@@ -36,14 +39,15 @@ fetch_kernel() {
     (cd "$work" && apt_private -q download "$package" >&2) || return 3
     mkdir "$work/root" && dpkg-deb -x "$work"/*.deb "$work/root" || return 1
     mkdir -p "$cache/modules"
-    for module in $modules $channel_modules; do
+    for module in $modules $channel_modules $media_modules; do
         file=$(find "$work/root" -name "$module.ko.xz")
         [ -z "$file" ] || xz -dc "$file" >"$cache/modules/$module.ko" || return 1
     done
     cp "$work"/root/boot/vmlinu* "$cache/vmlinux"
 }
 
-if [ ! -s "$cache/vmlinux" ] || [ ! -s "$cache/modules/9p.ko" ]; then
+if [ ! -s "$cache/vmlinux" ] || [ ! -s "$cache/modules/9p.ko" ] ||
+    [ ! -s "$cache/modules/virtio_snd.ko" ]; then
     fetch_kernel
     case $? in
     0) ;;
@@ -78,7 +82,9 @@ i=0; while [ ! -b /dev/vda ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i + 1)); done
 mkdir -p /mnt
 END
     pack_modules channels virtio_pci virtio_mmio $channel_modules </dev/null &&
+    pack_modules media $media_modules </dev/null &&
     cat "$base/initramfs.cpio.gz" "$work/disk.gz" >"$work/whole" &&
     mv "$work/whole" "$cache/initramfs.cpio.gz" &&
-    mv "$work/channels.gz" "$cache/channels.cpio.gz" || die "cannot pack the initramfs"
+    mv "$work/channels.gz" "$cache/channels.cpio.gz" &&
+    mv "$work/media.gz" "$cache/media.cpio.gz" || die "cannot pack the initramfs"
 printf '%s\n' "$cache"

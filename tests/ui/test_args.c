@@ -446,3 +446,32 @@ Test(args, where_a_debugger_attaches)
     }
     expect_refused("k --gdb=", "needs a port or a path", "");
 }
+
+Test(args, sound)
+{
+    struct run_args args;
+    struct metic_error error;
+    cr_assert(parse(&args, "k", &error));
+    cr_expect_not(args.options.sound);
+    args_free(&args);
+    cr_assert(parse(&args, "k --screen 640x480", &error));
+    cr_expect(args.options.sound, "a machine with a screen has a card");
+    cr_expect_not(args.loudspeaker);
+    args_free(&args);
+    cr_assert(parse(&args, "k --display sdl", &error));
+    cr_expect(args.options.sound && args.loudspeaker);
+    args_free(&args);
+    cr_assert(parse(&args, "k --display sdl --sound off", &error));
+    cr_expect_not(args.options.sound);
+    args_free(&args);
+    cr_assert(parse(&args, "k --sound wav:a.wav --sound-in mic", &error));
+    cr_expect(args.options.sound && args.options.sound_microphone);
+    cr_expect_str_eq(args.options.sound_out, "a.wav");
+    args_free(&args);
+    cr_assert(parse(&args, "k --sound-in b.wav", &error));
+    cr_expect(args.options.sound);
+    cr_expect_str_eq(args.options.sound_in, "b.wav");
+    args_free(&args);
+    expect_refused("k --sound wav:", "none of", "");
+    expect_refused("k --sound off --sound-in b.wav", "nothing can be recorded", "--sound off");
+}
