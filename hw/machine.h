@@ -147,6 +147,7 @@ struct metic_machine {
     unsigned poweroff_code;
     struct panic_watch panic;
     _Atomic bool input_ended;  /* nothing more will come from the console */
+    _Atomic bool may_type;      /* somebody looks at the screen, or the console, and may type */
 
     pthread_t threads[METIC_MAX_HARTS]; /* real clock */
     bool has_thread[METIC_MAX_HARTS];

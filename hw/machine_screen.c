@@ -258,6 +258,11 @@ void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
 
 /* --- input --- */
 
+void metic_await_input(metic_machine *machine, bool awaited)
+{
+    atomic_store(&machine->may_type, awaited);
+}
+
 bool metic_has_input(const metic_machine *machine)
 {
     return machine->options.screens != 0;

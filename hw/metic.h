@@ -542,6 +542,8 @@ bool metic_end_video(metic_machine *machine, struct metic_error *error); /* also
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
                         uint32_t height);
 
+/* Somebody is there who may type: then a machine that waits for ever is not at its end. */
+void metic_await_input(metic_machine *machine, bool awaited);
 /* Whether there is a keyboard and a pointer; otherwise the rest has no effect. */
 bool metic_has_input(const metic_machine *machine);
 /* Linux's key and button codes (KEY_*, BTN_LEFT to BTN_EXTRA). What is down already, or up, stays

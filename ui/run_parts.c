@@ -223,7 +223,9 @@ static bool window_start(struct run *run, void **state, struct metic_error *erro
     if (!args->window) {
         return true;
     }
-    *state = window_open(run->machine, args->name != NULL ? args->name : run_image(args), error);
+    metic_await_input(run->machine, true);
+    *state = window_open(run->machine, args->name != NULL ? args->name : run_image(args),
+                         args->options.console == METIC_CONSOLE_NONE, error);
     return *state != NULL;
 }
 
@@ -248,6 +250,7 @@ static bool vnc_start(struct run *run, void **state, struct metic_error *error)
         .password_file = args->vnc_password_file,
         .name = args->name != NULL ? args->name : run_image(args),
     };
+    metic_await_input(run->machine, true);
     struct vnc *vnc = vnc_new(run->machine, &options, error);
     *state = vnc;
     const char *password = vnc != NULL ? vnc_password(vnc) : NULL;

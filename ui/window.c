@@ -4,9 +4,10 @@
  * then takes the changed rectangles and uploads those alone; while nothing changes, it sleeps.
  *
  * Keys are places on the keyboard (keys.def). Those that the window keeps for itself are pressed
- * with Ctrl+Alt: G holds keyboard and pointer here and lets them go, F full screen, S sharp or
- * smooth, O the plots, Q ends the machine. The guest's pointer is drawn by us, so the desktop's is
- * hidden where the guest has one. What was down goes up when the window loses the keyboard. */
+ * with Ctrl+Alt (window_keys below). While the screen shows nothing, the window shows the console
+ * as a terminal, which takes text, not places. The guest's pointer is drawn by us, so the
+ * desktop's is hidden where the guest has one. What was down goes up when the window loses the
+ * keyboard. */
 #include "config.h"
 #include "ui/window.h"
 
@@ -16,6 +17,7 @@
 #include "ui/keys.h"
 #include "ui/sdl_api.h"
 #include "ui/window_plot.h"
+#include "ui/window_terminal.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,6 +51,9 @@ struct window {
     SDL_Window *window;
     SDL_Renderer *renderer;
     SDL_Texture *texture, *cursor;
+    struct terminal *terminal; /* or NULL, with a reason that is not an error: the rest works */
+    bool console_is_here, wants_terminal, shows_terminal;
+    int picture_width, picture_height; /* of what is shown; 0: nothing */
     bool grabbed, smooth, full, plots;
     bool dirty; /* what is drawn is old */
     u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
@@ -65,16 +70,16 @@ static SDL_Rect picture_place(const struct window *w)
     int width = 0, height = 0;
     w->sdl.GetRendererOutputSize(w->renderer, &width, &height);
     SDL_Rect place = {0, 0, width, height};
-    if (w->frame.width == 0 || width == 0 || height == 0) {
+    if (w->picture_width == 0 || width == 0 || height == 0) {
         return place;
     }
-    s64 by_width = (s64)width * w->frame.height;
-    s64 by_height = (s64)height * w->frame.width;
+    s64 by_width = (s64)width * w->picture_height;
+    s64 by_height = (s64)height * w->picture_width;
     if (by_width < by_height) {
-        place.h = (int)(by_width / w->frame.width);
+        place.h = (int)(by_width / w->picture_width);
         place.y = (height - place.h) / 2;
     } else {
-        place.w = (int)(by_height / w->frame.height);
+        place.w = (int)(by_height / w->picture_height);
         place.x = (width - place.w) / 2;
     }
     return place;
@@ -84,7 +89,7 @@ static void draw_cursor(struct window *w, SDL_Rect place)
 {
     const struct metic_frame *f = &w->frame;
     int width = place.w, height = place.h;
-    if (!f->cursor_visible || w->cursor == NULL || f->width == 0) {
+    if (!f->cursor_visible || w->cursor == NULL || f->width == 0 || w->shows_terminal) {
         return;
     }
     SDL_Rect to = {
@@ -112,30 +117,49 @@ static void draw(struct window *w)
     w->dirty = false;
 }
 
+/* The window takes the picture's size, unless the user has given it one of its own. */
+static void follow_size(struct window *w)
+{
+    bool maximised = (w->sdl.GetWindowFlags(w->window) & SDL_WINDOW_MAXIMIZED) != 0;
+    if (w->picture_width != 0 && !w->full && !maximised && w->asked_width == 0) {
+        w->sdl.SetWindowSize(w->window, w->picture_width, w->picture_height);
+    }
+}
+
+static void upload(struct window *w, const u32 *pixels, SDL_Rect rect)
+{
+    if (w->texture != NULL) {
+        w->sdl.UpdateTexture(w->texture, &rect,
+                             pixels + (size_t)rect.y * (size_t)w->picture_width + rect.x,
+                             w->picture_width * 4);
+    }
+}
+
+/* Another picture than before: of another size, or of the terminal. */
 static void new_texture(struct window *w)
 {
+    const u32 *pixels = w->frame.pixels;
+    w->picture_width = (int)w->frame.width;
+    w->picture_height = (int)w->frame.height;
+    if (w->shows_terminal) {
+        pixels = terminal_picture(w->terminal, &w->picture_width, &w->picture_height);
+    }
     if (w->texture != NULL) {
         w->sdl.DestroyTexture(w->texture);
         w->texture = NULL;
     }
-    if (w->frame.width != 0) {
+    if (w->picture_width != 0) {
         w->texture = w->sdl.CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888,
-                                          SDL_TEXTUREACCESS_STREAMING, (int)w->frame.width,
-                                          (int)w->frame.height);
+                                          SDL_TEXTUREACCESS_STREAMING, w->picture_width,
+                                          w->picture_height);
         if (w->texture != NULL) {
             w->sdl.SetTextureScaleMode(w->texture,
                                        w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
         }
+        upload(w, pixels, (SDL_Rect){0, 0, w->picture_width, w->picture_height});
     }
-}
-
-/* The window takes the guest's size, unless the user has given it one of its own. */
-static void follow_size(struct window *w)
-{
-    bool maximised = (w->sdl.GetWindowFlags(w->window) & SDL_WINDOW_MAXIMIZED) != 0;
-    if (w->frame.width != 0 && !w->full && !maximised && w->asked_width == 0) {
-        w->sdl.SetWindowSize(w->window, (int)w->frame.width, (int)w->frame.height);
-    }
+    follow_size(w);
+    w->dirty = true;
 }
 
 static void new_cursor(struct window *w)
@@ -153,33 +177,49 @@ static void new_cursor(struct window *w)
     w->sdl.ShowCursor(f->cursor_visible ? SDL_DISABLE : SDL_ENABLE);
 }
 
-static void take_changes(struct window *w)
+/* What of the frame changed; true when the whole picture is another. */
+static bool take_frame(struct window *w)
 {
     if (!metic_viewer_take(w->viewer, &w->frame)) {
-        return;
+        return false;
     }
-    if (w->frame.resized) {
-        new_texture(w);
-        follow_size(w);
-    }
-    for (unsigned i = 0; i < w->frame.rect_count && w->texture != NULL; i++) {
+    for (unsigned i = 0; i < w->frame.rect_count && !w->frame.resized && !w->shows_terminal; i++) {
         const struct metic_rect *r = &w->frame.rects[i];
-        SDL_Rect rect = {(int)r->x, (int)r->y, (int)r->width, (int)r->height};
-        w->sdl.UpdateTexture(w->texture, &rect,
-                             w->frame.pixels + (size_t)r->y * w->frame.width + r->x,
-                             (int)w->frame.width * 4);
+        upload(w, w->frame.pixels, (SDL_Rect){(int)r->x, (int)r->y, (int)r->width, (int)r->height});
     }
     if (w->frame.cursor_reshaped && w->frame.cursor_width != 0) {
         new_cursor(w);
     }
     w->dirty = true;
+    return w->frame.resized;
+}
+
+static void take_changes(struct window *w)
+{
+    bool is_new = take_frame(w);
+    bool drawn = w->terminal != NULL && terminal_take(w->terminal);
+    bool terminal = w->terminal != NULL && (w->wants_terminal || w->frame.width == 0);
+    if (terminal != w->shows_terminal) {
+        is_new = true;
+        w->shows_terminal = terminal;
+        metic_release_keys(w->machine);
+    }
+    if (is_new) {
+        new_texture(w);
+    } else if (drawn && w->shows_terminal) {
+        int width, height;
+        const u32 *pixels = terminal_picture(w->terminal, &width, &height);
+        upload(w, pixels, (SDL_Rect){0, 0, width, height});
+        w->dirty = true;
+    }
 }
 
 static void show_title(struct window *w)
 {
     char title[160];
-    snprintf(title, sizeof(title), "%s - metic - %.0f MIPS%s", w->name, window_plot_mips(&w->plot),
-             w->grabbed ? " - Ctrl+Alt+G lets keyboard and pointer go" : "");
+    snprintf(title, sizeof(title), "%s - metic - %s, %.0f MIPS - Ctrl+Alt+G %s", w->name,
+             metic_is_paused(w->machine) ? "paused" : "running", window_plot_mips(&w->plot),
+             w->grabbed ? "lets keyboard and pointer go" : "holds keyboard and pointer");
     w->sdl.SetWindowTitle(w->window, title);
 }
 
@@ -194,22 +234,47 @@ static void grab(struct window *w, bool grabbed)
     show_title(w);
 }
 
+static void set_full(struct window *w)
+{
+    w->full = !w->full;
+    w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+}
+
+static void set_smooth(struct window *w)
+{
+    w->smooth = !w->smooth;
+    if (w->texture != NULL) {
+        w->sdl.SetTextureScaleMode(w->texture,
+                                   w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
+    }
+}
+
+/* The desktop's clipboard, as if it were typed: on the guest's keyboard as a US one. */
+static void type_clipboard(struct window *w)
+{
+    static const char none[] = "";
+    struct metic_key_step steps[METIC_MAX_KEY_STEPS];
+    char *text = w->sdl.GetClipboardText();
+    const char *bad;
+    if (w->shows_terminal) {
+        terminal_type(w->terminal, text != NULL ? text : none);
+    } else {
+        metic_release_keys(w->machine); /* Ctrl and Alt, which are still down */
+        metic_press_keys(w->machine, steps,
+                         keys_text(text != NULL ? text : none, steps, ARRAY_LEN(steps), &bad));
+    }
+    w->sdl.free(text);
+}
+
 /* A key with Ctrl+Alt; false: it is the guest's. */
 static bool own_key(struct window *w, SDL_Scancode code)
 {
     switch (code) {
     case SDL_SCANCODE_G: grab(w, !w->grabbed); break;
-    case SDL_SCANCODE_F:
-        w->full = !w->full;
-        w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
-        break;
-    case SDL_SCANCODE_S:
-        w->smooth = !w->smooth;
-        if (w->texture != NULL) {
-            w->sdl.SetTextureScaleMode(w->texture,
-                                       w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
-        }
-        break;
+    case SDL_SCANCODE_F: set_full(w); break;
+    case SDL_SCANCODE_S: set_smooth(w); break;
+    case SDL_SCANCODE_T: w->wants_terminal = !w->wants_terminal; break;
+    case SDL_SCANCODE_V: type_clipboard(w); break;
     case SDL_SCANCODE_O: w->plots = !w->plots; break;
     case SDL_SCANCODE_Q: metic_stop(w->machine); break;
     default: return false;
@@ -222,15 +287,17 @@ static void on_key(struct window *w, const SDL_KeyboardEvent *key)
 {
     unsigned code = (unsigned)key->keysym.scancode;
     bool down = key->type == SDL_KEYDOWN;
-    if (key->repeat != 0 || code >= ARRAY_LEN(w->dropped)) {
-        return; /* the guest repeats by itself */
+    if (code >= ARRAY_LEN(w->dropped)) {
+        return;
     }
     bool chord = (key->keysym.mod & KMOD_CTRL) && (key->keysym.mod & KMOD_ALT);
-    if (down && chord && own_key(w, key->keysym.scancode)) {
+    if (down && chord && key->repeat == 0 && own_key(w, key->keysym.scancode)) {
         w->dropped[code] = 1;
     } else if (!down && w->dropped[code]) {
         w->dropped[code] = 0;
-    } else {
+    } else if (w->shows_terminal && down && !w->dropped[code]) {
+        terminal_key(w->terminal, &key->keysym);
+    } else if (!w->shows_terminal && key->repeat == 0) { /* the guest repeats by itself */
         metic_key(w->machine, keys_by_usb(code), down);
     }
 }
@@ -283,6 +350,11 @@ static void on_event(struct window *w, const SDL_Event *event)
     switch (event->type) {
     case SDL_KEYDOWN:
     case SDL_KEYUP: on_key(w, &event->key); break;
+    case SDL_TEXTINPUT:
+        if (w->shows_terminal) {
+            terminal_type(w->terminal, event->text.text);
+        }
+        break;
     case SDL_MOUSEMOTION: on_motion(w, &event->motion); break;
     case SDL_MOUSEBUTTONDOWN:
     case SDL_MOUSEBUTTONUP: on_button(w, &event->button); break;
@@ -328,9 +400,11 @@ static bool is_desktop(const struct window *w)
 
 static bool start(struct window *w)
 {
-    enum { WIDTH = 1280, HEIGHT = 800 };
+    enum { WIDTH = 960, HEIGHT = 600 }; /* until there is a picture */
+    struct metic_error without;
     w->sdl.SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     w->sdl.SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
+    w->sdl.SetHint(SDL_HINT_GRAB_KEYBOARD, "1");
     if (w->sdl.Init(SDL_INIT_VIDEO) != 0) {
         return fail(w, "SDL does not start");
     }
@@ -345,6 +419,8 @@ static bool start(struct window *w)
     if (w->renderer == NULL) {
         return fail(w, "the desktop gives none");
     }
+    w->sdl.StartTextInput();
+    w->terminal = terminal_new(w->machine, w->console_is_here, on_changed, w, &without);
     w->viewer = metic_viewer_new(w->machine, 0, on_changed, w, &w->error);
     return w->viewer != NULL;
 }
@@ -352,6 +428,7 @@ static bool start(struct window *w)
 static void end(struct window *w)
 {
     metic_viewer_free(w->viewer);
+    terminal_free(w->terminal);
     metic_release_keys(w->machine);
     if (w->renderer != NULL) {
         w->sdl.DestroyRenderer(w->renderer); /* and its textures */
@@ -408,7 +485,8 @@ static void *window_main(void *opaque)
     return NULL;
 }
 
-struct window *window_open(metic_machine *machine, const char *name, struct metic_error *error)
+struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
+                           struct metic_error *error)
 {
     struct window *w = calloc(1, sizeof(*w));
     if (w == NULL || !sdl_api_load(&w->sdl, error)) {
@@ -416,6 +494,7 @@ struct window *window_open(metic_machine *machine, const char *name, struct meti
         return NULL;
     }
     w->machine = machine;
+    w->console_is_here = console_is_here;
     w->dirty = true;
     snprintf(w->name, sizeof(w->name), "%s", name);
     pthread_mutex_init(&w->lock, NULL);
@@ -459,8 +538,10 @@ void window_close(struct window *w)
 
 #else
 
-struct window *window_open(metic_machine *machine, const char *name, struct metic_error *error)
+struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
+                           struct metic_error *error)
 {
+    (void)console_is_here;
     (void)machine;
     (void)name;
     error_set(error, "build it with libsdl2-dev installed, or leave out --display sdl",

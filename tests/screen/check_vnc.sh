@@ -72,7 +72,7 @@ assert "return" in f.readline()
 END
 if cmp -s "$TMP/rfb.ppm" "$TMP/shot.ppm"; then good "a viewer sees what the screenshot shows"; else wrong "pictures differ"; fi
 rfb type 'echo "Hi: $((6*7)) <>?|aB" >/dev/ttyS0\n' && await box 'Hi: 42 <>?|aB' && good "typed by keysyms"
-rfb hostile "${SEED:-1}" "${FUZZ_SECONDS:-5}" && good "$(cat "$TMP/rfb")"
+rfb hostile "${SEED:-1}" "${FUZZ_SECONDS:-3}" && good "$(cat "$TMP/rfb")"
 rfb picture "$TMP/after.ppm" && good "a viewer gets in after them"
 "$METIC" stop box || wrong stop
 wait $guest

@@ -1,0 +1,117 @@
+#!/bin/sh
+# The window, sentence by sentence, under xdotool: it is a terminal while the guest draws nothing; keys
+# are places whatever the desktop's layout; the guest repeats them, and none stays down when the window
+# loses the keyboard; dragging its edge tells the guest; the clipboard can be typed; title and keys.
+
+set -u
+. "$SRCDIR/tests/boot/boot.sh"
+grep -q 'HAVE_SDL2 1' config.h || { echo "built without SDL2 (Debian: libsdl2-dev)"; exit 77; }
+grep -q 'HAVE_VTERM 1' config.h || { echo "built without libvterm (Debian: libvterm-dev)"; exit 77; }
+for tool in Xvfb xdotool setxkbmap; do
+    command -v $tool >/dev/null || { echo "$tool is not installed"; exit 77; }
+done
+export XDG_RUNTIME_DIR="$TMP/run"
+mkdir -p "$XDG_RUNTIME_DIR"
+cat "$cache/initramfs.cpio.gz" "$cache/screen.cpio.gz" >"$TMP/initrd" || exit 1
+desktop=
+guest=
+trap 'kill $desktop $guest 2>/dev/null' EXIT
+Xvfb -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
+desktop=$!
+while [ ! -s "$TMP/display" ] && kill -0 $desktop; do sleep 0.1; done
+DISPLAY=:$(cat "$TMP/display")
+export DISPLAY
+
+printed() { "$METIC" log box 2>/dev/null | tr -d '\r'; }
+# await TEXT WHAT: the guest's console has it within 40 s.
+await() {
+    tries=0
+    until printed | grep -q -- "$1"; do
+        tries=$((tries + 1))
+        if [ $tries -gt 200 ] || ! kill -0 $guest 2>/dev/null; then
+            wrong "$2: the console has no '$1'"
+            printed | tail -n 5
+            return 1
+        fi
+        sleep 0.2
+    done
+    good "$2"
+}
+line() {
+    xdotool type --delay 50 "$1"
+    xdotool key Return
+}
+
+timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --append 'quiet console=ttyS0' \
+    --display sdl --serial none --name box --net none >"$TMP/box" 2>&1 </dev/null &
+guest=$!
+window=$(timeout 60 xdotool search --sync --onlyvisible --name 'box - metic - running, .* MIPS - Ctrl.Alt.G holds' | tail -n 1)
+[ -n "$window" ] || { wrong "no window, or not that title"; cat "$TMP/box"; finish; }
+good "the title has name, state, speed and the key that holds the pointer"
+xdotool windowfocus --sync "$window"
+await "$prompt" "a guest that only has a serial line boots"
+line 'echo "Hi: $((6*7)) <>?|"'
+await '^Hi: 42 <>?|' "typed into the terminal"
+xdotool key ctrl+alt+o
+line 'screen-up; stty -echo; echo is u''p'
+await '^is up' "with the plots"
+xdotool key ctrl+alt+o
+# The guest draws now, so keys go to its keyboard, which tells what it gets.
+xdotool key ctrl+alt+t
+line 'hexdump -v -e '"'8/2 \"%d \" \"\\n\"'"' /dev/input/event0 & echo look''ing'
+await 'looking' "the terminal by its key, while the guest draws"
+xdotool key ctrl+alt+t
+sleep 1
+# An event: two halves of a line of hexdump's; the pattern finds type, code and value wherever they are.
+events() { printed | tr '\n' ' '; }
+sent() {
+    tries=0
+    until events | grep -q " 1 $1 $2 0"; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || { wrong "$3: no event 1 $1 $2"; events | tail -c 300; return 1; }
+        sleep 0.2
+    done
+    good "$3"
+}
+setxkbmap de
+sleep 1
+xdotool key 29 # the place that a German keyboard calls z
+sent 21 1 "a key is a place, with another layout"
+setxkbmap us
+sleep 1
+xdotool keydown h
+sent 35 1 "a key goes down"
+sent 35 2 "the guest repeats it"
+# Another window takes the keyboard.
+xdotool windowfocus 1 2>/dev/null || xdotool search --name '' windowfocus 2>/dev/null | head -n 1
+env -u WAYLAND_DISPLAY xdotool windowunmap --sync "$window" windowmap --sync "$window" 2>/dev/null
+sent 35 0 "no key stays down when the keyboard is elsewhere"
+xdotool keyup h
+xdotool windowfocus --sync "$window"
+xdotool windowsize "$window" 800 560
+sleep 2
+xdotool key ctrl+alt+t
+sleep 1
+line 'kill %1; echo size $(head -n 1 /sys/class/drm/card*-Virtual-1/modes)'
+await '^size 800x560' "a dragged edge tells the guest"
+xdotool key ctrl+alt+g
+if timeout 20 xdotool search --sync --name 'Ctrl.Alt.G lets keyboard and pointer go' >/dev/null; then
+    good "the title says how to let go"
+else
+    wrong "no word in the title of how to let go"
+fi
+xdotool key ctrl+alt+g ctrl+alt+f
+sleep 2
+xdotool key ctrl+alt+f ctrl+alt+s
+if command -v xclip >/dev/null; then
+    printf 'echo from the clip""board\n' | timeout 20 xclip -selection clipboard -i 2>/dev/null
+    sleep 1
+    xdotool key ctrl+alt+v
+    await 'from the clipboard' "the clipboard is typed"
+else
+    echo "not tried: the clipboard (Debian: xclip)"
+fi
+line 'poweroff -f'
+wait $guest
+[ $? -eq 0 ] && good "powered off" || wrong "the end"
+finish
