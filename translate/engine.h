@@ -17,6 +17,7 @@
 #include "translate/debug.h"
 #include "translate/front.h"
 #include "translate/host.h"
+#include "translate/huge.h"
 #include "translate/tier2.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -95,6 +96,7 @@ struct engine {
     struct vcpu *vcpus[ENGINE_MAX_HARTS];
     unsigned vcpu_count;
     struct tier2 tier2[ENGINE_MAX_HARTS]; /* each its hart's own */
+    struct huge huge[ENGINE_MAX_HARTS];   /* too */
     struct vcpu_ops ops;
 
     pthread_mutex_t lock; /* everything below up to the next comment */

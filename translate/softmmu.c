@@ -93,6 +93,9 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
     }
     if (found->page_uniform) {
         tlb_insert(vcpu, &fill);
+        if (direct) {
+            huge_filled(&vcpu->engine->huge[vcpu->index], vcpu->memory, fill.gpa_page);
+        }
         vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill.page, fill.gpa_page, fill.flags);
         if (found->linear_last != 0 && found->readable && direct && region->kind == MEMORY_RAM) {
             enter_span(vcpu, gva, found, region);
@@ -366,7 +369,7 @@ static bool is_device(const struct vcpu *vcpu, gva_t gva, unsigned size_bytes, b
 
 static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
 {
-    const struct engine *engine = vcpu->engine;
+    struct engine *engine = vcpu->engine;
     bool write = (desc & HOST_DESC_WRITE) != 0;
     gva_t page = gva & PAGE_MASK;
     struct tlb_entry *vacancy = tlb_vacancy(vcpu, page);
@@ -387,6 +390,7 @@ static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
         fill.flags |= TLB_SLOW_WRITE;
     }
     tlb_insert_at(vcpu, vacancy, &fill);
+    huge_filled(&engine->huge[vcpu->index], vcpu->memory, fill.gpa_page);
     vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill.page, fill.gpa_page, fill.flags);
     return fill.host_page + (gva & PAGE_OFFSET_MASK);
 }

@@ -241,3 +241,25 @@ Test(softmmu, refill_leaves_stores_to_code_alone)
     cr_expect_eq(tlb_find(vcpu, page, true)->write_tag, page | TLB_TAG_SLOW);
     cr_expect(memory_page_flags(&rig->memory, page) & MEMORY_PAGE_WRITABLE);
 }
+
+/* Small pages become huge ones under the guest's feet; at the ends of RAM there is no room for
+ * one. */
+Test(softmmu, memory_stays_as_it_is_when_it_becomes_huge)
+{
+    const u64 step = 3 * PAGE_BYTES;
+    for (gva_t gva = RV_BASE; gva < END_OF_RAM; gva += step) {
+        cr_assert(softmmu_store(vcpu, gva, 8, gva * 0x9e3779b97f4a7c15u));
+    }
+    for (unsigned n = 0; n < 2 * HUGE_FILLS; n++) {
+        for (gpa_t gpa = RV_BASE; gpa < END_OF_RAM; gpa += (u64)1 << HUGE_BITS) {
+            huge_filled(&rig->engine->huge[0], &rig->memory, gpa);
+        }
+        huge_filled(&rig->engine->huge[0], &rig->memory, END_OF_RAM - PAGE_BYTES);
+        huge_filled(&rig->engine->huge[0], &rig->memory, END_OF_RAM);
+    }
+    for (gva_t gva = RV_BASE; gva < END_OF_RAM; gva += step) {
+        u64 value = 0;
+        cr_assert(softmmu_load(vcpu, gva, 8, &value));
+        cr_expect(value == gva * 0x9e3779b97f4a7c15u);
+    }
+}
