@@ -89,17 +89,21 @@ unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match);
 bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
                        unsigned width_bits, struct insn_key key);
 
+_Static_assert(INSN_KEY_PIECES == 3, "insn_find takes each piece");
+
+static ALWAYS_INLINE u32 insn_key_piece(struct insn_key key, unsigned piece, u32 word)
+{
+    return (word >> key.pieces[piece].lo) & ((1u << key.pieces[piece].len) - 1);
+}
+
 /* The number of the word's row, or -1. `key` is the decoder's; callers know it as a constant, which
  * is faster. */
 static ALWAYS_INLINE int insn_find(const struct insn_decoder *decoder, struct insn_key key,
                                    u32 word)
 {
-    unsigned bucket = 0, at = 0;
-    for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
-        unsigned lo = key.pieces[i].lo, len = key.pieces[i].len;
-        bucket |= ((word >> lo) & ((1u << len) - 1)) << at;
-        at += len;
-    }
+    /* Written out: compilers leave a loop a loop, and its constants variables. */
+    u32 bucket = insn_key_piece(key, 0, word) | insn_key_piece(key, 1, word) << key.pieces[0].len |
+                 insn_key_piece(key, 2, word) << (key.pieces[0].len + key.pieces[1].len);
     unsigned end = decoder->first[bucket + 1];
     for (unsigned i = decoder->first[bucket]; i < end; i++) {
         const struct insn_code *code = &decoder->codes[decoder->candidates[i]];

@@ -64,6 +64,7 @@ static struct memory_region *region_insert(struct memory *memory, const char *na
     memmove(&memory->regions[at + 1], &memory->regions[at],
             (memory->region_count - at) * sizeof(memory->regions[0]));
     memory->region_count++;
+    memory->main += memory->main >= at;
     struct memory_region *region = &memory->regions[at];
     memset(region, 0, sizeof(*region));
     region->name = name;
@@ -76,6 +77,7 @@ static void region_remove(struct memory *memory, struct memory_region *region)
 {
     size_t at = (size_t)(region - memory->regions);
     memory->region_count--;
+    memory->main -= memory->main > at;
     memmove(region, region + 1, (memory->region_count - at) * sizeof(*region));
 }
 
@@ -108,6 +110,9 @@ static bool add_host_backed(struct memory *memory, const char *name, gpa_t gpa, 
         return error_set(error, "give a smaller --ram",
                          "the host has no address space for %s (%llu MiB)", name,
                          (unsigned long long)(size_bytes >> 20));
+    }
+    if (kind == MEMORY_RAM && size_bytes > memory->regions[memory->main].size_bytes) {
+        memory->main = (unsigned)(region - memory->regions);
     }
     return true;
 }
@@ -158,6 +163,10 @@ void memory_set_direct(struct memory *memory, struct memory_region *region, bool
 
 struct memory_region *memory_find(const struct memory *memory, gpa_t gpa)
 {
+    const struct memory_region *main = &memory->regions[memory->main];
+    if (LIKELY(gpa - main->gpa < main->size_bytes)) {
+        return (struct memory_region *)main;
+    }
     unsigned low = 0;
     unsigned high = memory->region_count;
     while (low < high) {
@@ -192,13 +201,20 @@ static bool region_readable(const struct memory_region *region)
             atomic_load_explicit(&region->direct, memory_order_relaxed));
 }
 
+/* NULL when the bytes are not all the region's. */
+static u8 *region_host(const struct memory_region *region, gpa_t gpa, u64 size_bytes)
+{
+    u64 offset = gpa - region->gpa;
+    return size_bytes > region->size_bytes - offset ? NULL : region->host + offset;
+}
+
 u8 *memory_host(const struct memory *memory, gpa_t gpa, u64 size_bytes)
 {
     const struct memory_region *region = memory_find(memory, gpa);
     if (region == NULL || !region_readable(region)) {
         return NULL;
     }
-    return memory_host_any_mode(memory, gpa, size_bytes);
+    return region_host(region, gpa, size_bytes);
 }
 
 u8 *memory_host_any_mode(const struct memory *memory, gpa_t gpa, u64 size_bytes)
@@ -207,11 +223,7 @@ u8 *memory_host_any_mode(const struct memory *memory, gpa_t gpa, u64 size_bytes)
     if (region == NULL || region->host == NULL) {
         return NULL;
     }
-    u64 offset = gpa - region->gpa;
-    if (size_bytes > region->size_bytes - offset) {
-        return NULL;
-    }
-    return region->host + offset;
+    return region_host(region, gpa, size_bytes);
 }
 
 /* The part of [gpa, gpa+size) that lies in one region: clips *size_bytes and returns the region. */

@@ -57,6 +57,7 @@ enum { MEMORY_MAX_REGIONS = 64 };
 struct memory {
     struct memory_region regions[MEMORY_MAX_REGIONS]; /* sorted by gpa, not overlapping */
     unsigned region_count;
+    unsigned main; /* number of the largest RAM, which most addresses are in: looked at first */
     struct log *log;
     /* Set by the engine; called when a RAM page that carries translations is written by anything
      * but a hart's fast path (DMA, the slow store path, a debugger). Any thread. */

@@ -133,7 +133,8 @@ struct host_request {
     const u8 *cold_exec;
     size_t cold_room_bytes;
     u32 flags;           /* enum host_request_flag */
-    void *scratch;       /* host->scratch_bytes, 16-byte aligned; contents do not matter */
+    void *scratch;       /* host->scratch_bytes, aligned as malloc does; zeroes at first, the
+                            host's own afterwards */
     /* A machine-wide number for a new link, below HOST_LINKS. The ids in `exits` were taken even
      * when compile fails. */
     u32 (*alloc_link)(void *opaque);

@@ -197,9 +197,9 @@ static ir_ref known_value(struct ir *ir, const struct ir_known *known, enum ir_t
     return ir_op1(ir, IR_ZEXT, type, known->size_bytes * 8u, known->value);
 }
 
-ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes)
+static ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type type, u32 offset,
+                            unsigned size_bytes)
 {
-    struct ir_known *known = known_word(ir, offset);
     bool tracked = !ir->no_fold && !known_crosses(offset, size_bytes);
     bool hit = tracked && known->size_bytes == size_bytes && known->offset == offset;
     if (hit) {
@@ -217,6 +217,16 @@ ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes)
     return ref;
 }
 
+ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes)
+{
+    struct ir_known *known = known_word(ir, offset);
+    bool same = known->offset == offset && known->size_bytes == size_bytes;
+    if (LIKELY(same && known->exact && ir->insns[known->value].type == type && !ir->no_fold)) {
+        return known->value; /* exact values' types are their instructions' */
+    }
+    return get_otherwise(ir, known, type, offset, size_bytes);
+}
+
 void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
 {
     struct ir_known *known = known_word(ir, offset);
@@ -224,15 +234,17 @@ void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
         known->value == value) {
         return;
     }
-    struct ir_insn insn =
-        insn_make(IR_SET, ir_value_type(&ir->insns[value]), size_bytes, offset);
+    enum ir_type type = ir_value_type(&ir->insns[value]);
+    struct ir_insn insn = insn_make(IR_SET, type, size_bytes, offset);
     insn.a = value;
     append(ir, insn);
     if (known_crosses(offset, size_bytes)) {
         known->size_bytes = 0;
         known_word(ir, offset + size_bytes - 1)->size_bytes = 0;
     } else {
-        *known = (struct ir_known){.offset = offset, .size_bytes = (u8)size_bytes, .value = value};
+        bool exact = type == ir->insns[value].type && size_bytes * 8u == ir_type_bits(type);
+        *known = (struct ir_known){
+            .offset = offset, .size_bytes = (u8)size_bytes, .exact = exact, .value = value};
     }
 }
 

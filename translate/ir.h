@@ -113,7 +113,7 @@ enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 256 };
 struct ir_known {
     u32 offset;
     u8 size_bytes; /* 0: nothing known */
-    u8 exact;      /* value is what a GET gives; else its low size_bytes are */
+    u8 exact;      /* a GET of the type of `value` gives it; else its low size_bytes are meant */
     ir_ref value;
 };
 

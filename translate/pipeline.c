@@ -230,7 +230,9 @@ static struct lowered make_ir(struct engine *engine, const struct source *source
         CHECK(done.insns > 1);
         done = lower_watched(engine, source, mode, gva_page, done.insns / 2);
     }
-    pipeline_set_poll(engine->ir, done.insns);
+    if (mode & VCPU_MODE_COUNT) {
+        pipeline_set_poll(engine->ir, done.insns);
+    }
     pipeline_check_ir(engine, engine->ir);
     opt_dead(engine->ir);
     pipeline_check_ir(engine, engine->ir);
@@ -660,7 +662,7 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (!codebuf_init(&engine->code, code_bytes, error)) {
         return false;
     }
-    engine->host_scratch = aligned_alloc(16, (engine->host->scratch_bytes + 15) & ~(size_t)15);
+    engine->host_scratch = calloc(1, engine->host->scratch_bytes);
     if (engine->host_scratch == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }

@@ -4,6 +4,7 @@
 #include "cpu/base/error.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum format_id {
 #define FORMAT(name, ...) FORMAT_##name,
@@ -84,6 +85,7 @@ static const struct insn_set insn_set = {
 /* Written once under pthread_once, then only read. */
 static struct {
     pthread_once_t once;
+    _Atomic bool ready; /* a look at it is cheaper than the call */
     struct insn_decoder compressed, full;
 } decoders = {.once = PTHREAD_ONCE_INIT};
 
@@ -96,6 +98,7 @@ static void init_decoders(void)
 {
     CHECK(insn_decoder_init(&decoders.compressed, &insn_set, 16, compressed_key));
     CHECK(insn_decoder_init(&decoders.full, &insn_set, 32, full_key));
+    atomic_store_explicit(&decoders.ready, true, memory_order_release);
 }
 
 const struct insn_set *riscv64_insn_set(void)
@@ -112,7 +115,9 @@ unsigned riscv64_decode(const u8 *bytes, unsigned available_bytes, struct riscv_
     if (length_bytes > available_bytes) {
         return 0;
     }
-    pthread_once(&decoders.once, init_decoders);
+    if (UNLIKELY(!atomic_load_explicit(&decoders.ready, memory_order_acquire))) {
+        pthread_once(&decoders.once, init_decoders);
+    }
     *insn = (struct riscv_insn){.length_bytes = (u8)length_bytes};
     insn->word = length_bytes == 4 ? ld_le32(bytes) : ld_le16(bytes);
     bool too_long = (insn->word & 0x1f) == 0x1f;

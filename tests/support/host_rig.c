@@ -236,7 +236,7 @@ struct rig *rig_new(u32 features)
     cr_assert(rig->write != MAP_FAILED && rig->exec != MAP_FAILED);
     close(fd);
     const struct host *host = host_find();
-    rig->scratch = aligned_alloc(64, (host->scratch_bytes + 63) & ~(size_t)63);
+    rig->scratch = calloc(1, host->scratch_bytes);
     cr_assert(host->init(&rig->context, &rig_guest, &rig_slow, features, rig->write, rig->exec,
                          RIG_CODE_BYTES));
     rig_reset(rig);

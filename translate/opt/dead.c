@@ -17,14 +17,19 @@ struct overwritten {
 };
 
 struct walk {
-    struct ir *ir;
     u16 epoch; /* advanced where everything must be exact; at most once per instruction */
     struct overwritten overwritten[DEAD_WORDS];
     u8 used[IR_MAX_INSNS];
 };
 
 /* What the walk asks of an operation: how many operands, and DEAD_*. */
-enum { DEAD_ARGS = 7, DEAD_DROPPABLE = 8, DEAD_BARRIER = 16, DEAD_CALL = 32 };
+enum {
+    DEAD_ARGS = 7,
+    DEAD_DROPPABLE = 8,
+    DEAD_BARRIER = 16,
+    DEAD_CALL = 32,
+    DEAD_STATE = 64, /* touches guest state */
+};
 
 #define IS_READ(op)                                                                              \
     ((op) == IR_GET || (op) == IR_PC_PAGE || (op) == IR_INSN_COUNT || (op) == IR_FENV_FLAGS)
@@ -33,6 +38,7 @@ static const u8 dead_kinds[IR_OP_COUNT] = {
 #define IROP(name, text, args, result, props, doc)                                               \
     [IR_##name] = (args) | ((props) & (IR_F | IR_X | IR_T) ? DEAD_BARRIER : 0) |                 \
                   (IS_READ(IR_##name) || ((props) & (IR_P | IR_E)) == IR_P ? DEAD_DROPPABLE : 0) | \
+                  (IR_##name == IR_GET || IR_##name == IR_SET ? DEAD_STATE : 0) |                \
                   (IR_##name == IR_CALL ? DEAD_CALL : 0),
 #include "translate/ir.def"
 #undef IROP
@@ -50,17 +56,23 @@ static unsigned call_kind(const struct ir_insn *insn)
 
 static inline void use_operands(struct walk *walk, const struct ir_insn *insn, unsigned count)
 {
-    switch (count) {
-    case 4: walk->used[insn->d] = 1; /* fallthrough */
-    case 3: walk->used[insn->c] = 1; /* fallthrough */
-    case 2: walk->used[insn->b] = 1; /* fallthrough */
-    case 1: walk->used[insn->a] = 1; break;
-    default: break;
+    if (count == 0) {
+        return;
+    }
+    walk->used[insn->a] = 1;
+    if (count > 1) {
+        walk->used[insn->b] = 1;
+    }
+    if (UNLIKELY(count > 2)) {
+        walk->used[insn->c] = 1;
+        if (count > 3) {
+            walk->used[insn->d] = 1;
+        }
     }
 }
 
 /* The slot of a word of state, taken over for it. */
-static struct overwritten *slot_of(struct walk *walk, u32 word)
+static ALWAYS_INLINE struct overwritten *slot_of(struct walk *walk, u32 word)
 {
     struct overwritten *slot = &walk->overwritten[word % DEAD_WORDS];
     if (slot->word != word || slot->epoch != walk->epoch) {
@@ -71,7 +83,7 @@ static struct overwritten *slot_of(struct walk *walk, u32 word)
 
 /* Of the bytes (one bit each) of a word; true when all of them are overwritten. Afterwards they
  * are, for a write, and are not, for a read. */
-static inline bool touch_word(struct walk *walk, u32 word, unsigned bytes, bool write)
+static ALWAYS_INLINE bool touch_word(struct walk *walk, u32 word, unsigned bytes, bool write)
 {
     struct overwritten *slot = slot_of(walk, word);
     bool covered = (slot->bytes & bytes) == bytes;
@@ -80,12 +92,9 @@ static inline bool touch_word(struct walk *walk, u32 word, unsigned bytes, bool 
 }
 
 /* The same of [imm, imm + sub), which lies in at most two words. */
-static bool touch_state(struct walk *walk, const struct ir_insn *insn, bool write)
+static bool touch_part(struct walk *walk, const struct ir_insn *insn, bool write)
 {
     u32 offset = (u32)insn->imm;
-    if (LIKELY(insn->sub == 8 && offset % 8 == 0)) {
-        return touch_word(walk, offset / 8, 0xff, write);
-    }
     unsigned bytes = ((1u << insn->sub) - 1) << (offset % 8);
     bool covered = (bytes & 0xff) == 0 || touch_word(walk, offset / 8, bytes & 0xff, write);
     if (bytes >> 8 != 0) {
@@ -94,23 +103,32 @@ static bool touch_state(struct walk *walk, const struct ir_insn *insn, bool writ
     return covered;
 }
 
-static inline void visit(struct walk *walk, unsigned index)
+static ALWAYS_INLINE bool touch_state(struct walk *walk, const struct ir_insn *insn, bool write)
 {
-    struct ir_insn *insn = &walk->ir->insns[index];
+    u32 offset = (u32)insn->imm;
+    return LIKELY(insn->sub == 8 && offset % 8 == 0) ? touch_word(walk, offset / 8, 0xff, write)
+                                                     : touch_part(walk, insn, write);
+}
+
+static ALWAYS_INLINE void visit(struct walk *walk, struct ir_insn *insn, unsigned index)
+{
     unsigned kind = dead_kinds[insn->op];
     if (kind == 0) {
         return; /* the mark of a guest instruction */
     }
-    if (kind & DEAD_CALL) {
+    if (UNLIKELY(kind & DEAD_CALL)) {
         kind = call_kind(insn);
     }
-    if (insn->dead || ((kind & DEAD_DROPPABLE) && !walk->used[index]) ||
-        (insn->op == IR_SET && touch_state(walk, insn, true))) {
+    if (insn->dead || ((kind & DEAD_DROPPABLE) && !walk->used[index])) {
         insn->dead = 1;
         return;
     }
-    if (insn->op == IR_GET) {
-        touch_state(walk, insn, false);
+    if (kind & DEAD_STATE) {
+        bool write = insn->op == IR_SET;
+        if (touch_state(walk, insn, write) && write) {
+            insn->dead = 1;
+            return;
+        }
     }
     walk->epoch = (u16)(walk->epoch + (kind / DEAD_BARRIER & 1));
     use_operands(walk, insn, kind & DEAD_ARGS);
@@ -119,11 +137,10 @@ static inline void visit(struct walk *walk, unsigned index)
 void opt_dead(struct ir *ir)
 {
     struct walk walk;
-    walk.ir = ir;
     walk.epoch = 1;
     memset(walk.overwritten, 0, sizeof(walk.overwritten));
     memset(walk.used, 0, ir->count);
     for (unsigned index = ir->count; index-- > 0;) {
-        visit(&walk, index);
+        visit(&walk, &ir->insns[index], index);
     }
 }

@@ -178,9 +178,8 @@ static void keep(struct compile *c, const struct access *m, ir_ref base)
     if (n == KEPT_MAX) {
         n = c->kept_next++ % KEPT_MAX;
     }
-    const struct value *value = &c->values[c->at];
-    c->kept[n] = (struct kept){(u8)m->entry, m->group_write, (u16)base, value->group_disp,
-                               value->group_bytes};
+    c->kept[n] = (struct kept){(u8)m->entry, m->group_write, (u16)base, c->groups[c->at].disp,
+                               c->groups[c->at].bytes};
 }
 
 /* The register that the address is in, but for a constant. */
@@ -209,7 +208,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
     const struct value *value = &c->values[c->at];
     bool group = (flags & ACCESS_GROUP) && !m.align;
     bool linear = group && !m.write && (c->flags & HOST_LINEAR);
-    bool first = group && value->group_bytes != 0;
+    bool first = group && c->groups[c->at].bytes != 0;
     ir_ref base = address_base(c->ir, address);
     s64 disp = address_disp(c->ir, address);
     const struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
@@ -235,8 +234,8 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
     }
     if (first) {
         m.group_write = (value->flags & VALUE_GROUP_WRITES) != 0;
-        m.group_disp = (s32)(value->group_disp - disp) + m.disp;
-        m.group_bytes = value->group_bytes;
+        m.group_disp = (s32)(c->groups[c->at].disp - disp) + m.disp;
+        m.group_bytes = c->groups[c->at].bytes;
         keep(c, &m, base);
     }
     return m;

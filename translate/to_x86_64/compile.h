@@ -110,9 +110,9 @@ struct value {
     u8 hint;       /* pinned register to compute it into, NO_REG */
     u8 flags;
     u8 home_bytes;
-    u16 group_bytes; /* of a LOAD or STORE: how many bytes it and later ones of its group touch, */
-    s32 group_disp;  /*   and where they begin, from the base address; 0: no later ones */
 };
+
+_Static_assert(sizeof(struct value) == 16, "made anew for each value of each block");
 
 struct compile;
 
@@ -240,6 +240,12 @@ struct compile {
     unsigned stub_count;
     struct stub stubs[STUBS_MAX + 1];
     struct value values[IR_MAX_INSNS];
+    unsigned blank_count;
+    struct value blanks[IR_MAX_INSNS]; /* [0, blank_count): what values are at first; kept */
+    struct {
+        s32 disp;               /* where the bytes begin that it and later accesses of its group */
+        u16 bytes;              /*   touch, from the base address, and how many they are */
+    } groups[IR_MAX_INSNS];     /* of a LOAD or STORE; 0 bytes: no later ones */
     unsigned live_first;        /* live[live_first..IR_MAX_INSNS]: what is emitted, in order */
     u16 live[IR_MAX_INSNS];
 };
@@ -462,7 +468,8 @@ static inline void bind_cold(struct compile *c, u32 field)
 /* --- emission, by topic; each handles the instruction at c->at --- */
 typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 
-emit_fn emit_state, emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
+emit_fn emit_get, emit_set, emit_pc_page, emit_insn_count, emit_insn;
+emit_fn emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_exit_unless, emit_jump, emit_jump_ind;
 emit_fn emit_raise, emit_leave;

@@ -55,7 +55,7 @@ static void get_register(struct compile *c, unsigned reg)
     value->reg = (u8)reg;
 }
 
-static void emit_get(struct compile *c, const struct ir_insn *insn)
+void emit_get(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, offset, insn->sub);
@@ -177,7 +177,7 @@ static void update_carrier(struct compile *c, const struct ir_insn *insn, u32 of
     }
 }
 
-static void emit_set(struct compile *c, const struct ir_insn *insn)
+void emit_set(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, offset, insn->sub);
@@ -210,31 +210,25 @@ static void emit_set(struct compile *c, const struct ir_insn *insn)
     }
 }
 
-void emit_state(struct compile *c, const struct ir_insn *insn)
+void emit_pc_page(struct compile *c, const struct ir_insn *insn)
 {
-    switch (insn->op) {
-    case IR_GET:
-        emit_get(c, insn);
-        break;
-    case IR_SET:
-        emit_set(c, insn);
-        break;
-    case IR_PC_PAGE:
-        alloc_add_home(c, (ir_ref)c->at, offsetof(struct vcpu, pc_page), 8);
-        if (c->values[c->at].home == NO_HOME) {
-            asm_load(&c->a, ASM_64, alloc_def(c), VCPU_AT(pc_page));
-        }
-        break;
-    case IR_INSN_COUNT:
-        asm_lea(&c->a, ASM_64, alloc_def(c), asm_at(R15, (s32)uncounted(c)));
-        break;
-    case IR_INSN:
-        c->insn_offset = (u32)insn->imm;
-        c->insn_index = insn->a;
-        break;
-    default:
-        break;
+    (void)insn;
+    alloc_add_home(c, (ir_ref)c->at, offsetof(struct vcpu, pc_page), 8);
+    if (c->values[c->at].home == NO_HOME) {
+        asm_load(&c->a, ASM_64, alloc_def(c), VCPU_AT(pc_page));
     }
+}
+
+void emit_insn_count(struct compile *c, const struct ir_insn *insn)
+{
+    (void)insn;
+    asm_lea(&c->a, ASM_64, alloc_def(c), asm_at(R15, (s32)uncounted(c)));
+}
+
+void emit_insn(struct compile *c, const struct ir_insn *insn)
+{
+    c->insn_offset = (u32)insn->imm;
+    c->insn_index = insn->a;
 }
 
 /* --- arithmetic --- */

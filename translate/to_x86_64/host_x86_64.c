@@ -118,8 +118,8 @@ void stubs_emit(struct compile *c)
 /* --- compiling --- */
 
 static emit_fn *const emitters[IR_OP_COUNT] = {
-    [IR_CONST] = emit_state,      [IR_GET] = emit_state,       [IR_SET] = emit_state,
-    [IR_PC_PAGE] = emit_state,    [IR_INSN_COUNT] = emit_state, [IR_INSN] = emit_state,
+    [IR_GET] = emit_get,          [IR_SET] = emit_set,         [IR_PC_PAGE] = emit_pc_page,
+    [IR_INSN_COUNT] = emit_insn_count, [IR_INSN] = emit_insn,
     [IR_ADD] = emit_alu,          [IR_SUB] = emit_alu,         [IR_AND] = emit_alu,
     [IR_OR] = emit_alu,           [IR_XOR] = emit_alu,         [IR_ANDN] = emit_alu,
     [IR_MUL] = emit_muldiv,       [IR_MULH_SS] = emit_muldiv,  [IR_MULH_SU] = emit_muldiv,
@@ -198,6 +198,7 @@ static void prepare(struct compile *c)
 /* There is room for the first instruction. */
 static void emit_body(struct compile *c)
 {
+    const u8 *last = c->a.limit - INSN_BYTES_MAX, *cold_last = c->cold.limit - STUB_BYTES_MAX;
     for (unsigned n = c->live_first; n < IR_MAX_INSNS; n++) {
         unsigned i = c->live[n];
         const struct ir_insn *insn = &c->ir->insns[i];
@@ -208,7 +209,8 @@ static void emit_body(struct compile *c)
             nan_before(c, insn);
         }
         emitters[insn->op](c, insn);
-        if (UNLIKELY(!has_room(c, INSN_BYTES_MAX))) {
+        bool near_end = c->a.p > last || c->cold.p > cold_last || c->status != HOST_OK;
+        if (UNLIKELY(near_end) && !has_room(c, INSN_BYTES_MAX)) {
             break;
         }
     }

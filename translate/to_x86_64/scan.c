@@ -59,8 +59,8 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
         first = all_first;
         end = all_end;
         c->values[i].flags |= write ? (u8)VALUE_GROUP_WRITES : 0;
-        c->values[i].group_disp = first;
-        c->values[i].group_bytes = (u16)(end - first);
+        c->groups[i].disp = first;
+        c->groups[i].bytes = (u16)(end - first);
     }
     *group = (struct scan_group){base, kind, write, scan->segment, first, end};
 }
@@ -120,20 +120,26 @@ enum {
     SCAN_INPLACE = 32, /* the result may take the register of the first operand, */
     SCAN_COMMUTES = 64, /*   or of the second */
     SCAN_COMPUTES = 128, /* the result is a general register's, computed */
+    SCAN_SPECIAL = 256,  /* scan_special() knows more of it */
 };
 
 #define SCAN_IS_INPLACE(op)                                                                      \
     (((op) >= IR_ADD && (op) <= IR_MUL) || ((op) >= IR_AND && (op) <= IR_ROTR) ||                \
      (op) == IR_SEXT || (op) == IR_ZEXT || (op) == IR_TRUNC)
+#define SCAN_IS_SPECIAL(op)                                                                      \
+    ((op) == IR_STORE || (op) == IR_LOAD || (op) == IR_CALL || (op) == IR_EXIT_IF ||             \
+     (op) == IR_EXIT_UNLESS || (op) == IR_JUMP || (op) == IR_GET || (op) == IR_SET ||            \
+     (op) == IR_TLB_CHECK || (op) == IR_VECTOR)
 #define SCAN_IS_COMPUTED(op) (SCAN_IS_INPLACE(op) || (op) == IR_LOAD || (op) == IR_SETCC)
 
 _Static_assert(IR_ADD + 2 == IR_MUL && IR_AND + 7 == IR_ROTR, "the order SCAN_IS_INPLACE knows");
 
-static const u8 scan_kinds[IR_OP_COUNT] = {
+static const u16 scan_kinds[IR_OP_COUNT] = {
 #define IROP(name, text, args, result, props, doc)                          \
     [IR_##name] = (args) | (((props) & (IR_P | IR_E)) == IR_P ? SCAN_PURE : 0) | \
                   (SCAN_IS_INPLACE(IR_##name) ? SCAN_INPLACE : 0) |             \
                   (SCAN_IS_COMPUTED(IR_##name) ? SCAN_COMPUTES : 0) |           \
+                  (SCAN_IS_SPECIAL(IR_##name) ? SCAN_SPECIAL : 0) |             \
                   ((props) & IR_C ? SCAN_COMMUTES : 0) |                        \
                   ((props) & (IR_F | IR_X | IR_T | IR_R | IR_W) ? SCAN_BARRIER : 0),
 #include "translate/ir.def"
@@ -143,12 +149,18 @@ static const u8 scan_kinds[IR_OP_COUNT] = {
 static inline void scan_values(struct compile *c, const struct ir_insn *insn, unsigned count,
                                unsigned i)
 {
-    switch (count) {
-    case 4: scan_value(c, insn->d, i); /* fallthrough */
-    case 3: scan_value(c, insn->c, i); /* fallthrough */
-    case 2: scan_value(c, insn->b, i); /* fallthrough */
-    case 1: scan_value(c, insn->a, i); break;
-    default: break;
+    if (count == 0) {
+        return;
+    }
+    scan_value(c, insn->a, i);
+    if (count > 1) {
+        scan_value(c, insn->b, i);
+    }
+    if (UNLIKELY(count > 2)) {
+        scan_value(c, insn->c, i);
+        if (count > 3) {
+            scan_value(c, insn->d, i);
+        }
     }
 }
 
@@ -177,13 +189,14 @@ static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn,
 }
 
 /* Addresses of accesses need not be computed when they are near another one. */
-static void scan_operands(struct compile *c, struct scan *scan, const struct ir_insn *insn,
-                          unsigned i, unsigned count)
+static void scan_special(struct compile *c, struct scan *scan, const struct ir_insn *insn,
+                         unsigned i, unsigned count)
 {
     switch (insn->op) {
     case IR_STORE:
         scan_value(c, insn->c, i); /* fallthrough */
     case IR_LOAD:
+        c->groups[i].bytes = 0;
         scan_use(c, insn->a, i);
         if (!hoist_has(c, i)) {
             scan_group(c, scan, insn, i);
@@ -222,42 +235,32 @@ static void scan_operands(struct compile *c, struct scan *scan, const struct ir_
             scan_value(c, insn->a, i);
         }
         break;
-    case IR_GET:
-        scan_pin(c, scan, insn, i); /* fallthrough */
-    default:
-        scan_values(c, insn, count, i);
-        scan_pass_hint(c, insn, i);
+    case IR_TLB_CHECK:
+        if (!hoist_has(c, i)) {
+            scan_use(c, insn->a, i);
+        }
+        break;
+    default: /* IR_GET */
+        scan_pin(c, scan, insn, i);
         break;
     }
 }
 
-/* False for what no code is emitted for: constants, and checks that accesses make (emit_mem.c). */
-static inline bool scan_is_emitted(struct compile *c, const struct ir_insn *insn, unsigned i)
+/* Values nothing is known of are copied: computing them takes longer. */
+static void clear_values(struct compile *c)
 {
-    struct value *value = &c->values[i];
-    if (insn->op == IR_CONST) {
-        bool zext = insn->type == IR_I32 || insn->imm <= UINT32_MAX;
-        value->flags |= (u8)(VALUE_CONST | (zext ? (unsigned)VALUE_ZEXT : 0u));
-        return false;
+    for (; c->blank_count < c->ir->count; c->blank_count++) {
+        c->blanks[c->blank_count] = (struct value){
+            .root = (u16)c->blank_count, .home = NO_HOME, .slot = NO_SLOT, .reg = NO_REG,
+            .hint = NO_REG,
+        };
     }
-    if (insn->op == IR_TLB_CHECK) {
-        if (!hoist_has(c, i)) {
-            scan_use(c, insn->a, i);
-        }
-        return value->last_use == 0;
-    }
-    return true;
+    memcpy(c->values, c->blanks, c->ir->count * sizeof(c->values[0]));
 }
 
 static void scan_init(struct compile *c, struct scan *scan)
 {
-    static const struct value empty = {
-        .home = NO_HOME, .slot = NO_SLOT, .reg = NO_REG, .hint = NO_REG,
-    };
-    for (unsigned i = 0; i < c->ir->count; i++) {
-        c->values[i] = empty;
-        c->values[i].root = (u16)i;
-    }
+    clear_values(c);
     scan->barrier = NEVER;
     scan->segment = 0;
     scan->group_bytes_max = c->hoist_count != 0 && !c->fast ? SLOW_GROUP_BYTES_MAX
@@ -274,31 +277,45 @@ bool scan_looks(const struct compile *c, unsigned i)
     return (scan_kinds[c->ir->insns[i].op] & SCAN_BARRIER) && !hoist_has(c, i);
 }
 
+static inline void scan_const(struct value *value, const struct ir_insn *insn)
+{
+    bool zext = insn->type == IR_I32 || insn->imm <= UINT32_MAX;
+    value->flags |= (u8)(VALUE_CONST | (zext ? (unsigned)VALUE_ZEXT : 0u));
+}
+
 void scan_block(struct compile *c)
 {
     struct scan scan;
+    unsigned live = IR_MAX_INSNS;
     scan_init(c, &scan);
     c->has_calls = false;
     c->jumps_to_start = false;
-    c->live_first = IR_MAX_INSNS;
     for (unsigned i = c->ir->count; i-- > 0;) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        const struct value *value = &c->values[i];
+        struct value *value = &c->values[i];
         unsigned kind = scan_kinds[insn->op];
-        if (value->hint != NO_REG) {
-            scan_hint(c, &scan, i);
-        }
         if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0)) {
             continue;
+        }
+        if (insn->op == IR_CONST) {
+            scan_const(value, insn); /* nothing is emitted for it */
+            continue;
+        }
+        if (value->hint != NO_REG) {
+            scan_hint(c, &scan, i);
         }
         if ((kind & SCAN_BARRIER) && !hoist_has(c, i)) {
             scan.barrier = i;
         }
-        if (scan_is_emitted(c, insn, i)) {
-            c->live[--c->live_first] = (u16)i;
-            if (insn->op != IR_TLB_CHECK) {
-                scan_operands(c, &scan, insn, i, kind & SCAN_ARGS);
-            }
+        if (insn->op != IR_TLB_CHECK || value->last_use == 0) {
+            c->live[--live] = (u16)i; /* other checks are made by their access (emit_mem.c) */
+        }
+        if (kind & SCAN_SPECIAL) {
+            scan_special(c, &scan, insn, i, kind & SCAN_ARGS);
+        } else {
+            scan_values(c, insn, kind & SCAN_ARGS, i);
+            scan_pass_hint(c, insn, i);
         }
     }
+    c->live_first = live;
 }

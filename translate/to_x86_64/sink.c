@@ -139,15 +139,9 @@ static bool is_value(const struct compile *c, const struct ir_insn *set)
     return set->sub == 8 && (set->type == IR_I64 || set->type == IR_F64) && !pinned;
 }
 
-void sink_find(struct compile *c)
+static void find_in_trace(struct compile *c)
 {
     struct sink_search search = {.c = c};
-    c->put_off_count = 0;
-    c->fix_count = 0;
-    c->sinking = (c->flags & HOST_TRACE) != 0;
-    if (!c->sinking) {
-        return;
-    }
     memset(c->sinks, 0, c->ir->count * sizeof(c->sinks[0]));
     classify(&search);
     for (unsigned i = 0; i < c->ir->count; i++) {
@@ -160,6 +154,16 @@ void sink_find(struct compile *c)
         } else if (is_value(c, &c->ir->insns[i])) {
             c->sinks[i] = (u16)(last + 1);
         }
+    }
+}
+
+void sink_find(struct compile *c)
+{
+    c->put_off_count = 0;
+    c->fix_count = 0;
+    c->sinking = (c->flags & HOST_TRACE) != 0;
+    if (c->sinking) {
+        find_in_trace(c);
     }
 }
 
