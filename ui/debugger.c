@@ -1,6 +1,8 @@
 /* See debugger.h. */
 #include "ui/debugger.h"
 
+#include "ui/debugger_kernel.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +16,7 @@
 extern char **environ;
 
 struct debugger {
-    char folder[64], socket[80], commands[80];
+    char folder[64], socket[80], commands[80], symbols[80];
     char program[256];
     metic_machine *machine;
     pid_t process; /* 0: not started */
@@ -65,6 +67,7 @@ struct debugger *debugger_new(struct metic_error *error)
     }
     snprintf(debugger->socket, sizeof(debugger->socket), "%s/socket", debugger->folder);
     snprintf(debugger->commands, sizeof(debugger->commands), "%s/commands", debugger->folder);
+    snprintf(debugger->symbols, sizeof(debugger->symbols), "%s/kernel", debugger->folder);
     return debugger;
 }
 
@@ -77,6 +80,7 @@ void debugger_free(struct debugger *debugger)
         pthread_join(debugger->thread, NULL);
     }
     unlink(debugger->commands);
+    unlink(debugger->symbols);
     unlink(debugger->socket);
     rmdir(debugger->folder);
     free(debugger);
@@ -120,19 +124,6 @@ static void put_command(FILE *to, const char *command, const char *path)
     fputc('\n', to);
 }
 
-/* A kernel that moved itself: its trap vector says by how much. */
-static void put_relocate(FILE *to, const char *symbols)
-{
-    fputs("define metic-relocate\n"
-          "  set $metic_offset = (unsigned long)$stvec - (unsigned long)&handle_exception\n"
-          "  symbol-file -o $metic_offset ", to);
-    put_quoted(to, symbols);
-    fputs("\n  printf \"the kernel lies 0x%lx behind its symbols\\n\", $metic_offset\nend\n"
-          "document metic-relocate\n"
-          "Loads the kernel's symbols where the running kernel lies (KASLR): once it has set\n"
-          "stvec, that is handle_exception.\nend\n", to);
-}
-
 static bool write_commands(const struct debugger *debugger, const struct run_args *args)
 {
     FILE *to = fopen(debugger->commands, "we");
@@ -141,6 +132,9 @@ static bool write_commands(const struct debugger *debugger, const struct run_arg
     }
     const char *main = is_elf(args->thing) ? args->thing : NULL;
     for (unsigned i = 0; i < args->symbol_count; i++) {
+        if (debugger_is_module(args->symbols[i])) {
+            continue;
+        }
         bool first = main == NULL;
         main = first ? args->symbols[i] : main;
         put_command(to, first ? "file" : "add-symbol-file", args->symbols[i]);
@@ -149,10 +143,8 @@ static bool write_commands(const struct debugger *debugger, const struct run_arg
     if (is_elf(args->thing)) {
         put_command(to, "file", args->thing);
     }
-    if (main != NULL) {
-        put_relocate(to, main);
-    }
     fprintf(to, "target remote %s\n", debugger->socket); /* which takes no quotes */
+    debugger_write_kernel(to, args, main, debugger->symbols);
     return fclose(to) == 0;
 }
 

@@ -11,6 +11,9 @@ monitor_fn monitor_snapshot_save;
 monitor_fn monitor_snapshot_load;
 monitor_fn monitor_snapshot_delete;
 
+monitor_fn monitor_info_kernel;
+monitor_fn monitor_kernel_symbols;
+
 monitor_fn monitor_screendump;
 monitor_fn monitor_sendkey;
 monitor_fn monitor_type;

@@ -1,6 +1,8 @@
 /* See run_symbols.h. */
 #include "ui/run_symbols.h"
 
+#include "ui/debugger_kernel.h"
+
 static void add_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
 {
     (void)type;
@@ -20,7 +22,9 @@ bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic
         symbols_add_elf(symbols, args->thing, &ignored);
     }
     for (unsigned i = 0; i < args->symbol_count; i++) {
-        if (!symbols_add_elf(symbols, args->symbols[i], error)) {
+        /* A module's addresses say nothing before it is loaded. */
+        if (!debugger_is_module(args->symbols[i]) &&
+            !symbols_add_elf(symbols, args->symbols[i], error)) {
             return false;
         }
     }

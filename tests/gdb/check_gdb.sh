@@ -246,7 +246,8 @@ symbol() { tr -d '\r' <linux-jit.console | grep -w "$1\$" | grep -o '^[0-9a-f]\{
 
 engines=jit
 [ -z "${LONG:-}" ] || engines="jit interp" # which boots for most of a minute
-ask='grep -w -e do_sys_openat2 -e __schedule -e handle_exception /proc/kallsyms;'
+names='do_sys_openat2 __schedule _start start_kernel linux_banner'
+ask="grep -w $(printf -- '-e %s ' $names) /proc/kallsyms;" # shellcheck disable=SC2086
 for engine in $engines; do
     linux "linux-$engine" --engine $engine
     debug count <<END
@@ -327,13 +328,13 @@ says 'exited normally'
 if [ $status -eq 0 ] && grep -q '^hello' debug-hello.out; then good; else wrong "$name: $status"; fi
 
 # A kernel that is not where its symbols say, as with KASLR; the symbols are made for the purpose.
-if [ -n "$(symbol handle_exception)" ]; then
+if [ -n "$(symbol linux_banner)" ]; then
     moved=0x200000
-    printf 'SECTIONS { . = 0xffffffff80000000; .text : { . = . + 0x10; *(.text)\n' >moved.ld
-    for each in do_sys_openat2 handle_exception; do
-        printf '. = 0x%s - %s - 0xffffffff80000000; %s = .;\n' "$(symbol $each)" $moved $each
+    printf 'SECTIONS { . = 0xffffffff80000000 - %s; .text : {\n' $moved >moved.ld
+    for each in _start do_sys_openat2 linux_banner; do
+        printf '. = 0x%s - 0xffffffff80000000; %s = .;\n' "$(symbol $each)" $each
     done >>moved.ld
-    printf '. = . + 0x100; } }\n' >>moved.ld
+    printf '. = . + 0x100; *(.text) } }\n' >>moved.ld
     echo 'nop' | $cross -nostdlib -static -Wl,--build-id=none,-T,moved.ld -x assembler - \
         -o moved.elf || wrong "no symbols"
     name=debug-moved
@@ -341,7 +342,6 @@ if [ -n "$(symbol handle_exception)" ]; then
         --serial none --symbols moved.elf <<END
 hbreak *0x$(symbol do_sys_openat2)
 continue
-metic-relocate
 info symbol \$pc
 delete
 break do_sys_openat2
@@ -352,6 +352,46 @@ END
     says 'the kernel lies 0x200000 behind its symbols'
     says "do_sys_openat2.* in section .text" 2
     says 'hit Breakpoint 2, |Breakpoint 2, '
+
+    # Without any file: the kernel's own symbols, and those of modules when they come. A breakpoint
+    # in a module's probe function is set before the module is there.
+    name=debug-modules
+    load='cd /lib/modules; for m in virtio_mmio failover net_failover virtio_net; do insmod $m.ko; done\n'
+    with "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 --net user \
+        --serial file:debug-modules.out --expect '# ' --send "$load" <<END
+hbreak *0x$(symbol start_kernel)
+break virtnet_probe
+continue
+info symbol \$pc
+delete 1
+continue
+backtrace
+monitor info kernel
+kill
+END
+    says 'Breakpoint 2 \(virtnet_probe\) pending'
+    says '^\(gdb\) start_kernel in section .text'
+    says 'Breakpoint 2, 0x[0-9a-f]+ in virtnet_probe'
+    says '^#1 .* in virtio_dev_probe'
+    says '^(\(gdb\) )?kernel 0xffffffff'
+    says '^module virtio_net 0x[0-9a-f]+ [0-9]+ .*\.text=0x'
+
+    # A module's own file, with lines if it has them: loaded where the module's sections are.
+    name=debug-module-file
+    with "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
+        --symbols "$cache/modules" --serial file:debug-modules.out --expect '# ' \
+        --send 'insmod /lib/modules/failover.ko\n' <<END
+hbreak *0x$(symbol start_kernel)
+break failover_register
+continue
+delete 1
+hbreak do_init_module
+continue
+info symbol failover_register
+kill
+END
+    says 'metic: module failover at 0xffffffff[0-9a-f]+: .*/failover.ko'
+    says 'failover_register in section .text of .*/failover.ko'
 fi
 
 # --- LLDB ------------------------------------------------------------------------------------------
