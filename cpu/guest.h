@@ -195,6 +195,9 @@ struct guest {
     bool (*debug_read)(struct vcpu *vcpu, u32 number, u64 *value);
     bool (*debug_write)(struct vcpu *vcpu, u32 number, u64 value);
     u32 debug_reg_limit;
+    /* Registers longer than a u64, under numbers of their own below the limit: what the hart has
+     * under that number, whose bytes may be read and written there. NULL: nothing. May be NULL. */
+    u8 *(*debug_wide)(struct vcpu *vcpu, u32 number, struct guest_debug_reg *reg);
     const char *debug_architecture; /* GDB's name */
     /* Text of one instruction; returns its length in bytes (never 0). */
     unsigned (*disassemble)(gva_t pc, const u8 *bytes, unsigned available_bytes, char *text,

@@ -162,11 +162,17 @@ unsigned metic_register_limit(metic_machine *machine)
     return machine->engine->guest->debug_reg_limit;
 }
 
+static u8 *find_wide(struct vcpu *vcpu, unsigned number, struct guest_debug_reg *reg)
+{
+    return vcpu->guest->debug_wide != NULL ? vcpu->guest->debug_wide(vcpu, number, reg) : NULL;
+}
+
 bool metic_describe_register(metic_machine *machine, unsigned number,
                              struct metic_register *description)
 {
     struct guest_debug_reg reg;
-    if (!machine->engine->guest->debug_reg(number, &reg)) {
+    if (!machine->engine->guest->debug_reg(number, &reg) &&
+        find_wide(machine->engine->vcpus[0], number, &reg) == NULL) {
         return false;
     }
     *description = (struct metic_register){
@@ -179,8 +185,42 @@ bool metic_describe_register(metic_machine *machine, unsigned number,
 
 bool metic_read_register(metic_machine *machine, unsigned hart, unsigned number, uint64_t *value)
 {
+    *value = 0;
+    return metic_read_register_bytes(machine, hart, number, value, sizeof(*value));
+}
+
+bool metic_read_register_bytes(metic_machine *machine, unsigned hart, unsigned number, void *to,
+                               size_t size_bytes)
+{
     struct vcpu *vcpu = hart_of(machine, hart);
-    return vcpu != NULL && vcpu->guest->debug_read(vcpu, number, value);
+    struct guest_debug_reg reg;
+    const u8 *wide = vcpu != NULL ? find_wide(vcpu, number, &reg) : NULL;
+    u64 value;
+    if (wide != NULL) {
+        memcpy(to, wide, size_bytes < reg.size_bytes ? size_bytes : reg.size_bytes);
+        return true;
+    }
+    if (vcpu == NULL || !vcpu->guest->debug_read(vcpu, number, &value)) {
+        return false;
+    }
+    memcpy(to, &value, size_bytes < sizeof(value) ? size_bytes : sizeof(value));
+    return true;
+}
+
+bool metic_write_register_bytes(metic_machine *machine, unsigned hart, unsigned number,
+                                const void *from, size_t size_bytes)
+{
+    struct vcpu *vcpu = hart_of(machine, hart);
+    struct guest_debug_reg reg;
+    u8 *wide = vcpu != NULL ? find_wide(vcpu, number, &reg) : NULL;
+    u64 value = 0;
+    if (wide != NULL) {
+        bool whole = size_bytes == reg.size_bytes;
+        memcpy(wide, from, whole ? size_bytes : 0);
+        return whole;
+    }
+    memcpy(&value, from, size_bytes < sizeof(value) ? size_bytes : sizeof(value));
+    return size_bytes != 0 && metic_write_register(machine, hart, number, value);
 }
 
 bool metic_write_register(metic_machine *machine, unsigned hart, unsigned number, uint64_t value)

@@ -134,9 +134,22 @@ static void save_disks(const struct metic_machine *machine, struct state_writer 
     }
 }
 
+static const char *cpu_text(const struct metic_machine *machine)
+{
+    return machine->options.cpu != NULL ? machine->options.cpu : "rv64";
+}
+
 static void device_section(const struct device *device, char name[SECTION_NAME_BYTES])
 {
     snprintf(name, SECTION_NAME_BYTES, "device %s", device->name);
+}
+
+/* The harts' features, and how the user said them. */
+static void save_processor(const struct metic_machine *machine, struct state_writer *writer)
+{
+    const char *cpu = cpu_text(machine);
+    state_write_u64(writer, machine->engine->options.guest_features);
+    state_write_bytes(writer, cpu, strlen(cpu));
 }
 
 /* Nobody touches RAM or a device from here on. Lines lead from devices made later to those made
@@ -181,6 +194,8 @@ static void save_sections(struct metic_machine *machine, const char *description
     section(all, "image", &one);
     save_machine(machine, &one);
     section(all, "machine", &one);
+    save_processor(machine, &one);
+    section(all, "processor", &one);
     for (unsigned i = 0; i < machine->board->device_count; i++) {
         device_save(machine->board->devices[i], &one);
         device_section(machine->board->devices[i], name);
@@ -404,12 +419,30 @@ static bool check_fit(const struct metic_machine *machine, const struct snapshot
                      (unsigned long long)(machine->options.ram_bytes >> 20));
 }
 
+/* Registers of another length would mean something else. */
+static bool check_processor(const struct metic_machine *machine, struct sections *sections,
+                            struct metic_error *error)
+{
+    struct state_reader *reader = find_section(sections, "processor", error);
+    u64 features;
+    if (!state_read_u64(reader, &features)) {
+        return error_set(error, NULL, "the snapshot is damaged: it names no processor");
+    }
+    return features == machine->engine->options.guest_features ||
+           error_set(error, "give the machine the --cpu it was saved with",
+                     "the snapshot's harts are %.*s, the machine's %s",
+                     (int)(reader->size_bytes - reader->position),
+                     (const char *)reader->bytes + reader->position, cpu_text(machine));
+}
+
 /* Before anything is changed: each section of the machine's is there, and no other. */
 static bool check_sections(const struct metic_machine *machine, struct sections *sections,
                            struct metic_error *error)
 {
     char name[SECTION_NAME_BYTES];
-    bool ok = find_section(sections, "machine", error) && find_section(sections, "disks", error) &&
+    bool ok = find_section(sections, "machine", error) &&
+              find_section(sections, "processor", error) &&
+              find_section(sections, "disks", error) &&
               find_section(sections, "console", error) &&
               find_section(sections, "journal", error) &&
               find_section(sections, "description", error) &&
@@ -603,6 +636,7 @@ bool metic_snapshot_load(metic_machine *machine, const metic_snapshot *snapshot,
     bool ok = check_fit(machine, &snapshot->file->head, error) &&
               split(snapshot->file, sections, error) &&
               check_sections(machine, sections, error) &&
+              check_processor(machine, sections, error) &&
               check_disks(machine, sections, error) &&
               set_image(machine, snapshot->image, error);
     if (ok) {

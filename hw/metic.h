@@ -332,12 +332,13 @@ struct metic_stop {
 /* Why the last metic_run ended with METIC_BREAK. */
 void metic_get_stop(metic_machine *machine, struct metic_stop *stop);
 
-/* A register as debuggers know it, by GDB's number: integers, pc, floats, CSRs, privilege. */
+/* A register as debuggers know it, by GDB's number: integers, pc, floats, CSRs, privilege, and
+ * vectors where there are any. */
 struct metic_register {
     char name[24];
     const char *feature; /* of GDB's target descriptions: "org.gnu.gdb.riscv.cpu" */
-    const char *type;    /* "int", "code_ptr", "data_ptr", "ieee_double" */
-    const char *group;   /* "general", "float", "csr" */
+    const char *type;    /* "int", "code_ptr", "data_ptr", "ieee_double", "riscv_vector" */
+    const char *group;   /* "general", "float", "csr", "vector" */
     const char *role;    /* "pc", "sp", "fp", "ra", or NULL */
     unsigned size_bytes;
 };
@@ -350,6 +351,13 @@ bool metic_describe_register(metic_machine *machine, unsigned number,
  * privilege. False: no such hart or register, or it cannot be written. */
 bool metic_read_register(metic_machine *machine, unsigned hart, unsigned number, uint64_t *value);
 bool metic_write_register(metic_machine *machine, unsigned hart, unsigned number, uint64_t value);
+/* The same, little-endian, of registers of any size, up to METIC_REGISTER_BYTES. One that is longer
+ * than 8 bytes is written as a whole; the functions above read its first 8 and do not write it. */
+enum { METIC_REGISTER_BYTES = 64 };
+bool metic_read_register_bytes(metic_machine *machine, unsigned hart, unsigned number, void *to,
+                               size_t size_bytes);
+bool metic_write_register_bytes(metic_machine *machine, unsigned hart, unsigned number,
+                                const void *from, size_t size_bytes);
 
 /* Where a virtual address of the hart lies now; false: nowhere. */
 bool metic_translate(metic_machine *machine, unsigned hart, uint64_t address, uint64_t *physical);

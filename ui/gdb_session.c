@@ -82,9 +82,9 @@ static bool on_alive(struct gdb_session *session, struct gdb_text text, struct g
 static void put_register(struct gdb_session *session, unsigned number, unsigned size_bytes,
                          struct gdb_output *output)
 {
-    uint64_t value = 0;
-    if (metic_read_register(session->machine, session->hart, number, &value)) {
-        gdb_put_hex(output, &value, size_bytes);
+    u8 value[METIC_REGISTER_BYTES];
+    if (metic_read_register_bytes(session->machine, session->hart, number, value, size_bytes)) {
+        gdb_put_hex(output, value, size_bytes);
     } else {
         gdb_put(output, "xxxxxxxxxxxxxxxx");
     }
@@ -137,13 +137,17 @@ static bool on_read_register(struct gdb_session *session, struct gdb_text text,
 static bool on_write_register(struct gdb_session *session, struct gdb_text text,
                               struct gdb_output *output)
 {
-    u64 number, value = 0;
-    if (!gdb_take_hex(&text, &number) || !gdb_take(&text, "=") ||
-        gdb_take_bytes(&text, &value, sizeof(value)) == 0) {
+    u64 number;
+    u8 value[METIC_REGISTER_BYTES];
+    if (!gdb_take_hex(&text, &number) || !gdb_take(&text, "=")) {
         return false;
     }
-    if (number > UINT32_MAX || !metic_write_register(session->machine, session->hart,
-                                                     (unsigned)number, value)) {
+    size_t bytes = gdb_take_bytes(&text, value, sizeof(value));
+    if (bytes == 0) {
+        return false;
+    }
+    if (number > UINT32_MAX || !metic_write_register_bytes(session->machine, session->hart,
+                                                           (unsigned)number, value, bytes)) {
         put_error(output, ERROR_ARGUMENT);
     } else {
         gdb_put(output, "OK");

@@ -18,6 +18,25 @@ static void put_register(FILE *to, unsigned number, const struct metic_register 
     fprintf(to, strcmp(reg->group, "csr") == 0 ? " save-restore=\"no\"/>\n" : "/>\n");
 }
 
+/* What a vector register may be taken for. */
+static void put_vector_type(FILE *to, unsigned size_bytes)
+{
+    static const struct {
+        const char *name, *type;
+        unsigned bytes;
+    } views[] = {{"b", "uint8", 1}, {"s", "uint16", 2}, {"w", "uint32", 4}, {"l", "uint64", 8},
+                 {"q", "uint128", 16}, {"f", "ieee_single", 4}, {"d", "ieee_double", 8}};
+    for (unsigned i = 0; i < ARRAY_LEN(views); i++) {
+        fprintf(to, "<vector id=\"vector_%s\" type=\"%s\" count=\"%u\"/>\n", views[i].name,
+                views[i].type, size_bytes / views[i].bytes);
+    }
+    fprintf(to, "<union id=\"riscv_vector\">\n");
+    for (unsigned i = 0; i < ARRAY_LEN(views); i++) {
+        fprintf(to, "<field name=\"%s\" type=\"vector_%s\"/>\n", views[i].name, views[i].name);
+    }
+    fprintf(to, "</union>\n");
+}
+
 char *gdb_describe_target(metic_machine *machine, size_t *size_bytes)
 {
     char *xml = NULL;
@@ -36,6 +55,9 @@ char *gdb_describe_target(metic_machine *machine, size_t *size_bytes)
             fprintf(to, "%s<feature name=\"%s\">\n", *feature != '\0' ? "</feature>\n" : "",
                     reg.feature);
             feature = reg.feature;
+            if (strcmp(reg.group, "vector") == 0) {
+                put_vector_type(to, reg.size_bytes);
+            }
         }
         put_register(to, i, &reg);
     }

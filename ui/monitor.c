@@ -44,7 +44,7 @@ static void monitor_info_registers(struct monitor *monitor, const char *argument
         uint64_t value;
         if (!metic_describe_register(monitor->machine, i, &reg) ||
             !metic_read_register(monitor->machine, (unsigned)hart, i, &value) ||
-            (value == 0 && strcmp(reg.group, "csr") == 0)) {
+            (value == 0 && strcmp(reg.group, "csr") == 0) || reg.size_bytes > sizeof(value)) {
             continue;
         }
         fprintf(monitor->to, "%-13s %016" PRIx64 "%s", reg.name, value,

@@ -98,3 +98,16 @@ bool riscv64_debug_write(struct vcpu *vcpu, u32 number, u64 value)
     }
     return number == RISCV_DEBUG_PRIV && set_privilege(state, value);
 }
+
+u8 *riscv64_debug_wide(struct vcpu *vcpu, u32 number, struct guest_debug_reg *reg)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (state->vlenb == 0 || number < RISCV_DEBUG_VECTOR || number >= RISCV_DEBUG_LIMIT) {
+        return NULL;
+    }
+    number -= RISCV_DEBUG_VECTOR;
+    *reg = (struct guest_debug_reg){.feature = "org.gnu.gdb.riscv.vector", .type = "riscv_vector",
+                                    .group = "vector", .size_bytes = state->vlenb};
+    snprintf(reg->name, sizeof(reg->name), "v%u", (unsigned)number);
+    return (u8 *)state->v + (size_t)number * state->vlenb;
+}

@@ -183,6 +183,7 @@ const struct guest riscv64_guest = {
     .debug_read = riscv64_debug_read,
     .debug_write = riscv64_debug_write,
     .debug_reg_limit = RISCV_DEBUG_LIMIT,
+    .debug_wide = riscv64_debug_wide,
     .debug_architecture = "riscv:rv64",
     .commit_begin = riscv64_commit_begin,
     .commit_line = riscv64_commit_line,

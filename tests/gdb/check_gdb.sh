@@ -116,6 +116,46 @@ END
     if grep -q '^hello' "hello-$engine.out"; then good; else wrong "$name: wrong output"; fi
 done
 
+# Vector registers and their CSRs; a hart without vectors has none.
+$cross -march=rv64gcv -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none \
+    -o vector.elf "$SRCDIR/tests/gdb/vector.S" || exit 1
+for vlen in 128 256; do
+    begin "vector-$vlen" vector.elf --cpu "rv64,v=on,vlen=$vlen" --firmware none --gdb-wait
+    debug vector.elf <<'END'
+break numbered
+continue
+print $v8.w
+print $vl
+print/x $vtype
+print $vlenb
+print sizeof($v8)
+set var $v8.w[2] = 70
+break added
+continue
+print $v8.w
+print $v8.b[8]
+stepi
+print $a0
+kill
+END
+    says '^\$1 = \{0, 1, 2, 3[,}]'
+    says '^\$2 = 4$'
+    says '^\$3 = 0xd0$'
+    says "^\\\$4 = $((vlen / 8))\$"
+    says "^\\\$5 = $((vlen / 8))\$"
+    says '^\$6 = \{5, 6, 75, 8[,}]'
+    says '^\$7 = 75'
+    says '^\$8 = 5$'
+    wait
+done
+begin vector-none spin.elf --gdb-wait
+debug spin.elf <<'END'
+print $v8
+kill
+END
+says '= void'
+wait
+
 # Watched by GDB: old and new values; the store stands just before the pc.
 for engine in jit interp both; do
     begin "spin-$engine" spin.elf --engine $engine --cpus 4 --gdb-wait

@@ -70,6 +70,7 @@ refused cut 125 'is cut short' "$TMP/cut.zst"
 refused state 125 'does not unpack' "$TMP/state.zst"
 refused memory 125 'is not what was saved' "$TMP/memory.zst" --quiet
 refused harts 125 'has 2 harts, the machine 3' "$TMP/saved.zst" --cpus 3
+refused processor 125 "harts are rv64, the machine's rv64,v=on" "$TMP/saved.zst" --cpu rv64,v=on
 refused usage 2 'no option --harts' "$TMP/saved.zst" --harts 2
 if command -v zstd >/dev/null; then
     zstd -q -t "$TMP/saved.zst" && good "zstd takes it for a file of its own"
