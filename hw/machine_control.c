@@ -174,6 +174,18 @@ void machine_call_due(struct metic_machine *machine)
     }
 }
 
+/* --- holding --- */
+
+void metic_hold(metic_machine *machine)
+{
+    engine_exclusive_begin(machine->engine, NULL);
+}
+
+void metic_let_go(metic_machine *machine)
+{
+    engine_exclusive_end(machine->engine, NULL);
+}
+
 /* --- pause --- */
 
 bool metic_pause(metic_machine *machine)

@@ -451,6 +451,12 @@ void metic_end_calls(metic_machine *machine);
 void metic_call_at(metic_machine *machine, uint64_t insns,
                    void (*call)(metic_machine *machine, void *opaque), void *opaque);
 
+/* Holds all harts where they are, and lets them go on, while guest time goes on with the real clock:
+ * for a host that has other work. In pairs, by one thread, and not for long: calls, stops and pauses
+ * wait meanwhile. Any thread but those that run the machine. */
+void metic_hold(metic_machine *machine);
+void metic_let_go(metic_machine *machine);
+
 /* Lets the machine stand still inside metic_run, guest time too; and go on. Any thread. False: it
  * was so already. */
 bool metic_pause(metic_machine *machine);

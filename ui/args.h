@@ -53,6 +53,8 @@ struct run_args {
     unsigned allow_count;
     char confined[160];  /* once it is: what is in force */
     u64 limit_output_bytes; /* 0: none */
+    unsigned limit_cpu_percent; /* of one processor; 0: none */
+    u64 limit_memory_bytes; /* 0: none */
     const char *save; /* a snapshot is saved to this file, or NULL */
     u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
     bool save_compressed;
@@ -178,6 +180,7 @@ OPTION_PARSER(show);
 OPTION_PARSER(gdb);
 OPTION_PARSER(symbols);
 OPTION_PARSER(plain_host);
+OPTION_PARSER(percent);
 OPTION_PARSER(confine);
 OPTION_PARSER(allow);
 

@@ -90,10 +90,10 @@ static int run_machine(struct run *run, const struct metic_boot_plan *plan)
     struct metic_result *result = &run->result;
     bool good = run_load(run, plan, &error) && run_with_parts(run, &error);
     metic_free(run->machine);
-    if (run->output_ended) {
+    if (run->limit[0] != '\0') {
         result->reason = METIC_LIMIT;
         result->exit_status = UI_EXIT_LIMIT;
-        snprintf(result->text, sizeof(result->text), "the guest printed more than --limit-output");
+        snprintf(result->text, sizeof(result->text), "%s", run->limit);
     }
     if (!good) {
         return run_failed(run->args, &error);

@@ -49,6 +49,20 @@ OPTION_PARSER(size)
     return value_size(name, value, (u64)1 << 20, member, error);
 }
 
+OPTION_PARSER(percent)
+{
+    UNUSED(args);
+    char *end;
+    double percent = strtod(value, &end);
+    if (end == value || (*end != '\0' && strcmp(end, "%") != 0) || !(percent >= 1) ||
+        percent > 100 * 1024) {
+        return error_set(error, "Give a share of a processor, as 50%, or of several, as 250%.",
+                         "%s: '%s' is not a percentage of at least 1", name, value);
+    }
+    *(unsigned *)member = (unsigned)percent;
+    return true;
+}
+
 OPTION_PARSER(code_cache)
 {
     UNUSED(args);

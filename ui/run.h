@@ -13,7 +13,7 @@ struct run {
     struct run_control *control;  /* or NULL */
     struct metic_result result;
     int signal_number;            /* that ended the run, or 0 */
-    bool output_ended;            /* by --limit-output */
+    char limit[128];              /* which limit of this host's ended the run, or "" */
     bool failed;                  /* something went wrong; set before any part ends */
     /* How the machine is run; a part may take this over when it starts. NULL: metic_run. */
     void (*drive)(struct run *run, void *opaque);

@@ -10,6 +10,7 @@
 #include "ui/gdb.h"
 #include "ui/plugin.h"
 #include "ui/profile.h"
+#include "ui/quota.h"
 #include "ui/run_confine.h"
 #include "ui/run_control.h"
 #include "ui/run_snapshot.h"
@@ -44,7 +45,9 @@ static bool control_start(struct run *run, void **state, struct metic_error *err
 static bool control_end(struct run *run, void *state, struct metic_error *error)
 {
     (void)error;
-    run->output_ended = run_control_output_ended(state);
+    if (run_control_output_ended(state)) {
+        snprintf(run->limit, sizeof(run->limit), "the guest printed more than --limit-output");
+    }
     run_control_end(state, run->machine);
     return true;
 }
@@ -333,6 +336,24 @@ static bool gdb_end(struct run *run, void *state, struct metic_error *error)
     return true;
 }
 
+/* --- what may be taken of the host --- */
+
+static bool quota_part_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct quota *quota;
+    bool good = quota_start(run->machine, run->args->limit_cpu_percent,
+                            run->args->limit_memory_bytes, &quota, error);
+    *state = quota;
+    return good;
+}
+
+static bool quota_part_end(struct run *run, void *state, struct metic_error *error)
+{
+    (void)error;
+    quota_end(state, run->limit, sizeof(run->limit));
+    return true;
+}
+
 /* --- confinement --- */
 
 static bool confine_start(struct run *run, void **state, struct metic_error *error)
@@ -357,6 +378,7 @@ static const struct run_part parts[] = {
     {vnc_start, vnc_end},
     {speaker_start, speaker_end},
     {gdb_start, gdb_end},
+    {quota_part_start, quota_part_end},
     {confine_start, NULL}, /* the last */
 };
 
