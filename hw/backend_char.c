@@ -53,6 +53,8 @@ struct char_backend {
     bool writing;     /* the thread holds bytes it has not written yet */
     bool no_wait;     /* a full queue loses bytes from now on */
     bool stopping;
+    void (*keys)(void *opaque, const u8 *bytes, size_t size_bytes); /* diverted; or NULL */
+    void *keys_opaque;
     bool write_error; /* told once */
     pthread_t thread;
     bool has_thread;
@@ -101,12 +103,17 @@ static void *char_backend_thread(void *opaque)
     pthread_mutex_lock(&backend->lock);
     while (!backend->stopping) {
         u8 chunk[CHAR_CHUNK_BYTES];
-        if (backend->output.size_bytes == 0) {
+        if (backend->output.size_bytes == 0 || backend->keys != NULL) {
             pthread_cond_wait(&backend->changed, &backend->lock);
             continue;
         }
         if (backend->output.size_bytes < sizeof(chunk)) {
             char_backend_gather(backend);
+        }
+        if (backend->keys != NULL) { /* since then */
+            backend->writing = false;
+            pthread_cond_broadcast(&backend->changed);
+            continue;
         }
         size_t taken = char_queue_pop(&backend->output, chunk, sizeof(chunk));
         int fd = backend->out_fd;
@@ -191,6 +198,20 @@ void char_backend_stop_waiting(struct char_backend *backend)
     pthread_mutex_unlock(&backend->lock);
 }
 
+void char_backend_divert(struct char_backend *backend,
+                         void (*keys)(void *opaque, const u8 *bytes, size_t size_bytes),
+                         void *opaque)
+{
+    pthread_mutex_lock(&backend->lock);
+    backend->keys = keys;
+    backend->keys_opaque = opaque;
+    pthread_cond_broadcast(&backend->changed);
+    while (keys != NULL && backend->writing) {
+        pthread_cond_wait(&backend->changed, &backend->lock);
+    }
+    pthread_mutex_unlock(&backend->lock);
+}
+
 void char_backend_flush(struct char_backend *backend, unsigned timeout_ms)
 {
     struct timespec until;
@@ -229,7 +250,21 @@ void char_backend_feed(struct char_backend *backend, const void *bytes, size_t s
 
 /* ---- Input, on the loop thread ---- */
 
-/* Takes the escape keys out of `bytes`, in place; returns what is left for the guest. */
+/* To the guest, or to whom keys are diverted. */
+static void char_backend_give(struct char_backend *backend, const u8 *bytes, size_t size_bytes)
+{
+    pthread_mutex_lock(&backend->lock);
+    void (*keys)(void *opaque, const u8 *bytes, size_t size_bytes) = backend->keys;
+    void *opaque = backend->keys_opaque;
+    pthread_mutex_unlock(&backend->lock);
+    if (keys != NULL) {
+        keys(opaque, bytes, size_bytes);
+    } else {
+        char_port_feed(backend->port, bytes, size_bytes);
+    }
+}
+
+/* Takes the escape keys out of `bytes`, in place; returns what is left to be given. */
 static size_t char_backend_escapes(struct char_backend *backend, u8 *bytes, size_t size_bytes)
 {
     size_t kept = 0;
@@ -246,6 +281,11 @@ static size_t char_backend_escapes(struct char_backend *backend, u8 *bytes, size
             continue;
         }
         backend->after_escape = false;
+        /* What was typed before goes where it was meant to. */
+        if (kept > 0) {
+            char_backend_give(backend, bytes, kept);
+            kept = 0;
+        }
         if (key == CHAR_ESCAPE_KEY || key == 'a') {
             bytes[kept++] = CHAR_ESCAPE_KEY;
         } else {
@@ -297,7 +337,7 @@ static bool char_backend_read(struct char_backend *backend)
     }
     size_t left = char_backend_escapes(backend, bytes, (size_t)got);
     if (left > 0) {
-        char_port_feed(backend->port, bytes, left);
+        char_backend_give(backend, bytes, left);
     }
     return got > 0;
 }

@@ -58,6 +58,13 @@ void char_backend_stop_waiting(struct char_backend *backend);
 
 const char *char_backend_path(const struct char_backend *backend); /* the pty's name, or NULL */
 
+/* CHAR_TERMINAL. From now on `keys` gets what is typed, on the loop thread, escapes taken out, and
+ * what the guest prints waits (up to 1 MiB of it), so that somebody else may use the terminal; when
+ * this returns nothing of the guest's is being written. NULL: as before. Any thread. */
+void char_backend_divert(struct char_backend *backend,
+                         void (*keys)(void *opaque, const u8 *bytes, size_t size_bytes),
+                         void *opaque);
+
 /* Waits, at most `timeout_ms`, until what was written has left. Not on the loop thread. */
 void char_backend_flush(struct char_backend *backend, unsigned timeout_ms);
 

@@ -57,6 +57,10 @@ struct device_env {
      * nobody listens. */
     void (*io)(void *opaque, enum device_io io, u64 a, u64 b, u64 c);
     void *io_opaque;
+    /* The host failed a request of a device's: "disk0 write report". Any thread, maybe with the
+     * device's lock held: must only take note. NULL: nobody listens. */
+    void (*failed)(void *opaque, const char *what);
+    void *failed_opaque;
 };
 
 enum {

@@ -84,9 +84,12 @@ struct machine_control {
     void *at_opaque;
     bool told_stop; /* METIC_EVENT_STOP was the last told of the two */
     struct journal_source buttons;
-    void (*event)(void *opaque, enum metic_event event);
+    pthread_mutex_t event_lock; /* around who is told, and telling */
+    void (*event)(void *opaque, enum metic_event event, const char *detail);
     void *event_opaque;
     char spoilt[512]; /* why the machine may not run on */
+    struct metic_console_monitor monitor;
+    _Atomic bool monitor_open;
 };
 
 enum { MACHINE_TAG_BYTES = VIRTIO_FS_TAG_BYTES + 1 };
@@ -202,6 +205,9 @@ bool machine_make_board(struct metic_machine *machine, const struct guest *guest
                         struct metic_error *error);
 bool machine_make_script(struct metic_machine *machine, struct metic_error *error);
 
+/* machine_console.c: the run is over, and with it the monitor's use of the terminal. */
+void machine_close_monitor(struct metic_machine *machine);
+
 /* machine_virtio.c: adds a device that the board is to have. The type and its config live as long
  * as the machine; the name (with `number` behind it unless that is negative) is the device's,
  * unique. Before the board is made; false with a reason when the machine is full. */
@@ -256,6 +262,7 @@ void machine_control_init(struct metic_machine *machine);
 void machine_control_start(struct metic_machine *machine); /* when there is a journal */
 void machine_control_fini(struct metic_machine *machine);
 void machine_tell(struct metic_machine *machine, enum metic_event event);
+void machine_tell_more(struct metic_machine *machine, enum metic_event event, const char *detail);
 /* Runs what metic_call_at asked for, when it is time; harts stand still. */
 void machine_call_due(struct metic_machine *machine);
 bool machine_call_is_due(const struct metic_machine *machine);

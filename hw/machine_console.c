@@ -5,6 +5,46 @@
 #include <string.h>
 #include <unistd.h>
 
+void metic_set_console_monitor(metic_machine *machine,
+                               const struct metic_console_monitor *monitor)
+{
+    static const struct metic_console_monitor none;
+    machine_close_monitor(machine);
+    machine->control.monitor = monitor != NULL ? *monitor : none;
+}
+
+void metic_close_console_monitor(metic_machine *machine)
+{
+    if (atomic_exchange(&machine->control.monitor_open, false)) {
+        char_backend_divert(machine->console, NULL, NULL);
+    }
+}
+
+void machine_close_monitor(struct metic_machine *machine)
+{
+    if (atomic_exchange(&machine->control.monitor_open, false)) {
+        machine->control.monitor.closed(machine->control.monitor.opaque);
+        char_backend_divert(machine->console, NULL, NULL);
+    }
+}
+
+/* Ctrl-A C. */
+static bool toggle_monitor(struct metic_machine *machine)
+{
+    const struct metic_console_monitor *monitor = &machine->control.monitor;
+    if (monitor->opened == NULL) {
+        return false;
+    }
+    if (atomic_load(&machine->control.monitor_open)) {
+        machine_close_monitor(machine);
+    } else {
+        char_backend_divert(machine->console, monitor->keys, monitor->opaque);
+        atomic_store(&machine->control.monitor_open, true);
+        monitor->opened(monitor->opaque);
+    }
+    return true;
+}
+
 static bool on_escape(void *opaque, u8 key)
 {
     struct metic_machine *machine = opaque;
@@ -15,9 +55,12 @@ static bool on_escape(void *opaque, u8 key)
     case 'b':
         char_port_send_break(machine->uart);
         return true;
+    case 'c': return toggle_monitor(machine);
     case 'h':
-        fprintf(stderr, "\r\nCtrl-A X  end the machine\r\nCtrl-A H  this help\r\n"
-                        "Ctrl-A B  send a break\r\nCtrl-A A  send Ctrl-A\r\n");
+        fprintf(stderr, "\r\nCtrl-A X  end the machine\r\nCtrl-A H  this help\r\n%s"
+                        "Ctrl-A B  send a break\r\nCtrl-A A  send Ctrl-A\r\n",
+                machine->control.monitor.opened != NULL
+                    ? "Ctrl-A C  the monitor's prompt, and back to the guest\r\n" : "");
         return true;
     default:
         return false;

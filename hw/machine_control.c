@@ -32,6 +32,7 @@ static void on_button(void *opaque, const u8 *bytes, size_t size_bytes)
 void machine_control_init(struct metic_machine *machine)
 {
     pthread_mutex_init(&machine->control.lock, NULL);
+    pthread_mutex_init(&machine->control.event_lock, NULL);
     pthread_cond_init(&machine->control.done, NULL);
     machine->control.last = &machine->control.first;
     machine->control.at_insns = UINT64_MAX;
@@ -51,6 +52,7 @@ void machine_control_fini(struct metic_machine *machine)
     }
     pthread_cond_destroy(&machine->control.done);
     pthread_mutex_destroy(&machine->control.lock);
+    pthread_mutex_destroy(&machine->control.event_lock);
 }
 
 static void press(struct metic_machine *machine, u8 button)
@@ -72,17 +74,27 @@ void metic_press_power(metic_machine *machine)
 /* --- events --- */
 
 void metic_set_events(metic_machine *machine,
-                      void (*event)(void *opaque, enum metic_event event), void *opaque)
+                      void (*event)(void *opaque, enum metic_event event, const char *detail),
+                      void *opaque)
 {
+    pthread_mutex_lock(&machine->control.event_lock);
     machine->control.event = event;
     machine->control.event_opaque = opaque;
+    pthread_mutex_unlock(&machine->control.event_lock);
+}
+
+void machine_tell_more(struct metic_machine *machine, enum metic_event event, const char *detail)
+{
+    pthread_mutex_lock(&machine->control.event_lock);
+    if (machine->control.event != NULL) {
+        machine->control.event(machine->control.event_opaque, event, detail);
+    }
+    pthread_mutex_unlock(&machine->control.event_lock);
 }
 
 void machine_tell(struct metic_machine *machine, enum metic_event event)
 {
-    if (machine->control.event != NULL) {
-        machine->control.event(machine->control.event_opaque, event);
-    }
+    machine_tell_more(machine, event, "");
 }
 
 /* --- calls --- */

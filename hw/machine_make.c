@@ -21,6 +21,11 @@ static void on_device_request(void *opaque, enum device_request request, unsigne
     }
 }
 
+static void on_device_failed(void *opaque, const char *what)
+{
+    machine_tell_more(opaque, METIC_EVENT_DISK_ERROR, what);
+}
+
 static void on_hart_irq(void *opaque, unsigned hart, unsigned irq_number, bool level)
 {
     struct metic_machine *machine = opaque;
@@ -58,6 +63,8 @@ static struct board_env board_env_of(struct metic_machine *machine)
             .request_opaque = machine,
             .io = machine_trace_io,
             .io_opaque = machine,
+            .failed = on_device_failed,
+            .failed_opaque = machine,
         },
         .hart_count = machine->options.harts,
         .hart_irq = on_hart_irq,

@@ -236,6 +236,7 @@ static void run(struct metic_machine *machine, u64 insns, struct metic_result *r
     machine_debug_end(machine);
     if (result->reason != METIC_BREAK && result->reason != METIC_TURN_OVER) {
         machine_tell(machine, METIC_EVENT_SHUTDOWN);
+        machine_close_monitor(machine);
     }
 }
 

@@ -451,9 +451,9 @@ void metic_end_calls(metic_machine *machine);
 void metic_call_at(metic_machine *machine, uint64_t insns,
                    void (*call)(metic_machine *machine, void *opaque), void *opaque);
 
-/* Holds all harts where they are, and lets them go on, while guest time goes on with the real clock:
- * for a host that has other work. In pairs, by one thread, and not for long: calls, stops and pauses
- * wait meanwhile. Any thread but those that run the machine. */
+/* Holds all harts where they are, and lets them go on, while guest time goes on with the real
+ * clock: for a host that has other work. In pairs, by one thread, and not for long: calls, stops
+ * and pauses wait meanwhile. Any thread but those that run the machine. */
 void metic_hold(metic_machine *machine);
 void metic_let_go(metic_machine *machine);
 
@@ -476,11 +476,29 @@ enum metic_event {
     METIC_EVENT_SHUTDOWN,  /* the machine ended; the result says why */
     METIC_EVENT_PANIC,
     METIC_EVENT_LOADED,    /* a snapshot */
+    METIC_EVENT_DISK_ERROR, /* the host failed a disk; detail: "NAME read|write|flush
+                               report|stop", for the guest's request and what became of it */
 };
-/* Called for each, on the thread that is in metic_run, except POWERDOWN; must be quick. Before the
- * machine runs. */
+/* Called for each, on the thread that is in metic_run, except POWERDOWN and DISK_ERROR; must be
+ * quick. `detail` is "" unless the event's comment says more. Before the machine runs. */
 void metic_set_events(metic_machine *machine,
-                      void (*event)(void *opaque, enum metic_event event), void *opaque);
+                      void (*event)(void *opaque, enum metic_event event, const char *detail),
+                      void *opaque);
+
+/* Who gets the terminal that is the guest's console (METIC_CONSOLE_STDIO) between two Ctrl-A C:
+ * what the guest prints waits meanwhile. All are called on a thread of the machine's and must only
+ * take note. */
+struct metic_console_monitor {
+    void (*opened)(void *opaque);
+    void (*keys)(void *opaque, const uint8_t *bytes, size_t count);
+    void (*closed)(void *opaque); /* by Ctrl-A C; or the machine has stopped running */
+    void *opaque;
+};
+/* Before the machine runs; copied. NULL: there is none, and Ctrl-A C means nothing. */
+void metic_set_console_monitor(metic_machine *machine,
+                               const struct metic_console_monitor *monitor);
+/* Gives the terminal back to the guest, without `closed`. Any thread. */
+void metic_close_console_monitor(metic_machine *machine);
 
 /* Calls `output` with what the guest prints on its console, as it does: on a hart's thread, a byte
  * or some, and must be quick. NULL ends it for that `opaque`. While the machine does not run. */

@@ -13,7 +13,8 @@
 /* Options of one run. */
 static const char *const not_kept[] = {
     "name", "detach", "save", "save-at", "save-compressed", "expect", "send",
-    "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "limit-cpu", "limit-memory", "digest-every",
+    "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "limit-cpu",
+    "limit-memory", "digest-every",
     "record", "replay", "trace", "trace-format", "show", "gdb", "gdb-wait", "symbols", "stats",
     "perf-map", "jitdump", "screenshot", "monitor", "paused", "confine", "allow", "pcap",
     "profile", "cover",

@@ -2,12 +2,14 @@
 #include "ui/monitor_commands.h"
 
 #include "cpu/base/types.h"
+#include "ui/event_log.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static bool take_number(const char *text, u64 *value)
 {
@@ -73,6 +75,22 @@ static void monitor_info_confinement(struct monitor *monitor, const char *argume
     (void)arguments;
     fprintf(monitor->to, "%s\n", is_confined(monitor->confined) ? monitor->confined
                                                                : "nothing: not confined");
+}
+
+static void monitor_info_events(struct monitor *monitor, const char *arguments)
+{
+    struct event_entry entry;
+    u64 next = 0;
+    (void)arguments;
+    while (monitor->events != NULL && event_log_take(monitor->events, &next, &entry)) {
+        char text[32];
+        time_t at = (time_t)entry.s;
+        struct tm parts;
+        gmtime_r(&at, &parts); /* the host's zone is in a file */
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+        fprintf(monitor->to, "%s.%03uZ %s%s%s\n", text, (unsigned)(entry.us / 1000),
+                event_log_name(entry.event), entry.detail[0] != '\0' ? " " : "", entry.detail);
+    }
 }
 
 static void monitor_info_memory(struct monitor *monitor, const char *arguments)

@@ -5,6 +5,8 @@
 #include "cpu/base/error.h"
 #include "hw/metic.h"
 
+struct event_log;
+
 struct monitor {
     metic_machine *machine;
     unsigned hart; /* whom commands without a hart mean */
@@ -14,6 +16,7 @@ struct monitor {
     bool debugger; /* the machine is a debugger's and does not run: buttons act at once */
     const char *description; /* what a snapshot keeps of the command line, or NULL */
     const char *confined;    /* what of the process is (run_confine.h), NULL or empty */
+    struct event_log *events; /* or NULL */
     FILE *to;      /* answers go here */
 };
 

@@ -5,7 +5,8 @@
 
 #if HAVE_JANSSON
 
-#include "ui/monitor.h"
+#include "ui/event_log.h"
+#include "ui/monitor_call.h"
 #include "ui/qmp_screen.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -47,7 +47,7 @@ struct qmp {
     pthread_t thread;
     bool has_thread;
     atomic_bool ending;
-    _Atomic u32 events[METIC_EVENT_LOADED + 1]; /* how many to tell of */
+    u64 next_event; /* to tell of */
     struct qmp_peer peers[QMP_MAX_CLIENTS];
 };
 
@@ -96,60 +96,31 @@ static json_t *version(void)
 
 /* --- what runs while the harts stand still --- */
 
-struct line {
-    struct qmp *qmp;
-    const char *text;
-    char *answer; /* heap */
-    bool failed, quit;
-};
-
-static void run_line(metic_machine *machine, void *opaque)
-{
-    struct line *line = opaque;
-    size_t count = 0;
-    struct monitor monitor = {
-        .machine = machine,
-        .description = line->qmp->options.description,
-        .confined = line->qmp->options.confined,
-        .to = open_memstream(&line->answer, &count),
-    };
-    if (monitor.to != NULL) {
-        monitor_command(&monitor, line->text);
-        fclose(monitor.to);
-        line->failed = monitor.failed;
-        line->quit = monitor.quit;
-    }
-}
-
-/* False: the machine has ended. */
-static bool do_line(struct qmp *qmp, const char *text, struct line *line)
-{
-    *line = (struct line){.qmp = qmp, .text = text};
-    bool done = metic_call(qmp->machine, run_line, line);
-    if (done && line->quit) {
-        metic_stop(qmp->machine);
-    }
-    return done;
-}
-
 static void run_and_answer(struct qmp_client *client, const char *text, bool human, json_t *id)
 {
-    struct line line;
-    if (!do_line(client->qmp, text, &line)) {
+    const struct qmp *qmp = client->qmp;
+    const struct monitor with = {
+        .machine = qmp->machine,
+        .description = qmp->options.description,
+        .confined = qmp->options.confined,
+        .events = qmp->options.events,
+    };
+    struct monitor_answer said;
+    if (!monitor_call(&with, text, &said)) {
         refuse(client, "GenericError", "the machine has ended", id);
     } else if (human) {
-        json_t *said = json_string(line.answer != NULL ? line.answer : "");
-        answer(client, said != NULL ? said : json_string("(not UTF-8)"), id);
-    } else if (line.failed) {
-        char *end = strchr(line.answer, '\n');
+        json_t *json = json_string(said.text != NULL ? said.text : "");
+        answer(client, json != NULL ? json : json_string("(not UTF-8)"), id);
+    } else if (said.failed && said.text != NULL) {
+        char *end = strchr(said.text, '\n');
         if (end != NULL) {
             *end = '\0';
         }
-        refuse(client, "GenericError", line.answer, id);
+        refuse(client, "GenericError", said.text, id);
     } else {
         answer(client, NULL, id);
     }
-    free(line.answer);
+    free(said.text);
 }
 
 /* --- queries --- */
@@ -400,45 +371,52 @@ bool qmp_client_input(struct qmp_client *client, const char *bytes, size_t count
 
 /* --- events --- */
 
-static void on_event(void *opaque, enum metic_event event)
+static void on_event(void *opaque)
 {
     struct qmp *qmp = opaque;
     u64 one = 1;
-    atomic_fetch_add(&qmp->events[event], 1);
     ssize_t put = write(qmp->wake_fd, &one, sizeof(one));
     (void)put; /* a full counter wakes as well */
 }
 
-static json_t *event_json(enum metic_event event)
+/* "disk0 write report". */
+static json_t *disk_error_json(const char *detail)
 {
-    static const char *const names[] = {
-        [METIC_EVENT_STOP] = "STOP",           [METIC_EVENT_RESUME] = "RESUME",
-        [METIC_EVENT_RESET] = "RESET",         [METIC_EVENT_POWERDOWN] = "POWERDOWN",
-        [METIC_EVENT_SHUTDOWN] = "SHUTDOWN",   [METIC_EVENT_PANIC] = "GUEST_PANICKED",
-        [METIC_EVENT_LOADED] = "SNAPSHOT_LOADED",
-    };
-    struct timeval now;
-    gettimeofday(&now, NULL);
-    json_t *json = json_pack("{s:{s:I,s:I},s:s}", "timestamp", "seconds", (json_int_t)now.tv_sec,
-                             "microseconds", (json_int_t)now.tv_usec, "event", names[event]);
-    if (event == METIC_EVENT_SHUTDOWN || event == METIC_EVENT_RESET) {
-        json_object_set_new(json, "data", json_pack("{s:b,s:s}", "guest", 1, "reason",
-                                                    event == METIC_EVENT_RESET ? "guest-reset"
-                                                                               : "guest-shutdown"));
-    } else if (event == METIC_EVENT_PANIC) {
-        json_object_set_new(json, "data", json_pack("{s:s}", "action", "pause"));
+    char device[32] = "", operation[16] = "", action[16] = "";
+    sscanf(detail, "%31s %15s %15s", device, operation, action);
+    return json_pack("{s:s,s:s,s:s,s:b}", "device", device, "operation",
+                     strcmp(operation, "read") == 0 ? "read" : "write", "action", action,
+                     "nospace", 0);
+}
+
+static json_t *event_json(const struct event_entry *entry)
+{
+    json_t *data = NULL;
+    json_t *json = json_pack("{s:{s:I,s:I},s:s}", "timestamp", "seconds", (json_int_t)entry->s,
+                             "microseconds", (json_int_t)entry->us, "event",
+                             event_log_name(entry->event));
+    if (entry->event == METIC_EVENT_SHUTDOWN || entry->event == METIC_EVENT_RESET) {
+        data = json_pack("{s:b,s:s}", "guest", 1, "reason",
+                         entry->event == METIC_EVENT_RESET ? "guest-reset" : "guest-shutdown");
+    } else if (entry->event == METIC_EVENT_PANIC) {
+        data = json_pack("{s:s}", "action", "pause");
+    } else if (entry->event == METIC_EVENT_DISK_ERROR) {
+        data = disk_error_json(entry->detail);
+    }
+    if (data != NULL) {
+        json_object_set_new(json, "data", data);
     }
     return json;
 }
 
 static void tell_events(struct qmp *qmp)
 {
-    for (unsigned event = 0; event < ARRAY_LEN(qmp->events); event++) {
-        for (u32 left = atomic_exchange(&qmp->events[event], 0); left > 0; left--) {
-            for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
-                if (qmp->peers[i].client != NULL && qmp->peers[i].client->negotiated) {
-                    send_json(qmp->peers[i].client, event_json((enum metic_event)event));
-                }
+    struct event_entry entry;
+    while (qmp->options.events != NULL &&
+           event_log_take(qmp->options.events, &qmp->next_event, &entry)) {
+        for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
+            if (qmp->peers[i].client != NULL && qmp->peers[i].client->negotiated) {
+                send_json(qmp->peers[i].client, event_json(&entry));
             }
         }
     }
@@ -574,7 +552,9 @@ struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
     }
     bool ok = options->path == NULL || start_listening(qmp, error);
     if (ok && options->path != NULL) {
-        metic_set_events(machine, on_event, qmp);
+        if (options->events != NULL) {
+            event_log_listen(options->events, on_event, qmp);
+        }
         qmp->has_thread = pthread_create(&qmp->thread, NULL, qmp_main, qmp) == 0;
         ok = qmp->has_thread || error_set(error, NULL, "the host has no thread for the monitor");
     }
@@ -590,7 +570,9 @@ void qmp_free(struct qmp *qmp)
     if (qmp == NULL) {
         return;
     }
-    metic_set_events(qmp->machine, NULL, NULL);
+    if (qmp->options.events != NULL) {
+        event_log_listen(qmp->options.events, NULL, qmp);
+    }
     if (qmp->has_thread) {
         u64 one = 1;
         atomic_store(&qmp->ending, true);

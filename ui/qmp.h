@@ -15,6 +15,7 @@
 #include "cpu/base/error.h"
 #include "hw/metic.h"
 
+struct event_log;
 struct qmp;
 
 struct qmp_options {
@@ -22,6 +23,7 @@ struct qmp_options {
     const char *name;        /* of the machine */
     const char *description; /* struct monitor's */
     const char *confined;    /* struct monitor's */
+    struct event_log *events; /* or NULL */
     const char *const *disks;
     unsigned disk_count;
 };

@@ -76,8 +76,8 @@ static void look_at_memory(struct quota *quota)
     }
 }
 
-/* Called with what the process has used and may use since the last time; `debt_ns` of processor time
- * beyond its share are waited out. */
+/* Called with what the process has used and may use since the last time; `debt_ns` of processor
+ * time beyond its share are waited out. */
 static bool pay(struct quota *quota, s64 debt_ns)
 {
     s64 hold_ns = debt_ns / quota->cpu_percent * 100;

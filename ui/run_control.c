@@ -2,7 +2,9 @@
 #include "ui/run_control.h"
 
 #include "cpu/base/bits.h"
+#include "ui/event_log.h"
 #include "ui/qmp.h"
+#include "ui/terminal_monitor.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,7 +18,9 @@
 struct run_control {
     struct runtime_dir *dir;
     struct qmp *qmp;
+    struct terminal_monitor *terminal;
     metic_machine *machine;
+    struct event_log events;
     u8 *ring;        /* mapped file, or NULL */
     u64 total_bytes; /* printed; the console's device writes one after the other */
     u64 limit_bytes; /* 0: none */
@@ -104,6 +108,7 @@ static bool start_monitor(struct run_control *control, const struct run_args *ar
         .name = control->dir != NULL ? runtime_dir_name(control->dir) : "metic",
         .description = args->kept,
         .confined = args->confined,
+        .events = &control->events,
         .disks = control->disks,
         .disk_count = args->options.disk_count,
     };
@@ -129,6 +134,7 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
         return error_set(error, NULL, "the host has no memory");
     }
     control->machine = machine;
+    event_log_init(&control->events, machine);
     control->limit_bytes = args->limit_output_bytes;
     control->dir = runtime_dir_new(args->name, image, error);
     if (control->dir == NULL && args->name != NULL) {
@@ -142,6 +148,14 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
     if (control->ring != NULL || control->limit_bytes != 0) {
         metic_set_console_output(machine, on_output, control);
     }
+    if (args->options.console == METIC_CONSOLE_STDIO && isatty(STDIN_FILENO) &&
+        isatty(STDOUT_FILENO)) {
+        const struct monitor with = {
+            .machine = machine, .description = args->kept, .confined = args->confined,
+            .events = &control->events,
+        };
+        control->terminal = terminal_monitor_new(&with);
+    }
     return start_monitor(control, args, error);
 }
 
@@ -152,7 +166,9 @@ void run_control_end(struct run_control *control, metic_machine *machine)
         return;
     }
     metic_set_console_output(machine, NULL, control);
+    terminal_monitor_free(control->terminal);
     qmp_free(control->qmp);
+    event_log_fini(&control->events, machine);
     runtime_dir_free(control->dir);
     if (control->ring != NULL) {
         munmap(control->ring, RUN_CONSOLE_HEAD_BYTES + RUN_CONSOLE_RING_BYTES);

@@ -65,6 +65,17 @@ static void blk_log_error(struct virtio *virtio, int host_error)
     blk->last_error = host_error;
 }
 
+static void blk_tell_error(struct virtio *virtio, const struct blk_request *request)
+{
+    const struct device_env *env = virtio->device->env;
+    char text[64];
+    if (env->failed != NULL) {
+        snprintf(text, sizeof(text), "%s %s %s", virtio->device->name, request->kind,
+                 blk_config(virtio)->stop_on_error ? "stop" : "report");
+        env->failed(env->failed_opaque, text);
+    }
+}
+
 /* The host failed and the machine is to stop: the request stays the queue's first, and is tried
  * again some guest time later, which does not pass before the machine goes on. */
 static void blk_hold(struct virtio *virtio, unsigned queue)
@@ -91,6 +102,7 @@ static bool blk_run(struct virtio *virtio, unsigned queue)
     bool finish = virtio_worker_lock(worker);
     if (request->host_error != 0) {
         blk_log_error(virtio, request->host_error);
+        blk_tell_error(virtio, request);
     }
     if (finish && request->host_error != 0 && blk_config(virtio)->stop_on_error) {
         blk_hold(virtio, queue);

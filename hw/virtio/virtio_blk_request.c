@@ -151,6 +151,9 @@ void blk_request_run(struct virtio *virtio, struct blk_request *request)
         env->io(env->io_opaque, DEVICE_IO_DISK, ld_le32(header), ld_le64(header + 8),
                 bytes - BLK_HEADER_BYTES - 1);
     }
+    request->kind = ld_le32(header) == BLK_T_IN      ? "read"
+                    : ld_le32(header) == BLK_T_FLUSH ? "flush"
+                                                     : "write";
     u8 status = (u8)blk_run_type(virtio, request, ld_le32(header), ld_le64(header + 8));
     virtio_chain_write(virtio, &request->chain, request->chain.writable_bytes - 1, &status, 1);
     request->written_bytes++;

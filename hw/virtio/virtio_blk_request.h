@@ -18,6 +18,7 @@ struct blk_request {
     bool write_through;   /* the driver never flushes */
     /* The results. */
     u64 written_bytes;    /* of the chain's writable part, status included */
+    const char *kind;     /* "read", "write" or "flush"; discards are writes */
     int host_error;       /* an errno of the host's, or 0 */
     struct iovec vector[VIRTIO_QUEUE_ENTRIES];
 };

@@ -230,9 +230,10 @@ Test(machine_snapshot, damaged_files_are_refused)
 
 static unsigned stopped_by;
 
-static void note_event(void *opaque, enum metic_event event)
+static void note_event(void *opaque, enum metic_event event, const char *detail)
 {
     (void)opaque;
+    (void)detail;
     stopped_by |= 1u << event;
 }
 

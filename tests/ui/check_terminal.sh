@@ -35,6 +35,20 @@ play 0 expect 'demo> ' send '\x01h' expect 'Ctrl-A X' send '\x01q' send 'echo on
 shows 'ended with Ctrl-A X'
 play 0 expect 'demo> ' send '\x01x' -- "$METIC" run --demo --clock virtual
 
+# The monitor's prompt: completion, history, editing; the guest's output waits; back in three ways.
+play 0 expect 'demo> ' send '\x01h' expect 'back to the guest' send '\x01c' expect '(metic) ' \
+    send 'inf\x09' send '\x09' expect 'info status' expect 'info events' send 'har\x09\r' \
+    expect 'hart 0: pc' expect '(metic) ' send 'nothing\r' expect "no command 'nothing'" \
+    send 'pause\r' expect 'event: STOP' send '\x1b[A\x15contxnue\x1b[D\x1b[D\x1b[D\x08i\r' \
+    expect 'event: RESUME' send 'info events\r' expect 'Z STOP' send 'xp 0x1000 16\r' \
+    expect '0000000000001000: ' send 'exit\r' expect 'back to the guest' send 'help\r' expect cpuinfo \
+    expect 'demo> ' send '\x01c' expect '(metic) ' send '\x04' expect 'back to the guest' \
+    send 'echo one\r' expect one expect one expect 'demo> ' send '\x01c' expect '(metic) ' send '\x01c' \
+    send 'echo two\r' expect two expect two expect 'demo> ' send '\x01c' expect '(metic) ' \
+    send 'quit\r' -- "$METIC" run --demo
+play 0 expect 'demo> ' send '\x01c' expect '(metic) ' send '\x01x' -- "$METIC" run --demo --clock virtual
+shows 'ended with Ctrl-A X'
+
 # Signals: 1 HUP, 2 INT, 3 QUIT, 6 ABRT, 11 SEGV, 15 TERM.
 for number in 1 2 3 6 11 15; do
     play $((128 + number)) expect 'demo> ' raw signal $number -- "$METIC" run --demo
