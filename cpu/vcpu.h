@@ -121,6 +121,7 @@ struct vcpu {
     u64 last_trap_insns;  /* instruction count at the last trap */
     u64 next_sample_insns; /* of a profile by instructions; ~0: none */
     bool powered_off;
+    u8 tlb_patience; /* generated code's: see access_thunks.c of the host's translator */
     u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
 

@@ -79,16 +79,76 @@ static void finish(struct thunks *t, unsigned other)
     ret(t);
 }
 
-/* Makes `entry` the page's; flags: NE when there is none. */
+/* How many times a page may be found in its other entry before it gets its first one. */
+enum { TLB_PATIENCE = 32 };
+
+static void push(struct thunks *t, unsigned reg)
+{
+    asm_u8(t->a, 0x50 | reg);
+}
+
+static void pop(struct thunks *t, unsigned reg)
+{
+    asm_u8(t->a, 0x58 | reg);
+}
+
+/* Pushed behind the return address: the address and the entry where its page is. That moves to the
+ * page's first entry, which replaces it on the stack; whoever was there, mostly an older page that
+ * nobody wants, is forgotten. Otherwise a page could stay in its other entry for ever, and each
+ * access take the slow path. */
+static void promote(struct thunks *t)
+{
+    enum { PUSHED = 3 * 8 };
+    struct asm_buf *a = t->a;
+    struct access m = {.entry = RAX, .table = NO_REG};
+    asm_align(a, 16, 0);
+    place(t, THUNK_PROMOTE);
+    push(t, RAX);
+    push(t, RCX);
+    push(t, RDX);
+    asm_load(a, ASM_64, RCX, frame_at(PUSHED + 8));
+    asm_load(a, ASM_64, RDX, frame_at(PUSHED + 16));
+    access_index(a, t->context->features, &m, RCX);
+    asm_store(a, ASM_64, frame_at(PUSHED + 16), RAX);
+    asm_alu_rr(a, ASM_CMP, ASM_64, RAX, RDX);
+    u32 same = asm_jcc_short(a, ASM_E); /* of a few regions, both entries are the same */
+    for (s32 at = 0; at < (s32)sizeof(struct tlb_entry); at += 8) {
+        asm_load(a, ASM_64, RCX, asm_at(RDX, at));
+        asm_store(a, ASM_64, asm_at(RAX, at), RCX);
+        asm_alu_mem_imm(a, ASM_OR, ASM_64, asm_at(RDX, at), -1);
+    }
+    asm_bind_short(a, same);
+    asm_mov_mem_imm(a, ASM_8, VCPU_AT(tlb_patience), TLB_PATIENCE);
+    pop(t, RDX);
+    pop(t, RCX);
+    pop(t, RAX);
+    ret(t);
+}
+
+/* Makes `entry` the page's; flags: NE when there is none. The other one is looked at first, since
+ * most that come here found that the first is not the page's. */
 static void look_up(struct thunks *t, const struct look *look)
 {
     struct asm_buf *a = t->a;
     struct access m = {.entry = look->entry, .table = NO_REG};
     access_index(a, t->context->features, &m, look->tag);
-    compare_page(t, look);
-    u32 found = asm_jcc_short(a, ASM_E);
     access_other_entry(a, look->entry, look->tag, look->other);
     compare_page(t, look);
+    u32 not_there = asm_jcc_short(a, ASM_NE);
+    asm_rm(a, 0xfe, ASM_32, 1, VCPU_AT(tlb_patience)); /* dec byte */
+    u32 patient = asm_jcc_short(a, ASM_NE);
+    push(t, look->entry);
+    push(t, look->tag);
+    asm_call(a, t->context->thunks[THUNK_PROMOTE]);
+    pop(t, look->tag);
+    pop(t, look->entry);
+    asm_bind_short(a, patient);
+    asm_alu_rr(a, ASM_CMP, ASM_64, look->entry, look->entry); /* EQ */
+    u32 found = asm_jmp_short(a);
+    asm_bind_short(a, not_there);
+    access_index(a, t->context->features, &m, look->tag);
+    asm_alu_rm(a, ASM_CMP, ASM_64, look->other,
+               asm_at(look->entry, access_tag_offset(look->write)));
     asm_bind_short(a, found);
 }
 
@@ -237,6 +297,7 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
     struct thunks t = {context, a};
     by_c(&t, THUNK_ACCESS, access_call);
     by_c(&t, THUNK_VECTOR, vector_call);
+    promote(&t);
     leave(&t);
     vector_data(&t);
     for (unsigned x = 0; x < 5; x++) {

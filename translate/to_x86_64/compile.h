@@ -77,6 +77,7 @@ enum thunk {
     THUNK_LEAVE,           /* to vcpu->pc, vcpu->insns retired, through the jump cache */
     THUNK_VECTOR,          /* vector operations by C: see emit_vector.c */
     THUNK_VECTOR_DATA,     /* data: see emit_vector.h */
+    THUNK_PROMOTE,         /* call: moves a page to its first TLB entry (access_thunks.c) */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
     THUNK_LOOK_UP,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,

@@ -182,7 +182,7 @@ Test(groups, far_from_the_base)
     }
 }
 
-/* Pages are found in their other entries too. */
+/* Pages are found in their other entries too, and get their first ones when that happens often. */
 Test(groups, other_entries)
 {
     const u8 *code = frame_block();
@@ -204,6 +204,13 @@ Test(groups, other_entries)
         cr_assert_eq(enter(code), IR_EXIT_JUMP);
         cr_assert_eq(hart->x[24], offset);
         cr_assert_eq(hart->slow_calls, 0);
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        gva_t page = far + n * PAGE_BYTES;
+        cr_expect_eq(hart->tlb[tlb_index(page)].read_tag, page);
+        cr_expect_eq(hart->tlb[tlb_index(page)].write_tag, page);
+        cr_expect_eq(hart->tlb[tlb_other_index(page)].read_tag, TLB_TAG_NONE);
+        cr_expect_eq(hart->tlb[tlb_other_index(page)].write_tag, TLB_TAG_NONE);
     }
 }
 
