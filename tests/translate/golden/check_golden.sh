@@ -1,47 +1,62 @@
 #!/bin/sh
-# Host code of sequences.S, one block for each symbol g_..., compared with host.txt: so that a change
-# in code generation is seen in review, where it was meant and where it was not. The host's features
-# are forced (--plain-host), so the code is the same everywhere.
+# Host code of guest sequences, one block for each symbol g_..., compared with a listing: so that a
+# change in code generation is seen in review, where it was meant and where it was not.
+#   sequences.S  host.txt    the host's features are forced (--plain-host): the same everywhere
+#   vector.S     vector.txt  with AVX-512, on hosts that have it
 #
-#   sh tests/translate/golden/check_golden.sh --update    with METIC, SRCDIR and TMP set: writes host.txt
+#   sh tests/translate/golden/check_golden.sh --update    with METIC, SRCDIR and TMP set: writes them
 
 set -u
 update=${1:-}
 golden=$SRCDIR/tests/translate/golden
+passed=0
+failed=0
 
 cc=riscv64-linux-gnu-gcc
 command -v $cc >/dev/null 2>&1 || { echo "no $cc (Debian: gcc-riscv64-linux-gnu)"; exit 77; }
-$cc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o "$TMP/golden.elf" \
-    "$golden/sequences.S" || exit 1
-names=$(sed -n 's/^ *sequence \([a-z]\)/\1/p' "$golden/sequences.S")
 
-for name in $names; do
-    "$METIC" run "$TMP/golden.elf" --firmware none --quiet --serial none --plain-host \
-        --show "host@g_$name" >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
-    echo "$name:"
-    sed 1d "$TMP/shown" | awk -f "$SRCDIR/tests/support/host_code.awk"
-done >"$TMP/host.txt"
+# golden SEQUENCES LISTING OPTION...
+golden() {
+    source=$1
+    listing=$2
+    shift 2
+    $cc -march=rv64gc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none \
+        -o "$TMP/golden.elf" "$golden/$source" || exit 1
+    names=$(sed -n 's/^ *sequence \([a-z]\)/\1/p' "$golden/$source")
 
-[ "$update" = --update ] && cp "$TMP/host.txt" "$golden/host.txt"
+    for name in $names; do
+        "$METIC" run "$TMP/golden.elf" --firmware none --quiet --serial none "$@" \
+            --show "host@g_$name" >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
+        echo "$name:"
+        sed 1d "$TMP/shown" | awk -f "$SRCDIR/tests/support/host_code.awk"
+    done >"$TMP/$listing"
 
-passed=0
-failed=0
-for name in $names; do
-    for side in "$golden" "$TMP"; do
-        awk -v name="$name:" '/^[a-z]/ { on = $0 == name } on' "$side/host.txt"
-        echo "=="
-    done >"$TMP/both"
-    if awk '/^==/ { n++; next } { text[n + 0] = text[n + 0] "\n" $0 }
-            END { exit !(text[0] != "" && text[0] == text[1]) }' "$TMP/both"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "other host code than before for $name"
+    [ "$update" = --update ] && cp "$TMP/$listing" "$golden/$listing"
+    was_failed=$failed
+    for name in $names; do
+        for side in "$golden" "$TMP"; do
+            awk -v name="$name:" '/^[a-z]/ { on = $0 == name } on' "$side/$listing"
+            echo "=="
+        done >"$TMP/both"
+        if awk '/^==/ { n++; next } { text[n + 0] = text[n + 0] "\n" $0 }
+                END { exit !(text[0] != "" && text[0] == text[1]) }' "$TMP/both"; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            echo "other host code than before for $name"
+        fi
+    done
+    if [ $failed -gt $was_failed ]; then
+        diff -u "$golden/$listing" "$TMP/$listing" | head -n 60
+        echo "meant? sh tests/translate/golden/check_golden.sh --update, and look at the difference"
     fi
-done
-if [ $failed -gt 0 ]; then
-    diff -u "$golden/host.txt" "$TMP/host.txt" | head -n 60
-    echo "meant? sh tests/translate/golden/check_golden.sh --update, and look at the difference"
+}
+
+golden sequences.S host.txt --plain-host
+if grep -qw avx512bw /proc/cpuinfo && grep -qw avx512vl /proc/cpuinfo; then
+    golden vector.S vector.txt --cpu rv64,v=on
+else
+    echo "no AVX-512 here: the vector sequences are not compared"
 fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
