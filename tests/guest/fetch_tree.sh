@@ -4,7 +4,7 @@
 # everything cached it needs no network.
 #
 # Usage: fetch_tree.sh NAME FOLDER PACKAGE... [-- PACKAGE_THAT_IS_LEFT_OUT...]
-#        FOLDER's files are put over those of the packages; /init is made executable
+#        the files of tree/ and of FOLDER ("": none) are put over those of the packages
 # Exit status: 0 done, 3 no network and nothing cached, 1 trouble.
 
 set -u
@@ -23,7 +23,7 @@ say() { printf '%s\n' "$*" >&2; }
 die() { say "guest: $1"; exit "${2:-1}"; }
 
 recipe_sum() {
-    { echo "$wanted -- $left_out"; cat "$here/fetch_tree.sh"; (cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat); } |
+    { echo "$wanted -- $left_out"; cat "$here/fetch_tree.sh"; for dir in "$here/tree" "$folder"; do [ -z "$dir" ] || (cd "$dir" && find . -type f | LC_ALL=C sort | xargs cat); done; } |
         sha256sum
 }
 
@@ -64,7 +64,10 @@ for deb in "$work"/apt/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$tree" --keep-directory-symlink || die "cannot unpack $deb"
 done
 rm -rf "$tree/usr/share/doc" "$tree/usr/share/man" "$tree/usr/share/locale" "$tree/usr/share/icons"
-cp -R "$folder/." "$tree/" && chmod 755 "$tree/init" || die "cannot copy $folder"
+for dir in "$here/tree" "$folder"; do
+    [ -z "$dir" ] || cp -R "$dir/." "$tree/" || die "cannot copy $dir"
+done
+chmod 755 "$tree/init"
 truncate -s $(($(du -s -B 1M "$tree" | cut -f 1) * 5 / 4 + 16))M "$work/image" &&
     mke2fs -q -F -t ext4 -O ^has_journal -E root_owner=0:0 -d "$tree" "$work/image" >&2 &&
     mv "$work/image" "$cache/$name.img" && recipe_sum >"$cache/$name.recipe" ||

@@ -12,7 +12,7 @@ case $? in
 3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
 *) cat "$TMP/fetch.log"; exit 1 ;;
 esac
-alsa=$(sh "$SRCDIR/tests/guest/fetch_tree.sh" alsa "$SRCDIR/tests/sound/tree" alsa-utils busybox-static \
+alsa=$(sh "$SRCDIR/tests/guest/fetch_tree.sh" alsa "" alsa-utils busybox-static \
     2>"$TMP/fetch.log")
 case $? in
 0) ;;

@@ -1,0 +1,112 @@
+#!/bin/sh
+# chocolate-doom with freedoom, from Debian's packages for riscv64, in an X server on virtio-gpu, over
+# the whole of a 1280x800 screen: keys from the monitor start a game and save it, it runs at its 35
+# frames a second, and what is heard is in a WAV file. A demo played as fast as it goes says how much
+# more there would be. Real clock, so a claim about speed: it wants a core for itself, and needs a third
+# of it.
+
+set -u
+boot_timeout_s=400
+. "$SRCDIR/tests/boot/boot.sh"
+command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
+grep -q 'HAVE_JANSSON 1' config.h || { echo "built without jansson (Debian: libjansson-dev)"; exit 77; }
+for script in guest/fetch_disk.sh screen/fetch_doom.sh; do
+    fetched=$(sh "$SRCDIR/tests/$script" 2>"$TMP/fetch.log")
+    case $? in
+    0) ;;
+    3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
+    *) cat "$TMP/fetch.log"; exit 1 ;;
+    esac
+    [ $script = screen/fetch_doom.sh ] || linux=$fetched
+done
+riscv64-linux-gnu-gcc -O2 -shared -fPIC -o "$TMP/frames.so" "$SRCDIR/tests/screen/frames.c" -ldl ||
+    { echo "riscv64-linux-gnu-gcc is not installed"; exit 77; }
+(cd "$TMP" && echo frames.so | cpio -o -H newc --quiet | gzip -9n) >"$TMP/frames.gz"
+cat "$linux/initramfs.cpio.gz" "$linux/media.cpio.gz" "$TMP/frames.gz" >"$TMP/initrd" || exit 1
+export XDG_RUNTIME_DIR="$TMP/run"
+mkdir -p "$XDG_RUNTIME_DIR"
+guest=
+trap 'kill $guest 2>/dev/null' EXIT
+
+timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initrd" --append 'console=ttyS0 quiet' \
+    --disk "$fetched" --ram 1G --net none --screen 1280x800 --sound "wav:$TMP/doom.wav" --name doom \
+    --expect "$prompt" --send \
+    'disk-up; media-up; mount /dev/vda /mnt; cp /frames.so /mnt/usr/lib/; exec chroot /mnt /init\n' \
+    --expect 'on-disk# ' --send 'doom-up -geometry 1280x800; echo game o''ver\n' \
+    --expect 'game over' --send \
+    'find /root -name "*.dsg" | wc -l; doom-up -geometry 1280x800 -timedemo demo1; poweroff -f\n' \
+    >"$TMP/doom" 2>&1 </dev/null &
+guest=$!
+
+seconds() { grep -a -c '^frames a second' "$TMP/doom"; }
+# pass SECONDS: of the game's own time, as it shows frames.
+pass() {
+    end=$(($(seconds) + $1))
+    until [ "$(seconds)" -ge $end ]; do
+        kill -0 $guest 2>/dev/null || { wrong 'the guest is gone'; tail -n 12 "$TMP/doom"; finish; }
+        sleep 0.2
+    done
+}
+keys() {
+    for key; do
+        printf 'human-monitor-command {"command-line": "%s"}\n' "$key"
+    done | (echo qmp_capabilities; cat) | python3 "$SRCDIR/tests/ui/qmp_talk.py" "$XDG_RUNTIME_DIR/metic/doom/monitor" \
+        >"$TMP/keys" 2>&1 || { wrong "keys: $(cat "$TMP/keys")"; finish; }
+}
+# picture NAME: the screen, in some colours. An empty one takes 3 KB.
+picture() {
+    "$METIC" screenshot doom "$TMP/$1.png" || wrong "$1: no picture"
+    bytes=$(wc -c <"$TMP/$1.png")
+    if [ "$bytes" -gt 30000 ]; then good "$1: a picture"; else wrong "$1: a picture of $bytes bytes"; fi
+    [ -z "${PICTURES:-}" ] || cp "$TMP/$1.png" "$PICTURES"
+}
+
+pass 3
+picture title
+keys 'sendkey esc'
+pass 1
+keys 'sendkey ret'
+pass 1
+keys 'sendkey ret'
+pass 1
+picture menu
+keys 'sendkey ret'
+pass 2
+first=$(seconds)
+keys 'sendkey up 1500'
+pass 2
+keys 'sendkey ctrl 300'
+pass 8
+picture game
+last=$(seconds)
+keys 'sendkey f2'
+pass 1
+keys 'sendkey ret'
+pass 1
+keys 'type saved\\n'
+pass 1
+keys 'sendkey f10'
+pass 1
+keys 'sendkey y'
+wait $guest
+got=$?
+guest=
+[ $got -eq 0 ] && good 'the guest powers off' || { wrong "status $got"; tail -n 12 "$TMP/doom"; }
+
+if tr -d '\r' <"$TMP/doom" | grep -q -a '^1$'; then good 'a game was saved, so there was one'; else
+    wrong 'no game was saved'
+fi
+frames=$(grep -a '^frames a second' "$TMP/doom" | sed -n "$((first + 1)),${last}p" | sed 's/.*: //' | tr -d '\r' | sort -n |
+    awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')
+echo "the game: $frames frames a second (the median)"
+timed=$(grep -a '^timed' "$TMP/doom" | sed 's/.*(\(.*\) fps).*/\1/')
+echo "the demo, as fast as it goes: ${timed:-none} frames a second"
+if awk -v f="$frames" 'BEGIN { exit !(f >= 34 && f <= 36) }'; then good 'the game shows 35 frames a second'; else
+    wrong "the game shows $frames frames a second"
+fi
+if awk -v f="${timed:-0}" 'BEGIN { exit !(f >= 35) }'; then good 'the demo is faster'; else wrong "the demo: $timed"; fi
+set -- $(python3 "$SRCDIR/tests/sound/wav.py" judge "$TMP/doom.wav")
+if [ "$4" -gt $((15 * $1)) ] && [ "$6" -gt 10 ]; then good "it was heard: $(($4 / $1)) s, peak $6 %"; else
+    wrong "the sound: $*"
+fi
+finish
