@@ -30,6 +30,8 @@ enum {
     /* A guest writes byte by byte. Waiting this long for more makes one host write of a line, and
      * no hart has to wake the thread for each byte. Nobody sees it at a prompt. */
     CHAR_GATHER_NS = 300000,
+    CHAR_ROOM_BYTES = 64 << 10,
+    CHAR_PATIENCE_NS = 100000000,
 };
 
 struct char_backend {
@@ -56,6 +58,8 @@ struct char_backend {
     void (*keys)(void *opaque, const u8 *bytes, size_t size_bytes); /* diverted; or NULL */
     void *keys_opaque;
     bool write_error; /* told once */
+    bool room_wanted; /* somebody is to be told when there is room */
+    bool detached;    /* nobody is to be told anything */
     pthread_t thread;
     bool has_thread;
 
@@ -96,6 +100,24 @@ static void char_backend_gather(struct char_backend *backend)
     pthread_mutex_lock(&backend->lock);
 }
 
+static void char_backend_tell_room(void *opaque)
+{
+    struct char_backend *backend = opaque;
+    if (backend->port != NULL) {
+        char_port_tell_room(backend->port);
+    }
+}
+
+/* Lock held. */
+static void char_backend_made_room(struct char_backend *backend)
+{
+    if (backend->room_wanted && !backend->detached &&
+        backend->output.size_bytes <= CHAR_QUEUE_BYTES / 2) {
+        backend->room_wanted = false;
+        loop_post(backend->loop, char_backend_tell_room, backend);
+    }
+}
+
 static void *char_backend_thread(void *opaque)
 {
     struct char_backend *backend = opaque;
@@ -116,6 +138,7 @@ static void *char_backend_thread(void *opaque)
             continue;
         }
         size_t taken = char_queue_pop(&backend->output, chunk, sizeof(chunk));
+        char_backend_made_room(backend);
         int fd = backend->out_fd;
         backend->writing = true;
         pthread_mutex_unlock(&backend->lock);
@@ -154,9 +177,37 @@ static bool char_backend_is_lossy(const struct char_backend *backend)
     switch (backend->options.kind) {
     case CHAR_TERMINAL:
     case CHAR_PTY:
-    case CHAR_SOCKET: return true;
+    case CHAR_SOCKET: return !backend->options.keeps_all;
     default: return false;
     }
+}
+
+bool char_backend_has_room(struct char_backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    bool room = backend->out_fd < 0 || backend->no_wait || backend->loop == NULL ||
+                backend->output.size_bytes + CHAR_ROOM_BYTES <= CHAR_QUEUE_BYTES;
+    backend->room_wanted = !room;
+    pthread_mutex_unlock(&backend->lock);
+    return room;
+}
+
+bool char_backend_has_clients(const struct char_backend *backend)
+{
+    return backend->options.kind == CHAR_SOCKET;
+}
+
+/* Lock held. False: it is not worth waiting any more. */
+static bool char_backend_wait_room(struct char_backend *backend)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += CHAR_PATIENCE_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&backend->changed, &backend->lock, &until);
+    return backend->out_fd >= 0 && (backend->options.gives_up == NULL ||
+                                    !backend->options.gives_up(backend->options.opaque));
 }
 
 void char_backend_write(struct char_backend *backend, const void *bytes, size_t size_bytes)
@@ -184,7 +235,9 @@ void char_backend_write(struct char_backend *backend, const void *bytes, size_t 
             if (char_backend_is_lossy(backend) || backend->no_wait || backend->write_error) {
                 break;
             }
-            pthread_cond_wait(&backend->changed, &backend->lock);
+            if (!char_backend_wait_room(backend)) {
+                break;
+            }
         }
     }
     pthread_mutex_unlock(&backend->lock);
@@ -307,6 +360,7 @@ static void char_backend_drop_client(struct char_backend *backend)
     close(backend->in_fd);
     backend->in_fd = backend->out_fd = -1;
     pthread_mutex_unlock(&backend->lock);
+    char_port_tell_open(backend->port, false);
     loop_modify(backend->loop, &backend->listen_watch, EPOLLIN);
 }
 
@@ -412,6 +466,7 @@ static void char_backend_accept(void *opaque, u32 events)
     backend->in_fd = backend->out_fd = fd;
     pthread_mutex_unlock(&backend->lock);
     loop_modify(backend->loop, &backend->listen_watch, 0); /* one client at a time */
+    char_port_tell_open(backend->port, true);
     backend->in_watched = loop_add(backend->loop, &backend->in_watch, NULL);
 }
 
@@ -539,6 +594,9 @@ bool char_backend_attach(struct char_backend *backend, struct char_port *port,
 
 void char_backend_detach(struct char_backend *backend)
 {
+    pthread_mutex_lock(&backend->lock);
+    backend->detached = true;
+    pthread_mutex_unlock(&backend->lock);
     if (backend->loop == NULL) {
         backend->port = NULL;
         return;

@@ -6,9 +6,10 @@
  * then queued; a thread of the backend's own writes it out, so that a hart does not wait for the
  * host unless the queue (1 MiB) is full. A full queue loses new output for a terminal, a pty and a
  * socket (somebody stopped looking), and makes the guest wait for a file or a pipe (every byte
- * counts) until char_backend_stop_waiting. What arrives from outside is read on the loop thread and
- * goes through the journal into the port's input queue, from where the device takes bytes as its
- * FIFO has room; the backend stops reading while 16 KiB are under way. */
+ * counts) until char_backend_stop_waiting; a device that asks char_port_has_room before waits
+ * without a hart. What arrives from outside is read on the loop thread and goes through the journal
+ * into the port's input queue, from where the device takes bytes as its FIFO has room; the backend
+ * stops reading while 16 KiB are under way. */
 #ifndef METIC_HW_BACKEND_CHAR_H
 #define METIC_HW_BACKEND_CHAR_H
 
@@ -29,13 +30,15 @@ enum char_backend_kind {
     CHAR_STDIO,    /* stdin/stdout that are not a terminal: bytes as they are */
     CHAR_FILE,     /* output to `path`, no input */
     CHAR_PTY,      /* a new pseudo-terminal; its name is in char_backend_path() */
-    CHAR_SOCKET,   /* a Unix socket listening at `path`, mode 0600, one client at a time */
+    CHAR_SOCKET,   /* a Unix socket listening at `path`, mode 0600, one client at a time; one that
+                    * somebody else listens at is refused */
     CHAR_MEMORY,   /* output is kept (see char_backend_output), input from char_backend_feed */
 };
 
 struct char_backend_options {
     enum char_backend_kind kind;
     const char *path; /* CHAR_FILE, CHAR_SOCKET */
+    bool keeps_all;   /* what does not fit waits for a terminal, a pty and a socket, too */
     /* CHAR_TERMINAL: called on the loop thread with the key after Ctrl-A ('x', 'h', 'c', 'b' ...);
      * true: it was understood; false: the key is dropped. Ctrl-A Ctrl-A (or Ctrl-A a) sends one
      * Ctrl-A to the guest by itself. NULL: no escapes, bytes as they are. */
@@ -43,6 +46,9 @@ struct char_backend_options {
     void *opaque;
     /* Called on the loop thread once when the input side ended (end of file); may be NULL. */
     void (*input_ended)(void *opaque);
+    /* Whether who waits for room in the queue should wait no longer; asked now and then, on the
+     * waiting thread; may be NULL. */
+    bool (*gives_up)(void *opaque);
 };
 
 /* The loop and log outlive the backend. For CHAR_TERMINAL the terminal is raw from here to
@@ -92,6 +98,18 @@ size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_byte
 /* `ready` is called when input was queued, without any lock of the port's held; the device takes
  * its lock and reads what it has room for. */
 void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), void *opaque);
+
+/* Whether what a device writes next finds room. After a no, `room` is called on the loop thread
+ * when there is some; not with the virtual clock, where the answer is always yes, since what the
+ * guest sees must not depend on it. */
+bool char_port_has_room(struct char_port *port);
+void char_port_set_room(struct char_port *port, void (*room)(void *opaque), void *opaque);
+
+/* Whether somebody is there: a socket's client; always for what needs nobody. `opened` is called as
+ * `ready` is when that changes, through the journal. */
+bool char_port_is_open(struct char_port *port);
+void char_port_set_opened(struct char_port *port, void (*opened)(void *opaque, bool open),
+                          void *opaque);
 
 /* A break condition, from a terminal's escape or a debugger, through the journal. Any thread, but
  * with the real clock not with the device's lock held. `broken` is called as `ready` is. */

@@ -30,7 +30,14 @@ void char_backend_detach(struct char_backend *backend);
 void char_backend_write(struct char_backend *backend, const void *bytes, size_t size_bytes);
 void char_backend_resume_input(struct char_backend *backend); /* any thread, locks held or not */
 
-/* Backend to port: bytes handed to the journal that the device has not taken yet. */
+/* Whether it takes 64 KiB more without losing any or waiting; after a no, char_port_tell_room. */
+bool char_backend_has_room(struct char_backend *backend);
+bool char_backend_has_clients(const struct char_backend *backend); /* who come and go */
+
+/* Backend to port, on the loop thread: somebody came or went; there is room. */
+void char_port_tell_open(struct char_port *port, bool open);
+void char_port_tell_room(struct char_port *port);
+/* Bytes handed to the journal that the device has not taken yet. */
 size_t char_port_input_under_way(const struct char_port *port);
 
 /* Script to port. As char_port_feed, but may be called with the device's lock held. */

@@ -16,7 +16,7 @@ struct char_tap {
 struct char_port {
     struct journal *journal;
     struct journal_source source;
-    struct journal_source break_source; /* deliveries without bytes */
+    struct journal_source break_source; /* without bytes a break; with one, whether it is open */
     struct char_backend *backend; /* or NULL */
     struct loop *loop;            /* or NULL */
     struct char_tap taps[CHAR_PORT_TAPS]; /* set up before harts start */
@@ -26,6 +26,11 @@ struct char_port {
     void *ready_opaque;
     void (*broken)(void *opaque); /* under lock */
     void *broken_opaque;
+    void (*opened)(void *opaque, bool open); /* under lock */
+    void *opened_opaque;
+    void (*room)(void *opaque); /* under lock */
+    void *room_opaque;
+    bool open; /* under lock */
     _Atomic size_t under_way_bytes; /* given to the journal, not yet read by the device */
 };
 
@@ -45,11 +50,25 @@ static void char_port_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
     }
 }
 
+static void char_port_deliver_open(struct char_port *port, bool open)
+{
+    pthread_mutex_lock(&port->lock);
+    port->open = open;
+    void (*opened)(void *opaque, bool open) = port->opened;
+    void *opened_opaque = port->opened_opaque;
+    pthread_mutex_unlock(&port->lock);
+    if (opened != NULL) {
+        opened(opened_opaque, open);
+    }
+}
+
 static void char_port_deliver_break(void *opaque, const u8 *bytes, size_t size_bytes)
 {
     struct char_port *port = opaque;
-    (void)bytes;
-    (void)size_bytes;
+    if (size_bytes > 0) {
+        char_port_deliver_open(port, bytes[0] != 0);
+        return;
+    }
     pthread_mutex_lock(&port->lock);
     void (*broken)(void *opaque) = port->broken;
     void *broken_opaque = port->broken_opaque;
@@ -77,6 +96,7 @@ struct char_port *char_port_new(const char *name, struct loop *loop, struct char
     journal_add_source(journal, &port->source);
     journal_add_source(journal, &port->break_source);
     port->backend = backend;
+    port->open = backend != NULL && !char_backend_has_clients(backend);
     if (backend != NULL &&
         !char_backend_attach(backend, port, journal_is_deterministic(journal), error)) {
         port->backend = NULL;
@@ -145,6 +165,54 @@ void char_port_set_broken(struct char_port *port, void (*broken)(void *opaque), 
     port->broken = broken;
     port->broken_opaque = opaque;
     pthread_mutex_unlock(&port->lock);
+}
+
+void char_port_set_opened(struct char_port *port, void (*opened)(void *opaque, bool open),
+                          void *opaque)
+{
+    pthread_mutex_lock(&port->lock);
+    port->opened = opened;
+    port->opened_opaque = opaque;
+    pthread_mutex_unlock(&port->lock);
+}
+
+bool char_port_is_open(struct char_port *port)
+{
+    pthread_mutex_lock(&port->lock);
+    bool open = port->open;
+    pthread_mutex_unlock(&port->lock);
+    return open;
+}
+
+void char_port_tell_open(struct char_port *port, bool open)
+{
+    u8 byte = open;
+    journal_input(port->journal, &port->break_source, &byte, 1);
+}
+
+bool char_port_has_room(struct char_port *port)
+{
+    return port->backend == NULL || journal_is_deterministic(port->journal) ||
+           char_backend_has_room(port->backend);
+}
+
+void char_port_set_room(struct char_port *port, void (*room)(void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&port->lock);
+    port->room = room;
+    port->room_opaque = opaque;
+    pthread_mutex_unlock(&port->lock);
+}
+
+void char_port_tell_room(struct char_port *port)
+{
+    pthread_mutex_lock(&port->lock);
+    void (*room)(void *opaque) = port->room;
+    void *room_opaque = port->room_opaque;
+    pthread_mutex_unlock(&port->lock);
+    if (room != NULL) {
+        room(room_opaque);
+    }
 }
 
 void char_port_add_tap(struct char_port *port,

@@ -143,7 +143,8 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
     }
     if (!own_strings(machine, error) || !machine_make_time(machine, error) ||
         !machine_make_console(machine, error) || !machine_make_virtio_console(machine, error) ||
-        !machine_make_net(machine, error) || !machine_make_vsock(machine, error) ||
+        !machine_make_ports(machine, error) || !machine_make_net(machine, error) ||
+        !machine_make_vsock(machine, error) ||
         !machine_make_screen(machine, error) ||
         !machine_make_sound(machine, error) ||
         !machine_make_engine(machine, guest, error) ||
@@ -166,6 +167,7 @@ void metic_free(metic_machine *machine)
     if (machine->hvc_backend != NULL) {
         char_backend_stop_waiting(machine->hvc_backend);
     }
+    machine_stop_ports(machine);
     if (machine->engine != NULL) {
         for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
             timer_fini(&machine->timers[i].timer);
@@ -188,6 +190,7 @@ void metic_free(metic_machine *machine)
     char_backend_free(machine->console);
     char_port_free(machine->hvc);
     char_backend_free(machine->hvc_backend);
+    machine_free_ports(machine);
     machine_control_fini(machine);
     journal_free(machine->journal);
     if (machine->loop != NULL) {

@@ -23,6 +23,7 @@
 #include "hw/virtio/virtio_input.h"
 #include "hw/virtio/virtio_fs.h"
 #include "hw/virtio/virtio_net.h"
+#include "hw/virtio/virtio_ports.h"
 #include "hw/virtio/virtio_snd.h"
 #include "hw/virtio/virtio_vsock.h"
 #include "translate/engine.h"
@@ -94,6 +95,15 @@ struct machine_control {
 
 enum { MACHINE_TAG_BYTES = VIRTIO_FS_TAG_BYTES + 1 };
 
+enum { MACHINE_PORT_NAME_BYTES = 64 };
+
+/* A console port with a name. */
+struct machine_port {
+    char name[MACHINE_PORT_NAME_BYTES];
+    struct char_backend *backend;
+    struct char_port *port;
+};
+
 /* A shared folder and its device's configuration. */
 struct machine_share {
     struct share *share;
@@ -116,6 +126,8 @@ struct metic_machine {
     struct char_backend *hvc_backend; /* the virtio console's, or NULL */
     struct char_port *hvc;
     struct virtio_console_config hvc_config;
+    struct machine_port ports[METIC_MAX_PORTS];
+    struct virtio_ports_config ports_config;
     void (*code_made)(void *opaque, const struct metic_code *code); /* or NULL */
     void *code_made_opaque;
     struct net_port *net; /* or NULL: no network device */
@@ -188,6 +200,20 @@ void machine_say(struct metic_machine *machine, const char *format, ...)
 /* machine_share.c: after the journal; freed after the board. */
 bool machine_make_shares(struct metic_machine *machine, struct metic_error *error);
 void machine_free_shares(struct metic_machine *machine);
+
+/* machine_console.c. Where a byte stream leads; `label` says whose it is, NULL the main console,
+ * which alone has escapes and tells when its input ended; `keeps_all` as in backend_char.h. */
+struct char_backend *machine_make_backend(struct metic_machine *machine, enum metic_console where,
+                                          const char *path, const char *label, bool keeps_all,
+                                          struct metic_error *error);
+
+/* machine_ports.c; stop: nobody waits any more for what a port writes. */
+bool machine_make_ports(struct metic_machine *machine, struct metic_error *error);
+void machine_stop_ports(struct metic_machine *machine);
+void machine_free_ports(struct metic_machine *machine);
+void machine_save_ports(struct metic_machine *machine, struct state_writer *writer);
+bool machine_load_ports(struct metic_machine *machine, struct state_reader *reader,
+                        struct metic_error *error);
 
 /* machine_vsock.c; detach before the board is freed. */
 bool machine_make_vsock(struct metic_machine *machine, struct metic_error *error);

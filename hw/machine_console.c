@@ -80,6 +80,14 @@ static void on_hangup(void *opaque)
     machine_event(opaque, MACHINE_EVENT_HANGUP);
 }
 
+/* With the virtual clock the thread that waits for a slow reader is the one that should stop. */
+static bool on_wait(void *opaque)
+{
+    struct metic_machine *machine = opaque;
+    const u32 ends = MACHINE_EVENT_STOP | MACHINE_EVENT_QUIT | MACHINE_EVENT_HANGUP;
+    return (atomic_load(&machine->events) & ends) != 0;
+}
+
 /* Advances `matched` over `text` by one byte. */
 static bool match_byte(const char *text, unsigned *matched, u8 byte)
 {
@@ -112,9 +120,10 @@ static void on_console_output(void *opaque, const u8 *bytes, size_t size_bytes)
     }
 }
 
-/* A backend for `where`. Only the main console has escapes and tells when its input ended. */
-static struct char_backend *make_backend(struct metic_machine *machine, enum metic_console where,
-                                         const char *path, bool main, struct metic_error *error)
+
+struct char_backend *machine_make_backend(struct metic_machine *machine, enum metic_console where,
+                                          const char *path, const char *label, bool keeps_all,
+                                          struct metic_error *error)
 {
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     struct char_backend_options backend = { .path = path, .opaque = machine };
@@ -129,14 +138,16 @@ static struct char_backend *make_backend(struct metic_machine *machine, enum met
     case METIC_CONSOLE_SOCKET: backend.kind = CHAR_SOCKET; break;
     case METIC_CONSOLE_MEMORY: backend.kind = CHAR_MEMORY; break;
     }
-    if (main) {
+    backend.keeps_all = keeps_all;
+    backend.gives_up = on_wait;
+    if (label == NULL) {
         backend.input_ended = backend.kind == CHAR_TERMINAL ? on_hangup : on_input_ended;
         atomic_store(&machine->input_ended,
                      backend.kind == CHAR_NULL || backend.kind == CHAR_FILE);
     }
     struct char_backend *made = char_backend_new(machine->loop, &machine->log, &backend, error);
     if (made != NULL && backend.kind == CHAR_PTY) {
-        machine_say(machine, "%s: %s", main ? "console" : "virtio console",
+        machine_say(machine, "%s: %s", label == NULL ? "console" : label,
                     char_backend_path(made));
     }
     return made;
@@ -145,7 +156,8 @@ static struct char_backend *make_backend(struct metic_machine *machine, enum met
 bool machine_make_console(struct metic_machine *machine, struct metic_error *error)
 {
     const struct metic_options *options = &machine->options;
-    machine->console = make_backend(machine, options->console, options->console_path, true, error);
+    machine->console = machine_make_backend(machine, options->console, options->console_path, NULL,
+                                            false, error);
     if (machine->console == NULL) {
         return false;
     }
@@ -164,8 +176,9 @@ bool machine_make_virtio_console(struct metic_machine *machine, struct metic_err
     if (options->virtio_console == METIC_CONSOLE_NONE) {
         return true;
     }
-    machine->hvc_backend = make_backend(machine, options->virtio_console,
-                                        options->virtio_console_path, false, error);
+    machine->hvc_backend = machine_make_backend(machine, options->virtio_console,
+                                                options->virtio_console_path, "virtio console",
+                                                false, error);
     if (machine->hvc_backend == NULL) {
         return false;
     }

@@ -203,6 +203,7 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
     if (machine->console != NULL && result->reason != METIC_TURN_OVER &&
         result->reason != METIC_BREAK) {
         char_backend_stop_waiting(machine->console);
+        machine_stop_ports(machine);
     }
     threads_stop(machine);
     clock_stop(&machine->clock);

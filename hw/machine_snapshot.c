@@ -216,6 +216,10 @@ static void save_sections(struct metic_machine *machine, const char *description
         char_port_save(machine->hvc, &one);
         section(all, "virtio console", &one);
     }
+    if (machine->ports_config.count > 0) {
+        machine_save_ports(machine, &one);
+        section(all, "ports", &one);
+    }
     if (machine->script != NULL) {
         char_script_save(machine->script, &one);
         section(all, "script", &one);
@@ -448,6 +452,7 @@ static bool check_sections(const struct metic_machine *machine, struct sections 
               find_section(sections, "description", error) &&
               find_section(sections, "image", error) &&
               (machine->hvc == NULL || find_section(sections, "virtio console", error)) &&
+              (machine->ports_config.count == 0 || find_section(sections, "ports", error)) &&
               (machine->net == NULL || find_section(sections, "network", error));
     for (unsigned i = 0; ok && i < machine->board->device_count; i++) {
         device_section(machine->board->devices[i], name);
@@ -564,6 +569,9 @@ static bool load_ports(struct metic_machine *machine, struct sections *sections,
     bool ok = char_port_load(machine->uart, find_section(sections, "console", error), error);
     if (ok && machine->hvc != NULL) {
         ok = char_port_load(machine->hvc, find_section(sections, "virtio console", error), error);
+    }
+    if (ok && machine->ports_config.count > 0) {
+        ok = machine_load_ports(machine, find_section(sections, "ports", error), error);
     }
     return ok && journal_load(machine->journal, find_section(sections, "journal", error), error);
 }

@@ -69,6 +69,9 @@ bool machine_make_virtio(struct metic_machine *machine, struct metic_error *erro
                                                        &machine->net_config, "net", 0, error)) &&
            (machine->hvc == NULL || machine_add_virtio(machine, &virtio_console_type,
                                                        &machine->hvc_config, "hvc", 0, error)) &&
+           (machine->ports_config.count == 0 ||
+            machine_add_virtio(machine, &virtio_ports_type, &machine->ports_config, "ports", 0,
+                               error)) &&
            (machine->vsock_config.port == NULL ||
             machine_add_virtio(machine, &virtio_vsock_type, &machine->vsock_config, "vsock", 0,
                                error)) &&

@@ -69,6 +69,7 @@ enum {
     METIC_MAX_HARTS = 64,
     METIC_MAX_FORWARDS = 16,
     METIC_MAX_SHARES = 8,
+    METIC_MAX_PORTS = 16,
 };
 
 #define METIC_DEFAULT_RAM_BYTES ((uint64_t)512 << 20)
@@ -97,6 +98,13 @@ enum metic_share_cache {
     METIC_SHARE_CACHE_AUTO,   /* names and attributes for a second, contents until they change */
     METIC_SHARE_CACHE_ALWAYS, /* everything, writes are delayed: nobody else changes the folder */
     METIC_SHARE_CACHE_NONE,   /* names and attributes are asked for each time */
+};
+
+/* A byte stream with a name, /dev/virtio-ports/NAME in Linux. */
+struct metic_port {
+    const char *name;
+    enum metic_console where; /* none, a pty, a file or a socket */
+    const char *path;
 };
 
 /* How the guest reaches a shared folder. */
@@ -149,6 +157,8 @@ struct metic_options {
     const char *console_path;
     enum metic_console virtio_console; /* a second one, hvc0; METIC_CONSOLE_NONE: no device */
     const char *virtio_console_path;
+    struct metic_port ports[METIC_MAX_PORTS];
+    unsigned port_count;
     const char *vsock_path;  /* the guest's AF_VSOCK leads to Unix sockets from here on; or NULL */
     uint32_t vsock_cid;      /* the guest's address there; 0: 3 */
     struct metic_disk disks[METIC_MAX_DISKS];

@@ -327,6 +327,33 @@ OPTION_PARSER(serial)
     return value_console(name, value, &options->console, &options->console_path, error);
 }
 
+OPTION_PARSER(port)
+{
+    struct metic_options *options = member;
+    char *copy = args_own(args, strdup(value));
+    char *where = copy != NULL ? strchr(copy, '=') : NULL;
+    if (copy == NULL || where == NULL) {
+        return error_set(error, "As in --port agent=socket:PATH.", "%s: '%s' is no NAME=WHERE",
+                         name, value);
+    }
+    if (options->port_count == METIC_MAX_PORTS) {
+        return error_set(error, NULL, "%s: there is room for %d of them", name, METIC_MAX_PORTS);
+    }
+    struct metic_port *port = &options->ports[options->port_count];
+    *where++ = '\0';
+    port->name = copy;
+    if (!value_console(name, where, &port->where, &port->path, error)) {
+        return false;
+    }
+    if (port->where == METIC_CONSOLE_STDIO) {
+        return error_set(error, "The terminal is the guest's console; give --serial none with "
+                                "--virtio-console stdio for another.",
+                         "%s: %s cannot be on stdio", name, copy);
+    }
+    options->port_count++;
+    return true;
+}
+
 OPTION_PARSER(virtio_console)
 {
     UNUSED(args);

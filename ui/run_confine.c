@@ -57,6 +57,11 @@ static void allow_sockets(struct confine *confine, const struct run_args *args)
     if (options->virtio_console == METIC_CONSOLE_SOCKET) {
         allow_folder_of(confine, options->virtio_console_path, CONFINE_REMOVE);
     }
+    for (unsigned i = 0; i < options->port_count; i++) {
+        if (options->ports[i].where == METIC_CONSOLE_SOCKET) {
+            allow_folder_of(confine, options->ports[i].path, CONFINE_REMOVE);
+        }
+    }
     if (options->net == METIC_NET_SOCKET) {
         allow_folder_of(confine, options->net_path, CONFINE_SOCKET);
     }

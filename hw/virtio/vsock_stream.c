@@ -226,5 +226,8 @@ bool vsock_load(struct virtio *virtio, struct state_reader *reader, struct metic
             vsock_refuse(vsock, host_port, guest_port);
         }
     }
+    if (ok && vsock->refusal_count > 0) {
+        virtio_serve_at(virtio, BIT(0), clock_now_ns(virtio->device->env->clock));
+    }
     return ok || error_set(error, NULL, "the saved state of %s is damaged", virtio->device->name);
 }

@@ -2,6 +2,7 @@
 # them, which channels-up loads.
 #
 # add_program NAME SOURCE            builds it for the guest, whose PATH has it then
+# pack_programs                      what is in $TMP/extra is in the guest from here on
 # run NAME WANTED_STATUS OPTION...   as boot in boot.sh, with that kernel
 # says NAME TEXT                     a line of the console of a run has TEXT
 # same WHAT FILE FILE                the files are equal
@@ -19,6 +20,10 @@ mkdir -p "$TMP/extra/bin"
 
 add_program() {
     $cross -D_GNU_SOURCE -O1 -static -o "$TMP/extra/bin/$1" "$2" || exit 1
+    pack_programs
+}
+
+pack_programs() {
     (cd "$TMP/extra" && find . | cpio -o -H newc --quiet | gzip -1) >"$TMP/extra.gz" || exit 1
     cat "$linux/initramfs.cpio.gz" "$linux/channels.cpio.gz" "$TMP/extra.gz" >"$TMP/initramfs"
 }
