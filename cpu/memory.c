@@ -424,6 +424,29 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
     return mapped != MAP_FAILED;
 }
 
+/* Of pages that are a file's, dropping ours would bring the file's back: they become anonymous
+ * ones, unless they are so few that the host would have to keep too many mappings. */
+bool memory_discard(struct memory *memory, gpa_t gpa, u64 size_bytes)
+{
+    enum { LEAST_MAPPING_BYTES = 64 << 10 };
+    struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->kind != MEMORY_RAM || size_bytes == 0 ||
+        ((gpa | size_bytes) & PAGE_OFFSET_MASK) != 0 ||
+        size_bytes > region->size_bytes - (gpa - region->gpa)) {
+        return false;
+    }
+    u8 *host = region->host + (gpa - region->gpa);
+    atomic_fetch_add(&memory->dma_writes, 1);
+    bool gone = !region->from_file ? madvise(host, size_bytes, MADV_DONTNEED) == 0
+                : size_bytes >= LEAST_MAPPING_BYTES &&
+                      memory_map_file(memory, region, gpa - region->gpa, size_bytes, -1, 0);
+    if (!gone) {
+        memset(host, 0, size_bytes);
+    }
+    memory_note_write(memory, gpa, size_bytes);
+    return true;
+}
+
 void memory_open_late(struct memory *memory)
 {
     if (memory->pagemap_fd == -1) {

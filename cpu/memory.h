@@ -139,6 +139,10 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
 bool memory_is_touched(struct memory *memory, const struct memory_region *region, u64 at,
                        u64 size_bytes);
 
+/* Gives whole pages of RAM back to the host: they read as zeros, and cost nothing until they are
+ * touched again. Harts may run; tells of code that is gone. False: not all of it is RAM. */
+bool memory_discard(struct memory *memory, gpa_t gpa, u64 size_bytes);
+
 /* Opens what memory_is_touched asks the host through, which it does by itself otherwise. */
 void memory_open_late(struct memory *memory);
 

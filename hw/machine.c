@@ -191,6 +191,7 @@ void metic_free(metic_machine *machine)
     char_port_free(machine->hvc);
     char_backend_free(machine->hvc_backend);
     machine_free_ports(machine);
+    machine_free_balloon(machine);
     machine_control_fini(machine);
     journal_free(machine->journal);
     if (machine->loop != NULL) {

@@ -17,6 +17,7 @@
 #include "hw/loop.h"
 #include "hw/metic.h"
 #include "hw/virtio/virtio_9p.h"
+#include "hw/virtio/virtio_balloon.h"
 #include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_console.h"
 #include "hw/virtio/virtio_gpu.h"
@@ -144,6 +145,10 @@ struct metic_machine {
     struct virtio_snd_config snd_config;
     struct char_script *script;
     struct virtio_blk_config disks[METIC_MAX_DISKS];
+    struct {
+        struct virtio_balloon_config config; /* its virtio is NULL without a balloon */
+        struct journal_source wishes;
+    } balloon;
     struct machine_share shares[METIC_MAX_SHARES];
     unsigned share_count;
     struct board_virtio virtio[BOARD_MAX_VIRTIO]; /* in the order in which the guest finds them */
@@ -244,6 +249,10 @@ bool machine_add_virtio(struct metic_machine *machine, const struct virtio_type 
 bool machine_make_virtio(struct metic_machine *machine, struct metic_error *error);
 /* Whether nobody but the hart looks at guest RAM while it runs. */
 bool machine_memory_is_private(const struct metic_machine *machine);
+
+/* machine_balloon.c: the device, when it is asked for; freed before the journal. */
+bool machine_add_balloon(struct metic_machine *machine, struct metic_error *error);
+void machine_free_balloon(struct metic_machine *machine);
 
 /* machine_net.c: the network device's port, with its backend when it is known already which; the
  * same for a kernel that was loaded; and whether anything may still come from outside. */

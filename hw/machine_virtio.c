@@ -76,7 +76,8 @@ bool machine_make_virtio(struct metic_machine *machine, struct metic_error *erro
             machine_add_virtio(machine, &virtio_vsock_type, &machine->vsock_config, "vsock", 0,
                                error)) &&
            machine_add_virtio(machine, &virtio_rng_type, NULL, "rng", 0, error) &&
-           machine_add_screen(machine, error) && machine_add_sound(machine, error);
+           machine_add_screen(machine, error) && machine_add_sound(machine, error) &&
+           machine_add_balloon(machine, error);
 }
 
 /* With the real clock most types work on threads of their own; a network device does not before

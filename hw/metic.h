@@ -179,6 +179,7 @@ struct metic_options {
     const char *sound_out;   /* a WAV file of what is played, or NULL */
     const char *sound_in;    /* a WAV file that is recorded from, or NULL: silence, or: */
     bool sound_microphone;   /* what metic_feed_sound brings */
+    bool balloon;            /* a virtio balloon, by which the guest gives memory back */
     const char *pcap_path;   /* packets are written to this file (pcapng), or NULL */
     struct metic_step steps[METIC_MAX_STEPS];
     unsigned step_count;
@@ -477,6 +478,23 @@ bool metic_is_paused(metic_machine *machine);
  * down). Inputs, and recorded like them. Any thread. */
 void metic_press_reset(metic_machine *machine);
 void metic_press_power(metic_machine *machine);
+
+/* The memory balloon (options.balloon). A guest gives free memory back by itself; it can also be
+ * asked to do with so many bytes of its RAM, and does so when and as far as its driver likes.
+ * False: there is no balloon. An input, and recorded like one. Any thread. */
+bool metic_balloon(metic_machine *machine, uint64_t guest_bytes);
+
+struct metic_balloon_status {
+    uint64_t guest_bytes;    /* RAM without what is in the balloon */
+    uint64_t wanted_bytes;   /* what was asked for */
+    uint64_t reported_bytes; /* given back while it was free, in all */
+    struct {
+        const char *name;    /* "free-memory" (bytes), "major-faults", ... */
+        uint64_t value;
+    } counts[10];            /* the guest's, as of the last time this was asked, or before */
+    unsigned count_count;
+};
+bool metic_get_balloon(metic_machine *machine, struct metic_balloon_status *status);
 
 enum metic_event {
     METIC_EVENT_STOP,      /* paused */

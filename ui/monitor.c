@@ -93,6 +93,38 @@ static void monitor_info_events(struct monitor *monitor, const char *arguments)
     }
 }
 
+static void monitor_balloon(struct monitor *monitor, const char *arguments)
+{
+    uint64_t bytes;
+    monitor->failed = true;
+    if (!metic_parse_size(arguments, &bytes) || bytes == 0) {
+        fprintf(monitor->to, "give a size, as 256M\n");
+    } else if (!metic_balloon(monitor->machine, bytes)) {
+        fprintf(monitor->to, "there is no balloon: the machine was started without --balloon\n");
+    } else {
+        monitor->failed = false;
+    }
+}
+
+static void monitor_info_balloon(struct monitor *monitor, const char *arguments)
+{
+    struct metic_balloon_status status;
+    (void)arguments;
+    if (!metic_get_balloon(monitor->machine, &status)) {
+        monitor->failed = true;
+        fprintf(monitor->to, "there is no balloon: the machine was started without --balloon\n");
+        return;
+    }
+    fprintf(monitor->to, "the guest has %llu MiB, of %llu MiB asked for; %llu MiB were reported "
+            "free so far\n", (unsigned long long)(status.guest_bytes >> 20),
+            (unsigned long long)(status.wanted_bytes >> 20),
+            (unsigned long long)(status.reported_bytes >> 20));
+    for (unsigned i = 0; i < status.count_count; i++) {
+        fprintf(monitor->to, "%-20s %llu\n", status.counts[i].name,
+                (unsigned long long)status.counts[i].value);
+    }
+}
+
 static void monitor_info_memory(struct monitor *monitor, const char *arguments)
 {
     struct metic_region region;

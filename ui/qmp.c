@@ -177,6 +177,24 @@ static json_t *query_chardev(struct qmp *qmp)
 
 static json_t *query_commands(struct qmp *qmp);
 
+/* NULL: there is none. */
+static json_t *query_balloon(struct qmp *qmp)
+{
+    struct metic_balloon_status status;
+    if (!metic_get_balloon(qmp->machine, &status)) {
+        return NULL;
+    }
+    json_t *json = json_pack("{s:I,s:I}", "actual", (json_int_t)status.guest_bytes, "reported",
+                             (json_int_t)status.reported_bytes);
+    json_t *counts = json_object();
+    for (unsigned i = 0; i < status.count_count; i++) {
+        json_object_set_new(counts, status.counts[i].name,
+                            json_integer((json_int_t)status.counts[i].value));
+    }
+    json_object_set_new(json, "stats", counts);
+    return json;
+}
+
 static const struct {
     const char *name;
     json_t *(*query)(struct qmp *qmp);
@@ -184,11 +202,11 @@ static const struct {
     {"query-commands", query_commands}, {"query-status", query_status},
     {"query-version", query_version},   {"query-name", query_name},
     {"query-cpus-fast", query_cpus},    {"query-block", query_block},
-    {"query-chardev", query_chardev},
+    {"query-chardev", query_chardev},   {"query-balloon", query_balloon},
 };
 
 static const char *const others[] = {"qmp_capabilities", "human-monitor-command", "snapshot-save",
-                                     "snapshot-load", "snapshot-delete"};
+                                     "snapshot-load", "snapshot-delete", "balloon"};
 
 static json_t *query_commands(struct qmp *qmp)
 {
@@ -252,11 +270,28 @@ static bool screen_command(struct qmp_client *client, const char *name, json_t *
     return false;
 }
 
+static void balloon_command(struct qmp_client *client, json_t *arguments, json_t *id)
+{
+    json_t *value = json_object_get(arguments, "value");
+    if (!json_is_integer(value) || json_integer_value(value) <= 0) {
+        refuse(client, "GenericError", "Parameter 'value' expects a size", id);
+    } else if (!metic_balloon(client->qmp->machine, (u64)json_integer_value(value))) {
+        refuse(client, "DeviceNotActive", "No balloon device has been activated", id);
+    } else {
+        answer(client, NULL, id);
+    }
+}
+
 static bool answer_query(struct qmp_client *client, const char *name, json_t *id)
 {
     for (unsigned i = 0; i < ARRAY_LEN(queries); i++) {
         if (strcmp(queries[i].name, name) == 0) {
-            answer(client, queries[i].query(client->qmp), id);
+            json_t *result = queries[i].query(client->qmp);
+            if (result != NULL) {
+                answer(client, result, id);
+            } else {
+                refuse(client, "DeviceNotActive", "No balloon device has been activated", id);
+            }
             return true;
         }
     }
@@ -285,6 +320,8 @@ static void execute(struct qmp_client *client, const char *name, json_t *argumen
                (strcmp(name + 9, "save") == 0 || strcmp(name + 9, "load") == 0 ||
                 strcmp(name + 9, "delete") == 0)) {
         snapshot_command(client, name + 9, arguments, id);
+    } else if (strcmp(name, "balloon") == 0) {
+        balloon_command(client, arguments, id);
     } else if (!screen_command(client, name, arguments, id) && !answer_query(client, name, id)) {
         char what[160];
         snprintf(what, sizeof(what), "The command %.100s has not been found", name);

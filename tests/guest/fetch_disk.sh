@@ -2,7 +2,7 @@
 # A guest that can use disks: Debian 13's riscv64 kernel from its own package (112 MB, once), and the
 # busybox initramfs of fetch.sh with that kernel's modules for virtio disks and ext4. Prints the
 # folder, which has vmlinux and initramfs.cpio.gz; /bin/disk-up loads the modules. channels.cpio.gz,
-# to be put behind that, has those for 9P and vsock, which /bin/channels-up loads; media.cpio.gz has
+# to be put behind that, has those for 9P, vsock and the balloon, which /bin/channels-up loads; media.cpio.gz has
 # those for sound, screen and keyboard, for /bin/media-up.
 #
 # Usage: fetch_disk.sh      Exit status: 0 done, 3 no network and nothing cached, 1 trouble.
@@ -13,7 +13,7 @@ cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/metic/guest-disk
 # In the order in which they are loaded.
 modules="crc16 crc32c_generic libcrc32c mbcache jbd2 ext4 virtio_blk virtio_pci virtio_mmio"
 channel_modules="netfs 9pnet 9pnet_virtio 9p vsock vmw_vsock_virtio_transport_common
-    vmw_vsock_virtio_transport"
+    vmw_vsock_virtio_transport virtio_balloon"
 media_modules="soundcore snd snd-timer snd-pcm virtio_snd drm drm_kms_helper drm_shmem_helper
     virtio_dma_buf virtio-gpu virtio_input evdev"
 
@@ -47,7 +47,7 @@ fetch_kernel() {
 }
 
 if [ ! -s "$cache/vmlinux" ] || [ ! -s "$cache/modules/9p.ko" ] ||
-    [ ! -s "$cache/modules/virtio_snd.ko" ]; then
+    [ ! -s "$cache/modules/virtio_snd.ko" ] || [ ! -s "$cache/modules/virtio_balloon.ko" ]; then
     fetch_kernel
     case $? in
     0) ;;
