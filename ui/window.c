@@ -17,6 +17,7 @@
 #include "ui/keys.h"
 #include "ui/sdl_api.h"
 #include "ui/window_plot.h"
+#include "ui/window_wake.h"
 #include "ui/window_terminal.h"
 
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct window {
     struct metic_error error;
     _Atomic bool closing;
     Uint32 wake_event;
+    struct window_wake wake;
 
     /* The thread's. */
     metic_viewer *viewer;
@@ -371,12 +373,18 @@ static void on_event(struct window *w, const SDL_Event *event)
 
 /* --- the thread --- */
 
-/* Any thread, the display's lock held: only takes note. */
-static void on_changed(void *opaque)
+static void push_wake(void *opaque)
 {
     struct window *w = opaque;
     SDL_Event event = {.type = w->wake_event};
     w->sdl.PushEvent(&event);
+}
+
+/* Any thread, the display's lock held: only takes note. */
+static void on_changed(void *opaque)
+{
+    struct window *w = opaque;
+    window_wake_note(&w->wake);
 }
 
 static bool fail(struct window *w, const char *what)
@@ -419,6 +427,9 @@ static bool start(struct window *w)
     if (w->renderer == NULL) {
         return fail(w, "the desktop gives none");
     }
+    if (!window_wake_start(&w->wake, push_wake, w)) {
+        return error_set(&w->error, "close other programs", "the host has no thread for a window");
+    }
     w->sdl.StartTextInput();
     w->terminal = terminal_new(w->machine, w->console_is_here, on_changed, w, &without);
     w->viewer = metic_viewer_new(w->machine, 0, on_changed, w, &w->error);
@@ -430,6 +441,7 @@ static void end(struct window *w)
     metic_viewer_free(w->viewer);
     terminal_free(w->terminal);
     metic_release_keys(w->machine);
+    window_wake_end(&w->wake); /* nobody is left who would leave a note */
     if (w->renderer != NULL) {
         w->sdl.DestroyRenderer(w->renderer); /* and its textures */
     }

@@ -269,23 +269,48 @@ bool display_is_seen(struct display *display, const struct display_producer *pro
     return seen;
 }
 
-void display_put(struct display *display, const struct display_producer *producer, unsigned head,
-                 struct display_rect rect, const u32 *pixels, size_t stride_pixels)
+void display_put_rows(struct display *display, const struct display_producer *producer,
+                      unsigned head, struct display_rect rect,
+                      bool (*read)(void *opaque, u32 x, u32 y, u32 width, u32 *pixels),
+                      void *opaque)
 {
     pthread_mutex_lock(&display->lock);
     struct head *h = &display->heads[head];
     struct display_rect in = display_clip(rect, (struct display_rect){0, 0, h->width, h->height});
     if (h->seen == producer && in.width != 0) {
-        const u32 *from = pixels + (size_t)(in.y - rect.y) * stride_pixels + (in.x - rect.x);
         u32 *to = h->pixels + (size_t)in.y * h->width + in.x;
-        for (u32 row = 0; row < in.height; row++) {
-            memcpy(to, from, (size_t)in.width * sizeof(*to));
-            from += stride_pixels;
+        u32 row = 0;
+        while (row < in.height &&
+               read(opaque, in.x - rect.x, in.y - rect.y + row, in.width, to)) {
             to += h->width;
+            row++;
         }
-        tell_rect(display, head, in);
+        in.height = row;
+        if (row != 0) {
+            tell_rect(display, head, in);
+        }
     }
     pthread_mutex_unlock(&display->lock);
+}
+
+struct picture {
+    const u32 *pixels;
+    size_t stride_pixels;
+};
+
+static bool read_picture(void *opaque, u32 x, u32 y, u32 width, u32 *pixels)
+{
+    const struct picture *picture = opaque;
+    const u32 *from = picture->pixels + y * picture->stride_pixels + x;
+    memcpy(pixels, from, (size_t)width * sizeof(*pixels));
+    return true;
+}
+
+void display_put(struct display *display, const struct display_producer *producer, unsigned head,
+                 struct display_rect rect, const u32 *pixels, size_t stride_pixels)
+{
+    struct picture picture = {pixels, stride_pixels};
+    display_put_rows(display, producer, head, rect, read_picture, &picture);
 }
 
 void display_set_cursor(struct display *display, const struct display_producer *producer,

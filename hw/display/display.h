@@ -79,6 +79,14 @@ bool display_is_seen(struct display *display, const struct display_producer *pro
 void display_put(struct display *display, const struct display_producer *producer, unsigned head,
                  struct display_rect rect, const u32 *pixels, size_t stride_pixels);
 
+/* The same, of a picture that lies elsewhere: `read` puts `width` pixels of the rectangle's row
+ * `y`, from its `x` on, to `pixels`; false: the rest stays as it is. It must not call the display.
+ * Clients see all rows at once. */
+void display_put_rows(struct display *display, const struct display_producer *producer,
+                      unsigned head, struct display_rect rect,
+                      bool (*read)(void *opaque, u32 x, u32 y, u32 width, u32 *pixels),
+                      void *opaque);
+
 struct display_cursor {
     bool visible;
     s32 x, y;         /* of the hot spot, on the head */

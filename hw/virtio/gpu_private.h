@@ -83,7 +83,6 @@ struct gpu {
     u8 request[GPU_REQUEST_BYTES];
     u8 response[GPU_RESPONSE_BYTES];
     size_t response_bytes;
-    u32 row[DISPLAY_MAX_SIDE];
 };
 
 static inline const struct virtio_gpu_config *gpu_config(const struct gpu *gpu)

@@ -16,20 +16,21 @@ static struct display_rect scanout_rect(const struct gpu *gpu, unsigned head)
     return (struct display_rect){s->x[head], s->y[head], s->width[head], s->height[head]};
 }
 
-/* Puts a part of the blob, given in its own coordinates, onto the head. */
-static void put_blob(struct gpu *gpu, unsigned head, const struct gpu_resource *resource,
-                     struct display_rect part)
+struct blob_part {
+    const struct gpu *gpu;
+    const struct gpu_resource *resource;
+    unsigned head;
+    u32 x, y; /* in the blob */
+};
+
+static bool read_blob(void *opaque, u32 x, u32 y, u32 width, u32 *pixels)
 {
-    const struct gpu_saved *s = &gpu->saved;
-    for (u32 y = part.y; y < part.y + part.height; y++) {
-        u64 skip_bytes = s->blob_offset[head] + (u64)y * s->blob_stride[head] + 4 * (u64)part.x;
-        if (!gpu_read_row(gpu->virtio->device->env->memory, resource, skip_bytes,
-                          s->blob_format[head], part.width, gpu->row)) {
-            return;
-        }
-        struct display_rect to = {part.x - s->x[head], y - s->y[head], part.width, 1};
-        display_put(gpu_config(gpu)->display, &gpu->producer, head, to, gpu->row, part.width);
-    }
+    const struct blob_part *part = opaque;
+    const struct gpu_saved *s = &part->gpu->saved;
+    u64 skip_bytes = s->blob_offset[part->head] +
+                     (u64)(part->y + y) * s->blob_stride[part->head] + 4 * (u64)(part->x + x);
+    return gpu_read_row(part->gpu->virtio->device->env->memory, part->resource, skip_bytes,
+                        s->blob_format[part->head], width, pixels);
 }
 
 /* The part of the resource, in its own coordinates, goes onto the head as far as it is shown. */
@@ -41,11 +42,12 @@ static void put_part(struct gpu *gpu, unsigned head, const struct gpu_resource *
     if (part.width == 0) {
         return;
     }
+    struct display_rect to = {part.x - shown.x, part.y - shown.y, part.width, part.height};
     if (resource->blob) {
-        put_blob(gpu, head, resource, part);
+        struct blob_part blob = {gpu, resource, head, part.x, part.y};
+        display_put_rows(gpu_config(gpu)->display, &gpu->producer, head, to, read_blob, &blob);
         return;
     }
-    struct display_rect to = {part.x - shown.x, part.y - shown.y, part.width, part.height};
     display_put(gpu_config(gpu)->display, &gpu->producer, head, to,
                 resource->pixels + (size_t)part.y * resource->width + part.x, resource->width);
 }

@@ -167,3 +167,40 @@ Test(display, a_cursor_is_its_producers)
     display_client_take(&client);
     cr_assert_not(client.cursor.visible, "another producer brings its own");
 }
+
+struct row_reader {
+    u32 rows; /* that there are */
+    unsigned told; /* clients, before all were read */
+};
+
+static bool read_row(void *opaque, u32 x, u32 y, u32 width, u32 *pixels)
+{
+    struct row_reader *reader = opaque;
+    reader->told += told;
+    for (u32 i = 0; i < width && y < reader->rows; i++) {
+        pixels[i] = 1000 * y + x + i;
+    }
+    return y < reader->rows;
+}
+
+Test(display, rows_are_seen_at_once)
+{
+    struct row_reader reader = {.rows = 10};
+    display_show(display, &low, 0, 8, 4);
+    display_client_take(&client);
+    told = 0;
+    display_put_rows(display, &low, 0, (struct display_rect){6, 1, 32, 32}, read_row, &reader);
+    cr_assert_eq(reader.told, 0, "a client heard of half a picture");
+    cr_assert_eq(told, 1);
+    cr_assert(display_client_take(&client));
+    cr_assert_eq(client.rect_count, 1);
+    cr_assert_eq(client.rects[0].height, 3);
+    cr_assert_eq(client.pixels[3 * 8 + 7], 2001);
+    reader.rows = 1; /* of which the others cannot be read */
+    display_put_rows(display, &low, 0, (struct display_rect){0, 0, 8, 4}, read_row, &reader);
+    display_client_take(&client);
+    cr_assert_eq(client.rects[0].height, 1);
+    reader.rows = 0;
+    display_put_rows(display, &low, 0, (struct display_rect){0, 0, 8, 4}, read_row, &reader);
+    cr_assert_not(display_client_take(&client));
+}
