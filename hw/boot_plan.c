@@ -294,7 +294,7 @@ static bool plan_vars(struct metic_boot_plan *plan, const char *image, struct me
     }
     if (options->clock == METIC_CLOCK_VIRTUAL) {
         why = "fresh for this run, as every run on the virtual clock is the same";
-    } else if (plan->state_dir == NULL || !plan_vars_name(plan, image)) {
+    } else if (image == NULL || plan->state_dir == NULL || !plan_vars_name(plan, image)) {
         why = "fresh for this run";
     } else if (!plan_open_vars(plan, template)) {
         why = errno == EWOULDBLOCK ? "fresh for this run, as another machine has the image's"
@@ -371,7 +371,8 @@ static bool plan_disk(struct metic_boot_plan *plan, const char *image, const cha
         return false;
     }
     const char *usual = boot_layout_firmware(&layout, why, sizeof(why));
-    bool asked = plan->loader != LOADER_AUTO || plan->sbi == SBI_FILE;
+    bool asked = plan->loader != LOADER_AUTO || plan->sbi == SBI_FILE ||
+                 plan->options->bootfile != NULL;
     if (usual == NULL && !asked) {
         return error_set(error,
                          layout.empty ? "metic build debian FILE makes one with a system on it; or "
@@ -393,9 +394,10 @@ static bool plan_disk(struct metic_boot_plan *plan, const char *image, const cha
         return true;
     }
     if (loader == LOADER_AUTO) {
-        bool edk2 = efi && plan->sbi != SBI_NONE && plan_find(plan, FIRMWARE_EDK2_CODE, path);
+        bool wants = (efi || usual == NULL) && plan->sbi != SBI_NONE; /* or boots the network */
+        bool edk2 = wants && plan_find(plan, FIRMWARE_EDK2_CODE, path);
         loader = edk2 ? LOADER_EDK2 : LOADER_UBOOT;
-        if (efi && !edk2 && plan->sbi != SBI_NONE && !plan_find(plan, FIRMWARE_UBOOT_S, path)) {
+        if (wants && !edk2 && !plan_find(plan, FIRMWARE_UBOOT_S, path)) {
             loader = LOADER_EDK2; /* whose absence is the better thing to tell of */
         }
     }
@@ -413,15 +415,28 @@ static bool plan_other(struct metic_boot_plan *plan, struct metic_error *error)
                      plan->loader == LOADER_EDK2 ? "EDK2" : "U-Boot", plan->thing);
 }
 
+/* Nothing to run but a firmware, which looks for something to boot on the network and on the disks
+ * that were given; its variables are those of the first of them. */
+static bool plan_firmware(struct metic_boot_plan *plan, struct metic_error *error)
+{
+    struct metic_options *options = plan->options;
+    const char *image = options->disk_count != 0 ? options->disks[0].path : NULL;
+    if (plan->loader == LOADER_AUTO && options->bootfile == NULL) {
+        return error_set(error, "Give a file to run, or --flash with a firmware in it.",
+                         "there is nothing to run");
+    }
+    options->ram_bytes = options->ram_bytes != 0 ? options->ram_bytes : METIC_DISK_RAM_BYTES;
+    return plan->loader == LOADER_UBOOT ? plan_uboot(plan, error)
+                                        : plan_edk2(plan, image, error);
+}
+
 static bool plan_make(struct metic_boot_plan *plan, const char *path, struct metic_error *error)
 {
     if (!plan_parse_firmware(plan, error)) {
         return false;
     }
     if (path == NULL) {
-        bool good = plan->options->flash[0] != NULL ||
-                    error_set(error, "Give a file to run, or --flash with a firmware in it.",
-                              "there is nothing to run");
+        bool good = plan->options->flash[0] != NULL || plan_firmware(plan, error);
         return good && plan_set_sbi(plan, error);
     }
     plan->thing = path;

@@ -72,6 +72,8 @@ static bool attach_user(struct metic_machine *machine, struct metic_error *error
     }
     struct net_user_options user = {
         .restricted = options->net_restrict,
+        .tftp = options->tftp,
+        .bootfile = options->bootfile,
         .forwards = forwards,
         .forward_count = options->forward_count,
         .say = on_net_say,

@@ -166,6 +166,8 @@ struct metic_options {
     struct metic_share shares[METIC_MAX_SHARES];
     unsigned share_count;
     enum metic_net net;
+    const char *tftp;        /* user: a folder the guest may read by TFTP, from 10.0.2.2; or NULL */
+    const char *bootfile;    /* user: what DHCP says to boot, a file there; or NULL */
     bool net_restrict;       /* user: the guest reaches nothing outside; forwards lead to it */
     bool mac_given;          /* otherwise 52:54:00:12:34:56, or :57 at the second end of a link */
     uint8_t mac[6];

@@ -191,10 +191,25 @@ static bool args_choose_trace(struct run_args *args, struct metic_error *error)
     return true;
 }
 
+/* Booting from the network asks for one that answers. */
+static bool args_choose_boot(struct run_args *args, struct metic_error *error)
+{
+    struct metic_options *options = &args->options;
+    if (options->net == METIC_NET_AUTO) {
+        options->net = METIC_NET_USER;
+    }
+    if (options->net != METIC_NET_USER || options->net_restrict) {
+        return error_set(error, "Leave --net out, or give --net user.",
+                         "--tftp and --bootfile need the user network, not restricted");
+    }
+    return true;
+}
+
 /* What only the whole command line shows. */
 static bool args_check(struct run_args *args, struct metic_error *error)
 {
-    if (args->thing == NULL && !args->demo && !args->restores && args->options.flash[0] == NULL) {
+    if (args->thing == NULL && !args->demo && !args->restores && args->options.flash[0] == NULL &&
+        args->options.firmware == NULL && args->options.bootfile == NULL) {
         return error_set(error, "metic run FILE, or metic run --demo for the built-in demo.",
                          "there is nothing to run");
     }
@@ -213,6 +228,10 @@ static bool args_check(struct run_args *args, struct metic_error *error)
     }
     if (args->options.record_path != NULL && args->options.replay_path != NULL) {
         return error_set(error, "Leave one of them out.", "both --record and --replay were given");
+    }
+    if ((args->options.tftp != NULL || args->options.bootfile != NULL) &&
+        !args_choose_boot(args, error)) {
+        return false;
     }
     if (args->gdb_wait && args->gdb == NULL) {
         args->gdb = args_default_gdb;

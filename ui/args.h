@@ -144,6 +144,7 @@ char *option_value_without(struct run_args *args, const char *value, const char 
                              const char *value, struct metic_error *error)
 OPTION_PARSER(flag);
 OPTION_PARSER(string);
+OPTION_PARSER(folder);
 OPTION_PARSER(size);
 OPTION_PARSER(code_cache);
 OPTION_PARSER(harts);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A mask that no feature is in: 0 would mean all. */
 #define PLAIN_HOST_MASK ((uint32_t)1 << 31)
@@ -26,6 +27,15 @@ OPTION_PARSER(string)
     }
     *(const char **)member = value;
     return true;
+}
+
+OPTION_PARSER(folder)
+{
+    struct stat status;
+    if (stat(value, &status) != 0 || !S_ISDIR(status.st_mode)) {
+        return error_set(error, "Give a folder that exists.", "%s: '%s' is no folder", name, value);
+    }
+    return option_parse_string(args, member, name, value, error);
 }
 
 static bool value_size(const char *name, const char *value, u64 least_bytes, u64 *size_bytes,

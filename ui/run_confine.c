@@ -79,6 +79,14 @@ static void allow_sockets(struct confine *confine, const struct run_args *args)
     }
 }
 
+/* TFTP opens what the guest asks for. */
+static void allow_tftp(struct confine *confine, const struct metic_options *options)
+{
+    if (options->tftp != NULL) {
+        confine_allow(confine, options->tftp, CONFINE_READ);
+    }
+}
+
 /* A machine that came from a snapshot reads its images when it is reset. */
 static void allow_images(struct confine *confine, const struct run_args *args)
 {
@@ -153,6 +161,7 @@ static void allow_all(struct confine *confine, const struct run *run, const char
     allow_sockets(confine, args);
     allow_images(confine, args);
     allow_shares(confine, &args->options);
+    allow_tftp(confine, &args->options);
     allow_output(confine, args->screenshot);
     allow_output(confine, args->profile);
     allow_output(confine, args->cover);

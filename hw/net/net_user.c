@@ -390,6 +390,8 @@ static bool user_start_slirp(struct net_user *user, const struct net_user_option
         .in_enabled = true,
         .in6_enabled = true,
         .vprefix_len = 64,
+        .tftp_path = options->tftp,
+        .bootfile = options->bootfile,
         .if_mtu = USER_MTU_BYTES,
         .if_mru = USER_MTU_BYTES,
     };

@@ -20,6 +20,8 @@ struct net_forward {
 
 struct net_user_options {
     bool restricted; /* the guest reaches nothing but the router; forwards still lead to it */
+    const char *tftp;     /* a folder to be read by TFTP, or NULL; kept by pointer */
+    const char *bootfile; /* DHCP's "boot file name", or NULL; kept by pointer */
     const struct net_forward *forwards;
     unsigned forward_count;
     /* Says which ports were opened; may be NULL. */

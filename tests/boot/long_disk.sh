@@ -11,11 +11,7 @@ for tool in mke2fs debugfs; do
     command -v "$tool" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin
     command -v "$tool" >/dev/null 2>&1 || { echo "no $tool (Debian: e2fsprogs)"; exit 77; }
 done
-XDG_STATE_HOME=$TMP/state
-XDG_DATA_HOME=$(dirname "$cache")/test-data
-export XDG_STATE_HOME XDG_DATA_HOME
-cd "$TMP" || exit 1
-[ -d "$XDG_DATA_HOME/metic/firmware" ] || "$METIC" build firmware --quiet || exit 1
+. "$SRCDIR/tests/boot/firmware.sh"
 
 "$METIC" build debian disk.img --variant minimal --hostname meticos --password 'a b$c' --include less \
     >build 2>&1 && good "build" || { cat build; wrong "build"; finish; }

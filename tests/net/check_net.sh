@@ -42,6 +42,18 @@ await() {
     done
 }
 
+# ---- Files for the guest's firmware, by TFTP: those of a folder and no others ----
+
+mkdir "$TMP/tftp" && echo tftp-gave-this >"$TMP/tftp/file" && echo tftp-gave-secret >"$TMP/secret" &&
+    ln -s ../secret "$TMP/tftp/link"
+boot tftp.out 0 --tftp "$TMP/tftp" --bootfile file --expect "$prompt" --send 'net-up\n' \
+    --expect "$prompt" --send 'for f in ../secret link nothing file; do tftp -g -l /tmp/got -r $f 10.0.2.2; done\n' \
+    --expect "$prompt" --send 'cat /tmp/got; tftp -p -l /tmp/got -r put 10.0.2.2\n' \
+    --expect "$prompt" --send 'poweroff\n'
+hears tftp.out '^tftp-gave-this'
+grep -q tftp-gave-secret "$TMP/tftp.out" && wrong "TFTP gave a file from outside its folder"
+[ -e "$TMP/tftp/put" ] && wrong "TFTP wrote a file"
+
 # ---- The user network, everything in one guest ----
 
 # The guest answers what connects to its port 22, as an SSH server does, and powers off when it
