@@ -33,6 +33,11 @@ static inline size_t codebuf_cold_room(const struct codebuf *buffer)
     return buffer->size_bytes - buffer->cold_end;
 }
 
+static inline bool codebuf_is_empty(const struct codebuf *buffer)
+{
+    return buffer->used_bytes == buffer->keep_bytes && buffer->cold_end == buffer->cold_start;
+}
+
 /* Takes size_bytes that were just written at write + used_bytes and cold_bytes at write + cold_end;
  * keeps the next start aligned. */
 void codebuf_commit(struct codebuf *buffer, size_t size_bytes, size_t cold_bytes);

@@ -21,7 +21,7 @@
 
 enum {
     DEFAULT_CODE_BYTES = 256 << 20,
-    MIN_CODE_BYTES = 32 << 10, /* holds any one block, and half of it its cold part */
+    MIN_CODE_BYTES = 24 << 10, /* holds a block, if a short one; half of it its cold part */
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
     MAX_EXITS = 4 * ENGINE_DEFAULT_BLOCK_INSNS,
@@ -377,7 +377,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         if (status == HOST_OK) {
             break;
         }
-        if (status == HOST_NO_ROOM) {
+        if (status == HOST_NO_ROOM && !(codebuf_is_empty(&engine->code) && done.insns > 1)) {
             return NULL;
         }
         CHECK(done.insns > 1);

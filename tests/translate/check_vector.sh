@@ -45,7 +45,8 @@ for vlen in 128 256; do
         echo "WRONG: the interpreter does not come to the end"
         exit 1
     }
-    for how in "" --no-tier2 --eager-tier2 --plain-host --no-links --one-entry-tlb; do
+    for how in "" --no-tier2 --eager-tier2 --plain-host --no-links --one-entry-tlb \
+        --code-cache=88K; do
         # shellcheck disable=SC2086
         metic $vlen faults.elf $how >"jit$how-$vlen" 2>&1
         same "jit$how-$vlen" "interp-$vlen"

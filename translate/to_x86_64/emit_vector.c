@@ -262,6 +262,12 @@ void vec_op_const(struct vec *x, struct asm_vop op, unsigned dst, unsigned first
                   enum vec_const which)
 {
     struct asm_vhow how = vec_how(x);
+    if (!x->evex) {
+        struct asm_vop broadcast = {2, 1, 0, 0x59};
+        asm_vrip(x->a, broadcast, how, x->t[1], 0, vec_const(x, which), 0);
+        asm_vrr(x->a, op, how, dst, first, x->t[1]);
+        return;
+    }
     how.broadcast = true;
     op.wide = 1;
     asm_vrip(x->a, op, how, dst, first, vec_const(x, which), 0);

@@ -116,7 +116,7 @@ bool vec_is_masked(const struct vec *x, bool by_mask);
 void vec_splat(struct vec *x, unsigned reg, unsigned sew);
 /* The flags' condition means that only the helper can do it. */
 void vec_fail_if(struct vec *x, enum asm_cc cc);
-/* dst = op of memory with one repeated u64 as its last source. */
+/* dst = first op a repeated constant. Without AVX-512 it takes t[1]. */
 void vec_op_const(struct vec *x, struct asm_vop op, unsigned dst, unsigned first,
                   enum vec_const which);
 /* With the scalar repeated in x->s, or group b: dst = first op b of chunk j. */

@@ -258,7 +258,7 @@ static void reduce(struct vec *x)
 
 /* --- rows --- */
 
-enum { ANY = 15, WIDE = 14, HALVES = 2 };
+enum { ANY = 15, WIDE = 14, LONG = 12, WORDS = 4, HALVES = 2 };
 enum { LEFT, RIGHT, ARITHMETIC };
 
 #define ADDS {OP(1, 0, 0xfc), OP(1, 0, 0xfd), OP(1, 0, 0xfe), OP(1, 1, 0xd4)}
@@ -296,9 +296,9 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB},
     [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, 0},
     [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB},
-    [IR_VECTOR_SHL] = {shifts, {{0}}, 0, WIDE, LEFT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_SHR] = {shifts, {{0}}, 0, WIDE, RIGHT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_SAR] = {shifts, {{0}}, 0, WIDE, ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, WIDE, LEFT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, WIDE, RIGHT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, WIDE, ARITHMETIC, VEC_TEMPS | VEC_IMM},
     [IR_VECTOR_EQ] = COMPARE(COMPARE_US, 0),
     [IR_VECTOR_NE] = COMPARE(COMPARE_US, 4),
     [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 1),

@@ -36,7 +36,7 @@ static uint64_t hash(const void *from, size_t bytes)
 void setup_vector_add(void) { fill(); }
 uint64_t kernel_vector_add(void)
 {
-    ROUNDS(8000) {
+    ROUNDS(32000) {
         loop_add(words(0), words(1), words(2), COUNT);
     }
     return hash(words(0), 4 * COUNT);
@@ -45,7 +45,7 @@ uint64_t kernel_vector_add(void)
 void setup_vector_add_m1(void) { fill(); }
 uint64_t kernel_vector_add_m1(void)
 {
-    ROUNDS(4000) {
+    ROUNDS(16000) {
         loop_add_m1(words(0), words(1), words(2), COUNT);
     }
     return hash(words(0), 4 * COUNT);
@@ -63,7 +63,7 @@ static void fill_doubles(void)
 void setup_vector_fma(void) { fill_doubles(); }
 uint64_t kernel_vector_fma(void)
 {
-    ROUNDS(4000) {
+    ROUNDS(16000) {
         loop_fma(doubles(0), doubles(1), 0.001, COUNT);
     }
     return hash(doubles(0), 8 * COUNT);
@@ -72,7 +72,7 @@ uint64_t kernel_vector_fma(void)
 void setup_vector_fma_m1(void) { fill_doubles(); }
 uint64_t kernel_vector_fma_m1(void)
 {
-    ROUNDS(2000) {
+    ROUNDS(8000) {
         loop_fma_m1(doubles(0), doubles(1), 0.001, COUNT);
     }
     return hash(doubles(0), 8 * COUNT);
@@ -81,7 +81,7 @@ uint64_t kernel_vector_fma_m1(void)
 void setup_vector_memcpy(void) { fill(); }
 uint64_t kernel_vector_memcpy(void)
 {
-    ROUNDS(20000) {
+    ROUNDS(80000) {
         loop_copy((uint8_t *)words(0), (const uint8_t *)words(1) + 3, 16000);
     }
     return hash(words(0), 16000);
@@ -97,7 +97,7 @@ void setup_vector_memcpy_1m(void)
 
 uint64_t kernel_vector_memcpy_1m(void)
 {
-    ROUNDS(300) {
+    ROUNDS(600) {
         loop_copy(arena + 4 * FAR, arena, FAR);
     }
     return hash(arena + 4 * FAR, FAR);
@@ -114,7 +114,7 @@ void setup_vector_strlen(void)
 uint64_t kernel_vector_strlen(void)
 {
     uint64_t sum = 0;
-    ROUNDS(8000) {
+    ROUNDS(32000) {
         sum += loop_strlen((const char *)arena + round % 61);
     }
     return sum;
@@ -123,7 +123,7 @@ uint64_t kernel_vector_strlen(void)
 void setup_vector_masked(void) { fill(); }
 uint64_t kernel_vector_masked(void)
 {
-    ROUNDS(4000) {
+    ROUNDS(16000) {
         loop_masked((int32_t *)words(0), (const int32_t *)words(1), (int32_t)(round << 20), COUNT);
     }
     return hash(words(0), 4 * COUNT);
@@ -132,7 +132,7 @@ uint64_t kernel_vector_masked(void)
 void setup_vector_widen(void) { fill(); }
 uint64_t kernel_vector_widen(void)
 {
-    ROUNDS(4000) {
+    ROUNDS(16000) {
         loop_widen((int32_t *)words(0), (const int16_t *)words(1), (const int16_t *)words(2),
                    COUNT);
     }
@@ -143,7 +143,7 @@ void setup_vector_sum(void) { fill(); }
 uint64_t kernel_vector_sum(void)
 {
     uint64_t sum = 0;
-    ROUNDS(6000) {
+    ROUNDS(24000) {
         sum = mix(sum, loop_sum((const uint64_t *)words(1), COUNT));
     }
     return sum;
@@ -153,7 +153,7 @@ uint64_t kernel_vector_sum(void)
 void setup_vector_short(void) { fill(); }
 uint64_t kernel_vector_short(void)
 {
-    ROUNDS(400000) {
+    ROUNDS(1600000) {
         loop_add(words(0) + round % COUNT, words(1), words(2) + round % 50, SHORT);
     }
     return hash(words(0), 4 * COUNT);

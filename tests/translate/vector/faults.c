@@ -235,8 +235,26 @@ static void hot(void)
     report("hot faults again", flags);
 }
 
+/* As much host code as guest code can ask for. */
+static void straight(uint64_t avl)
+{
+    begin(0);
+    load_registers();
+    for (unsigned round = 0; round < 3; round++) {
+        __asm__ volatile("vsetvli zero, %0, e32, m8, ta, mu\n"
+                         ".rept 90\n"
+                         "vfmin.vv v8, v16, v24, v0.t\n"
+                         "vadd.vv v16, v8, v24, v0.t\n"
+                         ".endr\n"
+                         "vse32.v v16, (%1)" ::"r"(avl), "r"(WINDOW + 9 * PAGE) : "memory");
+    }
+    report("straight", avl);
+}
+
 void supervisor_main(void)
 {
+    straight(1000);
+    straight(13);
     for (uint64_t fix = 0; fix < 2; fix++) {
         load_8_m1(fix);
         load_8_m8(fix);
