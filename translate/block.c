@@ -100,12 +100,14 @@ void block_table_clear(struct block_table *table)
     table->block_count = 0;
 }
 
-struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, gpa_t second_page)
+struct block *block_find_at(const struct block_table *table, gpa_t gpa, u32 mode,
+                            gpa_t second_page, gva_t gva_page)
 {
     _Atomic(struct block *) *bucket = &table->buckets[block_hash(gpa, mode)];
     struct block *block = atomic_load_explicit(bucket, memory_order_acquire);
     while (block != NULL && (block->gpa != gpa || block->mode != mode ||
-                             block->second_page != second_page)) {
+                             block->second_page != second_page ||
+                             block->gva_page != gva_page)) {
         block = atomic_load_explicit(&block->hash_next, memory_order_acquire);
     }
     return block;

@@ -3,6 +3,7 @@
  * A block's key is the guest-physical address of its first byte and the mode bits. Its code is
  * position-independent in guest virtual space, so one block serves every mapping and every hart.
  * An instruction that straddles two pages is a block of its own with a second page in its key.
+ * Privileged code that is watched (probe.h) has its virtual page in the key, too.
  *
  * Lookups take no lock: blocks are published with release stores and their memory is reused only
  * in an exclusive section. Everything that changes the table holds the engine's lock.
@@ -26,6 +27,7 @@ struct tier2_circle;
 struct block {
     gpa_t gpa;
     gpa_t second_page; /* of the second half of a straddling instruction, else BLOCK_NO_PAGE */
+    gva_t gva_page;    /* runs at this page alone; 0: wherever its page is mapped */
     u32 mode;
     u16 before_bytes;  /* a trace covers bytes before its first instruction, too: */
     u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in one page */
@@ -97,7 +99,13 @@ void block_table_fini(struct block_table *table);
 void block_table_clear(struct block_table *table);
 
 /* Lock-free; NULL when there is none. */
-struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode, gpa_t second_page);
+struct block *block_find_at(const struct block_table *table, gpa_t gpa, u32 mode,
+                            gpa_t second_page, gva_t gva_page);
+static inline struct block *block_find(const struct block_table *table, gpa_t gpa, u32 mode,
+                                       gpa_t second_page)
+{
+    return block_find_at(table, gpa, mode, second_page, 0);
+}
 
 /* The page's struct code_page.heads, or NULL. The engine's lock is held. */
 const u32 *block_heads(const struct block_table *table, gpa_t page);

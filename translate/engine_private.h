@@ -19,6 +19,7 @@ void pipeline_fini(struct engine *engine);
 
 struct fetched {
     gpa_t gpa, second_page;
+    gva_t gva_page; /* of the block's key */
     bool uniform; /* physical protection is the same all over the page */
 };
 /* Where the code at vcpu->pc is. False when the fetch raised. */

@@ -35,6 +35,7 @@ struct source {
     gpa_t second_page;
     const u32 *heads;   /* where other blocks of the page begin, or NULL */
     u32 offset;         /* of the first byte in its page */
+    bool fixed;         /* the block's virtual page is known */
     unsigned bytes;     /* in the snapshot; an instruction may need more than there are */
     u8 data[SOURCE_MAX_BYTES];
 };
@@ -81,6 +82,7 @@ bool pipeline_fetch(struct vcpu *vcpu, struct fetched *fetched)
     gpa_t page;
     fetched->uniform = true;
     fetched->second_page = BLOCK_NO_PAGE;
+    fetched->gva_page = UNLIKELY(vcpu->engine->probe != NULL) ? probe_page_key(vcpu) : 0;
     if (!fetch_page(vcpu, pc, &page, &fetched->uniform)) {
         return false;
     }
@@ -103,6 +105,7 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
     source->second_page = fetched->second_page;
     source->offset = (u32)(fetched->gpa & PAGE_OFFSET_MASK);
     source->heads = NULL;
+    source->fixed = fetched->gva_page != 0;
     if (fetched->second_page != BLOCK_NO_PAGE) {
         memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, 2), 2);
         memcpy(source->data + 2, memory_host_any_mode(engine->memory, fetched->second_page, 2), 2);
@@ -215,6 +218,7 @@ static struct lowered lower_watched(struct engine *engine, const struct source *
         struct probe_source watched = {
             .bytes = source->data, .first = source->offset,
             .gpa_page = source->gpa & PAGE_MASK, .gva_page = gva_page, .mode = mode,
+            .fixed = source->fixed,
         };
         probe_instrument(engine, &watched);
     }
@@ -364,6 +368,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     struct block *block = block_new(&engine->blocks);
     block->gpa = fetched->gpa;
     block->second_page = fetched->second_page;
+    block->gva_page = fetched->gva_page;
     block->mode = mode;
     unsigned max_insns = engine->options.block_insns;
     for (;;) {
@@ -439,13 +444,15 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
     }
     for (;;) {
         struct block *block =
-            block_find(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page);
+            block_find_at(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page,
+                          fetched.gva_page);
         if (LIKELY(block != NULL)) {
             *found = block;
             return PIPELINE_BLOCK;
         }
         pthread_mutex_lock(&engine->lock);
-        block = block_find(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page);
+        block = block_find_at(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page,
+                              fetched.gva_page);
         if (block == NULL) {
             block = make_block(vcpu, &fetched);
         }

@@ -257,6 +257,12 @@ static bool is_wanted(const struct probe *probe, const struct probe_stream *stre
            (config->address_space == 0 || config->address_space == address_space);
 }
 
+gva_t probe_page_key(const struct vcpu *vcpu)
+{
+    bool watched = vcpu->mode & VCPU_MODE_PROBE;
+    return watched && probe_stream_of(vcpu)->privilege != 0 ? vcpu->pc & PAGE_MASK : 0;
+}
+
 /* The mode bits the hart must run with now. */
 static u32 op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space)
 {

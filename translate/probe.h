@@ -78,6 +78,7 @@ struct probe_unit {
     gva_t gva;       /* where it was when it was translated */
     u32 mode;        /* of its block */
     u16 insn_count, bytes, slot_count;
+    bool fixed;      /* always there: its words in the stream do not name the page */
     const u8 *code;  /* the guest's bytes */
     const struct probe_slot *slots;
     u64 *count;      /* PROBE_COUNT */
@@ -98,7 +99,7 @@ struct probe_way {
 };
 
 /* An indirect one. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is elsewhere. */
-enum { PROBE_EDGE_SLOTS = 1024 };
+enum { PROBE_EDGE_SLOTS = 8192 };
 struct probe_edge {
     gva_t target;
     u64 path, count;
@@ -218,7 +219,11 @@ struct probe_source {
     gpa_t gpa_page;
     gva_t gva_page;
     u32 mode;
+    bool fixed; /* gva_page is part of the block's key */
 };
+/* The virtual page for the key of a block at vcpu->pc, or 0. Programs are mapped in many places, and
+ * their blocks serve all of them; a kernel is in one, and its words need not say where. */
+gva_t probe_page_key(const struct vcpu *vcpu);
 /* Whether blocks call C. */
 bool probe_calls_c(const struct probe *probe);
 /* Whether the page has hooks; lock held. */

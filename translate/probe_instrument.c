@@ -180,7 +180,7 @@ static unsigned unit_scan(struct pass *pass, unsigned first, struct probe_unit *
     *unit = (struct probe_unit){
         .gpa = gpa_of(pass, head),
         .gva = pass->source->gva_page + head->imm,
-        .mode = pass->source->mode,
+        .mode = pass->source->mode, .fixed = pass->source->fixed,
         .code = pass->source->bytes + (head->imm - pass->source->first),
         .slots = pass->slots,
     };
@@ -366,6 +366,7 @@ static void path_end(struct pass *pass)
     struct ir_insn *left = &pass->ir->insns[pass->left];
     if (!pass->ir->overflow) {
         pass->ir->insns[pass->head].imm = number | words << 32;
+        pass->ir->insns[pass->head].sub = pass->source->fixed;
         left->dead |= pass->left != 0 && left->imm == (u64)PROBE_LEFT_BASE + pass->path.insn_count;
     }
 }

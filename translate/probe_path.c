@@ -119,6 +119,11 @@ static u64 *room(struct probe *probe, struct probe_stream *stream, unsigned word
     return at;
 }
 
+static u64 page_bits(const struct probe_unit *unit)
+{
+    return (unit->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;
+}
+
 static void put_part(struct probe *probe, struct probe_stream *stream)
 {
     struct probe_unroll *unroll = &stream->unroll;
@@ -126,7 +131,7 @@ static void put_part(struct probe *probe, struct probe_stream *stream)
     u32 number = path->parts[unroll->part++];
     const struct probe_unit *unit = probe_unit_at(probe, number);
     u64 *to = room(probe, stream, 1u + unit->slot_count, unroll->insns + unroll->begun);
-    *to++ = unroll->page | number;
+    *to++ = (unit->fixed ? page_bits(unit) : unroll->page) | number;
     for (unsigned i = 0; i < unit->slot_count; i++) {
         const struct probe_recipe *recipe = &path->recipes[unroll->slot++];
         u64 word = recipe->word != PROBE_NO_WORD ? unroll->words[recipe->word] : 0;
@@ -185,7 +190,9 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
     if (head < PROBE_PATH_BASE) {
         const struct probe_unit *unit = probe_unit_at(probe, head);
         unsigned count = 1u + unit->slot_count;
-        memcpy(room(probe, stream, count, unroll->insns), words, count * sizeof(*words));
+        u64 *to = room(probe, stream, count, unroll->insns);
+        memcpy(to, words, count * sizeof(*words));
+        to[0] |= unit->fixed ? page_bits(unit) : 0;
         unroll->pending = unit->insn_count;
         return unit->slot_count;
     }

@@ -31,7 +31,7 @@ static u32 unit_hash(const struct probe_unit *unit)
 
 static bool unit_equal(const struct probe_unit *x, const struct probe_unit *y)
 {
-    return x->gpa == y->gpa && x->gva == y->gva && x->mode == y->mode &&
+    return x->gpa == y->gpa && x->gva == y->gva && x->mode == y->mode && x->fixed == y->fixed &&
            x->insn_count == y->insn_count && x->bytes == y->bytes &&
            x->slot_count == y->slot_count && memcmp(x->code, y->code, x->bytes) == 0 &&
            memcmp(x->slots, y->slots, x->slot_count * sizeof(*x->slots)) == 0;

@@ -266,7 +266,7 @@ static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_pa
     if (UNLIKELY(engine->probe != NULL)) {
         struct probe_source source = {
             .bytes = page->bytes, .gpa_page = fetched->gpa & PAGE_MASK,
-            .gva_page = gva_page, .mode = vcpu->mode,
+            .gva_page = gva_page, .mode = vcpu->mode, .fixed = fetched->gva_page != 0,
         };
         if (probe_calls_c(engine->probe) ||
             probe_page_has_hooks(engine->probe, source.gpa_page)) {
@@ -288,7 +288,8 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     struct page_source page;
     front_expect(vcpu);
     page_read(engine, fetched->gpa, &page);
-    struct block *old = block_find(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE);
+    struct block *old = block_find_at(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE,
+                                      fetched->gva_page);
     unsigned insns;
     if (debug_page_is_bare(engine, fetched->gpa & PAGE_MASK) ||
         (old != NULL && old->circle != NULL && !(old->circle->open && !circle->open)) ||
@@ -301,6 +302,7 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     struct tier2_circle *kept = block_alloc(&engine->blocks, sizeof(*kept));
     *kept = *circle;
     block->gpa = fetched->gpa;
+    block->gva_page = fetched->gva_page;
     block->mode = vcpu->mode;
     block->circle = kept;
     block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - page.first);
@@ -364,8 +366,8 @@ static bool worth_trying(struct vcpu *vcpu)
         return false;
     }
     pthread_mutex_lock(&engine->lock);
-    struct block *block = block_find(&engine->blocks, fetched.gpa, vcpu->mode,
-                                     fetched.second_page);
+    struct block *block = block_find_at(&engine->blocks, fetched.gpa, vcpu->mode,
+                                        fetched.second_page, fetched.gva_page);
     bool worth = block != NULL && (block->circle == NULL || block->circle->open);
     if (worth) {
         block->tries = (u8)(block->tries + (block->tries < UINT8_MAX));

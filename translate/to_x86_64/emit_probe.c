@@ -28,6 +28,10 @@ void emit_probe(struct compile *c, const struct ir_insn *insn)
     stub->reg[0] = (u8)base;
     asm_lea(a, ASM_64, head, asm_at(base, 8 * (s32)(insn->imm >> 32)));
     asm_store(a, ASM_64, VCPU_AT(probe_at), head);
+    if (insn->sub == 1) {
+        asm_mov_mem_imm(a, ASM_64, asm_at(base, 0), (s32)(u32)insn->imm);
+        return;
+    }
     asm_load(a, ASM_64, head, VCPU_AT(pc_page));
     asm_shift_imm(a, ASM_SHL, ASM_64, head, PROBE_PAGE_SHIFT);
     asm_alu_imm(a, ASM_ADD, ASM_64, head, (s32)(u32)insn->imm);
