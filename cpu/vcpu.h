@@ -36,6 +36,7 @@ enum vcpu_event {
     VCPU_EVENT_CALL_END,
     VCPU_EVENT_IO,         /* a disk, network or console request: see hw/metic.h */
     VCPU_EVENT_TASK,       /* the guest kernel's task: its name */
+    VCPU_EVENT_CSR,        /* is accessed: number | VCPU_CSR_*, its value before, what is written */
     VCPU_EVENT_COUNT,
 };
 
@@ -76,7 +77,10 @@ struct vcpu_ops {
      * add; and of what happens to the hart. */
     u32 (*context)(struct vcpu *vcpu, unsigned privilege, u64 address_space);
     void (*event)(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
+    bool tells_memory; /* VCPU_EVENT_MEMORY is wanted, of every access that C code makes */
 };
+
+enum { VCPU_CSR_READ = 1 << 16, VCPU_CSR_WRITTEN = 1 << 17 };
 
 struct vcpu {
     u64 insns;               /* instructions retired; in a host register while code runs */

@@ -4,6 +4,7 @@
 #include "hw/machine_guest.h"
 
 #include "cpu/guest.h"
+#include "cpu/riscv64/csr.h"
 #include "translate/probe.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 _Static_assert((int)METIC_EVENT_COUNT == (int)VCPU_EVENT_COUNT, "the same numbers");
 _Static_assert((int)METIC_EVENT_TASK == (int)VCPU_EVENT_TASK, "the same numbers");
+_Static_assert((int)METIC_EVENT_CSR == (int)VCPU_EVENT_CSR, "the same numbers");
 _Static_assert((int)METIC_SLOT_REGISTER == (int)PROBE_REGISTER, "the same numbers");
 _Static_assert(METIC_TRACE_EVENT == PROBE_EVENT_BASE, "the same numbers");
 _Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
@@ -34,7 +36,7 @@ struct machine_trace {
     u64 lost_calls;
     /* Linux's tasks */
     struct guest_tasks tasks;
-    u64 last_task[METIC_MAX_HARTS];
+    u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
     bool matches[METIC_MAX_HARTS];
     u32 ra, sp, a[8]; /* debug register numbers */
 };
@@ -140,6 +142,40 @@ static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
     probe_switch(vcpu->engine, NULL, false);
 }
 
+/* --- beginning and ending at an event --- */
+
+static bool triggers(const struct metic_trace_trigger *trigger, unsigned event, u64 value,
+                     const char *text)
+{
+    u64 mask = event == VCPU_EVENT_CSR ? VCPU_CSR_READ - 1 : ~(u64)0;
+    return trigger->event == (enum metic_trace_event)event && event != VCPU_EVENT_SYNC &&
+           (!trigger->has_value || trigger->value == (value & mask)) &&
+           (trigger->text[0] == '\0' ||
+            (text != NULL && strncmp(text, trigger->text, GUEST_TASK_BYTES - 1) == 0));
+}
+
+/* On the hart's thread, or (vcpu NULL) any. */
+static void on_trigger(struct machine_trace *trace, struct vcpu *vcpu, unsigned event, u64 value,
+                       const char *text)
+{
+    const struct metic_trace_options *options = &trace->options;
+    bool on = triggers(&options->start_on, event, value, text);
+    if (on || triggers(&options->stop_on, event, value, text)) {
+        if (vcpu != NULL) {
+            probe_switch(vcpu->engine, vcpu, on);
+        }
+        probe_switch(trace->machine->engine, NULL, on);
+    }
+}
+
+static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b,
+                         u64 c)
+{
+    (void)b;
+    (void)c;
+    on_trigger(opaque, vcpu, kind, a, NULL);
+}
+
 /* --- Linux's tasks --- */
 
 static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
@@ -151,11 +187,15 @@ static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
     }
     trace->matches[vcpu->index] =
         strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
-    if (words[0] != trace->last_task[vcpu->index] &&
-        (trace->options.events >> METIC_EVENT_TASK & 1)) {
+    u64 *last = trace->last_task[vcpu->index];
+    bool same = words[0] == last[0] && words[1] == last[1] && words[2] == last[2];
+    if (!same && (trace->options.events >> METIC_EVENT_TASK & 1)) {
         probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
     }
-    trace->last_task[vcpu->index] = words[0];
+    if (!same) {
+        on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
+    }
+    memcpy(last, words, sizeof(words));
 }
 
 static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space)
@@ -185,10 +225,13 @@ void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c)
 {
     struct metic_machine *machine = opaque;
     pthread_mutex_lock(&machine->trace_lock);
-    const struct machine_trace *trace = machine->trace;
+    struct machine_trace *trace = machine->trace;
     if (trace != NULL && (trace->options.events >> METIC_EVENT_IO & 1)) {
         const u64 words[4] = {io, a, b, c};
         probe_outside(machine->engine, VCPU_EVENT_IO, words, 4);
+    }
+    if (trace != NULL) {
+        on_trigger(trace, NULL, VCPU_EVENT_IO, io, NULL);
     }
     pthread_mutex_unlock(&machine->trace_lock);
 }
@@ -270,8 +313,17 @@ static struct probe_config config_of(struct machine_trace *trace)
         .ring_bytes = options->ring_bytes, .privileges = options->privileges,
         .harts = options->harts, .address_space = options->satp, .wanted = on_context,
         .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
-        .opaque = trace, .starts_off = options->function_count != 0 || options->start_at != 0,
+        .opaque = trace, .every = options->every,
+        .starts_off = options->function_count != 0 || options->start_at != 0 ||
+                      options->start_on.event != METIC_EVENT_SYNC,
     };
+    config.has_gaps = options->range_count != 0 || options->privileges != 0 ||
+                      options->satp != 0 || options->task != NULL || config.starts_off ||
+                      options->stop_at != 0 || options->stop_on.event != METIC_EVENT_SYNC;
+    if (options->start_on.event != METIC_EVENT_SYNC ||
+        options->stop_on.event != METIC_EVENT_SYNC) {
+        config.on_event = on_any_event;
+    }
     config.calls = (struct probe_calls){
         .unit = options->hooks.unit != NULL ? on_unit : NULL,
         .insn = options->hooks.insn != NULL ? on_insn : NULL,
@@ -393,6 +445,11 @@ const char *metic_trace_register(unsigned reg)
 {
     const struct guest *guest = guest_list[0];
     return reg < guest->reg_count ? guest->regs[reg].name : "";
+}
+
+void metic_csr_name(unsigned number, char *text, size_t text_bytes)
+{
+    riscv64_csr_name(number, text, text_bytes);
 }
 
 unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,

@@ -698,6 +698,8 @@ enum metic_trace_event {
     METIC_EVENT_IO,        /* 1 disk: type, sector, bytes; 2 network: 1 sent, bytes;
                               3 console: up to 8 characters, bytes. Stream: behind the harts' */
     METIC_EVENT_TASK,      /* Linux: address of the task, 16 bytes of name */
+    METIC_EVENT_CSR,       /* an access to a CSR: number | 1 << 16 when read | 1 << 17 when written, its
+                              value before, what is written to it */
     METIC_EVENT_COUNT,
 };
 
@@ -766,11 +768,18 @@ struct metic_trace_options {
     uint64_t harts;        /* bit mask */
     uint64_t satp;
     const char *task;      /* Linux: only while this task runs, its kernel side included */
-    struct metic_trace_range ranges[16]; /* pages that have any of these virtual addresses */
+    struct metic_trace_range ranges[16]; /* instructions at any of these virtual addresses */
     unsigned range_count;
     uint64_t functions[16]; /* from a call of any of these to its return, callees included */
     unsigned function_count;
     uint64_t start_at, stop_at; /* begin when a hart comes to this address, end at that one */
+    struct metic_trace_trigger {
+        enum metic_trace_event event; /* METIC_EVENT_SYNC: none */
+        bool has_value;
+        uint64_t value;       /* of the event's first word; of a CSR its number */
+        char text[16];        /* of METIC_EVENT_TASK: a name */
+    } start_on, stop_on;      /* begin soon after such an event, end soon after such a one */
+    uint64_t every;        /* of so many blocks one; 0: all */
     uint64_t calls[64];    /* calls of these functions become events */
     unsigned call_count;
     /* Gets what was recorded, on a thread of its own (with keep_last: in metic_trace_stop). */
@@ -799,6 +808,8 @@ bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_
 uint32_t metic_trace_unit_count(metic_machine *machine);
 /* The name of a slot's register, as "a0"; "" when there is none. */
 const char *metic_trace_register(unsigned reg);
+/* The name of a CSR, as "sstatus", in `text`. */
+void metic_csr_name(unsigned number, char *text, size_t text_bytes);
 /* Text of the instruction at `bytes`; its length in bytes. No machine is needed. */
 unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
                            char *text, size_t text_bytes);

@@ -134,6 +134,7 @@ struct engine {
     struct debug debug;
     struct engine_sampler sampler;
     struct probe *probe; /* somebody records, or NULL */
+    bool tells_csrs;     /* ... accesses to CSRs, too */
 };
 
 

@@ -28,6 +28,7 @@ struct lower {
                               sets `followed`; one that cannot is lowered as usual */
     bool followed;
     s64 next_offset;
+    bool tells_csrs;       /* an access to a CSR is told to those who watch */
     bool poll_first;       /* append ir_poll(ir, 0) right after the first ir_begin_insn */
     bool ended;            /* a terminator was appended: the block is complete */
     struct { ir_ref address, value; unsigned size_bytes; } open_lr; /* front end's: paired lr */

@@ -112,7 +112,8 @@ static void stream_begin(struct probe *probe, struct probe_stream *stream,
     stream->now = chunk;
     if (vcpu != NULL) {
         vcpu->probe_at = chunk->words;
-        vcpu->probe_end = chunk->words + chunk->capacity - PROBE_SLACK_WORDS;
+        vcpu->probe_end = chunk->words + chunk->capacity - PROBE_SLACK_WORDS -
+                          chunk->capacity / PROBE_EVENT_SLACK;
     }
 }
 
@@ -180,7 +181,14 @@ void probe_event(struct vcpu *vcpu, unsigned kind, const u64 *words, unsigned co
     if (vcpu->probe_at == NULL) {
         return;
     }
-    u64 *at = probe_reserve(vcpu, 1 + EVENT_WORDS + count);
+    const struct probe_chunk *now = probe_stream_of(vcpu)->now;
+    unsigned all = 1 + EVENT_WORDS + count;
+    /* The path it is in may have words to fill in: the chunk stays as long as there is room. */
+    if (UNLIKELY((size_t)(vcpu->probe_at - now->words) + all > now->capacity)) {
+        probe_full(vcpu);
+    }
+    u64 *at = vcpu->probe_at;
+    vcpu->probe_at += all;
     at[0] = event_head(kind, EVENT_WORDS + count);
     at[1] = vcpu->insns;
     at[2] = now_ns(vcpu->engine->probe, vcpu);
@@ -199,21 +207,6 @@ void probe_sync(struct vcpu *vcpu)
         return;
     }
     probe_event(vcpu, VCPU_EVENT_SYNC, NULL, 0);
-}
-
-static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
-{
-    const struct probe *probe = vcpu->engine->probe;
-    const u64 words[3] = {a, b, c};
-    if (kind == VCPU_EVENT_TRAP && (probe->config.what & PROBE_EDGES)) {
-        probe_cover_cut(vcpu);
-    }
-    if (UNLIKELY(probe->config.calls.event != NULL)) {
-        probe->config.calls.event(probe->config.opaque, vcpu, kind, a, b, c);
-    }
-    if (probe->events >> kind & 1) {
-        probe_event(vcpu, kind, words, 3);
-    }
 }
 
 void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsigned count)
@@ -247,14 +240,28 @@ void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsig
 
 /* --- what is watched now --- */
 
+/* Whether the hart's events are written down, in whatever mode it is. */
+static bool tells_events(const struct probe *probe, const struct probe_stream *stream,
+                         u64 address_space)
+{
+    const struct probe_config *config = &probe->config;
+    return atomic_load_explicit(&stream->on, memory_order_relaxed) && stream->wanted &&
+           (config->harts == 0 || (config->harts >> stream->number & 1)) &&
+           (config->address_space == 0 || config->address_space == address_space);
+}
+
+/* Whether anything is put into blocks. */
+static bool in_code(const struct probe_config *config)
+{
+    return config->what != 0 || (config->events >> VCPU_EVENT_CSR & 1);
+}
+
 static bool is_wanted(const struct probe *probe, const struct probe_stream *stream,
                       unsigned privilege, u64 address_space)
 {
     const struct probe_config *config = &probe->config;
-    return atomic_load_explicit(&stream->on, memory_order_relaxed) && config->what != 0 &&
-           stream->wanted && (config->harts == 0 || (config->harts >> stream->number & 1)) &&
-           (config->privileges == 0 || (config->privileges >> privilege & 1)) &&
-           (config->address_space == 0 || config->address_space == address_space);
+    return tells_events(probe, stream, address_space) && in_code(config) &&
+           (config->privileges == 0 || (config->privileges >> privilege & 1));
 }
 
 gva_t probe_page_key(const struct vcpu *vcpu)
@@ -278,6 +285,27 @@ static u32 op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space)
                                               address_space);
     }
     return is_wanted(probe, stream, privilege, address_space) ? (u32)VCPU_MODE_PROBE : 0u;
+}
+
+static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
+{
+    const struct probe *probe = vcpu->engine->probe;
+    const u64 words[3] = {a, b, c};
+    if (UNLIKELY(probe->config.on_event != NULL)) {
+        probe->config.on_event(probe->config.opaque, vcpu, kind, a, b, c);
+    }
+    if (UNLIKELY(probe->config.calls.event != NULL)) {
+        probe->config.calls.event(probe->config.opaque, vcpu, kind, a, b, c);
+    }
+    /* In code that is watched still, a trap says where it ended. */
+    const struct probe_stream *stream = probe_stream_of(vcpu);
+    bool tells = (vcpu->mode & VCPU_MODE_PROBE) ||
+                 tells_events(probe, stream, stream->address_space);
+    if ((probe->events >> kind & 1) && tells) {
+        probe_event(vcpu, kind, words, 3);
+    } else if (kind == VCPU_EVENT_TRAP && tells) {
+        probe_sync(vcpu);
+    }
 }
 
 void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on)
@@ -437,6 +465,9 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
                  probe->streams[engine->vcpu_count].now, NULL);
     engine->ops.context = op_context;
     engine->ops.event = op_event;
+    engine->ops.tells_memory = config->calls.event != NULL ||
+                               (config->events >> VCPU_EVENT_MEMORY & 1);
+    engine->tells_csrs = config->events >> VCPU_EVENT_CSR & 1;
     fit_harts(engine);
     return true;
 }
@@ -484,6 +515,8 @@ void probe_stop(struct engine *engine)
     }
     engine->ops.context = NULL;
     engine->ops.event = NULL;
+    engine->ops.tells_memory = false;
+    engine->tells_csrs = false;
     bool hooks = probe->hook_count != 0;
     engine->probe = NULL;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {

@@ -112,6 +112,7 @@ static inline u32 probe_edge_slot(u32 path, gva_t target)
 
 struct probe_path {
     u16 insn_count, part_count, slot_count, word_count; /* word_count without the first */
+    bool counted; /* the first word behind the head is the hart's instruction count */
     u16 way_count;
     u32 counter; /* of vcpu->probe_counts: ended early after so many instructions, for each number
                     of them; then one for each way */
@@ -158,9 +159,13 @@ struct probe_config {
     /* Asked when a hart's privilege or address space has changed, on its thread: whether to watch.
      * NULL: always. */
     bool (*wanted)(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space);
-    /* Virtual addresses [first, end) whose pages are watched; none: all. */
+    /* Virtual addresses [first, end) that are watched; none: all. */
     struct probe_range { gva_t first, end; } ranges[16];
     unsigned range_count;
+    bool has_gaps;       /* code that is not watched runs in between, without an event to tell */
+    u64 every;           /* of so many units one is consumed; 0: all */
+    /* An event of a hart, written down or not, on its thread; NULL: nobody asks. */
+    void (*on_event)(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
     /* Consumes a chunk, on the consumer's thread; with keep_last in probe_stop. */
     void (*consume)(void *opaque, const struct probe_chunk *chunk);
     u64 (*time_ns)(void *opaque, struct vcpu *vcpu); /* guest time; vcpu NULL: of no hart */
@@ -221,8 +226,8 @@ struct probe_source {
     u32 mode;
     bool fixed; /* gva_page is part of the block's key */
 };
-/* The virtual page for the key of a block at vcpu->pc, or 0. Programs are mapped in many places, and
- * their blocks serve all of them; a kernel is in one, and its words need not say where. */
+/* The virtual page for the key of a block at vcpu->pc, or 0. Programs are mapped in many places,
+ * and their blocks serve all of them; a kernel is in one, and its words need not say where. */
 gva_t probe_page_key(const struct vcpu *vcpu);
 /* Whether blocks call C. */
 bool probe_calls_c(const struct probe *probe);

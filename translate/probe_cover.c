@@ -163,7 +163,8 @@ static unsigned bytes_of(const struct probe_unit *unit, unsigned insns)
 static void tell_block(const struct report *report, const struct probe_unit *unit, unsigned insns,
                        u64 count)
 {
-    if (count != 0 && insns != 0) {
+    const struct probe_config *config = &report->engine->probe->config;
+    if (count != 0 && insns != 0 && probe_address_wanted(config, unit->gva)) {
         report->block(report->opaque, unit->gva, bytes_of(unit, insns), insns, count);
     }
 }

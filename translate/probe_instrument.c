@@ -23,10 +23,11 @@ struct pass {
     const struct ir_insn *from; /* as lowered */
     unsigned count;
     ir_ref *map;                /* old name to new name */
-    bool watched;
+    bool watched;               /* the path; */
+    bool page_watched;
     struct probe_slot slots[MAX_SLOTS]; /* of the unit */
-    bool looks;                         /* it ends where the hart may leave for other reasons than
-                                           a side exit */
+    bool looks;                         /* the path ends with it: the hart may leave for other
+                                           reasons than a side exit, or C tells much */
     /* The path so far. */
     struct probe_path path;
     u32 parts[PROBE_MAX_PARTS];
@@ -164,10 +165,38 @@ static bool has_hook(const struct pass *pass, const struct ir_insn *insn)
     return pass->probe->hook_count != 0 && probe_hook_at(pass->probe, gpa_of(pass, insn));
 }
 
+/* Whether what is at `insn` is watched, as far as that can be known now. */
+static bool is_watched(const struct pass *pass, const struct ir_insn *insn)
+{
+    gva_t gva = pass->source->gva_page + insn->imm;
+    return pass->page_watched &&
+           (!pass->source->fixed || probe_address_wanted(&pass->probe->config, gva));
+}
+
+/* A range begins or ends there. */
+static bool is_edge(const struct pass *pass, const struct ir_insn *insn)
+{
+    const struct probe_config *config = &pass->probe->config;
+    gva_t gva = pass->source->gva_page + insn->imm;
+    for (unsigned i = 0; i < config->range_count; i++) {
+        if (gva == config->ranges[i].first || gva == config->ranges[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the instruction at `insn` goes on with the unit that ends at `offset`. */
 static bool goes_on(const struct pass *pass, const struct ir_insn *insn, u64 offset)
 {
-    return insn->imm == offset && !has_hook(pass, insn);
+    return insn->imm == offset && !has_hook(pass, insn) && !is_edge(pass, insn);
+}
+
+/* It may tell of any number of events, more than a path has room for. */
+static bool is_memory_call(const struct ir_insn *insn)
+{
+    return insn->op == IR_CALL &&
+           (((const struct helper *)(uintptr_t)insn->imm)->flags & HELPER_MEMORY);
 }
 
 /* Describes the unit that begins with the INSN at `first`; index of the first operation behind
@@ -197,7 +226,7 @@ static unsigned unit_scan(struct pass *pass, unsigned first, struct probe_unit *
             unit->bytes = (u16)(unit->bytes + insn->sub);
         }
         leaves |= insn->op != IR_POLL && (ir_op_info[insn->op].props & IR_X);
-        pass->looks |= insn->op == IR_LOOK;
+        pass->looks |= insn->op == IR_LOOK || is_memory_call(insn);
         unsigned count = notes_of(pass, i, notes);
         for (unsigned n = 0; n < count && unit->slot_count < MAX_SLOTS; n++) {
             notes[n].slot.insn = (u8)(unit->insn_count - 1);
@@ -262,12 +291,26 @@ static void path_begin(struct pass *pass)
     memset(pass->probe->scratch->word_of, 0, pass->count * sizeof(u16));
 }
 
+static void put_word(struct pass *pass, unsigned word, ir_ref value)
+{
+    struct ir_insn store = blank(IR_PROBE_WORD, IR_I64, 8 * (1 + (u64)word));
+    store.a = (ir_ref)pass->head;
+    store.b = value;
+    store.type = (u8)ir_value_type(&pass->ir->insns[value]);
+    put(pass, &store);
+}
+
 /* Its number will be known at its end. */
 static void put_probe(struct pass *pass)
 {
     bool counts = pass->probe->config.what & PROBE_EDGES;
     struct ir_insn probe = counts ? blank(IR_PROBE_AT, IR_NONE, 0) : blank(IR_PROBE, IR_I64, 0);
     pass->head = put(pass, &probe);
+    if (!counts && pass->probe->config.has_gaps) {
+        struct ir_insn count = blank(IR_INSN_COUNT, IR_I64, 0);
+        pass->path.counted = true;
+        put_word(pass, pass->path.word_count++, put(pass, &count));
+    }
 }
 
 static void put_left(struct pass *pass, unsigned insns)
@@ -348,7 +391,8 @@ static void edges_end(struct pass *pass)
 /* A unit of its own, without saving: then it needs no path. */
 static bool is_plain(const struct pass *pass)
 {
-    bool plain = pass->path.part_count == 1 && pass->path.word_count == pass->path.slot_count;
+    bool plain = pass->path.part_count == 1 && !pass->path.counted &&
+                 pass->path.word_count == pass->path.slot_count;
     for (unsigned i = 0; plain && i < pass->path.slot_count; i++) {
         plain = pass->recipes[i].word == i && pass->recipes[i].add == 0;
     }
@@ -369,15 +413,6 @@ static void path_end(struct pass *pass)
         pass->ir->insns[pass->head].sub = pass->source->fixed;
         left->dead |= pass->left != 0 && left->imm == (u64)PROBE_LEFT_BASE + pass->path.insn_count;
     }
-}
-
-static void put_word(struct pass *pass, unsigned word, ir_ref value)
-{
-    struct ir_insn store = blank(IR_PROBE_WORD, IR_I64, 8 * (1 + (u64)word));
-    store.a = (ir_ref)pass->head;
-    store.b = value;
-    store.type = (u8)ir_value_type(&pass->ir->insns[value]);
-    put(pass, &store);
 }
 
 static bool is_sum(const struct pass *pass, ir_ref ref)
@@ -581,6 +616,7 @@ static unsigned put_path(struct pass *pass, unsigned first)
     unsigned i = first;
     bool goes_on = true;
     path_begin(pass);
+    pass->watched = is_watched(pass, &pass->from[first]);
     while (goes_on) {
         struct probe_unit unit;
         unsigned end = unit_scan(pass, i, &unit);
@@ -590,7 +626,8 @@ static unsigned put_path(struct pass *pass, unsigned first)
         put_unit(pass, i, end, &unit);
         i = end;
         goes_on = has_paths(pass) && !pass->looks && i < pass->count &&
-                  pass->path.part_count < PROBE_MAX_PARTS && !has_hook(pass, &pass->from[i]);
+                  pass->path.part_count < PROBE_MAX_PARTS && !has_hook(pass, &pass->from[i]) &&
+                  is_watched(pass, &pass->from[i]);
     }
     if (streams(pass)) {
         path_end(pass);
@@ -615,7 +652,7 @@ void probe_instrument(struct engine *engine, const struct probe_source *source)
     pass.from = probe->scratch->insns;
     pass.count = engine->ir->count;
     pass.map = probe->scratch->map;
-    pass.watched = watched;
+    pass.page_watched = watched;
     memcpy(probe->scratch->insns, engine->ir->insns, pass.count * sizeof(struct ir_insn));
     engine->ir->count = 0;
     for (unsigned i = 0; i < pass.count && !engine->ir->overflow;) {

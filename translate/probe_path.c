@@ -44,6 +44,7 @@ static bool path_equal(const struct probe_path *x, const struct probe_path *y)
 {
     return x->part_count == y->part_count && x->slot_count == y->slot_count &&
            x->word_count == y->word_count && x->way_count == y->way_count &&
+           x->counted == y->counted &&
            memcmp(x->parts, y->parts, x->part_count * sizeof(*x->parts)) == 0 &&
            recipes_equal(x, y) && ways_equal(x, y);
 }
@@ -124,20 +125,57 @@ static u64 page_bits(const struct probe_unit *unit)
     return (unit->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;
 }
 
+/* Where a unit runs whose first word is `head`. */
+static gva_t address_of(const struct probe_unit *unit, u64 head)
+{
+    const gva_t named = ((gva_t)1 << 48) - PAGE_BYTES;
+    gva_t page = head >> PROBE_PAGE_SHIFT & named;
+    return (unit->gva & ~named) | page;
+}
+
+/* Whether the unit that begins after `insns` instructions is to be told; then, when the one before
+ * it was not, the count is first. */
+static bool is_told(struct probe *probe, struct probe_stream *stream,
+                    const struct probe_unit *unit, u64 head, u64 insns)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    const struct probe_config *config = &probe->config;
+    if (LIKELY(config->range_count == 0 && config->every <= 1 && !unroll->gap)) {
+        return true;
+    }
+    if (!probe_address_wanted(config, address_of(unit, head)) ||
+        (config->every > 1 && unroll->units++ % config->every != 0)) {
+        unroll->gap = true;
+        return false;
+    }
+    if (unroll->gap) {
+        const u64 sync[3] = {PROBE_EVENT_BASE | VCPU_EVENT_SYNC << 8 | 2, insns, unroll->ns};
+        memcpy(room(probe, stream, ARRAY_LEN(sync), insns), sync, sizeof(sync));
+        unroll->gap = false;
+    }
+    return true;
+}
+
 static void put_part(struct probe *probe, struct probe_stream *stream)
 {
     struct probe_unroll *unroll = &stream->unroll;
     const struct probe_path *path = unroll->path;
     u32 number = path->parts[unroll->part++];
     const struct probe_unit *unit = probe_unit_at(probe, number);
-    u64 *to = room(probe, stream, 1u + unit->slot_count, unroll->insns + unroll->begun);
-    *to++ = (unit->fixed ? page_bits(unit) : unroll->page) | number;
+    u64 head = (unit->fixed ? page_bits(unit) : unroll->page) | number;
+    u64 insns = unroll->insns + unroll->begun;
+    unroll->begun += unit->insn_count;
+    if (!is_told(probe, stream, unit, head, insns)) {
+        unroll->slot += unit->slot_count;
+        return;
+    }
+    u64 *to = room(probe, stream, 1u + unit->slot_count, insns);
+    *to++ = head;
     for (unsigned i = 0; i < unit->slot_count; i++) {
         const struct probe_recipe *recipe = &path->recipes[unroll->slot++];
         u64 word = recipe->word != PROBE_NO_WORD ? unroll->words[recipe->word] : 0;
         to[i] = word + recipe->add;
     }
-    unroll->begun += unit->insn_count;
 }
 
 /* The parts that begin before instruction number `insns` of the path. */
@@ -171,7 +209,7 @@ static void take_event(struct probe *probe, struct probe_stream *stream, u32 hea
         finish(probe, stream);
         unroll->insns = words[1];
     } else if (words[1] >= unroll->insns) {
-        put_parts(probe, stream, done + 1);
+        put_parts(probe, stream, done < unroll->pending ? done + 1 : unroll->pending);
     }
     unroll->ns = words[2];
     if (kind == VCPU_EVENT_CONTEXT) {
@@ -190,9 +228,12 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
     if (head < PROBE_PATH_BASE) {
         const struct probe_unit *unit = probe_unit_at(probe, head);
         unsigned count = 1u + unit->slot_count;
-        u64 *to = room(probe, stream, count, unroll->insns);
-        memcpy(to, words, count * sizeof(*words));
-        to[0] |= unit->fixed ? page_bits(unit) : 0;
+        u64 page = unit->fixed ? page_bits(unit) : 0;
+        if (is_told(probe, stream, unit, words[0] | page, unroll->insns)) {
+            u64 *to = room(probe, stream, count, unroll->insns);
+            memcpy(to, words, count * sizeof(*words));
+            to[0] |= page;
+        }
         unroll->pending = unit->insn_count;
         return unit->slot_count;
     }
@@ -200,6 +241,10 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
     unroll->part = unroll->slot = unroll->begun = 0;
     unroll->page = words[0] & ~(((u64)1 << PROBE_UNIT_BITS) - 1);
     unroll->words = words + 1;
+    if (unroll->path->counted && words[1] != unroll->insns) {
+        unroll->insns = words[1];
+        unroll->gap = true;
+    }
     unroll->pending = unroll->path->insn_count;
     return unroll->path->word_count;
 }

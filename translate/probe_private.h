@@ -8,7 +8,9 @@
 #include "translate/probe.h"
 
 enum {
-    PROBE_SLACK_WORDS = 1024,  /* room behind probe_end: the largest unit, or event */
+    PROBE_SLACK_WORDS = 1024,  /* room behind probe_end: the largest path, */
+    PROBE_EVENT_SLACK = 8, /* then this part of a chunk for events inside of the path, since these
+                              must not change the chunk */
     PROBE_UNIT_PAGE = 4096,
     PROBE_UNIT_BUCKETS = 1 << 16,
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
@@ -40,6 +42,8 @@ struct probe_unroll {
     u64 insns;       /* before what is pending: */
     unsigned pending; /* so many instructions, if nothing says otherwise */
     u64 ns, address_space;
+    u64 units;       /* of a range, for config.every */
+    bool gap;        /* what came last was left out */
     u32 privilege;
     const struct probe_path *path; /* not yet unrolled to its end: the next part, */
     unsigned part, slot, begun;    /*   its first slot and the instructions before it */
@@ -125,6 +129,8 @@ void probe_cover_cut(struct vcpu *vcpu);
 /* An edge from vcpu->probe_path to vcpu->probe_target. */
 void probe_cover_edge(struct vcpu *vcpu);
 bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
+/* Without a range, or in one of them. */
+bool probe_address_wanted(const struct probe_config *config, gva_t gva);
 bool probe_hook_at(const struct probe *probe, gpa_t gpa);
 /* The helper that hooks are called by. */
 u64 probe_run_hooks(struct vcpu *vcpu);

@@ -82,6 +82,15 @@ static bool range_has_page(const struct probe_config *config, gva_t page)
     return false;
 }
 
+bool probe_address_wanted(const struct probe_config *config, gva_t gva)
+{
+    bool wanted = config->range_count == 0;
+    for (unsigned i = 0; i < config->range_count && !wanted; i++) {
+        wanted = gva - config->ranges[i].first < config->ranges[i].end - config->ranges[i].first;
+    }
+    return wanted;
+}
+
 static struct probe_page *page_find(const struct probe *probe, gpa_t gpa_page)
 {
     struct probe_page *page = probe->pages[(gpa_page >> PAGE_BITS) % PROBE_PAGE_BUCKETS];

@@ -186,6 +186,7 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
     struct lower l = {
         .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
         .vector_key = engine->vector_key, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0,
+        .tells_csrs = engine->tells_csrs && (mode & VCPU_MODE_PROBE) != 0,
         .max_insns = 1, .follow = true,
     };
     l.open_lr.value = IR_REF_NONE;

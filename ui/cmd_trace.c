@@ -23,6 +23,7 @@ static const char usage[] =
     "Of show:\n"
     "  --format text|qemu|json|chrome\n"
     "  --function NAME, --range FIRST-END   these addresses alone\n"
+    "  --branches           branches, jumps, calls and returns, and where they went\n"
     "  --every N            each Nth instruction\n";
 
 /* The value of option `name` at argv[*at], which moves behind it; NULL: it is another one. */
@@ -75,6 +76,8 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
     } else if ((value = value_of(argc, argv, at, "--format")) != NULL) {
         return trace_text_format_find(value, &query->text.format) ||
                error_set(error, NULL, "--format: '%s' is none of: text qemu json chrome", value);
+    } else if (strcmp(name, "--branches") == 0) {
+        query->text.branches = true;
     } else if ((value = value_of(argc, argv, at, "--function")) != NULL) {
         query->function = value;
     } else if ((value = value_of(argc, argv, at, "--range")) != NULL) {

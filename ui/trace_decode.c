@@ -126,6 +126,8 @@ static void take_event(struct trace_decoder *decoder, struct trace_stream *strea
         stream->insns = event.insns;
     } else if (stream->pending && decoder->callbacks.step != NULL && event.insns >= stream->insns) {
         tell_steps(decoder, stream, retired < 256 ? (unsigned)retired : 256);
+        event.pc = retired < decoder->units[stream->unit].insn_count ? stream->pc + stream->code
+                                                                     : 0;
     }
     stream->ns = event.ns;
     if (event.kind == METIC_EVENT_CONTEXT && event.count >= 2) {

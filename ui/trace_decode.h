@@ -25,6 +25,7 @@ struct trace_event {
     unsigned stream;
     enum metic_trace_event kind;
     u64 insns, ns;
+    u64 pc; /* of the instruction that it is part of, where steps are told; or 0 */
     u32 privilege;
     u64 satp;
     const u64 *words;

@@ -239,10 +239,12 @@ static void writes_event(void *opaque, const struct trace_event *event)
         return;
     }
     struct trace_step step = {.stream = event->stream, .insns = event->insns, .ns = event->ns,
-                              .privilege = event->privilege};
+                              .privilege = event->privilege, .pc = event->pc};
+    int size_bytes = (int)(event->words[2] & 0xff);
     if (told(search, &step)) {
-        printf("%0*" PRIx64 " to %" PRIx64 "\n", (int)(event->words[2] & 0xff) * 2,
-               event->words[1], event->words[0]);
+        printf("%0*" PRIx64 " to %" PRIx64, size_bytes <= 8 ? 2 * size_bytes : 1, event->words[1],
+               event->words[0]);
+        printf(size_bytes <= 8 ? "\n" : ", %d bytes\n", size_bytes);
     }
 }
 

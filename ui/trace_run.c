@@ -5,6 +5,7 @@
 #include "ui/run_symbols.h"
 #include "ui/trace_store.h"
 #include "ui/trace_text.h"
+#include "ui/trace_trigger.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -140,6 +141,10 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
     if (strcmp(key, "priv") == 0) {
         return filter_privileges(run, value, error);
     }
+    if (value[0] == '@' && (strcmp(key, "start") == 0 || strcmp(key, "stop") == 0)) {
+        return trace_trigger_parse(value + 1, key[2] == 'a' ? &options->start_on
+                                                            : &options->stop_on, error);
+    }
     if (strcmp(key, "start") == 0) {
         return find_place(run, value, &options->start_at, &end, error);
     }
@@ -175,6 +180,8 @@ static const struct kind kinds[] = {
     {"translation", 0, EVENT(TRANSLATE)},
     {"devices", 0, EVENT(DEVICE)},
     {"io", 0, EVENT(IO)},
+    {"csrs", 0, EVENT(CSR)},
+    {"branches", METIC_TRACE_BLOCKS, EVENT(TRAP)},
     {"all", METIC_TRACE_BLOCKS | METIC_TRACE_MEMORY | METIC_TRACE_REGISTERS, ~(u64)0},
 };
 
@@ -188,7 +195,8 @@ static bool add_kinds(struct trace_run *run, const char *list, struct metic_erro
             n++;
         }
         if (n == ARRAY_LEN(kinds)) {
-            return error_set(error, "blocks memory registers traps tlb translation devices io all",
+            return error_set(error, "blocks branches memory registers csrs traps tlb translation devices io "
+                             "all",
                              "--trace-events: '%.*s' is none of them", (int)length, list);
         }
         run->options.what |= kinds[n].what;
@@ -311,6 +319,14 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
         if (!add_filter(run, trace->filters[i], error)) {
             return false;
         }
+    }
+    run->text.branches = strcmp(events, "branches") == 0;
+    if (strcmp(trace->format, "store") == 0) {
+        run->options.every = run->text.every;
+    }
+    if (run->options.start_on.event == METIC_EVENT_CSR ||
+        run->options.stop_on.event == METIC_EVENT_CSR) {
+        run->options.events |= EVENT(CSR);
     }
     run->options.keep_last = trace->last_bytes != 0;
     run->options.ring_bytes = trace->last_bytes;

@@ -31,7 +31,7 @@ const char *trace_event_name(enum metic_trace_event kind)
 {
     static const char *const names[METIC_EVENT_COUNT] = {
         "sync", "context", "trap", "return", "tlb-fill", "tlb-flush", "translate", "device",
-        "memory", "wait", "call", "call-end", "io", "task",
+        "memory", "wait", "call", "call-end", "io", "task", "csr",
     };
     return (unsigned)kind < METIC_EVENT_COUNT ? names[kind] : "?";
 }
@@ -193,6 +193,13 @@ void trace_event_print(FILE *to, const struct trace_event *event, struct symbols
                 (s64)w[2]);
         break;
     case METIC_EVENT_IO: print_io(to, event); break;
+    case METIC_EVENT_CSR:
+        metic_csr_name((unsigned)(w[0] & 0xfff), name, sizeof(name));
+        fprintf(to, "%s %s %" PRIx64, name, w[0] >> 16 & 1 ? "gives" : "was", w[1]);
+        if (w[0] >> 17 & 1) {
+            fprintf(to, ", set to %" PRIx64, w[2]);
+        }
+        break;
     case METIC_EVENT_TASK:
         fprintf(to, "%.16s (%" PRIx64 ")", (const char *)&w[1], w[0]);
         break;
@@ -407,9 +414,24 @@ static bool wanted(struct trace_text *text, unsigned stream, u64 insns)
            insns >= text->from_insns && (text->to_insns == 0 || insns < text->to_insns);
 }
 
+static void text_branch(struct trace_text *text, const struct trace_step *step)
+{
+    struct trace_branch branch;
+    if (trace_branch_is_told(text, step, &branch) && wanted(text, step->stream, branch.insns) &&
+        (text->end == 0 || (branch.from >= text->first && branch.from < text->end)) &&
+        (text->every <= 1 || text->seen++ % text->every == 0)) {
+        text->told++;
+        trace_branch_print(text, step->stream, &branch);
+    }
+}
+
 void trace_text_step(void *opaque, const struct trace_step *step)
 {
     struct trace_text *text = opaque;
+    if (text->branches) {
+        text_branch(text, step);
+        return;
+    }
     if (!wanted(text, step->stream, step->insns) ||
         (text->end != 0 && (step->pc < text->first || step->pc >= text->end)) ||
         (text->every > 1 && text->seen++ % text->every != 0)) {
@@ -427,7 +449,10 @@ void trace_text_step(void *opaque, const struct trace_step *step)
 void trace_text_event(void *opaque, const struct trace_event *event)
 {
     struct trace_text *text = opaque;
-    if (!wanted(text, event->stream, event->insns)) {
+    if (event->kind == METIC_EVENT_TRAP) {
+        text->last_branch[event->stream].is_branch = false; /* the trap goes elsewhere */
+    }
+    if (text->branches || !wanted(text, event->stream, event->insns)) {
         return;
     }
     if (text->format == TRACE_TEXT_CHROME) {

@@ -9,8 +9,18 @@
 
 enum trace_text_format { TRACE_TEXT_PLAIN, TRACE_TEXT_QEMU, TRACE_TEXT_JSON, TRACE_TEXT_CHROME };
 
+/* A control transfer: a branch, a jump, a call or a return. */
+struct trace_branch {
+    bool is_branch, conditional;
+    const char *name;       /* of what is not conditional */
+    u64 insns, from, to, ns;
+    u64 behind;             /* the address of the instruction behind it */
+    u32 privilege;
+};
+
 struct trace_text {
     FILE *to;
+    bool branches;                 /* control transfers in place of instructions */
     enum trace_text_format format;
     struct symbols *symbols;       /* or NULL */
     struct source_lines *lines;    /* or NULL */
@@ -23,6 +33,7 @@ struct trace_text {
     u64 told, seen;
     bool begun;
     u64 regs[METIC_MAX_HARTS + 1][72]; /* QEMU's register dump */
+    struct trace_branch last_branch[METIC_MAX_HARTS + 1];
     u8 *shown_units;
     u32 shown_capacity;
 };
@@ -35,6 +46,11 @@ void trace_text_event(void *opaque, const struct trace_event *event);
 void trace_text_end(struct trace_text *text);
 /* Whether the limit was reached. */
 bool trace_text_is_full(const struct trace_text *text);
+
+/* trace_branch.c. Whether the step shows where a branch before it went: *told. */
+bool trace_branch_is_told(struct trace_text *text, const struct trace_step *step,
+                          struct trace_branch *told);
+void trace_branch_print(struct trace_text *text, unsigned stream, const struct trace_branch *b);
 
 /* "S", "U", "M". */
 const char *trace_privilege(u32 privilege);

@@ -63,6 +63,9 @@ const struct riscv_csr *riscv64_csr_rows(unsigned *count);
  * `buffer`; returns buffer. */
 const char *riscv64_csr_name(unsigned number, char *buffer, size_t buffer_bytes);
 
+/* What helper csr_told is told of an access. */
+enum { CSR_TELL_READS = 1, CSR_TELL_WRITES = 2, CSR_TELL_SET = 4, CSR_TELL_CLEAR = 8 };
+
 /* True when the number's top two bits make it read-only. */
 static inline bool riscv64_csr_is_read_only(unsigned number)
 {

@@ -66,6 +66,27 @@ static u64 helper_csr_write_fp(struct vcpu *vcpu, u64 number, u64 value, u64 ins
     return helper_csr_write(vcpu, number, value, insn);
 }
 
+/* An access that is illegal only now is not told. */
+static u64 helper_csr_told(struct vcpu *vcpu, u64 number, u64 operand, u64 what)
+{
+    u64 old;
+    if (riscv64_csr_read(riscv64_of(vcpu), (unsigned)number, &old)) {
+        u64 value = what & CSR_TELL_SET     ? old | operand
+                    : what & CSR_TELL_CLEAR ? old & ~operand
+                                            : operand;
+        vcpu_event(vcpu, VCPU_EVENT_CSR,
+                   number | (what & CSR_TELL_READS ? VCPU_CSR_READ : 0u) |
+                       (what & CSR_TELL_WRITES ? VCPU_CSR_WRITTEN : 0u),
+                   old, what & CSR_TELL_WRITES ? value : 0);
+    }
+    return 0;
+}
+
+static u64 helper_csr_told_fp(struct vcpu *vcpu, u64 number, u64 operand, u64 what)
+{
+    return helper_csr_told(vcpu, number, operand, what);
+}
+
 static u64 helper_csr_set(struct vcpu *vcpu, u64 number, u64 mask, u64 insn)
 {
     if (!riscv64_csr_modify(riscv64_of(vcpu), (unsigned)number, mask, 0)) {
@@ -239,6 +260,7 @@ static u64 helper_cbo_zero(struct vcpu *vcpu, u64 address, u64 insn)
             return 0;
         }
     }
+    vcpu_event(vcpu, VCPU_EVENT_MEMORY, block, 0, RISCV_CBO_BLOCK_BYTES | 1 << 8);
     return 0;
 }
 

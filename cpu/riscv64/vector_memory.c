@@ -46,14 +46,14 @@ static bool move(const struct access *access, gva_t gva, u8 *element)
         copy(access, host, element, access->size_bytes);
         return true;
     }
-    if (access->store) {
-        return vcpu->ops->store(vcpu, gva, access->size_bytes, ld_le(element, access->size_bytes));
-    }
-    u64 value;
-    if (!vcpu->ops->load(vcpu, gva, access->size_bytes, &value)) {
+    u64 value = ld_le(element, access->size_bytes);
+    if (!(access->store ? vcpu->ops->store(vcpu, gva, access->size_bytes, value)
+                        : vcpu->ops->load(vcpu, gva, access->size_bytes, &value))) {
         return false;
     }
     st_le(element, value, access->size_bytes);
+    vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, value,
+               access->size_bytes | (u64)access->store << 8);
     return true;
 }
 

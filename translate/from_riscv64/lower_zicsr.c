@@ -232,6 +232,19 @@ static bool is_illegal(const struct lower *l, const struct csr_access *access)
            (is_fp_csr(access->number) && (l->mode & RISCV_MODE_FS) == 0);
 }
 
+/* Somebody watches. */
+static void tell(struct lower *l, const struct csr_access *access)
+{
+    const struct helper *helper = is_fp_csr(access->number) ? &riscv64_helper_csr_told_fp
+                                                            : &riscv64_helper_csr_told;
+    u64 what = (access->reads ? CSR_TELL_READS : 0u) | (access->writes ? CSR_TELL_WRITES : 0u) |
+               (access->action == CSR_SET     ? CSR_TELL_SET
+                : access->action == CSR_CLEAR ? CSR_TELL_CLEAR
+                                              : 0u);
+    ir_call(l->ir, helper, ir_i64(l->ir, access->number), access->source, ir_i64(l->ir, what),
+            IR_REF_NONE);
+}
+
 static void csr_access(struct lower *l, const struct riscv_insn *insn, enum csr_action action,
                        ir_ref source, bool writes)
 {
@@ -246,7 +259,12 @@ static void csr_access(struct lower *l, const struct riscv_insn *insn, enum csr_
     };
     if (is_illegal(l, &access)) {
         lower_end_illegal(l, insn);
-    } else if ((access.csr->flags & RISCV_CSR_PLAIN) != 0 && access.csr->count == 1) {
+        return;
+    }
+    if (UNLIKELY(l->tells_csrs)) {
+        tell(l, &access);
+    }
+    if ((access.csr->flags & RISCV_CSR_PLAIN) != 0 && access.csr->count == 1) {
         access_plain(l, &access);
     } else if (is_status(access.number)) {
         access_status(l, &access);

@@ -1,0 +1,172 @@
+#!/bin/sh
+# Every kind of event and every filter of metic run --trace, on a boot of Debian's kernel; and questions whose
+# answers are known beforehand: who cleared this page, which call returned -ENOENT or -ENOMEM.
+set -u
+passed=0
+failed=0
+cd "$TMP" || exit 1
+cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
+[ -n "$cache" ] || { echo "no Debian kernel here"; exit 77; }
+boot="$cache/vmlinuz --initrd $cache/initramfs.cpio.gz --append console=ttyS0 --serial none --quiet"
+
+good() { passed=$((passed + 1)); }
+wrong() {
+    failed=$((failed + 1))
+    echo "WRONG: $*"
+}
+# says FILE PATTERN [N]: lines that match, N when given.
+says() {
+    count=$(grep -cE -- "$2" "$1")
+    if [ "$count" = "${3:-$count}" ] && [ "$count" -gt 0 ]; then
+        good
+    else
+        wrong "$1: $count times, not ${3:-any}: $2"
+        head -n 8 "$1" | sed 's/^/    /'
+    fi
+}
+# only FILE PATTERN: every line matches, and there are some.
+only() {
+    if [ -s "$1" ] && ! grep -qvE -- "$2" "$1"; then
+        good
+    else
+        wrong "$1: not only: $2"
+        grep -vE -- "$2" "$1" | head -n 5 | sed 's/^/    /'
+    fi
+}
+# run STATUS ARGUMENT...: metic; output to out and err.
+run() {
+    wanted=$1
+    shift
+    timeout -k 5 100 "$METIC" "$@" >out 2>err </dev/null
+    status=$?
+    if [ $status -eq "$wanted" ]; then
+        good
+    else
+        wrong "metic $*: status $status, not $wanted"
+        sed 's/^/    /' err
+    fi
+}
+# insns FILE: the instructions of the trace, one a line, to `lines`; events to `events`.
+split() {
+    "$METIC" trace show "$1" >all 2>/dev/null
+    grep -vE ' ns [a-z-]+: ' all >lines
+    grep -E ' ns [a-z-]+: ' all >events
+}
+# window OPTION...: the same two million instructions, always.
+window() {
+    # shellcheck disable=SC2086
+    run 124 run $boot --clock virtual --limit-insns 102M --trace w.trace --trace-filter insns=100M-102M "$@"
+}
+
+# --- kinds of events ---------------------------------------------------------------------------------
+
+window --trace-events memory,registers,csrs,traps,tlb,devices,translation
+split w.trace
+for kind in csr tlb-fill translate; do says events " ns $kind: "; done
+says events ' csr: (time|sstatus|scause|stval|sepc|satp|sie|sip|senvcfg|sscratch|stimecmp) gives [0-9a-f]+'
+says events ' csr: [a-z]+ was [0-9a-f]+, set to [0-9a-f]+$'
+# Each CSR instruction has its event: those of the registers of the kernel's entry code, counted both ways.
+csrs=$(grep -cE ' (csrr[wsc]i?|csr[rwsc]i?) ' lines)
+told=$(grep -c ' csr: ' events)
+if [ "$csrs" -eq "$told" ]; then good; else wrong "$csrs CSR instructions, $told events"; fi
+run 0 trace show w.trace --branches
+only out ' (call|return|jump|taken|not taken), to [0-9a-f]{16} '
+# Calls and conditional branches are told as often as they stand in the instructions.
+calls=$(grep -cE ' (c\.jalr|jalr? +ra,)' lines)
+told=$(grep -c ': call, to ' out)
+if [ $((calls - told)) -le 2 ] && [ "$told" -gt 1000 ]; then good; else wrong "$calls calls, $told told"; fi
+branches=$(grep -cE ' (c\.b(eq|ne)z|b(eq|ne|lt|ge)u?) ' lines)
+told=$(grep -cE ': (not )?taken, to ' out)
+if [ $((branches - told)) -le 2 ]; then good; else wrong "$branches branches, $told told"; fi
+
+# --- filters -----------------------------------------------------------------------------------------
+
+window --trace-events blocks --trace-filter symbol=memset
+split w.trace
+only lines ' (__)?memset(\+0x[0-9a-f]+)? '
+whole=$(wc -l <lines)
+first=$(awk 'NR == 1 { print $4 }' lines)
+# behind N: the address N bytes behind the first.
+behind() { printf '%s%08x' "${first%????????}" $((0x${first#????????} + $1)); }
+window --trace-events blocks --trace-filter "range=0x$first-0x$(behind 6)"
+split w.trace
+only lines " ($first|$(behind 2)|$(behind 4)) "
+if [ "$(wc -l <lines)" -lt "$whole" ]; then good; else wrong "a range is as much as its symbol"; fi
+# Instruction counts stay right across what is left out.
+window --trace-events blocks
+"$METIC" trace show w.trace --range "0x$first-0x$(behind 6)" | awk '{ print $2, $4 }' >theirs
+awk '{ print $2, $4 }' lines >ours
+if cmp -s ours theirs; then good; else wrong "a range at the recording is not the same range shown"; fi
+blocks=$(awk -F'[ ,]+' '/^hart 0/ { print $5 }' <<END
+$("$METIC" trace info w.trace)
+END
+)
+window --trace-events blocks --trace-filter every=100
+some=$(awk -F'[ ,]+' '/^hart 0/ { print $5 }' <<END
+$("$METIC" trace info w.trace)
+END
+)
+if [ $((some * 20)) -lt "$blocks" ] && [ "$some" -gt 1000 ]; then good; else wrong "every: $some of $blocks"; fi
+window --trace-events blocks --trace-filter function=mutex_unlock
+split w.trace
+says lines ' mutex_unlock '
+if grep -qE ' (_find_next_bit|pcpu_alloc[^ ]*) ' lines; then wrong "more than the function"; else good; fi
+run 124 run $boot --clock virtual --limit-insns 130M --trace w.trace --trace-events blocks --trace-last 64K
+split w.trace
+only lines '^0 +(1[0-9]{8}) '
+
+# A program: by privilege, by Linux's task, by its page table, from an event to an event.
+# shellcheck disable=SC2086
+run 0 run $boot --clock virtual --trace u.trace --trace-filter task=cat --trace-events blocks,traps,csrs \
+    --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n'
+split u.trace
+says lines ' U 0000'
+says lines ' S ffffffff'
+satp=$("$METIC" trace show u.trace --format json | sed -n 's/.*"priv":"U","satp":"\(0x[0-9a-f]*\)".*/\1/p' | head -n 1)
+# shellcheck disable=SC2086
+run 0 run $boot --clock virtual --trace s.trace --trace-filter "satp=$satp" --trace-filter priv=U \
+    --trace-events blocks --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n'
+split s.trace
+only lines '^0 +[0-9]+ U 0000'
+# shellcheck disable=SC2086
+run 0 run $boot --clock virtual --trace e.trace --trace-filter start=@task:cat \
+    --trace-filter stop=@io:console --trace-events blocks,traps --expect 'metic:~# ' \
+    --send 'cat /proc/version; poweroff -f\n'
+split e.trace
+says lines ' U 0000'
+if [ "$(wc -l <lines)" -lt 3000000 ]; then good; else wrong "it did not stop"; fi
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --limit-insns 80M --cpus 2 --trace h.trace --trace-events blocks \
+    --trace-filter hart=1
+split h.trace
+only lines '^1 '
+# shellcheck disable=SC2086
+run 125 run $boot --trace y --trace-filter start=@nothing
+says err "no event 'nothing'"
+# shellcheck disable=SC2086
+run 125 run $boot --trace y --trace-filter start=@csr:nosuch
+says err 'no value that fits'
+
+# --- planted questions -------------------------------------------------------------------------------
+
+# Who cleared this page: of a page that clear_page was called for, the writes are clear_page's, all 64 blocks.
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --limit-insns 150M --trace z.trace --trace-events memory,registers \
+    --trace-filter insns=148M-149M
+run 0 trace query z.trace calls clear_page --limit 1
+page=$(sed -n 's/.*clear_page(\([0-9a-f]*\),.*/\1/p' out | head -n 1)
+if [ -n "$page" ]; then
+    run 0 trace query z.trace writes "0x$page+4096" --limit 64
+    says out 'clear_page' 64
+else
+    wrong "no page was cleared"
+fi
+# Which call returned -ENOMEM: that for a buffer of more than there is.
+# shellcheck disable=SC2086
+run 0 run $boot --trace m.trace --trace-calls ksys_mmap_pgoff --expect 'metic:~# ' \
+    --send 'dd if=/dev/zero of=/dev/null bs=3000M count=1; poweroff -f\n'
+run 0 trace query m.trace calls ksys_mmap_pgoff
+says out '= fffffffffffffff4 \(-12\)$'
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,71 @@
+/* See trace_text.h: control transfers, from one step to the next of the same hart. */
+#include "ui/trace_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum branch { BRANCH_NONE, BRANCH_CONDITIONAL, BRANCH_JUMP, BRANCH_CALL, BRANCH_RETURN };
+
+static enum branch branch_of(const char *text)
+{
+    static const struct {
+        const char *begins;
+        enum branch branch;
+    } kinds[] = {
+        {"jal ra,", BRANCH_CALL},        {"jalr ra,", BRANCH_CALL}, {"c.jalr ", BRANCH_CALL},
+        {"jalr zero,0(ra)", BRANCH_RETURN}, {"c.jr ra", BRANCH_RETURN}, {"jal", BRANCH_JUMP},
+        {"c.j ", BRANCH_JUMP},           {"c.jr ", BRANCH_JUMP},    {"mret", BRANCH_RETURN},
+        {"sret", BRANCH_RETURN},         {"beq ", BRANCH_CONDITIONAL},
+        {"bne ", BRANCH_CONDITIONAL},    {"blt ", BRANCH_CONDITIONAL},
+        {"bge ", BRANCH_CONDITIONAL},    {"bltu ", BRANCH_CONDITIONAL},
+        {"bgeu ", BRANCH_CONDITIONAL},   {"c.beqz ", BRANCH_CONDITIONAL},
+        {"c.bnez ", BRANCH_CONDITIONAL},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (strncmp(text, kinds[i].begins, strlen(kinds[i].begins)) == 0) {
+            return kinds[i].branch;
+        }
+    }
+    return BRANCH_NONE;
+}
+
+bool trace_branch_is_told(struct trace_text *text, const struct trace_step *step,
+                          struct trace_branch *told)
+{
+    struct trace_branch *last = &text->last_branch[step->stream];
+    bool follows = last->is_branch && last->insns + 1 == step->insns;
+    if (follows) {
+        *told = *last;
+        told->to = step->pc;
+    }
+    char code[128];
+    metic_disassemble(step->pc, step->code, step->bytes, code, sizeof(code));
+    code[strcspn(code, "\t")] = ' ';
+    enum branch branch = branch_of(code);
+    *last = (struct trace_branch){
+        .is_branch = branch != BRANCH_NONE, .conditional = branch == BRANCH_CONDITIONAL,
+        .name = branch == BRANCH_CALL ? "call" : branch == BRANCH_RETURN ? "return" : "jump",
+        .insns = step->insns, .from = step->pc, .behind = step->pc + step->bytes,
+        .privilege = step->privilege, .ns = step->ns,
+    };
+    return follows;
+}
+
+void trace_branch_print(struct trace_text *text, unsigned stream, const struct trace_branch *b)
+{
+    char from[160] = "", to[160] = "";
+    const char *what = !b->conditional ? b->name : b->to == b->behind ? "not taken" : "taken";
+    if (text->symbols != NULL) {
+        symbols_print(text->symbols, b->from, from, sizeof(from));
+        symbols_print(text->symbols, b->to, to, sizeof(to));
+    }
+    if (text->format == TRACE_TEXT_JSON) {
+        fprintf(text->to, "{\"event\":\"branch\",\"hart\":%u,\"insns\":%" PRIu64
+                ",\"priv\":\"%s\",\"from\":\"0x%" PRIx64 "\",\"to\":\"0x%" PRIx64
+                "\",\"kind\":\"%s\"}\n", stream, b->insns, trace_privilege(b->privilege), b->from,
+                b->to, what);
+        return;
+    }
+    fprintf(text->to, "%u %10" PRIu64 " %s %016" PRIx64 " %s: %s, to %016" PRIx64 " %s\n", stream,
+            b->insns, trace_privilege(b->privilege), b->from, from, what, b->to, to);
+}
