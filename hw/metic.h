@@ -698,8 +698,8 @@ enum metic_trace_event {
     METIC_EVENT_IO,        /* 1 disk: type, sector, bytes; 2 network: 1 sent, bytes;
                               3 console: up to 8 characters, bytes. Stream: behind the harts' */
     METIC_EVENT_TASK,      /* Linux: address of the task, 16 bytes of name */
-    METIC_EVENT_CSR,       /* an access to a CSR: number | 1 << 16 when read | 1 << 17 when written, its
-                              value before, what is written to it */
+    METIC_EVENT_CSR,       /* an access to a CSR: number | 1 << 16 when read | 1 << 17 when
+                              written, its value before, what is written to it */
     METIC_EVENT_COUNT,
 };
 

@@ -1,6 +1,7 @@
 /* The list of front ends; see front.h. */
 #include "translate/front.h"
 #include "translate/engine.h"
+#include "translate/probe.h"
 
 #include <string.h>
 
@@ -31,5 +32,21 @@ void front_expect(struct vcpu *vcpu)
     vcpu->engine->vector_key = 0;
     if (vector != NULL) {
         memcpy(&vcpu->engine->vector_key, (const u8 *)vcpu + vector->key, sizeof(u32));
+    }
+}
+
+void front_begin(struct engine *engine, u32 mode, struct lower *l)
+{
+    *l = (struct lower){
+        .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
+        .vector_key = engine->vector_key, .mode = mode,
+        .tells_csrs = engine->tells_csrs && (mode & VCPU_MODE_PROBE) != 0,
+        .poll_first = (mode & VCPU_MODE_COUNT) != 0,
+    };
+    l->open_lr.value = IR_REF_NONE;
+    ir_reset(engine->ir, engine->guest);
+    engine->ir->keeps_sets = probe_tells_registers(engine->probe, mode);
+    if (engine->front->begin != NULL) {
+        engine->front->begin(l);
     }
 }

@@ -50,6 +50,9 @@ struct front {
 extern const struct front *const front_list[];
 const struct front *front_find(const struct guest *guest);
 
+/* The engine's IR becomes empty, and *l ready for a block of that mode. The engine's lock is
+ * held. */
+void front_begin(struct engine *engine, u32 mode, struct lower *l);
 /* Notes in the hart's engine, whose lock is held, what lowering may expect of its vectors. */
 void front_expect(struct vcpu *vcpu);
 

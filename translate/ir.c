@@ -36,6 +36,7 @@ void ir_reset(struct ir *ir, const struct guest *guest)
     ir->overflow = false;
     ir->no_fold = false;
     ir->constants_last = false;
+    ir->keeps_sets = false;
     ir->guest = guest;
     ir->insn_offset = 0;
     ir->insn_index = 0;
@@ -230,7 +231,8 @@ ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes)
 void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
 {
     struct ir_known *known = known_word(ir, offset);
-    if (!ir->no_fold && known->size_bytes == size_bytes && known->offset == offset &&
+    bool folds = !ir->no_fold && !ir->keeps_sets;
+    if (folds && known->size_bytes == size_bytes && known->offset == offset &&
         known->value == value) {
         return;
     }

@@ -123,6 +123,7 @@ struct ir {
     bool overflow;    /* an append did not fit (refs it gave mean nothing): cut the block shorter */
     bool constants_last; /* of a trace: (x + c) + y becomes (x + y) + c, so that addresses a
                             constant distance apart look so */
+    bool keeps_sets;  /* of watched code: a SET to what is there already is told, too */
     bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
     u32 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */

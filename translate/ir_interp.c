@@ -155,6 +155,9 @@ enum ir_exit interp_JUMP_IND(struct interp *run, const struct ir_insn *insn, u64
 enum ir_exit interp_EXIT_UNLESS(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     if (UNLIKELY(run->values[insn->a] != run->vcpu->pc_page + insn->imm)) {
+        if (UNLIKELY(insn[-1].op == IR_PROBE_LEFT && !insn[-1].dead)) {
+            interp_probe_left(run, insn - 1);
+        }
         return interp_JUMP_IND(run, insn, out);
     }
     return interp_next(run, insn, out);

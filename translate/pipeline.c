@@ -151,16 +151,8 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
                                   unsigned max_insns)
 {
     struct lowered done = { 0 };
-    struct lower l = {
-        .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
-        .vector_key = engine->vector_key, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0,
-        .tells_csrs = engine->tells_csrs && (mode & VCPU_MODE_PROBE) != 0,
-    };
-    l.open_lr.value = IR_REF_NONE;
-    ir_reset(engine->ir, engine->guest);
-    if (engine->front->begin != NULL) {
-        engine->front->begin(&l);
-    }
+    struct lower l;
+    front_begin(engine, mode, &l);
     for (;;) {
         l.offset = source->offset + done.bytes;
         l.rest = source->data + done.bytes;

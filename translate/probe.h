@@ -229,6 +229,10 @@ struct probe_source {
 /* The virtual page for the key of a block at vcpu->pc, or 0. Programs are mapped in many places,
  * and their blocks serve all of them; a kernel is in one, and its words need not say where. */
 gva_t probe_page_key(const struct vcpu *vcpu);
+/* Whether all register writes of blocks of that mode are told; probe may be NULL. */
+bool probe_tells_registers(const struct probe *probe, u32 mode);
+/* PROBE_EDGES. */
+bool probe_counts_edges(const struct probe *probe);
 /* Whether blocks call C. */
 bool probe_calls_c(const struct probe *probe);
 /* Whether the page has hooks; lock held. */

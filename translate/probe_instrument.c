@@ -569,7 +569,7 @@ static void put_noted(struct pass *pass, unsigned i, const struct probe_unit *un
     unsigned what = pass->watched ? pass->probe->config.what : 0;
     if (streams(pass)) {
         put_notes(pass, i, false);
-        if (pass->from[i].op == IR_EXIT_IF) {
+        if (pass->from[i].op == IR_EXIT_IF || pass->from[i].op == IR_EXIT_UNLESS) {
             put_left(pass, pass->path.insn_count + insn + 1);
         }
     }

@@ -260,6 +260,17 @@ u64 probe_run_hooks(struct vcpu *vcpu)
     return 0;
 }
 
+bool probe_tells_registers(const struct probe *probe, u32 mode)
+{
+    return UNLIKELY(probe != NULL) && (mode & VCPU_MODE_PROBE) &&
+           (probe->config.what & PROBE_REGISTERS) != 0;
+}
+
+bool probe_counts_edges(const struct probe *probe)
+{
+    return (probe->config.what & PROBE_EDGES) != 0;
+}
+
 bool probe_calls_c(const struct probe *probe)
 {
     return (probe->config.what & (PROBE_CALL_UNIT | PROBE_CALL_INSN | PROBE_CALL_MEMORY)) != 0;

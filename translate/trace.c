@@ -183,18 +183,11 @@ static bool lower_way(const struct engine *engine, struct lower *l,
 static bool lower_circle(struct engine *engine, const struct tier2_circle *circle,
                          struct page_source *page, u32 mode, unsigned copies, unsigned *insns)
 {
-    struct lower l = {
-        .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
-        .vector_key = engine->vector_key, .mode = mode, .poll_first = (mode & VCPU_MODE_COUNT) != 0,
-        .tells_csrs = engine->tells_csrs && (mode & VCPU_MODE_PROBE) != 0,
-        .max_insns = 1, .follow = true,
-    };
-    l.open_lr.value = IR_REF_NONE;
-    ir_reset(engine->ir, engine->guest);
+    struct lower l;
+    front_begin(engine, mode, &l);
+    l.max_insns = 1;
+    l.follow = true;
     engine->ir->constants_last = true;
-    if (engine->front->begin != NULL) {
-        engine->front->begin(&l);
-    }
     *insns = 0;
     if (circle->open) {
         return lower_way(engine, &l, circle, page, insns);
@@ -273,8 +266,8 @@ static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_pa
             probe_page_has_hooks(engine->probe, source.gpa_page)) {
             return false; /* which a trace, that calls nothing, must not have */
         }
-        if (has_op(engine->ir, IR_EXIT_UNLESS)) {
-            return false; /* recorded paths end at indirect jumps */
+        if (probe_counts_edges(engine->probe) && has_op(engine->ir, IR_EXIT_UNLESS)) {
+            return false; /* paths that count end at indirect jumps */
         }
         probe_instrument(engine, &source);
     }

@@ -88,6 +88,6 @@ bool trace_trigger_parse(const char *text, struct metic_trace_trigger *trigger,
     *trigger = (struct metic_trace_trigger){.event = kinds[n].event};
     bool good = text[length] == ':' ? parse_value(kinds[n].name, text + length + 1, trigger)
                                     : !kinds[n].needs_value;
-    return good || error_set(error, "As in @trap:8, @interrupt:5, @csr:satp, @io:console, @task:cat.",
+    return good || error_set(error, "As in @trap:8, @interrupt:5, @csr:satp, @io:disk, @task:sh.",
                              "--trace-filter: '%s' has no value that fits", text);
 }

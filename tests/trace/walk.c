@@ -21,6 +21,7 @@ static u64 walk(u64 sum)
     for (int i = 0; i < WORDS; i += 512) {
         field[i + 1] = sum;
         sum += field[i] + field[i + 7];
+        __asm__ volatile("li t0, 7" ::: "t0"); /* is told although it changes nothing */
         if (sum % 97 == 0) {
             field[i + 2]++;
         }

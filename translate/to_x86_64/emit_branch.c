@@ -268,6 +268,7 @@ static void stub_go_indirect(struct compile *c, const struct stub *stub)
     struct asm_buf *a = &c->a;
     asm_store(a, ASM_64, frame_at(FRAME_RESULT), stub->reg[0]);
     sink_fix(c, a, stub->fix_first, stub->fix_count);
+    emit_left(a, stub->left);
     asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
     add_retired(a, stub->data);
     hoist_leave(c, a);
@@ -283,6 +284,8 @@ void emit_exit_unless(struct compile *c, const struct ir_insn *insn)
     u32 fixes = c->fix_count;
     unsigned fix_count = sink_way_out(c); /* leaves the flags as they are */
     struct stub *stub = stub_add(c, stub_go_indirect, asm_jcc_forward(&c->a, ASM_NE));
+    stub->left = c->left;
+    c->left = (struct left){ 0 };
     stub->fix_first = fixes;
     stub->fix_count = fix_count;
     stub->tail = true;
