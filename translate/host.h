@@ -110,6 +110,7 @@ enum host_request_flag {
     HOST_NO_SELF_LINK = 4,   /* a jump to the block's own start is a link like any other */
     HOST_LINEAR = 16,        /* most loads are in the TLB's span */
     HOST_OPEN = 64,          /* a trace that need not come back to its start */
+    HOST_STEADY = 1024,      /* a trace that goes round many times */
     HOST_PRIVATE = 32,       /* no other thread looks at guest memory: fences are for nobody */
 };
 

@@ -41,6 +41,12 @@ struct tier2_circle {
     unsigned rounds; /* that mostly follow each other */
 };
 
+/* Whether it went round without fail while it was recorded. */
+static inline bool tier2_is_steady(const struct tier2_circle *circle)
+{
+    return !circle->open && circle->rounds >= TRACE_MAX_COPIES;
+}
+
 /* What one hart knows. */
 struct tier2 {
     u64 sample_insns;      /* between two samples; 0: tier 2 is off */

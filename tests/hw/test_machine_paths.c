@@ -183,7 +183,7 @@ Test(machine_paths, short_inner_loops_of_doubles)
     struct rv_program *p = rv_new();
     guest_start(p, 1, 0, 0);
     rv_li(p, T0, 0x6000);
-    rv_csrs(p, 0x300, T0); /* mstatus.FS */
+    rv_csrs(p, CSR_MSTATUS, T0); /* mstatus.FS */
     rv_li(p, S2, 2500);
     rv_label(p, OUTER);
     rv_andi(p, S3, S2, 3);
@@ -244,9 +244,9 @@ Test(machine_paths, helper_and_fault_behind_a_path)
     rv_addi(p, A0, A0, 8);
     rv_addi(p, S3, S3, 5);
     rv_sd(p, S3, A0, -64);
-    rv_csrr(p, A3, 0x340); /* mscratch */
+    rv_csrr(p, A3, CSR_MSCRATCH);
     rv_addi(p, S3, S3, 7);
-    rv_csrw(p, 0x340, S3);
+    rv_csrw(p, CSR_MSCRATCH, S3);
     rv_j(p, LOOP);
     rv_label(p, ODD);
     rv_addi(p, S4, S4, 2);
@@ -311,4 +311,57 @@ Test(machine_paths, calls_through_a_table)
         }
     }
     cr_expect(outcome.x[A0] == x);
+}
+
+/* A loop that goes round for long and uses other registers than the host keeps: words that are
+ * extended, counters, pages that the TLB does not have yet, conversions that the host gets wrong.
+ * It is left in every fifth part of a round, and goes on. */
+Test(machine_paths, registers_that_a_trace_chooses)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, 0);
+    rv_li(p, T0, 0x6000);
+    rv_csrs(p, CSR_MSTATUS, T0); /* mstatus.FS */
+    for (unsigned reg = 18; reg < 28; reg++) {
+        rv_li(p, (enum rv_reg)reg, 0x1234567 * reg);
+    }
+    rv_li(p, T1, RV_BASE + 0x100000);
+    rv_li(p, T4, 0);
+    rv_li(p, T5, 6000);
+    rv_li(p, T3, 0x43f0000000000001u); /* above 2^63 */
+    rv_word(p, 0xf20e0553);            /* fmv.d.x fa0, t3 */
+    rv_label(p, LOOP);
+    rv_addw(p, S2, S2, S3);
+    rv_addw(p, S4, S4, S2);
+    rv_addw(p, S5, S5, S4);
+    rv_ld(p, A1, T1, 0);
+    rv_addw(p, S4, S4, A1);
+    rv_sd(p, S5, T1, 0);
+    rv_word(p, 0xc22515d3); /* fcvt.l.d a1, fa0, rtz */
+    rv_xor(p, S6, S6, A1);
+    rv_add(p, S7, S7, S4);
+    rv_addi(p, S8, S8, 3);
+    rv_beq(p, S8, S9, JOIN); /* never */
+    rv_addiw(p, T4, T4, 1);
+    rv_andi(p, A2, S2, 31);
+    rv_beq(p, A2, X0, ODD);
+    rv_addi(p, T1, T1, 40);
+    rv_label(p, JOIN);
+    rv_addi(p, T5, T5, -1);
+    rv_bne(p, T5, X0, LOOP);
+    rv_j(p, DONE);
+    rv_label(p, ODD);
+    rv_xori(p, S3, S3, 0x155);
+    rv_addi(p, T1, T1, 48);
+    rv_j(p, JOIN);
+    rv_label(p, DONE);
+    for (unsigned i = 0; i < 10; i++) {
+        guest_result(p, i, (enum rv_reg)(18 + i));
+    }
+    guest_result(p, 10, T4);
+    rv_exit(p);
+    struct guest_outcome outcome;
+    finish(p, &outcome);
+    cr_expect(outcome.x[T4] == 6000);
+    cr_expect(outcome.words[6] == 0x1234567u * 24 + 3 * 6000);
 }

@@ -79,7 +79,7 @@ static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
 /* An access of the fast body, unless it may call C. */
 bool access_must_leave(const struct compile *c)
 {
-    return c->fast && (c->hoist_count != 0 || c->insn_index != 0);
+    return c->fast && (c->has_slow || c->insn_index != 0);
 }
 
 /* Leaves the trace before the current instruction; vcpu->pc and insns are right. */
@@ -93,6 +93,7 @@ static void leave_trace(struct compile *c, const struct access *m)
         return;
     }
     sink_fix(c, &c->cold, m->fix_first, m->fix_count);
+    own_leave(c, &c->cold);
     asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
 }
 

@@ -147,6 +147,23 @@ static unsigned free_temp(const struct compile *c)
     return last;
 }
 
+/* A register that a trace has for values (own.c). */
+static unsigned free_extra(const struct compile *c)
+{
+    for (u32 left = c->temps & c->extras & ~c->locked; left != 0; left &= left - 1) {
+        unsigned reg = (unsigned)__builtin_ctz(left);
+        if (!alloc_used_from(c, reg, c->at)) {
+            return reg;
+        }
+    }
+    return NO_REG;
+}
+
+bool alloc_has_extra(const struct compile *c)
+{
+    return c->extras != 0 && free_extra(c) != NO_REG;
+}
+
 static unsigned free_xmm(const struct compile *c)
 {
     for (unsigned reg = REG_XMM0; reg < xmm_end(c); reg++) {
@@ -169,7 +186,8 @@ static void evict_from(struct compile *c, unsigned reg, unsigned from)
     if (reg < REG_XMM0) {
         u32 locked = c->locked;
         c->locked |= alloc_bit(reg);
-        to = free_temp(c);
+        to = free_extra(c);
+        to = to == NO_REG ? free_temp(c) : to;
         c->locked = locked;
     }
     if (to == NO_REG) {
@@ -194,7 +212,7 @@ static unsigned victim(const struct compile *c, unsigned first, unsigned end)
     unsigned best = NO_REG;
     unsigned best_score = 0;
     for (unsigned reg = first; reg < end; reg++) {
-        bool temp = reg >= REG_XMM0 || (c->temps & alloc_bit(reg));
+        bool temp = reg >= REG_XMM0 || (c->temps & ~c->extras & alloc_bit(reg));
         if (!temp || (c->locked & alloc_bit(reg))) {
             continue;
         }
@@ -208,6 +226,32 @@ static unsigned victim(const struct compile *c, unsigned first, unsigned end)
     return best;
 }
 
+/* The value goes to a register that only values may have, or to memory. */
+static void give_up(struct compile *c, unsigned reg)
+{
+    unsigned extra = reg < REG_XMM0 ? free_extra(c) : (unsigned)NO_REG;
+    if (extra == NO_REG || has_memory(&c->values[c->reg_value[reg]])) {
+        alloc_spill(c, reg);
+        return;
+    }
+    u16 ref = c->reg_value[reg];
+    move_reg(c, extra, reg);
+    alloc_unbind(c, reg);
+    alloc_bind(c, ref, extra);
+}
+
+/* For a value of the current instruction or later ones. */
+static unsigned take_for_value(struct compile *c, bool xmm)
+{
+    unsigned reg = xmm ? (unsigned)NO_REG : free_extra(c);
+    if (reg == NO_REG) {
+        return alloc_take_any(c, xmm);
+    }
+    alloc_unbind(c, reg);
+    c->locked |= alloc_bit(reg);
+    return reg;
+}
+
 unsigned alloc_take_any(struct compile *c, bool xmm)
 {
     unsigned reg = xmm ? free_xmm(c) : free_temp(c);
@@ -217,7 +261,7 @@ unsigned alloc_take_any(struct compile *c, bool xmm)
             c->status = HOST_TOO_COMPLEX;
             return xmm ? (unsigned)REG_XMM0 : (unsigned)RAX;
         }
-        alloc_spill(c, reg);
+        give_up(c, reg);
     }
     alloc_unbind(c, reg);
     c->locked |= alloc_bit(reg);
@@ -259,7 +303,7 @@ unsigned alloc_use(struct compile *c, ir_ref ref)
         return use_boxed(c, root);
     }
     if (value->reg >= REG_XMM0) {
-        unsigned reg = alloc_temp(c);
+        unsigned reg = value->last_use > c->at ? take_for_value(c, false) : alloc_temp(c);
         alloc_load_root(c, root, reg);
         alloc_bind(c, root, reg);
         return reg;
@@ -401,7 +445,7 @@ static unsigned def(struct compile *c, bool xmm, bool fresh)
         }
     }
     if (reg == NO_REG) {
-        reg = alloc_take_any(c, xmm);
+        reg = take_for_value(c, xmm);
     }
     alloc_bind(c, c->at, reg);
     return reg;
@@ -478,6 +522,7 @@ void alloc_begin(struct compile *c)
     c->kept[0].reg = NO_REG;
     c->kept[1].reg = NO_REG;
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI;
+    c->temps |= c->fast ? c->extras : 0;
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {
         c->reg_value[reg] = IR_REF_NONE;
     }

@@ -144,8 +144,7 @@ struct hoist {
     u16 base;
     s32 first, end;
     unsigned members;
-    u32 pinned;   /* guest register whose host register, */
-    u8 reg;       /*   this one, holds the host address of `base`; NO_REG: the frame does */
+    u8 reg;       /* holds the host address of `base`; NO_REG: the frame does */
 };
 
 /* sink.c. Guest register at `offset` is to hold the value, or what it holds plus a constant. */
@@ -153,19 +152,22 @@ struct put_off {
     u32 offset;
     ir_ref value;
     bool is_step;
+    bool extends; /* what it is to hold is the value, of 32 bits, sign-extended */
 };
 
 /* How a way out makes good what was put off. */
 struct fix {
     enum { FIX_STEP, FIX_REG, FIX_CONST, FIX_STATE, FIX_STATE_32, FIX_SLOT } kind;
     u8 reg;     /* FIX_REG: where it is */
+    u8 pin;     /* the guest register's host register, or NO_REG */
     bool boxed; /* NaN box of an F32 */
+    bool extends; /* FIX_REG: as in struct put_off */
     u8 unchecked; /* FIX_REG: the type of an unchecked value (nan.c), or IR_NONE */
     u32 offset; /* of the guest register */
     s64 imm;    /* constant, or where in state or frame */
 };
 enum { PUT_OFF_MAX = 32, FIXES_MAX = 4096 };
-enum { SINK_STEP = IR_MAX_INSNS + 1 };
+enum { SINK_STEP = IR_MAX_INSNS + 1, SINK_EXTENDS = 0x8000 };
 
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
@@ -185,6 +187,8 @@ struct compile {
     unsigned site_count;
     struct hoist hoists[HOISTS_MAX]; /* of a trace; sites[n] is that of hoists[n] (hoist.c) */
     unsigned hoist_count;
+    bool all_hoisted;    /* a trace has no other accesses */
+    bool has_slow;       /* a trace with a slow body, too */
     bool fast;           /* this body takes the hoisted checks for granted; its accesses do not
                             call C (hoist.c) */
     struct {
@@ -194,9 +198,15 @@ struct compile {
     unsigned slow_count;
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
+    u32 own_pins;        /* own.c: pinned registers (bits by number) that a trace uses otherwise, */
+    u32 adopted[PINNED_MAX]; /*   those for guest state at that offset, or NO_HOME, */
+    bool adopted_written[PINNED_MAX]; /* which it writes, */
+    u32 extras;          /*   and those for values (bits by host register) */
+    u8 own_pin_reg[PIN_SPAN];
     bool sinking;        /* of a trace: some SETs are put off (sink.c) */
     u16 sinks[IR_MAX_INSNS]; /* of a SET: SINK_STEP, the instruction before which its value was
-                                needed last, or 0 */
+                                needed last (or, with SINK_EXTENDS, the value that it
+                                extends), or 0 */
     struct put_off put_off[PUT_OFF_MAX]; /* at the current instruction */
     unsigned put_off_count;
     struct fix fixes[FIXES_MAX];         /* of ways out */
@@ -216,6 +226,7 @@ struct compile {
     s64 entry_target;    /* offset of the block's first guest instruction */
     struct left left;    /* of the next side exit */
     u32 entry;           /* code offset of where the block's own jumps to its start go */
+    u32 outer_entry;     /* and those of a slow body */
 
     u32 locked;                /* registers of the current instruction */
     u32 temps;                 /* general registers for temporaries */
@@ -343,9 +354,17 @@ bool hoist_holds(const struct compile *c, unsigned reg);
 void hoist_lose(struct compile *c, unsigned reg);
 /* True when the value is what a guest register holds at the head of the round. */
 bool hoist_is_head_register(const struct compile *c, ir_ref ref);
-/* Where the trace is entered, and before every way out of the fast body: registers borrowed. */
-void hoist_save(struct compile *c);
-void hoist_leave(struct compile *c, struct asm_buf *a);
+/* False for an open trace that never jumps to its start: nothing is kept for a next round. */
+bool hoist_comes_back(const struct compile *c);
+
+/* --- own.c --- */
+/* Chooses registers of the fast body; after hoist_find. */
+void own_find(struct compile *c);
+/* Where the trace is entered, and before every way out of the fast body. */
+void own_enter(struct compile *c);
+void own_leave(struct compile *c, struct asm_buf *a);
+/* host_x86_64.c: pinned registers are as between blocks. */
+void pins_as_usual(struct compile *c);
 
 /* --- sink.c --- */
 /* Finds c->sinks of a trace; after hoist_find. */
@@ -408,6 +427,8 @@ unsigned alloc_temp(struct compile *c);
  * (a mask); NO_REG: none. */
 unsigned alloc_idle_temp(const struct compile *c, u32 except);
 unsigned alloc_temp_xmm(struct compile *c);
+/* True when a register for values alone is free (own.c). */
+bool alloc_has_extra(const struct compile *c);
 /* Makes that register free for the current instruction, moving what is in it. */
 void alloc_take(struct compile *c, unsigned reg);
 /* The register for the result of the current instruction: the hinted one, one of an operand that

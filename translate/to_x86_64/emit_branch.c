@@ -122,11 +122,11 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
     if (target == c->entry_target && progress && !(c->flags & HOST_NO_SELF_LINK)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
-        hoist_leave(c, &c->a);
+        own_leave(c, &c->a);
         leave_for_poll(c, &c->a, target);
         return;
     }
-    hoist_leave(c, &c->a);
+    own_leave(c, &c->a);
     if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
         poll_deadline(c, target);
     }
@@ -224,7 +224,7 @@ void emit_poll(struct compile *c, const struct ir_insn *insn)
     asm_alu_rm(&c->a, ASM_CMP, ASM_64, t, VCPU_AT(deadline));
     bind_cold(c, asm_jcc_forward(&c->a, ASM_A));
     add_retired(&c->cold, uncounted(c));
-    hoist_leave(c, &c->cold);
+    own_leave(c, &c->cold);
     leave_for_poll(c, &c->cold, c->insn_offset);
 }
 
@@ -258,7 +258,7 @@ void emit_jump_ind(struct compile *c, const struct ir_insn *insn)
 {
     target_to_rax(c, insn->a);
     add_retired(&c->a, uncounted(c) + 1);
-    hoist_leave(c, &c->a);
+    own_leave(c, &c->a);
     go_indirect(c);
 }
 
@@ -271,7 +271,7 @@ static void stub_go_indirect(struct compile *c, const struct stub *stub)
     emit_left(a, stub->left);
     asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
     add_retired(a, stub->data);
-    hoist_leave(c, a);
+    own_leave(c, a);
     go_indirect(c);
 }
 
@@ -310,7 +310,7 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
     }
     asm_mov_mem_imm(a, ASM_32, VCPU_AT(exception_pending), 1);
     add_retired(&c->a, uncounted(c));
-    hoist_leave(c, a);
+    own_leave(c, a);
     asm_mov_imm(a, RCX, c->insn_offset);
     asm_jmp(a, thunk(c, THUNK_RAISE));
 }
@@ -321,6 +321,6 @@ void emit_leave(struct compile *c, const struct ir_insn *insn)
 {
     target_to_rax(c, insn->a);
     add_retired(&c->a, uncounted(c) + 1);
-    hoist_leave(c, &c->a);
+    own_leave(c, &c->a);
     asm_jmp(&c->a, thunk(c, THUNK_IND));
 }

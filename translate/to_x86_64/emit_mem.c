@@ -72,7 +72,7 @@ static unsigned load_def(struct compile *c, const struct ir_insn *insn, const st
     if (type_is_float(insn->type)) {
         return alloc_def_xmm(c) + REG_XMM0;
     }
-    if (c->values[c->at].hint != NO_REG || m->tag == NO_REG) {
+    if (c->values[c->at].hint != NO_REG || m->tag == NO_REG || alloc_has_extra(c)) {
         return alloc_def(c);
     }
     alloc_def_in(c, m->tag);

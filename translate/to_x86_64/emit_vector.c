@@ -444,7 +444,7 @@ static void leave_trace(struct vec *x, u32 fix_first, u32 fix_count)
         return;
     }
     sink_fix(c, x->a, fix_first, fix_count);
-    hoist_leave(c, x->a);
+    own_leave(c, x->a);
     asm_load(x->a, ASM_64, RAX, VCPU_AT(pc_page));
     asm_alu_imm(x->a, ASM_ADD, ASM_64, RAX, (s32)c->insn_offset);
     asm_store(x->a, ASM_64, VCPU_AT(pc), RAX);

@@ -338,12 +338,16 @@ static void save_all(struct thunks *t)
     for (unsigned n = 0; n < 16; n++) {
         asm_rm(t->a, ASM_OP(0xf2, 0x0f11), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
     }
-    transfer_pins(t, false, false);
+    for (unsigned reg = R8; reg <= R11; reg++) { /* whatever they hold in a trace (own.c) */
+        asm_store(t->a, ASM_64, slow_at(FRAME_REGS + 8 * reg), reg);
+    }
 }
 
 static void restore_all(struct thunks *t)
 {
-    transfer_pins(t, true, false);
+    for (unsigned reg = R8; reg <= R11; reg++) {
+        asm_load(t->a, ASM_64, reg, slow_at(FRAME_REGS + 8 * reg));
+    }
     for (unsigned n = 0; n < 16; n++) {
         asm_rm(t->a, ASM_OP(0xf2, 0x0f10), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
     }

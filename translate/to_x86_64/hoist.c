@@ -8,9 +8,6 @@
  * the slow body runs that round, with a check at each access, and goes back to the head. Where
  * loads compare with the TLB's span, so does their group, and pages do not matter.
  *
- * Where no access of the fast body can leave it, a host address lives in the register of a pinned
- * guest register that the trace does not name; every way out loads that again.
- *
  * What was checked holds until C may have run: C can be where another hart takes away a
  * permission. So an access of the fast body that the TLB cannot serve does not call C. It leaves
  * the trace before its instruction, as a fault would, and a block that begins there does it. In
@@ -131,62 +128,7 @@ static void join(struct compile *c, unsigned i)
     }
 }
 
-/* --- host addresses in registers --- */
-
-static bool overlap(const struct ir_insn *x, const struct ir_insn *y)
-{
-    return x->imm < y->imm + y->sub && y->imm < x->imm + x->sub;
-}
-
-/* C keeps it, and the trace does not name the guest register that lives there. */
-static bool is_idle_pin(const struct compile *c, unsigned number)
-{
-    unsigned reg = x86_pinned_regs[number];
-    if (number >= c->pinned_count || (reg != RBX && (reg < R12 || reg > R14))) {
-        return false;
-    }
-    struct ir_insn state = {.imm = c->context->guest->pinned[number], .sub = 8};
-    for (unsigned i = 0; i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        bool partial = insn->sub != 8 && pin_of(c, (u32)insn->imm) != NO_REG;
-        if ((insn->op == IR_GET || insn->op == IR_SET) && (partial || overlap(insn, &state))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void find_registers(struct compile *c)
-{
-    unsigned n = 0;
-    for (unsigned number = 0; number < PINNED_MAX && n < c->hoist_count; number++) {
-        if (is_idle_pin(c, number)) {
-            c->hoists[n].reg = x86_pinned_regs[number];
-            c->hoists[n++].pinned = c->context->guest->pinned[number];
-        }
-    }
-}
-
-void hoist_save(struct compile *c)
-{
-    for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
-        if (c->hoists[n].reg != NO_REG) {
-            asm_store(&c->a, ASM_64, state_at(c->hoists[n].pinned), c->hoists[n].reg);
-        }
-    }
-}
-
-void hoist_leave(struct compile *c, struct asm_buf *a)
-{
-    for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
-        if (c->hoists[n].reg != NO_REG) {
-            asm_load(a, ASM_64, c->hoists[n].reg, state_at(c->hoists[n].pinned));
-        }
-    }
-}
-
-/* What was looked up at the head is good for the next rounds; an open trace mostly has none. */
-static bool comes_back(const struct compile *c)
+bool hoist_comes_back(const struct compile *c)
 {
     if (!(c->flags & HOST_OPEN)) {
         return true;
@@ -203,7 +145,7 @@ static bool comes_back(const struct compile *c)
 void hoist_find(struct compile *c)
 {
     unsigned accesses = 0, members = 0;
-    bool in_rounds = comes_back(c);
+    bool in_rounds = hoist_comes_back(c);
     c->fast = false;
     c->hoist_count = 0;
     c->slow_count = 0;
@@ -232,9 +174,7 @@ void hoist_find(struct compile *c)
         memset(c->hoist_of, 0, c->ir->count);
     }
     c->fast = accesses < IR_MAX_INSNS;
-    if (c->hoist_count != 0 && members == accesses) {
-        find_registers(c);
-    }
+    c->all_hoisted = members == accesses;
 }
 
 /* --- the head --- */
@@ -365,9 +305,11 @@ void hoist_enter(struct compile *c)
 void hoist_begin_slow(struct compile *c)
 {
     const u8 *here = asm_exec(&c->a);
-    hoist_leave(c, &c->a);
+    own_leave(c, &c->a);
     c->fast = false;
     c->sinking = false;
+    c->entry = c->outer_entry;
+    pins_as_usual(c);
     for (unsigned n = 0; n < c->slow_count; n++) {
         asm_bind_to(c->slow[n].cold ? &c->cold : &c->a, c->slow[n].field, here);
     }

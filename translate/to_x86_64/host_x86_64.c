@@ -148,7 +148,7 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_VECTOR] = emit_vector,
 };
 
-static void set_pins(struct compile *c)
+void pins_as_usual(struct compile *c)
 {
     const struct guest *guest = c->context->guest;
     c->pinned_count = x86_pinned_count(guest);
@@ -223,19 +223,22 @@ static enum host_status x86_compile(const struct host_request *request, struct h
 {
     struct compile *c = request->scratch;
     start(c, request, result);
-    set_pins(c);
+    pins_as_usual(c);
     hoist_find(c);
+    own_find(c);
+    c->has_slow = c->hoist_count != 0 || c->own_pins != 0;
     sink_find(c);
     prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
         loop_enter(c);
-        hoist_save(c);
+        c->outer_entry = asm_offset(&c->a);
+        own_enter(c);
         c->entry = asm_offset(&c->a);
         hoist_enter(c);
         emit_body(c);
     }
-    if (c->hoist_count != 0 && has_room(c, INSN_BYTES_MAX)) {
+    if (c->has_slow && has_room(c, INSN_BYTES_MAX)) {
         hoist_begin_slow(c);
         prepare(c);
         loop_mark(c);

@@ -176,7 +176,8 @@ static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn,
         ir_ref ref = n == 0 ? insn->a : insn->b;
         struct value *operand = &c->values[ref];
         unsigned op = c->ir->insns[ref].op;
-        if ((scan_kinds[op] & SCAN_COMPUTES) && operand->last_use == i &&
+        bool same = insn->op == IR_ZEXT && insn->sub == 32; /* mostly the operand as it is */
+        if ((scan_kinds[op] & SCAN_COMPUTES) && (same || operand->last_use == i) &&
             operand->hint == NO_REG) {
             operand->hint = value->hint;
             operand->set_at = value->set_at;
@@ -263,7 +264,7 @@ static void scan_init(struct compile *c, struct scan *scan)
     clear_values(c);
     scan->barrier = NEVER;
     scan->segment = 0;
-    scan->group_bytes_max = c->hoist_count != 0 && !c->fast ? SLOW_GROUP_BYTES_MAX
+    scan->group_bytes_max = c->has_slow && !c->fast ? SLOW_GROUP_BYTES_MAX
                                                             : GROUP_BYTES_MAX;
     memset(scan->groups, 0xff, sizeof(scan->groups));
     for (unsigned r = 0; r < REG_COUNT; r++) {

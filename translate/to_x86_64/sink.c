@@ -136,7 +136,8 @@ static bool is_value(const struct compile *c, const struct ir_insn *set)
 {
     bool pinned = pin_of(c, (u32)set->imm) != NO_REG ||
                   pin_of(c, (u32)set->imm + set->sub - 1) != NO_REG;
-    return set->sub == 8 && (set->type == IR_I64 || set->type == IR_F64) && !pinned;
+    bool whole_pin = ((u32)set->imm - c->pin_base) % 8 == 0 && set->type == IR_I64;
+    return set->sub == 8 && (set->type == IR_I64 || set->type == IR_F64) && (!pinned || whole_pin);
 }
 
 static void find_in_trace(struct compile *c)
@@ -167,7 +168,32 @@ void sink_find(struct compile *c)
     }
 }
 
-/* Keeping a value for it takes a register, of which there are few general ones. */
+/* In a general register, not another value read differently. */
+static bool is_computed_word(const struct ir_insn *insn)
+{
+    bool arithmetic = insn->op >= IR_ADD && insn->op <= IR_ROTR;
+    return insn->type == IR_I32 && (arithmetic || insn->op == IR_LOAD);
+}
+
+/* A SET of a sign-extended word may wait with the word, which mostly lives longer: as long as
+ * needed for a pinned register, which is a place for the extended one. */
+static bool waits_as_word(struct compile *c, const struct ir_insn *set, unsigned until)
+{
+    const struct ir_insn *extend = &c->ir->insns[set->a];
+    if (extend->op != IR_SEXT || extend->sub != 32 ||
+        !is_computed_word(&c->ir->insns[extend->a]) || c->values[set->a].last_use >= until) {
+        return false;
+    }
+    struct value *word = &c->values[extend->a];
+    unsigned longer = pin_of(c, (u32)set->imm) == NO_REG;
+    if (word->last_use + longer < until) {
+        return false;
+    }
+    word->flags |= VALUE_COMPUTED;
+    word->last_use = word->last_use < until ? (u16)until : word->last_use;
+    return true;
+}
+
 bool sink_scan(struct compile *c, unsigned at)
 {
     if (!c->sinking || c->sinks[at] == 0) {
@@ -179,6 +205,15 @@ bool sink_scan(struct compile *c, unsigned at)
     if (until == SINK_STEP || until == at + 1) {
         return true;
     }
+    if (waits_as_word(c, set, until)) {
+        c->sinks[at] |= SINK_EXTENDS;
+        return true;
+    }
+    if (pin_of(c, (u32)set->imm) != NO_REG) {
+        c->sinks[at] = 0; /* its value is computed there */
+        return false;
+    }
+    /* Keeping a value for it takes a register, of which there are few general ones. */
     bool box = c->ir->insns[set->a].op == IR_FBOX;
     if (!box && set->type == IR_I64 && c->ir->insns[set->a].op != IR_CONST &&
         value->last_use + 1u < until) {
@@ -210,7 +245,8 @@ bool sink_set(struct compile *c, const struct ir_insn *insn)
     }
     u32 offset = (u32)insn->imm;
     unsigned n = waiting_find(c, offset);
-    unsigned until = c->sinks[c->at];
+    unsigned until = c->sinks[c->at] & ~(unsigned)SINK_EXTENDS;
+    bool extends = c->sinks[c->at] & SINK_EXTENDS;
     if (until == 0 || until == c->at + 1) {
         if (n < c->put_off_count) {
             c->put_off[n] = c->put_off[--c->put_off_count];
@@ -222,8 +258,10 @@ bool sink_set(struct compile *c, const struct ir_insn *insn)
         return true;
     }
     c->put_off_count += n == c->put_off_count;
-    c->put_off[n] = (struct put_off){.offset = offset, .value = insn->a,
-                                     .is_step = until == SINK_STEP};
+    c->put_off[n] = (struct put_off){
+        .offset = offset, .value = extends ? c->ir->insns[insn->a].a : insn->a,
+        .is_step = until == SINK_STEP, .extends = extends,
+    };
     return true;
 }
 
@@ -241,7 +279,8 @@ static bool is_waiting(const struct compile *c, u32 offset, unsigned bytes)
 /* Where the value is now; a register when it is in state that the ways out change. */
 static struct fix locate(struct compile *c, const struct put_off *put_off)
 {
-    struct fix fix = {.offset = put_off->offset, .reg = NO_REG, .unchecked = IR_NONE};
+    struct fix fix = {.offset = put_off->offset, .reg = NO_REG, .unchecked = IR_NONE,
+                      .pin = (u8)pin_of(c, put_off->offset), .extends = put_off->extends};
     if (put_off->is_step) {
         fix.kind = FIX_STEP;
         fix.imm = address_disp(c->ir, put_off->value);
@@ -253,7 +292,8 @@ static struct fix locate(struct compile *c, const struct put_off *put_off)
     bool unchecked = (value->flags & VALUE_UNCHECKED) != 0;
     bool home_changes = value->home != NO_HOME && !(value->flags & VALUE_CONST) &&
                         is_waiting(c, value->home, value->home_bytes);
-    if (value->reg == NO_REG && (home_changes || unchecked)) {
+    bool in_memory = value->reg == NO_REG && !(value->flags & VALUE_CONST);
+    if (in_memory && (home_changes || unchecked || fix.extends)) {
         unsigned reg = alloc_take_any(c, type_is_float(c->ir->insns[root].type));
         alloc_load_root(c, root, reg);
         alloc_bind(c, root, reg);
@@ -265,6 +305,7 @@ static struct fix locate(struct compile *c, const struct put_off *put_off)
     } else if (value->flags & VALUE_CONST) {
         fix.kind = FIX_CONST;
         fix.imm = (s64)alloc_const_bits(c, root);
+        fix.imm = fix.extends ? (s64)(s32)fix.imm : fix.imm;
     } else if (value->home != NO_HOME) {
         fix.kind = value->home_bytes == 8 ? FIX_STATE : FIX_STATE_32;
         fix.imm = value->home;
@@ -307,13 +348,24 @@ static void store_box(struct asm_buf *a, const struct fix *fix)
     }
 }
 
+/* Without another register. */
+static void store_extended(struct asm_buf *a, const struct fix *fix)
+{
+    asm_store(a, ASM_32, state_at(fix->offset), fix->reg);
+    asm_store(a, ASM_32, state_at(fix->offset + 4), fix->reg);
+    asm_rm(a, 0xc1, ASM_32, 7, state_at(fix->offset + 4)); /* sar */
+    asm_u8(a, 31);
+}
+
 static void store_reg(const struct compile *c, struct asm_buf *a, const struct fix *fix)
 {
     struct asm_mem mem = state_at(fix->offset);
     if (fix->unchecked != IR_NONE) {
         nan_fix(c, a, fix->unchecked, fix->reg - REG_XMM0);
     }
-    if (fix->reg < REG_XMM0) {
+    if (fix->extends) {
+        store_extended(a, fix);
+    } else if (fix->reg < REG_XMM0) {
         asm_store(a, fix->boxed ? ASM_32 : ASM_64, mem, fix->reg);
     } else {
         asm_rm(a, ASM_OP(fix->boxed ? 0xf3 : 0xf2, 0x0f11), ASM_32, fix->reg - REG_XMM0, mem);
@@ -321,33 +373,105 @@ static void store_reg(const struct compile *c, struct asm_buf *a, const struct f
     store_box(a, fix);
 }
 
-/* By way of rax, which holds nothing any more. */
+/* To memory by way of rax, which holds nothing any more. */
 static void store_other(struct asm_buf *a, const struct fix *fix)
 {
+    unsigned reg = fix->pin != NO_REG ? fix->pin : (unsigned)RAX;
     switch (fix->kind) {
-    case FIX_CONST: asm_mov_imm(a, RAX, (u64)fix->imm); break;
-    case FIX_STATE: asm_load(a, ASM_64, RAX, state_at((u32)fix->imm)); break;
-    case FIX_STATE_32: asm_load(a, ASM_32, RAX, state_at((u32)fix->imm)); break;
-    default: asm_load(a, ASM_64, RAX, frame_at((unsigned)fix->imm)); break;
+    case FIX_CONST: asm_mov_imm(a, reg, (u64)fix->imm); break;
+    case FIX_STATE: asm_load(a, ASM_64, reg, state_at((u32)fix->imm)); break;
+    case FIX_STATE_32: asm_load(a, ASM_32, reg, state_at((u32)fix->imm)); break;
+    default: asm_load(a, ASM_64, reg, frame_at((unsigned)fix->imm)); break;
     }
-    asm_store(a, ASM_64, state_at(fix->offset), RAX);
-    store_box(a, fix);
+    if (fix->pin == NO_REG || fix->boxed) {
+        asm_store(a, ASM_64, state_at(fix->offset), reg);
+        store_box(a, fix);
+    }
+    if (fix->pin != NO_REG && fix->boxed) {
+        asm_load(a, ASM_64, reg, state_at(fix->offset));
+    }
+}
+
+/* --- pinned registers get what other registers hold --- */
+
+struct move {
+    u8 to, from;
+    bool extends;
+};
+
+static void move(struct asm_buf *a, const struct move *move)
+{
+    if (move->extends) {
+        asm_rr(a, 0x63, ASM_64, move->to, move->from);
+    } else if (move->from >= REG_XMM0) {
+        asm_rr(a, ASM_OP(0x66, 0x0f7e), ASM_64, move->from - REG_XMM0, move->to);
+    } else if (move->to != move->from) {
+        asm_mov(a, ASM_64, move->to, move->from);
+    }
+}
+
+static bool is_read(const struct move *moves, unsigned count, unsigned except, unsigned reg)
+{
+    for (unsigned n = 0; n < count; n++) {
+        if (n != except && moves[n].from == reg) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All at once, as it were: one whose target nobody needs first; in a circle registers are
+ * exchanged. */
+static void move_all(struct asm_buf *a, struct move *moves, unsigned count)
+{
+    while (count > 0) {
+        unsigned n = 0;
+        while (n < count && is_read(moves, count, n, moves[n].to)) {
+            n++;
+        }
+        if (n < count) {
+            move(a, &moves[n]);
+            moves[n] = moves[--count];
+            continue;
+        }
+        unsigned to = moves[0].to, from = moves[0].from;
+        asm_rr(a, 0x87, ASM_64, to, from); /* xchg */
+        for (n = 0; n < count; n++) {
+            unsigned now = moves[n].from;
+            moves[n].from = (u8)(now == to ? from : now == from ? to : now);
+        }
+    }
+}
+
+static void move_to_pins(struct asm_buf *a, const struct fix *first, const struct fix *end)
+{
+    struct move moves[PINNED_MAX];
+    unsigned count = 0;
+    for (const struct fix *fix = first; fix < end; fix++) {
+        if (fix->kind == FIX_REG && fix->pin != NO_REG && !fix->boxed) {
+            moves[count++] = (struct move){fix->pin, fix->reg, fix->extends};
+        }
+    }
+    move_all(a, moves, count);
 }
 
 void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count)
 {
-    const struct fix *end = &c->fixes[first + count];
-    for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
-        if (fix->kind == FIX_REG) {
+    const struct fix *begin = &c->fixes[first], *end = begin + count;
+    for (const struct fix *fix = begin; fix < end; fix++) {
+        if (fix->kind == FIX_REG && (fix->pin == NO_REG || fix->boxed)) {
             store_reg(c, a, fix);
         }
     }
-    for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
-        if (fix->kind != FIX_REG && fix->kind != FIX_STEP) {
+    move_to_pins(a, begin, end);
+    for (const struct fix *fix = begin; fix < end; fix++) {
+        if (fix->kind == FIX_REG && fix->pin != NO_REG && fix->boxed) {
+            asm_load(a, ASM_64, fix->pin, state_at(fix->offset)); /* stored above */
+        } else if (fix->kind != FIX_REG && fix->kind != FIX_STEP) {
             store_other(a, fix);
         }
     }
-    for (const struct fix *fix = &c->fixes[first]; fix < end; fix++) {
+    for (const struct fix *fix = begin; fix < end; fix++) {
         if (fix->kind == FIX_STEP) {
             add_step(c, a, fix);
         }

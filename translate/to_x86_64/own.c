@@ -1,0 +1,218 @@
+/* Traces: a choice of registers of their own.
+ *
+ * Between blocks certain guest registers live in host registers. A trace that goes round and round
+ * may need others: so its fast body (hoist.c) keeps the guest registers it reads most, and
+ * gives host registers whose guest registers it does not read to host addresses of hoisted
+ * accesses, to guest registers that are in memory elsewhere, and to values. What those host
+ * registers held is in the state struct meanwhile. Where the fast body is entered they are stored
+ * and loaded; every way out, and the slow body, put everything back. Where ways out are taken often
+ * that is not worth it, unless a trace needs nothing but the host addresses.
+ *
+ * A guest register that the trace only writes is in memory then; most of its writes are left out
+ * (sink.c). */
+#include "translate/to_x86_64/compile.h"
+
+enum { GUEST_MAX = PIN_SPAN };
+
+/* What a trace does with a guest register. */
+struct usage {
+    unsigned gets, uses, sets;
+};
+
+struct choice {
+    struct compile *c;
+    struct usage usage[GUEST_MAX]; /* by number in guest->pinned */
+    u8 free[PINNED_MAX];           /* pins to give away, by number */
+    unsigned free_count;
+};
+
+static bool overlap(const struct ir_insn *x, u32 offset)
+{
+    return x->imm < offset + 8 && offset < x->imm + x->sub;
+}
+
+/* The number in guest->pinned of the register that the GET or SET names; the count when it is none.
+ * False when it names a part of one. */
+static bool number_of(const struct compile *c, const struct ir_insn *insn, unsigned *number)
+{
+    const struct guest *guest = c->context->guest;
+    for (unsigned n = 0; n < guest->pinned_count; n++) {
+        if (overlap(insn, guest->pinned[n])) {
+            *number = n;
+            return insn->imm == guest->pinned[n] && insn->sub == 8 && insn->type == IR_I64;
+        }
+    }
+    *number = guest->pinned_count;
+    return true;
+}
+
+/* Only what is known to leave the state struct alone. */
+static bool is_plain(const struct ir_insn *insn)
+{
+    unsigned props = ir_op_info[insn->op].props;
+    return insn->op == IR_LOAD || insn->op == IR_STORE || insn->op == IR_TLB_CHECK ||
+           insn->op == IR_INSN || insn->op == IR_POLL || insn->op == IR_EXIT_IF ||
+           insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP || insn->op == IR_JUMP_IND ||
+           insn->op == IR_GET || insn->op == IR_SET || insn->op == IR_PC_PAGE ||
+           insn->op == IR_CONST || (props & IR_P);
+}
+
+static bool count_usage(struct choice *choice)
+{
+    const struct compile *c = choice->c;
+    u8 got[IR_MAX_INSNS];
+    memset(got, GUEST_MAX, c->ir->count);
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        const ir_ref refs[4] = {insn->a, insn->b, insn->c, insn->d};
+        if (insn->dead || insn->op == IR_INSN) {
+            continue;
+        }
+        if (!is_plain(insn)) {
+            return false;
+        }
+        for (unsigned n = 0; n < ir_op_info[insn->op].args; n++) {
+            if (got[refs[n]] < GUEST_MAX) {
+                choice->usage[got[refs[n]]].uses++;
+            }
+        }
+        if (insn->op == IR_GET || insn->op == IR_SET) {
+            unsigned number;
+            if (!number_of(c, insn, &number)) {
+                return false;
+            }
+            if (number < c->context->guest->pinned_count && insn->op == IR_GET) {
+                choice->usage[number].gets++;
+                got[i] = (u8)number;
+            } else if (number < c->context->guest->pinned_count) {
+                choice->usage[number].sets++;
+            }
+        }
+    }
+    return true;
+}
+
+static void find_free(struct choice *choice)
+{
+    for (unsigned n = 0; n < choice->c->pinned_count; n++) {
+        if (choice->usage[n].gets == 0 && choice->usage[n].sets == 0) {
+            choice->free[choice->free_count++] = (u8)n;
+        }
+    }
+}
+
+static unsigned take_free(struct choice *choice)
+{
+    unsigned pin = choice->free[0];
+    choice->free_count--;
+    memmove(choice->free, choice->free + 1, choice->free_count);
+    choice->c->own_pins |= 1u << pin;
+    return pin;
+}
+
+/* The guest register, in memory so far, that is used most; the count when none is. */
+static unsigned most_used(const struct choice *choice)
+{
+    const struct compile *c = choice->c;
+    unsigned count = c->context->guest->pinned_count;
+    unsigned best = count, best_uses = 0;
+    for (unsigned n = c->pinned_count; n < count; n++) {
+        const struct usage *usage = &choice->usage[n];
+        if (usage->gets != 0 && usage->uses + usage->sets > best_uses) {
+            best_uses = usage->uses + usage->sets;
+            best = n;
+        }
+    }
+    return best;
+}
+
+static void adopt(struct choice *choice, unsigned number)
+{
+    struct compile *c = choice->c;
+    unsigned pin = take_free(choice);
+    c->adopted[pin] = c->context->guest->pinned[number];
+    c->adopted_written[pin] = choice->usage[number].sets != 0;
+    choice->usage[number] = (struct usage){ 0 };
+}
+
+static void give_away(struct choice *choice)
+{
+    struct compile *c = choice->c;
+    for (unsigned n = 0; n < c->hoist_count && choice->free_count > 0; n++) {
+        c->hoists[n].reg = x86_pinned_regs[take_free(choice)];
+    }
+    if (!(c->flags & HOST_STEADY)) {
+        return;
+    }
+    while (choice->free_count > 0 && most_used(choice) < c->context->guest->pinned_count) {
+        adopt(choice, most_used(choice));
+    }
+    while (choice->free_count > 0) {
+        c->extras |= 1u << x86_pinned_regs[take_free(choice)];
+    }
+}
+
+static void set_table(struct compile *c)
+{
+    const struct guest *guest = c->context->guest;
+    c->pin_base = guest->pinned[0];
+    for (unsigned n = 0; n < guest->pinned_count; n++) {
+        c->pin_base = guest->pinned[n] < c->pin_base ? guest->pinned[n] : c->pin_base;
+    }
+    memset(c->own_pin_reg, NO_REG, sizeof(c->own_pin_reg));
+    for (unsigned n = 0; n < c->pinned_count; n++) {
+        bool own = c->own_pins >> n & 1;
+        u32 offset = own ? c->adopted[n] : guest->pinned[n];
+        if (offset != NO_HOME) {
+            c->own_pin_reg[(offset - c->pin_base) / 8] = x86_pinned_regs[n];
+        }
+    }
+    c->pin_reg = c->own_pin_reg;
+}
+
+void own_find(struct compile *c)
+{
+    struct choice choice = {.c = c};
+    const struct guest *guest = c->context->guest;
+    c->own_pins = 0;
+    c->extras = 0;
+    memset(c->adopted, 0xff, sizeof(c->adopted));
+    bool hoists_alone = c->hoist_count != 0 && c->all_hoisted;
+    bool worth_it = (hoists_alone || (c->flags & HOST_STEADY)) && hoist_comes_back(c);
+    if (!c->fast || !worth_it || guest->pinned_count > GUEST_MAX || !count_usage(&choice)) {
+        return;
+    }
+    find_free(&choice);
+    give_away(&choice);
+    if (c->own_pins != 0) {
+        set_table(c);
+    }
+}
+
+void own_enter(struct compile *c)
+{
+    for (unsigned n = 0; n < c->pinned_count; n++) {
+        if (c->own_pins >> n & 1) {
+            asm_store(&c->a, ASM_64, state_at(c->context->guest->pinned[n]), x86_pinned_regs[n]);
+        }
+    }
+    for (unsigned n = 0; n < c->pinned_count; n++) {
+        if (c->adopted[n] != NO_HOME) {
+            asm_load(&c->a, ASM_64, x86_pinned_regs[n], state_at(c->adopted[n]));
+        }
+    }
+}
+
+void own_leave(struct compile *c, struct asm_buf *a)
+{
+    for (unsigned n = 0; c->fast && n < c->pinned_count; n++) {
+        if (c->adopted[n] != NO_HOME && c->adopted_written[n]) {
+            asm_store(a, ASM_64, state_at(c->adopted[n]), x86_pinned_regs[n]);
+        }
+    }
+    for (unsigned n = 0; c->fast && n < c->pinned_count; n++) {
+        if (c->own_pins >> n & 1) {
+            asm_load(a, ASM_64, x86_pinned_regs[n], state_at(c->context->guest->pinned[n]));
+        }
+    }
+}
