@@ -272,6 +272,13 @@ bool metic_snapshot_save(metic_machine *machine, const char *path, const struct 
                          struct metic_error *error)
 {
     struct snapshot_file *file = save(machine, path, how, error);
+    for (unsigned i = 0; file != NULL && i < machine->options.disk_count; i++) {
+        const struct metic_disk *disk = &machine->options.disks[i];
+        if (disk->write_back && disk->overlay == NULL) {
+            machine_say(machine, "snapshot: %s is not in it: once the guest writes to that disk "
+                        "again, it cannot be loaded", disk->path);
+        }
+    }
     snapshot_file_free(file);
     return file != NULL;
 }

@@ -85,23 +85,38 @@ static bool read_head(struct snapshot_file *file, const char *path, struct metic
 
 /* --- the state --- */
 
-static bool read_state(struct snapshot_file *file, const char *path, struct metic_error *error)
+/* Its packed bytes, heap; NULL with a reason. A frame says how large it is unpacked: no memory is
+ * asked for that it would not fill. */
+static u8 *read_packed_state(struct snapshot_file *file, const char *path,
+                             struct metic_error *error)
 {
     const struct snapshot_head *head = &file->head;
     size_t stored_bytes = (size_t)head->state_stored_bytes;
     u8 *stored = malloc(stored_bytes + 1);
-    u8 *bytes = malloc((size_t)head->state_bytes + 1);
-    bool ok = stored != NULL && bytes != NULL;
-    if (!ok) {
+    if (stored == NULL) {
         error_set(error, NULL, "the host has no memory for the snapshot %s", path);
-    } else {
-        ok = pread(file->fd, stored, stored_bytes, (off_t)head->state_offset) ==
-                 (ssize_t)stored_bytes &&
-             ZSTD_decompress(bytes, (size_t)head->state_bytes, stored, stored_bytes) ==
-                 head->state_bytes;
-        if (!ok) {
-            error_set(error, NULL, "%s is damaged: its state does not unpack", path);
-        }
+    } else if (pread(file->fd, stored, stored_bytes, (off_t)head->state_offset) !=
+                   (ssize_t)stored_bytes ||
+               ZSTD_getFrameContentSize(stored, stored_bytes) != head->state_bytes) {
+        error_set(error, NULL, "%s is damaged: its state does not unpack", path);
+        free(stored);
+        stored = NULL;
+    }
+    return stored;
+}
+
+static bool read_state(struct snapshot_file *file, const char *path, struct metic_error *error)
+{
+    const struct snapshot_head *head = &file->head;
+    u8 *stored = read_packed_state(file, path, error);
+    u8 *bytes = stored != NULL ? malloc((size_t)head->state_bytes + 1) : NULL;
+    bool ok = false;
+    if (stored != NULL && bytes == NULL) {
+        error_set(error, NULL, "the host has no memory for the snapshot %s", path);
+    } else if (bytes != NULL) {
+        ok = ZSTD_decompress(bytes, (size_t)head->state_bytes, stored,
+                             (size_t)head->state_stored_bytes) == head->state_bytes ||
+             error_set(error, NULL, "%s is damaged: its state does not unpack", path);
     }
     free(stored);
     if (!ok) {

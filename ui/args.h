@@ -105,6 +105,7 @@ void args_free(struct run_args *args);
 
 /* args_snapshot.c. The command line as a snapshot keeps it: a line for each argument of the options
  * that make the machine, with paths that hold anywhere. Appends one option. */
+bool args_is_kept(const struct option_row *row); /* one that makes the machine */
 void args_keep(struct run_args *args, const struct option_row *row, const char *value);
 void args_keep_thing(struct run_args *args);
 /* The same options again, in front of argv's; the strings live until the process ends with those of

@@ -20,7 +20,7 @@ static const char *const not_kept[] = {
     "profile", "cover",
 };
 
-static bool is_kept(const struct option_row *row)
+bool args_is_kept(const struct option_row *row)
 {
     for (unsigned i = 0; i < ARRAY_LEN(not_kept); i++) {
         if (strcmp(row->name, not_kept[i]) == 0) {
@@ -60,60 +60,78 @@ static void put_escaped(FILE *to, const char *text)
     }
 }
 
-/* Without memory for it nothing is kept, and a snapshot says at its loading what it lacks. */
+/* A line more: what is printed between the two. Without memory for it nothing is kept, and a
+ * snapshot says at its loading what it lacks. */
+struct keep {
+    FILE *to; /* NULL: no memory */
+    char *text;
+    size_t text_bytes;
+};
+
+static void keep_begin(const struct run_args *args, struct keep *keep)
+{
+    *keep = (struct keep){0};
+    keep->to = open_memstream(&keep->text, &keep->text_bytes);
+    if (keep->to != NULL && args->kept != NULL) {
+        fputs(args->kept, keep->to);
+    }
+}
+
+static void keep_end(struct run_args *args, struct keep *keep)
+{
+    fputc('\n', keep->to);
+    if (fclose(keep->to) == 0) {
+        free(args->kept);
+        args->kept = keep->text;
+    } else {
+        free(keep->text);
+    }
+}
+
+static void put_value(FILE *to, const struct option_row *row, const char *value)
+{
+    const char *path = path_in(row, value);
+    char *here = path != NULL ? getcwd(NULL, 0) : NULL;
+    fputc('=', to);
+    if (here != NULL) {
+        char head[16];
+        snprintf(head, sizeof(head), "%.*s", (int)(path - value), value);
+        put_escaped(to, head);
+        put_escaped(to, here);
+        fputc('/', to);
+        put_escaped(to, path);
+    } else {
+        put_escaped(to, value);
+    }
+    free(here);
+}
+
 void args_keep(struct run_args *args, const struct option_row *row, const char *value)
 {
-    char *text = NULL, *here = NULL;
-    size_t text_bytes = 0;
-    if (!is_kept(row)) {
+    struct keep keep;
+    if (!args_is_kept(row)) {
         return;
     }
-    FILE *to = open_memstream(&text, &text_bytes);
-    if (to == NULL) {
-        return;
-    }
-    fprintf(to, "%s--%s", args->kept != NULL ? args->kept : "", row->name);
-    if (value != NULL) {
-        const char *path = path_in(row, value);
-        here = path != NULL ? getcwd(NULL, 0) : NULL;
-        fputc('=', to);
-        if (here != NULL) {
-            char head[16];
-            snprintf(head, sizeof(head), "%.*s", (int)(path - value), value);
-            put_escaped(to, head);
-            put_escaped(to, here);
-            fputc('/', to);
-            put_escaped(to, path);
-        } else {
-            put_escaped(to, value);
+    keep_begin(args, &keep);
+    if (keep.to != NULL) {
+        fprintf(keep.to, "--%s", row->name);
+        if (value != NULL) {
+            put_value(keep.to, row, value);
         }
-        free(here);
-    }
-    fputc('\n', to);
-    if (fclose(to) == 0) {
-        free(args->kept);
-        args->kept = text;
-    } else {
-        free(text);
+        keep_end(args, &keep);
     }
 }
 
 void args_keep_thing(struct run_args *args)
 {
-    char *text = NULL;
-    size_t text_bytes = 0;
+    struct keep keep = {0};
     char *path = realpath(args->thing, NULL);
-    FILE *to = path != NULL ? open_memstream(&text, &text_bytes) : NULL;
-    if (to != NULL) {
-        fputs(args->kept != NULL ? args->kept : "", to);
-        put_escaped(to, path);
-        fputc('\n', to);
-        if (fclose(to) == 0) {
-            free(args->kept);
-            args->kept = text;
-        } else {
-            free(text);
-        }
+    if (path != NULL) {
+        keep_begin(args, &keep);
+    }
+    if (keep.to != NULL) {
+        put_escaped(keep.to, path);
+        keep_end(args, &keep);
     }
     free(path);
 }

@@ -182,7 +182,7 @@ int cmd_restore(int argc, char *const *argv)
     if (argc == 0 || argv[0][0] == '-') {
         bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
         error_set(&error, "metic restore FILE [OPTION]...", "there is no snapshot to restore");
-        return help ? (help_run(stdout), UI_EXIT_OK) : ui_usage_error(&error);
+        return help ? (help_restore(stdout), UI_EXIT_OK) : ui_usage_error(&error);
     }
     struct run_restored *restored = run_restored_open(argv[0], &error);
     if (restored == NULL) {
@@ -195,7 +195,7 @@ int cmd_restore(int argc, char *const *argv)
     } else if (!args_parse_restore(&args, count, all, &error)) {
         status = ui_usage_error(&error);
     } else if (args.help) {
-        help_run(stdout);
+        help_restore(stdout);
         status = UI_EXIT_OK;
     } else {
         args.restored = restored;

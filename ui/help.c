@@ -48,6 +48,41 @@ void help_overview(FILE *to)
     fputs("\nmetic help run lists the options of run. metic run --demo shows it at work.\n", to);
 }
 
+/* All options, or only those that concern one run. */
+static void help_options(FILE *to, bool of_run)
+{
+    const char *group = NULL;
+    for (unsigned i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        char left[96];
+        if (row->parse == NULL) {
+            group = row->name;
+            continue;
+        }
+        if (of_run && args_is_kept(row)) {
+            continue;
+        }
+        if (group != NULL) {
+            fprintf(to, "\n%s:\n", group);
+            group = NULL;
+        }
+        snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value != NULL ? " " : "",
+                 row->value != NULL ? row->value : "");
+        help_entry(to, left, row->doc);
+    }
+}
+
+void help_restore(FILE *to)
+{
+    fputs("Usage: metic restore FILE [OPTION]...\n\n"
+          "Goes on with the machine that --save or a monitor saved in FILE, where it was. The\n"
+          "machine is made from the options it was saved with; its disks and other files must be\n"
+          "where they were and unchanged. These options concern one run and are not kept in a\n"
+          "snapshot; others of run may be given as well where they do not change the machine, as\n"
+          "--serial, --net and --engine.\n", to);
+    help_options(to, true);
+}
+
 void help_run(FILE *to)
 {
     fputs("Usage: metic run THING [OPTION]...\n\n"
@@ -55,19 +90,10 @@ void help_run(FILE *to)
           "Linux kernel (Image, EFI stub, gzip, zstd, vmlinux) starts in S-mode behind SBI\n"
           "firmware; firmware and bare-metal programs (ELF or binary) start in M-mode. metic\n"
           "inspect THING says which it is.\n", to);
-    for (unsigned i = 0; i < option_row_count; i++) {
-        const struct option_row *row = &option_rows[i];
-        char left[96];
-        if (row->parse == NULL) {
-            fprintf(to, "\n%s:\n", row->name);
-            continue;
-        }
-        snprintf(left, sizeof(left), "--%s%s%s", row->name, row->value != NULL ? " " : "",
-                 row->value != NULL ? row->value : "");
-        help_entry(to, left, row->doc);
-    }
+    help_options(to, false);
     fputs("\nOn a terminal:\n", to);
     help_entry(to, "Ctrl-A X", "end the machine");
+    help_entry(to, "Ctrl-A C", "the monitor's prompt, and back to the guest");
     help_entry(to, "Ctrl-A H", "say what other keys there are");
     help_entry(to, "Ctrl-A Ctrl-A", "send one Ctrl-A; every other key, Ctrl-C too, is the guest's");
     fputs("\nExit status:\n", to);
@@ -109,6 +135,8 @@ static int help_verb(const struct ui_verb *verb)
 {
     if (strcmp(verb->name, "run") == 0) {
         help_run(stdout);
+    } else if (strcmp(verb->name, "restore") == 0) {
+        help_restore(stdout);
     } else if (strcmp(verb->name, "disk") == 0) {
         help_disk(stdout);
     } else {

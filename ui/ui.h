@@ -41,6 +41,7 @@ void help_entry(FILE *to, const char *left, const char *doc);
 /* help.c, help_man.c, help_completion.c: all from the tables. */
 void help_overview(FILE *to);
 void help_run(FILE *to);
+void help_restore(FILE *to);
 void help_disk(FILE *to);
 void help_man(FILE *to);
 void help_completion(FILE *to);

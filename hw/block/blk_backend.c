@@ -290,19 +290,6 @@ int blk_backend_discard(struct blk_backend *backend, u64 offset, u64 size_bytes)
 
 enum { SAVED_NOTHING, SAVED_MEMORY, SAVED_FILE, SAVED_PART_BYTES = 1 << 20 };
 
-/* Changes when the image's file does. */
-static u64 backend_stamp(const struct blk_backend *backend)
-{
-    const struct blk_image *image = backend->image;
-    struct stat info;
-    image = backend->overlay_file ? image->backing : image;
-    if (image == NULL || !blk_backend_saves_contents(backend) ||
-        fstat(image->file.fd, &info) != 0) {
-        return 0;
-    }
-    return (u64)info.st_mtim.tv_sec * 1000000000u + (u64)info.st_mtim.tv_nsec;
-}
-
 static u64 saved_kind(const struct blk_backend *backend)
 {
     return backend->mode == BLK_OVERLAY ? SAVED_MEMORY
@@ -310,9 +297,17 @@ static u64 saved_kind(const struct blk_backend *backend)
                                         : SAVED_NOTHING;
 }
 
-bool blk_backend_saves_contents(const struct blk_backend *backend)
+/* Changes when the image's file does. */
+static u64 backend_stamp(const struct blk_backend *backend)
 {
-    return backend->mode != BLK_WRITE_BACK || backend->overlay_file;
+    const struct blk_image *image = backend->image;
+    struct stat info;
+    image = backend->overlay_file ? image->backing : image;
+    if (image == NULL || saved_kind(backend) == SAVED_NOTHING ||
+        fstat(image->file.fd, &info) != 0) {
+        return 0;
+    }
+    return (u64)info.st_mtim.tv_sec * 1000000000u + (u64)info.st_mtim.tv_nsec;
 }
 
 static void save_part(struct state_writer *writer, u64 offset, u64 size_bytes, const u8 *bytes)

@@ -53,11 +53,9 @@ int blk_backend_discard(struct blk_backend *backend, u64 offset, u64 size_bytes)
 /* How much of the overlay in memory is in use; 0 for the other modes. */
 u64 blk_backend_overlay_bytes(const struct blk_backend *backend);
 
-/* Saved state: what the guest wrote, for overlays of both kinds, and which image it lies over (its
- * size, and when it was last changed), which must be the same when it is loaded. An image that is
- * written itself is not saved, blk_backend_saves_contents says so: then the disk must not go on
- * between save and load. */
-bool blk_backend_saves_contents(const struct blk_backend *backend);
+/* Saved state: what the guest wrote, for overlays of both kinds, and which image it lies over
+ * (its size, and when it was last changed), which must be the same when it is loaded. Of an image
+ * that is written itself nothing is saved. */
 void blk_backend_save(struct blk_backend *backend, struct state_writer *writer);
 bool blk_backend_load(struct blk_backend *backend, struct state_reader *reader,
                       struct metic_error *error);
