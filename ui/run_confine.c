@@ -163,6 +163,9 @@ static void allow_all(struct confine *confine, const struct run *run, const char
     allow_shares(confine, &args->options);
     allow_tftp(confine, &args->options);
     allow_output(confine, args->screenshot);
+    if (args->video.path != NULL && args->video.is_series) {
+        confine_allow(confine, args->video.path, CONFINE_ALL);
+    }
     allow_output(confine, args->profile);
     allow_output(confine, args->cover);
     if (args->save != NULL) {
