@@ -155,7 +155,9 @@ static struct display_producer *best_producer(const struct display *display, uns
 {
     struct display_producer *best = NULL;
     for (struct display_producer *p = display->producers; p != NULL; p = p->next) {
-        if (p->showing[head] && (best == NULL || p->rank > best->rank)) {
+        if (p->showing[head] &&
+            (best == NULL || (p->lit[head] != best->lit[head] ? p->lit[head]
+                                                              : p->rank > best->rank))) {
             best = p;
         }
     }
@@ -174,6 +176,7 @@ static void expose(struct display_producer *producer, unsigned head)
 void display_add_producer(struct display *display, struct display_producer *producer)
 {
     memset(producer->showing, 0, sizeof(producer->showing));
+    memset(producer->lit, 0, sizeof(producer->lit));
     pthread_mutex_lock(&display->lock);
     producer->next = display->producers;
     display->producers = producer;
@@ -215,6 +218,48 @@ static bool head_resize(struct display *display, unsigned head, u32 width, u32 h
     return true;
 }
 
+/* Lock held. The head is the producer's; black at first if its size is new. False: no memory. */
+static bool let_be_seen(struct display *display, struct display_producer *producer, unsigned head)
+{
+    struct head *h = &display->heads[head];
+    u32 width = producer->width[head], height = producer->height[head];
+    bool is_new = h->seen != producer;
+    if ((h->width != width || h->height != height) && !head_resize(display, head, width, height)) {
+        return false;
+    }
+    if (is_new) {
+        h->cursor.visible = false;
+        tell_cursor(display, head, true);
+    }
+    h->seen = producer;
+    return true;
+}
+
+/* Lock held. The first pixels that are not black may bring the producer to be seen. */
+static void light(struct display *display, struct display_producer *producer, unsigned head,
+                  struct display_rect rect,
+                  bool (*read)(void *opaque, u32 x, u32 y, u32 width, u32 *pixels), void *opaque)
+{
+    struct display_rect in = display_clip(
+        rect, (struct display_rect){0, 0, producer->width[head], producer->height[head]});
+    u32 *row = malloc((size_t)in.width * sizeof(*row) + 1);
+    for (u32 y = 0; row != NULL && y < in.height && !producer->lit[head]; y++) {
+        if (!read(opaque, in.x - rect.x, in.y - rect.y + y, in.width, row)) {
+            break;
+        }
+        for (u32 x = 0; x < in.width; x++) {
+            producer->lit[head] |= (row[x] & 0xffffff) != 0;
+        }
+    }
+    free(row);
+    if (producer->lit[head] && display->heads[head].seen != producer &&
+        best_producer(display, head) == producer && let_be_seen(display, producer, head)) {
+        struct head *h = &display->heads[head]; /* of the one before, if it had this size */
+        memset(h->pixels, 0, (size_t)h->width * h->height * sizeof(*h->pixels));
+        tell_size(display, head);
+    }
+}
+
 bool display_show(struct display *display, struct display_producer *producer, unsigned head,
                   u32 width, u32 height)
 {
@@ -223,20 +268,11 @@ bool display_show(struct display *display, struct display_producer *producer, un
         return false;
     }
     pthread_mutex_lock(&display->lock);
-    struct head *h = &display->heads[head];
+    producer->lit[head] &= producer->showing[head];
     producer->showing[head] = true;
-    bool seen = best_producer(display, head) == producer;
-    bool ok = true;
-    if (seen) {
-        if (h->width != width || h->height != height) {
-            ok = head_resize(display, head, width, height);
-        }
-        if (h->seen != producer) {
-            h->cursor.visible = false;
-            tell_cursor(display, head, true);
-        }
-        h->seen = producer;
-    }
+    producer->width[head] = width;
+    producer->height[head] = height;
+    bool ok = best_producer(display, head) != producer || let_be_seen(display, producer, head);
     pthread_mutex_unlock(&display->lock);
     return ok;
 }
@@ -264,17 +300,21 @@ bool display_is_seen(struct display *display, const struct display_producer *pro
                      unsigned head)
 {
     pthread_mutex_lock(&display->lock);
-    bool seen = display->heads[head].seen == producer;
+    const struct display_producer *now = display->heads[head].seen;
+    bool seen = now == producer || now == NULL || !now->lit[head];
     pthread_mutex_unlock(&display->lock);
     return seen;
 }
 
-void display_put_rows(struct display *display, const struct display_producer *producer,
-                      unsigned head, struct display_rect rect,
+void display_put_rows(struct display *display, struct display_producer *producer, unsigned head,
+                      struct display_rect rect,
                       bool (*read)(void *opaque, u32 x, u32 y, u32 width, u32 *pixels),
                       void *opaque)
 {
     pthread_mutex_lock(&display->lock);
+    if (producer->showing[head] && !producer->lit[head]) {
+        light(display, producer, head, rect, read, opaque);
+    }
     struct head *h = &display->heads[head];
     struct display_rect in = display_clip(rect, (struct display_rect){0, 0, h->width, h->height});
     if (h->seen == producer && in.width != 0) {
@@ -306,7 +346,7 @@ static bool read_picture(void *opaque, u32 x, u32 y, u32 width, u32 *pixels)
     return true;
 }
 
-void display_put(struct display *display, const struct display_producer *producer, unsigned head,
+void display_put(struct display *display, struct display_producer *producer, unsigned head,
                  struct display_rect rect, const u32 *pixels, size_t stride_pixels)
 {
     struct picture picture = {pixels, stride_pixels};

@@ -9,7 +9,8 @@
  * those rectangles into a buffer of its own.
  *
  * Several producers may share a head: the firmware's framebuffer first, the kernel's GPU later. The
- * one with the higher rank has it while it shows something; below it, the others go on unseen.
+ * one with the highest rank is seen, among those that ever put something that is not black since
+ * they show: firmware may start a GPU and then draw elsewhere. The others go on unseen.
  *
  * Pixels are u32, 0x00RRGGBB (a cursor's: 0xAARRGGBB), in the host's byte order.
  *
@@ -59,6 +60,8 @@ struct display_producer {
     void *opaque;
     struct display_producer *next; /* the display's own, as is */
     bool showing[DISPLAY_MAX_HEADS];
+    bool lit[DISPLAY_MAX_HEADS]; /* something that is not black was put while it was showing */
+    u32 width[DISPLAY_MAX_HEADS], height[DISPLAY_MAX_HEADS];
 };
 
 /* Kept in place until it is removed. */
@@ -70,20 +73,20 @@ void display_remove_producer(struct display *display, struct display_producer *p
 bool display_show(struct display *display, struct display_producer *producer, unsigned head,
                   u32 width, u32 height);
 void display_hide(struct display *display, struct display_producer *producer, unsigned head);
-/* Whether what it puts is seen. */
+/* Whether what it puts is seen, or will be when it is not black. */
 bool display_is_seen(struct display *display, const struct display_producer *producer,
                      unsigned head);
 
 /* Copies a rectangle: its first pixel is pixels[0], a row is stride_pixels long. Parts outside the
  * head are left out; all of it while the producer is not seen. */
-void display_put(struct display *display, const struct display_producer *producer, unsigned head,
+void display_put(struct display *display, struct display_producer *producer, unsigned head,
                  struct display_rect rect, const u32 *pixels, size_t stride_pixels);
 
 /* The same, of a picture that lies elsewhere: `read` puts `width` pixels of the rectangle's row
  * `y`, from its `x` on, to `pixels`; false: the rest stays as it is. It must not call the display.
  * Clients see all rows at once. */
-void display_put_rows(struct display *display, const struct display_producer *producer,
-                      unsigned head, struct display_rect rect,
+void display_put_rows(struct display *display, struct display_producer *producer, unsigned head,
+                      struct display_rect rect,
                       bool (*read)(void *opaque, u32 x, u32 y, u32 width, u32 *pixels),
                       void *opaque);
 

@@ -110,6 +110,8 @@ Test(display, the_higher_rank_is_seen_and_the_lower_comes_back)
     display_show(display, &low, 0, 8, 4);
     display_show(display, &high, 0, 16, 16);
     cr_assert(display_is_seen(display, &high, 0));
+    put_one(&high, 1, 1, 9);
+    cr_assert_not(display_is_seen(display, &low, 0));
     put_one(&low, 0, 0, 7);
     display_client_take(&client);
     cr_assert_eq(client.width, 16);
@@ -124,6 +126,34 @@ Test(display, the_higher_rank_is_seen_and_the_lower_comes_back)
     display_client_take(&client);
     cr_assert_eq(client.width, 0);
     cr_assert_null(client.pixels);
+}
+
+/* Firmware that starts a GPU and then draws into the framebuffer alone. */
+Test(display, what_stays_black_hides_nothing)
+{
+    display_show(display, &low, 0, 8, 4);
+    display_show(display, &high, 0, 16, 16);
+    put_one(&high, 2, 2, 0);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 16, "both are black: the higher rank");
+    cr_assert(display_is_seen(display, &low, 0), "the lower one may put");
+    put_one(&low, 3, 3, 7);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 8);
+    cr_assert_eq(client.pixels[3 * 8 + 3], 7);
+    put_one(&high, 2, 2, 0xff000000u);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 8);
+    put_one(&high, 5, 6, 1);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 16);
+    cr_assert_eq(client.pixels[6 * 16 + 5], 1);
+    cr_assert_eq(client.pixels[3 * 8 + 3], 0, "nothing of the other's is left");
+    display_show(display, &high, 0, 8, 4);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 8, "another size of what is lit");
+    display_hide(display, &high, 0);
+    display_hide(display, &low, 0);
 }
 
 Test(display, refuses_sizes_that_are_none)
