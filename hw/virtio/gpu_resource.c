@@ -123,17 +123,35 @@ static u32 swap_red_blue(u32 p)
     return (p & 0xff00ff00u) | (p & 0xff) << 16 | (p >> 16 & 0xff);
 }
 
-/* From four bytes of memory, read as a little-endian number, to 0xAARRGGBB. */
-static u32 convert(u32 format, u32 p)
+/* In place: from four bytes of memory, a little-endian number, to 0xAARRGGBB. A loop for each
+ * format, which the compiler makes vectors of; the usual one needs none. */
+static void convert_row(u32 format, u32 *pixels, u32 width)
 {
     switch (format) {
     case GPU_A8R8G8B8:
-    case GPU_X8R8G8B8: return __builtin_bswap32(p);
+    case GPU_X8R8G8B8:
+        for (u32 i = 0; i < width; i++) {
+            pixels[i] = __builtin_bswap32(METIC_LE32(pixels[i]));
+        }
+        break;
     case GPU_R8G8B8A8:
-    case GPU_R8G8B8X8: return swap_red_blue(p);
+    case GPU_R8G8B8X8:
+        for (u32 i = 0; i < width; i++) {
+            pixels[i] = swap_red_blue(METIC_LE32(pixels[i]));
+        }
+        break;
     case GPU_A8B8G8R8:
-    case GPU_X8B8G8R8: return p >> 8 | p << 24;
-    default: return p;
+    case GPU_X8B8G8R8:
+        for (u32 i = 0; i < width; i++) {
+            u32 p = METIC_LE32(pixels[i]);
+            pixels[i] = p >> 8 | p << 24;
+        }
+        break;
+    default:
+        for (u32 i = 0; i < width && METIC_LE32((u32)1) != 1; i++) {
+            pixels[i] = METIC_LE32(pixels[i]);
+        }
+        break;
     }
 }
 
@@ -166,14 +184,10 @@ static bool read_pages(struct memory *memory, const struct gpu_resource *resourc
 bool gpu_read_row(struct memory *memory, const struct gpu_resource *resource, u64 skip_bytes,
                   u32 format, u32 width, u32 *pixels)
 {
-    /* In place: a pixel is four bytes before and after. */
-    u8 *bytes = (u8 *)pixels;
-    if (!read_pages(memory, resource, skip_bytes, bytes, (u64)width * PIXEL_BYTES)) {
+    if (!read_pages(memory, resource, skip_bytes, (u8 *)pixels, (u64)width * PIXEL_BYTES)) {
         return false;
     }
-    for (u32 i = 0; i < width; i++) {
-        pixels[i] = convert(format, ld_le32(bytes + (size_t)i * PIXEL_BYTES));
-    }
+    convert_row(format, pixels, width);
     return true;
 }
 
