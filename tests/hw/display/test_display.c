@@ -1,5 +1,6 @@
 #include "hw/display/display.h"
 #include <criterion/criterion.h>
+#include <string.h>
 
 static struct display *display;
 static struct display_producer low, high;
@@ -88,6 +89,30 @@ Test(display, tells_once_until_looked_at)
     put_one(&low, 1, 1, 3);
     put_one(&low, 1, 1, 4);
     cr_assert_eq(told, before + 1);
+}
+
+/* What does not change is neither told of, nor copied: the client's pixels are its own to scribble
+ * on, and stay scribbled but for the rectangle that was put. */
+Test(display, a_still_screen_costs_nothing)
+{
+    display_show(display, &low, 0, 1280, 800);
+    put_one(&low, 1, 1, 1);
+    display_client_take(&client);
+    memset(client.pixels, 0xee, 1280 * 800 * sizeof(u32));
+    unsigned before = told;
+    for (unsigned i = 0; i < 100; i++) {
+        cr_assert_not(display_client_take(&client));
+        cr_assert_eq(client.rect_count, 0);
+    }
+    cr_assert_eq(told, before);
+    put_one(&low, 640, 400, 5);
+    cr_assert_eq(told, before + 1);
+    cr_assert(display_client_take(&client));
+    unsigned copied = 0;
+    for (u32 i = 0; i < 1280 * 800; i++) {
+        copied += client.pixels[i] != 0xeeeeeeeeu;
+    }
+    cr_assert_eq(copied, 1, "%u pixels were copied for one", copied);
 }
 
 Test(display, many_rectangles_become_few_and_cover_all)
