@@ -3,8 +3,8 @@
 # change of the host's mood meets all of them. Prints a table of medians with ratios, and writes
 # bench/report.json and bench/report.svg below the current (build) directory.
 #
-#   ONLY=kernels|vector|primitives|linux|boot|scale|disk|screen|trace   one, or several with commas
-#                                              (default: all)
+#   ONLY=kernels|vector|primitives|linux|boot|scale|disk|net|share|screen|trace
+#                                              one, or several with commas (default: all)
 #   N=5                                        runs of each; the median counts
 #   KERNELS=fib,crc                            only these kernels
 #   METIC, QEMU                                the programs
@@ -19,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 METIC=${METIC:-$(pwd)/metic}
 QEMU=${QEMU:-qemu-system-riscv64}
 N=${N:-${RUNS:-5}}
-only=${ONLY:-kernels,vector,primitives,linux,boot,scale,disk,screen,trace}
+only=${ONLY:-kernels,vector,primitives,linux,boot,scale,disk,net,share,screen,trace}
 DIR=$(pwd)/bench
 OUT=$DIR/samples.tsv
 export METIC QEMU N DIR OUT
@@ -38,7 +38,8 @@ printf 'host: %s\n%s\n' "$host" "$versions"
 status=0
 for section in $(echo "$only" | tr , ' '); do
     [ -r "$here/bench_$section.sh" ] || {
-        echo "bench: there is no $section (kernels, vector, primitives, linux, boot, scale, disk, screen, trace)"
+        echo "bench: there is no $section (kernels, vector, primitives, linux, boot, scale, disk, net, share, \
+screen, trace)"
         exit 1
     }
     sh "$here/bench_$section.sh" || { echo "bench: $section failed"; status=1; }
