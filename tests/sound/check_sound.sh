@@ -124,4 +124,13 @@ set -- $(wav judge "$TMP/sdl.wav")
 if [ "$5" -ge 430 ] && [ "$5" -le 450 ] && [ "$4" -ge 48000 ]; then good 'sdl: the tone'; else
     wrong "sdl: $5 Hz in $4 frames"
 fi
+wav tone "$TMP/speech.wav" 600 15 48000 2 16
+wav floats "$TMP/speech.wav" "$TMP/mic.raw"
+export SDL_DISKAUDIOFILEIN="$TMP/mic.raw"
+sound mic 'arecord -q -f S16_LE -r 48000 -c 2 -d 1 /tmp/r.wav && aplay -q /tmp/r.wav' \
+    --sound "wav:$TMP/mic.wav" --sound-in mic
+set -- $(wav judge "$TMP/mic.wav")
+if [ "$4" -ge 48000 ] && [ "$5" -ge 590 ] && [ "$5" -le 610 ]; then good 'mic: the tone'; else
+    wrong "mic: $5 Hz in $4 frames"
+fi
 finish

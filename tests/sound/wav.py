@@ -7,6 +7,7 @@
         hz: of the loudest second, by the usual time between its zero crossings; peak: of full scale, in percent;
         zeros: the longest silence inside the sound, in frames
   wav.py raw FILE WAV                              what SDL's disk driver wrote, as a WAV file
+  wav.py floats WAV FILE                           what it reads as a microphone, of a WAV file
   wav.py contains FILE PART                        whether the frames of PART are in FILE, in a row
 """
 import array
@@ -103,6 +104,10 @@ def main(args):
             data = file.read()
         values = array.array('f', data[:len(data) // 8 * 8])
         save(args[2], 48000, 2, 16, pack((v if v == v else 0 for v in values), 16))
+    elif args[0] == 'floats':
+        tag, _, _, bits, data = load(args[1])
+        with open(args[2], 'wb') as file:
+            array.array('f', unpack(tag, bits, data)).tofile(file)
     elif args[0] == 'judge':
         judge(args[1], int(args[2]) if len(args) > 2 else 0)
     else:
