@@ -47,7 +47,7 @@ struct run_args {
     const char *screenshot; /* at the end, or NULL */
     struct metic_video video; /* path NULL: none */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
-    bool paused;
+    bool paused, detach;
     int confine;         /* run_confine.h */
     struct { const char *path; bool read_only; } allow[RUN_MAX_ALLOWED];
     unsigned allow_count;

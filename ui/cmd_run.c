@@ -1,4 +1,5 @@
 /* metic run: makes a machine, loads it, runs it, and says how it ended. */
+#include "ui/detach.h"
 #include "ui/run.h"
 #include "ui/run_snapshot.h"
 #include "ui/signals.h"
@@ -105,7 +106,7 @@ static int run_machine(struct run *run, const struct metic_boot_plan *plan)
 }
 
 /* Makes the machine that was asked for and runs it. */
-static int run_start(struct run_args *args, struct debugger *debugger)
+static int run_in_place(struct run_args *args, struct debugger *debugger, struct detach *detach)
 {
     struct metic_error error = {{0}, {0}};
     args->options.say = args->quiet ? NULL : run_say;
@@ -130,9 +131,28 @@ static int run_start(struct run_args *args, struct debugger *debugger)
         }
     }
     metic_machine *machine = metic_new(&args->options, &error);
-    struct run run = {.args = args, .machine = machine, .debugger = debugger};
+    struct run run = {.args = args, .machine = machine, .debugger = debugger, .detach = detach};
     int status = machine != NULL ? run_machine(&run, plan) : run_failed(args, &error);
     metic_plan_free(plan);
+    return status;
+}
+
+/* The same, maybe in the background. */
+static int run_start(struct run_args *args, struct debugger *debugger)
+{
+    struct metic_error error = {{0}, {0}};
+    struct detach *detach = NULL;
+    if (args->detach) {
+        if (!detach_begin(&detach, &error)) {
+            detach_free(detach);
+            return run_failed(args, &error);
+        }
+        if (args->options.console == METIC_CONSOLE_STDIO) {
+            args->options.console = METIC_CONSOLE_PTY;
+        }
+    }
+    int status = run_in_place(args, debugger, detach);
+    detach_free(detach);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include "ui/run.h"
 
 #include "ui/code_map.h"
+#include "ui/detach.h"
 #include "ui/gdb.h"
 #include "ui/plugin.h"
 #include "ui/profile.h"
@@ -21,6 +22,7 @@
 #include "ui/window.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct run_part {
     bool (*start)(struct run *run, void **state, struct metic_error *error); /* NULL: nothing */
@@ -36,6 +38,9 @@ static bool control_start(struct run *run, void **state, struct metic_error *err
     bool good = run_control_start(run->args, run->machine, run_image(run->args), &control, error);
     *state = control;
     run->control = control;
+    if (run_control_folder(control) != NULL) {
+        detach_name(run->detach, strrchr(run_control_folder(control), '/') + 1);
+    }
     if (good && run->args->paused) {
         metic_pause(run->machine);
     }
@@ -362,6 +367,17 @@ static bool confine_start(struct run *run, void **state, struct metic_error *err
     return run_confine(run, run_control_folder(run->control), error);
 }
 
+/* --- going to the background --- */
+
+static bool detach_start(struct run *run, void **state, struct metic_error *error)
+{
+    const char *folder = run_control_folder(run->control);
+    (void)state;
+    (void)error;
+    detach_started(run->detach, folder != NULL ? strrchr(folder, '/') + 1 : "the machine");
+    return true;
+}
+
 static const struct run_part parts[] = {
     {control_start, control_end},
     {signals_part_start, signals_part_end},
@@ -379,7 +395,8 @@ static const struct run_part parts[] = {
     {speaker_start, speaker_end},
     {gdb_start, gdb_end},
     {quota_part_start, quota_part_end},
-    {confine_start, NULL}, /* the last */
+    {confine_start, NULL},
+    {detach_start, NULL}, /* the last */
 };
 
 bool run_with_parts(struct run *run, struct metic_error *error)

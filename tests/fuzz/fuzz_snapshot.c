@@ -18,13 +18,6 @@
 
 enum { RUN_INSNS = 2000, HEAD_FIELDS_AT = 16, HEAD_FIELDS_BYTES = 144 };
 
-/* A file may claim to be as large as it likes; the host then says no. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
 struct target {
     metic_machine *machine;
     int fd;      /* the file that is being changed */

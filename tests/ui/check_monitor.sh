@@ -65,6 +65,24 @@ kill -9 "$(sed -n 1p "$XDG_RUNTIME_DIR/metic/two/lock")"
 wait $two
 [ "$("$METIC" ps)" = "no machine runs" ] && good "what was killed is forgotten" || wrong "$("$METIC" ps)"
 
+# ---- in the background ----
+
+timeout 60 "$METIC" run --demo --net none --detach --name back >"$TMP/back" 2>&1 </dev/null
+[ $? -eq 0 ] && good "--detach comes back" || { wrong "--detach"; cat "$TMP/back"; }
+says back 'back runs in the background'
+says back 'console: /dev/pts/'
+"$METIC" ps | grep -q '^back ' && good "metic ps finds it" || wrong "metic ps does not find it"
+i=0
+until "$METIC" log back | grep -q 'demo> ' || [ $i -eq 100 ]; do i=$((i + 1)); sleep 0.1; done
+"$METIC" log back >"$TMP/backlog"
+says backlog 'demo> '
+"$METIC" stop back && good "and stop ends it" || wrong "it is not ended"
+cp "$XDG_STATE_HOME/metic/log/back.log" "$TMP/messages"
+says messages 'stopped from outside'
+timeout 20 "$METIC" run no-such-file --detach >"$TMP/nothing" 2>&1 </dev/null
+[ $? -eq 125 ] && good "a start that fails says so" || wrong "a start that fails"
+says nothing "there is no file 'no-such-file'"
+
 # ---- QMP ----
 
 start box --paused
