@@ -1,5 +1,6 @@
 /* Bash completion: source <(metic help --completion). */
 #include "ui/disk.h"
+#include "ui/monitor.h"
 
 #include <string.h>
 
@@ -15,6 +16,24 @@ static void completion_value(FILE *to, const struct option_row *row)
         fprintf(to, "    --%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n", row->name,
                 row->words);
     }
+}
+
+/* metic monitor NAME WORD...: the words of the commands that begin as what was typed. */
+static void completion_monitor(FILE *to)
+{
+    const char *words, *arguments, *doc;
+    fputs("    monitor) if [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+          "            COMPREPLY=($(compgen -W \"$(metic ps 2>/dev/null | sed 1d | cut -d' ' -f1)\""
+          " -- \"$cur\"))\n            return\n        fi\n"
+          "        local at=$((COMP_CWORD - 3)) entry parts\n"
+          "        local typed=\"${COMP_WORDS[*]:3:at}\"\n        for entry in", to);
+    for (unsigned i = 0; monitor_describe(i, &words, &arguments, &doc); i++) {
+        fprintf(to, " '%s'", words);
+    }
+    fputs("; do\n            case $entry in\n"
+          "            \"$typed${typed:+ }$cur\"*)\n"
+          "                parts=($entry); COMPREPLY+=(\"${parts[at]}\") ;;\n"
+          "            esac\n        done\n        return ;;\n", to);
 }
 
 void help_completion(FILE *to)
@@ -42,8 +61,9 @@ void help_completion(FILE *to)
     for (unsigned i = 0; i < disk_option_count; i++) {
         fprintf(to, "--%s ", disk_options[i].name);
     }
-    fputs("' -- \"$cur\")); fi; return ;;\n"
-          "    run) ;;\n"
+    fputs("' -- \"$cur\")); fi; return ;;\n", to);
+    completion_monitor(to);
+    fputs("    run) ;;\n"
           "    *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    esac\n"
           "    case $prev in\n", to);
     for (unsigned i = 0; i < option_row_count; i++) {

@@ -76,6 +76,18 @@ i=0
 until "$METIC" log back | grep -q 'demo> ' || [ $i -eq 100 ]; do i=$((i + 1)); sleep 0.1; done
 "$METIC" log back >"$TMP/backlog"
 says backlog 'demo> '
+"$METIC" monitor back info harts >"$TMP/harts" && says harts '^hart 0: pc 0x'
+"$METIC" monitor info status >"$TMP/status" && says status running
+"$METIC" monitor >"$TMP/none" 2>&1
+[ $? -eq 2 ] && good "metic monitor without a command" || wrong "metic monitor without a command"
+if command -v bash >/dev/null; then
+    "$METIC" help --completion >"$TMP/completion"
+    bash -c '. "$1"; COMP_WORDS=(metic monitor back info har); COMP_CWORD=4; _metic; echo "${COMPREPLY[*]}"
+        COMP_WORDS=(metic monitor back sn); COMP_CWORD=3; COMPREPLY=(); _metic; echo "${COMPREPLY[0]}"' \
+        x "$TMP/completion" >"$TMP/completed" 2>&1
+    [ "$(paste -sd' ' "$TMP/completed")" = "harts snapshot" ] && good "completion of commands" ||
+        wrong "completion: $(cat "$TMP/completed")"
+fi
 "$METIC" stop back && good "and stop ends it" || wrong "it is not ended"
 cp "$XDG_STATE_HOME/metic/log/back.log" "$TMP/messages"
 says messages 'stopped from outside'
