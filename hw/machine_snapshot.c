@@ -518,6 +518,23 @@ static bool load_machine(struct metic_machine *machine, struct sections *section
     return true;
 }
 
+/* With the virtual clock harts take turns, so their times are near each other's and the clock's.
+ * Where they are not, all would wait for the one that is ahead, for ever. */
+static bool check_times(const struct metic_machine *machine, const struct machine_saved *saved,
+                        const struct hart_saved *harts, struct metic_error *error)
+{
+    const u64 most_ns = (u64)1 << 62, apart_ns = (u64)10 * 1000000000;
+    bool good = saved->clock_ns < most_ns;
+    if (machine->options.clock == METIC_CLOCK_VIRTUAL) {
+        good = good && saved->turn_end_ns < most_ns;
+        for (unsigned i = 0; good && i < machine->engine->vcpu_count; i++) {
+            good = harts[i].hart_ns + apart_ns > saved->clock_ns &&
+                   harts[i].hart_ns < saved->clock_ns + apart_ns;
+        }
+    }
+    return good || error_set(error, NULL, "the snapshot is damaged: its times make no sense");
+}
+
 static bool load_devices(struct metic_machine *machine, struct sections *sections,
                          struct metic_error *error)
 {
@@ -593,6 +610,7 @@ static bool load_held(struct metic_machine *machine, const struct metic_snapshot
     for (unsigned i = 0; ok && i < machine->engine->vcpu_count; i++) {
         ok = load_hart(machine, i, sections, &harts[i], error);
     }
+    ok = ok && check_times(machine, saved, harts, error);
     ok = ok && load_devices(machine, sections, error) && load_ports(machine, sections, error);
     for (unsigned i = 0; ok && i < machine->engine->vcpu_count; i++) {
         settle_hart(machine, i, &harts[i]);
