@@ -39,7 +39,7 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     ir_ref base = address_base(c->ir, insn->b);
     s64 disp = address_disp(c->ir, insn->b);
     unsigned check = (unsigned)c->ir->insns[insn->a].imm;
-    if ((check & IR_CHECK_ALIGN) || !asm_fits_s32(2 * disp)) {
+    if ((check & IR_CHECK_ALIGN) || disp < INT32_MIN / 2 || disp > INT32_MAX / 2) {
         return;
     }
     bool write = insn->op == IR_STORE || (check & IR_CHECK_WRITE);
