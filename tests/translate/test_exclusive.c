@@ -47,7 +47,7 @@ static unsigned parked(void)
 
 static enum host_status full_once(const struct host_request *request, struct host_result *result)
 {
-    if (compiled++ > 0) {
+    if (compiled++ != 1) { /* the second: an empty buffer would have the block cut shorter */
         return host_find()->compile(request, result);
     }
     cr_assert(pthread_create(&helper, NULL, stop_the_others, rig->engine->vcpus[1]) == 0);
@@ -62,6 +62,8 @@ Test(exclusive, a_flush_waits_for_a_hart_in_a_helper, .timeout = 60)
     struct engine_options options = { .kind = ENGINE_JIT };
     rig = engine_rig_new(2, &options);
     struct rv_program *p = rv_new();
+    rv_nop(p);
+    rv_j(p, 1);
     rv_label(p, 1);
     rv_addi(p, A0, A0, 1);
     rv_j(p, 1);
@@ -78,7 +80,7 @@ Test(exclusive, a_flush_waits_for_a_hart_in_a_helper, .timeout = 60)
     atomic_store(&vcpu->deadline, 0);
     cr_expect(engine_run(vcpu) == ENGINE_STOP_LIMIT);
     pthread_join(helper, NULL);
-    cr_expect(compiled > 1 && rig->engine->stats.flushes == 1);
+    cr_expect(compiled > 2 && rig->engine->stats.flushes == 1);
     cr_expect(flushes_inside == 0, "blocks were freed under a hart inside one");
     engine_rig_free(rig);
 }

@@ -157,15 +157,25 @@ struct put_off {
 
 /* How a way out makes good what was put off. */
 struct fix {
-    enum { FIX_STEP, FIX_REG, FIX_CONST, FIX_STATE, FIX_STATE_32, FIX_SLOT } kind;
+    enum {
+        FIX_STEP, FIX_REG, FIX_CONST, FIX_STATE, FIX_STATE_32, FIX_SLOT, FIX_VECTOR,
+    } kind;
     u8 reg;     /* FIX_REG: where it is */
     u8 pin;     /* the guest register's host register, or NO_REG */
     bool boxed; /* NaN box of an F32 */
     bool extends; /* FIX_REG: as in struct put_off */
     u8 unchecked; /* FIX_REG: the type of an unchecked value (nan.c), or IR_NONE */
     u32 offset; /* of the guest register */
-    s64 imm;    /* constant, or where in state or frame */
+    s64 imm;    /* constant, or where in state or frame; FIX_VECTOR: how many bytes */
 };
+
+/* A chunk of guest vectors that a register has (emit_vector_keep.c). */
+struct kept_vector {
+    u32 offset;
+    u8 bytes;   /* 0: nothing */
+    bool dirty; /* the guest's state is not up to date */
+};
+enum { KEPT_VECTORS = 12 };
 enum { PUT_OFF_MAX = 32, FIXES_MAX = 4096 };
 enum { SINK_STEP = IR_MAX_INSNS + 1, SINK_EXTENDS = 0x8000 };
 
@@ -260,6 +270,9 @@ struct compile {
     } groups[IR_MAX_INSNS];     /* of a LOAD or STORE; 0 bytes: no later ones */
     unsigned live_first;        /* live[live_first..IR_MAX_INSNS]: what is emitted, in order */
     u16 live[IR_MAX_INSNS];
+    bool keeps_vectors;         /* emit_vector_keep.c: this body does */
+    unsigned kept_vector_next;
+    struct kept_vector kept_vectors[KEPT_VECTORS]; /* by register */
 };
 
 extern const u8 x86_pinned_regs[PINNED_MAX];
@@ -537,6 +550,12 @@ void nan_before_set(struct compile *c, const struct ir_insn *insn);
 void nan_after_set(struct compile *c, const struct ir_insn *insn);
 /* Code for a way out: a NaN in XMM register `xmm` becomes canonical. Changes the flags. */
 void nan_fix(const struct compile *c, struct asm_buf *a, unsigned type, unsigned xmm);
+
+/* emit_vector_keep.c: everything kept goes to the guest's state; what a way out here must store, at
+ * most KEPT_VECTORS; and storing one of these. */
+void vec_keep_flush(struct compile *c);
+unsigned vec_keep_fixes(const struct compile *c, struct fix *fixes);
+void vec_keep_fix(struct asm_buf *a, const struct fix *fix);
 
 /* emit_vector.c: as struct host's member. */
 bool x86_does_vector(const struct host_context *context, const struct ir_vector *v);

@@ -80,7 +80,8 @@ static void claim_vectors(struct vec *x)
 {
     for (unsigned n = 0; n < VEC_CHUNKS_MAX + 3; n++) {
         bool needed = n >= VEC_CHUNKS_MAX || n < x->chunks;
-        unsigned reg = x->evex ? 16 + n : needed ? alloc_temp_xmm(x->c) : 0;
+        unsigned wide = (n < VEC_CHUNKS_MAX ? 16 : 24) + n; /* zmm16 to 19, 28 to 30 */
+        unsigned reg = x->evex ? wide : needed ? alloc_temp_xmm(x->c) : 0;
         if (n < VEC_CHUNKS_MAX) {
             x->r[n] = (u8)reg;
         } else if (n < VEC_CHUNKS_MAX + 2) {
@@ -529,6 +530,7 @@ void emit_vector(struct compile *c, const struct ir_insn *insn)
         alloc_home_killed(c, vector->state_first, vector->state_end - vector->state_first);
         alloc_home_killed(c, vector->key, 4);
     }
+    bool keeps = vec_keep_begin(&x, row);
     u32 fix_first = c->fix_count;
     bool may_leave = c->fast && !hoist_has(c, c->at) && !ir_vector_is_sure(&x.v);
     u32 fix_count = may_leave ? sink_way_out(c) : 0;
@@ -539,7 +541,11 @@ void emit_vector(struct compile *c, const struct ir_insn *insn)
     } else if (looks_up) {
         access_look_up_alone(c, &x.access);
     }
-    row->emit(&x);
+    if (keeps) {
+        vec_keep_emit(&x, row);
+    } else {
+        row->emit(&x);
+    }
     zero_upper(&x);
     if (x.fail_count != 0 || looks_up) {
         emit_cold(&x, row, fix_first, fix_count);

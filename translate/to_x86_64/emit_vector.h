@@ -30,6 +30,7 @@ struct vec {
     unsigned temp[2];    /* general registers, free */
     struct access access; /* of a load or store, */
     struct asm_mem host;  /*   which is here */
+    u8 in_a[2], in_b[2], in_d[2]; /* operands, kept (emit_vector_keep.c) */
     u8 r[VEC_CHUNKS_MAX], t[2], s; /* vector registers: results, scratch, the scalar repeated */
     u32 fails[VEC_FAILS_MAX]; /* jumps in `a` to the helper */
     unsigned fail_count;
@@ -57,10 +58,11 @@ enum vec_flag {
     VEC_SUB = 64,      /* the second operation of two subtracts */
     VEC_SWAP = 128,    /* of the scalar and a */
     VEC_IMM = 256,     /* a constant scalar needs no register */
+    VEC_KEEPS = 512,   /* may work on registers that are kept (emit_vector_keep.c) */
 };
 
-/* emit_vector_int.c, _move.c, _fp.c: the rows of some operations; no `emit` where it is not one of
- * theirs. */
+/* emit_vector_int.c, emit_vector_move.c, emit_vector_fp.c: the rows of some operations; no `emit`
+ * where it is not one of theirs. */
 extern const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
@@ -125,6 +127,16 @@ void vec_op_b(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned ds
 
 /* Bits of mask registers [2, 2 + chunks) to register d, as mask and count say. */
 void vec_store_bits(struct vec *x);
+
+/* emit_vector_fp.c: notes whether `reg` has NaNs, under a mask; fails if any of them had. */
+void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);
+void vec_fail_if_nan(struct vec *x);
+
+/* --- emit_vector_keep.c --- */
+/* True when the operation can be done on registers that are kept: they have been claimed. Otherwise
+ * all that was kept is where it belongs. */
+bool vec_keep_begin(struct vec *x, const struct vec_row *row);
+void vec_keep_emit(struct vec *x, const struct vec_row *row);
 
 /* --- vector_call.c: what THUNK_VECTOR calls, as access_call --- */
 enum { /* the stub's bytes, after SITE_REG */

@@ -27,12 +27,11 @@ static void begin(struct vec *x)
 
 /* --- looking for NaNs: in mask register 2, or t[1] --- */
 
-static void note(struct vec *x, unsigned j, bool is_first, unsigned mask, unsigned reg)
+void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg)
 {
     struct asm_vop op = fp_op(x, 1, 0xc2);
     struct asm_vhow how = vec_how(x);
     how.mask = (u8)mask;
-    (void)j;
     if (x->evex) {
         asm_vrr(x->a, op, how, is_first ? 2 : 3, reg, reg);
         asm_u8(x->a, UNORDERED);
@@ -48,7 +47,7 @@ static void note(struct vec *x, unsigned j, bool is_first, unsigned mask, unsign
     }
 }
 
-static void fail_if_noted(struct vec *x)
+void vec_fail_if_nan(struct vec *x)
 {
     if (x->evex) {
         asm_mask_test(x->a, 2);
@@ -60,7 +59,7 @@ static void fail_if_noted(struct vec *x)
 
 static void finish(struct vec *x)
 {
-    fail_if_noted(x);
+    vec_fail_if_nan(x);
     vec_store_results(x);
 }
 
@@ -80,7 +79,7 @@ static void binary(struct vec *x)
             vec_load(x, x->r[j], x->v.a, j);
             vec_op_b(x, row_op(x), how, x->r[j], x->r[j], j);
         }
-        note(x, j, j == 0, mask, x->r[j]);
+        vec_note_nan(x, j == 0, mask, x->r[j]);
     }
     finish(x);
 }
@@ -90,7 +89,7 @@ static void root(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
         asm_vrm(x->a, row_op(x), vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
-        note(x, j, j == 0, mask, x->r[j]);
+        vec_note_nan(x, j == 0, mask, x->r[j]);
     }
     finish(x);
 }
@@ -115,7 +114,7 @@ static void fused(struct vec *x)
             }
             asm_vrm(x->a, row_op(x), how, x->r[j], second, vec_chunk(x, x->v.a, j));
         }
-        note(x, j, j == 0, mask, x->r[j]);
+        vec_note_nan(x, j == 0, mask, x->r[j]);
     }
     finish(x);
 }
@@ -146,7 +145,7 @@ static void minmax(struct vec *x)
             asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
         }
     }
-    fail_if_noted(x);
+    vec_fail_if_nan(x);
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
         load_b(x, x->t[0], j);
@@ -228,17 +227,17 @@ enum { BOTH = 12 };
 
 /* Of packed singles and doubles. */
 #define FP(op) {{0}, {0}, {1, 0, 0, op}, {1, 1, 1, op}}
-#define FUSED(op) {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, 0}
+#define FUSED(op) {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, VEC_KEEPS}
 #define COMPARE(how) {compare, FP(0xc2), 0, BOTH, how, VEC_TEMPS}
 #define SIGN(how) {sign, {{0}}, 0, BOTH, how, 0}
 
 const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
-    [IR_VECTOR_FADD] = {binary, FP(0x58), BOTH, BOTH, 0, VEC_COMMUTES},
-    [IR_VECTOR_FSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, 0},
-    [IR_VECTOR_FRSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_SWAP},
-    [IR_VECTOR_FMUL] = {binary, FP(0x59), BOTH, BOTH, 0, VEC_COMMUTES},
-    [IR_VECTOR_FDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, 0},
-    [IR_VECTOR_FRDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_SWAP},
+    [IR_VECTOR_FADD] = {binary, FP(0x58), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS},
+    [IR_VECTOR_FSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_KEEPS},
+    [IR_VECTOR_FRSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS},
+    [IR_VECTOR_FMUL] = {binary, FP(0x59), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS},
+    [IR_VECTOR_FDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_KEEPS},
+    [IR_VECTOR_FRDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS},
     [IR_VECTOR_FSQRT] = {root, FP(0x51), BOTH, BOTH, 0, 0},
     [IR_VECTOR_FMIN] = {minmax, FP(0x5d), 0, BOTH, 0, 0},
     [IR_VECTOR_FMAX] = {minmax, FP(0x5f), 0, BOTH, 0, 0},

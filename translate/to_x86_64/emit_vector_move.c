@@ -219,10 +219,10 @@ enum { ANY = 15, FLOATS = 12 };
 #define LOGIC {mask_logic, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART}
 
 const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
-    [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, 0},
-    [IR_VECTOR_LOAD_FIRST] = {vec_move_memory, {{0}}, ANY, ANY, 0, 0},
-    [IR_VECTOR_STORE] = {vec_move_memory, {{0}}, ANY, ANY, 0, 0},
-    [IR_VECTOR_MOVE] = {move, {{0}}, ANY, ANY, 0, 0},
+    [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_LOAD_FIRST] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_STORE] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_MOVE] = {move, {{0}}, ANY, ANY, 0, VEC_KEEPS},
     [IR_VECTOR_MERGE] = {merge, {{0}}, 0, ANY, 0, VEC_TEMPS},
     [IR_VECTOR_COPY] = {copy, {{0}}, ANY, ANY, 0, 0},
     [IR_VECTOR_INDEX] = {number, {{0}}, ANY, ANY, 0, 0},

@@ -142,11 +142,26 @@ bool hoist_comes_back(const struct compile *c)
     return false;
 }
 
+/* True when an operation other than an access may: soft floating point, probes. */
+static bool calls_c(const struct compile *c)
+{
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        bool is_probe = insn->op >= IR_PROBE && insn->op < IR_INSN;
+        bool is_float = (ir_op_info[insn->op].props & IR_E) != 0 && insn->op != IR_VECTOR;
+        if (!insn->dead && (is_probe || is_float || insn->op == IR_FCLASS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void hoist_find(struct compile *c)
 {
     unsigned accesses = 0, members = 0;
     bool in_rounds = hoist_comes_back(c);
     c->fast = false;
+    c->keeps_vectors = false;
     c->hoist_count = 0;
     c->slow_count = 0;
     if (!(c->flags & HOST_TRACE)) {
@@ -175,6 +190,11 @@ void hoist_find(struct compile *c)
     }
     c->fast = accesses < IR_MAX_INSNS;
     c->all_hoisted = members == accesses;
+    if (c->hoist_count != 0 && c->all_hoisted) {
+        c->keeps_vectors = c->context->features & HOST_FEATURE_AVX512 && !calls_c(c);
+        memset(c->kept_vectors, 0, sizeof(c->kept_vectors));
+        c->kept_vector_next = 0;
+    }
 }
 
 /* --- the head --- */
@@ -308,6 +328,7 @@ void hoist_begin_slow(struct compile *c)
     own_leave(c, &c->a);
     c->fast = false;
     c->sinking = false;
+    c->keeps_vectors = false;
     c->entry = c->outer_entry;
     pins_as_usual(c);
     for (unsigned n = 0; n < c->slow_count; n++) {

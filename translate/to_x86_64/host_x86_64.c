@@ -195,6 +195,15 @@ static void prepare(struct compile *c)
     scan_block(c);
 }
 
+/* Side exits know what is kept, other ways on do not. */
+static void keep_before(struct compile *c, const struct ir_insn *insn)
+{
+    if ((ir_op_info[insn->op].props & (IR_T | IR_X)) && insn->op != IR_EXIT_IF &&
+        insn->op != IR_EXIT_UNLESS) {
+        vec_keep_flush(c);
+    }
+}
+
 /* There is room for the first instruction. */
 static void emit_body(struct compile *c)
 {
@@ -207,6 +216,9 @@ static void emit_body(struct compile *c)
         c->locked = 0;
         if (UNLIKELY(c->nan_wait.root != IR_REF_NONE)) {
             nan_before(c, insn);
+        }
+        if (UNLIKELY(c->keeps_vectors)) {
+            keep_before(c, insn);
         }
         emitters[insn->op](c, insn);
         bool near_end = c->a.p > last || c->cold.p > cold_last || c->status != HOST_OK;

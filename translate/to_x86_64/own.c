@@ -46,15 +46,15 @@ static bool number_of(const struct compile *c, const struct ir_insn *insn, unsig
     return true;
 }
 
-/* Only what is known to leave the state struct alone. */
+/* Only what is known to leave the state struct alone, or all but vectors. */
 static bool is_plain(const struct ir_insn *insn)
 {
     unsigned props = ir_op_info[insn->op].props;
     return insn->op == IR_LOAD || insn->op == IR_STORE || insn->op == IR_TLB_CHECK ||
-           insn->op == IR_INSN || insn->op == IR_POLL || insn->op == IR_EXIT_IF ||
-           insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP || insn->op == IR_JUMP_IND ||
-           insn->op == IR_GET || insn->op == IR_SET || insn->op == IR_PC_PAGE ||
-           insn->op == IR_CONST || (props & IR_P);
+           insn->op == IR_VECTOR || insn->op == IR_INSN || insn->op == IR_POLL ||
+           insn->op == IR_EXIT_IF || insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP ||
+           insn->op == IR_JUMP_IND || insn->op == IR_GET || insn->op == IR_SET ||
+           insn->op == IR_PC_PAGE || insn->op == IR_CONST || (props & IR_P);
 }
 
 static bool count_usage(struct choice *choice)

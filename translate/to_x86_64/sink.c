@@ -319,14 +319,16 @@ static struct fix locate(struct compile *c, const struct put_off *put_off)
 unsigned sink_way_out(struct compile *c)
 {
     unsigned count = c->sinking ? c->put_off_count : 0;
-    if (c->fix_count + count > ARRAY_LEN(c->fixes)) {
+    if (c->fix_count + count + KEPT_VECTORS > ARRAY_LEN(c->fixes)) {
         c->status = HOST_TOO_COMPLEX;
         return 0;
     }
     for (unsigned n = 0; n < count; n++) {
         c->fixes[c->fix_count++] = locate(c, &c->put_off[n]);
     }
-    return count;
+    unsigned vectors = vec_keep_fixes(c, &c->fixes[c->fix_count]);
+    c->fix_count += vectors;
+    return count + vectors;
 }
 
 /* --- at the way out --- */
@@ -461,13 +463,16 @@ void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsign
     for (const struct fix *fix = begin; fix < end; fix++) {
         if (fix->kind == FIX_REG && (fix->pin == NO_REG || fix->boxed)) {
             store_reg(c, a, fix);
+        } else if (fix->kind == FIX_VECTOR) {
+            vec_keep_fix(a, fix);
         }
     }
     move_to_pins(a, begin, end);
     for (const struct fix *fix = begin; fix < end; fix++) {
         if (fix->kind == FIX_REG && fix->pin != NO_REG && fix->boxed) {
             asm_load(a, ASM_64, fix->pin, state_at(fix->offset)); /* stored above */
-        } else if (fix->kind != FIX_REG && fix->kind != FIX_STEP) {
+        } else if (fix->kind != FIX_REG && fix->kind != FIX_STEP &&
+                   fix->kind != FIX_VECTOR) {
             store_other(a, fix);
         }
     }

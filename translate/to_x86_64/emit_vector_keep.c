@@ -1,0 +1,245 @@
+/* Traces: groups of vector elements that stay in registers.
+ *
+ * In the fast body of a trace whose accesses were all checked at its head nothing calls C, so what
+ * is in zmm16 to zmm27 stays there. Chunks of groups that were loaded or computed are kept, and
+ * those computed are written to the guest's registers late: when their register is needed, before
+ * an operation that does not know of this, at the end of a round, or by a way out (sink.c). Most
+ * never are, since a loop's next round computes them again.
+ *
+ * What takes part: operations that are sure of their whole group, unmasked, of two chunks at
+ * most. */
+#include "translate/to_x86_64/emit_vector.h"
+
+enum { FIRST_REG = 16 };
+
+static u32 end_of(const struct kept_vector *kept)
+{
+    return kept->offset + kept->bytes;
+}
+
+static bool overlap(const struct kept_vector *kept, u32 offset, u32 bytes)
+{
+    return kept->bytes != 0 && kept->offset < offset + bytes && offset < end_of(kept);
+}
+
+static struct asm_vhow how_of(unsigned bytes)
+{
+    return (struct asm_vhow){.length = bytes == 64 ? 2 : bytes == 32 ? 1 : 0, .evex = true};
+}
+
+static void store(struct asm_buf *a, unsigned reg, u32 offset, unsigned bytes)
+{
+    asm_vrm(a, (struct asm_vop){1, 2, 0, 0x7f}, how_of(bytes), reg, 0, state_at(offset));
+}
+
+void vec_keep_fix(struct asm_buf *a, const struct fix *fix)
+{
+    store(a, fix->reg, fix->offset, (unsigned)fix->imm);
+}
+
+static void clean(struct compile *c, unsigned n)
+{
+    struct kept_vector *kept = &c->kept_vectors[n];
+    if (kept->dirty) {
+        store(&c->a, FIRST_REG + n, kept->offset, kept->bytes);
+        kept->dirty = false;
+    }
+}
+
+void vec_keep_flush(struct compile *c)
+{
+    for (unsigned n = 0; n < KEPT_VECTORS; n++) {
+        clean(c, n);
+        c->kept_vectors[n].bytes = 0;
+    }
+}
+
+unsigned vec_keep_fixes(const struct compile *c, struct fix *fixes)
+{
+    unsigned count = 0;
+    for (unsigned n = 0; c->keeps_vectors && n < KEPT_VECTORS; n++) {
+        const struct kept_vector *kept = &c->kept_vectors[n];
+        if (kept->dirty) {
+            fixes[count++] = (struct fix){.kind = FIX_VECTOR, .reg = (u8)(FIRST_REG + n),
+                                          .offset = kept->offset, .imm = kept->bytes};
+        }
+    }
+    return count;
+}
+
+/* --- registers of one operation --- */
+
+struct hold {
+    struct vec *x;
+    u32 locked; /* bits by number of kept_vectors */
+};
+
+static unsigned take(struct hold *hold)
+{
+    struct compile *c = hold->x->c;
+    unsigned n = c->kept_vector_next;
+    while (hold->locked >> n & 1) {
+        n = (n + 1) % KEPT_VECTORS;
+    }
+    c->kept_vector_next = (n + 1) % KEPT_VECTORS;
+    clean(c, n);
+    c->kept_vectors[n].bytes = 0;
+    hold->locked |= 1u << n;
+    return n;
+}
+
+static u32 chunk_offset(const struct vec *x, unsigned unit, unsigned j)
+{
+    return x->c->context->guest->vector->file + 16 * unit + j * x->chunk_bytes;
+}
+
+/* The register that has chunk j of the group. */
+static u8 get(struct hold *hold, unsigned unit, unsigned j)
+{
+    struct compile *c = hold->x->c;
+    u32 offset = chunk_offset(hold->x, unit, j), bytes = hold->x->chunk_bytes;
+    for (unsigned n = 0; n < KEPT_VECTORS; n++) {
+        if (c->kept_vectors[n].offset == offset && c->kept_vectors[n].bytes == bytes) {
+            hold->locked |= 1u << n;
+            return (u8)(FIRST_REG + n);
+        }
+    }
+    for (unsigned n = 0; n < KEPT_VECTORS; n++) {
+        if (overlap(&c->kept_vectors[n], offset, bytes)) {
+            clean(c, n);
+        }
+    }
+    unsigned n = take(hold);
+    c->kept_vectors[n] = (struct kept_vector){.offset = offset, .bytes = (u8)bytes};
+    vec_load(hold->x, FIRST_REG + n, unit, j);
+    return (u8)(FIRST_REG + n);
+}
+
+/* r[j] is chunk j of group d now. */
+static void put(struct vec *x, unsigned j)
+{
+    struct compile *c = x->c;
+    u32 offset = chunk_offset(x, x->v.d, j), bytes = x->chunk_bytes;
+    for (unsigned n = 0; n < KEPT_VECTORS; n++) {
+        struct kept_vector *kept = &c->kept_vectors[n];
+        if (!overlap(kept, offset, bytes)) {
+            continue;
+        }
+        if (kept->offset < offset || end_of(kept) > offset + bytes) {
+            clean(c, n);
+        }
+        *kept = (struct kept_vector){0};
+    }
+    c->kept_vectors[x->r[j] - FIRST_REG] =
+        (struct kept_vector){.offset = offset, .bytes = (u8)bytes, .dirty = true};
+}
+
+static bool reads_d(unsigned op)
+{
+    return op == IR_VECTOR_STORE || (op >= IR_VECTOR_MACC && op <= IR_VECTOR_NMSUB) ||
+           (op >= IR_VECTOR_FMACC && op <= IR_VECTOR_FNMSUB);
+}
+
+static bool reads_a(unsigned op)
+{
+    return !ir_vector_is_memory(op) && op != IR_VECTOR_MOVE;
+}
+
+bool vec_keep_begin(struct vec *x, const struct vec_row *row)
+{
+    struct compile *c = x->c;
+    bool can = c->keeps_vectors && (row->flags & VEC_KEEPS) && x->v.guard == IR_VECTOR_FULL &&
+               !x->v.masked && x->chunks <= 2 && x->group_bytes >= x->chunk_bytes &&
+               (!ir_vector_is_memory(x->v.op) || hoist_has(c, c->at));
+    if (!can) {
+        if (c->keeps_vectors) {
+            vec_keep_flush(c);
+        }
+        return false;
+    }
+    struct hold hold = {.x = x};
+    for (unsigned j = 0; j < x->chunks; j++) {
+        x->in_a[j] = reads_a(x->v.op) ? get(&hold, x->v.a, j) : 0;
+        x->in_b[j] = x->v.second == IR_VECTOR_GROUP ? get(&hold, x->v.b, j) : x->s;
+        x->in_d[j] = reads_d(x->v.op) ? get(&hold, x->v.d, j) : 0;
+        x->r[j] = x->v.op == IR_VECTOR_STORE ? 0 : (u8)(FIRST_REG + take(&hold));
+    }
+    return true;
+}
+
+/* --- operations, from registers to registers --- */
+
+static const struct asm_vop load_op = {1, 2, 0, 0x6f}, store_op = {1, 2, 0, 0x7f};
+
+static struct asm_mem host_at(const struct vec *x, unsigned j)
+{
+    struct asm_mem mem = x->host;
+    mem.disp += (s32)(j * x->chunk_bytes);
+    return mem;
+}
+
+static void fused(struct vec *x, struct asm_vop op, unsigned j)
+{
+    bool adds_to_d = x->v.op <= IR_VECTOR_FNMSAC;
+    asm_vrr(x->a, load_op, vec_how(x), x->r[j], 0, x->in_d[j]);
+    asm_vrr(x->a, op, vec_how(x), x->r[j], adds_to_d ? x->in_a[j] : x->in_b[j],
+            adds_to_d ? x->in_b[j] : x->in_a[j]);
+}
+
+static void accumulate(struct vec *x, const struct vec_row *row, unsigned j)
+{
+    bool from_d = x->v.op == IR_VECTOR_MACC || x->v.op == IR_VECTOR_NMSAC;
+    unsigned add = row->flags & VEC_SUB ? IR_VECTOR_SUB : IR_VECTOR_ADD;
+    asm_vrr(x->a, row->op[x->sew], vec_how(x), x->t[0], from_d ? x->in_a[j] : x->in_d[j],
+            x->in_b[j]);
+    asm_vrr(x->a, vec_row_of(add)->op[x->sew], vec_how(x), x->r[j],
+            from_d ? x->in_d[j] : x->in_a[j], x->t[0]);
+}
+
+static void operate(struct vec *x, const struct vec_row *row, unsigned j)
+{
+    struct asm_vop op = row->op[x->sew];
+    bool swap = x->v.second != IR_VECTOR_GROUP && (row->flags & VEC_SWAP);
+    switch (x->v.op) {
+    case IR_VECTOR_LOAD:
+    case IR_VECTOR_LOAD_FIRST:
+        asm_vrm(x->a, load_op, vec_how(x), x->r[j], 0, host_at(x, j));
+        break;
+    case IR_VECTOR_STORE:
+        asm_vrm(x->a, store_op, vec_how(x), x->in_d[j], 0, host_at(x, j));
+        break;
+    case IR_VECTOR_MOVE:
+        asm_vrr(x->a, load_op, vec_how(x), x->r[j], 0, x->in_b[j]);
+        break;
+    default:
+        if (reads_d(x->v.op) && x->v.op < IR_VECTOR_FADD) {
+            accumulate(x, row, j);
+        } else if (reads_d(x->v.op)) {
+            fused(x, op, j);
+        } else {
+            asm_vrr(x->a, op, vec_how(x), x->r[j], swap ? x->in_b[j] : x->in_a[j],
+                    swap ? x->in_a[j] : x->in_b[j]);
+        }
+        break;
+    }
+}
+
+void vec_keep_emit(struct vec *x, const struct vec_row *row)
+{
+    bool is_float = x->v.op >= IR_VECTOR_FADD;
+    if (!ir_vector_is_memory(x->v.op) && x->v.second != IR_VECTOR_GROUP) {
+        vec_splat(x, x->s, x->v.sew);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        operate(x, row, j);
+        if (is_float) {
+            vec_note_nan(x, j == 0, 0, x->r[j]);
+        }
+    }
+    if (is_float) {
+        vec_fail_if_nan(x);
+    }
+    for (unsigned j = 0; x->v.op != IR_VECTOR_STORE && j < x->chunks; j++) {
+        put(x, j);
+    }
+}
