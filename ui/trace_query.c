@@ -316,7 +316,13 @@ static bool query_values(struct trace_query *query, struct metic_error *error)
         return false;
     }
     const struct trace_callbacks callbacks = {.step = values_step, .opaque = &search};
-    return trace_query_each(query, &callbacks, NULL, error);
+    query->text.first = search.first;
+    query->text.end = search.end;
+    bool good = trace_query_each(query, &callbacks, search.reg < 0 ? written_here : NULL, error);
+    if (good && search.reg < 0 && query->text.told == 0) { /* it was only read */
+        good = trace_query_each(query, &callbacks, NULL, error);
+    }
+    return good;
 }
 
 /* --- calls: from call events, or from instructions with registers --- */
@@ -389,6 +395,39 @@ static void calls_event(void *opaque, const struct trace_event *event)
     }
 }
 
+/* Whether the section has code of the function, or of a place that an open call returns to; or the
+ * next one of the hart has, whose arguments may be made here. */
+static bool calls_here(struct trace_query *query, const struct trace_section *section)
+{
+    const struct trace_file *file = &query->file;
+    const struct calls *calls = query->opaque;
+    const struct trace_section *end = file->sections + file->section_count;
+    if (trace_file_may_run(file, section, calls->search.first, calls->search.first + 2)) {
+        return true;
+    }
+    for (unsigned i = 0; i < calls->open_count; i++) {
+        u64 ra = calls->open[i].ra;
+        if (calls->open[i].hart == section->stream &&
+            trace_file_may_run(file, section, ra, ra + 2)) {
+            return true;
+        }
+    }
+    const struct trace_section *next = section + 1;
+    while (next < end && (next->kind != TRACE_STREAM || next->stream != section->stream)) {
+        next++;
+    }
+    return next < end &&
+           trace_file_may_run(file, next, calls->search.first, calls->search.first + 2);
+}
+
+/* Whether calls were recorded as events, which are in no index. */
+static bool has_call_events(const struct trace_file *file)
+{
+    const char *events = file->meta != NULL ? strstr(file->meta, "\nevents=") : NULL;
+    return events == NULL ||
+           (strtoull(events + strlen("\nevents="), NULL, 16) >> METIC_EVENT_CALL & 1);
+}
+
 static bool query_calls(struct trace_query *query, struct metic_error *error)
 {
     struct calls *calls = calloc(1, sizeof(*calls));
@@ -401,7 +440,9 @@ static bool query_calls(struct trace_query *query, struct metic_error *error)
     const struct trace_callbacks callbacks = {
         .step = calls_step, .event = calls_event, .opaque = calls,
     };
-    good = good && trace_query_each(query, &callbacks, NULL, error);
+    query->opaque = calls;
+    good = good && trace_query_each(query, &callbacks,
+                                    has_call_events(&query->file) ? NULL : calls_here, error);
     free(calls);
     return good;
 }

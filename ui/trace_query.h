@@ -14,6 +14,7 @@ struct trace_query {
     struct trace_text text; /* filters; of show the rest, too */
     /* own */
     struct trace_file file;
+    const void *opaque; /* of a query */
     struct symbols symbols;
 };
 

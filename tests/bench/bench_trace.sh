@@ -1,6 +1,6 @@
 #!/bin/sh
-# What recording costs: the kernels (kernels/kernels.def) with and without, in the ring; and a trace on
-# disk against QEMU's -d exec,nochain, both of the same kernel's start, per instruction.
+# What recording and coverage cost: the kernels (kernels/kernels.def) with and without, in the ring; a
+# whole boot with and without, in user time; and a trace on disk against QEMU's -d exec,nochain, both of the same kernel's start, per instruction.
 
 set -u
 . "$(dirname "$0")/common.sh"
@@ -31,6 +31,32 @@ while [ $run -lt "$N" ]; do
     recorded metic-blocks --trace "$DIR/ring.trace" --trace-last 1M --trace-events blocks
     recorded metic-memory --trace "$DIR/ring.trace" --trace-last 1M --trace-events memory
     recorded metic-all --trace "$DIR/ring.trace" --trace-last 1M --trace-events memory,registers
+    recorded metic-cover --cover "$DIR/ring.cover"
+    run=$((run + 1))
+done
+
+# The boot of a kernel to its shell, some commands, power-off: ns of processor time.
+boot=$(sh "$here/../guest/fetch.sh") || exit 0
+# booted WHO OPTION...
+booted() {
+    who=$1
+    shift
+    used=$( (timeout "$limit" "$METIC" run "$boot/vmlinuz" --initrd "$boot/initramfs.cpio.gz" --quiet \
+        --append console=ttyS0 --serial none --expect 'metic:~# ' \
+        --send 'gzip -c /bin/busybox | md5sum; ls -lR /bin /sys >/dev/null; poweroff -f\n' "$@" \
+        >/dev/null 2>&1 </dev/null; times) |
+        awk 'END { split($0, t, /[ms ]+/); print (t[1] * 60 + t[2] + t[3] * 60 + t[4]) * 1e9 }')
+    sample trace boot "a boot and some commands" ns "$who" "$used" -
+}
+run=0
+while [ $run -lt "$N" ]; do
+    booted metic
+    booted metic-blocks --trace "$DIR/ring.trace" --trace-last 1M --trace-events blocks
+    booted metic-memory --trace "$DIR/ring.trace" --trace-last 1M --trace-events memory
+    booted metic-all --trace "$DIR/ring.trace" --trace-last 1M --trace-events memory,registers
+    booted metic-cover --cover "$DIR/ring.cover"
+    booted metic-call --trace "$DIR/ring.trace" --trace-calls do_sys_openat2
+    booted metic-count --clock virtual
     run=$((run + 1))
 done
 
