@@ -3,7 +3,7 @@
 # the whole of a 1280x800 screen: keys from the monitor start a game and save it, it runs at its 35
 # frames a second, and what is heard is in a WAV file. A demo played as fast as it goes says how much
 # more there would be. Real clock, so a claim about speed: it wants a core for itself, and needs a third
-# of it.
+# of it. On a host that is busy with other things, speed and sound are said and not judged.
 
 set -u
 boot_timeout_s=400
@@ -101,12 +101,15 @@ frames=$(grep -a '^frames a second' "$TMP/doom" | sed -n "$((first + 1)),${last}
 echo "the game: $frames frames a second (the median)"
 timed=$(grep -a '^timed' "$TMP/doom" | sed 's/.*(\(.*\) fps).*/\1/')
 echo "the demo, as fast as it goes: ${timed:-none} frames a second"
-if awk -v f="$frames" 'BEGIN { exit !(f >= 34 && f <= 36) }'; then good 'the game shows 35 frames a second'; else
+set -- $(python3 "$SRCDIR/tests/sound/wav.py" judge "$TMP/doom.wav")
+echo "heard: $(($4 / $1)) s, peak $6 %"
+if [ "$(cut -d. -f1 /proc/loadavg)" -gt "$(($(nproc) + 1))" ]; then
+    echo "not judged: speed and sound, as the host is busy (load $(cut -d' ' -f1 /proc/loadavg))"
+    finish
+fi
+if awk -v f="${frames:-0}" 'BEGIN { exit !(f >= 34 && f <= 36) }'; then good 'the game shows 35 frames a second'; else
     wrong "the game shows $frames frames a second"
 fi
 if awk -v f="${timed:-0}" 'BEGIN { exit !(f >= 35) }'; then good 'the demo is faster'; else wrong "the demo: $timed"; fi
-set -- $(python3 "$SRCDIR/tests/sound/wav.py" judge "$TMP/doom.wav")
-if [ "$4" -gt $((15 * $1)) ] && [ "$6" -gt 10 ]; then good "it was heard: $(($4 / $1)) s, peak $6 %"; else
-    wrong "the sound: $*"
-fi
+if [ "$4" -gt $((15 * $1)) ] && [ "$6" -gt 10 ]; then good 'it was heard'; else wrong "the sound: $*"; fi
 finish
