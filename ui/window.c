@@ -408,7 +408,7 @@ static bool is_desktop(const struct window *w)
 
 static bool start(struct window *w)
 {
-    enum { WIDTH = 960, HEIGHT = 600 }; /* until there is a picture */
+    enum { WIDTH = 1200, HEIGHT = 558 }; /* until there is a picture */
     struct metic_error without;
     w->sdl.SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     w->sdl.SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");

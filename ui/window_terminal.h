@@ -1,4 +1,4 @@
-/* The guest's serial line as a picture: a terminal of 80 by 25 characters, by libvterm. */
+/* The guest's serial line as a picture: a terminal of 100 by 31 characters, by libvterm. */
 #ifndef METIC_UI_WINDOW_TERMINAL_H
 #define METIC_UI_WINDOW_TERMINAL_H
 
@@ -8,8 +8,8 @@
 
 #if HAVE_SDL2
 enum {
-    TERMINAL_COLUMNS = 80,
-    TERMINAL_ROWS = 25,
+    TERMINAL_COLUMNS = 100, /* as EDK2 wants; others ask */
+    TERMINAL_ROWS = 31,
     TERMINAL_SCALE = 2, /* pixels of the picture for one of the font */
 };
 
