@@ -21,7 +21,7 @@ u64 qcow2_refcount_read(const u8 *block, u64 index, unsigned order)
     default: {
         unsigned bits = 1u << order;
         unsigned shift = (unsigned)(index * bits % 8);
-        return block[index * bits / 8] >> shift & ((1u << bits) - 1);
+        return (u32)block[index * bits / 8] >> shift & ((1u << bits) - 1);
     }
     }
 }

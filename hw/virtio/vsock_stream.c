@@ -164,8 +164,8 @@ struct vsock_stream *vsock_next_stream(struct vsock_device *vsock)
 bool vsock_push_input(struct vsock_stream *stream, const u8 *bytes, size_t size_bytes)
 {
     size_t waiting = vsock_input_bytes(stream);
-    if (waiting + size_bytes > 2 * (size_t)VSOCK_BUFFER_BYTES) {
-        return false;
+    if (size_bytes == 0 || waiting + size_bytes > 2 * (size_t)VSOCK_BUFFER_BYTES) {
+        return size_bytes == 0;
     }
     if (stream->input_at > 0 && stream->input_end + size_bytes > stream->input_capacity) {
         memmove(stream->input, stream->input + stream->input_at, waiting);
