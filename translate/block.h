@@ -49,7 +49,7 @@ struct block {
 /* One direct exit of a block. Number 0 is no link. */
 struct link {
     struct block *from;
-    struct block *to;   /* patched to, or NULL */
+    _Atomic(struct block *) to; /* patched to, or NULL; changed under the lock */
     gpa_t to_gpa, to_second_page; /* key of the first block it was patched to: a hart's proof that
                            the mapping leads there stays true only for the same key */
     s64 target_offset;  /* from pc_page of `from` */

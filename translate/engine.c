@@ -410,12 +410,19 @@ struct departure {
     u64 flushes;    /* of the code buffer so far: another one gives the link's number away */
 };
 
+static bool may_link(const struct vcpu *vcpu, const struct departure *departure)
+{
+    const struct engine *engine = vcpu->engine;
+    return departure->link != 0 && departure->flushes == engine->stats.flushes &&
+           engine->options.kind == ENGINE_JIT && !engine->options.no_links;
+}
+
 static void follow(struct vcpu *vcpu, const struct departure *departure, struct block *block)
 {
     if (vcpu->engine->options.kind != ENGINE_JIT || vcpu->engine->options.no_links) {
         return;
     }
-    if (departure->link != 0 && departure->flushes == vcpu->engine->stats.flushes) {
+    if (may_link(vcpu, departure)) {
         pipeline_link(vcpu, departure->link, block);
     } else if (departure->indirect) {
         tlb_jump_insert(vcpu, vcpu->pc, block->host);
@@ -450,11 +457,22 @@ static const void *find_jump(const struct vcpu *vcpu, const struct departure *de
     return departure->link == 0 ? tlb_jump_find(vcpu, vcpu->pc) : NULL;
 }
 
-static enum pipeline_result find_block(struct vcpu *vcpu, struct block **block)
+/* Also links to the block that is found. */
+static enum pipeline_result find_block(struct vcpu *vcpu, const struct departure *departure,
+                                       struct block **block)
 {
+    if (may_link(vcpu, departure)) {
+        *block = pipeline_prove_again(vcpu, departure->link);
+        if (*block != NULL) {
+            return PIPELINE_BLOCK;
+        }
+    }
     struct stats_span span = stats_begin(vcpu);
     enum pipeline_result result = pipeline_find(vcpu, block);
     stats_end(vcpu, STATS_TRANSLATE, &span);
+    if (result == PIPELINE_BLOCK) {
+        follow(vcpu, departure, *block);
+    }
     return result;
 }
 
@@ -483,12 +501,11 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
         vcpu->pc_page = vcpu->pc & PAGE_MASK;
         return vcpu->engine->host_context.enter(vcpu, host);
     }
-    switch (find_block(vcpu, &block)) {
+    switch (find_block(vcpu, departure, &block)) {
     case PIPELINE_RAISED: return IR_EXIT_RAISED;
     case PIPELINE_ONCE: return pipeline_run_once(vcpu, 1);
     case PIPELINE_BLOCK: break;
     }
-    follow(vcpu, departure, block);
     if (vcpu->engine->commit_log != NULL) {
         return run_logged(vcpu, block);
     }

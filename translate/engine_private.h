@@ -72,6 +72,10 @@ struct pipeline_view {
 bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
                    void (*print)(const struct ir *ir, const char *title, FILE *to));
 
+/* Where link `number`, which was not taken because this hart's proof of it is old, leads: the block
+ * at vcpu->pc, when the link is patched to it; and proves it anew. NULL: look it up. A new address
+ * space has thousands of these, and a look-up mostly misses the host's caches. Takes no lock. */
+struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number);
 /* Link `number` was left unlinked (or unproved) on the way to `to`, which vcpu->pc leads to. */
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to);
 

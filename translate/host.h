@@ -119,8 +119,10 @@ struct host_exit {
     u32 id;               /* from alloc_link */
     u32 patch_offset;     /* of the link's 4-byte field from the block's first code byte */
     s64 unlinked_offset;  /* where the unlinked jump goes, from there too */
-    bool cross_page;      /* guarded by link_proofs[id] == vcpu_link_proof(pc_page); pc_page
-                             already changed when the jump is reached */
+    bool cross_page;      /* of a target in another page, or at the last two bytes, where an
+                             instruction may go on in the next: guarded by link_proofs[id] ==
+                             vcpu_link_proof(pc_page); pc_page already changed when the jump is
+                             reached */
     s64 target_offset;    /* gva of the target = page of this block + this; even */
 };
 

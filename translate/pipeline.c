@@ -560,26 +560,6 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
     return true;
 }
 
-void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
-{
-    struct engine *engine = vcpu->engine;
-    if (engine->options.no_links) {
-        return;
-    }
-    pthread_mutex_lock(&engine->lock);
-    struct link *link = &engine->blocks.links[number];
-    /* A straddling target's second page is not implied by this page: only a guarded link may go
-     * there. */
-    bool allowed = number < engine->blocks.link_count && link->from != NULL &&
-                   (link->cross_page || to->second_page == BLOCK_NO_PAGE);
-    if (allowed && block_link(&engine->blocks, number, to) && link->cross_page) {
-        gva_t from_page = vcpu->pc - (u64)link->target_offset;
-        vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
-        vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
-    }
-    pthread_mutex_unlock(&engine->lock);
-}
-
 /* Lock held. Links to a removed block were cut when it went; their proofs hold for the next block
  * at the same place. */
 static void forget_removed(struct vcpu *vcpu)

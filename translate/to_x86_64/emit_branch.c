@@ -49,7 +49,7 @@ static void change_page(struct asm_buf *a, s64 delta)
     }
 }
 
-/* When the proof of a cross-page link does not hold, goes on as if it were unlinked. */
+/* When the proof of a link that leaves the page does not hold, goes on as if it were unlinked. */
 static void guard_link(struct compile *c, u32 id, s64 target)
 {
     struct asm_buf *a = &c->a;
@@ -64,8 +64,10 @@ static void guard_link(struct compile *c, u32 id, s64 target)
     asm_alu_rm(a, ASM_XOR, ASM_64, RAX, VCPU_AT(pc_page));
     asm_alu_rm(a, ASM_CMP, ASM_64, RAX, VCPU_AT(link_epoch));
     bind_cold(c, asm_jcc_forward(a, ASM_NE));
-    change_page(&c->cold, pages);
-    change_page(a, pages);
+    if (pages != 0) {
+        change_page(&c->cold, pages);
+        change_page(a, pages);
+    }
 }
 
 /* Where a link's 4-byte field, `ahead_bytes` further on, does not lie in one aligned group of 8,
@@ -76,6 +78,13 @@ static void align_field(struct asm_buf *a, unsigned ahead_bytes)
     if (field % 8 > 4) {
         asm_align(a, 8, ahead_bytes);
     }
+}
+
+/* Whether a link there is guarded: it leads to another page, or to an instruction that may end in
+ * the next one. */
+static bool leaves_page(s64 target)
+{
+    return target < 0 || target >= (s64)PAGE_BYTES - 2;
 }
 
 /* Registers an exit; NULL when there are too many. */
@@ -89,7 +98,7 @@ static struct host_exit *add_exit(struct compile *c, s64 target)
     struct host_exit *exit = &request->exits[c->result->exit_count++];
     *exit = (struct host_exit){
         .id = request->alloc_link(request->opaque),
-        .cross_page = target < 0 || target >= (s64)PAGE_BYTES,
+        .cross_page = leaves_page(target),
         .target_offset = target,
     };
     return exit;
@@ -180,7 +189,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     struct left left = c->left;
     bool tells = left.word || left.count;
     c->left = (struct left){ 0 };
-    if (!backward && target < (s64)PAGE_BYTES && !trace && !tells && ends_here(c)) {
+    if (!backward && !leaves_page(target) && !trace && !tells && ends_here(c)) {
         exit_by_jcc(c, insn);
         return;
     }

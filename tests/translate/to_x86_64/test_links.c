@@ -89,6 +89,15 @@ Test(links, within_a_page)
     cr_assert_eq(rig->hart[1]->x[10], 19);
 }
 
+/* An instruction at the last two bytes may go on in the next page. */
+Test(links, to_the_end_of_a_page)
+{
+    adder(0x100, 1, PAGE_BYTES - 4, 0);
+    cr_expect(!rig->exits[0].cross_page);
+    adder(0x100, 1, PAGE_BYTES - 2, 0);
+    cr_expect(rig->exits[0].cross_page);
+}
+
 Test(links, across_pages)
 {
     struct vcpu *vcpu = &rig->hart[1]->vcpu;

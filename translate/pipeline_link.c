@@ -1,0 +1,47 @@
+/* Direct jumps between blocks: patched when they are first taken, and, where they leave their page,
+ * proved by each hart for each of its address spaces (vcpu_link_proof). */
+#include "translate/engine.h"
+#include "translate/engine_private.h"
+
+static void prove_link(struct vcpu *vcpu, u32 number, const struct link *link)
+{
+    gva_t from_page = vcpu->pc - (u64)link->target_offset;
+    vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
+    vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
+}
+
+struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number)
+{
+    const struct engine *engine = vcpu->engine;
+    const struct link *link = &engine->blocks.links[number];
+    struct block *to = atomic_load_explicit(&link->to, memory_order_acquire);
+    gpa_t page, second_page = BLOCK_NO_PAGE;
+    if (to == NULL || !link->cross_page || engine->debug.break_count != 0 ||
+        engine->probe != NULL || !tlb_fetch_find(vcpu, vcpu->pc & PAGE_MASK, &page) ||
+        to->gpa != (page | (vcpu->pc & PAGE_OFFSET_MASK)) || to->mode != vcpu->mode ||
+        (to->second_page != BLOCK_NO_PAGE &&
+         !tlb_fetch_find(vcpu, (vcpu->pc & PAGE_MASK) + PAGE_BYTES, &second_page)) ||
+        to->second_page != second_page) {
+        return NULL;
+    }
+    prove_link(vcpu, number, link);
+    return to;
+}
+
+void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
+{
+    struct engine *engine = vcpu->engine;
+    if (engine->options.no_links) {
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    struct link *link = &engine->blocks.links[number];
+    /* A straddling target's second page is not implied by this page: only a guarded link may go
+     * there, and the host guards those that lead to a page's last two bytes. */
+    bool allowed = number < engine->blocks.link_count && link->from != NULL &&
+                   (link->cross_page || to->second_page == BLOCK_NO_PAGE);
+    if (allowed && block_link(&engine->blocks, number, to) && link->cross_page) {
+        prove_link(vcpu, number, link);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
