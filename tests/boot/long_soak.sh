@@ -1,0 +1,60 @@
+#!/bin/sh
+# An hour (SOAK_S seconds) of a Debian guest with four harts in which everything is busy and checked:
+# stress-ng --verify on processors, memory and disk, files copied back and forth in a shared folder,
+# transfers from and to a server on this host, all compared by checksum. The guest's kernel must have
+# nothing to say, and metic's memory must not grow.
+#
+# Memory: what metic holds once the load has run for a quarter of the time is compared with the rest.
+
+set -u
+. "$SRCDIR/tests/boot/boot.sh"
+. "$SRCDIR/tests/boot/firmware.sh"
+seconds=${SOAK_S:-3600}
+bytes=3000000
+"$METIC" build debian disk.img --variant minimal --hostname soak --include stress-ng,busybox-static,e2fsprogs \
+    >build 2>&1 || { cat build; wrong "build"; finish; }
+$CC -std=gnu11 -D_GNU_SOURCE -O1 -o host "$SRCDIR/tests/net/host.c" || exit 1
+./host serve port $bytes &
+server=$!
+trap 'kill $server 2>/dev/null' EXIT
+while [ ! -s port ]; do sleep 0.1; done
+mkdir share
+cp "$SRCDIR/tests/boot/soak_guest.sh" share/soak.sh
+
+cat >steps <<END
+expect soak login:
+send root\n
+expect ~# 
+send mount -t virtiofs share /mnt && sh /mnt/soak.sh $seconds $(cat port) $bytes $(./host body $bytes | md5sum | cut -d ' ' -f 1)\n
+expect soak-ended
+expect ~# 
+send poweroff\n
+END
+timeout -k 5 $((seconds * 2 + 1200)) "$METIC" run disk.img --cpus 4 --memory 1G --net user --share share \
+    --script steps >console 2>err </dev/null &
+guest=$!
+# timeout's child is metic.
+until metic=$(pgrep -P $guest) || ! kill -0 $guest 2>/dev/null; do sleep 0.2; done
+: >resident
+while kill -0 $guest 2>/dev/null; do
+    [ -e share/started ] && awk '/^VmRSS/ { print $2 }' "/proc/$metic/status" >>resident 2>/dev/null
+    sleep $((seconds / 200 + 1))
+done
+wait $guest
+status=$?
+[ $status -eq 0 ] && good "the guest ended by itself" || { wrong "status $status"; tail -n 30 console; }
+tr -d '\r' <console >text
+grep -q '^soak-ended 0$' text && good "$(grep -a '^soak: ' text | tail -n 1)" ||
+    { wrong "an error in the guest"; grep -a '^soak' text | tail; tail -n 15 text; }
+grep -aE '^\[ *[0-9.]+\].*(BUG|Oops|WARNING|Call Trace|stall|lockup|I/O error|EXT4-fs error|blocked for more)' text &&
+    wrong "the guest's kernel complains"
+awk '{ all[NR] = $1 }
+     END {
+         for (i = int(NR / 4); i <= NR; i++) {
+             if (i <= NR / 2) { before = all[i] > before ? all[i] : before }
+             else { after = all[i] > after ? all[i] : after }
+         }
+         printf "resident: at most %d KiB in the second quarter, %d after\n", before, after
+         exit NR < 8 || after > before * 1.03
+     }' resident >grown && good "$(cat grown)" || wrong "$(cat grown)"
+finish
