@@ -1,4 +1,4 @@
-/* The 9P transport device (virtio 1.2, device 9, whose text is Linux's net/9p/trans_virtio.c):
+/* The 9P transport device (virtio 1.2, device 9, which only Linux's driver describes):
  * messages of 9P2000.L (hw/share/p9.h) from the guest's kernel on one queue.
  *
  *   configuration: 0 le16 length of the tag, 2 the tag

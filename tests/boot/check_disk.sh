@@ -60,7 +60,7 @@ if firmware U-Boot; then
     has u-boot 'Kernel panic - not syncing'
     run u-boot-m 0 disk.img --firmware none+u-boot --expect 'autoboot' --send '\n' --expect '=> ' \
         --send 'part list virtio 0\n' --expect 'Partition Type: EFI' --expect '=> ' --send 'poweroff\n'
-    [ ! -d state ] || wrong "U-Boot has no flash variables, but there is $(find state)"
+    [ ! -d state/metic/flash ] || wrong "U-Boot has no flash variables, but there is $(find state)"
 fi
 if firmware OpenSBI && firmware U-Boot; then
     run opensbi-u-boot 90 disk.img --firmware opensbi+u-boot

@@ -30,7 +30,7 @@ expect soak-ended
 expect ~# 
 send poweroff\n
 END
-timeout -k 5 $((seconds * 2 + 1200)) "$METIC" run disk.img --cpus 4 --memory 1G --net user --share share \
+timeout -k 5 $((seconds * 2 + 1200)) "$METIC" run disk.img --cpus 4 --ram 1G --net user --share share \
     --script steps >console 2>err </dev/null &
 guest=$!
 # timeout's child is metic.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The guest's part of long_soak.sh: soak.sh SECONDS PORT BYTES MD5. Ends with "soak-ended STATUS".
+# The guest's part of long_soak.sh. Arguments: SECONDS PORT BYTES MD5. Ends with "soak-ended STATUS".
 
 seconds=$1
 server=10.0.2.2

@@ -31,8 +31,7 @@ void alloc_add_home(struct compile *c, ir_ref ref, u32 offset, unsigned bytes)
     }
 }
 
-/* The value needs another place than its home: a register if one is to be had. */
-static void leave_home(struct compile *c, unsigned root)
+void alloc_leave_home(struct compile *c, unsigned root)
 {
     struct value *value = &c->values[root];
     if (value->reg == NO_REG && value->slot == NO_SLOT) {
@@ -55,7 +54,7 @@ void alloc_home_killed(struct compile *c, u32 offset, unsigned bytes)
             continue;
         }
         if (value->last_use > c->at) {
-            leave_home(c, c->homes[n]);
+            alloc_leave_home(c, c->homes[n]);
         } else if (value->last_use < c->at) {
             value->home = NO_HOME;
         }
@@ -68,7 +67,7 @@ void alloc_forget_homes(struct compile *c)
     for (unsigned n = 0; n < c->home_count; n++) {
         struct value *value = &c->values[c->homes[n]];
         if (value->last_use > c->at && value->home >= sizeof(struct vcpu)) {
-            leave_home(c, c->homes[n]);
+            alloc_leave_home(c, c->homes[n]);
         }
     }
 }

@@ -471,6 +471,8 @@ void alloc_box(struct compile *c, unsigned reg);
 void alloc_forget_homes(struct compile *c);
 /* Guest state [offset, offset + bytes) is about to be overwritten. */
 void alloc_home_killed(struct compile *c, u32 offset, unsigned bytes);
+/* The value needs another place than its home: a register if one is to be had. */
+void alloc_leave_home(struct compile *c, unsigned root);
 void alloc_add_home(struct compile *c, ir_ref ref, u32 offset, unsigned bytes);
 /* Pinned register `pin` is about to be overwritten: its present value moves if it lives on. */
 void alloc_evict(struct compile *c, unsigned reg);

@@ -276,8 +276,33 @@ static bool is_waiting(const struct compile *c, u32 offset, unsigned bytes)
     return false;
 }
 
-/* Where the value is now; a register when it is in state that the ways out change. */
-static struct fix locate(struct compile *c, const struct put_off *put_off)
+/* Before any is located, since this may move values about: one that is in state which the ways out
+ * change leaves it, and an unchecked one must be in a register, which is locked. */
+static void bring(struct compile *c, const struct put_off *put_off)
+{
+    if (put_off->is_step) {
+        return;
+    }
+    unsigned root = c->values[put_off->value].root;
+    const struct value *value = &c->values[root];
+    if (value->flags & VALUE_CONST) {
+        return;
+    }
+    if (value->home != NO_HOME && is_waiting(c, value->home, value->home_bytes)) {
+        alloc_leave_home(c, root);
+    }
+    if (value->flags & VALUE_UNCHECKED) {
+        if (value->reg == NO_REG) {
+            unsigned reg = alloc_take_any(c, type_is_float(c->ir->insns[root].type));
+            alloc_load_root(c, root, reg);
+            alloc_bind(c, root, reg);
+        }
+        c->locked |= alloc_bit(value->reg);
+    }
+}
+
+/* Where the value is now. */
+static struct fix locate(const struct compile *c, const struct put_off *put_off)
 {
     struct fix fix = {.offset = put_off->offset, .reg = NO_REG, .unchecked = IR_NONE,
                       .pin = (u8)pin_of(c, put_off->offset), .extends = put_off->extends};
@@ -290,14 +315,6 @@ static struct fix locate(struct compile *c, const struct put_off *put_off)
     const struct value *value = &c->values[root];
     fix.boxed = (c->values[put_off->value].flags & VALUE_BOXED) != 0;
     bool unchecked = (value->flags & VALUE_UNCHECKED) != 0;
-    bool home_changes = value->home != NO_HOME && !(value->flags & VALUE_CONST) &&
-                        is_waiting(c, value->home, value->home_bytes);
-    bool in_memory = value->reg == NO_REG && !(value->flags & VALUE_CONST);
-    if (in_memory && (home_changes || unchecked || fix.extends)) {
-        unsigned reg = alloc_take_any(c, type_is_float(c->ir->insns[root].type));
-        alloc_load_root(c, root, reg);
-        alloc_bind(c, root, reg);
-    }
     if (value->reg != NO_REG) {
         fix.kind = FIX_REG;
         fix.reg = value->reg;
@@ -323,6 +340,11 @@ unsigned sink_way_out(struct compile *c)
         c->status = HOST_TOO_COMPLEX;
         return 0;
     }
+    u32 locked = c->locked;
+    for (unsigned n = 0; n < count; n++) {
+        bring(c, &c->put_off[n]);
+    }
+    c->locked = locked;
     for (unsigned n = 0; n < count; n++) {
         c->fixes[c->fix_count++] = locate(c, &c->put_off[n]);
     }
@@ -379,11 +401,14 @@ static void store_reg(const struct compile *c, struct asm_buf *a, const struct f
 static void store_other(struct asm_buf *a, const struct fix *fix)
 {
     unsigned reg = fix->pin != NO_REG ? fix->pin : (unsigned)RAX;
-    switch (fix->kind) {
-    case FIX_CONST: asm_mov_imm(a, reg, (u64)fix->imm); break;
-    case FIX_STATE: asm_load(a, ASM_64, reg, state_at((u32)fix->imm)); break;
-    case FIX_STATE_32: asm_load(a, ASM_32, reg, state_at((u32)fix->imm)); break;
-    default: asm_load(a, ASM_64, reg, frame_at((unsigned)fix->imm)); break;
+    struct asm_mem from = fix->kind == FIX_SLOT ? frame_at((unsigned)fix->imm)
+                                                : state_at((u32)fix->imm);
+    if (fix->kind == FIX_CONST) {
+        asm_mov_imm(a, reg, (u64)fix->imm);
+    } else if (fix->extends) {
+        asm_rm(a, 0x63, ASM_64, reg, from); /* movsxd */
+    } else {
+        asm_load(a, fix->kind == FIX_STATE_32 ? ASM_32 : ASM_64, reg, from);
     }
     if (fix->pin == NO_REG || fix->boxed) {
         asm_store(a, ASM_64, state_at(fix->offset), reg);

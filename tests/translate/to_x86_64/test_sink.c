@@ -134,6 +134,40 @@ Test(sink, step_behind_another_write)
     compare_exits(finish(), "step");
 }
 
+static ir_ref word(ir_ref value)
+{
+    return ir_op1(rig->ir, IR_TRUNC, IR_I32, 32, value);
+}
+
+/* More words wait than there are registers, and each is needed behind the ways out, too: some lie in
+ * memory there, and bringing one must not take the register of another. */
+Test(sink, words_in_memory)
+{
+    for (unsigned count = 2; count <= 12; count++) {
+        struct ir *ir = rig->ir;
+        ir_ref words[12], others[6];
+        start_block();
+        insn();
+        for (unsigned n = 0; n < count; n++) {
+            words[n] = ir_op2(ir, IR_ADD, IR_I32, 0, word(x(3 + n)), word(x(4 + n)));
+            set_x(8 + n, ir_op1(ir, IR_SEXT, IR_I64, 32, words[n]));
+        }
+        for (unsigned n = 0; n < 6; n++) {
+            others[n] = ir_op2(ir, IR_XOR, IR_I64, 0, x(21), plus(x(22), (s64)n + 1));
+        }
+        exit_by(24, 0x300);
+        exit_by(25, 0x304);
+        exit_by(26, 0x308);
+        insn();
+        for (unsigned n = 0; n < count; n++) {
+            ir_ref sum = ir_op2(ir, IR_ADD, IR_I32, 0, words[n], words[(n + 1) % count]);
+            set_x(8 + n, ir_op2(ir, IR_XOR, IR_I64, 0, ir_op1(ir, IR_SEXT, IR_I64, 32, sum),
+                                others[n % 6]));
+        }
+        compare_exits(finish(), "words");
+    }
+}
+
 /* Values of every kind, and registers that get each other's. */
 static void write_all(unsigned round)
 {
