@@ -139,8 +139,8 @@ static ir_ref word(ir_ref value)
     return ir_op1(rig->ir, IR_TRUNC, IR_I32, 32, value);
 }
 
-/* More words wait than there are registers, and each is needed behind the ways out, too: some lie in
- * memory there, and bringing one must not take the register of another. */
+/* More words wait than there are registers, and each is needed behind the ways out, too: some lie
+ * in memory there, and bringing one must not take the register of another. */
 Test(sink, words_in_memory)
 {
     for (unsigned count = 2; count <= 12; count++) {
