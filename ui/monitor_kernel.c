@@ -39,6 +39,7 @@ void monitor_kernel_symbols(struct monitor *monitor, const char *arguments)
     } else if (kernel_symbols_write(monitor->machine, arguments, &count, &error)) {
         fprintf(monitor->to, "%zu symbols\n", count);
     } else {
+        monitor_explain(monitor->confined, &error);
         fprintf(monitor->to, "%s: %s\n", error.what, error.next);
         monitor->failed = true;
     }

@@ -179,7 +179,7 @@ static void allow_all(struct confine *confine, const struct run *run, const char
         char path[XDG_PATH_BYTES];
         snprintf(path, sizeof(path), "%s", debugger_socket(run->debugger));
         *strrchr(path, '/') = '\0';
-        allow_folder_of(confine, debugger_socket(run->debugger), CONFINE_REMOVE);
+        allow_folder_of(confine, debugger_socket(run->debugger), CONFINE_ALL); /* symbols */
         allow_folder_of(confine, path, CONFINE_REMOVE);
     }
     if (metic_reaches_network(run->machine)) {
