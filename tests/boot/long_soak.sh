@@ -4,7 +4,8 @@
 # transfers from and to a server on this host, all compared by checksum. The guest's kernel must have
 # nothing to say, and metic's memory must not grow.
 #
-# Memory: what metic holds once the load has run for a quarter of the time is compared with the rest.
+# Memory: what metic holds in the second quarter of the time, when the guest has touched all of its RAM,
+# is compared with the rest; in less than ten minutes it has not, and that is said instead.
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
@@ -46,7 +47,7 @@ status=$?
 tr -d '\r' <console >text
 grep -q '^soak-ended 0$' text && good "$(grep -a '^soak: ' text | tail -n 1)" ||
     { wrong "an error in the guest"; grep -a '^soak' text | tail; tail -n 15 text; }
-grep -aE '^\[ *[0-9.]+\].*(BUG|Oops|WARNING|Call Trace|stall|lockup|I/O error|EXT4-fs error|blocked for more)' text &&
+grep -aE '^\[ *[0-9.]+\].*(BUG:|Oops|WARNING:|Call Trace|stalls on|detected stall|lockup|I/O error|EXT4-fs error|blocked for more)' text &&
     wrong "the guest's kernel complains"
 awk '{ all[NR] = $1 }
      END {
@@ -56,5 +57,13 @@ awk '{ all[NR] = $1 }
          }
          printf "resident: at most %d KiB in the second quarter, %d after\n", before, after
          exit NR < 8 || after > before * 1.03
-     }' resident >grown && good "$(cat grown)" || wrong "$(cat grown)"
+     }' resident >grown
+grew=$?
+if [ $seconds -lt 600 ]; then
+    echo "not judged in so short a time: $(cat grown)"
+elif [ $grew -eq 0 ]; then
+    good "$(cat grown)"
+else
+    wrong "$(cat grown)"
+fi
 finish

@@ -39,7 +39,7 @@ done
 wait $stress || bad "stress-ng: status $?"
 grep -iE 'fail|error' stress.log | grep -v 'failed: 0' && bad "stress-ng found errors"
 tail -n 12 stress.log
-dmesg | grep -iE 'BUG:|Oops|WARNING:|call trace|stall|lockup|I/O error|EXT4-fs error' && bad "the kernel complains"
+dmesg | grep -E 'BUG:|Oops|WARNING:|Call Trace|stalls on|detected stall|lockup|I/O error|EXT4-fs error' && bad "the kernel complains"
 rm -f "$share/moved"
 echo "soak: $rounds rounds in $seconds s"
 echo "soak-ended $failed"
