@@ -40,6 +40,19 @@ static bool is_needed(const struct confine_needs *needs, int need)
     return need == NEED_ANY || *((const bool *)needs + need);
 }
 
+/* An argument of a call is a value, or is under a mask. */
+static struct scmp_arg_cmp equals(unsigned number, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = number, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp masked(unsigned number, scmp_datum_t mask, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){
+        .arg = number, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value,
+    };
+}
+
 /* EEXIST: another need allowed it already. */
 static bool allow(scmp_filter_ctx filter, int number, unsigned count,
                   const struct scmp_arg_cmp *arguments)
@@ -62,8 +75,8 @@ static bool refuse(scmp_filter_ctx filter, int number)
 static bool allow_socket(scmp_filter_ctx filter, int domain, int type)
 {
     const struct scmp_arg_cmp arguments[] = {
-        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domain),
-        SCMP_A1(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
+        equals(0, (scmp_datum_t)domain),
+        masked(1, ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
                 (scmp_datum_t)type),
     };
     return allow(filter, SCMP_SYS(socket), ARRAY_LEN(arguments), arguments);
@@ -93,14 +106,14 @@ static bool add_threads(scmp_filter_ctx filter)
 {
     pid_t self = getpid();
     return allow_if(filter, SCMP_SYS(clone),
-                    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) &&
-           allow_if(filter, SCMP_SYS(unshare), SCMP_A0(SCMP_CMP_EQ, CLONE_FS)) &&
-           allow_if(filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self)) &&
-           allow_if(filter, SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self)) &&
-           allow_if(filter, SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0)) &&
-           allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
-           allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME)) &&
-           allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_TIMERSLACK)) &&
+                    masked(0, CLONE_THREAD, CLONE_THREAD)) &&
+           allow_if(filter, SCMP_SYS(unshare), equals(0, CLONE_FS)) &&
+           allow_if(filter, SCMP_SYS(tgkill), equals(0, (scmp_datum_t)self)) &&
+           allow_if(filter, SCMP_SYS(kill), equals(0, (scmp_datum_t)self)) &&
+           allow_if(filter, SCMP_SYS(prlimit64), equals(0, 0)) &&
+           allow_if(filter, SCMP_SYS(prctl), equals(0, PR_SET_NAME)) &&
+           allow_if(filter, SCMP_SYS(prctl), equals(0, PR_GET_NAME)) &&
+           allow_if(filter, SCMP_SYS(prctl), equals(0, PR_SET_TIMERSLACK)) &&
            refuse(filter, SCMP_SYS(execve)) && refuse(filter, SCMP_SYS(execveat)) &&
            refuse(filter, SCMP_SYS(ptrace)) && refuse(filter, SCMP_SYS(fork)) &&
            refuse(filter, SCMP_SYS(vfork));
@@ -114,10 +127,10 @@ static bool add_memory(scmp_filter_ctx filter, const struct confine_needs *needs
         return allow(filter, SCMP_SYS(mmap), 0, NULL) &&
                allow(filter, SCMP_SYS(mprotect), 0, NULL);
     }
-    return allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
-           allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0)) &&
-           allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
-           allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
+    return allow_if(filter, SCMP_SYS(mmap), masked(2, PROT_EXEC, 0)) &&
+           allow_if(filter, SCMP_SYS(mmap), masked(2, PROT_WRITE, 0)) &&
+           allow_if(filter, SCMP_SYS(mprotect), masked(2, PROT_EXEC, 0)) &&
+           allow_if(filter, SCMP_SYS(mprotect), masked(2, PROT_WRITE, 0));
 }
 
 /* Not among them: TIOCSTI and its like, which type into the terminal that metic was started from.
@@ -135,7 +148,7 @@ static bool add_ioctls(scmp_filter_ctx filter, const struct confine_needs *needs
     }
     for (unsigned i = 0; ok && i < ARRAY_LEN(requests); i++) {
         ok = allow_if(filter, SCMP_SYS(ioctl),
-                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, requests[i]));
+                      masked(1, 0xffffffffu, requests[i]));
     }
     return ok;
 }

@@ -275,8 +275,8 @@ static void ports_save(struct virtio *virtio, struct state_writer *writer)
     state_write_u32(writer, ports_config(virtio)->count);
     for (unsigned i = 0; i < ports_config(virtio)->count; i++) {
         const struct ports_one *one = &ports->ports[i];
-        state_write_u32(writer, one->tell | one->known << 8u | one->host_open << 9u |
-                                    one->guest_open << 10u);
+        state_write_u32(writer, one->tell | (u32)one->known << 8 | (u32)one->host_open << 9 |
+                                    (u32)one->guest_open << 10);
     }
 }
 
