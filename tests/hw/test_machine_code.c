@@ -8,13 +8,6 @@
 enum { TRAP = 1, FUNCTION, OTHERS, L1, L2, L3, L4, L5, L6, L7, DEEP, CATCH, TABLE };
 #define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
 
-static void finish(struct rv_program *p, unsigned harts, struct guest_outcome *outcome)
-{
-    rv_finish(p);
-    guest_run_all(p, harts, outcome);
-    rv_free(p);
-}
-
 /* The function is patched before each call; the new number must be the one that is added. */
 Test(machine_code, patch_fence_call)
 {
@@ -38,7 +31,7 @@ Test(machine_code, patch_fence_call)
     rv_word(p, ADDI_A0(0));
     rv_ret(p);
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 200 * 201, "a0 is %llu", (unsigned long long)outcome.x[A0]);
 }
 
@@ -62,7 +55,7 @@ Test(machine_code, patch_the_running_block)
     rv_bne(p, S3, X0, L1);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 250);
 }
 
@@ -103,7 +96,7 @@ Test(machine_code, many_code_pages_written)
         rv_ret(p);
     }
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == PAGES * ROUNDS * (ROUNDS + 1) / 2, "a0 is %llu",
               (unsigned long long)outcome.x[A0]);
 }
@@ -151,7 +144,7 @@ Test(machine_code, dma_into_code)
     rv_word(p, 0);
     rv_word(p, __builtin_bswap32((u32)(RV_BASE + block)));
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A2] == (u64)-13, "a2 is %lld", (long long)outcome.x[A2]);
 }
 
@@ -212,7 +205,7 @@ Test(machine_code, flash_command_in_the_running_block)
     rv_sub(p, A3, A0, A2);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A1] == 0x00800080, "status is 0x%llx", (unsigned long long)outcome.x[A1]);
     cr_expect(outcome.x[A3] == 0);
 }
@@ -251,7 +244,7 @@ Test(machine_code, returns_that_match_no_call)
     rv_label(p, L4);
     rv_jalr(p, X0, S5, 0);
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 100);
 }
 
@@ -279,7 +272,7 @@ Test(machine_code, patched_for_ever)
     rv_label(p, FUNCTION);
     rv_word(p, ADDI_A0(0));
     rv_ret(p);
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     u64 sum = 0;
     for (unsigned i = 1; i <= 3000; i++) {
         sum += i & 0xff;
@@ -340,7 +333,7 @@ static void big_code(unsigned harts, bool reserve)
         sum += i % 100 + 1;
     }
     struct guest_outcome outcome;
-    finish(p, harts, &outcome);
+    guest_finish(p, harts, &outcome);
     cr_expect(outcome.words[0] == sum * ROUNDS * harts, "the sum is %llu",
               (unsigned long long)outcome.words[0]);
 }

@@ -40,13 +40,6 @@ static void end(struct rv_program *p)
     guest_record_trap(p);
 }
 
-static void finish(struct rv_program *p, struct guest_outcome *outcome)
-{
-    rv_finish(p);
-    guest_run_all(p, 1, outcome);
-    rv_free(p);
-}
-
 static void expect_trap(const struct guest_outcome *outcome, unsigned index, u64 cause, u64 tval,
                         u64 epc)
 {
@@ -95,7 +88,7 @@ Test(machine_faults, instruction_over_a_page_end)
     rv_half(p, 0x0645); /* imm 100, rs1 a0 */
     rv_ret(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     expect_trap(&outcome, 0, 12, gva + PAGE_BYTES, gva + 0xffe);
     cr_expect(outcome.x[A0] == 101, "a0 is %llu", (unsigned long long)outcome.x[A0]);
 }
@@ -119,7 +112,7 @@ Test(machine_faults, compressed_instruction_at_a_page_end)
     rv_half(p, 0x0505); /* c.addi a0, 1 */
     rv_half(p, 0x0509); /* c.addi a0, 2: runs before the next page faults */
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     expect_trap(&outcome, 0, 12, gva + PAGE_BYTES, gva + PAGE_BYTES);
     cr_expect(outcome.x[A0] == 3);
 }
@@ -148,7 +141,7 @@ Test(machine_faults, store_that_faults_after_register_writes)
     rv_label(p, L4);
     end(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     expect_trap(&outcome, 0, 15, gva + 24, outcome.words[2]);
     expect_trap(&outcome, 1, 13, gva - 8, outcome.words[5]);
     cr_expect(outcome.x[A0] == 42 && outcome.x[A1] == 43 && outcome.x[A2] == gva);
@@ -230,7 +223,7 @@ static void atomic_faults(const struct atomic_case *test, bool may_read)
     }
     end(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     unsigned trap = 0;
     for (unsigned i = 0; i < 4; i++) {
         if (i == 1 && may_read) {
@@ -287,7 +280,7 @@ Test(machine_faults, access_over_the_end_of_ram)
     rv_label(p, L5);
     end(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     static const u64 causes[4] = { 5, 7, 5, 5 };
     for (unsigned i = 0; i < ARRAY_LEN(causes); i++) {
         cr_expect(outcome.words[3 * i] == causes[i], "trap %u has cause %llu", i,
@@ -327,7 +320,7 @@ Test(machine_faults, floating_point_off)
     rv_label(p, L3);
     end(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.words[0] == 2 && outcome.words[3] == 2);
     cr_expect(outcome.words[6] == 0, "two traps, no more");
     cr_expect(outcome.words[33] == 0x4045000000000000);
@@ -352,7 +345,7 @@ Test(machine_faults, amo_on_nothing_and_on_a_device)
     rv_label(p, L2);
     end(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     expect_trap(&outcome, 0, 7, NOWHERE, outcome.words[2]);
     cr_expect(outcome.words[3] == 0 || outcome.words[3] == 7);
 }

@@ -9,13 +9,6 @@ enum { OTHERS = 1, TRAP, FUNCTION, L1, L2, L3, L4, L5, L6, L7, L8 };
 /* Shared words, each in a cache line of its own. */
 #define SHARED(n) (GUEST_RESULTS + 0x1000u + 64u * (n))
 
-static void finish(struct rv_program *p, unsigned harts, struct guest_outcome *outcome)
-{
-    rv_finish(p);
-    guest_run_all(p, harts, outcome);
-    rv_free(p);
-}
-
 /* Waits until the word at `rs1` equals `rs2`. Clobbers t6. */
 static void wait_for(struct rv_program *p, enum rv_reg rs1, enum rv_reg rs2, unsigned label)
 {
@@ -65,7 +58,7 @@ Test(machine_harts, leave_reset_together)
     guest_result(p, 0, A0);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, HARTS, &outcome);
+    guest_finish(p, HARTS, &outcome);
     cr_expect_eq(outcome.words[0], HARTS);
 }
 
@@ -112,7 +105,7 @@ static void counters(enum counter kind, unsigned rounds)
     guest_result(p, 0, A2);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, HARTS, &outcome);
+    guest_finish(p, HARTS, &outcome);
     cr_expect(outcome.words[0] == HARTS * rounds, "the counter is %llu",
               (unsigned long long)outcome.words[0]);
 }
@@ -178,7 +171,7 @@ Test(machine_harts, a_b_a_breaks_the_reservation)
     rv_addi(p, S3, S3, 1);
     rv_j(p, L3);
     struct guest_outcome outcome;
-    finish(p, 2, &outcome);
+    guest_finish(p, 2, &outcome);
     cr_expect(outcome.words[0] == 0, "%llu of 50 stores went through",
               (unsigned long long)outcome.words[0]);
     cr_expect(outcome.words[1] == 0);
@@ -214,7 +207,7 @@ Test(machine_harts, store_conditional_after_a_trap_fails)
     rv_csrw(p, CSR_MEPC, T0);
     rv_word(p, RV_MRET);
     struct guest_outcome outcome;
-    finish(p, 1, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A2] == 40, "%llu of 40 failed", (unsigned long long)outcome.x[A2]);
     cr_expect(outcome.x[A3] == 0, "%llu of 20 failed", (unsigned long long)outcome.x[A3]);
 }
@@ -280,7 +273,7 @@ Test(machine_harts, store_buffering_with_fences)
     guest_result(p, 1, S3);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, 2, &outcome);
+    guest_finish(p, 2, &outcome);
     cr_expect(outcome.words[0] == 0, "%llu times neither hart saw the other's store",
               (unsigned long long)outcome.words[0]);
     cr_expect(outcome.words[1] == ROUNDS);
@@ -329,7 +322,7 @@ Test(machine_harts, message_passing_with_fences)
     rv_label(p, L5);
     rv_j(p, L5);
     struct guest_outcome outcome;
-    finish(p, 2, &outcome);
+    guest_finish(p, 2, &outcome);
     cr_expect(outcome.words[0] == 0, "%llu messages came before their data",
               (unsigned long long)outcome.words[0]);
 }
@@ -407,7 +400,7 @@ Test(machine_harts, remote_fence_i)
     rv_li(p, A0, 0);
     rv_ret(p);
     struct guest_outcome outcome;
-    finish(p, 2, &outcome);
+    guest_finish(p, 2, &outcome);
     cr_expect(outcome.words[0] == 0 && outcome.words[1] == PATCHES);
 }
 
@@ -456,6 +449,6 @@ Test(machine_harts, wfi_and_interrupts_between_harts)
     guest_result(p, 0, A0);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, HARTS, &outcome);
+    guest_finish(p, HARTS, &outcome);
     cr_expect(outcome.words[0] == PASSES);
 }

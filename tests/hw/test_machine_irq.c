@@ -12,13 +12,6 @@ enum { TRAP = 1, L1, L2, L3, L4, L5, L6 };
 #define CLINT_MTIME 0x0200bff8u
 enum { MIE_MSIE = 8, MIE_MTIE = 128, MSTATUS_MIE = 8 };
 
-static void finish(struct rv_program *p, struct guest_outcome *outcome)
-{
-    rv_finish(p);
-    guest_run_all(p, 1, outcome);
-    rv_free(p);
-}
-
 /* Arms mtimecmp `ticks` after now. Clobbers t0..t2. */
 static void arm_timer(struct rv_program *p, s32 ticks)
 {
@@ -62,7 +55,7 @@ static void self_loop(u32 self_loop_insn)
     rv_li(p, T1, 0);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == ((u64)1 << 63 | 7) && outcome.x[A1] == 0);
 }
 
@@ -106,7 +99,7 @@ Test(machine_irq, self_loop_with_a_pending_interrupt)
     rv_bne(p, S3, X0, L1);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == ((u64)1 << 63 | 3));
 }
 
@@ -179,7 +172,7 @@ static void taken_at_once(unsigned way, bool pending_long)
     rv_csrc(p, CSR_MSTATUS, T0); /* MPIE */
     rv_word(p, RV_MRET);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 0, "way %u: %llu late", way, (unsigned long long)outcome.x[A0]);
     cr_expect(outcome.x[A1] == 50);
 }
@@ -243,7 +236,7 @@ Test(machine_irq, interrupt_between_fused_instructions)
     rv_sd(p, T1, T2, 0);
     rv_word(p, RV_MRET);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == ROUNDS * (u64)(0x12345678 + 0x1111111111111111));
     cr_expect(outcome.x[S9] == 1, "no interrupt came");
 }
@@ -287,7 +280,7 @@ Test(machine_irq, timer_in_the_past)
     rv_csrw(p, CSR_MEPC, T0);
     rv_word(p, RV_MRET);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 1 && outcome.x[A1] == 32 && outcome.x[A2] == 0);
 }
 
@@ -315,7 +308,7 @@ Test(machine_irq, wfi_wakes_for_the_timer)
     rv_li(p, A0, 1);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == MIE_MTIE);
 }
 

@@ -11,13 +11,6 @@ enum { TRAP = 1, LOOP, INNER, OUTER, ODD, JOIN, DONE, NEXT, OTHER, FUNC, LEAF, O
 #define TABLE_AT (RV_BASE + 0x48000u)
 #define RAM_END (RV_BASE + (16u << 20))
 
-static void finish(struct rv_program *p, struct guest_outcome *outcome)
-{
-    rv_finish(p);
-    guest_run_all(p, 1, outcome);
-    rv_free(p);
-}
-
 /* table[index] = address of the label; clobbers t0, t1. */
 static void put_label(struct rv_program *p, unsigned index, unsigned label)
 {
@@ -103,7 +96,7 @@ Test(machine_paths, threaded_interpreter)
     }
     rv_word(p, 9);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     u64 acc = 1;
     for (unsigned n = 0; n < PROGRAMS; n++) {
         for (unsigned round = 0; round < ROUNDS; round++) {
@@ -160,7 +153,7 @@ Test(machine_paths, returns_that_do_not_match)
     rv_addi(p, SP, SP, 32);
     rv_ret(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     u64 sum = 0;
     unsigned left = 7;
     for (u64 n = 4000; n != 0; n--) {
@@ -222,7 +215,7 @@ Test(machine_paths, short_inner_loops_of_doubles)
         rv_dword(p, i == 5 ? 0x7ff8dead00000000u : 0x4008000000000000u + ((u64)i << 44));
     }
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
 }
 
 /* What stands behind the hot part of a path is a helper (a CSR it has no code for), and then a
@@ -259,7 +252,7 @@ Test(machine_paths, helper_and_fault_behind_a_path)
     rv_label(p, TRAP);
     guest_record_trap(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.words[0] == 5 && outcome.words[1] == RAM_END);
     cr_expect(outcome.x[S2] == 2 * 2500 + 1);
 }
@@ -301,7 +294,7 @@ Test(machine_paths, calls_through_a_table)
     rv_addi(p, A0, A0, 99);
     rv_jalr(p, X0, RA, 0);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     u64 x = 12345;
     for (unsigned n = 0; n < 9000; n++) {
         switch (x >> 16 & 3) {
@@ -361,7 +354,7 @@ Test(machine_paths, registers_that_a_trace_chooses)
     guest_result(p, 10, T4);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[T4] == 6000);
     cr_expect(outcome.words[6] == 0x1234567u * 24 + 3 * 6000);
 }

@@ -10,13 +10,6 @@ enum { TRAP = 1, LOOP, INNER, OUTER, PATCH, ODD, JOIN, DONE, NEXT, DATA };
 #define RAM_END (RV_BASE + (16u << 20))
 #define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
 
-static void finish(struct rv_program *p, struct guest_outcome *outcome)
-{
-    rv_finish(p);
-    guest_run_all(p, 1, outcome);
-    rv_free(p);
-}
-
 static u32 crc_of(const u8 *bytes, unsigned count)
 {
     u32 crc = ~0u;
@@ -66,7 +59,7 @@ Test(machine_traces, inner_loop_of_constant_count)
         }
     }
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect((u32)outcome.x[A4] == crc_of(bytes, BYTES));
 }
 
@@ -97,7 +90,7 @@ static void walk_off_ram(unsigned step, unsigned distance, bool store)
     rv_label(p, TRAP);
     guest_record_trap(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.words[0] == (store ? 7 : 5), "cause %u", (unsigned)outcome.words[0]);
     cr_expect(outcome.words[1] - outcome.x[A0] == (store ? 24 : 0));
 }
@@ -141,7 +134,7 @@ Test(machine_traces, walker_that_is_overwritten_in_between)
         }
         rv_word(p, 0);
         struct guest_outcome outcome;
-        finish(p, &outcome);
+        guest_finish(p, 1, &outcome);
         cr_expect(outcome.x[T1] == DATA_AT + length - 1, "%u", length);
     }
 }
@@ -175,7 +168,7 @@ Test(machine_traces, list_that_leads_out_of_ram)
         rv_word(p, 0);
     }
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A2] == NODES + 1 && outcome.x[A3] == NODES + 1 && outcome.x[A0] == 0,
               "%llu", (unsigned long long)outcome.x[A2]);
 }
@@ -204,7 +197,7 @@ Test(machine_traces, accesses_over_page_ends)
     rv_bne(p, S2, X0, LOOP);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == DATA_AT + 3 + 7 * 4000);
 }
 
@@ -236,7 +229,7 @@ Test(machine_traces, store_that_a_later_round_loads)
         b = sum;
     }
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A2] == b);
 }
 
@@ -269,7 +262,7 @@ Test(machine_traces, paths_that_divide)
     }
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
 }
 
 /* A loop with a jump in its middle, whose head lies behind a part of its body; then one instruction
@@ -303,7 +296,7 @@ Test(machine_traces, fence_i_removes_a_trace)
     rv_label(p, DONE);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 4000 * (1 + 2 + 3), "a0 is %llu",
               (unsigned long long)outcome.x[A0]);
 }
@@ -333,7 +326,7 @@ Test(machine_traces, stores_into_the_page_of_the_trace)
     rv_label(p, DATA);
     rv_dword(p, 5);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A1] == 20005);
 }
 
@@ -383,7 +376,7 @@ Test(machine_traces, page_mapped_elsewhere)
     rv_ld(p, A3, A0, 16);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
 }
 
 /* Accesses near one register, checked together once a round, beside one that walks elsewhere and
@@ -420,7 +413,7 @@ Test(machine_traces, misses_beside_grouped_accesses)
     guest_result(p, 0, S3);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
 }
 
 /* Bases that are sums of two registers, and bytes at both ends of the page. */
@@ -445,7 +438,7 @@ Test(machine_traces, addresses_that_are_sums)
     rv_bne(p, S2, X0, LOOP);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == DATA_AT - 100 + 20000);
 }
 
@@ -542,7 +535,7 @@ Test(machine_traces, exits_with_counters_put_off)
         }
     }
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.words[0] == sum);
     cr_expect(outcome.words[1] == 0x123456789 && outcome.words[2] == 77);
 }
@@ -587,7 +580,7 @@ Test(machine_traces, calls_in_the_loop)
     rv_bne(p, S2, X0, LOOP);
     rv_exit(p);
     struct guest_outcome outcome;
-    finish(p, &outcome);
+    guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 2 * 3 * 3000, "a0 %llu", (unsigned long long)outcome.x[A0]);
     cr_expect(outcome.x[A2] == 3000, "a2 %llu", (unsigned long long)outcome.x[A2]);
 }

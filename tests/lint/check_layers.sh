@@ -55,7 +55,7 @@ function check_hw() {
         bad("hw knows cpu and itself")
     }
     if (file ~ /^hw\/(char|intc|rtc|virtio|pci|display|block|net|misc)\// &&
-        inc ~ /^(cpu\/vcpu\.h|hw\/board\.h|hw\/machine.*\.h|hw\/metic\.h)$/) {
+        inc ~ /^(cpu\/vcpu\.h|hw\/board\.h|hw\/machine.*\.h|hw\/metic\.h|hw\/metic\/.*)$/) {
         bad("a device knows neither harts nor boards nor the machine")
     }
 }

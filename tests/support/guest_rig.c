@@ -204,6 +204,13 @@ void guest_run_all_with(const struct rv_program *program, unsigned harts,
 
 /* --- program text --- */
 
+void guest_finish(struct rv_program *p, unsigned harts, struct guest_outcome *outcome)
+{
+    rv_finish(p);
+    guest_run_all(p, harts, outcome);
+    rv_free(p);
+}
+
 void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs)
 {
     rv_li(p, T6, GUEST_RESULTS + 8 * (u64)index);

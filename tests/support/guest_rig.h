@@ -47,6 +47,8 @@ void guest_run_all(const struct rv_program *program, unsigned harts, struct gues
 void guest_run_all_with(const struct rv_program *program, unsigned harts,
                         void (*adjust)(struct metic_options *options),
                         struct guest_outcome *outcome);
+/* Completes the program, runs it as guest_run_all does, and frees it. */
+void guest_finish(struct rv_program *p, unsigned harts, struct guest_outcome *outcome);
 
 /* Program text: stores `rs` to result word `index`. Clobbers t6. */
 void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs);
