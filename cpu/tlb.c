@@ -514,8 +514,10 @@ void tlb_flush_writes(struct vcpu *vcpu)
     struct tlb *tlb = vcpu->tlb_state;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         struct tlb_space *space = &tlb->data[bit_of(left)];
-        for (unsigned e = 0; e < TLB_ENTRIES && space->puts.count != 0; e++) {
-            space->entries[e].write_tag = TLB_TAG_NONE;
+        bool logged = space->puts.count <= TLB_PUTS_LOGGED;
+        u32 count = logged ? space->puts.count : (u32)TLB_ENTRIES;
+        for (u32 n = 0; n < count; n++) {
+            space->entries[logged ? space->puts.index[n] : n].write_tag = TLB_TAG_NONE;
         }
     }
 }

@@ -19,9 +19,9 @@
 
 struct vcpu;
 
-enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
+enum { TLB_BITS = 12, TLB_ENTRIES = 1 << TLB_BITS };
 enum { TLB_SPACES = 16 }; /* of each kind */
-enum { TLB_PUTS_LOGGED = 256 };
+enum { TLB_PUTS_LOGGED = 512 };
 enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
 /* Programs like compilers return to tens of thousands of places. */
 enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
