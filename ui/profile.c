@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_INSNS = 100000, DEFAULT_NS = 1000000, MAX_INTERNED = 4096 };
+enum { PRIVILEGE_USER = 0, DEFAULT_INSNS = 100000, DEFAULT_NS = 1000000, MAX_INTERNED = 4096 };
 
 /* --- the tree --- */
 
@@ -34,10 +34,24 @@ static const char *intern(struct profile *profile, const char *name)
     return copy;
 }
 
-/* The name of the function at an address: a symbol's, or the page. */
-static const char *name_of(struct profile *profile, u64 address)
+/* Programs in an address space of their own are looked for there. */
+static const struct symbol *symbol_of(struct profile *profile, const struct metic_sample *sample,
+                                      u64 address)
 {
-    const struct symbol *symbol = symbols_find(&profile->symbols, address);
+    bool user = sample->privilege == PRIVILEGE_USER;
+    const struct symbol *found = NULL;
+    if (user && profile->files != NULL) {
+        found = guest_files_symbol(profile->files, sample->hart, true, address);
+    }
+    return found != NULL || (user && sample->task[0] != '\0')
+               ? found
+               : symbols_find(&profile->symbols, address);
+}
+
+/* The name of the function at an address: a symbol's, or the page. */
+static const char *name_of(struct profile *profile, const struct metic_sample *sample, u64 address)
+{
+    const struct symbol *symbol = symbol_of(profile, sample, address);
     char text[32];
     if (symbol != NULL) {
         return symbol->name;
@@ -78,13 +92,14 @@ static bool is_leaf(struct profile *profile, const struct metic_sample *sample)
     if (sample->depth < 2 || sample->stack[1] == 0) {
         return false;
     }
-    const struct symbol *here = symbols_find(&profile->symbols, sample->stack[0]);
-    const struct symbol *caller = symbols_find(&profile->symbols, sample->stack[1] - 2);
+    const struct symbol *here = symbol_of(profile, sample, sample->stack[0]);
+    const struct symbol *caller = symbol_of(profile, sample, sample->stack[1] - 2);
     bool saved = sample->depth > 2 && sample->stack[2] == sample->stack[1];
     return caller != NULL && caller != here && !saved;
 }
 
-static void count_stack(struct profile *profile, const struct metic_sample *sample)
+/* `exact`: each word behind the first is a call, that of the return address register too. */
+static void count_stack(struct profile *profile, const struct metic_sample *sample, bool exact)
 {
     static const char *const states[] = {"user", "kernel", "?", "firmware"};
     char task[20];
@@ -98,14 +113,14 @@ static void count_stack(struct profile *profile, const struct metic_sample *samp
     node = child_of(node, states[sample->privilege & 3]);
     node->total++;
     for (unsigned i = sample->depth; i-- > 2;) {
-        node = child_of(node, name_of(profile, sample->stack[i] - 2));
+        node = child_of(node, name_of(profile, sample, sample->stack[i] - 2));
         node->total++;
     }
-    if (is_leaf(profile, sample)) {
-        node = child_of(node, name_of(profile, sample->stack[1] - 2));
+    if (exact ? sample->depth > 1 : is_leaf(profile, sample)) {
+        node = child_of(node, name_of(profile, sample, sample->stack[1] - 2));
         node->total++;
     }
-    node = child_of(node, name_of(profile, sample->stack[0]));
+    node = child_of(node, name_of(profile, sample, sample->stack[0]));
     node->total++;
     node->self++;
 }
@@ -159,7 +174,14 @@ static void on_sample(void *opaque, const struct metic_sample *sample)
         return;
     }
     profile->samples++;
-    count_stack(profile, sample);
+    struct metic_sample better = *sample;
+    unsigned depth = profile->files != NULL
+                         ? guest_files_unwind(profile->files, sample->hart,
+                                              sample->privilege == PRIVILEGE_USER, better.stack,
+                                              METIC_SAMPLE_DEPTH)
+                         : 0;
+    better.depth = depth != 0 ? depth : sample->depth;
+    count_stack(profile, depth != 0 ? &better : sample, depth != 0);
     count_mnemonic(profile, sample);
     struct hot *hot = &profile->hot[(sample->stack[0] >> 1) % ARRAY_LEN(profile->hot)];
     if (hot->pc == sample->stack[0]) {
@@ -268,6 +290,7 @@ static void free_profile(struct profile *profile)
     free(profile->points);
     free(profile->traps);
     symbols_fini(&profile->symbols);
+    guest_files_free(profile->files);
     free(profile);
 }
 
@@ -301,6 +324,20 @@ static bool begin(struct profile *profile, const struct run_args *args, struct m
     return true;
 }
 
+/* The image and what --symbols names. */
+static struct guest_files *open_files(const struct run_args *args, metic_machine *machine)
+{
+    const char *paths[ARRAY_LEN(args->symbols) + 1];
+    unsigned count = 0;
+    if (args->thing != NULL) {
+        paths[count++] = args->thing;
+    }
+    for (unsigned i = 0; i < args->symbol_count; i++) {
+        paths[count++] = args->symbols[i];
+    }
+    return guest_files_new(machine, paths, count);
+}
+
 bool profile_start(const struct run_args *args, metic_machine *machine, struct profile **out,
                    struct metic_error *error)
 {
@@ -317,8 +354,11 @@ bool profile_start(const struct run_args *args, metic_machine *machine, struct p
     profile->path = args->profile;
     profile->harts = args->options.harts;
     profile->root.name = "all";
-    return run_symbols_add(&profile->symbols, args, machine, error) &&
-           begin(profile, args, error);
+    if (!run_symbols_add(&profile->symbols, args, machine, error)) {
+        return false;
+    }
+    profile->files = open_files(args, machine);
+    return begin(profile, args, error);
 }
 
 bool profile_end(struct profile *profile, struct metic_error *error)

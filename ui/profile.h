@@ -3,6 +3,7 @@
 #define METIC_UI_PROFILE_H
 
 #include "ui/args.h"
+#include "ui/guest_files.h"
 #include "ui/symbols.h"
 
 struct profile_node {
@@ -29,6 +30,7 @@ struct profile {
     metic_machine *machine;
     const char *path;
     struct symbols symbols;
+    struct guest_files *files; /* for call stacks and names of programs; or NULL */
     struct profile_node root;
     struct profile_point *points;
     size_t point_count, point_capacity;

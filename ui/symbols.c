@@ -167,7 +167,8 @@ static void add_table(struct symbols *symbols, Elf *elf, Elf_Scn *section, const
         }
         unsigned type = GELF_ST_TYPE(symbol.st_info);
         const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
-        bool plain = type == STT_FUNC || type == STT_OBJECT ||
+        bool none = symbol.st_shndx == SHN_ABS && symbol.st_size == 0; /* a linker's label */
+        bool plain = type == STT_FUNC || (type == STT_OBJECT && !none) ||
                      (type == STT_NOTYPE && is_code(elf, symbol.st_shndx)); /* of assembly */
         if (plain && name != NULL && name[0] != '\0' && name[0] != '$' && name[0] != '.') {
             symbols_add(symbols, symbol.st_value, symbol.st_size, name);

@@ -49,6 +49,33 @@ fi
 metic profile work.elf --quiet --clock virtual --profile-every 1ms 2>err
 is "status of 1ms with the virtual clock" $? 125 125
 
+# --- stacks without frame pointers, by call frame information (deep.c) -------------------------------
+
+# deep NAME FLAGS...
+deep() {
+    name=$1
+    shift
+    $cross -O2 -g -fomit-frame-pointer -ffreestanding -nostdlib -fno-ipa-cp -fno-ipa-sra \
+        -fno-optimize-sibling-calls "$@" -o "$name" "$SRCDIR/tests/trace/deep.c" || exit 1
+}
+# Half of its samples are in outer, half in outer under again, whose four calls are told each.
+# stacks NAME WHERE
+stacks() {
+    direct=$(awk -v top="$2;_start;work;outer;middle;inner" '$1 == top { print $2 }' "$3")
+    under=$(awk -v top="$2;_start;work;again;again;again;again;outer;middle;inner" \
+        '$1 == top { print $2 }' "$3")
+    all=$(awk -v top="$2;" 'index($1, top) == 1 { n += $NF } END { print n + 0 }' "$3")
+    is "$1: thousandths of known stacks" $((1000 * (${direct:-0} + ${under:-0}) / (all + 1))) 950 1000
+    is "$1: thousandths below again" $((1000 * ${under:-0} / (${direct:-0} + ${under:-0} + 1))) 470 530
+}
+for where in -fasynchronous-unwind-tables '-fno-asynchronous-unwind-tables'; do # .eh_frame, .debug_frame
+    deep bare.elf -DBARE $where -fno-pie -no-pie -static -mcmodel=medany \
+        -Wl,--build-id=none,--section-start=.text.begin=0x80000000,-Ttext=0x80001000
+    metic profile bare.elf --quiet --clock virtual --profile d.folded --profile-every 10k ||
+        wrong "profile of deep.c"
+    stacks "$where" firmware d.folded
+done
+
 # --- lines, against gcov ---------------------------------------------------------------------------
 
 # Without optimisation, where each line is code of its own.
@@ -120,9 +147,18 @@ grep -q 'damaged in line' err || wrong "no word of damage"
 
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
 if [ -n "$cache" ]; then
-    metic profile "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
+    mkdir -p bin
+    deep bin/fixed -fno-pie -no-pie -static
+    deep bin/moved -fPIE -pie -Wl,--no-dynamic-linker
+    printf 'bin\nbin/fixed\nbin/moved\n' | cpio -o -H newc --quiet | gzip >more.cpio.gz
+    cat "$cache/initramfs.cpio.gz" more.cpio.gz >initrd.gz
+    metic profile "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 \
         --serial none --quiet --cpus 2 --profile k.folded --profile-every 50k --expect 'metic:~# ' \
-        --send 'gzip -c /bin/busybox >/dev/null; poweroff -f\n' || wrong "profile of a kernel"
+        --symbols bin/fixed --symbols bin/moved \
+        --send 'gzip -c /bin/busybox >/dev/null; fixed; moved; poweroff -f\n' || wrong "profile of a kernel"
+    # Two programs at addresses of their own, one of them moved by the kernel.
+    stacks fixed 'fixed;user' k.folded
+    stacks moved 'moved;user' k.folded
     for stack in '^gzip;user;' 'kernel_init;' '^gzip;kernel;.*handle_exception;.*do_'; do
         if grep -q "$stack" k.folded; then good; else wrong "no stack with $stack"; fi
     done
