@@ -64,6 +64,16 @@ u64 device_read(struct device *device, unsigned index, u64 offset, unsigned size
     return value & device_size_mask(size_bytes);
 }
 
+/* A write wider than the part allows; lock held. */
+static void device_write_parts(struct device *device, const struct device_region *region,
+                               u64 offset, u64 value, unsigned size_bytes)
+{
+    for (unsigned done = 0; done < size_bytes; done += region->max_bytes) {
+        u64 part = (value >> (8 * done)) & device_size_mask(region->max_bytes);
+        region->write(device, offset + done, part, region->max_bytes);
+    }
+}
+
 void device_write(struct device *device, unsigned index, u64 offset, u64 value,
                   unsigned size_bytes)
 {
@@ -74,9 +84,10 @@ void device_write(struct device *device, unsigned index, u64 offset, u64 value,
         return;
     }
     device_enter(device, region);
-    unsigned step = size_bytes < region->max_bytes ? size_bytes : region->max_bytes;
-    for (unsigned done = 0; done < size_bytes; done += step) {
-        region->write(device, offset + done, (value >> (8 * done)) & device_size_mask(step), step);
+    if (LIKELY(size_bytes <= region->max_bytes)) {
+        region->write(device, offset, value, size_bytes);
+    } else {
+        device_write_parts(device, region, offset, value, size_bytes);
     }
     device_leave(device, region);
 }
@@ -108,11 +119,7 @@ static struct device *device_alloc(const struct device_spec *spec, const struct 
     device->state = calloc(1, spec->class->state_bytes + 1);
     device->outputs = calloc(spec->output_count + 1, sizeof(*device->outputs));
     snprintf(device->name, sizeof(device->name), "%s", spec->name);
-    pthread_mutexattr_t recursive; /* for who holds the device and loads it */
-    pthread_mutexattr_init(&recursive);
-    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&device->lock, &recursive);
-    pthread_mutexattr_destroy(&recursive);
+    pthread_mutex_init(&device->lock, NULL);
     for (unsigned i = 0; i < spec->class->region_count; i++) {
         u64 fixed = spec->class->regions[i].size_bytes;
         device->region_bytes[i] = fixed != 0 ? fixed : spec->region_bytes[i];
@@ -215,14 +222,35 @@ void device_reset(struct device *device)
     }
 }
 
+/* Taken twice by who holds the device and loads it. The C library's own recursive locks ask the
+ * kernel's number of the thread and cost twice as much. */
 void device_lock(struct device *device)
 {
+    uintptr_t self = (uintptr_t)pthread_self();
+    if (UNLIKELY(atomic_load_explicit(&device->owner, memory_order_relaxed) == self)) {
+        device->depth++;
+        return;
+    }
     pthread_mutex_lock(&device->lock);
+    atomic_store_explicit(&device->owner, self, memory_order_relaxed);
 }
 
 void device_unlock(struct device *device)
 {
+    if (UNLIKELY(device->depth != 0)) {
+        device->depth--;
+        return;
+    }
+    atomic_store_explicit(&device->owner, 0, memory_order_relaxed);
     pthread_mutex_unlock(&device->lock);
+}
+
+void device_wait(struct device *device, pthread_cond_t *cond)
+{
+    CHECK(device->depth == 0);
+    atomic_store_explicit(&device->owner, 0, memory_order_relaxed);
+    pthread_cond_wait(cond, &device->lock);
+    atomic_store_explicit(&device->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
 }
 
 void device_hold(struct device *device)

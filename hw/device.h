@@ -159,6 +159,8 @@ struct device {
         unsigned region;
     } slots[DEVICE_MAX_REGIONS]; /* what memory hands back to us */
     pthread_mutex_t lock;
+    _Atomic uintptr_t owner; /* device_lock's: which thread holds it, 0: none */
+    unsigned depth;          /* and how many times more */
 };
 
 struct device_spec {
@@ -192,8 +194,11 @@ static inline void device_set_output(struct device *device, unsigned output, boo
 }
 
 void device_reset(struct device *device);
+/* The same thread may take it again. device_wait() waits for `cond` as pthread_cond_wait() does, by
+ * who took it once. */
 void device_lock(struct device *device);
 void device_unlock(struct device *device);
+void device_wait(struct device *device, pthread_cond_t *cond);
 
 /* An access as a hart makes it; also the door for unit tests. */
 u64 device_read(struct device *device, unsigned region, u64 offset, unsigned size_bytes);

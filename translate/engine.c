@@ -317,14 +317,36 @@ void engine_sample(struct engine *engine, const struct engine_sampler *sampler)
     }
 }
 
+static u64 next_deadline_insns(const struct vcpu *vcpu)
+{
+    return tier2_deadline(&vcpu->engine->tier2[vcpu->index], next_stop_insns(vcpu));
+}
+
+/* `deadline` is what the hart's was set to before the requests were read. */
+static void attend_interrupts(struct vcpu *vcpu, u32 requests, u64 deadline)
+{
+    if (requests & VCPU_REQUEST_IRQ) {
+        vcpu->guest->timer_check(vcpu);
+    }
+    if (vcpu->guest->interrupt_ready(vcpu) && !debug_holds_interrupts(vcpu)) {
+        engine_reservation_drop(vcpu);
+        vcpu->wants_wait = false;
+        vcpu->guest->take_interrupt(vcpu);
+    }
+    u64 later = next_deadline_insns(vcpu);
+    if (UNLIKELY(later != deadline)) { /* and not over a kick that came meanwhile */
+        atomic_compare_exchange_strong(&vcpu->deadline, &deadline, later);
+    }
+}
+
 /* Everything a hart looks at between blocks. Returns false when the run loop must end, with *stop
- * set. The deadline goes back to the limit before requests are read: a kick sets requests first and
- * the deadline last, so none is lost. */
+ * set. The deadline goes back to what comes next before requests are read, which is a barrier: a
+ * kick sets requests first and the deadline last, so none is lost. */
 static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
 {
-    struct tier2 *tier2 = &vcpu->engine->tier2[vcpu->index];
-    atomic_store(&vcpu->deadline, vcpu->limit_insns);
-    tier2_sample(tier2, vcpu);
+    tier2_sample(&vcpu->engine->tier2[vcpu->index], vcpu);
+    u64 deadline = next_deadline_insns(vcpu);
+    atomic_store_explicit(&vcpu->deadline, deadline, memory_order_relaxed);
     u32 requests = atomic_exchange(&vcpu->requests, 0);
     if (requests & VCPU_REQUEST_EXCLUSIVE) {
         yield_to_exclusive(vcpu);
@@ -353,18 +375,29 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
         *stop = ENGINE_STOP_LIMIT;
         return false;
     }
-    if (requests & VCPU_REQUEST_IRQ) {
-        vcpu->guest->timer_check(vcpu);
+    attend_interrupts(vcpu, requests, deadline);
+    return true;
+}
+
+/* For a block that came to a poll: attend() without what is rare, in translated code. */
+bool engine_polled(struct vcpu *vcpu)
+{
+    const struct engine *engine = vcpu->engine;
+    u64 deadline = next_deadline_insns(vcpu);
+    if (atomic_load_explicit(&vcpu->requests, memory_order_relaxed) & ~(u32)VCPU_REQUEST_IRQ ||
+        vcpu->insns >= deadline || vcpu->wants_wait || (vcpu->mode & VCPU_MODE_COUNT) ||
+        engine->options.no_links || engine->options.exact_deadlines ||
+        engine->debug.break_count != 0) {
+        return false;
     }
-    if (vcpu->guest->interrupt_ready(vcpu) && !debug_holds_interrupts(vcpu)) {
-        engine_reservation_drop(vcpu);
-        vcpu->wants_wait = false;
-        vcpu->guest->take_interrupt(vcpu);
+    atomic_store_explicit(&vcpu->deadline, deadline, memory_order_relaxed);
+    u32 requests = atomic_exchange(&vcpu->requests, 0);
+    u32 others = requests & ~(u32)VCPU_REQUEST_IRQ;
+    if (UNLIKELY(others != 0)) { /* it came meanwhile: back with it, for the run loop */
+        vcpu_kick(vcpu, requests);
+        return false;
     }
-    /* Not over a kick that came meanwhile. */
-    u64 expected = vcpu->limit_insns;
-    atomic_compare_exchange_strong(&vcpu->deadline, &expected,
-                                   tier2_deadline(tier2, next_stop_insns(vcpu)));
+    attend_interrupts(vcpu, requests, deadline);
     return true;
 }
 

@@ -177,8 +177,9 @@ gpa_t engine_get_reservation(const struct vcpu *vcpu, unsigned *size_bytes);
 void engine_set_reservation(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes);
 
 /* --- for softmmu.c --- */
-/* struct host_slow's member. */
+/* struct host_slow's members. */
 bool engine_raised(struct vcpu *vcpu);
+bool engine_polled(struct vcpu *vcpu);
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);
 /* A store to a page with a reservation: breaks those on the bytes, then stores. Always true. */

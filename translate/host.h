@@ -63,6 +63,10 @@ struct host_slow {
     /* An exception is pending. True: vcpu->pc is its handler's, which the code goes on at; false:
      * nothing was done, and the code leaves with IR_EXIT_RAISED. NULL: always so. */
     bool (*raised)(struct vcpu *vcpu);
+    /* The deadline has come or an interrupt may be deliverable; vcpu->pc and insns are exact. True:
+     * the hart looked, maybe took an interrupt, and the code goes on at vcpu->pc; false: nothing
+     * was done, and the code leaves for the run loop. NULL: always so. */
+    bool (*polled)(struct vcpu *vcpu);
     /* A probe found the hart's stream full; vcpu->insns is exact. Afterwards there is room. */
     void (*probe_full)(struct vcpu *vcpu);
     /* Calls the helper with its arguments; those it has not are anything. NULL: code calls helpers

@@ -134,9 +134,14 @@ static bool raise_access(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
 
 static bool read_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 *value)
 {
-    struct stats_span span = stats_begin(vcpu);
-    bool answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
-    stats_end(vcpu, STATS_DEVICE, &span);
+    bool answered;
+    if (LIKELY(vcpu->engine->costs == NULL)) {
+        answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
+    } else {
+        struct stats_span span = stats_begin(vcpu);
+        answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
+        stats_end(vcpu, STATS_DEVICE, &span);
+    }
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, *value, size_bytes);
     return answered;
 }
@@ -156,9 +161,14 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
 static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
 {
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, value, size_bytes | 1 << 8);
-    struct stats_span span = stats_begin(vcpu);
-    bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
-    stats_end(vcpu, STATS_DEVICE, &span);
+    bool answered;
+    if (LIKELY(vcpu->engine->costs == NULL)) {
+        answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
+    } else {
+        struct stats_span span = stats_begin(vcpu);
+        answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
+        stats_end(vcpu, STATS_DEVICE, &span);
+    }
     u32 requests = atomic_load(&vcpu->requests);
     if (UNLIKELY(requests & VCPU_REQUEST_FLUSH_TLB)) {
         tlb_flush_all(vcpu);
@@ -519,5 +529,6 @@ const struct host_slow softmmu_slow = {
     .amo = slow_amo,
     .check = slow_check,
     .raised = engine_raised,
+    .polled = engine_polled,
     .probe_full = probe_full,
 };

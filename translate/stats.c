@@ -208,6 +208,7 @@ const struct host_slow *stats_slow(const struct stats *stats, const struct host_
     static const struct host_slow timed = {
         .refill = timed_refill, .load = timed_load,     .store = timed_store,
         .amo = timed_amo,       .check = timed_check,   .raised = timed_raised,
+        .polled = engine_polled,
         .helper = timed_helper, .probe_full = probe_full,
     };
     return stats != NULL ? &timed : slow;

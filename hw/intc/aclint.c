@@ -12,7 +12,7 @@
  * the specification leaves it open. Registers may be accessed as 32 or 64 bits.
  *
  * mtime is guest time divided by 100 ns plus an offset that a write to mtime changes. It is read
- * lock-free, since that is what guests without the time CSR do all day.
+ * lock-free, since that is what guests without the time CSR do all day; msip is written so.
  *
  * aclint_sswi: one 32-bit setssip register per hart from offset 0. Writing a 1 to bit 0 makes an
  * edge that sets the hart's mip.SSIP; software clears it there. Reads give 0.
@@ -47,6 +47,7 @@ struct clint_hart {
 
 struct clint {
     struct clint_saved saved;
+    u64 seen_mtime; /* it is not less now; under the lock */
     struct clint_hart harts[ACLINT_MAX_HARTS];
 };
 
@@ -92,9 +93,26 @@ static void clint_update_timer(struct device *device, unsigned hart)
     u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
     u64 mtime = now_ticks + clint->saved.mtime_offset;
     bool level = mtime >= mtimecmp;
+    clint->seen_mtime = mtime;
     device_set_output(device, aclint_hart_count(device) + hart, level);
     timer_arm_at_ns(&clint->harts[hart].timer,
                     level ? CLOCK_NEVER_NS : clint_moment_ns(now_ticks, mtime, mtimecmp));
+}
+
+/* Firmware turns a timer off by a time that never comes, and guests have one fire at once by a time
+ * that is over: both are known without a look at the clock. */
+static void clint_set_timer(struct device *device, unsigned hart)
+{
+    struct clint *clint = device->state;
+    u64 mtimecmp = clint->saved.mtimecmp[hart];
+    bool is_over = mtimecmp <= clint->seen_mtime;
+    bool is_never = !is_over && mtimecmp - clint->seen_mtime > (u64)INT64_MAX;
+    if (is_over || is_never) {
+        device_set_output(device, aclint_hart_count(device) + hart, is_over);
+        timer_cancel(&clint->harts[hart].timer);
+    } else {
+        clint_update_timer(device, hart);
+    }
 }
 
 static void clint_fire(void *opaque)
@@ -121,7 +139,8 @@ static u64 clint_read(struct device *device, u64 offset, unsigned size_bytes)
     u64 value = 0;
     device_lock(device);
     if (offset < CLINT_MTIMECMP) {
-        value = offset / 4 < harts ? clint->saved.msip[offset / 4] : 0;
+        const u32 *msip = &clint->saved.msip[offset / 4 % ACLINT_MAX_HARTS];
+        value = offset / 4 < harts ? __atomic_load_n(msip, __ATOMIC_RELAXED) : 0;
     } else if ((offset - CLINT_MTIMECMP) / 8 < harts) {
         u64 mtimecmp = clint->saved.mtimecmp[(offset - CLINT_MTIMECMP) / 8];
         value = clint_read_wide(mtimecmp, offset, size_bytes);
@@ -151,24 +170,39 @@ static void clint_write_mtime(struct device *device, u64 offset, u64 value, unsi
     }
 }
 
+/* Without the lock: who wrote last finds, after driving the line, what it wrote still there; others
+ * do as that says. Driving a line is a barrier (vcpu_irq_input()). */
+static void clint_write_msip(struct device *device, unsigned hart, u32 value)
+{
+    struct clint *clint = device->state;
+    u32 *msip = &clint->saved.msip[hart];
+    __atomic_store_n(msip, value, __ATOMIC_RELEASE);
+    u32 driven;
+    do {
+        driven = __atomic_load_n(msip, __ATOMIC_ACQUIRE);
+        device_set_output(device, hart, driven != 0);
+    } while (UNLIKELY(__atomic_load_n(msip, __ATOMIC_ACQUIRE) != driven));
+}
+
 static void clint_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
 {
     struct clint *clint = device->state;
     unsigned harts = aclint_hart_count(device);
     offset = bits_align_down(offset, size_bytes);
+    if (offset < CLINT_MTIMECMP) {
+        if (offset / 4 < harts) {
+            clint_write_msip(device, (unsigned)(offset / 4), value & 1);
+        }
+        return;
+    }
     device_lock(device);
     if (bits_align_down(offset, 8) == CLINT_MTIME) {
         clint_write_mtime(device, offset, value, size_bytes);
-    } else if (offset < CLINT_MTIMECMP) {
-        if (offset / 4 < harts) {
-            clint->saved.msip[offset / 4] = value & 1;
-            device_set_output(device, (unsigned)(offset / 4), value & 1);
-        }
     } else if ((offset - CLINT_MTIMECMP) / 8 < harts) {
         u64 hart = (offset - CLINT_MTIMECMP) / 8;
         clint->saved.mtimecmp[hart] =
             clint_merge(clint->saved.mtimecmp[hart], offset, value, size_bytes);
-        clint_update_timer(device, (unsigned)hart);
+        clint_set_timer(device, (unsigned)hart);
     } else {
         device_guest_error(device, "write to a register that does not exist");
     }

@@ -21,6 +21,9 @@
  * service. It returns 0 when there is none. Completing a source that is not enabled for the context
  * is ignored, as the specification says.
  *
+ * Registers are written under the device's lock, and read without it but for claim, which changes
+ * what it reads.
+ *
  * All registers are 32 bits wide. Left out: edge-triggered gateways, and the FU540's refusal of
  * accesses from user mode (the guest's PMP and page tables decide that). */
 #include "hw/intc/plic.h"
@@ -55,6 +58,17 @@ struct plic {
     struct plic_saved saved;
     bool raised[PLIC_MAX_CONTEXTS]; /* what each output was last set to */
 };
+
+/* Registers may be read without the lock. */
+static u32 plic_get(const u32 *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static void plic_set(u32 *word, u32 value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
 
 static const struct plic_config *plic_config(const struct device *device)
 {
@@ -104,11 +118,8 @@ static void plic_input(struct device *device, unsigned source, bool level)
     struct plic *plic = device->state;
     u32 bit = (u32)1 << (source % 32);
     CHECK(source >= 1 && source <= plic_config(device)->source_count);
-    if (level) {
-        plic->saved.pending[source / 32] |= bit;
-    } else {
-        plic->saved.pending[source / 32] &= ~bit;
-    }
+    u32 *pending = &plic->saved.pending[source / 32];
+    plic_set(pending, level ? *pending | bit : *pending & ~bit);
     plic_update(device);
 }
 
@@ -118,10 +129,19 @@ static u32 plic_claim(struct device *device, unsigned context)
     unsigned source = plic_best(plic, context, 0);
     if (source != 0) {
         u32 bit = (u32)1 << (source % 32);
-        plic->saved.pending[source / 32] &= ~bit;
+        u32 *pending = &plic->saved.pending[source / 32];
+        plic_set(pending, *pending & ~bit);
         plic->saved.in_service[source / 32] |= bit;
         plic_update(device);
     }
+    return source;
+}
+
+static u32 plic_claim_locked(struct device *device, unsigned context)
+{
+    device_lock(device);
+    u32 source = plic_claim(device, context);
+    device_unlock(device);
     return source;
 }
 
@@ -146,22 +166,23 @@ static u64 plic_read(struct device *device, u64 offset, unsigned size_bytes)
     const struct plic_config *config = plic_config(device);
     (void)size_bytes;
     if (offset < PLIC_PENDING) {
-        return offset / 4 <= config->source_count ? plic->saved.priority[offset / 4] : 0;
+        return offset / 4 <= config->source_count ? plic_get(&plic->saved.priority[offset / 4]) : 0;
     }
     if (offset < PLIC_ENABLE) {
         u64 w = (offset - PLIC_PENDING) / 4;
-        return w < PLIC_WORDS ? plic->saved.pending[w] : 0;
+        return w < PLIC_WORDS ? plic_get(&plic->saved.pending[w]) : 0;
     }
     if (offset < PLIC_CONTEXT) {
         u64 context = (offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE;
         u64 w = (offset - PLIC_ENABLE) % PLIC_ENABLE_STRIDE / 4;
         bool there = context < config->context_count && w < PLIC_WORDS;
-        return there ? plic->saved.enable[context * PLIC_WORDS + w] : 0;
+        return there ? plic_get(&plic->saved.enable[context * PLIC_WORDS + w]) : 0;
     }
     u64 context = (offset - PLIC_CONTEXT) / PLIC_CONTEXT_STRIDE;
     u64 reg = (offset - PLIC_CONTEXT) % PLIC_CONTEXT_STRIDE;
     if (context < config->context_count && reg < 8) {
-        return reg < 4 ? plic->saved.threshold[context] : plic_claim(device, (unsigned)context);
+        return reg < 4 ? plic_get(&plic->saved.threshold[context])
+                       : plic_claim_locked(device, (unsigned)context);
     }
     device_guest_error(device, "read of a register that does not exist");
     return 0;
@@ -188,7 +209,7 @@ static void plic_write_enable(struct device *device, u64 offset, u32 value)
     u64 w = offset % PLIC_ENABLE_STRIDE / 4;
     if (context < plic_config(device)->context_count && w < PLIC_WORDS) {
         u32 mask = plic_word_mask(plic_config(device), w);
-        plic->saved.enable[context * PLIC_WORDS + w] = value & mask;
+        plic_set(&plic->saved.enable[context * PLIC_WORDS + w], value & mask);
         plic_update_context(device, (unsigned)context);
     }
 }
@@ -201,21 +222,20 @@ static void plic_write_context(struct device *device, u64 offset, u32 value)
     if (context >= plic_config(device)->context_count || reg >= 8) {
         device_guest_error(device, "write to a register that does not exist");
     } else if (reg < 4) {
-        plic->saved.threshold[context] = value & PLIC_PRIORITY_MASK;
+        plic_set(&plic->saved.threshold[context], value & PLIC_PRIORITY_MASK);
         plic_update_context(device, (unsigned)context);
     } else {
         plic_complete(device, (unsigned)context, value);
     }
 }
 
-static void plic_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+static void plic_write_locked(struct device *device, u64 offset, u64 value)
 {
     struct plic *plic = device->state;
-    (void)size_bytes;
     if (offset < PLIC_PENDING) {
         u64 source = offset / 4;
         if (source >= 1 && source <= plic_config(device)->source_count) {
-            plic->saved.priority[source] = (u32)value & PLIC_PRIORITY_MASK;
+            plic_set(&plic->saved.priority[source], (u32)value & PLIC_PRIORITY_MASK);
             plic_update(device);
         }
     } else if (offset < PLIC_ENABLE) {
@@ -225,6 +245,14 @@ static void plic_write(struct device *device, u64 offset, u64 value, unsigned si
     } else {
         plic_write_context(device, offset - PLIC_CONTEXT, (u32)value);
     }
+}
+
+static void plic_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
+{
+    (void)size_bytes;
+    device_lock(device);
+    plic_write_locked(device, offset, value);
+    device_unlock(device);
 }
 
 /* Sends every output, so that receivers agree with us after a reset or a load. */
@@ -297,6 +325,7 @@ static void plic_fdt(const struct device *device, const struct device_place *pla
 static const struct device_region plic_regions[] = {{
     .size_bytes = PLIC_REGION_BYTES,
     .kind = MEMORY_MMIO,
+    .flags = DEVICE_REGION_UNLOCKED,
     .min_bytes = 4,
     .max_bytes = 4,
     .read = plic_read,

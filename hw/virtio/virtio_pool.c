@@ -52,7 +52,7 @@ static void pool_give(struct virtio_pool *pool, struct virtio_pool_thread *threa
 {
     struct virtio_job *job = thread->job;
     while (job->after_earlier && pool_has_earlier(pool, job->number)) {
-        pthread_cond_wait(&pool->given, &pool->virtio->device->lock);
+        device_wait(pool->virtio->device, &pool->given);
     }
     thread->busy = false;
     pool->busy--;
@@ -95,7 +95,7 @@ static void *pool_main(void *opaque)
     while (!pool->stopping) {
         if (pool->quiescing > 0 || !pool_take(pool, thread)) {
             pool->sleeping++;
-            pthread_cond_wait(&pool->kick, &device->lock);
+            device_wait(device, &pool->kick);
             pool->sleeping--;
             continue;
         }
@@ -127,7 +127,7 @@ static void *pool_main_virtual(void *opaque)
     device_lock(device);
     for (;;) {
         while (!pool->stopping && !pool->handed) {
-            pthread_cond_wait(&pool->kick, &device->lock);
+            device_wait(device, &pool->kick);
         }
         if (pool->stopping) {
             break;
@@ -180,7 +180,7 @@ static void pool_serve_virtual(struct virtio_pool *pool)
             pool->handed = true;
             pthread_cond_signal(&pool->kick);
             while (pool->handed) {
-                pthread_cond_wait(&pool->idle, &pool->virtio->device->lock);
+                device_wait(pool->virtio->device, &pool->idle);
             }
             pool_record(pool, job);
         }
@@ -205,7 +205,7 @@ void virtio_pool_quiesce(struct virtio_pool *pool)
 {
     pool->quiescing++;
     while (pool->busy > 0) {
-        pthread_cond_wait(&pool->idle, &pool->virtio->device->lock);
+        device_wait(pool->virtio->device, &pool->idle);
     }
     pool->quiescing--;
     if (pool->kicked != 0) {

@@ -27,7 +27,7 @@ static void *worker_main(void *opaque)
     device_lock(device);
     for (;;) {
         while (!worker->stopping && (worker->kicked == 0 || worker->quiescing > 0)) {
-            pthread_cond_wait(&worker->kick, &device->lock);
+            device_wait(device, &worker->kick);
         }
         if (worker->stopping) {
             break;
@@ -99,7 +99,7 @@ void virtio_worker_quiesce(struct virtio_worker *worker)
 {
     virtio_worker_hold(worker);
     while (worker->busy) {
-        pthread_cond_wait(&worker->idle, &worker->virtio->device->lock);
+        device_wait(worker->virtio->device, &worker->idle);
     }
     virtio_worker_release(worker);
 }

@@ -231,20 +231,17 @@ static void leave_at_rax(struct thunks *t, enum ir_exit exit)
     leave_with(t, exit, THUNK_EXIT);
 }
 
-static void emit_exits(struct thunks *t)
+/* A jump that is about to be linked, unless it comes to a poll: it may do so every time. */
+static void emit_link_miss(struct thunks *t)
 {
     place(t, THUNK_LINK_MISS);
     asm_lea(t->a, ASM_32, RCX, asm_at_index(RAX, RAX, 0, 0));
     asm_alu_imm(t->a, ASM_AND, ASM_32, RCX, (s32)PAGE_OFFSET_MASK);
+    asm_alu_rm(t->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
+    asm_jcc(t->a, ASM_AE, at(t, THUNK_POLL));
     asm_shift_imm(t->a, ASM_SHR, ASM_32, RAX, PAGE_BITS - 1);
     asm_store(t->a, ASM_32, VCPU_AT(exit_request), RAX);
     leave_at_offset(t, IR_EXIT_JUMP);
-    place(t, THUNK_POLL);
-    leave_at_offset(t, IR_EXIT_POLL);
-    place(t, THUNK_LOOK);
-    leave_at_offset(t, IR_EXIT_LEAVE);
-    place(t, THUNK_POLL_IND);
-    leave_at_rax(t, IR_EXIT_POLL);
 }
 
 /* An entry is 16 bytes and a pc is even, so the low 16 bits of the pc, eightfold, are where its
@@ -283,6 +280,48 @@ static void emit_indirect_other(struct thunks *t)
     jump_go(t->a);
     asm_bind(t->a, missed);
     leave_at_rax(t, IR_EXIT_IND);
+}
+
+/* pc is rax. C looks whether there is an interrupt, whose handler mostly is in the jump cache; what
+ * else the deadline may have come for is the run loop's. */
+static void poll_at_rax(struct thunks *t, enum ir_exit exit)
+{
+    struct asm_buf *a = t->a;
+    asm_store(a, ASM_64, VCPU_AT(pc), RAX);
+    asm_store(a, ASM_64, VCPU_AT(insns), R15);
+    if (t->context->slow->polled != NULL) {
+        transfer_pins(t, false, false);
+        asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+        asm_call_far(a, (const void *)(uintptr_t)t->context->slow->polled);
+        transfer_pins(t, true, false);
+        asm_test(a, ASM_8, RAX, RAX);
+        asm_load(a, ASM_64, RAX, VCPU_AT(pc));
+        asm_load(a, ASM_64, R15, VCPU_AT(insns));
+        u32 leaves = asm_jcc_forward(a, ASM_E);
+        jump_look_up(a, 0);
+        asm_jcc(a, ASM_NE, at(t, THUNK_IND_MISS));
+        jump_go(a);
+        asm_bind(a, leaves);
+    }
+    leave_with(t, exit, THUNK_EXIT_KEEP_INSNS);
+}
+
+static void poll_at_offset(struct thunks *t, enum ir_exit exit)
+{
+    asm_alu_rm(t->a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
+    asm_mov(t->a, ASM_64, RAX, RCX);
+    poll_at_rax(t, exit);
+}
+
+static void emit_polls(struct thunks *t)
+{
+    asm_align(t->a, 16, 0);
+    place(t, THUNK_POLL);
+    poll_at_offset(t, IR_EXIT_POLL);
+    place(t, THUNK_LOOK);
+    poll_at_offset(t, IR_EXIT_LEAVE);
+    place(t, THUNK_POLL_IND);
+    poll_at_rax(t, IR_EXIT_POLL);
 }
 
 /* The jump cache for jumps that are rare enough to share their code (see emit_jump_ind). */
@@ -423,8 +462,9 @@ bool thunks_emit(struct host_context *context, struct asm_buf *a)
     emit_pins(&t);
     emit_enter(&t);
     emit_exit(&t);
-    emit_exits(&t);
     emit_indirect_other(&t);
+    emit_polls(&t);
+    emit_link_miss(&t);
     emit_indirect(&t);
     emit_raise_thunks(&t);
     emit_fpu_thunks(&t);

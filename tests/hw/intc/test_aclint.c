@@ -53,6 +53,32 @@ Test(aclint, a_past_mtimecmp_fires_at_once)
     cr_assert(f.lines[HARTS]);
 }
 
+/* What is known of mtime without a look at the clock must not outlive a mtime moved back. */
+Test(aclint, a_mtimecmp_that_was_past_is_ahead_of_a_mtime_moved_back)
+{
+    fixture_run_to_ns(&f, 1000000);
+    device_write(clint, 0, MTIMECMP, 5000, 8);
+    cr_assert(f.lines[HARTS]);
+    device_write(clint, 0, MTIME, 10, 8);
+    device_write(clint, 0, MTIMECMP, 5000, 8);
+    cr_assert(!f.lines[HARTS]);
+    fixture_run_to_ns(&f, 1000000 + 4990 * 100);
+    cr_assert(f.lines[HARTS]);
+}
+
+Test(aclint, a_mtimecmp_never_reached_takes_the_line_back)
+{
+    fixture_run_to_ns(&f, 1000000);
+    device_write(clint, 0, MTIMECMP, 0, 8);
+    cr_assert(f.lines[HARTS]);
+    device_write(clint, 0, MTIMECMP, UINT64_MAX, 8);
+    cr_assert(!f.lines[HARTS]);
+    device_write(clint, 0, MTIME, UINT64_MAX, 8);
+    cr_assert(f.lines[HARTS], "mtime can be moved there");
+    device_write(clint, 0, MTIMECMP, UINT64_MAX, 8);
+    cr_assert(f.lines[HARTS]);
+}
+
 Test(aclint, halves)
 {
     device_write(clint, 0, MTIMECMP + 4, 1, 4);
