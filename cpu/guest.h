@@ -107,6 +107,7 @@ struct guest_isa {
     char text[512]; /* "rv64imafdc_zicsr_..." */
     const char *extensions[GUEST_MAX_EXTENSIONS]; /* "i", "m", ... */
     unsigned extension_count;
+    const char *mmu_type; /* the largest address space: "riscv,sv57" */
 };
 
 struct guest {
@@ -124,10 +125,9 @@ struct guest {
      * with a reason. */
     bool (*parse_cpu)(const char *text, u64 *features, struct metic_error *error);
 
-    /* What a device tree says of the processor. */
-    /* messages: the board sends interrupts as messages. */
+    /* What a device tree says of the processor. messages: the board sends interrupts as
+     * messages. */
     void (*isa)(u64 features, bool messages, struct guest_isa *isa);
-    const char *mmu_type;              /* "riscv,sv57" */
     u32 pmu_counters;                  /* bit mask of programmable counters, for the pmu node */
     u64 boot_pc;                       /* where harts start after reset */
 

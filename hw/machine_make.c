@@ -80,6 +80,7 @@ static void describe_isa(struct metic_machine *machine, const struct guest *gues
     bool messages = board->aia == BOARD_AIA_APLIC_IMSIC;
     guest->isa(machine->engine->options.guest_features, messages, &machine->isa);
     board->isa = machine->isa.text;
+    board->mmu_type = machine->isa.mmu_type;
     board->isa_extensions = machine->isa.extensions;
     board->isa_extension_count = machine->isa.extension_count;
     for (unsigned i = 0; messages && i < machine->engine->vcpu_count; i++) {
@@ -96,7 +97,6 @@ bool machine_make_board(struct metic_machine *machine, const struct guest *guest
         .uart = machine->uart,
         .flash_paths = { options->flash[0], options->flash[1] },
         .flash_write = { options->flash_write[0], options->flash_write[1] },
-        .mmu_type = guest->mmu_type,
         .pmu_counters = guest->pmu_counters,
     };
     const struct board_class *class = board_parse(options->machine, &board, error);

@@ -131,13 +131,21 @@ bool riscv64_csr_guard_satp(const struct riscv64_state *state, unsigned number)
     return state->priv == RISCV_M || !(state->mstatus & MSTATUS_TVM);
 }
 
+static bool has_satp_mode(const struct riscv64_state *state, u64 mode)
+{
+    u64 features = state->vcpu.features;
+    u64 last = (features & RISCV_FEATURE_NO_SV48)   ? SATP_SV39
+               : (features & RISCV_FEATURE_NO_SV57) ? SATP_SV48
+                                                    : SATP_SV57;
+    return mode == SATP_BARE || (mode >= SATP_SV39 && mode <= last);
+}
+
 /* A write with a mode that is not implemented has no effect at all. TLB entries are tagged with
  * satp, so none need go. */
 bool riscv64_csr_write_satp(struct riscv64_state *state, unsigned number, u64 value)
 {
     (void)number;
-    u64 mode = value >> SATP_MODE_SHIFT;
-    if (mode == SATP_BARE || (mode >= SATP_SV39 && mode <= SATP_SV57)) {
+    if (has_satp_mode(state, value >> SATP_MODE_SHIFT)) {
         state->satp = value;
         riscv64_mode_update(state);
     }

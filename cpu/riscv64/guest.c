@@ -190,7 +190,6 @@ const struct guest riscv64_guest = {
     .state_end = offsetof(struct riscv64_state, cache),
     .parse_cpu = riscv64_parse_cpu,
     .isa = riscv64_isa,
-    .mmu_type = "riscv,sv57",
     .pmu_counters = 0xfffffff8, /* hpmcounter3 to 31 */
     .boot_pc = RESET_PC,
 };

@@ -179,9 +179,15 @@ extern const struct state_list riscv64_state_list;
 /* After the saved members were loaded: brings caches, mode, TLB selection and timer in line. */
 void riscv64_state_loaded(struct riscv64_state *state);
 
-/* Features of a hart (vcpu->features): the bytes of a vector register, 0 for none. The AIA follows
- * from the board and is a feature of the ISA string alone. */
-enum { RISCV_FEATURE_VLENB = 0xff, RISCV_FEATURE_AIA = 0x100 };
+/* Features of a hart (vcpu->features): the bytes of a vector register, 0 for none, and which of the
+ * larger address spaces are absent. The AIA follows from the board and is a feature of the ISA
+ * string alone. */
+enum {
+    RISCV_FEATURE_VLENB = 0xff,
+    RISCV_FEATURE_AIA = 0x100,
+    RISCV_FEATURE_NO_SV57 = 0x200,
+    RISCV_FEATURE_NO_SV48 = 0x400, /* then no Sv57 either */
+};
 
 static inline struct riscv64_state *riscv64_of(struct vcpu *vcpu)
 {

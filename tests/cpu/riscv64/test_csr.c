@@ -221,6 +221,35 @@ Test(csr, satp_ignores_unknown_modes_as_a_whole)
     hart_free(hart);
 }
 
+/* And the device tree says how large address spaces can be. */
+Test(csr, satp_has_the_modes_the_user_left_it)
+{
+    static const struct {
+        const char *cpu, *mmu_type;
+        u64 last_mode;
+    } rows[] = {{"rv64,sv57=on", "riscv,sv57", 10}, {"rv64,sv57=off", "riscv,sv48", 9},
+                {"rv64,v=on,sv48=off", "riscv,sv39", 8}, {"rv64,sv48=false", "riscv,sv39", 8}};
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        u64 features;
+        struct guest_isa isa;
+        cr_assert(riscv64_guest.parse_cpu(rows[i].cpu, &features, NULL));
+        riscv64_guest.isa(features, false, &isa);
+        cr_expect_str_eq(isa.mmu_type, rows[i].mmu_type);
+        struct hart *hart = hart_new_with(features);
+        for (u64 mode = 8; mode <= 10; mode++) {
+            hart_csr_write(hart, CSR_SATP, 0);
+            hart_csr_write(hart, CSR_SATP, mode << 60 | 0x1234);
+            cr_expect_eq(hart_csr_read(hart, CSR_SATP) >> 60, mode <= rows[i].last_mode ? mode : 0);
+        }
+        hart_free(hart);
+    }
+    struct metic_error error;
+    u64 features;
+    cr_expect_not(riscv64_guest.parse_cpu("rv64,sv57", &features, &error));
+    cr_expect_not(riscv64_guest.parse_cpu("rv64,sv39=off", &features, &error));
+    cr_expect_not(riscv64_guest.parse_cpu("rv64,vlen=off", &features, &error));
+}
+
 Test(csr, tvm_takes_satp_from_supervisor)
 {
     struct hart *hart = hart_new();
