@@ -424,6 +424,24 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
     return mapped != MAP_FAILED;
 }
 
+bool memory_take_pages(struct memory *memory, gpa_t gpa, void *pages, u64 size_bytes)
+{
+    struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->kind != MEMORY_RAM || size_bytes == 0 ||
+        ((gpa | size_bytes) & PAGE_OFFSET_MASK) != 0 ||
+        size_bytes > region->size_bytes - (gpa - region->gpa)) {
+        return false;
+    }
+    u64 at = gpa - region->gpa;
+    void *host = region->host + at;
+    atomic_fetch_add(&memory->dma_writes, 1);
+    bool moved = mremap(pages, size_bytes, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, host) == host;
+    /* The host may have made room first, and then failed. */
+    CHECK(moved || memory_map_file(memory, region, at, size_bytes, -1, 0));
+    memory_note_write(memory, gpa, size_bytes);
+    return moved;
+}
+
 /* Of pages that are a file's, dropping ours would bring the file's back: they become anonymous
  * ones, unless they are so few that the host would have to keep too many mappings. */
 bool memory_discard(struct memory *memory, gpa_t gpa, u64 size_bytes)

@@ -127,6 +127,11 @@ bool memory_mmio_write(struct memory *memory, gpa_t gpa, unsigned size_bytes, u6
 bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value);
 bool memory_mmio_write_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 value);
 
+/* Moves private anonymous pages of the caller's into RAM, in place of what is there; they are not
+ * the caller's any more. While no hart runs. False, and the pages are as they were: it is not whole
+ * pages of RAM, or the host refuses. */
+bool memory_take_pages(struct memory *memory, gpa_t gpa, void *pages, u64 size_bytes);
+
 /* Replaces what lies at [at, at + size_bytes) of a RAM or ROM region by private pages of a file:
  * they cost nothing until they are touched, and writes do not reach the file. fd -1: zeros. Whole
  * pages. While no hart runs; the caller tells of code that changed (memory_note_write) and has TLBs

@@ -453,7 +453,7 @@ static bool plan_make(struct metic_boot_plan *plan, const char *path, struct met
         snprintf(next, sizeof(next), "Unpack it: %s -dk %.200s", tool, path);
         ok = error_set(error, next, "'%s' is a disk image that is compressed with %s", path, tool);
     } else {
-        ok = disk ? plan_disk(plan, path, image->description, error) : plan_other(plan, error);
+        ok = disk ? plan_disk(plan, path, image_describe(image), error) : plan_other(plan, error);
     }
     image_free(image);
     return ok && plan_set_sbi(plan, error);

@@ -98,7 +98,7 @@ bool metic_inspect(const char *path, FILE *to, struct metic_error *error)
         return false;
     }
     fprintf(to, "file:      %s (%" PRIu64 " bytes)\n", path, image->file_size_bytes);
-    fprintf(to, "is:        %s\n", image->description);
+    fprintf(to, "is:        %s\n", image_describe(image));
     bool disk = image->packing == IMAGE_PLAIN &&
                 (image->kind == IMAGE_DISK || image->kind == IMAGE_QCOW2);
     if (disk && inspect_disk(path, to)) {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* zboot around gzip around an Image is the deepest nesting there is. */
 enum { LOADER_MAX_LAYERS = 4 };
@@ -85,6 +86,21 @@ static void loader_recognise(struct image *image, const char *name)
     }
 }
 
+static void loader_free_bytes(struct image *image)
+{
+    if (image->in_pages && image->owned != NULL) {
+        loader_pages_free(image->owned, image->size_bytes);
+    } else if (!image->in_pages) {
+        free(image->owned);
+    }
+    if (image->fd >= 0) {
+        close(image->fd);
+    }
+    image->fd = -1;
+    image->in_pages = false;
+    image->owned = NULL;
+}
+
 /* Replaces the image's bytes by what is packed in [offset, offset + bytes) of them. */
 static bool loader_peel(struct image *image, const char *name, enum image_packing packing,
                         u64 offset, u64 bytes, struct metic_error *error)
@@ -94,7 +110,7 @@ static bool loader_peel(struct image *image, const char *name, enum image_packin
     if (!loader_unpack(packing, name, image->bytes + offset, bytes, &out, &out_bytes, error)) {
         return false;
     }
-    free(image->owned);
+    loader_free_bytes(image);
     image->owned = out;
     image->bytes = out;
     image->size_bytes = out_bytes;
@@ -166,20 +182,34 @@ static void loader_describe_packing(struct image *image)
              loader_packing_text(image->packing), image->efi_zboot ? " (EFI zboot)" : "");
 }
 
-/* Takes `owned` over in any case. */
-static struct image *loader_make(const char *name, const u8 *bytes, u64 size_bytes,
-                                 u64 file_size_bytes, void *owned, struct metic_error *error)
+/* An image of what was read, which it owns; `file` may be the caller's bytes, too (owned false).
+ * NULL with a reason, and nothing left to free. */
+static struct image *loader_image_new(const char *name, const struct loader_file *file, bool owned,
+                                      struct metic_error *error)
 {
     struct image *image = calloc(1, sizeof(*image));
+    struct image without = {.owned = owned ? file->bytes : NULL, .in_pages = file->in_pages,
+                            .fd = file->fd, .size_bytes = file->size_bytes};
     if (image == NULL) {
-        free(owned);
+        loader_free_bytes(&without);
         error_set(error, "Free some memory.", "no memory to read '%s'", name);
         return NULL;
     }
-    image->bytes = bytes;
-    image->size_bytes = size_bytes;
-    image->file_size_bytes = file_size_bytes;
-    image->owned = owned;
+    *image = without;
+    image->bytes = file->bytes;
+    image->file_size_bytes = file->file_size_bytes;
+    image->changed_ns = file->changed_ns;
+    return image;
+}
+
+/* Takes what is owned over in any case. */
+static struct image *loader_make(const char *name, const struct loader_file *file, bool owned,
+                                 struct metic_error *error)
+{
+    struct image *image = loader_image_new(name, file, owned, error);
+    if (image == NULL) {
+        return NULL;
+    }
     bool refused = false;
     if (!loader_unwrap(image, name, &refused, error)) {
         if (!refused) {
@@ -189,7 +219,9 @@ static struct image *loader_make(const char *name, const u8 *bytes, u64 size_byt
     } else {
         loader_recognise(image, name);
     }
-    loader_describe_packing(image);
+    if (image->description[0] != '\0') {
+        loader_describe_packing(image);
+    }
     return image;
 }
 
@@ -199,13 +231,15 @@ struct image *image_open(const char *path, struct metic_error *error)
     if (!loader_file_read(path, loader_head_is_enough, &file, error)) {
         return NULL;
     }
-    return loader_make(path, file.bytes, file.size_bytes, file.file_size_bytes, file.bytes, error);
+    return loader_make(path, &file, true, error);
 }
 
 struct image *image_open_bytes(const char *name, const u8 *bytes, u64 size_bytes,
                                struct metic_error *error)
 {
-    return loader_make(name, bytes, size_bytes, size_bytes, NULL, error);
+    struct loader_file file = {.bytes = (u8 *)(uintptr_t)bytes, .size_bytes = size_bytes,
+                               .file_size_bytes = size_bytes, .fd = -1};
+    return loader_make(name, &file, false, error);
 }
 
 struct image *image_open_raw(const char *path, struct metic_error *error)
@@ -214,21 +248,15 @@ struct image *image_open_raw(const char *path, struct metic_error *error)
     if (!loader_file_read(path, NULL, &file, error)) {
         return NULL;
     }
-    struct image *image = calloc(1, sizeof(*image));
-    if (image == NULL || file.size_bytes == 0) {
+    if (file.size_bytes == 0) {
         free(file.bytes);
-        free(image);
-        if (file.size_bytes == 0) {
-            error_set(error, "Fetch or build it again: it has no bytes.", "'%s' is empty", path);
-        } else {
-            error_set(error, NULL, "no memory to read '%s'", path);
-        }
+        error_set(error, "Fetch or build it again: it has no bytes.", "'%s' is empty", path);
         return NULL;
     }
-    image->bytes = file.bytes;
-    image->size_bytes = file.size_bytes;
-    image->file_size_bytes = file.size_bytes;
-    image->owned = file.bytes;
+    struct image *image = loader_image_new(path, &file, true, error);
+    if (image == NULL) {
+        return NULL;
+    }
     image->packing = loader_packing(file.bytes, file.size_bytes);
     char size[32];
     if (image->packing == IMAGE_PLAIN) {
@@ -246,9 +274,35 @@ struct image *image_open_raw(const char *path, struct metic_error *error)
 void image_free(struct image *image)
 {
     if (image != NULL) {
-        free(image->owned);
+        loader_free_bytes(image);
         free(image);
     }
+}
+
+bool loader_read_again(struct image *image, struct metic_error *error)
+{
+    struct stat stat;
+    u8 *bytes = NULL;
+    if (fstat(image->fd, &stat) == 0 && (u64)stat.st_size == image->size_bytes &&
+        loader_changed_ns(&stat) == image->changed_ns) {
+        bytes = loader_pages_read(image->fd, image->size_bytes);
+    }
+    if (bytes == NULL) {
+        return error_set(error, "Start the machine anew.",
+                         "the kernel's file was changed since the start, or cannot be read again");
+    }
+    image->owned = bytes;
+    image->bytes = bytes;
+    return true;
+}
+
+const char *image_describe(struct image *image)
+{
+    if (image->kind == IMAGE_LINUX && image->description[0] == '\0' && image->bytes != NULL) {
+        loader_kernel_describe(image);
+        loader_describe_packing(image);
+    }
+    return image->description;
 }
 
 bool image_check_startable(const struct image *image, struct metic_error *error)

@@ -58,17 +58,17 @@ struct image_segment {
     u64 memory_bytes; /* >= file_bytes, > 0 */
 };
 
-/* Immutable once made. */
+/* Once made, only image_describe and image_place change it. */
 struct image {
     enum image_kind kind;
     enum image_mode mode;
     enum image_packing packing;
     bool efi_zboot;    /* came out of an EFI zboot program */
     bool efi_stub;
-    char description[192]; /* "Linux kernel Image 6.12.48 for RISC-V, gzip-compressed, 30 MiB" */
+    char description[192]; /* what image_describe completes */
     struct metic_error refusal; /* why it cannot be started; empty when it can */
 
-    const u8 *bytes;   /* unpacked */
+    const u8 *bytes;   /* unpacked; NULL where image_place gave them away */
     u64 size_bytes;
     u64 file_size_bytes; /* as stored */
 
@@ -83,7 +83,10 @@ struct image {
     /* Addresses of the host-target interface's words, for programs that end by it; 0: none. */
     gpa_t tohost_gpa, fromhost_gpa;
 
-    void *owned;       /* heap block behind `bytes`, or NULL */
+    void *owned;       /* heap block behind `bytes`, or its pages (in_pages), or NULL */
+    bool in_pages;
+    int fd;            /* of the file, where it can be read again; else -1 */
+    u64 changed_ns;    /* of that file */
 };
 
 /* Largest file and largest unpacked image. */
@@ -109,6 +112,10 @@ bool loader_is_text(const u8 *bytes, u64 size_bytes);
 
 void image_free(struct image *image); /* NULL allowed */
 
+/* "Linux kernel Image 6.12.48 for RISC-V, gzip-compressed, 30 MiB". Looking for the version takes
+ * milliseconds, so it is only done when somebody wants to see it. Before image_place. */
+const char *image_describe(struct image *image);
+
 /* False with the reason when the image is nothing a machine could be started with. */
 bool image_check_startable(const struct image *image, struct metic_error *error);
 
@@ -117,8 +124,11 @@ bool image_find_symbol(const struct image *image, const char *name, u64 *gva);
 
 /* Writes the segments, bss zeroed, with memory_load; a relocatable image at `base_gpa`. Gives the
  * entry and the end of the highest segment (either may be NULL). False with a reason, and nothing
- * written, when a segment is not wholly in RAM, ROM or flash. Before harts start. */
-bool image_place(struct memory *memory, const struct image *image, gpa_t base_gpa, gpa_t *entry,
+ * written, when a segment is not wholly in RAM, ROM or flash. Before harts start.
+ *
+ * The pages of a large kernel are not copied but become the guest's. When it is placed again, after
+ * a reset, its file is read again, which must be as it was. */
+bool image_place(struct memory *memory, struct image *image, gpa_t base_gpa, gpa_t *entry,
                  gpa_t *end, struct metic_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,6 +86,82 @@ static bool file_read_up_to(int fd, const char *path, u64 expected_bytes, u64 li
     return true;
 }
 
+/* --- large files: into pages that guest memory can take over --- */
+
+enum { FILE_PAGES_ALIGN_BYTES = 2 << 20, FILE_PAGES_LEAST_BYTES = 4 << 20 };
+
+static u64 file_pages_bytes(u64 size_bytes)
+{
+    return (size_bytes + PAGE_BYTES - 1) & ~(u64)(PAGE_BYTES - 1);
+}
+
+void loader_pages_free(u8 *bytes, u64 size_bytes)
+{
+    munmap(bytes, file_pages_bytes(size_bytes));
+}
+
+/* Aligned as a kernel in RAM is, so that whole tables of pages can move. NULL: none to be had. */
+static u8 *file_pages_new(u64 size_bytes)
+{
+    u64 want_bytes = file_pages_bytes(size_bytes) + FILE_PAGES_ALIGN_BYTES;
+    u8 *start = mmap(NULL, want_bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) {
+        return NULL;
+    }
+    u64 before = -(uintptr_t)start & (FILE_PAGES_ALIGN_BYTES - 1);
+    u8 *bytes = start + before, *end = bytes + file_pages_bytes(size_bytes);
+    if (before != 0) {
+        munmap(start, before);
+    }
+    munmap(end, (size_t)(start + want_bytes - end));
+#if defined(MADV_POPULATE_WRITE)
+    madvise(bytes, file_pages_bytes(size_bytes), MADV_POPULATE_WRITE); /* cheaper than one by one */
+#endif
+    return bytes;
+}
+
+u8 *loader_pages_read(int fd, u64 size_bytes)
+{
+    u8 *bytes = file_pages_new(size_bytes);
+    u64 done = 0;
+    while (bytes != NULL && done < size_bytes) {
+        ssize_t got = pread(fd, bytes + done, size_bytes - done, (off_t)done);
+        if (got > 0) {
+            done += (u64)got;
+        } else if (got == 0 || errno != EINTR) {
+            loader_pages_free(bytes, size_bytes);
+            bytes = NULL;
+        }
+    }
+    return bytes;
+}
+
+/* In place of what was read so far. False: the usual way is left, which has the reasons, too. */
+static bool file_read_pages(int fd, const struct stat *stat, struct loader_file *file)
+{
+    if (!S_ISREG(stat->st_mode) || stat->st_size < FILE_PAGES_LEAST_BYTES ||
+        (u64)stat->st_size > IMAGE_LIMIT_BYTES) {
+        return false;
+    }
+    u8 *bytes = loader_pages_read(fd, (u64)stat->st_size);
+    if (bytes == NULL) {
+        return false;
+    }
+    free(file->bytes);
+    file->bytes = bytes;
+    file->in_pages = true;
+    file->size_bytes = (u64)stat->st_size;
+    file->file_size_bytes = file->size_bytes;
+    file->changed_ns = loader_changed_ns(stat);
+    return true;
+}
+
+u64 loader_changed_ns(const struct stat *stat)
+{
+    return (u64)stat->st_mtim.tv_sec * 1000000000u + (u64)stat->st_mtim.tv_nsec;
+}
+
 static bool file_read_open(int fd, const char *path,
                            bool (*enough)(const u8 *head, u64 size_bytes),
                            struct loader_file *file, struct metic_error *error)
@@ -109,6 +186,9 @@ static bool file_read_open(int fd, const char *path,
     }
     bool head_only = S_ISBLK(stat.st_mode) || (enough != NULL && enough(file->bytes,
                                                                         file->size_bytes));
+    if (!head_only && file_read_pages(fd, &stat, file)) {
+        return true;
+    }
     if (!head_only) {
         if (size_bytes <= IMAGE_LIMIT_BYTES &&
             !file_read_up_to(fd, path, size_bytes, IMAGE_LIMIT_BYTES + 1, file, &capacity_bytes,
@@ -128,13 +208,17 @@ static bool file_read_open(int fd, const char *path,
 bool loader_file_read(const char *path, bool (*enough)(const u8 *head, u64 size_bytes),
                       struct loader_file *file, struct metic_error *error)
 {
-    *file = (struct loader_file){0};
+    *file = (struct loader_file){.fd = -1};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return file_open_failed(path, errno, error);
     }
     bool ok = file_read_open(fd, path, enough, file, error);
-    close(fd);
+    if (ok && file->in_pages) {
+        file->fd = fd;
+    } else {
+        close(fd);
+    }
     if (!ok) {
         free(file->bytes);
         file->bytes = NULL;

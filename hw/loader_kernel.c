@@ -77,7 +77,7 @@ static bool kernel_truncated(struct image *image, const char *name, u64 wanted_b
                          (unsigned long long)image->size_bytes, (unsigned long long)wanted_bytes);
 }
 
-static void kernel_describe(struct image *image)
+void loader_kernel_describe(struct image *image)
 {
     char size[32], version[64];
     loader_linux_version(image->bytes, image->size_bytes, version, sizeof(version));
@@ -123,7 +123,6 @@ static bool kernel_riscv(struct image *image, const char *name)
         memory_bytes > image->size_bytes ? memory_bytes : image->size_bytes,
     };
     image->segment_count = 1;
-    kernel_describe(image);
     return true;
 }
 

@@ -95,10 +95,40 @@ static struct image_segment place_segment(const struct memory *memory, const str
     return image->relocatable ? segment : place_without_headers(memory, image, segment);
 }
 
-bool image_place(struct memory *memory, const struct image *image, gpa_t base_gpa, gpa_t *entry,
+/* Gives the image's pages to guest memory, but for the last one, which is not whole; returns how
+ * many bytes are done. A kernel's only: nobody looks into one again, as for an ELF's symbols. */
+static u64 place_pages(struct memory *memory, struct image *image, gpa_t gpa,
+                       const struct image_segment *segment)
+{
+    u64 whole_bytes = segment->file_bytes & ~(u64)(PAGE_BYTES - 1);
+    if (image->kind != IMAGE_LINUX || !image->in_pages || segment->offset != 0 ||
+        !memory_take_pages(memory, gpa, image->owned, whole_bytes)) {
+        return 0;
+    }
+    return whole_bytes;
+}
+
+static bool place_one(struct memory *memory, struct image *image, gpa_t gpa,
+                      const struct image_segment *segment)
+{
+    u64 done = place_pages(memory, image, gpa, segment);
+    bool ok = memory_load(memory, gpa + done, image->bytes + segment->offset + done,
+                          segment->file_bytes - done) &&
+              place_zero(memory, gpa + segment->file_bytes,
+                         segment->memory_bytes - segment->file_bytes);
+    if (done != 0) {
+        loader_pages_free(image->owned, image->size_bytes);
+        image->owned = NULL;
+        image->bytes = NULL;
+    }
+    return ok;
+}
+
+bool image_place(struct memory *memory, struct image *image, gpa_t base_gpa, gpa_t *entry,
                  gpa_t *end, struct metic_error *error)
 {
-    if (!image_check_startable(image, error)) {
+    if (!image_check_startable(image, error) ||
+        (image->bytes == NULL && !loader_read_again(image, error))) {
         return false;
     }
     gpa_t base = image->relocatable ? base_gpa : 0;
@@ -120,9 +150,7 @@ bool image_place(struct memory *memory, const struct image *image, gpa_t base_gp
         if (segment.memory_bytes == 0) {
             continue;
         }
-        if (!memory_load(memory, gpa, image->bytes + segment.offset, segment.file_bytes) ||
-            !place_zero(memory, gpa + segment.file_bytes,
-                        segment.memory_bytes - segment.file_bytes)) {
+        if (!place_one(memory, image, gpa, &segment)) {
             return error_set(error, NULL, "the image could not be written to 0x%llx",
                              (unsigned long long)gpa);
         }

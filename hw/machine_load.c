@@ -34,6 +34,14 @@ static bool wants_builtin(const struct metic_machine *machine)
            (firmware == NULL && (image == NULL || image->mode == IMAGE_MODE_SUPERVISOR));
 }
 
+static void say_image(struct metic_machine *machine, const char *what, const char *name,
+                      struct image *image)
+{
+    if (machine->options.say != NULL) { /* describing takes time */
+        machine_say(machine, "%s: %s: %s", what, name, image_describe(image));
+    }
+}
+
 static bool open_firmware(struct metic_machine *machine, struct metic_error *error)
 {
     struct machine_boot *boot = &machine->boot;
@@ -49,7 +57,7 @@ static bool open_firmware(struct metic_machine *machine, struct metic_error *err
         if (boot->firmware == NULL || !image_check_startable(boot->firmware, error)) {
             return false;
         }
-        machine_say(machine, "firmware: %s: %s", firmware, boot->firmware->description);
+        say_image(machine, "firmware", firmware, boot->firmware);
     }
     return true;
 }
@@ -71,9 +79,9 @@ static bool open_companions(struct metic_machine *machine, struct metic_error *e
             return error_set(error,
                              "Give a cpio archive, compressed or not, or a file system image.",
                              "'%s' is no initial ramdisk: %s", options->initrd,
-                             boot->initrd->description);
+                             image_describe(boot->initrd));
         }
-        machine_say(machine, "initrd: %s: %s", options->initrd, boot->initrd->description);
+        say_image(machine, "initrd", options->initrd, boot->initrd);
     }
     if (options->dtb != NULL) {
         boot->dtb = image_open_raw(options->dtb, error);
@@ -82,7 +90,8 @@ static bool open_companions(struct metic_machine *machine, struct metic_error *e
         }
         if (boot->dtb->kind != IMAGE_DTB) {
             return error_set(error, "give a compiled device tree (.dtb)",
-                             "%s is not a device tree: %s", options->dtb, boot->dtb->description);
+                             "%s is not a device tree: %s", options->dtb,
+                             image_describe(boot->dtb));
         }
     }
     return true;
@@ -93,7 +102,7 @@ static bool place_main(struct metic_machine *machine, bool kernel, gpa_t *entry,
                        struct metic_error *error)
 {
     const struct board_class *class = machine->board->class;
-    const struct image *image = machine->boot.main;
+    struct image *image = machine->boot.main;
     if (image == NULL) {
         *entry = *end = class->flash_gpa[0];
         return true;
@@ -185,7 +194,7 @@ static bool load(struct metic_machine *machine, const char *name, struct metic_e
         return false;
     }
     if (boot->main != NULL) {
-        machine_say(machine, "image: %s: %s", name, boot->main->description);
+        say_image(machine, "image", name, boot->main);
     } else if (machine->options.initrd != NULL) {
         return error_set(error, "Give a kernel with it, or leave --initrd out.",
                          "what starts from flash has no use for an initial ramdisk");

@@ -2,6 +2,7 @@
 #include "tests/hw/loader_build.h"
 
 #include <criterion/criterion.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -54,8 +55,10 @@ static void expect_kernel(const u8 *bytes, size_t size_bytes, const char *text)
     cr_expect_eq(image->kind, IMAGE_LINUX, "%s: kind %d", text, image->kind);
     cr_expect_eq(image->mode, IMAGE_MODE_SUPERVISOR);
     cr_expect_eq(image->size_bytes, BUILD_KERNEL_BYTES);
-    cr_expect_not_null(strstr(image->description, "6.12.48-test"), "%s", image->description);
-    cr_expect_not_null(strstr(image->description, text), "%s", image->description);
+    const char *description = image_describe(image);
+    cr_expect_not_null(strstr(description, "6.12.48-test"), "%s", description);
+    cr_expect_not_null(strstr(description, text), "%s", description);
+    cr_expect_eq(image_describe(image), description);
     image_free(image);
 }
 
@@ -74,6 +77,43 @@ Test(loader_kernel, flat_image)
     struct metic_error error;
     cr_expect_not(image_place(memory, image, 0x80200000, NULL, NULL, &error), "bss must fit");
     cr_expect_not_null(strstr(error.next, "--ram 64M"));
+    build_memory_free(memory);
+    image_free(image);
+}
+
+/* A large kernel's pages go into guest memory; its file is read again for the next time, unless it
+ * is another one by then. */
+Test(loader_kernel, large_file_is_placed_again)
+{
+    enum { LARGE_BYTES = (5 << 20) + 100, LAST = LARGE_BYTES - 1 };
+    char path[] = "kernel-test-XXXXXX";
+    struct metic_error error;
+    gpa_t end;
+    build_kernel(kernel);
+    st_le64(kernel + 16, 6 << 20);
+    int fd = mkstemp(path);
+    cr_assert_eq(write(fd, kernel, sizeof(kernel)), sizeof(kernel));
+    cr_assert_eq(ftruncate(fd, LARGE_BYTES), 0);
+    cr_assert_eq(pwrite(fd, "\x55", 1, LAST), 1);
+    struct image *image = image_open(path, &error);
+    unlink(path); /* what is open is enough */
+    cr_assert_not_null(image, "%s", error.what);
+    struct memory *memory = build_memory(16 << 20);
+    for (unsigned round = 0; round < 3; round++) {
+        memset(memory_host(memory, 0x80200000, 6 << 20), 0xee, 6 << 20);
+        cr_assert(image_place(memory, image, 0x80200000, NULL, &end, &error), "%s", error.what);
+        const u8 *host = memory_host(memory, 0x80200000, 6 << 20);
+        cr_expect_eq(memcmp(host, kernel, sizeof(kernel)), 0);
+        cr_expect_eq(host[LAST], 0x55);
+        cr_expect_eq(host[LAST - 1], 0);
+        cr_expect_eq(host[LAST + 1], 0, "bss");
+        cr_expect_eq(host[(6 << 20) - 1], 0, "bss");
+        cr_expect_eq(end, 0x80200000 + (6 << 20));
+    }
+    cr_assert_eq(ftruncate(fd, LARGE_BYTES + 1), 0);
+    cr_expect_not(image_place(memory, image, 0x80200000, NULL, NULL, &error));
+    cr_expect_not_null(strstr(error.what, "changed"), "%s", error.what);
+    close(fd);
     build_memory_free(memory);
     image_free(image);
 }
