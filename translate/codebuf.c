@@ -57,6 +57,12 @@ void codebuf_keep(struct codebuf *buffer)
     buffer->keep_bytes = buffer->used_bytes;
 }
 
+void codebuf_clear_all(struct codebuf *buffer)
+{
+    buffer->keep_bytes = 0;
+    codebuf_clear(buffer);
+}
+
 void codebuf_clear(struct codebuf *buffer)
 {
     buffer->used_bytes = buffer->keep_bytes;

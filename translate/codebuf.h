@@ -45,6 +45,7 @@ void codebuf_commit(struct codebuf *buffer, size_t size_bytes, size_t cold_bytes
 /* Everything committed so far belongs to the thunks. */
 void codebuf_keep(struct codebuf *buffer);
 void codebuf_clear(struct codebuf *buffer);
+void codebuf_clear_all(struct codebuf *buffer); /* what was kept, too */
 
 /* The writable alias of an address in the executable view. */
 static inline u8 *codebuf_write_alias(const struct codebuf *buffer, const void *exec)

@@ -35,6 +35,9 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
 
 /* Throws all blocks away; no hart runs. */
 void pipeline_flush(struct engine *engine);
+/* The host's translator begins anew, with an empty buffer and that descriptor of the guest, which
+ * stays there: engine->guest, or one that pins other state. While harts stand still. */
+bool pipeline_start_host(struct engine *engine, const struct guest *guest);
 
 /* Runs at most max_insns instructions at vcpu->pc by the interpreter, keeping nothing. */
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);

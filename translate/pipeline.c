@@ -617,6 +617,28 @@ void pipeline_code_fence(struct vcpu *vcpu)
 
 /* --- life --- */
 
+/* The buffer is empty. */
+static bool start_host(struct engine *engine, const struct guest *guest)
+{
+    struct codebuf *code = &engine->code;
+    if (!engine->host->init(&engine->host_context, guest,
+                            stats_slow(engine->costs, &softmmu_slow),
+                            engine->options.host_features, code->write, code->exec,
+                            codebuf_room(code))) {
+        return false;
+    }
+    codebuf_commit(code, engine->host_context.used_bytes, 0);
+    codebuf_keep(code);
+    return true;
+}
+
+bool pipeline_start_host(struct engine *engine, const struct guest *guest)
+{
+    pipeline_flush(engine);
+    codebuf_clear_all(&engine->code);
+    return start_host(engine, guest);
+}
+
 bool pipeline_init(struct engine *engine, struct metic_error *error)
 {
     if (!block_table_init(&engine->blocks, engine->memory)) {
@@ -647,20 +669,15 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (engine->host_scratch == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
-    if (!engine->host->init(&engine->host_context, engine->guest,
-                            stats_slow(engine->costs, &softmmu_slow),
-                            engine->options.host_features, engine->code.write, engine->code.exec,
-                            codebuf_room(&engine->code))) {
+    if (!start_host(engine, engine->guest)) {
         return error_set(error, "use --engine interp, or a larger --code-cache",
                          "the translator cannot start on this host");
     }
-    codebuf_commit(&engine->code, engine->host_context.used_bytes, 0);
     if (codebuf_room(&engine->code) < MIN_CODE_BYTES ||
         codebuf_cold_room(&engine->code) < MIN_CODE_BYTES / 2) {
         return error_set(error, "give a larger --code-cache",
                          "a code cache of %zu KiB is too small", code_bytes >> 10);
     }
-    codebuf_keep(&engine->code);
     return true;
 }
 

@@ -431,6 +431,28 @@ static void fit_harts(struct engine *engine)
     }
 }
 
+/* The stream's end gets the last place of those that the host keeps in registers. */
+static bool pin_stream(struct engine *engine, struct probe *probe)
+{
+    const struct guest *guest = engine->guest;
+    unsigned count = guest->pinned_count, at = 0;
+    if (!(probe->config.what & PROBE_STREAM) || engine->host == NULL) {
+        return true;
+    }
+    CHECK(count < PROBE_MAX_PINS);
+    if (count != 0) {
+        at = engine->host->pinned_max < count ? engine->host->pinned_max - 1 : count;
+    }
+    for (unsigned i = 0; i <= count; i++) {
+        probe->pinned[i] = i == at ? (u32)offsetof(struct vcpu, probe_at)
+                                   : guest->pinned[i < at ? i : i - 1];
+    }
+    probe->guest = *guest;
+    probe->guest.pinned = probe->pinned;
+    probe->guest.pinned_count = count + 1;
+    return pipeline_start_host(engine, &probe->guest);
+}
+
 bool probe_start(struct engine *engine, const struct probe_config *config,
                  struct metic_error *error)
 {
@@ -442,7 +464,8 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     probe->config = *config;
     probe->stream_count = engine->vcpu_count + 1;
     probe->events = config->events;
-    if (!make_tables(engine, probe) || !make_chunks(probe) || !probe_cover_init(engine, probe)) {
+    if (!make_tables(engine, probe) || !make_chunks(probe) || !probe_cover_init(engine, probe) ||
+        !pin_stream(engine, probe)) {
         probe_cover_fini(engine, probe);
         probe_free(probe);
         return no_memory(error);
@@ -523,7 +546,9 @@ void probe_stop(struct engine *engine)
         engine->vcpus[i]->probe_at = NULL;
         engine->vcpus[i]->probe_end = NULL;
     }
-    if (hooks) {
+    if (probe->guest.pinned != NULL) {
+        CHECK(pipeline_start_host(engine, engine->guest));
+    } else if (hooks) {
         pipeline_flush(engine);
     }
     fit_harts(engine);

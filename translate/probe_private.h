@@ -20,6 +20,7 @@ enum {
     PROBE_PAGE_BUCKETS = 1 << 12,
     PROBE_MAX_HOOKS = 4096,
     PROBE_STATE_WORDS = 512,
+    PROBE_MAX_PINS = 64,
 };
 
 struct probe_page {
@@ -73,6 +74,10 @@ struct probe_stream {
 
 struct probe {
     struct probe_config config;
+    /* What the host's translator gets in place of the guest while there is a stream: probe_at is
+     * among the registers that it keeps. */
+    struct guest guest;
+    u32 pinned[PROBE_MAX_PINS];
     u64 events; /* bit mask of enum vcpu_event */
 
     pthread_mutex_t lock; /* the queue */

@@ -241,10 +241,14 @@ typedef const u8 *call_fn(struct vcpu *vcpu, u8 *frame, const u8 *stub,
 static void by_c(struct thunks *t, unsigned index, call_fn *fn)
 {
     struct asm_buf *a = t->a;
+    unsigned probe = x86_probe_reg(t->context->guest);
     asm_align(a, 16, 0);
     place(t, index);
     for (unsigned reg = 0; reg < 16; reg++) {
         asm_store(a, ASM_64, frame_at(ABOVE + FRAME_REGS + 8 * reg), reg);
+    }
+    if (probe != NO_REG) {
+        asm_store(a, ASM_64, VCPU_AT(probe_at), probe);
     }
     asm_load(a, ASM_64, RBX, frame_at(0));
     transfer_xmm(t, false);
@@ -256,6 +260,10 @@ static void by_c(struct thunks *t, unsigned index, call_fn *fn)
     asm_call_far(a, (const void *)(uintptr_t)fn);
     asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
     asm_store(a, ASM_64, frame_at(ABOVE + FRAME_RESUME), RAX);
+    if (probe != NO_REG) { /* C code may have told of events */
+        asm_load(a, ASM_64, RCX, VCPU_AT(probe_at));
+        asm_store(a, ASM_64, frame_at(ABOVE + FRAME_REGS + 8 * probe), RCX);
+    }
     asm_test(a, ASM_64, RAX, RAX);
     u32 raised = asm_jcc_forward(a, ASM_E);
     transfer_xmm(t, true);

@@ -4,7 +4,8 @@
  *   rbp          the vcpu, plus VCPU_BIAS so that short displacements reach its hot members
  *   r15          instructions retired before this block (vcpu->insns lives here)
  *   rsp          the frame of FRAME_* below, 16-byte aligned
- *   rbx r12-r14 r8-r11   guest->pinned[0..7], within and between blocks
+ *   rbx r12-r14 r8-r11   guest->pinned[0..7], within and between blocks; of a guest that is
+ *                recorded one of them is vcpu->probe_at
  *   rax rcx rdx rsi rdi  temporaries of the block
  *   xmm0-xmm15   floating-point values of the block; in a one-block loop the last ones carry
  *                floating-point state from round to round (loop.c)
@@ -278,6 +279,9 @@ struct compile {
 extern const u8 x86_pinned_regs[PINNED_MAX];
 /* entry.c: how many guest registers are pinned, and the lowest of their state offsets. */
 unsigned x86_pinned_count(const struct guest *guest);
+/* The register that vcpu->probe_at is pinned to while a stream is recorded (emit_probe.c), or
+ * NO_REG. C code that may write to the stream finds it in the vcpu, and leaves it there. */
+unsigned x86_probe_reg(const struct guest *guest);
 u32 x86_pin_base(const struct guest *guest);
 
 static inline struct asm_mem state_at(u32 offset)
@@ -513,7 +517,7 @@ emit_fn emit_raise, emit_leave;
 emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_probe.c: on a way out; rax is scratch. */
-void emit_left(struct asm_buf *a, struct left left);
+void emit_left(const struct compile *c, struct asm_buf *a, struct left left);
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;
 

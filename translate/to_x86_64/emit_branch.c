@@ -146,7 +146,7 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
     sink_fix(c, &c->a, stub->fix_first, stub->fix_count);
-    emit_left(&c->a, stub->left);
+    emit_left(c, &c->a, stub->left);
     if (stub->target == c->entry_target && stub->fix_count != 0) {
         loop_carry(c);
     }
@@ -196,7 +196,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
     if (backward && !trace) {
         u32 field = asm_jcc_forward(&c->a, cc ^ 1);
-        emit_left(&c->a, left);
+        emit_left(c, &c->a, left);
         go_to(c, target, uncounted(c) + 1, true);
         asm_bind(&c->a, field);
         return;
@@ -277,7 +277,7 @@ static void stub_go_indirect(struct compile *c, const struct stub *stub)
     struct asm_buf *a = &c->a;
     asm_store(a, ASM_64, frame_at(FRAME_RESULT), stub->reg[0]);
     sink_fix(c, a, stub->fix_first, stub->fix_count);
-    emit_left(a, stub->left);
+    emit_left(c, a, stub->left);
     asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
     add_retired(a, stub->data);
     own_leave(c, a);

@@ -3,39 +3,53 @@
 
 #include "translate/probe.h"
 
+/* While a stream is recorded, its end is in a register between blocks (x86_probe_reg): a word is
+ * then a store and an addition, and no block waits for what the one before it has stored. */
+
 /* No room: C takes the full chunk away. Then once more from the start; `data`: instructions that
  * r15 does not count. */
 static void stub_probe_full(struct compile *c, const struct stub *stub)
 {
-    asm_lea(&c->a, ASM_64, stub->reg[0], asm_at(R15, (s32)stub->data));
-    asm_store(&c->a, ASM_64, VCPU_AT(insns), stub->reg[0]);
+    if (stub->data != 0) {
+        asm_alu_imm(&c->a, ASM_ADD, ASM_64, R15, (s32)stub->data);
+    }
+    asm_store(&c->a, ASM_64, VCPU_AT(insns), R15);
+    if (stub->data != 0) {
+        asm_alu_imm(&c->a, ASM_SUB, ASM_64, R15, (s32)stub->data);
+    }
     asm_call(&c->a, thunk(c, THUNK_PROBE));
     stub_return(c, stub);
+}
+
+static void put_head(struct compile *c, const struct ir_insn *insn, unsigned at)
+{
+    struct asm_buf *a = &c->a;
+    if (insn->sub == 1) {
+        asm_mov_mem_imm(a, ASM_64, asm_at(at, 0), (s32)(u32)insn->imm);
+        return;
+    }
+    unsigned head = alloc_temp(c);
+    asm_load(a, ASM_64, head, VCPU_AT(pc_page));
+    asm_shift_imm(a, ASM_SHL, ASM_64, head, PROBE_PAGE_SHIFT);
+    asm_alu_imm(a, ASM_ADD, ASM_64, head, (s32)(u32)insn->imm);
+    asm_store(a, ASM_64, asm_at(at, 0), head);
 }
 
 void emit_probe(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
-    unsigned base = alloc_def(c);
-    c->locked |= 1u << base;
-    unsigned head = alloc_temp(c);
+    unsigned end = x86_probe_reg(c->context->guest);
+    CHECK(end != NO_REG);
     u32 again = asm_offset(a);
-    asm_load(a, ASM_64, base, VCPU_AT(probe_at));
-    asm_alu_rm(a, ASM_CMP, ASM_64, base, VCPU_AT(probe_end));
+    asm_alu_rm(a, ASM_CMP, ASM_64, end, VCPU_AT(probe_end));
     struct stub *stub = stub_add(c, stub_probe_full, asm_jcc_forward(a, ASM_AE));
     stub->back = again;
     stub->data = uncounted(c);
-    stub->reg[0] = (u8)base;
-    asm_lea(a, ASM_64, head, asm_at(base, 8 * (s32)(insn->imm >> 32)));
-    asm_store(a, ASM_64, VCPU_AT(probe_at), head);
-    if (insn->sub == 1) {
-        asm_mov_mem_imm(a, ASM_64, asm_at(base, 0), (s32)(u32)insn->imm);
-        return;
+    put_head(c, insn, end);
+    if (c->values[c->at].last_use != 0) {
+        asm_mov(a, ASM_64, alloc_def(c), end);
     }
-    asm_load(a, ASM_64, head, VCPU_AT(pc_page));
-    asm_shift_imm(a, ASM_SHL, ASM_64, head, PROBE_PAGE_SHIFT);
-    asm_alu_imm(a, ASM_ADD, ASM_64, head, (s32)(u32)insn->imm);
-    asm_store(a, ASM_64, asm_at(base, 0), head);
+    asm_alu_imm(a, ASM_ADD, ASM_64, end, 8 * (s32)(insn->imm >> 32));
 }
 
 void emit_probe_word(struct compile *c, const struct ir_insn *insn)
@@ -69,12 +83,12 @@ static void count_in_place(struct asm_buf *a, unsigned scratch, u32 number)
     asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(scratch, 8 * (s32)number), 1);
 }
 
-void emit_left(struct asm_buf *a, struct left left)
+void emit_left(const struct compile *c, struct asm_buf *a, struct left left)
 {
     if (left.word) {
-        asm_load(a, ASM_64, RAX, VCPU_AT(probe_at));
-        asm_mov_mem_imm(a, ASM_64, asm_at(RAX, 0), (s32)left.number);
-        asm_alu_mem_imm(a, ASM_ADD, ASM_64, VCPU_AT(probe_at), 8);
+        unsigned end = x86_probe_reg(c->context->guest);
+        asm_mov_mem_imm(a, ASM_64, asm_at(end, 0), (s32)left.number);
+        asm_alu_imm(a, ASM_ADD, ASM_64, end, 8);
     }
     if (left.count) {
         count_in_place(a, RAX, left.number);

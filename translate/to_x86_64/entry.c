@@ -31,6 +31,16 @@ unsigned x86_pinned_count(const struct guest *guest)
     return guest->pinned_count < PINNED_MAX ? guest->pinned_count : PINNED_MAX;
 }
 
+unsigned x86_probe_reg(const struct guest *guest)
+{
+    for (unsigned n = 0; n < x86_pinned_count(guest); n++) {
+        if (guest->pinned[n] == offsetof(struct vcpu, probe_at)) {
+            return x86_pinned_regs[n];
+        }
+    }
+    return NO_REG;
+}
+
 u32 x86_pin_base(const struct guest *guest)
 {
     u32 base = NO_HOME;
@@ -441,12 +451,19 @@ static void emit_soft_fp(struct thunks *t)
 static void emit_probe_thunk(struct thunks *t)
 {
     struct asm_buf *a = t->a;
+    unsigned probe = x86_probe_reg(t->context->guest);
     place(t, THUNK_PROBE);
     asm_alu_imm(a, ASM_SUB, ASM_64, RSP, 8);
     save_all(t);
+    if (probe != NO_REG) {
+        asm_store(a, ASM_64, VCPU_AT(probe_at), probe);
+    }
     asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
     asm_call_far(a, (const void *)(uintptr_t)t->context->slow->probe_full);
     restore_all(t);
+    if (probe != NO_REG) {
+        asm_load(a, ASM_64, probe, VCPU_AT(probe_at));
+    }
     asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
     asm_u8(a, 0xc3);
 }

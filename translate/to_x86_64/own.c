@@ -54,7 +54,9 @@ static bool is_plain(const struct ir_insn *insn)
            insn->op == IR_VECTOR || insn->op == IR_INSN || insn->op == IR_POLL ||
            insn->op == IR_EXIT_IF || insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP ||
            insn->op == IR_JUMP_IND || insn->op == IR_GET || insn->op == IR_SET ||
-           insn->op == IR_PC_PAGE || insn->op == IR_CONST || (props & IR_P);
+           insn->op == IR_PC_PAGE || insn->op == IR_CONST || insn->op == IR_PROBE ||
+           insn->op == IR_PROBE_WORD || insn->op == IR_PROBE_LEFT || insn->op == IR_PROBE_AT ||
+           insn->op == IR_PROBE_ADD || insn->op == IR_PROBE_EDGE || (props & IR_P);
 }
 
 static bool count_usage(struct choice *choice)
@@ -94,8 +96,10 @@ static bool count_usage(struct choice *choice)
 
 static void find_free(struct choice *choice)
 {
+    unsigned probe = x86_probe_reg(choice->c->context->guest);
     for (unsigned n = 0; n < choice->c->pinned_count; n++) {
-        if (choice->usage[n].gets == 0 && choice->usage[n].sets == 0) {
+        if (choice->usage[n].gets == 0 && choice->usage[n].sets == 0 &&
+            x86_pinned_regs[n] != probe) {
             choice->free[choice->free_count++] = (u8)n;
         }
     }
