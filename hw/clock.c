@@ -99,6 +99,16 @@ u64 clock_host_deadline_ns(const struct clock *clock, u64 guest_ns)
     return wrapped || host_ns > (u64)INT64_MAX ? CLOCK_NEVER_NS : host_ns;
 }
 
+void clock_set_slack_ns(struct clock *clock, u64 slack_ns)
+{
+    pthread_mutex_lock(&clock->lock);
+    if (clock->slack_ns != slack_ns) {
+        clock->slack_ns = slack_ns;
+        clock_tell_deadline(clock);
+    }
+    pthread_mutex_unlock(&clock->lock);
+}
+
 static bool timer_before(const struct timer *a, const struct timer *b)
 {
     return a->deadline_ns != b->deadline_ns ? a->deadline_ns < b->deadline_ns

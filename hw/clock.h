@@ -47,6 +47,7 @@ struct clock {
     _Atomic u64 now_ns;     /* virtual time, or real time while stopped */
     _Atomic u64 origin_ns;  /* real: host monotonic time at guest time 0, modulo 2^64 */
     _Atomic bool started;   /* real: guest time is passing */
+    u64 slack_ns; /* real: how late the loop may be, since harts look, too; under lock */
     /* Called, under the clock's lock, when the earliest deadline changed; the loop re-arms its
      * timerfd here. Must not call back into the clock. May be NULL. */
     void (*deadline_changed)(void *opaque, u64 deadline_ns);
@@ -79,6 +80,9 @@ unsigned clock_run_expired(struct clock *clock);
 /* Host monotonic time at which guest time `guest_ns` is reached (real mode, started), for arming a
  * timerfd with TFD_TIMER_ABSTIME; CLOCK_NEVER_NS for never. */
 u64 clock_host_deadline_ns(const struct clock *clock, u64 guest_ns);
+
+/* Real mode: how much later than it is due clock_host_deadline_ns's caller may fire a timer. */
+void clock_set_slack_ns(struct clock *clock, u64 slack_ns);
 
 /* A timer belongs to one clock from init to fini. */
 void timer_init(struct timer *timer, struct clock *clock, void (*fire)(void *opaque),

@@ -45,7 +45,7 @@ static void loop_arm_timer(void *opaque, u64 deadline_ns)
     u64 host_ns = clock_host_deadline_ns(loop->clock, deadline_ns);
     struct itimerspec when = {0}; /* all zero disarms */
     if (host_ns != CLOCK_NEVER_NS) {
-        host_ns = host_ns > 0 ? host_ns : 1;
+        host_ns = host_ns > 0 ? host_ns + loop->clock->slack_ns : 1;
         when.it_value.tv_sec = (time_t)(host_ns / 1000000000u);
         when.it_value.tv_nsec = (long)(host_ns % 1000000000u);
     }

@@ -287,6 +287,7 @@ u64 machine_time_ticks(struct vcpu *vcpu);
 void machine_timer_arm(struct vcpu *vcpu, u64 ticks);
 u64 machine_next_timer_host_ns(struct vcpu *vcpu);
 void machine_run_timers(struct vcpu *vcpu);
+void machine_timers_are_watched(struct vcpu *vcpu, bool watched);
 u64 machine_total_insns(const struct metic_machine *machine);
 
 /* After the harts stopped: power-on state, images again. */

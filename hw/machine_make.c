@@ -141,6 +141,7 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
     struct engine_machine_ops ops = {
         .time_ticks = machine_time_ticks, .timer_arm = machine_timer_arm,
         .next_timer_host_ns = machine_next_timer_host_ns, .run_timers = machine_run_timers,
+        .timers_are_watched = machine_timers_are_watched,
     };
     if (options->cpu != NULL && !guest->parse_cpu(options->cpu, &engine.guest_features, error)) {
         return false;

@@ -100,10 +100,12 @@ static bool threads_start(struct metic_machine *machine, struct metic_error *err
     return true;
 }
 
+/* One that was told to look at something only waits for the host to let it. */
 static bool every_hart_waits(const struct metic_machine *machine)
 {
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        if (!atomic_load(&machine->engine->vcpus[i]->waiting)) {
+        struct vcpu *vcpu = machine->engine->vcpus[i];
+        if (!atomic_load(&vcpu->waiting) || atomic_load(&vcpu->requests) != 0) {
             return false;
         }
     }

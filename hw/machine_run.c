@@ -54,6 +54,14 @@ void machine_run_timers(struct vcpu *vcpu)
     clock_run_expired(&machine->clock);
 }
 
+/* The loop's timer is only for the case that no hart looks. */
+void machine_timers_are_watched(struct vcpu *vcpu, bool watched)
+{
+    enum { SLACK_NS = 1000000 };
+    struct metic_machine *machine = vcpu->ops_opaque;
+    clock_set_slack_ns(&machine->clock, watched ? SLACK_NS : 0);
+}
+
 /* --- ends --- */
 
 void machine_finish(struct metic_machine *machine, struct metic_result *result,

@@ -367,6 +367,9 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
                  requests & VCPU_REQUEST_SAMPLE)) {
         take_sample(vcpu);
     }
+    if (UNLIKELY(atomic_load_explicit(&vcpu->engine->wait.watched, memory_order_relaxed))) {
+        vcpu->engine->machine_ops.run_timers(vcpu);
+    }
     if (requests & VCPU_REQUEST_STOP) {
         *stop = ENGINE_STOP_REQUEST;
         return false;

@@ -76,6 +76,9 @@ struct engine_machine_ops {
      * both. */
     u64 (*next_timer_host_ns)(struct vcpu *vcpu);
     void (*run_timers)(struct vcpu *vcpu);
+    /* Whether harts look at the time often enough by themselves, now; the host need not interrupt
+     * them for each timer. */
+    void (*timers_are_watched)(struct vcpu *vcpu, bool watched);
 };
 
 /* See wait.c. */
@@ -85,6 +88,9 @@ struct engine_wait {
     u64 late_ns;            /* by which the host wakes it late, lately */
     u64 spin_saved_ns;      /* that it may spin before timers */
     u64 earned_until_ns;
+    s32 near_waits;         /* in a row, for timers that are near; below 0: not to be counted yet */
+    u32 away_waits;         /* near waits that were paid for by losing the processor */
+    _Atomic bool watched;   /* harts look for timers at every stop, too */
 };
 
 struct engine {
