@@ -23,14 +23,19 @@ enum helper_flags {
     HELPER_MEMORY = 64,      /* reads or writes guest memory */
     HELPER_KEEPS_PINNED = 128, /* with READS_STATE or WRITES_STATE: not the registers that the
                                 descriptor's `pinned` names; those stay where they are */
+    HELPER_ZEROES = 256,       /* writes zeros to the 64-byte block that holds argument 0, and no
+                                more, when argument 2 is not 0 and plain stores to that block's
+                                page are served by the TLB: a host may do so in place */
 };
+
+enum { HELPER_ZEROES_BYTES = 64 };
 
 struct helper {
     const char *name;
     u64 (*fn)(void); /* cast to the row's signature */
     u8 arg_count;    /* 0..4, without the vcpu */
     bool has_result;
-    u8 flags;
+    u16 flags;
 };
 
 /* Where vector state is, as offsets from the vcpu, for code that does vector operations in place.

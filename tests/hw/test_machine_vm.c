@@ -353,3 +353,94 @@ Test(machine_vm, page_that_pmp_cuts)
     cr_expect(outcome.words[12] == 0, "one trap too many");
     cr_expect(outcome.x[A1] == 5 * 0xa && outcome.x[A4] == 4);
 }
+
+enum { CBO_ZERO_T0 = 0x0042a00f, ENVCFG_CBZE = 1 << 7, CSR_SENVCFG = 0x10a };
+
+/* The last block of a page, by an address inside it: what is beside it stays. Then without
+ * permission to write, at the same place of the program: the address is the one that was given. */
+Test(machine_vm, block_of_zeros)
+{
+    struct rv_program *p = rv_new();
+    struct guest_outcome outcome;
+    u32 root = identity_table(p);
+    rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
+    rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + PAGE_B, PTE_RW);
+    rv_li(p, T0, ENVCFG_CBZE);
+    rv_csrw(p, CSR_MENVCFG, T0);
+    begin(p, root);
+    rv_li(p, S0, GVA + PAGE_BYTES - 64);
+    rv_li(p, S1, rv_pte_address(p, root, GVA));
+    rv_li(p, S2, leaf(PAGE_A, PTE_RX));
+    rv_la(p, S10, L2);
+    rv_li(p, A0, 0x1111111111111111);
+    rv_addi(p, T0, S0, 37);
+    rv_label(p, L1);
+    rv_sd(p, A0, S0, -8);
+    rv_sd(p, A0, S0, 0);
+    rv_sd(p, A0, S0, 56);
+    rv_sd(p, A0, S0, 64);
+    rv_label(p, L3);
+    rv_word(p, CBO_ZERO_T0);
+    rv_ld(p, A1, S0, -8);
+    rv_ld(p, A2, S0, 0);
+    rv_ld(p, A3, S0, 56);
+    rv_ld(p, A4, S0, 64);
+    rv_addi(p, S3, S3, 1);
+    rv_addi(p, S4, S3, -3);
+    rv_bne(p, S4, X0, L1);
+    rv_sd(p, A0, S0, 0);
+    rv_sd(p, S2, S1, 0);
+    rv_sfence_vma(p, X0, S0, X0);
+    rv_j(p, L3);
+    rv_label(p, L2);
+    rv_ld(p, A5, S0, 0);
+    end(p, &outcome);
+    cr_expect_eq(outcome.x[A1], outcome.x[A0]);
+    cr_expect_eq(outcome.x[A2], 0);
+    cr_expect_eq(outcome.x[A3], 0);
+    cr_expect_eq(outcome.x[A4], outcome.x[A0]);
+    cr_expect_eq(outcome.x[A5], outcome.x[A0], "nothing is written with a fault");
+    cr_expect_eq(outcome.x[S3], 3);
+    cr_expect_eq(outcome.words[0], 15, "a store page fault, not %llu",
+                 (unsigned long long)outcome.words[0]);
+    cr_expect_eq(outcome.words[1], GVA + PAGE_BYTES - 64 + 37);
+}
+
+static void zero_in_user_mode(u64 menvcfg, u64 senvcfg, struct guest_outcome *outcome)
+{
+    struct rv_program *p = rv_new();
+    guest_start(p, 1, 0, TRAP);
+    rv_li(p, S11, GUEST_RESULTS);
+    rv_li(p, T0, menvcfg);
+    rv_csrw(p, CSR_MENVCFG, T0);
+    rv_li(p, T0, senvcfg);
+    rv_csrw(p, CSR_SENVCFG, T0);
+    rv_la(p, S10, L2);
+    rv_li(p, T0, RV_BASE + PAGE_A);
+    rv_li(p, S0, 3);
+    rv_mret_to(p, 0, L1);
+    rv_label(p, L1);
+    rv_sd(p, S0, T0, 8);
+    rv_word(p, CBO_ZERO_T0);
+    rv_ld(p, A0, T0, 8);
+    rv_addi(p, S0, S0, -1);
+    rv_bne(p, S0, X0, L1);
+    rv_label(p, L2);
+    end(p, outcome);
+}
+
+/* Each of the two registers can forbid it. */
+Test(machine_vm, block_of_zeros_permitted)
+{
+    struct guest_outcome outcome;
+    zero_in_user_mode(ENVCFG_CBZE, ENVCFG_CBZE, &outcome);
+    cr_expect_eq(outcome.x[A0], 0);
+    cr_expect_eq(outcome.x[S0], 0);
+    for (unsigned which = 0; which < 2; which++) {
+        zero_in_user_mode(which == 0 ? ENVCFG_CBZE : 0, which == 0 ? 0 : ENVCFG_CBZE, &outcome);
+        cr_expect_eq(outcome.x[S0], 3);
+        cr_expect_eq(outcome.words[0], 2, "illegal, not %llu",
+                     (unsigned long long)outcome.words[0]);
+        cr_expect_eq(outcome.words[1], CBO_ZERO_T0);
+    }
+}

@@ -4,6 +4,8 @@
  * what CSR bits forbid (TVM, TW, TSR, envcfg) the helpers find out. */
 #include "translate/from_riscv64/lower.h"
 
+#include "cpu/riscv64/csr_bits.h"
+
 static void call(struct lower *l, const struct helper *helper)
 {
     ir_call(l->ir, helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
@@ -165,8 +167,27 @@ void riscv64_lower_cbo_flush(struct lower *l, const struct riscv_insn *insn)
     manage_block(l, insn, 2);
 }
 
+static ir_ref get_csr(struct lower *l, size_t offset)
+{
+    return ir_get(l->ir, IR_I64, (u32)offset, 8);
+}
+
+/* Not 0 where cbo.zero is sure to be permitted. */
+static ir_ref zeroing_permitted(struct lower *l)
+{
+    if (lower_privilege(l) == RISCV_M) {
+        return ir_i64(l->ir, 1);
+    }
+    ir_ref bits = get_csr(l, offsetof(struct riscv64_state, menvcfg));
+    if (lower_privilege(l) == RISCV_U) {
+        ir_ref also = get_csr(l, offsetof(struct riscv64_state, senvcfg));
+        bits = ir_op2(l->ir, IR_AND, IR_I64, 0, bits, also);
+    }
+    return ir_op2(l->ir, IR_AND, IR_I64, 0, bits, ir_i64(l->ir, ENVCFG_CBZE));
+}
+
 void riscv64_lower_cbo_zero(struct lower *l, const struct riscv_insn *insn)
 {
     ir_call(l->ir, &riscv64_helper_cbo_zero, lower_get_x(l, insn->rs1), lower_word(l, insn),
-            IR_REF_NONE, IR_REF_NONE);
+            zeroing_permitted(l), IR_REF_NONE);
 }

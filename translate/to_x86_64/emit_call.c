@@ -1,6 +1,6 @@
 /* Calls of helpers. The helper's flags say what must be in the vcpu before and what may have
  * changed after; everything else stays in registers that C preserves. */
-#include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/access.h"
 
 enum { CALLER_SAVED_PINS = 1u << R8 | 1u << R9 | 1u << R10 | 1u << R11 };
 
@@ -129,9 +129,37 @@ static void reload_insns(struct compile *c)
     }
 }
 
+/* HELPER_ZEROES in place. The arguments are in their registers, and all but the third are left for
+ * the call; nothing else is in those that C may change. Returns the jump behind the call. */
+static u32 zero_in_place(struct compile *c)
+{
+    static const size_t xmm_bytes = 16;
+    struct asm_buf *a = &c->a;
+    struct access m = {.entry = RAX, .table = NO_REG};
+    asm_rr(a, 0x85, ASM_64, RCX, RCX); /* test */
+    u32 forbidden = asm_jcc_short(a, ASM_E);
+    asm_mov(a, ASM_64, RDI, RSI);
+    asm_alu_imm(a, ASM_AND, ASM_64, RDI, -(s32)HELPER_ZEROES_BYTES);
+    access_index(a, c->features, &m, RDI);
+    asm_mov(a, ASM_64, RCX, RDI);
+    asm_alu_imm(a, ASM_AND, ASM_64, RCX, -(s32)PAGE_BYTES);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RCX, asm_at(RAX, access_tag_offset(true)));
+    u32 other = asm_jcc_short(a, ASM_NE);
+    asm_alu_rm(a, ASM_ADD, ASM_64, RDI, asm_at(RAX, offsetof(struct tlb_entry, addend)));
+    asm_rr(a, 0x0f57, ASM_32, 0, 0); /* xorps */
+    for (size_t at = 0; at < HELPER_ZEROES_BYTES; at += xmm_bytes) {
+        asm_rm(a, 0x0f11, ASM_32, 0, asm_at(RDI, (s32)at)); /* movups */
+    }
+    u32 done = asm_jmp_forward(a);
+    asm_bind_short(a, forbidden);
+    asm_bind_short(a, other);
+    return done;
+}
+
 void emit_call(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
+    u32 done = 0;
     const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
     bool exact = helper->flags & (HELPER_NEEDS_PC | HELPER_MAY_RAISE);
     bool keeps_pins = helper->flags & HELPER_KEEPS_PINNED;
@@ -147,6 +175,9 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
     store_pins(c, reads);
     move_args(c, insn, helper->arg_count);
     alloc_drop(c, c->temps | 0xffff0000u | (writes ? 0xffffu : 0u));
+    if ((helper->flags & HELPER_ZEROES) && !(c->flags & HOST_WATCHED)) {
+        done = zero_in_place(c);
+    }
     if (exact) {
         store_exact(c);
     }
@@ -170,6 +201,9 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
     if (helper->flags & HELPER_MAY_RAISE) {
         asm_alu_mem_imm(a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
         asm_jcc(a, ASM_NE, thunk(c, THUNK_RAISED));
+    }
+    if (done != 0) {
+        asm_bind(a, done);
     }
     if (helper->has_result && c->values[c->at].last_use != 0) {
         c->locked |= 1u << RAX;
