@@ -370,6 +370,9 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
     if (UNLIKELY(atomic_load_explicit(&vcpu->engine->wait.watched, memory_order_relaxed))) {
         vcpu->engine->machine_ops.run_timers(vcpu);
     }
+    if (requests & VCPU_REQUEST_IRQ) { /* when it stops, too: a timer goes off once */
+        vcpu->guest->timer_check(vcpu);
+    }
     if (requests & VCPU_REQUEST_STOP) {
         *stop = ENGINE_STOP_REQUEST;
         return false;
@@ -378,7 +381,7 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
         *stop = ENGINE_STOP_LIMIT;
         return false;
     }
-    attend_interrupts(vcpu, requests, deadline);
+    attend_interrupts(vcpu, requests & ~(u32)VCPU_REQUEST_IRQ, deadline);
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "translate/engine.h"
 
 #include "cpu/guest.h"
+#include "cpu/riscv64/state.h"
 #include "tests/support/engine_rig.h"
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -100,6 +101,23 @@ Test(engine, stopped_by_a_kick, .timeout = 30)
         rv_j(p, 1);
         stop_by_kick(p, kinds[k]);
     }
+}
+
+/* A hart's timer goes off in the very moment in which the machine stops: the interrupt is there when
+ * it goes on, for the timer will not go off again. */
+Test(engine, a_timer_that_goes_off_as_it_stops_is_not_lost)
+{
+    struct engine_options options = { .kind = ENGINE_JIT };
+    struct engine_rig *rig = start(additions(3), options);
+    struct vcpu *vcpu = rig->engine->vcpus[0];
+    struct riscv64_state *state = riscv64_of(vcpu);
+    state->menvcfg |= BIT(63); /* STCE */
+    state->stimecmp = 0;
+    vcpu_kick(vcpu, VCPU_REQUEST_STOP);
+    vcpu_kick(vcpu, VCPU_REQUEST_IRQ);
+    cr_expect(run(rig, UINT64_MAX) == ENGINE_STOP_REQUEST);
+    cr_expect(state->stip_timer);
+    engine_rig_free(rig);
 }
 
 Test(engine, waits_only_where_it_may_sleep)
