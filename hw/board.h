@@ -13,6 +13,7 @@
 #include "hw/device.h"
 
 struct virtio_type;
+struct xhci_config;
 
 enum { BOARD_MAX_VIRTIO = 32, BOARD_MAX_DEVICES = 96, BOARD_MAX_HARTS = 64, BOARD_FLASH_BANKS = 2 };
 
@@ -58,6 +59,7 @@ struct board_options {
     unsigned virtio_count;             /* at most BOARD_MAX_VIRTIO */
     enum board_aia aia;
     bool virtio_pci; /* they sit on PCI; otherwise those for which there is no other place */
+    const struct xhci_config *usb; /* a USB controller with keyboard and tablet, or NULL; kept */
     bool virtio_ports; /* those on PCI are each behind a root port of its own */
     const char *flash_paths[BOARD_FLASH_BANKS]; /* initial contents, or NULL: erased */
     bool flash_write[BOARD_FLASH_BANKS];        /* changes go to the file at once */

@@ -21,6 +21,7 @@
 #include "hw/virtio/virtio_blk.h"
 #include "hw/virtio/virtio_console.h"
 #include "hw/virtio/virtio_gpu.h"
+#include "hw/usb/xhci.h"
 #include "hw/virtio/virtio_input.h"
 #include "hw/virtio/virtio_fs.h"
 #include "hw/virtio/virtio_net.h"
@@ -141,6 +142,7 @@ struct metic_machine {
     struct typist *typist;
     struct video *video; /* or NULL */
     struct virtio_input_config input_configs[INPUT_DEVICES];
+    struct xhci_config usb_config;
     struct sound *sound; /* or NULL: no card */
     struct virtio_snd_config snd_config;
     struct char_script *script;

@@ -54,6 +54,9 @@ void machine_screen_options(struct metic_machine *machine, struct board_options 
     if (options->screens == 0) {
         return;
     }
+    machine->usb_config = (struct xhci_config){
+        machine->input, board->aia == BOARD_AIA_APLIC_IMSIC};
+    board->usb = &machine->usb_config;
     if (options->screen_simple) {
         board->framebuffer_width = screen_width(machine);
         board->framebuffer_height = screen_height(machine);

@@ -83,7 +83,8 @@ static bool virt_add_devices(struct board *board, struct metic_error *error)
         virt_add(board, &rtc, VIRT_RTC_GPA, VIRT_IRQ_RTC, 0, error) == NULL ||
         virt_add_at(board, &power, NULL, 0, VIRT_IRQ_POWER, 0, error) == NULL ||
         virt_add(board, &uart, VIRT_UART_GPA, VIRT_IRQ_UART, 0, error) == NULL ||
-        !virt_add_pci(board, error) || !virt_add_virtio(board, error)) {
+        !virt_add_pci(board, error) || !virt_add_virtio(board, error) ||
+        !virt_add_usb(board, error)) {
         return false;
     }
     virt->fw_cfg = virt_add(board, &fw_cfg, VIRT_FW_CFG_GPA, 0, 0, error);

@@ -16,6 +16,7 @@
 #include "hw/intc/plic.h"
 #include "hw/pci/pci_host.h"
 #include "hw/pci/pcie_port.h"
+#include "hw/usb/xhci.h"
 #include "hw/virtio/virtio_mmio.h"
 #include "hw/virtio/virtio_pci.h"
 
@@ -51,6 +52,7 @@ enum {
     VIRT_PLIC_SOURCES = 95,
     VIRT_APLIC_SOURCES = 96,
     VIRT_VIRTIO_SLOTS = 8,
+    VIRT_USB_SLOT = PCI_HOST_SLOTS - 1,
     VIRT_IRQ_VIRTIO = 1,
     VIRT_IRQ_UART = 10,
     VIRT_IRQ_RTC = 11,
@@ -105,6 +107,7 @@ struct device *virt_add(struct board *board, const struct device_spec *spec, gpa
 
 bool virt_add_interrupts(struct board *board, struct metic_error *error);
 bool virt_add_pci(struct board *board, struct metic_error *error);
+bool virt_add_usb(struct board *board, struct metic_error *error);
 bool virt_add_virtio(struct board *board, struct metic_error *error);
 
 /* The tree for `boot`, on the heap. */

@@ -54,9 +54,10 @@ bool virt_add_virtio(struct board *board, struct metic_error *error)
     const struct board_options *options = &board->options;
     unsigned mmio = 0;
     unsigned slot = 1; /* the host bridge has slot 0 */
+    unsigned slots = options->usb != NULL ? VIRT_USB_SLOT : PCI_HOST_SLOTS;
     for (unsigned i = 0; i < options->virtio_count; i++) {
         const struct board_virtio *wanted = &options->virtio[i];
-        bool on_pci = mmio == VIRT_VIRTIO_SLOTS || (options->virtio_pci && slot < PCI_HOST_SLOTS);
+        bool on_pci = mmio == VIRT_VIRTIO_SLOTS || (options->virtio_pci && slot < slots);
         if (on_pci ? !virt_add_virtio_pci(board, slot++, wanted, error)
                    : !virt_add_virtio_mmio(board, mmio++, wanted, error)) {
             return false;
@@ -68,6 +69,21 @@ bool virt_add_virtio(struct board *board, struct metic_error *error)
         }
     }
     return true;
+}
+
+/* In the last slot, so that what it is there for moves no other device. */
+bool virt_add_usb(struct board *board, struct metic_error *error)
+{
+    struct riscv_virt *virt = board->private;
+    struct device_spec spec = {&xhci_class, "usb", board->options.usb, 1, {0}};
+    if (board->options.usb == NULL) {
+        return true;
+    }
+    struct device *device = board_add_device(board, &spec, NULL, 0, error);
+    if (device != NULL) {
+        pci_host_attach(virt->pci_host, VIRT_USB_SLOT, device);
+    }
+    return device != NULL;
 }
 
 /* The 64-bit window lies behind RAM, aligned to its size. */

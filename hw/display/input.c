@@ -12,13 +12,29 @@ struct input {
     pthread_mutex_t lock;
     struct journal *journal;
     struct journal_source source;
-    struct input_sink sinks[INPUT_DEVICES];
+    struct input_sink sinks[INPUT_DEVICES][INPUT_BUSES];
     u32 x, y;      /* where it last moved to */
     bool relative; /* the pointer last moved by, not to */
     u8 down[INPUT_KEYS]; /* which device was told, + 1; 0: up */
 };
 
 /* --- from the journal --- */
+
+/* To the first that is live; to all when keys go up. */
+static void give(const struct input_sink sinks[INPUT_BUSES], const struct input_event *events,
+                 unsigned count)
+{
+    bool goes_up = count > 0 && events[0].type == INPUT_EV_KEY && events[0].value == 0;
+    for (unsigned bus = 0; bus < INPUT_BUSES; bus++) {
+        const struct input_sink *sink = &sinks[bus];
+        if (sink->take != NULL && sink->is_live(sink->opaque)) {
+            sink->take(sink->opaque, events, count);
+            if (!goes_up) {
+                return;
+            }
+        }
+    }
+}
 
 static void input_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
 {
@@ -28,15 +44,12 @@ static void input_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
         ld_le32(bytes) >= INPUT_DEVICES) {
         return; /* a recording that is none of ours */
     }
-    const struct input_sink *sink = &input->sinks[ld_le32(bytes)];
     unsigned count = (unsigned)((size_bytes - 4) / EVENT_BYTES);
     for (unsigned i = 0; i < count; i++) {
         const u8 *at = bytes + 4 + (size_t)i * EVENT_BYTES;
         events[i] = (struct input_event){ld_le16(at), ld_le16(at + 2), (s32)ld_le32(at + 4)};
     }
-    if (sink->take != NULL) {
-        sink->take(sink->opaque, events, count);
-    }
+    give(input->sinks[ld_le32(bytes)], events, count);
 }
 
 struct input *input_new(struct journal *journal)
@@ -61,14 +74,20 @@ void input_free(struct input *input)
     }
 }
 
-void input_set_sink(struct input *input, enum input_device device, struct input_sink sink)
+void input_set_sink(struct input *input, enum input_device device, enum input_bus bus,
+                    struct input_sink sink)
 {
-    input->sinks[device] = sink;
+    input->sinks[device][bus] = sink;
 }
 
 bool input_has_sink(const struct input *input, enum input_device device)
 {
-    return input->sinks[device].take != NULL;
+    for (unsigned bus = 0; bus < INPUT_BUSES; bus++) {
+        if (input->sinks[device][bus].take != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- to the journal --- */

@@ -1,10 +1,15 @@
 /* What a user does with keyboard and pointer, on its way to the guest's input devices.
  *
- *   window, VNC, monitor, script  ->  struct input  ->  journal  ->  virtio-input devices
+ *   window, VNC, monitor, script  ->  struct input  ->  journal  ->  virtio-input, USB (hw/usb)
  *
  * Events are Linux's (linux/input-event-codes): types, key codes and axes are those numbers, which
  * is also what virtio-input carries. A packet is what happened at one moment to one device; it ends
  * with a SYN_REPORT of its own making.
+ *
+ * A guest may have a keyboard on each bus. A packet goes to one of them: to the first, in the order
+ * of enum input_bus, whose driver is live when it is delivered. So firmware that knows only USB is
+ * typed to, a system that has drivers for both sees each key once, and nobody has to choose. What
+ * goes up does so everywhere, in case the driver changed while it was down.
  *
  * A key that is down is remembered, so that it is told down once, and up whatever becomes of the
  * client (input_release_all when it loses the keyboard).
@@ -51,13 +56,18 @@ struct input;
 struct input *input_new(struct journal *journal);
 void input_free(struct input *input); /* NULL allowed */
 
-/* A device that takes packets: called from the journal, SYN_REPORT included. One for each kind. */
+enum input_bus { INPUT_VIRTIO, INPUT_USB, INPUT_BUSES };
+
+/* A device that takes packets: called from the journal, SYN_REPORT included. One for each kind and
+ * bus. A key that goes up may be one that it never heard of. */
 struct input_sink {
     void (*take)(void *opaque, const struct input_event *events, unsigned count);
+    bool (*is_live)(void *opaque); /* a driver takes what comes */
     void *opaque;
 };
-void input_set_sink(struct input *input, enum input_device device, struct input_sink sink);
-bool input_has_sink(const struct input *input, enum input_device device);
+void input_set_sink(struct input *input, enum input_device device, enum input_bus bus,
+                    struct input_sink sink);
+bool input_has_sink(const struct input *input, enum input_device device); /* on any bus */
 
 /* ---- Clients ---- */
 

@@ -215,6 +215,15 @@ static void input_take(void *opaque, const struct input_event *events, unsigned 
     device_unlock(virtio->device);
 }
 
+static bool input_is_live(void *opaque)
+{
+    struct virtio *virtio = opaque;
+    device_lock(virtio->device);
+    bool live = virtio_is_running(virtio);
+    device_unlock(virtio->device);
+    return live;
+}
+
 /* --- the device --- */
 
 static void input_reset(struct virtio *virtio)
@@ -229,14 +238,15 @@ static bool input_init(struct virtio *virtio, struct metic_error *error)
     (void)error;
     virtio->queue_count = INPUT_QUEUES;
     virtio->config_bytes = INPUT_CONFIG_BYTES;
-    input_set_sink(config->input, config->device, (struct input_sink){input_take, virtio});
+    input_set_sink(config->input, config->device, INPUT_VIRTIO,
+                   (struct input_sink){input_take, input_is_live, virtio});
     return true;
 }
 
 static void input_fini(struct virtio *virtio)
 {
     const struct virtio_input_config *config = virtio->config;
-    input_set_sink(config->input, config->device, (struct input_sink){0});
+    input_set_sink(config->input, config->device, INPUT_VIRTIO, (struct input_sink){0});
 }
 
 static void input_save(struct virtio *virtio, struct state_writer *writer)

@@ -3,7 +3,8 @@
 # busybox initramfs of fetch.sh with that kernel's modules for virtio disks and ext4. Prints the
 # folder, which has vmlinux and initramfs.cpio.gz; /bin/disk-up loads the modules. channels.cpio.gz,
 # to be put behind that, has those for 9P, vsock and the balloon, which /bin/channels-up loads; media.cpio.gz has
-# those for sound, screen and keyboard, for /bin/media-up.
+# those for sound, screen and keyboard, for /bin/media-up; usb.cpio.gz those for a USB keyboard, for
+# /bin/usb-up.
 #
 # Usage: fetch_disk.sh      Exit status: 0 done, 3 no network and nothing cached, 1 trouble.
 
@@ -16,6 +17,7 @@ channel_modules="netfs 9pnet 9pnet_virtio 9p vsock vmw_vsock_virtio_transport_co
     vmw_vsock_virtio_transport virtio_balloon"
 media_modules="soundcore snd snd-timer snd-pcm virtio_snd drm drm_kms_helper drm_shmem_helper
     virtio_dma_buf virtio-gpu virtio_input evdev"
+usb_modules="usb-common usbcore xhci-hcd xhci-pci hid usbhid hid-generic evdev"
 
 . "$here/../../ui/build/apt_private.sh"
 say() { printf '%s\n' "$*" >&2; }
@@ -39,7 +41,7 @@ fetch_kernel() {
     (cd "$work" && apt_private -q download "$package" >&2) || return 3
     mkdir "$work/root" && dpkg-deb -x "$work"/*.deb "$work/root" || return 1
     mkdir -p "$cache/modules"
-    for module in $modules $channel_modules $media_modules; do
+    for module in $modules $channel_modules $media_modules $usb_modules; do
         file=$(find "$work/root" -name "$module.ko.xz")
         [ -z "$file" ] || xz -dc "$file" >"$cache/modules/$module.ko" || return 1
     done
@@ -47,7 +49,8 @@ fetch_kernel() {
 }
 
 if [ ! -s "$cache/vmlinux" ] || [ ! -s "$cache/modules/9p.ko" ] ||
-    [ ! -s "$cache/modules/virtio_snd.ko" ] || [ ! -s "$cache/modules/virtio_balloon.ko" ]; then
+    [ ! -s "$cache/modules/virtio_snd.ko" ] || [ ! -s "$cache/modules/virtio_balloon.ko" ] ||
+    [ ! -s "$cache/modules/usbhid.ko" ]; then
     fetch_kernel
     case $? in
     0) ;;
@@ -83,8 +86,10 @@ mkdir -p /mnt
 END
     pack_modules channels virtio_pci virtio_mmio $channel_modules </dev/null &&
     pack_modules media $media_modules </dev/null &&
+    pack_modules usb $usb_modules </dev/null &&
     cat "$base/initramfs.cpio.gz" "$work/disk.gz" >"$work/whole" &&
     mv "$work/whole" "$cache/initramfs.cpio.gz" &&
     mv "$work/channels.gz" "$cache/channels.cpio.gz" &&
+    mv "$work/usb.gz" "$cache/usb.cpio.gz" &&
     mv "$work/media.gz" "$cache/media.cpio.gz" || die "cannot pack the initramfs"
 printf '%s\n' "$cache"

@@ -103,8 +103,8 @@ Test(engine, stopped_by_a_kick, .timeout = 30)
     }
 }
 
-/* A hart's timer goes off in the very moment in which the machine stops: the interrupt is there when
- * it goes on, for the timer will not go off again. */
+/* A hart's timer goes off in the very moment in which the machine stops: the interrupt is there
+ * when it goes on, for the timer will not go off again. */
 Test(engine, a_timer_that_goes_off_as_it_stops_is_not_lost)
 {
     struct engine_options options = { .kind = ENGINE_JIT };
