@@ -87,7 +87,8 @@ enum host_feature {
     HOST_FEATURE_AVX = 32,
     HOST_FEATURE_AVX2 = 64,
     HOST_FEATURE_AVX512 = 128, /* F, BW, DQ and VL */
-    HOST_FEATURE_ALL = 255,
+    HOST_FEATURE_VBMI = 256,   /* and these: VBMI and VBMI2 */
+    HOST_FEATURE_ALL = 511,
 };
 
 enum { HOST_THUNKS = 192 };

@@ -20,7 +20,8 @@
 
 const struct vec_row *vec_row_of(unsigned op)
 {
-    const struct vec_row *const tables[] = {vec_int_rows, vec_move_rows, vec_fp_rows};
+    const struct vec_row *const tables[] = {vec_int_rows, vec_move_rows, vec_fp_rows,
+                                            vec_permute_rows};
     for (unsigned n = 0; n < ARRAY_LEN(tables); n++) {
         if (tables[n][op].emit != NULL) {
             return &tables[n][op];
@@ -63,6 +64,10 @@ bool x86_does_vector(const struct host_context *context, const struct ir_vector 
     bool fma = (context->features & HOST_FEATURE_FMA) || v->op < IR_VECTOR_FMACC ||
                v->op > IR_VECTOR_FNMSUB;
     if (!evex && (v->masked || x.group_bytes < 16)) {
+        return false;
+    }
+    if ((row->flags & VEC_VBMI) &&
+        (x.chunks > row->imm || (x.sew < 2 && !(context->features & HOST_FEATURE_VBMI)))) {
         return false;
     }
     bool can_part = evex && !(row->flags & VEC_NO_PART) &&

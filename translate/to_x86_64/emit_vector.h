@@ -59,13 +59,15 @@ enum vec_flag {
     VEC_SWAP = 128,    /* of the scalar and a */
     VEC_IMM = 256,     /* a constant scalar needs no register */
     VEC_KEEPS = 512,   /* may work on registers that are kept (emit_vector_keep.c) */
+    VEC_VBMI = 1024,   /* bytes, and what `imm` chunks hold, at most */
 };
 
-/* emit_vector_int.c, emit_vector_move.c, emit_vector_fp.c: the rows of some operations; no `emit`
+/* emit_vector_int.c, _move.c, _fp.c, _permute.c: the rows of some operations; no `emit`
  * where it is not one of theirs. */
 extern const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT];
 const struct vec_row *vec_row_of(unsigned op);
 
 /* --- data in THUNK_VECTOR_DATA --- */

@@ -13,6 +13,7 @@ static u32 detect_features(void)
 #if defined(__x86_64__)
     unsigned a, b, c, d;
     const unsigned avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    const unsigned vbmi = bit_AVX512VBMI | bit_AVX512VBMI2;
     bool os_zmm = false;
     if (__get_cpuid(1, &a, &b, &c, &d)) {
         bool os_avx = (c & bit_OSXSAVE) && (c & bit_AVX);
@@ -31,6 +32,7 @@ static u32 detect_features(void)
         features |= b & bit_BMI2 ? HOST_FEATURE_BMI2 : 0;
         features |= b & bit_AVX2 ? HOST_FEATURE_AVX2 : 0;
         features |= os_zmm && (b & avx512) == avx512 ? HOST_FEATURE_AVX512 : 0;
+        features |= (features & HOST_FEATURE_AVX512) && (c & vbmi) == vbmi ? HOST_FEATURE_VBMI : 0;
     }
     if (__get_cpuid(0x80000001u, &a, &b, &c, &d)) {
         features |= c & bit_LZCNT ? HOST_FEATURE_LZCNT : 0;

@@ -115,6 +115,26 @@ _start:
     vsetvli a0, zero, e32, m4, ta, ma
     vmflt.vv v0, v4, v8
     j       over
+    sequence slide_down
+    vsetvli a0, zero, e32, m8, ta, ma
+    vslidedown.vi v8, v16, 3
+    j       over
+    sequence slide_up_by_register
+    vsetvli a0, zero, e16, m8, ta, ma
+    vslideup.vx v8, v16, a1
+    j       over
+    sequence slide_one_up
+    vsetvli a0, zero, e32, m4, ta, ma
+    vslide1up.vx v8, v16, a1
+    j       over
+    sequence gather
+    vsetvli a0, zero, e16, m8, ta, ma
+    vrgather.vv v8, v16, v24
+    j       over
+    sequence compress
+    vsetvli a0, zero, e32, m4, ta, ma
+    vcompress.vm v8, v16, v24
+    j       over
 
 over:
     j       over

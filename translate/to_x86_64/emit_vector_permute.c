@@ -1,0 +1,318 @@
+/* Vector operations in place: slides, gathers, compress. AVX-512 alone. See emit_vector.c.
+ *
+ * A slide is a load from elsewhere in guest state, under a mask where it would pass the group's
+ * end. What lies around the group is guest state, too, so that the load itself may pass it. */
+#include "translate/to_x86_64/emit_vector.h"
+
+#define OP(map, wide, op) {map, 1, wide, op}
+
+enum { MASK = 2 }; /* k1 is vec_mask's */
+
+static unsigned elements_of(const struct vec *x)
+{
+    return x->group_bytes >> x->sew;
+}
+
+static unsigned elements_per_chunk(const struct vec *x)
+{
+    return x->chunk_bytes >> x->sew;
+}
+
+/* The low bits; of more than 64 all. */
+static u64 ones(unsigned count)
+{
+    return count >= 64 ? ~(u64)0 : ((u64)1 << count) - 1;
+}
+
+/* The move whose mask is of elements. */
+static struct asm_vop move_op(const struct vec *x)
+{
+    return (struct asm_vop){1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f};
+}
+
+/* r[j] = memory under a mask; elsewhere 0, or what it was. */
+static void load_under(struct vec *x, unsigned j, struct asm_mem mem, bool zero)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = MASK;
+    how.zero = zero;
+    asm_vrm(x->a, move_op(x), how, x->r[j], 0, mem);
+}
+
+static void load_all(struct vec *x, unsigned j, struct asm_mem mem)
+{
+    asm_vrm(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), x->r[j], 0, mem);
+}
+
+static void zero(struct vec *x, unsigned reg)
+{
+    asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xef), vec_how(x), reg, reg, reg);
+}
+
+static void mask_of(struct vec *x, u64 bits)
+{
+    asm_mov_imm(x->a, x->temp[1], bits);
+    asm_mask_from(x->a, 64, MASK, x->temp[1]);
+}
+
+/* Chunk j of a, that many elements further on. */
+static struct asm_mem moved(const struct vec *x, unsigned j, s32 elements)
+{
+    struct asm_mem mem = vec_chunk(x, x->v.a, j);
+    mem.disp += elements * (1 << x->sew);
+    return mem;
+}
+
+/* The same by a register. */
+static struct asm_mem moved_by(const struct vec *x, unsigned j, unsigned reg)
+{
+    struct asm_mem mem = vec_chunk(x, x->v.a, j);
+    return asm_at_index(mem.base, reg, x->sew, mem.disp);
+}
+
+/* Only the helper can do it. */
+static void fail(struct vec *x)
+{
+    x->fails[x->fail_count++] = asm_jmp_forward(x->a);
+}
+
+static void fail_from(struct vec *x, unsigned elements)
+{
+    asm_alu_imm(x->a, ASM_CMP, ASM_64, x->scalar, (s32)elements);
+    vec_fail_if(x, ASM_AE);
+}
+
+/* temp[1] = bits << scalar, or >>: 0 to 63. */
+static void shift_bits(struct vec *x, u64 bits, bool left)
+{
+    struct asm_vop op = {2, left ? 1 : 3, 1, 0xf7};
+    asm_mov_imm(x->a, x->temp[1], bits);
+    asm_vrr(x->a, op, (struct asm_vhow){0}, x->temp[1], x->scalar, x->temp[1]);
+}
+
+/* The mask of chunk j, when temp[1] has that of the group. */
+static void mask_of_chunk(struct vec *x, unsigned j)
+{
+    if (j != 0) {
+        asm_shift_imm(x->a, ASM_SHR, ASM_64, x->temp[1], elements_per_chunk(x));
+    }
+    asm_mask_from(x->a, 64, MASK, x->temp[1]);
+}
+
+/* --- slides --- */
+
+static void slide_down_const(struct vec *x)
+{
+    u64 elements = elements_of(x), by = (u64)x->value;
+    u64 left = by < elements ? elements - by : 0; /* that come from the group */
+    for (unsigned j = 0; j < x->chunks; j++) {
+        u64 before = (u64)j * elements_per_chunk(x);
+        u64 inside = left > before ? left - before : 0;
+        if (inside == 0) {
+            zero(x, x->r[j]);
+        } else if (inside >= elements_per_chunk(x)) {
+            load_all(x, j, moved(x, j, (s32)by));
+        } else {
+            mask_of(x, ones((unsigned)inside));
+            load_under(x, j, moved(x, j, (s32)by), true);
+        }
+    }
+}
+
+static void slide_down(struct vec *x)
+{
+    if (x->is_const) {
+        slide_down_const(x);
+    } else if (elements_of(x) > 64) {
+        fail(x);
+    } else {
+        fail_from(x, elements_of(x));
+        shift_bits(x, ones(elements_of(x)), false);
+        for (unsigned j = 0; j < x->chunks; j++) {
+            mask_of_chunk(x, j);
+            load_under(x, j, moved_by(x, j, x->scalar), true);
+        }
+    }
+    vec_store_results(x);
+}
+
+static void slide_up_const(struct vec *x)
+{
+    u64 elements = elements_of(x);
+    u64 by = (u64)x->value < elements ? (u64)x->value : elements;
+    for (unsigned j = 0; j < x->chunks; j++) {
+        u64 before = (u64)j * elements_per_chunk(x);
+        u64 kept = by > before ? by - before : 0;
+        if (kept == 0) {
+            load_all(x, j, moved(x, j, -(s32)by));
+            continue;
+        }
+        vec_load(x, x->r[j], x->v.d, j);
+        if (kept < elements_per_chunk(x)) {
+            mask_of(x, ~ones((unsigned)kept));
+            load_under(x, j, moved(x, j, -(s32)by), false);
+        }
+    }
+}
+
+static void slide_up(struct vec *x)
+{
+    if (x->is_const) {
+        slide_up_const(x);
+    } else if (elements_of(x) > 64) {
+        fail(x);
+    } else {
+        fail_from(x, elements_of(x));
+        shift_bits(x, ~(u64)0, true);
+        asm_mov(x->a, ASM_64, x->temp[0], x->scalar);
+        asm_unary(x->a, ASM_NEG, ASM_64, x->temp[0]);
+        for (unsigned j = 0; j < x->chunks; j++) {
+            vec_load(x, x->r[j], x->v.d, j);
+            mask_of_chunk(x, j);
+            load_under(x, j, moved_by(x, j, x->temp[0]), false);
+        }
+    }
+    vec_store_results(x);
+}
+
+/* Under the mask: r[j] = the scalar, which is in s. */
+static void insert(struct vec *x, unsigned j)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = MASK;
+    asm_vrr(x->a, move_op(x), how, x->r[j], 0, x->s);
+}
+
+static void slide1_up(struct vec *x)
+{
+    vec_splat(x, x->s, x->sew);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        load_all(x, j, moved(x, j, -1));
+    }
+    mask_of(x, 1);
+    insert(x, 0);
+    vec_store_results(x);
+}
+
+/* temp[1] = the bit of the last element operated on, of at most 64. */
+static void last_bit(struct vec *x)
+{
+    asm_load(x->a, ASM_32, x->temp[0], state_at(x->c->context->guest->vector->count));
+    asm_alu_imm(x->a, ASM_SUB, ASM_32, x->temp[0], 1);
+    asm_mov_imm(x->a, x->temp[1], 1);
+    asm_vrr(x->a, (struct asm_vop){2, 1, 1, 0xf7}, (struct asm_vhow){0}, x->temp[1], x->temp[0],
+            x->temp[1]);
+}
+
+static void slide1_down(struct vec *x)
+{
+    unsigned last = elements_of(x) - 1;
+    vec_splat(x, x->s, x->sew);
+    if (x->partial) {
+        last_bit(x);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        load_all(x, j, moved(x, j, 1));
+        if (x->partial) {
+            mask_of_chunk(x, j);
+            insert(x, j);
+        } else if (j == last / elements_per_chunk(x)) {
+            mask_of(x, (u64)1 << last % elements_per_chunk(x));
+            insert(x, j);
+        }
+    }
+    vec_store_results(x);
+}
+
+/* --- gathers --- */
+
+static void broadcast(struct vec *x, unsigned reg, struct asm_mem mem)
+{
+    static const u8 ops[4] = {0x78, 0x79, 0x58, 0x59};
+    asm_vrm(x->a, (struct asm_vop){2, 1, x->sew == 3, ops[x->sew]}, vec_how(x), reg, 0, mem);
+}
+
+static void gather_one(struct vec *x)
+{
+    if (!x->is_const) {
+        fail_from(x, elements_of(x));
+        broadcast(x, x->s, moved_by(x, 0, x->scalar));
+    } else if ((u64)x->value < elements_of(x)) {
+        broadcast(x, x->s, moved(x, 0, (s32)x->value));
+    } else {
+        zero(x, x->s);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        x->r[j] = x->s;
+    }
+    vec_store_results(x);
+}
+
+/* The mask of the indices in `reg` that are inside; s has the number of elements in each. */
+static void compare_indices(struct vec *x, unsigned reg)
+{
+    enum { BELOW = 1 };
+    struct asm_vop op = {3, 1, x->sew & 1, x->sew < 2 ? 0x3e : 0x1e};
+    asm_vrr(x->a, op, vec_how(x), MASK, reg, x->s);
+    asm_u8(x->a, BELOW);
+}
+
+static void gather(struct vec *x)
+{
+    static const u8 splat[4] = {0x7a, 0x7b, 0x7c, 0x7c};
+    static const struct asm_vop one[4] = {OP(2, 0, 0x8d), OP(2, 1, 0x8d), OP(2, 0, 0x36),
+                                          OP(2, 1, 0x36)};
+    static const struct asm_vop two[4] = {OP(2, 0, 0x75), OP(2, 1, 0x75), OP(2, 0, 0x76),
+                                          OP(2, 1, 0x76)};
+    struct asm_vhow how = vec_under(x, MASK);
+    how.length = how.length == 0 ? 1 : how.length; /* some have no shorter form */
+    asm_mov_imm(x->a, x->temp[0], elements_of(x));
+    asm_vrr(x->a, (struct asm_vop){2, 1, x->sew == 3, splat[x->sew]}, vec_how(x), x->s, 0,
+            x->temp[0]);
+    vec_load(x, x->t[0], x->v.a, 0);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_load(x, x->r[j], x->v.b, j);
+        compare_indices(x, x->r[j]);
+        if (x->chunks == 1) {
+            asm_vrr(x->a, one[x->sew], how, x->r[j], x->r[j], x->t[0]);
+        } else {
+            asm_vrm(x->a, two[x->sew], how, x->r[j], x->t[0], vec_chunk(x, x->v.a, 1));
+        }
+    }
+    vec_store_results(x);
+}
+
+/* b is a mask: of the elements operated on, those whose bit is set, one behind the other. */
+static void compress(struct vec *x)
+{
+    struct asm_vop op = {2, 1, x->sew & 1, x->sew < 2 ? 0x63 : 0x8b};
+    struct asm_vhow how = vec_how(x);
+    how.mask = MASK;
+    asm_load(x->a, ASM_64, x->temp[1], vec_at(x, x->v.b, 0, 8));
+    if (x->partial) {
+        asm_load(x->a, ASM_32, x->temp[0], state_at(x->c->context->guest->vector->count));
+    } else {
+        asm_mov_imm(x->a, x->temp[0], elements_of(x));
+    }
+    asm_vrr(x->a, (struct asm_vop){2, 0, 1, 0xf5}, (struct asm_vhow){0}, x->temp[1], x->temp[0],
+            x->temp[1]); /* bzhi */
+    asm_mask_from(x->a, 64, MASK, x->temp[1]);
+    vec_load(x, x->r[0], x->v.d, 0);
+    vec_load(x, x->t[0], x->v.a, 0);
+    asm_vrr(x->a, op, how, x->t[0], 0, x->r[0]);
+    vec_store_results(x);
+}
+
+/* --- rows --- */
+
+enum { ANY = 15 };
+
+const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT] = {
+    [IR_VECTOR_SLIDE_UP] = {slide_up, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SLIDE_DOWN] = {slide_down, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SLIDE1_UP] = {slide1_up, {{0}}, 0, ANY, 0, VEC_TEMPS},
+    [IR_VECTOR_SLIDE1_DOWN] = {slide1_down, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_SHORT_PART},
+    [IR_VECTOR_GATHER] = {gather, {{0}}, 0, ANY, 2, VEC_TEMPS | VEC_VBMI},
+    [IR_VECTOR_GATHER_ONE] = {gather_one, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_COMPRESS] = {compress, {{0}}, 0, ANY, 1, VEC_TEMPS | VEC_VBMI},
+};
