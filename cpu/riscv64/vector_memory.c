@@ -118,15 +118,97 @@ static bool move_segment(const struct segments *s, gva_t gva, u32 i)
     return true;
 }
 
-static void move_strided(const struct segments *s, u64 stride)
+/* Where segments lie. */
+struct places {
+    const u8 *indices; /* a group of elements of 1 << index_eew bytes; NULL: i * stride */
+    unsigned index_eew;
+    u64 stride;
+};
+
+static ALWAYS_INLINE u64 place_of(const struct places *places, u32 i)
+{
+    return places->indices != NULL ? vector_element(places->indices, i, places->index_eew)
+                                   : i * places->stride;
+}
+
+/* A page of RAM where the last segment was. It stays what it is while nothing but such pages is
+ * accessed. */
+struct page_seen {
+    gva_t page;
+    u8 *host;
+    u64 starts; /* a segment that begins at an offset below lies in it; 0: no page */
+};
+
+/* Host address of a segment, or NULL. */
+static ALWAYS_INLINE u8 *segment_host(const struct segments *s, struct page_seen *seen, gva_t gva,
+                                      unsigned bytes)
+{
+    if (LIKELY(gva - seen->page < seen->starts)) {
+        return seen->host + (gva - seen->page);
+    }
+    u8 *host = plain(&s->access, gva, bytes);
+    if (host != NULL) {
+        seen->page = gva & PAGE_MASK;
+        seen->host = host - (gva & PAGE_OFFSET_MASK);
+        seen->starts = PAGE_BYTES - bytes + 1;
+    }
+    return host;
+}
+
+/* Inlined once for each width and direction. */
+static ALWAYS_INLINE void move_all(const struct segments *s, const struct places *places,
+                                   unsigned eew, bool store)
 {
     struct vector_exec *e = s->access.e;
+    struct page_seen seen = {0, NULL, 0};
+    const unsigned fields = e->fields, bytes = fields << eew;
+    const size_t group_bytes = (size_t)s->regs * e->state->vlenb;
+    u8 *const groups = vector_reg(e, e->vd);
     for (u32 i = e->vstart; i < e->vl; i++) {
-        if (vector_active(e, i) && !move_segment(s, e->scalar + i * stride, i)) {
-            stop_at(e, i);
-            return;
+        if (!vector_active(e, i)) {
+            continue;
+        }
+        gva_t gva = e->scalar + place_of(places, i);
+        u8 *host = segment_host(s, &seen, gva, bytes);
+        if (UNLIKELY(host == NULL)) {
+            seen.starts = 0;
+            if (!move_segment(s, gva, i)) {
+                stop_at(e, i);
+                return;
+            }
+            continue;
+        }
+        for (unsigned field = 0; field < fields; field++) {
+            u8 *element = groups + field * group_bytes + ((size_t)i << eew);
+            memcpy(store ? host : element, store ? element : host, (size_t)1 << eew);
+            host += (size_t)1 << eew;
         }
     }
+}
+
+static ALWAYS_INLINE void move_width(const struct segments *s, const struct places *places,
+                                     unsigned eew)
+{
+    if (s->access.store) {
+        move_all(s, places, eew, true);
+    } else {
+        move_all(s, places, eew, false);
+    }
+}
+
+static void move_segments(const struct segments *s, const struct places *places)
+{
+    switch (s->eew) {
+    case 0: move_width(s, places, 0); break;
+    case 1: move_width(s, places, 1); break;
+    case 2: move_width(s, places, 2); break;
+    default: move_width(s, places, 3); break;
+    }
+}
+
+static void move_strided(const struct segments *s, u64 stride)
+{
+    move_segments(s, &(struct places){.stride = stride});
 }
 
 static bool segments_ok(const struct vector_exec *e, int emul, bool load)
@@ -260,14 +342,7 @@ static bool indexed(struct vector_exec *e, bool store)
         return false;
     }
     struct segments s = segments_of(e, e->sew, e->lmul, store);
-    const u8 *indices = vector_reg(e, e->vs2);
-    for (u32 i = e->vstart; i < e->vl; i++) {
-        if (vector_active(e, i) &&
-            !move_segment(&s, e->scalar + vector_element(indices, i, index_eew), i)) {
-            stop_at(e, i);
-            break;
-        }
-    }
+    move_segments(&s, &(struct places){vector_reg(e, e->vs2), index_eew, 0});
     return true;
 }
 
