@@ -1,5 +1,4 @@
 /* metic monitor: one of the monitor's commands to a machine that runs, and its answer. */
-#include "config.h"
 #include "ui/monitor_client.h"
 #include "ui/ui.h"
 
@@ -7,8 +6,6 @@
 #include <string.h>
 
 #if HAVE_JANSSON
-#include <jansson.h>
-
 enum { LINE_BYTES = 1024 };
 
 /* The words with blanks between; false: too long. */
@@ -34,23 +31,15 @@ static bool ask(const struct runtime_entry *entry, const char *line, struct meti
     if (command == NULL) {
         return error_set(error, NULL, "the command is no UTF-8 text");
     }
-    char *answer = monitor_client_call(entry, command, error);
+    json_t *answer = monitor_client_ask(entry, command, NULL, error);
     free(command);
     if (answer == NULL) {
         return false;
     }
-    json = json_loads(answer, 0, NULL);
-    const char *text = json_string_value(json_object_get(json, "return"));
-    const char *why = json_string_value(json_object_get(json_object_get(json, "error"), "desc"));
-    if (text != NULL) {
-        fputs(text, stdout);
-    } else {
-        error_set(error, NULL, "%s: %s", entry->name, why != NULL ? why : "no answer");
-    }
-    bool ok = text != NULL;
-    json_decref(json);
-    free(answer);
-    return ok;
+    const char *text = json_string_value(answer);
+    fputs(text != NULL ? text : "", stdout);
+    json_decref(answer);
+    return true;
 }
 
 int cmd_monitor(int argc, char *const *argv)

@@ -1,6 +1,5 @@
 /* metic screenshot: what the screen of a machine that runs shows, asked of its monitor. The picture
  * comes through the socket, so it is this process that writes the file. */
-#include "config.h"
 #include "ui/monitor_client.h"
 #include "ui/ui.h"
 
@@ -8,9 +7,6 @@
 #include <string.h>
 
 #if HAVE_JANSSON
-#include <jansson.h>
-#include <stdlib.h>
-
 /* The value of a digit of base64, or 64. */
 static u32 digit(char c)
 {
@@ -58,19 +54,14 @@ static bool take_picture(const struct runtime_entry *entry, unsigned screen, con
     char command[96];
     snprintf(command, sizeof(command),
              "{\"execute\":\"metic-screenshot\",\"arguments\":{\"head\":%u}}\n", screen);
-    char *answer = monitor_client_call(entry, command, error);
-    if (answer == NULL) {
-        return false;
-    }
-    json_t *json = json_loads(answer, 0, NULL);
-    const char *png = json_string_value(json_object_get(json_object_get(json, "return"), "png"));
-    const char *why = json_string_value(json_object_get(json_object_get(json, "error"), "desc"));
-    bool ok = png != NULL
-                  ? write_file(path, png, error)
-                  : error_set(error, "metic run … --screen 1280x800 gives a machine a screen",
-                              "%s: %s", entry->name, why != NULL ? why : "no answer");
-    json_decref(json);
-    free(answer);
+    json_t *answer =
+        monitor_client_ask(entry, command, "metic run … --screen 1280x800 gives a machine a screen",
+                           error);
+    const char *png = json_string_value(json_object_get(answer, "png"));
+    bool ok = answer != NULL && (png != NULL ? write_file(path, png, error)
+                                             : error_set(error, NULL, "%s sent no picture",
+                                                         entry->name));
+    json_decref(answer);
     return ok;
 }
 

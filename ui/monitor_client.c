@@ -85,3 +85,23 @@ char *monitor_client_call(const struct runtime_entry *entry, const char *command
     }
     return answer;
 }
+
+#if HAVE_JANSSON
+json_t *monitor_client_ask(const struct runtime_entry *entry, const char *command,
+                           const char *next, struct metic_error *error)
+{
+    char *answer = monitor_client_call(entry, command, error);
+    if (answer == NULL) {
+        return NULL;
+    }
+    json_t *json = json_loads(answer, 0, NULL);
+    json_t *value = json_incref(json_object_get(json, "return"));
+    const char *why = json_string_value(json_object_get(json_object_get(json, "error"), "desc"));
+    if (value == NULL) {
+        error_set(error, next, "%s: %s", entry->name, why != NULL ? why : "no answer");
+    }
+    json_decref(json);
+    free(answer);
+    return value;
+}
+#endif

@@ -225,6 +225,12 @@ static bool video_end(struct run *run, void *state, struct metic_error *error)
 
 /* --- window --- */
 
+/* What those who look at the machine call it. */
+static const char *shown_name(const struct run_args *args)
+{
+    return args->name != NULL ? args->name : run_image(args);
+}
+
 static bool window_start(struct run *run, void **state, struct metic_error *error)
 {
     const struct run_args *args = run->args;
@@ -232,7 +238,7 @@ static bool window_start(struct run *run, void **state, struct metic_error *erro
         return true;
     }
     metic_await_input(run->machine, true);
-    *state = window_open(run->machine, args->name != NULL ? args->name : run_image(args),
+    *state = window_open(run->machine, shown_name(args),
                          args->options.console == METIC_CONSOLE_NONE, error);
     return *state != NULL;
 }
@@ -256,7 +262,7 @@ static bool vnc_start(struct run *run, void **state, struct metic_error *error)
     struct vnc_options options = {
         .where = args->vnc,
         .password_file = args->vnc_password_file,
-        .name = args->name != NULL ? args->name : run_image(args),
+        .name = shown_name(args),
     };
     metic_await_input(run->machine, true);
     struct vnc *vnc = vnc_new(run->machine, &options, error);
