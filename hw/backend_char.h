@@ -131,6 +131,20 @@ void char_port_remove_tap(struct char_port *port, const void *opaque);
 /* Bytes from outside, or from the program itself (a test, the script filter), through the journal.
  * Any thread, but with the real clock not with the device's lock held. */
 void char_port_feed(struct char_port *port, const void *bytes, size_t size_bytes);
+/* The same, but may be called with the device's lock held. */
+void char_port_feed_later(struct char_port *port, const void *bytes, size_t size_bytes);
+/* How much can be fed that surely finds room in the input queue. */
+size_t char_port_input_room(const struct char_port *port);
+
+/* For a port without a backend, whose other end is in this process. Somebody is always there; before
+ * harts start. */
+void char_port_hold_open(struct char_port *port);
+/* `used` is called when a program in the guest opens the port, and when none has it open any more,
+ * on the hart's thread with the device's lock held. */
+void char_port_set_used(struct char_port *port, void (*used)(void *opaque, bool used),
+                        void *opaque);
+void char_port_tell_used(struct char_port *port, bool used); /* the device's */
+void char_port_drop_input(struct char_port *port); /* what the device has not taken yet */
 
 /* Expect and send. Steps run in order: wait until `expect` has appeared in the guest's output since
  * the previous step ended (NULL or empty: at once), then send `send`. The guest's output is the

@@ -40,8 +40,7 @@ void char_port_tell_room(struct char_port *port);
 /* Bytes handed to the journal that the device has not taken yet. */
 size_t char_port_input_under_way(const struct char_port *port);
 
-/* Script to port. As char_port_feed, but may be called with the device's lock held. */
-void char_port_feed_later(struct char_port *port, const void *bytes, size_t size_bytes);
+/* Script to port. */
 void char_port_drain(struct char_port *port); /* waits for what feed_later began */
 
 /* The process's terminal. Enter fails when standard input is none. */

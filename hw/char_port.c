@@ -30,6 +30,8 @@ struct char_port {
     void *opened_opaque;
     void (*room)(void *opaque); /* under lock */
     void *room_opaque;
+    void (*used)(void *opaque, bool used); /* set up before harts start */
+    void *used_opaque;
     bool open; /* under lock */
     _Atomic size_t under_way_bytes; /* given to the journal, not yet read by the device */
 };
@@ -154,6 +156,38 @@ void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), vo
     pthread_mutex_unlock(&port->lock);
 }
 
+void char_port_hold_open(struct char_port *port)
+{
+    pthread_mutex_lock(&port->lock);
+    port->open = true;
+    pthread_mutex_unlock(&port->lock);
+}
+
+void char_port_set_used(struct char_port *port, void (*used)(void *opaque, bool used),
+                        void *opaque)
+{
+    port->used = used;
+    port->used_opaque = opaque;
+}
+
+void char_port_tell_used(struct char_port *port, bool used)
+{
+    if (port->used != NULL) {
+        port->used(port->used_opaque, used);
+    }
+}
+
+void char_port_drop_input(struct char_port *port)
+{
+    pthread_mutex_lock(&port->lock);
+    size_t dropped = port->input.size_bytes;
+    port->input.head = port->input.size_bytes = 0;
+    pthread_mutex_unlock(&port->lock);
+    if (!journal_is_replay(port->journal)) {
+        port->under_way_bytes -= dropped;
+    }
+}
+
 void char_port_send_break(struct char_port *port)
 {
     journal_input(port->journal, &port->break_source, "", 0);
@@ -232,18 +266,29 @@ size_t char_port_input_under_way(const struct char_port *port)
     return port->under_way_bytes;
 }
 
-void char_port_feed(struct char_port *port, const void *bytes, size_t size_bytes)
+size_t char_port_input_room(const struct char_port *port)
 {
-    if (journal_is_replay(port->journal)) {
-        return; /* the recording has its own input */
-    }
-    port->under_way_bytes += size_bytes;
+    size_t under_way = port->under_way_bytes;
+    return under_way < CHAR_QUEUE_BYTES ? CHAR_QUEUE_BYTES - under_way : 0;
+}
+
+/* Bytes that count as under way already. */
+static void char_port_feed_counted(struct char_port *port, const void *bytes, size_t size_bytes)
+{
     const u8 *at = bytes;
     while (size_bytes > 0) {
         size_t part = size_bytes < 65536 ? size_bytes : 65536;
         journal_input(port->journal, &port->source, at, part);
         at += part;
         size_bytes -= part;
+    }
+}
+
+void char_port_feed(struct char_port *port, const void *bytes, size_t size_bytes)
+{
+    if (!journal_is_replay(port->journal)) { /* the recording has its own input */
+        port->under_way_bytes += size_bytes;
+        char_port_feed_counted(port, bytes, size_bytes);
     }
 }
 
@@ -269,7 +314,7 @@ struct char_later {
 static void char_port_feed_now(void *opaque)
 {
     struct char_later *later = opaque;
-    char_port_feed(later->port, later->bytes, later->size_bytes);
+    char_port_feed_counted(later->port, later->bytes, later->size_bytes);
     free(later);
 }
 
@@ -286,6 +331,7 @@ void char_port_feed_later(struct char_port *port, const void *bytes, size_t size
     later->port = port;
     later->size_bytes = size_bytes;
     memcpy(later->bytes, bytes, size_bytes);
+    port->under_way_bytes += size_bytes;
     loop_post(port->loop, char_port_feed_now, later);
 }
 

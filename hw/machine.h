@@ -6,6 +6,7 @@
 #include "cpu/memory.h"
 #include "hw/backend_char.h"
 #include "hw/board.h"
+#include "hw/char/spice_agent.h"
 #include "hw/clock.h"
 #include "hw/display/display.h"
 #include "hw/display/input.h"
@@ -130,6 +131,10 @@ struct metic_machine {
     struct virtio_console_config hvc_config;
     struct machine_port ports[METIC_MAX_PORTS];
     struct virtio_ports_config ports_config;
+    struct {
+        struct char_port *port;
+        struct spice_agent *agent;
+    } clipboard; /* NULL: none */
     void (*code_made)(void *opaque, const struct metic_code *code); /* or NULL */
     void *code_made_opaque;
     struct net_port *net; /* or NULL: no network device */
@@ -218,6 +223,9 @@ struct char_backend *machine_make_backend(struct metic_machine *machine, enum me
 bool machine_make_ports(struct metic_machine *machine, struct metic_error *error);
 void machine_stop_ports(struct metic_machine *machine);
 void machine_free_ports(struct metic_machine *machine);
+/* machine_clipboard.c: called by the three above. */
+bool machine_make_clipboard(struct metic_machine *machine, struct metic_error *error);
+void machine_free_clipboard(struct metic_machine *machine);
 void machine_save_ports(struct metic_machine *machine, struct state_writer *writer);
 bool machine_load_ports(struct metic_machine *machine, struct state_reader *reader,
                         struct metic_error *error);

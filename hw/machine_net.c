@@ -207,5 +207,5 @@ bool machine_may_hear(const struct metic_machine *machine)
 {
     return !atomic_load(&machine->input_ended) || atomic_load(&machine->may_type) ||
            machine_has_connections(machine) || machine->hvc != NULL ||
-           machine->ports_config.count > 0 || machine->vsock.backend != NULL;
+           machine->options.port_count > 0 || machine->vsock.backend != NULL;
 }

@@ -69,7 +69,7 @@ bool machine_make_ports(struct metic_machine *machine, struct metic_error *error
             return false;
         }
     }
-    return true;
+    return machine_make_clipboard(machine, error);
 }
 
 void machine_stop_ports(struct metic_machine *machine)
@@ -83,6 +83,7 @@ void machine_stop_ports(struct metic_machine *machine)
 
 void machine_free_ports(struct metic_machine *machine)
 {
+    machine_free_clipboard(machine);
     for (unsigned i = 0; i < METIC_MAX_PORTS; i++) {
         char_port_free(machine->ports[i].port);
         char_backend_free(machine->ports[i].backend);
@@ -93,7 +94,10 @@ void machine_save_ports(struct metic_machine *machine, struct state_writer *writ
 {
     state_write_u32(writer, machine->ports_config.count);
     for (unsigned i = 0; i < machine->ports_config.count; i++) {
-        char_port_save(machine->ports[i].port, writer);
+        char_port_save(machine->ports_config.ports[i].port, writer);
+    }
+    if (machine->clipboard.agent != NULL) {
+        spice_agent_save(machine->clipboard.agent, writer);
     }
 }
 
@@ -104,7 +108,8 @@ bool machine_load_ports(struct metic_machine *machine, struct state_reader *read
     bool ok = (state_read_u32(reader, &count) && count == machine->ports_config.count) ||
               error_set(error, NULL, "the saved input of the ports is damaged");
     for (unsigned i = 0; ok && i < count; i++) {
-        ok = char_port_load(machine->ports[i].port, reader, error);
+        ok = char_port_load(machine->ports_config.ports[i].port, reader, error);
     }
-    return ok;
+    return ok && (machine->clipboard.agent == NULL ||
+                  spice_agent_load(machine->clipboard.agent, reader, error));
 }

@@ -61,7 +61,14 @@ static bool add_disks(struct metic_machine *machine, struct metic_error *error)
     return true;
 }
 
-/* Disks first: small systems look for theirs in the first slot. */
+static bool add_ports(struct metic_machine *machine, struct metic_error *error)
+{
+    return machine_add_virtio(machine, &virtio_ports_type, &machine->ports_config, "ports", 0,
+                              error);
+}
+
+/* Disks first: small systems look for theirs in the first slot. A clipboard last: it does without
+ * one. */
 bool machine_make_virtio(struct metic_machine *machine, struct metic_error *error)
 {
     return add_disks(machine, error) && machine_make_shares(machine, error) &&
@@ -69,15 +76,15 @@ bool machine_make_virtio(struct metic_machine *machine, struct metic_error *erro
                                                        &machine->net_config, "net", 0, error)) &&
            (machine->hvc == NULL || machine_add_virtio(machine, &virtio_console_type,
                                                        &machine->hvc_config, "hvc", 0, error)) &&
-           (machine->ports_config.count == 0 ||
-            machine_add_virtio(machine, &virtio_ports_type, &machine->ports_config, "ports", 0,
-                               error)) &&
+           (machine->options.port_count == 0 || add_ports(machine, error)) &&
            (machine->vsock_config.port == NULL ||
             machine_add_virtio(machine, &virtio_vsock_type, &machine->vsock_config, "vsock", 0,
                                error)) &&
            machine_add_virtio(machine, &virtio_rng_type, NULL, "rng", 0, error) &&
            machine_add_screen(machine, error) && machine_add_sound(machine, error) &&
-           machine_add_balloon(machine, error);
+           machine_add_balloon(machine, error) &&
+           (machine->options.port_count > 0 || machine->clipboard.agent == NULL ||
+            add_ports(machine, error));
 }
 
 /* With the real clock most types work on threads of their own; a network device does not before

@@ -223,6 +223,7 @@ static bool args_check(struct run_args *args, struct metic_error *error)
     if (!args_choose_trace(args, error)) {
         return false;
     }
+    args_choose_clipboard(args);
     if (!args_choose_sound(args, error)) {
         return false;
     }

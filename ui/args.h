@@ -42,6 +42,7 @@ struct run_args {
     bool window;            /* --display sdl */
     const char *vnc;        /* where VNC listens (vnc.h), or NULL */
     const char *vnc_password_file; /* or NULL */
+    bool clipboard_given;   /* otherwise shared where there is a screen */
     bool sound_given;       /* otherwise a machine with a screen has a card */
     bool loudspeaker;       /* what it plays is heard here, through SDL */
     const char *screenshot; /* at the end, or NULL */
@@ -128,6 +129,7 @@ char *args_unescape(const char *text, struct metic_error *error);
 /* Appends a step. False with a reason. `text` still has its escapes. */
 /* option_sound.c: a card where there is a screen, unless --sound says otherwise. */
 bool args_choose_sound(struct run_args *args, struct metic_error *error);
+void args_choose_clipboard(struct run_args *args); /* option_screen.c: likewise */
 
 bool args_add_expect(struct run_steps *steps, const char *text, struct metic_error *error);
 bool args_add_send(struct run_steps *steps, const char *text, struct metic_error *error);
@@ -167,6 +169,7 @@ OPTION_PARSER(sound);
 OPTION_PARSER(sound_in);
 OPTION_PARSER(port);
 OPTION_PARSER(display);
+OPTION_PARSER(clipboard);
 OPTION_PARSER(net);
 OPTION_PARSER(forward);
 OPTION_PARSER(mac);

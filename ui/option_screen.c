@@ -81,6 +81,22 @@ bool option_parse_display(struct run_args *args, void *member, const char *name,
     return true;
 }
 
+OPTION_PARSER(clipboard)
+{
+    struct metic_options *options = member;
+    options->clipboard = strcmp(value, "on") == 0;
+    args->clipboard_given = true;
+    return options->clipboard || strcmp(value, "off") == 0 ||
+           error_set(error, "give on or off", "--%s: '%s' is neither", name, value);
+}
+
+void args_choose_clipboard(struct run_args *args)
+{
+    if (!args->clipboard_given) {
+        args->options.clipboard = args->options.screens > 0;
+    }
+}
+
 bool option_parse_video(struct run_args *args, void *member, const char *name, const char *value,
                         struct metic_error *error)
 {

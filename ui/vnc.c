@@ -165,6 +165,7 @@ static void serve_once(struct vnc *vnc)
     }
     if (clients > 0) {
         take_changes(vnc);
+        vnc_clipboard_take(vnc);
         vnc->rfb.ProcessEvents(vnc->screen, 0);
     }
     if (fds[1].revents != 0) {
@@ -293,6 +294,7 @@ static bool start_screen(struct vnc *vnc, struct metic_error *error)
     }
     set_format(vnc);
     vnc_input_init(vnc);
+    vnc_clipboard_init(vnc, on_changed, vnc);
     vnc->viewer = metic_viewer_new(vnc->machine, 0, on_changed, vnc, error);
     return vnc->viewer != NULL;
 }
@@ -337,6 +339,7 @@ void vnc_free(struct vnc *vnc)
         vnc->rfb.ScreenCleanup(vnc->screen);
         vnc_input_fini(vnc);
     }
+    vnc_clipboard_fini(vnc);
     metic_viewer_free(vnc->viewer);
     listener_close(&vnc->listener);
     if (vnc->wake_fd >= 0) {

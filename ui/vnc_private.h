@@ -39,6 +39,7 @@ struct vnc {
     rfbProtocolExtension keys; /* QEMU's, with places on the keyboard */
     int key_encodings[2];
     metic_viewer *viewer;
+    metic_clipboard *clipboard; /* or NULL: the machine shares none */
     struct metic_frame frame;
     u32 *blank; /* while the screen shows nothing */
     rfbCursor cursor;
@@ -56,5 +57,10 @@ static inline struct vnc *vnc_of(rfbClientPtr client)
 /* vnc_input.c: keyboard and pointer of all clients. */
 void vnc_input_init(struct vnc *vnc);
 void vnc_input_fini(struct vnc *vnc);
+
+/* vnc_clipboard.c: their clipboards. `changed` as metic_clipboard_new's. */
+void vnc_clipboard_init(struct vnc *vnc, void (*changed)(void *opaque), void *opaque);
+void vnc_clipboard_fini(struct vnc *vnc);
+void vnc_clipboard_take(struct vnc *vnc); /* the guest's may be new */
 #endif
 #endif

@@ -16,6 +16,7 @@
 #if HAVE_SDL2
 #include "ui/keys.h"
 #include "ui/sdl_api.h"
+#include "ui/window_clipboard.h"
 #include "ui/window_plot.h"
 #include "ui/window_wake.h"
 #include "ui/window_terminal.h"
@@ -58,10 +59,12 @@ struct window {
     int picture_width, picture_height; /* of what is shown; 0: nothing */
     bool grabbed, smooth, full, plots;
     bool dirty; /* what is drawn is old */
+    unsigned frames, frames_per_s; /* taken since the title; of the guest's, when it was written */
     u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
     Uint32 titled_ms, resized_ms;
     int asked_width, asked_height; /* 0: nothing to ask for */
     struct window_plot plot;
+    struct window_clipboard clipboard;
 };
 
 /* --- drawing --- */
@@ -192,6 +195,7 @@ static bool take_frame(struct window *w)
     if (w->frame.cursor_reshaped && w->frame.cursor_width != 0) {
         new_cursor(w);
     }
+    w->frames += w->frame.rect_count != 0;
     w->dirty = true;
     return w->frame.resized;
 }
@@ -218,10 +222,13 @@ static void take_changes(struct window *w)
 
 static void show_title(struct window *w)
 {
-    char title[160];
-    snprintf(title, sizeof(title), "%s - metic - %s, %.0f MIPS - Ctrl+Alt+G %s", w->name,
+    char title[160], frames[32] = "";
+    if (w->frames_per_s != 0) {
+        snprintf(frames, sizeof(frames), ", %u frames/s", w->frames_per_s);
+    }
+    snprintf(title, sizeof(title), "%s - metic - %s, %.0f MIPS%s - Ctrl+Alt+G %s", w->name,
              metic_is_paused(w->machine) ? "paused" : "running", window_plot_mips(&w->plot),
-             w->grabbed ? "lets keyboard and pointer go" : "holds keyboard and pointer");
+             frames, w->grabbed ? "lets keyboard and pointer go" : "holds keyboard and pointer");
     w->sdl.SetWindowTitle(w->window, title);
 }
 
@@ -337,6 +344,7 @@ static void on_window(struct window *w, const SDL_WindowEvent *event)
 {
     switch (event->event) {
     case SDL_WINDOWEVENT_FOCUS_LOST: metic_release_keys(w->machine); break;
+    case SDL_WINDOWEVENT_FOCUS_GAINED: window_clipboard_give(&w->clipboard); break;
     case SDL_WINDOWEVENT_RESIZED: /* by the user */
         w->asked_width = event->data1;
         w->asked_height = event->data2;
@@ -366,6 +374,7 @@ static void on_event(struct window *w, const SDL_Event *event)
         break;
     }
     case SDL_WINDOWEVENT: on_window(w, &event->window); break;
+    case SDL_CLIPBOARDUPDATE: window_clipboard_give(&w->clipboard); break;
     case SDL_QUIT: metic_stop(w->machine); break;
     default: break;
     }
@@ -433,11 +442,13 @@ static bool start(struct window *w)
     w->sdl.StartTextInput();
     w->terminal = terminal_new(w->machine, w->console_is_here, on_changed, w, &without);
     w->viewer = metic_viewer_new(w->machine, 0, on_changed, w, &w->error);
+    window_clipboard_begin(&w->clipboard, &w->sdl, w->machine, on_changed, w);
     return w->viewer != NULL;
 }
 
 static void end(struct window *w)
 {
+    window_clipboard_end(&w->clipboard);
     metic_viewer_free(w->viewer);
     terminal_free(w->terminal);
     metic_release_keys(w->machine);
@@ -455,6 +466,8 @@ static void look_at_clock(struct window *w)
 {
     Uint32 now_ms = w->sdl.GetTicks();
     if (now_ms - w->titled_ms >= TITLE_EVERY_MS) {
+        w->frames_per_s = (w->frames * 1000 + (now_ms - w->titled_ms) / 2) / (now_ms - w->titled_ms);
+        w->frames = 0;
         w->titled_ms = now_ms;
         window_plot_sample(&w->plot, w->machine, now_ms);
         show_title(w);
@@ -488,6 +501,7 @@ static void *window_main(void *opaque)
             some = w->sdl.WaitEventTimeout(&event, 0);
         }
         take_changes(w);
+        window_clipboard_take(&w->clipboard);
         look_at_clock(w);
         if (w->dirty) {
             draw(w);

@@ -146,6 +146,7 @@ struct metic_options {
     unsigned screens;        /* of a virtio GPU, with input devices; 0: none */
     bool screen_simple;      /* no GPU but a framebuffer in the device tree; one screen */
     uint32_t screen_width, screen_height; /* what they prefer; 0: 1280 by 800 */
+    bool clipboard;          /* a port for the guest's SPICE agent (metic_clipboard) */
     bool sound;              /* a sound card; heard by players, and: */
     const char *sound_out;   /* a WAV file of what is played, or NULL */
     const char *sound_in;    /* a WAV file that is recorded from, or NULL: silence, or: */

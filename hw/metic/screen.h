@@ -27,6 +27,7 @@ struct metic_frame {
 };
 
 typedef struct metic_viewer metic_viewer;
+typedef struct metic_clipboard metic_clipboard;
 
 /* Looks at a screen (0 to METIC_MAX_SCREENS - 1, also one that shows nothing yet). `changed` is
  * called once when there is something new to take, on any thread, and must only take note; may be
@@ -92,5 +93,18 @@ enum { METIC_MAX_KEY_STEPS = 4096 };
 /* Presses keys as fingers do, behind those of calls before, and does not wait for it. Any thread.
  * False: there is no keyboard, or too much waits already; then nothing is pressed. */
 bool metic_press_keys(metic_machine *machine, const struct metic_key_step *steps, unsigned count);
+
+/* A clipboard of the host's that shares its text with the guest's, where options.clipboard is set
+ * and SPICE's agent runs in the guest. `changed` is called once when there is a text to take, on any
+ * thread, and must only take note. NULL with a reason. Closed before the machine is freed. */
+enum { METIC_CLIPBOARD_MAX_BYTES = 512 << 10 };
+metic_clipboard *metic_clipboard_new(metic_machine *machine, void (*changed)(void *opaque),
+                                     void *opaque, struct metic_error *error);
+void metic_clipboard_free(metic_clipboard *clipboard); /* NULL allowed */
+/* What was copied in the guest since the last call: UTF-8, the caller's to free. NULL: nothing. */
+char *metic_clipboard_take(metic_clipboard *clipboard);
+/* The text that this clipboard has now; NULL or empty: none. False: it has more than
+ * METIC_CLIPBOARD_MAX_BYTES, and the guest keeps what it had. */
+bool metic_clipboard_offer(metic_clipboard *clipboard, const char *text, size_t size_bytes);
 
 #endif

@@ -146,6 +146,7 @@ static void ports_hear(struct virtio *virtio, u32 id, u16 event, u16 value)
         one->tell |= one->known ? (u8)(TELL_NAME | (one->host_open ? TELL_OPEN : 0)) : 0;
     } else if (event == EVENT_PORT_OPEN) {
         one->guest_open = value != 0;
+        char_port_tell_used(config->ports[id - 1].port, one->guest_open);
         virtio_notify(virtio, ports_rx(id - 1));
     }
 }
@@ -265,7 +266,13 @@ static void ports_fini(struct virtio *virtio)
 
 static void ports_reset(struct virtio *virtio)
 {
+    const struct virtio_ports_config *config = ports_config(virtio);
     struct ports *ports = virtio->state;
+    for (unsigned i = 0; i < config->count; i++) {
+        if (ports->ports[i].guest_open) {
+            char_port_tell_used(config->ports[i].port, false);
+        }
+    }
     memset(ports->ports, 0, sizeof(ports->ports));
 }
 

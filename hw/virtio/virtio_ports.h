@@ -5,7 +5,7 @@
 #include "hw/backend_char.h"
 #include "hw/virtio/virtio.h"
 
-enum { VIRTIO_MAX_PORTS = 16 };
+enum { VIRTIO_MAX_PORTS = 17 }; /* the user's, and the clipboard's */
 
 struct virtio_ports_config {
     unsigned count;

@@ -34,6 +34,7 @@ sources() {
     snapshot) echo hw/machine_snapshot.c hw/snapshot*.c cpu/state.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
     virtio_snd) echo hw/virtio/*.c hw/sound/*.c hw/device.c cpu/memory.c ;;
+    spice_agent) echo hw/char/*.c hw/char_port.c hw/char_queue.c ;;
     wav) echo hw/sound/wav_read.c hw/sound/sound_format.c ;;
     virtio_net) echo hw/virtio/*.c hw/net/*.c hw/device.c cpu/memory.c ;;
     virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;

@@ -2,6 +2,9 @@
 
     rfb.py SOCKET picture FILE.ppm      one full update in raw encoding
     rfb.py SOCKET type TEXT             key events by keysym, as a viewer without extensions sends them
+    rfb.py SOCKET copy TEXT [utf8]      puts a text onto the clipboard, in Latin-1 or by the extended one;
+                                        TEXT may be @N: that many letters
+    rfb.py SOCKET paste [utf8]          waits for a text and prints it; "ready" when it is listening
     rfb.py SOCKET hostile SEED SECONDS  random and malformed messages; ends well if it could connect on
 """
 import os
@@ -10,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+import zlib
 
 PATH = sys.argv[1]
 
@@ -82,6 +86,85 @@ def type_text(text):
     time.sleep(0.2)
 
 
+EXTENDED = -0x3F5E1A32
+TEXT, CAPS, REQUEST, NOTIFY, PROVIDE = 1, 1 << 24, 1 << 25, 1 << 27, 1 << 28
+
+
+def cut_text(s, data, extended=False):
+    s.sendall(struct.pack(">Bxxxi", 6, -len(data) if extended else len(data)) + data)
+
+
+def provide(text):
+    """As viewers do it, without an end of the stream: libvncserver 0.9.14 refuses one."""
+    data = text.encode() + b"\0"
+    deflate = zlib.compressobj()
+    packed = deflate.compress(struct.pack(">I", len(data)) + data) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    return struct.pack(">I", TEXT | PROVIDE) + packed
+
+
+def skip_update(s):
+    for _ in range(struct.unpack(">xH", exactly(s, 3))[0]):
+        _, _, w, h, encoding = struct.unpack(">HHHHi", exactly(s, 12))
+        assert encoding == 0, encoding
+        exactly(s, 4 * w * h)
+
+
+def next_cut_text(s):
+    """A text, or (flags, data) of the extended clipboard."""
+    while True:
+        kind = exactly(s, 1)[0]
+        if kind == 0:
+            skip_update(s)
+            continue
+        assert kind == 3, kind
+        length = struct.unpack(">xxxi", exactly(s, 7))[0]
+        data = exactly(s, abs(length))
+        if length >= 0:
+            return data.decode("latin-1")
+        return struct.unpack(">I", data[:4])[0], data[4:]
+
+
+def greet(s, utf8):
+    s.sendall(struct.pack(">BxH", 2, 1 + utf8) + struct.pack(">i", 0) + (struct.pack(">i", EXTENDED) if utf8 else b""))
+    if utf8:
+        flags, _ = next_cut_text(s)
+        assert flags & CAPS, flags
+        cut_text(s, struct.pack(">II", TEXT | CAPS | REQUEST | NOTIFY | PROVIDE, 1 << 20), True)
+
+
+def copy(text, utf8):
+    if text[0] == "@":
+        text = "x" * int(text[1:])
+    s = connect()
+    start(s)
+    greet(s, utf8)
+    if utf8:
+        cut_text(s, provide(text), True)
+    else:
+        cut_text(s, text.encode("latin-1"))
+    time.sleep(0.5)
+
+
+def paste(utf8):
+    s = connect()
+    s.settimeout(100)
+    start(s)
+    greet(s, utf8)
+    print("ready", flush=True)
+    while True:
+        text = next_cut_text(s)
+        if isinstance(text, str):
+            break
+        flags, data = text
+        if flags & NOTIFY:
+            cut_text(s, struct.pack(">I", TEXT | REQUEST), True)
+        elif flags & PROVIDE:
+            data = zlib.decompressobj().decompress(data)
+            text = data[4:4 + struct.unpack(">I", data[:4])[0]].rstrip(b"\0").decode()
+            break
+    print("pasted: " + text, flush=True)
+
+
 def message(r):
     kind = r.choice([0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 150, 250, 251, 252, 253, 254, 255, r.randrange(256)])
     if kind == 6:  # a text: length as the header says, or not
@@ -124,5 +207,9 @@ if sys.argv[2] == "picture":
     picture(sys.argv[3])
 elif sys.argv[2] == "type":
     type_text(sys.argv[3].replace("\\n", "\n"))
+elif sys.argv[2] == "copy":
+    copy(sys.argv[3], sys.argv[4:] == ["utf8"])
+elif sys.argv[2] == "paste":
+    paste(sys.argv[3:] == ["utf8"])
 else:
     hostile(int(sys.argv[3]), float(sys.argv[4]))
