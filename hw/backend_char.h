@@ -136,8 +136,8 @@ void char_port_feed_later(struct char_port *port, const void *bytes, size_t size
 /* How much can be fed that surely finds room in the input queue. */
 size_t char_port_input_room(const struct char_port *port);
 
-/* For a port without a backend, whose other end is in this process. Somebody is always there; before
- * harts start. */
+/* For a port without a backend, whose other end is in this process. Somebody is always there; set
+ * before harts start. */
 void char_port_hold_open(struct char_port *port);
 /* `used` is called when a program in the guest opens the port, and when none has it open any more,
  * on the hart's thread with the device's lock held. */

@@ -466,7 +466,8 @@ static void look_at_clock(struct window *w)
 {
     Uint32 now_ms = w->sdl.GetTicks();
     if (now_ms - w->titled_ms >= TITLE_EVERY_MS) {
-        w->frames_per_s = (w->frames * 1000 + (now_ms - w->titled_ms) / 2) / (now_ms - w->titled_ms);
+        Uint32 passed_ms = now_ms - w->titled_ms;
+        w->frames_per_s = (w->frames * 1000 + passed_ms / 2) / passed_ms;
         w->frames = 0;
         w->titled_ms = now_ms;
         window_plot_sample(&w->plot, w->machine, now_ms);

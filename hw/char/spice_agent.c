@@ -3,8 +3,8 @@
  * What travels on the port, little-endian (vd_agent.h of spice-protocol):
  *
  *   chunk    u32 port (1: the client's), u32 bytes, at most 2048 of them
- *   message  in the chunks' bytes, over as many as it takes: u32 protocol (1), u32 type, u64 opaque,
- *            u32 bytes, then those
+ *   message  in the chunks' bytes, over as many as it takes: u32 protocol (1), u32 type,
+ *            u64 opaque, u32 bytes, then those
  *   types    6 capabilities: u32 "tell me yours", u32 bits[]
  *            7 grab: u32 kinds[] that can be had    8 request: u32 kind
  *            4 clipboard: u32 kind, the text        9 release

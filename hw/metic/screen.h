@@ -95,8 +95,8 @@ enum { METIC_MAX_KEY_STEPS = 4096 };
 bool metic_press_keys(metic_machine *machine, const struct metic_key_step *steps, unsigned count);
 
 /* A clipboard of the host's that shares its text with the guest's, where options.clipboard is set
- * and SPICE's agent runs in the guest. `changed` is called once when there is a text to take, on any
- * thread, and must only take note. NULL with a reason. Closed before the machine is freed. */
+ * and SPICE's agent runs in the guest. `changed` is called once when there is a text to take, on
+ * any thread, and must only take note. NULL with a reason. Closed before the machine is freed. */
 enum { METIC_CLIPBOARD_MAX_BYTES = 512 << 10 };
 metic_clipboard *metic_clipboard_new(metic_machine *machine, void (*changed)(void *opaque),
                                      void *opaque, struct metic_error *error);

@@ -144,6 +144,10 @@ END
         install -m 600 /metic/ssh_key $target/root/.ssh/authorized_keys
     fi
     make_keys_later
+    # Debian's riscv64 kernel has no uinput, without which the daemon ends; nothing here needs it.
+    if [ -e $target/usr/sbin/spice-vdagentd ] && ! [ -e $target/etc/default/spice-vdagentd ]; then
+        echo 'SPICE_VDAGENTD_EXTRA_ARGS="-f -u /dev/null"' >$target/etc/default/spice-vdagentd
+    fi
     : >$target/etc/machine-id
     rm -f $target/var/lib/dbus/machine-id $target/var/lib/systemd/random-seed
 }

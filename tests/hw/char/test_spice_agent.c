@@ -329,7 +329,8 @@ Test(spice_agent, saved_state)
 Test(utf8, becomes_valid)
 {
     static const struct { const char *from, *to; } rows[] = {
-        {"", ""}, {"plain", "plain"}, {"\xe2\x82\xac\xf0\x9f\x98\x80", "\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"", ""}, {"plain", "plain"},
+        {"\xe2\x82\xac\xf0\x9f\x98\x80", "\xe2\x82\xac\xf0\x9f\x98\x80"},
         {"a\xff" "b", "a?b"}, {"\xc3", "?"}, {"\xc0\x80", "??"}, {"\xe0\x80\x80", "???"},
         {"\xed\xa0\x80", "???"}, {"\xf4\x90\x80\x80", "????"}, {"\xf5", "?"}, {"\x80", "?"},
         {"\xe2\x82", "??"},
