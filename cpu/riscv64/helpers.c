@@ -182,11 +182,17 @@ static u64 helper_sfence_vma(struct vcpu *vcpu, u64 va, u64 asid, u64 flags, u64
     u32 asid_or_any = flags & SFENCE_HAS_ASID ? (u32)asid & SATP_ASID_MASK : TLB_ANY_ASID;
     if (flags & SFENCE_HAS_VA) {
         tlb_flush_page(vcpu, va, asid_or_any);
-    } else if (flags & SFENCE_HAS_ASID) {
+        return 0;
+    }
+    if (flags & SFENCE_HAS_ASID) {
         tlb_flush_asid(vcpu, asid_or_any);
     } else {
         tlb_flush_all(vcpu);
     }
+    /* The architecture asks for a fence.i before new code in a page that had other code is run.
+     * Kernels that were only ever run where stores are seen at once, as in QEMU, have none: xv6 gives a
+     * page of one process to the next with nothing but this fence between. */
+    vcpu->ops->code_fence(vcpu);
     return 0;
 }
 

@@ -9,7 +9,7 @@ enum { TRAP = 1, FUNCTION, OTHERS, L1, L2, L3, L4, L5, L6, L7, DEEP, CATCH, TABL
 #define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
 
 /* The function is patched before each call; the new number must be the one that is added. */
-Test(machine_code, patch_fence_call)
+static void patch_and_call(bool sfence)
 {
     struct rv_program *p = rv_new();
     guest_start(p, 1, 0, 0);
@@ -20,7 +20,11 @@ Test(machine_code, patch_fence_call)
     rv_li(p, A0, 0);
     rv_label(p, L1);
     rv_sw(p, S1, S0, 0);
-    rv_word(p, RV_FENCE_I);
+    if (sfence) {
+        rv_sfence_vma(p, X0, X0, X0);
+    } else {
+        rv_word(p, RV_FENCE_I);
+    }
     rv_call(p, FUNCTION);
     rv_jalr(p, RA, S0, 0);
     rv_add(p, S1, S1, S2);
@@ -33,6 +37,17 @@ Test(machine_code, patch_fence_call)
     struct guest_outcome outcome;
     guest_finish(p, 1, &outcome);
     cr_expect(outcome.x[A0] == 200 * 201, "a0 is %llu", (unsigned long long)outcome.x[A0]);
+}
+
+Test(machine_code, patch_fence_call)
+{
+    patch_and_call(false);
+}
+
+/* As xv6 does, which has no fence.i. */
+Test(machine_code, patch_sfence_call)
+{
+    patch_and_call(true);
 }
 
 /* The instruction right behind the fence.i is the one that changed. */
