@@ -272,13 +272,6 @@ bool metic_snapshot_save(metic_machine *machine, const char *path, const struct 
                          struct metic_error *error)
 {
     struct snapshot_file *file = save(machine, path, how, error);
-    for (unsigned i = 0; file != NULL && i < machine->options.disk_count; i++) {
-        const struct metic_disk *disk = &machine->options.disks[i];
-        if (disk->write_back && disk->overlay == NULL) {
-            machine_say(machine, "snapshot: %s is not in it: once the guest writes to that disk "
-                        "again, it cannot be loaded", disk->path);
-        }
-    }
     snapshot_file_free(file);
     return file != NULL;
 }
@@ -477,8 +470,10 @@ static bool check_sections(const struct metic_machine *machine, struct sections 
     return ok;
 }
 
+/* A disk that is written itself is in the snapshot and can be put back. A running machine's is its
+ * own; what others made of a file in the meantime is only overwritten when that is asked for. */
 static bool check_disks(const struct metic_machine *machine, struct sections *sections,
-                        struct metic_error *error)
+                        const struct metic_load *how, struct metic_error *error)
 {
     struct state_reader *reader = find_section(sections, "disks", error);
     u32 count;
@@ -489,10 +484,16 @@ static bool check_disks(const struct metic_machine *machine, struct sections *se
     for (unsigned i = 0; i < count; i++) {
         u64 saved_bytes = 0, saved_ns = 0, size_bytes, changed_ns;
         const char *path = machine->disks[i].disk.path;
+        const struct metic_disk *disk = &machine->options.disks[i];
+        bool own = disk->write_back && disk->overlay == NULL;
         bool ok = state_read_u64(reader, &saved_bytes) && state_read_u64(reader, &saved_ns);
         disk_stamp(path, &size_bytes, &changed_ns);
-        if (!ok || size_bytes != saved_bytes || changed_ns != saved_ns) {
-            return error_set(error, "give the very file that the snapshot was made with",
+        bool same = size_bytes == saved_bytes && changed_ns == saved_ns;
+        if (!ok || !(same || (own && (machine->loaded || how->revert_disks)))) {
+            return error_set(error,
+                             own ? "--revert-disks puts it back as it was, and what was written "
+                                   "since is gone"
+                                 : "give the very file that the snapshot was made with",
                              "the disk %s was changed after the snapshot was made", path);
         }
     }
@@ -670,7 +671,7 @@ bool metic_snapshot_load(metic_machine *machine, const metic_snapshot *snapshot,
               split(snapshot->file, sections, error) &&
               check_sections(machine, sections, error) &&
               check_processor(machine, sections, error) &&
-              check_disks(machine, sections, error) &&
+              check_disks(machine, sections, how, error) &&
               set_image(machine, snapshot->image, error);
     if (ok) {
         bool had_state = machine->loaded;

@@ -59,6 +59,7 @@ struct run_args {
     const char *save; /* a snapshot is saved to this file, or NULL */
     u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
     bool save_compressed;
+    bool revert_disks;
     bool save_done, save_failed; /* run_snapshot.c */
     struct metic_error save_error;
     bool restores;    /* there is no thing: it comes from a snapshot */

@@ -71,7 +71,7 @@ static void *check_thread(void *opaque)
 bool run_restored_load(struct run_restored *restored, const struct run_args *args,
                        metic_machine *machine, struct metic_error *error)
 {
-    const struct metic_load how = {.other_steps = true};
+    const struct metic_load how = {.other_steps = true, .revert_disks = args->revert_disks};
     const struct metic_snapshot_info *info = &restored->info;
     if (!metic_snapshot_load(machine, restored->snapshot, &how, error)) {
         return false;

@@ -190,8 +190,8 @@ static u64 helper_sfence_vma(struct vcpu *vcpu, u64 va, u64 asid, u64 flags, u64
         tlb_flush_all(vcpu);
     }
     /* The architecture asks for a fence.i before new code in a page that had other code is run.
-     * Kernels that were only ever run where stores are seen at once, as in QEMU, have none: xv6 gives a
-     * page of one process to the next with nothing but this fence between. */
+     * Kernels that were only ever run where stores are seen at once, as in QEMU, have none: xv6
+     * gives a page of one process to the next with nothing but this fence between. */
     vcpu->ops->code_fence(vcpu);
     return 0;
 }

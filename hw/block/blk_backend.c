@@ -2,21 +2,11 @@
 #include "hw/block/blk_backend.h"
 
 #include "cpu/base/bits.h"
-#include "hw/block/blk_overlay.h"
 #include "hw/block/blk_overlay_file.h"
+#include "hw/block/blk_private.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-struct blk_backend {
-    struct blk_image *image;
-    enum blk_mode mode;
-    bool overlay_file; /* the image is an overlay that was asked for */
-    pthread_rwlock_t lock; /* around the overlay in memory */
-    struct blk_overlay overlay;
-};
 
 /* ---- Opening ---- */
 
@@ -83,18 +73,6 @@ u64 blk_backend_overlay_bytes(const struct blk_backend *backend)
 
 /* ---- The overlay in memory ---- */
 
-/* How many bytes from `offset` on, at most `limit`, are alike: all in the overlay or all not. */
-static u64 overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit)
-{
-    bool here = blk_overlay_has(overlay, offset / BLK_CLUSTER_BYTES);
-    u64 run = BLK_CLUSTER_BYTES - offset % BLK_CLUSTER_BYTES;
-    while (run < limit &&
-           blk_overlay_has(overlay, (offset + run) / BLK_CLUSTER_BYTES) == here) {
-        run += BLK_CLUSTER_BYTES;
-    }
-    return run < limit ? run : limit;
-}
-
 static int overlay_read(struct blk_backend *backend, u64 offset, struct blk_vector *vector,
                         u64 size_bytes)
 {
@@ -102,7 +80,7 @@ static int overlay_read(struct blk_backend *backend, u64 offset, struct blk_vect
     struct blk_image *image = backend->image;
     int failed = 0;
     while (failed == 0 && size_bytes > 0) {
-        u64 run = overlay_run(overlay, offset, size_bytes);
+        u64 run = blk_overlay_run(overlay, offset, size_bytes);
         if (blk_overlay_has(overlay, offset / BLK_CLUSTER_BYTES)) {
             blk_vector_put(vector, overlay->bytes + offset, run);
         } else {
@@ -280,175 +258,4 @@ int blk_backend_discard(struct blk_backend *backend, u64 offset, u64 size_bytes)
     }
     pthread_rwlock_unlock(&backend->lock);
     return 0;
-}
-
-/* ---- Saved state ----
- *
- * u64 size, u64 stamp of the image that was read, u64 kind (0: nothing more, 1: in memory, 2: in a
- * file), and then { u64 offset, u64 bytes, u64 whether data follows, data } up to an offset of
- * UINT64_MAX. */
-
-enum { SAVED_NOTHING, SAVED_MEMORY, SAVED_FILE, SAVED_PART_BYTES = 1 << 20 };
-
-static u64 saved_kind(const struct blk_backend *backend)
-{
-    return backend->mode == BLK_OVERLAY ? SAVED_MEMORY
-           : backend->overlay_file      ? SAVED_FILE
-                                        : SAVED_NOTHING;
-}
-
-/* Changes when the image's file does. */
-static u64 backend_stamp(const struct blk_backend *backend)
-{
-    const struct blk_image *image = backend->image;
-    struct stat info;
-    image = backend->overlay_file ? image->backing : image;
-    if (image == NULL || saved_kind(backend) == SAVED_NOTHING ||
-        fstat(image->file.fd, &info) != 0) {
-        return 0;
-    }
-    return (u64)info.st_mtim.tv_sec * 1000000000u + (u64)info.st_mtim.tv_nsec;
-}
-
-static void save_part(struct state_writer *writer, u64 offset, u64 size_bytes, const u8 *bytes)
-{
-    state_write_u64(writer, offset);
-    state_write_u64(writer, size_bytes);
-    state_write_u64(writer, bytes != NULL);
-    if (bytes != NULL) {
-        state_write_bytes(writer, bytes, size_bytes);
-    }
-}
-
-static void save_memory(const struct blk_overlay *overlay, struct state_writer *writer)
-{
-    for (u64 at = blk_overlay_next(overlay, 0); at != UINT64_MAX;
-         at = blk_overlay_next(overlay, at)) {
-        u64 run = overlay_run(overlay, at * BLK_CLUSTER_BYTES, SAVED_PART_BYTES);
-        u64 left = overlay->size_bytes - at * BLK_CLUSTER_BYTES;
-        run = run < left ? run : left;
-        save_part(writer, at * BLK_CLUSTER_BYTES, run, overlay->bytes + at * BLK_CLUSTER_BYTES);
-        at += run / BLK_CLUSTER_BYTES;
-    }
-}
-
-/* What the overlay's file itself has; a part that cannot be read fails the save. */
-static void save_file(struct blk_image *image, struct state_writer *writer)
-{
-    u8 *bytes = malloc(SAVED_PART_BYTES);
-    int failed = bytes == NULL ? ENOMEM : 0;
-    u64 run_bytes = 0;
-    for (u64 at = 0; failed == 0 && at < image->size_bytes; at += run_bytes) {
-        enum blk_content content = BLK_CONTENT_ABSENT;
-        failed = image->driver->look(image, at, image->size_bytes - at, &content, &run_bytes);
-        if (failed == 0 && content == BLK_CONTENT_DATA) {
-            run_bytes = run_bytes < SAVED_PART_BYTES ? run_bytes : SAVED_PART_BYTES;
-            failed = blk_image_read(image, at, bytes, run_bytes);
-        }
-        if (failed == 0 && content != BLK_CONTENT_ABSENT) {
-            save_part(writer, at, run_bytes, content == BLK_CONTENT_DATA ? bytes : NULL);
-        }
-    }
-    free(bytes);
-    writer->failed |= failed != 0;
-}
-
-void blk_backend_save(struct blk_backend *backend, struct state_writer *writer)
-{
-    u64 kind = saved_kind(backend);
-    state_write_u64(writer, backend->image->size_bytes);
-    state_write_u64(writer, backend_stamp(backend));
-    state_write_u64(writer, kind);
-    if (kind == SAVED_MEMORY) {
-        save_memory(&backend->overlay, writer);
-    } else if (kind == SAVED_FILE) {
-        save_file(backend->image, writer);
-    }
-    if (kind != SAVED_NOTHING) {
-        state_write_u64(writer, UINT64_MAX);
-    }
-}
-
-static bool load_memory_part(struct blk_overlay *overlay, struct state_reader *reader, u64 offset,
-                             u64 size_bytes, bool data)
-{
-    if (!data || offset % BLK_CLUSTER_BYTES != 0 || size_bytes % BLK_CLUSTER_BYTES != 0 ||
-        offset > overlay->size_bytes || size_bytes > overlay->size_bytes - offset ||
-        !state_read_bytes(reader, overlay->bytes + offset, size_bytes)) {
-        return false;
-    }
-    for (u64 at = 0; at < size_bytes; at += BLK_CLUSTER_BYTES) {
-        blk_overlay_add(overlay, (offset + at) / BLK_CLUSTER_BYTES);
-    }
-    return true;
-}
-
-static bool load_file_part(struct blk_image *image, struct state_reader *reader, u64 offset,
-                           u64 size_bytes, bool data)
-{
-    if (offset > image->size_bytes || size_bytes > image->size_bytes - offset) {
-        return false;
-    }
-    if (!data) {
-        return image->driver->zero(image, offset, size_bytes, true) == 0;
-    }
-    if (size_bytes > reader->size_bytes - reader->position) {
-        return false;
-    }
-    int failed = blk_image_write(image, offset, reader->bytes + reader->position, size_bytes);
-    reader->position += size_bytes;
-    return failed == 0;
-}
-
-static bool load_parts(struct blk_backend *backend, struct state_reader *reader)
-{
-    struct blk_image *image = backend->image;
-    u64 offset, size_bytes, data;
-    if (!backend->overlay_file) {
-        blk_overlay_clear(&backend->overlay);
-    } else if (image->driver->clear == NULL || image->driver->clear(image) != 0) {
-        return false;
-    }
-    while (state_read_u64(reader, &offset)) {
-        if (offset == UINT64_MAX) {
-            return true;
-        }
-        bool ok = state_read_u64(reader, &size_bytes) && state_read_u64(reader, &data) &&
-                  data <= 1 &&
-                  (backend->overlay_file
-                       ? load_file_part(image, reader, offset, size_bytes, data != 0)
-                       : load_memory_part(&backend->overlay, reader, offset, size_bytes,
-                                          data != 0));
-        if (!ok) {
-            return false;
-        }
-    }
-    return false;
-}
-
-bool blk_backend_load(struct blk_backend *backend, struct state_reader *reader,
-                      struct metic_error *error)
-{
-    u64 size_bytes = 0, stamp = 0, kind = 0;
-    if (!state_read_u64(reader, &size_bytes) || !state_read_u64(reader, &stamp) ||
-        !state_read_u64(reader, &kind) || size_bytes != backend->image->size_bytes) {
-        return error_set(error, "Give the disk the machine was saved with.",
-                         "the saved state is of a disk of %llu bytes, not of %llu",
-                         (unsigned long long)size_bytes,
-                         (unsigned long long)backend->image->size_bytes);
-    }
-    if (kind != saved_kind(backend)) {
-        return error_set(error, "Give the disk the options it was saved with.",
-                         "the saved state of %s is of a disk written in another way",
-                         backend->image->path);
-    }
-    if (stamp != backend_stamp(backend)) {
-        return error_set(error, "Restore the image as it was, or begin anew.",
-                         "the image under %s has changed since the state was saved",
-                         backend->image->path);
-    }
-    if (kind != SAVED_NOTHING && !load_parts(backend, reader)) {
-        return error_set(error, NULL, "the saved overlay of a disk is damaged");
-    }
-    return true;
 }

@@ -55,7 +55,8 @@ u64 blk_backend_overlay_bytes(const struct blk_backend *backend);
 
 /* Saved state: what the guest wrote, for overlays of both kinds, and which image it lies over
  * (its size, and when it was last changed), which must be the same when it is loaded. Of an image
- * that is written itself nothing is saved. */
+ * that is written itself, all that its file has: loading puts that back unless the file is as it
+ * was left by the saving, so whoever loads it decides that it may be overwritten. */
 void blk_backend_save(struct blk_backend *backend, struct state_writer *writer);
 bool blk_backend_load(struct blk_backend *backend, struct state_reader *reader,
                       struct metic_error *error);

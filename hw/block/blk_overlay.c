@@ -116,3 +116,14 @@ u64 blk_overlay_next(const struct blk_overlay *overlay, u64 cluster)
     }
     return UINT64_MAX;
 }
+
+u64 blk_overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit)
+{
+    bool here = blk_overlay_has(overlay, offset / BLK_CLUSTER_BYTES);
+    u64 run = BLK_CLUSTER_BYTES - offset % BLK_CLUSTER_BYTES;
+    while (run < limit &&
+           blk_overlay_has(overlay, (offset + run) / BLK_CLUSTER_BYTES) == here) {
+        run += BLK_CLUSTER_BYTES;
+    }
+    return run < limit ? run : limit;
+}

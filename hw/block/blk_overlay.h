@@ -34,4 +34,7 @@ void blk_overlay_blank(struct blk_overlay *overlay, u64 first_cluster, u64 count
 /* The first present cluster from `cluster` on, or UINT64_MAX. */
 u64 blk_overlay_next(const struct blk_overlay *overlay, u64 cluster);
 
+/* How many bytes from `offset` on, at most `limit`, are alike: all in the overlay or all not. */
+u64 blk_overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit);
+
 #endif

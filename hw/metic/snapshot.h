@@ -33,6 +33,8 @@ void metic_snapshot_free(metic_snapshot *snapshot);
  * After any other failure the machine is of no more use, and metic_run says so. */
 struct metic_load {
     bool other_steps;   /* the machine's own steps begin with the first, whatever was saved */
+    bool revert_disks;  /* disks that are written themselves are put back, even if their files were
+                         * changed by others; those of a machine that ran always are */
 };
 bool metic_snapshot_load(metic_machine *machine, const metic_snapshot *snapshot,
                          const struct metic_load *how, struct metic_error *error);

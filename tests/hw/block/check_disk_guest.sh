@@ -6,6 +6,17 @@
 set -u
 . "$SRCDIR/tests/hw/block/disk_guest.sh"
 
+# guest_state STATUS NAME OPTION...: goes on from own.zst, and looks at the disk.
+guest_state() {
+    wanted=$1
+    name=$2
+    shift 2
+    timeout -k 5 180 "$METIC" restore own.zst "$@" --expect "$prompt" --send 'disk-up\n' --expect "$prompt" \
+        --send 'mount -t ext4 /dev/vda /mnt; cat /mnt/hello; ls /mnt; umount /mnt; poweroff -f\n' >"$name" 2>&1 </dev/null
+    got=$?
+    [ $got -eq "$wanted" ] && good "$name" || { wrong "$name: status $got, not $wanted"; tail -n 20 "$name"; }
+}
+
 # ---- An overlay in a file ----
 
 fs base.raw 64M
@@ -74,6 +85,22 @@ done
 grep digest virtual-1 >digests-1
 grep digest virtual-2 >digests-2
 [ -s digests-1 ] && cmp -s digests-1 digests-2 && good "equal digests" || wrong "digests differ"
+
+# ---- A disk that is written itself is in a snapshot ----
+
+# Saved before the guest mounts it. What it wrote since is put back when that is asked for, and only then.
+for format in raw qcow2; do
+    fs own.raw 64M
+    [ $format = raw ] || ok "own.qcow2" "$METIC" disk convert own.raw own.qcow2
+    guest own-$format 0 'mount -t ext4 /dev/vda /mnt && rm /mnt/hello; head -c 3000000 /dev/urandom >/mnt/noise; umount /mnt' \
+        --clock virtual --disk own.$format:write --save own.zst --save-at 300M
+    guest_state 125 moved-$format
+    has moved-$format 'revert-disks puts it back'
+    guest_state 0 reverted-$format --revert-disks
+    has reverted-$format '^from the host'
+    ok "$format: the image" sh -c "[ $format = raw ] || qemu-img check own.$format"
+    ok "$format: its file system" whole own.$format
+done
 
 # ---- A machine that is killed ----
 

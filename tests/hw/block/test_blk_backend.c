@@ -212,6 +212,37 @@ Test(blk_backend, saved_overlay_comes_back)
     blk_backend_close(second);
 }
 
+/* An image that is written itself is saved whole: it is put back when it was written since, and a
+ * damaged state does not touch it. */
+Test(blk_backend, saved_image_is_put_back)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    u8 got[6];
+    put_file("0123456789abcde", 16);
+    struct blk_backend *backend = open_disk(BLK_WRITE_BACK);
+    cr_assert_eq(write_at(backend, 2, "XY", 2), 0);
+    state_writer_init(&writer);
+    blk_backend_save(backend, &writer);
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(blk_backend_load(backend, &reader, NULL), "unchanged");
+    cr_assert_eq(reader.position, writer.size_bytes);
+    cr_assert_eq(write_at(backend, 1, "ZZZZ", 4), 0);
+    for (size_t cut = 24; cut < writer.size_bytes; cut += 3) {
+        state_reader_init(&reader, writer.bytes, cut);
+        cr_assert(!blk_backend_load(backend, &reader, NULL));
+    }
+    cr_assert_eq(read_at(backend, 0, got, 6), 0);
+    cr_assert_arr_eq(got, "0ZZZZ5", 6);
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(blk_backend_load(backend, &reader, NULL));
+    cr_assert_eq(reader.position, writer.size_bytes);
+    cr_assert_eq(read_at(backend, 0, got, 6), 0);
+    cr_assert_arr_eq(got, "01XY45", 6);
+    state_writer_fini(&writer);
+    blk_backend_close(backend);
+}
+
 static struct blk_backend *open_overlay_file(const char *overlay)
 {
     struct metic_error error = {0};
