@@ -20,25 +20,26 @@
 #include "translate/ir.h"
 
 #define BLOCK_NO_PAGE (~(gpa_t)0)
-enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 18, BLOCK_REMOVED_LOG = 1024 };
+enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 19, BLOCK_REMOVED_LOG = 1024 };
 
 struct tier2_circle;
 
 struct block {
+    /* What a look-up reads is together: it mostly is in none of the host's caches. */
     gpa_t gpa;
+    _Atomic(struct block *) hash_next;
     gpa_t second_page; /* of the second half of a straddling instruction, else BLOCK_NO_PAGE */
     gva_t gva_page;    /* runs at this page alone; 0: wherever its page is mapped */
     u32 mode;
+    u32 host_bytes;
+    const u8 *host;    /* entry address, or NULL (interpreter only) */
     u16 before_bytes;  /* a trace covers bytes before its first instruction, too: */
     u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in one page */
     u16 insn_count;
     u8 tries;          /* tier 2: how often it was found hot */
     const struct tier2_circle *circle; /* of a trace: what it was made from, else NULL */
-    const u8 *host;    /* entry address, or NULL (interpreter only) */
-    u32 host_bytes;
     u32 ir_count;
     struct ir_insn *ir; /* kept when the interpreter may run the block, else NULL */
-    _Atomic(struct block *) hash_next;
     struct block *page_next;        /* other blocks starting in this page */
     struct block *second_page_next; /* other straddlers ending in the second page */
     u32 first_link, link_count;     /* its own exits: consecutive link numbers */
