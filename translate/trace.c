@@ -14,7 +14,7 @@ static struct tier2 *tier2_of(const struct vcpu *vcpu)
 }
 
 /* Room for a long straight run, and to stay clear of an exact deadline. */
-enum { RUN_MAX_INSNS = 64, PATH_STRAIGHTS = 8 };
+enum { RUN_MAX_INSNS = 64, PATH_STRAIGHTS = 8, PATH_ENOUGH_RUNS = 16 };
 
 /* Helpers may change what a path and a trace take for granted, and none of them is fast. */
 static bool has_call(const struct ir_insn *insns, unsigned count)
@@ -70,7 +70,7 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
         u64 insns = vcpu->insns;
         if (atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <=
             insns + RUN_MAX_INSNS) {
-            *whole = false;
+            *whole = *count >= PATH_ENOUGH_RUNS;
             return IR_EXIT_POLL;
         }
         const struct straight *straight = path_straight(&path, vcpu);

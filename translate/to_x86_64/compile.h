@@ -140,12 +140,17 @@ struct stub {
 
 enum { STUBS_MAX = 1024, HOMES_MAX = 64, KEPT_MAX = 2, CARRIED_MAX = 6 };
 
-/* Accesses of a trace that are checked together: bytes [first, end) from value `base`. */
+/* Accesses of a trace that are checked together: bytes [first, end) from value `base`, and with a
+ * stride from `base` plus 0 to `steps` times `stride`, what a guest register holds. */
 struct hoist {
     u16 base;
+    u16 stride;   /* the value, or IR_REF_NONE */
+    u8 steps;
+    bool both;    /* accesses both read and write */
     s32 first, end;
     unsigned members;
-    u8 reg;       /* holds the host address of `base`; NO_REG: the frame does */
+    u8 reg;       /* holds the host address of `base`, with a stride the addend of its page; NO_REG:
+                     the frame does */
 };
 
 /* sink.c. Guest register at `offset` is to hold the value, or what it holds plus a constant. */
@@ -205,7 +210,7 @@ struct compile {
     struct {
         bool cold;
         u32 field;
-    } slow[2 * HOISTS_MAX + 4]; /* jumps to the other body */
+    } slow[4 * HOISTS_MAX + 4]; /* jumps to the other body */
     unsigned slow_count;
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
@@ -351,7 +356,7 @@ static inline s64 address_disp(const struct ir *ir, ir_ref address)
                : (s64)ir->insns[ir->insns[address].b].imm;
 }
 
-/* --- hoist.c --- */
+/* --- hoist.c: which; hoist_head.c: the head, the fast body --- */
 /* Finds c->hoists of a trace, and the sites that belong to them; sets c->fast. */
 void hoist_find(struct compile *c);
 /* At the head of a round: the checks. */
@@ -365,7 +370,22 @@ static inline bool hoist_has(const struct compile *c, unsigned index)
 {
     return c->fast && c->hoist_of[index] != 0;
 }
+/* Whether its address must be computed all the same. */
+static inline bool hoist_needs_address(const struct compile *c, unsigned index)
+{
+    return c->hoists[c->hoist_of[index] - 1].stride != IR_REF_NONE;
+}
 struct asm_mem hoist_access(struct compile *c);
+static inline ir_ref hoist_address(const struct ir_insn *insn)
+{
+    return insn->op == IR_VECTOR ? insn->c : insn->b;
+}
+/* Loads of a mode that reads linearly are compared with the TLB's span (access.c), which has no
+ * pages. */
+static inline bool hoist_by_span(const struct compile *c, bool write)
+{
+    return (c->flags & HOST_LINEAR) && !write;
+}
 /* Whether the temporary has the host address of a group, and that it has it no longer. */
 bool hoist_holds(const struct compile *c, unsigned reg);
 void hoist_lose(struct compile *c, unsigned reg);

@@ -8,6 +8,11 @@
  * the slow body runs that round, with a check at each access, and goes back to the head. Where
  * loads compare with the TLB's span, so does their group, and pages do not matter.
  *
+ * A walk with a stride that a guest register holds is a group, too: base, base + stride, base + 2 *
+ * stride and so on, as the copies of a short loop have it. If the stride is less than a page, and
+ * the first and the last byte lie in one page, all of them do. Its accesses use the addresses that
+ * the loop computes anyway, and the page's addend.
+ *
  * What was checked holds until C may have run: C can be where another hart takes away a
  * permission. So an access of the fast body that the TLB cannot serve does not call C. It leaves
  * the trace before its instruction, as a fault would, and a block that begins there does it. In
@@ -19,6 +24,8 @@
 #include "translate/to_x86_64/access.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };
+enum { STRIDE_MAX_STEPS = 16, STRIDE_RANGE_MAX_BYTES = 64 };
+enum { BOTH_MAX_BYTES = 512, BOTH_GAP_BYTES = 32 };
 
 static bool is_vector_access(const struct compile *c, const struct ir_insn *insn)
 {
@@ -33,11 +40,6 @@ static bool is_access(const struct compile *c, const struct ir_insn *insn)
 {
     return !insn->dead &&
            (insn->op == IR_LOAD || insn->op == IR_STORE || is_vector_access(c, insn));
-}
-
-static ir_ref address_of(const struct ir_insn *insn)
-{
-    return insn->op == IR_VECTOR ? insn->c : insn->b;
 }
 
 static s32 bytes_of(const struct compile *c, const struct ir_insn *insn)
@@ -73,57 +75,211 @@ static bool is_head_value(const struct compile *c, ir_ref ref)
                                         hoist_is_head_register(c, insn->b));
 }
 
-/* Loads of a mode that reads linearly are compared with the TLB's span (access.c), which has no
- * pages. */
-static bool by_span(const struct compile *c, bool write)
-{
-    return (c->flags & HOST_LINEAR) && !write;
-}
-
 static unsigned hoist_for(const struct compile *c, ir_ref base, bool write)
 {
     for (unsigned n = 0; n < c->hoist_count; n++) {
-        if (c->hoists[n].base == base && c->sites[n].write == write) {
+        if (c->hoists[n].base == base && c->hoists[n].stride == IR_REF_NONE &&
+            c->sites[n].write == write) {
             return n;
         }
     }
     return HOISTS_MAX;
 }
 
+static unsigned hoist_new(struct compile *c, ir_ref base, ir_ref stride, bool write)
+{
+    if (c->hoist_count == HOISTS_MAX) {
+        return HOISTS_MAX;
+    }
+    unsigned n = c->hoist_count++;
+    c->sites[n].walker = loop_walker(c, base);
+    c->sites[n].write = write;
+    c->hoists[n] = (struct hoist){.base = base, .stride = stride, .reg = NO_REG};
+    return n;
+}
+
+/* Whether the group can have bytes [first, end) too, if it is no longer than `range` then. */
+static bool widen(struct hoist *hoist, s64 first, s64 end, s64 range)
+{
+    bool none = hoist->members == 0;
+    s64 from = none || first < hoist->first ? first : hoist->first;
+    s64 to = none || end > hoist->end ? end : hoist->end;
+    if (to - from > range) {
+        return false;
+    }
+    hoist->first = (s32)from;
+    hoist->end = (s32)to;
+    hoist->members++;
+    return true;
+}
+
+static bool is_aligned(const struct compile *c, const struct ir_insn *insn)
+{
+    return insn->op != IR_VECTOR && (c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
+}
+
+static void set_member(struct compile *c, unsigned i, unsigned n)
+{
+    const struct ir_insn *insn = &c->ir->insns[i];
+    c->hoist_of[i] = (u8)(n + 1);
+    if (insn->op != IR_VECTOR) {
+        c->hoist_of[insn->a] = (u8)(n + 1); /* the check */
+    }
+}
+
+/* --- walks --- */
+
+/* An address as start + steps * stride, both what a register holds when the round begins. */
+struct walk {
+    ir_ref start, stride; /* IR_REF_NONE: not known */
+    unsigned steps;
+};
+
+static bool same_register(const struct compile *c, ir_ref x, ir_ref y)
+{
+    return hoist_is_head_register(c, x) && c->ir->insns[x].imm == c->ir->insns[y].imm;
+}
+
+/* One step back from the sum; IR_REF_NONE when it is none of that walk. */
+static ir_ref step_back(const struct compile *c, const struct ir_insn *sum, struct walk *walk)
+{
+    if (sum->op != IR_ADD || sum->type != IR_I64 || walk->steps == STRIDE_MAX_STEPS) {
+        return IR_REF_NONE;
+    }
+    walk->steps++;
+    if (walk->stride == IR_REF_NONE) {
+        bool a = hoist_is_head_register(c, sum->a), b = hoist_is_head_register(c, sum->b);
+        walk->stride = a == b ? IR_REF_NONE : a ? sum->a : sum->b;
+        return a == b ? IR_REF_NONE : a ? sum->b : sum->a;
+    }
+    return same_register(c, sum->b, walk->stride)   ? sum->a
+           : same_register(c, sum->a, walk->stride) ? sum->b
+                                                    : IR_REF_NONE;
+}
+
+static bool walk_of(const struct compile *c, ir_ref base, struct walk *walk)
+{
+    ir_ref at = base;
+    walk->steps = 0;
+    while (at != IR_REF_NONE && !hoist_is_head_register(c, at)) {
+        at = step_back(c, &c->ir->insns[at], walk);
+    }
+    walk->start = at;
+    return at != IR_REF_NONE && !(c->values[base].flags & VALUE_FROM_MEMORY);
+}
+
+static unsigned hoist_for_walk(struct compile *c, const struct walk *walk, bool write)
+{
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        const struct hoist *hoist = &c->hoists[n];
+        if (hoist->stride != IR_REF_NONE && c->sites[n].write == write &&
+            same_register(c, walk->start, hoist->base) &&
+            same_register(c, walk->stride, hoist->stride)) {
+            return n;
+        }
+    }
+    return HOISTS_MAX;
+}
+
+/* The stride shows where the walk has gone two steps. */
+static void find_walk(struct compile *c, unsigned i)
+{
+    const struct ir_insn *insn = &c->ir->insns[i];
+    struct walk walk = {.stride = IR_REF_NONE};
+    if (insn->op == IR_VECTOR || is_aligned(c, insn) ||
+        !walk_of(c, address_base(c->ir, insn->b), &walk) || walk.steps < 2) {
+        return;
+    }
+    bool write = loop_writes(c, insn);
+    unsigned n = hoist_for_walk(c, &walk, write);
+    n = n == HOISTS_MAX ? hoist_new(c, walk.start, walk.stride, write) : n;
+    if (n != HOISTS_MAX && walk.steps > c->hoists[n].steps) {
+        c->hoists[n].steps = (u8)walk.steps;
+    }
+}
+
+/* True when the access becomes a member of a walk. */
+static bool join_walk(struct compile *c, unsigned i)
+{
+    const struct ir_insn *insn = &c->ir->insns[i];
+    s64 first = insn->op == IR_VECTOR ? 0 : address_disp(c->ir, insn->b);
+    if (insn->op == IR_VECTOR || is_aligned(c, insn) || first < -STRIDE_RANGE_MAX_BYTES ||
+        first > STRIDE_RANGE_MAX_BYTES) {
+        return false;
+    }
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        struct hoist *hoist = &c->hoists[n];
+        struct walk walk = {.stride = hoist->stride};
+        if (hoist->stride != IR_REF_NONE && c->sites[n].write == loop_writes(c, insn) &&
+            walk_of(c, address_base(c->ir, insn->b), &walk) &&
+            same_register(c, walk.start, hoist->base) && walk.steps <= hoist->steps &&
+            widen(hoist, first, first + bytes_of(c, insn), STRIDE_RANGE_MAX_BYTES)) {
+            set_member(c, i, n);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- groups --- */
+
 /* Makes the access a member of its group if it can be one. */
 static void join(struct compile *c, unsigned i)
 {
     const struct ir_insn *insn = &c->ir->insns[i];
-    ir_ref base = address_base(c->ir, address_of(insn));
-    bool write = loop_writes(c, insn), vector = insn->op == IR_VECTOR;
-    bool aligned = !vector && (c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
-    s64 first = address_disp(c->ir, address_of(insn));
-    s64 range = by_span(c, write) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
-    if (aligned || first < -range || first > range || !is_head_value(c, base)) {
+    ir_ref base = address_base(c->ir, hoist_address(insn));
+    bool write = loop_writes(c, insn);
+    s64 first = address_disp(c->ir, hoist_address(insn));
+    s64 range = hoist_by_span(c, write) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
+    if (join_walk(c, i) || is_aligned(c, insn) || first < -range || first > range ||
+        !is_head_value(c, base)) {
         return;
     }
-    s64 end = first + bytes_of(c, insn);
     unsigned n = hoist_for(c, base, write);
-    if (n == HOISTS_MAX) {
-        if (c->hoist_count == HOISTS_MAX) {
-            return;
-        }
-        n = c->hoist_count++;
-        c->sites[n].walker = loop_walker(c, base);
-        c->sites[n].write = write;
-        c->hoists[n] = (struct hoist){.base = base, .first = (s32)first, .end = (s32)end,
-                                      .reg = NO_REG};
+    n = n == HOISTS_MAX ? hoist_new(c, base, IR_REF_NONE, write) : n;
+    if (n != HOISTS_MAX && widen(&c->hoists[n], first, first + bytes_of(c, insn), range)) {
+        set_member(c, i, n);
     }
-    struct hoist *hoist = &c->hoists[n];
-    s64 from = first < hoist->first ? first : hoist->first;
-    s64 to = end > hoist->end ? end : hoist->end;
-    if (to - from <= range) {
-        hoist->first = (s32)from;
-        hoist->end = (s32)to;
-        hoist->members++;
-        c->hoist_of[i] = (u8)(n + 1);
-        if (!vector) {
-            c->hoist_of[insn->a] = (u8)(n + 1); /* the check */
+}
+
+/* Group `from` goes into group `to`; the last one takes its number. */
+static void absorb(struct compile *c, unsigned to, unsigned from)
+{
+    struct hoist *hoist = &c->hoists[to];
+    const struct hoist *other = &c->hoists[from];
+    unsigned last = --c->hoist_count;
+    hoist->first = other->first < hoist->first ? other->first : hoist->first;
+    hoist->end = other->end > hoist->end ? other->end : hoist->end;
+    hoist->members += other->members;
+    hoist->both = true;
+    c->sites[to].write = true;
+    c->sites[to].walker = UINT32_MAX - to; /* accesses of the slow body ask for less */
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        unsigned n = c->hoist_of[i];
+        c->hoist_of[i] = (u8)(n == from + 1 ? to + 1 : n == last + 1 ? from + 1 : n);
+    }
+    c->hoists[from] = c->hoists[last];
+    c->sites[from] = c->sites[last];
+}
+
+/* Whether reads and writes near each other make one group. */
+static bool are_near(const struct compile *c, unsigned n, unsigned m)
+{
+    const struct hoist *x = &c->hoists[n], *y = &c->hoists[m];
+    s32 first = x->first < y->first ? x->first : y->first;
+    s32 end = x->end > y->end ? x->end : y->end;
+    return x->base == y->base && x->stride == IR_REF_NONE && y->stride == IR_REF_NONE &&
+           end - first <= BOTH_MAX_BYTES &&
+           end - first <= x->end - x->first + y->end - y->first + BOTH_GAP_BYTES;
+}
+
+static void join_reads_and_writes(struct compile *c)
+{
+    for (unsigned n = 0; n < c->hoist_count; n++) {
+        for (unsigned m = n + 1; m < c->hoist_count; m++) {
+            if (are_near(c, n, m)) {
+                absorb(c, n, m--);
+            }
         }
     }
 }
@@ -169,6 +325,11 @@ void hoist_find(struct compile *c)
     }
     memset(c->hoist_of, 0, c->ir->count);
     loop_mark(c);
+    for (unsigned i = 0; in_rounds && i < c->ir->count; i++) {
+        if (is_access(c, &c->ir->insns[i])) {
+            find_walk(c, i);
+        }
+    }
     for (unsigned i = 0; i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
         if (insn->op == IR_AMO || insn->op == IR_CAS) {
@@ -181,6 +342,7 @@ void hoist_find(struct compile *c)
             }
         }
     }
+    join_reads_and_writes(c);
     for (unsigned n = 0; n < c->hoist_count; n++) {
         members += c->hoists[n].members;
     }
@@ -195,181 +357,4 @@ void hoist_find(struct compile *c)
         memset(c->kept_vectors, 0, sizeof(c->kept_vectors));
         c->kept_vector_next = 0;
     }
-}
-
-/* --- the head --- */
-
-static void go_slow(struct compile *c, struct asm_buf *a, u32 field)
-{
-    if (c->slow_count == ARRAY_LEN(c->slow)) {
-        c->status = HOST_TOO_COMPLEX;
-        return;
-    }
-    c->slow[c->slow_count].cold = a == &c->cold;
-    c->slow[c->slow_count++].field = field;
-}
-
-static void address_to(struct asm_buf *a, unsigned to, unsigned base, s32 distance)
-{
-    asm_lea(a, ASM_64, to, asm_at(base, distance));
-}
-
-/* The group was in another page, which is in rax: looks it up. */
-static void find_page(struct compile *c, unsigned n, unsigned base, u32 field)
-{
-    struct asm_buf *cold = &c->cold;
-    struct access m = {.entry = RSI, .tag = RDI, .table = NO_REG};
-    s32 tag = access_tag_offset(c->sites[n].write);
-    bind_cold(c, field);
-    address_to(cold, RCX, base, c->hoists[n].first);
-    access_index(cold, c->features, &m, RCX);
-    asm_alu_rm(cold, ASM_CMP, ASM_64, RAX, asm_at(RSI, tag));
-    u32 found = asm_jcc_short(cold, ASM_E);
-    access_other_entry(cold, RSI, RCX, RDI);
-    asm_alu_rm(cold, ASM_CMP, ASM_64, RAX, asm_at(RSI, tag));
-    go_slow(c, cold, asm_jcc_forward(cold, ASM_NE));
-    asm_bind_short(cold, found);
-    asm_store(cold, ASM_64, site_tag_at(n), RAX);
-    asm_load(cold, ASM_64, RCX, asm_at(RSI, offsetof(struct tlb_entry, addend)));
-    asm_store(cold, ASM_64, site_addend_at(n), RCX);
-    asm_jmp(cold, asm_exec(&c->a));
-}
-
-/* The register with that value: the guest register's own, or rdx. */
-static unsigned head_value(struct compile *c, ir_ref ref)
-{
-    struct asm_buf *a = &c->a;
-    const struct ir_insn *insn = &c->ir->insns[ref];
-    u32 offset = (u32)c->ir->insns[insn->op == IR_ADD ? insn->a : ref].imm;
-    unsigned pin = pin_of(c, offset);
-    if (insn->op == IR_GET && pin != NO_REG) {
-        return pin;
-    }
-    if (pin != NO_REG) {
-        asm_mov(a, ASM_64, RDX, pin);
-    } else {
-        asm_load(a, ASM_64, RDX, state_at(offset));
-    }
-    if (insn->op == IR_ADD) {
-        u32 second = (u32)c->ir->insns[insn->b].imm;
-        if (pin_of(c, second) != NO_REG) {
-            asm_alu_rr(a, ASM_ADD, ASM_64, RDX, pin_of(c, second));
-        } else {
-            asm_alu_rm(a, ASM_ADD, ASM_64, RDX, state_at(second));
-        }
-    }
-    return RDX;
-}
-
-/* The bytes are readable when the first one is in the span, since the range is no longer than what
- * is readable around it. */
-static void compare_with_span(struct compile *c, unsigned n, unsigned base)
-{
-    struct asm_buf *a = &c->a;
-    s32 span = TLB_ENTRIES * sizeof(struct tlb_entry);
-    asm_load(a, ASM_64, RCX, VCPU_AT(tlb));
-    address_to(a, RAX, base, c->hoists[n].first);
-    asm_alu_rm(a, ASM_SUB, ASM_64, RAX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, first)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, bytes)));
-    go_slow(c, a, asm_jcc_forward(a, ASM_AE));
-    asm_load(a, ASM_64, RCX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, addend)));
-}
-
-/* Afterwards rcx is the addend of the group's page. */
-static void compare_with_site(struct compile *c, unsigned n, unsigned base)
-{
-    struct asm_buf *a = &c->a;
-    const struct hoist *hoist = &c->hoists[n];
-    address_to(a, RAX, base, hoist->first);
-    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, site_tag_at(n));
-    find_page(c, n, base, asm_jcc_forward(a, ASM_NE));
-    address_to(a, RCX, base, hoist->end - 1);
-    asm_alu_imm(a, ASM_AND, ASM_64, RCX, -(s32)PAGE_BYTES);
-    asm_alu_rr(a, ASM_CMP, ASM_64, RCX, RAX);
-    go_slow(c, a, asm_jcc_forward(a, ASM_NE));
-    asm_load(a, ASM_64, RCX, site_addend_at(n));
-}
-
-static void enter_hoist(struct compile *c, unsigned n)
-{
-    struct asm_buf *a = &c->a;
-    const struct hoist *hoist = &c->hoists[n];
-    unsigned base = head_value(c, hoist->base);
-    if (by_span(c, c->sites[n].write)) {
-        compare_with_span(c, n, base);
-    } else {
-        compare_with_site(c, n, base);
-    }
-    if (hoist->reg == NO_REG) {
-        asm_alu_rr(a, ASM_ADD, ASM_64, RCX, base);
-        asm_store(a, ASM_64, frame_at(FRAME_HOISTS + 8 * n), RCX);
-    } else {
-        asm_lea(a, ASM_64, hoist->reg, asm_at_index(RCX, base, 0, 0));
-    }
-}
-
-void hoist_go_slow(struct compile *c)
-{
-    go_slow(c, &c->cold, asm_jmp_forward(&c->cold));
-}
-
-void hoist_enter(struct compile *c)
-{
-    for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
-        c->held[n] = NO_REG;
-        enter_hoist(c, n);
-    }
-}
-
-void hoist_begin_slow(struct compile *c)
-{
-    const u8 *here = asm_exec(&c->a);
-    own_leave(c, &c->a);
-    c->fast = false;
-    c->sinking = false;
-    c->keeps_vectors = false;
-    c->entry = c->outer_entry;
-    pins_as_usual(c);
-    for (unsigned n = 0; n < c->slow_count; n++) {
-        asm_bind_to(c->slow[n].cold ? &c->cold : &c->a, c->slow[n].field, here);
-    }
-}
-
-/* --- the fast body --- */
-
-bool hoist_holds(const struct compile *c, unsigned reg)
-{
-    for (unsigned n = 0; n < c->hoist_count; n++) {
-        if (c->held[n] == reg) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void hoist_lose(struct compile *c, unsigned reg)
-{
-    for (unsigned n = 0; n < c->hoist_count; n++) {
-        if (c->held[n] == reg) {
-            c->held[n] = NO_REG;
-        }
-    }
-}
-
-struct asm_mem hoist_access(struct compile *c)
-{
-    unsigned n = c->hoist_of[c->at] - 1u;
-    s32 disp = (s32)address_disp(c->ir, address_of(&c->ir->insns[c->at]));
-    if (c->hoists[n].reg != NO_REG) {
-        return asm_at(c->hoists[n].reg, disp);
-    }
-    unsigned reg = c->held[n];
-    if (reg == NO_REG) {
-        reg = alloc_temp(c);
-        asm_load(&c->a, ASM_64, reg, frame_at(FRAME_HOISTS + 8 * n));
-        c->held[n] = (u8)reg;
-    }
-    c->locked |= 1u << reg;
-    return asm_at(reg, disp);
 }

@@ -202,6 +202,8 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
         if (!hoist_has(c, i)) {
             scan_group(c, scan, insn, i);
             scan_use(c, insn->b, i);
+        } else if (hoist_needs_address(c, i)) {
+            scan_use(c, insn->b, i);
         }
         break;
     case IR_VECTOR: /* the rest are constants */
