@@ -45,6 +45,8 @@ struct guest_vector {
     u32 key;                   /* enum guest_vector_key */
     u32 count;                 /* u64: how many elements are operated on */
     u32 state_first, state_end; /* around all of it but the key */
+    u32 saturated;             /* u8: becomes 1 when a result of fixed point did not fit */
+    u32 fixed_round;           /* u8: how fixed point rounds; 0: to nearest, and up */
 };
 
 enum guest_vector_key {

@@ -143,6 +143,8 @@ static const struct guest_vector vector = {
     .count = offsetof(struct riscv64_state, vl),
     .state_first = offsetof(struct riscv64_state, vtype),
     .state_end = offsetof(struct riscv64_state, vector_zero),
+    .saturated = offsetof(struct riscv64_state, vxsat),
+    .fixed_round = offsetof(struct riscv64_state, vxrm),
 };
 
 const struct guest riscv64_guest = {

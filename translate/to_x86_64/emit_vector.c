@@ -21,7 +21,7 @@
 const struct vec_row *vec_row_of(unsigned op)
 {
     const struct vec_row *const tables[] = {vec_int_rows, vec_move_rows, vec_fp_rows,
-                                            vec_permute_rows};
+                                            vec_permute_rows, vec_fixed_rows};
     for (unsigned n = 0; n < ARRAY_LEN(tables); n++) {
         if (tables[n][op].emit != NULL) {
             return &tables[n][op];
@@ -32,12 +32,14 @@ const struct vec_row *vec_row_of(unsigned op)
 
 static bool is_wide(unsigned op)
 {
-    return op >= IR_VECTOR_WADD_U && op <= IR_VECTOR_WMACC_S;
+    return (op >= IR_VECTOR_WADD_U && op <= IR_VECTOR_WRED_S) ||
+           (op >= IR_VECTOR_FWADD && op <= IR_VECTOR_FWCVT);
 }
 
 static bool is_narrow(unsigned op)
 {
-    return op == IR_VECTOR_NSHR || op == IR_VECTOR_NSAR;
+    return op == IR_VECTOR_NSHR || op == IR_VECTOR_NSAR || op == IR_VECTOR_CLIP_U ||
+           op == IR_VECTOR_CLIP_S || op == IR_VECTOR_FNCVT;
 }
 
 /* Chunks of the result. */
@@ -293,6 +295,12 @@ void vec_fail_if(struct vec *x, enum asm_cc cc)
 {
     CHECK(x->fail_count < VEC_FAILS_MAX);
     x->fails[x->fail_count++] = asm_jcc_forward(x->a, cc);
+}
+
+void vec_fail(struct vec *x)
+{
+    CHECK(x->fail_count < VEC_FAILS_MAX);
+    x->fails[x->fail_count++] = asm_jmp_forward(x->a);
 }
 
 /* --- the configuration --- */

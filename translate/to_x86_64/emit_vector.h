@@ -62,12 +62,13 @@ enum vec_flag {
     VEC_VBMI = 1024,   /* bytes, and what `imm` chunks hold, at most */
 };
 
-/* emit_vector_int.c, _move.c, _fp.c, _permute.c: the rows of some operations; no `emit`
+/* emit_vector_int.c, _move.c, _fp.c, _permute.c, _fixed.c: the rows of some operations; no `emit`
  * where it is not one of theirs. */
 extern const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_fixed_rows[IR_VECTOR_OP_COUNT];
 const struct vec_row *vec_row_of(unsigned op);
 
 /* --- data in THUNK_VECTOR_DATA --- */
@@ -120,6 +121,8 @@ bool vec_is_masked(const struct vec *x, bool by_mask);
 void vec_splat(struct vec *x, unsigned reg, unsigned sew);
 /* The flags' condition means that only the helper can do it. */
 void vec_fail_if(struct vec *x, enum asm_cc cc);
+/* Only the helper can do it, always. */
+void vec_fail(struct vec *x);
 /* dst = first op a repeated constant. Without AVX-512 it takes t[1]. */
 void vec_op_const(struct vec *x, struct asm_vop op, unsigned dst, unsigned first,
                   enum vec_const which);
@@ -129,6 +132,10 @@ void vec_op_b(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned ds
 
 /* Bits of mask registers [2, 2 + chunks) to register d, as mask and count say. */
 void vec_store_bits(struct vec *x);
+
+/* emit_vector_int.c: shifts elements of 1 << sew bytes, at least 2, by a constant. */
+enum vec_shift { VEC_LEFT, VEC_RIGHT, VEC_ARITHMETIC };
+void vec_shift_imm(struct vec *x, unsigned reg, unsigned sew, enum vec_shift kind, unsigned count);
 
 /* emit_vector_fp.c: notes whether `reg` has NaNs, under a mask; fails if any of them had. */
 void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);

@@ -18,6 +18,13 @@ static struct asm_vop row_op(const struct vec *x)
     return vec_row_of(x->v.op)->op[x->sew];
 }
 
+static void begin_singles(struct vec *x)
+{
+    if (x->v.second == IR_VECTOR_FLOAT) {
+        vec_splat(x, x->s, 2);
+    }
+}
+
 static void begin(struct vec *x)
 {
     if (x->v.second == IR_VECTOR_FLOAT) {
@@ -221,6 +228,88 @@ static void to_int(struct vec *x)
     finish(x);
 }
 
+/* --- doubles of singles, and back --- */
+
+static const struct asm_vop to_doubles = {1, 0, 0, 0x5a}, to_singles = {1, 1, 1, 0x5a};
+
+/* reg = chunk j, of doubles, of what the group has as singles. */
+static void load_doubles(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned mask)
+{
+    asm_vrm(x->a, to_doubles, vec_under(x, mask), reg, 0,
+            vec_at(x, unit, j, x->chunk_bytes / 2));
+}
+
+/* t[1] = chunk j of the second operand. The scalar is converted again each time, under the mask:
+ * where there are no elements it raises nothing. */
+static void load_second(struct vec *x, unsigned j, unsigned mask)
+{
+    if (x->v.second == IR_VECTOR_GROUP) {
+        load_doubles(x, x->t[1], x->v.b, j, mask);
+    } else {
+        asm_vrr(x->a, to_doubles, vec_under(x, mask), x->t[1], 0, x->s);
+    }
+}
+
+static void wide(struct vec *x)
+{
+    bool adds = x->v.op >= IR_VECTOR_FWMACC && x->v.op <= IR_VECTOR_FWNMSAC;
+    begin_singles(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true), first = adds ? x->t[0] : x->r[j];
+        load_doubles(x, first, x->v.a, j, mask);
+        if (adds) {
+            vec_load(x, x->r[j], x->v.d, j);
+        }
+        if (x->v.op != IR_VECTOR_FWCVT) {
+            load_second(x, j, mask);
+            asm_vrr(x->a, row_op(x), vec_under(x, mask), x->r[j], first, x->t[1]);
+        }
+        vec_note_nan(x, j == 0, mask, x->r[j]);
+    }
+    finish(x);
+}
+
+static void narrow(struct vec *x)
+{
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true), bytes = x->chunk_bytes;
+        x->chunk_bytes = 2 * bytes;
+        asm_vrm(x->a, to_singles, vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
+        x->chunk_bytes = bytes;
+        vec_note_nan(x, j == 0, mask, x->r[j]);
+    }
+    finish(x);
+}
+
+/* --- the sum, in order: of the elements there are --- */
+
+static void sum(struct vec *x)
+{
+    bool wide = x->sew == 3;
+    struct asm_vop load = {1, wide ? 3 : 2, wide, 0x10}, store = {1, wide ? 3 : 2, wide, 0x11};
+    struct asm_vop compare = {1, wide, wide, 0x2e};
+    struct asm_vhow how = {.evex = x->evex};
+    struct asm_mem from = vec_chunk(x, x->v.a, 0);
+    unsigned at = x->temp[0], end = x->temp[1];
+    asm_vrm(x->a, load, how, x->r[0], 0, vec_chunk(x, x->v.b, 0));
+    if (x->partial) {
+        asm_load(x->a, ASM_32, end, state_at(x->c->context->guest->vector->count));
+        asm_shift_imm(x->a, ASM_SHL, ASM_32, end, x->sew);
+        vec_fail_if(x, ASM_E);
+    } else {
+        asm_mov_imm(x->a, end, x->group_bytes);
+    }
+    asm_alu_rr(x->a, ASM_XOR, ASM_32, at, at);
+    const u8 *again = asm_exec(x->a);
+    asm_vrm(x->a, row_op(x), how, x->r[0], x->r[0], asm_at_index(from.base, at, 0, from.disp));
+    asm_alu_imm(x->a, ASM_ADD, ASM_32, at, 1 << x->sew);
+    asm_alu_rr(x->a, ASM_CMP, ASM_32, at, end);
+    asm_jcc(x->a, ASM_B, again);
+    asm_vrr(x->a, compare, how, x->r[0], 0, x->r[0]);
+    vec_fail_if(x, ASM_P);
+    asm_vrm(x->a, store, how, x->r[0], 0, vec_chunk(x, x->v.d, 0));
+}
+
 /* --- rows --- */
 
 enum { BOTH = 12 };
@@ -229,6 +318,7 @@ enum { BOTH = 12 };
 #define FP(op) {{0}, {0}, {1, 0, 0, op}, {1, 1, 1, op}}
 #define FUSED(op) {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, VEC_KEEPS}
 #define COMPARE(how) {compare, FP(0xc2), 0, BOTH, how, VEC_TEMPS}
+#define WIDE(map, op) {wide, {{0}, {0}, {0}, {map, 1, 1, op}}, 0, 8, 0, VEC_TEMPS}
 #define SIGN(how) {sign, {{0}}, 0, BOTH, how, 0}
 
 const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
@@ -258,6 +348,17 @@ const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_FLE] = COMPARE(0x02),
     [IR_VECTOR_FGT] = COMPARE(0x0e),
     [IR_VECTOR_FGE] = COMPARE(0x0d),
+    [IR_VECTOR_FWADD] = WIDE(1, 0x58),
+    [IR_VECTOR_FWSUB] = WIDE(1, 0x5c),
+    [IR_VECTOR_FWMUL] = WIDE(1, 0x59),
+    [IR_VECTOR_FWMACC] = WIDE(2, 0xb8),
+    [IR_VECTOR_FWNMACC] = WIDE(2, 0xbe),
+    [IR_VECTOR_FWMSAC] = WIDE(2, 0xba),
+    [IR_VECTOR_FWNMSAC] = WIDE(2, 0xbc),
+    [IR_VECTOR_FWCVT] = WIDE(0, 0),
+    [IR_VECTOR_FNCVT] = {narrow, {{0}}, 0, 4, 0, VEC_TEMPS},
+    [IR_VECTOR_FRED_ADD] = {sum, {{0}, {0}, {1, 2, 0, 0x58}, {1, 3, 1, 0x58}}, BOTH, BOTH, 0,
+                            VEC_TEMPS | VEC_NO_MASK},
     [IR_VECTOR_S_TO_F] = {from_int, {{0}, {0}, {1, 0, 0, 0x5b}, {1, 2, 1, 0xe6}}, 0, BOTH, 0, 0},
     [IR_VECTOR_U_TO_F] = {from_int, {{0}, {0}, {1, 3, 0, 0x7a}, {1, 2, 1, 0x7a}}, 0, BOTH, 0, 0},
     [IR_VECTOR_F_TO_S] = {to_int, {{0}, {0}, {1, 1, 0, 0x5b}, {1, 1, 1, 0x7b}}, 0, BOTH, 1, 0},

@@ -31,6 +31,41 @@ static void binary(struct vec *x)
     vec_store_results(x);
 }
 
+/* r[j] = r[j] * t[0], bytes: those with odd numbers and the others as halves of words. */
+static void multiply_bytes(struct vec *x, unsigned j)
+{
+    struct asm_vop multiply = OP(1, 0, 0xd5);
+    asm_vrr(x->a, multiply, vec_how(x), x->t[1], x->r[j], x->t[0]);
+    vec_shift_imm(x, x->t[1], 1, VEC_LEFT, 8);
+    vec_shift_imm(x, x->t[1], 1, VEC_RIGHT, 8);
+    vec_shift_imm(x, x->r[j], 1, VEC_RIGHT, 8);
+    vec_shift_imm(x, x->t[0], 1, VEC_RIGHT, 8);
+    asm_vrr(x->a, multiply, vec_how(x), x->r[j], x->r[j], x->t[0]);
+    vec_shift_imm(x, x->r[j], 1, VEC_LEFT, 8);
+    asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xeb), vec_how(x), x->r[j], x->r[j], x->t[1]);
+}
+
+static void products(struct vec *x)
+{
+    if (x->sew != 0) {
+        binary(x);
+        return;
+    }
+    if (x->v.second != IR_VECTOR_GROUP) {
+        vec_splat(x, x->s, 0);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_load(x, x->r[j], x->v.a, j);
+        if (x->v.second == IR_VECTOR_GROUP) {
+            vec_load(x, x->t[0], x->v.b, j);
+        } else {
+            asm_vrr(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), x->t[0], 0, x->s);
+        }
+        multiply_bytes(x, j);
+    }
+    vec_store_results(x);
+}
+
 static const struct vec_row *row_named(unsigned op)
 {
     return &vec_int_rows[op];
@@ -58,11 +93,11 @@ static void accumulate(struct vec *x)
 /* --- shifts --- */
 
 /* The constant forms: the opcode and what stands in its register field. */
-static void shift_imm(struct vec *x, unsigned reg, unsigned sew, unsigned kind, unsigned count)
+void vec_shift_imm(struct vec *x, unsigned reg, unsigned sew, enum vec_shift kind, unsigned count)
 {
     static const u8 ops[4] = {0, 0x71, 0x72, 0x73};
     static const u8 fields[3] = {6, 2, 4}; /* left, right, arithmetic */
-    bool arithmetic_64 = kind == 2 && sew == 3;
+    bool arithmetic_64 = kind == VEC_ARITHMETIC && sew == 3;
     struct asm_vop op = OP(1, sew == 3, arithmetic_64 ? 0x72 : ops[sew]);
     asm_vrr(x->a, op, vec_how(x), fields[kind], reg, reg);
     asm_u8(x->a, count);
@@ -100,7 +135,7 @@ static void shift(struct vec *x, unsigned reg, unsigned sew, unsigned kind)
                      (enum vec_const)(VEC_COUNT_16 + sew - 1));
         asm_vrr(x->a, shift_each(sew, kind), vec_how(x), reg, reg, x->t[0]);
     } else if (x->is_const) {
-        shift_imm(x, reg, sew, kind, (unsigned)x->value & ((8u << sew) - 1));
+        vec_shift_imm(x, reg, sew, (enum vec_shift)kind, (unsigned)x->value & ((8u << sew) - 1));
     } else {
         asm_vrr(x->a, shift_by_register(sew, kind), vec_how(x), reg, reg, x->s);
     }
@@ -171,19 +206,26 @@ static void splat_wide(struct vec *x, bool is_signed)
             vec_how(x), x->s, 0, x->s);
 }
 
+/* Of a row's imm. */
+enum { A_WIDE = 1, A_SIGNED = 4, B_SIGNED = 8 };
+
 static void widen(struct vec *x)
 {
     const struct vec_row *row = vec_row_of(x->v.op);
-    bool is_signed = (row->imm & 4) != 0, adds = row->flags & VEC_COMMUTES;
+    bool b_signed = (row->imm & B_SIGNED) != 0, adds = row->flags & VEC_COMMUTES;
     if (x->v.second != IR_VECTOR_GROUP) {
-        splat_wide(x, is_signed);
+        splat_wide(x, b_signed);
     }
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned second = x->s;
-        extend(x, x->r[j], x->v.a, j, x->v.sew, x->sew, is_signed);
+        if (row->imm & A_WIDE) {
+            vec_load(x, x->r[j], x->v.a, j);
+        } else {
+            extend(x, x->r[j], x->v.a, j, x->v.sew, x->sew, (row->imm & A_SIGNED) != 0);
+        }
         if (x->v.second == IR_VECTOR_GROUP) {
             second = x->t[0];
-            extend(x, second, x->v.b, j, x->v.sew, x->sew, is_signed);
+            extend(x, second, x->v.b, j, x->v.sew, x->sew, b_signed);
         }
         asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[j], x->r[j], second);
         if (adds) {
@@ -235,16 +277,13 @@ static void upper_half(struct vec *x, unsigned bytes)
     }
 }
 
-static void reduce(struct vec *x)
+/* All elements in r[0], and element 0 of b, to element 0 of d. */
+static void fold(struct vec *x)
 {
     static const u8 widths[4] = {ASM_8, ASM_16, ASM_32, ASM_64};
     struct asm_vop op = op_of(vec_row_of(x->v.op), x);
     unsigned bytes = x->group_bytes < x->chunk_bytes ? x->group_bytes : x->chunk_bytes;
     struct asm_vhow how = {.evex = x->evex};
-    vec_load(x, x->r[0], x->v.a, 0);
-    for (unsigned j = 1; j < x->chunks; j++) {
-        asm_vrm(x->a, op, vec_how(x), x->r[0], x->r[0], vec_chunk(x, x->v.a, j));
-    }
     for (; bytes > 1u << x->sew; bytes /= 2) {
         upper_half(x, bytes);
         how.length = bytes == 64 ? 1 : 0;
@@ -256,10 +295,33 @@ static void reduce(struct vec *x)
     asm_store(x->a, widths[x->sew], vec_chunk(x, x->v.d, 0), x->temp[0]);
 }
 
+static void reduce(struct vec *x)
+{
+    struct asm_vop op = op_of(vec_row_of(x->v.op), x);
+    vec_load(x, x->r[0], x->v.a, 0);
+    for (unsigned j = 1; j < x->chunks; j++) {
+        asm_vrm(x->a, op, vec_how(x), x->r[0], x->r[0], vec_chunk(x, x->v.a, j));
+    }
+    fold(x);
+}
+
+/* The sum of elements of half the width. */
+static void reduce_wide(struct vec *x)
+{
+    const struct vec_row *row = vec_row_of(x->v.op);
+    bool is_signed = (row->imm & A_SIGNED) != 0;
+    extend(x, x->r[0], x->v.a, 0, x->v.sew, x->sew, is_signed);
+    for (unsigned j = 1; j < x->chunks; j++) {
+        extend(x, x->t[0], x->v.a, j, x->v.sew, x->sew, is_signed);
+        asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[0], x->r[0], x->t[0]);
+    }
+    fold(x);
+}
+
 /* --- rows --- */
 
 enum { ANY = 15, WIDE = 14, LONG = 12, WORDS = 4, HALVES = 2 };
-enum { LEFT, RIGHT, ARITHMETIC };
+enum { BOTH = A_SIGNED | B_SIGNED };
 
 #define ADDS {OP(1, 0, 0xfc), OP(1, 0, 0xfd), OP(1, 0, 0xfe), OP(1, 1, 0xd4)}
 #define SUBS {OP(1, 0, 0xf8), OP(1, 0, 0xf9), OP(1, 0, 0xfa), OP(1, 1, 0xfb)}
@@ -289,7 +351,7 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_MIN_S] = {binary, MIN_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MAX_U] = {binary, MAX_US, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MAX_S] = {binary, MAX_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MUL] = {binary, MULS, 6, WIDE, 0, VEC_COMMUTES | VEC_KEEPS},
+    [IR_VECTOR_MUL] = {products, MULS, 6, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MULH_U] = {binary, {{0}, OP(1, 0, 0xe4)}, HALVES, HALVES, 0,
                           VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MULH_S] = {binary, {{0}, OP(1, 0, 0xe5)}, HALVES, HALVES, 0,
@@ -298,9 +360,9 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
     [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS},
     [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
-    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, WIDE, LEFT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, WIDE, RIGHT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, WIDE, ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, WIDE, VEC_LEFT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, WIDE, VEC_RIGHT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, WIDE, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM},
     [IR_VECTOR_EQ] = COMPARE(COMPARE_US, 0),
     [IR_VECTOR_NE] = COMPARE(COMPARE_US, 4),
     [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 1),
@@ -316,15 +378,25 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_SEXT_4] = EXTEND(2 | 4, 12),
     [IR_VECTOR_SEXT_8] = EXTEND(3 | 4, 8),
     [IR_VECTOR_WADD_U] = {widen, ADDS, WIDE, WIDE, 0, 0},
-    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, 4, 0},
+    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, BOTH, 0},
     [IR_VECTOR_WSUB_U] = {widen, SUBS, WIDE, WIDE, 0, 0},
-    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, 4, 0},
+    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, BOTH, 0},
     [IR_VECTOR_WMUL_U] = {widen, MULS, 6, WIDE, 0, 0},
-    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, 4, 0},
+    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, BOTH, 0},
     [IR_VECTOR_WMACC_U] = {widen, MULS, 6, WIDE, 0, VEC_COMMUTES},
-    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, 4, VEC_COMMUTES},
-    [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, RIGHT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_NSAR] = {narrow, {{0}}, 0, 7, ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, BOTH, VEC_COMMUTES},
+    [IR_VECTOR_WADD_WU] = {widen, ADDS, WIDE, WIDE, A_WIDE, 0},
+    [IR_VECTOR_WADD_WS] = {widen, ADDS, WIDE, WIDE, A_WIDE | BOTH, 0},
+    [IR_VECTOR_WSUB_WU] = {widen, SUBS, WIDE, WIDE, A_WIDE, 0},
+    [IR_VECTOR_WSUB_WS] = {widen, SUBS, WIDE, WIDE, A_WIDE | BOTH, 0},
+    [IR_VECTOR_WMUL_SU] = {widen, MULS, 6, WIDE, A_SIGNED, 0},
+    [IR_VECTOR_WMACC_US] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_COMMUTES},
+    [IR_VECTOR_WMACC_SU] = {widen, MULS, 6, WIDE, B_SIGNED, VEC_COMMUTES},
+    [IR_VECTOR_WRED_U] = {reduce_wide, ADDS, WIDE, WIDE, 0, VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART},
+    [IR_VECTOR_WRED_S] = {reduce_wide, ADDS, WIDE, WIDE, BOTH,
+                          VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART},
+    [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, VEC_RIGHT, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_NSAR] = {narrow, {{0}}, 0, 7, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM},
     [IR_VECTOR_RED_ADD] = REDUCE(ADDS, ANY),
     [IR_VECTOR_RED_AND] = REDUCE(ANDS, ANY),
     [IR_VECTOR_RED_OR] = REDUCE(ORS, ANY),

@@ -150,7 +150,8 @@ bool vec_keep_begin(struct vec *x, const struct vec_row *row)
     struct compile *c = x->c;
     bool can = c->keeps_vectors && (row->flags & VEC_KEEPS) && x->v.guard == IR_VECTOR_FULL &&
                !x->v.masked && x->chunks <= 2 && x->group_bytes >= x->chunk_bytes &&
-               (!ir_vector_is_memory(x->v.op) || hoist_has(c, c->at));
+               (!ir_vector_is_memory(x->v.op) || hoist_has(c, c->at)) &&
+               (x->v.op != IR_VECTOR_MUL || x->sew != 0);
     if (!can) {
         if (c->keeps_vectors) {
             vec_keep_flush(c);

@@ -70,12 +70,6 @@ static struct asm_mem moved_by(const struct vec *x, unsigned j, unsigned reg)
     return asm_at_index(mem.base, reg, x->sew, mem.disp);
 }
 
-/* Only the helper can do it. */
-static void fail(struct vec *x)
-{
-    x->fails[x->fail_count++] = asm_jmp_forward(x->a);
-}
-
 static void fail_from(struct vec *x, unsigned elements)
 {
     asm_alu_imm(x->a, ASM_CMP, ASM_64, x->scalar, (s32)elements);
@@ -124,7 +118,7 @@ static void slide_down(struct vec *x)
     if (x->is_const) {
         slide_down_const(x);
     } else if (elements_of(x) > 64) {
-        fail(x);
+        vec_fail(x);
     } else {
         fail_from(x, elements_of(x));
         shift_bits(x, ones(elements_of(x)), false);
@@ -160,7 +154,7 @@ static void slide_up(struct vec *x)
     if (x->is_const) {
         slide_up_const(x);
     } else if (elements_of(x) > 64) {
-        fail(x);
+        vec_fail(x);
     } else {
         fail_from(x, elements_of(x));
         shift_bits(x, ~(u64)0, true);
