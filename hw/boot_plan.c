@@ -440,7 +440,7 @@ static bool plan_make(struct metic_boot_plan *plan, const char *path, struct met
         return good && plan_set_sbi(plan, error);
     }
     plan->thing = path;
-    struct image *image = image_open(path, error);
+    struct image *image = image_open_head(path, error);
     if (image == NULL) {
         return false;
     }

@@ -234,6 +234,20 @@ struct image *image_open(const char *path, struct metic_error *error)
     return loader_make(path, &file, true, error);
 }
 
+static bool loader_is_plain(const u8 *head, u64 size_bytes)
+{
+    return loader_packing(head, size_bytes) == IMAGE_PLAIN;
+}
+
+struct image *image_open_head(const char *path, struct metic_error *error)
+{
+    struct loader_file file;
+    if (!loader_file_read(path, loader_is_plain, &file, error)) {
+        return NULL;
+    }
+    return loader_make(path, &file, true, error);
+}
+
 struct image *image_open_bytes(const char *name, const u8 *bytes, u64 size_bytes,
                                struct metic_error *error)
 {

@@ -97,6 +97,10 @@ struct image {
  * beginning), or its compressed data is damaged. */
 struct image *image_open(const char *path, struct metic_error *error);
 
+/* The same of the beginning of a file that is not packed: enough to tell disks from everything
+ * else, which may look damaged. */
+struct image *image_open_head(const char *path, struct metic_error *error);
+
 /* The same for bytes in memory, which stay the caller's and outlive the image. `name` is for the
  * texts. NULL only when compressed data is damaged. */
 struct image *image_open_bytes(const char *name, const u8 *bytes, u64 size_bytes,
