@@ -146,6 +146,11 @@ void metic_set_code_listener(metic_machine *machine,
         (struct engine_code_listener){made != NULL ? on_code : NULL, machine};
 }
 
+void metic_prepare_show(metic_machine *machine)
+{
+    engine_prepare_show(machine->engine);
+}
+
 bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
                 struct metic_error *error)
 {

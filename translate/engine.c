@@ -200,6 +200,9 @@ static bool engine_make_parts(struct engine *engine, unsigned hart_count, void *
     if (options->kind == ENGINE_BOTH) {
         engine->lockstep = lockstep_new(engine);
     }
+    if (engine->lockstep != NULL) {
+        engine_prepare_show(engine);
+    }
     return options->kind != ENGINE_BOTH || engine->lockstep != NULL || no_memory(error);
 }
 

@@ -173,6 +173,9 @@ void engine_exclusive_begin(struct engine *engine, struct vcpu *self);
 void engine_flush_begin(struct engine *engine, struct vcpu *self);
 void engine_exclusive_end(struct engine *engine, struct vcpu *self);
 
+/* Has the host's disassembler ready, which is opened when it is first used. */
+void engine_prepare_show(struct engine *engine);
+
 /* Prints stages ("decode,ir,opt,host") of the block at a virtual address of this hart. */
 bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
                  struct metic_error *error);

@@ -51,6 +51,13 @@ static void show_line(void *opaque, u64 address, const char *text)
     fprintf(opaque, "  %llx: %s\n", (unsigned long long)address, text);
 }
 
+void engine_prepare_show(struct engine *engine)
+{
+    if (engine->host != NULL) {
+        engine->host->disassemble(NULL, 0, 0, NULL, NULL);
+    }
+}
+
 bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
                  struct metic_error *error)
 {

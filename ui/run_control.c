@@ -141,6 +141,7 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
         return false;
     }
     if (control->dir != NULL) {
+        runtime_dir_gather(control->dir, true);
         set_facts(control, args, image);
         set_ssh(machine, control->dir);
         make_ring(control);
@@ -156,7 +157,11 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
         };
         control->terminal = terminal_monitor_new(&with);
     }
-    return start_monitor(control, args, error);
+    bool good = start_monitor(control, args, error);
+    if (control->dir != NULL) {
+        runtime_dir_gather(control->dir, false);
+    }
+    return good;
 }
 
 void run_control_end(struct run_control *control, metic_machine *machine)

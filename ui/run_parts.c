@@ -99,6 +99,16 @@ static bool find_place(metic_machine *machine, const char *place, uint64_t *addr
                      "there is no symbol '%s'", place);
 }
 
+static bool shows_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    (void)error;
+    if (run->args->show_count != 0) {
+        metic_prepare_show(run->machine);
+    }
+    return true;
+}
+
 static bool shows_end(struct run *run, void *state, struct metic_error *error)
 {
     const struct run_args *args = run->args;
@@ -388,7 +398,7 @@ static const struct run_part parts[] = {
     {control_start, control_end},
     {signals_part_start, signals_part_end},
     {NULL, stats_end},
-    {NULL, shows_end},
+    {shows_start, shows_end},
     {save_start, save_end},
     {NULL, restored_end},
     {code_map_part_start, code_map_part_end},

@@ -19,6 +19,7 @@ struct runtime_dir {
     char path[RUNTIME_PATH_BYTES];
     int lock_fd;
     pthread_mutex_t lock; /* of the facts */
+    bool gathers;         /* and nobody reads them yet */
     char facts[RUNTIME_FACTS_BYTES];
 };
 
@@ -283,10 +284,20 @@ bool runtime_dir_set(struct runtime_dir *dir, const char *key, const char *value
     bool ok = length > 0 && (size_t)length < sizeof(changed);
     if (ok) {
         memcpy(dir->facts, changed, (size_t)length + 1);
-        ok = write_facts(dir);
+        ok = dir->gathers || write_facts(dir);
     }
     pthread_mutex_unlock(&dir->lock);
     return ok;
+}
+
+void runtime_dir_gather(struct runtime_dir *dir, bool gather)
+{
+    pthread_mutex_lock(&dir->lock);
+    dir->gathers = gather;
+    if (!gather) {
+        write_facts(dir);
+    }
+    pthread_mutex_unlock(&dir->lock);
 }
 
 bool runtime_entry_get(const struct runtime_entry *entry, const char *key, char *value,

@@ -40,6 +40,9 @@ bool runtime_dir_file(const struct runtime_dir *dir, const char *file,
 
 /* Adds a fact or changes it. Any thread. False when the host does not take it. */
 bool runtime_dir_set(struct runtime_dir *dir, const char *key, const char *value);
+/* True: what is set is only remembered. False: the file gets all of it, once, since replacing a
+ * file may wait for the disk. */
+void runtime_dir_gather(struct runtime_dir *dir, bool gather);
 
 /* A running machine as others see it. */
 struct runtime_entry {

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #if HAVE_SDL2
-#include "ui/library.h"
+#include "cpu/base/library.h"
 #include "ui/sdl_api.h"
 
 bool sdl_api_load(struct sdl_api *sdl, struct metic_error *error)

@@ -10,7 +10,7 @@
 #include "ui/vnc_private.h"
 
 #if HAVE_VNC
-#include "ui/library.h"
+#include "cpu/base/library.h"
 
 #include <errno.h>
 #include <poll.h>

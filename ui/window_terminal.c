@@ -10,7 +10,7 @@
 
 #if HAVE_VTERM
 #include "ui/font.h"
-#include "ui/library.h"
+#include "cpu/base/library.h"
 
 #include <pthread.h>
 #include <stdlib.h>

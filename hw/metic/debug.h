@@ -115,6 +115,9 @@ bool metic_hart_waits(metic_machine *machine, unsigned hart);
 bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FILE *to,
                 struct metic_error *error);
 
+/* Opens what metic_show needs of the host: for a process that may open no file later. */
+void metic_prepare_show(metic_machine *machine);
+
 /* The value of a symbol of the image that was loaded, or of the firmware given: a guest virtual
  * address. False when there is none, or the image has no symbols. */
 bool metic_find_symbol(metic_machine *machine, const char *name, uint64_t *address);

@@ -17,6 +17,8 @@
 
 #if HAVE_SLIRP
 
+#include "cpu/base/library.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -53,12 +55,26 @@ struct user_timer {
     s64 expire_ms; /* guest time; -1: not armed */
 };
 
+/* libslirp's functions, without "slirp_". It is opened when there is a user network: it brings
+ * glib, and metic would start slower for machines that have none. */
+#define SLIRP_CALLS(CALL)                                                                        \
+    CALL(new) CALL(cleanup) CALL(add_hostfwd) CALL(handle_timer) CALL(input) CALL(pollfds_fill)   \
+    CALL(pollfds_poll) CALL(state_load) CALL(state_save) CALL(state_version)
+
+struct slirp_api {
+    void *library;
+#define CALL(name) __typeof__(slirp_##name) *name;
+    SLIRP_CALLS(CALL)
+#undef CALL
+};
+
 struct net_user {
     struct net_backend backend; /* first */
     struct clock *clock;
     struct log *log;
     bool deterministic;
     pthread_mutex_t lock; /* around libslirp and all below */
+    struct slirp_api api;
     Slirp *slirp;
     struct net_user_options options; /* for another slirp; its forwards are below */
     struct net_forward forwards[USER_MAX_FORWARDS];
@@ -203,7 +219,7 @@ static void user_run_timers(struct net_user *user)
         struct user_timer *timer = &user->timers[i];
         if (timer->expire_ms >= 0 && timer->expire_ms <= user_now_ms(user)) {
             timer->expire_ms = -1;
-            slirp_handle_timer(user->slirp, timer->id, timer->opaque);
+            user->api.handle_timer(user->slirp, timer->id, timer->opaque);
         }
     }
 }
@@ -247,7 +263,7 @@ static void user_transmit(struct net_user *user)
         if (user_teaches(frame)) {
             user_learn(user, frame);
         }
-        slirp_input(user->slirp, frame->bytes, (int)frame->size_bytes);
+        user->api.input(user->slirp, frame->bytes, (int)frame->size_bytes);
         free(frame);
     }
 }
@@ -262,7 +278,7 @@ static void *user_main(void *opaque)
         user->fds[0] = (struct pollfd){.fd = user->wake_fd, .events = POLLIN};
         user->fd_count = 1;
         if (looks) {
-            slirp_pollfds_fill(user->slirp, &slirp_ms, user_add_fd, user);
+            user->api.pollfds_fill(user->slirp, &slirp_ms, user_add_fd, user);
             user->socket_count = user->fd_count - 1;
         }
         int wait_ms = user_wait_ms(user, slirp_ms);
@@ -275,7 +291,7 @@ static void *user_main(void *opaque)
         }
         pthread_mutex_lock(&user->lock);
         if (!user->stopping && looks) {
-            slirp_pollfds_poll(user->slirp, ready < 0, user_events_of, user);
+            user->api.pollfds_poll(user->slirp, ready < 0, user_events_of, user);
         }
         if (!user->stopping) {
             user_run_timers(user);
@@ -303,7 +319,7 @@ static void user_wake(struct net_backend *backend)
         u32 ignored_ms = UINT32_MAX;
         pthread_mutex_lock(&user->lock);
         user_transmit(user);
-        slirp_pollfds_fill(user->slirp, &ignored_ms, user_count_fd, &count);
+        user->api.pollfds_fill(user->slirp, &ignored_ms, user_count_fd, &count);
         user->socket_count = count;
         pthread_mutex_unlock(&user->lock);
         if (count == 0) {
@@ -360,7 +376,7 @@ static bool user_add_forward(struct net_user *user, const struct net_user_option
     for (unsigned i = 0; i < USER_FORWARD_TRIES && port <= UINT16_MAX; i++, port++) {
         errno = EADDRINUSE;
         if ((!forward->udp || user_is_udp_free(host, port)) &&
-            slirp_add_hostfwd(user->slirp, forward->udp, host, (int)port, guest,
+            user->api.add_hostfwd(user->slirp, forward->udp, host, (int)port, guest,
                               forward->guest_port) == 0) {
             user_say_forward(options, forward, port);
             forward->host_port = (u16)port;
@@ -380,6 +396,19 @@ static bool user_add_forward(struct net_user *user, const struct net_user_option
 }
 
 /* ---- Starting libslirp ---- */
+
+static bool user_open_library(struct slirp_api *api, struct metic_error *error)
+{
+    api->library = library_open("libslirp.so.0");
+    bool whole = api->library != NULL;
+#define CALL(name)                                                                               \
+    whole = whole && library_find(api->library, "slirp_" #name, (void *)&api->name,              \
+                                  sizeof(api->name));
+    SLIRP_CALLS(CALL)
+#undef CALL
+    return whole || error_set(error, "install it (Debian: libslirp0), or give --net none",
+                              "there is no libslirp on this host, or too old a one");
+}
 
 static bool user_start_slirp(struct net_user *user, const struct net_user_options *options,
                              struct metic_error *error)
@@ -403,7 +432,7 @@ static bool user_start_slirp(struct net_user *user, const struct net_user_option
     inet_pton(AF_INET6, "fec0::", &config.vprefix_addr6);
     inet_pton(AF_INET6, "fec0::2", &config.vhost6);
     inet_pton(AF_INET6, "fec0::3", &config.vnameserver6);
-    user->slirp = slirp_new(&config, &user_callbacks, user);
+    user->slirp = user->api.new(&config, &user_callbacks, user);
     return user->slirp != NULL ||
            error_set(error, NULL, "libslirp does not start the user network");
 }
@@ -443,9 +472,9 @@ static void user_save(struct net_backend *backend, struct state_writer *writer)
     struct net_user *user = (struct net_user *)backend;
     struct user_bytes state = {.size_bytes = 0};
     pthread_mutex_lock(&user->lock);
-    slirp_state_save(user->slirp, user_take_state, &state);
+    user->api.state_save(user->slirp, user_take_state, &state);
     bool known = state.size_bytes == sizeof(state.bytes) && state.bytes[0] == 0;
-    state_write_u32(writer, known ? (u32)slirp_state_version() : 0);
+    state_write_u32(writer, known ? (u32)user->api.state_version() : 0);
     state_write_bytes(writer, state.bytes, sizeof(state.bytes));
     for (unsigned i = 0; i < USER_LEARNT_FRAMES; i++) {
         state_write_u32(writer, user->learnt[i].size_bytes);
@@ -459,7 +488,7 @@ static bool user_start_again(struct net_user *user, struct metic_error *error)
 {
     struct net_user_options silent = user->options;
     silent.say = NULL;
-    slirp_cleanup(user->slirp);
+    user->api.cleanup(user->slirp);
     bool ok = user_start_slirp(user, &user->options, error);
     for (unsigned i = 0; ok && i < user->options.forward_count; i++) {
         ok = user_add_forward(user, &silent, &user->forwards[i], error);
@@ -476,12 +505,12 @@ static bool user_load_slirp(struct net_user *user, u32 version, struct user_byte
     user->mute = true;
     for (unsigned i = 0; i < USER_LEARNT_FRAMES; i++) {
         if (user->learnt[i].size_bytes != 0) {
-            slirp_input(user->slirp, user->learnt[i].bytes, (int)user->learnt[i].size_bytes);
+            user->api.input(user->slirp, user->learnt[i].bytes, (int)user->learnt[i].size_bytes);
         }
     }
     user->mute = false;
-    return version != (u32)slirp_state_version() || state->bytes[0] != 0 ||
-           slirp_state_load(user->slirp, (int)version, user_give_state, state) == 0;
+    return version != (u32)user->api.state_version() || state->bytes[0] != 0 ||
+           user->api.state_load(user->slirp, (int)version, user_give_state, state) == 0;
 }
 
 static bool user_load(struct net_backend *backend, struct state_reader *reader,
@@ -537,8 +566,9 @@ static void user_free(struct net_backend *backend)
         pthread_join(user->thread, NULL);
     }
     if (user->slirp != NULL) {
-        slirp_cleanup(user->slirp);
+        user->api.cleanup(user->slirp);
     }
+    library_close(user->api.library);
     if (user->wake_fd >= 0) {
         close(user->wake_fd);
     }
@@ -578,7 +608,7 @@ struct net_backend *net_user_new(struct net_port *port, const struct net_user_op
     user->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool ok = user->wake_fd >= 0 || error_set(error, "raise the limit on open files (ulimit -n)",
                                               "the host gives no more file descriptors");
-    ok = ok && user_start_slirp(user, options, error);
+    ok = ok && user_open_library(&user->api, error) && user_start_slirp(user, options, error);
     CHECK(options->forward_count <= USER_MAX_FORWARDS);
     user->options = *options;
     user->options.forwards = user->forwards;

@@ -1,7 +1,31 @@
-/* Host code as text, through Capstone. */
+/* Host code as text, through Capstone, which is opened when somebody wants to see some: it has a
+ * hundred thousand addresses that the host's loader would put right at each start. */
+#include "cpu/base/library.h"
 #include "translate/to_x86_64/compile.h"
 #include <capstone/capstone.h>
 #include <stdio.h>
+
+struct capstone {
+    void *library;
+    __typeof__(cs_open) *open;
+    __typeof__(cs_close) *close;
+    __typeof__(cs_malloc) *malloc;
+    __typeof__(cs_free) *free;
+    __typeof__(cs_disasm_iter) *disasm_iter;
+};
+
+#define FIND(api, name) \
+    library_find((api)->library, "cs_" #name, (void *)&(api)->name, sizeof((api)->name))
+
+/* It stays open, since opening takes longer than most uses of it. */
+static bool capstone_find(struct capstone *api)
+{
+    char file[32];
+    snprintf(file, sizeof(file), "libcapstone.so.%d", CS_API_MAJOR);
+    api->library = library_open(file);
+    return api->library != NULL && FIND(api, open) && FIND(api, close) && FIND(api, malloc) &&
+           FIND(api, free) && FIND(api, disasm_iter);
+}
 
 /* Length of a vector instruction of asm_vector.c, some of which Capstone 4 does not know; 0: it is
  * none such. */
@@ -30,15 +54,21 @@ bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,
                      void (*line)(void *opaque, u64 address, const char *text), void *opaque)
 {
     csh handle;
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK) {
+    struct capstone api;
+    if (!capstone_find(&api)) {
+        fprintf(stderr, "metic: host code cannot be shown without libcapstone.so.%d\n",
+                CS_API_MAJOR);
         return false;
     }
-    cs_insn *insn = cs_malloc(handle);
+    if (api.open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK) {
+        return false;
+    }
+    cs_insn *insn = api.malloc(handle);
     bool ok = insn != NULL;
     while (ok && code_bytes != 0) {
         char text[sizeof(insn->mnemonic) + sizeof(insn->op_str) + 2];
         size_t unknown_bytes;
-        ok = cs_disasm_iter(handle, &code, &code_bytes, &address, insn);
+        ok = api.disasm_iter(handle, &code, &code_bytes, &address, insn);
         if (!ok && (unknown_bytes = vector_bytes(code, code_bytes)) != 0) {
             ok = true;
             print_bytes(code, unknown_bytes, text, sizeof(text));
@@ -52,8 +82,8 @@ bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,
         }
     }
     if (insn) {
-        cs_free(insn, 1);
+        api.free(insn, 1);
     }
-    cs_close(&handle);
+    api.close(&handle);
     return ok;
 }

@@ -1,7 +1,7 @@
 /* Libraries that are opened when they are needed, so that metic runs on a host without them, and
  * starts without them. */
-#ifndef METIC_UI_LIBRARY_H
-#define METIC_UI_LIBRARY_H
+#ifndef METIC_CPU_BASE_LIBRARY_H
+#define METIC_CPU_BASE_LIBRARY_H
 
 #include "cpu/base/types.h"
 

@@ -1,5 +1,5 @@
 /* See library.h. */
-#include "ui/library.h"
+#include "cpu/base/library.h"
 
 #include "cpu/base/error.h"
 
