@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* An erased sector without a page of its own: all sectors map one file of ones, copy-on-write. */
@@ -23,12 +24,14 @@ static int flash_file_make_ones(void)
 {
     int fd = memfd_create("erased-flash", MFD_CLOEXEC);
     u8 page[4096];
+    struct iovec pages[CFI_FLASH_SECTOR_BYTES / sizeof(page)];
     memset(page, 0xff, sizeof(page));
-    for (unsigned done = 0; fd >= 0 && done < CFI_FLASH_SECTOR_BYTES; done += sizeof(page)) {
-        if (write(fd, page, sizeof(page)) != (ssize_t)sizeof(page)) {
-            close(fd);
-            fd = -1;
-        }
+    for (unsigned n = 0; n < ARRAY_LEN(pages); n++) {
+        pages[n] = (struct iovec){page, sizeof(page)};
+    }
+    if (fd >= 0 && writev(fd, pages, ARRAY_LEN(pages)) != CFI_FLASH_SECTOR_BYTES) {
+        close(fd);
+        fd = -1;
     }
     return fd;
 }

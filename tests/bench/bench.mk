@@ -43,6 +43,10 @@ kernels.elf: $(SRCS) $(RUN_GUEST) $(HEADERS) $(call cold_objects,guest)
 primitives.elf: $(wildcard $(PRIMITIVES)/*) $(KERNELS)/run.c $(RUN_GUEST) $(HEADERS)
 	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $(RUN_GUEST) $(KERNELS)/run.c \
 		$(PRIMITIVES)/primitives.c $(PRIMITIVES)/traps.S
+first.elf: $(SRC)/start/first.S $(KERNELS)/guest.ld
+	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $<
+first: $(SRC)/start/first.c
+	$(HOST_CC) -O2 -std=gnu11 -Wall -Wextra -o $@ $<
 kernels.native: $(SRCS) $(KERNELS)/run_host.c $(HEADERS) $(call cold_objects,host)
 	$(HOST_CC) $(COMMON) -o $@ $(KERNELS)/run_host.c $(SRCS) $(call cold_objects,host)
 

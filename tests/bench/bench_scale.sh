@@ -7,10 +7,28 @@ log=$DIR/scale.log
 idle_seconds=${IDLE_SECONDS:-10}
 hertz=$(getconf CLK_TCK)
 
-build primitives.elf kernels.elf || exit 1
+build primitives.elf kernels.elf first.elf first || exit 1
 guest=$(sh "$here/../guest/fetch.sh") && cache=$(sh "$here/fetch_linux.sh") || {
     echo "scale: no guest to boot"
     exit 1
+}
+
+# From the start of the process to a byte that the first guest instructions write to the UART, and
+# what is resident then, of which the guest has touched one page.
+measure_first() {
+    case $1 in
+    metic) set -- "$1" "$METIC" run "$DIR/first.elf" --firmware none --quiet ;;
+    qemu)
+        set -- "$1" "$QEMU" -M virt -cpu rv64 -m 512M -display none -monitor none -serial stdio \
+            -bios none -kernel "$DIR/first.elf"
+        ;;
+    esac
+    who=$1
+    shift
+    took=$("$DIR/first" "$@") || { echo "scale: $who came to no first instruction"; return 1; }
+    sample scale first "start to first instruction" ns "$who" "${took% *}" -
+    sample scale size "resident at first instruction" MiB "$who" \
+        "$(awk -v kib="${took#* }" 'BEGIN { print kib / 1024 }')" -
 }
 
 # A program that prints one word and ends the machine: process start to process end.
@@ -92,7 +110,7 @@ run=0
 while [ $run -lt "$N" ]; do
     measure_translation
     for who in metic qemu; do
-        measure_start $who && measure_idle $who && measure_pair $who || exit 1
+        measure_first $who && measure_start $who && measure_idle $who && measure_pair $who || exit 1
     done
     run=$((run + 1))
 done
