@@ -97,13 +97,21 @@ measure_idle() {
     return 0
 }
 
+# pair_sample WORD WORK NAME WHO: from the log's line with that first word, how much faster two harts
+# did WORK times as much work as one.
+pair_sample() {
+    times=$(awk -v word="$1" -v work="$2" \
+        '{ sub(/\r$/, "") } $1 == word && $3 > 0 { print work * $2 / $3 }' "$log")
+    [ -n "$times" ] || { echo "scale: no result of $3 in $4"; return 1; }
+    sample scale harts "$3" x "$4" "$times" -
+}
+
 # How much more work two harts do than one.
 measure_pair() {
     linux "$1" 2 "$guest/vmlinuz" "$cache/initramfs.cpio" \
         "console=ttyS0 quiet rdinit=/bench/init bench=pair" >"$log" 2>&1
-    times=$(awk '{ sub(/\r$/, "") } $1 == "pair" && $3 > 0 { print 2 * $2 / $3 }' "$log")
-    [ -n "$times" ] || { echo "scale: no result of two harts in $1"; return 1; }
-    sample scale harts "two harts over one" x "$1" "$times" -
+    pair_sample pair 2 "two harts over one" "$1" &&
+        pair_sample make 1 "make -j2 over make" "$1"
 }
 
 run=0

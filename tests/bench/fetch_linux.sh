@@ -6,7 +6,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/metic/bench
-packages="busybox-static xz-utils zstd sqlite3 python3-minimal perl-base openssl cpp-14 gawk"
+packages="busybox-static xz-utils zstd 7zip sqlite3 python3-minimal perl-base openssl cpp-14 gawk make"
 
 . "$here/../../ui/build/apt_private.sh"
 

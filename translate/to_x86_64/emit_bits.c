@@ -42,8 +42,21 @@ static void emit_mul_low(struct compile *c, const struct ir_insn *insn)
     asm_rr(&c->a, 0x0faf, width, dst, y);
 }
 
+/* The upper half alone: where both results of mulx go to one register, that is what it has. */
+static void emit_mul_high_bmi2(struct compile *c, const struct ir_insn *insn)
+{
+    alloc_use_in(c, insn->a, RDX);
+    unsigned y = alloc_use(c, insn->b);
+    unsigned dst = alloc_def(c);
+    asm_vex(&c->a, 2, 3, ASM_64, 0xf6, dst, dst, y);
+}
+
 static void emit_mul_high(struct compile *c, const struct ir_insn *insn)
 {
+    if (insn->op == IR_MULH_UU && (c->features & HOST_FEATURE_BMI2)) {
+        emit_mul_high_bmi2(c, insn);
+        return;
+    }
     alloc_use_in(c, insn->a, RAX);
     alloc_take(c, RDX);
     unsigned y = alloc_use(c, insn->b);

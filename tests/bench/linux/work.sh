@@ -1,7 +1,7 @@
 # The work, the same in the guest and native (in a chroot). A line for each part:
 #     linux NAME CLASS NANOSECONDS RESULT
 # where the result is a sum over what the part printed. Sizes are fixed; native takes some 20 to
-# 100 ms for each.
+# 100 ms for each. What measures itself says nanoseconds for one operation, and has no result.
 
 export PATH=/bin LC_ALL=C PYTHONHASHSEED=0 HOME=/tmp
 cd /bench || exit 1
@@ -15,6 +15,18 @@ part() {
     took_us=$((${end%.*}${end#*.} - ${start%.*}${start#*.}))
     echo "linux $2 $1 ${took_us}000 $($bb md5sum </tmp/out | $bb cut -c 1-12)"
     $bb head -n 1 /tmp/err
+}
+
+# rated CLASS NAME: function rated_NAME prints operations a second.
+rated() {
+    rate=$("rated_$2" 2>/tmp/err)
+    ns=$($bb awk -v rate="$rate" 'BEGIN { if (rate + 0) { printf "%.0f", 1e9 / rate } }')
+    if [ -n "$ns" ]; then
+        echo "linux $2 $1 $ns -"
+    else
+        echo "bench: no result of $2"
+        $bb cat /tmp/err
+    fi
 }
 
 part_fork_exec() {
@@ -69,9 +81,17 @@ part_gawk() {
 }
 part_xz() { $bb head -c 400000 text | /bin/xz -2 -T1 -c | /bin/xz -d -c | $bb md5sum; }
 part_zstd() { /bin/zstd -q -6 --single-thread -c text | /bin/zstd -q -d -c | $bb md5sum; }
+part_7zip() {
+    $bb rm -f /tmp/text.7z
+    /usr/lib/7zip/7zr a -mmt1 -mx1 -bd /tmp/text.7z text | $bb grep -c Ok
+    /usr/lib/7zip/7zr x -mmt1 -so /tmp/text.7z | $bb md5sum
+}
 part_openssl_sha512() { openssl dgst -sha512 text; }
 part_openssl_aes() {
     openssl enc -aes-128-cbc -K 00112233445566778899aabbccddeeff -iv 0 -in text 2>&1 | $bb md5sum
+}
+rated_openssl_rsa() {
+    openssl speed -seconds 1 -mr rsa2048 | $bb awk -F: '$1 == "+F2" { print $4 }'
 }
 part_sqlite3() { sqlite3 :memory: <work.sql; }
 part_python_int() { python3 -S -E work.py int; }
@@ -94,8 +114,10 @@ part busybox busybox_awk
 part programs gawk
 part programs xz
 part programs zstd
+part programs 7zip
 part programs openssl_sha512
 part programs openssl_aes
+rated programs openssl_rsa
 part programs sqlite3
 part programs python_int
 part programs python_float
