@@ -163,6 +163,7 @@ bool metic_viewer_take(metic_viewer *viewer, struct metic_frame *frame)
         .height = client->height,
         .pixels = client->pixels,
         .resized = is_new && client->resized,
+        .untold = client->untold,
         .cursor_moved = is_new && client->cursor_moved,
         .cursor_reshaped = is_new && client->cursor_reshaped,
         .rects = viewer->rects,

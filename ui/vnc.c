@@ -26,6 +26,7 @@ enum {
     FIRST_PORT = 5900,
     PORTS = 100,
     LOOK_EVERY_MS = 40, /* firmware draws into memory and tells nobody */
+    SERVE_EVERY_MS = 1000,
     VNC_WAIT_MS = 2000,
     BLANK_WIDTH = 640,
     BLANK_HEIGHT = 400,
@@ -157,7 +158,7 @@ static void serve_once(struct vnc *vnc)
         fds[2 + clients++] = (struct pollfd){client->sock, POLLIN, 0};
     }
     vnc->rfb.ReleaseClientIterator(each);
-    poll(fds, 2 + clients, clients > 0 ? LOOK_EVERY_MS : -1);
+    poll(fds, 2 + clients, clients == 0 ? -1 : vnc->frame.untold ? LOOK_EVERY_MS : SERVE_EVERY_MS);
     if (fds[0].revents != 0) {
         u64 count;
         ssize_t got = read(vnc->wake_fd, &count, sizeof(count));

@@ -489,6 +489,12 @@ static void tell_started(struct window *w, bool open)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* How long nothing needs to be done, unless something happens. */
+static int wait_ms(const struct window *w)
+{
+    return w->frame.untold || w->asked_width != 0 ? LOOK_EVERY_MS : TITLE_EVERY_MS;
+}
+
 static void *window_main(void *opaque)
 {
     struct window *w = opaque;
@@ -496,7 +502,7 @@ static void *window_main(void *opaque)
     tell_started(w, open);
     while (open && !atomic_load(&w->closing)) {
         SDL_Event event;
-        int some = w->sdl.WaitEventTimeout(&event, LOOK_EVERY_MS);
+        int some = w->sdl.WaitEventTimeout(&event, wait_ms(w));
         while (some != 0) {
             on_event(w, &event);
             some = w->sdl.WaitEventTimeout(&event, 0);

@@ -455,12 +455,25 @@ static void refresh_all(struct display *display)
     }
 }
 
+/* Lock held. A producer that must be looked at is seen, or would be if it drew something. */
+static bool head_is_untold(const struct display *display, unsigned head)
+{
+    const struct display_producer *now = display->heads[head].seen;
+    bool untold = false;
+    for (const struct display_producer *p = display->producers; p != NULL; p = p->next) {
+        untold |= p->refresh != NULL && p->showing[head] &&
+                  (now == p || now == NULL || !now->lit[head]);
+    }
+    return untold;
+}
+
 bool display_client_take(struct display_client *client)
 {
     struct display *display = client->own.display;
     refresh_all(display);
     pthread_mutex_lock(&display->lock);
     const struct head *h = &display->heads[client->head];
+    client->untold = head_is_untold(display, client->head);
     bool size_kept = !client->own.resized || client_resize(client, h);
     if (!size_kept) { /* another time, perhaps */
         pthread_mutex_unlock(&display->lock);

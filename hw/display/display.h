@@ -119,6 +119,7 @@ struct display_client {
     u32 *pixels;        /* width * height */
     bool resized;       /* since the look before */
     bool cursor_moved, cursor_reshaped;
+    bool untold; /* who draws tells nobody: the client must look again by itself */
     struct display_rect rects[DISPLAY_MAX_RECTS];
     unsigned rect_count;
     struct display_cursor cursor;

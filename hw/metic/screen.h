@@ -18,6 +18,7 @@ struct metic_frame {
     uint32_t width, height; /* 0: the screen shows nothing */
     const uint32_t *pixels; /* the viewer's own copy; valid until its next take */
     bool resized, cursor_moved, cursor_reshaped; /* since the take before */
+    bool untold; /* firmware draws, of which `changed` does not tell: look again by yourself */
     const struct metic_rect *rects; /* what changed */
     unsigned rect_count;
     bool cursor_visible;

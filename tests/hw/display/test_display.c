@@ -153,6 +153,26 @@ Test(display, the_higher_rank_is_seen_and_the_lower_comes_back)
     cr_assert_null(client.pixels);
 }
 
+/* Only who tells nobody of changes must be looked at again and again. */
+Test(display, says_who_must_be_looked_at)
+{
+    low.refresh = on_refresh;
+    display_client_take(&client);
+    cr_assert_not(client.untold, "nothing is shown");
+    display_show(display, &low, 0, 8, 4);
+    display_client_take(&client);
+    cr_assert(client.untold);
+    display_show(display, &high, 0, 16, 16);
+    display_client_take(&client);
+    cr_assert(client.untold, "what is black may be left for the lower one");
+    put_one(&high, 1, 1, 9);
+    display_client_take(&client);
+    cr_assert_not(client.untold);
+    display_hide(display, &high, 0);
+    display_client_take(&client);
+    cr_assert(client.untold);
+}
+
 /* Firmware that starts a GPU and then draws into the framebuffer alone. */
 Test(display, what_stays_black_hides_nothing)
 {
