@@ -178,8 +178,8 @@ static u64 event_head(unsigned kind, unsigned words)
 
 void probe_event(struct vcpu *vcpu, unsigned kind, const u64 *words, unsigned count)
 {
-    if (vcpu->probe_at == NULL) {
-        return;
+    if (vcpu->probe_at == NULL || (vcpu->engine->probe->config.what & PROBE_EDGES)) {
+        return; /* coverage has no stream */
     }
     const struct probe_chunk *now = probe_stream_of(vcpu)->now;
     unsigned all = 1 + EVENT_WORDS + count;

@@ -51,7 +51,9 @@ void probe_cover_cut(struct vcpu *vcpu)
     vcpu->probe_path = 0;
     if (number != 0) {
         const struct probe_path *path = probe_path_at(vcpu->engine->probe, number);
-        vcpu->probe_counts[path->counter + done] += done < path->insn_count;
+        if (done < path->insn_count) {
+            vcpu->probe_counts[path->counter + done]++;
+        }
     }
 }
 

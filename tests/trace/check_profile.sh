@@ -163,5 +163,13 @@ if [ -n "$cache" ]; then
         if grep -q "$stack" k.folded; then good; else wrong "no stack with $stack"; fi
     done
 fi
+# Coverage of a kernel with many traps, to its end.
+if [ -n "$cache" ]; then
+    metic run "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 --serial none \
+        --quiet --cover k.cover --expect 'metic:~# ' \
+        --send 'gzip -c /bin/busybox | md5sum; ls -lR /bin /sys >/dev/null; poweroff -f\n'
+    is "status of a kernel's coverage" $? 0 0
+    is "blocks and edges of a kernel's coverage" "$(wc -l <k.cover)" 50000 1000000
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
