@@ -96,7 +96,7 @@ void commit_log_end(struct commit_log *log, struct vcpu *vcpu, bool retired)
             access->value = ld_le(access->late_host, access->size_bytes);
         }
     }
-    char text[1024];
+    char text[4096]; /* cbo.zero: 64 bytes told one by one */
     size_t length = vcpu->guest->commit_line(vcpu, &hart->commit, text, sizeof(text));
     pthread_mutex_lock(&log->lock);
     fwrite(text, 1, length, log->file);

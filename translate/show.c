@@ -31,19 +31,42 @@ static void show_ir(const struct ir *ir, const char *title, FILE *to)
     }
 }
 
+/* One instruction; its length in bytes. */
+static unsigned show_insn(const struct guest *guest, gva_t pc, const u8 *bytes,
+                          unsigned available_bytes, FILE *to)
+{
+    char text[128];
+    unsigned length = guest->disassemble(pc, bytes, available_bytes, text, sizeof(text));
+    u64 word = ld_le(bytes, length == 2 ? 2 : 4);
+    fprintf(to, "  %16llx: %0*llx%*s %s\n", (unsigned long long)pc, (int)(2 * length),
+            (unsigned long long)word, length == 2 ? 4 : 0, "", text);
+    return length;
+}
+
 static void show_decode(const struct guest *guest, gva_t pc, const u8 *bytes, unsigned count_bytes,
                         FILE *to)
 {
     fprintf(to, "decode:\n");
     for (unsigned at = 0; at < count_bytes;) {
-        char text[128];
-        unsigned length = guest->disassemble(pc + at, bytes + at, count_bytes - at, text,
-                                             sizeof(text));
-        u64 word = ld_le(bytes + at, length == 2 ? 2 : 4);
-        fprintf(to, "  %16llx: %0*llx%*s %s\n", (unsigned long long)(pc + at),
-                (int)(2 * length), (unsigned long long)word, length == 2 ? 4 : 0, "", text);
-        at += length;
+        at += show_insn(guest, pc + at, bytes + at, count_bytes - at, to);
     }
+}
+
+/* A trace's instructions in the order of its path, which engine->ir has; they are in one page. */
+static void show_path(struct engine *engine, gva_t pc, const struct block *block, FILE *to)
+{
+    const u8 *page = memory_host(engine->memory, block->gpa & PAGE_MASK, PAGE_BYTES);
+    fprintf(to, "decode:\n");
+    pthread_mutex_lock(&engine->lock);
+    for (unsigned i = 0; page != NULL && i < engine->ir->count; i++) {
+        const struct ir_insn *insn = &engine->ir->insns[i];
+        u64 offset = insn->imm & PAGE_OFFSET_MASK;
+        if (insn->op == IR_INSN && offset + 2 <= PAGE_BYTES) {
+            unsigned available = PAGE_BYTES - offset < 4 ? 2 : 4;
+            show_insn(engine->guest, (pc & PAGE_MASK) | offset, page + offset, available, to);
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
 }
 
 static void show_line(void *opaque, u64 address, const char *text)
@@ -66,7 +89,10 @@ bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
     vcpu->pc = pc;
     struct pipeline_view view = { 0 };
     bool found = pipeline_view(vcpu, &view, NULL, show_ir);
-    if (found && wanted(stages, "decode")) {
+    bool is_trace = found && view.block != NULL && view.block->circle != NULL;
+    if (is_trace && wanted(stages, "decode")) {
+        show_path(engine, pc, view.block, to);
+    } else if (found && wanted(stages, "decode")) {
         show_decode(engine->guest, pc, view.source, view.source_bytes, to);
     }
     if (found && wanted(stages, "ir")) {

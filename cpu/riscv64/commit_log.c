@@ -4,8 +4,9 @@
  *   core   0: 3 0x0000000080000004 (0x02028593) x11 0x0000000000001020
  *
  * Registers come in the order of Spike's keys, number * 16 + kind (0 x, 1 f, 4 csr); then addresses
- * read, then addresses written with data. Views (sstatus, sie, sip) are logged as the registers
- * that hold them; fcsr as fflags and frm. Vector registers are left out. */
+ * read, then addresses written with data, those of cbo.zero byte by byte. Views are logged as the
+ * registers that hold them (sstatus; sie and sip with what Spike names beside them); fcsr as fflags
+ * and frm. Vector registers are left out. */
 #include "cpu/riscv64/commit_log.h"
 
 #include "cpu/base/bits.h"
@@ -21,7 +22,7 @@ enum { KIND_X = 0, KIND_F = 1, KIND_CSR = 4, MAX_WRITES = 4 };
 enum {
     CSR_FFLAGS = 0x001, CSR_FRM = 0x002, CSR_FCSR = 0x003,
     CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_SIP = 0x144,
-    CSR_MSTATUS = 0x300, CSR_MIE = 0x304, CSR_MIP = 0x344,
+    CSR_MSTATUS = 0x300, CSR_MIE = 0x304, CSR_MVIP = 0x309, CSR_MIP = 0x344,
 };
 
 struct write {
@@ -87,8 +88,15 @@ static void put_csr(struct riscv64_state *state, struct write *writes, unsigned 
 {
     switch (number) {
     case CSR_SSTATUS: number = CSR_MSTATUS; break;
-    case CSR_SIE: number = CSR_MIE; break;
-    case CSR_SIP: number = CSR_MIP; break;
+    case CSR_SIE:
+        put(writes, count, KIND_CSR, CSR_SIE, csr_value(state, CSR_SIE));
+        number = CSR_MIE;
+        break;
+    case CSR_SIP:
+    case CSR_MIP:
+        put(writes, count, KIND_CSR, CSR_MVIP, 0); /* Spike has one; ours has none to change */
+        number = CSR_MIP;
+        break;
     case CSR_FCSR:
         put_csr(state, writes, count, CSR_FFLAGS);
         number = CSR_FRM;
@@ -121,7 +129,11 @@ static unsigned collect(struct riscv64_state *state, const struct riscv_insn *in
         put(writes, &count, KIND_X, insn->rd, state->x[insn->rd]);
     }
     if (writes_csr(insn)) {
-        put_csr(state, writes, &count, (unsigned)insn->imm & 0xfff);
+        unsigned number = (unsigned)insn->imm & 0xfff;
+        put_csr(state, writes, &count, number);
+        if (number <= CSR_FCSR && (state->mstatus & MSTATUS_FS) != (commit->status & MSTATUS_FS)) {
+            put_csr(state, writes, &count, CSR_MSTATUS);
+        }
     } else if (insn->id == RISCV_INSN_mret || insn->id == RISCV_INSN_sret) {
         put_csr(state, writes, &count, CSR_MSTATUS);
     } else if (insn->flags & RV_FP) {
@@ -154,6 +166,17 @@ static void add_writes(struct line *line, const struct write *writes, unsigned c
             add(line, " %c%-2u ", kind == KIND_F ? 'f' : 'x', number);
         }
         add_value(line, 8, writes[i].value);
+    }
+}
+
+static void add_stores(struct line *line, const struct guest_commit_access *access, bool bytewise)
+{
+    unsigned step = bytewise ? 1 : access->size_bytes;
+    for (unsigned n = 0; n < access->size_bytes; n += step) {
+        add(line, " mem ");
+        add_value(line, 8, access->gva + n);
+        add(line, " ");
+        add_value(line, step, access->value >> 8 * n & (~(u64)0 >> (64 - 8 * step)));
     }
 }
 
@@ -192,10 +215,7 @@ size_t riscv64_commit_line(struct vcpu *vcpu, const struct guest_commit *commit,
     }
     for (unsigned i = 0; i < commit->access_count; i++) {
         if (commit->accesses[i].write) {
-            add(&line, " mem ");
-            add_value(&line, 8, commit->accesses[i].gva);
-            add(&line, " ");
-            add_value(&line, commit->accesses[i].size_bytes, commit->accesses[i].value);
+            add_stores(&line, &commit->accesses[i], insn.id == RISCV_INSN_cbo_zero);
         }
     }
     add(&line, "\n");

@@ -436,7 +436,7 @@ fi
 
 # --- LLDB ------------------------------------------------------------------------------------------
 
-lldb=$(command -v lldb || command -v lldb-14 || true)
+lldb=$(command -v lldb || command -v lldb-19 || command -v lldb-16 || command -v lldb-14 || true)
 if [ -n "$lldb" ]; then
     begin lldb spin.elf --cpus 2 --gdb-wait
     timeout -k 5 60 "$lldb" --no-lldbinit --batch \

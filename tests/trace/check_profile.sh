@@ -35,7 +35,9 @@ for how in '--clock virtual' '' '--engine interp --clock virtual'; do
     if grep -q 'work;heavy;spin ' p.folded; then good; else wrong "no stack ($how)"; fi
 done
 metic profile work.elf --quiet --clock virtual --profile p.html --profile-every 1k || wrong "html"
-if grep -q '"heavy"' p.html && grep -q 'Flame graph' p.html && grep -q 'mov ' p.html; then
+# (Its loop is a trace: the guest's side of a hot place has that, too.)
+if grep -q '"heavy"' p.html && grep -q 'Flame graph' p.html && grep -q 'mov ' p.html &&
+    grep -A 1 'pre>decode:' p.html | grep -q '[0-9a-f]: [0-9a-f]'; then
     good
 else
     wrong "page"
