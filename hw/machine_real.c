@@ -168,7 +168,7 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
         machine_stand(machine);
     }
     if (!start(machine, &refusal)) {
-        machine_finish(machine, result, METIC_STOPPED, 125, refusal.what);
+        machine_finish(result, METIC_STOPPED, 125, refusal.what);
         return;
     }
     for (;;) {
@@ -183,17 +183,17 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
         if ((events & MACHINE_EVENT_RESET) ||
             ((events & others) == 0 && machine_wants_stand(machine))) {
             if (!stand_still(machine, events, &refusal)) {
-                machine_finish(machine, result, METIC_STOPPED, 125, refusal.what);
+                machine_finish(result, METIC_STOPPED, 125, refusal.what);
                 return;
             }
             quiet = 0;
         }
         if (events & (MACHINE_EVENT_BREAK | MACHINE_EVENT_DEBUG)) {
-            machine_finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");
+            machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
             break;
         }
         if (events & MACHINE_EVENT_HART) {
-            machine_finish(machine, result, METIC_TURN_OVER, 0, "the turn is over");
+            machine_finish(result, METIC_TURN_OVER, 0, "the turn is over");
             break;
         }
         quiet = looks_dead(machine) ? quiet + 1 : 0;

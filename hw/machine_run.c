@@ -64,12 +64,11 @@ void machine_timers_are_watched(struct vcpu *vcpu, bool watched)
 
 /* --- ends --- */
 
-void machine_finish(struct metic_machine *machine, struct metic_result *result,
-                   enum metic_reason reason, int exit_status, const char *text)
+void machine_finish(struct metic_result *result, enum metic_reason reason, int exit_status,
+                    const char *text)
 {
     result->reason = reason;
     result->exit_status = exit_status;
-    result->insns = machine_total_insns(machine);
     snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
@@ -77,13 +76,13 @@ bool machine_limits_end(struct metic_machine *machine, struct metic_result *resu
 {
     const struct metic_options *options = &machine->options;
     if (options->limit_ns != 0 && clock_now_ns(&machine->clock) >= options->limit_ns) {
-        machine_finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
+        machine_finish(result, METIC_LIMIT, 124, "the limit was reached");
         return true;
     }
     for (unsigned i = 0; options->limit_insns != 0 && i < machine->engine->vcpu_count; i++) {
         const struct vcpu *vcpu = machine->engine->vcpus[i];
         if (vcpu->insns >= options->limit_insns) {
-            machine_finish(machine, result, METIC_LIMIT, 124, "the limit was reached");
+            machine_finish(result, METIC_LIMIT, 124, "the limit was reached");
             return true;
         }
         if (vcpu->empty_traps >= options->limit_insns) {
@@ -91,7 +90,7 @@ bool machine_limits_end(struct metic_machine *machine, struct metic_result *resu
             snprintf(text, sizeof(text), "the limit was reached: hart %u took %llu traps in a row "
                      "without executing an instruction; its trap handler at 0x%llx cannot run", i,
                      (unsigned long long)vcpu->empty_traps, (unsigned long long)vcpu->pc);
-            machine_finish(machine, result, METIC_LIMIT, 124, text);
+            machine_finish(result, METIC_LIMIT, 124, text);
             return true;
         }
     }
@@ -106,7 +105,7 @@ void machine_finish_idle(struct metic_machine *machine, struct metic_result *res
              "no timer set and no more input; hart 0 is at pc 0x%llx",
              harts == 1 ? "its hart waits" : "all harts wait",
              (unsigned long long)machine->engine->vcpus[0]->pc);
-    machine_finish(machine, result, METIC_IDLE, 91, text);
+    machine_finish(result, METIC_IDLE, 91, text);
 }
 
 /* The host-target interface of Berkeley's tests: a doubleword the guest writes. */
@@ -123,7 +122,7 @@ static bool htif_ended(struct metic_machine *machine, struct metic_result *resul
     u8 command = (u8)(value >> 48);
     if (device == 0 && (value & 1)) {
         result->status = (unsigned)(value >> 1);
-        machine_finish(machine, result, METIC_POWEROFF, (int)(result->status & 0xff),
+        machine_finish(result, METIC_POWEROFF, (int)(result->status & 0xff),
                result->status == 0 ? "the program passed" : "the program failed");
         return true;
     }
@@ -146,42 +145,42 @@ bool machine_events_end(struct metic_machine *machine, u32 events, struct metic_
     }
     if (events & MACHINE_EVENT_POWEROFF) {
         result->status = machine->poweroff_code;
-        machine_finish(machine, result, METIC_POWEROFF, (int)(machine->poweroff_code & 0xff),
+        machine_finish(result, METIC_POWEROFF, (int)(machine->poweroff_code & 0xff),
                "the guest powered off");
         return true;
     }
     if (events & MACHINE_EVENT_SPOILT) {
-        machine_finish(machine, result, METIC_STOPPED, 125, machine->control.spoilt);
+        machine_finish(result, METIC_STOPPED, 125, machine->control.spoilt);
         return true;
     }
     if ((events & MACHINE_EVENT_PANIC) ||
         ((events & MACHINE_EVENT_RESET) && machine->panic.started)) {
         machine_tell(machine, METIC_EVENT_PANIC);
-        machine_finish(machine, result, METIC_PANIC, 90, "the guest's kernel panicked");
+        machine_finish(result, METIC_PANIC, 90, "the guest's kernel panicked");
         return true;
     }
     if (events & MACHINE_EVENT_STOP) {
-        machine_finish(machine, result, METIC_STOPPED, 0, "stopped from outside");
+        machine_finish(result, METIC_STOPPED, 0, "stopped from outside");
         return true;
     }
     if (events & MACHINE_EVENT_FAILED) {
-        machine_finish(machine, result, METIC_STOPPED, 125,
+        machine_finish(result, METIC_STOPPED, 125,
                        "the host failed a disk; its request is kept");
         return true;
     }
     if (events & MACHINE_EVENT_QUIT) {
-        machine_finish(machine, result, METIC_STOPPED, 0, "ended with Ctrl-A X");
+        machine_finish(result, METIC_STOPPED, 0, "ended with Ctrl-A X");
         return true;
     }
     if (events & MACHINE_EVENT_HANGUP) {
-        machine_finish(machine, result, METIC_STOPPED, 128 + SIGHUP, "the terminal was closed");
+        machine_finish(result, METIC_STOPPED, 128 + SIGHUP, "the terminal was closed");
         return true;
     }
     if (machine_limits_end(machine, result)) {
         return true;
     }
     if (journal_diverged(machine->journal)) {
-        machine_finish(machine, result, METIC_DIVERGED, 92, "the replay did not fit");
+        machine_finish(result, METIC_DIVERGED, 92, "the replay did not fit");
         return true;
     }
     return false;
@@ -228,11 +227,10 @@ void machine_drain_wakes(struct metic_machine *machine)
 
 /* --- doors --- */
 
-static void run(struct metic_machine *machine, u64 insns, struct metic_result *result)
+static void run_until_end(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
-    memset(result, 0, sizeof(*result));
     if (machine_debug_begin(machine)) {
-        machine_finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");
+        machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
         return;
     }
     set_limits(machine, insns);
@@ -242,6 +240,14 @@ static void run(struct metic_machine *machine, u64 insns, struct metic_result *r
         machine_run_real(machine, result);
     }
     machine_debug_end(machine);
+}
+
+/* Instructions are counted when no hart runs any more. */
+static void run(struct metic_machine *machine, u64 insns, struct metic_result *result)
+{
+    memset(result, 0, sizeof(*result));
+    run_until_end(machine, insns, result);
+    result->insns = machine_total_insns(machine);
     if (result->reason != METIC_BREAK && result->reason != METIC_TURN_OVER) {
         machine_tell(machine, METIC_EVENT_SHUTDOWN);
         machine_close_monitor(machine);

@@ -14,9 +14,9 @@ enum {
 void machine_run_real(struct metic_machine *machine, struct metic_result *result);
 void machine_run_virtual(struct metic_machine *machine, struct metic_result *result);
 
-/* Fills the result. `text` is one line for people. */
-void machine_finish(struct metic_machine *machine, struct metic_result *result,
-                    enum metic_reason reason, int exit_status, const char *text);
+/* Fills the result, but for the instructions. `text` is one line for people. */
+void machine_finish(struct metic_result *result, enum metic_reason reason, int exit_status,
+                    const char *text);
 void machine_finish_idle(struct metic_machine *machine, struct metic_result *result);
 
 /* Looks at events in the order in which they matter. Returns true when the run is over. RESET is

@@ -208,7 +208,7 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
         if (events & MACHINE_EVENT_RESET) {
             struct metic_error error;
             if (!machine_reset(machine, &error)) {
-                machine_finish(machine, result, METIC_STOPPED, 125, error.what);
+                machine_finish(result, METIC_STOPPED, 125, error.what);
                 return;
             }
         }
@@ -219,11 +219,11 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
         }
         if (!machine->turn_open &&
             !journal_deliver(machine->journal, machine_total_insns(machine))) {
-            machine_finish(machine, result, METIC_DIVERGED, 92, "the replay ended or did not fit");
+            machine_finish(result, METIC_DIVERGED, 92, "the replay ended or did not fit");
             return;
         }
         if ((events & MACHINE_EVENT_BREAK) || !turn(machine)) {
-            machine_finish(machine, result, METIC_BREAK, 0, "stopped for a debugger");
+            machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
             return;
         }
         print_digest(machine);
@@ -233,7 +233,7 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
         }
         if (stop_reached(machine)) {
             if (!machine_limits_end(machine, result)) {
-                machine_finish(machine, result, METIC_TURN_OVER, 0, "the turn is over");
+                machine_finish(result, METIC_TURN_OVER, 0, "the turn is over");
             }
             return;
         }

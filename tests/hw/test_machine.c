@@ -161,6 +161,7 @@ Test(machine, stopped_by_another_thread)
         cr_expect(result.reason == METIC_STOPPED, "%s: %s", guest_modes[i].name, result.text);
         u64 count = reg(machine, "s0");
         cr_expect(count > 0);
+        cr_expect_eq(result.insns, metic_instructions(machine, 0), "%s", guest_modes[i].name);
         metic_run_for(machine, 1000, &result);
         cr_expect(result.reason == METIC_TURN_OVER, "%s: %s", guest_modes[i].name, result.text);
         cr_expect(reg(machine, "s0") > count, "%s", guest_modes[i].name);
