@@ -81,7 +81,7 @@ until_changed() {
 }
 
 timeout 1500 "$METIC" run "$TMP/desktop.img" --firmware edk2 --display sdl --screen 1024x768 --ram 1G --net none \
-    --name desk --expect 'login:' >"$TMP/desk" 2>&1 </dev/null &
+    --allow "$TMP" --name desk --expect 'login:' >"$TMP/desk" 2>&1 </dev/null &
 guest=$!
 tries=0
 until grep -q 'login:' "$TMP/desk" || [ $tries -gt 300 ]; do
