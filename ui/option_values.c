@@ -2,9 +2,11 @@
 #include "ui/args.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A mask that no feature is in: 0 would mean all. */
 #define PLAIN_HOST_MASK ((uint32_t)1 << 31)
@@ -450,6 +452,9 @@ OPTION_PARSER(symbols)
     UNUSED(member);
     if (args->symbol_count == RUN_MAX_SYMBOLS) {
         return error_set(error, NULL, "%s: more than %d files", name, RUN_MAX_SYMBOLS);
+    }
+    if (access(value, R_OK) != 0) {
+        return error_set(error, NULL, "%s: cannot read '%s': %s", name, value, strerror(errno));
     }
     args->symbols[args->symbol_count++] = value;
     return true;

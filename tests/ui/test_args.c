@@ -173,6 +173,7 @@ Test(args, network)
     cr_expect_eq(args.options.net, METIC_NET_SOCKET);
     cr_expect_str_eq(args.options.net_path, "a/b");
     args_free(&args);
+    expect_refused("k --symbols /none/vmlinux", "--symbols: cannot read '/none/vmlinux'", "");
     expect_refused("k --net bridge", "none of: user user:restrict socket:PATH none", "");
     expect_refused("k --net socket:", "is none of", "");
     expect_refused("k --forward 22", "is not [ADDRESS:]PORT:PORT", "--forward 2222:22");
