@@ -316,6 +316,9 @@ static bool begin(struct profile *profile, const struct run_args *args, struct m
     if (!metic_profile_start(profile->machine, &options, error)) {
         return false;
     }
+    if (!ends_with(profile->path, ".folded") && !ends_with(profile->path, ".json")) {
+        metic_prepare_show(profile->machine); /* the page shows code */
+    }
     const struct metic_trace_options traps = {
         .events = (u64)1 << METIC_EVENT_TRAP, .consume = on_chunk, .opaque = profile,
     };
