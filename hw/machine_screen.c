@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { EARLY_MAX_PIXELS = 3840 * 2160 };
 enum { RANK_FRAMEBUFFER = 1, RANK_RAMFB = 2 }; /* the GPU's is higher */
 
 bool machine_make_screen(struct metic_machine *machine, struct metic_error *error)
@@ -57,10 +58,12 @@ void machine_screen_options(struct metic_machine *machine, struct board_options 
     machine->usb_config = (struct xhci_config){
         machine->input, board->aia == BOARD_AIA_APLIC_IMSIC};
     board->usb = &machine->usb_config;
-    if (options->screen_simple) {
+    bool fits = (u64)screen_width(machine) * screen_height(machine) <= EARLY_MAX_PIXELS;
+    if (options->screen_simple || (options->screen_early && fits)) {
         board->framebuffer_width = screen_width(machine);
         board->framebuffer_height = screen_height(machine);
-    } else {
+    }
+    if (!options->screen_simple) {
         board->ramfb = ramfb_written;
         board->ramfb_opaque = &machine->ramfb;
     }

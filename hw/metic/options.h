@@ -145,6 +145,7 @@ struct metic_options {
     unsigned forward_count;
     unsigned screens;        /* of a virtio GPU, with input devices; 0: none */
     bool screen_simple;      /* no GPU but a framebuffer in the device tree; one screen */
+    bool screen_early;       /* that framebuffer too, for a firmware that draws on nothing else */
     uint32_t screen_width, screen_height; /* what they prefer; 0: 1280 by 800 */
     bool clipboard;          /* a port for the guest's SPICE agent (metic_clipboard) */
     bool sound;              /* a sound card; heard by players, and: */
