@@ -1,0 +1,91 @@
+#!/bin/sh
+# Firmware used on the screen, by keys of the USB keyboard that its own driver takes: EDK2's set-up and
+# boot manager, walked into and out of; U-Boot's prompt. Pictures are compared: where a menu is left the
+# same way it was entered, the screen shows what it did.
+
+set -u
+. "$SRCDIR/tests/boot/boot.sh"
+export XDG_RUNTIME_DIR="$TMP/run" XDG_STATE_HOME="$TMP/state"
+mkdir -p "$XDG_RUNTIME_DIR"
+if ! "$METIC" doctor | grep -q '^ok *EDK2 *[/]'; then
+    XDG_DATA_HOME=$(dirname "$cache")/test-data
+    export XDG_DATA_HOME
+    [ -d "$XDG_DATA_HOME/metic/firmware" ] || "$METIC" build firmware --quiet ||
+        { echo "EDK2 could not be fetched"; exit 77; }
+fi
+guest=
+trap 'kill $guest 2>/dev/null' EXIT
+
+# begin NAME OPTION...
+begin() {
+    name=$1
+    shift
+    : >"$TMP/$name"
+    timeout 200 "$METIC" run "$@" --screen 1024x768 --net none --name "$name" >"$TMP/$name" 2>&1 </dev/null &
+    guest=$!
+}
+# await TEXT: the console has it, or the guest is gone.
+await() {
+    until tr -d '\r' <"$TMP/$name" | grep -a -q -- "$1"; do
+        kill -0 $guest 2>/dev/null || { wrong "$name: never said $1"; tail -n 5 "$TMP/$name"; finish; }
+        sleep 0.1
+    done
+}
+picture() { "$METIC" screenshot "$name" "$TMP/$1.png" >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"; }
+same() { cmp -s "$TMP/$1.png" "$TMP/$2.png"; }
+# settled FILE: the picture when it no longer changes.
+settled() {
+    picture "$1"
+    while kill -0 $guest 2>/dev/null; do
+        sleep 0.5
+        picture again
+        ! same "$1" again || return
+        cp "$TMP/again.png" "$TMP/$1.png"
+    done
+}
+# press KEY FILE: presses it; FILE is what the screen shows then, which is something else than $last.
+last=
+press() {
+    "$METIC" monitor "$name" sendkey "$1" >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"
+    settled "$2"
+    tries=0
+    while [ -n "$last" ] && same "$2" "$last" && [ $tries -lt 60 ]; do
+        tries=$((tries + 1))
+        settled "$2"
+    done
+    last=$2
+}
+# equal WHAT FILE FILE: the same picture, or with "not" another one.
+equal() { if same "$2" "$3"; then good "$name: $1"; else wrong "$name: $1: the pictures differ"; fi; }
+differs() { if same "$2" "$3"; then wrong "$name: $1: the picture is the same"; else good "$name: $1"; fi; }
+
+begin edk2 --firmware edk2
+await 'Press ESCAPE'
+"$METIC" monitor edk2 sendkey esc
+await 'Boot Maintenance Manager' && good "edk2: Escape brings its set-up"
+settled front
+last=front
+press down first
+differs 'an arrow key moves' front first
+press down second
+press ret manager
+await 'Boot Manager Menu' && good 'edk2: Return enters the boot manager'
+press esc back
+equal 'Escape leaves it as it was' back second
+press up up
+equal 'the other arrow key moves back' up first
+"$METIC" stop edk2
+wait $guest
+
+begin uboot --firmware u-boot
+await 'Hit any key'
+"$METIC" monitor uboot sendkey spc
+await '^=> ' && good 'uboot: a key stops it'
+settled prompt
+"$METIC" monitor uboot type 'echo "Key $? <>|"\n'
+await '^Key 0 <>|' && good 'uboot: typed'
+settled typed
+differs 'is seen' prompt typed
+"$METIC" stop uboot
+wait $guest
+finish
