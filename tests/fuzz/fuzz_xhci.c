@@ -1,5 +1,5 @@
-/* The USB host controller: registers, rings and contexts, and keys that come in the middle of it. The
- * first byte says how many do, the next where in the rest. */
+/* The USB host controller: registers, rings and contexts, and keys that come in the middle of it.
+ * The first byte says how many do, the next where in the rest. */
 #include "hw/pci/pci.h"
 #include "hw/usb/xhci.h"
 #include "tests/fuzz/fuzz_device.h"

@@ -1,4 +1,4 @@
-/* USB keyboard and tablet by themselves: requests, reports, the queue; and which bus input goes to. */
+/* USB keyboard and tablet by themselves: requests, reports, the queue; which bus input goes to. */
 #include "hw/usb/hid.h"
 #include "tests/hw/fixture.h"
 #include <linux/input-event-codes.h>
