@@ -44,7 +44,7 @@ booted() {
     used=$( (timeout "$limit" "$METIC" run "$boot/vmlinuz" --initrd "$boot/initramfs.cpio.gz" --quiet \
         --append console=ttyS0 --serial none --expect 'metic:~# ' \
         --send 'gzip -c /bin/busybox | md5sum; ls -lR /bin /sys >/dev/null; poweroff -f\n' "$@" \
-        >/dev/null 2>&1 </dev/null; times) |
+        >/dev/null 2>&1 </dev/null || echo "trace: a boot failed: $who" >&2; times) |
         awk 'END { split($0, t, /[ms ]+/); print (t[1] * 60 + t[2] + t[3] * 60 + t[4]) * 1e9 }')
     sample trace boot "a boot and some commands" ns "$who" "$used" -
 }
