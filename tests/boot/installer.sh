@@ -1,6 +1,11 @@
 # Sourced by the tests of Debian's installer: gets the installer (kernel, ramdisk, GRUB) from its own
 # package and writes it answers, a preseed file in a ramdisk of its own: pre.gz. Everything is in the
-# current directory, unpacked below root/; $images is the installer's folder there.
+# current directory, unpacked below root/; $images is the installer's folder there. The system is put
+# on $target (/dev/vda).
+#
+# The rest of the installer comes from the mirror, as archives of a kind of their own (udebs). Where the
+# mirror has them the installation goes to its end and the new system is booted; where it has not,
+# that is said, and the installer runs as far as it can.
 
 . "$SRCDIR/tests/boot/boot.sh"
 . "$SRCDIR/tests/boot/firmware.sh"
@@ -27,19 +32,43 @@ d-i mirror/http/hostname string ${address%%/*}
 d-i mirror/http/directory string /$(printf %s "${address#*/}" | sed 's|/$||')
 d-i mirror/http/proxy string
 d-i mirror/suite string trixie
+d-i passwd/root-password password secret
+d-i passwd/root-password-again password secret
+d-i passwd/make-user boolean false
+d-i clock-setup/utc boolean true
+d-i clock-setup/ntp boolean false
+d-i time/zone string UTC
+d-i partman-auto/disk string ${target:=/dev/vda}
+d-i partman-auto/method string regular
+d-i partman-auto/choose_recipe select atomic
+d-i partman-partitioning/confirm_write_new_label boolean true
+d-i partman/choose_partition select finish
+d-i partman/confirm boolean true
+d-i partman/confirm_nooverwrite boolean true
+d-i partman-efi/non_efi_system boolean true
+d-i apt-setup/cdrom/set-first boolean false
+d-i apt-setup/services-select multiselect
+tasksel tasksel/first multiselect
+d-i pkgsel/upgrade select none
+popularity-contest popularity-contest/participate boolean false
+d-i grub-installer/only_debian boolean true
+d-i grub-installer/force-efi-extra-removable boolean true
+d-i cdrom-detect/eject boolean false
+d-i finish-install/reboot_in_progress note
+d-i debian-installer/exit/poweroff boolean true
 END
 (cd pre && echo preseed.cfg | cpio -o -H newc --quiet | gzip) >pre.gz
 
-# installer_runs LOG WHAT ARGUMENT...: the machine, until the installer has its components' index, or
-# twenty minutes.
-installer_runs() {
-    log=$1
-    what=$2
-    shift 2
-    "$METIC" disk create target.qcow2 4G >create.log 2>&1 || { cat create.log; wrong "metic disk create"; }
-    "$METIC" run "$@" --pcap net.pcapng --serial "file:$log" >install 2>&1 </dev/null &
-    machine=$!
-    trap 'kill $machine 2>/dev/null' EXIT
+# Whether the mirror has the installer's components: an archive that their index names.
+download() { /usr/lib/apt/apt-helper download-file "$1" "$2" >helper.log 2>&1; }
+mirror_has_udebs() {
+    download "$mirror/dists/trixie/main/debian-installer/binary-riscv64/Packages.xz" udebs.xz &&
+        name=$(xz -dc udebs.xz | sed -n 's/^Filename: \(.*\/anna_.*\)/\1/p' | head -n 1) && [ -n "$name" ] &&
+        download "$mirror/$name" anna.udeb
+}
+
+# What is there when the log has its components' index, or after twenty minutes.
+installer_begins() {
     for second in $(seq 1200); do
         grep -qa 'Download installer components' "$log" 2>/dev/null && break
         kill -0 $machine 2>/dev/null || break
@@ -47,6 +76,37 @@ installer_runs() {
     done
     kill $machine 2>/dev/null
     wait $machine
+}
+
+# The installation to its end, when the machine switches itself off, and the system it made.
+installer_ends() {
+    wait $machine
+    got=$?
+    [ $got -eq 0 ] && good "$what: installed" || { wrong "$what: status $got"; tail -n 20 "$log"; return; }
+    "$METIC" disk check target.qcow2 >check.log 2>&1 || { cat check.log; wrong "the image"; }
+    timeout -k 5 1800 "$METIC" run target.qcow2 --clock virtual --expect 'installed login: ' --send 'root\n' \
+        --expect 'Password: ' --send 'secret\n' --expect '# ' --send 'systemctl is-system-running --wait\n' \
+        --expect '# ' --send 'poweroff\n' >system 2>&1 </dev/null
+    got=$?
+    tr -d '\r' <system | grep -q '^running' && [ $got -eq 0 ] && good "$what: the system boots, runs, goes off" ||
+        { wrong "$what: the installed system: status $got"; tail -n 20 system; }
+}
+
+# installer_runs LOG WHAT ARGUMENT...: the machine, as far as the mirror lets the installer come.
+installer_runs() {
+    log=$1
+    what=$2
+    shift 2
+    "$METIC" disk create target.qcow2 4G >create.log 2>&1 || { cat create.log; wrong "metic disk create"; }
+    timeout -k 5 10000 "$METIC" run "$@" --pcap net.pcapng --serial "file:$log" >install 2>&1 </dev/null &
+    machine=$!
+    trap 'kill $machine 2>/dev/null' EXIT
+    if mirror_has_udebs; then
+        installer_ends
+    else
+        echo "not to its end: the mirror has no installer components: $(grep -m 1 "^E:" helper.log)"
+        installer_begins
+    fi
     has install 'boots by: EDK2'
     has "$log" 'Configuring the network with DHCP'
     has "$log" 'Checking the Debian archive mirror'

@@ -2,13 +2,14 @@
 # Debian's installer off a CD image, through EDK2 and GRUB: it takes its answers from a preseed file,
 # configures the emulated network by DHCP, and gets the archive's indices from the mirror that this
 # host's apt uses. The CD image is made here, from the installer's own package (kernel and ramdisk) and
-# GRUB's. What a mirror without the installer's components (udebs) lets one test ends there.
+# GRUB's. How far it goes: installer.sh.
 
 set -u
 for tool in mkfs.vfat mcopy xorriso; do
     command -v "$tool" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin
     command -v "$tool" >/dev/null 2>&1 || { echo "no $tool (Debian: dosfstools, mtools, xorriso)"; exit 77; }
 done
+target=/dev/vdb # behind the CD
 . "$SRCDIR/tests/boot/installer.sh"
 
 mkdir -p iso/boot/grub

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Debian's installer from the network: EDK2 asks DHCP, and gets GRUB, the kernel and the ramdisk from
 # metic's TFTP server, in the folder that the installer's package has for that. The installer takes
-# its answers from a preseed file and gets the archive's indices, as in long_installer.sh; what a
-# mirror without the installer's components (udebs) lets one test ends there.
+# its answers from a preseed file and gets the archive's indices, as in long_installer.sh. How far it
+# goes: installer.sh.
 
 set -u
 . "$SRCDIR/tests/boot/installer.sh"

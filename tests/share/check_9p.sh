@@ -5,15 +5,12 @@
 
 set -u
 . "$SRCDIR/tests/boot/channels.sh"
+. "$SRCDIR/tests/share/share.sh"
 steps=${LONG:+20000}
 steps=${steps:-1500}
 
 $CC -D_GNU_SOURCE -O1 -o "$TMP/stress" "$SRCDIR/tests/share/stress.c" || exit 1
 add_program stress "$SRCDIR/tests/share/stress.c"
-
-sums() {
-    (cd "$1" && find . -type f -exec cksum {} + | LC_ALL=C sort)
-}
 
 by9p='mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000'
 mkdir "$TMP/native" "$TMP/shared" "$TMP/shared/mmap" "$TMP/shared/loose" "$TMP/ro" || exit 1
@@ -38,30 +35,8 @@ for cache in mmap loose; do
 done
 [ "$(cat "$TMP/outside")" = untouched ] || wrong "the file outside was changed"
 
-# A snapshot has the fids; another process goes on with what is open.
-mkdir "$TMP/saved"
-echo first >"$TMP/saved/log"
-run save 124 --share "$TMP/saved,9p" --clock virtual --save "$TMP/snapshot" --limit-time 5s --quiet \
-    --expect "$prompt" --send "channels-up; mkdir /a; $by9p saved /a; cd /a; exec 3>>log; echo second >&3; sleep 8; echo third >&3; cat log; ls\\n"
-[ "$(tail -n 1 "$TMP/saved/log")" = second ] || wrong "save: the log is $(cat "$TMP/saved/log")"
-echo there >"$TMP/saved/new"
-timeout 60 "$METIC" restore "$TMP/snapshot" --limit-time 15s >"$TMP/restore" 2>&1 </dev/null
-says restore '^third'
-says restore 'log *new'
-[ "$(tail -n 1 "$TMP/saved/log")" = third ] || wrong "restore: the log is $(cat "$TMP/saved/log")"
-
-# What the folder answers is input; a replay has it.
-work="channels-up; mkdir /a; $by9p shared /a; (cd /a/work; cat ../hello; stress 3 200 9p | md5sum)\\n"
-mkdir "$TMP/shared/work"
-echo 'only when it was recorded' >"$TMP/shared/hello"
-run record 0 --share "$TMP/shared,9p" --record "$TMP/journal" --digest-every 100M --quiet \
-    --expect "$prompt" --send "$work" --expect "$prompt" --send 'poweroff\n'
-says record 'only when it was recorded'
-rm -rf "$TMP/shared"
-run replay 0 --share "$TMP/shared,9p" --replay "$TMP/journal" --digest-every 100M --quiet \
-    --expect "$prompt" --send "$work" --expect "$prompt" --send 'poweroff\n'
-same "replay: the same, digests included, without the folder" "$TMP/record" "$TMP/replay"
-[ ! -e "$TMP/shared" ] || wrong "the replay made files"
+goes_on ,9p channels-up "$by9p"
+replays ,9p channels-up "$by9p" "3 200 9p"
 
 "$METIC" run "$linux/vmlinux" --share "$TMP/ro,9p,cache=always" >"$TMP/refused" 2>&1 </dev/null
 says refused "the guest's mount says what is cached"

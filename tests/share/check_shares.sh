@@ -5,6 +5,7 @@
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
+. "$SRCDIR/tests/share/share.sh"
 cross=riscv64-linux-gnu-gcc
 command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
 steps=${LONG:+30000}
@@ -53,36 +54,13 @@ says share "in the guest, mount -t virtiofs shared"
 says share "can't open '/a/out'"
 says share "can't create /b/new: Read-only file system"
 same "share: as on the disk" "$TMP/native.txt" "$TMP/shared/guest.txt"
-(cd "$TMP/native" && find . -type f -exec cksum {} + | LC_ALL=C sort) >"$TMP/native.sums"
-(cd "$TMP/shared/work" && find . -type f -exec cksum {} + | LC_ALL=C sort) >"$TMP/shared.sums"
+sums "$TMP/native" >"$TMP/native.sums"
+sums "$TMP/shared/work" >"$TMP/shared.sums"
 same "share: the same files" "$TMP/native.sums" "$TMP/shared.sums"
 [ "$(cat "$TMP/outside")" = untouched ] || wrong "the file outside was changed"
 
-# A snapshot has what is open; another process goes on with it.
-mkdir "$TMP/saved"
-echo first >"$TMP/saved/log"
-run save 124 --share "$TMP/saved" --clock virtual --save "$TMP/snapshot" --limit-time 5s --quiet \
-    --expect "$prompt" --send 'insmod /lib/modules/virtio_mmio.ko; mkdir /a; mount -t virtiofs saved /a; cd /a; exec 3>>log; echo second >&3; sleep 8; echo third >&3; cat log; ls\n'
-[ "$(tail -n 1 "$TMP/saved/log")" = second ] || wrong "save: the log is $(cat "$TMP/saved/log")"
-echo there >"$TMP/saved/new"
-timeout 60 "$METIC" restore "$TMP/snapshot" --limit-time 15s >"$TMP/restore" 2>&1 </dev/null
-says restore '^third'
-says restore 'log *new'
-[ "$(tail -n 1 "$TMP/saved/log")" = third ] || wrong "restore: the log is $(cat "$TMP/saved/log")"
-
-# What the folder answers is input; a replay has it.
-work='insmod /lib/modules/virtio_mmio.ko; mkdir /a; mount -t virtiofs shared /a; (cd /a/work; cat ../hello; stress 3 200 | md5sum)\n'
-rm -rf "$TMP/shared/work"
-mkdir "$TMP/shared/work"
-echo 'only when it was recorded' >"$TMP/shared/hello"
-run record 0 --share "$TMP/shared" --record "$TMP/journal" --digest-every 100M --quiet \
-    --expect "$prompt" --send "$work" --expect "$prompt" --send 'poweroff\n'
-says record 'only when it was recorded'
-rm -rf "$TMP/shared"
-run replay 0 --share "$TMP/shared" --replay "$TMP/journal" --digest-every 100M --quiet \
-    --expect "$prompt" --send "$work" --expect "$prompt" --send 'poweroff\n'
-same "replay: the same, digests included, without the folder" "$TMP/record" "$TMP/replay"
-[ ! -e "$TMP/shared" ] || wrong "the replay made files"
+goes_on '' 'insmod /lib/modules/virtio_mmio.ko' 'mount -t virtiofs'
+replays '' 'insmod /lib/modules/virtio_mmio.ko' 'mount -t virtiofs' '3 200'
 
 # Refusals.
 refuses() {
