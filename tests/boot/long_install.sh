@@ -41,7 +41,7 @@ END2
 rm -rf tree kernel root
 
 "$METIC" disk create target.qcow2 3G >create.log 2>&1 || { cat create.log; exit 1; }
-timeout -k 5 3000 "$METIC" run target.qcow2 --write --ram 1G --net user --tftp tftp \
+timeout -k 5 10000 "$METIC" run target.qcow2 --write --ram 1G --net user --tftp tftp \
     --bootfile debian-installer/riscv64/bootnetriscv64.efi --limit-output 100M >install 2>&1 </dev/null
 status=$?
 [ $status -eq 0 ] && grep -q '^install: done' install && good "installed onto an empty disk over the network" ||

