@@ -88,7 +88,7 @@ installer_ends() {
         --expect 'Password: ' --send 'secret\n' --expect '# ' --send 'systemctl is-system-running --wait\n' \
         --expect '# ' --send 'poweroff\n' >system 2>&1 </dev/null
     got=$?
-    tr -d '\r' <system | grep -q '^running' && [ $got -eq 0 ] && good "$what: the system boots, runs, goes off" ||
+    tr -d '\r' <system | grep -q 'running$' && [ $got -eq 0 ] && good "$what: the system boots, runs, goes off" ||
         { wrong "$what: the installed system: status $got"; tail -n 20 system; }
 }
 

@@ -53,6 +53,6 @@ timeout -k 5 1200 "$METIC" run target.qcow2 --clock virtual --expect 'fresh logi
     --send 'poweroff\n' >booted 2>&1 </dev/null
 status=$?
 has booted 'boots by: EDK2'
-tr -d '\r' <booted | grep -q '^running' && [ $status -eq 0 ] && good "it boots, runs, and goes off" ||
+tr -d '\r' <booted | grep -q 'running$' && [ $status -eq 0 ] && good "it boots, runs, and goes off" ||
     { wrong "the installed system: status $status"; tail -n 20 booted; }
 finish

@@ -29,10 +29,10 @@ standard_packages='?priority(important) openssh-server systemd-resolved ca-certi
 tool_packages='fdisk dosfstools e2fsprogs kmod'
 
 require() {
-    for tool in apt-get dpkg-deb cpio mke2fs sha256sum; do
+    for tool in apt-get dpkg-deb cpio mke2fs sha256sum flock; do
         command -v "$tool" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin
         command -v "$tool" >/dev/null 2>&1 ||
-            die "needs $tool, which is not here" "Install it: apt-get install apt dpkg cpio e2fsprogs coreutils"
+            die "needs $tool, which is not here" "Install it: apt-get install apt dpkg cpio e2fsprogs coreutils util-linux"
     done
 }
 
@@ -57,7 +57,7 @@ deb_names() {
 }
 
 fetch() {
-    apt_private_init "$cache/$suite/apt" "$suite" "$arch" "$here/status" ||
+    apt_private_init "$cache/$suite/apt" "$suite" "$arch" "$cache/$suite/apt/status" ||
         die "cannot use apt" "See above."
     say "reading the package lists of Debian $suite for $arch"
     apt_private_update
@@ -175,7 +175,11 @@ run_guest() {
 
 require
 mkdir -p "$cache/$suite" || die "cannot make $cache"
+# One at a time: apt's lists and archives are shared.
+exec 9>"$cache/$suite/lock" || die "cannot write $cache"
+flock -n 9 || { say "waiting for another build that brings packages" && flock 9; }
 fetch
+exec 9>&-
 write_config
 image=$cache/images/$(key)
 if [ ! -s "$image" ] || [ -n "${BUILD_REFRESH:-}" ]; then
