@@ -1,7 +1,7 @@
 #!/bin/sh
 # A USB keyboard and tablet under Debian's kernel: found, typed on by the monitor, moved, clicked; by pin
-# and by message; recorded and replayed; saved between a key's down and up. With virtio's drivers loaded
-# as well each key comes once.
+# and by message; recorded and replayed; saved, used and put back to that. With virtio's drivers loaded as
+# well each key comes once.
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
@@ -70,6 +70,15 @@ grep -v '^metic:' "$TMP/replay" >"$TMP/second"
 if cmp -s "$TMP/first" "$TMP/second"; then good 'replay: the same'; else
     wrong "replay: $(diff "$TMP/first" "$TMP/second" | head -n 4)"
 fi
+
+begin saved ''
+tell saved snapshot save here
+tell saved 'type echo First >/dev/ttyS0\n'
+await saved 'First' && tell saved snapshot load here && tell saved 'type echo Second >/dev/ttyS0\n'
+await saved 'Second' && good 'saved: typed before and after it was put back'
+tell saved 'type poweroff -f\n'
+wait $guest
+is saved 'the status' $? 0
 
 begin message 'media-up; ' --machine virt,aia=aplic-imsic
 await message 'ready' && tell message 'type grep xhci /proc/interrupts >/dev/ttyS0; echo Double >/dev/ttyS0\n'
