@@ -1,6 +1,6 @@
 /* See spice_agent.h.
  *
- * What travels on the port, little-endian (vd_agent.h of spice-protocol):
+ * What travels on the port, little-endian (spice-protocol, vd_agent):
  *
  *   chunk    u32 port (1: the client's), u32 bytes, at most 2048 of them
  *   message  in the chunks' bytes, over as many as it takes: u32 protocol (1), u32 type,

@@ -33,8 +33,8 @@ list() {
 count=$(list | wc -l)
 [ "$count" -gt 0 ] || { echo "no built riscv-tests in $RISCV_TESTS"; exit 1; }
 
-# compare.sh PROGRAM: one line when the logs differ, with the first different lines.
-cat >"$TMP/compare.sh" <<'END'
+# compare PROGRAM: one line when the logs differ, with the first different lines.
+cat >"$TMP/compare" <<'END'
 name=$(basename "$1")
 own=$TMP/$name.own theirs=$TMP/$name.theirs
 tohost=$(riscv64-linux-gnu-nm "$1" | sed -n 's/ . tohost$//p')
@@ -64,7 +64,7 @@ rm -f "$own"* "$theirs"* "$TMP/$name.gdb"
 END
 
 export TMP METIC
-list | sed "s|^|$dir/|" | SPIKE=$spike ISA=$isa xargs -P 2 -n 1 sh "$TMP/compare.sh" >"$TMP/failures"
+list | sed "s|^|$dir/|" | SPIKE=$spike ISA=$isa xargs -P 2 -n 1 sh "$TMP/compare" >"$TMP/failures"
 cat "$TMP/failures"
 failed=$(grep -c '^FAIL' "$TMP/failures")
 echo "left out, of other processors: $other"

@@ -62,8 +62,8 @@ enum vec_flag {
     VEC_VBMI = 1024,   /* bytes, and what `imm` chunks hold, at most */
 };
 
-/* emit_vector_int.c, _move.c, _fp.c, _permute.c, _fixed.c: the rows of some operations; no `emit`
- * where it is not one of theirs. */
+/* Each of the emit_vector_ file of that name: the rows of some operations; no `emit` where it is
+ * not one of theirs. */
 extern const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
