@@ -447,7 +447,7 @@ if [ -n "$lldb" ]; then
         -o 'memory read 0x80000000' -o 'process kill' spin.elf >lldb.gdb 2>&1 </dev/null
     shown=no
     says 'thread #2'
-    says 'pc = 0x0000000080000008  spin.elf`loop'
+    says 'pc = 0x0000000080000008  *spin.elf`loop' # LLDB 19 names it twice
     says 'stop reason = watchpoint 1'
     says '^new value: 1$'
     ends 0
