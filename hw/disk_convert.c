@@ -32,10 +32,10 @@ static int convert_write_sparse(struct blk_image *to, u64 offset, const u8 *byte
     int failed = 0;
     for (u64 at = 0; failed == 0 && at < size_bytes;) {
         u64 run = smaller(CONVERT_BLOCK_BYTES, size_bytes - at);
-        bool zero = disk_is_zero(bytes + at, run);
+        bool zero = bytes_are_all(bytes + at, run, 0);
         for (u64 next = run; next != 0;) {
             next = smaller(CONVERT_BLOCK_BYTES, size_bytes - at - run);
-            next = disk_is_zero(bytes + at + run, next) == zero ? next : 0;
+            next = bytes_are_all(bytes + at + run, next, 0) == zero ? next : 0;
             run += next;
         }
         failed = zero ? 0 : blk_image_write(to, offset + at, bytes + at, run);
@@ -50,7 +50,7 @@ static int convert_write_packed(struct blk_image *to, u64 offset, u8 *bytes, u64
     int failed = 0;
     memset(bytes + size_bytes, 0, bits_align_up(size_bytes, cluster) - size_bytes);
     for (u64 at = 0; failed == 0 && at < size_bytes; at += cluster) {
-        failed = disk_is_zero(bytes + at, cluster)
+        failed = bytes_are_all(bytes + at, cluster, 0)
                      ? 0 : qcow2_write_compressed(to, offset + at, bytes + at);
     }
     return failed;

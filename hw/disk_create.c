@@ -19,11 +19,6 @@ bool disk_failed(struct metic_error *error, const char *doing, const struct blk_
     return error_set(error, next, "cannot %s %s: %s", doing, image->path, trouble);
 }
 
-bool disk_is_zero(const u8 *bytes, u64 size_bytes)
-{
-    return size_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0);
-}
-
 /* Size and format of what is to lie under a new image; NULL when they cannot be told. */
 static const char *create_look_under(const struct metic_disk_create *how, u64 *size_bytes,
                                      struct metic_error *error)

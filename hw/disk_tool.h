@@ -18,8 +18,6 @@ static inline enum blk_format disk_format(enum metic_disk_format format)
 bool disk_failed(struct metic_error *error, const char *doing, const struct blk_image *image,
                  int failed);
 
-bool disk_is_zero(const u8 *bytes, u64 size_bytes);
-
 /* Writes a new image and opens it for writing, without what lies under it. */
 struct blk_image *disk_make(const char *path, const struct metic_disk_create *how,
                             struct metic_error *error);

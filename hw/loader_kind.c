@@ -2,6 +2,7 @@
  * Most is known by a magic number at a fixed place. */
 #include "hw/loader_private.h"
 
+#include "cpu/base/bits.h"
 #include <libfdt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -92,11 +93,6 @@ static void kind_refuse(struct image *image, const char *name, const struct kind
                     loader_size_text(image->file_size_bytes, size, sizeof(size)));
 }
 
-static bool kind_all_zero(const u8 *bytes, u64 size_bytes)
-{
-    return size_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0);
-}
-
 static bool kind_empty(struct image *image, const char *name)
 {
     char size[32];
@@ -123,7 +119,7 @@ static bool kind_is_ext(const u8 *bytes, u64 size_bytes)
 bool loader_disk(struct image *image, const char *name)
 {
     u64 head_bytes = image->size_bytes < LOADER_HEAD_BYTES ? image->size_bytes : LOADER_HEAD_BYTES;
-    if (kind_all_zero(image->bytes, head_bytes)) {
+    if (bytes_are_all(image->bytes, head_bytes, 0)) {
         return kind_empty(image, name);
     }
     const struct kind_magic *magic =

@@ -1,6 +1,7 @@
 /* Writing snapshots; see snapshot_file.h. */
 #include "hw/snapshot_private.h"
 
+#include "cpu/base/bits.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,17 +22,12 @@ struct snapshot_writer {
 
 /* --- pages --- */
 
-static bool is_zero(const u8 *bytes, size_t size_bytes)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
-}
-
 u64 snapshot_piece_digest(const u8 *bytes, size_t size_bytes)
 {
     u64 digest = 0;
     for (size_t at = 0; at < size_bytes; at += PAGE_BYTES) {
         size_t part = size_bytes - at < PAGE_BYTES ? size_bytes - at : PAGE_BYTES;
-        if (!is_zero(bytes + at, part)) {
+        if (!bytes_are_all(bytes + at, part, 0)) {
             digest = state_digest_bytes(bytes + at, part, digest + at + 1);
             digest = digest != 0 ? digest : 1;
         }
@@ -136,7 +132,7 @@ static bool put_runs(struct snapshot_writer *writer, const u8 *bytes, size_t siz
     size_t run = 0;
     bool ok = true;
     for (size_t at = 0; ok && at <= size_bytes; at += PAGE_BYTES) {
-        if (at < size_bytes && !is_zero(bytes + at, PAGE_BYTES)) {
+        if (at < size_bytes && !bytes_are_all(bytes + at, PAGE_BYTES, 0)) {
             run += PAGE_BYTES;
         } else if (run > 0) {
             ok = put(writer, bytes + at - run, run, offset + at - run, error);

@@ -35,6 +35,13 @@ static inline bool bits_is_pow2(u64 value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
+/* Also of no bytes. */
+static inline bool bytes_are_all(const void *bytes, size_t size_bytes, u8 value)
+{
+    const u8 *first = bytes;
+    return size_bytes == 0 || (*first == value && memcmp(first, first + 1, size_bytes - 1) == 0);
+}
+
 /* Guest memory is little-endian bytes; this is the one place that knows the host's order. */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define METIC_LE16(x) __builtin_bswap16(x)

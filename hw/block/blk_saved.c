@@ -1,6 +1,7 @@
 /* Saved state of a disk (blk_backend.h). */
 #include "hw/block/blk_private.h"
 
+#include "cpu/base/bits.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,11 +79,6 @@ static void save_memory(const struct blk_overlay *overlay, struct state_writer *
     }
 }
 
-static bool all_zeros(const u8 *bytes, size_t size_bytes)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
-}
-
 /* What the image's file itself has; a part that cannot be read fails the save. */
 static void save_file(struct blk_image *image, struct state_writer *writer)
 {
@@ -97,7 +93,7 @@ static void save_file(struct blk_image *image, struct state_writer *writer)
             failed = blk_image_read(image, at, bytes, run_bytes);
         }
         if (failed == 0 && content != BLK_CONTENT_ABSENT) {
-            bool data = content == BLK_CONTENT_DATA && !all_zeros(bytes, run_bytes);
+            bool data = content == BLK_CONTENT_DATA && !bytes_are_all(bytes, run_bytes, 0);
             save_part(writer, at, run_bytes, data ? bytes : NULL);
         }
     }

@@ -28,6 +28,7 @@
  * of the pair, timing. */
 #include "hw/block/cfi_flash.h"
 
+#include "cpu/base/bits.h"
 #include "hw/block/flash_file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -373,8 +374,7 @@ static bool flash_open_kept(struct device *device, struct metic_error *error)
     }
     for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
         const u8 *sector = flash->bytes + s * CFI_FLASH_SECTOR_BYTES;
-        bool erased = sector[0] == 0xff &&
-                      memcmp(sector, sector + 1, CFI_FLASH_SECTOR_BYTES - 1) == 0;
+        bool erased = bytes_are_all(sector, CFI_FLASH_SECTOR_BYTES, 0xff);
         flash->differs[s] = flash->saved.changed[s] = !erased;
     }
     return true;

@@ -318,11 +318,6 @@ static bool layout_has_boot_code(const u8 *sector)
             sector[0] == 0x31 || sector[0] == 0xfc);
 }
 
-static bool layout_is_zero(const u8 *bytes, size_t size_bytes)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
-}
-
 static bool layout_read_table(struct disk_layout *layout, const struct disk_source *source,
                               const u8 *head)
 {
@@ -351,7 +346,7 @@ bool disk_layout_read(struct disk_layout *layout, const struct disk_source *sour
     }
     layout->boot_code = layout_has_boot_code(head);
     if (layout->table == DISK_TABLE_NONE || layout->table == DISK_TABLE_ISO) {
-        layout->empty = layout_is_zero(head, sizeof(head));
+        layout->empty = bytes_are_all(head, sizeof(head), 0);
         layout->partitions[0] = (struct disk_partition){.size_bytes = source->size_bytes};
         layout_identify(&layout->partitions[0], source, head);
         layout->count = layout->partitions[0].file_system != NULL ? 1 : 0;

@@ -1,6 +1,7 @@
 /* See flash_file.h. */
 #include "hw/block/flash_file.h"
 
+#include "cpu/base/bits.h"
 #include "hw/block/cfi_flash.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +35,6 @@ static int flash_file_make_ones(void)
         fd = -1;
     }
     return fd;
-}
-
-static bool flash_file_all_equal(const u8 *bytes, size_t size_bytes, u8 value)
-{
-    return bytes[0] == value && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
 }
 
 bool flash_file_read_sector(int fd, u64 offset, u8 *sector)
@@ -85,9 +81,9 @@ static bool flash_file_copy(u8 *bytes, u64 size_bytes, int fd, int ones_fd, cons
             return error_set(error, "check the disk", "cannot read the flash image %s: %s", path,
                              strerror(errno));
         }
-        if (flash_file_all_equal(bytes + at, CFI_FLASH_SECTOR_BYTES, 0xff)) {
+        if (bytes_are_all(bytes + at, CFI_FLASH_SECTOR_BYTES, 0xff)) {
             flash_file_map_erased(bytes + at, ones_fd);
-        } else if (flash_file_all_equal(bytes + at, CFI_FLASH_SECTOR_BYTES, 0)) {
+        } else if (bytes_are_all(bytes + at, CFI_FLASH_SECTOR_BYTES, 0)) {
             madvise(bytes + at, CFI_FLASH_SECTOR_BYTES, MADV_DONTNEED);
         }
     }
