@@ -22,7 +22,7 @@
 #include "hw/char/spice_agent.h"
 
 #include "cpu/base/bits.h"
-#include "hw/char/utf8.h"
+#include "cpu/base/utf8.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 #include "hw/char/spice_agent.h"
-#include "hw/char/utf8.h"
 #include "hw/char_backend_internal.h"
 #include "tests/hw/fixture.h"
 #include <stdlib.h>
@@ -324,26 +323,4 @@ Test(spice_agent, saved_state)
     spice_agent_free(other);
     char_port_free(other_port);
     state_writer_fini(&writer);
-}
-
-Test(utf8, becomes_valid)
-{
-    static const struct { const char *from, *to; } rows[] = {
-        {"", ""}, {"plain", "plain"},
-        {"\xe2\x82\xac\xf0\x9f\x98\x80", "\xe2\x82\xac\xf0\x9f\x98\x80"},
-        {"a\xff" "b", "a?b"}, {"\xc3", "?"}, {"\xc0\x80", "??"}, {"\xe0\x80\x80", "???"},
-        {"\xed\xa0\x80", "???"}, {"\xf4\x90\x80\x80", "????"}, {"\xf5", "?"}, {"\x80", "?"},
-        {"\xe2\x82", "??"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        size_t bytes;
-        char *text = utf8_clean((const u8 *)rows[i].from, strlen(rows[i].from), &bytes);
-        cr_assert_str_eq(text, rows[i].to);
-        cr_assert_eq(bytes, strlen(rows[i].to));
-        free(text);
-    }
-    size_t bytes;
-    char *text = utf8_clean((const u8 *)"a\0b", 3, &bytes);
-    cr_assert_eq(bytes, 1);
-    free(text);
 }

@@ -1,13 +1,12 @@
 /* See utf8.h. */
-#include "hw/char/utf8.h"
+#include "cpu/base/utf8.h"
 
 #include "cpu/base/error.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* How many bytes the character at `bytes` has; 0: there is none. */
-static size_t character_bytes(const u8 *bytes, size_t left_bytes)
+size_t utf8_bytes(const u8 *bytes, size_t left_bytes)
 {
     u8 first = bytes[0];
     size_t more = first < 0x80 ? 0 : first < 0xc2 ? 4 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
@@ -32,7 +31,7 @@ char *utf8_clean(const u8 *bytes, size_t size_bytes, size_t *clean_bytes)
     }
     size_t at = 0;
     while (at < size_bytes && bytes[at] != 0) {
-        size_t length = character_bytes(bytes + at, size_bytes - at);
+        size_t length = utf8_bytes(bytes + at, size_bytes - at);
         if (length == 0) {
             text[at++] = '?';
         } else {
