@@ -134,14 +134,9 @@ static bool raise_access(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
 
 static bool read_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 *value)
 {
-    bool answered;
-    if (LIKELY(vcpu->engine->costs == NULL)) {
-        answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
-    } else {
-        struct stats_span span = stats_begin(vcpu);
-        answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
-        stats_end(vcpu, STATS_DEVICE, &span);
-    }
+    struct stats_span span = stats_begin(vcpu);
+    bool answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
+    stats_end(vcpu, STATS_DEVICE, &span);
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, *value, size_bytes);
     return answered;
 }
@@ -161,14 +156,9 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
 static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
 {
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, value, size_bytes | 1 << 8);
-    bool answered;
-    if (LIKELY(vcpu->engine->costs == NULL)) {
-        answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
-    } else {
-        struct stats_span span = stats_begin(vcpu);
-        answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
-        stats_end(vcpu, STATS_DEVICE, &span);
-    }
+    struct stats_span span = stats_begin(vcpu);
+    bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
+    stats_end(vcpu, STATS_DEVICE, &span);
     u32 requests = atomic_load(&vcpu->requests);
     if (UNLIKELY(requests & VCPU_REQUEST_FLUSH_TLB)) {
         tlb_flush_all(vcpu);

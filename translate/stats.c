@@ -2,7 +2,6 @@
 #include "translate/stats.h"
 
 #include "cpu/base/arena.h"
-#include "translate/engine.h"
 #include "translate/probe.h"
 #include "translate/softmmu.h"
 
@@ -87,16 +86,14 @@ static void end(struct hart_stats *hart, struct cell *cell, const struct stats_s
     hart->inner_ticks = span->inner_ticks + ticks;
 }
 
-struct stats_span stats_begin(struct vcpu *vcpu)
+struct stats_span stats_span_begin(struct vcpu *vcpu)
 {
-    return vcpu->engine->costs != NULL ? begin(hart_stats(vcpu)) : (struct stats_span){0, 0};
+    return begin(hart_stats(vcpu));
 }
 
-void stats_end(struct vcpu *vcpu, enum stats_kind kind, const struct stats_span *span)
+void stats_span_end(struct vcpu *vcpu, enum stats_kind kind, const struct stats_span *span)
 {
-    if (vcpu->engine->costs != NULL) {
-        end(hart_stats(vcpu), &hart_stats(vcpu)->cells[kind], span);
-    }
+    end(hart_stats(vcpu), &hart_stats(vcpu)->cells[kind], span);
 }
 
 void stats_run_begin(struct vcpu *vcpu)

@@ -5,10 +5,8 @@
 #ifndef METIC_TRANSLATE_STATS_H
 #define METIC_TRANSLATE_STATS_H
 
-#include "translate/host.h"
+#include "translate/engine.h"
 #include <stdio.h>
-
-struct engine;
 
 enum stats_kind {
     STATS_TRANSLATE, /* blocks and traces, their look-up and linking included */
@@ -36,8 +34,21 @@ const struct host_slow *stats_slow(const struct stats *stats, const struct host_
 struct stats_span {
     u64 began_ticks, inner_ticks;
 };
-struct stats_span stats_begin(struct vcpu *vcpu);
-void stats_end(struct vcpu *vcpu, enum stats_kind kind, const struct stats_span *span);
+struct stats_span stats_span_begin(struct vcpu *vcpu); /* with costs, for the two below */
+void stats_span_end(struct vcpu *vcpu, enum stats_kind kind, const struct stats_span *span);
+
+static inline struct stats_span stats_begin(struct vcpu *vcpu)
+{
+    return UNLIKELY(vcpu->engine->costs != NULL) ? stats_span_begin(vcpu) : (struct stats_span){0};
+}
+
+static inline void stats_end(struct vcpu *vcpu, enum stats_kind kind,
+                             const struct stats_span *span)
+{
+    if (UNLIKELY(vcpu->engine->costs != NULL)) {
+        stats_span_end(vcpu, kind, span);
+    }
+}
 
 /* Around a hart's whole run. */
 void stats_run_begin(struct vcpu *vcpu);
