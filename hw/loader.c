@@ -225,13 +225,17 @@ static struct image *loader_make(const char *name, const struct loader_file *fil
     return image;
 }
 
-struct image *image_open(const char *path, struct metic_error *error)
+static struct image *loader_open(const char *path, bool (*enough)(const u8 *head, u64 size_bytes),
+                                 struct metic_error *error)
 {
     struct loader_file file;
-    if (!loader_file_read(path, loader_head_is_enough, &file, error)) {
-        return NULL;
-    }
-    return loader_make(path, &file, true, error);
+    return loader_file_read(path, enough, &file, error) ? loader_make(path, &file, true, error)
+                                                        : NULL;
+}
+
+struct image *image_open(const char *path, struct metic_error *error)
+{
+    return loader_open(path, loader_head_is_enough, error);
 }
 
 static bool loader_is_plain(const u8 *head, u64 size_bytes)
@@ -241,11 +245,7 @@ static bool loader_is_plain(const u8 *head, u64 size_bytes)
 
 struct image *image_open_head(const char *path, struct metic_error *error)
 {
-    struct loader_file file;
-    if (!loader_file_read(path, loader_is_plain, &file, error)) {
-        return NULL;
-    }
-    return loader_make(path, &file, true, error);
+    return loader_open(path, loader_is_plain, error);
 }
 
 struct image *image_open_bytes(const char *name, const u8 *bytes, u64 size_bytes,

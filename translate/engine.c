@@ -326,11 +326,8 @@ static u64 next_deadline_insns(const struct vcpu *vcpu)
 }
 
 /* `deadline` is what the hart's was set to before the requests were read. */
-static void attend_interrupts(struct vcpu *vcpu, u32 requests, u64 deadline)
+static void attend_interrupts(struct vcpu *vcpu, u64 deadline)
 {
-    if (requests & VCPU_REQUEST_IRQ) {
-        vcpu->guest->timer_check(vcpu);
-    }
     if (vcpu->guest->interrupt_ready(vcpu) && !debug_holds_interrupts(vcpu)) {
         engine_reservation_drop(vcpu);
         vcpu->wants_wait = false;
@@ -384,7 +381,7 @@ static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
         *stop = ENGINE_STOP_LIMIT;
         return false;
     }
-    attend_interrupts(vcpu, requests & ~(u32)VCPU_REQUEST_IRQ, deadline);
+    attend_interrupts(vcpu, deadline);
     return true;
 }
 
@@ -406,7 +403,10 @@ bool engine_polled(struct vcpu *vcpu)
         vcpu_kick(vcpu, requests);
         return false;
     }
-    attend_interrupts(vcpu, requests, deadline);
+    if (requests & VCPU_REQUEST_IRQ) {
+        vcpu->guest->timer_check(vcpu);
+    }
+    attend_interrupts(vcpu, deadline);
     return true;
 }
 

@@ -137,7 +137,7 @@ static u32 plic_claim(struct device *device, unsigned context)
     return source;
 }
 
-static u32 plic_claim_locked(struct device *device, unsigned context)
+static u32 plic_read_claim(struct device *device, unsigned context)
 {
     device_lock(device);
     u32 source = plic_claim(device, context);
@@ -182,7 +182,7 @@ static u64 plic_read(struct device *device, u64 offset, unsigned size_bytes)
     u64 reg = (offset - PLIC_CONTEXT) % PLIC_CONTEXT_STRIDE;
     if (context < config->context_count && reg < 8) {
         return reg < 4 ? plic_get(&plic->saved.threshold[context])
-                       : plic_claim_locked(device, (unsigned)context);
+                       : plic_read_claim(device, (unsigned)context);
     }
     device_guest_error(device, "read of a register that does not exist");
     return 0;
@@ -229,6 +229,7 @@ static void plic_write_context(struct device *device, u64 offset, u32 value)
     }
 }
 
+/* Lock held. */
 static void plic_write_locked(struct device *device, u64 offset, u64 value)
 {
     struct plic *plic = device->state;
