@@ -1,17 +1,8 @@
-/* virtio-input: its configuration and queues, and keys that come in the middle of it. The first
- * byte says how many do, the next where in the rest. */
+/* virtio-input: its configuration and queues, and keys that come in the middle of it; see
+ * fuzz_input.h. */
 #include "hw/virtio/virtio_input.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/fuzz_virtio.h"
-
-static void press(struct input *input, struct fuzz_rig *rig, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        input_key(input, 1 + i * 7 % (INPUT_KEYS + 3), i % 3 != 2);
-        input_move_to(input, i * 1000, 65535 - i);
-        input_wheel(input, (s32)i - 3, (s32)i);
-    }
-    journal_deliver(rig->journal, 0);
-}
 
 void fuzz_one(const u8 *bytes, size_t size_bytes)
 {
@@ -23,17 +14,8 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
     struct input *input = input_new(rig.journal);
     struct virtio_input_config config = {input, (enum input_device)(bytes[0] % INPUT_DEVICES)};
     struct virtio_mmio_config mmio = {&virtio_input_type, &config};
-    size_t middle = (size_bytes - 2) * bytes[1] / 255;
     fuzz_rig_add(&rig, &virtio_mmio_class, &mmio, 0x200);
-    fuzz_rig_run(&rig, bytes + 2, middle);
-    press(input, &rig, bytes[0]);
-    fuzz_rig_run(&rig, bytes + 2 + middle, size_bytes - 2 - middle);
-    input_release_all(input);
-    journal_deliver(rig.journal, 0);
-    device_free(rig.device);
-    rig.device = NULL;
-    input_free(input);
-    fuzz_rig_fini(&rig);
+    fuzz_input_run(&rig, input, bytes, size_bytes);
 }
 
 void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))

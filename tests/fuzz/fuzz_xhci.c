@@ -1,8 +1,8 @@
 /* The USB host controller: registers, rings and contexts, and keys that come in the middle of it.
- * The first byte says how many do, the next where in the rest. */
+ * See fuzz_input.h. */
 #include "hw/pci/pci.h"
 #include "hw/usb/xhci.h"
-#include "tests/fuzz/fuzz_device.h"
+#include "tests/fuzz/fuzz_input.h"
 
 enum {
     FUZZ_XHCI_BYTES = 0x4000,
@@ -20,16 +20,6 @@ enum {
     REG_DB = 0x2000,
 };
 
-static void press(struct input *input, struct fuzz_rig *rig, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        input_key(input, 1 + i * 7 % 200, i % 3 != 2);
-        input_move_to(input, i * 1000, 65535 - i);
-        input_wheel(input, (s32)i - 3, (s32)i);
-    }
-    journal_deliver(rig->journal, 0);
-}
-
 void fuzz_one(const u8 *bytes, size_t size_bytes)
 {
     struct fuzz_rig rig;
@@ -39,19 +29,10 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
     fuzz_rig_begin(&rig);
     struct input *input = input_new(rig.journal);
     struct xhci_config config = {input, (bytes[0] & 1) != 0};
-    size_t middle = (size_bytes - 2) * bytes[1] / 255;
     fuzz_rig_add(&rig, &xhci_class, &config, FUZZ_XHCI_BYTES);
     pci_config_write(pci_function_of(rig.device), PCI_COMMAND,
                      PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
-    fuzz_rig_run(&rig, bytes + 2, middle);
-    press(input, &rig, bytes[0]);
-    fuzz_rig_run(&rig, bytes + 2 + middle, size_bytes - 2 - middle);
-    input_release_all(input);
-    journal_deliver(rig.journal, 0);
-    device_free(rig.device);
-    rig.device = NULL;
-    input_free(input);
-    fuzz_rig_fini(&rig);
+    fuzz_input_run(&rig, input, bytes, size_bytes);
 }
 
 static void script_words(struct fuzz_script *script, unsigned at, u32 a, u32 b, u32 c, u32 d)

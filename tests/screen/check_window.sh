@@ -5,22 +5,13 @@
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
-grep -q 'HAVE_SDL2 1' config.h || { echo "built without SDL2 (Debian: libsdl2-dev)"; exit 77; }
-grep -q 'HAVE_VTERM 1' config.h || { echo "built without libvterm (Debian: libvterm-dev)"; exit 77; }
-for tool in Xvfb xdotool setxkbmap; do
-    command -v $tool >/dev/null || { echo "$tool is not installed"; exit 77; }
-done
+. "$SRCDIR/tests/screen/window.sh"
+needs setxkbmap
+needs_terminal
 export XDG_RUNTIME_DIR="$TMP/run"
 mkdir -p "$XDG_RUNTIME_DIR"
 cat "$cache/initramfs.cpio.gz" "$cache/screen.cpio.gz" >"$TMP/initrd" || exit 1
-desktop=
-guest=
-trap 'kill $desktop $guest 2>/dev/null' EXIT
-Xvfb -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
-desktop=$!
-while [ ! -s "$TMP/display" ] && kill -0 $desktop; do sleep 0.1; done
-DISPLAY=:$(cat "$TMP/display")
-export DISPLAY
+start_desktop
 
 printed() { "$METIC" log box 2>/dev/null | tr -d '\r'; }
 # await TEXT WHAT: the guest's console has it within 40 s.

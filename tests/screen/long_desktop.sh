@@ -5,25 +5,16 @@
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
-for tool in Xvfb xdotool python3; do
-    command -v $tool >/dev/null || { echo "$tool is not installed"; exit 77; }
-done
-grep -q 'HAVE_SDL2 1' config.h || { echo "built without SDL2 (Debian: libsdl2-dev)"; exit 77; }
+. "$SRCDIR/tests/screen/window.sh"
+needs python3
 export XDG_RUNTIME_DIR="$TMP/run" XDG_DATA_HOME="$(dirname "$cache")/test-data"
 mkdir -p "$XDG_RUNTIME_DIR" "$XDG_DATA_HOME"
-desktop=
-guest=
-trap 'kill $desktop $guest 2>/dev/null' EXIT
 "$METIC" build firmware >"$TMP/firmware" 2>&1 || { cat "$TMP/firmware"; exit 77; }
 "$METIC" build debian "$TMP/desktop.img" --variant minimal --hostname desktop --include \
     xfce4,xfce4-terminal,xserver-xorg-core,xserver-xorg-input-libinput,xinit,dbus-x11,fonts-dejavu-core,spice-vdagent,xclip \
     >"$TMP/build" 2>&1 || { tail -n 5 "$TMP/build"; exit 1; }
 
-Xvfb -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
-desktop=$!
-while [ ! -s "$TMP/display" ] && kill -0 $desktop; do sleep 0.1; done
-DISPLAY=:$(cat "$TMP/display")
-export DISPLAY
+start_desktop
 
 # changed A B X Y WIDTH HEIGHT: per cent of the pixels of that region in which two pictures (PPM) differ.
 cat >"$TMP/changed.py" <<'END'

@@ -4,24 +4,11 @@
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
-for tool in Xvfb xdotool; do
-    command -v $tool >/dev/null || { echo "$tool is not installed"; exit 77; }
-done
-grep -q 'HAVE_SDL2 1' config.h || { echo "built without SDL2 (Debian: libsdl2-dev)"; exit 77; }
-grep -q 'HAVE_VTERM 1' config.h || { echo "built without libvterm (Debian: libvterm-dev)"; exit 77; }
-export XDG_RUNTIME_DIR="$TMP/run" XDG_STATE_HOME="$TMP/state" XDG_DATA_HOME="$(dirname "$cache")/test-data"
-mkdir -p "$XDG_RUNTIME_DIR" "$XDG_DATA_HOME"
-desktop=
-guest=
-trap 'kill $desktop $guest 2>/dev/null' EXIT
-[ -d "$XDG_DATA_HOME/metic/firmware" ] || "$METIC" build firmware --quiet || exit 77
-"$METIC" build debian "$TMP/disk.img" --variant minimal --hostname meticos --password 'a b$c' --include less \
-    >"$TMP/build" 2>&1 || { tail -n 5 "$TMP/build"; exit 1; }
-Xvfb -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
-desktop=$!
-while [ ! -s "$TMP/display" ] && kill -0 $desktop; do sleep 0.1; done
-DISPLAY=:$(cat "$TMP/display")
-export DISPLAY
+. "$SRCDIR/tests/screen/window.sh"
+needs
+needs_terminal
+make_disk
+start_desktop
 
 # await TEXT WHAT: the console has it behind what it had at the last call.
 seen=0

@@ -2,6 +2,8 @@
  * written, and again after the page came; for check_vector.sh. Runs in S-mode with Sv39 tables of
  * its own; traps go to M-mode (start.S). Prints a line for each test: what the traps were, and a
  * hash of registers and memory. */
+#include "console.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,25 +24,6 @@ static uint8_t data[DATA_PAGES * PAGE] __attribute__((aligned(4096)));
 static uint8_t registers[32 * 32] __attribute__((aligned(64)));
 
 void supervisor_main(void);
-
-static void put(char c)
-{
-    *(volatile uint8_t *)0x10000000 = (uint8_t)c;
-}
-
-static void put_text(const char *text)
-{
-    for (; *text != 0; text++) {
-        put(*text);
-    }
-}
-
-static void put_hex(uint64_t number)
-{
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        put("0123456789abcdef"[number >> shift & 15]);
-    }
-}
 
 static uint64_t pte(const void *page, unsigned flags)
 {

@@ -1,6 +1,8 @@
 /* Loops of one vector instruction each, hot enough for traces: slides, gathers, fixed point, mixed
  * widths, segments; for check_vector.sh. With all elements, some, and under a mask. Prints a hash
  * of what each leaves in registers, memory and flags. Runs as faults.c does. */
+#include "console.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,25 +15,6 @@ static uint64_t registers[32 * 4] __attribute__((aligned(64)));
 void supervisor_main(void);
 void make_tables(void);
 uint64_t on_trap(uint64_t cause, uint64_t value, uint64_t vstart);
-
-static void put(char c)
-{
-    *(volatile uint8_t *)0x10000000 = (uint8_t)c;
-}
-
-static void put_text(const char *text)
-{
-    for (; *text != 0; text++) {
-        put(*text);
-    }
-}
-
-static void put_hex(uint64_t number)
-{
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        put("0123456789abcdef"[number >> shift & 15]);
-    }
-}
 
 /* Everything is at its own address. */
 void make_tables(void)

@@ -1,0 +1,34 @@
+# For checks that use a machine through its window, on a desktop of their own. Read after boot.sh, by
+# `.`; $guest is the machine's process once there is one, and is ended with the desktop.
+
+# needs TOOL...: those, Xvfb, xdotool and a build with the window, or the check is skipped.
+needs() {
+    for tool in Xvfb xdotool "$@"; do
+        command -v "$tool" >/dev/null || { echo "$tool is not installed"; exit 77; }
+    done
+    grep -q 'HAVE_SDL2 1' config.h || { echo "built without SDL2 (Debian: libsdl2-dev)"; exit 77; }
+}
+
+needs_terminal() {
+    grep -q 'HAVE_VTERM 1' config.h || { echo "built without libvterm (Debian: libvterm-dev)"; exit 77; }
+}
+
+desktop=
+guest=
+trap 'kill $desktop $guest 2>/dev/null' EXIT
+start_desktop() {
+    Xvfb -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
+    desktop=$!
+    while [ ! -s "$TMP/display" ] && kill -0 $desktop; do sleep 0.1; done
+    DISPLAY=:$(cat "$TMP/display")
+    export DISPLAY
+}
+
+# A disk with Debian and GRUB on it ($TMP/disk.img), and firmware for it.
+make_disk() {
+    export XDG_RUNTIME_DIR="$TMP/run" XDG_STATE_HOME="$TMP/state" XDG_DATA_HOME="$(dirname "$cache")/test-data"
+    mkdir -p "$XDG_RUNTIME_DIR" "$XDG_DATA_HOME"
+    [ -d "$XDG_DATA_HOME/metic/firmware" ] || "$METIC" build firmware --quiet || exit 77
+    "$METIC" build debian "$TMP/disk.img" --variant minimal --hostname meticos --password 'a b$c' --include less \
+        >"$TMP/build" 2>&1 || { tail -n 5 "$TMP/build"; exit 1; }
+}
