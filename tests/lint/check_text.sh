@@ -21,7 +21,7 @@ find cpu translate hw ui tests roms -name '*.[chS]' -o -name '*.def' >"$TMP/all"
 [ -s "$TMP/code" ] || { echo "found no code: the check itself is broken"; exit 1; }
 
 # Rows of a table may be longer.
-grep -v '\.def$' "$TMP/all" | xargs grep -HnE '^.{101,}' | cut -d: -f1,2 >"$TMP/found"
+grep -v '\.def$' "$TMP/all" | LC_ALL=C.UTF-8 xargs grep -HnE '^.{101,}' | cut -d: -f1,2 >"$TMP/found"
 complain "longer than 100 columns" <"$TMP/found"
 xargs grep -HnE "$(printf '\t')|[[:space:]]\$" <"$TMP/all" | grep -v '\.S:' | cut -d: -f1,2 \
     >"$TMP/found"

@@ -91,9 +91,9 @@ export DISPLAY
 start stock --display vnc
 place=$(tr -d '\r' <"$TMP/stock" | sed -n 's/^metic: vnc: vncviewer localhost:\([0-9]*\), password.*/\1/p')
 password=$(tr -d '\r' <"$TMP/stock" | sed -n 's/^metic: vnc: .*, password //p')
-VNC_PASSWORD=wrongone timeout 20 xtigervncviewer -AlertOnFatalError=0 "localhost::$place" >"$TMP/viewer" 2>&1
+VNC_PASSWORD=wrongone timeout 20 xtigervncviewer -AlertOnFatalError=0 "127.0.0.1::$place" >"$TMP/viewer" 2>&1
 if grep -qi 'auth' "$TMP/viewer"; then good "a wrong password is refused"; else wrong "$(tail -n 2 "$TMP/viewer")"; fi
-VNC_PASSWORD=$password timeout 60 xtigervncviewer "localhost::$place" >"$TMP/viewer" 2>&1 &
+VNC_PASSWORD=$password timeout 60 xtigervncviewer "127.0.0.1::$place" >"$TMP/viewer" 2>&1 &
 viewer=$!
 if window=$(timeout 30 xdotool search --sync --onlyvisible --name 'stock - metic' | tail -n 1); then
     xdotool windowfocus --sync "$window" mousemove --window "$window" 320 240 click 1
