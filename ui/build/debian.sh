@@ -130,6 +130,18 @@ make_packages_disk() {
     rm -r pool
 }
 
+# One package holds all of a kernel up to Debian 13; later suites part its files, its modules and what
+# depmod reads into packages of their own, and keep the kernel itself beside its modules.
+unpack_kernel() {
+    for name in $(grep -E '^linux-(image|binary|modules|base)-[0-9]' debs); do
+        dpkg-deb -x "$apt_dir/archives/$name" kernel || die "cannot unpack the kernel's $name"
+    done
+    modules=$(find kernel -type d -path '*/lib/modules/*' -prune | head -n 1)
+    vmlinux=$(find kernel -type f \( -path 'kernel/boot/vmlinu[xz]-*' -o -path "$modules/vmlinu[xz]" \) | head -n 1)
+    [ -s "$vmlinux" ] && [ -d "$modules" ] ||
+        die "there is no kernel in $(grep -E '^linux-(image|binary)' debs | tr '\n' ' ')"
+}
+
 # Debian's own tools as an initial ramdisk, with the kernel modules for disks and file systems.
 make_ramdisk() {
     mkdir tree kernel
@@ -137,11 +149,7 @@ make_ramdisk() {
     for name in "$base" $(grep -v '^base-files_' tools); do
         dpkg-deb -x "$apt_dir/archives/$name" tree || die "cannot unpack $name"
     done
-    dpkg-deb -x "$apt_dir/archives/$(grep '^linux-image-[0-9]' debs | head -n 1)" kernel ||
-        die "cannot unpack the kernel"
-    vmlinux=$(find kernel/boot -name 'vmlinu[xz]-*' | head -n 1)
-    modules=$(find kernel -type d -path '*/lib/modules/*' -prune | head -n 1)
-    [ -s "$vmlinux" ] && [ -d "$modules" ] || die "the kernel's package has no kernel"
+    unpack_kernel
     (cd "$modules/.." && find "$(basename "$modules")" \( -path '*/drivers/virtio/*' -o -path '*/drivers/block/virtio_blk*' \
         -o -path '*/fs/ext4/*' -o -path '*/fs/jbd2/*' -o -path '*/fs/mbcache*' -o -path '*/fs/fat/*' -o -path '*/fs/nls/*' \
         -o -path '*/lib/crc*' -o -path '*/crypto/crc*' -o -path '*/arch/riscv/*' -o -name 'modules.*' \) -print |
