@@ -643,15 +643,13 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
 static enum engine_stop run_steps(struct vcpu *vcpu)
 {
     enum engine_stop stop = ENGINE_STOP_REQUEST;
-    struct departure departure = { 0 };
     for (;;) {
         if (!attend(vcpu, &stop)) {
             return stop;
         }
         u64 insns = vcpu->insns;
         vcpu->wants_wait = false;
-        enum ir_exit exit = vcpu->engine->commit_log != NULL ? advance(vcpu, &departure)
-                                                             : pipeline_run_once(vcpu, 1);
+        enum ir_exit exit = pipeline_run_once(vcpu, 1);
         if (exit == IR_EXIT_RAISED && vcpu->exception_cause >= PROBE_CAUSE) {
             probe_sync(vcpu);
         }

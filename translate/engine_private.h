@@ -46,6 +46,7 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns);
 enum { STRAIGHT_MAX_IR = 512 };
 struct straight {
     gva_t pc; /* where it begins */
+    u8 bytes[4]; /* of its first instruction, for the commit log */
     unsigned count;
     struct ir_insn insns[STRAIGHT_MAX_IR];
 };

@@ -5,6 +5,7 @@
 #include "cpu/base/arena.h"
 #include "cpu/fpu.h"
 #include "cpu/memory.h"
+#include "translate/commit_log.h"
 #include "translate/engine.h"
 #include "translate/engine_private.h"
 #include "translate/opt/dead.h"
@@ -478,6 +479,7 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
         done = make_ir(engine, &source, mode, gva_page, done.insns / 2);
     }
     straight->pc = vcpu->pc;
+    memcpy(straight->bytes, source.data, sizeof(straight->bytes));
     straight->count = engine->ir->count;
     memcpy(straight->insns, engine->ir->insns, straight->count * sizeof(straight->insns[0]));
     engine->stats.interp_once++;
@@ -498,8 +500,17 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
     if (!pipeline_fetch(vcpu, &fetched)) {
         return IR_EXIT_RAISED;
     }
-    make_straight(vcpu, &fetched, fetched.uniform && max_insns < 8 ? max_insns : 1, &straight);
-    return pipeline_run_straight(vcpu, &straight);
+    struct commit_log *log = vcpu->engine->commit_log;
+    bool several = fetched.uniform && max_insns < 8 && log == NULL;
+    make_straight(vcpu, &fetched, several ? max_insns : 1, &straight);
+    if (LIKELY(log == NULL)) {
+        return pipeline_run_straight(vcpu, &straight);
+    }
+    u64 insns = vcpu->insns;
+    commit_log_begin(log, vcpu, straight.bytes, sizeof(straight.bytes));
+    enum ir_exit exit = pipeline_run_straight(vcpu, &straight);
+    commit_log_end(log, vcpu, vcpu->insns != insns);
+    return exit;
 }
 
 bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight)
@@ -559,61 +570,6 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
     view->source_bytes = done.bytes < sizeof(view->source) ? done.bytes : sizeof(view->source);
     memcpy(view->source, source.data, view->source_bytes);
     return true;
-}
-
-/* Lock held. Links to a removed block were cut when it went; their proofs hold for the next block
- * at the same place. */
-static void forget_removed(struct vcpu *vcpu)
-{
-    const struct block_table *blocks = &vcpu->engine->blocks;
-    u64 n = vcpu->seen_removals;
-    if (blocks->removals - n > BLOCK_REMOVED_LOG) {
-        tlb_flush_jumps(vcpu);
-        n = blocks->removals;
-    }
-    for (; n < blocks->removals; n++) {
-        unsigned at = n % BLOCK_REMOVED_LOG;
-        tlb_flush_jump(vcpu, blocks->removed[at].page_offset, blocks->removed[at].host);
-    }
-    vcpu->seen_removals = n;
-}
-
-void pipeline_forget_removed(struct vcpu *vcpu)
-{
-    pthread_mutex_lock(&vcpu->engine->lock);
-    forget_removed(vcpu);
-    pthread_mutex_unlock(&vcpu->engine->lock);
-}
-
-void pipeline_code_fence(struct vcpu *vcpu)
-{
-    struct engine *engine = vcpu->engine;
-    /* Cleaning pages costs about as much as so many comparisons. */
-    enum { MAX_COMPARED_PAGES = 32, MAX_VAIN_COMPARISONS = 1000 };
-    /* A store that this fence is to see made its page dirty first. */
-    if (atomic_load_explicit(&engine->blocks.dirty_count, memory_order_acquire) == 0 &&
-        atomic_load_explicit(&engine->blocks.removals, memory_order_acquire) ==
-            vcpu->seen_removals) {
-        return;
-    }
-    pthread_mutex_lock(&engine->lock);
-    block_fence(&engine->blocks);
-    forget_removed(vcpu);
-    bool many = engine->blocks.dirty_count > MAX_COMPARED_PAGES ||
-                engine->blocks.compared_in_vain > MAX_VAIN_COMPARISONS;
-    pthread_mutex_unlock(&engine->lock);
-    if (many) {
-        engine_exclusive_begin(engine, vcpu);
-        pthread_mutex_lock(&engine->lock);
-        block_fence(&engine->blocks);
-        block_pages_clean(&engine->blocks);
-        for (unsigned i = 0; i < engine->vcpu_count; i++) {
-            tlb_flush_writes(engine->vcpus[i]);
-        }
-        forget_removed(vcpu);
-        pthread_mutex_unlock(&engine->lock);
-        engine_exclusive_end(engine, vcpu);
-    }
 }
 
 /* --- life --- */

@@ -12,6 +12,7 @@
 #include "cpu/base/bits.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/decode.h"
+#include "cpu/riscv64/pmp.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ enum {
     CSR_FFLAGS = 0x001, CSR_FRM = 0x002, CSR_FCSR = 0x003,
     CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_SIP = 0x144,
     CSR_MSTATUS = 0x300, CSR_MIE = 0x304, CSR_MVIP = 0x309, CSR_MIP = 0x344,
+    CSR_PMPADDR0 = 0x3b0,
 };
 
 struct write {
@@ -102,6 +104,10 @@ static void put_csr(struct riscv64_state *state, struct write *writes, unsigned 
         number = CSR_FRM;
         break;
     default: break;
+    }
+    bool is_pmpaddr = number >= CSR_PMPADDR0 && number < CSR_PMPADDR0 + RISCV_PMP_ENTRIES;
+    if (is_pmpaddr && riscv64_pmpaddr_locked(state, number - CSR_PMPADDR0)) {
+        return; /* the write was ignored, and Spike tells only of those that were not */
     }
     put(writes, count, KIND_CSR, number, csr_value(state, number));
 }

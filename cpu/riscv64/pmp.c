@@ -129,8 +129,7 @@ void riscv64_pmpcfg_write(struct riscv64_state *state, unsigned index, u64 value
     protection_changed(state);
 }
 
-/* A locked TOR entry also locks the address below it. */
-static bool address_locked(const struct riscv64_state *state, unsigned entry)
+bool riscv64_pmpaddr_locked(const struct riscv64_state *state, unsigned entry)
 {
     if (state->pmpcfg[entry] & PMP_L) {
         return true;
@@ -144,7 +143,7 @@ static bool address_locked(const struct riscv64_state *state, unsigned entry)
 
 void riscv64_pmpaddr_write(struct riscv64_state *state, unsigned entry, u64 value)
 {
-    if (!address_locked(state, entry)) {
+    if (!riscv64_pmpaddr_locked(state, entry)) {
         state->pmpaddr[entry] = value & pmpaddr_mask;
         protection_changed(state);
     }

@@ -39,4 +39,8 @@ u64 riscv64_pmpcfg_read(const struct riscv64_state *state, unsigned index);
 void riscv64_pmpcfg_write(struct riscv64_state *state, unsigned index, u64 value);
 void riscv64_pmpaddr_write(struct riscv64_state *state, unsigned entry, u64 value);
 
+/* True when writes to address `entry` are ignored: it is locked, or it is the lower end of a locked
+ * TOR entry. */
+bool riscv64_pmpaddr_locked(const struct riscv64_state *state, unsigned entry);
+
 #endif

@@ -55,6 +55,15 @@ for engine in jit interp; do
         diff ours theirs | head
     fi
 done
+# Nor does it miss the code of a page that cannot be kept, or tell of a write that was ignored.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o protected.elf \
+    "$SRCDIR/tests/trace/protected.S" || exit 1
+for engine in jit interp; do
+    run 0 run protected.elf --engine $engine --quiet --trace-format spike --trace log
+    says log '^core   0: 3 0x00000000800000[0-3]' 15
+    says log 'c944_pmpaddr0 0x0000000020' 1
+    says log '3b001073\)$' 1
+done
 run 0 trace diff jit.trace interp.trace
 says out '^hart 0: the same, [0-9]+ instructions$'
 if command -v jq >/dev/null 2>&1; then
