@@ -8,7 +8,7 @@
 unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match)
 {
     unsigned width_bits = 0;
-    *mask = *match = 0;
+    u32 fixed = 0, ones = 0; /* what chars are read through may be *mask, for all a compiler knows */
     for (const char *p = pattern; *p != '\0'; p++) {
         if (*p == ' ') {
             continue;
@@ -16,10 +16,12 @@ unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match)
         if (*p != '0' && *p != '1' && *p != '.') {
             return 0;
         }
-        *mask = *mask << 1 | (*p != '.');
-        *match = *match << 1 | (*p == '1');
+        fixed = fixed << 1 | (*p != '.');
+        ones = ones << 1 | (*p == '1');
         width_bits++;
     }
+    *mask = fixed;
+    *match = ones;
     return width_bits == 16 || width_bits == 32 ? width_bits : 0;
 }
 
@@ -41,18 +43,26 @@ static bool collect_codes(struct insn_decoder *decoder)
     return true;
 }
 
-/* More fixed bits first, so that a subset is met before the row it belongs to; stable. */
+/* How many bits a row fixes. */
+static unsigned fixed_bits(const struct insn_code *code)
+{
+    return (unsigned)__builtin_popcount(code->mask);
+}
+
+/* More fixed bits first, so that a subset is met before the row it belongs to; stable. By counting:
+ * every start of a machine waits for this. */
 static void sort_codes(struct insn_decoder *decoder)
 {
-    for (unsigned i = 1; i < decoder->code_count; i++) {
-        struct insn_code code = decoder->codes[i];
-        int fixed = __builtin_popcount(code.mask);
-        unsigned j = i;
-        while (j > 0 && __builtin_popcount(decoder->codes[j - 1].mask) < fixed) {
-            decoder->codes[j] = decoder->codes[j - 1];
-            j--;
+    struct insn_code unsorted[INSN_MAX_ROWS];
+    u16 at[33] = { 0 }; /* by fixed bits: where the next row of as many goes */
+    memcpy(unsorted, decoder->codes, decoder->code_count * sizeof(unsorted[0]));
+    for (unsigned i = 0; i < decoder->code_count; i++) {
+        for (unsigned fewer = 0; fewer < fixed_bits(&unsorted[i]); fewer++) {
+            at[fewer]++;
         }
-        decoder->codes[j] = code;
+    }
+    for (unsigned i = 0; i < decoder->code_count; i++) {
+        decoder->codes[at[fixed_bits(&unsorted[i])]++] = unsorted[i];
     }
 }
 
