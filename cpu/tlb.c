@@ -135,12 +135,20 @@ static bool data_space_alloc(struct tlb_space *space)
     return true;
 }
 
+/* The host gives large memory as zeros, untouched, and a table of zeros is empty but for the two
+ * places where pc 0 is looked for: so a new one takes as much memory as it is used. */
 static bool fetch_space_alloc(struct fetch_space *space)
 {
-    space->jumps = malloc(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
-    puts_forget(&space->jump_puts);
+    const struct jump_entry none = {TLB_TAG_NONE, NULL};
+    space->jumps = calloc(TLB_JUMP_ENTRIES, sizeof(*space->jumps));
+    if (space->jumps == NULL) {
+        return false;
+    }
+    space->jumps[jump_index(0)] = none;
+    space->jumps[jump_index_other(jump_index(0))] = none;
+    space->jump_puts.count = 0;
     puts_forget(&space->page_puts);
-    return space->jumps != NULL;
+    return true;
 }
 
 bool tlb_init(struct vcpu *vcpu)
@@ -155,6 +163,9 @@ bool tlb_init(struct vcpu *vcpu)
     tlb->generation = 1;
     tlb_select_data(vcpu, 0, 0, 0, true);
     tlb_select_fetch(vcpu, 0, 0, 0, true);
+    /* Nothing is in them: whoever selects first may have them. */
+    tlb->data_keys.used = 0;
+    tlb->fetch_keys.used = 0;
     return true;
 }
 
@@ -655,7 +666,7 @@ void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host)
     struct fetch_space *space = vcpu->tlb_state->fetch_now;
     u32 index = jump_index(pc);
     struct jump_entry holder = space->jumps[index];
-    if (holder.pc != TLB_TAG_NONE && holder.pc != pc) {
+    if (holder.host != NULL && holder.pc != pc) {
         jump_put(space, jump_index_other(index), holder);
     }
     jump_put(space, index, (struct jump_entry){pc, host});

@@ -125,8 +125,8 @@ struct tlb_space {
 
 /* Where translated code for a guest virtual pc is; `host` NULL or an address to jump to. */
 struct jump_entry {
-    gva_t pc; /* TLB_TAG_NONE when empty (never a pc: odd) */
-    const void *host;
+    gva_t pc; /* empty: TLB_TAG_NONE, which is odd and so no pc, or a 0 where pc 0 is not looked for */
+    const void *host; /* empty: anything, NULL in a new table */
 };
 
 _Static_assert(sizeof(struct jump_entry) == 16, "generated code scales the index by 16");
@@ -176,7 +176,8 @@ struct tlb {
     u64 fills, flushes;  /* statistics */
 };
 
-/* False when the host has no memory; then there is nothing to free. */
+/* Spaces must be selected before anything is put into them. False when the host has no memory; then
+ * there is nothing to free. */
 bool tlb_init(struct vcpu *vcpu);
 void tlb_fini(struct vcpu *vcpu);
 

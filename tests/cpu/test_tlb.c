@@ -12,6 +12,8 @@ static void make_hart(void)
 {
     hart = calloc(1, sizeof(*hart));
     tlb_init(hart);
+    tlb_select_data(hart, 0, 0, 0, true);
+    tlb_select_fetch(hart, 0, 0, 0, true);
 }
 
 static void free_hart(void)
@@ -409,9 +411,26 @@ Test(tlb, many_jumps_are_emptied)
         tlb_jump_insert(hart, 0x7000 + 2 * (gva_t)TLB_JUMP_ENTRIES, host_page);
         tlb_flush_jumps(hart);
         for (unsigned n = 0; n < TLB_JUMP_ENTRIES; n++) {
-            cr_assert(hart->jumps[n].pc == TLB_TAG_NONE);
+            gva_t pc = hart->jumps[n].pc;
+            bool looked_for = n == jump_index(pc) || n == jump_index_other(jump_index(pc));
+            cr_assert(pc == TLB_TAG_NONE || !looked_for);
         }
     }
+}
+
+/* A table that nothing was put into finds no pc, the first one included. */
+Test(tlb, a_new_jump_table_is_empty)
+{
+    tlb_select_fetch(hart, 7, 7, 0, false);
+    for (gva_t pc = 0; pc < 4 * (gva_t)TLB_JUMP_ENTRIES; pc += 2) {
+        cr_assert(hart->jumps[jump_index(pc)].pc != pc);
+        cr_assert_null(tlb_jump_find(hart, pc));
+    }
+    tlb_jump_insert(hart, (gva_t)TLB_JUMP_ENTRIES, host_page); /* where the other place of 0 is */
+    tlb_jump_insert(hart, 2 * (gva_t)TLB_JUMP_ENTRIES, host_page); /* the same place as 0 */
+    cr_expect_null(tlb_jump_find(hart, 0));
+    tlb_jump_insert(hart, 0, host_page);
+    cr_expect(tlb_jump_find(hart, 0) == host_page);
 }
 
 /* --- against a model that forgets nothing --- */
