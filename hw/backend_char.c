@@ -30,6 +30,7 @@ enum {
     /* A guest writes byte by byte. Waiting this long for more makes one host write of a line, and
      * no hart has to wake the thread for each byte. Nobody sees it at a prompt. */
     CHAR_GATHER_NS = 300000,
+    CHAR_SILENCE_NS = 10000000,
     CHAR_ROOM_BYTES = 64 << 10,
     CHAR_PATIENCE_NS = 100000000,
 };
@@ -53,6 +54,7 @@ struct char_backend {
     pthread_cond_t changed; /* output queue, `writing` or `stopping` changed */
     struct char_queue output;
     bool writing;     /* the thread holds bytes it has not written yet */
+    u64 gathered_ns;  /* when the thread last had a short queue before it */
     bool no_wait;     /* a full queue loses bytes from now on */
     bool stopping;
     void (*keys)(void *opaque, const u8 *bytes, size_t size_bytes); /* diverted; or NULL */
@@ -90,10 +92,24 @@ static bool char_backend_put(struct char_backend *backend, int fd, const u8 *byt
     return true;
 }
 
-/* Lock held; lets the guest add to a short queue. */
+static u64 char_backend_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+}
+
+/* Lock held; lets the guest add to a short queue, unless it was silent before: then somebody may be
+ * waiting for this, an echo of a key for one. */
 static void char_backend_gather(struct char_backend *backend)
 {
     const struct timespec gather = {.tv_nsec = CHAR_GATHER_NS};
+    u64 now_ns = char_backend_now_ns();
+    bool silent = now_ns - backend->gathered_ns > CHAR_SILENCE_NS;
+    backend->gathered_ns = now_ns;
+    if (silent) {
+        return;
+    }
     backend->writing = true;
     pthread_mutex_unlock(&backend->lock);
     nanosleep(&gather, NULL);

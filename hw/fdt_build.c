@@ -40,7 +40,10 @@ void fdt_build_init(struct fdt_build *fdt)
         fdt->failure = -FDT_ERR_NOSPACE;
         return;
     }
-    fdt_build_note(fdt, fdt_create(fdt->blob, FDT_BUILD_START_BYTES));
+    /* A name again where it was used before costs a few bytes; looking for each among all before it
+     * takes a fifth of a millisecond. */
+    fdt_build_note(fdt, fdt_create_with_flags(fdt->blob, FDT_BUILD_START_BYTES,
+                                              FDT_CREATE_FLAG_NO_NAME_DEDUP));
     fdt_build_note(fdt, fdt_finish_reservemap(fdt->blob));
 }
 

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -185,6 +186,7 @@ static void restrict_thread(int signal_number)
     if (at < MAX_THREADS) {
         atomic_store(&asked.done[at], (int)syscall(SYS_gettid));
     }
+    syscall(SYS_futex, &asked.done_count, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     errno = before;
 }
 
@@ -197,6 +199,17 @@ static bool has_answered(int thread)
         }
     }
     return false;
+}
+
+/* Until so many have answered, or for a moment: a thread that has ended will not. */
+static void await_answers(unsigned wanted)
+{
+    const struct timespec moment = {.tv_nsec = 200000};
+    unsigned count;
+    while ((count = atomic_load(&asked.done_count)) < wanted &&
+           (syscall(SYS_futex, &asked.done_count, FUTEX_WAIT_PRIVATE, count, &moment, NULL, 0) == 0 ||
+            errno == EAGAIN)) {
+    }
 }
 
 /* Looks through the threads that there are now and asks those that have not been. Returns how many
@@ -233,7 +246,6 @@ static bool restrict_all(int list, unsigned *outside, struct metic_error *error)
 {
     const int signal_number = SIGRTMIN + 5;
     struct sigaction before, ours = {.sa_handler = restrict_thread, .sa_flags = SA_RESTART};
-    const struct timespec pause = {.tv_nsec = 200000};
     int known[MAX_THREADS];
     unsigned known_count = 0;
     asked.list = list;
@@ -248,7 +260,7 @@ static bool restrict_all(int list, unsigned *outside, struct metic_error *error)
     atomic_store(&asked.done_count, 1);
     *outside = ask_threads(signal_number, known, &known_count);
     for (unsigned i = 0; *outside > 0 && i < ANSWER_MS * 5; i++) {
-        nanosleep(&pause, NULL);
+        await_answers(known_count + 1);
         *outside = ask_threads(signal_number, known, &known_count);
     }
     if (*outside == 0) {

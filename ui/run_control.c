@@ -51,12 +51,16 @@ static void make_ring(struct run_control *control)
 {
     char path[RUNTIME_PATH_BYTES];
     const size_t size_bytes = RUN_CONSOLE_HEAD_BYTES + RUN_CONSOLE_RING_BYTES;
+    /* What a killed machine left is not truncated: file systems take a millisecond for that. */
     int fd = runtime_dir_file(control->dir, "console", path)
-                 ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)
+                 ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)
                  : -1;
     if (fd >= 0 && ftruncate(fd, (off_t)size_bytes) == 0) {
         void *ring = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         control->ring = ring != MAP_FAILED ? ring : NULL;
+        if (control->ring != NULL) {
+            st_le64(control->ring, 0);
+        }
         runtime_dir_set(control->dir, "console", path);
     }
     if (fd >= 0) {

@@ -182,6 +182,16 @@ static bool enter(struct runtime_dir *dir, const char *name, const char *image,
                                  "cannot make %s: %s", dir->path, strerror(errno));
 }
 
+/* Facts of a machine that was killed are none any more; and a file system that writes out at once
+ * what replaces a file by rename() makes the start of a machine wait for its disk. */
+static void forget_facts(const struct runtime_dir *dir)
+{
+    char path[RUNTIME_PATH_BYTES];
+    if (runtime_dir_file(dir, "facts", path)) {
+        unlink(path);
+    }
+}
+
 struct runtime_dir *runtime_dir_new(const char *name, const char *image,
                                     struct metic_error *error)
 {
@@ -199,11 +209,13 @@ struct runtime_dir *runtime_dir_new(const char *name, const char *image,
         return NULL;
     }
     int length = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-    if (ftruncate(dir->lock_fd, 0) != 0 || write(dir->lock_fd, pid, (size_t)length) != length) {
+    if (write(dir->lock_fd, pid, (size_t)length) != length ||
+        ftruncate(dir->lock_fd, (off_t)length) != 0) {
         error_set(error, NULL, "cannot write %s/lock: %s", dir->path, strerror(errno));
         runtime_dir_free(dir);
         return NULL;
     }
+    forget_facts(dir);
     return dir;
 }
 
