@@ -8,7 +8,7 @@
 unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match)
 {
     unsigned width_bits = 0;
-    u32 fixed = 0, ones = 0; /* what chars are read through may be *mask, for all a compiler knows */
+    u32 fixed = 0, ones = 0; /* for all a compiler knows, pattern may lead to *mask */
     for (const char *p = pattern; *p != '\0'; p++) {
         if (*p == ' ') {
             continue;

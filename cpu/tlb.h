@@ -125,7 +125,7 @@ struct tlb_space {
 
 /* Where translated code for a guest virtual pc is; `host` NULL or an address to jump to. */
 struct jump_entry {
-    gva_t pc; /* empty: TLB_TAG_NONE, which is odd and so no pc, or a 0 where pc 0 is not looked for */
+    gva_t pc; /* empty: TLB_TAG_NONE, odd and so no pc, or a 0 where pc 0 is not looked for */
     const void *host; /* empty: anything, NULL in a new table */
 };
 

@@ -206,9 +206,10 @@ static void await_answers(unsigned wanted)
 {
     const struct timespec moment = {.tv_nsec = 200000};
     unsigned count;
-    while ((count = atomic_load(&asked.done_count)) < wanted &&
-           (syscall(SYS_futex, &asked.done_count, FUTEX_WAIT_PRIVATE, count, &moment, NULL, 0) == 0 ||
-            errno == EAGAIN)) {
+    long failed = 0;
+    while (failed == 0 && (count = atomic_load(&asked.done_count)) < wanted) {
+        failed = syscall(SYS_futex, &asked.done_count, FUTEX_WAIT_PRIVATE, count, &moment, NULL, 0);
+        failed = failed != 0 && errno != EAGAIN;
     }
 }
 
