@@ -1,16 +1,14 @@
 /* See guest_files.h. */
 #include "ui/guest_files.h"
 
-#include "config.h"
+#include "ui/elfutils.h"
 
 #if HAVE_LIBDW
 
 #include "cpu/base/bits.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +21,7 @@ enum {
 };
 
 struct file {
+    const struct elfutils *api;
     int fd;
     Elf *elf;
     Dwarf *dwarf;
@@ -55,6 +54,7 @@ struct place {
 };
 
 struct guest_files {
+    struct elfutils api;
     metic_machine *machine;
     struct file *list;
     unsigned count;
@@ -75,7 +75,8 @@ static bool read_segments(struct file *file)
 {
     GElf_Ehdr header;
     size_t count;
-    if (gelf_getehdr(file->elf, &header) == NULL || elf_getphdrnum(file->elf, &count) != 0 ||
+    if (file->api->gelf_getehdr(file->elf, &header) == NULL ||
+        file->api->elf_getphdrnum(file->elf, &count) != 0 ||
         (header.e_type != ET_EXEC && header.e_type != ET_DYN)) {
         return false;
     }
@@ -83,8 +84,8 @@ static bool read_segments(struct file *file)
     file->first = ~(u64)0;
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr segment;
-        if (gelf_getphdr(file->elf, (int)i, &segment) == NULL || segment.p_type != PT_LOAD ||
-            segment.p_vaddr + segment.p_memsz < segment.p_vaddr) {
+        if (file->api->gelf_getphdr(file->elf, (int)i, &segment) == NULL ||
+            segment.p_type != PT_LOAD || segment.p_vaddr + segment.p_memsz < segment.p_vaddr) {
             continue;
         }
         u64 end = segment.p_vaddr + segment.p_memsz;
@@ -101,17 +102,17 @@ static bool read_segments(struct file *file)
     return file->end > file->first;
 }
 
-static bool open_file(struct file *file, const char *path)
+static bool open_file(struct file *file, const struct elfutils *api, const char *path)
 {
     struct metic_error ignored;
-    *file = (struct file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
-    file->elf = file->fd >= 0 ? elf_begin(file->fd, ELF_C_READ_MMAP, NULL) : NULL;
-    if (file->elf == NULL || elf_kind(file->elf) != ELF_K_ELF || !read_segments(file)) {
+    *file = (struct file){.api = api, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+    file->elf = file->fd >= 0 ? file->api->elf_begin(file->fd, ELF_C_READ_MMAP, NULL) : NULL;
+    if (file->elf == NULL || file->api->elf_kind(file->elf) != ELF_K_ELF || !read_segments(file)) {
         return false;
     }
-    file->eh_frame = dwarf_getcfi_elf(file->elf);
-    file->dwarf = dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
-    file->debug_frame = file->dwarf != NULL ? dwarf_getcfi(file->dwarf) : NULL;
+    file->eh_frame = file->api->dwarf_getcfi_elf(file->elf);
+    file->dwarf = file->api->dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
+    file->debug_frame = file->dwarf != NULL ? file->api->dwarf_getcfi(file->dwarf) : NULL;
     symbols_add_elf(&file->symbols, path, &ignored);
     return true;
 }
@@ -120,10 +121,10 @@ static void close_file(struct file *file)
 {
     symbols_fini(&file->symbols);
     if (file->eh_frame != NULL) {
-        dwarf_cfi_end(file->eh_frame);
+        file->api->dwarf_cfi_end(file->eh_frame);
     }
-    dwarf_end(file->dwarf);
-    elf_end(file->elf);
+    file->api->dwarf_end(file->dwarf);
+    file->api->elf_end(file->elf);
     if (file->fd >= 0) {
         close(file->fd);
     }
@@ -145,17 +146,17 @@ struct guest_files *guest_files_new(metic_machine *machine, const char *const *p
 {
     struct guest_files *files = calloc(1, sizeof(*files));
     struct file *list = calloc(count + 1u, sizeof(*list));
-    if (files == NULL || list == NULL) {
+    struct metic_error ignored;
+    if (files == NULL || list == NULL || !elfutils_open(&files->api, &ignored)) {
         free(files);
         free(list);
         return NULL;
     }
-    elf_version(EV_CURRENT);
     files->machine = machine;
     files->list = list;
     files->satp_number = find_register(machine, "satp");
     for (unsigned i = 0; i < count; i++) {
-        if (open_file(&list[files->count], paths[i])) {
+        if (open_file(&list[files->count], &files->api, paths[i])) {
             files->count++;
         } else {
             close_file(&list[files->count]);
@@ -287,11 +288,11 @@ const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart
 /* --- rules --- */
 
 /* A base register plus an offset; other expressions are not followed. */
-static bool read_cfa(Dwarf_Frame *frame, struct rule *rule)
+static bool read_cfa(const struct elfutils *api, Dwarf_Frame *frame, struct rule *rule)
 {
     Dwarf_Op *ops;
     size_t count;
-    if (dwarf_frame_cfa(frame, &ops, &count) != 0 || count != 1) {
+    if (api->dwarf_frame_cfa(frame, &ops, &count) != 0 || count != 1) {
         return false;
     }
     if (ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31) {
@@ -304,11 +305,12 @@ static bool read_cfa(Dwarf_Frame *frame, struct rule *rule)
     return ops[0].atom == DW_OP_bregx && ops[0].number < REGS;
 }
 
-static bool read_register(Dwarf_Frame *frame, struct rule *rule, int number)
+static bool read_register(const struct elfutils *api, Dwarf_Frame *frame, struct rule *rule,
+                          int number)
 {
     Dwarf_Op space[3], *ops;
     size_t count;
-    if (dwarf_frame_register(frame, number, space, &ops, &count) != 0) {
+    if (api->dwarf_frame_register(frame, number, space, &ops, &count) != 0) {
         return false;
     }
     if (count == 0) {
@@ -335,17 +337,19 @@ static bool read_register(Dwarf_Frame *frame, struct rule *rule, int number)
 
 static void read_rule(const struct file *file, u64 pc, struct rule *rule)
 {
+    const struct elfutils *api = file->api;
     Dwarf_Frame *frame = NULL;
     *rule = (struct rule){.pc = pc, .file = file};
-    if ((file->eh_frame == NULL || dwarf_cfi_addrframe(file->eh_frame, pc, &frame) != 0) &&
-        (file->debug_frame == NULL || dwarf_cfi_addrframe(file->debug_frame, pc, &frame) != 0)) {
+    if ((file->eh_frame == NULL || api->dwarf_cfi_addrframe(file->eh_frame, pc, &frame) != 0) &&
+        (file->debug_frame == NULL ||
+         api->dwarf_cfi_addrframe(file->debug_frame, pc, &frame) != 0)) {
         return;
     }
-    int ra = dwarf_frame_info(frame, NULL, NULL, &rule->is_signal);
+    int ra = api->dwarf_frame_info(frame, NULL, NULL, &rule->is_signal);
     rule->ra = (u8)ra;
-    rule->good = ra > 0 && ra < REGS && read_cfa(frame, rule);
+    rule->good = ra > 0 && ra < REGS && read_cfa(api, frame, rule);
     for (int i = 1; i < REGS && rule->good; i++) {
-        rule->good = read_register(frame, rule, i);
+        rule->good = read_register(api, frame, rule, i);
     }
     free(frame);
 }

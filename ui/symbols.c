@@ -1,7 +1,7 @@
 /* See symbols.h. ELF and DWARF are read by elfutils. */
 #include "ui/symbols.h"
 
-#include "config.h"
+#include "ui/elfutils.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#if HAVE_LIBDW
-#include <elfutils/libdw.h>
-#include <gelf.h>
-#endif
 
 void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name)
 {
@@ -148,28 +143,29 @@ char *symbols_text(struct symbols *symbols, size_t *text_bytes)
 
 #if HAVE_LIBDW
 
-static bool is_code(Elf *elf, size_t section_number)
+static bool is_code(const struct elfutils *api, Elf *elf, size_t section_number)
 {
     GElf_Shdr header;
-    Elf_Scn *section = elf_getscn(elf, section_number);
-    return section != NULL && gelf_getshdr(section, &header) != NULL &&
+    Elf_Scn *section = api->elf_getscn(elf, section_number);
+    return section != NULL && api->gelf_getshdr(section, &header) != NULL &&
            (header.sh_flags & SHF_EXECINSTR);
 }
 
-static void add_table(struct symbols *symbols, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+static void add_table(struct symbols *symbols, const struct elfutils *api, Elf *elf,
+                      Elf_Scn *section, const GElf_Shdr *header)
 {
-    Elf_Data *data = elf_getdata(section, NULL);
+    Elf_Data *data = api->elf_getdata(section, NULL);
     size_t count = header->sh_entsize != 0 ? header->sh_size / header->sh_entsize : 0;
     for (size_t i = 0; data != NULL && i < count; i++) {
         GElf_Sym symbol;
-        if (gelf_getsym(data, (int)i, &symbol) == NULL || symbol.st_shndx == SHN_UNDEF) {
+        if (api->gelf_getsym(data, (int)i, &symbol) == NULL || symbol.st_shndx == SHN_UNDEF) {
             continue;
         }
         unsigned type = GELF_ST_TYPE(symbol.st_info);
-        const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
+        const char *name = api->elf_strptr(elf, header->sh_link, symbol.st_name);
         bool none = symbol.st_shndx == SHN_ABS && symbol.st_size == 0; /* a linker's label */
         bool plain = type == STT_FUNC || (type == STT_OBJECT && !none) ||
-                     (type == STT_NOTYPE && is_code(elf, symbol.st_shndx)); /* of assembly */
+                     (type == STT_NOTYPE && is_code(api, elf, symbol.st_shndx)); /* of assembly */
         if (plain && name != NULL && name[0] != '\0' && name[0] != '$' && name[0] != '.') {
             symbols_add(symbols, symbol.st_value, symbol.st_size, name);
         }
@@ -178,21 +174,24 @@ static void add_table(struct symbols *symbols, Elf *elf, Elf_Scn *section, const
 
 bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
 {
-    elf_version(EV_CURRENT);
+    struct elfutils api;
+    if (!elfutils_open(&api, error)) {
+        return false;
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return error_set(error, NULL, "%s: %s", path, strerror(errno));
     }
-    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
-    bool good = elf != NULL && elf_kind(elf) == ELF_K_ELF;
+    Elf *elf = api.elf_begin(fd, ELF_C_READ, NULL);
+    bool good = elf != NULL && api.elf_kind(elf) == ELF_K_ELF;
     Elf_Scn *section = NULL;
-    while (good && (section = elf_nextscn(elf, section)) != NULL) {
+    while (good && (section = api.elf_nextscn(elf, section)) != NULL) {
         GElf_Shdr header;
-        if (gelf_getshdr(section, &header) != NULL && header.sh_type == SHT_SYMTAB) {
-            add_table(symbols, elf, section, &header);
+        if (api.gelf_getshdr(section, &header) != NULL && header.sh_type == SHT_SYMTAB) {
+            add_table(symbols, &api, elf, section, &header);
         }
     }
-    elf_end(elf);
+    api.elf_end(elf);
     close(fd);
     return good || error_set(error, NULL, "%s is no ELF file", path);
 }
@@ -200,6 +199,7 @@ bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_err
 enum { MAX_FILES = 8 };
 
 struct source_lines {
+    struct elfutils api;
     Dwarf *files[MAX_FILES];
     int fds[MAX_FILES];
     unsigned count;
@@ -208,9 +208,14 @@ struct source_lines {
 struct source_lines *source_lines_new(const char *const *paths, unsigned count)
 {
     struct source_lines *lines = calloc(1, sizeof(*lines));
+    struct metic_error ignored;
+    if (lines != NULL && !elfutils_open(&lines->api, &ignored)) {
+        free(lines);
+        return NULL;
+    }
     for (unsigned i = 0; lines != NULL && i < count && lines->count < MAX_FILES; i++) {
         int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
-        Dwarf *dwarf = fd >= 0 ? dwarf_begin(fd, DWARF_C_READ) : NULL;
+        Dwarf *dwarf = fd >= 0 ? lines->api.dwarf_begin(fd, DWARF_C_READ) : NULL;
         if (dwarf == NULL) {
             if (fd >= 0) {
                 close(fd);
@@ -226,7 +231,7 @@ struct source_lines *source_lines_new(const char *const *paths, unsigned count)
 void source_lines_free(struct source_lines *lines)
 {
     for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
-        dwarf_end(lines->files[i]);
+        lines->api.dwarf_end(lines->files[i]);
         close(lines->fds[i]);
     }
     free(lines);
@@ -236,30 +241,31 @@ bool source_lines_find(struct source_lines *lines, u64 address, const char **fil
 {
     for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
         Dwarf_Die unit;
-        if (dwarf_addrdie(lines->files[i], address, &unit) == NULL) {
+        const struct elfutils *api = &lines->api;
+        if (api->dwarf_addrdie(lines->files[i], address, &unit) == NULL) {
             Dwarf_CU *cu = NULL;
             Dwarf_Line *found = NULL;
             Dwarf_Die die;
             /* without .debug_aranges: unit by unit */
             while (found == NULL &&
-                   dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
-                if (dwarf_haspc(&die, address) == 1) {
-                    found = dwarf_getsrc_die(&die, address);
+                   api->dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
+                if (api->dwarf_haspc(&die, address) == 1) {
+                    found = api->dwarf_getsrc_die(&die, address);
                 }
             }
             if (found == NULL) {
                 continue;
             }
             int number = 0;
-            dwarf_lineno(found, &number);
-            *file = dwarf_linesrc(found, NULL, NULL);
+            api->dwarf_lineno(found, &number);
+            *file = api->dwarf_linesrc(found, NULL, NULL);
             *line = (unsigned)number;
             return *file != NULL;
         }
-        Dwarf_Line *found = dwarf_getsrc_die(&unit, address);
+        Dwarf_Line *found = api->dwarf_getsrc_die(&unit, address);
         int number = 0;
-        if (found != NULL && dwarf_lineno(found, &number) == 0) {
-            *file = dwarf_linesrc(found, NULL, NULL);
+        if (found != NULL && api->dwarf_lineno(found, &number) == 0) {
+            *file = api->dwarf_linesrc(found, NULL, NULL);
             *line = (unsigned)number;
             return *file != NULL;
         }
@@ -267,24 +273,26 @@ bool source_lines_find(struct source_lines *lines, u64 address, const char **fil
     return false;
 }
 
-static bool unit_lines(Dwarf_Die *die,
+static bool unit_lines(const struct elfutils *api, Dwarf_Die *die,
                        void (*each)(void *opaque, u64 address, u64 end, const char *file,
                                     unsigned line), void *opaque)
 {
     Dwarf_Lines *table;
     size_t count;
-    if (dwarf_getsrclines(die, &table, &count) != 0) {
+    if (api->dwarf_getsrclines(die, &table, &count) != 0) {
         return false;
     }
     for (size_t i = 0; i + 1 < count; i++) {
-        Dwarf_Line *line = dwarf_onesrcline(table, i), *next = dwarf_onesrcline(table, i + 1);
+        Dwarf_Line *line = api->dwarf_onesrcline(table, i);
+        Dwarf_Line *next = api->dwarf_onesrcline(table, i + 1);
         Dwarf_Addr address, end;
         bool begins, last;
         int number;
-        const char *file = dwarf_linesrc(line, NULL, NULL);
-        if (dwarf_lineaddr(line, &address) == 0 && dwarf_lineaddr(next, &end) == 0 &&
-            dwarf_lineno(line, &number) == 0 && dwarf_linebeginstatement(line, &begins) == 0 &&
-            dwarf_lineendsequence(line, &last) == 0 && !last && begins && end > address &&
+        const char *file = api->dwarf_linesrc(line, NULL, NULL);
+        if (api->dwarf_lineaddr(line, &address) == 0 && api->dwarf_lineaddr(next, &end) == 0 &&
+            api->dwarf_lineno(line, &number) == 0 &&
+            api->dwarf_linebeginstatement(line, &begins) == 0 &&
+            api->dwarf_lineendsequence(line, &last) == 0 && !last && begins && end > address &&
             file != NULL && number > 0) {
             each(opaque, address, end, file, (unsigned)number);
         }
@@ -300,8 +308,8 @@ bool source_lines_each(struct source_lines *lines,
     for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
         Dwarf_CU *cu = NULL;
         Dwarf_Die die;
-        while (dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
-            found |= unit_lines(&die, each, opaque);
+        while (lines->api.dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
+            found |= unit_lines(&lines->api, &die, each, opaque);
         }
     }
     return found;
