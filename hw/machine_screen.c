@@ -275,6 +275,11 @@ bool metic_has_input(const metic_machine *machine)
     return machine->options.screens != 0;
 }
 
+unsigned metic_get_lamps(const metic_machine *machine, uint32_t *changes)
+{
+    return input_get_lamps(machine->input, changes);
+}
+
 void metic_key(metic_machine *machine, unsigned code, bool down)
 {
     if (metic_has_input(machine)) {

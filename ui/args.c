@@ -17,8 +17,8 @@ const unsigned option_row_count = ARRAY_LEN(option_rows);
 
 enum { NEAREST_MAX_BYTES = 31 };
 
-/* Edit distance (Levenshtein); long words are cut. */
-static unsigned args_distance(const char *a, const char *b)
+/* Levenshtein's; long words are cut. */
+unsigned args_distance(const char *a, const char *b)
 {
     size_t a_bytes = strnlen(a, NEAREST_MAX_BYTES), b_bytes = strnlen(b, NEAREST_MAX_BYTES);
     unsigned row[NEAREST_MAX_BYTES + 1];
@@ -298,6 +298,7 @@ char *args_own(struct run_args *args, char *text)
 
 void args_free(struct run_args *args)
 {
+    keymap_free(args->keymap);
     for (unsigned i = 0; i < args->steps.count; i++) {
         free((char *)(uintptr_t)args->steps.steps[i].expect);
         free((char *)(uintptr_t)args->steps.steps[i].send);

@@ -5,6 +5,7 @@
 #include "cpu/base/error.h"
 #include "cpu/base/types.h"
 #include "hw/metic.h"
+#include "ui/keymap.h"
 
 enum { RUN_MAX_SHOWS = 8, RUN_MAX_SYMBOLS = 8 };
 
@@ -45,6 +46,8 @@ struct run_args {
     bool clipboard_given;   /* otherwise shared where there is a screen */
     bool sound_given;       /* otherwise a machine with a screen has a card */
     bool loudspeaker;       /* what it plays is heard here, through SDL */
+    const char *keymap_name; /* of the guest's keyboard; NULL: US */
+    struct keymap *keymap;  /* that, or NULL; owned */
     const char *screenshot; /* at the end, or NULL */
     struct metic_video video; /* path NULL: none */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
@@ -123,6 +126,9 @@ char *args_own(struct run_args *args, char *text);
 /* The word of `words` (count strings) nearest to `wrong`, or NULL when none is near. */
 const char *args_nearest(const char *wrong, const char *(*word_at)(unsigned index));
 
+/* Letters to be changed, put in or left out to make one word of the other. */
+unsigned args_distance(const char *a, const char *b);
+
 /* C escapes: \n \r \t \a \b \e \f \v \\ \" \' \0oo \xhh. A new string, or NULL with a reason. A
  * zero byte cannot be typed or awaited. */
 char *args_unescape(const char *text, struct metic_error *error);
@@ -171,6 +177,7 @@ OPTION_PARSER(sound_in);
 OPTION_PARSER(port);
 OPTION_PARSER(display);
 OPTION_PARSER(clipboard);
+OPTION_PARSER(keymap);
 OPTION_PARSER(net);
 OPTION_PARSER(forward);
 OPTION_PARSER(mac);

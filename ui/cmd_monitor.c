@@ -22,9 +22,11 @@ static bool join(int argc, char *const *argv, char line[LINE_BYTES])
     return true;
 }
 
-static bool ask(const struct runtime_entry *entry, const char *line, struct metic_error *error)
+/* *refused: the monitor did not do it, and said why. */
+static bool ask(const struct runtime_entry *entry, const char *line, bool *refused,
+                struct metic_error *error)
 {
-    json_t *json = json_pack("{s:s,s:{s:s}}", "execute", "human-monitor-command", "arguments",
+    json_t *json = json_pack("{s:s,s:{s:s}}", "execute", "metic-monitor-command", "arguments",
                              "command-line", line);
     char *command = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     json_decref(json);
@@ -36,8 +38,9 @@ static bool ask(const struct runtime_entry *entry, const char *line, struct meti
     if (answer == NULL) {
         return false;
     }
-    const char *text = json_string_value(answer);
-    fputs(text != NULL ? text : "", stdout);
+    const char *text = json_string_value(json_object_get(answer, "text"));
+    *refused = json_is_true(json_object_get(answer, "failed"));
+    fputs(text != NULL ? text : "", *refused ? stderr : stdout);
     json_decref(answer);
     return true;
 }
@@ -47,7 +50,7 @@ int cmd_monitor(int argc, char *const *argv)
     struct metic_error error = {{0}, {0}};
     struct runtime_entry entry;
     char line[LINE_BYTES];
-    bool named = argc > 0 && runtime_dir_find(argv[0], &entry, NULL);
+    bool refused = false, named = argc > 0 && runtime_dir_find(argv[0], &entry, NULL);
     if (argc - named < 1 || argv[0][0] == '-') {
         error_set(&error, "metic monitor [NAME] COMMAND..., as metic monitor info harts",
                   "there is no command for the monitor");
@@ -56,11 +59,11 @@ int cmd_monitor(int argc, char *const *argv)
     bool ok = (named || runtime_dir_find(NULL, &entry, &error)) &&
               (join(argc - named, argv + named, line) ||
                error_set(&error, NULL, "the command is too long")) &&
-              ask(&entry, line, &error);
+              ask(&entry, line, &refused, &error);
     if (!ok) {
         ui_print_error(&error);
     }
-    return ok ? UI_EXIT_OK : UI_EXIT_FAILED;
+    return ok && !refused ? UI_EXIT_OK : UI_EXIT_FAILED;
 }
 
 #else

@@ -46,8 +46,8 @@ void help_completion(FILE *to)
     }
     fputs("--version' -- \"$cur\"))\n        return\n    fi\n"
           "    case ${COMP_WORDS[1]} in\n"
-          "    list) COMPREPLY=($(compgen -W 'machines devices insns csrs ir' -- \"$cur\"));"
-          " return ;;\n"
+          "    list) COMPREPLY=($(compgen -W 'machines devices insns csrs ir keymaps' "
+          "-- \"$cur\")); return ;;\n"
           "    help) COMPREPLY=($(compgen -W '--man --completion", to);
     for (unsigned i = 0; i < ui_verb_count; i++) {
         fprintf(to, " %s", ui_verbs[i].name);

@@ -17,6 +17,7 @@ struct monitor {
     const char *description; /* what a snapshot keeps of the command line, or NULL */
     const char *confined;    /* what of the process is (run_confine.h), NULL or empty */
     struct event_log *events; /* or NULL */
+    const struct keymap *keymap; /* of the guest, or NULL: US */
     FILE *to;      /* answers go here */
 };
 

@@ -1,6 +1,6 @@
 /* The monitor's commands about screen, keyboard and pointer. */
 #include "ui/args.h"
-#include "ui/keys.h"
+#include "ui/key_steps.h"
 #include "ui/monitor_commands.h"
 
 #include <stdlib.h>
@@ -42,6 +42,13 @@ static void press(struct monitor *monitor, const struct metic_key_step *steps, u
     }
 }
 
+/* What the guest's keyboard has lit. */
+static unsigned lamps(const struct monitor *monitor)
+{
+    uint32_t changes;
+    return metic_get_lamps(monitor->machine, &changes) & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK);
+}
+
 /* A name that ends so. */
 static bool ends_with(const char *name, const char *end)
 {
@@ -70,7 +77,7 @@ void monitor_screendump(struct monitor *monitor, const char *arguments)
 void monitor_sendkey(struct monitor *monitor, const char *arguments)
 {
     char chord[WORD_BYTES];
-    struct metic_key_step steps[32];
+    struct metic_key_step steps[KEY_CHORD_STEPS];
     unsigned hold_ms = HOLD_MS;
     const char *bad;
     size_t bad_bytes;
@@ -80,11 +87,14 @@ void monitor_sendkey(struct monitor *monitor, const char *arguments)
                         "ctrl-alt-delete 200");
         return;
     }
-    unsigned count = keys_chord(chord, hold_ms, steps, ARRAY_LEN(steps), &bad, &bad_bytes);
+    unsigned count = key_steps_chord(monitor->keymap, lamps(monitor), chord, hold_ms, steps,
+                                     &bad, &bad_bytes);
     if (count == 0) {
         monitor->failed = true;
         fprintf(monitor->to, "there is no key '%.*s', or too many at once; keys are named as "
-                "QEMU's: a, ret, spc, ctrl, alt, f1, kp_0\n", (int)bad_bytes, bad);
+                "QEMU's: a, ret, spc, ctrl, alt, f1, kp_0; =@ is the one that writes @ in the "
+                "guest's layout (%s, see --keymap)\n", (int)bad_bytes, bad,
+                keymap_name(monitor->keymap));
         return;
     }
     press(monitor, steps, count);
@@ -94,20 +104,23 @@ void monitor_type(struct monitor *monitor, const char *arguments)
 {
     struct metic_key_step steps[METIC_MAX_KEY_STEPS];
     struct metic_error error;
-    const char *bad = "";
+    struct key_text said;
     char *text = args_unescape(arguments, &error);
     if (text == NULL) {
         refuse(monitor, error.what);
         return;
     }
-    unsigned count = keys_text(text, steps, ARRAY_LEN(steps), &bad);
-    if (count != 0) {
-        press(monitor, steps, count);
-    } else if (*bad == '\0') {
+    unsigned count = key_steps_text(monitor->keymap, lamps(monitor), text, steps,
+                                    ARRAY_LEN(steps), &said);
+    if (said.left_out != 0) {
+        monitor->failed = true;
+        fprintf(monitor->to, "no key of the guest's keyboard (%s, see --keymap) types '%.*s', %u "
+                "character%s in all; nothing was typed\n", keymap_name(monitor->keymap),
+                (int)said.bad_bytes, said.bad, said.left_out, said.left_out == 1 ? "" : "s");
+    } else if (count == 0) {
         refuse(monitor, "give a text of some characters, at most a thousand");
     } else {
-        monitor->failed = true;
-        fprintf(monitor->to, "no key of a US keyboard types what begins at '%s'\n", bad);
+        press(monitor, steps, count);
     }
     free(text);
 }

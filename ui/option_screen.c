@@ -90,6 +90,18 @@ OPTION_PARSER(clipboard)
            error_set(error, "give on or off", "--%s: '%s' is neither", name, value);
 }
 
+/* That a name is none is said with the command line; that the host has no layouts, at the start. */
+OPTION_PARSER(keymap)
+{
+    bool missing;
+    (void)member;
+    (void)name;
+    keymap_free(args->keymap);
+    args->keymap_name = value;
+    args->keymap = keymap_new(value, &missing, error);
+    return args->keymap != NULL || missing;
+}
+
 void args_choose_clipboard(struct run_args *args)
 {
     if (!args->clipboard_given) {

@@ -96,7 +96,12 @@ static json_t *version(void)
 
 /* --- what runs while the harts stand still --- */
 
-static void run_and_answer(struct qmp_client *client, const char *text, bool human, json_t *id)
+/* How the answer of a line is told: as a command's success or failure, as QEMU does it for people
+ * (what was wrong is text like any), or with both. */
+enum answer_kind { ANSWER_COMMAND, ANSWER_HUMAN, ANSWER_BOTH };
+
+static void run_and_answer(struct qmp_client *client, const char *text, enum answer_kind kind,
+                           json_t *id)
 {
     const struct qmp *qmp = client->qmp;
     const struct monitor with = {
@@ -104,13 +109,17 @@ static void run_and_answer(struct qmp_client *client, const char *text, bool hum
         .description = qmp->options.description,
         .confined = qmp->options.confined,
         .events = qmp->options.events,
+        .keymap = qmp->options.keymap,
     };
     struct monitor_answer said;
     if (!monitor_call(&with, text, &said)) {
         refuse(client, "GenericError", "the machine has ended", id);
-    } else if (human) {
+    } else if (kind != ANSWER_COMMAND) {
         json_t *json = json_string(said.text != NULL ? said.text : "");
-        answer(client, json != NULL ? json : json_string("(not UTF-8)"), id);
+        json = json != NULL ? json : json_string("(not UTF-8)");
+        answer(client, kind == ANSWER_HUMAN
+                           ? json
+                           : json_pack("{s:o,s:b}", "text", json, "failed", said.failed), id);
     } else if (said.failed && said.text != NULL) {
         char *end = strchr(said.text, '\n');
         if (end != NULL) {
@@ -205,7 +214,8 @@ static const struct {
     {"query-chardev", query_chardev},   {"query-balloon", query_balloon},
 };
 
-static const char *const others[] = {"qmp_capabilities", "human-monitor-command", "snapshot-save",
+static const char *const others[] = {"qmp_capabilities", "human-monitor-command",
+                                     "metic-monitor-command", "snapshot-save",
                                      "snapshot-load", "snapshot-delete", "balloon"};
 
 static json_t *query_commands(struct qmp *qmp)
@@ -246,7 +256,7 @@ static void snapshot_command(struct qmp_client *client, const char *verb, json_t
         refuse(client, "GenericError", "Parameter 'tag' is missing", id);
         return;
     }
-    run_and_answer(client, line, false, id);
+    run_and_answer(client, line, ANSWER_COMMAND, id);
 }
 
 /* False: it is none of qmp_screen.c's. */
@@ -258,7 +268,8 @@ static bool screen_command(struct qmp_client *client, const char *name, json_t *
         if (strcmp(known, name) == 0) {
             struct metic_error error;
             json_t *result;
-            if (qmp_screen_execute(client->qmp->machine, name, arguments, &result, &error)) {
+            if (qmp_screen_execute(client->qmp->machine, client->qmp->options.keymap, name,
+                                   arguments, &result, &error)) {
                 answer(client, result, id);
             } else {
                 monitor_explain(client->qmp->options.confined, &error);
@@ -308,11 +319,12 @@ static void execute(struct qmp_client *client, const char *name, json_t *argumen
         client->negotiated = true;
         answer(client, NULL, id);
     } else if (words != NULL) {
-        run_and_answer(client, words, false, id);
-    } else if (strcmp(name, "human-monitor-command") == 0) {
+        run_and_answer(client, words, ANSWER_COMMAND, id);
+    } else if (strcmp(name, "human-monitor-command") == 0 ||
+               strcmp(name, "metic-monitor-command") == 0) {
         const char *line = text_argument(arguments, "command-line");
         if (line != NULL) {
-            run_and_answer(client, line, true, id);
+            run_and_answer(client, line, name[0] == 'h' ? ANSWER_HUMAN : ANSWER_BOTH, id);
         } else {
             refuse(client, "GenericError", "Parameter 'command-line' is missing", id);
         }

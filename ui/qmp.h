@@ -4,8 +4,8 @@
  * is told of events. What a command does is in the monitor's table (monitor.def); queries with
  * structured answers are here: query-commands, query-status, query-version, query-name,
  * query-cpus-fast, query-block, query-chardev. human-monitor-command runs any line of the
- * monitor's; snapshot-save, snapshot-load and snapshot-delete take a "tag" (a name or a file) and
- * answer when it is done.
+ * monitor's; metic-monitor-command does, too, and answers {"text", "failed"}; snapshot-save,
+ * snapshot-load and snapshot-delete take a "tag" (a name or a file) and answer when it is done.
  *
  * A thread serves up to QMP_MAX_CLIENTS clients. Commands run while the harts stand still
  * (metic_call). */
@@ -24,6 +24,7 @@ struct qmp_options {
     const char *description; /* struct monitor's */
     const char *confined;    /* struct monitor's */
     struct event_log *events; /* or NULL */
+    const struct keymap *keymap; /* struct monitor's */
     const char *const *disks;
     unsigned disk_count;
 };

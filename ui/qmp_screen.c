@@ -2,6 +2,8 @@
 #include "config.h"
 
 #if HAVE_JANSSON
+#include "cpu/base/utf8.h"
+#include "ui/key_steps.h"
 #include "ui/keys.h"
 #include "ui/monitor_commands.h"
 #include "ui/qmp_screen.h"
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOLD_MS = 100, CHORD_KEYS = 16 };
+enum { HOLD_MS = 100 };
 
 /* --- pictures --- */
 
@@ -38,9 +40,10 @@ static unsigned head_of(json_t *arguments)
     return head >= 0 && head < METIC_MAX_SCREENS ? (unsigned)head : METIC_MAX_SCREENS;
 }
 
-static bool metic_picture_command(metic_machine *machine, json_t *arguments, json_t **result,
-                                  struct metic_error *error)
+static bool metic_picture_command(metic_machine *machine, const struct keymap *keymap,
+                                  json_t *arguments, json_t **result, struct metic_error *error)
 {
+    (void)keymap;
     char *bytes = NULL;
     size_t count = 0;
     FILE *to = open_memstream(&bytes, &count);
@@ -56,9 +59,10 @@ static bool metic_picture_command(metic_machine *machine, json_t *arguments, jso
                   error_set(error, NULL, "the host has no memory for a picture"));
 }
 
-static bool screendump(metic_machine *machine, json_t *arguments, json_t **result,
-                       struct metic_error *error)
+static bool screendump(metic_machine *machine, const struct keymap *keymap, json_t *arguments,
+                       json_t **result, struct metic_error *error)
 {
+    (void)keymap;
     const char *file = json_string_value(json_object_get(arguments, "filename"));
     const char *format = json_string_value(json_object_get(arguments, "format"));
     (void)result;
@@ -89,29 +93,42 @@ static unsigned key_code(json_t *value)
                                         : 0;
 }
 
-static bool send_key(metic_machine *machine, json_t *arguments, json_t **result,
-                     struct metic_error *error)
+/* Another of 'keys'. */
+static bool add_key(struct key_chord *chord, metic_machine *machine, const struct keymap *keymap,
+                    json_t *value)
 {
-    struct metic_key_step steps[2 * CHORD_KEYS];
+    const char *type = json_string_value(json_object_get(value, "type"));
+    const char *data = json_string_value(json_object_get(value, "data"));
+    if (type == NULL || strcmp(type, "char") != 0) {
+        return key_chord_add(chord, key_code(value));
+    }
+    uint32_t changes;
+    unsigned locks = metic_get_lamps(machine, &changes) & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK);
+    u32 letter = data != NULL ? utf8_next(&data) : 0;
+    return letter != 0 && *data == '\0' && key_chord_add_letter(chord, keymap, locks, letter);
+}
+
+static bool send_key(metic_machine *machine, const struct keymap *keymap, json_t *arguments,
+                     json_t **result, struct metic_error *error)
+{
+    struct metic_key_step steps[KEY_CHORD_STEPS];
+    struct key_chord chord = {.count = 0};
     json_t *keys = json_object_get(arguments, "keys");
     json_t *hold = json_object_get(arguments, "hold-time");
     json_int_t hold_ms = json_is_integer(hold) ? json_integer_value(hold) : HOLD_MS;
     size_t count = json_array_size(keys);
     (void)result;
-    if (count == 0 || count > CHORD_KEYS || hold_ms < 0 || hold_ms > 10000) {
+    if (count == 0 || count > KEY_CHORD_KEYS || hold_ms < 0 || hold_ms > 10000) {
         return error_set(error, NULL, "Parameter 'keys' takes 1 to %d keys, 'hold-time' up to "
-                         "10000", CHORD_KEYS);
+                         "10000", KEY_CHORD_KEYS);
     }
     for (size_t i = 0; i < count; i++) {
-        unsigned code = key_code(json_array_get(keys, i));
-        if (code == 0) {
-            return error_set(error, NULL, "key %zu of 'keys' is not known", i);
+        if (!add_key(&chord, machine, keymap, json_array_get(keys, i))) {
+            return error_set(error, NULL, "key %zu of 'keys' is not known, or one too many", i);
         }
-        steps[i] = (struct metic_key_step){code, true, 0};
-        steps[2 * count - 1 - i] = (struct metic_key_step){code, false, 0};
     }
-    steps[count - 1].then_ms = (unsigned)hold_ms;
-    return metic_press_keys(machine, steps, 2 * (unsigned)count) ||
+    unsigned step_count = key_chord_steps(&chord, (unsigned)hold_ms, steps);
+    return metic_press_keys(machine, steps, step_count) ||
            error_set(error, NULL, "there is no keyboard, or too many keys wait already");
 }
 
@@ -180,9 +197,10 @@ static bool one_event(metic_machine *machine, json_t *event, struct place *place
     return code != 0;
 }
 
-static bool input_send_event(metic_machine *machine, json_t *arguments, json_t **result,
-                             struct metic_error *error)
+static bool input_send_event(metic_machine *machine, const struct keymap *keymap,
+                             json_t *arguments, json_t **result, struct metic_error *error)
 {
+    (void)keymap;
     json_t *events = json_object_get(arguments, "events");
     struct place place = {false, METIC_POINTER_KEEP, METIC_POINTER_KEEP};
     bool good = true;
@@ -207,8 +225,8 @@ static bool input_send_event(metic_machine *machine, json_t *arguments, json_t *
 
 static const struct {
     const char *name;
-    bool (*execute)(metic_machine *machine, json_t *arguments, json_t **result,
-                    struct metic_error *error);
+    bool (*execute)(metic_machine *machine, const struct keymap *keymap, json_t *arguments,
+                    json_t **result, struct metic_error *error);
 } commands[] = {
     {"screendump", screendump},
     {"send-key", send_key},
@@ -221,13 +239,13 @@ const char *qmp_screen_at(unsigned index)
     return index < ARRAY_LEN(commands) ? commands[index].name : NULL;
 }
 
-bool qmp_screen_execute(metic_machine *machine, const char *name, json_t *arguments,
-                        json_t **result, struct metic_error *error)
+bool qmp_screen_execute(metic_machine *machine, const struct keymap *keymap, const char *name,
+                        json_t *arguments, json_t **result, struct metic_error *error)
 {
     *result = NULL;
     for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name, name) == 0) {
-            return commands[i].execute(machine, arguments, result, error);
+            return commands[i].execute(machine, keymap, arguments, result, error);
         }
     }
     return error_set(error, NULL, "The command %.100s has not been found", name);

@@ -2,7 +2,8 @@
  * this.
  *
  *   screendump        filename, head, format (ppm as in QEMU, unless the name ends in .png)
- *   send-key          keys (of type qcode or number), hold-time
+ *   send-key          keys (of type qcode or number, and, ours, char: what writes that in the
+ *                     guest's layout), hold-time
  *   input-send-event  events of type key, btn, rel, abs
  *   metic-screenshot  head; answers the picture itself, a PNG in base64: a machine that may open no
  *                     more files can still be looked at */
@@ -11,6 +12,7 @@
 
 #include "cpu/base/error.h"
 #include "hw/metic.h"
+#include "ui/keymap.h"
 
 #include <jansson.h>
 
@@ -18,7 +20,7 @@
 const char *qmp_screen_at(unsigned index);
 
 /* Does it. *result is the answer, or stays NULL for none. False with a reason. */
-bool qmp_screen_execute(metic_machine *machine, const char *name, json_t *arguments,
-                        json_t **result, struct metic_error *error);
+bool qmp_screen_execute(metic_machine *machine, const struct keymap *keymap, const char *name,
+                        json_t *arguments, json_t **result, struct metic_error *error);
 
 #endif

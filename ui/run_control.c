@@ -113,6 +113,7 @@ static bool start_monitor(struct run_control *control, const struct run_args *ar
         .description = args->kept,
         .confined = args->confined,
         .events = &control->events,
+        .keymap = args->keymap,
         .disks = control->disks,
         .disk_count = args->options.disk_count,
     };
@@ -157,7 +158,7 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
         isatty(STDOUT_FILENO)) {
         const struct monitor with = {
             .machine = machine, .description = args->kept, .confined = args->confined,
-            .events = &control->events,
+            .events = &control->events, .keymap = args->keymap,
         };
         control->terminal = terminal_monitor_new(&with);
     }

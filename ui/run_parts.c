@@ -30,6 +30,21 @@ struct run_part {
     bool (*end)(struct run *run, void *state, struct metic_error *error); /* NULL: nothing */
 };
 
+/* --- the guest's keyboard --- */
+
+/* A layout that there is was read with the command line. */
+static bool keymap_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct run_args *args = run->args;
+    bool missing;
+    (void)state;
+    if (args->keymap_name != NULL && args->keymap == NULL) {
+        args->keymap = keymap_new(args->keymap_name, &missing, error);
+        return args->keymap != NULL;
+    }
+    return true;
+}
+
 /* --- control: metic ps, the monitor, the limit of output --- */
 
 static bool control_start(struct run *run, void **state, struct metic_error *error)
@@ -249,7 +264,7 @@ static bool window_start(struct run *run, void **state, struct metic_error *erro
     }
     metic_await_input(run->machine, true);
     *state = window_open(run->machine, shown_name(args),
-                         args->options.console == METIC_CONSOLE_NONE, error);
+                         args->options.console == METIC_CONSOLE_NONE, args->keymap, error);
     return *state != NULL;
 }
 
@@ -273,6 +288,8 @@ static bool vnc_start(struct run *run, void **state, struct metic_error *error)
         .where = args->vnc,
         .password_file = args->vnc_password_file,
         .name = shown_name(args),
+        .keymap = args->keymap,
+        .quiet = args->quiet,
     };
     metic_await_input(run->machine, true);
     struct vnc *vnc = vnc_new(run->machine, &options, error);
@@ -395,6 +412,7 @@ static bool detach_start(struct run *run, void **state, struct metic_error *erro
 }
 
 static const struct run_part parts[] = {
+    {keymap_start, NULL},
     {control_start, control_end},
     {signals_part_start, signals_part_end},
     {NULL, stats_end},

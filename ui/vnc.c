@@ -309,6 +309,8 @@ struct vnc *vnc_new(metic_machine *machine, const struct vnc_options *options,
         return NULL;
     }
     vnc->machine = machine;
+    vnc->keymap = options->keymap;
+    vnc->quiet = options->quiet;
     vnc->listener.fd = -1;
     vnc->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     snprintf(vnc->name, sizeof(vnc->name), "%s - metic", options->name);

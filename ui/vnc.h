@@ -16,6 +16,8 @@ struct vnc_options {
     const char *where;
     const char *password_file; /* its first line; NULL: none at a path, a new one at a port */
     const char *name;          /* of the machine */
+    const struct keymap *keymap; /* of the guest, or NULL: US; outlives the server */
+    bool quiet;                /* says nothing of letters that the guest's keyboard lacks */
 };
 
 struct vnc;

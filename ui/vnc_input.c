@@ -1,83 +1,95 @@
 /* Keyboard and pointer of VNC's clients.
  *
- * RFB names letters, not keys. We press the key that has the letter on a US keyboard, with Shift as
- * the letter needs it, whatever the client's own Shift is doing: right for a guest with a US
- * layout, from any keyboard. Clients that know QEMU's extension tell the key's place instead; then
- * the guest's layout makes the letter, as with a keyboard of its own. */
+ * RFB names letters, not keys. keyboard.h presses the key that has the letter in the guest's
+ * layout, with the modifiers that it takes, whatever those of the client: right from any keyboard.
+ * Clients that know QEMU's extension tell the key's place instead; then the guest makes the letter,
+ * as with a keyboard of its own. */
 #include "ui/vnc_private.h"
 
 #if HAVE_VNC
 #include "cpu/base/bits.h"
 #include "ui/keys.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
-    KEYSYM_SHIFT_LEFT = 0xffe1,
-    KEYSYM_SHIFT_RIGHT = 0xffe2,
-    KEYSYM_CAPS_LOCK = 0xffe5,
     POINTER_MAX = 32767,
     ENCODING_QEMU_KEYS = -258,
     MESSAGE_QEMU = 255,
 };
 
+static void press(void *opaque, unsigned code, bool down)
+{
+    struct vnc *vnc = opaque;
+    metic_key(vnc->machine, code, down);
+}
+
+static void take_lamps(struct vnc *vnc)
+{
+    u32 changes;
+    unsigned lamps = metic_get_lamps(vnc->machine, &changes);
+    keyboard_take_lamps(&vnc->locks, lamps, changes);
+}
+
 /* --- letters --- */
 
-static bool is_letter(rfbKeySym keysym)
+/* Once is enough to know where to look. */
+static void tell_unknown(struct vnc *vnc, u32 keysym)
 {
-    return (keysym >= 'a' && keysym <= 'z') || (keysym >= 'A' && keysym <= 'Z');
-}
-
-static void set_shifts(struct vnc *vnc, bool left, bool right)
-{
-    metic_key(vnc->machine, KEYS_LEFT_SHIFT, left);
-    metic_key(vnc->machine, KEYS_RIGHT_SHIFT, right);
-}
-
-static void press_letter(struct vnc *vnc, unsigned code, bool shifted)
-{
-    bool is_shifted = vnc->left_shift || vnc->right_shift;
-    if (shifted == is_shifted) {
-        metic_key(vnc->machine, code, true);
+    u32 sign = keymap_sign(vnc->keymap, keysym);
+    if (vnc->told_unknown || vnc->quiet) {
         return;
     }
-    set_shifts(vnc, shifted, false);
-    metic_key(vnc->machine, code, true);
-    set_shifts(vnc, vnc->left_shift, vnc->right_shift);
+    vnc->told_unknown = true;
+    fprintf(stderr,
+            "metic: vnc: a viewer's %s%0*X is on no key of the guest's keyboard (%s), left out\n"
+            "metic: --keymap says which layout the guest has; metic list keymaps\n",
+            sign != 0 && (sign & KEYMAP_NO_LETTER) == 0 ? "U+" : "keysym 0x", 4,
+            sign != 0 && (sign & KEYMAP_NO_LETTER) == 0 ? sign : keysym, keymap_name(vnc->keymap));
 }
 
 static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr client)
 {
     struct vnc *vnc = vnc_of(client);
-    bool shifted = false;
-    unsigned code = keys_by_keysym((u32)keysym, &shifted);
-    if (code == 0) {
-        return;
+    struct vnc_client *own = client->clientData;
+    take_lamps(vnc);
+    if (!keyboard_key(&own->keyboard, (u32)keysym, down != 0)) {
+        tell_unknown(vnc, (u32)keysym);
     }
-    if (keysym == KEYSYM_SHIFT_LEFT) {
-        vnc->left_shift = down;
-    } else if (keysym == KEYSYM_SHIFT_RIGHT) {
-        vnc->right_shift = down;
-    } else if (keysym == KEYSYM_CAPS_LOCK && down) {
-        vnc->caps = !vnc->caps;
+}
+
+static void set_buttons(struct vnc *vnc, struct vnc_client *own, int buttons)
+{
+    static const u16 codes[] = {0x110, 0x112, 0x111};
+    for (unsigned i = 0; i < ARRAY_LEN(codes); i++) {
+        if (((buttons ^ own->buttons) >> i & 1) != 0) {
+            metic_key(vnc->machine, codes[i], (buttons >> i & 1) != 0);
+        }
     }
-    if (down && keysym > ' ' && keysym < 127) {
-        press_letter(vnc, code, shifted ^ (vnc->caps && is_letter(keysym)));
-    } else {
-        metic_key(vnc->machine, code, down != 0);
-    }
+    own->buttons = buttons;
 }
 
 static void on_gone(rfbClientPtr client)
 {
-    struct vnc *vnc = vnc_of(client);
-    metic_release_keys(vnc->machine);
-    vnc->left_shift = vnc->right_shift = false;
-    vnc->buttons = 0;
+    struct vnc_client *own = client->clientData;
+    keyboard_release(&own->keyboard);
+    set_buttons(vnc_of(client), own, 0);
+    client->clientData = NULL;
+    free(own);
 }
 
 static enum rfbNewClientAction on_new(rfbClientPtr client)
 {
+    struct vnc *vnc = vnc_of(client);
+    struct vnc_client *own = calloc(1, sizeof(*own));
+    if (own == NULL) {
+        return RFB_CLIENT_REFUSE;
+    }
+    own->keyboard = (struct keyboard){
+        .map = vnc->keymap, .locks = &vnc->locks, .press = press, .opaque = vnc};
+    client->clientData = own;
     client->clientGoneHook = on_gone;
     return RFB_CLIENT_ACCEPT;
 }
@@ -108,14 +120,9 @@ static rfbBool on_message(rfbClientPtr client, void *data, const rfbClientToServ
         vnc->rfb.CloseClient(client); /* what follows cannot be told apart */
         return TRUE;
     }
-    unsigned code = keys_by_xt(ld_be32(rest + 7));
-    bool down = (rest[1] | rest[2]) != 0;
-    if (code == KEYS_LEFT_SHIFT) {
-        vnc->left_shift = down;
-    } else if (code == KEYS_RIGHT_SHIFT) {
-        vnc->right_shift = down;
-    }
-    metic_key(vnc->machine, code, down);
+    struct vnc_client *own = client->clientData;
+    take_lamps(vnc);
+    keyboard_place(&own->keyboard, keys_by_xt(ld_be32(rest + 7)), (rest[1] | rest[2]) != 0);
     return TRUE;
 }
 
@@ -123,9 +130,9 @@ static rfbBool on_message(rfbClientPtr client, void *data, const rfbClientToServ
 
 static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
 {
-    static const u16 codes[] = {0x110, 0x112, 0x111};
     enum { WHEEL_UP = 1 << 3, WHEEL_DOWN = 1 << 4, WHEEL_LEFT = 1 << 5, WHEEL_RIGHT = 1 << 6 };
     struct vnc *vnc = vnc_of(client);
+    struct vnc_client *own = client->clientData;
     int width = client->screen->width, height = client->screen->height;
     x = x < 0 ? 0 : x < width ? x : width - 1;
     y = y < 0 ? 0 : y < height ? y : height - 1;
@@ -133,13 +140,10 @@ static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
         metic_pointer_to(vnc->machine, (u32)((s64)x * POINTER_MAX / (width - 1)),
                          (u32)((s64)y * POINTER_MAX / (height - 1)));
     }
-    for (unsigned i = 0; i < ARRAY_LEN(codes); i++) {
-        metic_key(vnc->machine, codes[i], (buttons >> i & 1) != 0);
-    }
-    int begun = buttons & ~vnc->buttons;
+    int begun = buttons & ~own->buttons;
     metic_wheel(vnc->machine, !!(begun & WHEEL_UP) - !!(begun & WHEEL_DOWN),
                 !!(begun & WHEEL_RIGHT) - !!(begun & WHEEL_LEFT));
-    vnc->buttons = buttons;
+    set_buttons(vnc, own, buttons);
     vnc->rfb.DefaultPtrAddEvent(buttons, x, y, client);
 }
 

@@ -6,6 +6,7 @@
 #include "ui/vnc.h"
 
 #if HAVE_VNC
+#include "ui/keyboard.h"
 #include "ui/listener.h"
 
 #include <pthread.h>
@@ -23,6 +24,8 @@ enum { VNC_PASSWORD_BYTES = 9 };
 
 struct vnc {
     metic_machine *machine;
+    const struct keymap *keymap; /* of the guest, or NULL: US */
+    bool quiet;
     struct vnc_api rfb;
     struct listener listener;
     char password[VNC_PASSWORD_BYTES]; /* empty: none is asked for */
@@ -44,9 +47,14 @@ struct vnc {
     u32 *blank; /* while the screen shows nothing */
     rfbCursor cursor;
     u8 cursor_mask[64 * 8];
-    int buttons;        /* that are down */
-    bool caps;          /* what the guest should think of caps lock */
-    bool left_shift, right_shift;
+    struct keyboard_locks locks;
+    bool told_unknown; /* that a letter is on no key */
+};
+
+/* One viewer's keyboard and pointer. */
+struct vnc_client {
+    struct keyboard keyboard;
+    int buttons; /* that are down */
 };
 
 static inline struct vnc *vnc_of(rfbClientPtr client)

@@ -14,6 +14,7 @@
 #include "cpu/base/error.h"
 
 #if HAVE_SDL2
+#include "ui/key_steps.h"
 #include "ui/keys.h"
 #include "ui/sdl_api.h"
 #include "ui/window_clipboard.h"
@@ -37,6 +38,7 @@ enum {
 
 struct window {
     metic_machine *machine;
+    const struct keymap *keymap; /* of the guest, or NULL: US */
     struct sdl_api sdl;
     char name[64];
     pthread_t thread;
@@ -258,19 +260,34 @@ static void set_smooth(struct window *w)
     }
 }
 
-/* The desktop's clipboard, as if it were typed: on the guest's keyboard as a US one. */
+/* On the guest's keyboard. */
+static void press_text(struct window *w, const char *text)
+{
+    struct metic_key_step steps[METIC_MAX_KEY_STEPS];
+    struct key_text said;
+    uint32_t changes;
+    unsigned lamps = metic_get_lamps(w->machine, &changes);
+    unsigned count = key_steps_text(w->keymap, lamps & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK), text,
+                                    steps, ARRAY_LEN(steps), &said);
+    metic_release_keys(w->machine); /* Ctrl and Alt, which are still down */
+    if (said.too_long || !metic_press_keys(w->machine, steps, count)) {
+        fprintf(stderr, "metic: the clipboard is too long to be typed\n");
+    } else if (said.left_out != 0) {
+        fprintf(stderr, "metic: %u character%s of the clipboard, '%.*s' first, %s on no key of the "
+                "guest's keyboard (%s; --keymap says another)\n", said.left_out,
+                said.left_out == 1 ? "" : "s", (int)said.bad_bytes, said.bad,
+                said.left_out == 1 ? "is" : "are", keymap_name(w->keymap));
+    }
+}
+
+/* The desktop's clipboard, as if it were typed. */
 static void type_clipboard(struct window *w)
 {
-    static const char none[] = "";
-    struct metic_key_step steps[METIC_MAX_KEY_STEPS];
     char *text = w->sdl.GetClipboardText();
-    const char *bad;
-    if (w->shows_terminal) {
-        terminal_type(w->terminal, text != NULL ? text : none);
-    } else {
-        metic_release_keys(w->machine); /* Ctrl and Alt, which are still down */
-        metic_press_keys(w->machine, steps,
-                         keys_text(text != NULL ? text : none, steps, ARRAY_LEN(steps), &bad));
+    if (text != NULL && w->shows_terminal) {
+        terminal_type(w->terminal, text);
+    } else if (text != NULL) {
+        press_text(w, text);
     }
     w->sdl.free(text);
 }
@@ -519,7 +536,7 @@ static void *window_main(void *opaque)
 }
 
 struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
-                           struct metic_error *error)
+                           const struct keymap *keymap, struct metic_error *error)
 {
     struct window *w = calloc(1, sizeof(*w));
     if (w == NULL || !sdl_api_load(&w->sdl, error)) {
@@ -528,6 +545,7 @@ struct window *window_open(metic_machine *machine, const char *name, bool consol
     }
     w->machine = machine;
     w->console_is_here = console_is_here;
+    w->keymap = keymap;
     w->dirty = true;
     snprintf(w->name, sizeof(w->name), "%s", name);
     pthread_mutex_init(&w->lock, NULL);
@@ -572,9 +590,10 @@ void window_close(struct window *w)
 #else
 
 struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
-                           struct metic_error *error)
+                           const struct keymap *keymap, struct metic_error *error)
 {
     (void)console_is_here;
+    (void)keymap;
     (void)machine;
     (void)name;
     error_set(error, "build it with libsdl2-dev installed, or leave out --display sdl",

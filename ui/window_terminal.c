@@ -11,6 +11,7 @@
 #if HAVE_VTERM
 #include "ui/font.h"
 #include "cpu/base/library.h"
+#include "cpu/base/utf8.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -181,27 +182,11 @@ const u32 *terminal_picture(const struct terminal *t, int *width, int *height)
 
 /* --- to the guest --- */
 
-/* The first character of the text, which moves behind it; 0 at its end, or where it is no UTF-8. */
-static u32 next_character(const char **text)
-{
-    const u8 *at = (const u8 *)*text;
-    unsigned more = at[0] < 0x80 ? 0 : at[0] >= 0xf0 ? 3 : at[0] >= 0xe0 ? 2 : 1;
-    u32 character = more == 0 ? at[0] : at[0] & (0x3fu >> more);
-    for (unsigned i = 1; i <= more; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        character = character << 6 | (at[i] & 0x3f);
-    }
-    *text += 1 + more;
-    return character;
-}
-
 void terminal_type(struct terminal *t, const char *utf8)
 {
     u32 character;
     t->is_typing = true;
-    while (*utf8 != '\0' && (character = next_character(&utf8)) != 0) {
+    while (*utf8 != '\0' && (character = utf8_next(&utf8)) != 0) {
         if (character == '\n') {
             t->api.keyboard_key(t->vterm, VTERM_KEY_ENTER, VTERM_MOD_NONE);
         } else {

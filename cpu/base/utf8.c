@@ -23,6 +23,21 @@ size_t utf8_bytes(const u8 *bytes, size_t left_bytes)
     return is_long || is_none ? 0 : more + 1;
 }
 
+u32 utf8_next(const char **text)
+{
+    const u8 *at = (const u8 *)*text;
+    size_t count = utf8_bytes(at, SIZE_MAX);
+    if (count == 0 || *at == 0) {
+        return 0;
+    }
+    u32 character = count == 1 ? *at : *at & (0x7fu >> count);
+    for (size_t i = 1; i < count; i++) {
+        character = character << 6 | (at[i] & 0x3f);
+    }
+    *text += count;
+    return character;
+}
+
 char *utf8_clean(const u8 *bytes, size_t size_bytes, size_t *clean_bytes)
 {
     char *text = malloc(size_bytes + 1);

@@ -3,6 +3,7 @@
 
 #include "cpu/base/bits.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ struct input {
     u32 x, y;      /* where it last moved to */
     bool relative; /* the pointer last moved by, not to */
     u8 down[INPUT_KEYS]; /* which device was told, + 1; 0: up */
+    _Atomic u64 lamps;   /* with 8 bits below the number of changes */
+    _Atomic bool told_lamps; /* by a driver */
 };
 
 /* --- from the journal --- */
@@ -90,6 +93,46 @@ bool input_has_sink(const struct input *input, enum input_device device)
     return false;
 }
 
+/* --- lamps --- */
+
+static void change_lamps(struct input *input, u8 lamps)
+{
+    u64 before = atomic_load(&input->lamps);
+    while ((u8)before != lamps &&
+           !atomic_compare_exchange_weak(&input->lamps, &before,
+                                         ((before >> 8) + 1) << 8 | lamps)) {
+    }
+}
+
+void input_set_lamps(struct input *input, u8 lamps)
+{
+    atomic_store(&input->told_lamps, true);
+    change_lamps(input, lamps);
+}
+
+void input_forget_lamps(struct input *input)
+{
+    atomic_store(&input->told_lamps, false);
+    change_lamps(input, 0);
+}
+
+/* What a lock's key will do. */
+static void expect_lamp(struct input *input, unsigned code)
+{
+    enum { KEY_CAPS_LOCK = 58, KEY_NUM_LOCK = 69, LAMP_NUM = 1, LAMP_CAPS = 2 };
+    unsigned lamp = code == KEY_CAPS_LOCK ? LAMP_CAPS : code == KEY_NUM_LOCK ? LAMP_NUM : 0;
+    if (lamp != 0 && !atomic_load(&input->told_lamps)) {
+        change_lamps(input, (u8)(atomic_load(&input->lamps) ^ lamp));
+    }
+}
+
+u8 input_get_lamps(const struct input *input, u32 *changes)
+{
+    u64 now = atomic_load(&input->lamps);
+    *changes = (u32)(now >> 8);
+    return (u8)now;
+}
+
 /* --- to the journal --- */
 
 static void put_event(u8 *at, struct input_event event)
@@ -134,6 +177,9 @@ static void set_key(struct input *input, unsigned code, bool down)
                                                  : INPUT_KEYBOARD;
     struct input_event event = {INPUT_EV_KEY, (u16)code, down};
     input->down[code] = (u8)(down ? device + 1u : 0u);
+    if (down) {
+        expect_lamp(input, code);
+    }
     send(input, device, &event, 1);
 }
 

@@ -69,7 +69,16 @@ void input_set_sink(struct input *input, enum input_device device, enum input_bu
                     struct input_sink sink);
 bool input_has_sink(const struct input *input, enum input_device device); /* on any bus */
 
+/* By a keyboard: which lamps its driver lit, bits 0 num lock, 1 caps lock, 2 scroll lock (LED_*);
+ * or that there is no driver any more. With the device's lock held. */
+void input_set_lamps(struct input *input, u8 lamps);
+void input_forget_lamps(struct input *input);
+
 /* ---- Clients ---- */
+
+/* The lamps as they were told last, and how often they changed. While no driver has told of any, as
+ * few drivers of firmware do, the keys decide. */
+u8 input_get_lamps(const struct input *input, u32 *changes);
 
 /* A key of the keyboard (KEY_*), or a button of the pointer (INPUT_BTN_*). Told only when it
  * changes. Codes that do not exist are ignored. */

@@ -84,6 +84,10 @@ void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal);
 /* Everything that is down goes up: who gave input has lost the keyboard. */
 void metic_release_keys(metic_machine *machine);
 
+/* Which of its keyboard's lamps the guest has lit, bits 0 num lock, 1 caps lock, 2 scroll lock; and
+ * how often that changed so far. Any thread. */
+unsigned metic_get_lamps(const metic_machine *machine, uint32_t *changes);
+
 /* A key or button goes down or up, then nothing happens for so long, in host time. */
 struct metic_key_step {
     unsigned code; /* as metic_key's; 0: the rest alone */

@@ -146,9 +146,12 @@ static bool hid_tell_class(struct hid *hid, const struct usb_setup *setup)
         s->lamps = s->control[0] & LAMPS;
         return true;
     case HID_SET_IDLE: s->idle = (u8)(setup->value >> 8); return true;
-    case HID_SET_PROTOCOL:
+    case HID_SET_PROTOCOL: /* the tablet knows one alone (7.2.6) */
+        if (!is_keyboard || setup->value > 1) {
+            return false;
+        }
         s->boot_protocol = setup->value == 0;
-        return is_keyboard && setup->value <= 1;
+        return true;
     default: return false;
     }
 }

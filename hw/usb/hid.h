@@ -10,9 +10,9 @@
  *   keyboard, 8 bytes: modifiers, 0, six keys (HID usage page 7; more than six: all are 1)
  *   tablet, 7 bytes: buttons, le16 x, le16 y (0 to 32767), wheel, wheel sideways
  *
- * The keyboard's report is the one of the boot protocol, in both protocols (HID 1.11, F.5). Lamps
- * are kept and can be read back; nothing else follows from them. Section numbers are HID's, those
- * with "USB" of USB 2.0.
+ * The keyboard's report is the one of the boot protocol, in both protocols (HID 1.11, F.5).
+ * Lamps are kept and can be read back, and are told to whoever types (input.h). Section numbers are
+ * HID's, those with "USB" of USB 2.0.
  *
  * Threads: all with the lock of the device that has the hid held, but hid_init. */
 #ifndef METIC_HW_USB_HID_H

@@ -135,6 +135,12 @@ static void xhci_take_tablet(void *opaque, const struct input_event *events, uns
     xhci_take(opaque, HID_TABLET, events, count);
 }
 
+void xhci_tell_lamps(const struct xhci *xhci)
+{
+    const struct xhci_config *config = xhci->device->config;
+    input_set_lamps(config->input, xhci->hids[HID_KEYBOARD].saved.lamps);
+}
+
 static bool xhci_is_live(struct xhci *xhci, enum hid_kind kind)
 {
     device_lock(xhci->device);
@@ -254,6 +260,9 @@ static bool xhci_restored(struct device *device, struct metic_error *error)
     }
     if (!pci_restored(&xhci->pci, error)) {
         return false;
+    }
+    if (xhci->hids[HID_KEYBOARD].saved.lamps != 0) { /* else they may be those of virtio's */
+        xhci_tell_lamps(xhci);
     }
     xhci_update_irq(xhci);
     timer_arm_at_ns(&xhci->timer, s->serve_ns);

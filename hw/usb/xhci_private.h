@@ -184,6 +184,9 @@ void xhci_write(struct device *device, u64 offset, u64 value, unsigned size_byte
 void xhci_port_reset_all(struct xhci *xhci); /* as the controller's reset leaves them */
 u32 xhci_port_read(const struct xhci *xhci, unsigned port, unsigned offset);
 void xhci_port_write(struct xhci *xhci, unsigned port, unsigned offset, u32 value);
+/* The keyboard's lamps, for whoever types. */
+void xhci_tell_lamps(const struct xhci *xhci);
+
 bool xhci_port_is_enabled(const struct xhci *xhci, unsigned port);
 /* The device in a suspended port has something to say. */
 void xhci_port_wake(struct xhci *xhci, unsigned port);

@@ -76,6 +76,16 @@ static enum usb_answer transfer_out(struct transfer *t)
     return hid_control_out(t->hid, piece, t->length_bytes);
 }
 
+static enum usb_answer transfer_end(struct transfer *t)
+{
+    u8 lamps = t->hid->saved.lamps;
+    enum usb_answer answer = hid_control_end(t->hid);
+    if (lamps != t->hid->saved.lamps) {
+        xhci_tell_lamps(t->xhci);
+    }
+    return answer;
+}
+
 static enum usb_answer transfer_control(struct transfer *t)
 {
     u8 setup[USB_SETUP_BYTES];
@@ -87,7 +97,7 @@ static enum usb_answer transfer_control(struct transfer *t)
         return USB_ACK;
     case TRB_STATUS:
         t->length_bytes = 0;
-        return hid_control_end(t->hid);
+        return transfer_end(t);
     default: /* a data stage, or the next piece of it */
         return (t->hid->saved.setup[0] & USB_IN) != 0 ? transfer_in(t) : transfer_out(t);
     }

@@ -1,7 +1,7 @@
 /* The input device (virtio 1.2, 5.8): a keyboard, a tablet or a mouse.
  *
  * Queue 0 takes events to the driver, one of 8 bytes in each buffer: le16 type, le16 code, le32
- * value. Queue 1 takes events from it (which lamps are lit); they are read and have no effect.
+ * value. Queue 1 takes events from it: which lamps are lit, for whoever types (input.h).
  *
  *   configuration: 0 select, 1 subselect, 2 size, 8.. what the two ask for: the name, the ids, or
  *   which events of a type there are; the driver writes the first two and reads the rest
@@ -33,18 +33,21 @@ enum {
     INPUT_SELECT_EVENTS = 0x11,
     INPUT_SELECT_ABS = 0x12,
     INPUT_BUS_VIRTUAL = 6,
+    LED_LAST = 2,
+    LAMPS_TOLD = 0x80,
 };
 
 struct input_saved {
     u64 ring[INPUT_RING]; /* type | code << 16 | value << 32 */
     u32 first, count;
     u8 select, subselect;
-    u8 unused[6]; /* padding, spelled out */
+    u8 lamps;     /* a bit each (LED_*), and LAMPS_TOLD once there was one */
+    u8 unused[5]; /* padding, spelled out */
 };
 
 #define INPUT_SAVED(FIELD, T)                                                       \
     FIELD(T, ring) FIELD(T, first) FIELD(T, count) FIELD(T, select) FIELD(T, subselect) \
-    FIELD(T, unused)
+    FIELD(T, lamps) FIELD(T, unused)
 STATE_LIST(input_saved, struct input_saved, INPUT_SAVED);
 
 struct input_state {
@@ -75,7 +78,7 @@ static void set_bits(u8 *bits, unsigned first, unsigned last)
 /* The events of a type, a bit each. */
 static void event_bits(enum input_device device, u8 type, u8 *bits)
 {
-    enum { KEY_FIRST = 1, KEY_LAST = 248, LED_LAST = 2 };
+    enum { KEY_FIRST = 1, KEY_LAST = 248 };
     if (device == INPUT_KEYBOARD) {
         switch (type) {
         case INPUT_EV_KEY: set_bits(bits, KEY_FIRST, KEY_LAST); break;
@@ -179,6 +182,33 @@ static bool input_serve_events(struct virtio *virtio)
     return false;
 }
 
+static void tell_lamps(const struct virtio *virtio)
+{
+    const struct virtio_input_config *config = virtio->config;
+    const struct input_state *input = virtio->state;
+    u8 lamps = input->saved.lamps;
+    if (config->device == INPUT_KEYBOARD && (lamps & LAMPS_TOLD) != 0) {
+        input_set_lamps(config->input, lamps & (u8)~LAMPS_TOLD);
+    } else if (config->device == INPUT_KEYBOARD) {
+        input_forget_lamps(config->input);
+    }
+}
+
+static void take_status(struct virtio *virtio)
+{
+    struct input_state *input = virtio->state;
+    u8 bytes[INPUT_EVENT_BYTES] = {0};
+    virtio_chain_read(&input->chain, 0, bytes, sizeof(bytes));
+    unsigned code = ld_le16(bytes + 2);
+    if (ld_le16(bytes) == INPUT_EV_LED && code <= LED_LAST) {
+        u8 bit = (u8)(1u << code);
+        input->saved.lamps |= LAMPS_TOLD;
+        input->saved.lamps = ld_le32(bytes + 4) != 0 ? input->saved.lamps | bit
+                                                     : input->saved.lamps & (u8)~bit;
+        tell_lamps(virtio);
+    }
+}
+
 static bool input_serve_status(struct virtio *virtio)
 {
     struct input_state *input = virtio->state;
@@ -186,6 +216,7 @@ static bool input_serve_status(struct virtio *virtio)
         if (!virtio_queue_peek(virtio, INPUT_STATUS, &input->chain)) {
             break;
         }
+        take_status(virtio);
         virtio_queue_finish(virtio, INPUT_STATUS, &input->chain, 0);
     }
     return virtio_queue_sleep(virtio, INPUT_STATUS);
@@ -230,6 +261,7 @@ static void input_reset(struct virtio *virtio)
 {
     struct input_state *input = virtio->state;
     memset(&input->saved, 0, sizeof(input->saved));
+    tell_lamps(virtio);
 }
 
 static bool input_init(struct virtio *virtio, struct metic_error *error)
@@ -266,6 +298,7 @@ static bool input_load(struct virtio *virtio, struct state_reader *reader,
         input_reset(virtio);
         return error_set(error, NULL, "the saved input device holds more events than it can");
     }
+    tell_lamps(virtio);
     return true;
 }
 

@@ -2,6 +2,7 @@
 
     rfb.py SOCKET picture FILE.ppm      one full update in raw encoding
     rfb.py SOCKET type TEXT             key events by keysym, as a viewer without extensions sends them
+    rfb.py SOCKET hold KEYSYM... SECONDS    presses keys and a button, and goes away without letting them go
     rfb.py SOCKET copy TEXT [utf8]      puts a text onto the clipboard, in Latin-1 or by the extended one;
                                         TEXT may be @N: that many letters
     rfb.py SOCKET paste [utf8]          waits for a text and prints it; "ready" when it is listening
@@ -75,14 +76,27 @@ def picture(path):
         f.write(b"P6\n%d %d\n255\n" % (width, height) + image)
 
 
+def keysym_of(c):
+    return 0xFF0D if c == "\n" else ord(c) if ord(c) < 0x100 else 0x1000000 + ord(c)
+
+
+def hold(keysyms, seconds):
+    s = connect()
+    start(s)
+    for keysym in keysyms:
+        s.sendall(struct.pack(">BBxxI", 4, 1, int(keysym, 0)))
+    s.sendall(struct.pack(">BBHH", 5, 1, 10, 10))
+    time.sleep(float(seconds))
+
+
 def type_text(text):
     s = connect()
     start(s)
     for c in text:
-        keysym = 0xFF0D if c == "\n" else ord(c)
+        keysym = keysym_of(c)
         for down in (1, 0):
             s.sendall(struct.pack(">BBxxI", 4, down, keysym))
-            time.sleep(0.02)
+            time.sleep(0.008)
     time.sleep(0.2)
 
 
@@ -207,6 +221,8 @@ if sys.argv[2] == "picture":
     picture(sys.argv[3])
 elif sys.argv[2] == "type":
     type_text(sys.argv[3].replace("\\n", "\n"))
+elif sys.argv[2] == "hold":
+    hold(sys.argv[3:-1], sys.argv[-1])
 elif sys.argv[2] == "copy":
     copy(sys.argv[3], sys.argv[4:] == ["utf8"])
 elif sys.argv[2] == "paste":

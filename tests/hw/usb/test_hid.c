@@ -191,6 +191,21 @@ Test(hid, requests_that_tell)
     cr_expect_eq(request(0x21, 9, 0x200, 0, 400, data), USB_STALL, "more than it has room for");
 }
 
+/* A tablet has no other protocol (7.2.6), and what is refused changes nothing. */
+Test(hid, protocols_that_there_are)
+{
+    u8 data[1];
+    start(HID_TABLET);
+    cr_expect_eq(request(0x21, 11, 0, 0, 0, NULL), USB_STALL);
+    cr_expect_eq(request(0xa1, 3, 0, 0, 1, data), USB_ACK);
+    cr_expect_eq(data[0], 1, "the report protocol");
+    start(HID_KEYBOARD);
+    cr_expect_eq(request(0x21, 11, 0, 0, 0, NULL), USB_ACK);
+    cr_expect_eq(request(0x21, 11, 2, 0, 0, NULL), USB_STALL);
+    cr_expect_eq(request(0xa1, 3, 0, 0, 1, data), USB_ACK);
+    cr_expect_eq(data[0], 0, "the boot protocol");
+}
+
 /* --- which bus --- */
 
 struct listener {

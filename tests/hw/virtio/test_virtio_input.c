@@ -1,7 +1,7 @@
 #include "hw/virtio/virtio_input.h"
 #include "tests/hw/virtio/rig.h"
 
-enum { EVENTS = 0, STATUS = 1, KEY_A = 30, KEY_B = 48 };
+enum { EVENTS = 0, STATUS = 1, KEY_A = 30, KEY_B = 48, KEY_CAPSLOCK = 58 };
 
 static struct fixture f;
 static struct rig rig;
@@ -167,12 +167,52 @@ Test(virtio_input, a_flood_loses_packets_but_no_key_stays_down)
     cr_assert_geq(up, down);
 }
 
-Test(virtio_input, lamps_are_taken_and_ignored)
+static void light(u16 type, u16 code, u32 value)
 {
     const struct rig_buffer lamp = {RIG_DATA_GPA, 8, 0};
+    u8 bytes[8];
+    st_le16(bytes, type);
+    st_le16(bytes + 2, code);
+    st_le32(bytes + 4, value);
+    rig_store(&rig, RIG_DATA_GPA, bytes, sizeof(bytes));
+    cr_assert_eq(rig_run(&rig, STATUS, &lamp, 1), 0);
+}
+
+/* Who types is told of them, and until a driver does, what the keys do is expected. */
+Test(virtio_input, lamps_are_told)
+{
+    enum { CAPS = 2, NUM = 1 };
+    u32 before, changes;
     start(INPUT_KEYBOARD);
     rig_start(&rig, 0, 2);
-    cr_assert_eq(rig_run(&rig, STATUS, &lamp, 1), 0);
+    cr_assert_eq(input_get_lamps(input, &before), 0);
+    input_key(input, KEY_CAPSLOCK, true);
+    input_key(input, KEY_CAPSLOCK, false);
+    cr_assert_eq(input_get_lamps(input, &changes), CAPS, "expected");
+    light(INPUT_EV_LED, 0, 1);
+    cr_assert_eq(input_get_lamps(input, &changes), NUM);
+    cr_assert_neq(changes, before);
+    input_key(input, KEY_CAPSLOCK, true);
+    cr_assert_eq(input_get_lamps(input, &changes), NUM, "no more: there is a driver");
+    light(INPUT_EV_LED, 1, 1);
+    cr_assert_eq(input_get_lamps(input, &changes), NUM | CAPS);
+    light(INPUT_EV_LED, 7, 1);
+    light(INPUT_EV_KEY, 0, 0);
+    light(INPUT_EV_LED, 0, 0);
+    cr_assert_eq(input_get_lamps(input, &changes), CAPS);
+    struct virtio_mmio_config other_config = config;
+    struct device *other = fixture_device(&f, &virtio_mmio_class, &other_config, 1);
+    input_forget_lamps(input);
+    struct state_writer writer;
+    struct state_reader reader;
+    struct metic_error error;
+    state_writer_init(&writer);
+    device_save(rig.device, &writer);
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(device_load(other, &reader, &error), "%s", error.what);
+    cr_assert_eq(input_get_lamps(input, &changes), CAPS, "restored");
+    state_writer_fini(&writer);
+    device_free(other);
 }
 
 Test(virtio_input, waiting_events_are_saved)
