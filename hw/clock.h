@@ -92,5 +92,10 @@ void timer_fini(struct timer *timer);
 /* Arms or re-arms; a deadline in the past fires at the next occasion, CLOCK_NEVER_NS cancels. */
 void timer_arm_at_ns(struct timer *timer, u64 deadline_ns);
 void timer_cancel(struct timer *timer);
+/* Lock-free: may be true for one that is just firing, and is over when it is told. */
+static inline bool timer_is_armed(const struct timer *timer)
+{
+    return atomic_load_explicit(&timer->armed, memory_order_acquire);
+}
 
 #endif

@@ -32,7 +32,7 @@ enum {
 
 struct clint_saved {
     u64 mtime_offset; /* ticks; stored under the lock, read atomically */
-    u64 mtimecmp[ACLINT_MAX_HARTS];
+    u64 mtimecmp[ACLINT_MAX_HARTS]; /* read and written atomically */
     u32 msip[ACLINT_MAX_HARTS];
 };
 
@@ -47,7 +47,7 @@ struct clint_hart {
 
 struct clint {
     struct clint_saved saved;
-    u64 seen_mtime; /* it is not less now; under the lock */
+    u64 seen_mtime; /* it is not less now; stored under the lock, read atomically */
     struct clint_hart harts[ACLINT_MAX_HARTS];
 };
 
@@ -85,34 +85,74 @@ u64 clint_time_to_ns(const struct device *device, u64 ticks)
     return clint_moment_ns(now_ticks, now_ticks + offset, ticks);
 }
 
-/* Sets the timer line of a hart by the present time and arms the timer for when it will rise. */
+static u64 clint_mtimecmp(const struct clint *clint, unsigned hart)
+{
+    return __atomic_load_n(&clint->saved.mtimecmp[hart], __ATOMIC_ACQUIRE);
+}
+
+/* Sets the timer line of a hart by the present time and arms the timer for when it will rise. Again
+ * when the hart meanwhile set its timer without the lock (clint_set_at_once()). */
 static void clint_update_timer(struct device *device, unsigned hart)
 {
     struct clint *clint = device->state;
-    u64 mtimecmp = clint->saved.mtimecmp[hart];
-    u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
-    u64 mtime = now_ticks + clint->saved.mtime_offset;
-    bool level = mtime >= mtimecmp;
-    clint->seen_mtime = mtime;
-    device_set_output(device, aclint_hart_count(device) + hart, level);
-    timer_arm_at_ns(&clint->harts[hart].timer,
-                    level ? CLOCK_NEVER_NS : clint_moment_ns(now_ticks, mtime, mtimecmp));
+    u64 mtimecmp;
+    do {
+        mtimecmp = clint_mtimecmp(clint, hart);
+        u64 now_ticks = clock_now_ns(device->env->clock) / ACLINT_NS_PER_TICK;
+        u64 mtime = now_ticks + clint->saved.mtime_offset;
+        bool level = mtime >= mtimecmp;
+        __atomic_store_n(&clint->seen_mtime, mtime, __ATOMIC_RELAXED);
+        device_set_output(device, aclint_hart_count(device) + hart, level);
+        timer_arm_at_ns(&clint->harts[hart].timer,
+                        level ? CLOCK_NEVER_NS : clint_moment_ns(now_ticks, mtime, mtimecmp));
+    } while (UNLIKELY(clint_mtimecmp(clint, hart) != mtimecmp));
 }
+
+enum clint_when { CLINT_OVER, CLINT_NEVER, CLINT_LATER };
 
 /* Firmware turns a timer off by a time that never comes, and guests have one fire at once by a time
  * that is over: both are known without a look at the clock. */
+static enum clint_when clint_when(const struct clint *clint, u64 mtimecmp)
+{
+    u64 seen = __atomic_load_n(&clint->seen_mtime, __ATOMIC_RELAXED);
+    if (mtimecmp <= seen) {
+        return CLINT_OVER;
+    }
+    return mtimecmp - seen > (u64)INT64_MAX ? CLINT_NEVER : CLINT_LATER;
+}
+
 static void clint_set_timer(struct device *device, unsigned hart)
 {
     struct clint *clint = device->state;
-    u64 mtimecmp = clint->saved.mtimecmp[hart];
-    bool is_over = mtimecmp <= clint->seen_mtime;
-    bool is_never = !is_over && mtimecmp - clint->seen_mtime > (u64)INT64_MAX;
-    if (is_over || is_never) {
-        device_set_output(device, aclint_hart_count(device) + hart, is_over);
+    u64 mtimecmp = clint_mtimecmp(clint, hart);
+    enum clint_when when = clint_when(clint, mtimecmp);
+    if (when != CLINT_LATER) {
+        device_set_output(device, aclint_hart_count(device) + hart, when == CLINT_OVER);
         timer_cancel(&clint->harts[hart].timer);
-    } else {
+    }
+    if (when == CLINT_LATER || UNLIKELY(clint_mtimecmp(clint, hart) != mtimecmp)) {
         clint_update_timer(device, hart);
     }
+}
+
+/* What interrupt handlers do all day: no clock is asked and no timer armed, so the lock is not
+ * needed. Driving the line is a barrier: whoever drives it by an older value sees the new one after
+ * that, and so does this if a newer one came. False: it has to be done under the lock. */
+static bool clint_set_at_once(struct device *device, unsigned hart, u64 mtimecmp)
+{
+    struct clint *clint = device->state;
+    enum clint_when when = clint_when(clint, mtimecmp);
+    if (when == CLINT_LATER || timer_is_armed(&clint->harts[hart].timer)) {
+        return false;
+    }
+    __atomic_store_n(&clint->saved.mtimecmp[hart], mtimecmp, __ATOMIC_RELEASE);
+    device_set_output(device, aclint_hart_count(device) + hart, when == CLINT_OVER);
+    if (UNLIKELY(clint_mtimecmp(clint, hart) != mtimecmp)) {
+        device_lock(device);
+        clint_update_timer(device, hart);
+        device_unlock(device);
+    }
+    return true;
 }
 
 static void clint_fire(void *opaque)
@@ -142,7 +182,7 @@ static u64 clint_read(struct device *device, u64 offset, unsigned size_bytes)
         const u32 *msip = &clint->saved.msip[offset / 4 % ACLINT_MAX_HARTS];
         value = offset / 4 < harts ? __atomic_load_n(msip, __ATOMIC_RELAXED) : 0;
     } else if ((offset - CLINT_MTIMECMP) / 8 < harts) {
-        u64 mtimecmp = clint->saved.mtimecmp[(offset - CLINT_MTIMECMP) / 8];
+        u64 mtimecmp = clint_mtimecmp(clint, (unsigned)((offset - CLINT_MTIMECMP) / 8));
         value = clint_read_wide(mtimecmp, offset, size_bytes);
     }
     device_unlock(device);
@@ -195,13 +235,16 @@ static void clint_write(struct device *device, u64 offset, u64 value, unsigned s
         }
         return;
     }
+    u64 hart = (offset - CLINT_MTIMECMP) / 8;
+    if (size_bytes == 8 && hart < harts && clint_set_at_once(device, (unsigned)hart, value)) {
+        return;
+    }
     device_lock(device);
     if (bits_align_down(offset, 8) == CLINT_MTIME) {
         clint_write_mtime(device, offset, value, size_bytes);
-    } else if ((offset - CLINT_MTIMECMP) / 8 < harts) {
-        u64 hart = (offset - CLINT_MTIMECMP) / 8;
-        clint->saved.mtimecmp[hart] =
-            clint_merge(clint->saved.mtimecmp[hart], offset, value, size_bytes);
+    } else if (hart < harts) {
+        u64 merged = clint_merge(clint_mtimecmp(clint, (unsigned)hart), offset, value, size_bytes);
+        __atomic_store_n(&clint->saved.mtimecmp[hart], merged, __ATOMIC_RELEASE);
         clint_set_timer(device, (unsigned)hart);
     } else {
         device_guest_error(device, "write to a register that does not exist");

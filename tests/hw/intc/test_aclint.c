@@ -113,6 +113,24 @@ Test(aclint, time_to_ns_bears_all_values)
     cr_assert_eq(clint_time_to_ns(clint, UINT64_MAX), 12800);
 }
 
+/* Writes that need no clock go without the lock while no timer is armed, and see an armed one. */
+Test(aclint, a_timer_that_was_armed_does_not_fire_for_a_later_mtimecmp)
+{
+    fixture_run_to_ns(&f, 1000000);
+    device_write(clint, 0, MTIMECMP, 20000, 8);
+    device_write(clint, 0, MTIMECMP, UINT64_MAX, 8);
+    cr_expect_eq(clock_next_deadline_ns(&f.clock), CLOCK_NEVER_NS);
+    device_write(clint, 0, MTIMECMP, 5, 8);
+    cr_expect(f.lines[HARTS]);
+    device_write(clint, 0, MTIMECMP, 30000, 8);
+    cr_expect(!f.lines[HARTS]);
+    fixture_run_to_ns(&f, 2999900);
+    cr_expect(!f.lines[HARTS]);
+    fixture_run_to_ns(&f, 3000000);
+    cr_expect(f.lines[HARTS]);
+    cr_expect_eq(device_read(clint, 0, MTIMECMP, 8), 30000);
+}
+
 Test(aclint, msip_is_one_bit)
 {
     device_write(clint, 0, 4, 0xffffffff, 4);
