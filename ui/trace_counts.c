@@ -120,9 +120,9 @@ bool trace_query_counts(struct trace_query *query, struct metic_error *error)
     struct rows rows = {0};
     u64 *counts = calloc((size_t)query->file.unit_count + 1, sizeof(*counts));
     bool good = counts != NULL;
-    for (size_t i = 0; good && i < query->file.section_count; i++) {
+    for (u32 i = 0; good && i < query->file.section_count; i++) {
         const struct trace_section *section = &query->file.sections[i];
-        if (section->kind == TRACE_STREAM &&
+        if (section->kind == TRACE_STREAM && trace_query_in_window(query, i) &&
             !trace_file_counts(&query->file, section, counts)) {
             good = error_set(error, NULL, "%s: an index is damaged", query->file.path);
         }

@@ -72,7 +72,9 @@ static void tell_steps(struct trace_decoder *decoder, struct trace_stream *strea
             .slots = unit->slots + stream->slot, .words = stream->words + stream->slot,
             .slot_count = last - stream->slot, .unit = stream->unit, .first = stream->told == 0,
         };
-        decoder->callbacks.step(decoder->callbacks.opaque, &step);
+        if (stream->wanted) {
+            decoder->callbacks.step(decoder->callbacks.opaque, &step);
+        }
         stream->slot = last;
         stream->code += bytes;
         stream->told++;
@@ -93,13 +95,13 @@ static void finish(struct trace_decoder *decoder, struct trace_stream *stream, u
                                 (unsigned)(stream - decoder->streams), stream->unit, stream->pc,
                                 count);
     }
-    if (decoder->callbacks.step != NULL) {
+    if (decoder->callbacks.step != NULL && stream->wanted) {
         tell_steps(decoder, stream, count);
     }
     stream->insns += count;
 }
 
-static void begin_unit(struct trace_stream *stream, u32 number,
+static void begin_unit(const struct trace_decoder *decoder, struct trace_stream *stream, u32 number,
                        const struct metic_trace_unit *unit, const u64 *words)
 {
     stream->pending = true;
@@ -109,6 +111,9 @@ static void begin_unit(struct trace_stream *stream, u32 number,
     stream->slot = 0;
     stream->code = 0;
     stream->words = words + 1;
+    stream->wanted = decoder->callbacks.wants == NULL ||
+                     decoder->callbacks.wants(decoder->callbacks.opaque, number, stream->pc,
+                                              words + 1);
 }
 
 static void take_event(struct trace_decoder *decoder, struct trace_stream *stream, u32 head,
@@ -181,7 +186,7 @@ bool trace_decode(struct trace_decoder *decoder, const struct metic_trace_chunk 
             return false;
         }
         finish(decoder, stream, ~(u64)0);
-        begin_unit(stream, head, unit, chunk->words + i);
+        begin_unit(decoder, stream, head, unit, chunk->words + i);
         i += 1u + unit->slot_count;
     }
     if (stream->pending) {

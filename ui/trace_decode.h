@@ -37,6 +37,8 @@ struct trace_callbacks {
      * nothing happened in between. */
     void (*unit)(void *opaque, unsigned stream, u32 unit, u64 pc, unsigned retired);
     void (*step)(void *opaque, const struct trace_step *step);
+    /* Whether to tell the steps of a unit with these words; NULL: always. */
+    bool (*wants)(void *opaque, u32 unit, u64 pc, const u64 *words);
     void (*event)(void *opaque, const struct trace_event *event);
     void *opaque;
 };
@@ -47,7 +49,7 @@ struct trace_stream {
     bool known;
     u32 privilege;
     u64 satp, ns;
-    bool pending;
+    bool pending, wanted;
     u32 unit;
     u64 pc;
     unsigned told;   /* steps of it */

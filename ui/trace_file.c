@@ -1,6 +1,8 @@
 /* See trace_file.h. */
 #include "ui/trace_file.h"
 
+#include "ui/trace_bytes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,65 +15,29 @@
 
 enum { MAX_RAW_BYTES = 256 << 20, MAX_UNIT_BYTES = 4096 };
 
-/* What is left to read. */
-struct reader {
-    const u8 *at, *end;
-    bool bad; /* read beyond the end, or something that cannot be */
-};
-
-static u64 get_varint(struct reader *r)
-{
-    u64 value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        if (r->at == r->end) {
-            r->bad = true;
-            return 0;
-        }
-        u8 byte = *r->at++;
-        value |= (u64)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            return value;
-        }
-    }
-    r->bad = true;
-    return 0;
-}
-
-static const u8 *get_bytes(struct reader *r, u64 count)
-{
-    if (count > (u64)(r->end - r->at)) {
-        r->bad = true;
-        return NULL;
-    }
-    const u8 *at = r->at;
-    r->at += count;
-    return at;
-}
-
-static u64 get_u64(struct reader *r)
-{
-    const u8 *at = get_bytes(r, 8);
-    return at != NULL ? ld_le64(at) : 0;
-}
-
 /* --- sections --- */
 
-static bool get_section(const struct trace_file *file, u64 offset, struct trace_section *section)
+/* From the header at `at`, which is at `offset` of the file. */
+static bool parse_header(const struct trace_file *file, const u8 *at, u64 offset,
+                         struct trace_section *section)
 {
-    if (file->size - offset < TRACE_SECTION_BYTES) {
-        return false;
-    }
-    const u8 *at = file->bytes + offset;
     *section = (struct trace_section){
         .kind = ld_le32(at + 4), .stream = ld_le32(at + 8), .privilege = ld_le32(at + 12),
         .raw_bytes = ld_le64(at + 16), .packed_bytes = ld_le64(at + 24),
         .index_bytes = ld_le64(at + 32), .first = ld_le64(at + 40), .count = ld_le64(at + 48),
         .start_ns = ld_le64(at + 56), .offset = offset + TRACE_SECTION_BYTES,
+        .before = TRACE_NONE, .behind = TRACE_NONE, .group = TRACE_NONE,
     };
     u64 left = file->size - section->offset;
     return ld_le32(at) == TRACE_SECTION_MAGIC && (u32)crc32(0, at, 68) == ld_le32(at + 68) &&
            section->index_bytes <= left && section->packed_bytes <= left - section->index_bytes &&
            section->raw_bytes <= MAX_RAW_BYTES && section->stream <= METIC_MAX_HARTS;
+}
+
+static bool get_section(const struct trace_file *file, u64 offset, struct trace_section *section)
+{
+    return offset <= file->size && file->size - offset >= TRACE_SECTION_BYTES &&
+           parse_header(file, file->bytes + offset, offset, section);
 }
 
 /* The payload, or NULL when it is damaged; for the caller to free. */
@@ -173,13 +139,29 @@ static bool take_section(struct trace_file *file, const struct trace_section *se
     case TRACE_META: return get_text(file, section, &file->meta);
     case TRACE_SYMBOLS: return get_text(file, section, &file->symbols);
     case TRACE_UNITS: return get_units(file, section);
-    default: return section->kind < TRACE_SECTION_KINDS;
+    default: return section->kind > 0 && section->kind < TRACE_SECTION_KINDS;
     }
 }
 
+static bool add_section(struct trace_file *file, const struct trace_section *section)
+{
+    size_t capacity = file->section_capacity;
+    if (file->section_count == capacity) {
+        capacity = capacity * 2 + 64;
+        void *bigger = realloc(file->sections, capacity * sizeof(*file->sections));
+        if (bigger == NULL || capacity >= TRACE_NONE) {
+            return false;
+        }
+        file->sections = bigger;
+        file->section_capacity = capacity;
+    }
+    file->sections[file->section_count++] = *section;
+    return true;
+}
+
+/* From its start to its end, or to where it was cut off. */
 static void scan(struct trace_file *file)
 {
-    size_t capacity = 0;
     u64 offset = TRACE_HEADER_BYTES;
     while (offset < file->size) {
         struct trace_section section;
@@ -192,17 +174,127 @@ static void scan(struct trace_file *file)
             file->damage = "a section is damaged there";
             return;
         }
-        if (file->section_count == capacity) {
-            capacity = capacity * 2 + 64;
-            void *bigger = realloc(file->sections, capacity * sizeof(*file->sections));
-            if (bigger == NULL) {
-                file->damage = "the host has no memory for the rest";
-                return;
-            }
-            file->sections = bigger;
+        section.satp = section.index_bytes >= 8
+                           ? ld_le64(file->bytes + section.offset + TRACE_SATP_AT) : 0;
+        if (section.kind < TRACE_INDEX && !add_section(file, &section)) {
+            file->damage = "the host has no memory for the rest";
+            return;
         }
-        file->sections[file->section_count++] = section;
         offset = section.offset + section.index_bytes + section.packed_bytes;
+    }
+}
+
+/* --- files that were finished --- */
+
+/* The INDEX sections, in the order of the file; false: one of them is none. */
+static bool find_groups(struct trace_file *file, u64 last)
+{
+    u64 offset = last;
+    for (u64 at = last; at != 0; file->group_count++) {
+        struct trace_section section;
+        if (!get_section(file, at, &section) || section.kind != TRACE_INDEX ||
+            section.first >= at) {
+            return false;
+        }
+        at = section.first;
+    }
+    file->groups = calloc((size_t)file->group_count + 1, sizeof(*file->groups));
+    for (u32 i = file->group_count; file->groups != NULL && i-- > 0;) {
+        get_section(file, offset, &file->groups[i]);
+        offset = file->groups[i].first;
+    }
+    return file->groups != NULL;
+}
+
+/* Unpacks a group's index, and forgets the one before. */
+static bool load_group(struct trace_file *file, u32 group)
+{
+    if (file->group_bytes != NULL && file->group_now == group) {
+        return true;
+    }
+    free(file->group_bytes);
+    file->group_bytes = unpack(file, &file->groups[group]);
+    file->group_now = group;
+    return file->group_bytes != NULL;
+}
+
+static bool take_group(struct trace_file *file, u32 group)
+{
+    if (!load_group(file, group)) {
+        return false;
+    }
+    struct reader r = {file->group_bytes, file->group_bytes + file->groups[group].raw_bytes, false};
+    for (u64 i = 0; i < file->groups[group].count; i++) {
+        struct trace_section section;
+        u64 offset = get_u64(&r);
+        const u8 *header = get_bytes(&r, TRACE_SECTION_BYTES);
+        if (r.bad || offset > file->size - TRACE_SECTION_BYTES ||
+            !parse_header(file, header, offset, &section)) {
+            return false;
+        }
+        section.group = group;
+        section.group_at = (u32)(r.at - file->group_bytes);
+        const u8 *index = get_bytes(&r, section.index_bytes);
+        section.satp = !r.bad && section.index_bytes >= 8 ? ld_le64(index + TRACE_SATP_AT) : 0;
+        bool units = section.kind == TRACE_UNITS; /* they come once more */
+        if (r.bad || section.kind >= TRACE_INDEX || (!units && !take_section(file, &section)) ||
+            !add_section(file, &section)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* By its END; false: there is none, or it leads nowhere. */
+static bool open_by_index(struct trace_file *file)
+{
+    struct trace_section end, units;
+    bool good = file->size >= TRACE_HEADER_BYTES + TRACE_SECTION_BYTES &&
+                get_section(file, file->size - TRACE_SECTION_BYTES, &end) &&
+                end.kind == TRACE_END && find_groups(file, end.first) &&
+                get_section(file, end.count, &units) && units.kind == TRACE_UNITS_AGAIN &&
+                get_units(file, &units);
+    for (u32 i = 0; good && i < file->group_count; i++) {
+        good = take_group(file, i);
+    }
+    return good;
+}
+
+static void forget(struct trace_file *file)
+{
+    for (u32 i = 0; i < file->unit_count; i++) {
+        free((void *)(uintptr_t)file->units[i].code);
+        free((void *)(uintptr_t)file->units[i].slots);
+    }
+    free(file->units);
+    free(file->sections);
+    free(file->groups);
+    free(file->group_bytes);
+    free(file->meta);
+    free(file->symbols);
+    file->units = NULL;
+    file->sections = file->groups = NULL;
+    file->meta = file->symbols = NULL;
+    file->group_bytes = NULL;
+    file->section_count = file->section_capacity = 0;
+    file->unit_count = file->group_count = 0;
+}
+
+/* Each section's neighbours of the same stream. */
+static void link_streams(struct trace_file *file)
+{
+    u32 last[METIC_MAX_HARTS + 1];
+    memset(last, 0xff, sizeof(last));
+    for (u32 i = 0; i < file->section_count; i++) {
+        struct trace_section *section = &file->sections[i];
+        if (section->kind != TRACE_STREAM) {
+            continue;
+        }
+        section->before = last[section->stream];
+        if (section->before != TRACE_NONE) {
+            file->sections[section->before].behind = i;
+        }
+        last[section->stream] = i;
     }
 }
 
@@ -241,134 +333,44 @@ bool trace_file_open(struct trace_file *file, const char *path, struct metic_err
     file->harts = ld_le32(file->bytes + 16);
     file->harts = file->harts > METIC_MAX_HARTS ? METIC_MAX_HARTS : file->harts;
     file->zstd = ZSTD_createDCtx();
-    scan(file);
+    if (!open_by_index(file)) {
+        forget(file);
+        scan(file);
+    }
+    link_streams(file);
     return true;
 }
 
 void trace_file_close(struct trace_file *file)
 {
-    for (u32 i = 0; i < file->unit_count; i++) {
-        free((void *)(uintptr_t)file->units[i].code);
-        free((void *)(uintptr_t)file->units[i].slots);
-    }
-    free(file->units);
-    free(file->sections);
-    free(file->meta);
-    free(file->symbols);
+    forget(file);
     ZSTD_freeDCtx(file->zstd);
     munmap((void *)(uintptr_t)file->bytes, file->size);
 }
 
-/* --- streams --- */
-
-struct columns {
-    struct reader r[TRACE_COLUMNS];
-    u64 predicted[TRACE_COLUMNS][TRACE_PREDICTIONS];
-    u64 page_in, page_delta; /* heads until the next unit that ran elsewhere, and where */
-};
-
-static bool open_columns(struct columns *columns, const u8 *raw, u64 raw_bytes)
-{
-    struct reader all = {raw, raw + raw_bytes, false};
-    memset(columns->predicted, 0, sizeof(columns->predicted));
-    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
-        u64 size = get_u64(&all);
-        const u8 *at = get_bytes(&all, size);
-        if (all.bad) {
-            return false;
-        }
-        columns->r[i] = (struct reader){at, at + size, false};
-    }
-    return true;
-}
-
-static void next_page(struct columns *columns)
-{
-    struct reader *r = &columns->r[TRACE_PAGES];
-    columns->page_in = r->at < r->end ? get_varint(r) : 0;
-    columns->page_delta = columns->page_in != 0 ? trace_unzigzag(get_varint(r)) : 0;
-}
-
-static void get_slots(struct columns *columns, const struct metic_trace_unit *unit, u32 number,
-                      u64 *words)
-{
-    for (unsigned i = 0; i < unit->slot_count; i++) {
-        enum trace_column from = trace_column_of(unit->slots[i].kind);
-        u64 *predicted = &columns->predicted[from][trace_prediction(number, i)];
-        *predicted += trace_unzigzag(get_varint(&columns->r[from]));
-        words[i] = *predicted;
-    }
-}
-
-/* One head and what belongs to it; number of words, 0 when damaged. */
-static size_t get_item(const struct trace_file *file, struct columns *columns, u64 *words,
-                       size_t room)
-{
-    const u8 *at = get_bytes(&columns->r[TRACE_HEADS], 4);
-    u32 head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : 0;
-    if (head >= METIC_TRACE_EVENT) {
-        unsigned count = head & 0xff;
-        if (count < 2 || count >= room) {
-            return 0;
-        }
-        words[0] = head;
-        for (unsigned i = 0; i < count; i++) {
-            words[1 + i] = get_u64(&columns->r[TRACE_EVENTS]);
-        }
-        return columns->r[TRACE_EVENTS].bad ? 0 : 1 + count;
-    }
-    if (at == NULL || head >= file->unit_count || file->units[head].slot_count >= room) {
-        return 0;
-    }
-    const struct metic_trace_unit *unit = &file->units[head];
-    u64 page = unit->address >> 12;
-    if (columns->page_in != 0 && --columns->page_in == 0) {
-        page += columns->page_delta;
-        next_page(columns);
-    }
-    words[0] = page << 28 | head;
-    get_slots(columns, unit, head, words + 1);
-    bool bad = columns->r[TRACE_ADDRESSES].bad || columns->r[TRACE_VALUES].bad ||
-               columns->r[TRACE_REGISTERS].bad || columns->r[TRACE_PAGES].bad;
-    return bad ? 0 : 1u + unit->slot_count;
-}
-
-bool trace_file_words(struct trace_file *file, const struct trace_section *section, u64 **words,
-                      size_t *count)
-{
-    *words = NULL;
-    if (section->count > TRACE_MAX_CHUNK_WORDS) {
-        return false;
-    }
-    u8 *raw = unpack(file, section);
-    struct columns *columns = malloc(sizeof(*columns));
-    u64 *out = malloc((section->count + 1) * sizeof(*out));
-    bool good = raw != NULL && columns != NULL && out != NULL &&
-                open_columns(columns, raw, section->raw_bytes);
-    size_t used = 0;
-    if (good) {
-        next_page(columns);
-    }
-    while (good && used < section->count) {
-        size_t got = get_item(file, columns, out + used, section->count - used + 1);
-        good = got != 0 && got <= section->count - used;
-        used += got;
-    }
-    free(raw);
-    free(columns);
-    if (!good) {
-        free(out);
-        return false;
-    }
-    *words = out;
-    *count = used;
-    return true;
-}
-
 /* --- the index --- */
 
-/* Whether a page of [first, end) is in the list at the reader, which is left behind it. */
-static bool list_has(struct reader *r, u64 first, u64 end)
+/* Its bytes from the lists on; `bad` when they cannot be had. */
+static struct reader index_of(struct trace_file *file, const struct trace_section *section)
+{
+    const u8 *at = file->bytes + section->offset;
+    if (section->group != TRACE_NONE) {
+        at = load_group(file, section->group) ? file->group_bytes + section->group_at : NULL;
+    }
+    bool good = at != NULL && section->index_bytes >= TRACE_LISTS_AT;
+    return (struct reader){good ? at : NULL, good ? at + section->index_bytes : NULL, !good};
+}
+
+/* The lines of [first, end) in a page. */
+static u64 lines_of(u64 page, u64 first, u64 end)
+{
+    u64 from = page << 12 > first ? page << 12 : first;
+    u64 to = (page << 12) + 4095 < end - 1 ? (page << 12) + 4095 : end - 1;
+    return from <= to ? trace_lines(from, to - from + 1) : 0;
+}
+
+/* Whether any line of [first, end) is in the list at the reader, which is left behind it. */
+static bool lines_have(struct reader *r, u64 first, u64 end)
 {
     u64 count = get_varint(r);
     u64 page = 0;
@@ -378,53 +380,134 @@ static bool list_has(struct reader *r, u64 first, u64 end)
     }
     for (u64 i = 0; i < count && !r->bad; i++) {
         page += get_varint(r);
-        has |= page >= first >> 12 && page <= (end - 1) >> 12;
+        u64 lines = get_u64(r);
+        has = has || lines & lines_of(page, first, end);
     }
     return has || r->bad;
 }
 
-static struct reader index_of(const struct trace_file *file, const struct trace_section *section)
-{
-    const u8 *at = file->bytes + section->offset;
-    return (struct reader){at, at + section->index_bytes, false};
-}
-
-bool trace_file_may_run(const struct trace_file *file, const struct trace_section *section,
-                        u64 first, u64 end)
+bool trace_file_may_write(struct trace_file *file, const struct trace_section *section, u64 first,
+                          u64 end)
 {
     struct reader r = index_of(file, section);
-    return list_has(&r, first, end);
+    return r.bad || (r.at += TRACE_LISTS_AT, lines_have(&r, first, end));
 }
 
-bool trace_file_may_write(const struct trace_file *file, const struct trace_section *section,
-                          u64 first, u64 end)
+bool trace_file_may_access(struct trace_file *file, const struct trace_section *section, u64 first,
+                           u64 end)
 {
     struct reader r = index_of(file, section);
-    list_has(&r, 1, 2);
-    return list_has(&r, first, end);
+    return r.bad || (r.at += TRACE_LISTS_AT, lines_have(&r, first, end)) ||
+           lines_have(&r, first, end);
 }
 
-bool trace_file_counts(const struct trace_file *file, const struct trace_section *section,
-                       u64 *counts)
+/* The reader at the number of units. */
+static struct reader units_of(struct trace_file *file, const struct trace_section *section)
 {
     struct reader r = index_of(file, section);
-    list_has(&r, 1, 2);
-    list_has(&r, 1, 2);
-    u64 count = get_varint(&r);
+    if (!r.bad) {
+        r.at += TRACE_LISTS_AT;
+        lines_have(&r, 1, 2);
+        lines_have(&r, 1, 2);
+    }
+    return r;
+}
+
+/* Calls `each` for units and how often they began; the reader is left behind them. */
+static bool each_unit(const struct trace_file *file, struct reader *r,
+                      void (*each)(void *opaque, u64 unit, u64 ran), void *opaque)
+{
+    u64 count = get_varint(r);
     u64 unit = 0;
-    for (u64 i = 0; i < count && !r.bad; i++) {
-        unit += get_varint(&r);
-        u64 ran = get_varint(&r);
-        if (unit >= file->unit_count) {
+    for (u64 i = 0; i < count && !r->bad; i++) {
+        unit += get_varint(r);
+        u64 ran = get_varint(r);
+        if (r->bad || unit >= file->unit_count) {
             return false;
         }
-        counts[unit] += ran;
+        each(opaque, unit, ran);
     }
-    return !r.bad;
+    return !r->bad;
 }
 
-u64 trace_file_satp(const struct trace_file *file, const struct trace_section *section)
+static void add_count(void *opaque, u64 unit, u64 ran)
 {
-    return section->index_bytes >= 8
-               ? ld_le64(file->bytes + section->offset + section->index_bytes - 8) : 0;
+    u64 *counts = opaque;
+    counts[unit] += ran;
+}
+
+bool trace_file_counts(struct trace_file *file, const struct trace_section *section, u64 *counts)
+{
+    struct reader r = units_of(file, section);
+    return !r.bad && each_unit(file, &r, add_count, counts);
+}
+
+bool trace_file_find_code(const struct trace_file *file, u64 first, u64 end,
+                          struct trace_units *units)
+{
+    *units = (struct trace_units){first, end, calloc((size_t)file->unit_count + 1, 1)};
+    for (u32 i = 0; units->wanted != NULL && i < file->unit_count; i++) {
+        const struct metic_trace_unit *unit = &file->units[i];
+        units->wanted[i] = unit->address < end && unit->address + unit->bytes > first;
+    }
+    return units->wanted != NULL;
+}
+
+bool trace_file_find_register(const struct trace_file *file, unsigned reg,
+                              struct trace_units *units)
+{
+    *units = (struct trace_units){0, 0, calloc((size_t)file->unit_count + 1, 1)};
+    for (u32 i = 0; units->wanted != NULL && i < file->unit_count; i++) {
+        const struct metic_trace_unit *unit = &file->units[i];
+        for (unsigned n = 0; n < unit->slot_count; n++) {
+            units->wanted[i] |= unit->slots[n].kind == METIC_SLOT_REGISTER &&
+                                unit->slots[n].reg == reg;
+        }
+    }
+    return units->wanted != NULL;
+}
+
+struct unit_search {
+    const u8 *wanted;
+    bool found;
+};
+
+static void look_for_unit(void *opaque, u64 unit, u64 ran)
+{
+    struct unit_search *search = opaque;
+    (void)ran;
+    search->found |= search->wanted[unit] != 0;
+}
+
+bool trace_file_may_run(struct trace_file *file, const struct trace_section *section,
+                        const struct trace_units *units)
+{
+    struct reader r = units_of(file, section);
+    struct unit_search search = {units->wanted, false};
+    return r.bad || !each_unit(file, &r, look_for_unit, &search) || search.found ||
+           (units->end > units->first && lines_have(&r, units->first, units->end));
+}
+
+u64 trace_file_kinds(struct trace_file *file, const struct trace_section *section)
+{
+    struct reader r = index_of(file, section);
+    return r.bad ? ~(u64)0 : ld_le64(r.at + TRACE_KINDS_AT);
+}
+
+static void last_unit_is(void *opaque, u64 unit, u64 ran)
+{
+    (void)ran;
+    *(u32 *)opaque = (u32)unit;
+}
+
+bool trace_file_checks(struct trace_file *file, const struct trace_section *section,
+                       u32 checks[TRACE_FRAMES], u32 *last_unit)
+{
+    struct reader r = index_of(file, section);
+    for (unsigned i = 0; !r.bad && i < TRACE_FRAMES; i++) {
+        checks[i] = ld_le32(r.at + TRACE_CHECKS_AT + 4 * i);
+    }
+    r = units_of(file, section);
+    *last_unit = 0;
+    return !r.bad && each_unit(file, &r, last_unit_is, last_unit);
 }

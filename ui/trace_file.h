@@ -1,5 +1,6 @@
-/* Reading trace stores (trace_format.h). The file may be damaged or made by an enemy: nothing in it
- * is believed. */
+/* Reading trace stores (trace_format.h): sections, units, indexes. Streams are in trace_reader.h.
+ * The file may be damaged or made by an enemy: nothing in it is believed. One thread, but that
+ * others may look at sections and units of an open file. */
 #ifndef METIC_UI_TRACE_FILE_H
 #define METIC_UI_TRACE_FILE_H
 
@@ -10,33 +11,49 @@ struct trace_file {
     size_t size;
     char path[256];
     unsigned harts;
-    struct trace_section *sections;
-    size_t section_count;
+    struct trace_section *sections; /* without those of kind TRACE_INDEX and above */
+    size_t section_count, section_capacity;
     struct metic_trace_unit *units;
     u32 unit_count;
     char *meta, *symbols; /* texts, or NULL */
     const char *damage;   /* why the rest of the file is left out, or NULL */
     u64 damage_offset;
     void *zstd;
+    struct trace_section *groups; /* INDEX sections, */
+    u32 group_count, group_now;   /*   of which one is unpacked */
+    u8 *group_bytes;
 };
 
 /* False with a reason when nothing can be read. What comes before damage can be. */
 bool trace_file_open(struct trace_file *file, const char *path, struct metic_error *error);
 void trace_file_close(struct trace_file *file);
 
-/* The words of a STREAM section, as the hart wrote them, in `words` (malloc'ed, for the caller to
- * free). False when it is damaged. */
-bool trace_file_words(struct trace_file *file, const struct trace_section *section, u64 **words,
-                      size_t *count);
+/* Whether a write to [first, end), or any access, may be in the section. */
+bool trace_file_may_write(struct trace_file *file, const struct trace_section *section, u64 first,
+                          u64 end);
+bool trace_file_may_access(struct trace_file *file, const struct trace_section *section, u64 first,
+                           u64 end);
 
-/* Whether code in [first, end), or a write to it, may be in the section. */
-bool trace_file_may_run(const struct trace_file *file, const struct trace_section *section,
-                        u64 first, u64 end);
-bool trace_file_may_write(const struct trace_file *file, const struct trace_section *section,
-                          u64 first, u64 end);
+/* Units that are looked for, and addresses where others may run that have moved. */
+struct trace_units {
+    u64 first, end; /* first == end: none */
+    u8 *wanted;     /* by unit */
+};
+/* No memory: false. Those with code in [first, end); the caller frees `wanted`. */
+bool trace_file_find_code(const struct trace_file *file, u64 first, u64 end,
+                          struct trace_units *units);
+/* Those that write the register. */
+bool trace_file_find_register(const struct trace_file *file, unsigned reg,
+                              struct trace_units *units);
+bool trace_file_may_run(struct trace_file *file, const struct trace_section *section,
+                        const struct trace_units *units);
+
 /* Adds to counts[unit] how often each unit began; false when the index is damaged. */
-bool trace_file_counts(const struct trace_file *file, const struct trace_section *section,
-                       u64 *counts);
-u64 trace_file_satp(const struct trace_file *file, const struct trace_section *section);
+bool trace_file_counts(struct trace_file *file, const struct trace_section *section, u64 *counts);
+/* Bit mask of the kinds of events in it; all when the index is damaged. */
+u64 trace_file_kinds(struct trace_file *file, const struct trace_section *section);
+/* What the section's frames sum up to, and the largest number of a unit in it; false: damaged. */
+bool trace_file_checks(struct trace_file *file, const struct trace_section *section,
+                       u32 checks[TRACE_FRAMES], u32 *last_unit);
 
 #endif

@@ -5,11 +5,20 @@
  *
  *   META     text, a line each: key=value (command, image, regions, registers)
  *   UNITS    units (hw/metic.h) from number `first` on; before the first stream that names them
- *   STREAM   the words of one chunk of one hart, by columns; before it its index: pages that code
- *            ran in, pages written, how often each unit began, satp
- *   SYMBOLS  text, a line each: address size type name
+ *   STREAM   the words of one chunk of one hart, by columns; before it its
+ *            index: what kinds of events, lines of memory written and read, how often each unit
+ *            began, where units ran that had moved
+ *   SYMBOLS  text, a line each: address size name
+ *   INDEX    the headers and indexes of the sections since the INDEX before it, which is at `first`
+ *   UNITS_AGAIN  all of them, at the end
+ *   END      the last bytes of a file that was finished: the last INDEX is at `first`, UNITS_AGAIN
+ *            at `count`
  *
- * Section payloads are zstd frames with a checksum; headers carry a CRC-32 of themselves. */
+ * So a file that was finished is opened without looking at its streams, and a question reads those
+ * columns of those sections that may have the answer; one that was cut off is walked from its
+ * start.
+ *
+ * Payloads are zstd frames with a checksum; headers carry a CRC-32 of themselves. */
 #ifndef METIC_UI_TRACE_FORMAT_H
 #define METIC_UI_TRACE_FORMAT_H
 
@@ -18,12 +27,13 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 1 };
+enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 2 };
 #define TRACE_MAGIC "metic-trace\n"
 #define TRACE_SECTION_MAGIC 0x3153544du /* "MTS1" */
 
 enum trace_section_kind {
-    TRACE_META = 1, TRACE_UNITS, TRACE_STREAM, TRACE_SYMBOLS, TRACE_SECTION_KINDS,
+    TRACE_META = 1, TRACE_UNITS, TRACE_STREAM, TRACE_SYMBOLS, TRACE_INDEX, TRACE_UNITS_AGAIN,
+    TRACE_END, TRACE_SECTION_KINDS,
 };
 
 /* In a file: magic u32, kind u32, stream u32, privilege u32, then the u64s in order, CRC u32, 0. */
@@ -31,13 +41,30 @@ struct trace_section {
     u32 kind, stream, privilege;
     u64 raw_bytes, packed_bytes, index_bytes; /* index first, then the payload */
     u64 first;        /* STREAM: instruction count at its first word; UNITS: first number */
-    u64 count;        /* STREAM: words; UNITS: units */
+    u64 count;        /* STREAM: words; UNITS: units; INDEX: sections */
     u64 start_ns;
-    u64 satp;
-    u64 offset;       /* of the index in the file; not written */
+    /* not written: */
+    u64 offset;       /* of the index in the file */
+    u64 satp;         /* from the index */
+    u32 before, behind; /* numbers of the same stream's neighbours; TRACE_NONE */
+    u32 group, group_at; /* where an INDEX has its index; TRACE_NONE: only the section itself */
+};
+#define TRACE_NONE (~(u32)0)
+
+/* The index of a STREAM: satp u64; bit mask of enum metic_trace_event u64; the checksum of each
+ * frame u32; then lines written, lines read, units, lines that units ran at elsewhere than they
+ * were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a varint, for
+ * each the difference to the last page, and a bit mask of its lines u64. Units: their number, for
+ * each the difference to the last one, and how often it began.
+ *
+ * An INDEX has for each section its offset u64, the header, the index. */
+enum {
+    TRACE_SATP_AT = 0, TRACE_KINDS_AT = 8, TRACE_CHECKS_AT = 16, TRACE_LISTS_AT = 28,
+    TRACE_LINE_SHIFT = 6,
 };
 
-/* Columns of a STREAM payload, each preceded by its length (u64). */
+/* Columns of a STREAM payload. They are in frames, by what is asked for together. It begins with
+ * the sizes of columns, raw, and of frames, packed; u32 each. */
 enum trace_column {
     TRACE_HEADS,      /* u32 each: unit or event, its number */
     TRACE_PAGES,      /* units that did not run where they were translated: varints, heads since
@@ -48,6 +75,22 @@ enum trace_column {
     TRACE_EVENTS,     /* u64 each */
     TRACE_COLUMNS,
 };
+enum { TRACE_FRAMES = 3, TRACE_TABLE_BYTES = 4 * (TRACE_COLUMNS + TRACE_FRAMES) };
+
+static inline unsigned trace_frame_of(enum trace_column column)
+{
+    bool values = column == TRACE_VALUES || column == TRACE_REGISTERS;
+    return column == TRACE_ADDRESSES ? 1 : values ? 2 : 0;
+}
+
+/* The lines of its page that [address, address + size_bytes) has; the rest of it is in the next. */
+static inline u64 trace_lines(u64 address, u64 size_bytes)
+{
+    unsigned first = (unsigned)(address & 4095) >> TRACE_LINE_SHIFT;
+    u64 last = (address & 4095) + size_bytes - 1;
+    unsigned end = last < 4096 ? (unsigned)last >> TRACE_LINE_SHIFT : 63;
+    return ~(u64)0 << first & ~(u64)0 >> (63 - end);
+}
 
 enum { TRACE_PREDICTIONS = 4096, TRACE_MAX_CHUNK_WORDS = 1 << 20, TRACE_UNIT_SLOTS_MAX = 1024 };
 

@@ -27,12 +27,19 @@ bool trace_query_diff(struct trace_query *query, struct metic_error *error);
 /* Between the files of queries: opens the file and reads symbols; and gives it back. */
 bool trace_query_open(struct trace_query *query, struct metic_error *error);
 void trace_query_close(struct trace_query *query);
+/* Whether the section (its number) may have what --from, --to and --hart ask for. */
+bool trace_query_in_window(const struct trace_query *query, u32 number);
 /* Decodes the sections that `wanted` names (NULL: all), in order, until the text is full. */
 typedef bool trace_wanted_fn(struct trace_query *query, const struct trace_section *section);
 bool trace_query_each(struct trace_query *query, const struct trace_callbacks *callbacks,
                       trace_wanted_fn *wanted, struct metic_error *error);
 bool trace_query_place(struct trace_query *query, const char *text, u64 *first, u64 *end,
                        struct metic_error *error);
+/* Prints where and when, unless --from, --to or --limit have it left out: then false. */
+bool trace_query_told(struct trace_query *query, const struct trace_step *step);
+bool trace_query_writes(struct trace_query *query, struct metic_error *error);
+bool trace_query_values(struct trace_query *query, struct metic_error *error);
+bool trace_query_calls(struct trace_query *query, struct metic_error *error);
 bool trace_query_counts(struct trace_query *query, struct metic_error *error);
 
 #endif

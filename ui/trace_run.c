@@ -23,6 +23,7 @@ struct trace_run {
     const char *cover_path;
     struct trace_text text;
     struct symbols symbols;
+    size_t symbols_put; /* into the store */
     char task[32];
 };
 
@@ -247,6 +248,18 @@ static void consume(void *opaque, const struct metic_trace_chunk *chunk)
     }
 }
 
+/* Whether instructions are left out between those that are recorded. */
+static bool has_gaps(const struct run_args *args)
+{
+    for (unsigned i = 0; i < args->trace.filter_count; i++) {
+        const char *filter = args->trace.filters[i];
+        if (strncmp(filter, "insns=", 6) != 0 && strncmp(filter, "hart=", 5) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void put_meta(struct trace_run *run, const struct run_args *args)
 {
     char *text = NULL;
@@ -255,10 +268,13 @@ static void put_meta(struct trace_run *run, const struct run_args *args)
     if (to == NULL) {
         return;
     }
-    fprintf(to, "image=%s\nharts=%u\nclock=%s\nwhat=%u\nevents=%" PRIx64 "\n",
+    fprintf(to, "image=%s\nharts=%u\nclock=%s\nwhat=%u\nevents=%" PRIx64 "\ngaps=%u\n",
             args->thing != NULL ? args->thing : "demo", args->options.harts,
             args->options.clock == METIC_CLOCK_VIRTUAL ? "virtual" : "real", run->options.what,
-            run->options.events);
+            run->options.events, args->trace.last_bytes != 0 || has_gaps(args));
+    for (unsigned i = 0; i < args->trace.filter_count; i++) {
+        fprintf(to, "filter=%s\n", args->trace.filters[i]);
+    }
     struct metic_region region;
     for (unsigned i = 0; metic_get_region(run->machine, i, &region); i++) {
         fprintf(to, "region=%" PRIx64 " %" PRIx64 " %s %s\n", region.address, region.size_bytes,
@@ -266,6 +282,19 @@ static void put_meta(struct trace_run *run, const struct run_args *args)
     }
     fclose(to);
     trace_store_text(run->store, TRACE_META, text, bytes);
+    free(text);
+}
+
+/* At the start, for a file that is cut off, and again when there are more of them. */
+static void put_symbols(struct trace_run *run)
+{
+    size_t bytes;
+    char *text = run->symbols.count != run->symbols_put
+                     ? symbols_text(&run->symbols, &bytes) : NULL;
+    if (text != NULL) {
+        trace_store_text(run->store, TRACE_SYMBOLS, text, bytes);
+        run->symbols_put = run->symbols.count;
+    }
     free(text);
 }
 
@@ -280,6 +309,7 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
             return false;
         }
         put_meta(run, args);
+        put_symbols(run);
         return true;
     }
     if (strcmp(trace->format, "cover") == 0) {
@@ -394,12 +424,7 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
                 cover_take(run->cover, run->machine, error);
     metic_trace_stop(run->machine);
     if (run->store != NULL) {
-        size_t bytes;
-        char *text = symbols_text(&run->symbols, &bytes);
-        if (text != NULL) {
-            trace_store_text(run->store, TRACE_SYMBOLS, text, bytes);
-        }
-        free(text);
+        put_symbols(run);
         good = trace_store_end(run->store, error);
     } else if (run->cover != NULL) {
         good = good && cover_write(run->cover, run->cover_path, error);

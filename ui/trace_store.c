@@ -9,19 +9,24 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { ZSTD_LEVEL = 1, MAX_PAGES = 4096, PAGE_SET = 8192 };
+enum {
+    ZSTD_LEVEL = 1, MAX_PAGES = 4096, PAGE_SET = 8192, /* a power of two */
+    GROUP_SECTIONS = 512, GROUP_BYTES = 1 << 20,
+};
 
 struct column {
     u8 *bytes;
     size_t used, capacity;
 };
 
-/* Pages met in one chunk. */
-struct page_set {
-    u64 pages[PAGE_SET]; /* hash table; ~0: empty */
-    u64 last;
+/* Lines met in one chunk, by page. */
+struct line_set {
+    struct line_page {
+        u64 page, lines; /* lines 0: empty */
+    } pages[PAGE_SET];   /* hash table */
+    u16 used[MAX_PAGES]; /* its places in use */
     unsigned count;
-    bool full; /* more than there is room for: any page may be in it */
+    bool full; /* more than there is room for: any line may be in it */
 };
 
 struct trace_store {
@@ -32,9 +37,14 @@ struct trace_store {
     void *opaque;
     struct metic_trace_unit *units; /* as written */
     u32 unit_count, unit_capacity;
+    struct column all_units; /* as UNITS_AGAIN has them */
     struct column columns[TRACE_COLUMNS], raw, packed, index;
+    u64 offset;          /* in the file */
+    struct column group; /* what the next INDEX will have, */
+    u32 group_count;     /*   of so many sections */
+    u64 last_index;      /* offset of the last one; 0: none */
     u64 predicted[TRACE_COLUMNS][TRACE_PREDICTIONS];
-    struct page_set code, written;
+    struct line_set written, read, moved;
     u32 *ran;          /* by unit: how often it began in this chunk */
     u32 *touched;      /* units with a count */
     u32 touched_count;
@@ -84,6 +94,7 @@ static void write_all(struct trace_store *store, const void *bytes, size_t size)
         }
         at += wrote;
         size -= (size_t)wrote;
+        store->offset += (u64)wrote;
     }
 }
 
@@ -102,30 +113,64 @@ static void put_header(const struct trace_section *section, u8 *at)
     st_le32(at + 68, (u32)crc32(0, at, 68));
 }
 
-/* Packs `raw` and writes it as a section, with what is in `index` before it. */
+/* Writes what is in `packed`: room for a header, the index, the payload. */
+static void write_packed(struct trace_store *store, struct trace_section *section,
+                         size_t payload_bytes)
+{
+    u8 *header = store->packed.bytes;
+    u64 offset = store->offset;
+    bool listed = section->kind <= TRACE_SYMBOLS;
+    section->packed_bytes = payload_bytes;
+    section->index_bytes = store->index.used;
+    put_header(section, header);
+    write_all(store, header, TRACE_SECTION_BYTES + store->index.used + payload_bytes);
+    size_t told = TRACE_SECTION_BYTES + store->index.used;
+    u8 *to = listed ? column_room(store, &store->group, 8 + told) : NULL;
+    if (to != NULL) {
+        st_le64(to, offset);
+        memcpy(to + 8, header, told);
+        store->group.used += 8 + told;
+        store->group_count++;
+    }
+    store->index.used = 0;
+}
+
+/* Packs `raw` and writes it as a section. */
 static void write_section(struct trace_store *store, struct trace_section *section)
 {
     size_t bound = ZSTD_compressBound(store->raw.used);
     store->packed.used = 0;
-    u8 *to = column_room(store, &store->packed, TRACE_SECTION_BYTES + store->index.used + bound);
+    u8 *to = column_room(store, &store->packed, TRACE_SECTION_BYTES + bound);
     if (to == NULL) {
         return;
     }
-    u8 *index = to + TRACE_SECTION_BYTES;
-    u8 *payload = index + store->index.used;
-    size_t packed = ZSTD_compress2(store->zstd, payload, bound, store->raw.bytes, store->raw.used);
+    size_t packed = ZSTD_compress2(store->zstd, to + TRACE_SECTION_BYTES, bound, store->raw.bytes,
+                                   store->raw.used);
     if (ZSTD_isError(packed)) {
         store->failed = ENOMEM;
         return;
     }
     section->raw_bytes = store->raw.used;
-    section->packed_bytes = packed;
-    section->index_bytes = store->index.used;
-    memcpy(index, store->index.bytes, store->index.used);
-    put_header(section, to);
-    write_all(store, to, TRACE_SECTION_BYTES + store->index.used + packed);
     store->raw.used = 0;
-    store->index.used = 0;
+    write_packed(store, section, packed);
+}
+
+/* What was told of the sections since the last one. */
+static void write_index(struct trace_store *store)
+{
+    struct trace_section section = {
+        .kind = TRACE_INDEX, .first = store->last_index, .count = store->group_count,
+    };
+    u64 offset = store->offset;
+    u8 *to = column_room(store, &store->raw, store->group.used + 1);
+    if (to != NULL && store->group_count != 0) {
+        memcpy(to, store->group.bytes, store->group.used);
+        store->raw.used = store->group.used;
+        store->group.used = 0;
+        store->group_count = 0;
+        write_section(store, &section);
+        store->last_index = offset;
+    }
 }
 
 void trace_store_text(struct trace_store *store, enum trace_section_kind kind, const char *text,
@@ -199,60 +244,101 @@ static void write_units(struct trace_store *store, u32 count)
         put_unit(store, &store->units[n]);
     }
     store->unit_count = count;
+    u8 *again = column_room(store, &store->all_units, store->raw.used + 1);
+    if (again != NULL) {
+        memcpy(again, store->raw.bytes, store->raw.used);
+        store->all_units.used += store->raw.used;
+    }
     write_section(store, &section);
+}
+
+/* All units once more, the last INDEX, and where both are. */
+static void write_end(struct trace_store *store)
+{
+    write_index(store);
+    struct trace_section units = {.kind = TRACE_UNITS_AGAIN, .count = store->unit_count};
+    struct trace_section end = {.kind = TRACE_END, .first = store->last_index,
+                                .count = store->offset};
+    struct column none = store->raw;
+    store->raw = store->all_units;
+    write_section(store, &units);
+    store->all_units = store->raw;
+    store->raw = none;
+    u8 header[TRACE_SECTION_BYTES];
+    put_header(&end, header);
+    write_all(store, header, sizeof(header));
 }
 
 /* --- the index --- */
 
-static void page_note(struct page_set *set, u64 page)
+static void lines_note(struct line_set *set, u64 page, u64 lines)
 {
-    if (LIKELY(page == set->last) || set->full) {
-        return;
-    }
-    set->last = page;
     unsigned at = (unsigned)(page * 0x9e3779b97f4a7c15u >> 51) % PAGE_SET;
-    while (set->pages[at] != ~(u64)0) {
-        if (set->pages[at] == page) {
-            return;
+    while (set->pages[at].page != page || set->pages[at].lines == 0) {
+        if (set->pages[at].lines == 0) {
+            if (set->count == MAX_PAGES) {
+                set->full = true;
+                return;
+            }
+            set->pages[at].page = page;
+            set->used[set->count++] = (u16)at;
+            break;
         }
         at = (at + 1) % PAGE_SET;
     }
-    set->pages[at] = page;
-    set->full = ++set->count == MAX_PAGES;
+    set->pages[at].lines |= lines;
 }
 
-static int by_value(const void *a, const void *b)
+/* An access, which may reach into more pages. */
+static void bytes_note(struct line_set *set, u64 address, u64 size_bytes)
 {
-    u64 x = *(const u64 *)a, y = *(const u64 *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Count (~0: any page), then differences. Empties the set. */
-static void put_pages(struct trace_store *store, struct page_set *set)
-{
-    const u64 empty = ~(u64)0;
-    u64 sorted[MAX_PAGES];
-    unsigned count = 0;
-    u64 last = 0;
-    for (unsigned i = 0; i < PAGE_SET && set->count != 0; i++) {
-        if (set->pages[i] != empty && count < MAX_PAGES) {
-            sorted[count++] = set->pages[i];
-        }
-        set->pages[i] = empty;
+    while (size_bytes != 0 && !set->full) {
+        u64 here = 4096 - (address & 4095);
+        here = here < size_bytes ? here : size_bytes;
+        lines_note(set, address >> 12, trace_lines(address, here));
+        address += here;
+        size_bytes -= here;
     }
-    qsort(sorted, count, sizeof(sorted[0]), by_value);
-    u8 *start = column_room(store, &store->index, 10u * (count + 1));
+}
+
+static inline void access_note(struct line_set *set, u64 address, unsigned size_bytes)
+{
+    if (LIKELY((address & 63) + size_bytes <= 64)) {
+        lines_note(set, address >> 12, (u64)1 << (address >> TRACE_LINE_SHIFT & 63));
+    } else {
+        bytes_note(set, address, size_bytes);
+    }
+}
+
+static int by_page(const void *a, const void *b)
+{
+    const struct line_page *x = a, *y = b;
+    return x->page < y->page ? -1 : x->page > y->page;
+}
+
+/* Empties the set. */
+static void put_lines(struct trace_store *store, struct line_set *set)
+{
+    struct line_page sorted[MAX_PAGES];
+    u64 last = 0;
+    for (unsigned i = 0; i < set->count; i++) {
+        sorted[i] = set->pages[set->used[i]];
+        set->pages[set->used[i]].lines = 0;
+    }
+    qsort(sorted, set->count, sizeof(sorted[0]), by_page);
+    u8 *start = column_room(store, &store->index, 10 + 18 * (size_t)set->count);
     if (start != NULL) {
-        u8 *at = put_varint(start, set->full ? ~(u64)0 : count);
-        for (unsigned i = 0; i < count && !set->full; i++) {
-            at = put_varint(at, sorted[i] - last);
-            last = sorted[i];
+        u8 *at = put_varint(start, set->full ? ~(u64)0 : set->count);
+        for (unsigned i = 0; i < set->count && !set->full; i++) {
+            at = put_varint(at, sorted[i].page - last);
+            st_le64(at, sorted[i].lines);
+            at += 8;
+            last = sorted[i].page;
         }
         store->index.used += (size_t)(at - start);
     }
     set->count = 0;
     set->full = false;
-    set->last = empty;
 }
 
 static int by_number(const void *a, const void *b)
@@ -297,8 +383,11 @@ static void put_slots(struct trace_store *store, const struct metic_trace_unit *
         u8 *at = column->bytes + column->used;
         column->used += (size_t)(put_varint(at, trace_zigzag(value - *predicted)) - at);
         *predicted = value;
-        if (slot->kind == METIC_SLOT_STORE_ADDRESS || slot->kind == METIC_SLOT_AMO_ADDRESS) {
-            page_note(&store->written, value >> 12);
+        if (to == TRACE_ADDRESSES && slot->kind != METIC_SLOT_LOAD_ADDRESS) {
+            access_note(&store->written, value, slot->size_bytes);
+        }
+        if (to == TRACE_ADDRESSES && slot->kind != METIC_SLOT_STORE_ADDRESS) {
+            access_note(&store->read, value, slot->size_bytes);
         }
     }
 }
@@ -321,8 +410,8 @@ static void put_event(struct trace_store *store, u32 head, const u64 *words)
         st_le64(column->bytes + column->used, words[i]);
         column->used += 8;
     }
-    if ((head >> 8 & 0xff) == METIC_EVENT_MEMORY && (words[4] >> 8 & 1)) {
-        page_note(&store->written, words[2] >> 12);
+    if ((head >> 8 & 0xff) == METIC_EVENT_MEMORY) {
+        bytes_note(words[4] >> 8 & 1 ? &store->written : &store->read, words[2], words[4] & 0xff);
     }
 }
 
@@ -337,19 +426,75 @@ static bool make_room(struct trace_store *store, size_t words)
     return true;
 }
 
-static void put_columns(struct trace_store *store)
+/* Packs the columns of a frame behind `used` bytes of the payload; how much that was, 0 when it
+ * failed. Its checksum goes into the index. */
+static size_t pack_frame(struct trace_store *store, unsigned frame, u8 *to, size_t room)
 {
-    size_t total = 0;
+    store->raw.used = 0;
     for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
-        total += 8 + store->columns[i].used;
+        const struct column *column = &store->columns[i];
+        if (trace_frame_of((enum trace_column)i) == frame) {
+            u8 *at = column_room(store, &store->raw, column->used + 1);
+            if (at == NULL) {
+                return 0;
+            }
+            memcpy(at, column->bytes, column->used);
+            store->raw.used += column->used;
+        }
     }
-    u8 *at = column_room(store, &store->raw, total);
-    for (unsigned i = 0; at != NULL && i < TRACE_COLUMNS; i++) {
-        st_le64(at, store->columns[i].used);
-        memcpy(at + 8, store->columns[i].bytes, store->columns[i].used);
-        at += 8 + store->columns[i].used;
+    size_t packed = ZSTD_compress2(store->zstd, to, room, store->raw.bytes, store->raw.used);
+    store->raw.used = 0;
+    if (ZSTD_isError(packed) || packed < 4) {
+        store->failed = ENOMEM;
+        return 0;
     }
-    store->raw.used = at != NULL ? total : 0;
+    /* a frame ends with its checksum */
+    memcpy(store->index.bytes + TRACE_CHECKS_AT + 4 * frame, to + packed - 4, 4);
+    return packed;
+}
+
+/* Packs the columns behind the index and writes all that. */
+static void write_stream(struct trace_store *store, struct trace_section *section)
+{
+    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
+        section->raw_bytes += store->columns[i].used;
+    }
+    size_t bound = TRACE_TABLE_BYTES + ZSTD_compressBound(section->raw_bytes) + 1024;
+    store->packed.used = 0;
+    u8 *to = column_room(store, &store->packed, TRACE_SECTION_BYTES + store->index.used + bound);
+    if (to == NULL) {
+        return;
+    }
+    u8 *table = to + TRACE_SECTION_BYTES + store->index.used;
+    size_t used = TRACE_TABLE_BYTES;
+    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
+        st_le32(table + 4 * i, (u32)store->columns[i].used);
+    }
+    for (unsigned i = 0; i < TRACE_FRAMES && store->failed == 0; i++) {
+        size_t packed = pack_frame(store, i, table + used, bound - used);
+        st_le32(table + 4 * (TRACE_COLUMNS + i), (u32)packed);
+        used += packed;
+    }
+    memcpy(to + TRACE_SECTION_BYTES, store->index.bytes, store->index.used);
+    if (store->failed == 0) {
+        write_packed(store, section, used);
+    }
+}
+
+/* The fixed part of the index. */
+static bool begin_stream_index(struct trace_store *store, const struct metic_trace_chunk *chunk,
+                               u64 kinds)
+{
+    store->index.used = 0;
+    u8 *at = column_room(store, &store->index, TRACE_LISTS_AT);
+    if (at == NULL) {
+        return false;
+    }
+    memset(at, 0, TRACE_LISTS_AT);
+    st_le64(at + TRACE_SATP_AT, chunk->satp);
+    st_le64(at + TRACE_KINDS_AT, kinds);
+    store->index.used = TRACE_LISTS_AT;
+    return true;
 }
 
 void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
@@ -360,7 +505,7 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
         return;
     }
     struct column *heads = &store->columns[TRACE_HEADS];
-    u64 heads_since = 0;
+    u64 heads_since = 0, kinds = 0;
     memset(store->predicted, 0, sizeof(store->predicted)); /* each section stands for itself */
     for (size_t i = 0; i < chunk->count;) {
         u32 head = (u32)chunk->words[i] & METIC_TRACE_NUMBER;
@@ -368,6 +513,7 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
         heads->used += 4;
         if (head >= METIC_TRACE_EVENT) {
             put_event(store, head, &chunk->words[i + 1]);
+            kinds |= (u64)1 << (head >> 8 & 63);
             i += 1 + (head & 0xff);
             continue;
         }
@@ -377,13 +523,13 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
         }
         const struct metic_trace_unit *unit = &store->units[head];
         u64 page = trace_page(chunk->words[i], unit->address);
-        page_note(&store->code, page >> 12);
         heads_since++;
         if (store->ran[head]++ == 0) {
             store->touched[store->touched_count++] = head;
         }
         if (UNLIKELY(page != (unit->address & ~(u64)0xfff))) {
             put_page(store, page, unit, &heads_since);
+            bytes_note(&store->moved, page | (unit->address & 0xfff), unit->bytes);
         }
         put_slots(store, unit, head, &chunk->words[i + 1]);
         i += 1u + unit->slot_count;
@@ -392,15 +538,18 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
         .kind = TRACE_STREAM, .stream = chunk->stream, .privilege = chunk->privilege,
         .first = chunk->start_insns, .count = chunk->count, .start_ns = chunk->start_ns,
     };
-    put_pages(store, &store->code);
-    put_pages(store, &store->written);
+    if (!begin_stream_index(store, chunk, kinds)) {
+        return;
+    }
+    put_lines(store, &store->written);
+    put_lines(store, &store->read);
     put_counts(store);
-    u8 *satp = column_room(store, &store->index, 8);
-    if (satp != NULL) {
-        st_le64(satp, chunk->satp);
-        store->index.used += 8;
-        put_columns(store);
-        write_section(store, &section);
+    put_lines(store, &store->moved);
+    if (store->failed == 0) {
+        write_stream(store, &section);
+    }
+    if (store->group_count >= GROUP_SECTIONS || store->group.used >= GROUP_BYTES) {
+        write_index(store);
     }
 }
 
@@ -428,9 +577,6 @@ struct trace_store *trace_store_new(const char *path, unsigned harts, trace_unit
     ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_checksumFlag, 1);
     store->unit = unit;
     store->opaque = opaque;
-    memset(store->code.pages, 0xff, sizeof(store->code.pages));
-    memset(store->written.pages, 0xff, sizeof(store->written.pages));
-    store->code.last = store->written.last = ~(u64)0;
     u8 header[TRACE_HEADER_BYTES] = TRACE_MAGIC;
     st_le32(header + 12, TRACE_VERSION);
     st_le32(header + 16, harts);
@@ -442,6 +588,9 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
 {
     if (store == NULL) {
         return true;
+    }
+    if (store->failed == 0) {
+        write_end(store);
     }
     int failed = store->failed;
     if (close(store->fd) != 0 && failed == 0) {
@@ -457,6 +606,8 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     free(store->raw.bytes);
     free(store->packed.bytes);
     free(store->index.bytes);
+    free(store->group.bytes);
+    free(store->all_units.bytes);
     free(store->units);
     free(store->ran);
     free(store->touched);

@@ -4,7 +4,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "ui/cover.h"
 #include "ui/trace_decode.h"
-#include "ui/trace_file.h"
+#include "ui/trace_reader.h"
 #include "ui/trace_text.h"
 
 #include <stdio.h>
@@ -33,6 +33,46 @@ static u8 *put_section(u8 *at, u32 kind, const u8 *raw, size_t raw_bytes, const 
         memcpy(at + TRACE_SECTION_BYTES, index, index_bytes);
     }
     return payload + packed;
+}
+
+/* A stream of these bytes: the columns' sizes, u8 each, and the columns. */
+static u8 *put_stream(u8 *at, const u8 *bytes, size_t size_bytes, const u8 *index,
+                      size_t index_bytes)
+{
+    u8 *header = at, *table = at + TRACE_SECTION_BYTES + index_bytes;
+    u8 *to = table + TRACE_TABLE_BYTES;
+    size_t sizes[TRACE_COLUMNS], starts[TRACE_COLUMNS], used = TRACE_COLUMNS;
+    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
+        size_t wanted = i < size_bytes ? bytes[i] : 0;
+        size_t left = used < size_bytes ? size_bytes - used : 0;
+        sizes[i] = wanted < left ? wanted : left;
+        starts[i] = used;
+        used += sizes[i];
+        st_le32(table + 4 * i, (u32)sizes[i]);
+    }
+    for (unsigned frame = 0; frame < TRACE_FRAMES; frame++) {
+        u8 raw[256 * TRACE_COLUMNS];
+        size_t raw_bytes = 0;
+        for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
+            if (trace_frame_of((enum trace_column)i) == frame && sizes[i] != 0) {
+                memcpy(raw + raw_bytes, bytes + starts[i], sizes[i]);
+                raw_bytes += sizes[i];
+            }
+        }
+        size_t packed = ZSTD_compress(to, ZSTD_compressBound(raw_bytes), raw, raw_bytes, 1);
+        st_le32(table + 4 * (TRACE_COLUMNS + frame), (u32)packed);
+        to += packed;
+    }
+    memset(header, 0, TRACE_SECTION_BYTES);
+    st_le32(header, TRACE_SECTION_MAGIC);
+    st_le32(header + 4, TRACE_STREAM);
+    st_le64(header + 16, used);
+    st_le64(header + 24, (u64)(to - table));
+    st_le64(header + 32, index_bytes);
+    st_le64(header + 48, 200);
+    st_le32(header + 68, (u32)crc32(0, header, 68));
+    memcpy(header + TRACE_SECTION_BYTES, index, index_bytes);
+    return to;
 }
 
 static void count_step(void *opaque, const struct trace_step *step)
@@ -64,25 +104,39 @@ static void read_file(const char *path)
         return;
     }
     u64 *counts = calloc((size_t)file.unit_count + 1, sizeof(*counts));
+    struct trace_reader *reader = trace_reader_new(&file);
+    struct trace_units code;
+    if (counts == NULL || reader == NULL || !trace_file_find_code(&file, 0x1000, 0x2000, &code)) {
+        abort();
+    }
     trace_decoder_init(&decoder, &callbacks, get_unit, &file);
     for (size_t i = 0; i < file.section_count; i++) {
-        u64 *words;
+        const u64 *words;
+        u64 cut[TRACE_CUT_WORDS];
+        u32 checks[TRACE_FRAMES], last;
+        size_t count;
         struct metic_trace_chunk chunk = {.stream = file.sections[i].stream};
         if (file.sections[i].kind != TRACE_STREAM) {
             continue;
         }
-        (void)trace_file_may_run(&file, &file.sections[i], 0x1000, 0x2000);
+        (void)trace_file_may_run(&file, &file.sections[i], &code);
         (void)trace_file_may_write(&file, &file.sections[i], 0x1000, 0x2000);
+        (void)trace_file_may_access(&file, &file.sections[i], 0x1ff8, 0x2008);
+        (void)trace_file_kinds(&file, &file.sections[i]);
+        (void)trace_file_checks(&file, &file.sections[i], checks, &last);
+        (void)trace_reader_touches(reader, &file.sections[i], 0x1000, 0x2000, true);
+        (void)trace_reader_cut(reader, &file.sections[i], cut, &count);
         (void)trace_file_counts(&file, &file.sections[i], counts);
-        if (trace_file_words(&file, &file.sections[i], &words, &chunk.count)) {
+        if (trace_reader_words(reader, &file.sections[i], &words, &chunk.count)) {
             chunk.words = words;
             (void)trace_decode(&decoder, &chunk);
-            free(words);
         }
     }
     trace_decode_end(&decoder);
     trace_decoder_fini(&decoder);
     trace_file_close(&file);
+    trace_reader_free(reader);
+    free(code.wanted);
     free(counts);
 }
 
@@ -94,9 +148,35 @@ static void write_and_read(int fd, const char *path, const u8 *bytes, size_t siz
     read_file(path);
 }
 
+/* The same as a file that was finished: by its INDEX. Units are the first section; `stream`, up to
+ * `at`, the second. */
+static u8 *finish_file(u8 *file, const u8 *stream, u8 *at)
+{
+    static u8 raw[FUZZ_MAX_BYTES + 4096];
+    u64 index_at = (u64)(at - file);
+    size_t told = TRACE_SECTION_BYTES + (size_t)ld_le64(stream + 32);
+    st_le64(raw, (u64)(stream - file));
+    memcpy(raw + 8, stream, told);
+    at = put_section(at, TRACE_INDEX, raw, 8 + told, NULL, 0, 1);
+    u64 units_at = (u64)(at - file);
+    const u8 *units = file + TRACE_HEADER_BYTES;
+    size_t size_bytes = (size_t)ld_le64(units + 24) + TRACE_SECTION_BYTES;
+    memcpy(at, units, size_bytes);
+    st_le32(at + 4, TRACE_UNITS_AGAIN);
+    st_le32(at + 68, (u32)crc32(0, at, 68));
+    at += size_bytes;
+    memset(at, 0, TRACE_SECTION_BYTES);
+    st_le32(at, TRACE_SECTION_MAGIC);
+    st_le32(at + 4, TRACE_END);
+    st_le64(at + 40, index_at);
+    st_le64(at + 48, units_at);
+    st_le32(at + 68, (u32)crc32(0, at, 68));
+    return at + TRACE_SECTION_BYTES;
+}
+
 void fuzz_one(const u8 *bytes, size_t size_bytes)
 {
-    static u8 file[4 * FUZZ_MAX_BYTES + 4096];
+    static u8 file[8 * FUZZ_MAX_BYTES + 16384];
     static int fd = -1;
     char path[64];
     struct metic_error error;
@@ -122,9 +202,9 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
     st_le32(file + 16, 1);
     u8 *at = put_section(file + TRACE_HEADER_BYTES, TRACE_UNITS, bytes + 2, units, NULL, 0,
                          bytes[1] / 32);
-    at = put_section(at, TRACE_STREAM, stream + index, size_bytes - 2 - units - index, stream,
-                     index, 200);
-    write_and_read(fd, path, file, (size_t)(at - file));
+    u8 *behind = put_stream(at, stream + index, size_bytes - 2 - units - index, stream, index);
+    write_and_read(fd, path, file, (size_t)(behind - file));
+    write_and_read(fd, path, file, (size_t)(finish_file(file, at, behind) - file));
 }
 
 /* One unit of a load and its register, and a stream that runs it and has an event. */
@@ -137,11 +217,12 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
     memcpy(at, unit, sizeof(unit));
     at += sizeof(unit);
     const u8 columns[][24] = {{0, 0, 0, 0, 2, 0, 0xff, 0x0f}, {0}, {10}, {20}, {30}, {1, 2, 3}};
-    const u8 sizes[] = {8, 0, 1, 1, 1, 16};
-    for (unsigned i = 0; i < 6; i++) {
-        st_le64(at, sizes[i]);
-        memcpy(at + 8, columns[i], sizes[i]);
-        at += 8 + sizes[i];
+    const u8 sizes[TRACE_COLUMNS] = {8, 0, 1, 1, 1, 16};
+    memcpy(at, sizes, sizeof(sizes));
+    at += sizeof(sizes);
+    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
+        memcpy(at, columns[i], sizes[i]);
+        at += sizes[i];
     }
     size_t all = (size_t)(at - seed);
     seed[0] = (u8)(sizeof(unit) * 256 / (all - 2) + 1);

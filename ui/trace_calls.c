@@ -1,0 +1,378 @@
+/* See trace_query.h: calls of a function, from call events, or from instructions with registers.
+ *
+ * A call is where the function's first instruction runs, and a return where the instruction behind
+ * the call runs with the stack pointer of the call. The trace is looked through in windows: first
+ * for calls, then for the places where those that are open return to. Registers that were written
+ * before a section begins are looked for in those before it. */
+#include "ui/trace_query.h"
+
+#include "ui/trace_scan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RA = 1, SP = 2, A0 = 10, ARGS = 6, WINDOW = 2048, LOOK_BACK = 64, MAX_OPEN = 1 << 16 };
+/* What a call is told by, and what its end is. */
+enum {
+    CALL_REGS = 1u << RA | 1u << SP | ((1u << ARGS) - 1) << A0,
+    RETURN_REGS = 1u << SP | 1u << A0,
+};
+
+/* A place that the hart came to, with its registers then. */
+struct visit {
+    u64 insns, ns, pc, ra, sp, args[ARGS];
+    u32 privilege, section;
+    u32 unknown; /* bit mask: registers that were written before the section, or never */
+    u16 stream;
+    bool is_call;
+};
+
+struct visits {
+    struct visit *list;
+    size_t count, capacity;
+};
+
+struct calls {
+    struct trace_query *query;
+    u64 entry;
+    struct trace_units entry_code, return_code;
+    u64 *returns;         /* addresses, sorted, */
+    size_t return_count;  /*   without those met before */
+    bool for_returns;     /* what is looked for now */
+    struct visits visits; /* of the window */
+    struct visit *open;
+    size_t open_count;
+};
+
+/* --- on threads --- */
+
+static int compare(const void *a, const void *b)
+{
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool is_place(const struct calls *calls, u64 pc)
+{
+    return calls->for_returns
+               ? bsearch(&pc, calls->returns, calls->return_count, sizeof(pc), compare) != NULL
+               : pc == calls->entry;
+}
+
+static void keep_registers(struct trace_worker *worker, const struct trace_step *step)
+{
+    for (unsigned i = 0; i < step->slot_count; i++) {
+        if (step->slots[i].kind == METIC_SLOT_REGISTER && step->slots[i].reg < 32) {
+            worker->regs[step->slots[i].reg] = step->words[i];
+            worker->known |= 1u << step->slots[i].reg;
+        }
+    }
+}
+
+static void visit_step(void *opaque, const struct trace_step *step)
+{
+    struct trace_worker *worker = opaque;
+    const struct calls *calls = worker->opaque;
+    if (is_place(calls, step->pc)) {
+        struct visit *visit = trace_found_add(worker->found, sizeof(*visit));
+        if (visit != NULL) {
+            *visit = (struct visit){
+                .insns = step->insns, .ns = step->ns, .pc = step->pc, .ra = worker->regs[RA],
+                .sp = worker->regs[SP], .privilege = step->privilege,
+                .stream = (u16)step->stream, .is_call = !calls->for_returns,
+                .unknown = (calls->for_returns ? RETURN_REGS : CALL_REGS) & ~worker->known,
+            };
+            memcpy(visit->args, worker->regs + A0, sizeof(visit->args));
+        }
+    }
+    keep_registers(worker, step);
+}
+
+static void registers_step(void *opaque, const struct trace_step *step)
+{
+    keep_registers(opaque, step);
+}
+
+static void fill_in(struct visit *visit, const struct trace_worker *worker)
+{
+    u32 now = visit->unknown & worker->known;
+    visit->ra = now >> RA & 1 ? worker->regs[RA] : visit->ra;
+    visit->sp = now >> SP & 1 ? worker->regs[SP] : visit->sp;
+    for (unsigned i = 0; i < ARGS; i++) {
+        visit->args[i] = now >> (A0 + i) & 1 ? worker->regs[A0 + i] : visit->args[i];
+    }
+    visit->unknown &= ~now;
+}
+
+/* Registers that were written in the sections before. */
+static void look_back(struct trace_worker *worker, u32 number)
+{
+    const struct trace_callbacks callbacks = {.step = registers_step, .opaque = worker};
+    struct visit *visits = worker->found->items;
+    u32 unknown = 0;
+    for (size_t i = 0; i < worker->found->count; i++) {
+        unknown |= visits[i].unknown;
+    }
+    for (unsigned n = 0; unknown != 0 && n < LOOK_BACK; n++) {
+        number = worker->file->sections[number].before;
+        worker->known = 0;
+        if (number == TRACE_NONE || !trace_worker_decode(worker, number, &callbacks)) {
+            return;
+        }
+        for (size_t i = 0; i < worker->found->count; i++) {
+            fill_in(&visits[i], worker);
+        }
+        unknown &= ~worker->known;
+    }
+}
+
+static void visit_section(struct trace_worker *worker, u32 number)
+{
+    const struct trace_callbacks callbacks = {.step = visit_step, .opaque = worker};
+    worker->known = 0;
+    worker->found->bad |= !trace_worker_decode(worker, number, &callbacks);
+    struct visit *visits = worker->found->items;
+    for (size_t i = 0; i < worker->found->count; i++) {
+        visits[i].section = number;
+    }
+    look_back(worker, number);
+}
+
+/* --- the caller's --- */
+
+static bool is_wanted(void *opaque, u32 number)
+{
+    struct calls *calls = opaque;
+    struct trace_query *query = calls->query;
+    return trace_query_in_window(query, number) &&
+           trace_file_may_run(&query->file, &query->file.sections[number],
+                              calls->for_returns ? &calls->return_code : &calls->entry_code);
+}
+
+static bool take(void *opaque, u32 number, struct trace_found *found)
+{
+    struct calls *calls = opaque;
+    struct visits *visits = &calls->visits;
+    (void)number;
+    if (visits->capacity - visits->count < found->count) {
+        size_t capacity = (visits->count + found->count) * 2;
+        void *bigger = realloc(visits->list, capacity * sizeof(*visits->list));
+        if (bigger == NULL) {
+            found->bad = true;
+            return false;
+        }
+        visits->list = bigger;
+        visits->capacity = capacity;
+    }
+    if (found->count != 0) {
+        memcpy(visits->list + visits->count, found->items, found->count * sizeof(struct visit));
+        visits->count += found->count;
+    }
+    return true;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct visit *x = a, *y = b;
+    if (x->section != y->section) {
+        return x->section < y->section ? -1 : 1;
+    }
+    if (x->insns != y->insns) {
+        return x->insns < y->insns ? -1 : 1;
+    }
+    return x->is_call - y->is_call; /* what returns to the function's start does so first */
+}
+
+/* Units that have one of the places. */
+static bool find_returns(struct calls *calls)
+{
+    const struct trace_file *file = &calls->query->file;
+    struct trace_units *units = &calls->return_code;
+    free(units->wanted);
+    *units = (struct trace_units){.wanted = calloc((size_t)file->unit_count + 1, 1)};
+    if (units->wanted == NULL) {
+        return false;
+    }
+    units->first = calls->return_count != 0 ? calls->returns[0] : 0;
+    units->end = calls->return_count != 0 ? calls->returns[calls->return_count - 1] + 2 : 0;
+    for (u32 i = 0; i < file->unit_count; i++) {
+        u64 first = file->units[i].address, end = first + file->units[i].bytes;
+        size_t low = 0, high = calls->return_count;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (calls->returns[middle] < first) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        units->wanted[i] = low < calls->return_count && calls->returns[low] < end;
+    }
+    return true;
+}
+
+/* Where the calls of this window, and those that are open, return to. */
+static bool list_returns(struct calls *calls)
+{
+    size_t most = calls->visits.count + calls->open_count;
+    u64 *list = malloc((most + 1) * sizeof(*list));
+    if (list == NULL) {
+        return false;
+    }
+    free(calls->returns);
+    calls->returns = list;
+    for (size_t i = 0; i < most; i++) {
+        list[i] = i < calls->visits.count ? calls->visits.list[i].ra
+                                          : calls->open[i - calls->visits.count].ra;
+    }
+    qsort(list, most, sizeof(*list), compare);
+    size_t kept = 0;
+    for (size_t i = 0; i < most; i++) {
+        if (kept == 0 || list[kept - 1] != list[i]) {
+            list[kept++] = list[i];
+        }
+    }
+    calls->return_count = kept;
+    return find_returns(calls);
+}
+
+static void open_call(struct calls *calls, const struct visit *visit)
+{
+    if (calls->open_count == MAX_OPEN) { /* the oldest never returned */
+        memmove(calls->open, calls->open + 1, (MAX_OPEN - 1) * sizeof(*calls->open));
+        calls->open_count--;
+    }
+    calls->open[calls->open_count++] = *visit;
+}
+
+static void close_call(struct calls *calls, const struct visit *visit)
+{
+    size_t i = calls->open_count;
+    while (i-- > 0 && (calls->open[i].ra != visit->pc || calls->open[i].sp != visit->sp)) {
+    }
+    if (i == (size_t)-1) {
+        return;
+    }
+    const struct visit *call = &calls->open[i];
+    struct trace_step step = {.stream = visit->stream, .insns = visit->insns, .ns = visit->ns,
+                              .privilege = visit->privilege, .pc = visit->pc};
+    if (trace_query_told(calls->query, &step)) {
+        printf("%s(", calls->query->words[2]);
+        for (unsigned n = 0; n < ARGS; n++) {
+            printf(call->unknown >> (A0 + n) & 1 ? "%s?" : "%s%" PRIx64, n != 0 ? ", " : "",
+                   call->args[n]);
+        }
+        printf(") = %" PRIx64 " (%" PRId64 "), called at instruction %" PRIu64 "\n",
+               visit->args[0], (s64)visit->args[0], call->insns);
+    }
+    memmove(&calls->open[i], &calls->open[i + 1],
+            (calls->open_count - i - 1) * sizeof(*calls->open));
+    calls->open_count--;
+}
+
+static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_error *error)
+{
+    const struct trace_scan scan = {
+        .file = &calls->query->file, .wanted = is_wanted, .work = visit_section, .take = take,
+        .opaque = calls,
+    };
+    calls->visits.count = 0;
+    calls->for_returns = false;
+    if (!trace_scan_run(&scan, first, end, error)) {
+        return false;
+    }
+    if (calls->visits.count + calls->open_count == 0) {
+        return true;
+    }
+    calls->for_returns = true;
+    if (!list_returns(calls)) {
+        return error_set(error, NULL, "the host has no memory");
+    }
+    if (!trace_scan_run(&scan, first, end, error)) {
+        return false;
+    }
+    qsort(calls->visits.list, calls->visits.count, sizeof(struct visit), by_time);
+    for (size_t i = 0; i < calls->visits.count && !trace_text_is_full(&calls->query->text); i++) {
+        const struct visit *visit = &calls->visits.list[i];
+        (visit->is_call ? open_call : close_call)(calls, visit);
+    }
+    return true;
+}
+
+/* --- call events --- */
+
+static void calls_event(void *opaque, const struct trace_event *event)
+{
+    struct calls *calls = opaque;
+    bool is_call = event->kind == METIC_EVENT_CALL || event->kind == METIC_EVENT_CALL_END;
+    if (is_call && event->count >= 5 && event->words[0] == calls->entry) {
+        struct trace_step step = {.stream = event->stream, .insns = event->insns, .ns = event->ns,
+                                  .privilege = event->privilege, .pc = event->words[0]};
+        if (trace_query_told(calls->query, &step)) {
+            trace_event_print(stdout, event, &calls->query->symbols);
+            putchar('\n');
+        }
+    }
+}
+
+static bool has_call_events(struct trace_query *query, const struct trace_section *section)
+{
+    const u64 calls = (u64)1 << METIC_EVENT_CALL | (u64)1 << METIC_EVENT_CALL_END;
+    return (trace_file_kinds(&query->file, section) & calls) != 0;
+}
+
+/* What was recorded, by what the file says of itself. */
+static u64 meta_number(const struct trace_file *file, const char *key, int base, u64 otherwise)
+{
+    const char *at = file->meta != NULL ? strstr(file->meta, key) : NULL;
+    return at != NULL ? strtoull(at + strlen(key), NULL, base) : otherwise;
+}
+
+static bool from_events(struct calls *calls, struct metic_error *error)
+{
+    const struct trace_callbacks callbacks = {.event = calls_event, .opaque = calls};
+    return trace_query_each(calls->query, &callbacks, has_call_events, error);
+}
+
+static bool from_registers(struct calls *calls, struct metic_error *error)
+{
+    struct trace_file *file = &calls->query->file;
+    calls->open = malloc(MAX_OPEN * sizeof(*calls->open));
+    bool good = calls->open != NULL &&
+                trace_file_find_code(file, calls->entry, calls->entry + 2, &calls->entry_code);
+    if (!good) {
+        error_set(error, NULL, "the host has no memory");
+    }
+    for (u32 at = 0; good && at < file->section_count; at += WINDOW) {
+        size_t left = file->section_count - at;
+        good = do_window(calls, at, at + (left < WINDOW ? (u32)left : WINDOW), error);
+        if (trace_text_is_full(&calls->query->text)) {
+            break;
+        }
+    }
+    free(calls->open);
+    free(calls->returns);
+    free(calls->visits.list);
+    free(calls->entry_code.wanted);
+    free(calls->return_code.wanted);
+    return good;
+}
+
+bool trace_query_calls(struct trace_query *query, struct metic_error *error)
+{
+    struct calls calls = {.query = query};
+    u64 end;
+    if (!trace_query_place(query, query->words[2], &calls.entry, &end, error)) {
+        return false;
+    }
+    if (meta_number(&query->file, "\nevents=", 16, 0) >> METIC_EVENT_CALL & 1) {
+        return from_events(&calls, error);
+    }
+    if (!(meta_number(&query->file, "\nwhat=", 10, ~(u64)0) & METIC_TRACE_REGISTERS)) {
+        return error_set(error, "Record with --trace-calls FUNCTION, or with registers among "
+                         "--trace-events.", "%s has no registers, by which calls are told",
+                         query->file.path);
+    }
+    return from_registers(&calls, error);
+}
