@@ -20,7 +20,7 @@
 #include "translate/ir.h"
 
 #define BLOCK_NO_PAGE (~(gpa_t)0)
-enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 19, BLOCK_REMOVED_LOG = 1024 };
+enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 17, BLOCK_REMOVED_LOG = 1024 };
 
 struct tier2_circle;
 

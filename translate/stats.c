@@ -305,8 +305,10 @@ static void print_translation(const struct engine *engine, FILE *to)
                      engine->blocks.link_count * sizeof(struct link);
         fprintf(to, "tables              %" PRIu64 " bytes, %.1f per guest instruction\n", tables,
                 (double)tables / insns);
-        fprintf(to, "translation time    %.1f ms, %.0f ns per guest instruction\n",
-                (double)stats->translate_ns / 1e6, (double)stats->translate_ns / insns);
+        if (engine->costs != NULL) {
+            fprintf(to, "translation time    %.1f ms, %.0f ns per guest instruction\n",
+                    (double)stats->translate_ns / 1e6, (double)stats->translate_ns / insns);
+        }
     }
     u64 sampled = 0, recorded = 0, made = 0;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {

@@ -507,6 +507,11 @@ bool alloc_xmm_live(const struct compile *c)
     if (c->carried_count != 0) {
         return true;
     }
+    u64 words[(REG_COUNT - REG_XMM0) * sizeof(c->reg_value[0]) / 8];
+    memcpy(words, &c->reg_value[REG_XMM0], sizeof(words));
+    if (LIKELY((words[0] & words[1] & words[2] & words[3]) == ~(u64)0)) {
+        return false; /* IR_REF_NONE everywhere */
+    }
     for (unsigned reg = REG_XMM0; reg < REG_COUNT; reg++) {
         if (alloc_used_from(c, reg, c->at)) {
             return true;

@@ -35,23 +35,55 @@ void asm_rr(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned rm
     a->p = p;
 }
 
-static inline u8 *put_mem(u8 *p, unsigned reg, struct asm_mem m)
+/* ModRM and SIB of a memory operand, and how many bytes they are; the displacement follows. */
+static inline unsigned mem_code(unsigned reg, struct asm_mem m, unsigned *bytes)
 {
-    unsigned field = (reg & 7) << 3;
     bool sib = m.index != ASM_NO_REG || (m.base & 7) == RSP;
     bool none = m.disp == 0 && (m.base & 7) != RBP;
-    bool is_byte = asm_fits_s8(m.disp);
-    unsigned mode = none ? 0u : is_byte ? 0x40u : 0x80u;
-    *p++ = (u8)(mode | field | (sib ? 4u : m.base & 7u));
+    unsigned mode = none ? 0u : asm_fits_s8(m.disp) ? 0x40u : 0x80u;
     unsigned index = m.index == ASM_NO_REG ? 4u : m.index & 7u;
-    *p = (u8)((unsigned)m.scale_log2 << 6 | index << 3 | (m.base & 7u));
-    p += sib;
-    memcpy(p, &m.disp, 4); /* what is too much of it gets overwritten */
-    return p + (none ? 0 : is_byte ? 1 : 4);
+    unsigned scale = (unsigned)m.scale_log2 << 6 | index << 3 | (m.base & 7u);
+    *bytes = 1u + sib;
+    return mode | (reg & 7) << 3 | (sib ? 4u | scale << 8 : m.base & 7u);
+}
+
+/* What is too much of it gets overwritten. */
+static inline u8 *put_disp(u8 *p, struct asm_mem m)
+{
+    bool none = m.disp == 0 && (m.base & 7) != RBP;
+    memcpy(p, &m.disp, 4);
+    return p + (none ? 0 : asm_fits_s8(m.disp) ? 1 : 4);
+}
+
+static inline u8 *put_mem(u8 *p, unsigned reg, struct asm_mem m)
+{
+    unsigned bytes, code = mem_code(reg, m, &bytes);
+    memcpy(p, &code, 2);
+    return put_disp(p + bytes, m);
+}
+
+/* Opcodes of one byte, and of two without a prefix: all in one store. */
+static inline u8 *put_short(u8 *p, u32 op, unsigned width, unsigned reg, struct asm_mem mem)
+{
+    unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
+    unsigned mem_bytes, op_bytes = op > 0xff ? 2 : 1;
+    u64 code = mem_code(reg, mem, &mem_bytes);
+    code = code << 8 | (op & 0xff);
+    code = op_bytes == 2 ? code << 8 | op >> 8 : code;
+    unsigned rex = (width == ASM_64 ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3) << 1 |
+                   (unsigned)mem.base >> 3;
+    bool prefix = rex != 0 || (width == ASM_8 && reg >= 4);
+    code = prefix ? code << 8 | 0x40 | rex : code;
+    memcpy(p, &code, 8);
+    return put_disp(p + prefix + op_bytes + mem_bytes, mem);
 }
 
 void asm_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg, struct asm_mem mem)
 {
+    if (LIKELY(op <= 0xffff && width != ASM_16)) {
+        a->p = put_short(a->p, op, width, reg, mem);
+        return;
+    }
     unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
     u8 *p = put_opcode(a->p, op, width, reg, index, mem.base, width == ASM_8 && reg >= 4);
     a->p = put_mem(p, reg, mem);
@@ -106,10 +138,21 @@ void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)
     }
 }
 
+/* An operation on a register that an immediate follows; one byte of opcode. */
+static inline void put_unary(struct asm_buf *a, unsigned op, unsigned width, unsigned field,
+                             unsigned reg)
+{
+    if (LIKELY(width <= ASM_64)) {
+        asm_rr_plain(a, op, width, field, reg);
+    } else {
+        asm_rr(a, op, width, field, reg);
+    }
+}
+
 void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg, s32 imm)
 {
     if (asm_fits_s8(imm)) {
-        asm_rr(a, 0x83, width, (unsigned)alu, reg);
+        put_unary(a, 0x83, width, (unsigned)alu, reg);
         asm_u8(a, (u8)imm);
     } else if (reg == RAX) {
         if (width == ASM_64) {
@@ -118,7 +161,7 @@ void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned r
         asm_u8(a, (unsigned)alu << 3 | 5);
         asm_u32(a, (u32)imm);
     } else {
-        asm_rr(a, 0x81, width, (unsigned)alu, reg);
+        put_unary(a, 0x81, width, (unsigned)alu, reg);
         asm_u32(a, (u32)imm);
     }
 }
@@ -138,7 +181,7 @@ void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct
 void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsigned reg,
                    unsigned count)
 {
-    asm_rr(a, 0xc1, width, (unsigned)shift, reg);
+    put_unary(a, 0xc1, width, (unsigned)shift, reg);
     asm_u8(a, count);
 }
 

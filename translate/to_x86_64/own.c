@@ -174,16 +174,13 @@ static void set_table(struct compile *c)
     c->pin_reg = c->own_pin_reg;
 }
 
-void own_find(struct compile *c)
+static void own_choose(struct compile *c)
 {
     struct choice choice = {.c = c};
     const struct guest *guest = c->context->guest;
-    c->own_pins = 0;
-    c->extras = 0;
-    memset(c->adopted, 0xff, sizeof(c->adopted));
     bool hoists_alone = c->hoist_count != 0 && c->all_hoisted;
     bool worth_it = (hoists_alone || (c->flags & HOST_STEADY)) && hoist_comes_back(c);
-    if (!c->fast || !worth_it || guest->pinned_count > GUEST_MAX || !count_usage(&choice)) {
+    if (!worth_it || guest->pinned_count > GUEST_MAX || !count_usage(&choice)) {
         return;
     }
     find_free(&choice);
@@ -193,8 +190,21 @@ void own_find(struct compile *c)
     }
 }
 
+void own_find(struct compile *c)
+{
+    c->own_pins = 0;
+    c->extras = 0;
+    memset(c->adopted, 0xff, sizeof(c->adopted));
+    if (UNLIKELY(c->fast)) {
+        own_choose(c);
+    }
+}
+
 void own_enter(struct compile *c)
 {
+    if (LIKELY(c->own_pins == 0)) {
+        return;
+    }
     for (unsigned n = 0; n < c->pinned_count; n++) {
         if (c->own_pins >> n & 1) {
             asm_store(&c->a, ASM_64, state_at(c->context->guest->pinned[n]), x86_pinned_regs[n]);
