@@ -61,8 +61,10 @@ static bool file_read_up_to(int fd, const char *path, u64 expected_bytes, u64 li
         if (file->size_bytes == *capacity_bytes) {
             u64 wanted = *capacity_bytes < LOADER_HEAD_BYTES ? LOADER_HEAD_BYTES
                                                              : *capacity_bytes * 2;
+            bool is_small = expected_bytes != 0 && expected_bytes < LOADER_HEAD_BYTES;
             /* One byte more than expected, so that the end is seen without growing again. */
-            if (*capacity_bytes >= LOADER_HEAD_BYTES && expected_bytes >= *capacity_bytes) {
+            if ((*capacity_bytes >= LOADER_HEAD_BYTES && expected_bytes >= *capacity_bytes) ||
+                (*capacity_bytes == 0 && is_small)) {
                 wanted = expected_bytes + 1;
             }
             if (!file_grow(path, &file->bytes, capacity_bytes, wanted, error)) {
