@@ -38,8 +38,65 @@ struct machine_trace {
     struct guest_tasks tasks;
     u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
     bool matches[METIC_MAX_HARTS];
+    bool tasks_at_entry, tasks_at_calls; /* when somebody asks which task it is */
     u32 ra, sp, a[8]; /* debug register numbers */
 };
+
+/* --- beginning and ending at an event --- */
+
+static bool triggers(const struct metic_trace_trigger *trigger, unsigned event, u64 value,
+                     const char *text)
+{
+    u64 mask = event == VCPU_EVENT_CSR ? VCPU_CSR_READ - 1 : ~(u64)0;
+    return trigger->event == (enum metic_trace_event)event && event != VCPU_EVENT_SYNC &&
+           (!trigger->has_value || trigger->value == (value & mask)) &&
+           (trigger->text[0] == '\0' ||
+            (text != NULL && strncmp(text, trigger->text, GUEST_TASK_BYTES - 1) == 0));
+}
+
+/* On the hart's thread, or (vcpu NULL) any. */
+static void on_trigger(struct machine_trace *trace, struct vcpu *vcpu, unsigned event, u64 value,
+                       const char *text)
+{
+    const struct metic_trace_options *options = &trace->options;
+    bool on = triggers(&options->start_on, event, value, text);
+    if (on || triggers(&options->stop_on, event, value, text)) {
+        if (vcpu != NULL) {
+            probe_switch(vcpu->engine, vcpu, on);
+        }
+        probe_switch(trace->machine->engine, NULL, on);
+    }
+}
+
+static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b,
+                         u64 c)
+{
+    (void)b;
+    (void)c;
+    on_trigger(opaque, vcpu, kind, a, NULL);
+}
+
+/* --- Linux's tasks --- */
+
+static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
+{
+    u64 words[3] = {0};
+    words[0] = guest_task_name(&trace->tasks, vcpu, (char *)&words[1]);
+    if (words[0] == 0) {
+        return;
+    }
+    trace->matches[vcpu->index] =
+        strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
+    u64 *last = trace->last_task[vcpu->index];
+    bool same = words[0] == last[0] && words[1] == last[1] && words[2] == last[2];
+    if (!same && (trace->options.events >> METIC_EVENT_TASK & 1)) {
+        probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
+    }
+    if (!same) {
+        on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
+    }
+    memcpy(last, words, sizeof(words));
+}
 
 /* --- calls --- */
 
@@ -116,6 +173,9 @@ static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
     for (unsigned i = 0; i < 6; i++) {
         words[3 + i] = guest_read_reg(vcpu, trace->a[i]);
     }
+    if (trace->tasks_at_calls) {
+        look_at_task(trace, vcpu);
+    }
     probe_event(vcpu, VCPU_EVENT_CALL, words, 9);
     await_return(trace, vcpu, pc, false);
 }
@@ -142,67 +202,11 @@ static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
     probe_switch(vcpu->engine, NULL, false);
 }
 
-/* --- beginning and ending at an event --- */
-
-static bool triggers(const struct metic_trace_trigger *trigger, unsigned event, u64 value,
-                     const char *text)
-{
-    u64 mask = event == VCPU_EVENT_CSR ? VCPU_CSR_READ - 1 : ~(u64)0;
-    return trigger->event == (enum metic_trace_event)event && event != VCPU_EVENT_SYNC &&
-           (!trigger->has_value || trigger->value == (value & mask)) &&
-           (trigger->text[0] == '\0' ||
-            (text != NULL && strncmp(text, trigger->text, GUEST_TASK_BYTES - 1) == 0));
-}
-
-/* On the hart's thread, or (vcpu NULL) any. */
-static void on_trigger(struct machine_trace *trace, struct vcpu *vcpu, unsigned event, u64 value,
-                       const char *text)
-{
-    const struct metic_trace_options *options = &trace->options;
-    bool on = triggers(&options->start_on, event, value, text);
-    if (on || triggers(&options->stop_on, event, value, text)) {
-        if (vcpu != NULL) {
-            probe_switch(vcpu->engine, vcpu, on);
-        }
-        probe_switch(trace->machine->engine, NULL, on);
-    }
-}
-
-static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b,
-                         u64 c)
-{
-    (void)b;
-    (void)c;
-    on_trigger(opaque, vcpu, kind, a, NULL);
-}
-
-/* --- Linux's tasks --- */
-
-static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
-{
-    u64 words[3] = {0};
-    words[0] = guest_task_name(&trace->tasks, vcpu, (char *)&words[1]);
-    if (words[0] == 0) {
-        return;
-    }
-    trace->matches[vcpu->index] =
-        strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
-    u64 *last = trace->last_task[vcpu->index];
-    bool same = words[0] == last[0] && words[1] == last[1] && words[2] == last[2];
-    if (!same && (trace->options.events >> METIC_EVENT_TASK & 1)) {
-        probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
-    }
-    if (!same) {
-        on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
-    }
-    memcpy(last, words, sizeof(words));
-}
-
 static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space)
 {
     struct machine_trace *trace = opaque;
     guest_tasks_context(&trace->tasks, vcpu, privilege, address_space);
-    if (privilege == GUEST_PRIV_U) {
+    if (privilege == GUEST_PRIV_U && trace->tasks_at_entry) {
         look_at_task(trace, vcpu);
     }
     return trace->options.task == NULL || trace->matches[vcpu->index];
@@ -341,6 +345,19 @@ static struct probe_config config_of(struct machine_trace *trace)
     return config;
 }
 
+/* Traps are told with their tasks; calls alone need no more than their own. */
+static void choose_tasks(struct machine_trace *trace)
+{
+    const struct metic_trace_options *options = &trace->options;
+    bool told = options->events >> METIC_EVENT_TASK & 1;
+    bool alone = options->what == 0 && options->call_count != 0 &&
+                 !(options->events >> METIC_EVENT_TRAP & 1);
+    trace->tasks_at_calls = told;
+    trace->tasks_at_entry = (told && !alone) || options->task != NULL ||
+                            options->start_on.event == METIC_EVENT_TASK ||
+                            options->stop_on.event == METIC_EVENT_TASK;
+}
+
 static void add_hooks(struct machine_trace *trace)
 {
     const struct metic_trace_options *options = &trace->options;
@@ -380,6 +397,7 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
     }
     pthread_mutex_init(&trace->lock, NULL);
     find_regs(trace, machine->engine->guest);
+    choose_tasks(trace);
     struct probe_config config = config_of(trace);
     machine->trace = trace;
     if (!probe_start(machine->engine, &config, error)) {

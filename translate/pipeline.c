@@ -292,7 +292,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
         .flags = (vcpu->fpu_round < FPU_RMM ? HOST_DYN_ROUNDING : 0u) |
                  (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
                  (engine->options.private_memory ? HOST_PRIVATE : 0u) |
-                 (engine->probe != NULL ? HOST_WATCHED : 0u) |
+                 (engine->ops.tells_memory ? HOST_WATCHED : 0u) |
                  (engine->guest->reads_linear(vcpu) ? HOST_LINEAR : 0u) |
                  (engine->options.no_links ? HOST_NO_SELF_LINK : 0u) |
                  (block->circle != NULL ? HOST_TRACE : 0u) |

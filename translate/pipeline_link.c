@@ -2,6 +2,7 @@
  * proved by each hart for each of its address spaces (vcpu_link_proof). */
 #include "translate/engine.h"
 #include "translate/engine_private.h"
+#include "translate/probe.h"
 
 static void prove_link(struct vcpu *vcpu, u32 number, const struct link *link)
 {
@@ -14,11 +15,19 @@ struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number)
 {
     const struct engine *engine = vcpu->engine;
     const struct link *link = &engine->blocks.links[number];
-    struct block *to = atomic_load_explicit(&link->to, memory_order_acquire);
     gpa_t page, second_page = BLOCK_NO_PAGE;
-    if (to == NULL || !link->cross_page || engine->debug.break_count != 0 ||
-        engine->probe != NULL || !tlb_fetch_find(vcpu, vcpu->pc & PAGE_MASK, &page) ||
-        to->gpa != (page | (vcpu->pc & PAGE_OFFSET_MASK)) || to->mode != vcpu->mode ||
+    gva_t gva_page = 0;
+    if (!link->cross_page || engine->debug.break_count != 0 ||
+        !tlb_fetch_find(vcpu, vcpu->pc & PAGE_MASK, &page)) {
+        return NULL;
+    }
+    if (UNLIKELY(engine->probe != NULL)) {
+        probe_page_fetched(vcpu, page);
+        gva_page = probe_page_key(vcpu);
+    }
+    struct block *to = atomic_load_explicit(&link->to, memory_order_acquire);
+    if (to == NULL || to->gpa != (page | (vcpu->pc & PAGE_OFFSET_MASK)) ||
+        to->mode != vcpu->mode || to->gva_page != gva_page ||
         (to->second_page != BLOCK_NO_PAGE &&
          !tlb_fetch_find(vcpu, (vcpu->pc & PAGE_MASK) + PAGE_BYTES, &second_page)) ||
         to->second_page != second_page) {

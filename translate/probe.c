@@ -176,12 +176,29 @@ static u64 event_head(unsigned kind, unsigned words)
     return (u64)PROBE_EVENT_BASE | kind << 8 | words;
 }
 
+/* Whether anything is put into blocks. */
+static bool in_code(const struct probe_config *config)
+{
+    return config->what != 0 || (config->events >> VCPU_EVENT_CSR & 1);
+}
+
+static void tell_context(struct vcpu *vcpu, struct probe_stream *stream)
+{
+    const u64 words[2] = {stream->privilege, stream->address_space};
+    stream->untold = false;
+    probe_event(vcpu, VCPU_EVENT_CONTEXT, words, 2);
+}
+
 void probe_event(struct vcpu *vcpu, unsigned kind, const u64 *words, unsigned count)
 {
     if (vcpu->probe_at == NULL || (vcpu->engine->probe->config.what & PROBE_EDGES)) {
         return; /* coverage has no stream */
     }
-    const struct probe_chunk *now = probe_stream_of(vcpu)->now;
+    struct probe_stream *stream = probe_stream_of(vcpu);
+    if (UNLIKELY(stream->untold)) {
+        tell_context(vcpu, stream);
+    }
+    const struct probe_chunk *now = stream->now;
     unsigned all = 1 + EVENT_WORDS + count;
     /* The path it is in may have words to fill in: the chunk stays as long as there is room. */
     if (UNLIKELY((size_t)(vcpu->probe_at - now->words) + all > now->capacity)) {
@@ -204,9 +221,9 @@ void probe_sync(struct vcpu *vcpu)
     }
     if (vcpu->engine->probe->config.what & PROBE_EDGES) {
         probe_cover_cut(vcpu);
-        return;
+    } else if (in_code(&vcpu->engine->probe->config)) { /* events have exact counts anyway */
+        probe_event(vcpu, VCPU_EVENT_SYNC, NULL, 0);
     }
-    probe_event(vcpu, VCPU_EVENT_SYNC, NULL, 0);
 }
 
 void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsigned count)
@@ -250,12 +267,6 @@ static bool tells_events(const struct probe *probe, const struct probe_stream *s
            (config->address_space == 0 || config->address_space == address_space);
 }
 
-/* Whether anything is put into blocks. */
-static bool in_code(const struct probe_config *config)
-{
-    return config->what != 0 || (config->events >> VCPU_EVENT_CSR & 1);
-}
-
 static bool is_wanted(const struct probe *probe, const struct probe_stream *stream,
                       unsigned privilege, u64 address_space)
 {
@@ -276,10 +287,12 @@ static u32 op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space)
     struct probe *probe = vcpu->engine->probe;
     struct probe_stream *stream = probe_stream_of(vcpu);
     if (stream->privilege != privilege || stream->address_space != address_space) {
-        const u64 words[2] = {privilege, address_space};
         stream->privilege = privilege;
         stream->address_space = address_space;
-        probe_event(vcpu, VCPU_EVENT_CONTEXT, words, 2);
+        stream->untold = true; /* nobody asks before the next event */
+        if (in_code(&probe->config)) {
+            tell_context(vcpu, stream);
+        }
         stream->wanted = probe->config.wanted == NULL ||
                          probe->config.wanted(probe->config.opaque, vcpu, privilege,
                                               address_space);

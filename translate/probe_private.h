@@ -62,6 +62,7 @@ struct probe_stream {
     u64 address_space;
     u32 privilege;
     bool wanted;       /* config.wanted's last answer */
+    bool untold;       /* of privilege and address space, the event is yet to come */
     _Atomic bool on;
     gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
     u64 hooked_insns;

@@ -1,6 +1,7 @@
 /* See symbols.h. ELF and DWARF are read by elfutils. */
 #include "ui/symbols.h"
 
+#include "cpu/base/arena.h"
 #include "ui/elfutils.h"
 
 #include <errno.h>
@@ -9,33 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name)
-{
-    if (symbols->count == symbols->capacity) {
-        size_t capacity = symbols->capacity * 2 + 256;
-        void *bigger = realloc(symbols->list, capacity * sizeof(*symbols->list));
-        if (bigger == NULL) {
-            return;
-        }
-        symbols->list = bigger;
-        symbols->capacity = capacity;
-    }
-    char *copy = strdup(name);
-    if (copy != NULL) {
-        symbols->list[symbols->count++] = (struct symbol){address, size, copy};
-        symbols->sorted = false;
-    }
-}
-
-void symbols_fini(struct symbols *symbols)
-{
-    for (size_t i = 0; i < symbols->count; i++) {
-        free(symbols->list[i].name);
-    }
-    free(symbols->list);
-    *symbols = (struct symbols){0};
-}
 
 static int by_address(const void *a, const void *b)
 {
@@ -46,11 +20,49 @@ static int by_address(const void *a, const void *b)
     return x->size > y->size ? -1 : x->size < y->size; /* the larger one is found */
 }
 
+static bool add_room(struct symbols *symbols)
+{
+    if (symbols->names == NULL && (symbols->names = arena_new()) == NULL) {
+        return false;
+    }
+    if (symbols->count == symbols->capacity) {
+        size_t capacity = symbols->capacity * 2 + 256;
+        void *bigger = realloc(symbols->list, capacity * sizeof(*symbols->list));
+        if (bigger == NULL) {
+            return false;
+        }
+        symbols->list = bigger;
+        symbols->capacity = capacity;
+    }
+    return true;
+}
+
+/* Kernels have more than a hundred thousand, in order. */
+void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name)
+{
+    if (!add_room(symbols)) {
+        return;
+    }
+    size_t bytes = strlen(name) + 1;
+    char *copy = arena_alloc(symbols->names, bytes);
+    memcpy(copy, name, bytes);
+    struct symbol *to = &symbols->list[symbols->count++];
+    *to = (struct symbol){address, size, copy};
+    symbols->unsorted |= symbols->count > 1 && by_address(to - 1, to) > 0;
+}
+
+void symbols_fini(struct symbols *symbols)
+{
+    arena_free(symbols->names);
+    free(symbols->list);
+    *symbols = (struct symbols){0};
+}
+
 static void sort(struct symbols *symbols)
 {
-    if (!symbols->sorted && symbols->count != 0) {
+    if (symbols->unsorted) {
         qsort(symbols->list, symbols->count, sizeof(*symbols->list), by_address);
-        symbols->sorted = true;
+        symbols->unsorted = false;
     }
 }
 
@@ -114,7 +126,9 @@ void symbols_add_text(struct symbols *symbols, const char *text)
     while (text != NULL && *text != '\0') {
         char name[256];
         char *rest;
-        u64 address = strtoull(text, &rest, 16);
+        u64 before = *text == '+' && symbols->count != 0
+                         ? symbols->list[symbols->count - 1].address : 0;
+        u64 address = before + strtoull(text, &rest, 16);
         u64 size = strtoull(rest, &rest, 16);
         size_t length = strcspn(rest, "\n");
         if (length > 1) {
@@ -125,19 +139,43 @@ void symbols_add_text(struct symbols *symbols, const char *text)
     }
 }
 
+static char *put_hex(char *to, u64 value)
+{
+    unsigned digits = value != 0 ? (67 - (unsigned)__builtin_clzll(value)) / 4 : 1;
+    for (unsigned i = digits; i-- > 0;) {
+        *to++ = "0123456789abcdef"[value >> 4 * i & 15];
+    }
+    return to;
+}
+
 char *symbols_text(struct symbols *symbols, size_t *text_bytes)
 {
-    char *text = NULL;
-    FILE *to = open_memstream(&text, text_bytes);
-    if (to == NULL) {
-        return NULL;
-    }
+    enum { NUMBERS_BYTES = 2 * 16 + 4 }; /* plus, two numbers, two blanks, end of line */
+    size_t bytes = 1;
     sort(symbols);
     for (size_t i = 0; i < symbols->count; i++) {
-        const struct symbol *symbol = &symbols->list[i];
-        fprintf(to, "%" PRIx64 " %" PRIx64 " %s\n", symbol->address, symbol->size, symbol->name);
+        bytes += NUMBERS_BYTES + strlen(symbols->list[i].name);
     }
-    fclose(to);
+    char *text = malloc(bytes), *to = text;
+    if (text == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < symbols->count; i++) {
+        const struct symbol *symbol = &symbols->list[i];
+        size_t length = strlen(symbol->name);
+        if (i != 0) {
+            *to++ = '+';
+        }
+        to = put_hex(to, symbol->address - (i != 0 ? symbol[-1].address : 0));
+        *to++ = ' ';
+        to = put_hex(to, symbol->size);
+        *to++ = ' ';
+        memcpy(to, symbol->name, length);
+        to += length;
+        *to++ = '\n';
+    }
+    *to = '\0';
+    *text_bytes = (size_t)(to - text);
     return text;
 }
 

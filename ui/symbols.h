@@ -8,19 +8,21 @@
 
 struct symbol {
     u64 address, size; /* size 0: up to the next one */
-    char *name;
+    const char *name;
 };
 
 struct symbols {
     struct symbol *list;
     size_t count, capacity;
-    bool sorted;
+    struct arena *names;
+    bool unsorted;
 };
 
 void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name);
 /* Functions and objects of the file's symbol table. False with a reason. */
 bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error);
-/* Lines "address size name", as a store has them. */
+/* Lines "address size name", as a store has them; an address after a plus counts from the one
+ * before. */
 void symbols_add_text(struct symbols *symbols, const char *text);
 /* The same lines; malloc'ed. */
 char *symbols_text(struct symbols *symbols, size_t *text_bytes);

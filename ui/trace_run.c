@@ -177,6 +177,7 @@ static const struct kind kinds[] = {
     {"memory", METIC_TRACE_BLOCKS | METIC_TRACE_MEMORY, EVENT(MEMORY)},
     {"registers", METIC_TRACE_BLOCKS | METIC_TRACE_REGISTERS, 0},
     {"traps", 0, EVENT(TRAP) | EVENT(RETURN) | EVENT(WAIT) | EVENT(TASK)},
+    {"tasks", 0, EVENT(TASK)},
     {"tlb", 0, EVENT(TLB_FILL) | EVENT(TLB_FLUSH)},
     {"translation", 0, EVENT(TRANSLATE)},
     {"devices", 0, EVENT(DEVICE)},
@@ -196,7 +197,7 @@ static bool add_kinds(struct trace_run *run, const char *list, struct metic_erro
             n++;
         }
         if (n == ARRAY_LEN(kinds)) {
-            return error_set(error, "blocks branches memory registers csrs traps tlb translation "
+            return error_set(error, "blocks branches memory registers csrs traps tasks tlb translation "
                              "devices io all",
                              "--trace-events: '%.*s' is none of them", (int)length, list);
         }
@@ -339,7 +340,7 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
 {
     const struct run_trace *trace = &args->trace;
     const char *events = trace->events != NULL ? trace->events
-                         : trace->calls != NULL ? "traps"
+                         : trace->calls != NULL ? "tasks"
                                                 : "memory,registers,traps,devices,io";
     if (!run_symbols_add(&run->symbols, args, run->machine, error) ||
         !add_kinds(run, events, error) || !add_calls(run, trace->calls, error)) {
