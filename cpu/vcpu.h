@@ -134,7 +134,8 @@ struct vcpu {
     u64 *probe_at, *probe_end; /* where probes write next, and must not (translate/probe.h) */
     u64 *probe_counts;         /* what probes count, and */
     struct probe_edge *probe_edges; /* indirect jumps; */
-    gva_t probe_target;        /* one for which there is no place yet, */
+    gva_t probe_target;        /* one for which there is no place yet, of */
+    u32 probe_way;             /*   that number */
     u64 probe_insns;           /* the count at the start of the path */
     u32 probe_path;            /* of that number, or 0: it was left */
     u64 pc_page;             /* gva of the page the running block lies in */

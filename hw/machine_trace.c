@@ -448,7 +448,8 @@ bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_
     *unit = (struct metic_trace_unit){
         .physical = found->gpa, .address = found->gva, .mode = found->mode,
         .insn_count = found->insn_count, .bytes = found->bytes, .slot_count = found->slot_count,
-        .code = found->code, .count = __atomic_load_n(found->count, __ATOMIC_RELAXED),
+        .code = found->code,
+        .count = found->count != NULL ? __atomic_load_n(found->count, __ATOMIC_RELAXED) : 0,
         .slots = (const struct metic_trace_slot *)(const void *)found->slots,
     };
     return true;

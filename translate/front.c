@@ -45,6 +45,7 @@ void front_begin(struct engine *engine, u32 mode, struct lower *l)
     };
     l->open_lr.value = IR_REF_NONE;
     ir_reset(engine->ir, engine->guest);
+    engine->ir->marks = (u8)probe_marks(engine->probe, mode);
     engine->ir->keeps_sets = probe_tells_registers(engine->probe, mode);
     if (engine->front->begin != NULL) {
         engine->front->begin(l);

@@ -37,6 +37,8 @@ void ir_reset(struct ir *ir, const struct guest *guest)
     ir->no_fold = false;
     ir->constants_last = false;
     ir->keeps_sets = false;
+    ir->marks = IR_MARKS_NONE;
+    ir->mark_due = true;
     ir->guest = guest;
     ir->insn_offset = 0;
     ir->insn_index = 0;
@@ -76,6 +78,23 @@ static ALWAYS_INLINE ir_ref append(struct ir *ir, struct ir_insn insn)
     slot->d = insn.d;
     slot->imm = insn.imm;
     return (ir_ref)ir->count++;
+}
+
+/* Where a probe may be put. */
+static void append_place(struct ir *ir, enum ir_op op)
+{
+    ir_ref ref = append(ir, insn_make(op, IR_NONE, 0, 0));
+    if (!ir->overflow) {
+        ir->insns[ref].dead = 1;
+    }
+}
+
+static ALWAYS_INLINE void append_way(struct ir *ir, struct ir_insn insn)
+{
+    if (UNLIKELY(ir->marks != IR_MARKS_NONE)) {
+        append_place(ir, IR_PROBE_LEFT);
+    }
+    append(ir, insn);
 }
 
 static ALWAYS_INLINE unsigned share_hash(struct ir_insn insn)
@@ -140,10 +159,23 @@ static ALWAYS_INLINE ir_ref append_value(struct ir *ir, struct ir_insn insn)
 void ir_begin_insn(struct ir *ir, u32 offset_from_page, unsigned length_bytes)
 {
     struct ir_insn insn = insn_make(IR_INSN, IR_NONE, length_bytes, offset_from_page);
+    if (UNLIKELY(ir->marks != IR_MARKS_NONE) && ir->insn_total != 0 &&
+        (ir->mark_due || ir->marks == IR_MARKS_ALL)) {
+        append_place(ir, IR_PROBE_LEFT);
+    }
     ir->insn_offset = offset_from_page;
     ir->insn_index = ir->insn_total++;
     insn.a = (ir_ref)ir->insn_index;
     append(ir, insn);
+}
+
+void ir_mark(struct ir *ir)
+{
+    unsigned places = ir->marks == IR_MARKS_ALL ? 4 : ir->marks == IR_MARKS_FEW && ir->mark_due;
+    for (unsigned i = 0; i < places; i++) {
+        append_place(ir, IR_PROBE);
+    }
+    ir->mark_due = false;
 }
 
 ir_ref ir_const(struct ir *ir, enum ir_type type, u64 value)
@@ -379,6 +411,7 @@ ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, i
         return append_shared(ir, insn, 0);
     }
     ir_ref ref = append(ir, insn);
+    ir->mark_due |= (helper->flags & HELPER_MEMORY) != 0;
     if (helper->flags & HELPER_WRITES_STATE) {
         known_clear(ir);
     }
@@ -415,6 +448,7 @@ void ir_look(struct ir *ir, s64 next_offset)
 {
     struct ir_insn insn = insn_make(IR_LOOK, IR_NONE, 0, (u64)next_offset);
     append(ir, insn);
+    ir->mark_due = true;
 }
 
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset)
@@ -425,33 +459,33 @@ void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target
     if (!ir->no_fold && ir_fold_branch(ir, &insn) == IR_BRANCH_NEVER) {
         return;
     }
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset)
 {
     struct ir_insn insn = insn_make(IR_EXIT_UNLESS, IR_NONE, 0, (u64)expected_offset);
     insn.a = target;
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_jump(struct ir *ir, s64 target_offset)
 {
     struct ir_insn insn = insn_make(IR_JUMP, IR_NONE, 0, (u64)target_offset);
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_jump_next(struct ir *ir, s64 target_offset)
 {
     struct ir_insn insn = insn_make(IR_JUMP_NEXT, IR_NONE, 0, (u64)target_offset);
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_jump_ind(struct ir *ir, enum ir_jump_hint hint, ir_ref target)
 {
     struct ir_insn insn = insn_make(IR_JUMP_IND, IR_NONE, hint, 0);
     insn.a = target;
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_raise(struct ir *ir, u64 cause, ir_ref value)
@@ -465,5 +499,5 @@ void ir_leave(struct ir *ir, ir_ref next_pc, bool look_at_interrupts)
 {
     struct ir_insn insn = insn_make(IR_LEAVE, IR_NONE, look_at_interrupts, 0);
     insn.a = next_pc;
-    append(ir, insn);
+    append_way(ir, insn);
 }

@@ -117,6 +117,13 @@ struct ir_known {
     ir_ref value;
 };
 
+/* Places that are left for probes (translate/probe_place.c): operations that are dead until then.
+ * IR_PROBE behind where a path of probe.h may begin, one, or with IR_MARKS_ALL each time four, and
+ * IR_PROBE_LEFT before each way out. */
+enum ir_marks { IR_MARKS_NONE, IR_MARKS_FEW, IR_MARKS_ALL };
+/* What PROBE_LEFT does, its `sub`. */
+enum ir_left { IR_LEFT_WORD, IR_LEFT_COUNT, IR_LEFT_EDGE };
+
 struct ir {
     struct ir_insn insns[IR_MAX_INSNS];
     unsigned count;
@@ -124,6 +131,8 @@ struct ir {
     bool constants_last; /* of a trace: (x + c) + y becomes (x + y) + c, so that addresses a
                             constant distance apart look so */
     bool keeps_sets;  /* of watched code: a SET to what is there already is told, too */
+    u8 marks;         /* enum ir_marks */
+    bool mark_due;
     bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
     u32 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */
@@ -142,6 +151,14 @@ void ir_reset(struct ir *ir, const struct guest *guest);
 
 /* --- append; all return the value's ref (possibly of an earlier equal one) --- */
 void ir_begin_insn(struct ir *ir, u32 offset_from_page, unsigned length_bytes);
+/* Behind ir_begin_insn, and POLL if there is one. */
+void ir_mark(struct ir *ir);
+/* It may tell of any number of events. */
+static inline bool ir_is_memory_call(const struct ir_insn *insn)
+{
+    return insn->op == IR_CALL &&
+           (((const struct helper *)(uintptr_t)insn->imm)->flags & HELPER_MEMORY);
+}
 ir_ref ir_const(struct ir *ir, enum ir_type type, u64 value);
 static inline ir_ref ir_i64(struct ir *ir, u64 value) { return ir_const(ir, IR_I64, value); }
 ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes);

@@ -156,7 +156,7 @@ enum ir_exit interp_EXIT_UNLESS(struct interp *run, const struct ir_insn *insn, 
 {
     if (UNLIKELY(run->values[insn->a] != run->vcpu->pc_page + insn->imm)) {
         if (UNLIKELY(insn[-1].op == IR_PROBE_LEFT && !insn[-1].dead)) {
-            interp_probe_left(run, insn - 1);
+            interp_probe_left(run, insn - 1, run->values[insn->a]);
         }
         return interp_JUMP_IND(run, insn, out);
     }

@@ -21,7 +21,7 @@ typedef enum ir_exit interp_fn(struct interp *run, const struct ir_insn *insn, u
 
 /* Executes `insn`, whose value goes to *out, and what follows it. */
 /* The EXIT_IF behind this PROBE_LEFT leaves. */
-void interp_probe_left(struct interp *run, const struct ir_insn *insn);
+void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t target);
 
 #define IROP(name, text, args, result, props, doc) interp_fn interp_##name;
 #include "translate/ir.def"

@@ -171,7 +171,7 @@ enum ir_exit interp_EXIT_IF(struct interp *run, const struct ir_insn *insn, u64 
 {
     if (cond_holds(run, insn, IR_I64)) {
         if (UNLIKELY(insn[-1].op == IR_PROBE_LEFT && !insn[-1].dead)) {
-            interp_probe_left(run, insn - 1);
+            interp_probe_left(run, insn - 1, 0);
         }
         return interp_JUMP(run, insn, out);
     }

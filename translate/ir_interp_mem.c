@@ -177,15 +177,19 @@ enum ir_exit interp_PROBE_WORD(struct interp *run, const struct ir_insn *insn, u
     return interp_next(run, insn, out);
 }
 
-void interp_probe_left(struct interp *run, const struct ir_insn *insn)
+void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t target)
 {
     struct vcpu *vcpu = run->vcpu;
-    if (insn->sub == 1) {
-        vcpu->probe_counts[insn->imm]++;
-        vcpu->probe_path = 0;
-    } else {
+    if (insn->sub == IR_LEFT_WORD) {
         *vcpu->probe_at++ = insn->imm; /* behind a path there is room */
+        return;
     }
+    if (insn->sub == IR_LEFT_COUNT) {
+        vcpu->probe_counts[insn->imm]++;
+    } else {
+        probe_edge_count(vcpu, (u32)insn->imm, target);
+    }
+    vcpu->probe_path = 0;
 }
 
 enum ir_exit interp_PROBE_AT(struct interp *run, const struct ir_insn *insn, u64 *out)

@@ -416,6 +416,7 @@ static bool make_tables(struct engine *engine, struct probe *probe)
     probe->paths = calloc(PROBE_MAX_PATHS / PROBE_UNIT_PAGE + 1, sizeof(*probe->paths));
     probe->path_buckets = calloc(PROBE_UNIT_BUCKETS, sizeof(*probe->path_buckets));
     probe->path_count = 1;
+    probe->counters = 1; /* no way has number 0 */
     probe->scratch = malloc(sizeof(*probe->scratch));
     if (probe->arena == NULL || probe->units == NULL || probe->unit_buckets == NULL ||
         probe->paths == NULL || probe->path_buckets == NULL || probe->scratch == NULL) {
@@ -444,12 +445,15 @@ static void fit_harts(struct engine *engine)
     }
 }
 
-/* The stream's end gets the last place of those that the host keeps in registers. */
+/* The stream's end, or the counters' address, gets the last place of those that the host keeps in
+ * registers. */
 static bool pin_stream(struct engine *engine, struct probe *probe)
 {
     const struct guest *guest = engine->guest;
     unsigned count = guest->pinned_count, at = 0;
-    if (!(probe->config.what & PROBE_STREAM) || engine->host == NULL) {
+    size_t pin = probe->config.what & PROBE_STREAM ? offsetof(struct vcpu, probe_at)
+                                                   : offsetof(struct vcpu, probe_counts);
+    if (!(probe->config.what & (PROBE_STREAM | PROBE_EDGES)) || engine->host == NULL) {
         return true;
     }
     CHECK(count < PROBE_MAX_PINS);
@@ -457,7 +461,7 @@ static bool pin_stream(struct engine *engine, struct probe *probe)
         at = engine->host->pinned_max < count ? engine->host->pinned_max - 1 : count;
     }
     for (unsigned i = 0; i <= count; i++) {
-        probe->pinned[i] = i == at ? (u32)offsetof(struct vcpu, probe_at)
+        probe->pinned[i] = i == at ? (u32)pin
                                    : guest->pinned[i < at ? i : i - 1];
     }
     probe->guest = *guest;

@@ -81,7 +81,7 @@ struct probe_unit {
     bool fixed;      /* always there: its words in the stream do not name the page */
     const u8 *code;  /* the guest's bytes */
     const struct probe_slot *slots;
-    u64 *count;      /* PROBE_COUNT */
+    u64 *count;      /* PROBE_COUNT, or NULL */
     u32 next;        /* in its hash bucket */
 };
 
@@ -92,30 +92,31 @@ struct probe_recipe {
     u16 word; /* PROBE_NO_WORD: add alone */
 };
 
-/* A direct way out of a path, PROBE_EDGES. */
+/* A way out of a path, PROBE_EDGES. It has a number, path->counter and its place in path->ways. */
+#define PROBE_INDIRECT INT64_MIN
 struct probe_way {
-    s64 target;       /* from the path's page */
+    s64 target;       /* from the path's page, or PROBE_INDIRECT */
     u16 after_insns;
 };
 
-/* An indirect one. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is elsewhere. */
-enum { PROBE_EDGE_SLOTS = 8192 };
+/* Where an indirect one led, or (PROBE_CUT and the path) that a path ended after `target`
+ * instructions. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is elsewhere. */
+enum { PROBE_EDGE_SLOTS = 16384, PROBE_CUT = 1 << 30 };
 struct probe_edge {
     gva_t target;
-    u64 path, count;
-    u64 unused; /* a power of two */
+    u32 way;   /* 0: free */
+    u32 count; /* 0: 2^32 more, elsewhere */
 };
-static inline u32 probe_edge_slot(u32 path, gva_t target)
+static inline u32 probe_edge_slot(u32 way, gva_t target)
 {
-    return ((u32)target >> 1 ^ path * 0x9e5u) % PROBE_EDGE_SLOTS;
+    return ((u32)target >> 1 ^ way * 0x9e5u) % PROBE_EDGE_SLOTS;
 }
 
 struct probe_path {
     u16 insn_count, part_count, slot_count, word_count; /* word_count without the first */
     bool counted; /* the first word behind the head is the hart's instruction count */
     u16 way_count;
-    u32 counter; /* of vcpu->probe_counts: ended early after so many instructions, for each number
-                    of them; then one for each way */
+    u32 counter; /* of vcpu->probe_counts: one for each way */
     const struct probe_way *ways;
     const u32 *parts;                   /* units, in order, */
     const struct probe_recipe *recipes; /*   and of all their slots */
@@ -231,8 +232,8 @@ struct probe_source {
 gva_t probe_page_key(const struct vcpu *vcpu);
 /* Whether all register writes of blocks of that mode are told; probe may be NULL. */
 bool probe_tells_registers(const struct probe *probe, u32 mode);
-/* PROBE_EDGES. */
-bool probe_counts_edges(const struct probe *probe);
+/* What room blocks of that mode leave for probes, an enum ir_marks; probe may be NULL. */
+unsigned probe_marks(const struct probe *probe, u32 mode);
 /* Whether blocks call C. */
 bool probe_calls_c(const struct probe *probe);
 /* Whether the page has hooks; lock held. */
@@ -241,11 +242,11 @@ bool probe_page_has_hooks(const struct probe *probe, gpa_t gpa_page);
 void probe_instrument(struct engine *engine, const struct probe_source *source);
 /* The hart asks for code at vcpu->pc, which is in this page. */
 void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page);
-/* host_slow's member: no room for words; or, PROBE_EDGES, no place for an edge to
- * vcpu->probe_target. */
+/* host_slow's member: no room for words; or, PROBE_EDGES, no place for an edge of
+ * vcpu->probe_way to vcpu->probe_target. */
 void probe_full(struct vcpu *vcpu);
 /* For the interpreter: an indirect jump. */
-void probe_edge_count(struct vcpu *vcpu, u32 path, gva_t target);
+void probe_edge_count(struct vcpu *vcpu, u32 way, gva_t target);
 /* For the interpreter: room for that many words. */
 u64 *probe_reserve(struct vcpu *vcpu, unsigned words);
 

@@ -1,11 +1,12 @@
 /* PROBE_EDGES (probe.h): counters of the ways out of paths, and what they say of blocks.
  *
  * A path counts nothing when it begins. Its way out does: a counter for each direct one, a place in
- * the hart's table for an indirect one. It says who it is instead, so that C code can count the
- * paths that end early, by an exception. */
+ * the hart's table for an indirect one and where it leads. The path says who it is instead, so that
+ * C code can count those that end early, by an exception. */
 #include "translate/probe_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* --- memory --- */
@@ -49,37 +50,35 @@ void probe_cover_cut(struct vcpu *vcpu)
     u32 number = vcpu->probe_path;
     u64 done = vcpu->insns - vcpu->probe_insns;
     vcpu->probe_path = 0;
-    if (number != 0) {
-        const struct probe_path *path = probe_path_at(vcpu->engine->probe, number);
-        if (done < path->insn_count) {
-            vcpu->probe_counts[path->counter + done]++;
-        }
+    if (number != 0 && done < probe_path_at(vcpu->engine->probe, number)->insn_count) {
+        probe_edge_count(vcpu, PROBE_CUT | number, done);
     }
 }
 
-static struct probe_edge *edge_find(const struct probe_edges *edges, u64 path, gva_t target)
+static struct probe_far_edge *far_find(const struct probe_edges *edges, u64 way, gva_t target)
 {
-    size_t at = (size_t)((path * 0x9e3779b97f4a7c15u ^ target * 0xd6e8feb86659fd93u) >> 20);
+    size_t at = (size_t)((way * 0x9e3779b97f4a7c15u ^ target * 0xd6e8feb86659fd93u) >> 20);
     at &= edges->size - 1;
     while (edges->list[at].count != 0 &&
-           (edges->list[at].path != path || edges->list[at].target != target)) {
+           (edges->list[at].way != way || edges->list[at].target != target)) {
         at = (at + 1) & (edges->size - 1);
     }
     return &edges->list[at];
 }
 
-static void edge_add(struct probe_edges *edges, const struct probe_edge *edge);
+static void far_add(struct probe_edges *edges, u64 way, gva_t target, u64 count);
 
-static bool edges_grow(struct probe_edges *edges)
+static bool far_grow(struct probe_edges *edges)
 {
-    struct probe_edges bigger = {.size = edges->size != 0 ? edges->size * 2 : 1 << 10};
+    struct probe_edges bigger = {.size = edges->size != 0 ? edges->size * 2 : 1 << 14};
     bigger.list = calloc(bigger.size, sizeof(*bigger.list));
     if (bigger.list == NULL) {
         return false;
     }
     for (size_t i = 0; i < edges->size; i++) {
-        if (edges->list[i].count != 0) {
-            edge_add(&bigger, &edges->list[i]);
+        const struct probe_far_edge *edge = &edges->list[i];
+        if (edge->count != 0) {
+            far_add(&bigger, edge->way, edge->target, edge->count);
         }
     }
     free(edges->list);
@@ -88,41 +87,80 @@ static bool edges_grow(struct probe_edges *edges)
 }
 
 /* Without memory it is forgotten. */
-static void edge_add(struct probe_edges *edges, const struct probe_edge *edge)
+static void far_add(struct probe_edges *edges, u64 way, gva_t target, u64 count)
 {
-    if (2 * edges->used >= edges->size && !edges_grow(edges) && edges->used + 1 >= edges->size) {
+    if (2 * edges->used >= edges->size && !far_grow(edges) && edges->used + 1 >= edges->size) {
         return;
     }
-    struct probe_edge *to = edge_find(edges, edge->path, edge->target);
+    struct probe_far_edge *to = far_find(edges, way, target);
     edges->used += to->count == 0;
-    to->path = edge->path;
-    to->target = edge->target;
-    to->count += edge->count;
+    to->way = way;
+    to->target = target;
+    to->count += count;
 }
 
-void probe_edge_count(struct vcpu *vcpu, u32 path, gva_t target)
+static bool is_edge(const struct probe_edge *edge, u32 way, gva_t target)
 {
-    struct probe_edge *edge = &vcpu->probe_edges[probe_edge_slot(path, target)];
-    if (edge->path != path || edge->target != target) {
-        if (edge->count != 0) {
-            edge_add(&probe_stream_of(vcpu)->edges, edge);
-        }
-        *edge = (struct probe_edge){.target = target, .path = path};
+    return edge->way == way && edge->target == target;
+}
+
+static void grow(struct probe_edges *far, struct probe_edge *edge)
+{
+    if (++edge->count == 0) {
+        far_add(far, edge->way, edge->target, (u64)1 << 32);
     }
-    edge->count++;
+}
+
+/* Two places for each, next to each other; generated code looks at the first alone. */
+void probe_edge_count(struct vcpu *vcpu, u32 way, gva_t target)
+{
+    struct probe_edges *far = &probe_stream_of(vcpu)->edges;
+    u32 slot = probe_edge_slot(way, target);
+    struct probe_edge *first = &vcpu->probe_edges[slot], *other = &vcpu->probe_edges[slot ^ 1];
+    if (is_edge(first, way, target)) {
+        grow(far, first);
+        return;
+    }
+    struct probe_edge found = *other;
+    if (!is_edge(other, way, target)) {
+        if (found.way != 0 && found.count != 0) {
+            far_add(far, found.way, found.target, found.count);
+        }
+        found = (struct probe_edge){.target = target, .way = way};
+    }
+    *other = *first;
+    *first = found;
+    grow(far, first);
 }
 
 void probe_cover_edge(struct vcpu *vcpu)
 {
-    probe_edge_count(vcpu, vcpu->probe_path, vcpu->probe_target);
+    const struct probe_edge *first =
+        &vcpu->probe_edges[probe_edge_slot(vcpu->probe_way, vcpu->probe_target)];
+    if (is_edge(first, vcpu->probe_way, vcpu->probe_target)) { /* its count went over the top */
+        far_add(&probe_stream_of(vcpu)->edges, vcpu->probe_way, vcpu->probe_target,
+                (u64)1 << 32);
+    } else {
+        probe_edge_count(vcpu, vcpu->probe_way, vcpu->probe_target);
+    }
 }
 
 /* --- what they say --- */
 
+/* A probe_edge, of all harts, in the list of its path. */
+struct taken {
+    gva_t target;
+    u64 count;
+    u32 way; /* PROBE_CUT, or which of the path's */
+    u32 next;
+};
+
 struct report {
     struct engine *engine;
-    u64 *passes;    /* of a path: how often it ended after so many instructions */
-    u64 *completed; /* by path: how often it was left by an indirect way */
+    u64 *passes;   /* of a path: how often it ended after so many instructions */
+    u32 *first;    /* by path: in `taken`; 0: none */
+    struct taken *taken;
+    size_t count, capacity;
     void (*block)(void *opaque, gva_t gva, unsigned bytes, unsigned insns, u64 count);
     void (*edge)(void *opaque, gva_t from, gva_t to, u64 count);
     void *opaque;
@@ -147,10 +185,12 @@ static const struct probe_unit *part_of(const struct report *report, const struc
 static gva_t block_of(const struct report *report, const struct probe_path *path, unsigned insn)
 {
     unsigned part = 0;
-    while (insn >= part_of(report, path, part)->insn_count) {
-        insn -= part_of(report, path, part++)->insn_count;
+    const struct probe_unit *unit = part_of(report, path, 0);
+    while (insn >= unit->insn_count) {
+        insn -= unit->insn_count;
+        unit = part_of(report, path, ++part);
     }
-    return part_of(report, path, part)->gva;
+    return unit->gva;
 }
 
 static unsigned bytes_of(const struct probe_unit *unit, unsigned insns)
@@ -167,7 +207,8 @@ static void tell_block(const struct report *report, const struct probe_unit *uni
 {
     const struct probe_config *config = &report->engine->probe->config;
     if (count != 0 && insns != 0 && probe_address_wanted(config, unit->gva)) {
-        report->block(report->opaque, unit->gva, bytes_of(unit, insns), insns, count);
+        unsigned bytes = insns == unit->insn_count ? unit->bytes : bytes_of(unit, insns);
+        report->block(report->opaque, unit->gva, bytes, insns, count);
     }
 }
 
@@ -193,36 +234,92 @@ static void tell_parts(const struct report *report, const struct probe_path *pat
     }
 }
 
+/* A way out of it was gone so often. */
+static void tell_way(const struct report *report, const struct probe_path *path,
+                     const struct probe_way *way, gva_t target, u64 count)
+{
+    report->passes[way->after_insns] += count;
+    if (count != 0) {
+        report->edge(report->opaque, block_of(report, path, way->after_insns - 1u), target,
+                     count);
+    }
+}
+
 static void tell_path(const struct report *report, u32 number)
 {
     const struct probe_path *path = probe_path_at(report->engine->probe, number);
-    u64 *passes = report->passes;
-    passes[path->insn_count] = 0;
-    for (unsigned n = 0; n < path->insn_count; n++) {
-        passes[n] = sum(report->engine, path->counter + n);
-    }
-    passes[path->insn_count] += report->completed[number];
+    gva_t page = part_of(report, path, 0)->gva & PAGE_MASK;
+    memset(report->passes, 0, (path->insn_count + 1u) * sizeof(u64));
     for (unsigned n = 0; n < path->way_count; n++) {
         const struct probe_way *way = &path->ways[n];
-        u64 count = sum(report->engine, path->counter + path->insn_count + n);
-        gva_t page = part_of(report, path, 0)->gva & PAGE_MASK;
-        passes[way->after_insns] += count;
-        if (count != 0) {
-            report->edge(report->opaque, block_of(report, path, way->after_insns - 1u),
-                         page + (u64)way->target, count);
+        if (way->target != PROBE_INDIRECT) {
+            tell_way(report, path, way, page + (u64)way->target,
+                     sum(report->engine, path->counter + n));
+        }
+    }
+    for (u32 n = report->first[number]; n != 0; n = report->taken[n].next) {
+        const struct taken *taken = &report->taken[n];
+        if (taken->way == PROBE_CUT) {
+            report->passes[taken->target] += taken->count;
+        } else {
+            tell_way(report, path, &path->ways[taken->way], taken->target, taken->count);
         }
     }
     tell_parts(report, path);
 }
 
-static void tell_edge(const struct report *report, const struct probe_edge *edge)
+/* Paths' counters follow each other. */
+static u32 path_of_way(const struct probe *probe, u32 way)
 {
-    if (edge->count != 0) {
-        const struct probe_path *path = probe_path_at(report->engine->probe, (u32)edge->path);
-        report->completed[edge->path] += edge->count;
-        report->edge(report->opaque, block_of(report, path, path->insn_count - 1u), edge->target,
-                     edge->count);
+    u32 low = 1, high = probe->path_count;
+    while (high - low > 1) {
+        u32 middle = low + (high - low) / 2;
+        if (probe_path_at(probe, middle)->counter <= way) {
+            low = middle;
+        } else {
+            high = middle;
+        }
     }
+    return low;
+}
+
+static bool take(struct report *report, u64 way, gva_t target, u64 count)
+{
+    const struct probe *probe = report->engine->probe;
+    if (report->count == report->capacity) {
+        size_t capacity = report->capacity * 2 + PROBE_EDGE_SLOTS;
+        void *bigger = realloc(report->taken, capacity * sizeof(*report->taken));
+        if (bigger == NULL) {
+            return false;
+        }
+        report->taken = bigger;
+        report->capacity = capacity;
+    }
+    bool cut = way & PROBE_CUT;
+    u32 path = cut ? (u32)way & ~(u32)PROBE_CUT : path_of_way(probe, (u32)way);
+    report->taken[report->count] = (struct taken){
+        .target = target, .count = count,
+        .way = cut ? (u32)PROBE_CUT : (u32)way - probe_path_at(probe, path)->counter,
+        .next = report->first[path],
+    };
+    report->first[path] = (u32)report->count++;
+    return true;
+}
+
+static bool take_hart(struct report *report, struct vcpu *vcpu)
+{
+    const struct probe_edges *far = &probe_stream_of(vcpu)->edges;
+    bool good = true;
+    probe_cover_cut(vcpu);
+    for (unsigned n = 0; n < PROBE_EDGE_SLOTS && good; n++) {
+        const struct probe_edge *edge = &vcpu->probe_edges[n];
+        good = edge->count == 0 || take(report, edge->way, edge->target, edge->count);
+    }
+    for (size_t n = 0; n < far->size && good; n++) {
+        const struct probe_far_edge *edge = &far->list[n];
+        good = edge->count == 0 || take(report, edge->way, edge->target, edge->count);
+    }
+    return good;
 }
 
 bool probe_coverage(struct engine *engine,
@@ -231,24 +328,21 @@ bool probe_coverage(struct engine *engine,
                     void (*edge)(void *opaque, gva_t from, gva_t to, u64 count), void *opaque)
 {
     struct probe *probe = engine->probe;
-    struct report report = {.engine = engine, .block = block, .edge = edge, .opaque = opaque};
-    report.completed = calloc(probe->path_count, sizeof(*report.completed));
+    struct report report = {.engine = engine, .block = block, .edge = edge, .opaque = opaque,
+                            .count = 1};
+    report.first = calloc(probe->path_count, sizeof(*report.first));
     report.passes = calloc(UINT16_MAX + 1, sizeof(*report.passes));
-    bool good = report.completed != NULL && report.passes != NULL;
+    report.taken = calloc(PROBE_EDGE_SLOTS, sizeof(*report.taken));
+    report.capacity = PROBE_EDGE_SLOTS;
+    bool good = report.first != NULL && report.passes != NULL && report.taken != NULL;
     for (unsigned i = 0; good && i < engine->vcpu_count; i++) {
-        const struct probe_edges *others = &probe->streams[i].edges;
-        probe_cover_cut(engine->vcpus[i]);
-        for (unsigned n = 0; n < PROBE_EDGE_SLOTS; n++) {
-            tell_edge(&report, &engine->vcpus[i]->probe_edges[n]);
-        }
-        for (size_t n = 0; n < others->size; n++) {
-            tell_edge(&report, &others->list[n]);
-        }
+        good = take_hart(&report, engine->vcpus[i]);
     }
     for (u32 n = 1; good && n < probe->path_count; n++) {
         tell_path(&report, n);
     }
-    free(report.completed);
+    free(report.first);
     free(report.passes);
+    free(report.taken);
     return good;
 }

@@ -1,5 +1,5 @@
 /* The pass that puts probes into a block: after lowering, before everything is dropped that nobody
- * looks at. See probe.h for what a unit is.
+ * looks at (of memory and registers; blocks alone and coverage are probe_place.c's). See probe.h for what a unit is.
  *
  * Nothing is known here of the guest but its registers' places. The pass copies the IR and renames
  * operands, since new operations come in between. */
@@ -34,15 +34,6 @@ struct pass {
     struct probe_recipe recipes[MAX_SLOTS];
     unsigned head, left; /* its PROBE, and its last PROBE_LEFT or 0 */
     bool incomplete;     /* there was no room for one of its units */
-    struct probe_way ways[PROBE_MAX_WAYS]; /* PROBE_EDGES */
-    u16 way_at[PROBE_MAX_WAYS]; /* operations that count them */
-    unsigned edge;              /* its PROBE_EDGE, or 0 */
-};
-
-static const struct helper hook_helper = {
-    .name = "hooks", .fn = (u64(*)(void))(void *)probe_run_hooks, .arg_count = 0,
-    .has_result = false,
-    .flags = HELPER_READS_STATE | HELPER_NEEDS_PC | HELPER_MAY_RAISE | HELPER_MEMORY,
 };
 
 /* --- calls --- */
@@ -173,30 +164,11 @@ static bool is_watched(const struct pass *pass, const struct ir_insn *insn)
            (!pass->source->fixed || probe_address_wanted(&pass->probe->config, gva));
 }
 
-/* A range begins or ends there. */
-static bool is_edge(const struct pass *pass, const struct ir_insn *insn)
-{
-    const struct probe_config *config = &pass->probe->config;
-    gva_t gva = pass->source->gva_page + insn->imm;
-    for (unsigned i = 0; i < config->range_count; i++) {
-        if (gva == config->ranges[i].first || gva == config->ranges[i].end) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether the instruction at `insn` goes on with the unit that ends at `offset`. */
 static bool goes_on(const struct pass *pass, const struct ir_insn *insn, u64 offset)
 {
-    return insn->imm == offset && !has_hook(pass, insn) && !is_edge(pass, insn);
-}
-
-/* It may tell of any number of events, more than a path has room for. */
-static bool is_memory_call(const struct ir_insn *insn)
-{
-    return insn->op == IR_CALL &&
-           (((const struct helper *)(uintptr_t)insn->imm)->flags & HELPER_MEMORY);
+    return insn->imm == offset && !has_hook(pass, insn) &&
+           !probe_range_edge(&pass->probe->config, pass->source->gva_page + insn->imm);
 }
 
 /* Describes the unit that begins with the INSN at `first`; index of the first operation behind
@@ -226,7 +198,7 @@ static unsigned unit_scan(struct pass *pass, unsigned first, struct probe_unit *
             unit->bytes = (u16)(unit->bytes + insn->sub);
         }
         leaves |= insn->op != IR_POLL && (ir_op_info[insn->op].props & IR_X);
-        pass->looks |= insn->op == IR_LOOK || is_memory_call(insn);
+        pass->looks |= insn->op == IR_LOOK || ir_is_memory_call(insn);
         unsigned count = notes_of(pass, i, notes);
         for (unsigned n = 0; n < count && unit->slot_count < MAX_SLOTS; n++) {
             notes[n].slot.insn = (u8)(unit->insn_count - 1);
@@ -274,7 +246,7 @@ static struct ir_insn blank(enum ir_op op, enum ir_type type, u64 imm)
 
 static void put_hook(struct pass *pass)
 {
-    struct ir_insn call = blank(IR_CALL, IR_NONE, (u64)(uintptr_t)&hook_helper);
+    struct ir_insn call = blank(IR_CALL, IR_NONE, (u64)(uintptr_t)&probe_hook_helper);
     put(pass, &call);
 }
 
@@ -283,10 +255,9 @@ static void put_hook(struct pass *pass)
 static void path_begin(struct pass *pass)
 {
     pass->path = (struct probe_path){
-        .parts = pass->parts, .recipes = pass->recipes, .ways = pass->ways,
+        .parts = pass->parts, .recipes = pass->recipes,
     };
     pass->left = 0;
-    pass->edge = 0;
     pass->incomplete = false;
     memset(pass->probe->scratch->word_of, 0, pass->count * sizeof(u16));
 }
@@ -303,10 +274,9 @@ static void put_word(struct pass *pass, unsigned word, ir_ref value)
 /* Its number will be known at its end. */
 static void put_probe(struct pass *pass)
 {
-    bool counts = pass->probe->config.what & PROBE_EDGES;
-    struct ir_insn probe = counts ? blank(IR_PROBE_AT, IR_NONE, 0) : blank(IR_PROBE, IR_I64, 0);
+    struct ir_insn probe = blank(IR_PROBE, IR_I64, 0);
     pass->head = put(pass, &probe);
-    if (!counts && pass->probe->config.has_gaps) {
+    if (pass->probe->config.has_gaps) {
         struct ir_insn count = blank(IR_INSN_COUNT, IR_I64, 0);
         pass->path.counted = true;
         put_word(pass, pass->path.word_count++, put(pass, &count));
@@ -317,75 +287,6 @@ static void put_left(struct pass *pass, unsigned insns)
 {
     struct ir_insn left = blank(IR_PROBE_LEFT, IR_NONE, PROBE_LEFT_BASE + insns);
     pass->left = put(pass, &left);
-}
-
-static bool counts_edges(const struct pass *pass)
-{
-    return pass->watched && (pass->probe->config.what & PROBE_EDGES);
-}
-
-/* A way out; `op`: PROBE_LEFT or PROBE_ADD. */
-static void put_way(struct pass *pass, enum ir_op op, unsigned after_insns, u64 target)
-{
-    unsigned n = pass->path.way_count;
-    if (n == PROBE_MAX_WAYS) {
-        pass->incomplete = true;
-        return;
-    }
-    struct ir_insn count = blank(op, IR_NONE, 0);
-    count.sub = op == IR_PROBE_LEFT;
-    pass->way_at[n] = put(pass, &count);
-    pass->ways[n] = (struct probe_way){(s64)target, (u16)after_insns};
-    pass->path.way_count++;
-}
-
-/* Before an operation of a path that counts, the instruction of number `insn`. */
-static void put_way_of(struct pass *pass, unsigned index, unsigned insn)
-{
-    const struct ir_insn *op = &pass->from[index];
-    unsigned after = pass->path.insn_count + insn + 1;
-    switch (op->op) {
-    case IR_EXIT_IF: put_way(pass, IR_PROBE_LEFT, after, op->imm); break;
-    case IR_JUMP: put_way(pass, IR_PROBE_ADD, after, op->imm); break;
-    case IR_JUMP_IND:
-    case IR_LEAVE: {
-        struct ir_insn edge = blank(IR_PROBE_EDGE, IR_NONE, 0);
-        edge.a = pass->map[op->a];
-        pass->edge = put(pass, &edge);
-        break;
-    }
-    default: break;
-    }
-}
-
-/* The block goes on with another path. */
-static void put_last_way(struct pass *pass, unsigned next)
-{
-    if (next < pass->count && pass->from[next].op == IR_INSN) {
-        put_way(pass, IR_PROBE_ADD, pass->path.insn_count, pass->from[next].imm);
-    }
-}
-
-/* Fills in what is known now; without a path, nothing counts. */
-static void edges_end(struct pass *pass)
-{
-    u32 number = pass->incomplete ? 0 : probe_path_add(pass->probe, &pass->path);
-    struct ir_insn *insns = pass->ir->insns;
-    if (pass->ir->overflow) {
-        return;
-    }
-    insns[pass->head].imm = number; /* 0: none */
-    for (unsigned n = 0; n < pass->path.way_count; n++) {
-        struct ir_insn *count = &insns[pass->way_at[n]];
-        count->dead = number == 0;
-        count->imm = number == 0 ? 0
-                                 : probe_path_at(pass->probe, number)->counter +
-                                       (u64)pass->path.insn_count + n;
-    }
-    if (pass->edge != 0) {
-        insns[pass->edge].imm = number;
-        insns[pass->edge].dead = number == 0;
-    }
 }
 
 /* A unit of its own, without saving: then it needs no path. */
@@ -538,11 +439,6 @@ static bool streams(const struct pass *pass)
     return pass->watched && (pass->probe->config.what & PROBE_STREAM);
 }
 
-static bool has_paths(const struct pass *pass)
-{
-    return streams(pass) || counts_edges(pass);
-}
-
 /* What stands at a unit's head, behind INSN and POLL. */
 static void put_begin(struct pass *pass, unsigned first, const struct probe_unit *unit)
 {
@@ -550,7 +446,7 @@ static void put_begin(struct pass *pass, unsigned first, const struct probe_unit
     if (has_hook(pass, &pass->from[first])) {
         put_hook(pass);
     }
-    if (has_paths(pass)) {
+    if (streams(pass)) {
         if (pass->path.part_count == 0) {
             put_probe(pass);
         }
@@ -572,9 +468,6 @@ static void put_noted(struct pass *pass, unsigned i, const struct probe_unit *un
         if (pass->from[i].op == IR_EXIT_IF || pass->from[i].op == IR_EXIT_UNLESS) {
             put_left(pass, pass->path.insn_count + insn + 1);
         }
-    }
-    if (counts_edges(pass)) {
-        put_way_of(pass, i, insn);
     }
     if ((what & PROBE_EXACT) && keeps_registers(&pass->from[i])) {
         put_call(pass, &exact_helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
@@ -625,15 +518,12 @@ static unsigned put_path(struct pass *pass, unsigned first)
         }
         put_unit(pass, i, end, &unit);
         i = end;
-        goes_on = has_paths(pass) && !pass->looks && i < pass->count &&
+        goes_on = streams(pass) && !pass->looks && i < pass->count &&
                   pass->path.part_count < PROBE_MAX_PARTS && !has_hook(pass, &pass->from[i]) &&
                   is_watched(pass, &pass->from[i]);
     }
     if (streams(pass)) {
         path_end(pass);
-    } else if (counts_edges(pass)) {
-        put_last_way(pass, i);
-        edges_end(pass);
     }
     return i;
 }
@@ -641,6 +531,10 @@ static unsigned put_path(struct pass *pass, unsigned first)
 void probe_instrument(struct engine *engine, const struct probe_source *source)
 {
     struct probe *probe = engine->probe;
+    if (engine->ir->marks != IR_MARKS_NONE && !engine->ir->overflow) {
+        probe_place(engine, source);
+        return;
+    }
     bool watched = (source->mode & VCPU_MODE_PROBE) && probe_page_wanted(probe, source->gpa_page);
     if (engine->ir->overflow || (!watched && !probe_page_has_hooks(probe, source->gpa_page))) {
         return;

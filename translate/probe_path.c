@@ -10,13 +10,10 @@ struct probe_path *probe_path_at(const struct probe *probe, u32 number)
     return &probe->paths[number / PROBE_UNIT_PAGE][number % PROBE_UNIT_PAGE];
 }
 
+/* By the first part: units have about the order in which paths are made. */
 static u32 path_hash(const struct probe_path *path)
 {
-    u64 hash = (u64)path->slot_count << 16 ^ path->word_count ^ (u64)path->way_count << 32;
-    for (unsigned i = 0; i < path->part_count; i++) {
-        hash = (hash ^ path->parts[i]) * 0x9e3779b97f4a7c15u;
-    }
-    return (u32)(hash >> 32) % PROBE_UNIT_BUCKETS;
+    return (path->parts[0] * 2 + ((path->part_count + path->slot_count) & 1)) % PROBE_UNIT_BUCKETS;
 }
 
 static bool recipes_equal(const struct probe_path *x, const struct probe_path *y)
@@ -49,6 +46,16 @@ static bool path_equal(const struct probe_path *x, const struct probe_path *y)
            recipes_equal(x, y) && ways_equal(x, y);
 }
 
+/* A copy that stays. */
+static void *keep(struct probe *probe, const void *bytes, size_t size)
+{
+    void *kept = size != 0 ? arena_alloc(probe->arena, size) : NULL;
+    if (size != 0) {
+        memcpy(kept, bytes, size);
+    }
+    return kept;
+}
+
 u32 probe_path_add(struct probe *probe, const struct probe_path *path)
 {
     u32 bucket = path_hash(path);
@@ -59,7 +66,7 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     }
     u32 number = probe->path_count;
     bool counts = probe->config.what & PROBE_EDGES;
-    u32 counters = counts ? path->insn_count + (u32)path->way_count : 0u;
+    u32 counters = counts ? path->way_count : 0u;
     if (number >= PROBE_MAX_PATHS || counters > PROBE_MAX_COUNTERS - probe->counters) {
         return 0;
     }
@@ -67,20 +74,13 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     if (*page == NULL) {
         *page = arena_alloc(probe->arena, PROBE_UNIT_PAGE * sizeof(**page));
     }
-    u32 *parts = arena_alloc(probe->arena, path->part_count * sizeof(*parts));
-    struct probe_recipe *recipes = arena_alloc(probe->arena,
-                                               (path->slot_count + 1u) * sizeof(*recipes));
-    memcpy(parts, path->parts, path->part_count * sizeof(*parts));
-    memcpy(recipes, path->recipes, path->slot_count * sizeof(*recipes));
-    struct probe_way *ways = arena_alloc(probe->arena, (path->way_count + 1u) * sizeof(*ways));
-    memcpy(ways, path->ways, path->way_count * sizeof(*ways));
     struct probe_path *made = probe_path_at(probe, number);
     *made = *path;
-    made->ways = ways;
+    made->parts = keep(probe, path->parts, path->part_count * sizeof(*path->parts));
+    made->recipes = keep(probe, path->recipes, path->slot_count * sizeof(*path->recipes));
+    made->ways = keep(probe, path->ways, path->way_count * sizeof(*path->ways));
     made->counter = probe->counters;
     probe->counters += counters;
-    made->parts = parts;
-    made->recipes = recipes;
     made->next = probe->path_buckets[bucket];
     probe->path_buckets[bucket] = number;
     atomic_store_explicit(&probe->path_count, number + 1, memory_order_release);

@@ -12,7 +12,7 @@ enum {
     PROBE_EVENT_SLACK = 8, /* then this part of a chunk for events inside of the path, since these
                               must not change the chunk */
     PROBE_UNIT_PAGE = 4096,
-    PROBE_UNIT_BUCKETS = 1 << 16,
+    PROBE_UNIT_BUCKETS = 1 << 18,
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
     PROBE_MAX_PARTS = 128,
     PROBE_MAX_WAYS = 160,
@@ -68,7 +68,10 @@ struct probe_stream {
     u64 hooked_insns;
     struct probe_unroll unroll; /* the consumer's thread */
     struct probe_edges {        /* PROBE_EDGES: those without a place in the hart's table */
-        struct probe_edge *list;
+        struct probe_far_edge {
+            gva_t target;
+            u64 way, count; /* count 0: free */
+        } *list;
         size_t size, used;      /* size: a power of two */
     } edges;
 };
@@ -132,13 +135,17 @@ void probe_cover_fini(struct engine *engine, struct probe *probe);
 struct probe_path *probe_path_at(const struct probe *probe, u32 number);
 /* The hart's count is exact, and the path it is in ends here. */
 void probe_cover_cut(struct vcpu *vcpu);
-/* An edge from vcpu->probe_path to vcpu->probe_target. */
+/* A way of number vcpu->probe_way led to vcpu->probe_target. */
 void probe_cover_edge(struct vcpu *vcpu);
 bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
 /* Without a range, or in one of them. */
 bool probe_address_wanted(const struct probe_config *config, gva_t gva);
 bool probe_hook_at(const struct probe *probe, gpa_t gpa);
+bool probe_range_edge(const struct probe_config *config, gva_t gva); /* one begins or ends there */
 /* The helper that hooks are called by. */
+extern const struct helper probe_hook_helper;
 u64 probe_run_hooks(struct vcpu *vcpu);
+/* probe_place.c: probes of units without slots, into the places left in engine->ir. */
+void probe_place(struct engine *engine, const struct probe_source *source);
 
 #endif

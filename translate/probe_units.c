@@ -22,11 +22,13 @@ u32 probe_unit_count(const struct engine *engine)
                : 0;
 }
 
+/* Units near each other have their buckets near each other: blocks are made in about that order. */
 static u32 unit_hash(const struct probe_unit *unit)
 {
-    u64 hash = unit->gpa * 0x9e3779b97f4a7c15u ^ unit->gva * 0xd6e8feb86659fd93u ^
-               (u64)unit->mode << 40 ^ (u64)unit->insn_count << 20;
-    return (u32)(hash >> 32) % PROBE_UNIT_BUCKETS;
+    u64 hash = (unit->gpa >> PAGE_BITS) * 0x9e3779b97f4a7c15u ^
+               (unit->gva >> PAGE_BITS) * 0xd6e8feb86659fd93u ^
+               unit->mode * 0xa0761d6478bd642fu;
+    return ((u32)(hash >> 32) + (u32)(unit->gpa & PAGE_OFFSET_MASK) / 8) % PROBE_UNIT_BUCKETS;
 }
 
 static bool unit_equal(const struct probe_unit *x, const struct probe_unit *y)
@@ -34,7 +36,8 @@ static bool unit_equal(const struct probe_unit *x, const struct probe_unit *y)
     return x->gpa == y->gpa && x->gva == y->gva && x->mode == y->mode && x->fixed == y->fixed &&
            x->insn_count == y->insn_count && x->bytes == y->bytes &&
            x->slot_count == y->slot_count && memcmp(x->code, y->code, x->bytes) == 0 &&
-           memcmp(x->slots, y->slots, x->slot_count * sizeof(*x->slots)) == 0;
+           (x->slot_count == 0 ||
+            memcmp(x->slots, y->slots, x->slot_count * sizeof(*x->slots)) == 0);
 }
 
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
@@ -55,15 +58,19 @@ u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
     }
     struct probe_unit *made = probe_unit_at(probe, number);
     u8 *code = arena_alloc(probe->arena, unit->bytes);
-    struct probe_slot *slots = arena_alloc(probe->arena,
-                                           (unit->slot_count + 1) * sizeof(*slots));
     memcpy(code, unit->code, unit->bytes);
-    memcpy(slots, unit->slots, unit->slot_count * sizeof(*slots));
     *made = *unit;
     made->code = code;
-    made->count = arena_alloc(probe->arena, sizeof(*made->count));
-    *made->count = 0;
-    made->slots = slots;
+    made->slots = NULL;
+    if (unit->slot_count != 0) {
+        struct probe_slot *slots = arena_alloc(probe->arena, unit->slot_count * sizeof(*slots));
+        memcpy(slots, unit->slots, unit->slot_count * sizeof(*slots));
+        made->slots = slots;
+    }
+    if (probe->config.what & PROBE_COUNT) {
+        made->count = arena_alloc(probe->arena, sizeof(*made->count));
+        *made->count = 0;
+    }
     made->next = probe->unit_buckets[bucket];
     probe->unit_buckets[bucket] = number;
     atomic_store_explicit(&probe->unit_count, number + 1, memory_order_release);
@@ -89,6 +96,16 @@ bool probe_address_wanted(const struct probe_config *config, gva_t gva)
         wanted = gva - config->ranges[i].first < config->ranges[i].end - config->ranges[i].first;
     }
     return wanted;
+}
+
+bool probe_range_edge(const struct probe_config *config, gva_t gva)
+{
+    for (unsigned i = 0; i < config->range_count; i++) {
+        if (gva == config->ranges[i].first || gva == config->ranges[i].end) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct probe_page *page_find(const struct probe *probe, gpa_t gpa_page)
@@ -230,6 +247,12 @@ bool probe_hook_add(struct engine *engine, struct vcpu *vcpu, gva_t gva, probe_h
     return true;
 }
 
+const struct helper probe_hook_helper = {
+    .name = "hooks", .fn = (u64(*)(void))(void *)probe_run_hooks, .arg_count = 0,
+    .has_result = false,
+    .flags = HELPER_READS_STATE | HELPER_NEEDS_PC | HELPER_MAY_RAISE | HELPER_MEMORY,
+};
+
 u64 probe_run_hooks(struct vcpu *vcpu)
 {
     struct engine *engine = vcpu->engine;
@@ -266,9 +289,18 @@ bool probe_tells_registers(const struct probe *probe, u32 mode)
            (probe->config.what & PROBE_REGISTERS) != 0;
 }
 
-bool probe_counts_edges(const struct probe *probe)
+unsigned probe_marks(const struct probe *probe, u32 mode)
 {
-    return (probe->config.what & PROBE_EDGES) != 0;
+    if (LIKELY(probe == NULL) || !(mode & VCPU_MODE_PROBE)) {
+        return IR_MARKS_NONE;
+    }
+    const struct probe_config *config = &probe->config;
+    unsigned what = config->what & ~(unsigned)PROBE_EXACT;
+    if (what != PROBE_BLOCKS && what != PROBE_EDGES) {
+        return IR_MARKS_NONE;
+    }
+    bool few = probe->hook_count == 0 && config->range_count == 0 && !config->has_gaps;
+    return few ? IR_MARKS_FEW : IR_MARKS_ALL;
 }
 
 bool probe_calls_c(const struct probe *probe)

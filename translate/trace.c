@@ -242,16 +242,6 @@ static void optimise(struct engine *engine)
     pipeline_check_ir(engine, engine->ir);
 }
 
-static bool has_op(const struct ir *ir, enum ir_op op)
-{
-    for (unsigned i = 0; i < ir->count; i++) {
-        if (ir->insns[i].op == op) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Puts probes into the trace where something is watched; false when they do not fit. */
 static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_page,
                   const struct page_source *page)
@@ -265,9 +255,6 @@ static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_pa
         if (probe_calls_c(engine->probe) ||
             probe_page_has_hooks(engine->probe, source.gpa_page)) {
             return false; /* which a trace, that calls nothing, must not have */
-        }
-        if (probe_counts_edges(engine->probe) && has_op(engine->ir, IR_EXIT_UNLESS)) {
-            return false; /* paths that count end at indirect jumps */
         }
         probe_instrument(engine, &source);
     }

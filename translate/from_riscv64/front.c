@@ -89,6 +89,7 @@ static unsigned lower_insn(struct lower *l)
         ir_poll(l->ir, 0);
         l->poll_first = false;
     }
+    ir_mark(l->ir);
     if (is_off(l, &insn)) {
         lower_end_illegal(l, &insn);
         return length_bytes;

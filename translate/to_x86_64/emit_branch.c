@@ -187,7 +187,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     bool backward = target <= c->entry_target;
     bool trace = (c->flags & HOST_TRACE) != 0;
     struct left left = c->left;
-    bool tells = left.word || left.count;
+    bool tells = left.tells;
     c->left = (struct left){ 0 };
     if (!backward && !leaves_page(target) && !trace && !tells && ends_here(c)) {
         exit_by_jcc(c, insn);
@@ -277,8 +277,8 @@ static void stub_go_indirect(struct compile *c, const struct stub *stub)
     struct asm_buf *a = &c->a;
     asm_store(a, ASM_64, frame_at(FRAME_RESULT), stub->reg[0]);
     sink_fix(c, a, stub->fix_first, stub->fix_count);
-    emit_left(c, a, stub->left);
     asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
+    emit_left(c, a, stub->left);
     add_retired(a, stub->data);
     own_leave(c, a);
     go_indirect(c);

@@ -74,29 +74,87 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
 
 void emit_probe_left(struct compile *c, const struct ir_insn *insn)
 {
-    c->left = (struct left){insn->sub == 0, insn->sub == 1, (u32)insn->imm};
+    c->left = (struct left){true, insn->sub, (u32)insn->imm};
 }
 
-static void count_in_place(struct asm_buf *a, unsigned scratch, u32 number)
+/* --- paths that count (PROBE_EDGES) --- */
+
+/* While there are some, the counters' address is in a register. */
+static void count_in_place(const struct compile *c, struct asm_buf *a, u32 number)
 {
-    asm_load(a, ASM_64, scratch, VCPU_AT(probe_counts));
-    asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(scratch, 8 * (s32)number), 1);
+    unsigned counts = x86_counts_reg(c->context->guest);
+    CHECK(counts != NO_REG);
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(counts, 8 * (s32)number), 1);
+}
+
+/* The place of an edge into `edge`. */
+static void find_edge(struct asm_buf *a, unsigned edge, unsigned target, u32 way)
+{
+    const unsigned edge_log2 = 4;
+    const s32 mask = (PROBE_EDGE_SLOTS - 1) << edge_log2;
+    _Static_assert(sizeof(struct probe_edge) == 16, "edge_log2");
+    asm_mov(a, ASM_32, edge, target);
+    asm_shift_imm(a, ASM_SHL, ASM_32, edge, edge_log2 - 1);
+    asm_alu_imm(a, ASM_XOR, ASM_32, edge, (s32)(probe_edge_slot(way, 0) << edge_log2));
+    asm_alu_imm(a, ASM_AND, ASM_32, edge, mask);
+    asm_alu_rm(a, ASM_ADD, ASM_64, edge, VCPU_AT(probe_edges));
+}
+
+/* Fields of jumps to where C is to do it. */
+struct edge_jumps {
+    u32 target, way, over;
+};
+
+static struct edge_jumps count_edge(struct asm_buf *a, unsigned edge, unsigned target, u32 way)
+{
+    struct edge_jumps jumps;
+    find_edge(a, edge, target, way);
+    asm_alu_rm(a, ASM_CMP, ASM_64, target, asm_at(edge, offsetof(struct probe_edge, target)));
+    jumps.target = asm_jcc_forward(a, ASM_NE);
+    asm_alu_mem_imm(a, ASM_CMP, ASM_32, asm_at(edge, offsetof(struct probe_edge, way)), (s32)way);
+    jumps.way = asm_jcc_forward(a, ASM_NE);
+    asm_alu_mem_imm(a, ASM_ADD, ASM_32, asm_at(edge, offsetof(struct probe_edge, count)), 1);
+    jumps.over = asm_jcc_forward(a, ASM_B);
+    return jumps;
+}
+
+static void count_edge_by_c(const struct compile *c, struct asm_buf *a, unsigned target, u32 way)
+{
+    asm_store(a, ASM_64, VCPU_AT(probe_target), target);
+    asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_way), (s32)way);
+    asm_call(a, thunk(c, THUNK_PROBE));
+}
+
+/* An indirect side exit, to rax; rcx is free. */
+static void left_by_edge(const struct compile *c, struct asm_buf *a, u32 way)
+{
+    struct edge_jumps jumps = count_edge(a, RCX, RAX, way);
+    u32 done = asm_jmp_forward(a);
+    asm_bind(a, jumps.target);
+    asm_bind(a, jumps.way);
+    asm_bind(a, jumps.over);
+    count_edge_by_c(c, a, RAX, way);
+    asm_bind(a, done);
 }
 
 void emit_left(const struct compile *c, struct asm_buf *a, struct left left)
 {
-    if (left.word) {
-        unsigned end = x86_probe_reg(c->context->guest);
+    unsigned end = x86_probe_reg(c->context->guest);
+    if (!left.tells) {
+        return;
+    }
+    if (left.how == IR_LEFT_WORD) {
         asm_mov_mem_imm(a, ASM_64, asm_at(end, 0), (s32)left.number);
         asm_alu_imm(a, ASM_ADD, ASM_64, end, 8);
+        return;
     }
-    if (left.count) {
-        count_in_place(a, RAX, left.number);
-        asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), 0);
+    if (left.how == IR_LEFT_COUNT) {
+        count_in_place(c, a, left.number);
+    } else {
+        left_by_edge(c, a, left.number);
     }
+    asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), 0);
 }
-
-/* --- paths that count (PROBE_EDGES) --- */
 
 void emit_probe_path(struct compile *c, const struct ir_insn *insn)
 {
@@ -112,39 +170,29 @@ void emit_probe_path(struct compile *c, const struct ir_insn *insn)
 
 void emit_probe_add(struct compile *c, const struct ir_insn *insn)
 {
-    count_in_place(&c->a, alloc_temp(c), (u32)insn->imm);
+    count_in_place(c, &c->a, (u32)insn->imm);
 }
 
-/* Another edge has the place. */
+/* reg[0]: the target; data: the way. */
 static void stub_probe_edge(struct compile *c, const struct stub *stub)
 {
-    asm_store(&c->a, ASM_64, VCPU_AT(probe_target), stub->reg[0]);
-    asm_call(&c->a, thunk(c, THUNK_PROBE));
+    count_edge_by_c(c, &c->a, stub->reg[0], stub->data);
     stub_return(c, stub);
 }
 
 void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
-    const unsigned edge_log2 = 5;
-    const s32 mask = (PROBE_EDGE_SLOTS - 1) << edge_log2;
-    _Static_assert(sizeof(struct probe_edge) == 32, "edge_log2");
     unsigned target = alloc_use(c, insn->a);
-    unsigned edge = alloc_temp(c);
-    asm_mov(a, ASM_32, edge, target);
-    asm_shift_imm(a, ASM_SHL, ASM_32, edge, edge_log2 - 1);
-    asm_alu_imm(a, ASM_XOR, ASM_32, edge,
-                (s32)probe_edge_slot((u32)insn->imm, 0) << edge_log2);
-    asm_alu_imm(a, ASM_AND, ASM_32, edge, mask);
-    asm_alu_rm(a, ASM_ADD, ASM_64, edge, VCPU_AT(probe_edges));
-    asm_alu_rm(a, ASM_CMP, ASM_64, target, asm_at(edge, offsetof(struct probe_edge, target)));
-    struct stub *other = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
-    asm_alu_mem_imm(a, ASM_CMP, ASM_32, asm_at(edge, offsetof(struct probe_edge, path)),
-                    (s32)insn->imm);
-    struct stub *path = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
-    asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(edge, offsetof(struct probe_edge, count)), 1);
-    other->reg[0] = path->reg[0] = (u8)target;
-    other->back = path->back = asm_offset(a);
+    struct edge_jumps jumps = count_edge(a, alloc_temp(c), target, (u32)insn->imm);
+    const u32 fields[3] = {jumps.target, jumps.way, jumps.over};
+    u32 back = asm_offset(a);
+    for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
+        struct stub *stub = stub_add(c, stub_probe_edge, fields[i]);
+        stub->reg[0] = (u8)target;
+        stub->data = (u32)insn->imm;
+        stub->back = back;
+    }
 }
 
 void emit_probe_count(struct compile *c, const struct ir_insn *insn)

@@ -31,14 +31,24 @@ unsigned x86_pinned_count(const struct guest *guest)
     return guest->pinned_count < PINNED_MAX ? guest->pinned_count : PINNED_MAX;
 }
 
-unsigned x86_probe_reg(const struct guest *guest)
+static unsigned find_pinned(const struct guest *guest, size_t offset)
 {
     for (unsigned n = 0; n < x86_pinned_count(guest); n++) {
-        if (guest->pinned[n] == offsetof(struct vcpu, probe_at)) {
+        if (guest->pinned[n] == offset) {
             return x86_pinned_regs[n];
         }
     }
     return NO_REG;
+}
+
+unsigned x86_probe_reg(const struct guest *guest)
+{
+    return find_pinned(guest, offsetof(struct vcpu, probe_at));
+}
+
+unsigned x86_counts_reg(const struct guest *guest)
+{
+    return find_pinned(guest, offsetof(struct vcpu, probe_counts));
 }
 
 u32 x86_pin_base(const struct guest *guest)
