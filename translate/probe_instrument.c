@@ -1,5 +1,5 @@
 /* The pass that puts probes into a block: after lowering, before everything is dropped that nobody
- * looks at (of memory and registers; blocks alone and coverage are probe_place.c's). See probe.h for what a unit is.
+ * looks at. Blocks alone and coverage are probe_place.c's. See probe.h for what a unit is.
  *
  * Nothing is known here of the guest but its registers' places. The pass copies the IR and renames
  * operands, since new operations come in between. */

@@ -197,8 +197,8 @@ static bool add_kinds(struct trace_run *run, const char *list, struct metic_erro
             n++;
         }
         if (n == ARRAY_LEN(kinds)) {
-            return error_set(error, "blocks branches memory registers csrs traps tasks tlb translation "
-                             "devices io all",
+            return error_set(error, "blocks branches memory registers csrs traps tasks tlb "
+                             "translation devices io all",
                              "--trace-events: '%.*s' is none of them", (int)length, list);
         }
         run->options.what |= kinds[n].what;
