@@ -172,12 +172,13 @@ END
     inside systemctl enable ssh-host-keys.service
 }
 
+# Of two consoles the last is /dev/console; the kernel speaks on both, and each has a login.
 install_boot_loader() {
     say "boot loader"
     must mount "${disk}1" $target/boot/efi
     sed -i -e 's/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=1/' \
         -e 's/^GRUB_CMDLINE_LINUX_DEFAULT=.*/GRUB_CMDLINE_LINUX_DEFAULT=""/' \
-        -e 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX="console=ttyS0"/' $target/etc/default/grub
+        -e 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0"/' $target/etc/default/grub
     echo 'GRUB_DISABLE_OS_PROBER=true' >>$target/etc/default/grub
     inside grub-install --target=riscv64-efi --efi-directory=/boot/efi --no-nvram --removable ||
         fail "installing GRUB"
