@@ -76,6 +76,7 @@ struct gpu {
     struct gpu_saved saved;
     struct virtio *virtio;
     struct gpu_resources resources;
+    u32 unput; /* heads, one bit each, whose scanout is another than what was put last */
     struct display_producer producer;
     struct journal_source source; /* sizes that a user asks for */
     struct virtio_worker worker;
@@ -103,6 +104,8 @@ static inline struct display_rect rect_field(const struct gpu *gpu)
 /* --- gpu_scanout.c: what is shown, and commands about that. No lock is held. --- */
 /* Shows what gpu->saved says of the head; `resource` is that of the scanout. */
 enum gpu_response gpu_show(struct gpu *gpu, unsigned head, const struct gpu_resource *resource);
+/* Puts what a change of scanout left to the flush that mostly follows it. */
+void gpu_settle(struct gpu *gpu);
 void gpu_hide(struct gpu *gpu, unsigned head);
 /* Whether the head's scanout, as it was loaded, is one that a driver could have set. */
 bool gpu_scanout_is_sane(const struct gpu *gpu, unsigned head);

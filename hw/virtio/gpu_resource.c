@@ -111,6 +111,7 @@ void gpu_resource_attach(struct gpu_resource *resource, struct gpu_pages *pages,
     resource->page_count = count;
     resource->page_bytes = 0;
     for (u32 i = 0; i < count; i++) {
+        pages[i].from_bytes = resource->page_bytes;
         resource->page_bytes += pages[i].size_bytes;
     }
 }
@@ -155,6 +156,22 @@ static void convert_row(u32 format, u32 *pixels, u32 width)
     }
 }
 
+/* The last entry that begins at or before that byte, which is one of the resource's or its end. A
+ * guest's memory may be in many pieces, and every row looks. */
+static const struct gpu_pages *find_pages(const struct gpu_resource *resource, u64 skip_bytes)
+{
+    u32 low = 0, high = resource->page_count;
+    while (high - low > 1) {
+        u32 middle = low + (high - low) / 2;
+        if (resource->pages[middle].from_bytes <= skip_bytes) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return &resource->pages[low];
+}
+
 /* Copies out of the pages, from `skip_bytes` on. */
 static bool read_pages(struct memory *memory, const struct gpu_resource *resource, u64 skip_bytes,
                        u8 *to, u64 size_bytes)
@@ -162,16 +179,15 @@ static bool read_pages(struct memory *memory, const struct gpu_resource *resourc
     if (skip_bytes > resource->page_bytes || size_bytes > resource->page_bytes - skip_bytes) {
         return false;
     }
-    const struct gpu_pages *pages = resource->pages;
-    while (size_bytes > 0) {
-        if (skip_bytes >= pages->size_bytes) {
-            skip_bytes -= pages->size_bytes;
-            pages++;
-            continue;
-        }
-        u64 part = pages->size_bytes - skip_bytes;
+    if (size_bytes == 0) {
+        return true;
+    }
+    const struct gpu_pages *pages = find_pages(resource, skip_bytes);
+    for (; size_bytes > 0; pages++) { /* some may be empty */
+        u64 into_bytes = skip_bytes - pages->from_bytes;
+        u64 part = pages->size_bytes - into_bytes;
         part = part < size_bytes ? part : size_bytes;
-        if (!memory_dma_read(memory, pages->gpa + skip_bytes, to, part)) {
+        if (!memory_dma_read(memory, pages->gpa + into_bytes, to, part)) {
             return false;
         }
         to += part;
@@ -244,6 +260,7 @@ static bool load_pages(struct gpu_resource *resource, struct state_reader *reade
     struct gpu_pages *pages = count != 0 ? malloc(count * sizeof(*pages)) : NULL;
     bool ok = count == 0 || pages != NULL;
     for (u32 i = 0; ok && i < count; i++) {
+        pages[i] = (struct gpu_pages){0};
         ok = state_read_u64(reader, &pages[i].gpa) && state_read_u32(reader, &pages[i].size_bytes);
     }
     if (!ok) {

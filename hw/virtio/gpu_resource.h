@@ -35,6 +35,7 @@ bool gpu_format_is_known(u32 format);
 struct gpu_pages {
     gpa_t gpa;
     u32 size_bytes;
+    u64 from_bytes; /* in the resource; gpu_resource_attach knows it */
 };
 
 struct gpu_resource {

@@ -55,6 +55,7 @@ static void put_part(struct gpu *gpu, unsigned head, const struct gpu_resource *
 void gpu_hide(struct gpu *gpu, unsigned head)
 {
     gpu->saved.resource[head] = 0;
+    gpu->unput &= ~(u32)BIT(head);
     display_hide(gpu_config(gpu)->display, &gpu->producer, head);
 }
 
@@ -95,9 +96,28 @@ enum gpu_response gpu_show(struct gpu *gpu, unsigned head, const struct gpu_reso
         gpu_hide(gpu, head);
         return GPU_ERR_MEMORY;
     }
+    gpu->unput &= ~(u32)BIT(head);
     put_part(gpu, head, resource, shown);
     put_cursor(gpu, head);
     return GPU_OK;
+}
+
+/* A driver that flips sets the scanout and flushes: pixels are put once for both. */
+static enum gpu_response flip(struct gpu *gpu, unsigned head)
+{
+    gpu->unput |= (u32)BIT(head);
+    return GPU_OK;
+}
+
+void gpu_settle(struct gpu *gpu)
+{
+    for (unsigned head = 0; gpu->unput != 0; head++) {
+        if (gpu->unput & BIT(head)) {
+            gpu->unput &= ~(u32)BIT(head);
+            put_part(gpu, head, gpu_resource_find(&gpu->resources, gpu->saved.resource[head]),
+                     scanout_rect(gpu, head));
+        }
+    }
 }
 
 static enum gpu_response set_scanout(struct gpu *gpu, unsigned head, u32 id,
@@ -132,12 +152,14 @@ static enum gpu_response set_scanout(struct gpu *gpu, unsigned head, u32 id,
         s->blob_width[head] = width;
         s->blob_height[head] = height;
     }
+    bool flips = s->resource[head] != 0 && s->width[head] == rect.width &&
+                 s->height[head] == rect.height;
     s->resource[head] = id;
     s->x[head] = rect.x;
     s->y[head] = rect.y;
     s->width[head] = rect.width;
     s->height[head] = rect.height;
-    return gpu_show(gpu, head, resource);
+    return flips ? flip(gpu, head) : gpu_show(gpu, head, resource);
 }
 
 enum gpu_response gpu_set_scanout(struct gpu *gpu)
@@ -174,7 +196,9 @@ enum gpu_response gpu_flush(struct gpu *gpu)
     }
     for (unsigned head = 0; head < gpu_config(gpu)->head_count; head++) {
         if (gpu->saved.resource[head] == id) {
-            put_part(gpu, head, resource, rect_field(gpu));
+            bool all = (gpu->unput & BIT(head)) != 0;
+            gpu->unput &= ~(u32)BIT(head);
+            put_part(gpu, head, resource, all ? scanout_rect(gpu, head) : rect_field(gpu));
         }
     }
     return GPU_OK;

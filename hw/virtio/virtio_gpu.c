@@ -79,7 +79,7 @@ static enum gpu_response attach(struct gpu *gpu, struct gpu_resource *resource, 
             free(pages);
             return GPU_ERR_PARAMETER;
         }
-        pages[i] = (struct gpu_pages){ld_le64(entry), ld_le32(entry + 8)};
+        pages[i] = (struct gpu_pages){.gpa = ld_le64(entry), .size_bytes = ld_le32(entry + 8)};
     }
     gpu_resource_attach(resource, pages, count);
     return GPU_OK;
@@ -212,6 +212,10 @@ static bool run_request(struct gpu *gpu)
         response = answer_locked(gpu, command);
     } else {
         virtio_worker_unlock(&gpu->worker);
+        if (command != GPU_RESOURCE_FLUSH && command != GPU_SET_SCANOUT &&
+            command != GPU_SET_SCANOUT_BLOB) {
+            gpu_settle(gpu);
+        }
         response = answer(gpu, command);
         valid = virtio_worker_lock(&gpu->worker);
     }
@@ -240,6 +244,11 @@ static bool gpu_serve_queue(struct virtio *virtio, unsigned queue)
                                                 gpu->response_bytes);
             virtio_queue_finish(virtio, queue, &gpu->chain, written);
         }
+    }
+    if (gpu->unput != 0) { /* no flush came with it */
+        virtio_worker_unlock(&gpu->worker);
+        gpu_settle(gpu);
+        virtio_worker_lock(&gpu->worker);
     }
     return virtio_queue_sleep(virtio, queue);
 }

@@ -155,6 +155,71 @@ Test(virtio_gpu, shows_a_picture)
     cr_assert_eq(client.pixels[2 * SIDE + 7] & 0xffffff, 2 * SIDE + 7);
 }
 
+/* As Linux flips: both commands are there when the device is told. The flush names a part only. */
+Test(virtio_gpu, a_flip_shows_all_with_its_flush_or_without)
+{
+    enum { FLUSH_AT = 0x1000 };
+    show_picture(2);
+    display_client_take(&client);
+    cr_assert_eq(create(2, 2, SIDE), OK);
+    cr_assert_eq(attach(2, 4 * SIDE * SIDE), OK);
+    paint(0x00500000u);
+    cr_assert_eq(transfer(2, 0, 0, SIDE, SIDE, 0), OK);
+    const u32 words[2][8] = {{0x103, 0, 0, SIDE, SIDE, 0, 2}, {0x104, 0, 0, 1, 1, 2, 0}};
+    for (unsigned i = 0; i < 2; i++) {
+        u8 bytes[HEADER + 24] = {0};
+        const gpa_t at = RIG_DATA_GPA + i * FLUSH_AT;
+        const struct rig_buffer chain[] = {{at, sizeof(bytes), 0},
+                                           {response_gpa + i * FLUSH_AT, 512, RIG_WRITE}};
+        st_le32(bytes, words[i][0]);
+        for (unsigned n = 1; n < 7; n++) {
+            st_le32(bytes + HEADER + 4 * (n - 1), words[i][n]);
+        }
+        rig_store(&rig, at, bytes, sizeof(bytes));
+        rig_set_chain(&rig, RIG_RING_GPA(CONTROL), 2 * i, chain, 2);
+        rig_offer(&rig, CONTROL, (u16)(2 * i));
+    }
+    rig_kick(&rig, CONTROL);
+    cr_assert_eq(rig_load32(&rig, response_gpa + FLUSH_AT), OK);
+    cr_assert(display_client_take(&client));
+    cr_assert_eq(client.rect_count, 1);
+    cr_assert_eq(client.rects[0].height, SIDE);
+    cr_assert_eq(client.pixels[SIDE * SIDE - 1], 0x500000 + SIDE * SIDE - 1);
+    cr_assert_eq(set_scanout(0, 1, SIDE, SIDE), OK);
+    cr_assert(display_client_take(&client), "also when no flush comes");
+    cr_assert_eq(client.pixels[SIDE * SIDE - 1] & 0xffffff, SIDE * SIDE - 1);
+}
+
+Test(virtio_gpu, finds_rows_in_memory_of_many_pieces)
+{
+    enum { PIECES = 8, PIECE_BYTES = 4 * SIDE * SIDE / PIECES };
+    u8 bytes[HEADER + 32 + 16 * (PIECES + 1)] = {0};
+    st_le32(bytes, 0x10c);
+    st_le32(bytes + HEADER, 7);
+    st_le32(bytes + HEADER + 4, 1);
+    st_le32(bytes + HEADER + 12, PIECES + 1);
+    st_le32(bytes + HEADER + 24, 4 * SIDE * SIDE);
+    for (u32 i = 0, n = 0; i <= PIECES; i++) { /* backwards in memory, an empty one in between */
+        u8 *entry = bytes + HEADER + 32 + 16 * i;
+        st_le64(entry, RIG_DATA_GPA + PIXELS + (u64)(PIECES - 1 - n) * PIECE_BYTES);
+        st_le32(entry + 8, i == 3 ? 0 : PIECE_BYTES);
+        n += i != 3;
+    }
+    const struct rig_buffer chain[] = {{RIG_DATA_GPA, sizeof(bytes), 0},
+                                       {response_gpa, 512, RIG_WRITE}};
+    rig_store(&rig, RIG_DATA_GPA, bytes, sizeof(bytes));
+    rig_run(&rig, CONTROL, chain, 2);
+    cr_assert_eq(rig_load32(&rig, response_gpa), OK);
+    paint(0);
+    cr_assert_eq(command(CONTROL, 0x10d, 18, 0, 0, SIDE, SIDE, 0, 7, SIDE, SIDE, 2, 0, 4 * SIDE, 0,
+                         0, 0, 0, 0, 0, 0),
+                 OK);
+    display_client_take(&client);
+    for (u32 piece = 0; piece < PIECES; piece++) {
+        cr_assert_eq(client.pixels[piece * PIECE_BYTES / 4], (PIECES - 1 - piece) * PIECE_BYTES / 4);
+    }
+}
+
 Test(virtio_gpu, knows_the_order_of_bytes)
 {
     static const struct {
