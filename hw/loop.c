@@ -1,6 +1,8 @@
 /* See loop.h. */
 #include "hw/loop.h"
 
+#include "cpu/base/thread.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -121,6 +123,7 @@ static void loop_dispatch(struct loop *loop, const struct epoll_event *event)
 static void *loop_main(void *opaque)
 {
     struct loop *loop = opaque;
+    thread_set_name("events");
     while (loop_run_jobs(loop)) {
         struct epoll_event events[16];
         int count = epoll_wait(loop->epoll_fd, events, (int)ARRAY_LEN(events), -1);

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 
 enum {
@@ -59,6 +60,9 @@ static void *hart_thread(void *opaque)
 {
     struct vcpu *vcpu = opaque;
     struct metic_machine *machine = vcpu->ops_opaque;
+    char name[16];
+    snprintf(name, sizeof(name), "hart %u", vcpu->index);
+    thread_set_name(name);
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* a guest's timers are meant exactly */
     note_stop(machine, engine_run(vcpu));
     return NULL;

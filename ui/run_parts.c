@@ -270,9 +270,8 @@ static bool window_start(struct run *run, void **state, struct metic_error *erro
 
 static bool window_end(struct run *run, void *state, struct metic_error *error)
 {
-    (void)run;
     (void)error;
-    window_close(state);
+    window_close(state, run->args->options.stats ? stderr : NULL);
     return true;
 }
 

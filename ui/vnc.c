@@ -11,6 +11,7 @@
 
 #if HAVE_VNC
 #include "cpu/base/library.h"
+#include "cpu/base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -177,6 +178,7 @@ static void serve_once(struct vnc *vnc)
 static void *vnc_main(void *opaque)
 {
     struct vnc *vnc = opaque;
+    thread_set_name("vnc");
     while (!atomic_load(&vnc->closing)) {
         serve_once(vnc);
     }

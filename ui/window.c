@@ -1,7 +1,8 @@
 /* See window.h.
  *
  * The window's thread waits for events, of which one of our own says that the screen changed. It
- * then takes the changed rectangles and uploads those alone; while nothing changes, it sleeps.
+ * then takes the changed rectangles and draws those alone (window_canvas.h); while nothing changes,
+ * it sleeps.
  *
  * Keys are places on the keyboard (keys.def). Those that the window keeps for itself are pressed
  * with Ctrl+Alt (window_keys below). While the screen shows nothing, the window shows the console
@@ -12,11 +13,13 @@
 #include "ui/window.h"
 
 #include "cpu/base/error.h"
+#include "cpu/base/thread.h"
 
 #if HAVE_SDL2
 #include "ui/key_steps.h"
 #include "ui/keys.h"
 #include "ui/sdl_api.h"
+#include "ui/window_canvas.h"
 #include "ui/window_clipboard.h"
 #include "ui/window_plot.h"
 #include "ui/window_wake.h"
@@ -27,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     TITLE_EVERY_MS = 500,
@@ -54,14 +58,15 @@ struct window {
     metic_viewer *viewer;
     struct metic_frame frame;
     SDL_Window *window;
-    SDL_Renderer *renderer;
-    SDL_Texture *texture, *cursor;
+    struct window_canvas canvas;
     struct terminal *terminal; /* or NULL, with a reason that is not an error: the rest works */
     bool console_is_here, wants_terminal, shows_terminal;
     int picture_width, picture_height; /* of what is shown; 0: nothing */
-    bool grabbed, smooth, full, plots;
+    bool grabbed, full, plots;
     bool dirty; /* what is drawn is old */
     unsigned frames, frames_per_s; /* taken since the title; of the guest's, when it was written */
+    unsigned long frames_shown;    /* since the window opened */
+    struct timespec start_time, end_time; /* of its thread's processor time */
     u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
     Uint32 titled_ms, resized_ms;
     int asked_width, asked_height; /* 0: nothing to ask for */
@@ -71,56 +76,17 @@ struct window {
 
 /* --- drawing --- */
 
-/* Where the picture lies: as large as fits, in its own shape, in the middle. */
-static SDL_Rect picture_place(const struct window *w)
-{
-    int width = 0, height = 0;
-    w->sdl.GetRendererOutputSize(w->renderer, &width, &height);
-    SDL_Rect place = {0, 0, width, height};
-    if (w->picture_width == 0 || width == 0 || height == 0) {
-        return place;
-    }
-    s64 by_width = (s64)width * w->picture_height;
-    s64 by_height = (s64)height * w->picture_width;
-    if (by_width < by_height) {
-        place.h = (int)(by_width / w->picture_width);
-        place.y = (height - place.h) / 2;
-    } else {
-        place.w = (int)(by_height / w->picture_height);
-        place.x = (width - place.w) / 2;
-    }
-    return place;
-}
-
-static void draw_cursor(struct window *w, SDL_Rect place)
-{
-    const struct metic_frame *f = &w->frame;
-    int width = place.w, height = place.h;
-    if (!f->cursor_visible || w->cursor == NULL || f->width == 0 || w->shows_terminal) {
-        return;
-    }
-    SDL_Rect to = {
-        place.x + (int)((s64)(f->cursor_x - (s32)f->cursor_hot_x) * width / f->width),
-        place.y + (int)((s64)(f->cursor_y - (s32)f->cursor_hot_y) * height / f->height),
-        (int)((s64)f->cursor_width * width / f->width),
-        (int)((s64)f->cursor_height * height / f->height),
-    };
-    w->sdl.RenderCopy(w->renderer, w->cursor, NULL, &to);
-}
-
 static void draw(struct window *w)
 {
-    SDL_Rect place = picture_place(w);
-    w->sdl.SetRenderDrawColor(w->renderer, 0, 0, 0, 255);
-    w->sdl.RenderClear(w->renderer);
-    if (w->texture != NULL) {
-        w->sdl.RenderCopy(w->renderer, w->texture, NULL, &place);
-        draw_cursor(w, place);
-    }
-    if (w->plots) {
-        window_plot_draw(&w->plot, &w->sdl, w->renderer);
-    }
-    w->sdl.RenderPresent(w->renderer);
+    const struct metic_frame *f = &w->frame;
+    bool pointer = f->cursor_visible && f->width != 0 && !w->shows_terminal;
+    SDL_Rect cursor = {
+        (int)(f->cursor_x - (s32)f->cursor_hot_x),
+        (int)(f->cursor_y - (s32)f->cursor_hot_y),
+        (int)f->cursor_width,
+        (int)f->cursor_height,
+    };
+    canvas_draw(&w->canvas, pointer ? &cursor : NULL, w->plots ? &w->plot : NULL);
     w->dirty = false;
 }
 
@@ -133,17 +99,8 @@ static void follow_size(struct window *w)
     }
 }
 
-static void upload(struct window *w, const u32 *pixels, SDL_Rect rect)
-{
-    if (w->texture != NULL) {
-        w->sdl.UpdateTexture(w->texture, &rect,
-                             pixels + (size_t)rect.y * (size_t)w->picture_width + rect.x,
-                             w->picture_width * 4);
-    }
-}
-
 /* Another picture than before: of another size, or of the terminal. */
-static void new_texture(struct window *w)
+static void new_picture(struct window *w)
 {
     const u32 *pixels = w->frame.pixels;
     w->picture_width = (int)w->frame.width;
@@ -151,20 +108,7 @@ static void new_texture(struct window *w)
     if (w->shows_terminal) {
         pixels = terminal_picture(w->terminal, &w->picture_width, &w->picture_height);
     }
-    if (w->texture != NULL) {
-        w->sdl.DestroyTexture(w->texture);
-        w->texture = NULL;
-    }
-    if (w->picture_width != 0) {
-        w->texture = w->sdl.CreateTexture(w->renderer, SDL_PIXELFORMAT_RGB888,
-                                          SDL_TEXTUREACCESS_STREAMING, w->picture_width,
-                                          w->picture_height);
-        if (w->texture != NULL) {
-            w->sdl.SetTextureScaleMode(w->texture,
-                                       w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
-        }
-        upload(w, pixels, (SDL_Rect){0, 0, w->picture_width, w->picture_height});
-    }
+    canvas_set_picture(&w->canvas, pixels, w->picture_width, w->picture_height);
     follow_size(w);
     w->dirty = true;
 }
@@ -172,15 +116,7 @@ static void new_texture(struct window *w)
 static void new_cursor(struct window *w)
 {
     const struct metic_frame *f = &w->frame;
-    if (w->cursor == NULL) {
-        w->cursor = w->sdl.CreateTexture(w->renderer, SDL_PIXELFORMAT_ARGB8888,
-                                         SDL_TEXTUREACCESS_STATIC, (int)f->cursor_width,
-                                         (int)f->cursor_height);
-    }
-    if (w->cursor != NULL) {
-        w->sdl.SetTextureBlendMode(w->cursor, SDL_BLENDMODE_BLEND);
-        w->sdl.UpdateTexture(w->cursor, NULL, f->cursor_pixels, (int)f->cursor_width * 4);
-    }
+    canvas_set_cursor(&w->canvas, f->cursor_pixels, (int)f->cursor_width, (int)f->cursor_height);
     w->sdl.ShowCursor(f->cursor_visible ? SDL_DISABLE : SDL_ENABLE);
 }
 
@@ -192,12 +128,14 @@ static bool take_frame(struct window *w)
     }
     for (unsigned i = 0; i < w->frame.rect_count && !w->frame.resized && !w->shows_terminal; i++) {
         const struct metic_rect *r = &w->frame.rects[i];
-        upload(w, w->frame.pixels, (SDL_Rect){(int)r->x, (int)r->y, (int)r->width, (int)r->height});
+        canvas_update(&w->canvas, w->frame.pixels,
+                      (SDL_Rect){(int)r->x, (int)r->y, (int)r->width, (int)r->height});
     }
     if (w->frame.cursor_reshaped && w->frame.cursor_width != 0) {
         new_cursor(w);
     }
     w->frames += w->frame.rect_count != 0;
+    w->frames_shown += w->frame.rect_count != 0;
     w->dirty = true;
     return w->frame.resized;
 }
@@ -213,11 +151,11 @@ static void take_changes(struct window *w)
         metic_release_keys(w->machine);
     }
     if (is_new) {
-        new_texture(w);
+        new_picture(w);
     } else if (drawn && w->shows_terminal) {
         int width, height;
         const u32 *pixels = terminal_picture(w->terminal, &width, &height);
-        upload(w, pixels, (SDL_Rect){0, 0, width, height});
+        canvas_update(&w->canvas, pixels, (SDL_Rect){0, 0, width, height});
         w->dirty = true;
     }
 }
@@ -253,11 +191,7 @@ static void set_full(struct window *w)
 
 static void set_smooth(struct window *w)
 {
-    w->smooth = !w->smooth;
-    if (w->texture != NULL) {
-        w->sdl.SetTextureScaleMode(w->texture,
-                                   w->smooth ? SDL_ScaleModeLinear : SDL_ScaleModeNearest);
-    }
+    canvas_set_smooth(&w->canvas, !w->canvas.smooth);
 }
 
 /* On the guest's keyboard. */
@@ -334,7 +268,7 @@ static void on_motion(struct window *w, const SDL_MouseMotionEvent *motion)
         metic_pointer_by(w->machine, motion->xrel, motion->yrel);
         return;
     }
-    SDL_Rect place = picture_place(w);
+    SDL_Rect place = canvas_place(&w->canvas);
     if (place.w < 2 || place.h < 2) {
         return;
     }
@@ -369,6 +303,7 @@ static void on_window(struct window *w, const SDL_WindowEvent *event)
         break;
     default: break;
     }
+    canvas_expose(&w->canvas);
     w->dirty = true;
 }
 
@@ -449,8 +384,7 @@ static bool start(struct window *w)
     w->wake_event = w->sdl.RegisterEvents(1);
     w->window = w->sdl.CreateWindow("metic", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
                                     WIDTH, HEIGHT, SDL_WINDOW_RESIZABLE);
-    w->renderer = w->window != NULL ? w->sdl.CreateRenderer(w->window, -1, 0) : NULL;
-    if (w->renderer == NULL) {
+    if (w->window == NULL || !canvas_open(&w->canvas, &w->sdl, w->window)) {
         return fail(w, "the desktop gives none");
     }
     if (!window_wake_start(&w->wake, push_wake, w)) {
@@ -470,9 +404,7 @@ static void end(struct window *w)
     terminal_free(w->terminal);
     metic_release_keys(w->machine);
     window_wake_end(&w->wake); /* nobody is left who would leave a note */
-    if (w->renderer != NULL) {
-        w->sdl.DestroyRenderer(w->renderer); /* and its textures */
-    }
+    canvas_close(&w->canvas);
     if (w->window != NULL) {
         w->sdl.DestroyWindow(w->window);
     }
@@ -515,7 +447,9 @@ static int wait_ms(const struct window *w)
 static void *window_main(void *opaque)
 {
     struct window *w = opaque;
+    thread_set_name("window");
     bool open = start(w);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &w->start_time);
     tell_started(w, open);
     while (open && !atomic_load(&w->closing)) {
         SDL_Event event;
@@ -531,6 +465,7 @@ static void *window_main(void *opaque)
             draw(w);
         }
     }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &w->end_time);
     end(w);
     return NULL;
 }
@@ -564,13 +499,18 @@ struct window *window_open(metic_machine *machine, const char *name, bool consol
     pthread_mutex_unlock(&w->lock);
     if (!w->open) {
         *error = w->error;
-        window_close(w);
+        window_close(w, NULL);
         return NULL;
     }
     return w;
 }
 
-void window_close(struct window *w)
+static double time_ms(struct timespec time)
+{
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+void window_close(struct window *w, FILE *stats)
 {
     if (w == NULL) {
         return;
@@ -581,6 +521,10 @@ void window_close(struct window *w)
         w->sdl.PushEvent(&event);
     }
     pthread_join(w->thread, NULL);
+    if (stats != NULL) {
+        fprintf(stats, "window              %lu frames of the guest's shown, %.1f ms of its thread\n",
+                w->frames_shown, time_ms(w->end_time) - time_ms(w->start_time));
+    }
     sdl_api_unload(&w->sdl);
     pthread_cond_destroy(&w->started);
     pthread_mutex_destroy(&w->lock);
@@ -601,9 +545,10 @@ struct window *window_open(metic_machine *machine, const char *name, bool consol
     return NULL;
 }
 
-void window_close(struct window *window)
+void window_close(struct window *window, FILE *stats)
 {
     (void)window;
+    (void)stats;
 }
 
 #endif

@@ -13,6 +13,7 @@ struct window;
  * desktop. While it is open, the machine must not be freed. */
 struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
                            const struct keymap *keymap, struct metic_error *error);
-void window_close(struct window *window); /* after the run; NULL allowed */
+/* After the run; NULL allowed. What it showed, and what that cost, goes to `stats`, or NULL. */
+void window_close(struct window *window, FILE *stats);
 
 #endif

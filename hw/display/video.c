@@ -1,6 +1,7 @@
 /* See video.h. */
 #include "hw/display/video.h"
 
+#include "cpu/base/thread.h"
 #include "hw/display/picture.h"
 
 #include <errno.h>
@@ -190,6 +191,7 @@ static void run_virtual(struct video *video)
 static void *video_main(void *opaque)
 {
     struct video *video = opaque;
+    thread_set_name("film");
     pthread_mutex_lock(&video->lock);
     if (video->clock->mode == CLOCK_VIRTUAL) {
         run_virtual(video);

@@ -1,6 +1,8 @@
 /* See virtio_worker.h. */
 #include "hw/virtio/virtio_worker.h"
 
+#include "cpu/base/thread.h"
+
 #include <string.h>
 
 void virtio_worker_init(struct virtio_worker *worker, struct virtio *virtio,
@@ -24,6 +26,7 @@ static void *worker_main(void *opaque)
     struct virtio_worker *worker = opaque;
     struct device *device = worker->virtio->device;
     unsigned queue = 0;
+    thread_set_name(device->name);
     device_lock(device);
     for (;;) {
         while (!worker->stopping && (worker->kicked == 0 || worker->quiescing > 0)) {
