@@ -459,6 +459,9 @@ static void *window_main(void *opaque)
             some = w->sdl.WaitEventTimeout(&event, 0);
         }
         take_changes(w);
+        if (atomic_exchange(&w->wake.copied, false)) {
+            window_clipboard_give(&w->clipboard);
+        }
         window_clipboard_take(&w->clipboard);
         look_at_clock(w);
         if (w->dirty) {

@@ -20,13 +20,26 @@ void window_clipboard_end(struct window_clipboard *clipboard)
 {
     metic_clipboard_free(clipboard->shared);
     clipboard->shared = NULL;
+    free(clipboard->last);
+    clipboard->last = NULL;
+}
+
+/* False: both have it already, and giving it again would only take the clipboard from who copied. */
+static bool remember(struct window_clipboard *clipboard, const char *text)
+{
+    if (clipboard->last != NULL && strcmp(clipboard->last, text) == 0) {
+        return false;
+    }
+    free(clipboard->last);
+    clipboard->last = strdup(text);
+    return true;
 }
 
 void window_clipboard_give(struct window_clipboard *clipboard)
 {
     if (clipboard->shared != NULL && clipboard->sdl->HasClipboardText()) {
         char *text = clipboard->sdl->GetClipboardText();
-        if (text != NULL) {
+        if (text != NULL && remember(clipboard, text)) {
             metic_clipboard_offer(clipboard->shared, text, strlen(text));
         }
         clipboard->sdl->free(text);
@@ -37,6 +50,7 @@ void window_clipboard_take(struct window_clipboard *clipboard)
 {
     char *text = clipboard->shared != NULL ? metic_clipboard_take(clipboard->shared) : NULL;
     if (text != NULL) {
+        remember(clipboard, text);
         clipboard->sdl->SetClipboardText(text);
         free(text);
     }

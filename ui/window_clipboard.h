@@ -8,6 +8,7 @@
 struct window_clipboard {
     const struct sdl_api *sdl;
     metic_clipboard *shared; /* or NULL: the machine shares none */
+    char *last; /* what went from one to the other last, so that both have it; or NULL */
 };
 
 /* `changed` as metic_clipboard_new's. */

@@ -2,7 +2,8 @@
  *
  * SDL's PushEvent goes through the desktop's library, whose lock the window's thread holds while it
  * shows a picture, and that may take as long as the desktop likes. So a hart or a device only
- * leaves a note here, and a thread that has nothing else to do takes it there. */
+ * leaves a note here, and a thread that has nothing else to do takes it there. The same thread hears
+ * when something is copied on the desktop. */
 #ifndef METIC_UI_WINDOW_WAKE_H
 #define METIC_UI_WINDOW_WAKE_H
 
@@ -10,11 +11,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "ui/window_selection.h"
+
 struct window_wake {
     void (*push)(void *opaque); /* on the thread of its own */
     void *opaque;
     pthread_t thread;
     _Atomic bool ending;
+    _Atomic bool copied; /* the desktop's clipboard is another; whoever sees to it resets this */
+    struct window_selection *selection; /* the thread's while it runs */
     bool started;
     int fd; /* eventfd */
 };
