@@ -1,6 +1,6 @@
 #!/bin/sh
 # The clipboard under Debian's kernel: a program (clip.c) says in the guest what SPICE's agent says
-# there; VNC clients copy and paste, in Latin-1 and in UTF-8; long texts; a hostile agent; a recording
+# there; VNC clients copy and paste, in Latin-1 and in UTF-8; a window; long texts; a hostile agent; a recording
 # has what the host copied and is replayed without it; a snapshot.
 
 set -u
@@ -96,6 +96,36 @@ copies 'to a snapshot'
 await "$TMP/restore" 'host has: to a snapshot' "copied to a machine that was loaded"
 copies @600000
 await "$TMP/restore" 'longer than 512 KiB; the guest does not get it' "a text that is too long is said"
+"$METIC" stop box >/dev/null 2>&1
+wait $guest
+guest=
+
+# A window on X's desktop, whose keyboard is nobody's all the while.
+if ! grep -q 'HAVE_XFIXES 1' config.h || ! command -v Xvfb >/dev/null || ! command -v xclip >/dev/null; then
+    echo "not tried: the window (Debian: libsdl2-dev, libxfixes-dev, xvfb, xclip)"
+    finish
+fi
+. "$SRCDIR/tests/screen/window.sh"
+start_desktop
+timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initramfs" --net none --screen 640x480 \
+    --append 'console=ttyS0 quiet' --display sdl --quiet --name box --expect "$prompt" \
+    --send "ports >/dev/null; clip $port\n" --expect 'host has: outside: Äpfel' --send 'inside: Grüße\n' \
+    >"$TMP/window" 2>&1 </dev/null &
+guest=$!
+outside() { printf '%s' "$1" | timeout 60 xclip -selection clipboard -i >/dev/null 2>&1; }
+await "$TMP/window" 'clipboard is shared' "the agent is answered, with a window"
+outside 'outside: Äpfel'
+await "$TMP/window" 'host has: outside: Äpfel' "copied on the desktop, without the window's keyboard"
+await "$TMP/window" 'host takes it' "copied in the guest"
+tries=0
+until [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = 'inside: Grüße' ] || [ $tries -gt 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.2
+done
+[ $tries -le 100 ] && good "pasted on the desktop" || wrong "nothing to paste on the desktop"
+outside 'outside again'
+await "$TMP/window" 'host has: outside again' "copied on the desktop again"
+if grep -q 'host has: inside' "$TMP/window"; then wrong "the guest got its own text back"; else good "a text is not given back"; fi
 "$METIC" stop box >/dev/null 2>&1
 wait $guest
 guest=
