@@ -525,7 +525,7 @@ void window_close(struct window *w, FILE *stats)
     }
     pthread_join(w->thread, NULL);
     if (stats != NULL) {
-        fprintf(stats, "window              %lu frames of the guest's shown, %.1f ms of its thread\n",
+        fprintf(stats, "window              %lu frames of the guest's, %.1f ms of its thread\n",
                 w->frames_shown, time_ms(w->end_time) - time_ms(w->start_time));
     }
     sdl_api_unload(&w->sdl);

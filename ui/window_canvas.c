@@ -40,7 +40,8 @@ static bool is_imitation(const struct sdl_api *sdl, SDL_Renderer *renderer)
         return true;
     }
     const unsigned char *(*get_string)(unsigned name) = NULL;
-    void *found = strncmp(info.name, "opengl", 6) == 0 ? sdl->GL_GetProcAddress("glGetString") : NULL;
+    bool is_gl = strncmp(info.name, "opengl", 6) == 0;
+    void *found = is_gl ? sdl->GL_GetProcAddress("glGetString") : NULL;
     memcpy(&get_string, &found, sizeof(get_string));
     const char *name = get_string != NULL ? (const char *)get_string(NAME_OF_RENDERER) : NULL;
     for (unsigned i = 0; name != NULL && i < ARRAY_LEN(imitations); i++) {
@@ -156,8 +157,8 @@ void canvas_update(struct window_canvas *c, const u32 *pixels, SDL_Rect part)
 {
     SDL_Rect place = canvas_place(c);
     if (c->texture != NULL) {
-        c->sdl->UpdateTexture(c->texture, &part, pixels + (size_t)part.y * (size_t)c->width + part.x,
-                              c->width * 4);
+        const u32 *from = pixels + (size_t)part.y * (size_t)c->width + part.x;
+        c->sdl->UpdateTexture(c->texture, &part, from, c->width * 4);
     } else {
         note_change(c, (SDL_Rect){place.x + part.x, place.y + part.y, part.w, part.h});
     }

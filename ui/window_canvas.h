@@ -54,7 +54,7 @@ void canvas_expose(struct window_canvas *canvas);
 
 /* Where the picture lies in the window: as large as fits, in its own shape, in the middle. */
 SDL_Rect canvas_place(const struct window_canvas *canvas);
-/* Shows it, with the pointer there (in the picture; NULL: without) and the plots (NULL: without). */
+/* Shows it, with the pointer there, in the picture, and the plots; NULL: without. */
 void canvas_draw(struct window_canvas *canvas, const SDL_Rect *cursor,
                  const struct window_plot *plots);
 #endif

@@ -24,7 +24,7 @@ void window_clipboard_end(struct window_clipboard *clipboard)
     clipboard->last = NULL;
 }
 
-/* False: both have it already, and giving it again would only take the clipboard from who copied. */
+/* False: both have it already. Giving it again would only take the clipboard from who copied. */
 static bool remember(struct window_clipboard *clipboard, const char *text)
 {
     if (clipboard->last != NULL && strcmp(clipboard->last, text) == 0) {

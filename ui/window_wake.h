@@ -2,8 +2,8 @@
  *
  * SDL's PushEvent goes through the desktop's library, whose lock the window's thread holds while it
  * shows a picture, and that may take as long as the desktop likes. So a hart or a device only
- * leaves a note here, and a thread that has nothing else to do takes it there. The same thread hears
- * when something is copied on the desktop. */
+ * leaves a note here, and a thread that has nothing else to do takes it there. The same thread
+ * hears when something is copied on the desktop. */
 #ifndef METIC_UI_WINDOW_WAKE_H
 #define METIC_UI_WINDOW_WAKE_H
 

@@ -216,7 +216,8 @@ Test(virtio_gpu, finds_rows_in_memory_of_many_pieces)
                  OK);
     display_client_take(&client);
     for (u32 piece = 0; piece < PIECES; piece++) {
-        cr_assert_eq(client.pixels[piece * PIECE_BYTES / 4], (PIECES - 1 - piece) * PIECE_BYTES / 4);
+        u32 pixel = client.pixels[piece * PIECE_BYTES / 4];
+        cr_assert_eq(pixel, (PIECES - 1 - piece) * PIECE_BYTES / 4);
     }
 }
 
