@@ -189,6 +189,7 @@ void ir_look(struct ir *ir, s64 next_offset);
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset);
 void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset);
 void ir_jump(struct ir *ir, s64 target_offset);
+void ir_jump_call(struct ir *ir, s64 target_offset);
 void ir_jump_next(struct ir *ir, s64 target_offset);
 void ir_jump_ind(struct ir *ir, enum ir_jump_hint hint, ir_ref target);
 void ir_raise(struct ir *ir, u64 cause, ir_ref value);

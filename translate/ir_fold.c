@@ -79,7 +79,10 @@ static ir_ref fold_add(struct ir *ir, struct ir_insn *insn)
     if (fold_is_imm(ir, insn->b, 0)) {
         return insn->a;
     }
-    ir_ref sum = ir->constants_last ? constant_last(ir, insn) : (ir_ref)IR_REF_NONE;
+    ir_ref sum = ir_fold_rotation(ir, insn);
+    if (sum == IR_REF_NONE && ir->constants_last) {
+        sum = constant_last(ir, insn);
+    }
     return sum != IR_REF_NONE ? sum : reassociate(ir, insn);
 }
 
@@ -228,7 +231,8 @@ static ir_ref fold_or(struct ir *ir, struct ir_insn *insn)
     if (fold_is_imm(ir, insn->b, ~(u64)0)) {
         return insn->b;
     }
-    return reassociate(ir, insn);
+    ir_ref rotated = ir_fold_rotation(ir, insn);
+    return rotated != IR_REF_NONE ? rotated : reassociate(ir, insn);
 }
 
 static ir_ref fold_xor(struct ir *ir, struct ir_insn *insn)
@@ -239,7 +243,8 @@ static ir_ref fold_xor(struct ir *ir, struct ir_insn *insn)
     if (fold_is_imm(ir, insn->b, 0)) {
         return insn->a;
     }
-    return reassociate(ir, insn);
+    ir_ref rotated = ir_fold_rotation(ir, insn);
+    return rotated != IR_REF_NONE ? rotated : reassociate(ir, insn);
 }
 
 static ir_ref fold_andn(struct ir *ir, struct ir_insn *insn)

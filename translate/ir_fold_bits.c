@@ -172,6 +172,45 @@ ir_ref ir_fold_rotr(struct ir *ir, struct ir_insn *insn)
     return fold_count(ir, insn);
 }
 
+/* x << left, x >> right: rotated, when the counts make the width. */
+static ir_ref rotation(struct ir *ir, ir_ref left, ir_ref right)
+{
+    const struct ir_insn *shl = fold_def(ir, left), *shr = fold_def(ir, right);
+    if (shl->op != IR_SHL || shr->op != IR_SHR || shl->a != shr->a || shl->type != shr->type ||
+        !fold_is_const(ir, shl->b) || !fold_is_const(ir, shr->b) ||
+        fold_imm(ir, shl->b) + fold_imm(ir, shr->b) != ir_type_bits(fold_type(shl))) {
+        return IR_REF_NONE;
+    }
+    return ir_op2(ir, IR_ROTR, fold_type(shl), 0, shl->a, shr->b);
+}
+
+/* A word's halves come extended, the right one, which is not negative, with zeros. */
+static ir_ref rotation_of_word(struct ir *ir, ir_ref left, ir_ref right)
+{
+    const struct ir_insn *sext = fold_def(ir, left), *zext = fold_def(ir, right);
+    if (sext->op != IR_SEXT || zext->op != IR_ZEXT || sext->sub != 32 || zext->sub != 32 ||
+        ir_value_type(fold_def(ir, sext->a)) != IR_I32) {
+        return IR_REF_NONE;
+    }
+    ir_ref word = rotation(ir, sext->a, zext->a);
+    return word != IR_REF_NONE ? ir_op1(ir, IR_SEXT, IR_I64, 32, word) : IR_REF_NONE;
+}
+
+ir_ref ir_fold_rotation(struct ir *ir, const struct ir_insn *insn)
+{
+    enum ir_op op = (enum ir_op)fold_def(ir, insn->a)->op;
+    if (op == IR_SHL) {
+        return rotation(ir, insn->a, insn->b);
+    }
+    if (op == IR_SHR) {
+        return rotation(ir, insn->b, insn->a);
+    }
+    if (op == IR_SEXT) {
+        return rotation_of_word(ir, insn->a, insn->b);
+    }
+    return op == IR_ZEXT ? rotation_of_word(ir, insn->b, insn->a) : (ir_ref)IR_REF_NONE;
+}
+
 /* --- one operand --- */
 
 /* bswap and such undo themselves; orc_b of orc_b is the first. */

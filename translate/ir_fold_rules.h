@@ -17,6 +17,10 @@ ir_fold_fn ir_fold_setcc, ir_fold_select;
  * IR_REF_NONE if none. */
 ir_ref ir_fold_strip_above(struct ir *ir, ir_ref ref, unsigned width);
 
+/* For OR, XOR or ADD of a value shifted both ways: the rotation that the base ISA has no
+ * instruction for; IR_REF_NONE if it is none. */
+ir_ref ir_fold_rotation(struct ir *ir, const struct ir_insn *insn);
+
 /* Bits that may be set in a value; looks one instruction deep. */
 u64 ir_fold_possible_bits(const struct ir *ir, ir_ref ref);
 

@@ -158,6 +158,7 @@ static void put_detail(struct printer *p, const struct ir_insn *insn)
     case IR_CALL: put_call(p, insn); break;
     case IR_VECTOR: put_vector(p, insn); break;
     case IR_POLL: put(p, " %" PRIu64, insn->imm); break;
+    case IR_JUMP: put(p, "%s", insn->sub == IR_JUMP_CALL ? " call" : ""); break;
     case IR_JUMP_IND: put(p, " %s", NAME(hint_names, insn->sub)); break;
     case IR_RAISE: put(p, " cause %" PRIu64, insn->imm); break;
     case IR_LEAVE: put(p, "%s", insn->sub ? " interrupts" : ""); break;

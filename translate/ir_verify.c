@@ -252,6 +252,7 @@ static bool check_range(struct verify *v)
     case IR_STORE:
     case IR_AMO:
     case IR_CAS: return check_access_size(v);
+    case IR_JUMP:
     case IR_JUMP_IND: return check_limit(v, insn->sub, IR_JUMP_RETURN);
     case IR_CONST:
         return insn->imm == ir_narrow((enum ir_type)insn->type, insn->imm) ||

@@ -23,14 +23,27 @@ ir_ref lower_pc_plus(struct lower *l, s64 delta)
     return ir_op2(l->ir, IR_ADD, IR_I64, 0, ir_pc_page(l->ir), offset);
 }
 
+/* True in a trace that goes on there. */
+static bool follows(struct lower *l, s64 delta)
+{
+    l->followed = l->follow && l->next_offset == (s64)l->offset + delta;
+    return l->followed;
+}
+
 void lower_end_jump(struct lower *l, s64 delta)
 {
-    if (l->follow && l->next_offset == (s64)l->offset + delta) {
-        l->followed = true;
-        return;
+    if (!follows(l, delta)) {
+        ir_jump(l->ir, (s64)l->offset + delta);
+        l->ended = true;
     }
-    ir_jump(l->ir, (s64)l->offset + delta);
-    l->ended = true;
+}
+
+void lower_end_call(struct lower *l, s64 delta)
+{
+    if (!follows(l, delta)) {
+        ir_jump_call(l->ir, (s64)l->offset + delta);
+        l->ended = true;
+    }
 }
 
 void lower_end_raise(struct lower *l, enum riscv_cause cause, ir_ref value)

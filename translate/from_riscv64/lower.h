@@ -75,6 +75,8 @@ static inline ir_ref lower_next_pc(struct lower *l)
 /* --- ends of blocks --- */
 
 void lower_end_jump(struct lower *l, s64 delta);
+/* The same for a call, which is no loop even when it leads to the block's start. */
+void lower_end_call(struct lower *l, s64 delta);
 void lower_end_raise(struct lower *l, enum riscv_cause cause, ir_ref value);
 void lower_end_illegal(struct lower *l, const struct riscv_insn *insn);
 /* Retires this instruction and continues after it with everything looked at again. */

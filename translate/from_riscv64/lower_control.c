@@ -18,20 +18,34 @@ static enum ir_jump_hint jalr_hint(const struct riscv_insn *insn)
     return is_link(insn->rs1) ? IR_JUMP_RETURN : IR_JUMP_PLAIN;
 }
 
+static void end_known(struct lower *l, const struct riscv_insn *insn, s64 delta)
+{
+    if (is_link(insn->rd)) {
+        lower_end_call(l, delta);
+    } else {
+        lower_end_jump(l, delta);
+    }
+}
+
 void riscv64_lower_jal(struct lower *l, const struct riscv_insn *insn)
 {
     if (insn->rd != 0) {
         lower_set_x(l, insn->rd, lower_next_pc(l));
     }
-    lower_end_jump(l, insn->imm);
+    end_known(l, insn, insn->imm);
 }
 
-/* In a trace: true when the target is known to be where the trace goes on. That is so for the
- * return of a call in the trace, and for a call that auipc prepared. */
-static bool follows(struct lower *l, ir_ref target)
+/* True, with its distance from this instruction, when the target is known: auipc prepared it, or in
+ * a trace it is the return of a call there. */
+static bool is_known(const struct lower *l, ir_ref target, s64 *delta)
 {
-    l->followed = l->follow && target == lower_pc_plus(l, l->next_offset - (s64)l->offset);
-    return l->followed;
+    const struct ir_insn *sum = &l->ir->insns[target];
+    if (sum->op != IR_ADD || l->ir->insns[sum->a].op != IR_PC_PAGE ||
+        l->ir->insns[sum->b].op != IR_CONST) {
+        return false;
+    }
+    *delta = (s64)l->ir->insns[sum->b].imm - (s64)l->offset;
+    return true;
 }
 
 void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
@@ -41,7 +55,9 @@ void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
     if (insn->rd != 0) {
         lower_set_x(l, insn->rd, lower_next_pc(l));
     }
-    if (follows(l, target)) {
+    s64 delta;
+    if (is_known(l, target, &delta)) {
+        end_known(l, insn, delta);
         return;
     }
     if (l->follow && l->next_offset >= 0 && l->next_offset < (s64)PAGE_BYTES) {

@@ -95,10 +95,11 @@ enum value_flag {
     VALUE_ZEXT = 2, /* the upper half of the 64-bit register or slot is zero */
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
     VALUE_GROUP_WRITES = 8, /* of a group's first: one of them is sure to write */
-    VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access, or an FBOX than by
-                             SETs */
+    VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access, an FBOX than by SETs,
+                             or a shift than in sums */
     VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
-    VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD */
+    VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD; or a
+                             shift not computed: `root` shifted by the constant of the SHL */
     VALUE_UNCHECKED = 128, /* of a root: a NaN may not be the canonical one (nan.c) */
 };
 
@@ -357,6 +358,14 @@ static inline s64 address_disp(const struct ir *ir, ir_ref address)
     return address_base(ir, address) == address
                ? 0
                : (s64)ir->insns[ir->insns[address].b].imm;
+}
+
+/* Whether a sum can shift that operand by itself: x86 scales by 2, 4 and 8. */
+static inline bool alu_scales(const struct compile *c, ir_ref ref)
+{
+    const struct ir_insn *insn = &c->ir->insns[ref];
+    return insn->op == IR_SHL && insn->type == IR_I64 && c->ir->insns[insn->b].op == IR_CONST &&
+           c->ir->insns[insn->b].imm <= 3;
 }
 
 /* --- hoist.c: which; hoist_head.c: the head, the fast body --- */

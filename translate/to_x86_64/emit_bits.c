@@ -204,7 +204,11 @@ void emit_shift(struct compile *c, const struct ir_insn *insn)
     unsigned width = width_of(insn->type);
     s64 count;
     mark_narrow(c, insn);
-    if (value_const(c, insn->b, &count)) {
+    if (alu_scales(c, (ir_ref)c->at) && !(c->values[c->at].flags & VALUE_COMPUTED) &&
+        !value_const(c, insn->a, &count) && !(c->values[insn->a].flags & VALUE_BOXED)) {
+        alloc_rename(c, insn->a);
+        c->values[c->at].flags |= VALUE_OFFSET;
+    } else if (value_const(c, insn->b, &count)) {
         shift_imm(c, insn, (unsigned)count & (width == ASM_64 ? 63 : 31));
     } else if (insn->op != IR_ROTR && (c->features & HOST_FEATURE_BMI2)) {
         shift_bmi2(c, insn);

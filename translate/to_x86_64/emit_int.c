@@ -265,6 +265,20 @@ static void add_regs(struct compile *c, const struct ir_insn *insn, unsigned x, 
     }
 }
 
+/* The operand is a shift that was not computed. */
+static bool is_scaled(const struct compile *c, ir_ref ref)
+{
+    return c->ir->insns[ref].op == IR_SHL && (c->values[ref].flags & VALUE_OFFSET);
+}
+
+static void add_scaled(struct compile *c, ir_ref scaled, ir_ref other)
+{
+    unsigned scale = (unsigned)c->ir->insns[c->ir->insns[scaled].b].imm;
+    unsigned x = alloc_use(c, other);
+    unsigned y = alloc_use(c, scaled);
+    asm_lea(&c->a, ASM_64, alloc_def(c), asm_at_index(x, y, scale, 0));
+}
+
 /* dst = x - y, or x & ~y with the complement taken by the caller. */
 static void alu_regs(struct compile *c, const struct ir_insn *insn, enum asm_alu alu, unsigned x,
                      unsigned y)
@@ -369,6 +383,9 @@ void emit_alu(struct compile *c, const struct ir_insn *insn)
         }
     } else if (alu == ASM_SUB && value_const(c, insn->a, &wide) && wide == 0) {
         emit_neg(c, insn);
+    } else if (alu == ASM_ADD && (is_scaled(c, insn->a) || is_scaled(c, insn->b))) {
+        bool first = is_scaled(c, insn->a);
+        add_scaled(c, first ? insn->a : insn->b, first ? insn->b : insn->a);
     } else if (alloc_fold(c, insn->b, insn->type == IR_I64 ? 8 : 4, &mem) &&
                c->values[insn->a].root != c->values[insn->b].root) {
         alu_mem(c, insn, alu, mem);

@@ -291,7 +291,8 @@ bool hoist_comes_back(const struct compile *c)
     }
     for (unsigned i = c->ir->count; i-- > 0;) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        if ((insn->op == IR_JUMP || insn->op == IR_EXIT_IF) && (s64)insn->imm == c->entry_target) {
+        bool way = (insn->op == IR_JUMP && insn->sub != IR_JUMP_CALL) || insn->op == IR_EXIT_IF;
+        if (way && (s64)insn->imm == c->entry_target) {
             return true;
         }
     }

@@ -111,6 +111,31 @@ static inline void scan_value(struct compile *c, ir_ref ref, unsigned i)
     scan_use(c, ref, i);
 }
 
+/* The address of an access: a sum need not be computed for it. */
+static inline void scan_address(struct compile *c, ir_ref ref, unsigned i)
+{
+    if (c->ir->insns[ref].op == IR_ADD) {
+        scan_use(c, ref, i);
+    } else {
+        scan_value(c, ref, i);
+    }
+}
+
+/* A sum scales one operand by itself, so that a shift for it alone need not be computed. */
+static inline void scan_sum(struct compile *c, const struct ir_insn *insn, unsigned i)
+{
+    if (alu_scales(c, insn->b) && c->ir->insns[insn->a].op != IR_CONST) {
+        scan_value(c, insn->a, i);
+        scan_use(c, insn->b, i);
+    } else if (alu_scales(c, insn->a) && c->ir->insns[insn->b].op != IR_CONST) {
+        scan_use(c, insn->a, i);
+        scan_value(c, insn->b, i);
+    } else {
+        scan_value(c, insn->a, i);
+        scan_value(c, insn->b, i);
+    }
+}
+
 /* What the walk asks of an operation: how many operands, and SCAN_*. Smaller than ir_op_info, which
  * would be looked up for every instruction. */
 enum {
@@ -201,9 +226,9 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
         scan_use(c, insn->a, i);
         if (!hoist_has(c, i)) {
             scan_group(c, scan, insn, i);
-            scan_use(c, insn->b, i);
+            scan_address(c, insn->b, i);
         } else if (hoist_needs_address(c, i)) {
-            scan_use(c, insn->b, i);
+            scan_address(c, insn->b, i);
         }
         break;
     case IR_VECTOR: /* the rest are constants */
@@ -222,10 +247,12 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
         scan_value(c, insn->a, i);
         break;
     case IR_EXIT_IF:
-        scan->segment++; /* fallthrough */
-    case IR_JUMP:
+        scan->segment++;
         c->jumps_to_start |= (s64)insn->imm == c->entry_target;
         scan_values(c, insn, count, i);
+        break;
+    case IR_JUMP: /* a recursive call is no loop */
+        c->jumps_to_start |= (s64)insn->imm == c->entry_target && insn->sub != IR_JUMP_CALL;
         break;
     case IR_SET:
         if (sink_scan(c, i)) {
@@ -240,7 +267,7 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
         break;
     case IR_TLB_CHECK:
         if (!hoist_has(c, i)) {
-            scan_use(c, insn->a, i);
+            scan_address(c, insn->a, i);
         }
         break;
     default: /* IR_GET */
@@ -315,6 +342,9 @@ void scan_block(struct compile *c)
         }
         if (kind & SCAN_SPECIAL) {
             scan_special(c, &scan, insn, i, kind & SCAN_ARGS);
+        } else if (insn->op == IR_ADD) {
+            scan_sum(c, insn, i);
+            scan_pass_hint(c, insn, i);
         } else {
             scan_values(c, insn, kind & SCAN_ARGS, i);
             scan_pass_hint(c, insn, i);

@@ -94,6 +94,20 @@ _start:
     rori    a0, a0, 7
     rolw    a1, a1, a2
     j       over
+    sequence rotate_by_shifts
+    slli    a4, a1, 64-14
+    srli    a5, a1, 14
+    or      a5, a5, a4
+    srliw   a4, a2, 25
+    slliw   a3, a2, 7
+    xor     a3, a4, a3
+    li      a4, 0
+    j       over
+    sequence table_word
+    slli    a5, a5, 3
+    add     a5, a5, a4
+    ld      a0, 8(a5)
+    j       over
     sequence counts
     clz     a0, a1
     ctz     a2, a3
@@ -187,6 +201,12 @@ _start:
     j       g_far
     sequence call
     jal     ra, g_add_pinned
+    sequence call_far
+    auipc   ra, 0x100
+    jalr    ra, 8(ra)
+    sequence call_itself
+    auipc   ra, 0
+    jalr    ra, 0(ra)
     sequence call_indirect
     jalr    ra, 0(a5)
     sequence return
