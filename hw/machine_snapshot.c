@@ -168,8 +168,8 @@ static void release_devices(struct metic_machine *machine)
     }
 }
 
-/* The network behind its device has a lock that nests outside the devices'. */
-static void save_network(struct metic_machine *machine, struct state_writer *all)
+/* The network behind its device and whoever types have locks that nest outside the devices'. */
+static void save_outside(struct metic_machine *machine, struct state_writer *all)
 {
     struct state_writer one;
     state_writer_init(&one);
@@ -177,10 +177,14 @@ static void save_network(struct metic_machine *machine, struct state_writer *all
         net_port_save_backend(machine->net, &one);
         section(all, "network", &one);
     }
+    if (metic_has_input(machine)) {
+        input_save_keys(machine->input, &one);
+        section(all, "input", &one);
+    }
     state_writer_fini(&one);
 }
 
-/* Everything but RAM and the network. */
+/* Everything but RAM and that. */
 static void save_sections(struct metic_machine *machine, const char *description,
                           struct state_writer *all)
 {
@@ -253,7 +257,7 @@ static struct snapshot_file *save(struct metic_machine *machine, const char *pat
         return NULL;
     }
     state_writer_init(&sections);
-    save_network(machine, &sections);
+    save_outside(machine, &sections);
     hold_devices(machine);
     save_sections(machine, how->description != NULL ? how->description : "", &sections);
     bool ok = snapshot_writer_ram(writer, &machine->memory, error);
@@ -453,7 +457,8 @@ static bool check_sections(const struct metic_machine *machine, struct sections 
               find_section(sections, "image", error) &&
               (machine->hvc == NULL || find_section(sections, "virtio console", error)) &&
               (machine->ports_config.count == 0 || find_section(sections, "ports", error)) &&
-              (machine->net == NULL || find_section(sections, "network", error));
+              (machine->net == NULL || find_section(sections, "network", error)) &&
+              (!metic_has_input(machine) || find_section(sections, "input", error));
     for (unsigned i = 0; ok && i < machine->board->device_count; i++) {
         device_section(machine->board->devices[i], name);
         ok = find_section(sections, name, error) != NULL;
@@ -637,6 +642,9 @@ static bool load_all(struct metic_machine *machine, const struct metic_snapshot 
         ok = script == NULL || char_script_load(machine->script, script) ||
              error_set(error, "give the same --expect and --send",
                        "the snapshot was made in the middle of another script");
+    }
+    if (ok && metic_has_input(machine)) {
+        ok = input_load_keys(machine->input, find_section(sections, "input", error), error);
     }
     return ok && machine_resume_net(machine, saved.net_attached, error) &&
            (machine->net == NULL ||

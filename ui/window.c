@@ -70,6 +70,7 @@ struct window {
     u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
     Uint32 titled_ms, resized_ms;
     int asked_width, asked_height; /* 0: nothing to ask for */
+    int before_width, before_height; /* it was full screen */
     struct window_plot plot;
     struct window_clipboard clipboard;
 };
@@ -183,9 +184,22 @@ static void grab(struct window *w, bool grabbed)
     show_title(w);
 }
 
+static void ask_size(struct window *w, int width, int height)
+{
+    w->asked_width = width;
+    w->asked_height = height;
+    w->resized_ms = w->sdl.GetTicks();
+}
+
+/* SDL tells of the larger size as if the user had dragged it, and of the one before not at all. */
 static void set_full(struct window *w)
 {
     w->full = !w->full;
+    if (w->full) {
+        w->sdl.GetWindowSize(w->window, &w->before_width, &w->before_height);
+    } else {
+        ask_size(w, w->before_width, w->before_height);
+    }
     w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
 }
 
@@ -297,9 +311,7 @@ static void on_window(struct window *w, const SDL_WindowEvent *event)
     case SDL_WINDOWEVENT_FOCUS_LOST: metic_release_keys(w->machine); break;
     case SDL_WINDOWEVENT_FOCUS_GAINED: window_clipboard_give(&w->clipboard); break;
     case SDL_WINDOWEVENT_RESIZED: /* by the user */
-        w->asked_width = event->data1;
-        w->asked_height = event->data2;
-        w->resized_ms = w->sdl.GetTicks();
+        ask_size(w, event->data1, event->data2);
         break;
     default: break;
     }

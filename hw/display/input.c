@@ -250,3 +250,29 @@ void input_release_all(struct input *input)
     }
     pthread_mutex_unlock(&input->lock);
 }
+
+/* --- snapshots: u8 for each code, which device was told, + 1 --- */
+
+void input_save_keys(struct input *input, struct state_writer *writer)
+{
+    pthread_mutex_lock(&input->lock);
+    state_write_bytes(writer, input->down, sizeof(input->down));
+    pthread_mutex_unlock(&input->lock);
+}
+
+bool input_load_keys(struct input *input, struct state_reader *reader, struct metic_error *error)
+{
+    u8 down[INPUT_KEYS];
+    bool ok = state_read_bytes(reader, down, sizeof(down));
+    for (unsigned code = 0; ok && code < INPUT_KEYS; code++) {
+        ok = down[code] <= INPUT_DEVICES;
+    }
+    if (!ok) {
+        return error_set(error, NULL, "the saved keyboard is damaged");
+    }
+    pthread_mutex_lock(&input->lock);
+    memcpy(input->down, down, sizeof(down));
+    pthread_mutex_unlock(&input->lock);
+    input_release_all(input);
+    return true;
+}

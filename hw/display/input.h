@@ -18,6 +18,7 @@
 #ifndef METIC_HW_DISPLAY_INPUT_H
 #define METIC_HW_DISPLAY_INPUT_H
 
+#include "cpu/state.h"
 #include "hw/journal.h"
 
 enum input_device { INPUT_KEYBOARD, INPUT_TABLET, INPUT_MOUSE, INPUT_DEVICES };
@@ -92,5 +93,13 @@ void input_move_by(struct input *input, s32 dx, s32 dy);
 void input_wheel(struct input *input, s32 vertical, s32 horizontal);
 /* Everything that is down goes up. */
 void input_release_all(struct input *input);
+
+/* ---- Snapshots ---- */
+
+/* Which keys are down. With no device's lock held. */
+void input_save_keys(struct input *input, struct state_writer *writer);
+/* They go up: whoever held them when the machine was saved holds them no more. After the devices
+ * and the journal. */
+bool input_load_keys(struct input *input, struct state_reader *reader, struct metic_error *error);
 
 #endif

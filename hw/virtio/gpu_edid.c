@@ -40,6 +40,25 @@ static void put_timing(u8 *d, u32 width, u32 height)
     d[17] = 0x1e; /* digital separate sync, both positive */
 }
 
+/* 3.8, 3.9: what else it shows, all with 60 Hz. Linux's console keeps the size that it began with,
+ * and is dark when no mode fits into that: a window that grows must not take all smaller ones
+ * away. */
+static void put_other_modes(u8 edid[GPU_EDID_BYTES])
+{
+    enum { WIDE_16_10 = 0x00, WIDE_4_3 = 0x40, WIDE_5_4 = 0x80, WIDE_16_9 = 0xc0 };
+    static const struct {
+        u16 width;
+        u8 shape;
+    } modes[8] = {{1280, WIDE_16_10}, {1280, WIDE_16_9}, {1280, WIDE_5_4}, {1440, WIDE_16_10},
+                  {1600, WIDE_16_9}, {1600, WIDE_4_3}, {1680, WIDE_16_10}, {1920, WIDE_16_9}};
+    edid[35] = 0x21; /* 640x480, 800x600 */
+    edid[36] = 0x08; /* 1024x768 */
+    for (unsigned i = 0; i < 8; i++) {
+        edid[38 + 2 * i] = (u8)(modes[i].width / 8 - 31);
+        edid[39 + 2 * i] = modes[i].shape;
+    }
+}
+
 /* 3.10.3: text, ended by a newline and padded with spaces. */
 static void put_text(u8 *d, u8 tag, const char *text)
 {
@@ -81,7 +100,7 @@ void gpu_edid_make(u32 width, u32 height, u8 edid[GPU_EDID_BYTES])
     edid[24] = 0x06; /* sRGB; the preferred mode is the native one */
     static const u8 srgb[] = {0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54};
     memcpy(edid + 25, srgb, sizeof(srgb)); /* 3.7 */
-    memset(edid + 38, 1, 16);              /* 3.9: no standard timings */
+    put_other_modes(edid);
     put_timing(edid + AT_DESCRIPTORS, width, height);
     put_limits(edid + AT_DESCRIPTORS + DESCRIPTOR_BYTES);
     put_text(edid + AT_DESCRIPTORS + 2 * DESCRIPTOR_BYTES, 0xfc, "metic");

@@ -215,6 +215,38 @@ Test(virtio_input, lamps_are_told)
     device_free(other);
 }
 
+/* Whoever held a key when the machine was saved holds it no more when it is loaded. */
+Test(virtio_input, keys_of_a_snapshot_go_up)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    struct metic_error error;
+    start(INPUT_KEYBOARD);
+    rig_start(&rig, 0, 2);
+    offer_buffers(8);
+    input_key(input, KEY_A, true);
+    state_writer_init(&writer);
+    input_save_keys(input, &writer);
+    input_key(input, KEY_A, false);
+    input_key(input, KEY_B, true); /* after it: the guest that is loaded has not seen it */
+    deliver();
+    expect_event(4, INPUT_EV_KEY, KEY_B, 1);
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(input_load_keys(input, &reader, &error), "%s", error.what);
+    deliver();
+    expect_event(6, INPUT_EV_KEY, KEY_A, 0);
+    cr_assert_eq(rig_used_idx(&rig, EVENTS), 8);
+    input_key(input, KEY_B, false);
+    deliver();
+    cr_assert_eq(rig_used_idx(&rig, EVENTS), 8, "it is not down");
+    state_reader_init(&reader, writer.bytes, writer.size_bytes - 1);
+    cr_assert(!input_load_keys(input, &reader, &error));
+    writer.bytes[KEY_A] = 200;
+    state_reader_init(&reader, writer.bytes, writer.size_bytes);
+    cr_assert(!input_load_keys(input, &reader, &error));
+    state_writer_fini(&writer);
+}
+
 Test(virtio_input, waiting_events_are_saved)
 {
     start(INPUT_KEYBOARD);
