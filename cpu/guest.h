@@ -92,6 +92,13 @@ struct guest_commit {
     } accesses[16];
 };
 
+/* A piece of an address space, for a debugger. */
+struct guest_mapping {
+    gva_t first, last;
+    gpa_t gpa; /* of `first` */
+    bool mapped, readable, writable, executable, user;
+};
+
 /* What an address translation found; filled by guest->translate. */
 struct guest_translation {
     gpa_t gpa;          /* of the accessed byte */
@@ -156,6 +163,9 @@ struct guest {
     bool (*reads_linear)(const struct vcpu *vcpu);
     /* As translate for a debugger: no A/D update, no exception, supervisor view. */
     bool (*translate_debug)(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+    /* The piece of the address space around gva that one table entry maps or leaves unmapped, in
+     * the same view. False: addresses are physical now. */
+    bool (*map_debug)(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping);
     /* Raises the guest's access fault / misaligned fault for an access. */
     void (*raise_access_fault)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
     void (*raise_misaligned)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);

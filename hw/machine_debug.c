@@ -245,6 +245,73 @@ bool metic_translate(metic_machine *machine, unsigned hart, uint64_t address, ui
     return vcpu != NULL && vcpu->guest->translate_debug(vcpu, address, physical);
 }
 
+/* A region, or the gap around the address. */
+static void physical_mapping(const struct memory *memory, u64 address,
+                             struct metic_mapping *mapping)
+{
+    *mapping = (struct metic_mapping){.last = ~(u64)0, .name = ""};
+    for (unsigned i = 0; i < memory->region_count; i++) {
+        const struct memory_region *region = &memory->regions[i];
+        u64 first = region->gpa, last = first + region->size_bytes - 1;
+        if (address >= first && address <= last) {
+            bool ram = region->kind == MEMORY_RAM, device = region->kind == MEMORY_MMIO;
+            *mapping = (struct metic_mapping){
+                .first = first, .last = last, .physical = first, .name = region->name,
+                .mapped = true, .readable = true, .writable = ram || device, .executable = !device,
+            };
+            return;
+        }
+        if (last < address && last >= mapping->first) {
+            mapping->first = last + 1;
+        }
+        if (first > address && first <= mapping->last) {
+            mapping->last = first - 1;
+        }
+    }
+}
+
+bool metic_get_mapping(metic_machine *machine, unsigned hart, uint64_t address,
+                       struct metic_mapping *mapping)
+{
+    struct vcpu *vcpu = hart_of(machine, hart);
+    struct guest_mapping found;
+    if (vcpu == NULL) {
+        return false;
+    }
+    if (!vcpu->guest->map_debug(vcpu, address, &found)) {
+        physical_mapping(&machine->memory, address, mapping);
+        return true;
+    }
+    *mapping = (struct metic_mapping){
+        .first = found.first, .last = found.last, .physical = found.gpa, .name = "",
+        .translated = true, .mapped = found.mapped, .readable = found.readable,
+        .writable = found.writable, .executable = found.executable, .user = found.user,
+    };
+    return true;
+}
+
+static bool continues(const struct metic_mapping *a, const struct metic_mapping *b)
+{
+    return a->translated && a->mapped == b->mapped && a->readable == b->readable &&
+           a->writable == b->writable && a->executable == b->executable && a->user == b->user &&
+           (!a->mapped || b->physical == a->physical + (b->first - a->first));
+}
+
+bool metic_get_mapping_run(metic_machine *machine, unsigned hart, uint64_t address, unsigned pieces,
+                           struct metic_mapping *mapping)
+{
+    struct metic_mapping next;
+    if (!metic_get_mapping(machine, hart, address, mapping)) {
+        return false;
+    }
+    while (--pieces != 0 && mapping->last != ~(u64)0 &&
+           metic_get_mapping(machine, hart, mapping->last + 1, &next) &&
+           continues(mapping, &next)) {
+        mapping->last = next.last;
+    }
+    return true;
+}
+
 static size_t piece_bytes(u64 address, size_t left_bytes)
 {
     size_t in_page = (size_t)(PAGE_BYTES - (address & PAGE_OFFSET_MASK));

@@ -67,7 +67,8 @@ static void table_add(struct table *table, u64 a, u64 b, u32 insns, u64 count)
     }
     struct entry *entry = table_find(table, a, b);
     table->used += entry->count == 0;
-    *entry = (struct entry){{a, b}, entry->count + count, insns};
+    u64 most = ~(u64)0 - entry->count;
+    *entry = (struct entry){{a, b}, entry->count + (count < most ? count : most), insns};
 }
 
 struct cover *cover_new(struct metic_error *error)

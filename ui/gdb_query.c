@@ -5,6 +5,7 @@
 #include "cpu/base/error.h"
 #include "ui/monitor.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@ static void on_supported(struct gdb_session *session, struct gdb_text text,
     (void)session;
     (void)text;
     gdb_putf(output, "PacketSize=%x;QStartNoAckMode+;multiprocess+;swbreak+;hwbreak+;"
-             "vContSupported+;qXfer:features:read+;qXfer:threads:read+", GDB_PACKET_BYTES);
+             "vContSupported+;qXfer:features:read+;qXfer:threads:read+;"
+             "qXfer:memory-map:read+", GDB_PACKET_BYTES);
 }
 
 static void on_no_ack(struct gdb_session *session, struct gdb_text text, struct gdb_output *output)
@@ -130,6 +132,15 @@ static void on_threads(struct gdb_session *session, struct gdb_text text,
     free(xml);
 }
 
+static void on_memory_map(struct gdb_session *session, struct gdb_text text,
+                          struct gdb_output *output)
+{
+    size_t xml_bytes;
+    char *xml = gdb_describe_memory(session->machine, session->hart, session->physical, &xml_bytes);
+    put_piece(text, xml, xml_bytes, output);
+    free(xml);
+}
+
 /* --- the monitor --- */
 
 /* What does not fit into one answer goes ahead in packets of its own. */
@@ -221,6 +232,30 @@ static void on_watch_support(struct gdb_session *session, struct gdb_text text,
     gdb_put(output, "num:1024;");
 }
 
+/* What is around an address; the end of the address space is said to be one byte before it, since
+ * LLDB has no number for it. */
+static void on_region(struct gdb_session *session, struct gdb_text text, struct gdb_output *output)
+{
+    struct metic_mapping mapping;
+    u64 address;
+    if (!gdb_take_hex(&text, &address) ||
+        !metic_get_mapping_run(session->machine, session->hart, address, 1 << 16, &mapping)) {
+        gdb_put(output, "E01");
+        return;
+    }
+    u64 end = mapping.last == ~(u64)0 ? mapping.last : mapping.last + 1;
+    gdb_putf(output, "start:%" PRIx64 ";size:%" PRIx64 ";", mapping.first, end - mapping.first);
+    if (mapping.mapped) {
+        gdb_putf(output, "permissions:%s%s%s;", mapping.readable ? "r" : "",
+                 mapping.writable ? "w" : "", mapping.executable ? "x" : "");
+    }
+    if (mapping.name[0] != '\0') {
+        gdb_put(output, "name:");
+        gdb_put_hex(output, mapping.name, strlen(mapping.name));
+        gdb_put(output, ";");
+    }
+}
+
 /* Quitting the debugger detaches from the machine; it does not end it. */
 static void on_attached(struct gdb_session *session, struct gdb_text text,
                         struct gdb_output *output)
@@ -250,6 +285,8 @@ static const struct {
     {"qThreadExtraInfo,", on_thread_info},
     {"qXfer:features:read:", on_features},
     {"qXfer:threads:read::", on_threads},
+    {"qXfer:memory-map:read::", on_memory_map},
+    {"qMemoryRegionInfo:", on_region},
     {"qRcmd,", on_command},
     {"qqemu.PhyMemMode", on_ask_physical},
     {"Qqemu.PhyMemMode:", on_physical},

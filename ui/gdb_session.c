@@ -1,8 +1,8 @@
 /* See gdb_session.h: registers, memory, breakpoints, running. Questions are in gdb_query.c.
  *
- * Harts are the threads of process 1, hart 0 is thread 1. All-stop mode only. Reverse execution and
- * memory maps are left out: a memory map speaks of physical addresses, and GDB would refuse every
- * virtual one outside of it. */
+ * Harts are the threads of process 1, hart 0 is thread 1. All-stop mode only (GDB then says that
+ * the target has no non-stop mode): the machine has one clock, and guest time stands still for a
+ * hart that waits for its debugger only while it does for all. Reverse execution is left out. */
 #include "ui/gdb_session.h"
 
 #include <inttypes.h>

@@ -53,6 +53,8 @@ void gdb_session_again(struct gdb_session *session);
 bool gdb_query(struct gdb_session *session, struct gdb_text text, struct gdb_output *output);
 /* gdb_xml.c: the target description as heap text. */
 char *gdb_describe_target(metic_machine *machine, size_t *size_bytes);
+/* The memory map as heap text. */
+char *gdb_describe_memory(metic_machine *machine, unsigned hart, bool physical, size_t *size_bytes);
 /* Names a thread. */
 void gdb_put_thread(struct gdb_output *output, unsigned hart);
 /* Takes a thread that exists, or "any", which is the current one. */

@@ -1,9 +1,10 @@
-/* The target description: every register there is, from the tables metic.h reads. GDB manual,
- * appendix G. */
+/* The target description: every register there is, from the tables metic.h reads (GDB manual,
+ * appendix G), and the memory map (appendix E.18). */
 #include "ui/gdb_session.h"
 
 #include "cpu/base/error.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,41 @@ char *gdb_describe_target(metic_machine *machine, size_t *size_bytes)
         put_register(to, i, &reg);
     }
     fprintf(to, "</feature>\n</target>\n");
+    fclose(to);
+    return xml;
+}
+
+/* GDB asks once, refuses what lies in no region, and does not write to ROM. So everything that is
+ * not ROM is told as RAM, devices and gaps, too; and all of it is RAM where addresses are virtual,
+ * since anything may lie anywhere there. The last byte of the address space is left out: a region
+ * up to the very end has no end that fits 64 bits. */
+char *gdb_describe_memory(metic_machine *machine, unsigned hart, bool physical, size_t *size_bytes)
+{
+    char *xml = NULL;
+    struct metic_mapping mapping = {.translated = false};
+    FILE *to = open_memstream(&xml, size_bytes);
+    CHECK(to != NULL);
+    fprintf(to, "<?xml version=\"1.0\"?>\n"
+            "<!DOCTYPE memory-map PUBLIC \"+//IDN gnu.org//DTD GDB Memory Map V1.0//EN\" "
+            "\"http://sourceware.org/gdb/gdb-memory-map.dtd\">\n<memory-map>\n");
+    metic_get_mapping(machine, hart, 0, &mapping);
+    u64 told = 0; /* up to here */
+    struct metic_region region;
+    for (unsigned i = 0; metic_get_region(machine, i, &region); i++) {
+        bool rom = strcmp(region.kind, "rom") == 0 || strcmp(region.kind, "flash") == 0;
+        if ((mapping.translated && !physical) || !rom || region.address < told) {
+            continue;
+        }
+        if (region.address > told) {
+            fprintf(to, "<memory type=\"ram\" start=\"0x%" PRIx64 "\" length=\"0x%" PRIx64
+                    "\"/>\n", told, region.address - told);
+        }
+        fprintf(to, "<memory type=\"rom\" start=\"0x%" PRIx64 "\" length=\"0x%" PRIx64
+                "\"/>\n", region.address, region.size_bytes);
+        told = region.address + region.size_bytes;
+    }
+    fprintf(to, "<memory type=\"ram\" start=\"0x%" PRIx64 "\" length=\"0x%" PRIx64
+            "\"/>\n</memory-map>\n", told, ~(u64)0 - told);
     fclose(to);
     return xml;
 }

@@ -149,6 +149,33 @@ static void monitor_info_translate(struct monitor *monitor, const char *argument
     }
 }
 
+/* A guest may map so much that nobody would wait for the end: this many table entries at most. */
+enum { MAP_RUNS = 4096, MAP_PIECES = 4096 };
+
+static void monitor_info_map(struct monitor *monitor, const char *arguments)
+{
+    struct metic_mapping run = {.last = ~(u64)0};
+    (void)arguments;
+    if (!metic_get_mapping(monitor->machine, monitor->hart, 0, &run) || !run.translated) {
+        fprintf(monitor->to, "hart %u translates no addresses now: info memory\n", monitor->hart);
+        return;
+    }
+    unsigned told = 0;
+    for (u64 at = 0; told < MAP_RUNS; at = run.last + 1) {
+        metic_get_mapping_run(monitor->machine, monitor->hart, at, MAP_PIECES, &run);
+        told += 1;
+        if (run.mapped) {
+            fprintf(monitor->to, "0x%016" PRIx64 " to 0x%016" PRIx64 " at 0x%010" PRIx64
+                    " %c%c%c%c\n", run.first, run.last, run.physical, run.readable ? 'r' : '-',
+                    run.writable ? 'w' : '-', run.executable ? 'x' : '-', run.user ? 'u' : '-');
+        }
+        if (run.last == ~(u64)0) {
+            return;
+        }
+    }
+    fprintf(monitor->to, "and so on\n");
+}
+
 static void monitor_info_statistics(struct monitor *monitor, const char *arguments)
 {
     (void)arguments;

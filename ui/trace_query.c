@@ -233,6 +233,10 @@ bool trace_query_run(struct trace_query *query, struct metic_error *error)
         error_set(error, "writes, values, calls or counts", "there is no query '%s'",
                   query->words[1]);
     }
+    if (good && query->text.told == 0 && strcmp(query->words[1], "counts") != 0) {
+        fprintf(stderr, "metic: %s has none of these; metic trace info %s says what was recorded\n",
+                query->file.path, query->file.path);
+    }
     trace_query_close(query);
     return good;
 }

@@ -20,7 +20,8 @@ struct search {
     u64 first, end;
     bool reads;     /* those too */
     bool is_values; /* those that changed */
-    int reg;        /* of values; -1: memory */
+    int reg;        /* of values; -1: memory, or */
+    int csr;        /*   this CSR; -1: none */
     struct trace_units units; /* that write the register */
     u64 last[METIC_MAX_HARTS + 1];
     u64 known[METIC_MAX_HARTS + 1]; /* bit mask: of last */
@@ -99,7 +100,16 @@ static void search_event(void *opaque, const struct trace_event *event)
 {
     struct trace_worker *worker = opaque;
     const struct search *search = worker->opaque;
-    if (worker->over || search->reg >= 0 || event->kind != METIC_EVENT_MEMORY ||
+    if (!worker->over && search->csr >= 0 && event->kind == METIC_EVENT_CSR && event->count >= 3 &&
+        (event->words[0] & 0xfff) == (u64)search->csr) {
+        const struct hit hit = {
+            .insns = event->insns, .ns = event->ns, .pc = event->pc,
+            .value = event->words[event->words[0] >> 17 & 1 ? 2 : 1],
+            .privilege = event->privilege, .stream = (u16)event->stream,
+        };
+        add_hit(worker, &hit);
+    }
+    if (worker->over || search->reg >= 0 || search->csr >= 0 || event->kind != METIC_EVENT_MEMORY ||
         event->count < 3 || (!(event->words[2] >> 8 & 1) && !search->reads) ||
         event->words[0] >= search->end ||
         event->words[0] + (event->words[2] & 0xff) <= search->first) {
@@ -121,7 +131,7 @@ static void search_section(struct trace_worker *worker, u32 number)
     const struct search *search = worker->opaque;
     struct trace_callbacks callbacks = model;
     callbacks.opaque = worker;
-    if (search->reg < 0 &&
+    if (search->reg < 0 && search->csr < 0 &&
         !trace_reader_touches(worker->reader, &worker->file->sections[number], search->first,
                               search->end, search->reads)) {
         return;
@@ -138,6 +148,9 @@ static bool is_wanted(void *opaque, u32 number)
     const struct trace_section *section = &file->sections[number];
     if (!trace_query_in_window(search->query, number)) {
         return false;
+    }
+    if (search->csr >= 0) {
+        return trace_file_kinds(file, section) >> METIC_EVENT_CSR & 1;
     }
     if (search->reg >= 0) {
         return trace_file_may_run(file, section, &search->units);
@@ -168,7 +181,8 @@ static void print_hit(struct search *search, const struct hit *hit)
 static bool value_of(struct search *search, struct hit *hit)
 {
     u64 mask = ~(u64)0;
-    if (search->reg < 0) {
+    bool of_hart = search->reg >= 0 || search->csr >= 0;
+    if (!of_hart) {
         u64 skip = search->first - hit->address;
         if (hit->address > search->first || (skip != 0 && (hit->size_bytes > 8 || skip > 7))) {
             return false;
@@ -176,7 +190,7 @@ static bool value_of(struct search *search, struct hit *hit)
         hit->value >>= 8 * skip;
         mask = trace_mask((unsigned)(hit->size_bytes - skip));
     }
-    unsigned n = search->reg >= 0 ? hit->stream : 0;
+    unsigned n = of_hart ? hit->stream : 0;
     hit->value = (search->last[n] & ~mask) | (hit->value & mask);
     bool same = (mask & ~search->known[n]) == 0 && search->last[n] == hit->value;
     search->known[n] |= mask;
@@ -208,7 +222,7 @@ static bool run(struct search *search, struct metic_error *error)
 
 bool trace_query_writes(struct trace_query *query, struct metic_error *error)
 {
-    struct search search = {.query = query, .reg = -1};
+    struct search search = {.query = query, .reg = -1, .csr = -1};
     return trace_query_place(query, query->words[2], &search.first, &search.end, error) &&
            run(&search, error);
 }
@@ -223,11 +237,32 @@ static int find_register(const char *name)
     return -1;
 }
 
+/* The number of a CSR whose accesses are events of the trace; -1: none. */
+static int find_csr(const struct trace_file *file, const char *name)
+{
+    const char *events = file->meta != NULL ? strstr(file->meta, "\nevents=") : NULL;
+    bool told = events != NULL &&
+                strtoull(events + strlen("\nevents="), NULL, 16) >> METIC_EVENT_CSR & 1;
+    for (unsigned i = 0; told && i < 4096; i++) {
+        char text[32];
+        metic_csr_name(i, text, sizeof(text));
+        if (strcmp(text, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 bool trace_query_values(struct trace_query *query, struct metic_error *error)
 {
     struct search search = {
-        .query = query, .reg = find_register(query->words[2]), .reads = true, .is_values = true,
+        .query = query, .csr = find_csr(&query->file, query->words[2]), .reads = true,
+        .is_values = true,
     };
+    search.reg = search.csr >= 0 ? -1 : find_register(query->words[2]);
+    if (search.csr >= 0) {
+        return run(&search, error);
+    }
     if (search.reg < 0) {
         u64 end;
         if (!trace_query_place(query, query->words[2], &search.first, &end, error)) {

@@ -163,6 +163,7 @@ const struct guest riscv64_guest = {
     .find_plain = riscv64_find_plain,
     .reads_linear = riscv64_reads_linear,
     .translate_debug = riscv64_translate_debug,
+    .map_debug = riscv64_map_debug,
     .raise_access_fault = riscv64_raise_access_fault,
     .raise_misaligned = riscv64_raise_misaligned,
     .take_exception = riscv64_take_exception,

@@ -387,6 +387,32 @@ bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
     return true;
 }
 
+bool riscv64_map_debug(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    if (riscv64_data_priv(state) == RISCV_M || satp_is_bare(state->satp)) {
+        return false;
+    }
+    struct walk walk = {.state = state, .gva = gva, .access = VCPU_READ, .priv = RISCV_S,
+                        .span_bits = PAGE_BITS};
+    u64 half = BIT(satp_address_bits(state->satp) - 1);
+    if (!is_canonical(&walk)) {
+        *mapping = (struct guest_mapping){.first = half, .last = ~half};
+        return true;
+    }
+    bool mapped = walk_to_leaf(&walk) == MMU_OK;
+    u64 span_bytes = BIT(walk.span_bits);
+    gpa_t gpa = mapped ? leaf_gpa(&walk, &span_bytes) : 0;
+    u64 offset = gva & (span_bytes - 1);
+    *mapping = (struct guest_mapping){
+        .first = gva - offset, .last = gva - offset + (span_bytes - 1), .gpa = gpa - offset,
+        .mapped = mapped, .readable = mapped && walk.pte & PTE_R,
+        .writable = mapped && walk.pte & PTE_W, .executable = mapped && walk.pte & PTE_X,
+        .user = mapped && walk.pte & PTE_U,
+    };
+    return true;
+}
+
 void riscv64_raise_access_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
 {
     static const u8 cause[] = {

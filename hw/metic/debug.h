@@ -87,6 +87,20 @@ bool metic_write_register_bytes(metic_machine *machine, unsigned hart, unsigned 
 
 /* Where a virtual address of the hart lies now; false: nowhere. */
 bool metic_translate(metic_machine *machine, unsigned hart, uint64_t address, uint64_t *physical);
+/* The piece around an address that is mapped alike, or not at all: as far as one page table entry
+ * goes; where addresses are physical, one region, or the gap between two. */
+struct metic_mapping {
+    uint64_t first, last; /* addresses */
+    uint64_t physical;    /* of `first`, where it is mapped */
+    const char *name;     /* of a region; "" where addresses are translated */
+    bool translated, mapped, readable, writable, executable, user;
+};
+/* False: there is no such hart. */
+bool metic_get_mapping(metic_machine *machine, unsigned hart, uint64_t address,
+                       struct metic_mapping *mapping);
+/* The same, with what lies behind it as long as that continues it; `pieces` at most. */
+bool metic_get_mapping_run(metic_machine *machine, unsigned hart, uint64_t address, unsigned pieces,
+                           struct metic_mapping *mapping);
 /* Memory as the hart sees it now; false when part of it is not mapped to RAM or ROM (to RAM, when
  * writing); what comes before that part may have been written. */
 bool metic_read_virtual(metic_machine *machine, unsigned hart, uint64_t address, void *buffer,

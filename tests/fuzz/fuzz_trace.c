@@ -187,7 +187,16 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
     write_and_read(fd, path, bytes, size_bytes);
     struct cover *cover = cover_new(&error);
     if (cover != NULL) {
-        (void)cover_read(cover, path, &error);
+        bool good = cover_read(cover, path, &error);
+        good = good && cover_read(cover, path, &error); /* merged with itself */
+        size_t blocks, edges;
+        const struct cover_block *block = cover_blocks(cover, &blocks);
+        (void)cover_edges(cover, &edges);
+        for (size_t i = 0; i < blocks && i < 64; i++) {
+            if (good && cover_count(cover, block[i].address) == 0) {
+                abort();
+            }
+        }
         cover_free(cover);
     }
     if (size_bytes < 3) {

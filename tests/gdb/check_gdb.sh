@@ -83,6 +83,7 @@ info registers a2
 print $priv
 print $mhartid
 print $mstatus
+info mem
 stepi
 print $pc
 stepi
@@ -105,6 +106,8 @@ END
     says '^a2 +0x68\b'
     says '^a2 +0x65\b'
     says '^\$1 = 3$'
+    says '0x0+1000 +0x0+10000 +ro'
+    says '0x0+24000000 +0xf{16} +rw'
     says '= \(void \(\*\)\(\)\) 0x80000038 <putc\+4>'
     says '= 0x1234$'
     says '"hello\\n"'
@@ -154,6 +157,18 @@ print $v8
 kill
 END
 says '= void'
+wait
+
+# Non-stop mode is refused in GDB's own words, and the machine can still be attached to.
+begin non-stop spin.elf --gdb-wait
+{ echo 'set non-stop on'; echo 'target remote socket'; } >commands
+timeout 60 gdb-multiarch -nx -batch -x commands spin.elf >non-stop.gdb 2>&1 </dev/null
+says 'remote does not support non-stop'
+debug spin.elf <<'END'
+info registers pc
+kill
+END
+says '^pc +0x1000\b'
 wait
 
 # Watched by GDB: old and new values; the store stands just before the pc.
@@ -247,6 +262,7 @@ print $priv
 print $satp
 info threads
 x/2i $pc
+info mem
 kill
 END
 says 'Breakpoint 1, 0x0000000080200000'
@@ -339,8 +355,12 @@ END
     # The machine went on and can be attached to again.
     debug <<'END'
 monitor info harts
+info mem
+monitor info map
 kill
 END
+    says '^[01] +y[[:space:]]+0x0+ +0xf{16} +rw' # addresses are virtual
+    says '^0xffffffff80[0-9a-f]{6} to 0x[0-9a-f]+ at 0x[0-9a-f]+ r-x-'
     says '^hart 3: pc 0x'
     ends 0
 done
@@ -442,11 +462,15 @@ if [ -n "$lldb" ]; then
     timeout -k 5 60 "$lldb" --no-lldbinit --batch \
         -o "process connect --plugin gdb-remote unix-connect://$TMP/socket" \
         -o 'thread list' -o 'breakpoint set -n loop' -o continue -o 'register read pc' \
-        -o 'thread step-inst' -o 'breakpoint delete 1' \
+        -o 'thread step-inst' -o 'breakpoint delete 1' -o 'memory region 0x80000000' \
+        -o 'memory region --all' -o 'thread backtrace' \
         -o 'watchpoint set expression -w write -s 4 -- 0x80001000' -o continue \
         -o 'memory read 0x80000000' -o 'process kill' spin.elf >lldb.gdb 2>&1 </dev/null
     shown=no
     says 'thread #2'
+    says '^\[0x0+80000000-0x0+a0000000\) rwx ram' 2
+    says '^\[0x0+1000-0x0+10000\) r-x mrom'
+    says '^\[0x0+800000000-0xf{16}\) ---'
     says 'pc = 0x0000000080000008  *spin.elf`loop' # LLDB 19 names it twice
     says 'stop reason = watchpoint 1'
     says '^new value: 1$'

@@ -149,6 +149,63 @@ says out ' do_timer\+0x[0-9a-f]+: [0-9a-f]+ to ffffffff'
 run 0 trace show k.trace --limit 3
 says out '^0 +10[0-9]{7} S ffffffff'
 
+# Killed at any moment, what was recorded before is a whole trace: the same as another run's beginning.
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --limit-insns 40M --trace whole.trace
+for bytes in 1 100000 1000000 5000000 12000000 25000000; do
+    rm -f killed.trace
+    # shellcheck disable=SC2086
+    timeout 100 "$METIC" run $boot --clock virtual --limit-insns 60M --trace killed.trace \
+        >/dev/null 2>&1 </dev/null &
+    pid=$!
+    until [ "$(stat -c %s killed.trace 2>/dev/null || echo 0)" -ge $bytes ]; do sleep 0.02; done
+    kill -KILL "$(pgrep -P $pid)"
+    wait $pid 2>/dev/null
+    size=$(stat -c %s killed.trace)
+    run 0 trace info killed.trace
+    run 0 trace query killed.trace counts function
+    run 125 trace diff killed.trace whole.trace
+    if [ "$size" -ge 200000 ]; then
+        says out '^hart 0: first difference after [0-9]{4,} instructions that are the same$'
+        says out '^  (killed|whole)\.trace ends there$' 1
+    fi
+done
+
+# By the index at the end, and by a walk from the start: the same answers. One byte less has no end.
+head -c $(($(stat -c %s whole.trace) - 1)) whole.trace >walked.trace
+for ask in 'writes jiffies_64' 'values jiffies_64' 'calls printk_get_console_flush_type' \
+    'calls vsnprintf --limit 50' 'values a0 --from 20M --limit 50' 'counts page'; do
+    # shellcheck disable=SC2086
+    run 0 trace query whole.trace $ask
+    mv out indexed
+    # shellcheck disable=SC2086
+    run 0 trace query walked.trace $ask
+    says err 'what comes before is used'
+    if cmp -s out indexed; then passed=$((passed + 1)); else wrong "$ask: other answers by the index"; fi
+done
+# The calls are those that the instructions show.
+run 0 trace query whole.trace calls vsnprintf
+mv out calls
+run 0 trace show whole.trace --function vsnprintf
+entries=$(grep -c ' vsnprintf  ' out)
+if [ "$(wc -l <calls)" -gt 10 ] && [ "$(wc -l <calls)" -le "$entries" ] &&
+    [ "$(wc -l <calls)" -ge $((entries - 4)) ]; then
+    passed=$((passed + 1))
+else
+    wrong "$(wc -l <calls) calls of vsnprintf, $entries entries"
+fi
+# One that has no registers cannot tell calls; one that has no such CSR says so.
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --limit-insns 5M --trace blocks.trace --trace-events blocks
+run 125 trace query blocks.trace calls vsnprintf
+says err 'has no registers, by which calls are told'
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --limit-insns 20M --trace csrs.trace --trace-events csrs
+run 0 trace query csrs.trace values satp
+says out ': a00000000008[0-9a-f]{4}$'
+run 0 trace query csrs.trace writes 0x80000000
+says err 'has none of these'
+
 # Calls in the guest's programs and kernel, with the task they are made for; nothing is recorded
 # but the calls.
 # shellcheck disable=SC2086
@@ -162,7 +219,7 @@ says out ' task: (cat|busybox) \('
 # The last of a run that ends in a panic; with the virtual clock, as a kernel's delays are otherwise
 # as many blocks as the host has time for.
 # shellcheck disable=SC2086
-run 90 run $boot --clock virtual --append rdinit=/nothing --trace p.trace --trace-last 1M --trace-events blocks
+run 90 run $boot --clock virtual --append rdinit=/nothing --trace p.trace --trace-last 4M --trace-events blocks
 run 0 trace query p.trace counts function
 says out ' (format_decode|vt_console_print)$'
 
