@@ -122,7 +122,7 @@ struct ir_known {
  * IR_PROBE_LEFT before each way out. */
 enum ir_marks { IR_MARKS_NONE, IR_MARKS_FEW, IR_MARKS_ALL };
 /* What PROBE_LEFT does, its `sub`. */
-enum ir_left { IR_LEFT_WORD, IR_LEFT_COUNT, IR_LEFT_EDGE };
+enum ir_left { IR_LEFT_WORD, IR_LEFT_HEAD, IR_LEFT_COUNT, IR_LEFT_EDGE };
 
 struct ir {
     struct ir_insn insns[IR_MAX_INSNS];

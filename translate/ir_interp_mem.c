@@ -184,6 +184,10 @@ void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t tar
         *vcpu->probe_at++ = insn->imm; /* behind a path there is room */
         return;
     }
+    if (insn->sub == IR_LEFT_HEAD) {
+        vcpu->probe_at[-1] = (u32)vcpu->probe_at[-1] | insn->imm << 32;
+        return;
+    }
     if (insn->sub == IR_LEFT_COUNT) {
         vcpu->probe_counts[insn->imm]++;
     } else {

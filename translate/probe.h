@@ -15,8 +15,9 @@
  * other, with one word for all of them and those values that do not follow from others. When it
  * begins, it reserves room for all its words at once, stores the first, which names the path and
  * the page it runs at, and fills in the others as it goes. A side exit that is taken adds a word
- * that says how many instructions of the path there were. Before a consumer sees them, paths are
- * unrolled into units with all their slots (probe_path.c).
+ * that says how many instructions of the path there were, or says it in the first one's upper half
+ * (of paths that do not name their page, while nothing but blocks is told). Before a consumer sees
+ * them, paths are unrolled into units with all their slots (probe_path.c).
  *
  * Full chunks go to a consumer on a thread of its own; a hart waits when all chunks are full. With
  * keep_last nothing is consumed before the end: each hart overwrites its oldest chunk.
@@ -101,7 +102,7 @@ struct probe_way {
 
 /* Where an indirect one led, or (PROBE_CUT and the path) that a path ended after `target`
  * instructions. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is elsewhere. */
-enum { PROBE_EDGE_SLOTS = 16384, PROBE_CUT = 1 << 30 };
+enum { PROBE_EDGE_SLOTS = 1 << 16, PROBE_CUT = 1 << 30 };
 struct probe_edge {
     gva_t target;
     u32 way;   /* 0: free */

@@ -246,6 +246,12 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
         unroll->gap = true;
     }
     unroll->pending = unroll->path->insn_count;
+    if (!probe_unit_at(probe, unroll->path->parts[0])->fixed) {
+        return unroll->path->word_count;
+    }
+    u32 left = (u32)(words[0] >> 32);
+    unroll->page = 0;
+    unroll->pending = left != 0 && left < unroll->pending ? left : unroll->pending;
     return unroll->path->word_count;
 }
 

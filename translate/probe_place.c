@@ -20,6 +20,8 @@ struct place {
     struct probe_way ways[PROBE_MAX_WAYS];
     u16 way_at[PROBE_MAX_WAYS];
     unsigned head, left;  /* operations: its first, and the last that tells of a side exit, or 0 */
+    unsigned left_insns;  /*   and after how many */
+    bool calls;           /* C was called, which may have written */
     unsigned after_insns; /* the current one, counted from the path's start */
 };
 
@@ -84,6 +86,14 @@ static void add_way(struct place *place, unsigned at, u64 target)
     place->path.way_count++;
 }
 
+/* Whether a path's first word is still the last of the stream when a way out is taken, and has
+ * room: then it tells how far the path came. */
+static bool is_last_word(const struct place *place)
+{
+    return place->source->fixed && !place->path.counted && !place->calls &&
+           place->probe->config.events == 0;
+}
+
 /* The place before the operation at `at`, which is a way out. */
 static void note_way(struct place *place, unsigned at)
 {
@@ -94,8 +104,11 @@ static void note_way(struct place *place, unsigned at)
     }
     if (!counts(place)) {
         if (op->op == IR_EXIT_IF || op->op == IR_EXIT_UNLESS) {
-            put(place, at - 1, IR_PROBE_LEFT, PROBE_LEFT_BASE + (u64)place->after_insns);
+            bool by_head = is_last_word(place);
+            u64 word = by_head ? place->after_insns : PROBE_LEFT_BASE + (u64)place->after_insns;
+            put(place, at - 1, IR_PROBE_LEFT, word)->sub = by_head ? IR_LEFT_HEAD : IR_LEFT_WORD;
             place->left = at - 1;
+            place->left_insns = place->after_insns;
         }
         return;
     }
@@ -157,9 +170,8 @@ static void end_streaming(struct place *place)
     insns[place->head].imm = number | words << 32;
     insns[place->head].sub = place->source->fixed;
     insns[place->head].type = IR_I64;
-    struct ir_insn *left = &insns[place->left];
-    if (place->left != 0 && left->imm == (u64)PROBE_LEFT_BASE + place->path.insn_count) {
-        left->dead = 1; /* all of the path was done */
+    if (place->left != 0 && place->left_insns == place->path.insn_count) {
+        insns[place->left].dead = 1; /* all of the path was done */
     }
 }
 
@@ -191,6 +203,7 @@ static void path_begin(struct place *place, unsigned at)
     place->in_path = true;
     place->looks = false;
     place->left = 0;
+    place->calls = false;
     place->after_insns = 0;
     place->watched = is_watched(place, &ir->insns[at]);
     to += to < ir->count && ir->insns[to].op == IR_POLL;
@@ -266,6 +279,7 @@ void probe_place(struct engine *engine, const struct probe_source *source)
             note_way(&place, i);
         } else if (insn->op == IR_CALL) {
             place.looks |= ir_is_memory_call(insn);
+            place.calls = true;
         }
     }
     path_end(&place, ir->count);

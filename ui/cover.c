@@ -1,5 +1,5 @@
-/* See cover.h. Blocks and edges are hash tables by address; a block is told by its address and
- * length, since one that an exception cut short is another one. */
+/* See cover.h. What was told is a list, which is sorted and summed up before somebody looks; a
+ * block is told by its address and length, since one that an exception cut short is another one. */
 #include "ui/cover.h"
 
 #include <errno.h>
@@ -8,76 +8,123 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a block: address and bytes; of an edge: from and to. */
 struct entry {
-    u64 key[2];
-    u64 count; /* 0: free */
+    u64 key[2], count;
     u32 insns;
 };
 
-struct table {
+struct list {
     struct entry *entries;
-    size_t size, used; /* size: a power of two */
+    size_t count, capacity;
+    size_t settled; /* so many from the start are sorted, each key once */
 };
 
 struct cover {
-    struct table blocks, edges;
+    struct list blocks, edges;
     struct cover_block *sorted;
     struct cover_edge *sorted_edges;
     size_t sorted_count;
 };
 
-static size_t hash(u64 a, u64 b)
+static bool list_grow(struct list *list)
 {
-    return (size_t)((a * 0x9e3779b97f4a7c15u ^ b * 0xd6e8feb86659fd93u) >> 17);
-}
-
-static struct entry *table_find(struct table *table, u64 a, u64 b)
-{
-    size_t at = hash(a, b) & (table->size - 1);
-    while (table->entries[at].count != 0 &&
-           (table->entries[at].key[0] != a || table->entries[at].key[1] != b)) {
-        at = (at + 1) & (table->size - 1);
-    }
-    return &table->entries[at];
-}
-
-static bool table_grow(struct table *table)
-{
-    struct table bigger = {.size = table->size != 0 ? table->size * 2 : 1 << 14};
-    bigger.entries = calloc(bigger.size, sizeof(*bigger.entries));
-    if (bigger.entries == NULL) {
+    size_t capacity = list->capacity * 2 + (1 << 14);
+    void *bigger = realloc(list->entries, capacity * sizeof(*list->entries));
+    if (bigger == NULL) {
         return false;
     }
-    for (size_t i = 0; i < table->size; i++) {
-        if (table->entries[i].count != 0) {
-            *table_find(&bigger, table->entries[i].key[0], table->entries[i].key[1]) =
-                table->entries[i];
-        }
-    }
-    bigger.used = table->used;
-    free(table->entries);
-    *table = bigger;
+    list->entries = bigger;
+    list->capacity = capacity;
     return true;
 }
 
-static void table_add(struct table *table, u64 a, u64 b, u32 insns, u64 count)
+/* Without memory it is forgotten. */
+static void list_add(struct list *list, u64 a, u64 b, u32 insns, u64 count)
 {
-    if (table->used * 2 >= table->size && !table_grow(table)) {
-        return;
+    if (list->count < list->capacity || list_grow(list)) {
+        list->entries[list->count++] = (struct entry){{a, b}, count, insns};
     }
-    struct entry *entry = table_find(table, a, b);
-    table->used += entry->count == 0;
-    u64 most = ~(u64)0 - entry->count;
-    *entry = (struct entry){{a, b}, entry->count + (count < most ? count : most), insns};
+}
+
+enum { DIGITS = 16, DIGIT_VALUES = 256 };
+
+static unsigned digit_of(const struct entry *entry, unsigned digit)
+{
+    return (unsigned)(entry->key[1 - digit / 8] >> digit % 8 * 8) % DIGIT_VALUES;
+}
+
+/* Bytes from the lowest of key[1] to the highest of key[0]; most are the same in all entries, and
+ * cost nothing. False: no memory. */
+static bool list_sort(struct list *list)
+{
+    size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
+    struct entry *other = malloc((list->count + 1) * sizeof(*other));
+    for (size_t i = 0; starts != NULL && i < list->count; i++) {
+        for (unsigned digit = 0; digit < DIGITS; digit++) {
+            starts[digit][digit_of(&list->entries[i], digit)]++;
+        }
+    }
+    bool good = starts != NULL && other != NULL;
+    for (unsigned digit = 0; digit < DIGITS && good && list->count != 0; digit++) {
+        if (starts[digit][digit_of(&list->entries[0], digit)] == list->count) {
+            continue;
+        }
+        size_t start = 0;
+        for (unsigned value = 0; value < DIGIT_VALUES; value++) {
+            size_t count = starts[digit][value];
+            starts[digit][value] = start;
+            start += count;
+        }
+        for (size_t i = 0; i < list->count; i++) {
+            other[starts[digit][digit_of(&list->entries[i], digit)]++] = list->entries[i];
+        }
+        memcpy(list->entries, other, list->count * sizeof(*other));
+    }
+    free(starts);
+    free(other);
+    return good;
+}
+
+static bool same_key(const struct entry *x, const struct entry *y)
+{
+    return x->key[0] == y->key[0] && x->key[1] == y->key[1];
+}
+
+static bool list_settle(struct list *list)
+{
+    size_t kept = 0;
+    if (list->settled == list->count) {
+        return true;
+    }
+    if (!list_sort(list)) {
+        return false;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        struct entry *last = kept != 0 ? &list->entries[kept - 1] : NULL;
+        if (last != NULL && same_key(last, &list->entries[i])) {
+            u64 count = list->entries[i].count, most = ~(u64)0 - last->count;
+            last->count += count < most ? count : most;
+            last->insns = list->entries[i].insns;
+        } else {
+            list->entries[kept++] = list->entries[i];
+        }
+    }
+    list->count = list->settled = kept;
+    return true;
+}
+
+static bool cover_settle(struct cover *cover, struct metic_error *error)
+{
+    return (list_settle(&cover->blocks) && list_settle(&cover->edges)) ||
+           error_set(error, NULL, "the host has no memory for the coverage");
 }
 
 struct cover *cover_new(struct metic_error *error)
 {
     struct cover *cover = calloc(1, sizeof(*cover));
-    if (cover == NULL || !table_grow(&cover->blocks) || !table_grow(&cover->edges)) {
-        cover_free(cover);
+    if (cover == NULL) {
         error_set(error, NULL, "the host has no memory for the coverage");
-        return NULL;
     }
     return cover;
 }
@@ -97,19 +144,21 @@ static void add_block(void *opaque, uint64_t address, unsigned bytes, unsigned i
                       uint64_t count)
 {
     struct cover *cover = opaque;
-    table_add(&cover->blocks, address, bytes, insns, count);
+    list_add(&cover->blocks, address, bytes, insns, count);
 }
 
 static void add_edge(void *opaque, uint64_t from, uint64_t to, uint64_t count)
 {
     struct cover *cover = opaque;
-    table_add(&cover->edges, from, to, 0, count);
+    list_add(&cover->edges, from, to, 0, count);
 }
 
 bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error)
 {
-    return metic_trace_coverage(machine, add_block, add_edge, cover) ||
-           error_set(error, NULL, "the host has no memory for the coverage");
+    if (!metic_trace_coverage(machine, add_block, add_edge, cover)) {
+        return error_set(error, NULL, "the host has no memory for the coverage");
+    }
+    return cover_settle(cover, error);
 }
 
 /* --- files: "metic-cover 1", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT --- */
@@ -153,69 +202,51 @@ bool cover_read(struct cover *cover, const char *path, struct metic_error *error
         number++;
         if (sscanf(line, "b %" SCNx64 " %u %u %" SCNu64, &a, &bytes, &insns, &count) == 4 &&
             bytes != 0 && bytes <= 4096 && count != 0) {
-            table_add(&cover->blocks, a, bytes, insns, count);
+            list_add(&cover->blocks, a, bytes, insns, count);
         } else if (sscanf(line, "e %" SCNx64 " %" SCNx64 " %" SCNu64, &a, &b, &count) == 3 &&
                    count != 0) {
-            table_add(&cover->edges, a, b, 0, count);
+            list_add(&cover->edges, a, b, 0, count);
         } else {
             good = false;
         }
     }
     fclose(from);
-    return good || error_set(error, "metic run ... --cover FILE writes one",
+    if (good) {
+        return cover_settle(cover, error);
+    }
+    return error_set(error, "metic run ... --cover FILE writes one",
                              number == 1 ? "%s is no coverage of metic"
                                          : "%s is damaged in line %u", path, number);
 }
 
 /* --- sorted --- */
 
-static int by_address(const void *a, const void *b)
-{
-    const struct cover_block *x = a, *y = b;
-    return x->address < y->address ? -1 : x->address > y->address ? 1
-           : x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
-}
-
-static int by_ends(const void *a, const void *b)
-{
-    const struct cover_edge *x = a, *y = b;
-    return x->from < y->from ? -1 : x->from > y->from ? 1 : x->to < y->to ? -1 : x->to > y->to;
-}
-
 const struct cover_block *cover_blocks(struct cover *cover, size_t *count)
 {
-    *count = 0;
+    const struct list *list = &cover->blocks;
     free(cover->sorted);
-    cover->sorted = calloc(cover->blocks.used + 1, sizeof(*cover->sorted));
-    for (size_t i = 0; cover->sorted != NULL && i < cover->blocks.size; i++) {
-        const struct entry *entry = &cover->blocks.entries[i];
-        if (entry->count != 0) {
-            cover->sorted[(*count)++] = (struct cover_block){
-                entry->key[0], entry->count, (u32)entry->key[1], entry->insns,
-            };
-        }
+    cover->sorted = calloc(list->settled + 1, sizeof(*cover->sorted));
+    *count = cover->sorted != NULL ? list->settled : 0;
+    for (size_t i = 0; i < *count; i++) {
+        const struct entry *entry = &list->entries[i];
+        cover->sorted[i] = (struct cover_block){
+            entry->key[0], entry->count, (u32)entry->key[1], entry->insns,
+        };
     }
     cover->sorted_count = *count;
-    if (*count != 0) {
-        qsort(cover->sorted, *count, sizeof(*cover->sorted), by_address);
-    }
     return cover->sorted;
 }
 
 const struct cover_edge *cover_edges(struct cover *cover, size_t *count)
 {
-    *count = 0;
+    const struct list *list = &cover->edges;
     free(cover->sorted_edges);
-    cover->sorted_edges = calloc(cover->edges.used + 1, sizeof(*cover->sorted_edges));
-    for (size_t i = 0; cover->sorted_edges != NULL && i < cover->edges.size; i++) {
-        const struct entry *entry = &cover->edges.entries[i];
-        if (entry->count != 0) {
-            cover->sorted_edges[(*count)++] =
-                (struct cover_edge){entry->key[0], entry->key[1], entry->count};
-        }
-    }
-    if (*count != 0) {
-        qsort(cover->sorted_edges, *count, sizeof(*cover->sorted_edges), by_ends);
+    cover->sorted_edges = calloc(list->settled + 1, sizeof(*cover->sorted_edges));
+    *count = cover->sorted_edges != NULL ? list->settled : 0;
+    for (size_t i = 0; i < *count; i++) {
+        const struct entry *entry = &list->entries[i];
+        cover->sorted_edges[i] =
+            (struct cover_edge){entry->key[0], entry->key[1], entry->count};
     }
     return cover->sorted_edges;
 }

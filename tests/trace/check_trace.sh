@@ -216,10 +216,12 @@ says out '= fffffffffffffffe \(-2\)$'
 run 0 trace show c.trace
 says out ' task: (cat|busybox) \('
 
-# The last of a run that ends in a panic; with the virtual clock, as a kernel's delays are otherwise
+# The last of a run that ends in a panic, and of the delay behind it, which goes on until the host
+# has seen it; with the virtual clock, as a kernel's delays are otherwise
 # as many blocks as the host has time for.
 # shellcheck disable=SC2086
-run 90 run $boot --clock virtual --append rdinit=/nothing --trace p.trace --trace-last 4M --trace-events blocks
+run 90 run $boot --clock virtual --append rdinit=/nothing --trace p.trace --trace-last 16M \
+    --trace-events blocks
 run 0 trace query p.trace counts function
 says out ' (format_decode|vt_console_print)$'
 

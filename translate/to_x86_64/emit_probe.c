@@ -148,6 +148,10 @@ void emit_left(const struct compile *c, struct asm_buf *a, struct left left)
         asm_alu_imm(a, ASM_ADD, ASM_64, end, 8);
         return;
     }
+    if (left.how == IR_LEFT_HEAD) {
+        asm_mov_mem_imm(a, ASM_32, asm_at(end, -4), (s32)left.number);
+        return;
+    }
     if (left.how == IR_LEFT_COUNT) {
         count_in_place(c, a, left.number);
     } else {
