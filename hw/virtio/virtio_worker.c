@@ -26,7 +26,7 @@ static void *worker_main(void *opaque)
     struct virtio_worker *worker = opaque;
     struct device *device = worker->virtio->device;
     unsigned queue = 0;
-    thread_set_name(device->name);
+    thread_set_name(worker->virtio->type->name);
     device_lock(device);
     for (;;) {
         while (!worker->stopping && (worker->kicked == 0 || worker->quiescing > 0)) {

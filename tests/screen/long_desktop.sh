@@ -1,12 +1,13 @@
 #!/bin/sh
-# A desktop, used through a window as a person would: Debian with Xfce, made from packages; its console
-# takes the login, Xfce starts, its panel opens a terminal in which is typed, its menu opens. All of it
-# by xdotool's events to SDL's window on a desktop of its own; what is seen is compared by region.
+# A desktop, used through a window as a person would: Debian with Xfce, made from packages; its kernel's
+# boot is on the screen, its console takes the login, Xfce starts, its panel opens a terminal in which is
+# typed, text is copied and pasted both ways by SPICE's agent, its menu opens. All of it by xdotool's
+# events to SDL's window on a desktop of its own; what is seen is compared by region.
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
 . "$SRCDIR/tests/screen/window.sh"
-needs python3
+needs python3 xclip
 export XDG_RUNTIME_DIR="$TMP/run" XDG_DATA_HOME="$(dirname "$cache")/test-data"
 mkdir -p "$XDG_RUNTIME_DIR" "$XDG_DATA_HOME"
 "$METIC" build firmware >"$TMP/firmware" 2>&1 || { cat "$TMP/firmware"; exit 77; }
@@ -30,6 +31,15 @@ differ = sum(a[3 * (r * 1024 + c):3 * (r * 1024 + c) + 3] != b[3 * (r * 1024 + c
 print(100 * differ // (w * h))
 END
 changed() { python3 "$TMP/changed.py" "$@"; }
+
+# lines_begun PPM: how many lines of 16 pixels have something at the left edge, as a console's text has.
+cat >"$TMP/lines.py" <<'END'
+import sys
+kind, size, most, pixels = open(sys.argv[1], "rb").read().split(b"\n", 3)
+width, height = map(int, size.split())
+print(sum(any(any(pixels[3 * y * width:3 * y * width + 24]) for y in range(top, min(top + 16, height)))
+          for top in range(0, height, 16)))
+END
 
 # qmp TEXT: one command of the monitor.
 cat >"$TMP/qmp.py" <<'END'
@@ -75,11 +85,14 @@ timeout 1500 "$METIC" run "$TMP/desktop.img" --firmware edk2 --display sdl --scr
     --allow "$TMP" --name desk --expect 'login:' >"$TMP/desk" 2>&1 </dev/null &
 guest=$!
 tries=0
+most=0
 until grep -q 'login:' "$TMP/desk" || [ $tries -gt 300 ]; do
     tries=$((tries + 1))
     kill -0 $guest 2>/dev/null || break
+    shot boot 2>/dev/null && lines=$(python3 "$TMP/lines.py" "$TMP/boot.ppm") && [ "$lines" -gt $most ] && most=$lines
     sleep 1
 done
+if [ $most -ge 20 ]; then good "the kernel's boot: $most lines on the screen"; else wrong "the kernel's boot: $most lines"; fi
 window=$(timeout 30 xdotool search --sync --onlyvisible --name 'desk - metic' | tail -n 1)
 [ -n "$window" ] || { wrong "no window"; tail -n 3 "$TMP/desk"; finish; }
 xdotool windowfocus --sync "$window"
@@ -109,6 +122,24 @@ xdotool key Return
 tries=0
 until tr -d '\r' <"$TMP/desk" | grep -q '^Linux$' || [ $tries -gt 60 ]; do tries=$((tries + 1)); sleep 1; done
 if tr -d '\r' <"$TMP/desk" | grep -q '^Linux$'; then good "a shell ran what was typed"; else wrong "nothing came of what was typed"; fi
+# The agent is there; what is copied on one side is pasted on the other.
+printf 'copied outside: \303\204pfel' | timeout 900 xclip -quiet -selection clipboard -i >/dev/null 2>&1 &
+outside=$!
+sleep 5
+xdotool type --delay 60 'clear; until pgrep -x spice-vdagent; do sleep 1; done; timeout 60 xclip -o -t UTF8_STRING -selection clipboard >/dev/ttyS0'
+xdotool key Return
+tries=0
+until tr -d '\r' <"$TMP/desk" | grep -q 'copied outside: Äpfel' || [ $tries -gt 90 ]; do tries=$((tries + 1)); sleep 1; done
+if tr -d '\r' <"$TMP/desk" | grep -q 'copied outside: Äpfel'; then good "pasted in the guest"; else wrong "nothing to paste in the guest"; fi
+xdotool type --delay 60 'hostname | tr d D | xclip -selection clipboard'
+xdotool key Return
+tries=0
+until [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = Desktop ] || [ $tries -gt 60 ]; do tries=$((tries + 1)); sleep 1; done
+if [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = Desktop ]; then good "pasted outside"; else wrong "nothing to paste outside"; fi
+kill $outside 2>/dev/null
+xdotool type --delay 60 clear
+xdotool key Return
+sleep 5
 shot typed
 click 60 12
 until_changed menu typed 50 5 35 160 250
