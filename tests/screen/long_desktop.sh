@@ -122,21 +122,31 @@ xdotool key Return
 tries=0
 until tr -d '\r' <"$TMP/desk" | grep -q '^Linux$' || [ $tries -gt 60 ]; do tries=$((tries + 1)); sleep 1; done
 if tr -d '\r' <"$TMP/desk" | grep -q '^Linux$'; then good "a shell ran what was typed"; else wrong "nothing came of what was typed"; fi
-# The agent is there; what is copied on one side is pasted on the other.
-printf 'copied outside: \303\204pfel' | timeout 900 xclip -quiet -selection clipboard -i >/dev/null 2>&1 &
-outside=$!
-sleep 5
-xdotool type --delay 60 'clear; until pgrep -x spice-vdagent; do sleep 1; done; timeout 60 xclip -o -t UTF8_STRING -selection clipboard >/dev/ttyS0'
+# What is copied on one side is pasted on the other. The guest waits for a text, and another is copied
+# now and then: what is copied before SPICE's daemon knows the session's agent is lost to it.
+copied='copied outside[ 0-9]*: Äpfel'
+outside=
+trap 'kill $desktop $guest $outside 2>/dev/null' EXIT
+xdotool type --delay 60 'clear; until xclip -o -t UTF8_STRING -selection clipboard | tee /dev/ttyS0 | grep outside; do sleep 2; done'
 xdotool key Return
 tries=0
-until tr -d '\r' <"$TMP/desk" | grep -q 'copied outside: Äpfel' || [ $tries -gt 90 ]; do tries=$((tries + 1)); sleep 1; done
-if tr -d '\r' <"$TMP/desk" | grep -q 'copied outside: Äpfel'; then good "pasted in the guest"; else wrong "nothing to paste in the guest"; fi
+until tr -d '\r' <"$TMP/desk" | grep -q "$copied" || [ $tries -gt 120 ]; do
+    if [ $((tries % 20)) -eq 0 ]; then
+        kill $outside 2>/dev/null
+        printf 'copied outside %d: Äpfel' $tries | timeout 900 xclip -quiet -selection clipboard -i >/dev/null 2>&1 &
+        outside=$!
+    fi
+    tries=$((tries + 1))
+    sleep 1
+done
+if tr -d '\r' <"$TMP/desk" | grep -q "$copied"; then good "pasted in the guest"; else wrong "nothing to paste in the guest"; fi
 xdotool type --delay 60 'hostname | tr d D | xclip -selection clipboard'
 xdotool key Return
 tries=0
 until [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = Desktop ] || [ $tries -gt 60 ]; do tries=$((tries + 1)); sleep 1; done
 if [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = Desktop ]; then good "pasted outside"; else wrong "nothing to paste outside"; fi
 kill $outside 2>/dev/null
+outside=
 xdotool type --delay 60 clear
 xdotool key Return
 sleep 5
