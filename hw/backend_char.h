@@ -162,6 +162,9 @@ struct char_script_options {
     /* Called once, on the thread that wrote the deciding byte, possibly under the device's lock.
      * Passed means that the last step's bytes were sent. */
     void (*finished)(void *opaque, bool passed);
+    /* Likewise, or NULL: Ctrl-A X is sent, which ends the machine, as at a terminal. What stands
+     * before it is sent, nothing behind it. */
+    void (*quit)(void *opaque);
     void *opaque;
 };
 

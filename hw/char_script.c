@@ -10,6 +10,7 @@ struct char_script {
     size_t step_count;
     char *fail_text;
     void (*finished)(void *opaque, bool passed);
+    void (*quit)(void *opaque);
     void *opaque;
     /* The end of the output so far, as long as the longest text to look for; written by the thread
      * that writes the port, which the device's lock makes one at a time. */
@@ -34,6 +35,24 @@ static bool char_script_seen(const struct char_script *script, const char *text)
            memcmp(script->window + script->window_bytes - text_bytes, text, text_bytes) == 0;
 }
 
+/* True: the rest is not to be sent, nor are later steps. */
+static bool char_script_send(struct char_script *script, const struct char_script_step *step)
+{
+    static const u8 ctrl_a_x[] = {1, 'x'};
+    const u8 *quit = script->quit != NULL && step->send_bytes > 0
+                         ? memmem(step->send, step->send_bytes, ctrl_a_x, sizeof(ctrl_a_x))
+                         : NULL;
+    size_t bytes = quit != NULL ? (size_t)(quit - (const u8 *)step->send) : step->send_bytes;
+    if (bytes > 0) {
+        char_port_feed_later(script->port, step->send, bytes);
+    }
+    if (quit != NULL) {
+        script->over = true;
+        script->quit(script->opaque);
+    }
+    return quit != NULL;
+}
+
 /* Runs every step whose condition holds now. */
 static void char_script_advance(struct char_script *script)
 {
@@ -46,10 +65,10 @@ static void char_script_advance(struct char_script *script)
         if (!at_once) {
             script->window_bytes = 0; /* the next step looks at later output only */
         }
-        if (step->send_bytes > 0) {
-            char_port_feed_later(script->port, step->send, step->send_bytes);
-        }
         script->steps_done++;
+        if (char_script_send(script, step)) {
+            return;
+        }
     }
     if (!script->over && script->steps_done == script->step_count) {
         char_script_end(script, true);
@@ -118,6 +137,7 @@ struct char_script *char_script_new(struct char_port *port,
     }
     script->port = port;
     script->finished = options->finished;
+    script->quit = options->quit;
     script->opaque = options->opaque;
     char_port_add_tap(port, char_script_tap, script);
     char_script_advance(script);

@@ -117,7 +117,12 @@ struct journal_file *journal_file_open(const char *path, struct journal_head *he
                   path, strerror(errno));
         return NULL;
     }
-    struct journal_file *file = journal_file_parse(bytes, size_bytes, head, error);
+    struct metic_error reason;
+    struct journal_file *file = journal_file_parse(bytes, size_bytes, head, &reason);
+    if (file == NULL) {
+        error_set(error, reason.next, "%s is no recording that can be replayed: %.120s", path,
+                  reason.what);
+    }
     free(bytes);
     return file;
 }

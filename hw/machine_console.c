@@ -188,6 +188,11 @@ bool machine_make_virtio_console(struct metic_machine *machine, struct metic_err
     return machine->hvc != NULL;
 }
 
+static void script_quit(void *opaque)
+{
+    machine_event(opaque, MACHINE_EVENT_QUIT);
+}
+
 bool machine_make_script(struct metic_machine *machine, struct metic_error *error)
 {
     const struct metic_options *options = &machine->options;
@@ -202,7 +207,8 @@ bool machine_make_script(struct metic_machine *machine, struct metic_error *erro
             .send_bytes = options->steps[i].send != NULL ? strlen(options->steps[i].send) : 0,
         };
     }
-    struct char_script_options script = { .steps = steps, .step_count = options->step_count };
+    struct char_script_options script = {
+        .steps = steps, .step_count = options->step_count, .quit = script_quit, .opaque = machine};
     machine->script = char_script_new(machine->uart, &script, error);
     return machine->script != NULL;
 }

@@ -11,7 +11,7 @@ u64 machine_total_insns(const struct metic_machine *machine)
 {
     u64 total = 0;
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        total += machine->engine->vcpus[i]->insns;
+        total += __atomic_load_n(&machine->engine->vcpus[i]->insns, __ATOMIC_RELAXED);
     }
     return total;
 }

@@ -127,8 +127,8 @@ bool args_read_script(struct run_steps *steps, const char *path, struct metic_er
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return error_set(error, NULL, "the script '%s' cannot be opened: %s", path,
-                         strerror(errno));
+        return error_set(error, "Name a file with lines 'expect TEXT' and 'send TEXT'.",
+                         "the script '%s' cannot be opened: %s", path, strerror(errno));
     }
     char line[4096];
     bool ok = true;

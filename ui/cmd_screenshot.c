@@ -65,24 +65,44 @@ static bool take_picture(const struct runtime_entry *entry, unsigned screen, con
     return ok;
 }
 
+struct screenshot_args {
+    const char *words[2]; /* [NAME] FILE */
+    int word_count;
+    unsigned screen;
+};
+
+/* Options may stand anywhere. */
+static bool parse(int argc, char *const *argv, struct screenshot_args *args,
+                  struct metic_error *error)
+{
+    static const char next[] = "metic screenshot [--screen N] [NAME] FILE.png";
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--screen") == 0) {
+            const char *number = i + 1 < argc ? argv[++i] : "";
+            if (strlen(number) != 1 || number[0] < '0' || number[0] >= '0' + METIC_MAX_SCREENS) {
+                return error_set(error, next, "--screen takes a number from 0 to %d, not '%s'",
+                                 METIC_MAX_SCREENS - 1, number);
+            }
+            args->screen = (unsigned)(number[0] - '0');
+        } else if (args->word_count == 2 || (argv[i][0] == '-' && argv[i][1] != '\0')) {
+            return error_set(error, next, "'%s' means nothing here", argv[i]);
+        } else {
+            args->words[args->word_count++] = argv[i];
+        }
+    }
+    return args->word_count != 0 || error_set(error, next, "there is no file to write to");
+}
+
 int cmd_screenshot(int argc, char *const *argv)
 {
     struct metic_error error = {{0}, {0}};
     struct runtime_entry entry;
-    unsigned screen = 0;
-    if (argc >= 2 && strcmp(argv[0], "--screen") == 0 && strlen(argv[1]) == 1 &&
-        argv[1][0] >= '0' && argv[1][0] < '0' + METIC_MAX_SCREENS) {
-        screen = (unsigned)(argv[1][0] - '0');
-        argc -= 2;
-        argv += 2;
-    }
-    if (argc < 1 || argc > 2 || (argv[0][0] == '-' && argv[0][1] != '\0')) {
-        error_set(&error, "metic screenshot [--screen N] [NAME] FILE.png",
-                  argc < 1 ? "there is no file to write to" : "'%s' means nothing here", argv[0]);
+    struct screenshot_args args = {.word_count = 0};
+    if (!parse(argc, argv, &args, &error)) {
         return ui_usage_error(&error);
     }
-    bool ok = runtime_dir_find(argc == 2 ? argv[0] : NULL, &entry, &error) &&
-              take_picture(&entry, screen, argv[argc - 1], &error);
+    bool ok = runtime_dir_find(args.word_count == 2 ? args.words[0] : NULL, &entry, &error) &&
+              take_picture(&entry, args.screen, args.words[args.word_count - 1], &error);
     if (!ok) {
         ui_print_error(&error);
     }

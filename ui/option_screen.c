@@ -36,7 +36,7 @@ bool option_parse_screen(struct run_args *args, void *member, const char *name, 
     if (*at != '\0' || width < SIDE_MIN || width > SIDE_MAX || height < SIDE_MIN ||
         height > SIDE_MAX || count < 1 || count > METIC_MAX_SCREENS) {
         return error_set(error, "write it as 1280x800, 1280x800,2 or 1280x800,simple",
-                         "--%s: %s is not a size of %d to %d pixels a side, nor up to %d of them",
+                         "%s: %s is not a size of %d to %d pixels a side, nor up to %d of them",
                          name, value, SIDE_MIN, SIDE_MAX, METIC_MAX_SCREENS);
     }
     options->screens = count;
@@ -70,7 +70,7 @@ bool option_parse_display(struct run_args *args, void *member, const char *name,
         }
     } else if (strcmp(value, "none") != 0) {
         return error_set(error, "give sdl, vnc, vnc:PORT, vnc:PATH or none",
-                         "--%s: there is no display %s", name, value);
+                         "%s: there is no display %s", name, value);
     } else {
         args->window = false;
         args->vnc = NULL;
@@ -87,7 +87,7 @@ OPTION_PARSER(clipboard)
     options->clipboard = strcmp(value, "on") == 0;
     args->clipboard_given = true;
     return options->clipboard || strcmp(value, "off") == 0 ||
-           error_set(error, "give on or off", "--%s: '%s' is neither", name, value);
+           error_set(error, "give on or off", "%s: '%s' is neither", name, value);
 }
 
 /* That a name is none is said with the command line; that the host has no layouts, at the start. */
@@ -126,10 +126,10 @@ bool option_parse_video(struct run_args *args, void *member, const char *name, c
     bool is_y4m = bytes > 4 && strncmp(value + bytes - 4, ".y4m", 4) == 0;
     if (*at != '\0' || video->fps == 0 || video->fps > METIC_MAX_FPS) {
         return error_set(error, "write it as film.y4m,fps=30",
-                         "--%s: no number of frames, 1 to %d, in '%s'", name, METIC_MAX_FPS,
+                         "%s: no number of frames, 1 to %d, in '%s'", name, METIC_MAX_FPS,
                          value);
     }
     return is_y4m || video->is_series ||
            error_set(error, "name a file that ends in .y4m, or a folder with / at its end",
-                     "--%s: %s is neither", name, video->path);
+                     "%s: %s is neither", name, video->path);
 }

@@ -21,8 +21,11 @@
 #include "ui/vnc.h"
 #include "ui/window.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct run_part {
     bool (*start)(struct run *run, void **state, struct metic_error *error); /* NULL: nothing */
@@ -43,6 +46,34 @@ static bool keymap_start(struct run *run, void **state, struct metic_error *erro
         return args->keymap != NULL;
     }
     return true;
+}
+
+/* --- what is written at the end --- */
+
+/* An hour's run is not to end with the word that its picture has no place. A FIFO nobody reads yet
+ * has one. */
+static bool can_write(const char *option, const char *path, struct metic_error *error)
+{
+    if (path == NULL || strcmp(path, "-") == 0) {
+        return true;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+    int reason = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0 || reason == ENXIO ||
+           error_set(error, "give a path that can be written", "%s: cannot write %s: %s", option,
+                     path, strerror(reason));
+}
+
+static bool outputs_start(struct run *run, void **state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    (void)state;
+    return can_write("--screenshot", args->screenshot, error) &&
+           can_write("--profile", args->profile, error) &&
+           can_write("--cover", args->cover, error);
 }
 
 /* --- control: metic ps, the monitor, the limit of output --- */
@@ -412,6 +443,7 @@ static bool detach_start(struct run *run, void **state, struct metic_error *erro
 
 static const struct run_part parts[] = {
     {keymap_start, NULL},
+    {outputs_start, NULL},
     {control_start, control_end},
     {signals_part_start, signals_part_end},
     {NULL, stats_end},

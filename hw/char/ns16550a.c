@@ -80,14 +80,14 @@ struct uart_saved {
     bool rx_timeout;  /* the character-timeout cause */
     u8 fifo_count;
     u8 break_at; /* index in the FIFO of the byte that carries a break, or NO_BREAK */
-    u8 unused;   /* padding, spelled out */
+    bool was_read; /* the receiver, since reset */
     u8 fifo[UART_FIFO_BYTES]; /* oldest first */
 };
 
 #define UART_SAVED(FIELD, T) \
     FIELD(T, divisor) FIELD(T, ier) FIELD(T, fcr) FIELD(T, lcr) FIELD(T, mcr) FIELD(T, lsr) \
     FIELD(T, msr) FIELD(T, scr) FIELD(T, tx_pending) FIELD(T, rx_timeout) \
-    FIELD(T, fifo_count) FIELD(T, break_at) FIELD(T, unused) FIELD(T, fifo)
+    FIELD(T, fifo_count) FIELD(T, break_at) FIELD(T, was_read) FIELD(T, fifo)
 STATE_LIST(uart_saved, struct uart_saved, UART_SAVED);
 
 struct uart {
@@ -237,6 +237,7 @@ static void uart_broken(void *opaque)
 static u8 uart_read_rbr(struct device *device)
 {
     struct uart *uart = device->state;
+    uart->saved.was_read = true;
     if (uart->saved.fifo_count == 0) {
         return 0;
     }
@@ -340,11 +341,19 @@ static void uart_write_thr(struct device *device, u8 byte)
     uart_update(device);
 }
 
+/* A driver that begins clears the receiver, and what was typed before would be lost, but for this:
+ * until somebody reads, it may as well come a moment later. */
+static bool uart_keeps_input(const struct uart *uart)
+{
+    return !uart->saved.was_read && (uart->saved.mcr & MCR_LOOP) == 0 &&
+           uart->saved.break_at == NO_BREAK;
+}
+
 static void uart_write_fcr(struct device *device, u8 value)
 {
     struct uart *uart = device->state;
     bool switched = ((uart->saved.fcr ^ value) & FCR_ENABLE) != 0;
-    if (switched || (value & FCR_CLEAR_RX) != 0) {
+    if ((switched || (value & FCR_CLEAR_RX) != 0) && !uart_keeps_input(uart)) {
         uart->saved.fifo_count = 0;
         uart->saved.break_at = NO_BREAK;
         uart->saved.rx_timeout = false;

@@ -292,6 +292,35 @@ Test(character, script_waits_and_sends)
     char_port_free(port);
 }
 
+static void script_quit(void *opaque)
+{
+    unsigned *calls = opaque;
+    ++*calls;
+}
+
+/* Ctrl-A X ends the machine, wherever it comes from. */
+Test(character, script_quits)
+{
+    unsigned calls = 0;
+    const struct char_script_step steps[] = {
+        {"# ", "\001d", 2}, {"# ", "bye\n\001xmore", 10}, {NULL, "never", 5}};
+    struct char_script_options options = {.steps = steps, .step_count = ARRAY_LEN(steps),
+                                          .quit = script_quit, .opaque = &calls};
+    struct char_port *port = char_port_new("test.rx", NULL, NULL, f.journal, NULL);
+    struct char_script *script = char_script_new(port, &options, NULL);
+    write_text(port, "# ");
+    expect_input(port, "\001d");
+    cr_assert_eq(calls, 0);
+    write_text(port, "# ");
+    expect_input(port, "bye\n");
+    cr_assert_eq(calls, 1);
+    write_text(port, "# ");
+    expect_input(port, "");
+    cr_assert_eq(calls, 1);
+    char_script_free(script);
+    char_port_free(port);
+}
+
 Test(character, script_fails_on_the_fail_text)
 {
     struct script_end end = {0};

@@ -262,6 +262,33 @@ run 0 run --demo --script script --serial none --json
 prints '"reason":"poweroff"'
 json
 
+run 0 run --demo --quiet --send 'nonsense\n' --expect 'help lists them' --expect 'demo> ' --send 'poweroff\n'
+prints "nonsense: no such command"
+run 0 run --demo --quiet --expect 'demo> ' --send 'echo before\n\001xecho behind\n' --expect never --limit-time 20s
+
+# What could not be written at the end is said at the start: nothing runs.
+mkdir folder
+for option in screenshot profile cover; do
+    for place in /nonexistent/out folder; do
+        run 125 run --demo --quiet --screen 64x64 --$option $place --expect 'demo> ' --send 'poweroff\n'
+        says "--$option: cannot write $place: "
+        if grep -q demo out; then wrong "--$option $place: the guest ran"; else ok; fi
+    done
+done
+run 2 run --demo --screen 1x1
+says "metic: --screen: 1x1 is not a size"
+run 2 run --demo --display nothing
+says "metic: --display: there is no display nothing"
+run 2 screenshot --screen
+says "--screen takes a number from 0 to 3, not ''"
+run 2 screenshot box --screen 9 x.png
+says "not '9'"
+run 2 screenshot a b c
+says "'c' means nothing here"
+printf 'no recording' >text
+run 125 run --demo --replay text
+says "text is no recording"
+
 for pair in TERM:143 INT:130 HUP:129; do
     "$METIC" run kernel --serial none >out 2>err </dev/null &
     pid=$!

@@ -143,8 +143,21 @@ Test(ns16550a, more_than_a_fifo_waits_outside)
     cr_assert_eq(rd(LSR), 0x60);
 }
 
+/* A driver that begins clears the receiver; what was typed before is still there for it. */
+Test(ns16550a, what_nobody_has_read_is_not_dropped)
+{
+    feed("abc");
+    wr(FCR, 1);
+    wr(FCR, 7);
+    cr_assert_eq(rd(RBR), 'a');
+    cr_assert_eq(rd(RBR), 'b');
+    wr(FCR, 3);
+    cr_assert_eq(rd(LSR), 0x60, "after that a reset is one");
+}
+
 Test(ns16550a, fifo_reset_drops_what_is_inside)
 {
+    rd(RBR);
     wr(FCR, 1);
     feed("abc");
     wr(FCR, 3);
