@@ -116,6 +116,7 @@ enum host_request_flag {
     HOST_LINEAR = 16,        /* most loads are in the TLB's span */
     HOST_OPEN = 64,          /* a trace that need not come back to its start */
     HOST_STEADY = 1024,      /* a trace that goes round many times */
+    HOST_LONG = 4096,        /* ... and many more */
     HOST_WATCHED = 2048,     /* C code must hear of accesses that are no loads and stores */
     HOST_PRIVATE = 32,       /* no other thread looks at guest memory: fences are for nobody */
 };

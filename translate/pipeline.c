@@ -297,7 +297,8 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
                  (engine->options.no_links ? HOST_NO_SELF_LINK : 0u) |
                  (block->circle != NULL ? HOST_TRACE : 0u) |
                  (block->circle != NULL && block->circle->open ? HOST_OPEN : 0u) |
-                 (block->circle != NULL && tier2_is_steady(block->circle) ? HOST_STEADY : 0u),
+                 (block->circle != NULL && tier2_is_steady(block->circle) ? HOST_STEADY : 0u) |
+                 (block->circle != NULL && tier2_is_long(block->circle) ? HOST_LONG : 0u),
         .scratch = engine->host_scratch,
         .alloc_link = alloc_link,
         .opaque = engine,

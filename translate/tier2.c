@@ -91,7 +91,10 @@ static bool find_repeated(const struct tier2_run *runs, unsigned count,
     if (2 * period > count) {
         return false;
     }
-    *circle = (struct tier2_circle){.rounds = TRACE_MAX_COPIES};
+    unsigned rounds = count / period;
+    *circle = (struct tier2_circle){
+        .rounds = rounds < TRACE_MAX_COPIES ? TRACE_MAX_COPIES : rounds,
+    };
     for (unsigned i = 0; i < period; i++) {
         if (!append(circle, &runs[i])) {
             return false;
@@ -151,7 +154,9 @@ static bool often_whole(const struct tier2_run *runs, unsigned count,
         begun++;
         whole += n == circle->count;
     }
-    circle->rounds = whole == begun ? TRACE_MAX_COPIES : begun / (begun - whole);
+    circle->rounds = whole != begun            ? begun / (begun - whole)
+                     : begun < TRACE_MAX_COPIES ? TRACE_MAX_COPIES
+                                                : begun;
     return 5 * whole >= 4 * begun && whole != 0;
 }
 

@@ -23,6 +23,7 @@ enum {
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
+    TRACE_LONG_ROUNDS = 24,
     TRACE_TAIL_INSNS = 64,   /* of what follows an open path */
 };
 
@@ -45,6 +46,12 @@ struct tier2_circle {
 static inline bool tier2_is_steady(const struct tier2_circle *circle)
 {
     return !circle->open && circle->rounds >= TRACE_MAX_COPIES;
+}
+
+/* Whether it went round so often in a row that the end of the loop hardly counts. */
+static inline bool tier2_is_long(const struct tier2_circle *circle)
+{
+    return !circle->open && circle->rounds >= TRACE_LONG_ROUNDS;
 }
 
 /* What one hart knows. */

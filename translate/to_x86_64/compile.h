@@ -155,6 +155,19 @@ struct hoist {
                      the frame does */
 };
 
+/* Ways out of a trace that are not taken in a round whose head finds enough left between `x` and
+ * `y` (hoist_exit.c). */
+struct hoisted_exits {
+    u16 x, y;     /* values at the head: a guest register's; the same or a constant */
+    u16 stride;   /* the same as x, or IR_REF_NONE */
+    u8 cond;      /* IR_EQ, IR_GE_U, IR_GE_S */
+    u8 steps;     /* with a stride: how many at most */
+    bool word;
+    s32 min, max; /* without: distances from x */
+    unsigned members;
+};
+enum { HOISTED_EXITS_MAX = 4, HOISTED_EXIT = 0x80 };
+
 /* sink.c. Guest register at `offset` is to hold the value, or what it holds plus a constant. */
 struct put_off {
     u32 offset;
@@ -212,9 +225,12 @@ struct compile {
     struct {
         bool cold;
         u32 field;
-    } slow[4 * HOISTS_MAX + 4]; /* jumps to the other body */
+    } slow[4 * HOISTS_MAX + 2 * HOISTED_EXITS_MAX + 4]; /* jumps to the other body */
     unsigned slow_count;
-    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0 */
+    struct hoisted_exits exits[HOISTED_EXITS_MAX]; /* of a trace: left out of its fast body */
+    unsigned exits_count;
+    u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a way out:
+                                  HOISTED_EXIT + number, or 0 */
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
     u32 own_pins;        /* own.c: pinned registers (bits by number) that a trace uses otherwise, */
     u32 adopted[PINNED_MAX]; /*   those for guest state at that offset, or NO_HOME, */
@@ -377,7 +393,13 @@ void hoist_enter(struct compile *c);
 void hoist_go_slow(struct compile *c);
 /* What follows is the slow body. */
 void hoist_begin_slow(struct compile *c);
-/* In the fast body: whether an access or check was hoisted, and where the current one is. */
+/* hoist_exit.c: finds c->exits, after hoist_find; and the checks, after hoist_enter. */
+void hoist_find_exits(struct compile *c);
+void hoist_enter_exits(struct compile *c);
+/* The jump at the head with that field goes to the slow body. */
+void hoist_go_slow_by(struct compile *c, u32 field);
+/* In the fast body: whether an access, check or way out was hoisted, and where the current access
+ * is. */
 static inline bool hoist_has(const struct compile *c, unsigned index)
 {
     return c->fast && c->hoist_of[index] != 0;

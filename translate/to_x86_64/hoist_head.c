@@ -174,6 +174,11 @@ void hoist_go_slow(struct compile *c)
     go_slow(c, &c->cold, asm_jmp_forward(&c->cold));
 }
 
+void hoist_go_slow_by(struct compile *c, u32 field)
+{
+    go_slow(c, &c->a, field);
+}
+
 void hoist_enter(struct compile *c)
 {
     for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {

@@ -239,8 +239,9 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     start(c, request, result);
     pins_as_usual(c);
     hoist_find(c);
+    hoist_find_exits(c);
     own_find(c);
-    c->has_slow = c->hoist_count != 0 || c->own_pins != 0;
+    c->has_slow = c->hoist_count != 0 || c->exits_count != 0 || c->own_pins != 0;
     sink_find(c);
     prepare(c);
     loop_find(c);
@@ -250,6 +251,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         own_enter(c);
         c->entry = asm_offset(&c->a);
         hoist_enter(c);
+        hoist_enter_exits(c);
         emit_body(c);
     }
     if (c->has_slow && has_room(c, INSN_BYTES_MAX)) {

@@ -324,7 +324,8 @@ void scan_block(struct compile *c)
         const struct ir_insn *insn = &c->ir->insns[i];
         struct value *value = &c->values[i];
         unsigned kind = scan_kinds[insn->op];
-        if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0)) {
+        if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0) ||
+            (insn->op == IR_EXIT_IF && hoist_has(c, i))) {
             continue;
         }
         if (insn->op == IR_CONST) {

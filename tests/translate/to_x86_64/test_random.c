@@ -184,6 +184,7 @@ static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
     bool trace = below(2) && may_be_trace(rig->ir);
     flags |= trace ? (u32)HOST_TRACE : 0;
     flags |= !trace ? 0 : below(2) ? (u32)HOST_OPEN : below(2) ? (u32)HOST_STEADY : 0;
+    flags |= flags & HOST_STEADY && below(2) ? (u32)HOST_LONG : 0;
     random_state_of(rig->hart[0], host_rounding);
     rig_copy(rig->hart[1], rig->hart[0]);
     rig_copy(spare->hart[0], rig->hart[0]);
