@@ -87,6 +87,9 @@ static void clear_buckets(struct block_table *table, const struct code_page *pag
 
 void block_table_clear(struct block_table *table)
 {
+    if (arena_used_bytes(table->arena) == 0 && table->link_count == 1) {
+        return; /* nothing was ever in it */
+    }
     shadows_free(table);
     for (unsigned i = 0; i < 1u << PAGE_HASH_BITS; i++) {
         for (struct code_page *page = table->pages[i]; page != NULL; page = page->next) {

@@ -478,7 +478,7 @@ void ir_jump(struct ir *ir, s64 target_offset)
 void ir_jump_call(struct ir *ir, s64 target_offset)
 {
     struct ir_insn insn = insn_make(IR_JUMP, IR_NONE, IR_JUMP_CALL, (u64)target_offset);
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_jump_next(struct ir *ir, s64 target_offset)

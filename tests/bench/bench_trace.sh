@@ -1,11 +1,18 @@
 #!/bin/sh
 # What recording and coverage cost: the kernels (kernels/kernels.def) with and without, in the ring; a
-# whole boot with and without, in user time; and a trace on disk against QEMU's -d exec,nochain, both of the same kernel's start, per instruction.
+# whole boot with and without, in user time; and a trace on disk against QEMU's -d exec,nochain, both
+# of the same kernel's start, per instruction. PARTS=boot,disk: these alone (default: kernels,boot,disk).
 
 set -u
 . "$(dirname "$0")/common.sh"
 words="bench=${KERNELS:-fib,mixed_list,mixed_state,heapsort,bytecode,parser,crc,matmul_double}"
 log=$DIR/trace.log
+parts=,${PARTS:-kernels,boot,disk},
+# is_asked PART
+is_asked() {
+    case $parts in *",$1,"*) return 0 ;; esac
+    return 1
+}
 
 build kernels.elf || exit 1
 
@@ -26,7 +33,7 @@ recorded() {
 }
 
 run=0
-while [ $run -lt "$N" ]; do
+while is_asked kernels && [ $run -lt "$N" ]; do
     recorded metic
     recorded metic-blocks --trace "$DIR/ring.trace" --trace-last 1M --trace-events blocks
     recorded metic-memory --trace "$DIR/ring.trace" --trace-last 1M --trace-events memory
@@ -49,7 +56,7 @@ booted() {
     sample trace boot "a boot and some commands" ns "$who" "$used" -
 }
 run=0
-while [ $run -lt "$N" ]; do
+while is_asked boot && [ $run -lt "$N" ]; do
     booted metic
     booted metic-blocks --trace "$DIR/ring.trace" --trace-last 1M --trace-events blocks
     booted metic-memory --trace "$DIR/ring.trace" --trace-last 1M --trace-events memory
@@ -70,7 +77,7 @@ timed() {
         awk 'END { split($0, t, /[ms ]+/); print (t[1] * 60 + t[2] + t[3] * 60 + t[4]) * 1e9 }'
 }
 run=0
-while [ $run -lt "$N" ]; do
+while is_asked disk && [ $run -lt "$N" ]; do
     plain=$(timed)
     with=$(timed --trace "$DIR/disk.trace" --trace-events blocks)
     awk -v a="$plain" -v b="$with" 'BEGIN { printf "%.3f\n", (b - a) / 200e6 }' >"$log"

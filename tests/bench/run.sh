@@ -7,6 +7,7 @@
 #                                              one, or several with commas (default: all)
 #   N=5                                        runs of each; the median counts
 #   KERNELS=fib,crc                            only these kernels
+#   PARTS=kernels,boot,disk                    of trace, only these
 #   METIC, QEMU                                the programs
 #
 # Each bench_*.sh appends lines to $OUT, fields with tabs between them:
