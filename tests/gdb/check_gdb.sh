@@ -168,7 +168,7 @@ debug spin.elf <<'END'
 info registers pc
 kill
 END
-says '^pc +0x1000\b'
+says '^pc +0x80000[0-9a-f]+'
 wait
 
 # Watched by GDB: old and new values; the store stands just before the pc.
