@@ -512,17 +512,41 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     return true;
 }
 
+/* Of a ring: of all that was translated, the consumer is to get what there is in it. */
+static void mark_units(struct probe *probe)
+{
+    for (unsigned i = 0; i < probe->stream_count; i++) {
+        const struct probe_stream *stream = &probe->streams[i];
+        for (struct probe_chunk *c = stream->ring_first; c != NULL; c = c->next) {
+            probe_mark_chunk(probe, c);
+        }
+        probe_mark_chunk(probe, stream->now);
+    }
+    probe->marked = true;
+}
+
+/* The chunks that are being filled end here. */
+static void end_chunks(struct engine *engine)
+{
+    struct probe *probe = engine->probe;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        struct probe_stream *stream = &probe->streams[i];
+        probe_sync(engine->vcpus[i]);
+        stream->now->count = (size_t)(engine->vcpus[i]->probe_at - stream->now->words);
+    }
+}
+
 /* What the streams hold now goes to the consumer, oldest first. */
 static void hand_over(struct engine *engine)
 {
     struct probe *probe = engine->probe;
+    end_chunks(engine);
+    if (probe->config.keep_last) {
+        mark_units(probe);
+    }
     for (unsigned i = 0; i < probe->stream_count; i++) {
         struct probe_stream *stream = &probe->streams[i];
         struct vcpu *vcpu = i < engine->vcpu_count ? engine->vcpus[i] : NULL;
-        if (vcpu != NULL) {
-            probe_sync(vcpu);
-            stream->now->count = (size_t)(vcpu->probe_at - stream->now->words);
-        }
         if (probe->config.keep_last) {
             for (struct probe_chunk *c = stream->ring_first; c != NULL; c = c->next) {
                 probe_unroll_chunk(probe, c);

@@ -80,6 +80,7 @@ struct probe_unit {
     u32 mode;        /* of its block */
     u16 insn_count, bytes, slot_count;
     bool fixed;      /* always there: its words in the stream do not name the page */
+    bool kept;       /* keep_last, at the end: it is in what is left */
     const u8 *code;  /* the guest's bytes */
     const struct probe_slot *slots;
     u64 *count;      /* PROBE_COUNT, or NULL */
@@ -192,7 +193,8 @@ void probe_stop(struct engine *engine);
  * at their next look at requests, from any thread. */
 void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on);
 
-/* Units are published: any thread may look at those below the count. */
+/* Units are published: any thread may look at those below the count. NULL: there is none, or the
+ * ring that is handed over does not have it. */
 const struct probe_unit *probe_unit_get(const struct engine *engine, u32 number);
 u32 probe_unit_count(const struct engine *engine);
 

@@ -294,3 +294,23 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
         unroll->words = unroll->kept;
     }
 }
+
+void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->count;) {
+        u32 head = (u32)chunk->words[i++] & (((u32)1 << PROBE_UNIT_BITS) - 1);
+        if (head >= PROBE_EVENT_BASE) {
+            i += head & 0xff;
+        } else if (head >= PROBE_PATH_BASE && head < PROBE_LEFT_BASE) {
+            const struct probe_path *path = probe_path_at(probe, head - PROBE_PATH_BASE);
+            for (unsigned n = 0; n < path->part_count; n++) {
+                probe_unit_at(probe, path->parts[n])->kept = true;
+            }
+            i += path->word_count;
+        } else if (head < PROBE_PATH_BASE) {
+            struct probe_unit *unit = probe_unit_at(probe, head);
+            unit->kept = true;
+            i += unit->slot_count;
+        }
+    }
+}

@@ -88,6 +88,7 @@ struct probe {
     pthread_cond_t full_cond, spare_cond;
     struct probe_chunk *full_first, *full_last, *spare;
     bool ending, consuming;
+    bool marked; /* units that the ring has are `kept` */
     u64 waits; /* how often a hart waited for the consumer */
     pthread_t thread;
     pthread_mutex_t outside_lock; /* the last stream */
@@ -129,6 +130,8 @@ struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
 u32 probe_path_add(struct probe *probe, const struct probe_path *path);
 /* Gives a chunk to the consumer, its paths unrolled. The consumer's thread. */
 void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk);
+/* Marks the units that are in a chunk. */
+void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk);
 /* probe_cover.c: counters of all harts. */
 bool probe_cover_init(struct engine *engine, struct probe *probe);
 void probe_cover_fini(struct engine *engine, struct probe *probe);
