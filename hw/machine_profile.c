@@ -22,26 +22,52 @@ struct machine_profile {
 
 /* The chain of frames: a function that keeps a frame pointer has its return address and its
  * caller's frame pointer right below where s0 points (RISC-V ELF psABI, "Frame Pointer
- * Convention"). Ends where that is not so. */
-static unsigned walk(struct machine_profile *profile, struct vcpu *vcpu, uint64_t *stack)
+ * Convention"). Appends return addresses; ends where that is not so. *frame: the frame pointer of
+ * the last one. */
+static u64 walk_frames(struct vcpu *vcpu, u64 floor, u64 *frame, struct metic_sample *sample)
 {
-    unsigned depth = 0;
-    u64 frame = guest_read_reg(vcpu, profile->s0);
-    u64 floor = guest_read_reg(vcpu, profile->sp);
-    stack[depth++] = vcpu->pc;
-    stack[depth++] = guest_read_reg(vcpu, profile->ra);
-    while (depth < METIC_SAMPLE_DEPTH) {
+    while (sample->depth < METIC_SAMPLE_DEPTH) {
         u64 words[2];
-        if (frame % 8 != 0 || frame < floor || frame - floor > MAX_FRAME_BYTES ||
-            !guest_read_virtual(vcpu, frame - FRAME_BYTES, words, sizeof(words)) ||
+        if (*frame % 8 != 0 || *frame < floor || *frame - floor > MAX_FRAME_BYTES ||
+            !guest_read_virtual(vcpu, *frame - FRAME_BYTES, words, sizeof(words)) ||
             words[1] == 0) {
             break;
         }
-        stack[depth++] = words[1];
-        floor = frame;
-        frame = words[0];
+        sample->stack[sample->depth++] = words[1];
+        floor = *frame;
+        *frame = words[0];
     }
-    return depth;
+    return floor;
+}
+
+/* Linux's entry code leaves the program's registers on the kernel's stack, from pc on, where the
+ * last frame ends; what stands in that for the caller's frame is the program's stack pointer or
+ * frame pointer, by which it is known. */
+static void walk_user(struct vcpu *vcpu, u64 entry_frame, u64 saved, struct metic_sample *sample)
+{
+    enum { PC = 0, SP = 2, S0 = 8, REGS = 9 };
+    u64 regs[REGS];
+    bool is_entry = sample->depth < METIC_SAMPLE_DEPTH && entry_frame >> 63 != 0 &&
+                    guest_read_virtual(vcpu, entry_frame, regs, sizeof(regs)) &&
+                    (regs[S0] == saved || regs[SP] == saved) && regs[PC] >> 63 == 0 &&
+                    regs[PC] != 0 && regs[SP] >> 63 == 0 && regs[SP] != 0;
+    if (is_entry) {
+        sample->stack[sample->depth++] = regs[PC];
+        walk_frames(vcpu, regs[SP], &regs[S0], sample);
+    }
+}
+
+static void walk(struct machine_profile *profile, struct vcpu *vcpu, struct metic_sample *sample)
+{
+    u64 frame = guest_read_reg(vcpu, profile->s0);
+    sample->stack[0] = vcpu->pc;
+    sample->stack[1] = guest_read_reg(vcpu, profile->ra);
+    sample->depth = 2;
+    u64 last = walk_frames(vcpu, guest_read_reg(vcpu, profile->sp), &frame, sample);
+    sample->user_from = sample->depth;
+    if (sample->privilege == GUEST_PRIV_S) {
+        walk_user(vcpu, last, frame, sample);
+    }
 }
 
 static void tell(struct machine_profile *profile, const struct metic_sample *sample)
@@ -71,7 +97,7 @@ static void on_sample(void *opaque, struct vcpu *vcpu)
                         sample.privilege == GUEST_PRIV_S);
     guest_task_name(&profile->tasks, vcpu, sample.task);
     guest_read_virtual(vcpu, vcpu->pc, sample.code, sizeof(sample.code));
-    sample.depth = walk(profile, vcpu, sample.stack);
+    walk(profile, vcpu, &sample);
     tell(profile, &sample);
 }
 

@@ -89,12 +89,12 @@ static void free_children(struct profile_node *node)
 /* Return addresses point behind the call, which may be the function's last instruction. */
 static bool is_leaf(struct profile *profile, const struct metic_sample *sample)
 {
-    if (sample->depth < 2 || sample->stack[1] == 0) {
+    if (sample->user_from < 2 || sample->stack[1] == 0) {
         return false;
     }
     const struct symbol *here = symbol_of(profile, sample, sample->stack[0]);
     const struct symbol *caller = symbol_of(profile, sample, sample->stack[1] - 2);
-    bool saved = sample->depth > 2 && sample->stack[2] == sample->stack[1];
+    bool saved = sample->user_from > 2 && sample->stack[2] == sample->stack[1];
     return caller != NULL && caller != here && !saved;
 }
 
@@ -110,13 +110,23 @@ static void count_stack(struct profile *profile, const struct metic_sample *samp
         node = child_of(node, intern(profile, task));
         node->total++;
     }
+    if (sample->user_from < sample->depth) { /* the program, and on top of it the kernel */
+        struct metic_sample program = *sample;
+        program.privilege = PRIVILEGE_USER;
+        node = child_of(node, states[PRIVILEGE_USER]);
+        node->total++;
+        for (unsigned i = sample->depth; i-- > sample->user_from;) {
+            node = child_of(node, name_of(profile, &program, sample->stack[i] - 2));
+            node->total++;
+        }
+    }
     node = child_of(node, states[sample->privilege & 3]);
     node->total++;
-    for (unsigned i = sample->depth; i-- > 2;) {
+    for (unsigned i = sample->user_from; i-- > 2;) {
         node = child_of(node, name_of(profile, sample, sample->stack[i] - 2));
         node->total++;
     }
-    if (exact ? sample->depth > 1 : is_leaf(profile, sample)) {
+    if (exact ? sample->user_from > 1 : is_leaf(profile, sample)) {
         node = child_of(node, name_of(profile, sample, sample->stack[1] - 2));
         node->total++;
     }
@@ -180,7 +190,11 @@ static void on_sample(void *opaque, const struct metic_sample *sample)
                                               sample->privilege == PRIVILEGE_USER, better.stack,
                                               METIC_SAMPLE_DEPTH)
                          : 0;
-    better.depth = depth != 0 ? depth : sample->depth;
+    better.depth = better.user_from = depth;
+    for (unsigned i = sample->user_from; i < sample->depth && better.depth < METIC_SAMPLE_DEPTH;
+         i++) {
+        better.stack[better.depth++] = sample->stack[i];
+    }
     count_stack(profile, depth != 0 ? &better : sample, depth != 0);
     count_mnemonic(profile, sample);
     struct hot *hot = &profile->hot[(sample->stack[0] >> 1) % ARRAY_LEN(profile->hot)];

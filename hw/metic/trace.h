@@ -171,6 +171,8 @@ struct metic_sample {
     uint64_t stack[METIC_SAMPLE_DEPTH]; /* pc; the return address register, which is a caller only
                                            of a function without a frame; then return addresses
                                            by frame pointers */
+    unsigned user_from; /* where in the stack the program begins whose entry into the kernel this
+                           is: its pc, then return addresses by frame pointers; depth: nowhere */
 };
 
 struct metic_profile_options {

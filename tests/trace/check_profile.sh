@@ -161,9 +161,15 @@ if [ -n "$cache" ]; then
     # Two programs at addresses of their own, one of them moved by the kernel.
     stacks fixed 'fixed;user' k.folded
     stacks moved 'moved;user' k.folded
-    for stack in '^gzip;user;' 'kernel_init;' '^gzip;kernel;.*handle_exception;.*do_'; do
+    for stack in '^gzip;user;' 'kernel_init;' '^gzip;user;.*;kernel;.*handle_exception;.*do_'; do
         if grep -q "$stack" k.folded; then good; else wrong "no stack with $stack"; fi
     done
+fi
+# A program's stack goes on into the kernel that it called.
+if [ -n "$cache" ]; then
+    calls=$(grep -c 'do_trap_ecall_u' k.folded)
+    is "percent of calls from programs with the program's place" \
+        $((100 * $(grep -c '^[^;]*;user;.*;kernel;.*do_trap_ecall_u' k.folded) / (calls + 1))) 85 100
 fi
 # Coverage of a kernel with many traps, to its end.
 if [ -n "$cache" ]; then
