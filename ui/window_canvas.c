@@ -217,11 +217,12 @@ SDL_Rect canvas_place(const struct window_canvas *c)
 /* Where in the window a rectangle of the picture is. */
 static SDL_Rect put_place(const struct window_canvas *c, SDL_Rect place, const SDL_Rect *rect)
 {
+    s64 width = place.w, height = place.h;
     return (SDL_Rect){
-        place.x + (int)((s64)rect->x * place.w / c->width),
-        place.y + (int)((s64)rect->y * place.h / c->height),
-        (int)((s64)rect->w * place.w / c->width),
-        (int)((s64)rect->h * place.h / c->height),
+        place.x + (int)(rect->x * width / c->width),
+        place.y + (int)(rect->y * height / c->height),
+        (int)(rect->w * width / c->width),
+        (int)(rect->h * height / c->height),
     };
 }
 
