@@ -158,6 +158,9 @@ struct guest {
      * without changing anything. Fills in *fill and returns the page's flags (cpu/memory.h); NULL
      * when anything is unusual, and translate decides. May be NULL. */
     _Atomic u8 *(*find_plain)(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill);
+    /* Right after it: the same for the page behind, where that takes next to nothing; a read may
+     * use it. *fill is what either found last. NULL with find_plain. */
+    _Atomic u8 *(*find_plain_next)(struct vcpu *vcpu, struct tlb_fill *fill);
     /* True when code in the present mode reads mostly where translate finds such addresses. A
      * hint, for the translator. */
     bool (*reads_linear)(const struct vcpu *vcpu);

@@ -607,6 +607,16 @@ struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page)
     return present || UNLIKELY(tlb->hostile_entries || tlb->all_slow) ? NULL : first;
 }
 
+bool tlb_insert_free(struct vcpu *vcpu, const struct tlb_fill *fill)
+{
+    struct tlb_entry *first = &vcpu->tlb[tlb_index(fill->page)];
+    if (!entry_empty(first) || entry_holds(&vcpu->tlb[tlb_other_index(fill->page)], fill->page)) {
+        return false;
+    }
+    entry_set(vcpu->tlb_state, first, fill, fill->flags);
+    return true;
+}
+
 void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tlb_fill *fill)
 {
     struct tlb *tlb = vcpu->tlb_state;

@@ -161,6 +161,9 @@ struct fetch_space {
     u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
 };
 
+/* Runs of pages that are told apart: a copy has two. */
+enum { TLB_RUNS = 4 };
+
 struct tlb {
     struct tlb_space *data_now;
     struct fetch_space *fetch_now;
@@ -171,6 +174,8 @@ struct tlb {
     u64 generation; /* grows when a space serves another context than before; never 0 */
     u32 next_epoch;
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
+    gva_t run_next[TLB_RUNS]; /* the pages behind those filled last */
+    u32 run_oldest;
     bool keep_other; /* which way loses when both are taken; alternates */
     bool all_slow; /* every access takes the slow path (commit log) */
     u64 fills, flushes;  /* statistics */
@@ -236,6 +241,23 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill);
  * one, or a test mode asks for more), and putting it there. */
 struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page);
 void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tlb_fill *fill);
+
+/* Puts a page that nobody asked for yet where it goes; false: something is there, or the page is in
+ * an entry. */
+bool tlb_insert_free(struct vcpu *vcpu, const struct tlb_fill *fill);
+/* Whether `page`, now filled, is the next one of a run of pages; returns the run's number, or of a
+ * new one with *follows false. */
+static inline u32 tlb_run(struct tlb *tlb, gva_t page, bool *follows)
+{
+    for (u32 n = 0; n < TLB_RUNS; n++) {
+        if (tlb->run_next[n] == page) {
+            *follows = true;
+            return n;
+        }
+    }
+    *follows = false;
+    return tlb->run_oldest++ % TLB_RUNS;
+}
 
 /* Current fetch space: the physical page behind a virtual one, false when not cached. */
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page);

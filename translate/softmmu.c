@@ -367,10 +367,44 @@ static bool is_device(const struct vcpu *vcpu, gva_t gva, unsigned size_bytes, b
     return true;
 }
 
+/* Notes that the page may be written where its translation permits it. False: writes to it are
+ * watched, and go the slow way. */
+static ALWAYS_INLINE bool may_write(_Atomic u8 *flags, struct tlb_fill *fill)
+{
+    if ((fill->flags & TLB_WRITABLE) && UNLIKELY(watch_flags(mark_writable(flags)) != 0)) {
+        fill->flags |= TLB_SLOW_WRITE;
+        return false;
+    }
+    return true;
+}
+
+static ALWAYS_INLINE void tell_fill(struct vcpu *vcpu, const struct tlb_fill *fill)
+{
+    vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill->page, fill->gpa_page, fill->flags);
+}
+
+/* When pages are asked for one behind the other, their entries of the page table are in one line of
+ * the host's cache, and take a fifth of the time of one that is walked for. Free places alone. */
+static void fill_ahead(struct vcpu *vcpu, struct tlb_fill *fill)
+{
+    for (;;) {
+        _Atomic u8 *flags = vcpu->guest->find_plain_next(vcpu, fill);
+        if (flags == NULL) {
+            return;
+        }
+        may_write(flags, fill);
+        if (!tlb_insert_free(vcpu, fill)) {
+            return;
+        }
+        tell_fill(vcpu, fill);
+    }
+}
+
 static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
 {
     struct engine *engine = vcpu->engine;
-    bool write = (desc & HOST_DESC_WRITE) != 0;
+    struct tlb *tlb = vcpu->tlb_state;
+    bool write = (desc & HOST_DESC_WRITE) != 0, follows;
     gva_t page = gva & PAGE_MASK;
     struct tlb_entry *vacancy = tlb_vacancy(vcpu, page);
     struct tlb_fill fill;
@@ -380,19 +414,19 @@ static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
         return NULL;
     }
     _Atomic u8 *flags = vcpu->guest->find_plain(vcpu, page, write, &fill);
-    if (UNLIKELY(flags == NULL)) {
+    if (UNLIKELY(flags == NULL) || (UNLIKELY(!may_write(flags, &fill)) && write)) {
         return NULL;
     }
-    if ((fill.flags & TLB_WRITABLE) && UNLIKELY(watch_flags(mark_writable(flags)) != 0)) {
-        if (write) {
-            return NULL;
-        }
-        fill.flags |= TLB_SLOW_WRITE;
-    }
     tlb_insert_at(vcpu, vacancy, &fill);
+    tell_fill(vcpu, &fill);
     huge_filled(&engine->huge[vcpu->index], vcpu->memory, fill.gpa_page);
-    vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill.page, fill.gpa_page, fill.flags);
-    return fill.host_page + (gva & PAGE_OFFSET_MASK);
+    u8 *host = fill.host_page + (gva & PAGE_OFFSET_MASK);
+    u32 run = tlb_run(tlb, page, &follows);
+    if (follows) {
+        fill_ahead(vcpu, &fill);
+    }
+    tlb->run_next[run] = fill.page + PAGE_BYTES;
+    return host;
 }
 
 static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)

@@ -161,6 +161,7 @@ const struct guest riscv64_guest = {
     .reset = guest_reset,
     .translate = riscv64_translate,
     .find_plain = riscv64_find_plain,
+    .find_plain_next = riscv64_find_plain_next,
     .reads_linear = riscv64_reads_linear,
     .translate_debug = riscv64_translate_debug,
     .map_debug = riscv64_map_debug,

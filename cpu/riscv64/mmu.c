@@ -18,6 +18,7 @@ struct walk {
     u64 pte;
     u64 permits; /* leaf_permits of it */
     bool global;
+    u64 above; /* all entries before the last one, or'ed */
     u64 *pte_host;
     gpa_t pte_gpa;
 };
@@ -142,6 +143,7 @@ static ALWAYS_INLINE bool descend(struct walk *walk)
         }
         pte = METIC_LE64(__atomic_load_n(walk->pte_host, __ATOMIC_ACQUIRE));
         table = pte_target(pte);
+        walk->above = seen;
         seen |= pte;
         if ((pte & pointer_bits) != PTE_V) {
             break;
@@ -341,10 +343,31 @@ static ALWAYS_INLINE bool is_plain_leaf(const struct riscv64_state *state, u64 p
     return (pte & mask) == value;
 }
 
+/* The page's flags, when it is RAM that S and U may access as needed; else NULL. */
+static ALWAYS_INLINE _Atomic u8 *fill_plain(const struct riscv64_cache *cache, gva_t page,
+                                            gpa_t gpa_page, u64 span_bytes, u64 pte, bool write,
+                                            struct tlb_fill *fill)
+{
+    unsigned needed = write ? PMP_R | PMP_W : PMP_R;
+    if (UNLIKELY(!ram_window_holds(cache, gpa_page, PAGE_BYTES) ||
+                 (cache->ram_permits & needed) != needed)) {
+        return NULL;
+    }
+    bool writable = (pte & (PTE_W | PTE_D)) == (PTE_W | PTE_D) && cache->ram_permits & PMP_W;
+    bool global = ((pte | cache->plain_global) & PTE_G) != 0;
+    fill->page = page;
+    fill->gpa_page = gpa_page;
+    fill->host_page = cache->ram_host + (gpa_page - cache->ram_gpa);
+    fill->span_bytes = span_bytes;
+    fill->flags = (u32)TLB_READABLE | (writable ? (u32)TLB_WRITABLE : 0) |
+                  (global ? (u32)TLB_GLOBAL : 0);
+    return &cache->ram_region->page_flags[(gpa_page - cache->ram_region->gpa) >> PAGE_BITS];
+}
+
 _Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill)
 {
     struct riscv64_state *state = riscv64_of(vcpu);
-    const struct riscv64_cache *cache = &state->cache;
+    struct riscv64_cache *cache = &state->cache;
     struct walk walk = {.state = state, .gva = page};
     if (UNLIKELY(state->priv == RISCV_M || state->mstatus & (MSTATUS_MPRV | MSTATUS_MXR) ||
                  satp_is_bare(state->satp) || !is_canonical(&walk) || !descend(&walk) ||
@@ -353,20 +376,39 @@ _Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct
     }
     u64 span = BIT(walk.span_bits);
     gpa_t base = pte_target(walk.pte);
-    gpa_t gpa_page = base | (page & (span - 1));
-    unsigned needed = write ? PMP_R | PMP_W : PMP_R;
-    if (UNLIKELY(base & (span - 1) || !ram_window_holds(cache, gpa_page, PAGE_BYTES) ||
-                 (cache->ram_permits & needed) != needed)) {
+    if (UNLIKELY(base & (span - 1))) {
         return NULL;
     }
-    bool writable = (walk.pte & (PTE_W | PTE_D)) == (PTE_W | PTE_D) && cache->ram_permits & PMP_W;
-    fill->page = page;
-    fill->gpa_page = gpa_page;
-    fill->host_page = cache->ram_host + (gpa_page - cache->ram_gpa);
-    fill->span_bytes = span;
-    fill->flags = (u32)TLB_READABLE | (writable ? (u32)TLB_WRITABLE : 0) |
-                  (walk.global ? (u32)TLB_GLOBAL : 0);
-    return &cache->ram_region->page_flags[(gpa_page - cache->ram_region->gpa) >> PAGE_BITS];
+    cache->plain_pte = walk.pte_host;
+    cache->plain_global = walk.above & PTE_G;
+    return fill_plain(cache, page, base | (page & (span - 1)), span, walk.pte, write, fill);
+}
+
+/* Of pages that the entries of one line of the host's cache map; their tables were just walked. A
+ * larger page's leaf is that of all in it. */
+_Atomic u8 *riscv64_find_plain_next(struct vcpu *vcpu, struct tlb_fill *fill)
+{
+    enum { RUN_PAGES = 8 };
+    const struct riscv64_state *state = riscv64_of(vcpu);
+    struct riscv64_cache *cache = &riscv64_of(vcpu)->cache;
+    gva_t page = fill->page + PAGE_BYTES;
+    if (page % (RUN_PAGES * PAGE_BYTES) == 0) {
+        return NULL;
+    }
+    bool large = fill->span_bytes > PAGE_BYTES;
+    const u64 *host = cache->plain_pte + (large ? 0 : 1);
+    if (UNLIKELY((u64)((const u8 *)host - cache->ram_host) >= cache->ram_pte_bytes)) {
+        return NULL;
+    }
+    u64 pte = METIC_LE64(__atomic_load_n(host, __ATOMIC_ACQUIRE));
+    gpa_t offset = fill->gpa_page & (fill->span_bytes - 1);
+    gpa_t gpa_page = large ? pte_target(pte) + offset + PAGE_BYTES : pte_target(pte);
+    if (!is_plain_leaf(state, pte, false) ||
+        UNLIKELY(large && (pte_target(pte) & (fill->span_bytes - 1)) != 0)) {
+        return NULL;
+    }
+    cache->plain_pte = host;
+    return fill_plain(cache, page, gpa_page, fill->span_bytes, pte, false, fill);
 }
 
 /* A debugger sees what supervisor code would, whatever the permissions; machine mode sees

@@ -114,6 +114,9 @@ struct riscv64_cache {
     u64 ram_pte_bytes; /* a page-table entry may be read at offsets below this one */
     unsigned ram_permits;
     struct memory_region *ram_region;
+    /* The leaf that riscv64_find_plain found last, and PTE_G if one above it has that. */
+    const u64 *plain_pte;
+    u64 plain_global;
     /* Active PMP entries, in priority order. */
     struct riscv64_pmp_range pmp[RISCV_PMP_ENTRIES];
     unsigned pmp_count;

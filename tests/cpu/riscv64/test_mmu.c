@@ -84,6 +84,33 @@ static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access
     return result;
 }
 
+/* What find_plain_next says of the pages behind must be what the walk says of a read of them. */
+static unsigned check_run(struct hart *hart, gva_t page)
+{
+    struct tlb_fill fill;
+    unsigned pages = 0;
+    if (riscv64_find_plain(&hart->state.vcpu, page, false, &fill) == NULL) {
+        return 0;
+    }
+    _Atomic u8 *flags;
+    while ((flags = riscv64_find_plain_next(&hart->state.vcpu, &fill)) != NULL) {
+        struct guest_translation out;
+        pages++;
+        cr_assert_eq(fill.page, page + pages * PAGE_BYTES);
+        cr_assert_eq(riscv64_mmu_walk(&hart->state, fill.page, 1, VCPU_READ, &out), MMU_OK);
+        cr_assert(out.page_uniform);
+        cr_assert_eq(fill.gpa_page, out.gpa & PAGE_MASK);
+        cr_assert_eq(fill.host_page, memory_host(&hart->memory, fill.gpa_page, PAGE_BYTES));
+        cr_assert_eq(fill.span_bytes, out.span_bytes);
+        cr_assert_eq(fill.flags, (out.readable ? (u32)TLB_READABLE : 0) |
+                                     (out.writable ? (u32)TLB_WRITABLE : 0) |
+                                     (out.global ? (u32)TLB_GLOBAL : 0));
+        const struct memory_region *region = memory_find(&hart->memory, fill.gpa_page);
+        cr_assert_eq(flags, &region->page_flags[(fill.gpa_page - region->gpa) >> PAGE_BITS]);
+    }
+    return pages;
+}
+
 static const u64 all_bits = PTE_V | PTE_R | PTE_W | PTE_X | PTE_A | PTE_D;
 
 /* --- permissions --- */
@@ -608,5 +635,56 @@ Test(mmu, cbo_management_needs_a_load_or_store_permission)
     cbo(vcpu, GVA + 65, 1, 0);
     cr_assert_eq(vcpu->exception_cause, RISCV_CAUSE_STORE_PAGE);
     cr_assert_eq(vcpu->exception_value, GVA + 65);
+    hart_free(hart);
+}
+
+/* --- runs of pages --- */
+
+enum { RUN_GVA = 0x40000000 };
+
+static void map_run(struct hart *hart, u64 odd_bits)
+{
+    for (unsigned n = 0; n < 16; n++) {
+        u64 bits = PTE_V | PTE_R | PTE_A | (n % 2 != 0 ? odd_bits : 0);
+        map(hart, 3, RUN_GVA + n * PAGE_BYTES, 0, pte_of(DATA_GPA, bits));
+    }
+}
+
+Test(mmu, a_run_goes_to_the_end_of_a_line_of_entries)
+{
+    struct hart *hart = paged(3);
+    map_run(hart, PTE_W | PTE_D);
+    cr_expect_eq(check_run(hart, RUN_GVA), 7);
+    cr_expect_eq(check_run(hart, RUN_GVA + 5 * PAGE_BYTES), 2);
+    cr_expect_eq(check_run(hart, RUN_GVA + 7 * PAGE_BYTES), 0);
+    cr_expect_eq(check_run(hart, RUN_GVA + 8 * PAGE_BYTES), 7);
+    map_run(hart, PTE_G | PTE_X);
+    cr_expect_eq(check_run(hart, RUN_GVA), 7);
+    hart_free(hart);
+}
+
+Test(mmu, a_run_ends_before_a_page_that_a_read_may_not_use_as_it_is)
+{
+    struct hart *hart = paged(3);
+    const u64 good = PTE_V | PTE_R | PTE_A;
+    const u64 bad[] = {0, PTE_V | PTE_A | PTE_X, PTE_V | PTE_R, good | PTE_U, PTE_V,
+                       good | PTE_N, good | (u64)1 << 61, good | (u64)1 << 54};
+    for (unsigned n = 0; n < ARRAY_LEN(bad); n++) {
+        map_run(hart, 0);
+        map(hart, 3, RUN_GVA + 3 * PAGE_BYTES, 0, pte_of(DATA_GPA, bad[n]));
+        cr_expect_eq(check_run(hart, RUN_GVA), 2, "%u", n);
+    }
+    map_run(hart, 0); /* no RAM there */
+    map(hart, 3, RUN_GVA + 3 * PAGE_BYTES, 0, pte_of(0x1000, good));
+    cr_expect_eq(check_run(hart, RUN_GVA), 2);
+    hart_free(hart);
+}
+
+Test(mmu, a_run_in_a_large_page)
+{
+    struct hart *hart = paged(3);
+    map(hart, 3, RUN_GVA, 1, pte_of(DATA_GPA & ~(gpa_t)0x1fffff, PTE_V | PTE_R | PTE_A | PTE_G));
+    cr_expect_eq(check_run(hart, RUN_GVA + 0x9000), 6);
+    cr_expect_eq(check_run(hart, RUN_GVA + 0x1ff000), 0);
     hart_free(hart);
 }
