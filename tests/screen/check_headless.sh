@@ -67,7 +67,7 @@ qmp "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"$TMP/dump.ppm
     "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"$TMP/x\", \"head\": 3}}"
 is "a PPM" "$(head -n 2 "$TMP/dump.ppm" | tr '\n' ' ')" 'P6 640 480 '
 is "a PNG again" "$(od -An -c -j 1 -N 3 "$TMP/dump.png" | tr -d ' ')" PNG
-for text in 'cannot write the picture /nowhere/x.png' 'a screen.s number' "no key 'none'" 'US keyboard' \
+for text in 'cannot write the picture /nowhere/x.png' 'a screen.s number' "no key 'none'" 'no key of the guest.s keyboard (us' \
     'which is 640 by 480' 'give left, middle' "key 0 of 'keys'" "event 0 of 'events'" 'screen 3 shows nothing'; do
     said "$text"
 done
