@@ -14,7 +14,7 @@ SRCDIR=$(cd "$SRCDIR" && pwd)
 METIC=${METIC:-$(pwd)/metic}
 export SRCDIR METIC
 limit_s=${CHECK_TIMEOUT_S:-600}
-[ -z "${LONG:-}" ] || limit_s=${CHECK_TIMEOUT_S:-3600}
+[ -z "${LONG:-}" ] || limit_s=${CHECK_TIMEOUT_S:-9000}
 
 passed=0
 failed=0

@@ -15,7 +15,12 @@ mkdir -p /var/soak
 cd /var/soak || exit 1
 busybox ip link set eth0 up 2>/dev/null
 busybox udhcpc -i eth0 -n -q >/dev/null 2>&1
-stress-ng --cpu 2 --vm 1 --vm-bytes 128M --hdd 1 --hdd-bytes 64M --pipe 1 --switch 1 --verify \
+# Touches what memory is free.
+mkdir -p /fill
+mount -t tmpfs -o size=100% fill /fill
+head -c "$(($(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) - 80000))K" /dev/zero >/fill/zeros || bad "filling memory"
+umount /fill
+stress-ng --cpu 2 --cpu-load 30 --vm 1 --vm-bytes 64M --hdd 1 --hdd-bytes 32M --pipe 1 --switch 1 --verify \
     --metrics-brief --timeout "${seconds}s" --temp-path /var/soak >stress.log 2>&1 &
 stress=$!
 : >"$share/started"
