@@ -36,7 +36,7 @@ enum {
     USER_MAX_FORWARDS = 64,
     USER_MAX_FDS = 1024, /* besides ours; what is more waits */
     USER_FORWARD_TRIES = 100,
-    USER_MTU_BYTES = 65520,
+    USER_MTU_BYTES = 32768, /* two fit a window of TCP, which libslirp does not scale */
     USER_MAX_WAIT_MS = 60000,
     USER_STATE_BYTES = 131,  /* what libslirp 4 saves when no socket can be */
     USER_LEARNT_FRAMES = 8,
