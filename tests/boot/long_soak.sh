@@ -5,7 +5,8 @@
 # nothing to say, and metic's memory must not grow.
 #
 # Memory: the guest first touches all of its RAM, so that what metic holds grows from then on only by
-# metic's own doing (translated code, which is mapped twice, is counted once). The most of the second
+# metic's own doing (translated code, which is mapped twice, is counted once, and its
+# cache is small enough to have been full by then). The most of the second
 # quarter is compared with the rest, and the slope is told. In less than ten minutes it is only told.
 #
 # An hour is for a host that does nothing else, or for a nice value that says the same: SOAK_CPU per
@@ -38,7 +39,7 @@ expect ~#
 send poweroff\n
 END
 timeout -k 5 $((seconds * 2 + 1200)) "$METIC" run disk.qcow2 --write --cpus 4 --ram 1G --net user \
-    --share share --limit-cpu "$cpu" --script steps >console 2>err </dev/null &
+    --share share --limit-cpu "$cpu" --code-cache 64M --script steps >console 2>err </dev/null &
 guest=$!
 started=$(date +%s)
 # timeout's child is metic.
