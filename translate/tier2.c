@@ -27,9 +27,10 @@ static unsigned head_index(gva_t pc)
 void tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
 {
     tier2->hot = false;
-    /* A block with an exact deadline leaves before its end would pass the deadline. */
+    /* A block with an exact deadline leaves before its end would pass the deadline: a sample that
+     * came no nearer than the longest one would never be taken, and the hart stand still. */
     if (tier2->sample_insns == 0 ||
-        vcpu->insns + TRACE_MAX_INSNS < tier2->next_sample_insns) {
+        vcpu->insns + TRACE_LONGEST_INSNS < tier2->next_sample_insns) {
         return;
     }
     tier2->next_sample_insns = vcpu->insns + tier2->sample_insns;

@@ -25,6 +25,7 @@ enum {
     TRACE_MAX_COPIES = 8,
     TRACE_LONG_ROUNDS = 24,
     TRACE_TAIL_INSNS = 64,   /* of what follows an open path */
+    TRACE_LONGEST_INSNS = TRACE_MAX_INSNS + TRACE_TAIL_INSNS,
 };
 
 /* A straight run of instructions, from its first until control went elsewhere. */

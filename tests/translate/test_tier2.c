@@ -127,7 +127,7 @@ Test(tier2, a_pc_sampled_again_and_again_is_hot)
     for (unsigned n = 1; n <= tier2.hot_samples; n++) {
         u64 due = tier2_deadline(&tier2, UINT64_MAX);
         cr_expect(due > vcpu.insns && due != UINT64_MAX);
-        vcpu.insns = due - TRACE_MAX_INSNS - 1;
+        vcpu.insns = due - TRACE_LONGEST_INSNS - 1;
         tier2_sample(&tier2, &vcpu);
         cr_expect(tier2.sampled == n - 1, "not due yet");
         vcpu.insns = due;
@@ -137,6 +137,18 @@ Test(tier2, a_pc_sampled_again_and_again_is_hot)
     }
     cr_expect(tier2.hot_pc == vcpu.pc);
     cr_expect(tier2_deadline(&tier2, 5) == 5, "an earlier deadline stays");
+}
+
+/* Where the longest trace, a way with its tail, leaves before an exact deadline. */
+Test(tier2, a_sample_is_taken_where_no_trace_can_go_on)
+{
+    struct tier2 tier2;
+    struct vcpu vcpu = {.pc = 0x80001000};
+    tier2_init(&tier2, false);
+    vcpu.insns = tier2_deadline(&tier2, UINT64_MAX) - TRACE_MAX_INSNS - TRACE_TAIL_INSNS + 1;
+    tier2_sample(&tier2, &vcpu);
+    cr_expect(tier2.sampled == 1);
+    cr_expect(tier2_deadline(&tier2, UINT64_MAX) > vcpu.insns + TRACE_LONGEST_INSNS);
 }
 
 Test(tier2, one_that_is_off_changes_no_deadline)
