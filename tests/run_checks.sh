@@ -5,8 +5,8 @@
 #
 # A script passes with status 0 and is skipped with 77, its last line saying why. It may count for
 # itself by ending with "N passed, N failed" or "N passed, N failed, N skipped". It is started in
-# the build directory with SRCDIR, METIC (the program), CC, RISCV_TESTS, TESTFLOAT, XV6, FREERTOS and
-# LONG (1 under check-long) in its environment, and TMP, a directory of its own that is removed afterwards.
+# the build directory with SRCDIR, METIC (the program), CC, RISCV_TESTS, TESTFLOAT, XV6, FREERTOS,
+# NUTTX and LONG (1 under check-long) in its environment, and TMP, a directory of its own that is removed afterwards.
 
 set -u
 : "${SRCDIR:?run this through make check}"

@@ -79,8 +79,9 @@ awk '{ all[NR] = $1; when[NR] = $2 }
              n++; x = when[i] - when[first]; y = all[i]; sx += x; sy += y; sxx += x * x; sxy += x * y
          }
          wide = n * sxx - sx * sx
-         printf "held: at most %d KiB in the second quarter, %d after; slope %+.0f KiB an hour\n", before, after,
-             wide > 0 ? (n * sxy - sx * sy) / wide * 3600 : 0
+         slope = wide == 0 ? 0 : (n * sxy - sx * sy) / wide * 3600
+         printf "held: at most %d KiB in the second quarter, %d after; slope %+.0f KiB an hour\n",
+             before, after, slope
          exit NR < 8 || after > before * 1.02
      }' resident >grown
 grew=$?
