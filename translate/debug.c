@@ -321,8 +321,9 @@ static const struct debug_break *break_at(const struct debug *debug, gva_t gva)
 bool debug_break_here(struct vcpu *vcpu)
 {
     struct debug_hart *hart = hart_of(vcpu);
-    bool skips = hart->skips && hart->skip_pc == vcpu->pc;
-    hart->skips = false;
+    /* Not over with the first look: the run loop may come again before the hart has moved. */
+    bool skips = hart->skips && hart->skip_pc == vcpu->pc && hart->skip_insns == vcpu->insns;
+    hart->skips = skips;
     const struct debug_break *here = break_at(&vcpu->engine->debug, vcpu->pc);
     if (skips || here == NULL) {
         return false;

@@ -599,7 +599,11 @@ struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
     for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
         qmp->peers[i].fd = -1;
     }
-    bool ok = options->path == NULL || start_listening(qmp, error);
+    /* Without it nobody could tell the thread to end. */
+    bool ok = qmp->wake_fd >= 0 ||
+              error_set(error, NULL, "the host has no event counter for the monitor: %s",
+                        strerror(errno));
+    ok = ok && (options->path == NULL || start_listening(qmp, error));
     if (ok && options->path != NULL) {
         if (options->events != NULL) {
             event_log_listen(options->events, on_event, qmp);

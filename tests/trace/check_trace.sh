@@ -165,7 +165,8 @@ for bytes in 1 100000 1000000 5000000 12000000 25000000; do
     run 0 trace info killed.trace
     run 0 trace query killed.trace counts function
     run 125 trace diff killed.trace whole.trace
-    if [ "$size" -ge 200000 ]; then
+    # A file begins with what is told of the kernel; how much of that was written is chance.
+    if [ "$size" -ge 2000000 ]; then
         says out '^hart 0: first difference after [0-9]{4,} instructions that are the same$'
         says out '^  (killed|whole)\.trace ends there$' 1
     fi
