@@ -7,6 +7,7 @@
 #include "hw/char_backend_internal.h"
 #include "hw/unix_socket.h"
 
+#include "cpu/base/host_time.h"
 #include "cpu/base/thread.h"
 
 #include <errno.h>
@@ -92,19 +93,12 @@ static bool char_backend_put(struct char_backend *backend, int fd, const u8 *byt
     return true;
 }
 
-static u64 char_backend_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
-}
-
 /* Lock held; lets the guest add to a short queue, unless it was silent before: then somebody may be
  * waiting for this, an echo of a key for one. */
 static void char_backend_gather(struct char_backend *backend)
 {
     const struct timespec gather = {.tv_nsec = CHAR_GATHER_NS};
-    u64 now_ns = char_backend_now_ns();
+    u64 now_ns = host_time_ns();
     bool silent = now_ns - backend->gathered_ns > CHAR_SILENCE_NS;
     backend->gathered_ns = now_ns;
     if (silent) {

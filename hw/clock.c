@@ -2,17 +2,10 @@
 #include "hw/clock.h"
 
 #include "cpu/base/error.h"
-#include <time.h>
+#include "cpu/base/host_time.h"
 
 /* A callback that re-arms itself in the past would otherwise keep clock_run_expired for ever. */
 enum { CLOCK_MAX_FIRINGS = 4096 };
-
-static u64 clock_host_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
-}
 
 void clock_init(struct clock *clock, enum clock_mode mode)
 {
@@ -41,7 +34,7 @@ void clock_start(struct clock *clock)
 {
     pthread_mutex_lock(&clock->lock);
     if (clock->mode == CLOCK_REAL && !clock->started) {
-        clock->origin_ns = clock_host_ns() - clock->now_ns;
+        clock->origin_ns = host_time_ns() - clock->now_ns;
         clock->started = true;
         clock_tell_deadline(clock);
     }
@@ -62,7 +55,7 @@ void clock_stop(struct clock *clock)
 u64 clock_now_ns(const struct clock *clock)
 {
     if (clock->mode == CLOCK_REAL && clock->started) {
-        return clock_host_ns() - clock->origin_ns;
+        return host_time_ns() - clock->origin_ns;
     }
     return clock->now_ns;
 }
@@ -75,7 +68,7 @@ void clock_set_virtual_ns(struct clock *clock, u64 now_ns)
     }
     pthread_mutex_lock(&clock->lock);
     clock->now_ns = now_ns;
-    clock->origin_ns = clock_host_ns() - now_ns;
+    clock->origin_ns = host_time_ns() - now_ns;
     clock_tell_deadline(clock);
     pthread_mutex_unlock(&clock->lock);
 }

@@ -2,13 +2,13 @@
 #include "translate/stats.h"
 
 #include "cpu/base/arena.h"
+#include "cpu/base/host_time.h"
 #include "translate/probe.h"
 #include "translate/softmmu.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_HELPERS = 64, NAME_COLUMNS = 30 };
 
@@ -49,20 +49,13 @@ void stats_free(struct stats *stats)
 
 /* --- time: never visible to the guest --- */
 
-static u64 now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
-}
-
 /* The cheapest clock there is; what it counts in is found out over a run. */
 static u64 now_ticks(void)
 {
 #if defined(__x86_64__)
     return __builtin_ia32_rdtsc();
 #else
-    return now_ns();
+    return host_time_ns();
 #endif
 }
 
@@ -100,7 +93,7 @@ void stats_run_begin(struct vcpu *vcpu)
 {
     if (vcpu->engine->costs != NULL) {
         hart_stats(vcpu)->began_ticks = now_ticks();
-        hart_stats(vcpu)->began_ns = now_ns();
+        hart_stats(vcpu)->began_ns = host_time_ns();
     }
 }
 
@@ -109,7 +102,7 @@ void stats_run_end(struct vcpu *vcpu)
     if (vcpu->engine->costs != NULL) {
         struct hart_stats *hart = hart_stats(vcpu);
         hart->run_ticks += now_ticks() - hart->began_ticks;
-        hart->run_ns += now_ns() - hart->began_ns;
+        hart->run_ns += host_time_ns() - hart->began_ns;
         hart->inner_ticks = 0;
     }
 }

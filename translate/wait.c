@@ -7,6 +7,7 @@
  * late by so far. Spinning has a budget, a small share of the time that passes, so that an idle
  * guest stays idle. Who waits for one near timer after the other is at work, and is not put to
  * sleep: that would make each of them late, by more than it was set to. */
+#include "cpu/base/host_time.h"
 #include "translate/engine_private.h"
 
 #include <linux/futex.h>
@@ -26,13 +27,6 @@ enum {
 };
 
 static const u64 ns_per_s = 1000000000;
-
-static u64 host_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * ns_per_s + (u64)now.tv_nsec;
-}
 
 static bool is_requested(struct vcpu *vcpu)
 {
@@ -85,7 +79,7 @@ static void note_away(struct engine_wait *wait, u64 away_ns)
 static bool spin_until(struct vcpu *vcpu, struct engine_wait *wait, u64 now_ns, u64 due_ns)
 {
     while (now_ns < due_ns && !is_requested(vcpu)) {
-        u64 later_ns = host_ns();
+        u64 later_ns = host_time_ns();
         u64 spun_ns = later_ns - now_ns;
         bool was_away = spun_ns > AWAY_NS;
         if (was_away && wait->near_waits == NEAR_IN_A_ROW) {
@@ -128,13 +122,13 @@ static void keep_time(struct vcpu *vcpu)
     struct engine *engine = vcpu->engine;
     struct engine_wait *wait = &engine->wait;
     u64 due_ns = engine->machine_ops.next_timer_host_ns(vcpu);
-    u64 now_ns = host_ns();
+    u64 now_ns = host_time_ns();
     u64 wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
     u64 spun_ns = spin_ns(vcpu, now_ns, wait_ns);
     if (wait_ns > spun_ns) {
         u64 until_ns = due_ns == ~(u64)0 ? due_ns : due_ns - spun_ns;
         sleep_until(vcpu, until_ns);
-        now_ns = host_ns();
+        now_ns = host_time_ns();
         if (is_requested(vcpu) || now_ns < until_ns) {
             return;
         }

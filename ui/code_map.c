@@ -7,6 +7,7 @@
  * records, and so finds the file; `perf inject --jit` then makes an ELF file of each record. */
 #include "ui/code_map.h"
 
+#include "cpu/base/host_time.h"
 #include "ui/run_symbols.h"
 
 #include <elf.h>
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { NAME_BYTES = 200, DUMP_MAGIC = 0x4a695444, DUMP_VERSION = 1, DUMP_LOAD = 0, DUMP_CLOSE = 3 };
@@ -48,13 +48,6 @@ struct dump_load {
     u64 virtual_address, address, code_bytes, index;
 };
 _Static_assert(sizeof(struct dump_header) == 40 && sizeof(struct dump_load) == 56, "no padding");
-
-static u64 now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
-}
 
 /* A kernel that unpacks itself has its table when it has done so: it is looked for a few times,
  * when there is code to name. */
@@ -86,7 +79,7 @@ static void write_load(struct code_map *map, const struct metic_code *code, cons
 {
     size_t name_bytes = strlen(name) + 1;
     const struct dump_load load = {
-        .record = {DUMP_LOAD, (u32)(sizeof(load) + name_bytes + code->host_bytes), now_ns()},
+        .record = {DUMP_LOAD, (u32)(sizeof(load) + name_bytes + code->host_bytes), host_time_ns()},
         .pid = (u32)getpid(),
         .tid = (u32)syscall(SYS_gettid),
         .virtual_address = (u64)(uintptr_t)code->host,
@@ -144,7 +137,7 @@ static bool start_dump(struct code_map *map, struct metic_error *error)
         .elf_machine = EM_AARCH64,
 #endif
         .pid = (u32)getpid(),
-        .time_ns = now_ns(),
+        .time_ns = host_time_ns(),
     };
     map->dump = make_file("/tmp/jit-%d.dump", error);
     if (map->dump == NULL) {
@@ -208,7 +201,7 @@ bool code_map_end(struct code_map *map, struct metic_error *error)
     }
     metic_set_code_listener(map->machine, NULL, NULL);
     if (map->dump != NULL) {
-        const struct dump_record last = {DUMP_CLOSE, sizeof(last), now_ns()};
+        const struct dump_record last = {DUMP_CLOSE, sizeof(last), host_time_ns()};
         fwrite(&last, sizeof(last), 1, map->dump);
     }
     if (map->marker != MAP_FAILED) {
