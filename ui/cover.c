@@ -215,8 +215,8 @@ bool cover_read(struct cover *cover, const char *path, struct metic_error *error
         return cover_settle(cover, error);
     }
     return error_set(error, "metic run ... --cover FILE writes one",
-                             number == 1 ? "%s is no coverage of metic"
-                                         : "%s is damaged in line %u", path, number);
+                     number == 1 ? "%s is no coverage of metic" : "%s is damaged in line %u", path,
+                     number);
 }
 
 /* --- sorted --- */

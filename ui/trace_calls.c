@@ -322,13 +322,6 @@ static bool has_call_events(struct trace_query *query, const struct trace_sectio
     return (trace_file_kinds(&query->file, section) & calls) != 0;
 }
 
-/* What was recorded, by what the file says of itself. */
-static u64 meta_number(const struct trace_file *file, const char *key, int base, u64 otherwise)
-{
-    const char *at = file->meta != NULL ? strstr(file->meta, key) : NULL;
-    return at != NULL ? strtoull(at + strlen(key), NULL, base) : otherwise;
-}
-
 static bool from_events(struct calls *calls, struct metic_error *error)
 {
     const struct trace_callbacks callbacks = {.event = calls_event, .opaque = calls};
@@ -366,10 +359,10 @@ bool trace_query_calls(struct trace_query *query, struct metic_error *error)
     if (!trace_query_place(query, query->words[2], &calls.entry, &end, error)) {
         return false;
     }
-    if (meta_number(&query->file, "\nevents=", 16, 0) >> METIC_EVENT_CALL & 1) {
+    if (trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_CALL & 1) {
         return from_events(&calls, error);
     }
-    if (!(meta_number(&query->file, "\nwhat=", 10, ~(u64)0) & METIC_TRACE_REGISTERS)) {
+    if (!(trace_file_meta(&query->file, "what", 10, ~(u64)0) & METIC_TRACE_REGISTERS)) {
         return error_set(error, "Record with --trace-calls FUNCTION, or with registers among "
                          "--trace-events.", "%s has no registers, by which calls are told",
                          query->file.path);

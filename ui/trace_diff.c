@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,21 +36,12 @@ struct side {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    bool over, stop;     /* no more lines; nobody wants them */
+    bool over;           /* no more lines */
+    _Atomic bool stop;   /* nobody wants them */
     struct batch *batches[2], *filling;
     unsigned fill_next, read_next;
     size_t at;
 };
-
-static bool get_unit(void *opaque, u32 number, struct metic_trace_unit *unit)
-{
-    const struct trace_file *file = opaque;
-    if (number >= file->unit_count) {
-        return false;
-    }
-    *unit = file->units[number];
-    return true;
-}
 
 /* --- the side's thread --- */
 
@@ -144,7 +136,7 @@ static bool side_begin(struct side *side, struct trace_query *query, unsigned ha
     side->batches[0] = calloc(1, sizeof(struct batch));
     side->batches[1] = calloc(1, sizeof(struct batch));
     side->filling = side->batches[0];
-    trace_decoder_init(&side->decoder, &callbacks, get_unit, &query->file);
+    trace_decoder_init(&side->decoder, &callbacks, trace_file_unit, &query->file);
     pthread_mutex_init(&side->lock, NULL);
     pthread_cond_init(&side->cond, NULL);
     return side->reader != NULL && side->batches[0] != NULL && side->batches[1] != NULL &&
@@ -212,7 +204,7 @@ static u64 pass_same(struct trace_query *a, u32 *i, struct trace_query *b, u32 *
 {
     u64 passed = 0;
     u32 units = same_units(&a->file, &b->file);
-    if (a->file.meta == NULL || strstr(a->file.meta, "\ngaps=0\n") == NULL) {
+    if (trace_file_meta(&a->file, "gaps", 10, 1) != 0) {
         return 0;
     }
     while (*i != TRACE_NONE && *j != TRACE_NONE) {

@@ -348,6 +348,28 @@ void trace_file_close(struct trace_file *file)
     munmap((void *)(uintptr_t)file->bytes, file->size);
 }
 
+bool trace_file_unit(void *file_opaque, u32 number, struct metic_trace_unit *unit)
+{
+    const struct trace_file *file = file_opaque;
+    if (number >= file->unit_count) {
+        return false;
+    }
+    *unit = file->units[number];
+    return true;
+}
+
+u64 trace_file_meta(const struct trace_file *file, const char *key, int base, u64 otherwise)
+{
+    size_t bytes = strlen(key);
+    for (const char *at = file->meta; at != NULL; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, key, bytes) == 0 && at[bytes] == '=') {
+            return strtoull(at + bytes + 1, NULL, base);
+        }
+    }
+    return otherwise;
+}
+
 /* --- the index --- */
 
 /* Its bytes from the lists on; `bad` when they cannot be had. */

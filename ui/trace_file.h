@@ -28,6 +28,11 @@ struct trace_file {
 bool trace_file_open(struct trace_file *file, const char *path, struct metic_error *error);
 void trace_file_close(struct trace_file *file);
 
+/* For trace_decoder_init, with the file. */
+bool trace_file_unit(void *file, u32 number, struct metic_trace_unit *unit);
+/* A number of what the file says of its recording; `otherwise` when it does not. */
+u64 trace_file_meta(const struct trace_file *file, const char *key, int base, u64 otherwise);
+
 /* Whether a write to [first, end), or any access, may be in the section. */
 bool trace_file_may_write(struct trace_file *file, const struct trace_section *section, u64 first,
                           u64 end);

@@ -64,16 +64,6 @@ struct each {
     u32 last[METIC_MAX_HARTS + 1]; /* section */
 };
 
-static bool get_unit(void *opaque, u32 number, struct metic_trace_unit *unit)
-{
-    const struct trace_file *file = opaque;
-    if (number >= file->unit_count) {
-        return false;
-    }
-    *unit = file->units[number];
-    return true;
-}
-
 static bool each_wanted(void *opaque, u32 number)
 {
     struct each *each = opaque;
@@ -106,7 +96,7 @@ bool trace_query_each(struct trace_query *query, const struct trace_callbacks *c
     each->query = query;
     each->wanted = wanted;
     memset(each->last, 0xff, sizeof(each->last));
-    trace_decoder_init(&each->decoder, callbacks, get_unit, &query->file);
+    trace_decoder_init(&each->decoder, callbacks, trace_file_unit, &query->file);
     const struct trace_scan scan = {
         .file = &query->file, .wanted = each_wanted, .work = trace_worker_words, .take = each_take,
         .opaque = each,

@@ -43,16 +43,6 @@ void *trace_found_add(struct trace_found *found, size_t item_bytes)
 
 /* --- what workers do --- */
 
-static bool get_unit(void *opaque, u32 number, struct metic_trace_unit *unit)
-{
-    const struct trace_file *file = opaque;
-    if (number >= file->unit_count) {
-        return false;
-    }
-    *unit = file->units[number];
-    return true;
-}
-
 struct metic_trace_chunk trace_section_chunk(const struct trace_section *section, u64 sequence,
                                              const u64 *words, size_t count)
 {
@@ -115,7 +105,7 @@ static bool worker_begin(struct trace_worker *worker, const struct trace_scan *s
     worker->reader = trace_reader_new(scan->file);
     worker->decoder = malloc(sizeof(*worker->decoder));
     if (worker->decoder != NULL) {
-        trace_decoder_init(worker->decoder, &none, get_unit, scan->file);
+        trace_decoder_init(worker->decoder, &none, trace_file_unit, scan->file);
     }
     return worker->reader != NULL && worker->decoder != NULL;
 }

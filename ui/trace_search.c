@@ -240,9 +240,7 @@ static int find_register(const char *name)
 /* The number of a CSR whose accesses are events of the trace; -1: none. */
 static int find_csr(const struct trace_file *file, const char *name)
 {
-    const char *events = file->meta != NULL ? strstr(file->meta, "\nevents=") : NULL;
-    bool told = events != NULL &&
-                strtoull(events + strlen("\nevents="), NULL, 16) >> METIC_EVENT_CSR & 1;
+    bool told = trace_file_meta(file, "events", 16, 0) >> METIC_EVENT_CSR & 1;
     for (unsigned i = 0; told && i < 4096; i++) {
         char text[32];
         metic_csr_name(i, text, sizeof(text));

@@ -83,16 +83,6 @@ static void count_step(void *opaque, const struct trace_step *step)
     }
 }
 
-static bool get_unit(void *opaque, u32 number, struct metic_trace_unit *unit)
-{
-    const struct trace_file *file = opaque;
-    if (number >= file->unit_count) {
-        return false;
-    }
-    *unit = file->units[number];
-    return true;
-}
-
 static void read_file(const char *path)
 {
     struct trace_file file;
@@ -109,7 +99,7 @@ static void read_file(const char *path)
     if (counts == NULL || reader == NULL || !trace_file_find_code(&file, 0x1000, 0x2000, &code)) {
         abort();
     }
-    trace_decoder_init(&decoder, &callbacks, get_unit, &file);
+    trace_decoder_init(&decoder, &callbacks, trace_file_unit, &file);
     for (size_t i = 0; i < file.section_count; i++) {
         const u64 *words;
         u64 cut[TRACE_CUT_WORDS];
