@@ -3,11 +3,11 @@
 
 #include "cpu/base/utf8.h"
 #include "ui/keys.h"
+#include "ui/keysyms.h"
 
 #include <string.h>
 
 enum { REST_MS = 10 };
-enum { KEYSYM_RETURN = 0xff0d, KEYSYM_TAB = 0xff09, KEYSYM_ESCAPE = 0xff1b };
 
 /* The key to press for a modifier. */
 static unsigned modifier_code(const struct keymap *map, unsigned modifier)
@@ -19,6 +19,12 @@ static unsigned modifier_code(const struct keymap *map, unsigned modifier)
         }
     }
     return 0;
+}
+
+unsigned key_locks(const metic_machine *machine)
+{
+    uint32_t changes;
+    return metic_get_lamps(machine, &changes) & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK);
 }
 
 /* ---- Chords ---- */
@@ -143,17 +149,12 @@ static void add_stroke(struct key_steps *to, const struct keymap *map,
     }
 }
 
-/* False: no keys write it. Some letters (ß) cannot be written with Caps Lock, which then is off
- * for their sake. */
+/* False: no keys write it. Caps Lock is off while it is written, where it must be. */
 static bool add_letter(struct key_steps *to, const struct keymap *map, unsigned locks, u32 letter)
 {
     struct keymap_stroke strokes[KEYMAP_STROKES];
-    unsigned count = keymap_find(map, letter, 0, locks, strokes);
-    bool lift = count == 0 && (locks & KEYMAP_CAPS_LOCK) != 0;
-    if (lift) {
-        count = keymap_find(map, letter, 0, locks & ~(unsigned)KEYMAP_CAPS_LOCK, strokes);
-    }
-    lift &= count != 0;
+    bool lift;
+    unsigned count = keymap_find_lifting(map, letter, 0, locks, strokes, &lift);
     if (lift) {
         add_tap(to, KEYS_CAPS_LOCK);
     }

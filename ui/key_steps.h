@@ -5,6 +5,9 @@
 #include "hw/metic.h"
 #include "ui/keymap.h"
 
+/* The guest's locks that count for letters, by its keyboard's lamps: KEYMAP_*_LOCK. */
+unsigned key_locks(const metic_machine *machine);
+
 /* Keys that are down together. */
 enum { KEY_CHORD_KEYS = 16, KEY_CHORD_STEPS = 2 * KEY_CHORD_KEYS };
 struct key_chord {

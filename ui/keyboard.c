@@ -2,22 +2,9 @@
 #include "ui/keyboard.h"
 
 #include "ui/keys.h"
+#include "ui/keysyms.h"
 
 #include <string.h>
-
-enum {
-    KEYSYM_NUM_LOCK = 0xff7f,
-    KEYSYM_CAPS_LOCK = 0xffe5,
-    KEYSYM_MODE_SWITCH = 0xff7e,
-    KEYSYM_LEVEL3_SHIFT = 0xfe03,
-    KEYSYM_LEVEL5_SHIFT = 0xfe11,
-    KEYSYM_KP_HOME = 0xff95, /* the keypad without num lock, to KP_Delete */
-    KEYSYM_KP_DELETE = 0xff9f,
-    KEYSYM_KP_SEPARATOR = 0xffac, /* and with it: this, KP_Decimal, KP_0 to KP_9 */
-    KEYSYM_KP_DECIMAL = 0xffae,
-    KEYSYM_KP_0 = 0xffb0,
-    KEYSYM_KP_9 = 0xffb9,
-};
 
 void keyboard_take_lamps(struct keyboard_locks *locks, unsigned lamps, u32 changes)
 {
@@ -225,7 +212,7 @@ static bool is_unneeded(u32 keysym)
 
 static bool is_dead(u32 keysym)
 {
-    return keysym >= 0xfe50 && keysym <= 0xfe8f;
+    return keysym >= KEYSYM_DEAD_FIRST && keysym <= 0xfe8f;
 }
 
 /* With a dead key that the client pressed before and the layout lacks, the letter of both. */
@@ -237,14 +224,13 @@ static unsigned find_letter(struct keyboard *k, u32 sign,
         count = keymap_find(k->map, keymap_behind_dead(k->dead, sign), held, k->locks->on, strokes);
         k->dead = 0;
     }
-    count = count != 0 ? count : keymap_find(k->map, sign, held, k->locks->on, strokes);
-    unsigned without = k->locks->on & ~(unsigned)KEYMAP_CAPS_LOCK;
-    if (count == 0 && without != k->locks->on) { /* some letters, ß, are not written with it */
-        count = keymap_find(k->map, sign, held, without, strokes);
-        if (count != 0) {
-            press_lock(k, KEYMAP_CAPS_LOCK, KEYS_CAPS_LOCK, true);
-            press_lock(k, KEYMAP_CAPS_LOCK, KEYS_CAPS_LOCK, false);
-        }
+    bool lift = false;
+    if (count == 0) {
+        count = keymap_find_lifting(k->map, sign, held, k->locks->on, strokes, &lift);
+    }
+    if (lift) {
+        press_lock(k, KEYMAP_CAPS_LOCK, KEYS_CAPS_LOCK, true);
+        press_lock(k, KEYMAP_CAPS_LOCK, KEYS_CAPS_LOCK, false);
     }
     return count;
 }

@@ -3,20 +3,9 @@
 
 #include "cpu/base/utf8.h"
 #include "ui/keys.h"
+#include "ui/keysyms.h"
 
 #include <string.h>
-
-enum {
-    KEYSYM_ISO_FIRST = 0xfe00, /* from here to 0xffff keys, not letters */
-    KEYSYM_LAST = 0xffff,
-    KEYSYM_VENDOR = 0x10000000, /* and from here on */
-    KEYSYM_UNICODE = 0x01000000,
-    KEYSYM_SHIFT_L = 0xffe1,
-    KEYSYM_HYPER_R = 0xffee,
-    KEYSYM_MODE_SWITCH = 0xff7e,
-    KEYSYM_KP_SEPARATOR = 0xffac,
-    KEYSYM_KP_DECIMAL = 0xffae,
-};
 
 static const struct dead_key {
     u32 keysym;
@@ -143,6 +132,19 @@ unsigned keymap_find(const struct keymap *map, u32 sign, unsigned held, unsigned
         }
     }
     return 0;
+}
+
+unsigned keymap_find_lifting(const struct keymap *map, u32 sign, unsigned held, unsigned locks,
+                             struct keymap_stroke strokes[KEYMAP_STROKES], bool *lift)
+{
+    unsigned without = locks & ~(unsigned)KEYMAP_CAPS_LOCK;
+    unsigned count = keymap_find(map, sign, held, locks, strokes);
+    *lift = false;
+    if (count == 0 && without != locks) {
+        count = keymap_find(map, sign, held, without, strokes);
+        *lift = count != 0;
+    }
+    return count;
 }
 
 /* ---- Keys that write nothing ---- */

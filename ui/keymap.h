@@ -47,6 +47,9 @@ u32 keymap_sign(const struct keymap *map, u32 keysym);
  * do: the number of strokes, of which all but the last are dead keys. 0: no keys write it. */
 unsigned keymap_find(const struct keymap *map, u32 sign, unsigned held, unsigned locks,
                      struct keymap_stroke strokes[KEYMAP_STROKES]);
+/* The same. Some letters (ß) cannot be written with Caps Lock: *lift, it has to go off first. */
+unsigned keymap_find_lifting(const struct keymap *map, u32 sign, unsigned held, unsigned locks,
+                             struct keymap_stroke strokes[KEYMAP_STROKES], bool *lift);
 /* What the letter becomes behind a dead key; 0: nothing. */
 u32 keymap_behind_dead(u32 keysym, u32 letter);
 /* The key of a keysym that writes nothing (F1, Control_L); 0: none. */

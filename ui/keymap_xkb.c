@@ -9,6 +9,7 @@
 #include "cpu/base/library.h"
 #include "ui/args.h"
 #include "ui/keys.h"
+#include "ui/keysyms.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,6 @@ enum {
     CODE_LEVEL3 = 84, /* no keys: XKB's own, for modifiers */
     CODE_MODE_SWITCH = 195,
     CODE_HYPER = 199,
-    KEYSYM_DEAD_FIRST = 0xfe50,
     KEYSYM_DEAD_LAST = 0xfe93,
     MAX_LAYOUTS = 4, /* XKB's */
 };

@@ -42,13 +42,6 @@ static void press(struct monitor *monitor, const struct metic_key_step *steps, u
     }
 }
 
-/* What the guest's keyboard has lit. */
-static unsigned lamps(const struct monitor *monitor)
-{
-    uint32_t changes;
-    return metic_get_lamps(monitor->machine, &changes) & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK);
-}
-
 /* A name that ends so. */
 static bool ends_with(const char *name, const char *end)
 {
@@ -87,7 +80,7 @@ void monitor_sendkey(struct monitor *monitor, const char *arguments)
                         "ctrl-alt-delete 200");
         return;
     }
-    unsigned count = key_steps_chord(monitor->keymap, lamps(monitor), chord, hold_ms, steps,
+    unsigned count = key_steps_chord(monitor->keymap, key_locks(monitor->machine), chord, hold_ms, steps,
                                      &bad, &bad_bytes);
     if (count == 0) {
         monitor->failed = true;
@@ -110,7 +103,7 @@ void monitor_type(struct monitor *monitor, const char *arguments)
         refuse(monitor, error.what);
         return;
     }
-    unsigned count = key_steps_text(monitor->keymap, lamps(monitor), text, steps,
+    unsigned count = key_steps_text(monitor->keymap, key_locks(monitor->machine), text, steps,
                                     ARRAY_LEN(steps), &said);
     if (said.left_out != 0) {
         monitor->failed = true;

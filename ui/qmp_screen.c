@@ -102,10 +102,9 @@ static bool add_key(struct key_chord *chord, metic_machine *machine, const struc
     if (type == NULL || strcmp(type, "char") != 0) {
         return key_chord_add(chord, key_code(value));
     }
-    uint32_t changes;
-    unsigned locks = metic_get_lamps(machine, &changes) & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK);
     u32 letter = data != NULL ? utf8_next(&data) : 0;
-    return letter != 0 && *data == '\0' && key_chord_add_letter(chord, keymap, locks, letter);
+    return letter != 0 && *data == '\0' &&
+           key_chord_add_letter(chord, keymap, key_locks(machine), letter);
 }
 
 static bool send_key(metic_machine *machine, const struct keymap *keymap, json_t *arguments,

@@ -213,10 +213,8 @@ static void press_text(struct window *w, const char *text)
 {
     struct metic_key_step steps[METIC_MAX_KEY_STEPS];
     struct key_text said;
-    uint32_t changes;
-    unsigned lamps = metic_get_lamps(w->machine, &changes);
-    unsigned count = key_steps_text(w->keymap, lamps & (KEYMAP_NUM_LOCK | KEYMAP_CAPS_LOCK), text,
-                                    steps, ARRAY_LEN(steps), &said);
+    unsigned count = key_steps_text(w->keymap, key_locks(w->machine), text, steps,
+                                    ARRAY_LEN(steps), &said);
     metic_release_keys(w->machine); /* Ctrl and Alt, which are still down */
     if (said.too_long || !metic_press_keys(w->machine, steps, count)) {
         fprintf(stderr, "metic: the clipboard is too long to be typed\n");
