@@ -3,6 +3,7 @@
  * The engine's lock is held from the second look-up of a block to its publication; the IR builder,
  * the host's scratch memory and the code buffer are shared by all harts under it. */
 #include "cpu/base/arena.h"
+#include "cpu/base/host_time.h"
 #include "cpu/fpu.h"
 #include "cpu/memory.h"
 #include "translate/commit_log.h"
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -328,12 +328,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
 /* For statistics, which the guest never sees; 0 when nobody wants them. */
 static u64 host_ns(const struct engine *engine)
 {
-    struct timespec now;
-    if (LIKELY(engine->costs == NULL)) {
-        return 0;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+    return LIKELY(engine->costs == NULL) ? 0 : host_time_ns();
 }
 
 /* How much blocks may take apart from host code before everything goes. */
@@ -484,7 +479,8 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
         done = make_ir(engine, &source, mode, gva_page, done.insns / 2);
     }
     straight->pc = vcpu->pc;
-    memcpy(straight->bytes, source.data, sizeof(straight->bytes));
+    memset(straight->bytes, 0, sizeof(straight->bytes));
+    memcpy(straight->bytes, source.data, source.bytes < 4 ? source.bytes : 4);
     straight->count = engine->ir->count;
     memcpy(straight->insns, engine->ir->insns, straight->count * sizeof(straight->insns[0]));
     engine->stats.interp_once++;

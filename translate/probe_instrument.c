@@ -153,15 +153,13 @@ static gpa_t gpa_of(const struct pass *pass, const struct ir_insn *insn)
 
 static bool has_hook(const struct pass *pass, const struct ir_insn *insn)
 {
-    return pass->probe->hook_count != 0 && probe_hook_at(pass->probe, gpa_of(pass, insn));
+    return probe_source_hooked(pass->probe, pass->source, insn);
 }
 
 /* Whether what is at `insn` is watched, as far as that can be known now. */
 static bool is_watched(const struct pass *pass, const struct ir_insn *insn)
 {
-    gva_t gva = pass->source->gva_page + insn->imm;
-    return pass->page_watched &&
-           (!pass->source->fixed || probe_address_wanted(&pass->probe->config, gva));
+    return pass->page_watched && probe_source_wanted(pass->probe, pass->source, insn);
 }
 
 /* Whether the instruction at `insn` goes on with the unit that ends at `offset`. */

@@ -42,16 +42,12 @@ static struct ir_insn *put(struct place *place, unsigned at, enum ir_op op, u64 
 
 static bool is_watched(const struct place *place, const struct ir_insn *insn)
 {
-    return place->page_watched &&
-           (!place->source->fixed ||
-            probe_address_wanted(&place->probe->config, place->source->gva_page + insn->imm));
+    return place->page_watched && probe_source_wanted(place->probe, place->source, insn);
 }
 
 static bool has_hook(const struct place *place, const struct ir_insn *insn)
 {
-    return place->probe->hook_count != 0 &&
-           probe_hook_at(place->probe,
-                         place->source->gpa_page | (insn->imm & PAGE_OFFSET_MASK));
+    return probe_source_hooked(place->probe, place->source, insn);
 }
 
 /* Whether the instruction at `insn` belongs to the unit before it. */

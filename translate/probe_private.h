@@ -144,6 +144,12 @@ bool probe_page_wanted(const struct probe *probe, gpa_t gpa_page);
 /* Without a range, or in one of them. */
 bool probe_address_wanted(const struct probe_config *config, gva_t gva);
 bool probe_hook_at(const struct probe *probe, gpa_t gpa);
+/* Of the instruction that INSN begins: whether it is watched, in a watched page, as far as that can
+ * be known while it is translated; whether it has a hook. */
+bool probe_source_wanted(const struct probe *probe, const struct probe_source *source,
+                         const struct ir_insn *insn);
+bool probe_source_hooked(const struct probe *probe, const struct probe_source *source,
+                         const struct ir_insn *insn);
 bool probe_range_edge(const struct probe_config *config, gva_t gva); /* one begins or ends there */
 /* The helper that hooks are called by. */
 extern const struct helper probe_hook_helper;

@@ -101,6 +101,19 @@ bool probe_address_wanted(const struct probe_config *config, gva_t gva)
     return wanted;
 }
 
+bool probe_source_wanted(const struct probe *probe, const struct probe_source *source,
+                         const struct ir_insn *insn)
+{
+    return !source->fixed || probe_address_wanted(&probe->config, source->gva_page + insn->imm);
+}
+
+bool probe_source_hooked(const struct probe *probe, const struct probe_source *source,
+                         const struct ir_insn *insn)
+{
+    return probe->hook_count != 0 &&
+           probe_hook_at(probe, source->gpa_page | (insn->imm & PAGE_OFFSET_MASK));
+}
+
 bool probe_range_edge(const struct probe_config *config, gva_t gva)
 {
     for (unsigned i = 0; i < config->range_count; i++) {

@@ -71,35 +71,23 @@ bool canvas_open(struct window_canvas *c, const struct sdl_api *sdl, SDL_Window 
     return c->renderer != NULL || sdl->GetWindowSurface(window) != NULL;
 }
 
-static void forget_textures(struct window_canvas *c)
+static void forget(const struct window_canvas *c, SDL_Texture **texture, SDL_Surface **surface)
 {
-    if (c->texture != NULL) {
-        c->sdl->DestroyTexture(c->texture);
-        c->texture = NULL;
+    if (*texture != NULL) {
+        c->sdl->DestroyTexture(*texture);
+        *texture = NULL;
     }
-    if (c->picture != NULL) {
-        c->sdl->FreeSurface(c->picture);
-        c->picture = NULL;
-    }
-}
-
-static void forget_cursor(struct window_canvas *c)
-{
-    if (c->cursor_texture != NULL) {
-        c->sdl->DestroyTexture(c->cursor_texture);
-        c->cursor_texture = NULL;
-    }
-    if (c->cursor != NULL) {
-        c->sdl->FreeSurface(c->cursor);
-        c->cursor = NULL;
+    if (*surface != NULL) {
+        c->sdl->FreeSurface(*surface);
+        *surface = NULL;
     }
 }
 
 void canvas_close(struct window_canvas *c)
 {
     if (c->sdl != NULL) {
-        forget_textures(c);
-        forget_cursor(c);
+        forget(c, &c->texture, &c->picture);
+        forget(c, &c->cursor_texture, &c->cursor);
     }
     if (c->renderer != NULL) {
         c->sdl->DestroyRenderer(c->renderer);
@@ -124,7 +112,7 @@ static SDL_ScaleMode scale_mode(const struct window_canvas *c)
 
 void canvas_set_picture(struct window_canvas *c, const u32 *pixels, int width, int height)
 {
-    forget_textures(c);
+    forget(c, &c->texture, &c->picture);
     c->width = width;
     c->height = height;
     c->all_changed = true;
@@ -175,7 +163,7 @@ void canvas_set_smooth(struct window_canvas *c, bool smooth)
 
 void canvas_set_cursor(struct window_canvas *c, const u32 *pixels, int width, int height)
 {
-    forget_cursor(c);
+    forget(c, &c->cursor_texture, &c->cursor);
     if (c->renderer == NULL) {
         c->cursor = wrap(c, pixels, width, height, SDL_PIXELFORMAT_ARGB8888);
         return;

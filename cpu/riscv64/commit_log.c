@@ -11,6 +11,7 @@
 
 #include "cpu/base/bits.h"
 #include "cpu/riscv64/csr.h"
+#include "cpu/riscv64/csr_bits.h"
 #include "cpu/riscv64/decode.h"
 #include "cpu/riscv64/pmp.h"
 
@@ -20,12 +21,7 @@
 
 enum { KIND_X = 0, KIND_F = 1, KIND_CSR = 4, MAX_WRITES = 4 };
 
-enum {
-    CSR_FFLAGS = 0x001, CSR_FRM = 0x002, CSR_FCSR = 0x003,
-    CSR_SSTATUS = 0x100, CSR_SIE = 0x104, CSR_SIP = 0x144,
-    CSR_MSTATUS = 0x300, CSR_MIE = 0x304, CSR_MVIP = 0x309, CSR_MIP = 0x344,
-    CSR_PMPADDR0 = 0x3b0,
-};
+enum { CSR_MVIP = 0x309 }; /* of Spike */
 
 struct write {
     u32 key;

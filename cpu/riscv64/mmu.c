@@ -389,8 +389,8 @@ _Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct
 _Atomic u8 *riscv64_find_plain_next(struct vcpu *vcpu, struct tlb_fill *fill)
 {
     enum { RUN_PAGES = 8 };
-    const struct riscv64_state *state = riscv64_of(vcpu);
-    struct riscv64_cache *cache = &riscv64_of(vcpu)->cache;
+    struct riscv64_state *state = riscv64_of(vcpu);
+    struct riscv64_cache *cache = &state->cache;
     gva_t page = fill->page + PAGE_BYTES;
     if (page % (RUN_PAGES * PAGE_BYTES) == 0) {
         return NULL;
