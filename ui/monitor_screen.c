@@ -80,8 +80,8 @@ void monitor_sendkey(struct monitor *monitor, const char *arguments)
                         "ctrl-alt-delete 200");
         return;
     }
-    unsigned count = key_steps_chord(monitor->keymap, key_locks(monitor->machine), chord, hold_ms, steps,
-                                     &bad, &bad_bytes);
+    unsigned count = key_steps_chord(monitor->keymap, key_locks(monitor->machine), chord, hold_ms,
+                                     steps, &bad, &bad_bytes);
     if (count == 0) {
         monitor->failed = true;
         fprintf(monitor->to, "there is no key '%.*s', or too many at once; keys are named as "
