@@ -1,5 +1,5 @@
-/* X's names of keys and letters (X11/keysymdef.h), those that our code knows one by one. Letters
- * are in keymap.h, and what is on a US keyboard in keys.def. */
+/* X's names of keys and letters (X Window System Protocol, appendix A), those that our code knows
+ * one by one. Letters are in keymap.h, and what is on a US keyboard in keys.def. */
 #ifndef METIC_UI_KEYSYMS_H
 #define METIC_UI_KEYSYMS_H
 
