@@ -210,6 +210,22 @@ static void add_table(struct symbols *symbols, const struct elfutils *api, Elf *
     }
 }
 
+/* False: the file has no such table. */
+static bool add_tables(struct symbols *symbols, const struct elfutils *api, Elf *elf,
+                       unsigned type)
+{
+    bool any = false;
+    Elf_Scn *section = NULL;
+    while ((section = api->elf_nextscn(elf, section)) != NULL) {
+        GElf_Shdr header;
+        if (api->gelf_getshdr(section, &header) != NULL && header.sh_type == type) {
+            add_table(symbols, api, elf, section, &header);
+            any = true;
+        }
+    }
+    return any;
+}
+
 bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
 {
     struct elfutils api;
@@ -222,12 +238,8 @@ bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_err
     }
     Elf *elf = api.elf_begin(fd, ELF_C_READ, NULL);
     bool good = elf != NULL && api.elf_kind(elf) == ELF_K_ELF;
-    Elf_Scn *section = NULL;
-    while (good && (section = api.elf_nextscn(elf, section)) != NULL) {
-        GElf_Shdr header;
-        if (api.gelf_getshdr(section, &header) != NULL && header.sh_type == SHT_SYMTAB) {
-            add_table(symbols, &api, elf, section, &header);
-        }
+    if (good && !add_tables(symbols, &api, elf, SHT_SYMTAB)) {
+        add_tables(symbols, &api, elf, SHT_DYNSYM); /* stripped: what it exports */
     }
     api.elf_end(elf);
     close(fd);

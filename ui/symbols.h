@@ -19,7 +19,8 @@ struct symbols {
 };
 
 void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name);
-/* Functions and objects of the file's symbol table. False with a reason. */
+/* Functions and objects of the file's symbol table; of a stripped file, those that it exports.
+ * False with a reason. */
 bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error);
 /* Lines "address size name", as a store has them; an address after a plus counts from the one
  * before. */
@@ -39,11 +40,11 @@ void symbols_fini(struct symbols *symbols);
 struct source_lines;
 struct source_lines *source_lines_new(const char *const *paths, unsigned count);
 void source_lines_free(struct source_lines *lines);
-/* False: not known. `file` lives as long as the lines. */
 /* Every piece of every line: [address, end) is from there. False: there are none. */
 bool source_lines_each(struct source_lines *lines,
                        void (*each)(void *opaque, u64 address, u64 end, const char *file,
                                     unsigned line), void *opaque);
+/* False: not known. `file` lives as long as the lines. */
 bool source_lines_find(struct source_lines *lines, u64 address, const char **file, unsigned *line);
 
 #endif
