@@ -45,8 +45,14 @@ primitives.elf: $(wildcard $(PRIMITIVES)/*) $(KERNELS)/run.c $(RUN_GUEST) $(HEAD
 		$(PRIMITIVES)/primitives.c $(PRIMITIVES)/traps.S
 first.elf: $(SRC)/start/first.S $(KERNELS)/guest.ld
 	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $<
+restore.elf: $(SRC)/start/restore.S $(KERNELS)/guest.ld
+	$(GUEST_CC) $(GUEST) -T $(KERNELS)/guest.ld -o $@ $<
 first: $(SRC)/start/first.c
 	$(HOST_CC) -O2 -std=gnu11 -Wall -Wextra -o $@ $<
+# LIBRARY is the folder of libmetic.so.
+snapshot: $(SRC)/snapshot.c
+	$(HOST_CC) -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I$(SRC)/../../hw -I$(SRC)/../.. -o $@ $< \
+		-L$(LIBRARY) -lmetic -Wl,-rpath,$(LIBRARY)
 kernels.native: $(SRCS) $(KERNELS)/run_host.c $(HEADERS) $(call cold_objects,host)
 	$(HOST_CC) $(COMMON) -o $@ $(KERNELS)/run_host.c $(SRCS) $(call cold_objects,host)
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start, size, idling and two harts: metic and QEMU.
+# Start, size, restoring a snapshot, idling and two harts: metic and QEMU.
 
 set -u
 . "$(dirname "$0")/common.sh"
@@ -7,7 +7,7 @@ log=$DIR/scale.log
 idle_seconds=${IDLE_SECONDS:-10}
 hertz=$(getconf CLK_TCK)
 
-build primitives.elf kernels.elf first.elf first || exit 1
+build primitives.elf kernels.elf first.elf restore.elf first LIBRARY="$(dirname "$METIC")" snapshot || exit 1
 guest=$(sh "$here/../guest/fetch.sh") && cache=$(sh "$here/fetch_linux.sh") || {
     echo "scale: no guest to boot"
     exit 1
@@ -38,6 +38,68 @@ measure_start() {
     took_ns=$(($(now_ns) - start_ns))
     grep -q '^end' "$log" || { echo "scale: $1 did not start"; return 1; }
     sample scale start "start to end of nothing" ns "$1" $took_ns -
+}
+
+# restored_qemu WRAPPER MONITOR OPTION...: QEMU with the guest that is saved.
+restored_qemu() {
+    wrapper=$1
+    monitor=$2
+    shift 2
+    $wrapper "$QEMU" -M virt -cpu rv64 -m 256M -display none -monitor "$monitor" -serial stdio -bios none \
+        -kernel "$DIR/restore.elf" -drive "file=$DIR/restore.qcow2,if=none,id=d,format=qcow2" \
+        -device virtio-blk-device,drive=d "$@"
+}
+
+# A guest of 256 MiB, 32 of them written, which then speaks without end: saved, once.
+save_guest() {
+    rm -f "$DIR/restore.zst" "$DIR/restore.qcow2"
+    "$METIC" run "$DIR/restore.elf" --firmware none --quiet --ram 256M --clock virtual --save-at 3M \
+        --limit-insns 3100k --save "$DIR/restore.zst" </dev/null >"$log" 2>&1
+    "$METIC" disk create "$DIR/restore.qcow2" 64M >>"$log" 2>&1
+    rm -f "$DIR/monitor"
+    restored_qemu "" "unix:$DIR/monitor,server=on,wait=off" >/dev/null 2>>"$log" </dev/null &
+    child=$!
+    sleep 2
+    python3 - "$DIR/monitor" >>"$log" 2>&1 <<'END'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+def until_prompt():
+    got = b""
+    while not got.endswith(b"(qemu) "):
+        got += s.recv(4096)
+until_prompt()
+s.sendall(b"savevm a\n")
+until_prompt()
+s.sendall(b"quit\n")
+END
+    wait $child 2>/dev/null
+    [ -s "$DIR/restore.zst" ] || { echo "scale: nothing was saved"; return 1; }
+}
+
+# From the start of a process that restores that guest to its first byte, and (of metic's, processor
+# time, one sitting for all runs) within the process and into another machine of it: a booted Linux.
+measure_restore() {
+    case $1 in
+    metic) took=$("$DIR/first" "$METIC" restore "$DIR/restore.zst" --quiet) ;;
+    qemu) took=$(restored_qemu "$DIR/first" none -loadvm a) ;;
+    esac || { echo "scale: $1 restored nothing"; return 1; }
+    sample scale restore "restore: start to first byte" ns "$1" "${took% *}" -
+}
+
+measure_restore_inside() {
+    "$DIR/snapshot" "$guest/vmlinuz" "$guest/initramfs.cpio.gz" "$DIR/linux.zst" >"$log" 2>&1 || {
+        echo "scale: no snapshots inside a process"
+        tail -n 3 "$log"
+        return 1
+    }
+    rm -f "$DIR/linux.zst"
+    sed -n 's/^\(load, same machine, after [0-9]*\) instructions  *\([0-9.]*\) ms.*/\1 insns|\2/p
+        s/^\(another machine, to its first\) instruction  *\([0-9.]*\) ms.*/\1 insn|\2/p
+        s/^new process, from the file, the same  *\([0-9.]*\) ms.*/new process, to its first insn|\1/p' "$log" |
+        while IFS='|' read -r what ms; do
+            sample scale restore "$what" ns metic "$(awk -v ms="$ms" 'BEGIN { print ms * 1e6 }')" -
+        done
 }
 
 # Time and bytes for each translated guest instruction, from code that runs once.
@@ -114,11 +176,12 @@ measure_pair() {
         pair_sample make 1 "make -j2 over make" "$1"
 }
 
+save_guest && measure_restore_inside || exit 1
 run=0
 while [ $run -lt "$N" ]; do
     measure_translation
     for who in metic qemu; do
-        measure_first $who && measure_start $who && measure_idle $who && measure_pair $who || exit 1
+        measure_first $who && measure_start $who && measure_restore $who && measure_idle $who && measure_pair $who || exit 1
     done
     run=$((run + 1))
 done
