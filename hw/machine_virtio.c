@@ -3,6 +3,8 @@
 
 #include "hw/virtio/virtio_rng.h"
 
+#include <unistd.h>
+
 bool machine_add_virtio(struct metic_machine *machine, const struct virtio_type *type,
                         const void *config, const char *name, int number,
                         struct metic_error *error)
@@ -20,6 +22,17 @@ bool machine_add_virtio(struct metic_machine *machine, const struct virtio_type 
         snprintf(virtio->name, sizeof(virtio->name), "%s%d", name, number);
     }
     return true;
+}
+
+static u64 overlay_memory_bytes(const struct metic_options *options)
+{
+    const u64 least_bytes = (u64)64 << 20, most_bytes = (u64)1 << 30;
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    u64 share_bytes = pages > 0 && page_bytes > 0 ? (u64)pages * (u64)page_bytes / 16 : 0;
+    share_bytes = share_bytes > least_bytes ? share_bytes : least_bytes;
+    return options->overlay_memory_bytes != 0 ? options->overlay_memory_bytes
+           : share_bytes < most_bytes         ? share_bytes
+                                              : most_bytes;
 }
 
 static bool add_disks(struct metic_machine *machine, struct metic_error *error)
@@ -41,6 +54,8 @@ static bool add_disks(struct metic_machine *machine, struct metic_error *error)
         config->disk.path = disk->path;
         config->disk.overlay_path = disk->overlay;
         config->disk.format = formats[disk->format];
+        config->disk.spill_folder = options->scratch_folder;
+        config->disk.overlay_memory_bytes = overlay_memory_bytes(options);
         config->stop_on_error = disk->stop_on_error;
         config->queue_count = machine->options.harts < VIRTIO_BLK_MAX_QUEUES
                                   ? machine->options.harts : VIRTIO_BLK_MAX_QUEUES;

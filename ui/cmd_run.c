@@ -116,7 +116,8 @@ static int run_in_place(struct run_args *args, struct debugger *debugger, struct
     /* Threads made from here on leave these signals to ours; a closed pipe is an error, no end. */
     signals_block();
     signal(SIGPIPE, SIG_IGN);
-    char state[XDG_PATH_BYTES], firmware[XDG_PATH_BYTES];
+    char state[XDG_PATH_BYTES], firmware[XDG_PATH_BYTES], cache[XDG_PATH_BYTES];
+    args->options.scratch_folder = xdg_path(XDG_CACHE, NULL, cache) ? cache : NULL;
     bool has_state = xdg_path(XDG_STATE, NULL, state);
     bool has_firmware = xdg_path(XDG_DATA, "firmware", firmware);
     struct metic_boot_plan *plan = NULL;

@@ -5,6 +5,7 @@
 #include "hw/block/blk_overlay_file.h"
 #include "hw/block/blk_private.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct blk_backend *blk_backend_open(const struct blk_disk *disk, struct metic_e
         return NULL;
     }
     pthread_rwlock_init(&backend->lock, NULL);
+    backend->overlay.file.fd = -1;
     backend->overlay_file = disk->overlay_path != NULL;
     backend->mode = backend->overlay_file ? BLK_WRITE_BACK : disk->mode;
     struct blk_open how = {.path = disk->path, .format = disk->format,
@@ -27,10 +29,15 @@ struct blk_backend *blk_backend_open(const struct blk_disk *disk, struct metic_e
                                            : blk_image_open(&how, error);
     if (backend->image == NULL ||
         (backend->mode == BLK_OVERLAY &&
-         !blk_overlay_init(&backend->overlay, backend->image->size_bytes, error))) {
+         !blk_overlay_init(&backend->overlay, backend->image->size_bytes, disk->spill_folder,
+                           disk->overlay_memory_bytes, error))) {
         blk_backend_close(backend);
         return NULL;
     }
+    snprintf(backend->spill_note, sizeof(backend->spill_note),
+             "what the guest wrote takes more than %llu MiB and is in %s, in a file without a name",
+             (unsigned long long)(disk->overlay_memory_bytes >> 20),
+             disk->spill_folder != NULL ? disk->spill_folder : "");
     return backend;
 }
 
@@ -63,7 +70,8 @@ u64 blk_backend_good_bytes(const struct blk_backend *backend)
 
 const char *blk_backend_trouble(const struct blk_backend *backend)
 {
-    return backend->image->trouble;
+    const char *trouble = backend->image->trouble;
+    return trouble[0] == '\0' && backend->overlay.spilled ? backend->spill_note : trouble;
 }
 
 u64 blk_backend_overlay_bytes(const struct blk_backend *backend)
@@ -82,7 +90,7 @@ static int overlay_read(struct blk_backend *backend, u64 offset, struct blk_vect
     while (failed == 0 && size_bytes > 0) {
         u64 run = blk_overlay_run(overlay, offset, size_bytes);
         if (blk_overlay_has(overlay, offset / BLK_CLUSTER_BYTES)) {
-            blk_vector_put(vector, overlay->bytes + offset, run);
+            failed = blk_overlay_get(overlay, offset, vector, run);
         } else {
             failed = image->driver->read(image, offset, vector, run);
         }
@@ -100,13 +108,12 @@ static int overlay_take(struct blk_backend *backend, u64 cluster)
     if (blk_overlay_has(overlay, cluster)) {
         return 0;
     }
+    u8 bytes[BLK_CLUSTER_BYTES] = {0};
     u64 left = backend->image->size_bytes - offset;
-    int failed = blk_image_read(backend->image, offset, overlay->bytes + offset,
+    int failed = blk_image_read(backend->image, offset, bytes,
                                 left < BLK_CLUSTER_BYTES ? left : BLK_CLUSTER_BYTES);
-    if (failed == 0) {
-        blk_overlay_add(overlay, cluster);
-    }
-    return failed;
+    return failed != 0 ? failed
+                       : blk_overlay_put_bytes(overlay, offset, bytes, BLK_CLUSTER_BYTES);
 }
 
 static int overlay_take_edges(struct blk_backend *backend, u64 offset, u64 size_bytes)
@@ -125,16 +132,9 @@ static int overlay_take_edges(struct blk_backend *backend, u64 offset, u64 size_
 static int overlay_write(struct blk_backend *backend, u64 offset, struct blk_vector *vector,
                          u64 size_bytes)
 {
-    struct blk_overlay *overlay = &backend->overlay;
     int failed = overlay_take_edges(backend, offset, size_bytes);
-    if (failed != 0) {
-        return failed;
-    }
-    blk_vector_get(vector, overlay->bytes + offset, size_bytes);
-    for (u64 at = offset / BLK_CLUSTER_BYTES; at * BLK_CLUSTER_BYTES < offset + size_bytes; at++) {
-        blk_overlay_add(overlay, at);
-    }
-    return 0;
+    return failed != 0 ? failed
+                       : blk_overlay_put(&backend->overlay, offset, vector, size_bytes);
 }
 
 /* Whole clusters; those that read as zeros already stay out of the overlay, so that a large disk
@@ -152,10 +152,13 @@ static int overlay_zero_clusters(struct blk_backend *backend, u64 first, u64 las
         }
         u64 count = run_bytes / BLK_CLUSTER_BYTES;
         if (content == BLK_CONTENT_ZEROS && count > 0) {
-            blk_overlay_blank(&backend->overlay, first, count);
+            failed = blk_overlay_blank(&backend->overlay, first, count);
         } else {
             count = count > 0 ? count : 1;
-            blk_overlay_zero(&backend->overlay, first, count);
+            failed = blk_overlay_zero(&backend->overlay, first, count);
+        }
+        if (failed != 0) {
+            return failed;
         }
         first += count;
     }
@@ -164,21 +167,24 @@ static int overlay_zero_clusters(struct blk_backend *backend, u64 first, u64 las
 
 static int overlay_write_zeroes(struct blk_backend *backend, u64 offset, u64 size_bytes)
 {
+    static const u8 zeros[BLK_CLUSTER_BYTES];
     struct blk_overlay *overlay = &backend->overlay;
     u64 end = offset + size_bytes;
     u64 first = bits_align_up(offset, BLK_CLUSTER_BYTES);
     u64 last = bits_align_down(end, BLK_CLUSTER_BYTES);
     int failed = overlay_take_edges(backend, offset, size_bytes);
-    if (failed != 0) {
-        return failed;
+    if (failed == 0 && first > last) { /* inside one cluster */
+        return blk_overlay_put_bytes(overlay, offset, zeros, size_bytes);
     }
-    if (first >= last) {
-        memset(overlay->bytes + offset, 0, size_bytes);
-        return 0;
+    if (failed == 0 && first > offset) {
+        failed = blk_overlay_put_bytes(overlay, offset, zeros, first - offset);
     }
-    memset(overlay->bytes + offset, 0, first - offset);
-    memset(overlay->bytes + last, 0, end - last);
-    return overlay_zero_clusters(backend, first / BLK_CLUSTER_BYTES, last / BLK_CLUSTER_BYTES);
+    if (failed == 0 && end > last) {
+        failed = blk_overlay_put_bytes(overlay, last, zeros, end - last);
+    }
+    return failed != 0 ? failed
+                       : overlay_zero_clusters(backend, first / BLK_CLUSTER_BYTES,
+                                               last / BLK_CLUSTER_BYTES);
 }
 
 /* ---- Requests ---- */
@@ -253,9 +259,7 @@ int blk_backend_discard(struct blk_backend *backend, u64 offset, u64 size_bytes)
     u64 first = (offset + BLK_CLUSTER_BYTES - 1) / BLK_CLUSTER_BYTES;
     u64 last = (offset + size_bytes) / BLK_CLUSTER_BYTES;
     pthread_rwlock_wrlock(&backend->lock);
-    if (first < last) {
-        blk_overlay_blank(&backend->overlay, first, last - first);
-    }
+    int failed = first < last ? blk_overlay_blank(&backend->overlay, first, last - first) : 0;
     pthread_rwlock_unlock(&backend->lock);
-    return 0;
+    return failed;
 }

@@ -1,6 +1,7 @@
 /* A disk as a device uses it: an image (blk_image.h) of any format, and where writes go.
  *
- * Overlay: the image is only read, what the guest writes is kept in memory and forgotten at close.
+ * Overlay: the image is only read, what the guest writes is kept in memory, or when it is much in a
+ * file without a name, and forgotten at close.
  * Overlay in a file: the same in a qcow2 image over it, which is made when it is not there yet and
  * stays. Write-back: writes go to the image. Read-only: there are none. What is only read may be
  * shared by any number of machines; what is written belongs to one.
@@ -22,6 +23,8 @@ struct blk_disk {
     enum blk_mode mode;      /* BLK_OVERLAY with overlay_path: in that file */
     enum blk_format format;  /* of the image at path */
     const char *overlay_path; /* or NULL */
+    const char *spill_folder; /* where an overlay in memory goes that takes more than: (or NULL) */
+    u64 overlay_memory_bytes;
 };
 
 struct blk_backend;

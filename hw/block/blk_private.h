@@ -12,6 +12,7 @@ struct blk_backend {
     bool overlay_file; /* the image is an overlay that was asked for */
     pthread_rwlock_t lock; /* around the overlay in memory */
     struct blk_overlay overlay;
+    char spill_note[160]; /* for errors once the overlay has left memory */
 };
 
 #endif

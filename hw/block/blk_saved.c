@@ -67,16 +67,24 @@ static void save_part(struct state_writer *writer, u64 offset, u64 size_bytes, c
     }
 }
 
-static void save_memory(const struct blk_overlay *overlay, struct state_writer *writer)
+static void save_memory(struct blk_overlay *overlay, struct state_writer *writer)
 {
-    for (u64 at = blk_overlay_next(overlay, 0); at != UINT64_MAX;
+    u8 *bytes = malloc(SAVED_PART_BYTES);
+    int failed = bytes == NULL ? ENOMEM : 0;
+    for (u64 at = blk_overlay_next(overlay, 0); failed == 0 && at != UINT64_MAX;
          at = blk_overlay_next(overlay, at)) {
-        u64 run = blk_overlay_run(overlay, at * BLK_CLUSTER_BYTES, SAVED_PART_BYTES);
-        u64 left = overlay->size_bytes - at * BLK_CLUSTER_BYTES;
-        run = run < left ? run : left;
-        save_part(writer, at * BLK_CLUSTER_BYTES, run, overlay->bytes + at * BLK_CLUSTER_BYTES);
+        u64 offset = at * BLK_CLUSTER_BYTES;
+        u64 left = overlay->size_bytes - offset;
+        u64 run = blk_overlay_run(overlay, offset, left < SAVED_PART_BYTES ? left
+                                                                           : SAVED_PART_BYTES);
+        failed = blk_overlay_get_bytes(overlay, offset, bytes, run);
+        if (failed == 0) {
+            save_part(writer, offset, run, bytes);
+        }
         at += run / BLK_CLUSTER_BYTES;
     }
+    free(bytes);
+    writer->failed |= failed != 0;
 }
 
 /* What the image's file itself has; a part that cannot be read fails the save. */
@@ -127,14 +135,13 @@ static bool load_memory_part(struct blk_overlay *overlay, struct state_reader *r
                              u64 size_bytes, bool data)
 {
     if (!data || offset % BLK_CLUSTER_BYTES != 0 || size_bytes % BLK_CLUSTER_BYTES != 0 ||
-        offset > overlay->size_bytes || size_bytes > overlay->size_bytes - offset ||
-        !state_read_bytes(reader, overlay->bytes + offset, size_bytes)) {
+        offset > overlay->size_bytes || size_bytes > overlay->size_bytes - offset) {
         return false;
     }
-    for (u64 at = 0; at < size_bytes; at += BLK_CLUSTER_BYTES) {
-        blk_overlay_add(overlay, (offset + at) / BLK_CLUSTER_BYTES);
-    }
-    return true;
+    int failed = blk_overlay_put_bytes(overlay, offset, reader->bytes + reader->position,
+                                       size_bytes);
+    reader->position += size_bytes;
+    return failed == 0;
 }
 
 static bool load_file_part(struct blk_image *image, struct state_reader *reader, u64 offset,

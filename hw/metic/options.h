@@ -132,6 +132,9 @@ struct metic_options {
     uint32_t vsock_cid;      /* the guest's address there; 0: 3 */
     struct metic_disk disks[METIC_MAX_DISKS];
     unsigned disk_count;
+    uint64_t overlay_memory_bytes; /* what each overlay in memory may take before it moves to a
+                              * file; 0: a 16th of the host's memory, 1 GiB at most */
+    const char *scratch_folder; /* where that file is, without a name; NULL: it stays in memory */
     struct metic_share shares[METIC_MAX_SHARES];
     unsigned share_count;
     enum metic_net net;

@@ -1,5 +1,5 @@
-# Fills 32 MiB of memory, so that a snapshot has what a booted system would have, and then says '!' on
-# the UART for ever: the first one after a restore tells that it runs.
+# Fills 32 MiB of memory, so that a snapshot has what a booted system would have, and then says '!'
+# on the UART for ever: the first one after a restore tells that it runs.
     .section .text.start, "ax"
     .globl _start
 _start:

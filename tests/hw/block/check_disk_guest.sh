@@ -41,6 +41,18 @@ if grep -q '^hello' again; then wrong "again: the removed file is back"; else go
 "$METIC" run --demo --disk base.raw,overlay=over.qcow2 >refused 2>&1
 has refused 'lies over base.qcow2, not over base.raw'
 
+# ---- An overlay that leaves memory ----
+
+# Its bytes come back from the file without a name, and a snapshot can be made of it.
+noise='mount -t ext4 /dev/vda /mnt && head -c 30000000 /dev/zero | tr "\\\\0" x >/mnt/noise; sync
+echo 3 >/proc/sys/vm/drop_caches; echo "sum $(md5sum </mnt/noise)"'
+noise_sum=$(head -c 30000000 /dev/zero | tr '\0' x | md5sum | cut -d ' ' -f 1)
+guest spill 0 "$noise" --disk base.qcow2 --overlay-memory 8M --clock virtual --digest-every 1G --save spill.zst --save-at 2G
+has spill "^sum $noise_sum"
+guest no-spill 0 "$noise" --disk base.qcow2 --overlay-memory 1G --clock virtual --digest-every 1G
+ok "equal digests in memory and out of it" sh -c \
+    'grep digest spill >s1; grep digest no-spill >s2; [ -s s1 ] && cmp s1 s2'
+
 # ---- To the image itself, and only to be read ----
 
 cp base.qcow2 mine.qcow2

@@ -3,9 +3,12 @@
 #include "cpu/base/bits.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,8 +115,40 @@ Test(blk_backend, a_file_that_may_not_be_written)
     blk_backend_close(backend);
 }
 
+/* An overlay that leaves memory for a file when it has more than so much. */
+static struct blk_backend *open_spilling(u64 memory_bytes)
+{
+    struct metic_error error = {0};
+    struct blk_disk disk = {.path = path, .mode = BLK_OVERLAY, .spill_folder = "/tmp",
+                            .overlay_memory_bytes = memory_bytes};
+    struct blk_backend *backend = blk_backend_open(&disk, &error);
+    cr_assert_not_null(backend, "%s", error.what);
+    return backend;
+}
+
+static void expect_saved_alike(struct blk_backend *backend, const u8 *model, size_t size_bytes)
+{
+    struct blk_backend *other = open_spilling(8192);
+    struct state_writer writer;
+    struct state_reader reader;
+    u8 *got = malloc(size_bytes);
+    state_writer_init(&writer);
+    blk_backend_save(backend, &writer);
+    cr_assert(!writer.failed);
+    for (unsigned i = 0; i < 2; i++) { /* the second time what was there before goes */
+        state_reader_init(&reader, writer.bytes, writer.size_bytes);
+        cr_assert(blk_backend_load(other, &reader, NULL));
+        cr_assert_eq(read_at(other, 0, got, size_bytes), 0);
+        cr_assert_eq(memcmp(got, model, size_bytes), 0);
+        cr_assert_eq(write_at(other, 5000, "else", 4), 0);
+    }
+    state_writer_fini(&writer);
+    blk_backend_close(other);
+    free(got);
+}
+
 /* The overlay and a plain array get the same random reads, writes and zeroings. */
-Test(blk_backend, overlay_is_like_an_array)
+static void compare_with_array(u64 memory_bytes)
 {
     enum { SIZE = 300 * 512, ROUNDS = 5000 };
     static u8 model[SIZE], got[SIZE];
@@ -122,7 +157,7 @@ Test(blk_backend, overlay_is_like_an_array)
         model[i] = (u8)(i * 7 + i / 512);
     }
     put_file(model, SIZE);
-    struct blk_backend *backend = open_disk(BLK_OVERLAY);
+    struct blk_backend *backend = open_spilling(memory_bytes);
     cr_assert_eq(blk_backend_size_bytes(backend), SIZE);
     for (unsigned i = 0; i < ROUNDS; i++) {
         random = random * 6364136223846793005u + 1442695040888963407u;
@@ -144,8 +179,66 @@ Test(blk_backend, overlay_is_like_an_array)
             cr_assert_eq(memcmp(got, model + offset, size_bytes), 0, "round %u", i);
             break;
         }
+        if (i % 1000 == 0) {
+            expect_saved_alike(backend, model, SIZE);
+        }
     }
     cr_assert(blk_backend_overlay_bytes(backend) <= SIZE + 4096);
+    blk_backend_close(backend);
+}
+
+Test(blk_backend, overlay_is_like_an_array)
+{
+    compare_with_array(UINT64_MAX);
+}
+
+Test(blk_backend, overlay_that_left_memory_is_like_an_array)
+{
+    compare_with_array(65536);
+    compare_with_array(4096);
+}
+
+static void limit_files(u64 size_bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size_bytes;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* What does not fit the host's disk stays in memory; what no longer does is an error, and what was
+ * written before is there. */
+Test(blk_backend, overlay_on_a_full_host)
+{
+    u8 bytes[4096], got[4096];
+    memset(bytes, 'w', sizeof(bytes));
+    cr_assert_eq(truncate(path, 1 << 20), 0);
+    limit_files(100000);
+    struct blk_backend *backend = open_spilling(131072);
+    for (u64 at = 0; at < 1 << 20; at += 4096) {
+        cr_assert_eq(write_at(backend, at, bytes, 4096), 0);
+    }
+    cr_assert_eq(read_at(backend, (1 << 20) - 4096, got, 4096), 0);
+    cr_assert_arr_eq(got, bytes, 4096);
+    cr_assert_eq(blk_backend_trouble(backend)[0], '\0');
+    blk_backend_close(backend);
+    backend = open_spilling(8192);
+    int failed = 0;
+    for (u64 at = 0; at < 98304; at += 4096) {
+        failed |= write_at(backend, at, bytes, 4096);
+    }
+    cr_assert_eq(failed, 0);
+    cr_assert_eq(write_at(backend, 512000, bytes, 4096), EFBIG);
+    cr_assert_not_null(strstr(blk_backend_trouble(backend), "/tmp"));
+    for (u64 at = 0; at < 98304; at += 4096) {
+        cr_assert_eq(read_at(backend, at, got, 4096), 0);
+        cr_assert_arr_eq(got, bytes, 4096);
+    }
+    cr_assert_eq(read_at(backend, 512000, got, 4096), 0);
+    cr_assert_eq(got[0] | got[4095], 0, "as it was");
+    limit_files(1 << 20);
+    cr_assert_eq(write_at(backend, 512000, bytes, 4096), 0, "there is room again");
     blk_backend_close(backend);
 }
 
