@@ -155,6 +155,27 @@ static struct code_page *page_get(struct block_table *table, gpa_t page)
     return code;
 }
 
+static unsigned run_shift(u32 offset)
+{
+    return offset / 2 % 4 * 2;
+}
+
+unsigned block_note_run(struct block_table *table, gpa_t gpa)
+{
+    u32 offset = (u32)(gpa & PAGE_OFFSET_MASK);
+    u8 *runs = &page_get(table, gpa & PAGE_MASK)->runs[offset / 8];
+    unsigned before = *runs >> run_shift(offset) & BLOCK_RUNS_MAX;
+    if (before < BLOCK_RUNS_MAX) {
+        *runs = (u8)(*runs + (1u << run_shift(offset)));
+    }
+    return before;
+}
+
+static void forget_runs(struct code_page *page, u32 offset)
+{
+    page->runs[offset / 8] &= (u8)~((unsigned)BLOCK_RUNS_MAX << run_shift(offset));
+}
+
 static void unlink_incoming(struct block_table *table, struct block *block)
 {
     for (u32 number = block->incoming; number != 0;) {
@@ -246,6 +267,7 @@ static void page_kill_range(struct block_table *table, struct code_page *page, u
         u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK) - block->before_bytes;
         if (start <= last && start + block->length_bytes > first) {
             block_kill(table, block);
+            forget_runs(page, (u32)(block->gpa & PAGE_OFFSET_MASK));
         }
     }
     if (first < 2) {

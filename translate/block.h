@@ -68,6 +68,7 @@ struct code_page {
     struct code_page *next;  /* in its hash bucket */
     struct code_page *dirty_next;
     u32 heads[PAGE_BYTES / 2 / 32]; /* bit n: a block begins (or began) at byte 2 * n */
+    u8 runs[PAGE_BYTES / 2 / 4];    /* two bits for each byte 2 * n: block_note_run */
 };
 
 struct block_table {
@@ -110,6 +111,11 @@ static inline struct block *block_find(const struct block_table *table, gpa_t gp
 
 /* The page's struct code_page.heads, or NULL. The engine's lock is held. */
 const u32 *block_heads(const struct block_table *table, gpa_t page);
+
+/* Code at `gpa` is about to run and has no block: how often it has done so before; BLOCK_RUNS_MAX
+ * means that often, or more. Code that is written anew begins anew. The engine's lock is held. */
+enum { BLOCK_RUNS_MAX = 3 };
+unsigned block_note_run(struct block_table *table, gpa_t gpa);
 
 /* A new block from the arena; the caller fills it and publishes it with block_insert. */
 struct block *block_new(struct block_table *table);

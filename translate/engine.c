@@ -501,7 +501,7 @@ static const void *find_jump(const struct vcpu *vcpu, const struct departure *de
 
 /* Also links to the block that is found. */
 static enum pipeline_result find_block(struct vcpu *vcpu, const struct departure *departure,
-                                       struct block **block)
+                                       struct block **block, enum ir_exit *exit)
 {
     if (may_link(vcpu, departure)) {
         *block = pipeline_prove_again(vcpu, departure->link);
@@ -510,7 +510,7 @@ static enum pipeline_result find_block(struct vcpu *vcpu, const struct departure
         }
     }
     struct stats_span span = stats_begin(vcpu);
-    enum pipeline_result result = pipeline_find(vcpu, block);
+    enum pipeline_result result = pipeline_find(vcpu, block, exit);
     stats_end(vcpu, STATS_TRANSLATE, &span);
     if (result == PIPELINE_BLOCK) {
         follow(vcpu, departure, *block);
@@ -543,15 +543,17 @@ static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
         vcpu->pc_page = vcpu->pc & PAGE_MASK;
         return vcpu->engine->host_context.enter(vcpu, host);
     }
-    switch (find_block(vcpu, departure, &block)) {
+    enum ir_exit exit;
+    switch (find_block(vcpu, departure, &block, &exit)) {
     case PIPELINE_RAISED: return IR_EXIT_RAISED;
+    case PIPELINE_RAN: return exit;
     case PIPELINE_ONCE: return pipeline_run_once(vcpu, 1);
     case PIPELINE_BLOCK: break;
     }
     if (vcpu->engine->commit_log != NULL) {
         return run_logged(vcpu, block);
     }
-    enum ir_exit exit = run_block(vcpu, block);
+    exit = run_block(vcpu, block);
     if (exit == IR_EXIT_POLL && must_step(vcpu)) {
         u64 left = next_stop_insns(vcpu) - vcpu->insns;
         exit = pipeline_run_once(vcpu, left > 64 ? 64 : (unsigned)left);

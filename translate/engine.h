@@ -37,6 +37,8 @@ struct engine_options {
     bool verify;             /* ir_verify on every block */
     bool private_memory;     /* no thread but the one hart's touches guest RAM while it runs */
     bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */
+    bool no_tier0;           /* translates code before it runs for the first time */
+    bool eager_tier0;        /* hostile mode: runs what it can from its bytes, always */
     bool no_tier2;           /* makes no traces */
     bool eager_tier2;        /* hostile mode: makes traces of what is hardly hot */
     bool stats;              /* also times what harts do (translate/stats.h) */
@@ -103,6 +105,7 @@ struct engine {
     unsigned vcpu_count;
     struct tier2 tier2[ENGINE_MAX_HARTS]; /* each its hart's own */
     struct huge huge[ENGINE_MAX_HARTS];   /* too */
+    u64 direct_runs[ENGINE_MAX_HARTS];    /* of tier 0; too */
     struct vcpu_ops ops;
 
     pthread_mutex_t lock; /* everything below up to the next comment */

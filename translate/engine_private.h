@@ -30,9 +30,20 @@ enum pipeline_result {
     PIPELINE_BLOCK,  /* *block runs it */
     PIPELINE_ONCE,   /* must be run once by the interpreter and not be kept */
     PIPELINE_RAISED, /* the fetch raised an exception */
+    PIPELINE_RAN,    /* it is new and was run from its bytes; *exit says how that ended */
 };
-enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block);
+/* `exit` NULL: a block is wanted, whether the code is new or not. */
+enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block, enum ir_exit *exit);
 
+/* --- pipeline_direct.c: tier 0 --- */
+/* Whether anything may run without a block: nobody looks at single blocks. */
+bool pipeline_may_run_direct(const struct engine *engine);
+/* Of code that has no block and is about to run; takes note of that. Lock held. */
+bool pipeline_is_new(struct engine *engine, const struct fetched *fetched);
+/* Runs it, as a block would. Lock not held. False: it is to be translated after all. */
+bool pipeline_run_direct(struct vcpu *vcpu, const struct fetched *fetched, enum ir_exit *exit);
+
+/* --- pipeline.c --- */
 /* Throws all blocks away; no hart runs. */
 void pipeline_flush(struct engine *engine);
 /* The host's translator begins anew, with an empty buffer and that descriptor of the guest, which

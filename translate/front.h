@@ -41,6 +41,12 @@ struct front {
      * returns 0 and appends nothing when more bytes are needed, else the length in bytes. Calls
      * ir_begin_insn itself. Illegal encodings lower to RAISE. Sets l->ended on terminators. */
     unsigned (*lower_insn)(struct lower *l);
+    /* Tier 0: runs a piece of code that has no block, at vcpu->pc, from its bytes (to the end of
+     * its page at most): at most max_insns instructions, and none behind where a block would end.
+     * As a block would: *exit says how it ended. False, and nothing was done, when some of it is
+     * not for this. NULL: never. */
+    bool (*run_direct)(struct vcpu *vcpu, const u8 *code, unsigned code_bytes,
+                       unsigned max_insns, enum ir_exit *exit);
     /* Called once before a block's first instruction. */
     void (*begin)(struct lower *l);
     /* Prints the mode bits for --show ("U fs=dirty"). */

@@ -331,11 +331,13 @@ static u64 host_ns(const struct engine *engine)
     return LIKELY(engine->costs == NULL) ? 0 : host_time_ns();
 }
 
-/* How much blocks may take apart from host code before everything goes. */
-static size_t arena_limit_bytes(const struct engine *engine)
+/* Whether blocks take so much apart from host code that everything goes. Removed ones keep their
+ * memory: a guest that patches code for ever comes here. */
+static bool is_full(const struct engine *engine)
 {
     bool tiny = engine->options.kind == ENGINE_INTERP && engine->options.code_bytes != 0;
-    return tiny ? engine->options.code_bytes : (size_t)MAX_ARENA_BYTES;
+    size_t limit_bytes = tiny ? engine->options.code_bytes : (size_t)MAX_ARENA_BYTES;
+    return arena_used_bytes(engine->blocks.arena) > limit_bytes;
 }
 
 void pipeline_keep_ir(struct engine *engine, struct block *block)
@@ -354,8 +356,8 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     u32 mode = vcpu->mode;
     u64 start_ns = host_ns(engine);
     struct source source;
-    if (arena_used_bytes(engine->blocks.arena) > arena_limit_bytes(engine)) {
-        return NULL; /* removed blocks keep their memory: a guest that patches code for ever */
+    if (is_full(engine)) {
+        return NULL;
     }
     front_expect(vcpu);
     source_read(engine, fetched, &source);
@@ -421,7 +423,7 @@ void pipeline_flush(struct engine *engine)
 
 /* --- the pipeline's doors --- */
 
-enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
+enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found, enum ir_exit *exit)
 {
     struct engine *engine = vcpu->engine;
     struct fetched fetched;
@@ -438,6 +440,7 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
     if (!fetched.uniform) {
         return PIPELINE_ONCE;
     }
+    bool direct = exit != NULL && pipeline_may_run_direct(engine);
     for (;;) {
         struct block *block =
             block_find_at(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page,
@@ -449,13 +452,22 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found)
         pthread_mutex_lock(&engine->lock);
         block = block_find_at(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page,
                               fetched.gva_page);
-        if (block == NULL) {
+        direct = direct && block == NULL && !is_full(engine) &&
+                 pipeline_is_new(engine, &fetched);
+        if (block == NULL && !direct) {
             block = make_block(vcpu, &fetched);
         }
         pthread_mutex_unlock(&engine->lock);
         if (block != NULL) {
             *found = block;
             return PIPELINE_BLOCK;
+        }
+        if (direct) {
+            if (pipeline_run_direct(vcpu, &fetched, exit)) {
+                return PIPELINE_RAN;
+            }
+            direct = false;
+            continue;
         }
         flush_all(vcpu);
     }
@@ -545,7 +557,8 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
     struct engine *engine = vcpu->engine;
     struct fetched fetched;
     struct source source;
-    if (pipeline_find(vcpu, &view->block) == PIPELINE_RAISED || !pipeline_fetch(vcpu, &fetched)) {
+    if (pipeline_find(vcpu, &view->block, NULL) == PIPELINE_RAISED ||
+        !pipeline_fetch(vcpu, &fetched)) {
         return false;
     }
     source_read(engine, &fetched, &source);

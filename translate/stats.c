@@ -303,12 +303,14 @@ static void print_translation(const struct engine *engine, FILE *to)
                     (double)stats->translate_ns / 1e6, (double)stats->translate_ns / insns);
         }
     }
-    u64 sampled = 0, recorded = 0, made = 0;
+    u64 direct = 0, sampled = 0, recorded = 0, made = 0;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        direct += engine->direct_runs[i];
         sampled += engine->tier2[i].sampled;
         recorded += engine->tier2[i].recorded;
         made += engine->tier2[i].made;
     }
+    fprintf(to, "tier 0              %" PRIu64 " runs\n", direct);
     fprintf(to, "tier 2              %" PRIu64 " traces, of %" PRIu64 " paths, of %" PRIu64
             " samples\n", made, recorded, sampled);
     fprintf(to, "code cache          %zu of %zu bytes in use, %" PRIu64 " flushes\n",

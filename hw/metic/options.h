@@ -172,6 +172,8 @@ struct metic_options {
     uint32_t host_features;  /* 0: all; otherwise a mask (tests force a plain x86-64) */
     bool no_links;           /* tests */
     bool one_entry_tlb;      /* tests */
+    bool no_tier0;           /* tests: code is translated before its first run */
+    bool eager_tier0;        /* tests: what can run from its bytes is never translated */
     bool no_tier2;           /* tests: no traces of hot loops */
     bool eager_tier2;        /* tests: traces of what is hardly hot */
     bool verify_ir;

@@ -32,6 +32,10 @@ const struct guest_mode guest_modes[] = {
     { .name = "jit, tiny cache", .code_bytes = TINY_CODE_BYTES },
     { .name = "interp, tiny cache", .engine = METIC_ENGINE_INTERP, .code_bytes = TINY_CODE_BYTES },
     { .name = "jit, plain host", .host_features = 1u << 31 }, /* a bit that no feature has */
+    { .name = "jit, no tier 0", .no_tier0 = true },
+    { .name = "jit, eager tier 0", .eager_tier0 = true },
+    { .name = "jit, virtual clock, eager tier 0", .eager_tier0 = true,
+      .clock = METIC_CLOCK_VIRTUAL },
     { .name = "jit, no tier 2", .no_tier2 = true },
     { .name = "jit, eager tier 2", .eager_tier2 = true },
     { .name = "jit, virtual clock, eager tier 2", .eager_tier2 = true,
@@ -85,6 +89,8 @@ struct metic_options guest_options(const struct guest_mode *mode, unsigned harts
     options.block_insns = mode->block_insns;
     options.one_entry_tlb = mode->one_entry_tlb;
     options.no_links = mode->no_links;
+    options.no_tier0 = mode->no_tier0;
+    options.eager_tier0 = mode->eager_tier0;
     options.no_tier2 = mode->no_tier2;
     options.eager_tier2 = mode->eager_tier2;
     options.code_bytes = mode->code_bytes;

@@ -303,3 +303,22 @@ Test(block, clearing_frees_shadows_and_starts_anew)
         cr_expect(memory_page_flags(&memory, RAM) == 0);
     }
 }
+
+Test(block, runs_are_counted_for_each_place_until_code_is_written_anew)
+{
+    enum { FIRST = RAM + 0x100, NEXT = FIRST + 2, LAST = RAM + PAGE_BYTES - 2 };
+    for (unsigned run = 0; run < 6; run++) {
+        unsigned wanted = run < BLOCK_RUNS_MAX ? run : BLOCK_RUNS_MAX;
+        cr_expect(block_note_run(&table, FIRST) == wanted);
+    }
+    cr_expect(block_note_run(&table, NEXT) == 0 && block_note_run(&table, LAST) == 0);
+    cr_expect(memory_page_flags(&memory, RAM) == 0, "no code that was translated");
+    make(FIRST, 2, MODE);
+    make(NEXT, 2, MODE);
+    block_page_dirty(&table, RAM);
+    *byte(FIRST) ^= 1;
+    block_fence(&table);
+    cr_expect(block_note_run(&table, FIRST) == (find(FIRST) == NULL ? 0 : BLOCK_RUNS_MAX));
+    block_table_clear(&table);
+    cr_expect(block_note_run(&table, LAST) == 0);
+}

@@ -59,7 +59,7 @@ static enum host_status full_once(const struct host_request *request, struct hos
 
 Test(exclusive, a_flush_waits_for_a_hart_in_a_helper, .timeout = 60)
 {
-    struct engine_options options = { .kind = ENGINE_JIT };
+    struct engine_options options = { .kind = ENGINE_JIT, .no_tier0 = true };
     rig = engine_rig_new(2, &options);
     struct rv_program *p = rv_new();
     rv_nop(p);

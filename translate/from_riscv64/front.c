@@ -139,5 +139,6 @@ const struct front riscv64_front = {
     .guest = &riscv64_guest,
     .lower_insn = lower_insn,
     .begin = begin,
+    .run_direct = riscv64_run_direct,
     .print_mode = print_mode,
 };

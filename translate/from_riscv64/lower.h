@@ -17,6 +17,10 @@
 #include "cpu/riscv64/insns.def"
 #undef INSN
 
+/* direct.c; see struct front. */
+bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
+                        enum ir_exit *exit);
+
 /* --- integer registers; x0 reads as 0 and is never written --- */
 
 static inline u32 lower_x_offset(unsigned number)

@@ -25,7 +25,7 @@ golden() {
     names=$(sed -n 's/^ *sequence \([a-z]\)/\1/p' "$golden/$source")
 
     for name in $names; do
-        "$METIC" run "$TMP/golden.elf" --firmware none --quiet --serial none "$@" \
+        "$METIC" run "$TMP/golden.elf" --firmware none --quiet --serial none --no-tier0 "$@" \
             --show "host@g_$name" >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
         echo "$name:"
         sed 1d "$TMP/shown" | awk -f "$SRCDIR/tests/support/host_code.awk"

@@ -1,0 +1,246 @@
+/* Running RV64IM code straight from its bytes, for tier 0: code that runs for the first time, most
+ * of which never runs again. Decoding and doing it costs a twentieth of translating it.
+ *
+ * What an operation computes is ir_eval.h's, as everywhere. Whatever is not plain computing,
+ * loading, storing and jumping is left to the translator, with all that stands before it up to
+ * where a block would begin: FP, vectors, atomics, CSRs, traps, and what straddles two pages. */
+#include "cpu/memory.h"
+#include "translate/from_riscv64/lower.h"
+#include "translate/ir_eval.h"
+#include "translate/stats.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum kind {
+    NOT_HERE,
+    OP, OP_IMM,       /* `what` is an enum ir_op */
+    OP_W, OP_IMM_W,   /* the same of low halves */
+    COMPARE, COMPARE_IMM, BRANCH, /* an enum ir_cond */
+    LOAD, STORE,      /* an enum ir_mem */
+    UPPER, UPPER_PC, JUMP, JUMP_IND, FENCE,
+};
+
+struct row {
+    u8 kind, what;
+};
+
+#define ROW(name, kind, what) [RISCV_INSN_##name] = {kind, what}
+static const struct row rows[RISCV_INSN_COUNT + 1] = {
+    ROW(lui, UPPER, 0), ROW(c_lui, UPPER, 0), ROW(auipc, UPPER_PC, 0),
+    ROW(jal, JUMP, 0), ROW(c_j, JUMP, 0),
+    ROW(jalr, JUMP_IND, 0), ROW(c_jr, JUMP_IND, 0), ROW(c_jalr, JUMP_IND, 0),
+    ROW(beq, BRANCH, IR_EQ), ROW(c_beqz, BRANCH, IR_EQ),
+    ROW(bne, BRANCH, IR_NE), ROW(c_bnez, BRANCH, IR_NE),
+    ROW(blt, BRANCH, IR_LT_S), ROW(bge, BRANCH, IR_GE_S),
+    ROW(bltu, BRANCH, IR_LT_U), ROW(bgeu, BRANCH, IR_GE_U),
+    ROW(lb, LOAD, IR_MEM_8 | IR_MEM_SIGNED), ROW(lbu, LOAD, IR_MEM_8),
+    ROW(lh, LOAD, IR_MEM_16 | IR_MEM_SIGNED), ROW(lhu, LOAD, IR_MEM_16),
+    ROW(lw, LOAD, IR_MEM_32 | IR_MEM_SIGNED), ROW(lwu, LOAD, IR_MEM_32),
+    ROW(c_lw, LOAD, IR_MEM_32 | IR_MEM_SIGNED), ROW(c_lwsp, LOAD, IR_MEM_32 | IR_MEM_SIGNED),
+    ROW(ld, LOAD, IR_MEM_64), ROW(c_ld, LOAD, IR_MEM_64), ROW(c_ldsp, LOAD, IR_MEM_64),
+    ROW(sb, STORE, IR_MEM_8), ROW(sh, STORE, IR_MEM_16),
+    ROW(sw, STORE, IR_MEM_32), ROW(c_sw, STORE, IR_MEM_32), ROW(c_swsp, STORE, IR_MEM_32),
+    ROW(sd, STORE, IR_MEM_64), ROW(c_sd, STORE, IR_MEM_64), ROW(c_sdsp, STORE, IR_MEM_64),
+    ROW(addi, OP_IMM, IR_ADD), ROW(c_addi, OP_IMM, IR_ADD), ROW(c_nop, OP_IMM, IR_ADD),
+    ROW(c_li, OP_IMM, IR_ADD), ROW(c_addi4spn, OP_IMM, IR_ADD), ROW(c_addi16sp, OP_IMM, IR_ADD),
+    ROW(slti, COMPARE_IMM, IR_LT_S), ROW(sltiu, COMPARE_IMM, IR_LT_U),
+    ROW(xori, OP_IMM, IR_XOR), ROW(ori, OP_IMM, IR_OR),
+    ROW(andi, OP_IMM, IR_AND), ROW(c_andi, OP_IMM, IR_AND),
+    ROW(slli, OP_IMM, IR_SHL), ROW(c_slli, OP_IMM, IR_SHL),
+    ROW(srli, OP_IMM, IR_SHR), ROW(c_srli, OP_IMM, IR_SHR),
+    ROW(srai, OP_IMM, IR_SAR), ROW(c_srai, OP_IMM, IR_SAR),
+    ROW(add, OP, IR_ADD), ROW(c_add, OP, IR_ADD), ROW(c_mv, OP, IR_ADD),
+    ROW(sub, OP, IR_SUB), ROW(c_sub, OP, IR_SUB),
+    ROW(slt, COMPARE, IR_LT_S), ROW(sltu, COMPARE, IR_LT_U),
+    ROW(xor, OP, IR_XOR), ROW(c_xor, OP, IR_XOR), ROW(or, OP, IR_OR), ROW(c_or, OP, IR_OR),
+    ROW(and, OP, IR_AND), ROW(c_and, OP, IR_AND),
+    ROW(sll, OP, IR_SHL), ROW(srl, OP, IR_SHR), ROW(sra, OP, IR_SAR),
+    ROW(addiw, OP_IMM_W, IR_ADD), ROW(c_addiw, OP_IMM_W, IR_ADD), ROW(slliw, OP_IMM_W, IR_SHL),
+    ROW(srliw, OP_IMM_W, IR_SHR), ROW(sraiw, OP_IMM_W, IR_SAR),
+    ROW(addw, OP_W, IR_ADD), ROW(c_addw, OP_W, IR_ADD), ROW(subw, OP_W, IR_SUB),
+    ROW(c_subw, OP_W, IR_SUB), ROW(sllw, OP_W, IR_SHL), ROW(srlw, OP_W, IR_SHR),
+    ROW(sraw, OP_W, IR_SAR),
+    ROW(mul, OP, IR_MUL), ROW(mulh, OP, IR_MULH_SS), ROW(mulhsu, OP, IR_MULH_SU),
+    ROW(mulhu, OP, IR_MULH_UU), ROW(div, OP, IR_DIV_S), ROW(divu, OP, IR_DIV_U),
+    ROW(rem, OP, IR_REM_S), ROW(remu, OP, IR_REM_U), ROW(mulw, OP_W, IR_MUL),
+    ROW(divw, OP_W, IR_DIV_S), ROW(divuw, OP_W, IR_DIV_U), ROW(remw, OP_W, IR_REM_S),
+    ROW(remuw, OP_W, IR_REM_U),
+    ROW(fence, FENCE, 0),
+};
+#undef ROW
+
+struct run {
+    struct vcpu *vcpu;
+    u64 *x;
+    gva_t pc;  /* of this instruction */
+    u64 insns; /* retired before it */
+};
+
+/* Before anything that may raise, or look at the count. */
+static void sync(const struct run *run)
+{
+    run->vcpu->pc = run->pc;
+    run->vcpu->insns = run->insns;
+}
+
+static gva_t address(const struct run *run, const struct riscv_insn *insn)
+{
+    return run->x[insn->rs1] + (u64)(s64)insn->imm;
+}
+
+static void set(struct run *run, const struct riscv_insn *insn, u64 value)
+{
+    if (insn->rd != 0) {
+        run->x[insn->rd] = value;
+    }
+}
+
+static bool load(struct run *run, const struct riscv_insn *insn, unsigned mem)
+{
+    struct vcpu *vcpu = run->vcpu;
+    unsigned size_bytes = 1u << (mem & IR_MEM_SIZE_MASK);
+    gva_t gva = address(run, insn);
+    const struct tlb_entry *entry = &vcpu->tlb[tlb_index(gva)];
+    u64 value;
+    if (LIKELY(((gva + size_bytes - 1) & PAGE_MASK) == entry->read_tag)) {
+        value = ld_le((const u8 *)(uintptr_t)(gva + entry->addend), size_bytes);
+    } else {
+        sync(run);
+        struct stats_span span = stats_begin(vcpu);
+        bool loaded = vcpu->ops->load(vcpu, gva, size_bytes, &value);
+        stats_end(vcpu, STATS_LOAD, &span);
+        if (!loaded) {
+            return false;
+        }
+    }
+    set(run, insn, mem & IR_MEM_SIGNED ? bits_sext(value, size_bytes * 8) : value);
+    return true;
+}
+
+static bool store(struct run *run, const struct riscv_insn *insn, unsigned mem)
+{
+    struct vcpu *vcpu = run->vcpu;
+    unsigned size_bytes = 1u << mem;
+    gva_t gva = address(run, insn);
+    const struct tlb_entry *entry = &vcpu->tlb[tlb_index(gva)];
+    u64 value = run->x[insn->rs2] & (~(u64)0 >> (64 - size_bytes * 8));
+    if (LIKELY(((gva + size_bytes - 1) & PAGE_MASK) == entry->write_tag)) {
+        st_le((u8 *)(uintptr_t)(gva + entry->addend), value, size_bytes);
+        return true;
+    }
+    sync(run);
+    struct stats_span span = stats_begin(vcpu);
+    bool stored = vcpu->ops->store(vcpu, gva, size_bytes, value);
+    stats_end(vcpu, STATS_STORE, &span);
+    return stored;
+}
+
+static u64 word_op(enum ir_op op, u64 a, u64 b)
+{
+    return (u64)(s64)(s32)(u32)ir_eval_binary(op, IR_I32, (u32)a, (u32)b);
+}
+
+/* Where control goes from a jump or a branch; `behind` is what follows it. */
+static gva_t target_of(struct run *run, const struct riscv_insn *insn, struct row row, gva_t behind)
+{
+    const u64 *x = run->x;
+    gva_t known = run->pc + (u64)(s64)insn->imm;
+    if (row.kind == BRANCH) {
+        enum ir_cond cond = (enum ir_cond)row.what;
+        return ir_eval_cond(cond, IR_I64, x[insn->rs1], x[insn->rs2]) ? known : behind;
+    }
+    gva_t target = row.kind == JUMP ? known : address(run, insn) & ~(u64)1;
+    set(run, insn, behind);
+    return target;
+}
+
+/* Everything but jumps and branches. False when it raised. */
+static bool execute(struct run *run, const struct riscv_insn *insn, struct row row)
+{
+    u64 a = run->x[insn->rs1], b = run->x[insn->rs2], imm = (u64)(s64)insn->imm;
+    switch ((enum kind)row.kind) {
+    case OP: set(run, insn, ir_eval_binary((enum ir_op)row.what, IR_I64, a, b)); break;
+    case OP_IMM: set(run, insn, ir_eval_binary((enum ir_op)row.what, IR_I64, a, imm)); break;
+    case OP_W: set(run, insn, word_op((enum ir_op)row.what, a, b)); break;
+    case OP_IMM_W: set(run, insn, word_op((enum ir_op)row.what, a, imm)); break;
+    case COMPARE: set(run, insn, ir_eval_cond((enum ir_cond)row.what, IR_I64, a, b)); break;
+    case COMPARE_IMM: set(run, insn, ir_eval_cond((enum ir_cond)row.what, IR_I64, a, imm)); break;
+    case LOAD: return load(run, insn, row.what);
+    case STORE: return store(run, insn, row.what);
+    case UPPER: set(run, insn, imm); break;
+    case UPPER_PC: set(run, insn, run->pc + imm); break;
+    default: atomic_thread_fence(memory_order_seq_cst); break; /* FENCE: the strongest */
+    }
+    return true;
+}
+
+enum { MAX_INSNS = 64, MAX_BYTES = 160 };
+
+/* One piece of code, decoded, as long as a block would be, or until its bytes end. */
+struct piece {
+    unsigned count;
+    struct riscv_insn insns[MAX_INSNS];
+};
+
+static bool is_jump(struct row row)
+{
+    return row.kind == BRANCH || row.kind == JUMP || row.kind == JUMP_IND;
+}
+
+/* False when something in it is not for here. */
+static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, struct piece *piece)
+{
+    piece->count = 0;
+    while (piece->count < max_insns) {
+        struct riscv_insn *insn = &piece->insns[piece->count];
+        unsigned length_bytes = riscv64_decode(bytes, count_bytes, insn);
+        if (length_bytes == 0) {
+            break;
+        }
+        struct row row = rows[insn->id];
+        if (row.kind == NOT_HERE) {
+            return false;
+        }
+        piece->count++;
+        if (is_jump(row) && !(row.kind == BRANCH && insn->imm > 0)) {
+            break; /* a block goes on behind a branch forward */
+        }
+        bytes += length_bytes;
+        count_bytes -= length_bytes;
+    }
+    return piece->count != 0;
+}
+
+bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
+                        enum ir_exit *exit)
+{
+    u8 bytes[MAX_BYTES]; /* another hart may be writing them */
+    struct piece piece;
+    code_bytes = code_bytes < MAX_BYTES ? code_bytes : MAX_BYTES;
+    memcpy(bytes, code, code_bytes);
+    if (!decode(bytes, code_bytes, max_insns < MAX_INSNS ? max_insns : MAX_INSNS, &piece)) {
+        return false;
+    }
+    struct run run = {vcpu, riscv64_of(vcpu)->x, vcpu->pc, vcpu->insns};
+    *exit = IR_EXIT_JUMP;
+    for (const struct riscv_insn *insn = piece.insns; insn < piece.insns + piece.count; insn++) {
+        struct row row = rows[insn->id];
+        gva_t behind = run.pc + insn->length_bytes;
+        gva_t next = behind;
+        if (is_jump(row)) {
+            next = target_of(&run, insn, row, behind);
+            *exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
+        } else if (!execute(&run, insn, row)) {
+            *exit = IR_EXIT_RAISED; /* in sync, as it was before the instruction */
+            return true;
+        }
+        run.pc = next;
+        run.insns++;
+        if (next != behind) {
+            break;
+        }
+    }
+    sync(&run);
+    return true;
+}
