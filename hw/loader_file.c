@@ -20,6 +20,8 @@ static bool file_open_failed(const char *path, int why, struct metic_error *erro
     case EPERM:
         return error_set(error, "Give yourself read permission (chmod +r), or run as its owner.",
                          "'%s' may not be read", path);
+    case ENXIO:
+        return error_set(error, "Name a file.", "'%s' is a socket, not a file", path);
     default:
         return error_set(error, NULL, "'%s' cannot be opened: %s", path, strerror(why));
     }

@@ -18,6 +18,7 @@ struct kind_magic {
 
 static const char disk_next[] =
     "Start a kernel and give the disk to it: metic run KERNEL --disk FILE.";
+static const char convert_next[] = "Convert it: qemu-img convert -O qcow2 FILE disk.qcow2.";
 static const char unpack_next[] = "Unpack it and give what is inside.";
 
 /* Longer or surer magics first: an ext superblock may follow a boot sector. */
@@ -31,10 +32,13 @@ static const struct kind_magic disk_magics[] = {
     {0, 4, "XFSB", IMAGE_DISK, "an XFS file system", disk_next},
     {0, 4, "hsqs", IMAGE_DISK, "a SquashFS file system", disk_next},
     {1024, 4, "\xe2\xe1\xf5\xe0", IMAGE_DISK, "an EROFS file system", disk_next},
-    {0, 4, "KDMV", IMAGE_DISK, "a VMDK disk image",
-     "Convert it: qemu-img convert -O raw FILE disk.img."},
-    {0, 8, "vhdxfile", IMAGE_DISK, "a VHDX disk image",
-     "Convert it: qemu-img convert -O raw FILE disk.img."},
+    {0, 4, "KDMV", IMAGE_DISK, "a VMDK disk image", convert_next},
+    {0, 8, "vhdxfile", IMAGE_DISK, "a VHDX disk image", convert_next},
+    {0, 8, "conectix", IMAGE_DISK, "a VHD disk image", convert_next},
+    {64, 4, "\x7f\x10\xda\xbe", IMAGE_DISK, "a VDI disk image", convert_next},
+    {0, 4, "QED\0", IMAGE_DISK, "a QED disk image", convert_next},
+    {0, 16, "WithoutFreeSpace", IMAGE_DISK, "a Parallels disk image", convert_next},
+    {0, 16, "WithouFreSpacExt", IMAGE_DISK, "a Parallels disk image", convert_next},
 };
 
 static const struct kind_magic ext_magic = {

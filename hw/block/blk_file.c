@@ -107,6 +107,10 @@ bool blk_file_open(struct blk_file *file, const char *path, bool writable,
     int flags = writable ? O_RDWR : O_RDONLY;
     file->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file->fd < 0) {
+        if (errno == ENXIO) { /* a socket, or a device without a driver */
+            return error_set(error, "Give a file with a disk image.",
+                             "the disk %s is neither a file nor a block device", path);
+        }
         bool denied = errno == EACCES || errno == EROFS || errno == EPERM;
         return error_set(error,
                          denied && writable

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- What a file is ---- */
 
@@ -52,6 +53,13 @@ static const char convert_next[] = "Convert it: qemu-img convert -O qcow2 IMAGE 
 static const struct image_magic image_magics[] = {
     {"KDMV", 4, "a VMDK image", convert_next},
     {"vhdxfile", 8, "a VHDX image", convert_next},
+    {"conectix", 8, "a VHD image", convert_next},
+    {"<<< ", 4, "a VDI image", convert_next},
+    {"QED\0", 4, "a QED image", convert_next},
+    {"WithoutFreeSpace", 16, "a Parallels image", convert_next},
+    {"WithouFreSpacExt", 16, "a Parallels image", convert_next},
+    {"PK\3\4", 4, "a zip archive", "Unpack it first: unzip."},
+    {"BZh", 3, "bzip2-compressed", "Unpack it first: bunzip2."},
     {"\x1f\x8b", 2, "gzip-compressed", "Unpack it first: gunzip."},
     {"\xfd" "7zXZ", 5, "xz-compressed", "Unpack it first: xz -d."},
     {"\x28\xb5\x2f\xfd", 4, "zstd-compressed", "Unpack it first: zstd -d."},
@@ -181,6 +189,22 @@ static bool image_is_same_file(const struct blk_image *a, const struct blk_image
            first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
+/* As the name says, from the folder that image_path names, or else from where that leads: an image
+ * behind a symbolic link. A heap string, or NULL. */
+static char *image_find_backing(const struct blk_image *image)
+{
+    char *path = blk_image_backing_path(image->path, image->backing_name);
+    char *real = path != NULL && access(path, F_OK) != 0 ? realpath(image->path, NULL) : NULL;
+    char *there = real != NULL ? blk_image_backing_path(real, image->backing_name) : NULL;
+    free(real);
+    if (there != NULL && access(there, F_OK) == 0) {
+        free(path);
+        return there;
+    }
+    free(there);
+    return path;
+}
+
 /* A name such as nbd://host or json:{...} is no path to any of the programs that write them. */
 static bool image_name_is_path(const char *name)
 {
@@ -212,7 +236,7 @@ static bool image_open_backing(struct blk_image *image, const struct blk_image *
 {
     struct metic_error why = {.what = ""};
     struct blk_open how = {.unlocked = unlocked};
-    char *path = blk_image_backing_path(image->path, image->backing_name);
+    char *path = image_find_backing(image);
     if (path == NULL) {
         return error_set(error, NULL, "out of memory for the disk %s", image->path);
     }

@@ -223,6 +223,10 @@ static bool header_read_tables(struct qcow2 *q, const u8 *bytes, struct metic_er
         !header_is_placed(q, reftable_offset, reftable_bytes) || reftable_offset == 0) {
         return header_damaged(q, "the refcount table is misplaced or too large", error);
     }
+    u64 file_bytes = atomic_load(&q->image.file.size_bytes);
+    if (l1_offset + l1_count * 8 > file_bytes || reftable_offset >= file_bytes) {
+        return header_damaged(q, "the file is cut short: its tables lie beyond its end", error);
+    }
     if (q->snapshot_count > QCOW2_MAX_SNAPSHOTS ||
         !header_is_placed(q, q->snapshots_offset, 0)) {
         return header_damaged(q, "the snapshot table is misplaced or too large", error);

@@ -15,6 +15,7 @@ apt_private_init "$TMP/apt" trixie riscv64 "$TMP/status" && apt_private_update |
 apt_private -q download debian-installer-13-netboot-riscv64 grub-efi-riscv64-unsigned >apt.log 2>&1 ||
     { tail -n 3 apt.log; exit 77; }
 for deb in *.deb; do dpkg-deb -x "$deb" root || exit 1; done
+mirror=${mirror%/} # some servers refuse two slashes
 case $mirror in
 http://*) address=${mirror#http://} ;;
 *) echo "the mirror is not reached by plain http, which is all the installer is told"; exit 77 ;;

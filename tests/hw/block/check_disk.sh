@@ -130,6 +130,9 @@ mv chain/base.raw chain/gone.raw
 ok "it stands alone" "$METIC" disk compare chain/top.qcow2 model
 refused 125 'needs the image under it: cannot open the disk chain/base.raw' \
     "$METIC" disk compare chain/middle.qcow2 model
+mkdir links && ln -s ../chain/middle.qcow2 links/middle.qcow2 && mv chain/gone.raw chain/base.raw
+ok "behind a symbolic link" "$METIC" disk compare links/middle.qcow2 model
+mv chain/base.raw chain/gone.raw
 ok "a moved base" "$METIC" disk rebase --unsafe --backing chain/gone.raw \
     --backing-format raw chain/middle.qcow2
 ok "after the move" "$METIC" disk compare chain/middle.qcow2 model
@@ -210,6 +213,13 @@ cp image hurt; damage 23 '\50'
 refused 125 'not of 512 bytes to 2 MiB' "$METIC" disk convert hurt x
 head -c 100 image >hurt
 refused 125 'damaged' "$METIC" disk convert hurt x
+for format in vdi vpc qed parallels vmdk vhdx; do
+    rm -f foreign && qemu-img create -q -f $format foreign 10M
+    refused 125 'Convert it: qemu-img convert' "$METIC" run --demo --disk foreign
+    refused 125 'image, not a raw disk' "$METIC" run foreign --limit-time 1s
+done
+head -c 70000 image >hurt
+refused 125 'cut short' "$METIC" disk convert hurt x
 qemu-img create -q -f qcow2 loop 1M && qemu-img rebase -u -F qcow2 -b loop loop
 refused 125 'lies over itself' "$METIC" disk convert loop x
 qemu-img rebase -u -F raw -b nbd://localhost/x loop

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static char path[64];
@@ -76,6 +78,15 @@ Test(blk_backend, refusals_say_what_to_do)
     expect_refused("/tmp", BLK_OVERLAY, "neither a file nor a block device");
     expect_refused("/dev/null", BLK_OVERLAY, "neither a file nor a block device");
     expect_refused("/tmp/metic-there-is-no-such-disk", BLK_OVERLAY, "No such file");
+    char name[80];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(name, sizeof(name), "%s.sock", path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    expect_refused(name, BLK_OVERLAY, "neither a file nor a block device");
+    close(fd);
+    unlink(name);
     put_file("QFI\xfb....", 8);
     expect_refused(path, BLK_OVERLAY, "qcow2");
     put_file("\x1f\x8b\x08....", 7);
