@@ -317,7 +317,7 @@ static struct probe_config config_of(struct machine_trace *trace)
         .ring_bytes = options->ring_bytes, .privileges = options->privileges,
         .harts = options->harts, .address_space = options->satp, .wanted = on_context,
         .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
-        .opaque = trace, .every = options->every,
+        .opaque = trace, .every = options->every, .keeps_paths = options->keeps_paths,
         .starts_off = options->function_count != 0 || options->start_at != 0 ||
                       options->start_on.event != METIC_EVENT_SYNC,
     };
@@ -451,6 +451,24 @@ bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_
         .code = found->code,
         .count = found->count != NULL ? __atomic_load_n(found->count, __ATOMIC_RELAXED) : 0,
         .slots = (const struct metic_trace_slot *)(const void *)found->slots,
+    };
+    return true;
+}
+
+_Static_assert(sizeof(struct metic_trace_recipe) == sizeof(struct probe_recipe) &&
+                   METIC_TRACE_PATH == PROBE_PATH_BASE && METIC_TRACE_LEFT == PROBE_LEFT_BASE,
+               "what is public is what there is");
+
+bool metic_trace_get_path(metic_machine *machine, uint32_t number, struct metic_trace_path *path)
+{
+    const struct probe_path *found = probe_path_get(machine->engine, number);
+    if (found == NULL) {
+        return false;
+    }
+    *path = (struct metic_trace_path){
+        .part_count = found->part_count, .slot_count = found->slot_count,
+        .word_count = found->word_count, .parts = found->parts,
+        .recipes = (const struct metic_trace_recipe *)(const void *)found->recipes,
     };
     return true;
 }

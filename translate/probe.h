@@ -17,7 +17,8 @@
  * the page it runs at, and fills in the others as it goes. A side exit that is taken adds a word
  * that says how many instructions of the path there were, or says it in the first one's upper half
  * (of paths that do not name their page, while nothing but blocks is told). Before a consumer sees
- * them, paths are unrolled into units with all their slots (probe_path.c).
+ * them, paths are unrolled into units with all their slots (probe_path.c); or, when it wants that,
+ * handed over as they are, behind the word that says how far they came.
  *
  * Full chunks go to a consumer on a thread of its own; a hart waits when all chunks are full. With
  * keep_last nothing is consumed before the end: each hart overwrites its oldest chunk.
@@ -117,7 +118,9 @@ static inline u32 probe_edge_slot(u32 way, gva_t target)
 struct probe_path {
     u16 insn_count, part_count, slot_count, word_count; /* word_count without the first */
     bool counted; /* the first word behind the head is the hart's instruction count */
+    bool fixed;   /* as its units are; then */
     u16 way_count;
+    u64 page;     /*   the page's bits of a first word */
     u32 counter; /* of vcpu->probe_counts: one for each way */
     const struct probe_way *ways;
     const u32 *parts;                   /* units, in order, */
@@ -167,6 +170,7 @@ struct probe_config {
     unsigned range_count;
     bool has_gaps;       /* code that is not watched runs in between, without an event to tell */
     u64 every;           /* of so many units one is consumed; 0: all */
+    bool keeps_paths;    /* the consumer unrolls paths, where it is known how far they came */
     /* An event of a hart, written down or not, on its thread; NULL: nobody asks. */
     void (*on_event)(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
     /* Consumes a chunk, on the consumer's thread; with keep_last in probe_stop. */
@@ -197,6 +201,8 @@ void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on);
  * ring that is handed over does not have it. */
 const struct probe_unit *probe_unit_get(const struct engine *engine, u32 number);
 u32 probe_unit_count(const struct engine *engine);
+/* Of paths that were handed over. */
+const struct probe_path *probe_path_get(const struct engine *engine, u32 number);
 
 /* A hook at a virtual address, in every address space: by a hart, from inside of a hook, or (vcpu
  * NULL) while harts stand still. False when it is there already, or there is no room. */

@@ -79,12 +79,22 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     made->parts = keep(probe, path->parts, path->part_count * sizeof(*path->parts));
     made->recipes = keep(probe, path->recipes, path->slot_count * sizeof(*path->recipes));
     made->ways = keep(probe, path->ways, path->way_count * sizeof(*path->ways));
+    const struct probe_unit *first = probe_unit_at(probe, path->parts[0]);
+    made->fixed = first->fixed;
+    made->page = (first->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;
     made->counter = probe->counters;
     probe->counters += counters;
     made->next = probe->path_buckets[bucket];
     probe->path_buckets[bucket] = number;
     atomic_store_explicit(&probe->path_count, number + 1, memory_order_release);
     return number;
+}
+
+const struct probe_path *probe_path_get(const struct engine *engine, u32 number)
+{
+    const struct probe *probe = engine->probe;
+    u32 count = probe != NULL ? atomic_load_explicit(&probe->path_count, memory_order_acquire) : 0;
+    return number != 0 && number < count ? probe_path_at(probe, number) : NULL;
 }
 
 /* --- unrolling --- */
@@ -96,6 +106,7 @@ static void flush(struct probe *probe)
     if (out->count != 0) {
         probe->config.consume(probe->config.opaque, out);
         out->count = 0;
+        probe->unrolled_words = 0;
     }
 }
 
@@ -104,7 +115,7 @@ static u64 *room(struct probe *probe, struct probe_stream *stream, unsigned word
 {
     struct probe_chunk *out = probe->unrolled;
     struct probe_unroll *unroll = &stream->unroll;
-    if (out->count + words > out->capacity) {
+    if (out->count + words > out->capacity || probe->unrolled_words > PROBE_MAX_UNROLLED) {
         flush(probe);
     }
     if (out->count == 0) {
@@ -117,6 +128,7 @@ static u64 *room(struct probe *probe, struct probe_stream *stream, unsigned word
     }
     u64 *at = out->words + out->count;
     out->count += words;
+    probe->unrolled_words += words;
     return at;
 }
 
@@ -270,6 +282,46 @@ static void begin(struct probe_unroll *unroll, const struct probe_chunk *chunk)
     unroll->next_sequence = chunk->sequence + 1;
 }
 
+/* A path goes to the consumer as it is when what follows in its chunk says how far it came, and
+ * that is an end of one of its units. The number of words then, with what said so; or 0. */
+static size_t keep_path(struct probe *probe, struct probe_stream *stream, const u64 *words,
+                        size_t left_words)
+{
+    const struct probe_config *config = &probe->config;
+    const u32 mask = ((u32)1 << PROBE_UNIT_BITS) - 1;
+    u32 number = (u32)words[0] & mask;
+    if (!config->keeps_paths || number < PROBE_PATH_BASE || config->range_count != 0 ||
+        config->every > 1 || stream->unroll.gap) {
+        return 0;
+    }
+    const struct probe_path *path = probe_path_at(probe, number - PROBE_PATH_BASE);
+    size_t used = 1u + path->word_count;
+    u32 left = path->fixed ? (u32)(words[0] >> 32) : 0;
+    u32 next = used < left_words ? (u32)words[used] & mask : PROBE_EVENT_BASE;
+    if (next >= PROBE_LEFT_BASE && next < PROBE_EVENT_BASE) {
+        left = next - PROBE_LEFT_BASE;
+        used++;
+        next = used < left_words ? (u32)words[used] & mask : PROBE_EVENT_BASE;
+    }
+    if (next >= PROBE_LEFT_BASE || path->counted) {
+        return 0;
+    }
+    finish(probe, stream);
+    bool ended = left != 0 && left < path->insn_count;
+    unsigned extra = ended ? 1 : 0;
+    u64 *to = room(probe, stream, 1u + path->word_count + extra, stream->unroll.insns);
+    if (ended) {
+        *to++ = PROBE_LEFT_BASE + left;
+    }
+    to[0] = path->fixed ? path->page | number : words[0];
+    for (unsigned i = 1; i <= path->word_count; i++) {
+        to[i] = words[i];
+    }
+    probe->unrolled_words += (size_t)path->slot_count + path->part_count;
+    stream->unroll.pending = ended ? left : path->insn_count;
+    return used;
+}
+
 void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
 {
     struct probe_stream *stream = &probe->streams[chunk->stream];
@@ -277,6 +329,7 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
     begin(unroll, chunk);
     for (size_t i = 0; i < chunk->count;) {
         const u64 *words = chunk->words + i;
+        __builtin_prefetch(words + 128); /* another processor wrote them */
         u32 head = (u32)words[0] & (((u32)1 << PROBE_UNIT_BITS) - 1);
         if (head >= PROBE_EVENT_BASE) {
             take_event(probe, stream, head, words);
@@ -285,7 +338,8 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
             unroll->pending = unroll->path != NULL ? head - PROBE_LEFT_BASE : unroll->pending;
             i++;
         } else {
-            i += 1 + take_head(probe, stream, head, words);
+            size_t kept = keep_path(probe, stream, words, chunk->count - i);
+            i += kept != 0 ? kept : 1 + take_head(probe, stream, head, words);
         }
     }
     flush(probe);

@@ -13,6 +13,7 @@ enum {
                               must not change the chunk */
     PROBE_UNIT_PAGE = 4096,
     PROBE_UNIT_BUCKETS = 1 << 18,
+    PROBE_MAX_UNROLLED = 1 << 19, /* words of a chunk */
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
     PROBE_MAX_PARTS = 128,
     PROBE_MAX_WAYS = 160,
@@ -102,7 +103,8 @@ struct probe {
     _Atomic u32 path_count;
     u32 *path_buckets;
     u32 counters; /* of PROBE_MAX_COUNTERS, taken */
-    struct probe_chunk *unrolled; /* the consumer's thread: what it is given */
+    struct probe_chunk *unrolled; /* the consumer's thread: what it is given, */
+    size_t unrolled_words;        /*   with its paths unrolled */
     struct probe_page *pages[PROBE_PAGE_BUCKETS];
     struct probe_hook hooks[PROBE_MAX_HOOKS]; /* sorted */
     unsigned hook_count;

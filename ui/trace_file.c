@@ -122,6 +122,67 @@ static bool get_units(struct trace_file *file, const struct trace_section *secti
     return good;
 }
 
+/* --- paths: part_count, parts, word_count, for each slot word + 1 or 0, and what is added --- */
+
+static bool get_path(const struct trace_file *file, struct reader *r,
+                     struct metic_trace_path *path)
+{
+    u64 parts = get_varint(r), slots = 0;
+    u32 *list = !r->bad && parts != 0 && parts <= TRACE_PATH_PARTS_MAX
+                    ? malloc(parts * sizeof(*list)) : NULL;
+    path->parts = list;
+    for (u64 i = 0; list != NULL && i < parts; i++) {
+        u64 unit = get_varint(r);
+        if (r->bad || unit >= file->unit_count) {
+            return false;
+        }
+        list[i] = (u32)unit;
+        slots += file->units[unit].slot_count;
+    }
+    u64 words = get_varint(r);
+    struct metic_trace_recipe *recipes =
+        list != NULL && slots <= TRACE_UNIT_SLOTS_MAX && words <= TRACE_UNIT_SLOTS_MAX
+            ? calloc(slots + 1, sizeof(*recipes)) : NULL;
+    path->recipes = recipes;
+    path->part_count = (u16)parts;
+    path->slot_count = (u16)slots;
+    path->word_count = (u16)words;
+    for (u64 i = 0; recipes != NULL && i < slots; i++) {
+        u64 word = get_varint(r);
+        recipes[i].add = trace_unzigzag(get_varint(r));
+        recipes[i].word = word == 0 ? METIC_TRACE_NO_WORD : (u16)(word - 1);
+        r->bad |= word > words;
+    }
+    return recipes != NULL && !r->bad;
+}
+
+static bool get_paths(struct trace_file *file, const struct trace_section *section)
+{
+    if (section->first != file->path_count || section->count > section->raw_bytes ||
+        section->first + section->count > METIC_TRACE_LEFT - METIC_TRACE_PATH) {
+        return false;
+    }
+    u8 *raw = unpack(file, section);
+    struct metic_trace_path *bigger =
+        raw == NULL ? NULL
+                    : realloc(file->paths, (file->path_count + section->count + 1) *
+                                               sizeof(*bigger));
+    if (bigger == NULL) {
+        free(raw);
+        return false;
+    }
+    file->paths = bigger;
+    struct reader r = {raw, raw + section->raw_bytes, false};
+    bool good = true;
+    for (u64 i = 0; i < section->count && good; i++) {
+        struct metic_trace_path *path = &file->paths[file->path_count++];
+        *path = (struct metic_trace_path){0};
+        good = get_path(file, &r, path);
+    }
+    free(raw);
+    return good;
+}
+
 static bool get_text(struct trace_file *file, const struct trace_section *section, char **text)
 {
     u8 *raw = unpack(file, section);
@@ -139,6 +200,7 @@ static bool take_section(struct trace_file *file, const struct trace_section *se
     case TRACE_META: return get_text(file, section, &file->meta);
     case TRACE_SYMBOLS: return get_text(file, section, &file->symbols);
     case TRACE_UNITS: return get_units(file, section);
+    case TRACE_PATHS: return get_paths(file, section);
     default: return section->kind > 0 && section->kind < TRACE_SECTION_KINDS;
     }
 }
@@ -236,7 +298,8 @@ static bool take_group(struct trace_file *file, u32 group)
         section.group_at = (u32)(r.at - file->group_bytes);
         const u8 *index = get_bytes(&r, section.index_bytes);
         section.satp = !r.bad && section.index_bytes >= 8 ? ld_le64(index + TRACE_SATP_AT) : 0;
-        bool units = section.kind == TRACE_UNITS; /* they come once more */
+        /* they come once more */
+        bool units = section.kind == TRACE_UNITS || section.kind == TRACE_PATHS;
         if (r.bad || section.kind >= TRACE_INDEX || (!units && !take_section(file, &section)) ||
             !add_section(file, &section)) {
             return false;
@@ -248,12 +311,14 @@ static bool take_group(struct trace_file *file, u32 group)
 /* By its END; false: there is none, or it leads nowhere. */
 static bool open_by_index(struct trace_file *file)
 {
-    struct trace_section end, units;
+    struct trace_section end, units, paths;
     bool good = file->size >= TRACE_HEADER_BYTES + TRACE_SECTION_BYTES &&
                 get_section(file, file->size - TRACE_SECTION_BYTES, &end) &&
                 end.kind == TRACE_END && find_groups(file, end.first) &&
                 get_section(file, end.count, &units) && units.kind == TRACE_UNITS_AGAIN &&
-                get_units(file, &units);
+                get_section(file, units.offset + units.index_bytes + units.packed_bytes, &paths) &&
+                paths.kind == TRACE_PATHS_AGAIN && get_units(file, &units) &&
+                get_paths(file, &paths);
     for (u32 i = 0; good && i < file->group_count; i++) {
         good = take_group(file, i);
     }
@@ -266,6 +331,11 @@ static void forget(struct trace_file *file)
         free((void *)(uintptr_t)file->units[i].code);
         free((void *)(uintptr_t)file->units[i].slots);
     }
+    for (u32 i = 0; i < file->path_count; i++) {
+        free((void *)(uintptr_t)file->paths[i].parts);
+        free((void *)(uintptr_t)file->paths[i].recipes);
+    }
+    free(file->paths);
     free(file->units);
     free(file->sections);
     free(file->groups);
@@ -273,6 +343,8 @@ static void forget(struct trace_file *file)
     free(file->meta);
     free(file->symbols);
     file->units = NULL;
+    file->paths = NULL;
+    file->path_count = 0;
     file->sections = file->groups = NULL;
     file->meta = file->symbols = NULL;
     file->group_bytes = NULL;

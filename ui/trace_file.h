@@ -15,6 +15,8 @@ struct trace_file {
     size_t section_count, section_capacity;
     struct metic_trace_unit *units;
     u32 unit_count;
+    struct metic_trace_path *paths; /* believed no more than they are in the file */
+    u32 path_count;
     char *meta, *symbols; /* texts, or NULL */
     const char *damage;   /* why the rest of the file is left out, or NULL */
     u64 damage_offset;

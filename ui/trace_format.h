@@ -9,8 +9,10 @@
  *            index: what kinds of events, lines of memory written and read, how often each unit
  *            began, where units ran that had moved
  *   SYMBOLS  text, a line each: address size name
+ *   PATHS    units that run one after the other, from number `first` on, and how their slots follow
+ *            from fewer words; before the first stream that names them
  *   INDEX    the headers and indexes of the sections since the INDEX before it, which is at `first`
- *   UNITS_AGAIN  all of them, at the end
+ *   UNITS_AGAIN, PATHS_AGAIN  all of them, one behind the other, at the end
  *   END      the last bytes of a file that was finished: the last INDEX is at `first`, UNITS_AGAIN
  *            at `count`
  *
@@ -27,13 +29,13 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 2 };
+enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 3 };
 #define TRACE_MAGIC "metic-trace\n"
 #define TRACE_SECTION_MAGIC 0x3153544du /* "MTS1" */
 
 enum trace_section_kind {
-    TRACE_META = 1, TRACE_UNITS, TRACE_STREAM, TRACE_SYMBOLS, TRACE_INDEX, TRACE_UNITS_AGAIN,
-    TRACE_END, TRACE_SECTION_KINDS,
+    TRACE_META = 1, TRACE_UNITS, TRACE_STREAM, TRACE_SYMBOLS, TRACE_PATHS, TRACE_INDEX,
+    TRACE_UNITS_AGAIN, TRACE_PATHS_AGAIN, TRACE_END, TRACE_SECTION_KINDS,
 };
 
 /* In a file: magic u32, kind u32, stream u32, privilege u32, then the u64s in order, CRC u32, 0. */
@@ -41,7 +43,7 @@ struct trace_section {
     u32 kind, stream, privilege;
     u64 raw_bytes, packed_bytes, index_bytes; /* index first, then the payload */
     u64 first;        /* STREAM: instruction count at its first word; UNITS: first number */
-    u64 count;        /* STREAM: words; UNITS: units; INDEX: sections */
+    u64 count;        /* STREAM: words, of units; UNITS, PATHS: they; INDEX: sections */
     u64 start_ns;
     /* not written: */
     u64 offset;       /* of the index in the file */
@@ -64,23 +66,27 @@ enum {
 };
 
 /* Columns of a STREAM payload. They are in frames, by what is asked for together. It begins with
- * the sizes of columns, raw, and of frames, packed; u32 each. */
+ * the sizes of columns, raw, and of frames, packed; u32 each.
+ *
+ * A head is a unit, an event or METIC_TRACE_PATH and the number of a path in PATHS; before one that
+ * ended early METIC_TRACE_LEFT and after how many instructions. Then only words are there that the
+ * parts that ran need. The words of an item (trace_item.h) in ADDRESSES are: for each, in four
+ * bits, how many bytes it has; these bytes, of the difference to the same word of the last such
+ * item in the section (zigzag). The same in VALUES. */
 enum trace_column {
-    TRACE_HEADS,      /* u32 each: unit or event, its number */
-    TRACE_PAGES,      /* units that did not run where they were translated: varints, heads since
-                         the last one, page number less that of translation (zigzag) */
-    TRACE_ADDRESSES,  /* varints: less the last one of the same slot (zigzag) */
-    TRACE_VALUES,
-    TRACE_REGISTERS,
+    TRACE_HEADS,      /* u32 each */
+    TRACE_PAGES,      /* items that did not run where they were translated: varints, heads of items
+                         since the last one, page number less that of translation (zigzag) */
     TRACE_EVENTS,     /* u64 each */
+    TRACE_ADDRESSES,
+    TRACE_VALUES,
     TRACE_COLUMNS,
 };
 enum { TRACE_FRAMES = 3, TRACE_TABLE_BYTES = 4 * (TRACE_COLUMNS + TRACE_FRAMES) };
 
 static inline unsigned trace_frame_of(enum trace_column column)
 {
-    bool values = column == TRACE_VALUES || column == TRACE_REGISTERS;
-    return column == TRACE_ADDRESSES ? 1 : values ? 2 : 0;
+    return column == TRACE_ADDRESSES ? 1 : column == TRACE_VALUES ? 2 : 0;
 }
 
 /* The lines of its page that [address, address + size_bytes) has; the rest of it is in the next. */
@@ -92,12 +98,7 @@ static inline u64 trace_lines(u64 address, u64 size_bytes)
     return ~(u64)0 << first & ~(u64)0 >> (63 - end);
 }
 
-enum { TRACE_PREDICTIONS = 4096, TRACE_MAX_CHUNK_WORDS = 1 << 20, TRACE_UNIT_SLOTS_MAX = 1024 };
-
-static inline unsigned trace_prediction(u32 unit, unsigned slot)
-{
-    return (unit * 61 + slot) % TRACE_PREDICTIONS;
-}
+enum { TRACE_MAX_CHUNK_WORDS = 1 << 20, TRACE_UNIT_SLOTS_MAX = 1024, TRACE_PATH_PARTS_MAX = 1024 };
 
 /* The column of a slot's word. */
 static inline enum trace_column trace_column_of(u8 kind)
@@ -106,7 +107,6 @@ static inline enum trace_column trace_column_of(u8 kind)
     case METIC_SLOT_LOAD_ADDRESS:
     case METIC_SLOT_STORE_ADDRESS:
     case METIC_SLOT_AMO_ADDRESS: return TRACE_ADDRESSES;
-    case METIC_SLOT_REGISTER: return TRACE_REGISTERS;
     default: return TRACE_VALUES;
     }
 }

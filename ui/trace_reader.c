@@ -2,10 +2,18 @@
 #include "ui/trace_reader.h"
 
 #include "ui/trace_bytes.h"
+#include "ui/trace_item.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+
+/* What a head stands for, and the last words of it in this section. */
+struct read_item {
+    struct trace_item item;
+    u64 *last;   /* NULL: not met yet */
+    u32 section; /* the reader's */
+};
 
 struct trace_reader {
     const struct trace_file *file;
@@ -15,7 +23,8 @@ struct trace_reader {
     u64 *words;
     size_t word_capacity;
     struct reader columns[TRACE_COLUMNS];
-    u64 predicted[TRACE_COLUMNS][TRACE_PREDICTIONS];
+    struct read_item *items; /* units, then paths */
+    u32 section;             /* counts those that were opened */
     u64 page_in, page_delta; /* heads until the next unit that ran elsewhere, and where */
 };
 
@@ -25,8 +34,12 @@ struct trace_reader *trace_reader_new(const struct trace_file *file)
     if (reader != NULL) {
         reader->file = file;
         reader->zstd = ZSTD_createDCtx();
+        reader->items = calloc((size_t)file->unit_count + file->path_count + 1,
+                               sizeof(*reader->items));
     }
-    if (reader != NULL && reader->zstd == NULL) {
+    if (reader != NULL && (reader->zstd == NULL || reader->items == NULL)) {
+        ZSTD_freeDCtx(reader->zstd);
+        free(reader->items);
         free(reader);
         return NULL;
     }
@@ -36,6 +49,12 @@ struct trace_reader *trace_reader_new(const struct trace_file *file)
 void trace_reader_free(struct trace_reader *reader)
 {
     if (reader != NULL) {
+        u32 items = reader->file->unit_count + reader->file->path_count;
+        for (u32 i = 0; i < items; i++) {
+            trace_item_free(&reader->items[i].item);
+            free(reader->items[i].last);
+        }
+        free(reader->items);
         ZSTD_freeDCtx(reader->zstd);
         free(reader->raw);
         free(reader->words);
@@ -92,11 +111,7 @@ static bool open_columns(struct trace_reader *reader, const struct trace_section
             return false;
         }
     }
-    for (unsigned i = TRACE_ADDRESSES; i <= TRACE_REGISTERS; i++) {
-        if (mask >> trace_frame_of((enum trace_column)i) & 1) {
-            memset(reader->predicted[i], 0, sizeof(reader->predicted[i]));
-        }
-    }
+    reader->section++;
     return true;
 }
 
@@ -109,58 +124,150 @@ static void next_page(struct trace_reader *reader)
     reader->page_delta = reader->page_in != 0 ? trace_unzigzag(get_varint(r)) : 0;
 }
 
-static void get_slots(struct trace_reader *reader, const struct metic_trace_unit *unit, u32 number,
-                      u64 *words)
+/* The item of a head that is none of an event; NULL: there is no such thing. */
+static struct read_item *get_read_item(struct trace_reader *reader, u32 head)
 {
-    for (unsigned i = 0; i < unit->slot_count; i++) {
-        enum trace_column from = trace_column_of(unit->slots[i].kind);
-        u64 *predicted = &reader->predicted[from][trace_prediction(number, i)];
-        *predicted += trace_unzigzag(get_varint(&reader->columns[from]));
-        words[i] = *predicted;
+    const struct trace_file *file = reader->file;
+    u32 number = head >= METIC_TRACE_PATH ? head - METIC_TRACE_PATH : head;
+    bool is_path = head >= METIC_TRACE_PATH;
+    if (number >= (is_path ? file->path_count : file->unit_count)) {
+        return NULL;
     }
+    struct read_item *read = &reader->items[is_path ? file->unit_count + number : number];
+    if (UNLIKELY(read->last == NULL)) {
+        struct metic_trace_path unit = {.part_count = 1, .parts = &number};
+        if (!trace_item_make(&read->item, file->units, file->unit_count,
+                             is_path ? &file->paths[number] : &unit)) {
+            return NULL;
+        }
+        read->last = calloc(read->item.word_count + 1u, sizeof(u64));
+        if (read->last == NULL) {
+            trace_item_free(&read->item);
+            return NULL;
+        }
+    }
+    if (read->section != reader->section) {
+        memset(read->last, 0, read->item.word_count * sizeof(u64));
+        read->section = reader->section;
+    }
+    return read;
 }
 
-/* The next head: an event's, or a unit that there is; ~0: damaged. */
-static u32 get_head(struct trace_reader *reader)
+/* The words of order[first, end) below `limit` into `last`; false: damaged. */
+static bool get_words(struct reader *r, struct read_item *read, unsigned first, unsigned end,
+                      unsigned limit)
 {
-    const u8 *at = get_bytes(&reader->columns[TRACE_HEADS], 4);
+    const u16 *order = read->item.order;
+    while (end > first && order[end - 1] >= limit) {
+        end--;
+    }
+    unsigned count = end - first;
+    const u8 *lengths = get_bytes(r, (count + 1) / 2);
+    if (lengths == NULL) {
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        unsigned bytes = lengths[i / 2] >> (i % 2 * 4) & 15;
+        u64 coded = 0;
+        if (bytes > 8 || (size_t)(r->end - r->at) < bytes) {
+            return false;
+        }
+        if (LIKELY(r->end - r->at >= 8)) {
+            coded = bytes != 0 ? ld_le64(r->at) & trace_mask(bytes) : 0;
+        } else {
+            for (unsigned n = 0; n < bytes; n++) {
+                coded |= (u64)r->at[n] << 8 * n;
+            }
+        }
+        r->at += bytes;
+        read->last[order[first + i]] += trace_unzigzag(coded);
+    }
+    return true;
+}
+
+/* The units of an item, `parts` of them, as a hart writes them; number of words. */
+static size_t unroll(const struct trace_reader *reader, const struct read_item *read,
+                     unsigned parts, u64 page_delta, u64 *words)
+{
+    const struct trace_item *item = &read->item;
+    const struct metic_trace_recipe *recipe = item->recipes;
+    size_t used = 0;
+    for (unsigned p = 0; p < parts; p++) {
+        const struct metic_trace_unit *unit = &reader->file->units[item->parts[p]];
+        words[used++] = ((unit->address >> 12) + page_delta) << 28 | item->parts[p];
+        for (unsigned i = 0; i < unit->slot_count; i++, recipe++) {
+            u64 word = recipe->word != METIC_TRACE_NO_WORD ? read->last[recipe->word] : 0;
+            u64 value = word + recipe->add;
+            words[used++] = trace_column_of(unit->slots[i].kind) == TRACE_ADDRESSES
+                                ? value : value & trace_mask(unit->slots[i].size_bytes);
+        }
+    }
+    return used;
+}
+
+/* The next head; before a path's, after how many of its instructions it was left; ~0: damaged. */
+static u32 get_head(struct trace_reader *reader, u32 *left)
+{
+    struct reader *r = &reader->columns[TRACE_HEADS];
+    const u8 *at = get_bytes(r, 4);
     u32 head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : ~0u;
-    return head >= METIC_TRACE_EVENT || head < reader->file->unit_count ? head : ~0u;
+    *left = ~0u;
+    if (head >= METIC_TRACE_LEFT && head < METIC_TRACE_EVENT) {
+        *left = head - METIC_TRACE_LEFT;
+        at = get_bytes(r, 4);
+        head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : ~0u;
+        return head >= METIC_TRACE_PATH && head < METIC_TRACE_LEFT ? head : ~0u;
+    }
+    return head;
+}
+
+static size_t get_event(struct trace_reader *reader, u32 head, u64 *words, size_t room)
+{
+    unsigned count = head & 0xff;
+    const u8 *from = get_bytes(&reader->columns[TRACE_EVENTS], 8u * count);
+    if (count < 2 || count >= room || from == NULL) {
+        return 0;
+    }
+    words[0] = head;
+    for (unsigned i = 0; i < count; i++) {
+        words[1 + i] = ld_le64(from + 8 * i);
+    }
+    return 1 + count;
 }
 
 /* One head and what belongs to it; number of words, 0 when damaged. */
 static size_t get_item(struct trace_reader *reader, u64 *words, size_t room)
 {
-    u32 head = get_head(reader);
+    u32 left, head = get_head(reader, &left);
     if (head == ~0u) {
         return 0;
     }
     if (head >= METIC_TRACE_EVENT) {
-        unsigned count = head & 0xff;
-        const u8 *from = get_bytes(&reader->columns[TRACE_EVENTS], 8u * count);
-        if (count < 2 || count >= room || from == NULL) {
-            return 0;
-        }
-        words[0] = head;
-        for (unsigned i = 0; i < count; i++) {
-            words[1 + i] = ld_le64(from + 8 * i);
-        }
-        return 1 + count;
+        return get_event(reader, head, words, room);
     }
-    const struct metic_trace_unit *unit = &reader->file->units[head];
-    u64 page = unit->address >> 12;
-    if (unit->slot_count >= room) {
+    struct read_item *read = get_read_item(reader, head);
+    if (read == NULL) {
+        return 0;
+    }
+    const struct trace_item *item = &read->item;
+    unsigned parts = left == ~0u ? item->part_count
+                                 : trace_item_parts(item, reader->file->units, left);
+    unsigned limit = parts == item->part_count ? item->word_count
+                                               : parts != 0 ? item->words_at[parts - 1] : 0;
+    u64 page_delta = 0;
+    if (parts + (parts != 0 ? item->slots_at[parts - 1] : 0) >= room) {
         return 0;
     }
     if (reader->page_in != 0 && --reader->page_in == 0) {
-        page += reader->page_delta;
+        page_delta = reader->page_delta;
         next_page(reader);
     }
-    words[0] = page << 28 | head;
-    get_slots(reader, unit, head, words + 1);
-    bool bad = reader->columns[TRACE_ADDRESSES].bad || reader->columns[TRACE_VALUES].bad ||
-               reader->columns[TRACE_REGISTERS].bad || reader->columns[TRACE_PAGES].bad;
-    return bad ? 0 : 1u + unit->slot_count;
+    if (!get_words(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words, limit) ||
+        !get_words(&reader->columns[TRACE_VALUES], read, item->address_words, item->word_count,
+                   limit) || reader->columns[TRACE_PAGES].bad) {
+        return 0;
+    }
+    return unroll(reader, read, parts, page_delta, words);
 }
 
 bool trace_reader_words(struct trace_reader *reader, const struct trace_section *section,
@@ -221,22 +328,30 @@ static bool event_touches(struct trace_reader *reader, u32 head, u64 first, u64 
     return (reads || how >> 8 & 1) && address < end && address + (how & 0xff) > first;
 }
 
-static bool unit_touches(struct trace_reader *reader, u32 head, u64 first, u64 end, bool reads)
+static bool item_touches(struct trace_reader *reader, u32 head, u32 left, u64 first, u64 end,
+                         bool reads)
 {
-    const struct metic_trace_unit *unit = &reader->file->units[head];
-    struct reader *r = &reader->columns[TRACE_ADDRESSES];
-    bool found = false;
-    for (unsigned i = 0; i < unit->slot_count; i++) {
-        const struct metic_trace_slot *slot = &unit->slots[i];
-        if (trace_column_of(slot->kind) != TRACE_ADDRESSES) {
-            continue;
-        }
-        u64 *predicted = &reader->predicted[TRACE_ADDRESSES][trace_prediction(head, i)];
-        *predicted += trace_unzigzag(get_varint(r));
-        found |= (reads || slot->kind != METIC_SLOT_LOAD_ADDRESS) && *predicted < end &&
-                 *predicted + slot->size_bytes > first;
+    struct read_item *read = get_read_item(reader, head);
+    if (read == NULL) {
+        return true;
     }
-    return found || r->bad;
+    const struct trace_item *item = &read->item;
+    unsigned parts = left == ~0u ? item->part_count
+                                 : trace_item_parts(item, reader->file->units, left);
+    unsigned limit = parts == item->part_count ? item->word_count
+                                               : parts != 0 ? item->words_at[parts - 1] : 0;
+    if (!get_words(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words, limit)) {
+        return true;
+    }
+    for (unsigned i = 0; i < item->access_count && item->accesses[i].part < parts; i++) {
+        const struct trace_item_access *access = &item->accesses[i];
+        u64 address = access->add +
+                      (access->word != METIC_TRACE_NO_WORD ? read->last[access->word] : 0);
+        if ((reads || access->writes) && address < end && address + access->size_bytes > first) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool trace_reader_touches(struct trace_reader *reader, const struct trace_section *section,
@@ -247,10 +362,10 @@ bool trace_reader_touches(struct trace_reader *reader, const struct trace_sectio
         return true;
     }
     while (reader->columns[TRACE_HEADS].at < reader->columns[TRACE_HEADS].end) {
-        u32 head = get_head(reader);
+        u32 left, head = get_head(reader, &left);
         if (head == ~0u ||
             (head >= METIC_TRACE_EVENT ? event_touches(reader, head, first, end, reads)
-                                       : unit_touches(reader, head, first, end, reads))) {
+                                       : item_touches(reader, head, left, first, end, reads))) {
             return true;
         }
     }

@@ -236,6 +236,12 @@ static bool get_unit(void *opaque, u32 number, struct metic_trace_unit *unit)
     return metic_trace_get_unit(run->machine, number, unit);
 }
 
+static bool get_path(void *opaque, u32 number, struct metic_trace_path *path)
+{
+    struct trace_run *run = opaque;
+    return metic_trace_get_path(run->machine, number, path);
+}
+
 static void consume(void *opaque, const struct metic_trace_chunk *chunk)
 {
     struct trace_run *run = opaque;
@@ -305,7 +311,9 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
     const struct run_trace *trace = &args->trace;
     const char *path = trace->path != NULL ? trace->path : "-";
     if (strcmp(trace->format, "store") == 0) {
-        run->store = trace_store_new(path, args->options.harts, get_unit, run, error);
+        const struct trace_source source = {get_unit, get_path, run};
+        run->store = trace_store_new(path, args->options.harts, &source, error);
+        run->options.keeps_paths = true;
         if (run->store == NULL) {
             return false;
         }

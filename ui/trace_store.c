@@ -1,5 +1,5 @@
 /* See trace_store.h. */
-#include "ui/trace_store.h"
+#include "ui/trace_store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,50 +10,16 @@
 #include <zstd.h>
 
 enum {
-    ZSTD_LEVEL = 1, MAX_PAGES = 4096, PAGE_SET = 8192, /* a power of two */
+    ZSTD_LEVEL = 1,
+    VALUES_LEVEL = -3, /* they hardly shrink, whatever is tried */
     GROUP_SECTIONS = 512, GROUP_BYTES = 1 << 20,
 };
 
-struct column {
-    u8 *bytes;
-    size_t used, capacity;
-};
 
-/* Lines met in one chunk, by page. */
-struct line_set {
-    struct line_page {
-        u64 page, lines; /* lines 0: empty */
-    } pages[PAGE_SET];   /* hash table */
-    u16 used[MAX_PAGES]; /* its places in use */
-    unsigned count;
-    bool full; /* more than there is room for: any line may be in it */
-};
-
-struct trace_store {
-    int fd;
-    char path[256];
-    int failed; /* errno */
-    trace_unit_fn *unit;
-    void *opaque;
-    struct metic_trace_unit *units; /* as written */
-    u32 unit_count, unit_capacity;
-    struct column all_units; /* as UNITS_AGAIN has them */
-    struct column columns[TRACE_COLUMNS], raw, packed, index;
-    u64 offset;          /* in the file */
-    struct column group; /* what the next INDEX will have, */
-    u32 group_count;     /*   of so many sections */
-    u64 last_index;      /* offset of the last one; 0: none */
-    u64 predicted[TRACE_COLUMNS][TRACE_PREDICTIONS];
-    struct line_set written, read, moved;
-    u32 *ran;          /* by unit: how often it began in this chunk */
-    u32 *touched;      /* units with a count */
-    u32 touched_count;
-    ZSTD_CCtx *zstd;
-};
 
 /* --- growing bytes --- */
 
-static u8 *column_room(struct trace_store *store, struct column *column, size_t bytes)
+u8 *trace_column_room(struct trace_store *store, struct column *column, size_t bytes)
 {
     if (column->capacity - column->used < bytes) {
         size_t capacity = (column->used + bytes) * 2 + 4096;
@@ -67,16 +33,19 @@ static u8 *column_room(struct trace_store *store, struct column *column, size_t 
     }
     return column->bytes + column->used;
 }
-
-static inline u8 *put_varint(u8 *at, u64 value)
+bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
+                      size_t bytes)
 {
-    while (value >= 0x80) {
-        *at++ = (u8)(value | 0x80);
-        value >>= 7;
+    u8 *bigger = realloc(*list, wanted * bytes);
+    if (bigger == NULL) {
+        store->failed = ENOMEM;
+        return false;
     }
-    *at++ = (u8)value;
-    return at;
+    memset(bigger + had * bytes, 0, (wanted - had) * bytes);
+    *list = bigger;
+    return true;
 }
+
 
 /* --- sections --- */
 
@@ -119,13 +88,13 @@ static void write_packed(struct trace_store *store, struct trace_section *sectio
 {
     u8 *header = store->packed.bytes;
     u64 offset = store->offset;
-    bool listed = section->kind <= TRACE_SYMBOLS;
+    bool listed = section->kind < TRACE_INDEX;
     section->packed_bytes = payload_bytes;
     section->index_bytes = store->index.used;
     put_header(section, header);
     write_all(store, header, TRACE_SECTION_BYTES + store->index.used + payload_bytes);
     size_t told = TRACE_SECTION_BYTES + store->index.used;
-    u8 *to = listed ? column_room(store, &store->group, 8 + told) : NULL;
+    u8 *to = listed ? trace_column_room(store, &store->group, 8 + told) : NULL;
     if (to != NULL) {
         st_le64(to, offset);
         memcpy(to + 8, header, told);
@@ -140,7 +109,7 @@ static void write_section(struct trace_store *store, struct trace_section *secti
 {
     size_t bound = ZSTD_compressBound(store->raw.used);
     store->packed.used = 0;
-    u8 *to = column_room(store, &store->packed, TRACE_SECTION_BYTES + bound);
+    u8 *to = trace_column_room(store, &store->packed, TRACE_SECTION_BYTES + bound);
     if (to == NULL) {
         return;
     }
@@ -162,7 +131,7 @@ static void write_index(struct trace_store *store)
         .kind = TRACE_INDEX, .first = store->last_index, .count = store->group_count,
     };
     u64 offset = store->offset;
-    u8 *to = column_room(store, &store->raw, store->group.used + 1);
+    u8 *to = trace_column_room(store, &store->raw, store->group.used + 1);
     if (to != NULL && store->group_count != 0) {
         memcpy(to, store->group.bytes, store->group.used);
         store->raw.used = store->group.used;
@@ -177,7 +146,7 @@ void trace_store_text(struct trace_store *store, enum trace_section_kind kind, c
                       size_t text_bytes)
 {
     struct trace_section section = {.kind = kind};
-    u8 *to = column_room(store, &store->raw, text_bytes + 1);
+    u8 *to = trace_column_room(store, &store->raw, text_bytes + 1);
     if (to != NULL) {
         memcpy(to, text, text_bytes);
         store->raw.used = text_bytes;
@@ -189,7 +158,7 @@ void trace_store_text(struct trace_store *store, enum trace_section_kind kind, c
 
 static void put_unit(struct trace_store *store, const struct metic_trace_unit *unit)
 {
-    u8 *start = column_room(store, &store->raw, 64u + unit->bytes + 6u * unit->slot_count);
+    u8 *start = trace_column_room(store, &store->raw, 64u + unit->bytes + 6u * unit->slot_count);
     if (start == NULL) {
         return;
     }
@@ -210,6 +179,7 @@ static void put_unit(struct trace_store *store, const struct metic_trace_unit *u
     store->raw.used += (size_t)(at - start);
 }
 
+
 static void write_units(struct trace_store *store, u32 count)
 {
     if (count <= store->unit_count) {
@@ -223,28 +193,27 @@ static void write_units(struct trace_store *store, u32 count)
             return;
         }
         store->units = bigger;
-        u32 *ran = realloc(store->ran, capacity * sizeof(*ran));
-        u32 *touched = ran != NULL ? realloc(store->touched, capacity * sizeof(*touched)) : NULL;
-        store->ran = ran != NULL ? ran : store->ran;
-        store->touched = touched != NULL ? touched : store->touched;
-        if (ran == NULL || touched == NULL) {
-            store->failed = ENOMEM;
+        u32 had = store->unit_capacity;
+        if (!trace_store_grow(store, (void **)&store->ran, had, capacity, sizeof(*store->ran)) ||
+            !trace_store_grow(store, (void **)&store->touched, had, capacity,
+                              sizeof(*store->touched)) ||
+            !trace_store_grow(store, (void **)&store->unit_items, had, capacity,
+                              sizeof(*store->unit_items))) {
             return;
         }
-        memset(ran + store->unit_capacity, 0, (capacity - store->unit_capacity) * sizeof(*ran));
         store->unit_capacity = capacity;
     }
     struct trace_section section = {
         .kind = TRACE_UNITS, .first = store->unit_count, .count = count - store->unit_count,
     };
     for (u32 n = store->unit_count; n < count; n++) {
-        if (!store->unit(store->opaque, n, &store->units[n])) {
+        if (!store->source.unit(store->source.opaque, n, &store->units[n])) {
             store->units[n] = (struct metic_trace_unit){0};
         }
         put_unit(store, &store->units[n]);
     }
     store->unit_count = count;
-    u8 *again = column_room(store, &store->all_units, store->raw.used + 1);
+    u8 *again = trace_column_room(store, &store->all_units, store->raw.used + 1);
     if (again != NULL) {
         memcpy(again, store->raw.bytes, store->raw.used);
         store->all_units.used += store->raw.used;
@@ -252,197 +221,67 @@ static void write_units(struct trace_store *store, u32 count)
     write_section(store, &section);
 }
 
-/* All units once more, the last INDEX, and where both are. */
+
+/* Those from number `first` on, whose bytes begin at `from` of all_paths. */
+static void write_paths(struct trace_store *store, u32 first, size_t from)
+{
+    struct trace_section section = {
+        .kind = TRACE_PATHS, .first = first, .count = store->path_count - first,
+    };
+    size_t bytes = store->all_paths.used - from;
+    u8 *to = section.count != 0 ? trace_column_room(store, &store->raw, bytes + 1) : NULL;
+    if (to != NULL) {
+        memcpy(to, store->all_paths.bytes + from, bytes);
+        store->raw.used = bytes;
+        store->index.used = 0;
+        write_section(store, &section);
+    }
+}
+
+
+/* All units and paths once more, the last INDEX, and where they are. */
 static void write_end(struct trace_store *store)
 {
     write_index(store);
     struct trace_section units = {.kind = TRACE_UNITS_AGAIN, .count = store->unit_count};
     struct trace_section end = {.kind = TRACE_END, .first = store->last_index,
                                 .count = store->offset};
+    struct trace_section paths = {.kind = TRACE_PATHS_AGAIN, .count = store->path_count};
     struct column none = store->raw;
     store->raw = store->all_units;
     write_section(store, &units);
     store->all_units = store->raw;
+    store->raw = store->all_paths;
+    write_section(store, &paths);
+    store->all_paths = store->raw;
     store->raw = none;
     u8 header[TRACE_SECTION_BYTES];
     put_header(&end, header);
     write_all(store, header, sizeof(header));
 }
 
-/* --- the index --- */
-
-static void lines_note(struct line_set *set, u64 page, u64 lines)
-{
-    unsigned at = (unsigned)(page * 0x9e3779b97f4a7c15u >> 51) % PAGE_SET;
-    while (set->pages[at].page != page || set->pages[at].lines == 0) {
-        if (set->pages[at].lines == 0) {
-            if (set->count == MAX_PAGES) {
-                set->full = true;
-                return;
-            }
-            set->pages[at].page = page;
-            set->used[set->count++] = (u16)at;
-            break;
-        }
-        at = (at + 1) % PAGE_SET;
-    }
-    set->pages[at].lines |= lines;
-}
-
-/* An access, which may reach into more pages. */
-static void bytes_note(struct line_set *set, u64 address, u64 size_bytes)
-{
-    while (size_bytes != 0 && !set->full) {
-        u64 here = 4096 - (address & 4095);
-        here = here < size_bytes ? here : size_bytes;
-        lines_note(set, address >> 12, trace_lines(address, here));
-        address += here;
-        size_bytes -= here;
-    }
-}
-
-static inline void access_note(struct line_set *set, u64 address, unsigned size_bytes)
-{
-    if (LIKELY((address & 63) + size_bytes <= 64)) {
-        lines_note(set, address >> 12, (u64)1 << (address >> TRACE_LINE_SHIFT & 63));
-    } else {
-        bytes_note(set, address, size_bytes);
-    }
-}
-
-static int by_page(const void *a, const void *b)
-{
-    const struct line_page *x = a, *y = b;
-    return x->page < y->page ? -1 : x->page > y->page;
-}
-
-/* Empties the set. */
-static void put_lines(struct trace_store *store, struct line_set *set)
-{
-    struct line_page sorted[MAX_PAGES];
-    u64 last = 0;
-    for (unsigned i = 0; i < set->count; i++) {
-        sorted[i] = set->pages[set->used[i]];
-        set->pages[set->used[i]].lines = 0;
-    }
-    qsort(sorted, set->count, sizeof(sorted[0]), by_page);
-    u8 *start = column_room(store, &store->index, 10 + 18 * (size_t)set->count);
-    if (start != NULL) {
-        u8 *at = put_varint(start, set->full ? ~(u64)0 : set->count);
-        for (unsigned i = 0; i < set->count && !set->full; i++) {
-            at = put_varint(at, sorted[i].page - last);
-            st_le64(at, sorted[i].lines);
-            at += 8;
-            last = sorted[i].page;
-        }
-        store->index.used += (size_t)(at - start);
-    }
-    set->count = 0;
-    set->full = false;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    u32 x = *(const u32 *)a, y = *(const u32 *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Which units began how often: count of units, then differences and counts. */
-static void put_counts(struct trace_store *store)
-{
-    u8 *start = column_room(store, &store->index, 10u + 15u * (size_t)store->touched_count);
-    if (start == NULL) {
-        return;
-    }
-    qsort(store->touched, store->touched_count, sizeof(u32), by_number);
-    u8 *at = put_varint(start, store->touched_count);
-    u32 last = 0;
-    for (u32 i = 0; i < store->touched_count; i++) {
-        u32 unit = store->touched[i];
-        at = put_varint(at, unit - last);
-        at = put_varint(at, store->ran[unit]);
-        store->ran[unit] = 0;
-        last = unit;
-    }
-    store->index.used += (size_t)(at - start);
-    store->touched_count = 0;
-}
-
-/* --- streams --- */
-
-/* The words of a unit into the columns; there is room. */
-static void put_slots(struct trace_store *store, const struct metic_trace_unit *unit, u32 number,
-                      const u64 *words)
-{
-    for (unsigned i = 0; i < unit->slot_count; i++) {
-        const struct metic_trace_slot *slot = &unit->slots[i];
-        enum trace_column to = trace_column_of(slot->kind);
-        u64 value = to == TRACE_ADDRESSES ? words[i] : words[i] & trace_mask(slot->size_bytes);
-        u64 *predicted = &store->predicted[to][trace_prediction(number, i)];
-        struct column *column = &store->columns[to];
-        u8 *at = column->bytes + column->used;
-        column->used += (size_t)(put_varint(at, trace_zigzag(value - *predicted)) - at);
-        *predicted = value;
-        if (to == TRACE_ADDRESSES && slot->kind != METIC_SLOT_LOAD_ADDRESS) {
-            access_note(&store->written, value, slot->size_bytes);
-        }
-        if (to == TRACE_ADDRESSES && slot->kind != METIC_SLOT_STORE_ADDRESS) {
-            access_note(&store->read, value, slot->size_bytes);
-        }
-    }
-}
-
-static void put_page(struct trace_store *store, u64 page, const struct metic_trace_unit *unit,
-                     u64 *heads_since)
-{
-    struct column *column = &store->columns[TRACE_PAGES];
-    u8 *start = column->bytes + column->used;
-    u8 *at = put_varint(start, *heads_since);
-    at = put_varint(at, trace_zigzag((page >> 12) - (unit->address >> 12)));
-    column->used += (size_t)(at - start);
-    *heads_since = 0;
-}
-
-static void put_event(struct trace_store *store, u32 head, const u64 *words)
-{
-    struct column *column = &store->columns[TRACE_EVENTS];
-    for (unsigned i = 0; i < (head & 0xff); i++) {
-        st_le64(column->bytes + column->used, words[i]);
-        column->used += 8;
-    }
-    if ((head >> 8 & 0xff) == METIC_EVENT_MEMORY) {
-        bytes_note(words[4] >> 8 & 1 ? &store->written : &store->read, words[2], words[4] & 0xff);
-    }
-}
-
-static bool make_room(struct trace_store *store, size_t words)
-{
-    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
-        store->columns[i].used = 0;
-        if (column_room(store, &store->columns[i], words * 20 + 64) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
 
 /* Packs the columns of a frame behind `used` bytes of the payload; how much that was, 0 when it
  * failed. Its checksum goes into the index. */
 static size_t pack_frame(struct trace_store *store, unsigned frame, u8 *to, size_t room)
 {
+    const struct column *from = &store->columns[frame == 1 ? TRACE_ADDRESSES : TRACE_VALUES];
     store->raw.used = 0;
-    for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
+    for (unsigned i = 0; frame == 0 && i < TRACE_COLUMNS; i++) {
         const struct column *column = &store->columns[i];
         if (trace_frame_of((enum trace_column)i) == frame) {
-            u8 *at = column_room(store, &store->raw, column->used + 1);
+            u8 *at = trace_column_room(store, &store->raw, column->used + 1);
             if (at == NULL) {
                 return 0;
             }
             memcpy(at, column->bytes, column->used);
             store->raw.used += column->used;
+            from = &store->raw;
         }
     }
-    size_t packed = ZSTD_compress2(store->zstd, to, room, store->raw.bytes, store->raw.used);
+    ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel,
+                           frame == 2 ? VALUES_LEVEL : ZSTD_LEVEL);
+    size_t packed = ZSTD_compress2(store->zstd, to, room, from->bytes, from->used);
     store->raw.used = 0;
     if (ZSTD_isError(packed) || packed < 4) {
         store->failed = ENOMEM;
@@ -461,7 +300,8 @@ static void write_stream(struct trace_store *store, struct trace_section *sectio
     }
     size_t bound = TRACE_TABLE_BYTES + ZSTD_compressBound(section->raw_bytes) + 1024;
     store->packed.used = 0;
-    u8 *to = column_room(store, &store->packed, TRACE_SECTION_BYTES + store->index.used + bound);
+    u8 *to = trace_column_room(store, &store->packed,
+                               TRACE_SECTION_BYTES + store->index.used + bound);
     if (to == NULL) {
         return;
     }
@@ -486,7 +326,7 @@ static bool begin_stream_index(struct trace_store *store, const struct metic_tra
                                u64 kinds)
 {
     store->index.used = 0;
-    u8 *at = column_room(store, &store->index, TRACE_LISTS_AT);
+    u8 *at = trace_column_room(store, &store->index, TRACE_LISTS_AT);
     if (at == NULL) {
         return false;
     }
@@ -497,54 +337,29 @@ static bool begin_stream_index(struct trace_store *store, const struct metic_tra
     return true;
 }
 
+
 void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
                        u32 unit_count)
 {
     write_units(store, unit_count);
-    if (store->failed != 0 || !make_room(store, chunk->count)) {
+    if (store->failed != 0) {
         return;
     }
-    struct column *heads = &store->columns[TRACE_HEADS];
-    u64 heads_since = 0, kinds = 0;
-    memset(store->predicted, 0, sizeof(store->predicted)); /* each section stands for itself */
-    for (size_t i = 0; i < chunk->count;) {
-        u32 head = (u32)chunk->words[i] & METIC_TRACE_NUMBER;
-        st_le32(heads->bytes + heads->used, head);
-        heads->used += 4;
-        if (head >= METIC_TRACE_EVENT) {
-            put_event(store, head, &chunk->words[i + 1]);
-            kinds |= (u64)1 << (head >> 8 & 63);
-            i += 1 + (head & 0xff);
-            continue;
-        }
-        if (head >= store->unit_count) {
-            store->failed = EPROTO;
-            return;
-        }
-        const struct metic_trace_unit *unit = &store->units[head];
-        u64 page = trace_page(chunk->words[i], unit->address);
-        heads_since++;
-        if (store->ran[head]++ == 0) {
-            store->touched[store->touched_count++] = head;
-        }
-        if (UNLIKELY(page != (unit->address & ~(u64)0xfff))) {
-            put_page(store, page, unit, &heads_since);
-            bytes_note(&store->moved, page | (unit->address & 0xfff), unit->bytes);
-        }
-        put_slots(store, unit, head, &chunk->words[i + 1]);
-        i += 1u + unit->slot_count;
+    u32 paths = store->path_count;
+    size_t path_bytes = store->all_paths.used;
+    u64 kinds = trace_store_put_words(store, chunk);
+    if (store->failed != 0) {
+        return;
     }
+    write_paths(store, paths, path_bytes);
     struct trace_section section = {
         .kind = TRACE_STREAM, .stream = chunk->stream, .privilege = chunk->privilege,
-        .first = chunk->start_insns, .count = chunk->count, .start_ns = chunk->start_ns,
+        .first = chunk->start_insns, .count = store->unrolled, .start_ns = chunk->start_ns,
     };
     if (!begin_stream_index(store, chunk, kinds)) {
         return;
     }
-    put_lines(store, &store->written);
-    put_lines(store, &store->read);
-    put_counts(store);
-    put_lines(store, &store->moved);
+    trace_store_put_lists(store);
     if (store->failed == 0) {
         write_stream(store, &section);
     }
@@ -555,8 +370,8 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
 
 /* --- life --- */
 
-struct trace_store *trace_store_new(const char *path, unsigned harts, trace_unit_fn *unit,
-                                    void *opaque, struct metic_error *error)
+struct trace_store *trace_store_new(const char *path, unsigned harts,
+                                    const struct trace_source *source, struct metic_error *error)
 {
     struct trace_store *store = calloc(1, sizeof(*store));
     if (store == NULL || (store->zstd = ZSTD_createCCtx()) == NULL) {
@@ -575,14 +390,14 @@ struct trace_store *trace_store_new(const char *path, unsigned harts, trace_unit
     }
     ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
     ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_checksumFlag, 1);
-    store->unit = unit;
-    store->opaque = opaque;
+    store->source = *source;
     u8 header[TRACE_HEADER_BYTES] = TRACE_MAGIC;
     st_le32(header + 12, TRACE_VERSION);
     st_le32(header + 16, harts);
     write_all(store, header, sizeof(header));
     return store;
 }
+
 
 bool trace_store_end(struct trace_store *store, struct metic_error *error)
 {
@@ -608,6 +423,8 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     free(store->index.bytes);
     free(store->group.bytes);
     free(store->all_units.bytes);
+    free(store->all_paths.bytes);
+    trace_store_free_items(store);
     free(store->units);
     free(store->ran);
     free(store->touched);

@@ -6,12 +6,16 @@
 
 struct trace_store;
 
-/* Where units come from. */
-typedef bool trace_unit_fn(void *opaque, u32 number, struct metic_trace_unit *unit);
+/* Where units and paths come from; `path` may be NULL when no chunk has one. */
+struct trace_source {
+    bool (*unit)(void *opaque, u32 number, struct metic_trace_unit *unit);
+    bool (*path)(void *opaque, u32 number, struct metic_trace_path *path);
+    void *opaque;
+};
 
 /* NULL with a reason. */
-struct trace_store *trace_store_new(const char *path, unsigned harts, trace_unit_fn *unit,
-                                    void *opaque, struct metic_error *error);
+struct trace_store *trace_store_new(const char *path, unsigned harts,
+                                    const struct trace_source *source, struct metic_error *error);
 /* Text sections. */
 void trace_store_text(struct trace_store *store, enum trace_section_kind kind, const char *text,
                       size_t text_bytes);

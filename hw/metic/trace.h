@@ -55,6 +55,14 @@ enum metic_trace_event {
 #define METIC_TRACE_NUMBER 0xfffffffu
 #define METIC_TRACE_EVENT 0xfff0000u
 
+/* With keeps_paths, most of what ran comes as paths: several units one after the other, in one
+ * page, that share words. From METIC_TRACE_PATH on a word's number is such a path's; its page is
+ * the first unit's, and as many words follow as the path has. A word METIC_TRACE_LEFT + n before it
+ * says that only its first n instructions ran, the last units not at all; then words that only
+ * these need are noise. */
+#define METIC_TRACE_PATH 0x8000000u
+#define METIC_TRACE_LEFT 0xffe0000u
+
 struct metic_trace_chunk {
     const uint64_t *words;
     size_t count;
@@ -85,6 +93,19 @@ struct metic_trace_unit {
     const uint8_t *code;
     const struct metic_trace_slot *slots;
     uint64_t count;      /* METIC_TRACE_COUNT, so far */
+};
+
+/* A slot's word: one of the path's plus `add`, or `add` alone. */
+#define METIC_TRACE_NO_WORD 0xffffu
+struct metic_trace_recipe {
+    uint64_t add;
+    uint16_t word;
+};
+
+struct metic_trace_path {
+    uint16_t part_count, slot_count, word_count;
+    const uint32_t *parts;                    /* units, in order, */
+    const struct metic_trace_recipe *recipes; /*   and of all their slots */
 };
 
 /* Called on a hart's thread while it stands between two instructions; its registers and memory can
@@ -122,6 +143,7 @@ struct metic_trace_options {
         char text[16];        /* of METIC_EVENT_TASK: a name */
     } start_on, stop_on;      /* begin soon after such an event, end soon after such a one */
     uint64_t every;        /* of so many blocks one; 0: all */
+    bool keeps_paths;      /* `consume` knows paths */
     uint64_t calls[64];    /* calls of these functions become events */
     unsigned call_count;
     /* Gets what was recorded, on a thread of its own (with keep_last: in metic_trace_stop). */
@@ -148,6 +170,8 @@ bool metic_trace_coverage(metic_machine *machine,
 /* Any thread; false when there is no such unit. What it points to lives as long as the trace. */
 bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit);
 uint32_t metic_trace_unit_count(metic_machine *machine);
+/* The same for a path, by its word's number less METIC_TRACE_PATH. */
+bool metic_trace_get_path(metic_machine *machine, uint32_t number, struct metic_trace_path *path);
 /* The name of a slot's register, as "a0"; "" when there is none. */
 const char *metic_trace_register(unsigned reg);
 /* The name of a CSR, as "sstatus", in `text`. */

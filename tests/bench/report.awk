@@ -24,8 +24,9 @@ NF == 7 {
         result[row] = $7
         first[row] = $5 "=" $7
     }
-    if ($5 ~ /^metic-/) {
-        variant[row] = $5
+    if ($5 ~ /^metic-/ && !(cell in counted)) {
+        counted[cell] = 1
+        variants[row] = variants[row] " " $5
     }
 }
 
@@ -128,12 +129,46 @@ function print_row(row,    m, q, n) {
     }
 }
 
+# Of a section with variants of metic: their values over metic's own, which has nothing switched on.
+function print_variants(of,    i, n, part, row, who, times, sums, counts, order, names) {
+    for (i = 1; i <= row_count; i++) {
+        row = rows[i]
+        if (section[row] != of || !(row in variants) || median(row, "metic") <= 0) {
+            continue
+        }
+        if (order == 0) {
+            printf "\n%s: times what nothing switched on takes\n", of
+        }
+        printf "%-9s %-26s", class[row], name[row]
+        n = split(variants[row], part, " ")
+        for (order = 1; order <= n; order++) {
+            who = part[order]
+            times = median(row, who) / median(row, "metic")
+            sub(/^metic-/, "", who)
+            printf "  %s %.2f", who, times
+            if (!((class[row] == "boot") SUBSEP who in counts)) {
+                names[class[row] == "boot"] = names[class[row] == "boot"] " " who
+            }
+            sums[(class[row] == "boot") SUBSEP who] += log(times)
+            counts[(class[row] == "boot") SUBSEP who]++
+        }
+        print ""
+    }
+    n = split(names[0], part, " ")
+    for (i = 1; i <= n; i++) {
+        who = 0 SUBSEP part[i]
+        printf "%s%s %.2f%s", i == 1 ? sprintf("%-36s", "geometric mean of " counts[who]) : "", \
+            "  " part[i], exp(sums[who] / counts[who]), i == n ? "\n" : ""
+    }
+}
+
 function print_table(    i, now) {
     now = ""
     for (i = 1; i <= row_count; i++) {
         if (section[rows[i]] != now) {
             if (now != "") {
                 print_means(now)
+                print_variants(now)
             }
             now = section[rows[i]]
             heading(now)
@@ -141,6 +176,7 @@ function print_table(    i, now) {
         print_row(rows[i])
     }
     print_means(now)
+    print_variants(now)
 }
 
 function quoted(text) {

@@ -1,6 +1,7 @@
 /* Trace stores and coverage files: read whole, every section decoded. Checksums would keep a
  * fuzzer outside, so the input's pieces are packed into sound sections here: byte 0 says how long
- * the description of units is, the rest is a stream and its index. */
+ * the descriptions of units and paths are, byte 1 how many there are and how long the index, byte 2
+ * how many bytes of the first are of paths; the rest is a stream and its index. */
 #include "tests/fuzz/fuzz.h"
 #include "ui/cover.h"
 #include "ui/trace_decode.h"
@@ -138,9 +139,19 @@ static void write_and_read(int fd, const char *path, const u8 *bytes, size_t siz
     read_file(path);
 }
 
-/* The same as a file that was finished: by its INDEX. Units are the first section; `stream`, up to
- * `at`, the second. */
-static u8 *finish_file(u8 *file, const u8 *stream, u8 *at)
+/* The section at `from` once more, of another kind. */
+static u8 *put_again(u8 *at, const u8 *from, u32 kind)
+{
+    size_t size_bytes = (size_t)ld_le64(from + 24) + TRACE_SECTION_BYTES;
+    memcpy(at, from, size_bytes);
+    st_le32(at + 4, kind);
+    st_le32(at + 68, (u32)crc32(0, at, 68));
+    return at + size_bytes;
+}
+
+/* The same as a file that was finished: by its INDEX. Units are the first section, then `paths`;
+ * `stream`, up to `at`, is the last. */
+static u8 *finish_file(u8 *file, const u8 *paths, const u8 *stream, u8 *at)
 {
     static u8 raw[FUZZ_MAX_BYTES + 4096];
     u64 index_at = (u64)(at - file);
@@ -149,12 +160,8 @@ static u8 *finish_file(u8 *file, const u8 *stream, u8 *at)
     memcpy(raw + 8, stream, told);
     at = put_section(at, TRACE_INDEX, raw, 8 + told, NULL, 0, 1);
     u64 units_at = (u64)(at - file);
-    const u8 *units = file + TRACE_HEADER_BYTES;
-    size_t size_bytes = (size_t)ld_le64(units + 24) + TRACE_SECTION_BYTES;
-    memcpy(at, units, size_bytes);
-    st_le32(at + 4, TRACE_UNITS_AGAIN);
-    st_le32(at + 68, (u32)crc32(0, at, 68));
-    at += size_bytes;
+    at = put_again(at, file + TRACE_HEADER_BYTES, TRACE_UNITS_AGAIN);
+    at = put_again(at, paths, TRACE_PATHS_AGAIN);
     memset(at, 0, TRACE_SECTION_BYTES);
     st_le32(at, TRACE_SECTION_MAGIC);
     st_le32(at + 4, TRACE_END);
@@ -189,43 +196,58 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
         }
         cover_free(cover);
     }
-    if (size_bytes < 3) {
+    if (size_bytes < 4) {
         return;
     }
-    size_t units = bytes[0] * (size_bytes - 2) / 256;
-    size_t index = bytes[1] % 32 < size_bytes - 2 - units ? bytes[1] % 32 : 0;
-    const u8 *stream = bytes + 2 + units;
+    size_t units = bytes[0] * (size_bytes - 3) / 256;
+    size_t index = bytes[1] % 32 < size_bytes - 3 - units ? bytes[1] % 32 : 0;
+    size_t path_bytes = bytes[2] < units ? bytes[2] : units;
+    const u8 *stream = bytes + 3 + units;
     memset(file, 0, TRACE_HEADER_BYTES);
     memcpy(file, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1);
     st_le32(file + 12, TRACE_VERSION);
     st_le32(file + 16, 1);
-    u8 *at = put_section(file + TRACE_HEADER_BYTES, TRACE_UNITS, bytes + 2, units, NULL, 0,
-                         bytes[1] / 32);
-    u8 *behind = put_stream(at, stream + index, size_bytes - 2 - units - index, stream, index);
+    u8 *paths = put_section(file + TRACE_HEADER_BYTES, TRACE_UNITS, bytes + 3, units - path_bytes,
+                            NULL, 0, bytes[1] / 32);
+    u8 *at = put_section(paths, TRACE_PATHS, bytes + 3 + units - path_bytes, path_bytes, NULL, 0,
+                         path_bytes != 0);
+    u8 *behind = put_stream(at, stream + index, size_bytes - 3 - units - index, stream, index);
     write_and_read(fd, path, file, (size_t)(behind - file));
-    write_and_read(fd, path, file, (size_t)(finish_file(file, at, behind) - file));
+    write_and_read(fd, path, file, (size_t)(finish_file(file, paths, at, behind) - file));
 }
 
-/* One unit of a load and its register, and a stream that runs it and has an event. */
+/* One unit of a load and its register, a path of it twice with one word for addresses and one for
+ * values, and a stream that runs both, the path also in part, and has an event. */
 void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
 {
     u8 seed[256] = {0};
-    u8 *at = seed + 2;
+    u8 *at = seed + 3;
     const u8 unit[] = {0, 0, 3, 1, 4, 3, 0x83, 0x30, 0, 0, METIC_SLOT_LOAD_ADDRESS, 8, 0, 0, 0, 0,
                        METIC_SLOT_LOAD_VALUE, 8, 0, 0, 0, 0, METIC_SLOT_REGISTER, 8, 0, 0, 1, 0};
+    const u8 twice[] = {2, 0, 0, 2, 1, 0, 2, 0, 2, 0, 1, 16, 2, 0, 0, 6};
+    const u8 heads[] = {0, 0, 0, 0, 2, 0, 0xff, 0x0f, 0, 0, 0, 8, 1, 0, 0xfe, 0x0f, 0, 0, 0, 8};
+    const u8 events[16] = {1, 2, 3};
+    const u8 addresses[] = {1, 10, 1, 20, 0};
+    const u8 values[] = {0x12, 30, 0, 4, 1, 8, 0};
+    const u8 sizes[TRACE_COLUMNS] = {sizeof(heads), 0, sizeof(events), sizeof(addresses),
+                                     sizeof(values)};
+    const u8 *const columns[TRACE_COLUMNS] = {heads, NULL, events, addresses, values};
     memcpy(at, unit, sizeof(unit));
     at += sizeof(unit);
-    const u8 columns[][24] = {{0, 0, 0, 0, 2, 0, 0xff, 0x0f}, {0}, {10}, {20}, {30}, {1, 2, 3}};
-    const u8 sizes[TRACE_COLUMNS] = {8, 0, 1, 1, 1, 16};
+    memcpy(at, twice, sizeof(twice));
+    at += sizeof(twice);
     memcpy(at, sizes, sizeof(sizes));
     at += sizeof(sizes);
     for (unsigned i = 0; i < TRACE_COLUMNS; i++) {
-        memcpy(at, columns[i], sizes[i]);
-        at += sizes[i];
+        if (sizes[i] != 0) {
+            memcpy(at, columns[i], sizes[i]);
+            at += sizes[i];
+        }
     }
-    size_t all = (size_t)(at - seed);
-    seed[0] = (u8)(sizeof(unit) * 256 / (all - 2) + 1);
+    size_t all = (size_t)(at - seed), described = sizeof(unit) + sizeof(twice);
+    seed[0] = (u8)((described * 256 + all - 4) / (all - 3));
     seed[1] = 1 * 32;
+    seed[2] = sizeof(twice);
     add(seed, all);
     add((const u8 *)"metic-cover 1\nb 80000000 4 1 7\ne 1 2 3\n", 39);
 }
