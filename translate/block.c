@@ -22,6 +22,22 @@ static u32 block_hash(gpa_t gpa, u32 mode)
     return group << GROUP_BITS | (u32)bits_get(gpa, BUCKET_BYTES_LOG2, GROUP_BITS);
 }
 
+/* A bucket is a block's address and, in the bits that no address here has, marks of all its
+ * blocks: so looking for code that is new mostly ends at the bucket, and reads no block, which
+ * would be in none of the host's caches. */
+enum { BUCKET_MARK_SHIFT = 48 };
+#define BUCKET_ADDRESS (((u64)1 << BUCKET_MARK_SHIFT) - 1)
+
+static u64 block_mark(gpa_t gpa)
+{
+    return (u64)1 << (BUCKET_MARK_SHIFT + ((gpa >> 1 ^ (gpa >> PAGE_BITS) * 5) & 15));
+}
+
+static struct block *bucket_first(u64 bucket)
+{
+    return (struct block *)(uintptr_t)(bucket & BUCKET_ADDRESS);
+}
+
 static u32 page_hash(gpa_t page)
 {
     return (u32)((page >> PAGE_BITS) * 0x9e3779b97f4a7c15u >> (64 - PAGE_HASH_BITS));
@@ -34,7 +50,7 @@ static void *reserve(size_t size_bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
-static const size_t buckets_bytes = sizeof(_Atomic(struct block *)) << BLOCK_HASH_BITS;
+static const size_t buckets_bytes = sizeof(_Atomic u64) << BLOCK_HASH_BITS;
 static const size_t pages_bytes = sizeof(struct code_page *) << PAGE_HASH_BITS;
 static const size_t links_bytes = sizeof(struct link) * BLOCK_MAX_LINKS;
 
@@ -80,7 +96,7 @@ void block_table_fini(struct block_table *table)
 static void clear_buckets(struct block_table *table, const struct code_page *page)
 {
     for (const struct block *block = page->blocks; block != NULL; block = block->page_next) {
-        atomic_store_explicit(&table->buckets[block_hash(block->gpa, block->mode)], NULL,
+        atomic_store_explicit(&table->buckets[block_hash(block->gpa, block->mode)], 0,
                               memory_order_relaxed);
     }
 }
@@ -106,8 +122,12 @@ void block_table_clear(struct block_table *table)
 struct block *block_find_at(const struct block_table *table, gpa_t gpa, u32 mode,
                             gpa_t second_page, gva_t gva_page)
 {
-    _Atomic(struct block *) *bucket = &table->buckets[block_hash(gpa, mode)];
-    struct block *block = atomic_load_explicit(bucket, memory_order_acquire);
+    u64 bucket = atomic_load_explicit(&table->buckets[block_hash(gpa, mode)],
+                                      memory_order_acquire);
+    if ((bucket & block_mark(gpa)) == 0) {
+        return NULL;
+    }
+    struct block *block = bucket_first(bucket);
     while (block != NULL && (block->gpa != gpa || block->mode != mode ||
                              block->second_page != second_page ||
                              block->gva_page != gva_page)) {
@@ -207,13 +227,18 @@ static void incoming_remove(struct block_table *table, u32 number)
 
 static void hash_remove(struct block_table *table, struct block *block)
 {
-    _Atomic(struct block *) *at = &table->buckets[block_hash(block->gpa, block->mode)];
-    struct block *entry;
-    while ((entry = atomic_load(at)) != block) {
-        at = &entry->hash_next;
+    _Atomic u64 *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
+    struct block *first = bucket_first(atomic_load(bucket));
+    u64 marks = 0;
+    for (struct block *entry = first; entry != NULL; entry = atomic_load(&entry->hash_next)) {
+        marks |= entry != block ? block_mark(entry->gpa) : 0;
+        if (atomic_load(&entry->hash_next) == block) {
+            atomic_store(&entry->hash_next, atomic_load(&block->hash_next));
+        }
     }
     /* The removed block keeps its hash_next: a reader may be standing on it. */
-    atomic_store(at, atomic_load(&block->hash_next));
+    first = first == block ? atomic_load(&block->hash_next) : first;
+    atomic_store(bucket, (u64)(uintptr_t)first | marks);
 }
 
 /* Makes the block unreachable for lookups and links; its own exits are cut too, so that code
@@ -347,9 +372,11 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
     block->page_next = page->blocks;
     page->blocks = block;
     page->heads[start / 64] |= (u32)1 << (start / 2 % 32);
-    _Atomic(struct block *) *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
-    atomic_store_explicit(&block->hash_next, atomic_load(bucket), memory_order_relaxed);
-    atomic_store_explicit(bucket, block, memory_order_release);
+    _Atomic u64 *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
+    u64 before = atomic_load(bucket);
+    atomic_store_explicit(&block->hash_next, bucket_first(before), memory_order_relaxed);
+    atomic_store_explicit(bucket, (u64)(uintptr_t)block | (before & ~BUCKET_ADDRESS) |
+                          block_mark(block->gpa), memory_order_release);
     table->block_count++;
 }
 

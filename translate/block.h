@@ -72,7 +72,7 @@ struct code_page {
 };
 
 struct block_table {
-    _Atomic(struct block *) *buckets; /* 1 << BLOCK_HASH_BITS */
+    _Atomic u64 *buckets; /* 1 << BLOCK_HASH_BITS; see block.c */
     struct code_page **pages;         /* hash by gpa page */
     struct code_page *dirty;          /* list of pages with a shadow */
     _Atomic u32 dirty_count;          /* read without the lock, as is removals */

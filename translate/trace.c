@@ -49,6 +49,27 @@ static const struct straight *path_straight(struct path *path, struct vcpu *vcpu
     return fits ? straight : NULL;
 }
 
+/* Runs the straight line at vcpu->pc; LEAVE, and nothing ran, when it cannot be part of a trace. */
+static enum ir_exit run_piece(struct path *path, struct vcpu *vcpu)
+{
+    enum ir_exit exit;
+    if (pipeline_may_run_direct(vcpu->engine)) {
+        struct fetched fetched;
+        if (!pipeline_fetch(vcpu, &fetched)) {
+            vcpu->exception_pending = 0; /* raised again by whoever runs on from here */
+            return IR_EXIT_LEAVE;
+        }
+        if (!fetched.uniform || fetched.second_page != BLOCK_NO_PAGE) {
+            return IR_EXIT_LEAVE;
+        }
+        if (pipeline_run_direct(vcpu, &fetched, &exit)) {
+            return exit;
+        }
+    }
+    const struct straight *straight = path_straight(path, vcpu);
+    return straight != NULL ? pipeline_run_straight(vcpu, straight) : IR_EXIT_LEAVE;
+}
+
 /* Runs on and writes runs down, until enough are known or something else happens; then *whole is
  * false. */
 static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count,
@@ -73,8 +94,7 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
             *whole = *count >= PATH_ENOUGH_RUNS;
             return IR_EXIT_POLL;
         }
-        const struct straight *straight = path_straight(&path, vcpu);
-        exit = straight != NULL ? pipeline_run_straight(vcpu, straight) : IR_EXIT_LEAVE;
+        exit = run_piece(&path, vcpu);
         if ((exit != IR_EXIT_JUMP && exit != IR_EXIT_IND) || vcpu->mode != mode) {
             *whole = false;
             return exit;

@@ -304,6 +304,28 @@ Test(block, clearing_frees_shadows_and_starts_anew)
     }
 }
 
+/* Enough blocks that buckets hold several, of which some are removed. */
+Test(block, all_that_are_left_are_found)
+{
+    enum { COUNT = 24 };
+    bool left[64][COUNT];
+    for (unsigned n = 0; n < 64 * COUNT; n++) {
+        make(RAM + n / COUNT * PAGE_BYTES + n % COUNT * 2, 2, MODE + n % 3);
+        left[n / COUNT][n % COUNT] = true;
+    }
+    for (unsigned n = 0; n < 64 * COUNT; n += 5) {
+        gpa_t gpa = RAM + n / COUNT * PAGE_BYTES + n % COUNT * 2;
+        block_remove(&table, block_find(&table, gpa, MODE + n % 3, BLOCK_NO_PAGE));
+        left[n / COUNT][n % COUNT] = false;
+    }
+    for (unsigned n = 0; n < 64 * COUNT; n++) {
+        gpa_t gpa = RAM + n / COUNT * PAGE_BYTES + n % COUNT * 2;
+        bool found = block_find(&table, gpa, MODE + n % 3, BLOCK_NO_PAGE) != NULL;
+        cr_expect(found == left[n / COUNT][n % COUNT], "block %u", n);
+        cr_expect(block_find(&table, gpa, MODE + 7, BLOCK_NO_PAGE) == NULL);
+    }
+}
+
 Test(block, runs_are_counted_for_each_place_until_code_is_written_anew)
 {
     enum { FIRST = RAM + 0x100, NEXT = FIRST + 2, LAST = RAM + PAGE_BYTES - 2 };

@@ -160,7 +160,7 @@ Test(engine, blocks_are_no_longer_than_asked)
 /* Code that a block begins with is not translated again at the end of another. */
 Test(engine, blocks_end_where_others_begin)
 {
-    struct engine_options options = { .kind = ENGINE_JIT };
+    struct engine_options options = { .kind = ENGINE_JIT, .no_tier0 = true };
     struct engine_rig *rig = start(additions(60), options);
     struct vcpu *vcpu = rig->engine->vcpus[0];
     vcpu->pc = RV_BASE + 40 * 4;

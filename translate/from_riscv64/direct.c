@@ -10,7 +10,6 @@
 #include "translate/stats.h"
 
 #include <stdatomic.h>
-#include <string.h>
 
 enum kind {
     NOT_HERE,
@@ -175,7 +174,7 @@ static bool execute(struct run *run, const struct riscv_insn *insn, struct row r
     return true;
 }
 
-enum { MAX_INSNS = 64, MAX_BYTES = 160 };
+enum { MAX_INSNS = 64 };
 
 /* One piece of code, decoded, as long as a block would be, or until its bytes end. */
 struct piece {
@@ -215,11 +214,8 @@ static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, st
 bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
                         enum ir_exit *exit)
 {
-    u8 bytes[MAX_BYTES]; /* another hart may be writing them */
-    struct piece piece;
-    code_bytes = code_bytes < MAX_BYTES ? code_bytes : MAX_BYTES;
-    memcpy(bytes, code, code_bytes);
-    if (!decode(bytes, code_bytes, max_insns < MAX_INSNS ? max_insns : MAX_INSNS, &piece)) {
+    struct piece piece; /* what is done is what was decoded, though another hart may be writing */
+    if (!decode(code, code_bytes, max_insns < MAX_INSNS ? max_insns : MAX_INSNS, &piece)) {
         return false;
     }
     struct run run = {vcpu, riscv64_of(vcpu)->x, vcpu->pc, vcpu->insns};
