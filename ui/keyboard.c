@@ -210,11 +210,6 @@ static bool is_unneeded(u32 keysym)
            keysym == KEYSYM_MODE_SWITCH;
 }
 
-static bool is_dead(u32 keysym)
-{
-    return keysym >= KEYSYM_DEAD_FIRST && keysym <= 0xfe8f;
-}
-
 /* With a dead key that the client pressed before and the layout lacks, the letter of both. */
 static unsigned find_letter(struct keyboard *k, u32 sign,
                             struct keymap_stroke strokes[KEYMAP_STROKES])
@@ -239,7 +234,7 @@ bool keyboard_key(struct keyboard *k, u32 keysym, bool down)
 {
     struct keymap_stroke strokes[KEYMAP_STROKES];
     u32 sign = keymap_sign(k->map, keysym);
-    bool is_letter = (sign & KEYMAP_NO_LETTER) == 0 || is_dead(keysym);
+    bool is_letter = (sign & KEYMAP_NO_LETTER) == 0 || keymap_is_dead(keysym);
     unsigned code = is_letter ? 0 : keymap_place(k->map, keysym);
     if (!is_letter && (code != 0 || is_unneeded(keysym))) {
         place_key(k, keysym, code, down);
@@ -255,10 +250,10 @@ bool keyboard_key(struct keyboard *k, u32 keysym, bool down)
     unsigned count = is_letter ? find_letter(k, sign, strokes) : 0;
     if (count != 0) {
         press_letter(k, keysym, strokes, count);
-    } else if (is_dead(keysym)) {
+    } else if (keymap_is_dead(keysym)) {
         k->dead = keysym;
     }
-    return count != 0 || is_dead(keysym);
+    return count != 0 || keymap_is_dead(keysym);
 }
 
 void keyboard_place(struct keyboard *k, unsigned code, bool down)

@@ -26,6 +26,12 @@ static bool is_letter(u32 keysym)
     return keysym < KEYSYM_ISO_FIRST || (keysym > KEYSYM_LAST && keysym < KEYSYM_VENDOR);
 }
 
+bool keymap_is_dead(u32 keysym)
+{
+    bool aid = keysym >= KEYSYM_AID_FIRST && keysym <= KEYSYM_AID_LAST;
+    return keysym >= KEYSYM_DEAD_FIRST && keysym <= KEYSYM_DEAD_LAST && !aid;
+}
+
 u32 keymap_sign(const struct keymap *map, u32 keysym)
 {
     if (!is_letter(keysym)) {

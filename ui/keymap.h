@@ -50,6 +50,8 @@ unsigned keymap_find(const struct keymap *map, u32 sign, unsigned held, unsigned
 /* The same. Some letters (ß) cannot be written with Caps Lock: *lift, it has to go off first. */
 unsigned keymap_find_lifting(const struct keymap *map, u32 sign, unsigned held, unsigned locks,
                              struct keymap_stroke strokes[KEYMAP_STROKES], bool *lift);
+/* A key that waits for a letter and changes it. */
+bool keymap_is_dead(u32 keysym);
 /* What the letter becomes behind a dead key; 0: nothing. */
 u32 keymap_behind_dead(u32 keysym, u32 letter);
 /* The key of a keysym that writes nothing (F1, Control_L); 0: none. */

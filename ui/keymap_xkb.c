@@ -22,7 +22,6 @@ enum {
     CODE_LEVEL3 = 84, /* no keys: XKB's own, for modifiers */
     CODE_MODE_SWITCH = 195,
     CODE_HYPER = 199,
-    KEYSYM_DEAD_LAST = 0xfe93,
     MAX_LAYOUTS = 4, /* XKB's */
 };
 
@@ -287,8 +286,7 @@ static bool add_key(struct maker *maker, unsigned code, unsigned modifiers, unsi
     xkb_keysym_t keysym =
         maker->xkb->state_key_get_one_sym(maker->state, code + XKB_FIRST_CODE);
     u32 sign = keysym != XKB_KEY_NoSymbol ? keymap_sign(map, keysym) : 0;
-    bool is_dead = keysym >= KEYSYM_DEAD_FIRST && keysym <= KEYSYM_DEAD_LAST;
-    bool writes = (sign & KEYMAP_NO_LETTER) == 0 || is_dead;
+    bool writes = (sign & KEYMAP_NO_LETTER) == 0 || keymap_is_dead(keysym);
     bool is_wanted = writes ? code <= LETTER_CODE_MAX && keys_is_code(code)
                             : modifiers == 0 && locks == 0;
     return sign == 0 || !is_wanted || is_known(map, sign, others) ||

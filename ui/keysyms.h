@@ -11,7 +11,10 @@ enum {
 
     KEYSYM_LEVEL3_SHIFT = 0xfe03,
     KEYSYM_LEVEL5_SHIFT = 0xfe11,
-    KEYSYM_DEAD_FIRST = 0xfe50,
+    KEYSYM_DEAD_FIRST = 0xfe50, /* to dead_longsolidusoverlay */
+    KEYSYM_DEAD_LAST = 0xfe93,
+    KEYSYM_AID_FIRST = 0xfe70, /* among them, no dead keys: AccessX_Enable and its like */
+    KEYSYM_AID_LAST = 0xfe7f,
     KEYSYM_TAB = 0xff09,
     KEYSYM_RETURN = 0xff0d,
     KEYSYM_ESCAPE = 0xff1b,

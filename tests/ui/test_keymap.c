@@ -232,6 +232,18 @@ Test(key_steps, chord_of_letters)
     keymap_free(map);
 }
 
+/* The numbers are X's: dead_grave, dead_currency, dead_a, dead_longsolidusoverlay; what is around and
+ * between them is not dead (AccessX_Enable, AudibleBell_Enable). */
+Test(keymap, knows_dead_keys)
+{
+    static const u32 dead[] = {0xfe50, 0xfe6f, 0xfe80, 0xfe8f, 0xfe90, 0xfe93};
+    static const u32 others[] = {'^', 0xfe4f, 0xfe70, 0xfe7a, 0xfe94, 0xff0d};
+    for (unsigned i = 0; i < ARRAY_LEN(dead); i++) {
+        cr_assert(keymap_is_dead(dead[i]), "%x", dead[i]);
+        cr_assert(!keymap_is_dead(others[i]), "%x", others[i]);
+    }
+}
+
 Test(key_steps, text)
 {
     struct metic_key_step steps[16];
