@@ -35,6 +35,7 @@
 enum {
     TITLE_EVERY_MS = 500,
     LOOK_EVERY_MS = 40, /* firmware draws into memory and tells nobody */
+    DARK_AFTER_MS = 800, /* without a picture */
     RESIZE_AFTER_MS = 250, /* of rest, before the guest is asked */
     POINTER_MAX = 32767,
     WHEEL_FLIPPED = -1,
@@ -62,15 +63,17 @@ struct window {
     struct terminal *terminal; /* or NULL, with a reason that is not an error: the rest works */
     bool console_is_here, wants_terminal, shows_terminal;
     int picture_width, picture_height; /* of what is shown; 0: nothing */
+    int followed_width, followed_height; /* of the last picture that was not nothing */
     bool grabbed, full, plots;
     bool dirty; /* what is drawn is old */
     unsigned frames, frames_per_s; /* taken since the title; of the guest's, when it was written */
     unsigned long frames_shown;    /* since the window opened */
     struct timespec start_time, end_time; /* of its thread's processor time */
     u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
-    Uint32 titled_ms, resized_ms;
+    bool lit, waits; /* the guest shows something; it does not, and may soon */
+    Uint32 titled_ms, resized_ms, dark_ms;
     int asked_width, asked_height; /* 0: nothing to ask for */
-    int before_width, before_height; /* it was full screen */
+    SDL_Rect before; /* it was full screen */
     struct window_plot plot;
     struct window_clipboard clipboard;
 };
@@ -91,11 +94,18 @@ static void draw(struct window *w)
     w->dirty = false;
 }
 
-/* The window takes the picture's size, unless the user has given it one of its own. */
+/* The window takes the picture's size, when that is another than before: a guest that was asked for
+ * a size and keeps its own shows the same once more, and the user keeps the window as it was made. */
 static void follow_size(struct window *w)
 {
     bool maximised = (w->sdl.GetWindowFlags(w->window) & SDL_WINDOW_MAXIMIZED) != 0;
-    if (w->picture_width != 0 && !w->full && !maximised && w->asked_width == 0) {
+    bool same = w->picture_width == w->followed_width && w->picture_height == w->followed_height;
+    if (w->picture_width == 0 || same) {
+        return;
+    }
+    w->followed_width = w->picture_width;
+    w->followed_height = w->picture_height;
+    if (!w->full && !maximised && w->asked_width == 0) {
         w->sdl.SetWindowSize(w->window, w->picture_width, w->picture_height);
     }
 }
@@ -141,11 +151,25 @@ static bool take_frame(struct window *w)
     return w->frame.resized;
 }
 
+/* Whether the terminal is to be seen. A guest that changes its mode shows nothing for a moment, and
+ * the window waits whether that is all. */
+static bool is_terminals_turn(struct window *w)
+{
+    bool lit = w->frame.width != 0;
+    if (w->lit && !lit) {
+        w->dark_ms = w->sdl.GetTicks();
+        w->waits = !w->shows_terminal;
+    }
+    w->lit = lit;
+    w->waits = w->waits && !lit && w->sdl.GetTicks() - w->dark_ms < DARK_AFTER_MS;
+    return w->terminal != NULL && (w->wants_terminal || (!lit && !w->waits));
+}
+
 static void take_changes(struct window *w)
 {
     bool is_new = take_frame(w);
     bool drawn = w->terminal != NULL && terminal_take(w->terminal);
-    bool terminal = w->terminal != NULL && (w->wants_terminal || w->frame.width == 0);
+    bool terminal = is_terminals_turn(w);
     if (terminal != w->shows_terminal) {
         is_new = true;
         w->shows_terminal = terminal;
@@ -191,16 +215,35 @@ static void ask_size(struct window *w, int width, int height)
     w->resized_ms = w->sdl.GetTicks();
 }
 
-/* SDL tells of the larger size as if the user had dragged it, and of the one before not at all. */
+static void put_window(struct window *w, SDL_Rect place)
+{
+    w->sdl.SetWindowSize(w->window, place.w, place.h);
+    w->sdl.SetWindowPosition(w->window, place.x, place.y);
+}
+
+/* SDL tells of the larger size as if the user had dragged it, and of the one before not at all. It
+ * leaves the work to the desktop's window manager; where there is none, nothing would happen, and
+ * SDL would believe that it had. */
 static void set_full(struct window *w)
 {
+    SDL_Rect *before = &w->before, whole;
+    int display = w->sdl.GetWindowDisplayIndex(w->window);
+    bool unmanaged = w->wake.unmanaged && w->sdl.GetDisplayBounds(display, &whole) == 0;
     w->full = !w->full;
     if (w->full) {
-        w->sdl.GetWindowSize(w->window, &w->before_width, &w->before_height);
-    } else {
-        ask_size(w, w->before_width, w->before_height);
+        w->sdl.GetWindowSize(w->window, &before->w, &before->h);
+        w->sdl.GetWindowPosition(w->window, &before->x, &before->y);
     }
-    w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+    if (unmanaged) {
+        put_window(w, w->full ? whole : *before);
+    } else {
+        w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+    }
+    if (!w->full) {
+        ask_size(w, before->w, before->h);
+    } else if (unmanaged) {
+        ask_size(w, whole.w, whole.h);
+    }
 }
 
 static void set_smooth(struct window *w)

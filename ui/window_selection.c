@@ -62,6 +62,27 @@ struct window_selection *window_selection_open(void)
     return s;
 }
 
+/* A window manager names a window of its own at the root, which is how programs know that there is
+ * one (Extended Window Manager Hints, _NET_SUPPORTING_WM_CHECK). */
+bool window_selection_unmanaged(struct window_selection *s)
+{
+    unsigned char *data = NULL;
+    unsigned long count = 0, left;
+    Atom type, check;
+    int format;
+    if (s == NULL) {
+        return false;
+    }
+    check = s->InternAtom(s->display, "_NET_SUPPORTING_WM_CHECK", False);
+    bool known = s->GetWindowProperty(s->display, s->DefaultRootWindow(s->display), check, 0, 1,
+                                      False, AnyPropertyType, &type, &format, &count, &left,
+                                      &data) == Success;
+    if (data != NULL) {
+        s->Free(data);
+    }
+    return known && count == 0;
+}
+
 void window_selection_close(struct window_selection *s)
 {
     if (s == NULL) {
@@ -95,6 +116,12 @@ bool window_selection_read(struct window_selection *s)
 
 struct window_selection *window_selection_open(void) { return NULL; }
 void window_selection_close(struct window_selection *selection) { (void)selection; }
+
+bool window_selection_unmanaged(struct window_selection *selection)
+{
+    (void)selection;
+    return false;
+}
 
 int window_selection_fd(const struct window_selection *selection)
 {

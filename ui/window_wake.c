@@ -40,6 +40,7 @@ bool window_wake_start(struct window_wake *wake, void (*push)(void *opaque), voi
     wake->push = push;
     wake->opaque = opaque;
     wake->selection = window_selection_open();
+    wake->unmanaged = window_selection_unmanaged(wake->selection);
     wake->fd = eventfd(0, EFD_CLOEXEC);
     if (wake->fd < 0) {
         window_selection_close(wake->selection);

@@ -20,6 +20,7 @@ struct window_wake {
     _Atomic bool ending;
     _Atomic bool copied; /* the desktop's clipboard is another; whoever sees to it resets this */
     struct window_selection *selection; /* the thread's while it runs */
+    bool unmanaged; /* when it was started: X without a window manager */
     bool started;
     int fd; /* eventfd */
 };

@@ -16,8 +16,9 @@ needs_terminal() {
 desktop=
 guest=
 trap 'kill $desktop $guest 2>/dev/null' EXIT
+# start_desktop [OPTION of Xvfb]...
 start_desktop() {
-    Xvfb -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
+    Xvfb "$@" -displayfd 3 -screen 0 1280x900x24 3>"$TMP/display" >/dev/null 2>&1 &
     desktop=$!
     while [ ! -s "$TMP/display" ] && kill -0 $desktop; do sleep 0.1; done
     DISPLAY=:$(cat "$TMP/display")

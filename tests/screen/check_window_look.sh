@@ -1,0 +1,113 @@
+#!/bin/sh
+# What the window looks like, pixel by pixel: a picture of columns one pixel wide in its own size, twice as
+# large, sharp and smooth; the plots over it, which go without a trace; full screen and back, on a desktop
+# that has no window manager.
+
+set -u
+. "$SRCDIR/tests/boot/boot.sh"
+. "$SRCDIR/tests/screen/window.sh"
+needs python3 riscv64-linux-gnu-gcc
+riscv64-linux-gnu-gcc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o "$TMP/look.elf" \
+    "$SRCDIR/tests/screen/look.S" || exit 1
+export XDG_RUNTIME_DIR="$TMP/run"
+mkdir -p "$XDG_RUNTIME_DIR" "$TMP/fb"
+start_desktop -fbdir "$TMP/fb"
+
+look() { python3 "$SRCDIR/tests/screen/look.py" "$TMP/fb/Xvfb_screen0" "$@"; }
+# until_is WHAT WANTED LOOK...: sooner or later that is what is seen.
+until_is() {
+    what=$1
+    wanted=$2
+    shift 2
+    tries=0
+    until [ "$(look "$@")" = "$wanted" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 150 ] || { wrong "$what: $* is $(look "$@"), not $wanted"; return 1; }
+        sleep 0.2
+    done
+    good "$what"
+}
+# until_other WHAT BEFORE LOOK...: something else is seen.
+until_other() {
+    what=$1
+    before=$2
+    shift 2
+    tries=0
+    while [ "$(look "$@")" = "$before" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 150 ] || { wrong "$what: $* is still $before"; return 1; }
+        sleep 0.2
+    done
+    good "$what"
+}
+
+timeout 200 "$METIC" run "$TMP/look.elf" --display sdl --screen 320x240,simple --sound none --name look --net none \
+    >"$TMP/look" 2>&1 </dev/null &
+guest=$!
+window=$(timeout 60 xdotool search --sync --onlyvisible --name 'look - metic' | tail -n 1)
+[ -n "$window" ] || { wrong "no window"; tail -n 3 "$TMP/look"; finish; }
+xdotool windowfocus --sync "$window"
+tries=0
+until [ "$(xdotool getwindowgeometry "$window" | grep -c 320x240)" = 1 ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 150 ] || { wrong "the window is not as large as the picture"; finish; }
+    sleep 0.2
+done
+eval "$(xdotool getwindowgeometry --shell "$window" | grep '^[XY]=')" # its place; sets X and Y
+until_is "as it is: white and black in turn" ffffff010101ffffff010101 row $((X + 100)) $((Y + 100)) 4
+until_is "two colours" 2 colours "$X" "$Y" 320 240
+
+xdotool windowsize --sync "$window" 640 480
+until_is "twice as large and sharp: each pixel four" ffffffffffff010101010101ffffff row $((X + 200)) $((Y + 300)) 5
+until_is "the same two colours" 2 colours "$X" "$Y" 640 480
+sharp=$(look digest "$X" "$Y" 640 480)
+xdotool key ctrl+alt+s
+until_other "smooth: something between them" 2 colours "$X" "$Y" 640 480
+row=$(look row $((X + 200)) $((Y + 300)) 5)
+[ "$row" != ffffffffffff010101010101ffffff ] && good "columns run into each other: $row" || wrong "smooth is sharp: $row"
+xdotool key ctrl+alt+s
+until_is "sharp again" "$sharp" digest "$X" "$Y" 640 480
+
+# Five plots, each in its colour and place, over the picture.
+xdotool key ctrl+alt+o
+band=0
+for colour in 5adc5a f0c83c 5aaafa f06e5a c88cfa; do
+    top=$((Y + 10 + 54 * band))
+    until_other "plot $band is drawn" 0 count $((X + 10)) $top 480 48 $colour
+    for other in 5adc5a f0c83c 5aaafa f06e5a c88cfa; do
+        [ $other = $colour ] || [ "$(look count $((X + 10)) $top 480 48 $other)" = 0 ] || wrong "plot $band has $other"
+    done
+    band=$((band + 1))
+done
+until_is "the picture is beside them" 2 colours $((X + 500)) "$Y" 140 480
+moving=$(look digest "$X" "$Y" 640 280)
+until_other "they move" "$moving" digest "$X" "$Y" 640 280
+# No instruction is executed by a machine that is paused: the first curve goes along its bottom.
+bottom="count $((X + 10)) $((Y + 10 + 42)) 480 6 5adc5a"
+# Words are meant.
+# shellcheck disable=SC2086
+before=$(look $bottom)
+"$METIC" monitor look pause >"$TMP/answer" 2>&1 || wrong "pause: $(cat "$TMP/answer")"
+tries=0
+# shellcheck disable=SC2086
+until [ "$(look $bottom)" -ge $((before + 6)) ] || [ $tries -gt 150 ]; do tries=$((tries + 1)); sleep 0.2; done
+[ $tries -le 150 ] && good "a machine that is paused executes nothing" || wrong "the plot of a paused machine is not at 0"
+case $(xdotool getwindowname "$window") in
+*' - paused, 0 MIPS - '*) good "its title says so" ;;
+*) wrong "the title of a paused machine: $(xdotool getwindowname "$window")" ;;
+esac
+"$METIC" monitor look continue >"$TMP/answer" 2>&1 || wrong "continue: $(cat "$TMP/answer")"
+xdotool key ctrl+alt+o
+until_is "without them it is as before" "$sharp" digest "$X" "$Y" 640 480
+
+xdotool key ctrl+alt+f
+until_is "full screen: black on the left" 40 count 0 450 40 1 000000
+until_is "and on the right" 40 count 1240 450 40 1 000000
+until_is "its shape is kept: the picture between, up to all edges" 2 colours 40 0 1200 900
+until_other "from the first column on" 0 count 40 899 1 1 ffffff
+xdotool key ctrl+alt+f
+until_is "and back, as it was" "$sharp" digest "$X" "$Y" 640 480
+[ "$(xdotool getwindowgeometry "$window" | grep -c 640x480)" = 1 ] && good "in its size" || wrong "$(xdotool getwindowgeometry "$window")"
+"$METIC" stop look >"$TMP/answer" 2>&1
+wait $guest
+finish
