@@ -95,7 +95,7 @@ static void draw(struct window *w)
 }
 
 /* The window takes the picture's size, when that is another than before: a guest that was asked for
- * a size and keeps its own shows the same once more, and the user keeps the window as it was made. */
+ * a size and keeps its own shows the same once more, and the window stays as its user made it. */
 static void follow_size(struct window *w)
 {
     bool maximised = (w->sdl.GetWindowFlags(w->window) & SDL_WINDOW_MAXIMIZED) != 0;

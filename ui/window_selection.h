@@ -1,5 +1,5 @@
-/* Hears when the text that X's desktop has copied is another one, and knows whether that desktop has a
- * window manager.
+/* Hears when the text that X's desktop has copied is another one, and knows whether that desktop
+ * has a window manager.
  *
  * SDL before 2.28 tells of that only when its window gains the focus. X's Fixes extension tells at
  * once, on a connection of our own, so that nobody needs to ask again and again. On desktops

@@ -1,7 +1,8 @@
-# A bare-metal program for the board riscv-virt with a simple framebuffer of 320 by 240: draws columns one
-# pixel wide, white and nearly black in turn, and then goes round and round.
+# A bare-metal program for the board riscv-virt with a simple framebuffer of 320 by 240: draws
+# columns one pixel wide, white and nearly black in turn, and then goes round and round.
 #
-#   riscv64-linux-gnu-gcc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o look.elf look.S
+#   riscv64-linux-gnu-gcc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none \
+#       -o look.elf tests/screen/look.S
     .globl  _start
 _start:
     li      a0, 0x04000000      # the framebuffer

@@ -232,8 +232,8 @@ Test(key_steps, chord_of_letters)
     keymap_free(map);
 }
 
-/* The numbers are X's: dead_grave, dead_currency, dead_a, dead_longsolidusoverlay; what is around and
- * between them is not dead (AccessX_Enable, AudibleBell_Enable). */
+/* The numbers are X's: dead_grave, dead_currency, dead_a, dead_longsolidusoverlay; what is around
+ * and between them is not dead (AccessX_Enable, AudibleBell_Enable). */
 Test(keymap, knows_dead_keys)
 {
     static const u32 dead[] = {0xfe50, 0xfe6f, 0xfe80, 0xfe8f, 0xfe90, 0xfe93};
