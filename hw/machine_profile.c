@@ -45,15 +45,16 @@ static u64 walk_frames(struct vcpu *vcpu, u64 floor, u64 *frame, struct metic_sa
  * frame pointer, by which it is known. */
 static void walk_user(struct vcpu *vcpu, u64 entry_frame, u64 saved, struct metic_sample *sample)
 {
-    enum { PC = 0, SP = 2, S0 = 8, REGS = 9 };
-    u64 regs[REGS];
+    enum { PC = 0, SP = 2, S0 = 8 };
+    u64 *regs = sample->user_regs;
     bool is_entry = sample->depth < METIC_SAMPLE_DEPTH && entry_frame >> 63 != 0 &&
-                    guest_read_virtual(vcpu, entry_frame, regs, sizeof(regs)) &&
+                    guest_read_virtual(vcpu, entry_frame, regs, sizeof(sample->user_regs)) &&
                     (regs[S0] == saved || regs[SP] == saved) && regs[PC] >> 63 == 0 &&
                     regs[PC] != 0 && regs[SP] >> 63 == 0 && regs[SP] != 0;
     if (is_entry) {
         sample->stack[sample->depth++] = regs[PC];
-        walk_frames(vcpu, regs[SP], &regs[S0], sample);
+        u64 frame = regs[S0];
+        walk_frames(vcpu, regs[SP], &frame, sample);
     }
 }
 

@@ -426,18 +426,10 @@ static bool step_by_pointer(const struct guest_files *files, unsigned hart, stru
     return true;
 }
 
-unsigned guest_files_unwind(struct guest_files *files, unsigned hart, bool user, u64 *stack,
-                            unsigned limit)
+static unsigned unwind(struct guest_files *files, unsigned hart, bool user, struct frame frame,
+                       u64 *stack, unsigned limit)
 {
-    struct frame frame = {.is_exact = true, .known = ~0u};
     unsigned depth = 0;
-    uint64_t value;
-    for (unsigned i = 0; i <= PC; i++) {
-        if (!metic_read_register(files->machine, hart, i, &value)) {
-            return 0;
-        }
-        *(i == PC ? &frame.pc : &frame.regs[i]) = value;
-    }
     for (bool goes_on = true; goes_on && depth < limit && frame.pc != 0;) {
         struct place place;
         u64 at = frame.is_exact ? frame.pc : frame.pc - 1;
@@ -452,6 +444,30 @@ unsigned guest_files_unwind(struct guest_files *files, unsigned hart, bool user,
                                : step_by_pointer(files, hart, &frame);
     }
     return depth;
+}
+
+unsigned guest_files_unwind(struct guest_files *files, unsigned hart, bool user, u64 *stack,
+                            unsigned limit)
+{
+    struct frame frame = {.is_exact = true, .known = ~0u};
+    uint64_t value;
+    for (unsigned i = 0; i <= PC; i++) {
+        if (!metic_read_register(files->machine, hart, i, &value)) {
+            return 0;
+        }
+        *(i == PC ? &frame.pc : &frame.regs[i]) = value;
+    }
+    return unwind(files, hart, user, frame, stack, limit);
+}
+
+unsigned guest_files_unwind_from(struct guest_files *files, unsigned hart, const u64 regs[32],
+                                 u64 *stack, unsigned limit)
+{
+    struct frame frame = {.is_exact = true, .known = ~0u, .pc = regs[0]};
+    for (unsigned i = 1; i < 32; i++) {
+        frame.regs[i] = regs[i];
+    }
+    return unwind(files, hart, true, frame, stack, limit);
 }
 
 #else
@@ -486,6 +502,17 @@ unsigned guest_files_unwind(struct guest_files *files, unsigned hart, bool user,
     (void)files;
     (void)hart;
     (void)user;
+    (void)stack;
+    (void)limit;
+    return 0;
+}
+
+unsigned guest_files_unwind_from(struct guest_files *files, unsigned hart, const u64 regs[32],
+                                 u64 *stack, unsigned limit)
+{
+    (void)files;
+    (void)hart;
+    (void)regs;
     (void)stack;
     (void)limit;
     return 0;

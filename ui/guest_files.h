@@ -28,5 +28,8 @@ const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart
  * information for the pc itself. */
 unsigned guest_files_unwind(struct guest_files *files, unsigned hart, bool user, u64 *stack,
                             unsigned limit);
+/* The same of a program that is not running now but has its memory: from its pc and x1 to x31. */
+unsigned guest_files_unwind_from(struct guest_files *files, unsigned hart, const u64 regs[32],
+                                 u64 *stack, unsigned limit);
 
 #endif

@@ -172,6 +172,25 @@ static void add_point(struct profile_point **points, size_t *count, size_t *capa
     (*points)[(*count)++] = (struct profile_point){ns, (u8)hart, (u8)state};
 }
 
+/* The program's half of a kernel's sample: by its call frame information, else as it was walked. */
+static void add_program(struct profile *profile, const struct metic_sample *sample,
+                        struct metic_sample *better)
+{
+    unsigned room = METIC_SAMPLE_DEPTH - better->depth;
+    if (sample->user_from >= sample->depth) {
+        return;
+    }
+    unsigned found = profile->files != NULL
+                         ? guest_files_unwind_from(profile->files, sample->hart, sample->user_regs,
+                                                   better->stack + better->depth, room)
+                         : 0;
+    better->depth += found;
+    for (unsigned i = sample->user_from;
+         found == 0 && i < sample->depth && better->depth < METIC_SAMPLE_DEPTH; i++) {
+        better->stack[better->depth++] = sample->stack[i];
+    }
+}
+
 static void on_sample(void *opaque, const struct metic_sample *sample)
 {
     static const u8 states[] = {PROFILE_USER, PROFILE_KERNEL, PROFILE_KERNEL, PROFILE_MACHINE};
@@ -190,12 +209,14 @@ static void on_sample(void *opaque, const struct metic_sample *sample)
                                               sample->privilege == PRIVILEGE_USER, better.stack,
                                               METIC_SAMPLE_DEPTH)
                          : 0;
-    better.depth = better.user_from = depth;
-    for (unsigned i = sample->user_from; i < sample->depth && better.depth < METIC_SAMPLE_DEPTH;
-         i++) {
-        better.stack[better.depth++] = sample->stack[i];
+    bool exact = depth != 0;
+    if (!exact) {
+        depth = sample->user_from;
+        memcpy(better.stack, sample->stack, sizeof(better.stack));
     }
-    count_stack(profile, depth != 0 ? &better : sample, depth != 0);
+    better.depth = better.user_from = depth;
+    add_program(profile, sample, &better);
+    count_stack(profile, &better, exact);
     count_mnemonic(profile, sample);
     struct hot *hot = &profile->hot[(sample->stack[0] >> 1) % ARRAY_LEN(profile->hot)];
     if (hot->pc == sample->stack[0]) {

@@ -197,6 +197,7 @@ struct metic_sample {
                                            by frame pointers */
     unsigned user_from; /* where in the stack the program begins whose entry into the kernel this
                            is: its pc, then return addresses by frame pointers; depth: nowhere */
+    uint64_t user_regs[32]; /* there: its pc, then x1 to x31 */
 };
 
 struct metic_profile_options {

@@ -154,16 +154,21 @@ if [ -n "$cache" ]; then
     deep bin/moved -fPIE -pie -Wl,--no-dynamic-linker
     deep bin/bald -Dstatic= -fasynchronous-unwind-tables -fPIE -pie -Wl,--no-dynamic-linker -Wl,--export-dynamic
     riscv64-linux-gnu-strip bin/bald # what it exports has names
-    printf 'bin\nbin/fixed\nbin/moved\nbin/bald\n' | cpio -o -H newc --quiet | gzip >more.cpio.gz
+    deep bin/calls -DCALLS -fPIE -pie -Wl,--no-dynamic-linker
+    printf 'bin\nbin/fixed\nbin/moved\nbin/bald\nbin/calls\n' | cpio -o -H newc --quiet | gzip >more.cpio.gz
     cat "$cache/initramfs.cpio.gz" more.cpio.gz >initrd.gz
     metic profile "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 \
         --serial none --quiet --cpus 2 --profile k.folded --profile-every 50k --expect 'metic:~# ' \
-        --symbols bin/fixed --symbols bin/moved --symbols bin/bald \
-        --send 'gzip -c /bin/busybox >/dev/null; fixed; moved; bald; poweroff -f\n' || wrong "profile of a kernel"
+        --symbols bin/fixed --symbols bin/moved --symbols bin/bald --symbols bin/calls \
+        --send 'gzip -c /bin/busybox >/dev/null; fixed; moved; bald; calls; poweroff -f\n' || wrong "profile of a kernel"
     # Programs at addresses of their own, two of them moved by the kernel.
     stacks fixed 'fixed;user' k.folded
     stacks moved 'moved;user' k.folded
     stacks bald 'bald;user' k.folded
+    # The program's half of a kernel's samples, without frame pointers.
+    is "thousandths of the kernel's samples with the program's calls" "$(awk '
+        /^calls;user;.*;kernel;/ { all += $NF; n += /^calls;user;_start;work;outer;middle;inner;kernel;/ ? $NF : 0 }
+        END { print all < 20 ? 0 : int(1000 * n / all) }' k.folded)" 950 1000
     for stack in '^gzip;user;' 'kernel_init;' '^gzip;user;.*;kernel;.*handle_exception;.*do_'; do
         if grep -q "$stack" k.folded; then good; else wrong "no stack with $stack"; fi
     done

@@ -8,6 +8,10 @@ __attribute__((noinline)) static unsigned inner(unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         sink += i;
+#ifdef CALLS /* most of the time is the kernel's then, for the program */
+        register long number __asm__("a7") = 173, result __asm__("a0"); /* getppid */
+        __asm__ volatile("ecall" : "=r"(result) : "r"(number) : "memory");
+#endif
     }
     return sink;
 }
@@ -34,8 +38,12 @@ void work(void);
 __attribute__((noinline, used)) void work(void)
 {
     for (unsigned i = 0; i < 4000; i++) {
+#ifdef CALLS
+        outer(20);
+#else
         outer(3000 + i % 7);
         again(3);
+#endif
     }
 }
 
