@@ -57,11 +57,11 @@ void commit_log_free(struct commit_log *log)
     free(log);
 }
 
-/* The flags an instruction raises are seen by letting it start from none; commit_log_end puts the
+/* The flags an instruction raises are seen by letting it start from none; end() puts the
  * earlier ones back. An instruction that reads or writes the flags as a register must not start so:
  * those do not raise any, and are told by the guest through `status`. */
-void commit_log_begin(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
-                      unsigned available_bytes)
+static void begin(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
+                  unsigned available_bytes)
 {
     struct hart_commit *hart = &log->harts[vcpu->index];
     memset(hart->commit.bytes, 0, sizeof(hart->commit.bytes));
@@ -76,7 +76,7 @@ void commit_log_begin(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes
     hart->open = true;
 }
 
-void commit_log_end(struct commit_log *log, struct vcpu *vcpu, bool retired)
+static void end(struct commit_log *log, struct vcpu *vcpu, bool retired)
 {
     struct hart_commit *hart = &log->harts[vcpu->index];
     if (!hart->open) {
@@ -101,6 +101,19 @@ void commit_log_end(struct commit_log *log, struct vcpu *vcpu, bool retired)
     pthread_mutex_lock(&log->lock);
     fwrite(text, 1, length, log->file);
     pthread_mutex_unlock(&log->lock);
+}
+
+int commit_log_step(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
+                    unsigned available_bytes, commit_step_fn *step, void *what)
+{
+    if (LIKELY(log == NULL)) {
+        return step(vcpu, what);
+    }
+    u64 insns = vcpu->insns;
+    begin(log, vcpu, bytes, available_bytes);
+    int exit = step(vcpu, what);
+    end(log, vcpu, vcpu->insns != insns);
+    return exit;
 }
 
 static void add_access(struct commit_log *log, const struct vcpu *vcpu,

@@ -18,10 +18,11 @@ struct commit_log *commit_log_new(const char *path, unsigned hart_count,
                                   struct metic_error *error);
 void commit_log_free(struct commit_log *log); /* NULL allowed; writes out what is buffered */
 
-/* Around one step of a hart, on its thread. `bytes` is the instruction at vcpu->pc. */
-void commit_log_begin(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
-                      unsigned available_bytes);
-void commit_log_end(struct commit_log *log, struct vcpu *vcpu, bool retired);
+/* Runs one instruction of a hart, on its thread, by `step`, whose answer it gives; when it retired,
+ * its line is written. `bytes` is the instruction at vcpu->pc; `log` may be NULL. */
+typedef int commit_step_fn(struct vcpu *vcpu, void *what);
+int commit_log_step(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
+                    unsigned available_bytes, commit_step_fn *step, void *what);
 
 /* A data access of the current instruction; `log` may be NULL. */
 void commit_log_access(struct commit_log *log, const struct vcpu *vcpu, gva_t gva,

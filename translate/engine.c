@@ -480,17 +480,18 @@ static bool must_step(const struct vcpu *vcpu)
            deadline == next_stop_insns(vcpu);
 }
 
+static int step_block(struct vcpu *vcpu, void *block)
+{
+    return (int)run_block(vcpu, block);
+}
+
 /* One instruction with its line in the commit log. */
 static enum ir_exit run_logged(struct vcpu *vcpu, struct block *block)
 {
-    struct commit_log *log = vcpu->engine->commit_log;
-    u64 insns = vcpu->insns;
     u8 bytes[4];
     pipeline_block_bytes(vcpu->engine, block, bytes);
-    commit_log_begin(log, vcpu, bytes, block->length_bytes);
-    enum ir_exit exit = run_block(vcpu, block);
-    commit_log_end(log, vcpu, vcpu->insns != insns);
-    return exit;
+    return (enum ir_exit)commit_log_step(vcpu->engine->commit_log, vcpu, bytes,
+                                         block->length_bytes, step_block, block);
 }
 
 /* The jump cache, for what comes through the run loop often: trap entries and returns. */

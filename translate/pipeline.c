@@ -506,6 +506,11 @@ enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *str
     return ir_interp_run(straight->insns, straight->count, vcpu);
 }
 
+static int step_straight(struct vcpu *vcpu, void *straight)
+{
+    return (int)pipeline_run_straight(vcpu, straight);
+}
+
 enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
 {
     struct fetched fetched;
@@ -516,14 +521,8 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
     struct commit_log *log = vcpu->engine->commit_log;
     bool several = fetched.uniform && max_insns < 8 && log == NULL;
     make_straight(vcpu, &fetched, several ? max_insns : 1, &straight);
-    if (LIKELY(log == NULL)) {
-        return pipeline_run_straight(vcpu, &straight);
-    }
-    u64 insns = vcpu->insns;
-    commit_log_begin(log, vcpu, straight.bytes, sizeof(straight.bytes));
-    enum ir_exit exit = pipeline_run_straight(vcpu, &straight);
-    commit_log_end(log, vcpu, vcpu->insns != insns);
-    return exit;
+    return (enum ir_exit)commit_log_step(log, vcpu, straight.bytes, sizeof(straight.bytes),
+                                         step_straight, &straight);
 }
 
 bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight)
