@@ -26,6 +26,7 @@ struct journal {
     u64 now_insns; /* of the last slice boundary, the stamp of answers */
     struct journal_file *record;
     struct journal_file *replay;
+    bool told_cut; /* that it has no end */
     bool diverged;
     void (*wake)(void *opaque);
     void *wake_opaque;
@@ -186,6 +187,14 @@ bool journal_is_deterministic(const struct journal *journal)
     return journal->clock->mode == CLOCK_VIRTUAL;
 }
 
+bool journal_is_cut(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    bool cut = journal->replay != NULL && journal_file_is_cut(journal->replay);
+    pthread_mutex_unlock(&journal->lock);
+    return cut;
+}
+
 bool journal_is_replay(const struct journal *journal)
 {
     return journal->replay != NULL;
@@ -230,6 +239,11 @@ static void journal_deliver_replay(struct journal *journal)
         struct journal_source *source = NULL;
         pthread_mutex_lock(&journal->lock);
         bool more = !journal->diverged && journal_file_peek(journal->replay, &record);
+        if (!more && !journal->told_cut && journal_file_is_cut(journal->replay)) {
+            journal->told_cut = true;
+            log_print(journal->log, LOG_WARN, "the recording was cut off: nothing is replayed "
+                      "after instruction %llu", (unsigned long long)journal->now_insns);
+        }
         bool due = more && record.kind == JOURNAL_PUSH && record.stamp_insns <= journal->now_insns;
         if (more && record.kind == JOURNAL_WAITED && record.stamp_insns < journal->now_insns) {
             journal_diverge(journal, "the machine has work where it waited");

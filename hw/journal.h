@@ -104,5 +104,7 @@ bool journal_take_waited(struct journal *journal, u64 now_ns);
 
 /* True once a replay found something else than what was recorded (wrong answer size, file cut). */
 bool journal_diverged(struct journal *journal);
+/* True once a replay has used up a recording that was cut off: what comes then is not what was. */
+bool journal_is_cut(struct journal *journal);
 
 #endif

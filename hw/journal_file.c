@@ -131,6 +131,8 @@ void journal_file_close(struct journal_file *file)
 {
     if (file != NULL) {
         if (file->stream != NULL) {
+            const struct journal_record end = {.kind = JOURNAL_END, .bytes = ""};
+            (void)journal_file_append(file, &end); /* without it the file counts as cut off */
             fclose(file->stream);
         }
         free(file->bytes);
@@ -165,6 +167,15 @@ static bool journal_file_record_at(const struct journal_file *file, size_t posit
 bool journal_file_peek(const struct journal_file *file, struct journal_record *record)
 {
     return journal_file_record_at(file, file->position, record);
+}
+
+bool journal_file_is_cut(const struct journal_file *file)
+{
+    struct journal_record record;
+    bool more = journal_file_peek(file, &record);
+    bool end = file->size_bytes - file->position == JOURNAL_RECORD_BYTES &&
+               file->bytes[file->position] == JOURNAL_END;
+    return !more && !end;
 }
 
 void journal_file_skip(struct journal_file *file)

@@ -8,6 +8,7 @@
 
 enum journal_kind {
     JOURNAL_PUSH = 1, JOURNAL_ENTROPY = 2, JOURNAL_WALL = 3, JOURNAL_ANSWER = 4, JOURNAL_WAITED = 5,
+    JOURNAL_END = 6, /* the last of a file that was finished: no record to be read */
 };
 
 struct journal_head {
@@ -40,6 +41,8 @@ bool journal_file_append(struct journal_file *file, const struct journal_record 
 /* The next record without taking it; false at the end or where the file is damaged. */
 bool journal_file_peek(const struct journal_file *file, struct journal_record *record);
 void journal_file_skip(struct journal_file *file);
+/* There is no next record, nor the end that a recorder writes when it is closed. */
+bool journal_file_is_cut(const struct journal_file *file);
 /* The next JOURNAL_PUSH record at or after the position, which does not move. */
 bool journal_file_peek_push(struct journal_file *file, struct journal_record *record);
 

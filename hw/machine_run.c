@@ -101,6 +101,11 @@ void machine_finish_idle(struct metic_machine *machine, struct metic_result *res
 {
     char text[sizeof(result->text)];
     unsigned harts = machine->engine->vcpu_count;
+    if (journal_is_cut(machine->journal)) {
+        machine_finish(result, METIC_DIVERGED, 92, "the recording was cut off, and the guest waits "
+                       "for what it has not");
+        return;
+    }
     snprintf(text, sizeof(text), "the guest waits for what cannot come: %s for an interrupt, with "
              "no timer set and no more input; hart 0 is at pc 0x%llx",
              harts == 1 ? "its hart waits" : "all harts wait",

@@ -120,7 +120,11 @@ int cmd_trace(int argc, char *const *argv)
 {
     struct metic_error error = {{0}, {0}};
     const char *name = argc > 0 ? argv[0] : "help";
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
+    bool asks = strcmp(name, "help") == 0;
+    for (int i = 0; i < argc; i++) {
+        asks |= strcmp(argv[i], "--help") == 0;
+    }
+    if (asks) {
         fputs(usage, stdout);
         return argc > 0 ? UI_EXIT_OK : UI_EXIT_USAGE;
     }

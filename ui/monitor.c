@@ -38,7 +38,8 @@ static void monitor_info_registers(struct monitor *monitor, const char *argument
     unsigned column = 0;
     if (*arguments != '\0' && (!take_number(arguments, &hart) ||
                                hart >= metic_hart_count(monitor->machine))) {
-        fprintf(monitor->to, "there is no hart '%s'\n", arguments);
+        monitor->failed = true;
+        fprintf(monitor->to, "there is no hart '%s'; info harts lists them\n", arguments);
         return;
     }
     for (unsigned i = 0; i < metic_register_limit(monitor->machine); i++) {

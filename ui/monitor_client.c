@@ -6,10 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_MAX_BYTES = 1 << 28 };
+enum {
+    ANSWER_MAX_BYTES = 1 << 28,
+    GREETING_S = 10, ANSWER_S = 120, /* a large snapshot takes long */
+};
+
+/* How long the stream's answers are waited for. */
+static void wait_at_most(FILE *stream, int seconds)
+{
+    const struct timeval time = {.tv_sec = seconds};
+    (void)setsockopt(fileno(stream), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+}
 
 /* A connected stream, or NULL with errno. */
 static FILE *dial(const struct sockaddr_un *address)
@@ -71,15 +82,20 @@ char *monitor_client_call(const struct runtime_entry *entry, const char *command
     FILE *stream = dial(&address);
     char *answer = NULL;
     if (stream != NULL && say(stream, "{\"execute\":\"qmp_capabilities\"}\n")) {
+        wait_at_most(stream, GREETING_S);
         answer = next_answer(stream);
         free(answer);
+        wait_at_most(stream, ANSWER_S);
         answer = answer != NULL && say(stream, command) ? next_answer(stream) : NULL;
     }
     int reason = errno;
     if (stream != NULL) {
         fclose(stream);
     }
-    if (answer == NULL) {
+    if (answer == NULL && reason == EAGAIN) {
+        error_set(error, "metic stop ends it; metic log shows what it said last",
+                  "the monitor of %s does not answer: it hangs, or works for long", entry->name);
+    } else if (answer == NULL) {
         error_set(error, NULL, "the monitor of %s does not answer: %s", entry->name,
                   strerror(reason));
     }

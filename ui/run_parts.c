@@ -176,7 +176,9 @@ static bool shows_end(struct run *run, void *state, struct metic_error *error)
 static bool save_start(struct run *run, void **state, struct metic_error *error)
 {
     (void)state;
-    (void)error;
+    if (!run_save_check(run->args, error)) {
+        return false;
+    }
     run_save_begin(run->args, run->machine);
     return true;
 }

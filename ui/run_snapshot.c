@@ -3,9 +3,13 @@
 
 #include "ui/ui.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct run_restored {
     metic_snapshot *snapshot;
@@ -122,6 +126,28 @@ static void save_now(metic_machine *machine, void *opaque)
     if (args->save_failed) {
         metic_stop(machine);
     }
+}
+
+/* What would fail after hours is told before the start: the folder, or that the path is one. */
+bool run_save_check(const struct run_args *args, struct metic_error *error)
+{
+    struct stat status;
+    if (args->save == NULL) {
+        return true;
+    }
+    char folder[PATH_MAX];
+    const char *slash = strrchr(args->save, '/');
+    size_t length = slash == NULL ? 0 : slash == args->save ? 1 : (size_t)(slash - args->save);
+    snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)length,
+             slash == NULL ? "." : args->save);
+    if (stat(args->save, &status) == 0 && S_ISDIR(status.st_mode)) {
+        return error_set(error, "give a file's path", "--save: %s is a folder", args->save);
+    }
+    if (access(folder, W_OK | X_OK) != 0) {
+        return error_set(error, "give a path in a folder that can be written",
+                         "--save: nothing can be written into %s: %s", folder, strerror(errno));
+    }
+    return true;
 }
 
 void run_save_begin(struct run_args *args, metic_machine *machine)

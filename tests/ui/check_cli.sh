@@ -269,7 +269,7 @@ run 0 run --demo --quiet --expect 'demo> ' --send 'echo before\n\001xecho behind
 # What could not be written at the end is said at the start: nothing runs.
 mkdir folder
 for option in screenshot profile cover; do
-    for place in /nonexistent/out folder; do
+    for place in /dev/null/out folder; do
         run 125 run --demo --quiet --screen 64x64 --$option $place --expect 'demo> ' --send 'poweroff\n'
         says "--$option: cannot write $place: "
         if grep -q demo out; then wrong "--$option $place: the guest ran"; else ok; fi
@@ -288,6 +288,17 @@ says "'c' means nothing here"
 printf 'no recording' >text
 run 125 run --demo --replay text
 says "text is no recording"
+run 91 run --demo --serial none --clock virtual --record whole
+run 91 run --demo --serial none --clock virtual --replay whole
+if grep -q 'cut off' err; then wrong "a whole recording is called cut off"; fi
+head -c -16 whole >cut
+run 92 run --demo --serial none --clock virtual --replay cut
+says "the recording was cut off: nothing is replayed after instruction"
+run 125 run --demo --save "$PWD/none/x" --save-at 1K
+says "nothing can be written into $PWD/none"
+run 125 run --demo --save . --save-at 1K
+says "--save: . is a folder"
+run 0 trace query --help
 
 for pair in TERM:143 INT:130 HUP:129; do
     "$METIC" run kernel --serial none >out 2>err </dev/null &

@@ -76,6 +76,7 @@ i=0
 until "$METIC" log back | grep -q 'demo> ' || [ $i -eq 100 ]; do i=$((i + 1)); sleep 0.1; done
 "$METIC" log back >"$TMP/backlog"
 says backlog 'demo> '
+if "$METIC" monitor back info registers 99 2>"$TMP/err"; then wrong "registers of hart 99"; fi
 "$METIC" monitor back info harts >"$TMP/harts" && says harts '^hart 0: pc 0x'
 "$METIC" monitor info status >"$TMP/status" && says status running
 "$METIC" monitor >"$TMP/none" 2>&1
