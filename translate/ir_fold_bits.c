@@ -37,7 +37,10 @@ u64 ir_fold_possible_bits(const struct ir *ir, ir_ref ref)
                    ? ~(u64)PAGE_OFFSET_MASK | fold_imm(ir, insn->b)
                    : all;
     case IR_TRUNC: return all & small_bits(ir, fold_def(ir, insn->a));
-    case IR_SHR: return fold_is_const(ir, insn->b) ? all >> (fold_imm(ir, insn->b) & 63) : all;
+    case IR_SHR: /* of one by a constant there is none: two shifts are one */
+        return fold_is_const(ir, insn->b)
+                   ? ir_fold_possible_bits(ir, insn->a) >> (fold_imm(ir, insn->b) & 63)
+                   : all;
     default: return all;
     }
 }
@@ -114,19 +117,37 @@ static ir_ref fold_shift_sum(struct ir *ir, struct ir_insn *insn)
     return fold_make_imm(ir, insn, (enum ir_op)insn->op, fold_def(ir, insn->a)->a, inner + outer);
 }
 
-/* (x << c) >> c, the base ISA's way to extend: `extend` when the width is one of ours. */
+/* The low `width` bits of x, extended. IR_REF_NONE where that is no single operation. */
+static ir_ref low_bits(struct ir *ir, const struct ir_insn *insn, enum ir_op extend, ir_ref x,
+                       unsigned width)
+{
+    if (width == 8 || width == 16 || width == 32) {
+        return ir_op1(ir, extend, fold_type(insn), width, x);
+    }
+    return extend == IR_ZEXT && width < 32
+               ? fold_make_imm(ir, insn, IR_AND, x, BIT(width) - 1)
+               : (ir_ref)IR_REF_NONE;
+}
+
+/* (x << c) >> d, the base ISA's way to extend, and to scale an index of 32 bits as it is extended:
+ * the low bits of x, moved by what is left of the counts. */
 static ir_ref fold_shift_extend(struct ir *ir, struct ir_insn *insn, enum ir_op extend)
 {
     unsigned inner;
     unsigned outer;
-    if (!shift_of_shift(ir, insn, IR_SHL, &inner, &outer) || inner != outer) {
+    if (!shift_of_shift(ir, insn, IR_SHL, &inner, &outer)) {
         return IR_REF_NONE;
     }
     unsigned width = ir_type_bits(fold_type(insn)) - inner;
-    if (width != 8 && width != 16 && width != 32) {
-        return IR_REF_NONE;
+    bool is_mask = width != 8 && width != 16 && width != 32;
+    ir_ref low = outer > inner && is_mask
+                     ? (ir_ref)IR_REF_NONE
+                     : low_bits(ir, insn, extend, fold_def(ir, insn->a)->a, width);
+    if (low == IR_REF_NONE || inner == outer) {
+        return low;
     }
-    return ir_op1(ir, extend, fold_type(insn), width, fold_def(ir, insn->a)->a);
+    return outer < inner ? fold_make_imm(ir, insn, IR_SHL, low, inner - outer)
+                         : fold_make_imm(ir, insn, (enum ir_op)insn->op, low, outer - inner);
 }
 
 ir_ref ir_fold_shl(struct ir *ir, struct ir_insn *insn)

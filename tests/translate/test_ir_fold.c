@@ -309,3 +309,77 @@ Test(ir_fold, random_recipes_keep_their_meaning)
     free(plain);
     free(folded);
 }
+
+/* --- shifts of shifts --- */
+
+/* (x << c) >> d with every pair of counts, of both kinds and widths: out[0] is what is right. */
+static void build_shifts(struct ir *ir, bool no_fold, enum ir_type type, enum ir_op right,
+                         const unsigned counts[2])
+{
+    unsigned size_bytes = type == IR_I32 ? 4 : 8;
+    ir_reset(ir, NULL);
+    ir->no_fold = no_fold;
+    ir_begin_insn(ir, 0, 4);
+    ir_ref x = ir_get(ir, type, (u32)offsetof(struct state, in), size_bytes);
+    x = ir_op2(ir, IR_SHL, type, 0, x, ir_const(ir, type, counts[0]));
+    x = ir_op2(ir, right, type, 0, x, ir_const(ir, type, counts[1]));
+    ir_set(ir, (u32)offsetof(struct state, out), size_bytes, x);
+    ir_jump(ir, 4);
+}
+
+Test(ir_fold, shifts_left_and_right_again_keep_their_meaning)
+{
+    struct ir *plain = malloc(sizeof(*plain));
+    struct ir *folded = malloc(sizeof(*folded));
+    for (unsigned n = 0; n < 4 * 64 * 64; n++) {
+        enum ir_type type = n & 1 ? IR_I64 : IR_I32;
+        unsigned bits = type == IR_I64 ? 64 : 32, counts[2] = {n / 4 % 64, n / 256};
+        if (counts[0] < bits && counts[1] < bits) {
+            enum ir_op right = n & 2 ? IR_SHR : IR_SAR;
+            build_shifts(plain, true, type, right, counts);
+            build_shifts(folded, false, type, right, counts);
+            opt_dead(folded);
+            for (unsigned run = 0; run < RUNS; run++) {
+                compare(plain, folded, n, n * RUNS + run);
+            }
+        }
+    }
+    free(plain);
+    free(folded);
+}
+
+static unsigned operations(const struct ir *ir)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < ir->count; i++) {
+        count += !ir->insns[i].dead && ir->insns[i].op >= IR_ADD && ir->insns[i].op <= IR_TRUNC;
+    }
+    return count;
+}
+
+Test(ir_fold, shifts_left_and_right_again_become_extensions_and_masks)
+{
+    static const struct {
+        enum ir_op right;
+        unsigned counts[2], operations;
+        enum ir_op first;
+    } cases[] = {
+        {IR_SHR, {32, 32}, 1, IR_ZEXT}, {IR_SHR, {32, 30}, 2, IR_ZEXT},
+        {IR_SAR, {32, 29}, 2, IR_SEXT}, {IR_SHR, {56, 60}, 2, IR_ZEXT},
+        {IR_SHR, {49, 49}, 1, IR_AND},  {IR_SHR, {49, 48}, 2, IR_AND},
+        {IR_SHR, {20, 20}, 2, IR_SHL},  {IR_SAR, {49, 49}, 2, IR_SHL},
+        {IR_SHR, {49, 50}, 2, IR_SHL},
+    };
+    struct ir *ir = malloc(sizeof(*ir));
+    for (unsigned n = 0; n < ARRAY_LEN(cases); n++) {
+        build_shifts(ir, false, IR_I64, cases[n].right, cases[n].counts);
+        opt_dead(ir);
+        unsigned i = 0;
+        while (ir->insns[i].dead || ir->insns[i].op < IR_ADD || ir->insns[i].op > IR_TRUNC) {
+            i++;
+        }
+        cr_expect_eq(operations(ir), cases[n].operations, "case %u", n);
+        cr_expect_eq(ir->insns[i].op, cases[n].first, "case %u", n);
+    }
+    free(ir);
+}

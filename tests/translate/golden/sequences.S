@@ -64,6 +64,15 @@ _start:
     sequence zero_extend
     slli    a0, a0, 32
     srli    a0, a0, 32
+    slli    a1, a1, 49
+    srli    a1, a1, 49
+    slli    a2, a3, 56
+    srli    a2, a2, 60
+    slli    a4, a5, 32
+    srli    a4, a4, 30
+    add     a4, a4, a0
+    slli    a3, a3, 32
+    srai    a3, a3, 29
     j       over
     sequence set_less
     slt     a0, a1, a2
