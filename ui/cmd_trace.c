@@ -11,6 +11,7 @@ static const char usage[] =
     "metic trace show FILE    what happened, a line each\n"
     "metic trace info FILE    what is in the file\n"
     "metic trace query FILE writes ADDRESS[+BYTES]     who wrote there, and when\n"
+    "metic trace query FILE writes phys:ADDRESS[+BYTES]   the same, of a physical address\n"
     "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
     "metic trace query FILE calls FUNCTION             with arguments and results\n"
     "metic trace query FILE counts function|insn|page  what ran how often\n"

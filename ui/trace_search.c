@@ -220,8 +220,56 @@ static bool run(struct search *search, struct metic_error *error)
     return trace_scan_run(&scan, 0, (u32)search->query->file.section_count, error);
 }
 
+/* --- physical addresses: all is decoded in order, with the TLB's fills --- */
+
+struct physical {
+    struct trace_query *query;
+    u64 first, end;
+};
+
+static void physical_event(void *opaque, const struct trace_event *event)
+{
+    struct physical *physical = opaque;
+    trace_pages_event(&physical->query->text.pages, event);
+}
+
+static void physical_step(void *opaque, const struct trace_step *step)
+{
+    struct physical *physical = opaque;
+    struct trace_access access;
+    for (unsigned at = 0; trace_next_access(step, &at, &access);) {
+        u64 gpa;
+        if (access.write &&
+            trace_pages_find(&physical->query->text.pages, step, access.address, &gpa) &&
+            gpa < physical->end && gpa + access.size_bytes > physical->first &&
+            trace_query_told(physical->query, step)) {
+            printf("%0*" PRIx64 " to %" PRIx64 ", physical %" PRIx64 "\n", 2 * access.size_bytes,
+                   access.value, access.address, gpa);
+        }
+    }
+}
+
+static bool physical_writes(struct trace_query *query, const char *place, struct metic_error *error)
+{
+    struct physical physical = {.query = query};
+    const struct trace_callbacks callbacks = {
+        .step = physical_step, .event = physical_event, .opaque = &physical,
+    };
+    if (!(trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_TLB_FILL & 1)) {
+        return error_set(error, "record with --trace-events memory,tlb",
+                         "%s has no TLB fills, which tell physical addresses", query->file.path);
+    }
+    bool good = trace_query_place(query, place, &physical.first, &physical.end, error) &&
+                trace_query_each(query, &callbacks, NULL, error);
+    trace_pages_free(&query->text.pages);
+    return good;
+}
+
 bool trace_query_writes(struct trace_query *query, struct metic_error *error)
 {
+    if (strncmp(query->words[2], "phys:", 5) == 0) {
+        return physical_writes(query, query->words[2] + 5, error);
+    }
     struct search search = {.query = query, .reg = -1, .csr = -1};
     return trace_query_place(query, query->words[2], &search.first, &search.end, error) &&
            run(&search, error);

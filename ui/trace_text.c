@@ -122,6 +122,10 @@ static void plain_step(struct trace_text *text, const struct trace_step *step)
     for (unsigned at = 0; trace_next_access(step, &at, &access);) {
         fprintf(text->to, " %s[%" PRIx64 "]%s%0*" PRIx64, access.write ? "w" : "r", access.address,
                 access.write ? "=" : "->", 2 * access.size_bytes, access.value);
+        u64 gpa;
+        if (trace_pages_find(&text->pages, step, access.address, &gpa)) {
+            fprintf(text->to, " @%" PRIx64, gpa);
+        }
     }
     if (source_lines_find(text->lines, step->pc, &file, &line)) {
         fprintf(text->to, "  %s:%u", file, line);
@@ -314,8 +318,13 @@ static void json_step(struct trace_text *text, const struct trace_step *step)
     struct trace_access access;
     for (unsigned at = 0; trace_next_access(step, &at, &access);) {
         fprintf(text->to, "%s{\"write\":%s,\"address\":\"0x%" PRIx64 "\",\"bytes\":%u,"
-                "\"value\":\"0x%" PRIx64 "\"}", before, access.write ? "true" : "false",
+                "\"value\":\"0x%" PRIx64 "\"", before, access.write ? "true" : "false",
                 access.address, access.size_bytes, access.value);
+        u64 gpa;
+        if (trace_pages_find(&text->pages, step, access.address, &gpa)) {
+            fprintf(text->to, ",\"physical\":\"0x%" PRIx64 "\"", gpa);
+        }
+        fputs("}", text->to);
         before = ",";
     }
     fputs(before[1] == '\0' ? "]}\n" : "}\n", text->to);
@@ -449,6 +458,7 @@ void trace_text_step(void *opaque, const struct trace_step *step)
 void trace_text_event(void *opaque, const struct trace_event *event)
 {
     struct trace_text *text = opaque;
+    trace_pages_event(&text->pages, event);
     if (event->kind == METIC_EVENT_TRAP) {
         text->last_branch[event->stream].is_branch = false; /* the trap goes elsewhere */
     }
@@ -480,6 +490,7 @@ void trace_text_end(struct trace_text *text)
     if (text->format == TRACE_TEXT_CHROME) {
         fputs(text->begun ? "\n]\n" : "[]\n", text->to);
     }
+    trace_pages_free(&text->pages);
     free(text->shown_units);
     text->shown_units = NULL;
 }

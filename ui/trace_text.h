@@ -5,6 +5,7 @@
 
 #include "ui/symbols.h"
 #include "ui/trace_decode.h"
+#include "ui/trace_pages.h"
 #include <stdio.h>
 
 enum trace_text_format { TRACE_TEXT_PLAIN, TRACE_TEXT_QEMU, TRACE_TEXT_JSON, TRACE_TEXT_CHROME };
@@ -31,6 +32,7 @@ struct trace_text {
     u64 limit;                     /* lines at most; 0: any number */
     /* own */
     u64 told, seen;
+    struct trace_pages pages;
     bool begun;
     u64 regs[METIC_MAX_HARTS + 1][72]; /* QEMU's register dump */
     struct trace_branch last_branch[METIC_MAX_HARTS + 1];
