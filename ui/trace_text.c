@@ -155,6 +155,15 @@ static void print_io(FILE *to, const struct trace_event *event)
     }
 }
 
+static void print_or_all(FILE *to, const char *what, u64 value, const char *all)
+{
+    if (value == ~(u64)0) {
+        fputs(all, to);
+    } else {
+        fprintf(to, "%s%" PRIx64, what, value);
+    }
+}
+
 void trace_event_print(FILE *to, const struct trace_event *event, struct symbols *symbols)
 {
     static const struct symbols none;
@@ -178,7 +187,16 @@ void trace_event_print(FILE *to, const struct trace_event *event, struct symbols
         fprintf(to, "to %s, %s-mode", name, trace_privilege((u32)w[1]));
         break;
     case METIC_EVENT_TLB_FILL:
-        fprintf(to, "%" PRIx64 " is %" PRIx64 ", flags %" PRIx64, w[0], w[1], w[2]);
+        fprintf(to, "%" PRIx64 " is %" PRIx64 ", %s%s%s", w[0], w[1], w[2] & 1 ? "r" : "-",
+                w[2] & 2 ? "w" : "-", w[2] & 16 ? ", global" : "");
+        break;
+    case METIC_EVENT_TLB_FLUSH:
+        print_or_all(to, "address ", w[0], "all addresses");
+        print_or_all(to, ", ASID ", w[1], ", all ASIDs");
+        break;
+    case METIC_EVENT_TRANSLATE:
+        fprintf(to, "physical %" PRIx64 ", mode %" PRIx64 ": %" PRIu64 " instructions, %" PRIu64
+                " bytes of host code", w[0], w[1], w[2] >> 32, w[2] & 0xffffffff);
         break;
     case METIC_EVENT_DEVICE:
     case METIC_EVENT_MEMORY:
