@@ -26,6 +26,7 @@ static void put_path(struct trace_store *store, const struct trace_item *item)
     }
     store->all_paths.used += (size_t)(at - start);
 }
+
 /* The file's number of a path of the machine; ~0: none. */
 static u32 path_number(struct trace_store *store, u32 number)
 {

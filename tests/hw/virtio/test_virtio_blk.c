@@ -43,8 +43,7 @@ static void make_disk(u64 size_bytes)
 
 static void make_device(enum blk_mode mode, unsigned queues)
 {
-    blk = (struct virtio_blk_config){{path, mode, BLK_FORMAT_AUTO, NULL}, false, queues,
-                                     "the disk"};
+    blk = (struct virtio_blk_config){{.path = path, .mode = mode}, false, queues, "the disk"};
     config = (struct virtio_mmio_config){&virtio_blk_type, &blk};
     rig = (struct rig){.f = &f, .device = fixture_device(&f, &virtio_mmio_class, &config, 1)};
 }

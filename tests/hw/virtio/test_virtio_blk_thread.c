@@ -59,7 +59,7 @@ static void setup(void)
         cr_assert_eq(write(fd, sector, sizeof(sector)), 512);
     }
     close(fd);
-    blk = (struct virtio_blk_config){{path, BLK_OVERLAY, BLK_FORMAT_AUTO, NULL}, false, 2, "d"};
+    blk = (struct virtio_blk_config){{.path = path, .mode = BLK_OVERLAY}, false, 2, "d"};
     config = (struct virtio_mmio_config){&virtio_blk_type, &blk};
     rig = (struct rig){.f = &f, .device = fixture_device(&f, &virtio_mmio_class, &config, 1)};
 }
