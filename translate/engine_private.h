@@ -24,6 +24,9 @@ struct fetched {
 };
 /* Where the code at vcpu->pc is. False when the fetch raised. */
 bool pipeline_fetch(struct vcpu *vcpu, struct fetched *fetched);
+/* The same for code that may as well not be looked at: false also where it lies over a page end or
+ * under uneven protection, and nothing is raised. */
+bool pipeline_fetch_plain(struct vcpu *vcpu, struct fetched *fetched);
 
 /* What pipeline_find found out about the code at vcpu->pc. */
 enum pipeline_result {

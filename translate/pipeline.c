@@ -525,14 +525,19 @@ enum ir_exit pipeline_run_once(struct vcpu *vcpu, unsigned max_insns)
                                          step_straight, &straight);
 }
 
-bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight)
+bool pipeline_fetch_plain(struct vcpu *vcpu, struct fetched *fetched)
 {
-    struct fetched fetched;
-    if (!pipeline_fetch(vcpu, &fetched)) {
+    if (!pipeline_fetch(vcpu, fetched)) {
         vcpu->exception_pending = 0; /* raised again by whoever runs on from here */
         return false;
     }
-    if (!fetched.uniform || fetched.second_page != BLOCK_NO_PAGE) {
+    return fetched->uniform && fetched->second_page == BLOCK_NO_PAGE;
+}
+
+bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *straight)
+{
+    struct fetched fetched;
+    if (!pipeline_fetch_plain(vcpu, &fetched)) {
         return false;
     }
     make_straight(vcpu, &fetched, max_insns, straight);

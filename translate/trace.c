@@ -55,11 +55,7 @@ static enum ir_exit run_piece(struct path *path, struct vcpu *vcpu)
     enum ir_exit exit;
     if (pipeline_may_run_direct(vcpu->engine)) {
         struct fetched fetched;
-        if (!pipeline_fetch(vcpu, &fetched)) {
-            vcpu->exception_pending = 0; /* raised again by whoever runs on from here */
-            return IR_EXIT_LEAVE;
-        }
-        if (!fetched.uniform || fetched.second_page != BLOCK_NO_PAGE) {
+        if (!pipeline_fetch_plain(vcpu, &fetched)) {
             return IR_EXIT_LEAVE;
         }
         if (pipeline_run_direct(vcpu, &fetched, &exit)) {

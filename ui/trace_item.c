@@ -150,8 +150,24 @@ unsigned trace_item_parts(const struct trace_item *item, const struct metic_trac
                           u32 left)
 {
     unsigned parts = 0;
+    if (left == TRACE_WHOLE) {
+        return item->part_count;
+    }
     for (u32 insns = 0; parts < item->part_count && insns < left; parts++) {
         insns += units[item->parts[parts]].insn_count;
     }
     return parts;
+}
+
+unsigned trace_item_words(const struct trace_item *item, unsigned parts)
+{
+    if (parts == item->part_count) {
+        return item->word_count;
+    }
+    return parts != 0 ? item->words_at[parts - 1] : 0;
+}
+
+size_t trace_item_unrolled(const struct trace_item *item, unsigned parts)
+{
+    return parts != 0 ? parts + item->slots_at[parts - 1] : 0;
 }

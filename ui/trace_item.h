@@ -32,8 +32,13 @@ bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *uni
                      const struct metic_trace_path *path);
 void trace_item_free(struct trace_item *item);
 
-/* How many of its parts began before instruction number `left`. */
+/* How many of its parts began before instruction number `left`; TRACE_WHOLE: it ran to its end. */
+#define TRACE_WHOLE (~(u32)0)
 unsigned trace_item_parts(const struct trace_item *item, const struct metic_trace_unit *units,
                           u32 left);
+/* How many of its words the file has when so many of its parts ran, and how many words those are
+ * unrolled, heads and slots. */
+unsigned trace_item_words(const struct trace_item *item, unsigned parts);
+size_t trace_item_unrolled(const struct trace_item *item, unsigned parts);
 
 #endif

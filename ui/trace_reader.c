@@ -211,7 +211,7 @@ static u32 get_head(struct trace_reader *reader, u32 *left)
     struct reader *r = &reader->columns[TRACE_HEADS];
     const u8 *at = get_bytes(r, 4);
     u32 head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : ~0u;
-    *left = ~0u;
+    *left = TRACE_WHOLE;
     if (head >= METIC_TRACE_LEFT && head < METIC_TRACE_EVENT) {
         *left = head - METIC_TRACE_LEFT;
         at = get_bytes(r, 4);
@@ -250,12 +250,10 @@ static size_t get_item(struct trace_reader *reader, u64 *words, size_t room)
         return 0;
     }
     const struct trace_item *item = &read->item;
-    unsigned parts = left == ~0u ? item->part_count
-                                 : trace_item_parts(item, reader->file->units, left);
-    unsigned limit = parts == item->part_count ? item->word_count
-                                               : parts != 0 ? item->words_at[parts - 1] : 0;
+    unsigned parts = trace_item_parts(item, reader->file->units, left);
+    unsigned limit = trace_item_words(item, parts);
     u64 page_delta = 0;
-    if (parts + (parts != 0 ? item->slots_at[parts - 1] : 0) >= room) {
+    if (trace_item_unrolled(item, parts) >= room) {
         return 0;
     }
     if (reader->page_in != 0 && --reader->page_in == 0) {
@@ -336,10 +334,8 @@ static bool item_touches(struct trace_reader *reader, u32 head, u32 left, u64 fi
         return true;
     }
     const struct trace_item *item = &read->item;
-    unsigned parts = left == ~0u ? item->part_count
-                                 : trace_item_parts(item, reader->file->units, left);
-    unsigned limit = parts == item->part_count ? item->word_count
-                                               : parts != 0 ? item->words_at[parts - 1] : 0;
+    unsigned parts = trace_item_parts(item, reader->file->units, left);
+    unsigned limit = trace_item_words(item, parts);
     if (!get_words(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words, limit)) {
         return true;
     }

@@ -15,8 +15,6 @@ enum {
     GROUP_SECTIONS = 512, GROUP_BYTES = 1 << 20,
 };
 
-
-
 /* --- growing bytes --- */
 
 u8 *trace_column_room(struct trace_store *store, struct column *column, size_t bytes)
@@ -33,6 +31,7 @@ u8 *trace_column_room(struct trace_store *store, struct column *column, size_t b
     }
     return column->bytes + column->used;
 }
+
 bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
                       size_t bytes)
 {
@@ -45,7 +44,6 @@ bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t
     *list = bigger;
     return true;
 }
-
 
 /* --- sections --- */
 

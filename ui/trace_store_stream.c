@@ -301,9 +301,9 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
         store->failed = EPROTO;
         return 0;
     }
-    bool whole = left == ~0u;
-    unsigned parts = whole ? item->part_count : trace_item_parts(item, store->units, left);
-    unsigned limit = whole || parts == 0 ? item->word_count : item->words_at[parts - 1];
+    bool whole = left == TRACE_WHOLE;
+    unsigned parts = trace_item_parts(item, store->units, left);
+    unsigned limit = trace_item_words(item, parts);
     struct column *heads = &store->columns[TRACE_HEADS];
     if (!whole) {
         st_le32(heads->bytes + heads->used, METIC_TRACE_LEFT + left);
@@ -318,7 +318,7 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
     if (UNLIKELY(page != (written->address & ~(u64)0xfff))) {
         put_page(store, page, item, parts, heads_since);
     }
-    store->unrolled += parts + (parts != 0 ? item->slots_at[parts - 1] : 0);
+    store->unrolled += trace_item_unrolled(item, parts);
     put_words(store, TRACE_ADDRESSES, written, 0, item->address_words, limit, words + 1);
     put_words(store, TRACE_VALUES, written, item->address_words, item->word_count, limit,
               words + 1);
@@ -359,7 +359,7 @@ u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_ch
     store->unrolled = 0;
     struct column *heads = &store->columns[TRACE_HEADS];
     u64 heads_since = 0, kinds = 0;
-    u32 left = ~0u;
+    u32 left = TRACE_WHOLE;
     for (size_t i = 0; i < chunk->count && store->failed == 0;) {
         __builtin_prefetch(&chunk->words[i] + 128);
         u32 head = (u32)chunk->words[i] & METIC_TRACE_NUMBER;
@@ -388,7 +388,7 @@ u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_ch
             break;
         }
         i += put_item(store, head, left, &chunk->words[i], chunk->count - i, &heads_since);
-        left = ~0u;
+        left = TRACE_WHOLE;
     }
     return kinds;
 }

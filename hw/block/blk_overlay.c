@@ -83,6 +83,20 @@ bool blk_overlay_has(const struct blk_overlay *overlay, u64 cluster)
     return (overlay->present[cluster / 64] >> (cluster % 64) & 1) != 0;
 }
 
+/* The first present cluster from `cluster` on, or UINT64_MAX. */
+static u64 overlay_next(const struct blk_overlay *overlay, u64 cluster)
+{
+    u64 clusters = overlay_clusters(overlay);
+    while (cluster < clusters) {
+        u64 word = overlay->present[cluster / 64] >> (cluster % 64);
+        if (word != 0) {
+            return cluster + (u64)__builtin_ctzll(word);
+        }
+        cluster = (cluster / 64 + 1) * 64;
+    }
+    return UINT64_MAX;
+}
+
 static void overlay_add(struct blk_overlay *overlay, u64 cluster)
 {
     if (!blk_overlay_has(overlay, cluster)) {
@@ -108,16 +122,12 @@ void blk_overlay_clear(struct blk_overlay *overlay)
 static int overlay_copy_out(struct blk_overlay *overlay)
 {
     int failed = 0;
-    for (u64 at = blk_overlay_next(overlay, 0); failed == 0 && at != UINT64_MAX;
-         at = blk_overlay_next(overlay, at)) {
-        u64 offset = at * BLK_CLUSTER_BYTES;
-        u64 left = overlay->size_bytes - offset;
-        u64 run = blk_overlay_run(overlay, offset, left < SPILL_PART_BYTES ? left
-                                                                           : SPILL_PART_BYTES);
+    u64 offset = 0, run;
+    while (failed == 0 && (run = blk_overlay_part(overlay, &offset, SPILL_PART_BYTES)) != 0) {
         if (!bytes_are_all(overlay->bytes + offset, run, 0)) {
             failed = blk_file_write_bytes(&overlay->file, offset, overlay->bytes + offset, run);
         }
-        at += run / BLK_CLUSTER_BYTES;
+        offset += run;
     }
     return failed;
 }
@@ -212,8 +222,8 @@ int blk_overlay_blank(struct blk_overlay *overlay, u64 first_cluster, u64 count)
 {
     u64 end = first_cluster + count;
     int failed = 0;
-    for (u64 at = blk_overlay_next(overlay, first_cluster); failed == 0 && at < end;
-         at = blk_overlay_next(overlay, at)) {
+    for (u64 at = overlay_next(overlay, first_cluster); failed == 0 && at < end;
+         at = overlay_next(overlay, at)) {
         u64 run = 1;
         while (at + run < end && blk_overlay_has(overlay, at + run)) {
             run++;
@@ -222,19 +232,6 @@ int blk_overlay_blank(struct blk_overlay *overlay, u64 first_cluster, u64 count)
         at += run;
     }
     return failed;
-}
-
-u64 blk_overlay_next(const struct blk_overlay *overlay, u64 cluster)
-{
-    u64 clusters = overlay_clusters(overlay);
-    while (cluster < clusters) {
-        u64 word = overlay->present[cluster / 64] >> (cluster % 64);
-        if (word != 0) {
-            return cluster + (u64)__builtin_ctzll(word);
-        }
-        cluster = (cluster / 64 + 1) * 64;
-    }
-    return UINT64_MAX;
 }
 
 u64 blk_overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit)
@@ -246,4 +243,15 @@ u64 blk_overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit)
         run += BLK_CLUSTER_BYTES;
     }
     return run < limit ? run : limit;
+}
+
+u64 blk_overlay_part(const struct blk_overlay *overlay, u64 *offset, u64 limit)
+{
+    u64 cluster = overlay_next(overlay, *offset / BLK_CLUSTER_BYTES);
+    if (cluster == UINT64_MAX) {
+        return 0;
+    }
+    *offset = cluster * BLK_CLUSTER_BYTES;
+    u64 left = overlay->size_bytes - *offset;
+    return blk_overlay_run(overlay, *offset, left < limit ? left : limit);
 }

@@ -51,10 +51,9 @@ int blk_overlay_zero(struct blk_overlay *overlay, u64 first_cluster, u64 count);
 /* The same for those of them that are present. */
 int blk_overlay_blank(struct blk_overlay *overlay, u64 first_cluster, u64 count);
 
-/* The first present cluster from `cluster` on, or UINT64_MAX. */
-u64 blk_overlay_next(const struct blk_overlay *overlay, u64 cluster);
-
 /* How many bytes from `offset` on, at most `limit`, are alike: all in the overlay or all not. */
 u64 blk_overlay_run(const struct blk_overlay *overlay, u64 offset, u64 limit);
+/* The same of the first present cluster from *offset on, where that then is; 0: there is none. */
+u64 blk_overlay_part(const struct blk_overlay *overlay, u64 *offset, u64 limit);
 
 #endif

@@ -71,17 +71,13 @@ static void save_memory(struct blk_overlay *overlay, struct state_writer *writer
 {
     u8 *bytes = malloc(SAVED_PART_BYTES);
     int failed = bytes == NULL ? ENOMEM : 0;
-    for (u64 at = blk_overlay_next(overlay, 0); failed == 0 && at != UINT64_MAX;
-         at = blk_overlay_next(overlay, at)) {
-        u64 offset = at * BLK_CLUSTER_BYTES;
-        u64 left = overlay->size_bytes - offset;
-        u64 run = blk_overlay_run(overlay, offset, left < SAVED_PART_BYTES ? left
-                                                                           : SAVED_PART_BYTES);
+    u64 offset = 0, run;
+    while (failed == 0 && (run = blk_overlay_part(overlay, &offset, SAVED_PART_BYTES)) != 0) {
         failed = blk_overlay_get_bytes(overlay, offset, bytes, run);
         if (failed == 0) {
             save_part(writer, offset, run, bytes);
         }
-        at += run / BLK_CLUSTER_BYTES;
+        offset += run;
     }
     free(bytes);
     writer->failed |= failed != 0;
