@@ -55,7 +55,7 @@ for number in 1 2 3 6 11 15; do
 done
 
 # Stopped (20 TSTP) and going on (18 CONT).
-play 0 expect 'demo> ' raw signal 20 cooked signal 18 raw send 'poweroff\r' -- "$METIC" run --demo
+play 0 expect 'demo> ' raw signal 20 cooked stopped signal 18 raw send 'poweroff\r' -- "$METIC" run --demo
 
 # Refused with the terminal untouched.
 play 125 -- "$METIC" run no-such-file

@@ -5,6 +5,7 @@
  *   expect TEXT   waits until the terminal has shown TEXT since the step before
  *   send TEXT     types it; \xNN is a byte, \r the return key
  *   raw, cooked   waits until the terminal is raw, or as it was at first
+ *   stopped       waits until the program is stopped: a signal to go on that comes before is lost
  *   signal N      sends the signal to the program
  *   close         closes the window
  *
@@ -117,6 +118,20 @@ static bool user_wait_mode(struct user *user, bool raw)
     return false;
 }
 
+static bool user_wait_stop(struct user *user)
+{
+    long limit_ms = now_ms() + LIMIT_MS;
+    int status = 0;
+    while (waitpid(user->pid, &status, WNOHANG | WUNTRACED) == 0 && now_ms() < limit_ms) {
+        user_look(user, 20);
+    }
+    bool stopped = now_ms() < limit_ms && WIFSTOPPED(status);
+    if (!stopped) {
+        printf("\nthe program does not stop\n");
+    }
+    return stopped;
+}
+
 static bool user_step(struct user *user, const char *verb, const char *text)
 {
     if (strcmp(verb, "expect") == 0) {
@@ -125,6 +140,8 @@ static bool user_step(struct user *user, const char *verb, const char *text)
         return user_send(user, text);
     } else if (strcmp(verb, "raw") == 0 || strcmp(verb, "cooked") == 0) {
         return user_wait_mode(user, *verb == 'r');
+    } else if (strcmp(verb, "stopped") == 0) {
+        return user_wait_stop(user);
     } else if (strcmp(verb, "signal") == 0) {
         return kill(user->pid, atoi(text)) == 0;
     } else if (strcmp(verb, "close") == 0) {
@@ -190,7 +207,7 @@ int main(int argc, char **argv)
     while (ok && argv + at < program) {
         const char *verb = argv[at++];
         bool has_text = strcmp(verb, "raw") != 0 && strcmp(verb, "cooked") != 0 &&
-                        strcmp(verb, "close") != 0;
+                        strcmp(verb, "stopped") != 0 && strcmp(verb, "close") != 0;
         ok = user_step(&user, verb, has_text ? argv[at++] : "");
     }
     printf("\nstatus %d\n", user_wait(&user));
