@@ -1,190 +1,70 @@
-/* The system calls a confined process may make (confine.def), as a filter of libseccomp's. */
+/* The system calls a confined process may make (confine.def): filters that confine_filters.c made
+ * with libseccomp when metic was built. */
 #include "ui/confine_calls.h"
 
 #include "config.h"
 
 #if HAVE_SECCOMP
 
-#include "cpu/base/bits.h"
-
 #include <errno.h>
-#include <linux/fs.h>
-#include <sched.h>
-#include <seccomp.h>
-#include <stddef.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NEED_ANY = -1 };
-
-static const struct {
-    const char *name;
-    int number, need; /* offset in struct confine_needs, or NEED_ANY */
-} calls[] = {
-#define NEED_OF_ANY NEED_ANY
-#define NEED_OF_internet ((int)offsetof(struct confine_needs, internet))
-#define NEED_OF_unix_sockets ((int)offsetof(struct confine_needs, unix_sockets))
-#define NEED_OF_window ((int)offsetof(struct confine_needs, window))
-#define NEED_OF_children ((int)offsetof(struct confine_needs, children))
-#define CALL(name, need) {#name, SCMP_SYS(name), NEED_OF_##need},
-#include "ui/confine.def"
-#undef CALL
-};
-
-static bool is_needed(const struct confine_needs *needs, int need)
-{
-    return need == NEED_ANY || *((const bool *)needs + need);
-}
-
-/* An argument of a call is a value, or is under a mask. */
-static struct scmp_arg_cmp equals(unsigned number, scmp_datum_t value)
-{
-    return (struct scmp_arg_cmp){.arg = number, .op = SCMP_CMP_EQ, .datum_a = value};
-}
-
-static struct scmp_arg_cmp masked(unsigned number, scmp_datum_t mask, scmp_datum_t value)
-{
-    return (struct scmp_arg_cmp){
-        .arg = number, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value,
-    };
-}
-
-/* EEXIST: another need allowed it already. */
-static bool allow(scmp_filter_ctx filter, int number, unsigned count,
-                  const struct scmp_arg_cmp *arguments)
-{
-    int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, count, arguments);
-    return failed == 0 || failed == -EEXIST || failed == -EDOM;
-}
-
-static bool allow_if(scmp_filter_ctx filter, int number, struct scmp_arg_cmp argument)
-{
-    return allow(filter, number, 1, &argument);
-}
-
-/* EPERM, where a library would take ENOSYS for an old kernel and try another way in vain. */
-static bool refuse(scmp_filter_ctx filter, int number)
-{
-    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), number, 0, NULL) == 0;
-}
-
-static bool allow_socket(scmp_filter_ctx filter, int domain, int type)
-{
-    const struct scmp_arg_cmp arguments[] = {
-        equals(0, (scmp_datum_t)domain),
-        masked(1, ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
-                (scmp_datum_t)type),
-    };
-    return allow(filter, SCMP_SYS(socket), ARRAY_LEN(arguments), arguments);
-}
-
-static bool add_sockets(scmp_filter_ctx filter, const struct confine_needs *needs)
-{
-    bool unix_sockets = needs->unix_sockets || needs->window;
-    bool ok = true;
-    if (needs->internet) {
-        ok = allow_socket(filter, AF_INET, SOCK_STREAM) &&
-             allow_socket(filter, AF_INET, SOCK_DGRAM) &&
-             allow_socket(filter, AF_INET6, SOCK_STREAM) &&
-             allow_socket(filter, AF_INET6, SOCK_DGRAM);
-    }
-    if (unix_sockets) {
-        ok = ok && allow_socket(filter, AF_UNIX, SOCK_STREAM) &&
-             allow_socket(filter, AF_UNIX, SOCK_DGRAM) &&
-             allow_socket(filter, AF_UNIX, SOCK_SEQPACKET);
-    }
-    return ok && (needs->internet || unix_sockets || refuse(filter, SCMP_SYS(socket)));
-}
-
-/* Threads but no processes: clone3 has its flags in memory, where no filter sees them, so the C
- * library is made to use clone. Threads of shared folders take a umask of their own. */
-static bool add_threads(scmp_filter_ctx filter)
-{
-    pid_t self = getpid();
-    return allow_if(filter, SCMP_SYS(clone),
-                    masked(0, CLONE_THREAD, CLONE_THREAD)) &&
-           allow_if(filter, SCMP_SYS(unshare), equals(0, CLONE_FS)) &&
-           allow_if(filter, SCMP_SYS(tgkill), equals(0, (scmp_datum_t)self)) &&
-           allow_if(filter, SCMP_SYS(kill), equals(0, (scmp_datum_t)self)) &&
-           allow_if(filter, SCMP_SYS(prlimit64), equals(0, 0)) &&
-           allow_if(filter, SCMP_SYS(prctl), equals(0, PR_SET_NAME)) &&
-           allow_if(filter, SCMP_SYS(prctl), equals(0, PR_GET_NAME)) &&
-           allow_if(filter, SCMP_SYS(prctl), equals(0, PR_SET_TIMERSLACK)) &&
-           refuse(filter, SCMP_SYS(execve)) && refuse(filter, SCMP_SYS(execveat)) &&
-           refuse(filter, SCMP_SYS(ptrace)) && refuse(filter, SCMP_SYS(fork)) &&
-           refuse(filter, SCMP_SYS(vfork));
-}
-
-/* Code memory is never writable and executable at once; graphics drivers have compilers that do
- * not know this. */
-static bool add_memory(scmp_filter_ctx filter, const struct confine_needs *needs)
-{
-    if (needs->window) {
-        return allow(filter, SCMP_SYS(mmap), 0, NULL) &&
-               allow(filter, SCMP_SYS(mprotect), 0, NULL);
-    }
-    return allow_if(filter, SCMP_SYS(mmap), masked(2, PROT_EXEC, 0)) &&
-           allow_if(filter, SCMP_SYS(mmap), masked(2, PROT_WRITE, 0)) &&
-           allow_if(filter, SCMP_SYS(mprotect), masked(2, PROT_EXEC, 0)) &&
-           allow_if(filter, SCMP_SYS(mprotect), masked(2, PROT_WRITE, 0));
-}
-
-/* Not among them: TIOCSTI and its like, which type into the terminal that metic was started from.
- * The kernel looks at 32 bits of the request. */
-static bool add_ioctls(scmp_filter_ctx filter, const struct confine_needs *needs)
-{
-    static const unsigned requests[] = {
-        TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, TIOCSWINSZ, TIOCOUTQ, TIOCGPTN, TIOCSPTLCK,
-        FIONREAD, FIONBIO, FIOCLEX, FICLONE, FICLONERANGE, FS_IOC_GETFLAGS, BLKGETSIZE64,
-        BLKDISCARD, BLKZEROOUT, BLKSSZGET, BLKPBSZGET,
-    };
-    bool ok = true;
-    if (needs->window) {
-        return allow(filter, SCMP_SYS(ioctl), 0, NULL);
-    }
-    for (unsigned i = 0; ok && i < ARRAY_LEN(requests); i++) {
-        ok = allow_if(filter, SCMP_SYS(ioctl),
-                      masked(1, 0xffffffffu, requests[i]));
-    }
-    return ok;
-}
-
-static bool fill(scmp_filter_ctx filter, const struct confine_needs *needs)
-{
-    bool ok = true;
-    for (unsigned i = 0; ok && i < ARRAY_LEN(calls); i++) {
-        if (is_needed(needs, calls[i].need) && calls[i].number != __NR_SCMP_ERROR) {
-            ok = allow(filter, calls[i].number, 0, NULL);
-        }
-    }
-    return ok && add_sockets(filter, needs) && add_threads(filter) &&
-           add_memory(filter, needs) && add_ioctls(filter, needs);
-}
+#include "confine_filters.inc"
 
 bool confine_calls_are_built(void)
 {
     return true;
 }
 
+/* Its place in confine_filters. */
+static unsigned set_of(const struct confine_needs *needs)
+{
+    unsigned set = 0;
+    for (unsigned n = 0; n < sizeof(*needs); n++) {
+        set |= (unsigned)((const bool *)needs)[n] << n;
+    }
+    return set;
+}
+
+/* A copy in which this process's number stands. The caller frees it. */
+static struct sock_filter *own_filter(const struct sock_fprog *made)
+{
+    struct sock_filter *own = malloc(made->len * sizeof(*own));
+    for (unsigned i = 0; own != NULL && i < made->len; i++) {
+        own[i] = made->filter[i];
+        if (own[i].k == CONFINE_PROCESS && BPF_CLASS(own[i].code) == BPF_JMP) {
+            own[i].k = (u32)getpid();
+        }
+    }
+    return own;
+}
+
+/* All threads; and no detour in the processor for fear of speculation, which would slow the guest's
+ * code. Returns 0, an errno, or the number of a thread that could not follow. */
+static long load(struct sock_fprog *program)
+{
+    long failed = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                          SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, program);
+    return failed < 0 ? errno : failed;
+}
+
 bool confine_calls(const struct confine_needs *needs, struct metic_error *error)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    if (filter == NULL) {
+    const struct sock_fprog *made = &confine_filters[set_of(needs)];
+    struct sock_fprog program = {.len = made->len, .filter = own_filter(made)};
+    if (program.filter == NULL) {
         return error_set(error, NULL, "the host has no memory for a list of system calls");
     }
-    /* All threads; and no detour in the processor for fear of speculation, which would slow the
-     * guest's code. */
-    bool ok = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
-              seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1) == 0 && fill(filter, needs);
-    int failed = ok ? seccomp_load(filter) : -ENOMEM;
-    seccomp_release(filter);
+    long failed = load(&program);
+    free(program.filter);
     return failed == 0 ||
            error_set(error, "give --confine off", "cannot give up system calls (seccomp): %s",
-                     strerror(-failed));
+                     strerror((int)failed));
 }
 
 #else

@@ -19,7 +19,7 @@ lists() {
     find translate -name '*.c' | list TRANSLATE_SRCS
     find hw -name '*.c' | list HW_SRCS
     find roms -maxdepth 1 -name '*.S' | list ROM_SRCS
-    find ui -name '*.c' ! -name main.c | list UI_SRCS
+    find ui -name '*.c' ! -name main.c ! -name confine_filters.c | list UI_SRCS
     [ ! -d tests/support ] || find tests/support -name '*.c' | list TEST_SUPPORT_SRCS
     find tests -name 'test_*.c' | list TEST_SRCS
     find tests -name 'check_*.sh' | list CHECK_SCRIPTS
