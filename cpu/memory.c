@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -154,6 +155,34 @@ bool memory_add_mmio(struct memory *memory, const char *name, gpa_t gpa, u64 siz
     return true;
 }
 
+void memory_fill_later(struct memory_region *region, void (*fill)(u8 *host, u64 size_bytes))
+{
+    CHECK(region->kind == MEMORY_ROMD);
+    region->fill = fill;
+    atomic_store(&region->unfilled, true);
+}
+
+/* The first thread fills it, the others wait: seldom, and for less than a millisecond. */
+static void fill_now(struct memory_region *region)
+{
+    void (*fill)(u8 *, u64) = atomic_exchange(&region->fill, NULL);
+    if (fill != NULL) {
+        fill(region->host, region->size_bytes);
+        atomic_store_explicit(&region->unfilled, false, memory_order_release);
+    }
+    while (atomic_load_explicit(&region->unfilled, memory_order_acquire)) {
+        sched_yield();
+    }
+}
+
+u8 *memory_region_bytes(const struct memory_region *region)
+{
+    if (UNLIKELY(atomic_load_explicit(&region->unfilled, memory_order_acquire))) {
+        fill_now((struct memory_region *)region);
+    }
+    return region->host;
+}
+
 void memory_set_direct(struct memory *memory, struct memory_region *region, bool direct)
 {
     if (atomic_exchange(&region->direct, direct) != direct && memory->map_changed != NULL) {
@@ -205,7 +234,8 @@ static bool region_readable(const struct memory_region *region)
 static u8 *region_host(const struct memory_region *region, gpa_t gpa, u64 size_bytes)
 {
     u64 offset = gpa - region->gpa;
-    return size_bytes > region->size_bytes - offset ? NULL : region->host + offset;
+    return size_bytes > region->size_bytes - offset ? NULL
+                                                    : memory_region_bytes(region) + offset;
 }
 
 u8 *memory_host(const struct memory *memory, gpa_t gpa, u64 size_bytes)
@@ -248,7 +278,7 @@ bool memory_dma_read(struct memory *memory, gpa_t gpa, void *buffer, u64 size_by
         u64 chunk_bytes = size_bytes;
         const struct memory_region *region = region_clip(memory, gpa, &chunk_bytes);
         if (region != NULL && region->host != NULL) {
-            memcpy(to, region->host + (gpa - region->gpa), chunk_bytes);
+            memcpy(to, memory_region_bytes(region) + (gpa - region->gpa), chunk_bytes);
         } else {
             memset(to, 0, chunk_bytes);
             complete = false;
@@ -270,7 +300,7 @@ static bool write_range(struct memory *memory, gpa_t gpa, const void *buffer, u6
         u64 chunk_bytes = size_bytes;
         const struct memory_region *region = region_clip(memory, gpa, &chunk_bytes);
         if (region != NULL && region->host != NULL && (region->kind == MEMORY_RAM || into_rom)) {
-            memcpy(region->host + (gpa - region->gpa), from, chunk_bytes);
+            memcpy(memory_region_bytes(region) + (gpa - region->gpa), from, chunk_bytes);
             memory_note_write(memory, gpa, chunk_bytes);
         } else {
             complete = false;
@@ -318,7 +348,7 @@ bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_b
     }
     u64 offset = gpa - region->gpa;
     if (region_readable(region)) {
-        *value = ld_le(region->host + offset, size_bytes);
+        *value = ld_le(memory_region_bytes(region) + offset, size_bytes);
     } else {
         *value = region->ops->read(region->opaque, offset, size_bytes);
     }

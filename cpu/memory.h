@@ -44,10 +44,12 @@ struct memory_region {
     gpa_t gpa;
     u64 size_bytes;
     enum memory_kind kind;
-    u8 *host;       /* RAM, ROM, ROMD */
+    u8 *host;       /* RAM, ROM; ROMD: ask memory_region_bytes */
     _Atomic u8 *page_flags; /* one byte per page; RAM and ROM and ROMD */
     _Atomic bool direct;    /* ROMD: reads need no device call */
     bool from_file;         /* some pages of it are a file's (memory_map_file) */
+    _Atomic bool unfilled;  /* memory_fill_later's fill has not come back yet */
+    void (*_Atomic fill)(u8 *host, u64 size_bytes); /* NULL when it was called */
     const struct mmio_ops *ops;
     void *opaque;
 };
@@ -93,6 +95,13 @@ bool memory_add_mmio(struct memory *memory, const char *name, gpa_t gpa, u64 siz
                      const struct mmio_ops *ops, void *opaque, struct metic_error *error);
 bool memory_add_romd(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
                      const struct mmio_ops *ops, void *opaque, struct metic_error *error);
+
+/* Contents of a ROMD region that take time to make and are seldom looked at: fill is called once,
+ * on any thread, before anybody has the region's bytes. While no hart runs. */
+void memory_fill_later(struct memory_region *region, void (*fill)(u8 *host, u64 size_bytes));
+
+/* Where the region's bytes are, or NULL: a device. Any thread. */
+u8 *memory_region_bytes(const struct memory_region *region);
 
 /* Switches a ROMD region between direct reads and device reads. */
 void memory_set_direct(struct memory *memory, struct memory_region *region, bool direct);

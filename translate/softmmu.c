@@ -74,8 +74,8 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
                   (region->kind != MEMORY_ROMD || atomic_load(&region->direct));
     if (direct) {
         gpa_t page_offset = fill.gpa_page - region->gpa;
-        fill.host_page = region->host + page_offset;
-        place.host = region->host + (found->gpa - region->gpa);
+        fill.host_page = memory_region_bytes(region) + page_offset;
+        place.host = memory_region_bytes(region) + (found->gpa - region->gpa);
         if (UNLIKELY(region->kind != MEMORY_RAM)) {
             fill.flags |= TLB_SLOW_WRITE;
             if (access == VCPU_WRITE) {

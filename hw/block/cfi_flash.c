@@ -88,7 +88,7 @@ struct flash {
     bool differs[CFI_FLASH_MAX_SECTORS];
     bool unwritten[CFI_FLASH_MAX_SECTORS]; /* the file could not be written */
     int fd;                                /* of the file that is written, or -1 */
-    u8 *bytes; /* the bank, in memory's region; NULL until mapped */
+    struct memory_region *region; /* the bank; NULL until mapped */
     u64 size_bytes;
 };
 
@@ -97,6 +97,11 @@ struct flash {
 static const struct cfi_flash_config *flash_config(const struct device *device)
 {
     return device->config;
+}
+
+static u8 *flash_bytes(const struct flash *flash)
+{
+    return memory_region_bytes(flash->region);
 }
 
 /* The change goes into the file. A file that is shorter than the bank gets whole sectors up to it,
@@ -112,9 +117,9 @@ static void flash_keep(struct device *device, u64 offset, u64 size_bytes)
     }
     u64 at = fstat(flash->fd, &info) == 0 ? (u64)info.st_size / CFI_FLASH_SECTOR_BYTES : sector;
     for (; ok && at <= sector && (u64)info.st_size < offset + size_bytes; at++) {
-        ok = flash_file_write_sector(flash->fd, flash->bytes, at * CFI_FLASH_SECTOR_BYTES);
+        ok = flash_file_write_sector(flash->fd, flash_bytes(flash), at * CFI_FLASH_SECTOR_BYTES);
     }
-    ok = ok && pwrite(flash->fd, flash->bytes + offset, size_bytes, (off_t)offset) ==
+    ok = ok && pwrite(flash->fd, flash_bytes(flash) + offset, size_bytes, (off_t)offset) ==
                    (ssize_t)size_bytes;
     if (!ok && !flash->unwritten[sector]) {
         log_print(device->env->log, LOG_ERROR, "changes of flash %s are not kept: %s: %s",
@@ -141,8 +146,9 @@ static bool flash_program(struct device *device, u64 offset, const u8 *bytes, u6
     if (offset >= flash->size_bytes || size_bytes > flash->size_bytes - offset) {
         return false;
     }
+    u8 *to = flash_bytes(flash) + offset;
     for (u64 i = 0; i < size_bytes; i++) {
-        flash->bytes[offset + i] &= bytes[i];
+        to[i] &= bytes[i];
     }
     flash_note_write(device, offset, size_bytes);
     return true;
@@ -152,7 +158,7 @@ static void flash_erase(struct device *device, u64 offset)
 {
     struct flash *flash = device->state;
     u64 start = bits_align_down(offset, CFI_FLASH_SECTOR_BYTES);
-    memset(flash->bytes + start, 0xff, CFI_FLASH_SECTOR_BYTES);
+    memset(flash_bytes(flash) + start, 0xff, CFI_FLASH_SECTOR_BYTES);
     flash_note_write(device, start, CFI_FLASH_SECTOR_BYTES);
 }
 
@@ -203,14 +209,14 @@ static bool flash_in_array_mode(const struct flash *flash)
 static u64 flash_read(struct device *device, u64 offset, unsigned size_bytes)
 {
     const struct flash *flash = device->state;
-    if (flash->bytes == NULL) {
+    if (flash->region == NULL) {
         return 0;
     }
     u8 both;
     switch (flash->saved.command) {
     case CMD_READ_ARRAY: {
         u64 left = flash->size_bytes - offset;
-        return ld_le(flash->bytes + offset, left < size_bytes ? 1 : size_bytes);
+        return ld_le(flash_bytes(flash) + offset, left < size_bytes ? 1 : size_bytes);
     }
     case CMD_READ_ID: both = flash_id_byte(offset / 4); break;
     case CMD_QUERY: both = flash_query_byte(flash, offset / 4); break;
@@ -338,7 +344,7 @@ static void flash_argument(struct device *device, u64 offset, u64 value, unsigne
 static void flash_write(struct device *device, u64 offset, u64 value, unsigned size_bytes)
 {
     struct flash *flash = device->state;
-    if (flash->bytes == NULL || offset + size_bytes > flash->size_bytes) {
+    if (flash->region == NULL || offset + size_bytes > flash->size_bytes) {
         return;
     }
     switch (flash->saved.step) {
@@ -373,7 +379,7 @@ static bool flash_open_kept(struct device *device, struct metic_error *error)
                          "cannot write the flash image %s: %s", config->path, strerror(errno));
     }
     for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
-        const u8 *sector = flash->bytes + s * CFI_FLASH_SECTOR_BYTES;
+        const u8 *sector = flash_bytes(flash) + s * CFI_FLASH_SECTOR_BYTES;
         bool erased = bytes_are_all(sector, CFI_FLASH_SECTOR_BYTES, 0xff);
         flash->differs[s] = flash->saved.changed[s] = !erased;
     }
@@ -385,12 +391,15 @@ static bool flash_mapped(struct device *device, unsigned index, struct metic_err
     struct flash *flash = device->state;
     struct memory_region *region = device_memory_region(device, index);
     const char *path = flash_config(device)->path;
-    flash->bytes = region->host;
+    flash->region = region;
     flash->size_bytes = region->size_bytes;
     CHECK(bits_is_pow2(flash->size_bytes) && flash->size_bytes >= CFI_FLASH_SECTOR_BYTES &&
           flash->size_bytes <= (u64)CFI_FLASH_SECTOR_BYTES * CFI_FLASH_MAX_SECTORS);
-    bool ok = flash_file_load(flash->bytes, flash->size_bytes, path, error) &&
-              flash_open_kept(device, error);
+    if (path == NULL) {
+        memory_fill_later(region, flash_file_erase);
+    }
+    bool ok = path == NULL || (flash_file_load(region->host, flash->size_bytes, path, error) &&
+                               flash_open_kept(device, error));
     memory_set_direct(device->env->memory, region, flash_in_array_mode(flash));
     return ok;
 }
@@ -400,12 +409,12 @@ static void flash_fini(struct device *device)
 {
     const struct flash *flash = device->state;
     bool ok = true;
-    if (flash->bytes == NULL || flash->fd < 0) {
+    if (flash->region == NULL || flash->fd < 0) {
         return;
     }
     for (u64 s = 0; ok && s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
         ok = !flash->unwritten[s] ||
-             flash_file_write_sector(flash->fd, flash->bytes, s * CFI_FLASH_SECTOR_BYTES);
+             flash_file_write_sector(flash->fd, flash_bytes(flash), s * CFI_FLASH_SECTOR_BYTES);
     }
     if (!ok) {
         log_print(device->env->log, LOG_ERROR, "changes of flash %s are lost: cannot write %s: %s",
@@ -429,7 +438,7 @@ static void flash_save_more(struct device *device, struct state_writer *writer)
     const struct flash *flash = device->state;
     for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
         if (flash->saved.changed[s]) {
-            state_write_bytes(writer, flash->bytes + s * CFI_FLASH_SECTOR_BYTES,
+            state_write_bytes(writer, flash_bytes(flash) + s * CFI_FLASH_SECTOR_BYTES,
                               CFI_FLASH_SECTOR_BYTES);
         }
     }
@@ -441,9 +450,9 @@ static bool flash_revert_sector(struct device *device, u64 sector)
     struct flash *flash = device->state;
     const char *path = flash->fd < 0 ? flash_config(device)->path : NULL;
     u64 at = sector * CFI_FLASH_SECTOR_BYTES;
-    memset(flash->bytes + at, 0xff, CFI_FLASH_SECTOR_BYTES);
+    memset(flash_bytes(flash) + at, 0xff, CFI_FLASH_SECTOR_BYTES);
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    bool ok = path == NULL || (fd >= 0 && flash_file_read_sector(fd, at, flash->bytes + at));
+    bool ok = path == NULL || (fd >= 0 && flash_file_read_sector(fd, at, flash_bytes(flash) + at));
     if (fd >= 0) {
         close(fd);
     }
@@ -460,7 +469,7 @@ static bool flash_load_more(struct device *device, struct state_reader *reader,
     for (u64 s = 0; s < flash->size_bytes / CFI_FLASH_SECTOR_BYTES; s++) {
         u64 at = s * CFI_FLASH_SECTOR_BYTES;
         if (flash->saved.changed[s]) {
-            if (!state_read_bytes(reader, flash->bytes + at, CFI_FLASH_SECTOR_BYTES)) {
+            if (!state_read_bytes(reader, flash_bytes(flash) + at, CFI_FLASH_SECTOR_BYTES)) {
                 return error_set(error, NULL, "the saved contents of %s are cut short",
                                  device->name);
             }

@@ -92,24 +92,28 @@ static bool flash_file_copy(u8 *bytes, u64 size_bytes, int fd, int ones_fd, cons
 
 bool flash_file_load(u8 *bytes, u64 size_bytes, const char *path, struct metic_error *error)
 {
-    bool ok = true;
     int ones_fd = flash_file_make_ones();
-    if (path != NULL) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ok = flash_file_check(size_bytes, fd, path, error) &&
-             flash_file_copy(bytes, size_bytes, fd, ones_fd, path, error);
-        if (fd >= 0) {
-            close(fd);
-        }
-    } else {
-        for (u64 at = 0; at < size_bytes; at += CFI_FLASH_SECTOR_BYTES) {
-            flash_file_map_erased(bytes + at, ones_fd);
-        }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = flash_file_check(size_bytes, fd, path, error) &&
+              flash_file_copy(bytes, size_bytes, fd, ones_fd, path, error);
+    if (fd >= 0) {
+        close(fd);
     }
     if (ones_fd >= 0) {
         close(ones_fd); /* the mappings keep it */
     }
     return ok;
+}
+
+void flash_file_erase(u8 *bytes, u64 size_bytes)
+{
+    int ones_fd = flash_file_make_ones();
+    for (u64 at = 0; at < size_bytes; at += CFI_FLASH_SECTOR_BYTES) {
+        flash_file_map_erased(bytes + at, ones_fd);
+    }
+    if (ones_fd >= 0) {
+        close(ones_fd);
+    }
 }
 
 bool flash_file_write_sector(int fd, const u8 *bytes, u64 offset)

@@ -6,9 +6,11 @@
 #include "cpu/base/error.h"
 #include "cpu/base/types.h"
 
-/* Fills a bank whose pages are zero and untouched so far: from the file, which may be shorter than
- * the bank; path NULL: erased. False with a reason. */
+/* Fills a bank whose pages are zero and untouched so far from the file, which may be shorter than
+ * the bank. False with a reason. */
 bool flash_file_load(u8 *bytes, u64 size_bytes, const char *path, struct metic_error *error);
+/* Fills such a bank with ones. */
+void flash_file_erase(u8 *bytes, u64 size_bytes);
 /* One sector of the file; what lies beyond its end is erased. False with errno. */
 bool flash_file_read_sector(int fd, u64 offset, u8 *sector);
 /* Writes the bank's sector at `offset` to the same place of the file. False with errno. */

@@ -2,6 +2,8 @@
 #include "cpu/memory.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #define RAM 0x80000000u
@@ -211,4 +213,43 @@ Test(memory, writes_to_watched_pages_are_told)
     cr_expect(code_calls == 1);
     memory_page_set(&memory, DEVICE, MEMORY_PAGE_CODE);
     cr_expect(memory_page_flags(&memory, DEVICE) == 0, "devices have no pages");
+}
+
+static _Atomic unsigned fills;
+
+static void fill_slowly(u8 *host, u64 size_bytes)
+{
+    fills++;
+    for (u64 i = 0; i < size_bytes; i++) {
+        if (i % PAGE_BYTES == 0) {
+            sched_yield(); /* others come and look meanwhile */
+        }
+        host[i] = 0xff;
+    }
+}
+
+static void *look_at_flash(void *opaque)
+{
+    u8 *last = opaque;
+    return memory_dma_read(&memory, FLASH + 2 * PAGE_BYTES - 1, last, 1) ? opaque : NULL;
+}
+
+Test(memory, late_contents_are_made_once_and_before_anybody_sees_them)
+{
+    pthread_t threads[4];
+    u8 last[ARRAY_LEN(threads)] = {0};
+    const struct memory_region *flash = memory_find(&memory, FLASH);
+    memory_fill_later(memory_find(&memory, FLASH), fill_slowly);
+    cr_expect_eq(flash->host[0], 0, "not before it is looked at");
+    for (unsigned i = 0; i < ARRAY_LEN(threads); i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, look_at_flash, &last[i]), 0);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(threads); i++) {
+        void *looked = NULL;
+        pthread_join(threads[i], &looked);
+        cr_expect_not_null(looked);
+        cr_expect_eq(last[i], 0xff);
+    }
+    cr_expect_eq(fills, 1);
+    cr_expect_eq(*memory_host(&memory, FLASH, 1), 0xff);
 }
