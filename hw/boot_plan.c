@@ -338,8 +338,12 @@ static bool plan_uboot(struct metic_boot_plan *plan, struct metic_error *error)
     plan->sbi = plan->sbi == SBI_AUTO ? SBI_BUILTIN : plan->sbi;
     plan->thing = plan->thing_path;
     plan->options->screen_early = plan->options->screens != 0;
-    plan_say(plan, "boots by: U-Boot in %c-mode (%s)", id == FIRMWARE_UBOOT_M ? 'M' : 'S',
-             plan->thing_path);
+    if (id == FIRMWARE_UBOOT_M) {
+        plan_say(plan, "boots by: U-Boot in M-mode (%s), with no SBI beneath, which Linux needs",
+                 plan->thing_path);
+    } else {
+        plan_say(plan, "boots by: U-Boot in S-mode (%s)", plan->thing_path);
+    }
     return true;
 }
 

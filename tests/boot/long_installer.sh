@@ -1,8 +1,8 @@
 #!/bin/sh
 # Debian's installer off a CD image, through EDK2 and GRUB: it takes its answers from a preseed file,
-# configures the emulated network by DHCP, and gets the archive's indices from the mirror that this
-# host's apt uses. The CD image is made here, from the installer's own package (kernel and ramdisk) and
-# GRUB's. How far it goes: installer.sh.
+# configures the emulated network by DHCP, and installs from the mirror that this host's apt uses onto
+# an empty disk, which then boots by itself (installer.sh). The CD image is made here, from the
+# installer's own package (kernel and ramdisk) and GRUB's.
 
 set -u
 for tool in mkfs.vfat mcopy xorriso; do
