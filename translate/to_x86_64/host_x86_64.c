@@ -15,7 +15,9 @@ static u32 detect_features(void)
     const unsigned avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
     const unsigned vbmi = bit_AVX512VBMI | bit_AVX512VBMI2;
     bool os_zmm = false;
-    if (__get_cpuid(1, &a, &b, &c, &d)) {
+    const unsigned last = __get_cpuid_max(0, NULL); /* in a virtual machine asking takes 9 us */
+    if (last >= 1) {
+        __cpuid(1, a, b, c, d);
         bool os_avx = (c & bit_OSXSAVE) && (c & bit_AVX);
         if (os_avx) {
             u32 low, high;
@@ -27,7 +29,8 @@ static u32 detect_features(void)
         features |= os_avx ? HOST_FEATURE_AVX : 0;
         features |= os_avx && (c & bit_FMA) ? HOST_FEATURE_FMA : 0;
     }
-    if ((features & HOST_FEATURE_AVX) && __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+    if ((features & HOST_FEATURE_AVX) && last >= 7) {
+        __cpuid_count(7, 0, a, b, c, d);
         features |= b & bit_BMI ? HOST_FEATURE_BMI1 : 0;
         features |= b & bit_BMI2 ? HOST_FEATURE_BMI2 : 0;
         features |= b & bit_AVX2 ? HOST_FEATURE_AVX2 : 0;
