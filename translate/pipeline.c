@@ -549,9 +549,9 @@ void pipeline_block_bytes(const struct engine *engine, const struct block *block
     bool split = block->second_page != BLOCK_NO_PAGE;
     unsigned first_bytes = split ? 2 : block->length_bytes;
     memset(bytes, 0, 4);
-    memcpy(bytes, memory_host(engine->memory, block->gpa, first_bytes), first_bytes);
+    memcpy(bytes, memory_host_any_mode(engine->memory, block->gpa, first_bytes), first_bytes);
     if (split) {
-        memcpy(bytes + 2, memory_host(engine->memory, block->second_page, 2), 2);
+        memcpy(bytes + 2, memory_host_any_mode(engine->memory, block->second_page, 2), 2);
     }
 }
 

@@ -38,7 +38,7 @@ bool pipeline_run_direct(struct vcpu *vcpu, const struct fetched *fetched, enum 
         max_insns = left < max_insns ? (unsigned)left : max_insns;
     }
     unsigned left_bytes = (unsigned)(PAGE_BYTES - (fetched->gpa & PAGE_OFFSET_MASK));
-    const u8 *code = memory_host(engine->memory, fetched->gpa, left_bytes);
+    const u8 *code = memory_host_any_mode(engine->memory, fetched->gpa, left_bytes);
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
     if (!engine->front->run_direct(vcpu, code, left_bytes, max_insns, exit)) {
         return false;

@@ -4,6 +4,7 @@
 #include "cpu/guest.h"
 #include "cpu/riscv64/state.h"
 #include "tests/support/engine_rig.h"
+#include "translate/engine_private.h"
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>
@@ -188,4 +189,29 @@ Test(engine, links_keep_the_engine_out)
     }
     cr_expect(exits[0] > 20000 && exits[1] < 200, "%llu without, %llu with links",
               (unsigned long long)exits[0], (unsigned long long)exits[1]);
+}
+
+/* Between fetching code from flash and looking at it, another hart may take the flash out of the
+ * mode in which it can be read. What was fetched runs as it was. */
+Test(engine, code_of_flash_runs_though_another_hart_gives_it_a_command)
+{
+    enum { FLASH = 0x20000000, C_ADDI_A0_1 = 0x0505, C_JR_RA = 0x8082 };
+    struct engine_options options = { .kind = ENGINE_JIT };
+    struct engine_rig *rig = start(additions(1), options);
+    struct vcpu *vcpu = rig->engine->vcpus[0];
+    struct metic_error error;
+    struct fetched fetched;
+    enum ir_exit how = IR_EXIT_RAISED;
+    const u16 code[] = { C_ADDI_A0_1, C_JR_RA };
+    u64 *x = ((struct riscv64_state *)vcpu)->x;
+    cr_assert(memory_add_romd(&rig->memory, "flash", FLASH, PAGE_BYTES, NULL, NULL, &error));
+    cr_assert(memory_load(&rig->memory, FLASH, code, sizeof(code)));
+    vcpu->pc = FLASH;
+    x[1] = RV_BASE;
+    cr_assert(pipeline_fetch(vcpu, &fetched));
+    memory_set_direct(&rig->memory, memory_find(&rig->memory, FLASH), false);
+    cr_expect(pipeline_run_direct(vcpu, &fetched, &how));
+    cr_expect(how == IR_EXIT_IND && vcpu->pc == RV_BASE && x[10] == 1 && vcpu->insns == 2);
+    memory_set_direct(&rig->memory, memory_find(&rig->memory, FLASH), true);
+    engine_rig_free(rig);
 }
