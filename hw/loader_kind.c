@@ -32,13 +32,10 @@ static const struct kind_magic disk_magics[] = {
     {0, 4, "XFSB", IMAGE_DISK, "an XFS file system", disk_next},
     {0, 4, "hsqs", IMAGE_DISK, "a SquashFS file system", disk_next},
     {1024, 4, "\xe2\xe1\xf5\xe0", IMAGE_DISK, "an EROFS file system", disk_next},
-    {0, 4, "KDMV", IMAGE_DISK, "a VMDK disk image", convert_next},
-    {0, 8, "vhdxfile", IMAGE_DISK, "a VHDX disk image", convert_next},
-    {0, 8, "conectix", IMAGE_DISK, "a VHD disk image", convert_next},
-    {64, 4, "\x7f\x10\xda\xbe", IMAGE_DISK, "a VDI disk image", convert_next},
-    {0, 4, "QED\0", IMAGE_DISK, "a QED disk image", convert_next},
-    {0, 16, "WithoutFreeSpace", IMAGE_DISK, "a Parallels disk image", convert_next},
-    {0, 16, "WithouFreSpacExt", IMAGE_DISK, "a Parallels disk image", convert_next},
+#define FOREIGN_DISK(offset, magic, name, names_files)                                            \
+    {offset, sizeof(magic) - 1, magic, IMAGE_DISK, "a " name " disk image", convert_next},
+#include "hw/block/foreign.def"
+#undef FOREIGN_DISK
 };
 
 static const struct kind_magic ext_magic = {

@@ -28,49 +28,48 @@ bool blk_format_find(const char *name, enum blk_format *format)
 
 static const char qcow2_magic[4] = "QFI\xfb";
 
-bool blk_image_looks_formatted(const u8 *bytes, size_t size_bytes)
-{
-    static const char magics[][4] = {
-        {'Q', 'F', 'I', '\xfb'}, {'K', 'D', 'M', 'V'}, {'C', 'O', 'W', 'D'}, {'Q', 'E', 'D', 0},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
-        if (size_bytes >= sizeof(magics[i]) && memcmp(bytes, magics[i], sizeof(magics[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* First bytes of files that are no raw disk although people try them as one. */
+/* What files begin with that are no raw disk although people try them as one. */
 struct image_magic {
+    size_t offset;
     const char *bytes;
     size_t size_bytes;
     const char *kind;
     const char *next;
+    bool names_files; /* a header that may name other files */
 };
 
 static const char convert_next[] = "Convert it: qemu-img convert -O qcow2 IMAGE DISK.";
 static const struct image_magic image_magics[] = {
-    {"KDMV", 4, "a VMDK image", convert_next},
-    {"vhdxfile", 8, "a VHDX image", convert_next},
-    {"conectix", 8, "a VHD image", convert_next},
-    {"<<< ", 4, "a VDI image", convert_next},
-    {"QED\0", 4, "a QED image", convert_next},
-    {"WithoutFreeSpace", 16, "a Parallels image", convert_next},
-    {"WithouFreSpacExt", 16, "a Parallels image", convert_next},
-    {"PK\3\4", 4, "a zip archive", "Unpack it first: unzip."},
-    {"BZh", 3, "bzip2-compressed", "Unpack it first: bunzip2."},
-    {"\x1f\x8b", 2, "gzip-compressed", "Unpack it first: gunzip."},
-    {"\xfd" "7zXZ", 5, "xz-compressed", "Unpack it first: xz -d."},
-    {"\x28\xb5\x2f\xfd", 4, "zstd-compressed", "Unpack it first: zstd -d."},
-    {"\x7f" "ELF", 4, "a program (ELF)", "Give a disk image, or boot the program itself."},
+#define FOREIGN_DISK(offset, magic, name, names_files)                                            \
+    {offset, magic, sizeof(magic) - 1, "a " name " image", convert_next, names_files},
+#include "hw/block/foreign.def"
+#undef FOREIGN_DISK
+    {0, "PK\3\4", 4, "a zip archive", "Unpack it first: unzip.", false},
+    {0, "BZh", 3, "bzip2-compressed", "Unpack it first: bunzip2.", false},
+    {0, "\x1f\x8b", 2, "gzip-compressed", "Unpack it first: gunzip.", false},
+    {0, "\xfd" "7zXZ", 5, "xz-compressed", "Unpack it first: xz -d.", false},
+    {0, "\x28\xb5\x2f\xfd", 4, "zstd-compressed", "Unpack it first: zstd -d.", false},
+    {0, "\x7f" "ELF", 4, "a program (ELF)", "Give a disk image, or boot the program itself.",
+     false},
 };
+
+bool blk_image_looks_formatted(const u8 *bytes, size_t size_bytes)
+{
+    bool looks = size_bytes >= sizeof(qcow2_magic) &&
+                 memcmp(bytes, qcow2_magic, sizeof(qcow2_magic)) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(image_magics) && !looks; i++) {
+        const struct image_magic *magic = &image_magics[i];
+        looks = magic->names_files && size_bytes >= magic->size_bytes &&
+                memcmp(bytes, magic->bytes, magic->size_bytes) == 0;
+    }
+    return looks;
+}
 
 static bool image_refuse_magic(const u8 *head, const char *path, struct metic_error *error)
 {
     for (size_t i = 0; i < ARRAY_LEN(image_magics); i++) {
         const struct image_magic *magic = &image_magics[i];
-        if (memcmp(head, magic->bytes, magic->size_bytes) == 0) {
+        if (memcmp(head + magic->offset, magic->bytes, magic->size_bytes) == 0) {
             return error_set(error, magic->next, "the disk %s is %s, not a raw disk", path,
                              magic->kind);
         }
