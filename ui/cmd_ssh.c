@@ -6,11 +6,20 @@
 #include "ui/ui.h"
 
 #include <errno.h>
+#include <netdb.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { SSH_MAX_WORDS = 256, SSH_OPTION_BYTES = 512 };
+enum {
+    SSH_MAX_WORDS = 256,
+    SSH_OPTION_BYTES = 512,
+    SSH_QUIET_MS = 2000, /* so long nothing is said of waiting */
+    SSH_RETRY_MS = 200,
+    SSH_MAX_RETRIES = 900, /* a guest that has no server is left to ssh, which says so */
+};
 
 struct ssh_way {
     struct runtime_entry entry;
@@ -53,6 +62,45 @@ static bool ssh_find(struct ssh_way *way, const char *name, struct metic_error *
     snprintf(way->known_hosts, sizeof(way->known_hosts), "UserKnownHostsFile=%s/known_hosts",
              way->entry.path);
     return true;
+}
+
+/* 1 when the server says a word, as ssh servers do first. A machine answers a connection only when
+ * its guest has an address, so this may take a boot. 0 for a guest that has nobody there (yet), -1
+ * when there is nothing to wait for: the machine has ended. */
+static int ssh_ask(const struct ssh_way *way, const struct addrinfo *to, bool *said)
+{
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -1;
+    }
+    struct pollfd watch = {.fd = fd, .events = POLLIN};
+    if (poll(&watch, 1, SSH_QUIET_MS) == 0 && !*said) {
+        fprintf(stderr, "metic: waiting for the ssh server of %s\n", way->entry.name);
+        *said = true;
+    }
+    char byte;
+    ssize_t got = recv(fd, &byte, 1, 0);
+    close(fd);
+    return got > 0 ? 1 : 0;
+}
+
+/* Waits until the guest's ssh server speaks: of a guest that boots, the kernel refuses connections
+ * first. */
+static void ssh_wait(const struct ssh_way *way)
+{
+    struct addrinfo *to = NULL;
+    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    bool said = false;
+    if (getaddrinfo(way->address, way->port, &wanted, &to) != 0) {
+        return;
+    }
+    for (unsigned i = 0; i < SSH_MAX_RETRIES && ssh_ask(way, to, &said) == 0; i++) {
+        poll(NULL, 0, SSH_RETRY_MS);
+    }
+    freeaddrinfo(to);
 }
 
 static void ssh_add_options(struct ssh_words *words, const struct ssh_way *way)
@@ -99,6 +147,7 @@ int cmd_ssh(int argc, char *const *argv)
     if (!ssh_find(&way, name, &error)) {
         return ssh_failed(&error);
     }
+    ssh_wait(&way);
     ssh_add(&words, "ssh");
     ssh_add_options(&words, &way);
     ssh_add(&words, "-p");
@@ -169,6 +218,7 @@ int cmd_cp(int argc, char *const *argv)
                   "metic cp needs files and a place, one of them in a machine");
         return ui_usage_error(&error);
     }
+    ssh_wait(&way);
     ssh_add(&words, "scp");
     ssh_add_options(&words, &way);
     ssh_add(&words, "-P");

@@ -25,15 +25,16 @@ ask() { "$METIC" "$@" >"$TMP/said" 2>&1; }
 
 ask ssh && wrong "ssh to nobody succeeds"
 says 'no machine'
-(failed=0; boot guest 0 --name one --forward 20022:22 \
-    --expect "$prompt" --send 'net-up && while echo guest speaks | nc -l -p 22; do [ -e /tmp/end ] || touch /tmp/end; break; done\n' \
-    --expect 'break; done' --expect "$prompt" --send 'poweroff\n'
+(failed=0; boot guest 0 --name one --forward 20022:22 --forward 20023:23 --expect "$prompt" \
+    --send 'net-up; (while :; do echo guest speaks | nc -l -p 22; done) & echo end | nc -l -p 23\n' \
+    --expect 'nc -l -p 23' --expect "$prompt" --send 'poweroff\n'
     exit $failed) &
 guest=$!
-until grep -q 'adding dns\|lease of\|nc -l -p 22' "$TMP/guest" 2>/dev/null; do
+until grep -q "the guest's port 23" "$TMP/guest" 2>/dev/null; do
     kill -0 $guest 2>/dev/null || break
     sleep 0.2
 done
+# The guest's server is still to come: both wait until it speaks.
 ask cp -r file one:/tmp
 says '^scp .*-P 200[0-9]* -r file root@127.0.0.1:/tmp$'
 ask cp user@one:/etc/motd .
@@ -42,7 +43,7 @@ ask cp file file2 && wrong "cp without a machine succeeds"
 says 'one of them in a machine'
 ask ssh two && wrong "ssh to a machine that is not there succeeds"
 says 'two'
-# The guest's server may still be coming.
+# Between two of its connections the guest has no server.
 tries=0
 until ask ssh me@one -v -- uname -a && grep -q 'guest speaks' "$TMP/said" || [ $tries -eq 100 ]; do
     tries=$((tries + 1))
@@ -50,5 +51,11 @@ until ask ssh me@one -v -- uname -a && grep -q 'guest speaks' "$TMP/said" || [ $
 done
 says '^ssh .*known_hosts .*-p 200[0-9]* -l me -v 127.0.0.1 uname -a$'
 says 'guest speaks'
+end=$(tr -d '\r' <"$TMP/guest" | sed -n "s/.*127.0.0.1:\([0-9]*\) .*the guest's port 23$/\1/p")
+tries=0
+until "$TMP/host" get "$end" >/dev/null 2>&1 || [ $tries -eq 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.3
+done
 wait $guest || wrong "the guest did not end well"
 finish
