@@ -131,17 +131,18 @@ void help_disk(FILE *to)
     }
 }
 
-static int help_verb(const struct ui_verb *verb)
+int help_verb(const struct ui_verb *verb)
 {
-    if (strcmp(verb->name, "run") == 0) {
-        help_run(stdout);
-    } else if (strcmp(verb->name, "restore") == 0) {
-        help_restore(stdout);
-    } else if (strcmp(verb->name, "disk") == 0) {
-        help_disk(stdout);
-    } else {
-        printf("Usage: metic %s %s\n\n%s\n", verb->name, verb->arguments, verb->doc);
+    static const char *const with_more[] = {"run", "debug", "restore", "profile", "disk", "build",
+                                            "trace"};
+    static char asked[] = "--help";
+    char *const arguments[] = {asked, NULL};
+    for (unsigned i = 0; i < ARRAY_LEN(with_more); i++) {
+        if (strcmp(verb->name, with_more[i]) == 0) {
+            return verb->run(1, arguments);
+        }
     }
+    printf("Usage: metic %s %s\n\n%s\n", verb->name, verb->arguments, verb->doc);
     return UI_EXIT_OK;
 }
 

@@ -45,7 +45,8 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < ui_verb_count; i++) {
         if (strcmp(ui_verbs[i].name, name) == 0) {
-            return ui_verbs[i].run(argc - 2, argv + 2);
+            bool asks = argc == 3 && strcmp(argv[2], "--help") == 0;
+            return asks ? help_verb(&ui_verbs[i]) : ui_verbs[i].run(argc - 2, argv + 2);
         }
     }
     return unknown_verb(name);

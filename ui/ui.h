@@ -40,6 +40,7 @@ void ui_print_json_string(FILE *to, const char *text);
 void help_entry(FILE *to, const char *left, const char *doc);
 /* help.c, help_man.c, help_completion.c: all from the tables. */
 void help_overview(FILE *to);
+int help_verb(const struct ui_verb *verb);
 void help_run(FILE *to);
 void help_restore(FILE *to);
 void help_disk(FILE *to);
