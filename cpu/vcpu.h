@@ -118,7 +118,8 @@ struct vcpu {
     u64 engine_exits[8];  /* statistics: how often a block came back to the run loop, by reason */
     u64 seen_removals;    /* of the block table, of which the jump cache knows nothing any more */
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
-    bool wants_wait;      /* ops->wait was called by the current instruction */
+    bool wants_wait;      /* ops->wait was called by the current instruction, */
+    bool told_wait;       /*   and VCPU_EVENT_WAIT told so */
     u64 limit_insns;      /* what deadline goes back to after a kick */
     u64 limit_traps;      /* traps in a row without an instruction that end the run loop, too */
     u64 empty_traps;      /* such traps, so far */

@@ -218,6 +218,9 @@ static u64 time_ns(void *opaque, struct vcpu *vcpu)
 {
     struct machine_trace *trace = opaque;
     struct metic_machine *machine = trace->machine;
+    if (vcpu == NULL && machine->in_turn) { /* what a device does for the hart whose turn it is */
+        vcpu = machine->engine->vcpus[machine->turn_hart];
+    }
     if (vcpu != NULL && machine->in_turn) {
         return machine->hart_ns[vcpu->index] + vcpu->insns -
                machine->hart_start_insns[vcpu->index];
@@ -327,6 +330,8 @@ static struct probe_config config_of(struct machine_trace *trace)
     if (options->start_on.event != METIC_EVENT_SYNC ||
         options->stop_on.event != METIC_EVENT_SYNC) {
         config.on_event = on_any_event;
+        config.asks_csrs = options->start_on.event == METIC_EVENT_CSR ||
+                           options->stop_on.event == METIC_EVENT_CSR;
     }
     config.calls = (struct probe_calls){
         .unit = options->hooks.unit != NULL ? on_unit : NULL,

@@ -410,6 +410,15 @@ bool engine_polled(struct vcpu *vcpu)
     return true;
 }
 
+/* Once for each wait, in however many pieces its caller has it wait. */
+static void tell_wait(struct vcpu *vcpu, bool begins)
+{
+    if (vcpu->told_wait != begins) {
+        vcpu->told_wait = begins;
+        vcpu_event(vcpu, VCPU_EVENT_WAIT, begins, 0, 0);
+    }
+}
+
 /* wfi: true when the hart may go on, false when the caller must return ENGINE_STOP_WAIT. */
 static bool wait_for_interrupt(struct vcpu *vcpu)
 {
@@ -417,19 +426,20 @@ static bool wait_for_interrupt(struct vcpu *vcpu)
         vcpu->guest->timer_check(vcpu);
         if (vcpu->guest->wake_ready(vcpu)) {
             vcpu->wants_wait = false;
+            tell_wait(vcpu, false);
             return true;
         }
         if (vcpu->engine->options.exact_deadlines || vcpu->engine->one_by_one) {
+            tell_wait(vcpu, true);
             return false;
         }
         if (atomic_load(&vcpu->requests) != 0) {
             return true; /* attend first; wants_wait brings us back */
         }
-        vcpu_event(vcpu, VCPU_EVENT_WAIT, 1, 0, 0);
+        tell_wait(vcpu, true);
         struct stats_span span = stats_begin(vcpu);
         engine_wait(vcpu);
         stats_end(vcpu, STATS_WAIT, &span);
-        vcpu_event(vcpu, VCPU_EVENT_WAIT, 0, 0, 0);
     }
 }
 

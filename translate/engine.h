@@ -143,7 +143,8 @@ struct engine {
     struct debug debug;
     struct engine_sampler sampler;
     struct probe *probe; /* somebody records, or NULL */
-    bool tells_csrs;     /* ... accesses to CSRs, too */
+    bool tells_csrs;     /* ... accesses to CSRs, too; */
+    bool tells_all_csrs; /*     those of code that is not watched as well */
 };
 
 

@@ -40,7 +40,8 @@ void front_begin(struct engine *engine, u32 mode, struct lower *l)
     *l = (struct lower){
         .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
         .vector_key = engine->vector_key, .mode = mode,
-        .tells_csrs = engine->tells_csrs && (mode & VCPU_MODE_PROBE) != 0,
+        .tells_csrs = engine->tells_csrs &&
+                      (engine->tells_all_csrs || (mode & VCPU_MODE_PROBE) != 0),
         .poll_first = (mode & VCPU_MODE_COUNT) != 0,
     };
     l->open_lr.value = IR_REF_NONE;

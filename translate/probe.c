@@ -232,6 +232,13 @@ void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsig
     if (probe == NULL) {
         return;
     }
+    bool on = false;
+    for (unsigned i = 0; i < engine->vcpu_count && !on; i++) {
+        on = atomic_load_explicit(&probe->streams[i].on, memory_order_relaxed);
+    }
+    if (!on) {
+        return;
+    }
     pthread_mutex_lock(&probe->outside_lock);
     struct probe_stream *stream = &probe->streams[engine->vcpu_count];
     struct probe_chunk *chunk = stream->now;
@@ -300,6 +307,31 @@ static u32 op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space)
     return is_wanted(probe, stream, privilege, address_space) ? (u32)VCPU_MODE_PROBE : 0u;
 }
 
+/* Whether privileges and ranges leave an event in: what an instruction does by where it stands, a
+ * trap by where it happens and a return by where it goes, so that the two are pairs. TLB and tasks
+ * are what addresses and programs are told by, whoever caused them. */
+static bool is_in_place(const struct probe_config *config, const struct vcpu *vcpu,
+                        const struct probe_stream *stream, enum vcpu_event kind, const u64 *words)
+{
+    u64 pc = vcpu->pc;
+    unsigned privilege = stream->privilege;
+    switch (kind) {
+    case VCPU_EVENT_TRAP: pc = words[2]; break;
+    case VCPU_EVENT_RETURN:
+        pc = words[0];
+        privilege = (unsigned)words[1];
+        break;
+    case VCPU_EVENT_TRANSLATE:
+    case VCPU_EVENT_DEVICE:
+    case VCPU_EVENT_MEMORY:
+    case VCPU_EVENT_WAIT:
+    case VCPU_EVENT_CSR: break;
+    default: return true;
+    }
+    return (config->privileges == 0 || (config->privileges >> privilege & 1)) &&
+           probe_address_wanted(config, pc);
+}
+
 static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
 {
     const struct probe *probe = vcpu->engine->probe;
@@ -314,7 +346,8 @@ static void op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 
     const struct probe_stream *stream = probe_stream_of(vcpu);
     bool tells = (vcpu->mode & VCPU_MODE_PROBE) ||
                  tells_events(probe, stream, stream->address_space);
-    if ((probe->events >> kind & 1) && tells) {
+    if ((probe->events >> kind & 1) && tells &&
+        is_in_place(&probe->config, vcpu, stream, kind, words)) {
         probe_event(vcpu, kind, words, 3);
     } else if (kind == VCPU_EVENT_TRAP && tells) {
         probe_sync(vcpu);
@@ -504,11 +537,15 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     stream_begin(probe, &probe->streams[engine->vcpu_count],
                  probe->streams[engine->vcpu_count].now, NULL);
     engine->ops.context = op_context;
-    engine->ops.event = op_event;
     engine->ops.tells_memory = config->calls.event != NULL ||
                                (config->events >> VCPU_EVENT_MEMORY & 1);
-    engine->tells_csrs = config->events >> VCPU_EVENT_CSR & 1;
+    engine->tells_csrs = config->asks_csrs || (config->events >> VCPU_EVENT_CSR & 1);
+    engine->tells_all_csrs = config->asks_csrs;
+    if (config->asks_csrs) {
+        pipeline_flush(engine); /* code that is not watched is another one, too */
+    }
     fit_harts(engine);
+    engine->ops.event = op_event; /* what this did to TLBs is not the guest's doing */
     return true;
 }
 
@@ -581,7 +618,8 @@ void probe_stop(struct engine *engine)
     engine->ops.event = NULL;
     engine->ops.tells_memory = false;
     engine->tells_csrs = false;
-    bool hooks = probe->hook_count != 0;
+    engine->tells_all_csrs = false;
+    bool hooks = probe->hook_count != 0 || probe->config.asks_csrs;
     engine->probe = NULL;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         engine->vcpus[i]->probe_at = NULL;

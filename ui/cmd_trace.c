@@ -25,6 +25,7 @@ static const char usage[] =
     "  --format text|qemu|json|chrome\n"
     "  --function NAME, --range FIRST-END   these addresses alone\n"
     "  --branches           branches, jumps, calls and returns, and where they went\n"
+    "  --instructions       and not those, of what was recorded with --trace-events branches\n"
     "  --every N            each Nth instruction\n";
 
 /* The value of option `name` at argv[*at], which moves behind it; NULL: it is another one. */
@@ -68,7 +69,10 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
         }
     }
     if ((value = value_of(argc, argv, at, "--hart")) != NULL) {
-        query->text.harts = (u64)1 << (strtoul(value, NULL, 0) & 63);
+        u64 hart;
+        bool good = args_parse_count(value, &hart) && hart < METIC_MAX_HARTS;
+        query->text.harts = good ? (u64)1 << hart : 0;
+        return good || error_set(error, "As in --hart 0.", "--hart: '%s' is no hart", value);
     } else if ((value = value_of(argc, argv, at, "--symbols")) != NULL) {
         if (query->symbol_file_count == ARRAY_LEN(query->symbol_files)) {
             return error_set(error, NULL, "too many --symbols");
@@ -79,6 +83,8 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
                error_set(error, NULL, "--format: '%s' is none of: text qemu json chrome", value);
     } else if (strcmp(name, "--branches") == 0) {
         query->text.branches = true;
+    } else if (strcmp(name, "--instructions") == 0) {
+        query->instructions = true;
     } else if ((value = value_of(argc, argv, at, "--function")) != NULL) {
         query->function = value;
     } else if ((value = value_of(argc, argv, at, "--range")) != NULL) {
@@ -90,10 +96,45 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
     return true;
 }
 
+/* Whether the option is one of show's, which mean nothing to the others. */
+static bool is_of_show(const char *name)
+{
+    static const char *const names[] = {"--format", "--function", "--range", "--branches",
+                                        "--instructions", "--every"};
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(name, names[i], length) == 0 && (name[length] == '=' || name[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_words(const struct trace_query *query, const char *name, unsigned words,
+                        struct metic_error *error)
+{
+    if (query->word_count != words) {
+        return error_set(error, "metic trace help", "metic trace %s takes %u words, not %u", name,
+                         words, query->word_count);
+    }
+    if (query->of_show != NULL && strcmp(name, "show") != 0) {
+        return error_set(error, "metic trace help", "metic trace %s has no option '%s'; show has",
+                         name, query->of_show);
+    }
+    if (query->text.to_insns != 0 && query->text.to_insns <= query->text.from_insns) {
+        return error_set(error, "As in --from 100M --to 120M.", "--to is not behind --from");
+    }
+    if (query->text.branches && query->text.format == TRACE_TEXT_QEMU) {
+        return error_set(error, "--format text, json or chrome", "QEMU's form has no branches");
+    }
+    return true;
+}
+
 static bool parse(struct trace_query *query, int argc, char *const *argv, struct metic_error *error)
 {
     for (int i = 0; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            query->of_show = is_of_show(argv[i]) ? argv[i] : query->of_show;
             if (!parse_option(query, argc, argv, &i, error)) {
                 return false;
             }
@@ -139,11 +180,8 @@ int cmd_trace(int argc, char *const *argv)
         }
         int status = UI_EXIT_OK;
         query->text.to = stdout;
-        if (!parse(query, argc - 1, argv + 1, &error)) {
-            status = ui_usage_error(&error);
-        } else if (query->word_count != commands[i].words) {
-            error_set(&error, "metic trace help", "metic trace %s takes %u words, not %u", name,
-                      commands[i].words, query->word_count);
+        if (!parse(query, argc - 1, argv + 1, &error) ||
+            !check_words(query, name, commands[i].words, &error)) {
             status = ui_usage_error(&error);
         } else if (!commands[i].run(query, &error)) {
             ui_print_error(&error);

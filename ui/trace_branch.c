@@ -46,7 +46,8 @@ bool trace_branch_is_told(struct trace_text *text, const struct trace_step *step
         .is_branch = branch != BRANCH_NONE, .conditional = branch == BRANCH_CONDITIONAL,
         .name = branch == BRANCH_CALL ? "call" : branch == BRANCH_RETURN ? "return" : "jump",
         .insns = step->insns, .from = step->pc, .behind = step->pc + step->bytes,
-        .privilege = step->privilege, .ns = step->ns,
+        .privilege = step->privilege,
+        .ns = step->ns + (text->counts_ns ? step->insns + 1 - step->ns_insns : 0),
     };
     return follows;
 }
@@ -58,6 +59,17 @@ void trace_branch_print(struct trace_text *text, unsigned stream, const struct t
     if (text->symbols != NULL) {
         symbols_print(text->symbols, b->from, from, sizeof(from));
         symbols_print(text->symbols, b->to, to, sizeof(to));
+    }
+    if (text->format == TRACE_TEXT_CHROME) {
+        bool call = strcmp(what, "call") == 0;
+        if (call || strcmp(what, "return") == 0) {
+            if (to[0] == '\0') {
+                snprintf(to, sizeof(to), "0x%" PRIx64, b->to);
+            }
+            trace_text_slice(text, stream, b->ns, call ? 'B' : 'E', call ? to : "return");
+            fputc('}', text->to);
+        }
+        return;
     }
     if (text->format == TRACE_TEXT_JSON) {
         fprintf(text->to, "{\"event\":\"branch\",\"hart\":%u,\"insns\":%" PRIu64

@@ -68,7 +68,8 @@ static void tell_steps(struct trace_decoder *decoder, struct trace_stream *strea
             .stream = (unsigned)(stream - decoder->streams),
             .insns = stream->insns + stream->told,
             .pc = stream->pc + stream->code, .code = code, .bytes = bytes,
-            .privilege = stream->privilege, .satp = stream->satp, .ns = stream->ns,
+            .privilege = stream->unit_privilege, .satp = stream->unit_satp, .ns = stream->ns,
+            .ns_insns = stream->ns_insns,
             .slots = unit->slots + stream->slot, .words = stream->words + stream->slot,
             .slot_count = last - stream->slot, .unit = stream->unit, .first = stream->told == 0,
         };
@@ -106,6 +107,8 @@ static void begin_unit(const struct trace_decoder *decoder, struct trace_stream 
 {
     stream->pending = true;
     stream->unit = number;
+    stream->unit_privilege = stream->privilege;
+    stream->unit_satp = stream->satp;
     stream->pc = trace_page(words[0], unit->address) | (unit->address & 0xfff);
     stream->told = 0;
     stream->slot = 0;
@@ -135,6 +138,7 @@ static void take_event(struct trace_decoder *decoder, struct trace_stream *strea
                                                                      : 0;
     }
     stream->ns = event.ns;
+    stream->ns_insns = event.insns;
     if (event.kind == METIC_EVENT_CONTEXT && event.count >= 2) {
         stream->privilege = (u32)event.words[0];
         stream->satp = event.words[1];
@@ -160,6 +164,7 @@ static void begin_chunk(struct trace_decoder *decoder, struct trace_stream *stre
     stream->privilege = chunk->privilege;
     stream->satp = chunk->satp;
     stream->ns = chunk->start_ns;
+    stream->ns_insns = chunk->start_insns;
 }
 
 bool trace_decode(struct trace_decoder *decoder, const struct metic_trace_chunk *chunk)

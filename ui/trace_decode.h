@@ -13,7 +13,8 @@ struct trace_step {
     const u8 *code;
     unsigned bytes;
     u32 privilege;   /* ~0: not known yet, as satp 0 */
-    u64 satp, ns;    /* ns: guest time of the last event before it */
+    u64 satp;
+    u64 ns, ns_insns; /* guest time of the last event before it, and its instruction count */
     const struct metic_trace_slot *slots; /* of this instruction, */
     const u64 *words;                     /*   and their words */
     unsigned slot_count;
@@ -48,9 +49,10 @@ struct trace_stream {
     u64 next_sequence;
     bool known;
     u32 privilege;
-    u64 satp, ns;
+    u64 satp, ns, ns_insns;
     bool pending, wanted;
-    u32 unit;
+    u32 unit, unit_privilege; /* what it runs in: its last instruction may change that */
+    u64 unit_satp;
     u64 pc;
     unsigned told;   /* steps of it */
     unsigned slot;   /* the next step's first */

@@ -148,6 +148,10 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error)
         trace_query_close(query);
         return false;
     }
+    text->branches |= !query->instructions && text->format != TRACE_TEXT_QEMU &&
+                      trace_file_meta(&query->file, "branches", 10, 0) == 1;
+    text->counts_ns = query->file.meta != NULL &&
+                      strstr(query->file.meta, "\nclock=virtual\n") != NULL;
     struct trace_units units = {0};
     if (text->end != 0 && !trace_file_find_code(&query->file, text->first, text->end, &units)) {
         trace_query_close(query);
@@ -168,6 +172,24 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error)
 
 /* --- info --- */
 
+static bool is_last(struct trace_query *query, const struct trace_section *section)
+{
+    return section->kind == TRACE_STREAM && section->stream < query->file.harts &&
+           section->behind == TRACE_NONE;
+}
+
+static void count_step(void *opaque, const struct trace_step *step)
+{
+    u64 *last = opaque;
+    last[step->stream] = step->insns + 1;
+}
+
+static void count_event(void *opaque, const struct trace_event *event)
+{
+    u64 *last = opaque;
+    last[event->stream] = event->insns > last[event->stream] ? event->insns : last[event->stream];
+}
+
 bool trace_query_info(struct trace_query *query, struct metic_error *error)
 {
     if (!trace_query_open(query, error)) {
@@ -185,12 +207,19 @@ bool trace_query_info(struct trace_query *query, struct metic_error *error)
             last[n] = section->first;
         }
     }
+    const struct trace_callbacks counts = {
+        .step = count_step, .event = count_event, .opaque = last,
+    };
+    if (!trace_query_each(query, &counts, is_last, error)) {
+        trace_query_close(query);
+        return false;
+    }
     printf("%s", file->meta != NULL ? file->meta : "");
     printf("units=%u\nsymbols=%zu\n", file->unit_count, query->symbols.count);
     for (unsigned n = 0; n <= file->harts; n++) {
         if (chunks[n] != 0 && n < file->harts) {
             printf("hart %u: %" PRIu64 " sections, %" PRIu64 " words, instructions %" PRIu64
-                   " to about %" PRIu64 "\n", n, chunks[n], words[n], first[n], last[n]);
+                   " to %" PRIu64 "\n", n, chunks[n], words[n], first[n], last[n]);
         }
     }
     printf("%.1f MiB\n", (double)file->size / 1048576);

@@ -11,6 +11,8 @@ struct trace_query {
     const char *symbol_files[8];
     unsigned symbol_file_count;
     const char *function;
+    bool instructions; /* of a trace that was recorded for its branches */
+    const char *of_show; /* an option of show's that was given, or NULL */
     struct trace_text text; /* filters; of show the rest, too */
     /* own */
     struct trace_file file;

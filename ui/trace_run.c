@@ -6,6 +6,7 @@
 #include "ui/trace_store.h"
 #include "ui/trace_text.h"
 #include "ui/trace_trigger.h"
+#include "ui/ui.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 struct trace_run {
     metic_machine *machine;
     struct metic_trace_options options;
+    unsigned harts;
     u64 from_insns, to_insns; /* a window; to 0: none */
     bool recording;
     struct trace_store *store;
@@ -98,12 +100,12 @@ static bool filter_window(struct trace_run *run, const char *value, struct metic
                      "--trace-filter: insns=%s is no window", value);
 }
 
-static bool filter_number(const char *key, const char *value, u64 last, u64 *number,
+static bool filter_number(const char *key, const char *value, u64 first, u64 last, u64 *number,
                           struct metic_error *error)
 {
     char *rest;
     *number = strtoull(value, &rest, 0);
-    return (rest != value && *rest == '\0' && *number <= last) ||
+    return (rest != value && *rest == '\0' && *number >= first && *number <= last) ||
            error_set(error, NULL, "--trace-filter: %s=%s is no such number", key, value);
 }
 
@@ -121,9 +123,13 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         return filter_range(run, value, error);
     }
     if (strcmp(key, "function") == 0) {
-        bool found = find_place(run, value, &number, &end, error) &&
-                     options->function_count < ARRAY_LEN(options->functions);
-        options->functions[found ? options->function_count++ : 0] = number;
+        if (options->function_count == ARRAY_LEN(options->functions)) {
+            return error_set(error, NULL, "--trace-filter: more than %zu functions",
+                             ARRAY_LEN(options->functions));
+        }
+        bool found = find_place(run, value, &number, &end, error);
+        options->functions[options->function_count] = number;
+        options->function_count += found;
         return found;
     }
     if (strcmp(key, "task") == 0) {
@@ -132,10 +138,10 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         return true;
     }
     if (strcmp(key, "satp") == 0) {
-        return filter_number(key, value, ~(u64)0, &options->satp, error);
+        return filter_number(key, value, 1, ~(u64)0, &options->satp, error);
     }
     if (strcmp(key, "hart") == 0) {
-        bool found = filter_number(key, value, METIC_MAX_HARTS - 1, &number, error);
+        bool found = filter_number(key, value, 0, run->harts - 1, &number, error);
         options->harts |= found ? (u64)1 << number : 0;
         return found;
     }
@@ -156,7 +162,7 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         return filter_window(run, value, error);
     }
     if (strcmp(key, "every") == 0) {
-        return filter_number(key, value, ~(u64)0, &run->text.every, error);
+        return filter_number(key, value, 1, ~(u64)0, &run->text.every, error);
     }
     return error_set(error, "range symbol function task satp priv hart start stop insns every",
                      "--trace-filter: '%s' begins with none of the filters", filter);
@@ -275,10 +281,12 @@ static void put_meta(struct trace_run *run, const struct run_args *args)
     if (to == NULL) {
         return;
     }
-    fprintf(to, "image=%s\nharts=%u\nclock=%s\nwhat=%u\nevents=%" PRIx64 "\ngaps=%u\n",
+    fprintf(to, "image=%s\nharts=%u\nclock=%s\nwhat=%u\nevents=%" PRIx64 "\ngaps=%u\n"
+            "branches=%u\n",
             args->thing != NULL ? args->thing : "demo", args->options.harts,
             args->options.clock == METIC_CLOCK_VIRTUAL ? "virtual" : "real", run->options.what,
-            run->options.events, args->trace.last_bytes != 0 || has_gaps(args));
+            run->options.events, args->trace.last_bytes != 0 || has_gaps(args),
+            run->text.branches);
     for (unsigned i = 0; i < args->trace.filter_count; i++) {
         fprintf(to, "filter=%s\n", args->trace.filters[i]);
     }
@@ -360,12 +368,13 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
         }
     }
     run->text.branches = strcmp(events, "branches") == 0;
+    run->text.counts_ns = args->options.clock == METIC_CLOCK_VIRTUAL;
+    if (run->text.branches && strcmp(trace->format, "qemu") == 0) {
+        return error_set(error, "--trace-format text, json or chrome",
+                         "QEMU's form has no branches");
+    }
     if (strcmp(trace->format, "store") == 0) {
         run->options.every = run->text.every;
-    }
-    if (run->options.start_on.event == METIC_EVENT_CSR ||
-        run->options.stop_on.event == METIC_EVENT_CSR) {
-        run->options.events |= EVENT(CSR);
     }
     run->options.keep_last = trace->last_bytes != 0;
     run->options.ring_bytes = trace->last_bytes;
@@ -386,6 +395,7 @@ bool trace_run_start(const struct run_args *args, metic_machine *machine, struct
         return error_set(error, NULL, "the host has no memory for the trace");
     }
     run->machine = machine;
+    run->harts = args->options.harts;
     *out = run;
     if (!prepare(run, args, error)) {
         return false;
@@ -413,6 +423,9 @@ void trace_run_machine(struct trace_run *run, const struct run_args *args, metic
         }
     }
     run->recording = metic_trace_start(machine, &run->options, &error);
+    if (!run->recording) {
+        ui_print_error(&error);
+    }
     metic_run_for(machine, run->to_insns - run->from_insns, result);
     if (run->cover != NULL) {
         cover_take(run->cover, machine, &error);

@@ -358,8 +358,12 @@ static void json_event(struct trace_text *text, const struct trace_event *event)
     }
     trace_event_print(to, event, text->symbols);
     fclose(to);
-    fprintf(text->to, "{\"event\":\"%s\",\"hart\":%u,\"insns\":%" PRIu64 ",\"ns\":%" PRIu64
-            ",\"words\":[", trace_event_name(event->kind), event->stream, event->insns, event->ns);
+    fprintf(text->to, "{\"event\":\"%s\"", trace_event_name(event->kind));
+    if (event->kind != METIC_EVENT_IO) { /* that is of the machine, not of a hart */
+        fprintf(text->to, ",\"hart\":%u,\"insns\":%" PRIu64 ",\"priv\":\"%s\"", event->stream,
+                event->insns, trace_privilege(event->privilege));
+    }
+    fprintf(text->to, ",\"ns\":%" PRIu64 ",\"words\":[", event->ns);
     for (unsigned i = 0; i < event->count; i++) {
         fprintf(text->to, "%s\"0x%" PRIx64 "\"", i != 0 ? "," : "", event->words[i]);
     }
@@ -371,19 +375,20 @@ static void json_event(struct trace_text *text, const struct trace_event *event)
 
 /* --- Chrome's trace events: traps and calls as slices, the rest as instants --- */
 
-static void chrome_begin(struct trace_text *text)
+void trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,
+                      const char *name)
 {
     fputs(text->begun ? ",\n" : "[\n", text->to);
     text->begun = true;
+    fprintf(text->to, "{\"ph\":\"%c\",\"pid\":1,\"tid\":%u,\"ts\":%" PRIu64 ".%03u,\"name\":",
+            phase, stream, ns / 1000, (unsigned)(ns % 1000));
+    ui_print_json_string(text->to, name);
 }
 
 static void chrome_slice(struct trace_text *text, const struct trace_event *event, char phase,
                          const char *name)
 {
-    chrome_begin(text);
-    fprintf(text->to, "{\"ph\":\"%c\",\"pid\":1,\"tid\":%u,\"ts\":%" PRIu64 ".%03u,\"name\":",
-            phase, event->stream, event->ns / 1000, (unsigned)(event->ns % 1000));
-    ui_print_json_string(text->to, name);
+    trace_text_slice(text, event->stream, event->ns, phase, name);
     if (phase == 'i') {
         fputs(",\"s\":\"t\"", text->to);
     }
@@ -469,7 +474,10 @@ void trace_text_step(void *opaque, const struct trace_step *step)
     case TRACE_TEXT_PLAIN: plain_step(text, step); break;
     case TRACE_TEXT_QEMU: qemu_step(text, step); break;
     case TRACE_TEXT_JSON: json_step(text, step); break;
-    case TRACE_TEXT_CHROME: text->told--; break;
+    case TRACE_TEXT_CHROME:
+        text->told--;
+        text->left_out = true;
+        break;
     }
 }
 
@@ -480,7 +488,8 @@ void trace_text_event(void *opaque, const struct trace_event *event)
     if (event->kind == METIC_EVENT_TRAP) {
         text->last_branch[event->stream].is_branch = false; /* the trap goes elsewhere */
     }
-    if (text->branches || !wanted(text, event->stream, event->insns)) {
+    if ((text->branches && event->kind != METIC_EVENT_TRAP) ||
+        !wanted(text, event->stream, event->insns)) {
         return;
     }
     if (text->format == TRACE_TEXT_CHROME) {
@@ -495,8 +504,13 @@ void trace_text_event(void *opaque, const struct trace_event *event)
     case TRACE_TEXT_QEMU: qemu_event(text, event); break;
     case TRACE_TEXT_JSON: json_event(text, event); break;
     default:
-        fprintf(text->to, "%u %10" PRIu64 " %s %10" PRIu64 " ns %s: ", event->stream, event->insns,
-                trace_privilege(event->privilege), event->ns, trace_event_name(event->kind));
+        if (event->kind == METIC_EVENT_IO) { /* of the machine, not of a hart */
+            fprintf(text->to, "-          - - %10" PRIu64 " ns io: ", event->ns);
+        } else {
+            fprintf(text->to, "%u %10" PRIu64 " %s %10" PRIu64 " ns %s: ", event->stream,
+                    event->insns, trace_privilege(event->privilege), event->ns,
+                    trace_event_name(event->kind));
+        }
         trace_event_print(text->to, event, text->symbols);
         fputc('\n', text->to);
         break;
@@ -507,6 +521,10 @@ void trace_text_end(struct trace_text *text)
 {
     if (text->format == TRACE_TEXT_CHROME) {
         fputs(text->begun ? "\n]\n" : "[]\n", text->to);
+    }
+    if (text->left_out) {
+        fputs("metic: Chrome's form shows events, not instructions; as branches it shows calls\n",
+              stderr);
     }
     trace_pages_free(&text->pages);
     free(text->shown_units);

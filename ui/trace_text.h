@@ -30,10 +30,12 @@ struct trace_text {
     u64 harts;                     /* bit mask; 0: all */
     u64 every;                     /* only each Nth instruction; 0: all */
     u64 limit;                     /* lines at most; 0: any number */
+    bool counts_ns;                /* an instruction takes a nanosecond: the virtual clock */
     /* own */
     u64 told, seen;
     struct trace_pages pages;
     bool begun;
+    bool left_out;                 /* there were instructions, which the format does not show */
     u64 regs[METIC_MAX_HARTS + 1][72]; /* QEMU's register dump */
     struct trace_branch last_branch[METIC_MAX_HARTS + 1];
     u8 *shown_units;
@@ -52,6 +54,10 @@ bool trace_text_is_full(const struct trace_text *text);
 /* trace_branch.c. Whether the step shows where a branch before it went: *told. */
 bool trace_branch_is_told(struct trace_text *text, const struct trace_step *step,
                           struct trace_branch *told);
+/* A slice of Chrome's trace events begins (phase B) or ends (E), or something happened (i): all but
+ * the closing brace. */
+void trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,
+                      const char *name);
 void trace_branch_print(struct trace_text *text, unsigned stream, const struct trace_branch *b);
 
 /* "S", "U", "M". */
