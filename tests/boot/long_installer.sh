@@ -27,4 +27,6 @@ truncate -s 8M efi.img && mkfs.vfat efi.img >/dev/null && mmd -i efi.img ::EFI :
     { cat xorriso.log; exit 1; }
 
 installer_runs install.log "from a CD" installer.iso --net user --disk target.qcow2:write
+# The same disk through the other firmware, above OpenSBI.
+installed u-boot 'systemctl is-system-running --wait' --clock virtual --firmware opensbi+u-boot
 finish
