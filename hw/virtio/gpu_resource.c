@@ -92,6 +92,7 @@ void gpu_resource_free(struct gpu_resources *resources, struct gpu_resource *res
     *link = resource->next;
     resources->count--;
     resources->host_bytes -= pixel_bytes(resource);
+    resources->page_entries -= resource->page_count;
     free(resource->pixels);
     free(resource->pages);
     free(resource);
@@ -104,9 +105,18 @@ void gpu_resources_clear(struct gpu_resources *resources)
     }
 }
 
-void gpu_resource_attach(struct gpu_resource *resource, struct gpu_pages *pages, u32 count)
+bool gpu_resource_attach(struct gpu_resources *resources, struct gpu_resource *resource,
+                         struct gpu_pages *pages, u32 count)
 {
+    resources->page_entries -= resource->page_count;
+    bool fits = count <= GPU_MAX_ALL_ENTRIES - resources->page_entries;
     free(resource->pages);
+    if (!fits) {
+        free(pages);
+        pages = NULL;
+        count = 0;
+    }
+    resources->page_entries += count;
     resource->pages = pages;
     resource->page_count = count;
     resource->page_bytes = 0;
@@ -114,6 +124,7 @@ void gpu_resource_attach(struct gpu_resource *resource, struct gpu_pages *pages,
         pages[i].from_bytes = resource->page_bytes;
         resource->page_bytes += pages[i].size_bytes;
     }
+    return fits;
 }
 
 /* --- pixels --- */
@@ -255,7 +266,8 @@ void gpu_resources_save(const struct gpu_resources *resources, struct state_writ
     }
 }
 
-static bool load_pages(struct gpu_resource *resource, struct state_reader *reader, u32 count)
+static bool load_pages(struct gpu_resources *resources, struct gpu_resource *resource,
+                       struct state_reader *reader, u32 count)
 {
     struct gpu_pages *pages = count != 0 ? malloc(count * sizeof(*pages)) : NULL;
     bool ok = count == 0 || pages != NULL;
@@ -267,8 +279,7 @@ static bool load_pages(struct gpu_resource *resource, struct state_reader *reade
         free(pages);
         return false;
     }
-    gpu_resource_attach(resource, pages, count);
-    return true;
+    return gpu_resource_attach(resources, resource, pages, count);
 }
 
 static bool load_resource(struct gpu_resources *resources, struct state_reader *reader)
@@ -286,7 +297,7 @@ static bool load_resource(struct gpu_resources *resources, struct state_reader *
     struct gpu_resource *resource =
         blob ? gpu_resource_new_blob(resources, id, blob_bytes)
              : gpu_resource_new(resources, id, format, width, height);
-    if (resource == NULL || !load_pages(resource, reader, page_count)) {
+    if (resource == NULL || !load_pages(resources, resource, reader, page_count)) {
         return false;
     }
     for (u64 i = 0; i < pixel_bytes(resource) / PIXEL_BYTES; i++) {

@@ -4,8 +4,9 @@
  * A 2D resource has pixels on the host, which TRANSFER_TO_HOST_2D copies out of the guest's pages.
  * A guest blob has none: it is its pages, read when a scanout shows it.
  *
- * All sizes and addresses are the driver's. Memory is bounded: GPU_MAX_RESOURCES, and
- * GPU_MAX_HOST_BYTES for all pixels together. Used by the thread that serves the queues alone. */
+ * All sizes and addresses are the driver's. Memory is bounded: GPU_MAX_RESOURCES, and for all
+ * together GPU_MAX_HOST_BYTES of pixels and GPU_MAX_ALL_ENTRIES of their lists of pages. Used by the
+ * thread that serves the queues alone. */
 #ifndef METIC_HW_VIRTIO_GPU_RESOURCE_H
 #define METIC_HW_VIRTIO_GPU_RESOURCE_H
 
@@ -16,6 +17,7 @@
 enum {
     GPU_MAX_RESOURCES = 4096,
     GPU_MAX_PAGES_ENTRIES = 16384, /* of one resource's list of guest pages */
+    GPU_MAX_ALL_ENTRIES = 1 << 20, /* of all: 4 GiB in single pages */
     GPU_MAX_HOST_BYTES = 256 << 20,
 };
 
@@ -54,6 +56,7 @@ struct gpu_resources {
     struct gpu_resource *first;
     unsigned count;
     u64 host_bytes;
+    u32 page_entries;
 };
 
 void gpu_resources_clear(struct gpu_resources *resources);
@@ -65,8 +68,10 @@ struct gpu_resource *gpu_resource_new_blob(struct gpu_resources *resources, u32 
                                            u64 size_bytes);
 void gpu_resource_free(struct gpu_resources *resources, struct gpu_resource *resource);
 
-/* Takes over the list (malloc), which may be NULL: none. */
-void gpu_resource_attach(struct gpu_resource *resource, struct gpu_pages *pages, u32 count);
+/* Takes over the list (malloc) in place of the one there is; NULL: none. False: a bound above is
+ * reached, the list is freed and the resource has none. */
+bool gpu_resource_attach(struct gpu_resources *resources, struct gpu_resource *resource,
+                         struct gpu_pages *pages, u32 count);
 
 /* Where pixels lie in a resource's pages. */
 struct gpu_layout {

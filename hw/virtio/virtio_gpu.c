@@ -81,8 +81,7 @@ static enum gpu_response attach(struct gpu *gpu, struct gpu_resource *resource, 
         }
         pages[i] = (struct gpu_pages){.gpa = ld_le64(entry), .size_bytes = ld_le32(entry + 8)};
     }
-    gpu_resource_attach(resource, pages, count);
-    return GPU_OK;
+    return gpu_resource_attach(&gpu->resources, resource, pages, count) ? GPU_OK : GPU_ERR_MEMORY;
 }
 
 static enum gpu_response do_attach(struct gpu *gpu)
@@ -98,7 +97,7 @@ static enum gpu_response do_detach(struct gpu *gpu)
     if (resource == NULL) {
         return GPU_ERR_RESOURCE;
     }
-    gpu_resource_attach(resource, NULL, 0);
+    gpu_resource_attach(&gpu->resources, resource, NULL, 0);
     return GPU_OK;
 }
 
@@ -378,6 +377,7 @@ static bool gpu_load(struct virtio *virtio, struct state_reader *reader,
     if (!state_read_list(reader, &gpu_saved, &gpu->saved, error) ||
         !gpu_resources_load(&gpu->resources, reader, error)) {
         memset(gpu->saved.resource, 0, sizeof(gpu->saved.resource));
+        gpu->unput = 0;
         return false;
     }
     for (unsigned head = 0; head < DISPLAY_MAX_HEADS; head++) {

@@ -1,5 +1,6 @@
 #include "hw/virtio/virtio_gpu.h"
 #include "hw/virtio/gpu_edid.h"
+#include "hw/virtio/gpu_resource.h"
 #include "tests/hw/virtio/rig.h"
 
 #include <stdarg.h>
@@ -309,6 +310,77 @@ Test(virtio_gpu, pages_may_vanish_under_a_picture)
     cr_assert_eq(flush(1, 0, 0, SIDE, SIDE), OK, "the host's copy is still there");
 }
 
+/* SET_SCANOUT_BLOB of blob 7: SIDE by SIDE of a picture of that size on head 0. */
+static u32 show_blob(u32 width, u32 height, u32 format, u32 stride, u32 offset)
+{
+    return command(CONTROL, 0x10d, 18, 0, 0, SIDE, SIDE, 0, 7, width, height, format, 0, stride, 0,
+                   0, 0, offset, 0, 0, 0);
+}
+
+Test(virtio_gpu, absurd_blobs_are_refused)
+{
+    const u32 last = 0xffffffffu, bytes = 4 * SIDE * SIDE;
+    cr_assert_eq(command(CONTROL, 0x10c, 12, 7, 1, 0, 1, 0, 0, last, last,
+                         (u32)RIG_DATA_GPA + PIXELS, 0, bytes, 0),
+                 OK, "larger than its pages: they count");
+    cr_assert_eq(show_blob(SIDE, SIDE, 2, last, 0), ERR_PARAMETER);
+    cr_assert_eq(show_blob(SIDE, SIDE, 2, 4 * SIDE, last), ERR_PARAMETER);
+    cr_assert_eq(show_blob(SIDE, SIDE, 2, 4 * SIDE - 1, 0), ERR_PARAMETER, "rows overlap");
+    cr_assert_eq(show_blob(SIDE, SIDE, 2, 0, 0), ERR_PARAMETER);
+    cr_assert_eq(show_blob(last, last, 2, last, 0), ERR_PARAMETER);
+    cr_assert_eq(show_blob(0x40000001, 1, 2, 4, 0), ERR_PARAMETER, "four times that wraps");
+    cr_assert_eq(show_blob(SIDE, 0, 2, 4 * SIDE, 0), ERR_PARAMETER);
+    cr_assert_eq(show_blob(SIDE - 1, SIDE, 2, 4 * SIDE, 0), ERR_PARAMETER, "less than is shown");
+    cr_assert_eq(show_blob(SIDE, SIDE, 999, 4 * SIDE, 0), ERR_PARAMETER);
+    cr_assert_eq(show_blob(SIDE, SIDE, 2, 4 * SIDE, 0), OK);
+    /* Its pages go while it is shown, come back fewer, and it goes itself. */
+    cr_assert_eq(command(CONTROL, 0x107, 2, 7, 0), OK);
+    cr_assert_eq(flush(7, 0, 0, SIDE, SIDE), OK);
+    cr_assert_eq(attach(7, 4 * SIDE), OK);
+    cr_assert_eq(flush(7, 0, 0, SIDE, SIDE), OK);
+    cr_assert_eq(flush(7, last, last, last, last), OK);
+    cr_assert_eq(command(CONTROL, 0x102, 2, 7, 0), OK);
+    cr_assert_eq(flush(7, 0, 0, SIDE, SIDE), ERR_RESOURCE);
+    display_client_take(&client);
+    cr_assert_eq(client.width, 0);
+}
+
+Test(virtio_gpu, a_flip_to_what_then_goes)
+{
+    show_picture(1);
+    cr_assert_eq(create(2, 1, SIDE), OK);
+    cr_assert_eq(set_scanout(0, 2, SIDE, SIDE), OK);
+    cr_assert_eq(command(CONTROL, 0x102, 2, 2, 0), OK);
+    cr_assert_eq(flush(1, 0, 0, SIDE, SIDE), OK, "nothing shows it now");
+    display_client_take(&client);
+    cr_assert_eq(client.width, 0);
+    cr_assert_eq(set_scanout(0, 1, SIDE, SIDE), OK);
+    display_client_take(&client);
+    cr_assert_eq(client.width, SIDE);
+}
+
+Test(virtio_gpu, lists_of_pages_have_a_limit_together)
+{
+    struct gpu_resources all = {0};
+    const unsigned most = GPU_MAX_ALL_ENTRIES / GPU_MAX_PAGES_ENTRIES;
+    for (u32 id = 1; id <= most + 1; id++) {
+        struct gpu_resource *made = gpu_resource_new_blob(&all, id, 4096);
+        struct gpu_pages *pages = calloc(GPU_MAX_PAGES_ENTRIES, sizeof(*pages));
+        cr_assert_not_null(made);
+        cr_assert_eq(gpu_resource_attach(&all, made, pages, GPU_MAX_PAGES_ENTRIES), id <= most);
+        cr_assert_eq(made->page_count, id <= most ? GPU_MAX_PAGES_ENTRIES : 0);
+    }
+    struct gpu_pages *again = calloc(GPU_MAX_PAGES_ENTRIES, sizeof(*again));
+    cr_assert(gpu_resource_attach(&all, all.first, again, GPU_MAX_PAGES_ENTRIES),
+              "in place of its own");
+    gpu_resource_free(&all, all.first);
+    struct gpu_resource *last = gpu_resource_find(&all, most + 1);
+    again = calloc(GPU_MAX_PAGES_ENTRIES, sizeof(*again));
+    cr_assert(gpu_resource_attach(&all, last, again, GPU_MAX_PAGES_ENTRIES), "there is room again");
+    gpu_resources_clear(&all);
+    cr_assert_eq(all.page_entries, 0);
+}
+
 Test(virtio_gpu, answers_a_fence)
 {
     u8 bytes[HEADER] = {0};
@@ -351,6 +423,29 @@ Test(virtio_gpu, has_a_cursor)
     display_client_take(&client);
     cr_assert_not(client.cursor.visible);
     cr_assert_eq(command(CURSOR, 0x300, 8, 7, 10, 20, 0, 2, 3, 4, 0), ERR_SCANOUT);
+}
+
+Test(virtio_gpu, a_cursor_may_be_anywhere)
+{
+    const u32 least = 0x80000000u, last = 0xffffffffu;
+    show_picture(1);
+    cr_assert_eq(create(2, 1, 64), OK);
+    cr_assert_eq(command(CURSOR, 0x300, 8, 0, least, last, 0, 2, last, last, 0), OK);
+    display_client_take(&client);
+    cr_assert_eq(client.cursor.x, INT32_MIN);
+    cr_assert_lt(client.cursor.hot_x, client.cursor.width, "inside it, whatever was said");
+    cr_assert_eq(command(CURSOR, 0x301, 8, 0, last >> 1, least, 0, 0, 0, 0, 0), OK);
+    cr_assert_eq(command(CONTROL, 0x102, 2, 2, 0), OK, "its picture goes");
+    display_client_take(&client);
+    cr_assert_eq(client.cursor.x, INT32_MAX);
+    cr_assert_eq(command(CURSOR, 0x300, 8, 0, 0, 0, 0, 2, 0, 0, 0), OK);
+    display_client_take(&client);
+    cr_assert_not(client.cursor.visible, "there is none to be shown");
+    cr_assert_eq(command(CURSOR, 0x300, 8, 0, 0, 0, 0, 1, 0, 0, 0), OK);
+    cr_assert_eq(create(3, 1, 32), OK);
+    cr_assert_eq(command(CURSOR, 0x300, 8, 0, 0, 0, 0, 3, 0, 0, 0), OK);
+    display_client_take(&client);
+    cr_assert_not(client.cursor.visible, "a cursor is 64 by 64");
 }
 
 Test(virtio_gpu, a_user_asks_for_a_size)
