@@ -6,6 +6,7 @@
     rfb.py SOCKET copy TEXT [utf8]      puts a text onto the clipboard, in Latin-1 or by the extended one;
                                         TEXT may be @N: that many letters
     rfb.py SOCKET paste [utf8]          waits for a text and prints it; "ready" when it is listening
+    rfb.py SOCKET resize WIDTH HEIGHT   asks for a screen of that size
     rfb.py SOCKET hostile SEED SECONDS  random and malformed messages; ends well if it could connect on
 """
 import os
@@ -179,6 +180,14 @@ def paste(utf8):
     print("pasted: " + text, flush=True)
 
 
+def resize(width, height):
+    s = connect()
+    start(s)
+    s.sendall(struct.pack(">BxHii", 2, 2, 0, -308))
+    s.sendall(struct.pack(">BxHHBxIHHHHI", 251, width, height, 1, 0, 0, 0, width, height, 0))
+    time.sleep(0.5)
+
+
 def message(r):
     kind = r.choice([0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 150, 250, 251, 252, 253, 254, 255, r.randrange(256)])
     if kind == 6:  # a text: length as the header says, or not
@@ -227,5 +236,7 @@ elif sys.argv[2] == "copy":
     copy(sys.argv[3], sys.argv[4:] == ["utf8"])
 elif sys.argv[2] == "paste":
     paste(sys.argv[3:] == ["utf8"])
+elif sys.argv[2] == "resize":
+    resize(int(sys.argv[3]), int(sys.argv[4]))
 else:
     hostile(int(sys.argv[3]), float(sys.argv[4]))

@@ -13,6 +13,10 @@ needs_terminal() {
     grep -q 'HAVE_VTERM 1' config.h || { echo "built without libvterm (Debian: libvterm-dev)"; exit 77; }
 }
 
+needs_vnc() {
+    grep -q 'HAVE_VNC 1' config.h || { echo "built without VNC (Debian: libvncserver-dev)"; exit 77; }
+}
+
 desktop=
 guest=
 trap 'kill $desktop $guest 2>/dev/null' EXIT

@@ -1,0 +1,108 @@
+#!/bin/sh
+# All that comes from outside in one recording: keys and pointer of the window and of a VNC viewer, sizes
+# asked for by both, texts copied in both, sound that the guest records while it plays. Replayed with nobody
+# there, and other sound to record: the same console, sound, digests.
+
+set -u
+boot_timeout_s=200
+. "$SRCDIR/tests/boot/channels.sh"
+. "$SRCDIR/tests/screen/window.sh"
+needs python3 xclip
+needs_vnc
+alsa=$(sh "$SRCDIR/tests/guest/fetch_tree.sh" alsa "" alsa-utils busybox-static 2>"$TMP/fetch.log")
+case $? in
+0) ;;
+3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
+*) cat "$TMP/fetch.log"; exit 1 ;;
+esac
+export XDG_RUNTIME_DIR="$TMP/run"
+mkdir -p "$XDG_RUNTIME_DIR"
+# The guest is busy, since on the virtual clock an idle one's time flies, and keys that are down would
+# repeat. An event of the pointer's is a line: two halves of type, code, value behind the time.
+cat >"$TMP/extra/bin/all" <<'END2'
+#!/bin/sh
+ports >/dev/null
+disk-up
+media-up
+mount /dev/vda /mnt
+mount -o bind /dev /mnt/dev
+mount -t proc proc /mnt/proc
+mount -t tmpfs tmp /mnt/tmp
+while :; do :; done &
+mkfifo /copied
+clip /dev/virtio-ports/com.redhat.spice.0 <>/copied &
+for i in 0 1 2; do hexdump -v -e '12/2 "%d " "\n"' /dev/input/event$i & done
+setsid sh -c 'exec sh </dev/tty2 >/dev/tty2 2>&1' &
+chvt 2
+echo ready
+while ! [ -e /heard ]; do
+    chroot /mnt arecord -q -f S16_LE -r 44100 -c 2 -d 1 /tmp/heard.wav
+    echo "heard $(md5sum </mnt/tmp/heard.wav)"
+    chroot /mnt aplay -q /tmp/heard.wav
+done
+poweroff -f
+END2
+cp "$SRCDIR/tests/console/ports.sh" "$TMP/extra/bin/ports"
+chmod 755 "$TMP/extra/bin/ports" "$TMP/extra/bin/all"
+add_program clip "$SRCDIR/tests/clipboard/clip.c"
+cat "$linux/media.cpio.gz" >>"$TMP/initramfs"
+python3 "$SRCDIR/tests/sound/wav.py" noise "$TMP/noise.wav" 60 44100 2 16
+python3 "$SRCDIR/tests/sound/wav.py" tone "$TMP/tone.wav" 500 1 8000 1 8
+start_desktop
+
+# all NAME OPTION...: the guest.
+all() {
+    name=$1
+    shift
+    timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initramfs" --disk "$alsa" --net none \
+        --append 'quiet console=tty0 console=ttyS0' --screen 800x600 --clock virtual --digest-every 500M --quiet \
+        --sound "wav:$TMP/$name.wav" --name "$name" "$@" >"$TMP/$name" 2>&1 </dev/null
+}
+rfb() { timeout 60 python3 "$SRCDIR/tests/screen/rfb.py" "$TMP/vnc" "$@" >"$TMP/rfb" 2>&1 || wrong "rfb: $(tail -n 1 "$TMP/rfb")"; }
+# await TEXT WHAT: the guest's console has it, or the guest is gone.
+await() {
+    until tr -d '\r' <"$TMP/record" 2>/dev/null | grep -q -- "$1"; do
+        kill -0 $guest 2>/dev/null || { wrong "$2: no '$1'"; tail -n 5 "$TMP/record"; finish; }
+        sleep 0.1
+    done
+    good "$2"
+}
+
+all record --display sdl --display "vnc:$TMP/vnc" --sound-in "$TMP/noise.wav" --record "$TMP/journal" \
+    --expect "$prompt" --send 'all\n' &
+guest=$!
+window=$(timeout 60 xdotool search --sync --onlyvisible --name 'record - metic' | tail -n 1)
+[ -n "$window" ] || { wrong "no window"; tail -n 3 "$TMP/record"; finish; }
+await '^ready' "the guest listens"
+await 'clipboard is shared' "its agent is answered"
+xdotool windowfocus --sync "$window" mousemove --window "$window" 799 0
+await ' 3 0 32767 0 *$' "the pointer, in the window"
+xdotool type --delay 60 'echo "window: $((6*7))" >/dev/ttyS0'
+xdotool key Return
+await '^window: 42' "typed in the window"
+rfb type 'echo "viewer: $((6*7))" >/dev/ttyS0\n'
+await '^viewer: 42' "typed in a viewer"
+printf 'from the desktop' | timeout 100 xclip -selection clipboard -i >/dev/null 2>&1
+await 'host has: from the desktop' "copied on the desktop"
+rfb copy 'from a viewer: Grüße' utf8
+await 'host has: from a viewer: Grüße' "copied in a viewer"
+rfb type 'echo "from the guest" >/copied\n'
+await 'host takes it' "copied in the guest"
+xdotool windowsize "$window" 640 420
+rfb type 'until grep 640x420 /sys/class/drm/card*-Virtual-1/modes >/dev/ttyS0; do :; done\n'
+await '^640x420' "the window's size"
+rfb resize 720 500
+rfb type 'until grep 720x500 /sys/class/drm/card*-Virtual-1/modes >/dev/ttyS0; do :; done\n'
+await '^720x500' "a viewer's size"
+await '^heard' "sound was recorded"
+rfb type 'touch /heard\n'
+wait $guest
+[ $? -eq 0 ] && good "typed in a viewer: the end" || wrong "the end: $(tail -n 3 "$TMP/record")"
+guest=
+
+all replay --sound-in "$TMP/tone.wav" --replay "$TMP/journal"
+digests=$(grep -c digest "$TMP/replay")
+[ "$digests" -ge 3 ] && good "$digests digests" || wrong "$digests digests"
+same 'the same console and digests' "$TMP/record" "$TMP/replay"
+same 'the same sound' "$TMP/record.wav" "$TMP/replay.wav"
+finish
