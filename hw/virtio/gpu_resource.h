@@ -5,8 +5,8 @@
  * A guest blob has none: it is its pages, read when a scanout shows it.
  *
  * All sizes and addresses are the driver's. Memory is bounded: GPU_MAX_RESOURCES, and for all
- * together GPU_MAX_HOST_BYTES of pixels and GPU_MAX_ALL_ENTRIES of their lists of pages. Used by the
- * thread that serves the queues alone. */
+ * together GPU_MAX_HOST_BYTES of pixels and GPU_MAX_ALL_ENTRIES of their lists of pages. Used by
+ * the thread that serves the queues alone. */
 #ifndef METIC_HW_VIRTIO_GPU_RESOURCE_H
 #define METIC_HW_VIRTIO_GPU_RESOURCE_H
 

@@ -31,6 +31,7 @@ sources() {
     args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
     qcow2) echo hw/block/qcow2*.c hw/block/blk_image.c hw/block/blk_file.c ;;
     qmp) echo ui/qmp*.c ui/monitor*.c ui/line_edit.c ui/key*.c ;;
+    keyboard) echo ui/keyboard.c ui/key_steps.c ui/keys.c ui/keymap*.c ;;
     snapshot) echo hw/machine_snapshot.c hw/snapshot*.c cpu/state.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
     virtio_snd) echo hw/virtio/*.c hw/sound/*.c hw/device.c cpu/memory.c ;;

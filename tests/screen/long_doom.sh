@@ -3,7 +3,7 @@
 # the whole of a 1280x800 screen: keys from the monitor start a game and save it, it runs at its 35
 # frames a second, and what is heard is in a WAV file. A demo played as fast as it goes says how much
 # more there would be. Real clock, so a claim about speed: it wants a core for itself, and needs a third
-# of it. On a host that is busy with other things, speed and sound are said and not judged.
+# of it. Where others keep it waiting for that, what falls short is said and not judged.
 
 set -u
 boot_timeout_s=400
@@ -39,6 +39,8 @@ timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initrd" -
 guest=$!
 
 seconds() { grep -a -c '^frames a second' "$TMP/doom"; }
+# delays: of each thread of the machine: processor time, time it waited for one.
+delays() { cat /proc/"$(pgrep -P $guest)"/task/*/schedstat; }
 # pass SECONDS: of the game's own time, as it shows frames.
 pass() {
     end=$(($(seconds) + $1))
@@ -73,12 +75,15 @@ picture menu
 keys 'sendkey ret'
 pass 2
 first=$(seconds)
+before=$(delays | awk '{ sum += $2 } END { printf "%.0f", sum }')
 keys 'sendkey up 1500'
 pass 2
 keys 'sendkey ctrl 300'
 pass 8
 picture game
 last=$(seconds)
+# The time its threads were ready to run and did not, in per cent of the play.
+waited=$(delays | awk -v before="$before" '{ sum += $2 } END { print int((sum - before) / 1e7 / '$((last - first))') }')
 keys 'sendkey f2'
 pass 1
 keys 'sendkey ret'
@@ -103,13 +108,22 @@ timed=$(grep -a '^timed' "$TMP/doom" | sed 's/.*(\(.*\) fps).*/\1/')
 echo "the demo, as fast as it goes: ${timed:-none} frames a second"
 set -- $(python3 "$SRCDIR/tests/sound/wav.py" judge "$TMP/doom.wav")
 echo "heard: $(($4 / $1)) s, peak $6 %"
-if [ "$(cut -d. -f1 /proc/loadavg)" -gt "$(($(nproc) + 1))" ]; then
-    echo "not judged: speed and sound, as the host is busy (load $(cut -d' ' -f1 /proc/loadavg))"
-    finish
+# claim WHAT HOLDS SAID: also on a busy host what holds, holds; what does not is no failure where others kept
+# the machine waiting for a processor a tenth of the time.
+unjudged=0
+claim() {
+    if [ "$2" = 1 ]; then good "$1"; elif [ "${waited:-0}" -ge 10 ]; then
+        echo "not judged: $1 ($3), as it waited for a processor $waited % of the time"
+        unjudged=$((unjudged + 1))
+    else
+        wrong "not so: $1 ($3)"
+    fi
+}
+claim 'the game shows 35 frames a second' "$(awk -v f="${frames:-0}" 'BEGIN { print (f >= 34 && f <= 36) }')" "$frames"
+claim 'the demo is faster' "$(awk -v f="${timed:-0}" 'BEGIN { print (f >= 35) }')" "${timed:-none}"
+claim 'it was heard' "$([ "$4" -gt $((15 * $1)) ] && [ "$6" -gt 10 ] && echo 1)" "$*"
+if [ $unjudged -ne 0 ]; then
+    echo "$passed passed, $failed failed, $unjudged skipped"
+    exit $((failed != 0))
 fi
-if awk -v f="${frames:-0}" 'BEGIN { exit !(f >= 34 && f <= 36) }'; then good 'the game shows 35 frames a second'; else
-    wrong "the game shows $frames frames a second"
-fi
-if awk -v f="${timed:-0}" 'BEGIN { exit !(f >= 35) }'; then good 'the demo is faster'; else wrong "the demo: $timed"; fi
-if [ "$4" -gt $((15 * $1)) ] && [ "$6" -gt 10 ]; then good 'it was heard'; else wrong "the sound: $*"; fi
 finish
