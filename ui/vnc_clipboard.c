@@ -1,8 +1,14 @@
 /* The clipboards of VNC's clients. RFB's own messages carry Latin-1; those who know the extended
- * clipboard (TigerVNC, noVNC) get and send UTF-8, both by libvncserver. */
+ * clipboard (TigerVNC, noVNC) get and send UTF-8, by libvncserver.
+ *
+ * To the others libvncserver before 0.9.15 announces the length that the text has in UTF-8, and
+ * they would wait for bytes that never come. So they are sent their text from here, and while the
+ * library sends, they pass for such as know the extended clipboard and want nothing of it. */
 #include "ui/vnc_private.h"
 
 #if HAVE_VNC
+#include "cpu/base/bits.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +74,38 @@ static bool all_are_in(struct vnc *vnc)
     return are_in;
 }
 
+static void send_latin1(struct vnc *vnc, rfbClientPtr client, const char *text, int size_bytes)
+{
+    u8 head[sz_rfbServerCutTextMsg] = {rfbServerCutText};
+    st_be32(head + 4, (u32)size_bytes);
+    if (vnc->rfb.WriteExact(client, (const char *)head, sizeof(head)) <= 0 ||
+        (size_bytes > 0 && vnc->rfb.WriteExact(client, text, size_bytes) <= 0)) {
+        vnc->rfb.CloseClient(client);
+    }
+}
+
+static void send_text(struct vnc *vnc, char *text, const char *latin1, int latin1_bytes)
+{
+    rfbClientPtr client, plain[VNC_MAX_CLIENTS];
+    unsigned count = 0;
+    rfbClientIteratorPtr each = vnc->rfb.GetClientIterator(vnc->screen);
+    while ((client = vnc->rfb.ClientIteratorNext(each)) != NULL && count < VNC_MAX_CLIENTS) {
+        if (!client->enableExtendedClipboard) {
+            plain[count++] = client;
+            send_latin1(vnc, client, latin1, latin1_bytes);
+            client->enableExtendedClipboard = TRUE;
+            client->extClipboardUserCap = 0;
+        }
+    }
+    vnc->rfb.SendServerCutTextUTF8(vnc->screen, text, (int)strlen(text), NULL, 0);
+    for (unsigned i = 0; i < count; i++) {
+        plain[i]->enableExtendedClipboard = FALSE;
+        free(plain[i]->extClipboardData); /* the library's copy for it */
+        plain[i]->extClipboardData = NULL;
+    }
+    vnc->rfb.ReleaseClientIterator(each);
+}
+
 void vnc_clipboard_take(struct vnc *vnc)
 {
     bool may_send = vnc->clipboard != NULL && all_are_in(vnc);
@@ -75,7 +113,7 @@ void vnc_clipboard_take(struct vnc *vnc)
     int latin1_bytes = 0;
     char *latin1 = text != NULL ? latin1_of(text, &latin1_bytes) : NULL;
     if (latin1 != NULL) {
-        vnc->rfb.SendServerCutTextUTF8(vnc->screen, text, (int)strlen(text), latin1, latin1_bytes);
+        send_text(vnc, text, latin1, latin1_bytes);
     }
     free(latin1);
     free(text);

@@ -98,7 +98,7 @@ def type_text(text):
         for down in (1, 0):
             s.sendall(struct.pack(">BBxxI", 4, down, keysym))
             time.sleep(0.008)
-    time.sleep(0.2)
+    settle(s)
 
 
 EXTENDED = -0x3F5E1A32
@@ -122,6 +122,19 @@ def skip_update(s):
         _, _, w, h, encoding = struct.unpack(">HHHHi", exactly(s, 12))
         assert encoding == 0, encoding
         exactly(s, 4 * w * h)
+
+
+def settle(s):
+    """Until the server has done all that was said: it takes messages in turn, and the last asks for a pixel."""
+    s.settimeout(100)
+    s.sendall(struct.pack(">BBHHHH", 3, 0, 0, 0, 1, 1))
+    while True:
+        kind = exactly(s, 1)[0]
+        if kind == 0:
+            skip_update(s)
+            return
+        if kind == 3:
+            exactly(s, abs(struct.unpack(">xxxi", exactly(s, 7))[0]))
 
 
 def next_cut_text(s):
@@ -157,12 +170,12 @@ def copy(text, utf8):
         cut_text(s, provide(text), True)
     else:
         cut_text(s, text.encode("latin-1"))
-    time.sleep(0.5)
+    settle(s)
 
 
 def paste(utf8):
     s = connect()
-    s.settimeout(100)
+    s.settimeout(None)  # as long as the guest takes
     start(s)
     greet(s, utf8)
     print("ready", flush=True)
