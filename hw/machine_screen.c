@@ -258,6 +258,12 @@ bool metic_end_video(metic_machine *machine, struct metic_error *error)
     return video == NULL || video_end(video, error);
 }
 
+bool metic_is_screen_size(uint32_t width, uint32_t height)
+{
+    return width >= METIC_MIN_SIDE && width <= METIC_MAX_SIDE && height >= METIC_MIN_SIDE &&
+           height <= METIC_MAX_SIDE;
+}
+
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width, uint32_t height)
 {
     display_request_size(machine->display, screen, width, height);
@@ -291,6 +297,14 @@ void metic_pointer_to(metic_machine *machine, uint32_t x, uint32_t y)
 {
     if (metic_has_input(machine)) {
         input_move_to(machine->input, x, y);
+    }
+}
+
+void metic_pointer_on(metic_machine *machine, unsigned screen, uint32_t x, uint32_t y)
+{
+    if (screen < METIC_MAX_SCREENS) {
+        display_to_desktop(machine->display, screen, METIC_POINTER_MAX, &x, &y);
+        metic_pointer_to(machine, x, y);
     }
 }
 

@@ -224,6 +224,9 @@ static bool args_check(struct run_args *args, struct metic_error *error)
         return false;
     }
     args_choose_clipboard(args);
+    if (!args_check_screens(args, error)) {
+        return false;
+    }
     if (!args_choose_sound(args, error)) {
         return false;
     }

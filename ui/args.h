@@ -41,14 +41,17 @@ struct run_args {
     struct run_restored *restored; /* what to begin with, or NULL: power-on */
     const char *name; /* NULL: made from the image's */
     bool window;            /* --display sdl */
-    const char *vnc;        /* where VNC listens (vnc.h), or NULL */
-    const char *vnc_password_file; /* or NULL */
+    struct {
+        const char *where;         /* it listens (vnc.h), or NULL */
+        const char *password_file; /* or NULL */
+    } vnc[METIC_MAX_SCREENS];      /* of each screen */
     bool clipboard_given;   /* otherwise shared where there is a screen */
     bool sound_given;       /* otherwise a machine with a screen has a card */
     bool loudspeaker;       /* what it plays is heard here, through SDL */
     const char *keymap_name; /* of the guest's keyboard; NULL: US */
     struct keymap *keymap;  /* that, or NULL; owned */
     const char *screenshot; /* at the end, or NULL */
+    unsigned screenshot_screen;
     struct metic_video video; /* path NULL: none */
     const char *monitor; /* path of its socket, "none", or NULL: in the runtime folder */
     bool paused, detach;
@@ -137,6 +140,7 @@ char *args_unescape(const char *text, struct metic_error *error);
 /* option_sound.c: a card where there is a screen, unless --sound says otherwise. */
 bool args_choose_sound(struct run_args *args, struct metic_error *error);
 void args_choose_clipboard(struct run_args *args); /* option_screen.c: likewise */
+bool args_check_screens(struct run_args *args, struct metic_error *error); /* there as well */
 
 bool args_add_expect(struct run_steps *steps, const char *text, struct metic_error *error);
 bool args_add_send(struct run_steps *steps, const char *text, struct metic_error *error);
@@ -170,6 +174,7 @@ OPTION_PARSER(virtio_console);
 OPTION_PARSER(disk);
 OPTION_PARSER(screen);
 OPTION_PARSER(video);
+OPTION_PARSER(screenshot);
 OPTION_PARSER(share);
 OPTION_PARSER(vsock);
 OPTION_PARSER(sound);

@@ -16,8 +16,8 @@ static const char *const not_kept[] = {
     "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "limit-cpu",
     "limit-memory", "digest-every",
     "record", "replay", "trace", "trace-format", "show", "gdb", "gdb-wait", "symbols", "stats",
-    "perf-map", "jitdump", "screenshot", "monitor", "paused", "confine", "allow", "pcap",
-    "profile", "cover",
+    "perf-map", "jitdump", "screenshot", "record-video", "monitor", "paused", "confine", "allow",
+    "pcap", "profile", "cover",
 };
 
 bool args_is_kept(const struct option_row *row)

@@ -18,6 +18,7 @@ monitor_fn monitor_screendump;
 monitor_fn monitor_sendkey;
 monitor_fn monitor_type;
 monitor_fn monitor_pointer;
+monitor_fn monitor_resize;
 monitor_fn monitor_button;
 
 /* The key code of a pointer's button by its name (QEMU's); 0: there is none. */

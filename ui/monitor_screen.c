@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOLD_MS = 100, CLICK_MS = 60, POINTER_MAX = 32767, WORD_BYTES = 1024 };
+enum { HOLD_MS = 100, CLICK_MS = 60, WORD_BYTES = 1024 };
 
 /* Splits the first word off; it may be empty. */
 static const char *take_word(const char *text, char word[WORD_BYTES])
@@ -120,21 +120,43 @@ void monitor_type(struct monitor *monitor, const char *arguments)
 
 void monitor_pointer(struct monitor *monitor, const char *arguments)
 {
-    char column[WORD_BYTES], row[WORD_BYTES];
-    unsigned x, y;
+    char column[WORD_BYTES], row[WORD_BYTES], screen[WORD_BYTES];
+    unsigned x, y, number = 0;
     uint32_t width = 0, height = 0;
-    arguments = take_word(take_word(arguments, column), row);
-    if (!metic_has_input(monitor->machine) ||
-        !metic_get_screen_size(monitor->machine, 0, &width, &height)) {
-        refuse(monitor, "screen 0 shows nothing");
+    arguments = take_word(take_word(take_word(arguments, column), row), screen);
+    if ((screen[0] != '\0' && !take_number(screen, METIC_MAX_SCREENS - 1, &number)) ||
+        !metic_has_input(monitor->machine) ||
+        !metic_get_screen_size(monitor->machine, number, &width, &height)) {
+        monitor->failed = true;
+        fprintf(monitor->to, "screen %s shows nothing\n", screen[0] != '\0' ? screen : "0");
     } else if (*arguments != '\0' || !take_number(column, width - 1, &x) ||
                !take_number(row, height - 1, &y)) {
         monitor->failed = true;
         fprintf(monitor->to, "give a place on the screen, which is %u by %u: pointer 10 20\n",
                 width, height);
     } else {
-        metic_pointer_to(monitor->machine, width > 1 ? x * POINTER_MAX / (width - 1) : 0,
-                         height > 1 ? y * POINTER_MAX / (height - 1) : 0);
+        metic_pointer_on(monitor->machine, number,
+                         width > 1 ? x * METIC_POINTER_MAX / (width - 1) : 0,
+                         height > 1 ? y * METIC_POINTER_MAX / (height - 1) : 0);
+    }
+}
+
+void monitor_resize(struct monitor *monitor, const char *arguments)
+{
+    char size[WORD_BYTES], screen[WORD_BYTES];
+    unsigned number = 0, width = 0, height = 0;
+    int end = 0;
+    arguments = take_word(take_word(arguments, size), screen);
+    bool is_size = sscanf(size, "%5ux%5u%n", &width, &height, &end) == 2 && size[end] == '\0' &&
+                   metic_is_screen_size(width, height);
+    if (*arguments != '\0' || (!is_size && strcmp(size, "off") != 0) ||
+        (screen[0] != '\0' && !take_number(screen, METIC_MAX_SCREENS - 1, &number))) {
+        refuse(monitor, "give a size of 64 to 8192 pixels a side, or off, and maybe a screen's "
+                        "number: resize 1280x800 1");
+    } else if (!metic_has_input(monitor->machine)) {
+        refuse(monitor, "there is no screen: the machine was started without --screen");
+    } else {
+        metic_request_size(monitor->machine, number, is_size ? width : 0, is_size ? height : 0);
     }
 }
 

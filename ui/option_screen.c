@@ -17,7 +17,6 @@ static u32 read_number(const char **text)
 bool option_parse_screen(struct run_args *args, void *member, const char *name, const char *value,
                          struct metic_error *error)
 {
-    enum { SIDE_MIN = 64, SIDE_MAX = 8192 };
     struct metic_options *options = member;
     const char *at = value;
     (void)args;
@@ -33,11 +32,11 @@ bool option_parse_screen(struct run_args *args, void *member, const char *name, 
         at++;
         count = read_number(&at);
     }
-    if (*at != '\0' || width < SIDE_MIN || width > SIDE_MAX || height < SIDE_MIN ||
-        height > SIDE_MAX || count < 1 || count > METIC_MAX_SCREENS) {
+    if (*at != '\0' || !metic_is_screen_size(width, height) || count < 1 ||
+        count > METIC_MAX_SCREENS) {
         return error_set(error, "write it as 1280x800, 1280x800,2 or 1280x800,simple",
                          "%s: %s is not a size of %d to %d pixels a side, nor up to %d of them",
-                         name, value, SIDE_MIN, SIDE_MAX, METIC_MAX_SCREENS);
+                         name, value, METIC_MIN_SIDE, METIC_MAX_SIDE, METIC_MAX_SCREENS);
     }
     options->screens = count;
     options->screen_simple = simple;
@@ -46,16 +45,65 @@ bool option_parse_screen(struct run_args *args, void *member, const char *name, 
     return true;
 }
 
-/* WHERE[,password-file=FILE] */
-static bool parse_vnc(struct run_args *args, const char *value, struct metic_error *error)
+/* A copy of the value without ",screen=N" at its end, and N, or 0; NULL with a reason. */
+static char *take_screen(struct run_args *args, const char *name, const char *value,
+                         unsigned *screen, struct metic_error *error)
+{
+    static const char key[] = ",screen=";
+    const char *found = strstr(value, key);
+    const char *digit = found != NULL ? found + strlen(key) : "0";
+    if (digit[0] < '0' || digit[0] >= '0' + METIC_MAX_SCREENS || digit[1] != '\0') {
+        error_set(error, "name it last, as 'screen=1', and have it by --screen 1280x800,2",
+                  "%s: screens are 0 to %d, which '%s' is not", name, METIC_MAX_SCREENS - 1, digit);
+        return NULL;
+    }
+    *screen = (unsigned)(digit[0] - '0');
+    size_t bytes = found != NULL ? (size_t)(found - value) : strlen(value);
+    char *rest = args_own(args, strndup(value, bytes));
+    if (rest == NULL) {
+        error_set(error, NULL, "the host has no memory");
+    }
+    return rest;
+}
+
+/* WHERE[,password-file=FILE][,screen=N] */
+static bool parse_vnc(struct run_args *args, const char *name, const char *value,
+                      struct metic_error *error)
 {
     static const char key[] = ",password-file=";
-    const char *file = strstr(value, key);
-    char *where = args_own(args, strndup(value, file != NULL ? (size_t)(file - value)
-                                                             : strlen(value)));
-    args->vnc = where;
-    args->vnc_password_file = file != NULL ? file + strlen(key) : NULL;
-    return where != NULL || error_set(error, NULL, "the host has no memory");
+    unsigned screen;
+    char *where = take_screen(args, name, value, &screen, error);
+    char *file = where != NULL ? strstr(where, key) : NULL;
+    if (where == NULL) {
+        return false;
+    }
+    args->vnc[screen].where = where;
+    args->vnc[screen].password_file = file != NULL ? file + strlen(key) : NULL;
+    if (file != NULL) {
+        *file = '\0';
+    }
+    return true;
+}
+
+OPTION_PARSER(screenshot)
+{
+    (void)member;
+    args->screenshot = take_screen(args, name, value, &args->screenshot_screen, error);
+    return args->screenshot != NULL;
+}
+
+/* Every screen that somebody looks at is there. */
+bool args_check_screens(struct run_args *args, struct metic_error *error)
+{
+    unsigned most = args->screenshot_screen > args->video.screen ? args->screenshot_screen
+                                                                 : args->video.screen;
+    for (unsigned i = 0; i < METIC_MAX_SCREENS; i++) {
+        most = args->vnc[i].where != NULL && i > most ? i : most;
+    }
+    return most == 0 || most < args->options.screens ||
+           error_set(error, "give --screen 1280x800,2 for two, which are screen 0 and 1",
+                     "screen %u is to be seen, but the machine has %u", most,
+                     args->options.screens);
 }
 
 bool option_parse_display(struct run_args *args, void *member, const char *name, const char *value,
@@ -65,7 +113,7 @@ bool option_parse_display(struct run_args *args, void *member, const char *name,
     if (strcmp(value, "sdl") == 0) {
         args->window = true;
     } else if (strncmp(value, "vnc", 3) == 0 && (value[3] == '\0' || value[3] == ':')) {
-        if (!parse_vnc(args, value[3] == ':' ? value + 4 : "", error)) {
+        if (!parse_vnc(args, name, value[3] == ':' ? value + 4 : "", error)) {
             return false;
         }
     } else if (strcmp(value, "none") != 0) {
@@ -73,9 +121,9 @@ bool option_parse_display(struct run_args *args, void *member, const char *name,
                          "%s: there is no display %s", name, value);
     } else {
         args->window = false;
-        args->vnc = NULL;
+        memset(args->vnc, 0, sizeof(args->vnc));
     }
-    if ((args->window || args->vnc != NULL) && args->options.screens == 0) {
+    if (strcmp(value, "none") != 0 && args->options.screens == 0) {
         args->options.screens = 1;
     }
     return true;
@@ -114,6 +162,10 @@ bool option_parse_video(struct run_args *args, void *member, const char *name, c
 {
     static const char key[] = ",fps=";
     struct metic_video *video = member;
+    value = take_screen(args, name, value, &video->screen, error);
+    if (value == NULL) {
+        return false;
+    }
     const char *fps = strstr(value, key);
     size_t bytes = fps != NULL ? (size_t)(fps - value) : strlen(value);
     const char *at = fps != NULL ? fps + strlen(key) : "25";

@@ -71,8 +71,10 @@ static void allow_sockets(struct confine *confine, const struct run_args *args)
     if (args->monitor != NULL && strcmp(args->monitor, "none") != 0) {
         allow_folder_of(confine, args->monitor, CONFINE_REMOVE);
     }
-    if (args->vnc != NULL && strchr(args->vnc, '/') != NULL) {
-        allow_folder_of(confine, args->vnc, CONFINE_REMOVE);
+    for (unsigned i = 0; i < METIC_MAX_SCREENS; i++) {
+        if (args->vnc[i].where != NULL && strchr(args->vnc[i].where, '/') != NULL) {
+            allow_folder_of(confine, args->vnc[i].where, CONFINE_REMOVE);
+        }
     }
     if (args->gdb != NULL && strchr(args->gdb, '/') != NULL) {
         allow_folder_of(confine, args->gdb, CONFINE_REMOVE);

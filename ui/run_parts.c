@@ -168,7 +168,8 @@ static bool shows_end(struct run *run, void *state, struct metic_error *error)
         }
     }
     return run->failed || args->screenshot == NULL ||
-           metic_screenshot(run->machine, 0, METIC_PNG, args->screenshot, error);
+           metic_screenshot(run->machine, args->screenshot_screen, METIC_PNG, args->screenshot,
+                            error);
 }
 
 /* --- snapshots --- */
@@ -296,8 +297,13 @@ static bool window_start(struct run *run, void **state, struct metic_error *erro
         return true;
     }
     metic_await_input(run->machine, true);
-    *state = window_open(run->machine, shown_name(args),
-                         args->options.console == METIC_CONSOLE_NONE, args->keymap, error);
+    struct window_options options = {
+        .name = shown_name(args),
+        .console_is_here = args->options.console == METIC_CONSOLE_NONE,
+        .keymap = args->keymap,
+        .screens = args->options.screens,
+    };
+    *state = window_open(run->machine, &options, error);
     return *state != NULL;
 }
 
@@ -310,35 +316,53 @@ static bool window_end(struct run *run, void *state, struct metic_error *error)
 
 /* --- VNC --- */
 
-static bool vnc_start(struct run *run, void **state, struct metic_error *error)
+static bool vnc_open(struct run *run, unsigned screen, struct vnc **vnc, struct metic_error *error)
 {
     const struct run_args *args = run->args;
-    if (args->vnc == NULL) {
-        return true;
-    }
     struct vnc_options options = {
-        .where = args->vnc,
-        .password_file = args->vnc_password_file,
+        .where = args->vnc[screen].where,
+        .password_file = args->vnc[screen].password_file,
         .name = shown_name(args),
         .keymap = args->keymap,
+        .head = screen,
         .quiet = args->quiet,
     };
-    metic_await_input(run->machine, true);
-    struct vnc *vnc = vnc_new(run->machine, &options, error);
-    *state = vnc;
-    const char *password = vnc != NULL ? vnc_password(vnc) : NULL;
-    if (vnc != NULL && (!args->quiet || password != NULL)) {
-        fprintf(stderr, "metic: vnc: vncviewer %s%s%s\n", vnc_address(vnc),
+    *vnc = vnc_new(run->machine, &options, error);
+    const char *password = *vnc != NULL ? vnc_password(*vnc) : NULL;
+    if (*vnc != NULL && (!args->quiet || password != NULL)) {
+        fprintf(stderr, "metic: vnc: vncviewer %s%s%s\n", vnc_address(*vnc),
                 password != NULL ? ", password " : "", password != NULL ? password : "");
     }
-    return vnc != NULL;
+    return *vnc != NULL;
+}
+
+static bool vnc_start(struct run *run, void **state, struct metic_error *error)
+{
+    struct vnc **servers = calloc(METIC_MAX_SCREENS, sizeof(struct vnc *));
+    *state = servers;
+    if (servers == NULL) {
+        return error_set(error, NULL, "the host has no memory");
+    }
+    for (unsigned i = 0; i < METIC_MAX_SCREENS; i++) {
+        if (run->args->vnc[i].where != NULL) {
+            metic_await_input(run->machine, true);
+            if (!vnc_open(run, i, &servers[i], error)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 static bool vnc_end(struct run *run, void *state, struct metic_error *error)
 {
+    struct vnc **servers = state;
     (void)run;
     (void)error;
-    vnc_free(state);
+    for (unsigned i = 0; servers != NULL && i < METIC_MAX_SCREENS; i++) {
+        vnc_free(servers[i]);
+    }
+    free(servers);
     return true;
 }
 

@@ -31,8 +31,6 @@ enum {
     VNC_WAIT_MS = 2000,
     BLANK_WIDTH = 640,
     BLANK_HEIGHT = 400,
-    SIDE_MIN = 64,
-    SIDE_MAX = 8192,
 };
 
 /* --- what is shown --- */
@@ -106,6 +104,10 @@ static void take_changes(struct vnc *vnc)
     if (vnc->frame.cursor_reshaped) {
         new_cursor(vnc);
     }
+    if (vnc->frame.cursor_moved && vnc->frame.cursor_visible) { /* for clients that draw none */
+        vnc->screen->cursorX = vnc->frame.cursor_x;
+        vnc->screen->cursorY = vnc->frame.cursor_y;
+    }
 }
 
 /* A client's wish; the guest decides. */
@@ -114,10 +116,11 @@ static int on_resize(int width, int height, int count, struct rfbExtDesktopScree
 {
     (void)count;
     (void)screens;
-    if (width < SIDE_MIN || height < SIDE_MIN || width > SIDE_MAX || height > SIDE_MAX) {
+    const struct vnc *vnc = vnc_of(client);
+    if (width < 0 || height < 0 || !metic_is_screen_size((u32)width, (u32)height)) {
         return rfbExtDesktopSize_InvalidScreenLayout;
     }
-    metic_request_size(vnc_of(client)->machine, 0, (u32)width, (u32)height);
+    metic_request_size(vnc->machine, vnc->head, (u32)width, (u32)height);
     return rfbExtDesktopSize_Success;
 }
 
@@ -298,7 +301,7 @@ static bool start_screen(struct vnc *vnc, struct metic_error *error)
     set_format(vnc);
     vnc_input_init(vnc);
     vnc_clipboard_init(vnc, on_changed, vnc);
-    vnc->viewer = metic_viewer_new(vnc->machine, 0, on_changed, vnc, error);
+    vnc->viewer = metic_viewer_new(vnc->machine, vnc->head, on_changed, vnc, error);
     return vnc->viewer != NULL;
 }
 
@@ -312,10 +315,16 @@ struct vnc *vnc_new(metic_machine *machine, const struct vnc_options *options,
     }
     vnc->machine = machine;
     vnc->keymap = options->keymap;
+    vnc->head = options->head;
     vnc->quiet = options->quiet;
     vnc->listener.fd = -1;
     vnc->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    snprintf(vnc->name, sizeof(vnc->name), "%s - metic", options->name);
+    if (options->head == 0) {
+        snprintf(vnc->name, sizeof(vnc->name), "%s - metic", options->name);
+    } else {
+        snprintf(vnc->name, sizeof(vnc->name), "%s, screen %u - metic", options->name,
+                 options->head);
+    }
     bool ok = load_api(&vnc->rfb, error) && start_listening(vnc, options, error) &&
               start_screen(vnc, error);
     if (ok) {

@@ -2,7 +2,7 @@
  *
  * Clients come to a Unix socket that only its user can open, or to a port of this host with a
  * password (RFB's own, of which 8 characters count). Any number of viewers up to VNC_MAX_CLIENTS
- * see screen 0, and all may use keyboard and pointer. */
+ * see one of the machine's screens, and all may use keyboard and pointer. */
 #ifndef METIC_UI_VNC_H
 #define METIC_UI_VNC_H
 
@@ -17,6 +17,7 @@ struct vnc_options {
     const char *password_file; /* its first line; NULL: none at a path, a new one at a port */
     const char *name;          /* of the machine */
     const struct keymap *keymap; /* of the guest, or NULL: US; outlives the server */
+    unsigned head;             /* the machine's screen that is shown */
     bool quiet;                /* says nothing of letters that the guest's keyboard lacks */
 };
 

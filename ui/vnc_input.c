@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-    POINTER_MAX = 32767,
     ENCODING_QEMU_KEYS = -258,
     MESSAGE_QEMU = 255,
 };
@@ -137,8 +136,8 @@ static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
     x = x < 0 ? 0 : x < width ? x : width - 1;
     y = y < 0 ? 0 : y < height ? y : height - 1;
     if (width > 1 && height > 1) {
-        metic_pointer_to(vnc->machine, (u32)((s64)x * POINTER_MAX / (width - 1)),
-                         (u32)((s64)y * POINTER_MAX / (height - 1)));
+        metic_pointer_on(vnc->machine, vnc->head, (u32)((s64)x * METIC_POINTER_MAX / (width - 1)),
+                         (u32)((s64)y * METIC_POINTER_MAX / (height - 1)));
     }
     int begun = buttons & ~own->buttons;
     metic_wheel(vnc->machine, !!(begun & WHEEL_UP) - !!(begun & WHEEL_DOWN),

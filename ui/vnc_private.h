@@ -25,6 +25,7 @@ enum { VNC_PASSWORD_BYTES = 9 };
 struct vnc {
     metic_machine *machine;
     const struct keymap *keymap; /* of the guest, or NULL: US */
+    unsigned head; /* the machine's screen */
     bool quiet;
     struct vnc_api rfb;
     struct listener listener;

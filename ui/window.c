@@ -1,11 +1,11 @@
 /* See window.h.
  *
- * The window's thread waits for events, of which one of our own says that the screen changed. It
- * then takes the changed rectangles and draws those alone (window_canvas.h); while nothing changes,
- * it sleeps.
+ * One thread waits for the events of all windows, of which one of our own says that a screen
+ * changed. It then takes the changed rectangles and draws those alone (window_screen.h,
+ * window_canvas.h); while nothing changes, it sleeps.
  *
  * Keys are places on the keyboard (keys.def). Those that the window keeps for itself are pressed
- * with Ctrl+Alt (window_keys below). While the screen shows nothing, the window shows the console
+ * with Ctrl+Alt (own_key below). While the first screen shows nothing, its window shows the console
  * as a terminal, which takes text, not places. The guest's pointer is drawn by us, so the
  * desktop's is hidden where the guest has one. What was down goes up when the window loses the
  * keyboard. */
@@ -19,11 +19,9 @@
 #include "ui/key_steps.h"
 #include "ui/keys.h"
 #include "ui/sdl_api.h"
-#include "ui/window_canvas.h"
 #include "ui/window_clipboard.h"
-#include "ui/window_plot.h"
+#include "ui/window_screen.h"
 #include "ui/window_wake.h"
-#include "ui/window_terminal.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,9 +33,6 @@
 enum {
     TITLE_EVERY_MS = 500,
     LOOK_EVERY_MS = 40, /* firmware draws into memory and tells nobody */
-    DARK_AFTER_MS = 800, /* without a picture */
-    RESIZE_AFTER_MS = 250, /* of rest, before the guest is asked */
-    POINTER_MAX = 32767,
     WHEEL_FLIPPED = -1,
 };
 
@@ -56,199 +51,103 @@ struct window {
     struct window_wake wake;
 
     /* The thread's. */
-    metic_viewer *viewer;
-    struct metic_frame frame;
-    SDL_Window *window;
-    struct window_canvas canvas;
+    struct window_screen screens[METIC_MAX_SCREENS];
+    unsigned screen_count;
+    struct window_screen *pointed; /* the pointer was seen there last */
+    bool pointer_hidden;           /* the desktop's */
     struct terminal *terminal; /* or NULL, with a reason that is not an error: the rest works */
-    bool console_is_here, wants_terminal, shows_terminal;
-    int picture_width, picture_height; /* of what is shown; 0: nothing */
-    int followed_width, followed_height; /* of the last picture that was not nothing */
-    bool grabbed, full, plots;
-    bool dirty; /* what is drawn is old */
-    unsigned frames, frames_per_s; /* taken since the title; of the guest's, when it was written */
-    unsigned long frames_shown;    /* since the window opened */
+    bool console_is_here, wants_terminal;
+    bool grabbed;
     struct timespec start_time, end_time; /* of its thread's processor time */
     u8 dropped[SDL_NUM_SCANCODES];       /* keys whose going up is not the guest's either */
-    bool lit, waits; /* the guest shows something; it does not, and may soon */
-    Uint32 titled_ms, resized_ms, dark_ms;
-    int asked_width, asked_height; /* 0: nothing to ask for */
-    SDL_Rect before; /* it was full screen */
+    Uint32 titled_ms;
     struct window_plot plot;
     struct window_clipboard clipboard;
 };
 
-/* --- drawing --- */
+/* --- what is shown --- */
 
-static void draw(struct window *w)
+/* The desktop's pointer is seen where the guest draws none of its own. */
+static void show_pointer(struct window *w)
 {
-    const struct metic_frame *f = &w->frame;
-    bool pointer = f->cursor_visible && f->width != 0 && !w->shows_terminal;
-    SDL_Rect cursor = {
-        (int)(f->cursor_x - (s32)f->cursor_hot_x),
-        (int)(f->cursor_y - (s32)f->cursor_hot_y),
-        (int)f->cursor_width,
-        (int)f->cursor_height,
-    };
-    canvas_draw(&w->canvas, pointer ? &cursor : NULL, w->plots ? &w->plot : NULL);
-    w->dirty = false;
-}
-
-/* The window takes the picture's size, when that is another than before: a guest that was asked for
- * a size and keeps its own shows the same once more, and the window stays as its user made it. */
-static void follow_size(struct window *w)
-{
-    bool maximised = (w->sdl.GetWindowFlags(w->window) & SDL_WINDOW_MAXIMIZED) != 0;
-    bool same = w->picture_width == w->followed_width && w->picture_height == w->followed_height;
-    if (w->picture_width == 0 || same) {
-        return;
-    }
-    w->followed_width = w->picture_width;
-    w->followed_height = w->picture_height;
-    if (!w->full && !maximised && w->asked_width == 0) {
-        w->sdl.SetWindowSize(w->window, w->picture_width, w->picture_height);
+    bool hidden = w->pointed->frame.cursor_visible;
+    if (hidden != w->pointer_hidden) {
+        w->pointer_hidden = hidden;
+        w->sdl.ShowCursor(hidden ? SDL_DISABLE : SDL_ENABLE);
     }
 }
 
-/* Another picture than before: of another size, or of the terminal. */
-static void new_picture(struct window *w)
+/* The console, when it is to be seen in place of the first screen; or NULL. */
+static struct terminal *terminal_of(struct window *w)
 {
-    const u32 *pixels = w->frame.pixels;
-    w->picture_width = (int)w->frame.width;
-    w->picture_height = (int)w->frame.height;
-    if (w->shows_terminal) {
-        pixels = terminal_picture(w->terminal, &w->picture_width, &w->picture_height);
-    }
-    canvas_set_picture(&w->canvas, pixels, w->picture_width, w->picture_height);
-    follow_size(w);
-    w->dirty = true;
-}
-
-static void new_cursor(struct window *w)
-{
-    const struct metic_frame *f = &w->frame;
-    canvas_set_cursor(&w->canvas, f->cursor_pixels, (int)f->cursor_width, (int)f->cursor_height);
-    w->sdl.ShowCursor(f->cursor_visible ? SDL_DISABLE : SDL_ENABLE);
-}
-
-/* What of the frame changed; true when the whole picture is another. */
-static bool take_frame(struct window *w)
-{
-    if (!metic_viewer_take(w->viewer, &w->frame)) {
-        return false;
-    }
-    for (unsigned i = 0; i < w->frame.rect_count && !w->frame.resized && !w->shows_terminal; i++) {
-        const struct metic_rect *r = &w->frame.rects[i];
-        canvas_update(&w->canvas, w->frame.pixels,
-                      (SDL_Rect){(int)r->x, (int)r->y, (int)r->width, (int)r->height});
-    }
-    if (w->frame.cursor_reshaped && w->frame.cursor_width != 0) {
-        new_cursor(w);
-    }
-    w->frames += w->frame.rect_count != 0;
-    w->frames_shown += w->frame.rect_count != 0;
-    w->dirty = true;
-    return w->frame.resized;
-}
-
-/* Whether the terminal is to be seen. A guest that changes its mode shows nothing for a moment, and
- * the window waits whether that is all. */
-static bool is_terminals_turn(struct window *w)
-{
-    bool lit = w->frame.width != 0;
-    if (w->lit && !lit) {
-        w->dark_ms = w->sdl.GetTicks();
-        w->waits = !w->shows_terminal;
-    }
-    w->lit = lit;
-    w->waits = w->waits && !lit && w->sdl.GetTicks() - w->dark_ms < DARK_AFTER_MS;
-    return w->terminal != NULL && (w->wants_terminal || (!lit && !w->waits));
+    bool dark = window_screen_is_dark(&w->screens[0]);
+    return w->wants_terminal || dark ? w->terminal : NULL;
 }
 
 static void take_changes(struct window *w)
 {
-    bool is_new = take_frame(w);
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        window_screen_take(&w->screens[i]);
+    }
     bool drawn = w->terminal != NULL && terminal_take(w->terminal);
-    bool terminal = is_terminals_turn(w);
-    if (terminal != w->shows_terminal) {
-        is_new = true;
-        w->shows_terminal = terminal;
+    struct terminal *terminal = terminal_of(w);
+    if (terminal != w->screens[0].terminal) {
         metic_release_keys(w->machine);
     }
-    if (is_new) {
-        new_picture(w);
-    } else if (drawn && w->shows_terminal) {
-        int width, height;
-        const u32 *pixels = terminal_picture(w->terminal, &width, &height);
-        canvas_update(&w->canvas, pixels, (SDL_Rect){0, 0, width, height});
-        w->dirty = true;
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        window_screen_update(&w->screens[i], i == 0 ? terminal : NULL, drawn);
     }
+    show_pointer(w);
 }
 
-static void show_title(struct window *w)
+static bool shows_terminal(const struct window *w, const struct window_screen *s)
 {
-    char title[160], frames[32] = "";
-    if (w->frames_per_s != 0) {
-        snprintf(frames, sizeof(frames), ", %u frames/s", w->frames_per_s);
+    return w->terminal != NULL && s->terminal == w->terminal;
+}
+
+static void show_title(const struct window *w, const struct window_screen *s,
+                       unsigned frames_per_s)
+{
+    char title[160], screen[32] = "", frames[32] = "";
+    if (s->number != 0) {
+        snprintf(screen, sizeof(screen), ", screen %u", s->number);
     }
-    snprintf(title, sizeof(title), "%s - metic - %s, %.0f MIPS%s - Ctrl+Alt+G %s", w->name,
-             metic_is_paused(w->machine) ? "paused" : "running", window_plot_mips(&w->plot),
-             frames, w->grabbed ? "lets keyboard and pointer go" : "holds keyboard and pointer");
-    w->sdl.SetWindowTitle(w->window, title);
+    if (frames_per_s != 0) {
+        snprintf(frames, sizeof(frames), ", %u frames/s", frames_per_s);
+    }
+    snprintf(title, sizeof(title), "%s%s - metic - %s, %.0f MIPS%s - Ctrl+Alt+G %s", w->name,
+             screen, metic_is_paused(w->machine) ? "paused" : "running",
+             window_plot_mips(&w->plot), frames,
+             w->grabbed ? "lets keyboard and pointer go" : "holds keyboard and pointer");
+    w->sdl.SetWindowTitle(s->window, title);
+}
+
+/* Each half second or so. */
+static void show_titles(struct window *w)
+{
+    Uint32 now_ms = w->sdl.GetTicks(), passed_ms = now_ms - w->titled_ms;
+    if (passed_ms < TITLE_EVERY_MS) {
+        return;
+    }
+    w->titled_ms = now_ms;
+    window_plot_sample(&w->plot, w->machine, now_ms);
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        struct window_screen *s = &w->screens[i];
+        show_title(w, s, (s->frames * 1000 + passed_ms / 2) / passed_ms);
+        s->frames = 0;
+        s->dirty |= s->plots;
+    }
 }
 
 /* --- what the user does --- */
 
-static void grab(struct window *w, bool grabbed)
+static void grab(struct window *w, struct window_screen *s)
 {
-    w->grabbed = grabbed;
-    w->sdl.SetWindowGrab(w->window, grabbed ? SDL_TRUE : SDL_FALSE);
-    w->sdl.SetRelativeMouseMode(grabbed ? SDL_TRUE : SDL_FALSE);
+    w->grabbed = !w->grabbed;
+    w->sdl.SetWindowGrab(s->window, w->grabbed ? SDL_TRUE : SDL_FALSE);
+    w->sdl.SetRelativeMouseMode(w->grabbed ? SDL_TRUE : SDL_FALSE);
     metic_release_keys(w->machine);
-    show_title(w);
-}
-
-static void ask_size(struct window *w, int width, int height)
-{
-    w->asked_width = width;
-    w->asked_height = height;
-    w->resized_ms = w->sdl.GetTicks();
-}
-
-static void put_window(struct window *w, SDL_Rect place)
-{
-    w->sdl.SetWindowSize(w->window, place.w, place.h);
-    w->sdl.SetWindowPosition(w->window, place.x, place.y);
-}
-
-/* SDL tells of the larger size as if the user had dragged it, and of the one before not at all. It
- * leaves the work to the desktop's window manager; where there is none, nothing would happen, and
- * SDL would believe that it had. */
-static void set_full(struct window *w)
-{
-    SDL_Rect *before = &w->before, whole;
-    int display = w->sdl.GetWindowDisplayIndex(w->window);
-    bool unmanaged = w->wake.unmanaged && w->sdl.GetDisplayBounds(display, &whole) == 0;
-    w->full = !w->full;
-    if (w->full) {
-        w->sdl.GetWindowSize(w->window, &before->w, &before->h);
-        w->sdl.GetWindowPosition(w->window, &before->x, &before->y);
-    }
-    if (unmanaged) {
-        put_window(w, w->full ? whole : *before);
-    } else {
-        w->sdl.SetWindowFullscreen(w->window, w->full ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
-    }
-    if (!w->full) {
-        ask_size(w, before->w, before->h);
-    } else if (unmanaged) {
-        ask_size(w, whole.w, whole.h);
-    }
-}
-
-static void set_smooth(struct window *w)
-{
-    canvas_set_smooth(&w->canvas, !w->canvas.smooth);
+    show_title(w, s, 0);
 }
 
 /* On the guest's keyboard. */
@@ -270,10 +169,10 @@ static void press_text(struct window *w, const char *text)
 }
 
 /* The desktop's clipboard, as if it were typed. */
-static void type_clipboard(struct window *w)
+static void type_clipboard(struct window *w, const struct window_screen *s)
 {
     char *text = w->sdl.GetClipboardText();
-    if (text != NULL && w->shows_terminal) {
+    if (text != NULL && shows_terminal(w, s)) {
         terminal_type(w->terminal, text);
     } else if (text != NULL) {
         press_text(w, text);
@@ -282,23 +181,27 @@ static void type_clipboard(struct window *w)
 }
 
 /* A key with Ctrl+Alt; false: it is the guest's. */
-static bool own_key(struct window *w, SDL_Scancode code)
+static bool own_key(struct window *w, struct window_screen *s, SDL_Scancode code)
 {
+    if (code >= SDL_SCANCODE_1 && code < SDL_SCANCODE_1 + w->screen_count && w->screen_count > 1) {
+        window_screen_raise(&w->screens[code - SDL_SCANCODE_1]);
+        return true;
+    }
     switch (code) {
-    case SDL_SCANCODE_G: grab(w, !w->grabbed); break;
-    case SDL_SCANCODE_F: set_full(w); break;
-    case SDL_SCANCODE_S: set_smooth(w); break;
+    case SDL_SCANCODE_G: grab(w, s); break;
+    case SDL_SCANCODE_F: window_screen_set_full(s); break;
+    case SDL_SCANCODE_S: canvas_set_smooth(&s->canvas, !s->canvas.smooth); break;
     case SDL_SCANCODE_T: w->wants_terminal = !w->wants_terminal; break;
-    case SDL_SCANCODE_V: type_clipboard(w); break;
-    case SDL_SCANCODE_O: w->plots = !w->plots; break;
+    case SDL_SCANCODE_V: type_clipboard(w, s); break;
+    case SDL_SCANCODE_O: s->plots = !s->plots; break;
     case SDL_SCANCODE_Q: metic_stop(w->machine); break;
     default: return false;
     }
-    w->dirty = true;
+    s->dirty = true;
     return true;
 }
 
-static void on_key(struct window *w, const SDL_KeyboardEvent *key)
+static void on_key(struct window *w, struct window_screen *s, const SDL_KeyboardEvent *key)
 {
     unsigned code = (unsigned)key->keysym.scancode;
     bool down = key->type == SDL_KEYDOWN;
@@ -306,33 +209,27 @@ static void on_key(struct window *w, const SDL_KeyboardEvent *key)
         return;
     }
     bool chord = (key->keysym.mod & KMOD_CTRL) && (key->keysym.mod & KMOD_ALT);
-    if (down && chord && key->repeat == 0 && own_key(w, key->keysym.scancode)) {
+    if (down && chord && key->repeat == 0 && own_key(w, s, key->keysym.scancode)) {
         w->dropped[code] = 1;
     } else if (!down && w->dropped[code]) {
         w->dropped[code] = 0;
-    } else if (w->shows_terminal && down && !w->dropped[code]) {
+    } else if (shows_terminal(w, s) && down && !w->dropped[code]) {
         terminal_key(w->terminal, &key->keysym);
-    } else if (!w->shows_terminal && key->repeat == 0) { /* the guest repeats by itself */
+    } else if (!shows_terminal(w, s) && key->repeat == 0) { /* the guest repeats by itself */
         metic_key(w->machine, keys_by_usb(code), down);
     }
 }
 
-static void on_motion(struct window *w, const SDL_MouseMotionEvent *motion)
+static void on_motion(struct window *w, struct window_screen *s,
+                      const SDL_MouseMotionEvent *motion)
 {
+    u32 x, y;
+    w->pointed = s;
     if (w->grabbed) {
         metic_pointer_by(w->machine, motion->xrel, motion->yrel);
-        return;
+    } else if (window_screen_place(s, motion->x, motion->y, &x, &y)) {
+        metic_pointer_on(w->machine, s->number, x, y);
     }
-    SDL_Rect place = canvas_place(&w->canvas);
-    if (place.w < 2 || place.h < 2) {
-        return;
-    }
-    s64 x = (s64)(motion->x - place.x) * POINTER_MAX / (place.w - 1);
-    s64 bottom = place.h - 1;
-    s64 y = (s64)(motion->y - place.y) * POINTER_MAX / bottom;
-    x = x < 0 ? 0 : x > POINTER_MAX ? POINTER_MAX : x;
-    y = y < 0 ? 0 : y > POINTER_MAX ? POINTER_MAX : y;
-    metic_pointer_to(w->machine, (u32)x, (u32)y);
 }
 
 static void on_button(struct window *w, const SDL_MouseButtonEvent *button)
@@ -346,31 +243,50 @@ static void on_button(struct window *w, const SDL_MouseButtonEvent *button)
     }
 }
 
-static void on_window(struct window *w, const SDL_WindowEvent *event)
+static void on_window(struct window *w, struct window_screen *s, const SDL_WindowEvent *event)
 {
     switch (event->event) {
     case SDL_WINDOWEVENT_FOCUS_LOST: metic_release_keys(w->machine); break;
     case SDL_WINDOWEVENT_FOCUS_GAINED: window_clipboard_give(&w->clipboard); break;
     case SDL_WINDOWEVENT_RESIZED: /* by the user */
-        ask_size(w, event->data1, event->data2);
+        window_screen_ask_size(s, event->data1, event->data2);
+        break;
+    case SDL_WINDOWEVENT_CLOSE: /* with the first one it ends; SDL says so itself if it is alone */
+        if (s->number != 0) {
+            window_screen_unplug(s);
+        } else {
+            metic_stop(w->machine);
+        }
         break;
     default: break;
     }
-    canvas_expose(&w->canvas);
-    w->dirty = true;
+    window_screen_expose(s);
+}
+
+/* The screen whose window has this number of SDL's; the first if none has. */
+static struct window_screen *screen_of(struct window *w, Uint32 id)
+{
+    for (unsigned i = 1; i < w->screen_count; i++) {
+        if (w->sdl.GetWindowID(w->screens[i].window) == id) {
+            return &w->screens[i];
+        }
+    }
+    return &w->screens[0];
 }
 
 static void on_event(struct window *w, const SDL_Event *event)
 {
     switch (event->type) {
     case SDL_KEYDOWN:
-    case SDL_KEYUP: on_key(w, &event->key); break;
+    case SDL_KEYUP: on_key(w, screen_of(w, event->key.windowID), &event->key); break;
     case SDL_TEXTINPUT:
-        if (w->shows_terminal) {
+        if (shows_terminal(w, screen_of(w, event->text.windowID))) {
             terminal_type(w->terminal, event->text.text);
         }
         break;
-    case SDL_MOUSEMOTION: on_motion(w, &event->motion); break;
+    case SDL_MOUSEMOTION:
+        on_motion(w, screen_of(w, event->motion.windowID), &event->motion);
+        break;
     case SDL_MOUSEBUTTONDOWN:
     case SDL_MOUSEBUTTONUP: on_button(w, &event->button); break;
     case SDL_MOUSEWHEEL: {
@@ -378,7 +294,9 @@ static void on_event(struct window *w, const SDL_Event *event)
         metic_wheel(w->machine, sign * event->wheel.y, sign * event->wheel.x);
         break;
     }
-    case SDL_WINDOWEVENT: on_window(w, &event->window); break;
+    case SDL_WINDOWEVENT:
+        on_window(w, screen_of(w, event->window.windowID), &event->window);
+        break;
     case SDL_CLIPBOARDUPDATE: window_clipboard_give(&w->clipboard); break;
     case SDL_QUIT: metic_stop(w->machine); break;
     default: break;
@@ -422,7 +340,6 @@ static bool is_desktop(const struct window *w)
 
 static bool start(struct window *w)
 {
-    enum { WIDTH = 1200, HEIGHT = 558 }; /* until there is a picture */
     struct metic_error without;
     w->sdl.SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     w->sdl.SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
@@ -435,51 +352,31 @@ static bool start(struct window *w)
                          "no window: this terminal is on no desktop");
     }
     w->wake_event = w->sdl.RegisterEvents(1);
-    w->window = w->sdl.CreateWindow("metic", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
-                                    WIDTH, HEIGHT, SDL_WINDOW_RESIZABLE);
-    if (w->window == NULL || !canvas_open(&w->canvas, &w->sdl, w->window)) {
-        return fail(w, "the desktop gives none");
-    }
     if (!window_wake_start(&w->wake, push_wake, w)) {
         return error_set(&w->error, "close other programs", "the host has no thread for a window");
     }
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        if (!window_screen_open(&w->screens[i], &w->sdl, w->machine, i, on_changed, w, &w->error)) {
+            return w->error.what[0] == '\0' ? fail(w, "the desktop gives none") : false;
+        }
+        w->screens[i].unmanaged = w->wake.unmanaged;
+    }
     w->sdl.StartTextInput();
     w->terminal = terminal_new(w->machine, w->console_is_here, on_changed, w, &without);
-    w->viewer = metic_viewer_new(w->machine, 0, on_changed, w, &w->error);
     window_clipboard_begin(&w->clipboard, &w->sdl, w->machine, on_changed, w);
-    return w->viewer != NULL;
+    return true;
 }
 
 static void end(struct window *w)
 {
     window_clipboard_end(&w->clipboard);
-    metic_viewer_free(w->viewer);
     terminal_free(w->terminal);
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        window_screen_close(&w->screens[i]);
+    }
     metic_release_keys(w->machine);
     window_wake_end(&w->wake); /* nobody is left who would leave a note */
-    canvas_close(&w->canvas);
-    if (w->window != NULL) {
-        w->sdl.DestroyWindow(w->window);
-    }
     w->sdl.Quit();
-}
-
-static void look_at_clock(struct window *w)
-{
-    Uint32 now_ms = w->sdl.GetTicks();
-    if (now_ms - w->titled_ms >= TITLE_EVERY_MS) {
-        Uint32 passed_ms = now_ms - w->titled_ms;
-        w->frames_per_s = (w->frames * 1000 + passed_ms / 2) / passed_ms;
-        w->frames = 0;
-        w->titled_ms = now_ms;
-        window_plot_sample(&w->plot, w->machine, now_ms);
-        show_title(w);
-        w->dirty |= w->plots;
-    }
-    if (w->asked_width != 0 && now_ms - w->resized_ms >= RESIZE_AFTER_MS) {
-        metic_request_size(w->machine, 0, (u32)w->asked_width, (u32)w->asked_height);
-        w->asked_width = 0;
-    }
 }
 
 static void tell_started(struct window *w, bool open)
@@ -494,7 +391,31 @@ static void tell_started(struct window *w, bool open)
 /* How long nothing needs to be done, unless something happens. */
 static int wait_ms(const struct window *w)
 {
-    return w->frame.untold || w->asked_width != 0 ? LOOK_EVERY_MS : TITLE_EVERY_MS;
+    bool soon = false;
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        soon |= w->screens[i].frame.untold || w->screens[i].asked_width != 0;
+    }
+    return soon ? LOOK_EVERY_MS : TITLE_EVERY_MS;
+}
+
+static void serve_once(struct window *w)
+{
+    SDL_Event event;
+    int some = w->sdl.WaitEventTimeout(&event, wait_ms(w));
+    while (some != 0) {
+        on_event(w, &event);
+        some = w->sdl.WaitEventTimeout(&event, 0);
+    }
+    take_changes(w);
+    if (atomic_exchange(&w->wake.copied, false)) {
+        window_clipboard_give(&w->clipboard);
+    }
+    window_clipboard_take(&w->clipboard);
+    show_titles(w);
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        window_screen_look_at_clock(&w->screens[i]);
+        window_screen_draw(&w->screens[i], &w->plot);
+    }
 }
 
 static void *window_main(void *opaque)
@@ -505,29 +426,15 @@ static void *window_main(void *opaque)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &w->start_time);
     tell_started(w, open);
     while (open && !atomic_load(&w->closing)) {
-        SDL_Event event;
-        int some = w->sdl.WaitEventTimeout(&event, wait_ms(w));
-        while (some != 0) {
-            on_event(w, &event);
-            some = w->sdl.WaitEventTimeout(&event, 0);
-        }
-        take_changes(w);
-        if (atomic_exchange(&w->wake.copied, false)) {
-            window_clipboard_give(&w->clipboard);
-        }
-        window_clipboard_take(&w->clipboard);
-        look_at_clock(w);
-        if (w->dirty) {
-            draw(w);
-        }
+        serve_once(w);
     }
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &w->end_time);
     end(w);
     return NULL;
 }
 
-struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
-                           const struct keymap *keymap, struct metic_error *error)
+struct window *window_open(metic_machine *machine, const struct window_options *options,
+                           struct metic_error *error)
 {
     struct window *w = calloc(1, sizeof(*w));
     if (w == NULL || !sdl_api_load(&w->sdl, error)) {
@@ -535,10 +442,11 @@ struct window *window_open(metic_machine *machine, const char *name, bool consol
         return NULL;
     }
     w->machine = machine;
-    w->console_is_here = console_is_here;
-    w->keymap = keymap;
-    w->dirty = true;
-    snprintf(w->name, sizeof(w->name), "%s", name);
+    w->console_is_here = options->console_is_here;
+    w->keymap = options->keymap;
+    w->screen_count = options->screens;
+    w->pointed = &w->screens[0];
+    snprintf(w->name, sizeof(w->name), "%s", options->name);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->started, NULL);
     bool threaded = pthread_create(&w->thread, NULL, window_main, w) == 0;
@@ -577,9 +485,13 @@ void window_close(struct window *w, FILE *stats)
         w->sdl.PushEvent(&event);
     }
     pthread_join(w->thread, NULL);
+    unsigned long frames = 0;
+    for (unsigned i = 0; i < w->screen_count; i++) {
+        frames += w->screens[i].frames_shown;
+    }
     if (stats != NULL) {
         fprintf(stats, "window              %lu frames of the guest's, %.1f ms of its thread\n",
-                w->frames_shown, time_ms(w->end_time) - time_ms(w->start_time));
+                frames, time_ms(w->end_time) - time_ms(w->start_time));
     }
     sdl_api_unload(&w->sdl);
     pthread_cond_destroy(&w->started);
@@ -589,13 +501,11 @@ void window_close(struct window *w, FILE *stats)
 
 #else
 
-struct window *window_open(metic_machine *machine, const char *name, bool console_is_here,
-                           const struct keymap *keymap, struct metic_error *error)
+struct window *window_open(metic_machine *machine, const struct window_options *options,
+                           struct metic_error *error)
 {
-    (void)console_is_here;
-    (void)keymap;
     (void)machine;
-    (void)name;
+    (void)options;
     error_set(error, "build it with libsdl2-dev installed, or leave out --display sdl",
               "this metic was built without a window");
     return NULL;

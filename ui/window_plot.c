@@ -112,7 +112,7 @@ void window_plot_draw(const struct window_plot *plot, const struct sdl_api *sdl,
 {
     static const char *const keys[] = {"Ctrl+Alt+", "G hold or let go", "F full screen",
                                        "S sharp or smooth", "T terminal", "V type clipboard",
-                                       "O plots", "Q end the machine"};
+                                       "O plots", "1-4 that screen", "Q end the machine"};
     SDL_Rect back = {PLOT_MARGIN, PLOT_MARGIN + PLOT_LINES * (PLOT_HEIGHT + PLOT_GAP), PLOT_WIDTH,
                      (int)ARRAY_LEN(keys) * FONT_HEIGHT * TEXT_SCALE + 2 * TEXT_MARGIN};
     for (unsigned line = 0; line < PLOT_LINES; line++) {

@@ -177,6 +177,7 @@ void display_add_producer(struct display *display, struct display_producer *prod
 {
     memset(producer->showing, 0, sizeof(producer->showing));
     memset(producer->lit, 0, sizeof(producer->lit));
+    memset(producer->places, 0, sizeof(producer->places));
     pthread_mutex_lock(&display->lock);
     producer->next = display->producers;
     display->producers = producer;
@@ -283,6 +284,7 @@ void display_hide(struct display *display, struct display_producer *producer, un
     pthread_mutex_lock(&display->lock);
     struct head *h = &display->heads[head];
     producer->showing[head] = false;
+    producer->places[head] = (struct display_place){0};
     if (h->seen == producer) {
         h->seen = NULL;
         h->cursor.visible = false;
@@ -351,6 +353,14 @@ void display_put(struct display *display, struct display_producer *producer, uns
 {
     struct picture picture = {pixels, stride_pixels};
     display_put_rows(display, producer, head, rect, read_picture, &picture);
+}
+
+void display_set_place(struct display *display, struct display_producer *producer, unsigned head,
+                       struct display_place place)
+{
+    pthread_mutex_lock(&display->lock);
+    producer->places[head] = place;
+    pthread_mutex_unlock(&display->lock);
 }
 
 void display_set_cursor(struct display *display, const struct display_producer *producer,
@@ -502,6 +512,63 @@ void display_request_size(struct display *display, unsigned head, u32 width, u32
             p->resize(p->opaque, head, width, height);
         }
     }
+}
+
+/* Lock held. The heads that show something beside each other, and this one among them. */
+static struct display_rect row_place(const struct display *display, unsigned head, u32 *width,
+                                     u32 *height)
+{
+    struct display_rect place = {0, 0, display->heads[head].width, display->heads[head].height};
+    *width = *height = 0;
+    for (unsigned i = 0; i < DISPLAY_MAX_HEADS; i++) {
+        const struct head *h = &display->heads[i];
+        place.x = i == head ? *width : place.x;
+        *width += h->width;
+        *height = max32(*height, h->height);
+    }
+    return place;
+}
+
+/* Lock held. All 0: nobody says. */
+static struct display_place place_of(const struct display *display, unsigned head)
+{
+    const struct display_producer *seen = display->heads[head].seen;
+    return seen != NULL ? seen->places[head] : (struct display_place){0};
+}
+
+/* Lock held. Another head shows this picture, too. */
+static bool is_shared(const struct display *display, unsigned head, u32 picture)
+{
+    bool shared = false;
+    for (unsigned i = 0; i < DISPLAY_MAX_HEADS; i++) {
+        shared |= i != head && place_of(display, i).picture == picture;
+    }
+    return shared;
+}
+
+/* A place on `part` pixels that begin at `start`, as one on all of them. */
+static u32 to_whole(u32 at, u32 most, u32 start, u32 part, u32 whole)
+{
+    u64 pixel = start + ((u64)at * (part - 1) + most / 2) / most;
+    return whole > 1 ? (u32)(pixel * most / (whole - 1)) : 0;
+}
+
+void display_to_desktop(struct display *display, unsigned head, u32 most, u32 *x, u32 *y)
+{
+    pthread_mutex_lock(&display->lock);
+    const struct head *h = &display->heads[head];
+    struct display_place whole = place_of(display, head);
+    struct display_rect place = {whole.x, whole.y, h->width, h->height};
+    u32 width = whole.width, height = whole.height;
+    bool is_part = width > h->width || height > h->height;
+    if (whole.picture == 0 || (!is_part && !is_shared(display, head, whole.picture))) {
+        place = row_place(display, head, &width, &height);
+    }
+    if (h->width != 0 && (place.width != width || place.height != height)) {
+        *x = to_whole(*x, most, place.x, place.width, width);
+        *y = to_whole(*y, most, place.y, place.height, height);
+    }
+    pthread_mutex_unlock(&display->lock);
 }
 
 unsigned display_head_count(struct display *display)

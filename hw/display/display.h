@@ -44,6 +44,13 @@ void display_free(struct display *display); /* NULL allowed; clients and produce
 
 /* ---- Producers ---- */
 
+/* Where a head's picture lies in what the guest draws: several heads may show parts of one
+ * picture. */
+struct display_place {
+    u32 picture; /* a number that the producer gives it; 0: not known */
+    u32 x, y, width, height; /* the head's first pixel in it; its size */
+};
+
 struct display_producer {
     const char *name;
     unsigned rank; /* the highest one that shows something is seen */
@@ -62,6 +69,7 @@ struct display_producer {
     bool showing[DISPLAY_MAX_HEADS];
     bool lit[DISPLAY_MAX_HEADS]; /* something that is not black was put while it was showing */
     u32 width[DISPLAY_MAX_HEADS], height[DISPLAY_MAX_HEADS];
+    struct display_place places[DISPLAY_MAX_HEADS];
 };
 
 /* Kept in place until it is removed. */
@@ -89,6 +97,10 @@ void display_put_rows(struct display *display, struct display_producer *producer
                       struct display_rect rect,
                       bool (*read)(void *opaque, u32 x, u32 y, u32 width, u32 *pixels),
                       void *opaque);
+
+/* The producer's picture of the head is a part of a larger one, or may be. */
+void display_set_place(struct display *display, struct display_producer *producer, unsigned head,
+                       struct display_place place);
 
 struct display_cursor {
     bool visible;
@@ -140,8 +152,14 @@ void display_remove_client(struct display_client *client);
 /* Brings the client's copy up to date; false when nothing changed. */
 bool display_client_take(struct display_client *client);
 
-/* Asks for a size, as a user who drags a window's edge does. The guest decides. */
+/* Asks for a size, as a user who drags a window's edge does; 0 by 0: as one who pulls the
+ * monitor's plug. The guest decides. */
 void display_request_size(struct display *display, unsigned head, u32 width, u32 height);
+
+/* Makes a place on the head, 0 to `most` over its width and height, one on all of the guest's
+ * desktop, 0 to `most` over that: what a tablet tells. Heads that show parts of one picture lie
+ * where these are; heads that show the same are one; others stand in a row from left to right. */
+void display_to_desktop(struct display *display, unsigned head, u32 most, u32 *x, u32 *y);
 
 /* What the head shows; false: nothing. */
 bool display_get_size(struct display *display, unsigned head, u32 *width, u32 *height);

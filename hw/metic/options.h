@@ -33,6 +33,8 @@ enum metic_net {
 
 enum {
     METIC_MAX_SCREENS = 4,
+    METIC_MIN_SIDE = 64, /* of a screen that is asked for, in pixels */
+    METIC_MAX_SIDE = 8192,
     METIC_MAX_DISKS = 6,
     METIC_MAX_STEPS = 64,
     METIC_MAX_HARTS = 64,

@@ -64,7 +64,10 @@ bool metic_start_video(metic_machine *machine, const struct metic_video *video,
                        struct metic_error *error);
 bool metic_end_video(metic_machine *machine, struct metic_error *error); /* also if none began */
 
-/* Asks the guest for a size, as a user who drags a window's edge does; it may not listen. */
+/* Whether a screen can be asked to be as large as that: METIC_MIN_SIDE to METIC_MAX_SIDE. */
+bool metic_is_screen_size(uint32_t width, uint32_t height);
+/* Asks the guest for a size, as a user who drags a window's edge does; 0 by 0: the monitor is
+ * unplugged, until there is another size. It may not listen. */
 void metic_request_size(metic_machine *machine, unsigned screen, uint32_t width,
                         uint32_t height);
 
@@ -75,10 +78,11 @@ bool metic_has_input(const metic_machine *machine);
 /* Linux's key and button codes (KEY_*, BTN_LEFT to BTN_EXTRA). What is down already, or up, stays
  * so. */
 void metic_key(metic_machine *machine, unsigned code, bool down);
-/* The pointer's place, 0 to 32767 over the screen's width and height, METIC_POINTER_KEEP: as it is;
- * or by how far it moved. */
-enum { METIC_POINTER_KEEP = 0xffff };
+/* The pointer's place, 0 to 32767 over the width and height of all that the guest shows,
+ * METIC_POINTER_KEEP: as it is; of one of its screens; or by how far it moved. */
+enum { METIC_POINTER_MAX = 32767, METIC_POINTER_KEEP = 0xffff };
 void metic_pointer_to(metic_machine *machine, uint32_t x, uint32_t y);
+void metic_pointer_on(metic_machine *machine, unsigned screen, uint32_t x, uint32_t y);
 void metic_pointer_by(metic_machine *machine, int32_t dx, int32_t dy);
 void metic_wheel(metic_machine *machine, int32_t vertical, int32_t horizontal);
 /* Everything that is down goes up: who gave input has lost the keyboard. */

@@ -59,6 +59,18 @@ void gpu_hide(struct gpu *gpu, unsigned head)
     display_hide(gpu_config(gpu)->display, &gpu->producer, head);
 }
 
+/* Where the hot spot is: the driver tells of the picture's first pixel (the manual leaves that
+ * open, Linux does so). Wraps as the guest's numbers do. */
+static s32 hot_spot_x(const struct gpu_saved *s, unsigned head)
+{
+    return (s32)(s->cursor_x[head] + s->cursor_hot_x[head]);
+}
+
+static s32 hot_spot_y(const struct gpu_saved *s, unsigned head)
+{
+    return (s32)(s->cursor_y[head] + s->cursor_hot_y[head]);
+}
+
 static struct display_cursor *cursor_make(const struct gpu *gpu, unsigned head)
 {
     const struct gpu_saved *s = &gpu->saved;
@@ -66,8 +78,8 @@ static struct display_cursor *cursor_make(const struct gpu *gpu, unsigned head)
     if (cursor != NULL) {
         *cursor = (struct display_cursor){
             .visible = s->cursor_visible[head],
-            .x = (s32)s->cursor_x[head],
-            .y = (s32)s->cursor_y[head],
+            .x = hot_spot_x(s, head),
+            .y = hot_spot_y(s, head),
             .hot_x = s->cursor_hot_x[head],
             .hot_y = s->cursor_hot_y[head],
             .width = DISPLAY_CURSOR_SIDE,
@@ -88,9 +100,24 @@ static void put_cursor(struct gpu *gpu, unsigned head)
     }
 }
 
+/* Drivers of several scanouts mostly draw one large picture, of which each shows a part. */
+static void set_place(struct gpu *gpu, unsigned head, const struct gpu_resource *resource)
+{
+    const struct gpu_saved *s = &gpu->saved;
+    struct display_place place = {
+        .picture = resource->id,
+        .x = s->x[head],
+        .y = s->y[head],
+        .width = resource->blob ? s->blob_width[head] : resource->width,
+        .height = resource->blob ? s->blob_height[head] : resource->height,
+    };
+    display_set_place(gpu_config(gpu)->display, &gpu->producer, head, place);
+}
+
 enum gpu_response gpu_show(struct gpu *gpu, unsigned head, const struct gpu_resource *resource)
 {
     struct display_rect shown = scanout_rect(gpu, head);
+    set_place(gpu, head, resource);
     if (!display_show(gpu_config(gpu)->display, &gpu->producer, head, shown.width,
                       shown.height)) {
         gpu_hide(gpu, head);
@@ -103,8 +130,9 @@ enum gpu_response gpu_show(struct gpu *gpu, unsigned head, const struct gpu_reso
 }
 
 /* A driver that flips sets the scanout and flushes: pixels are put once for both. */
-static enum gpu_response flip(struct gpu *gpu, unsigned head)
+static enum gpu_response flip(struct gpu *gpu, unsigned head, const struct gpu_resource *resource)
 {
+    set_place(gpu, head, resource);
     gpu->unput |= (u32)BIT(head);
     return GPU_OK;
 }
@@ -159,7 +187,7 @@ static enum gpu_response set_scanout(struct gpu *gpu, unsigned head, u32 id,
     s->y[head] = rect.y;
     s->width[head] = rect.width;
     s->height[head] = rect.height;
-    return flips ? flip(gpu, head) : gpu_show(gpu, head, resource);
+    return flips ? flip(gpu, head, resource) : gpu_show(gpu, head, resource);
 }
 
 enum gpu_response gpu_set_scanout(struct gpu *gpu)
@@ -231,7 +259,7 @@ enum gpu_response gpu_cursor(struct gpu *gpu, bool reshape)
     s->cursor_y[head] = field(gpu, 8);
     if (!reshape) {
         display_move_cursor(gpu_config(gpu)->display, &gpu->producer, head,
-                            (s32)s->cursor_x[head], (s32)s->cursor_y[head]);
+                            hot_spot_x(s, head), hot_spot_y(s, head));
         return GPU_OK;
     }
     u32 id = field(gpu, 16);

@@ -145,9 +145,12 @@ static enum gpu_response do_display_info(struct gpu *gpu)
 {
     enum { ENTRY_BYTES = 24 };
     u8 *at = gpu->response + GPU_HEADER_BYTES;
+    u32 x = 0; /* in a row from left to right, as display_to_desktop takes them */
     memset(at, 0, GPU_INFO_SCANOUTS * ENTRY_BYTES);
     for (unsigned head = 0; head < gpu_config(gpu)->head_count; head++, at += ENTRY_BYTES) {
         u32 width = gpu->saved.wanted_width[head];
+        st_le32(at, x);
+        x += width;
         st_le32(at + 8, width);
         st_le32(at + 12, gpu->saved.wanted_height[head]);
         st_le32(at + 16, width != 0);
@@ -286,8 +289,10 @@ static void gpu_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
     u32 head = ld_le32(bytes);
     u32 width = ld_le32(bytes + 4);
     u32 height = ld_le32(bytes + 8);
-    if (head >= gpu_config(gpu)->head_count || width < GPU_MIN_SIDE || height < GPU_MIN_SIDE ||
-        width > DISPLAY_MAX_SIDE || height > DISPLAY_MAX_SIDE) {
+    bool unplugged = width == 0 && height == 0;
+    if (head >= gpu_config(gpu)->head_count ||
+        (!unplugged && (width < GPU_MIN_SIDE || height < GPU_MIN_SIDE ||
+                        width > DISPLAY_MAX_SIDE || height > DISPLAY_MAX_SIDE))) {
         return;
     }
     device_lock(gpu->virtio->device);

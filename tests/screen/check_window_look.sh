@@ -10,36 +10,8 @@ needs python3 riscv64-linux-gnu-gcc
 riscv64-linux-gnu-gcc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o "$TMP/look.elf" \
     "$SRCDIR/tests/screen/look.S" || exit 1
 export XDG_RUNTIME_DIR="$TMP/run"
-mkdir -p "$XDG_RUNTIME_DIR" "$TMP/fb"
-start_desktop -fbdir "$TMP/fb"
-
-look() { python3 "$SRCDIR/tests/screen/look.py" "$TMP/fb/Xvfb_screen0" "$@"; }
-# until_is WHAT WANTED LOOK...: sooner or later that is what is seen.
-until_is() {
-    what=$1
-    wanted=$2
-    shift 2
-    tries=0
-    until [ "$(look "$@")" = "$wanted" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 150 ] || { wrong "$what: $* is $(look "$@"), not $wanted"; return 1; }
-        sleep 0.2
-    done
-    good "$what"
-}
-# until_other WHAT BEFORE LOOK...: something else is seen.
-until_other() {
-    what=$1
-    before=$2
-    shift 2
-    tries=0
-    while [ "$(look "$@")" = "$before" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 150 ] || { wrong "$what: $* is still $before"; return 1; }
-        sleep 0.2
-    done
-    good "$what"
-}
+mkdir -p "$XDG_RUNTIME_DIR"
+start_desktop_seen
 
 timeout 200 "$METIC" run "$TMP/look.elf" --display sdl --screen 320x240,simple --sound none --name look --net none \
     >"$TMP/look" 2>&1 </dev/null &
@@ -62,7 +34,7 @@ until_is "twice as large and sharp: each pixel four" ffffffffffff010101010101fff
 until_is "the same two colours" 2 colours "$X" "$Y" 640 480
 sharp=$(look digest "$X" "$Y" 640 480)
 xdotool key ctrl+alt+s
-until_other "smooth: something between them" 2 colours "$X" "$Y" 640 480
+until_not "smooth: something between them" 2 colours "$X" "$Y" 640 480
 row=$(look row $((X + 200)) $((Y + 300)) 5)
 [ "$row" != ffffffffffff010101010101ffffff ] && good "columns run into each other: $row" || wrong "smooth is sharp: $row"
 xdotool key ctrl+alt+s
@@ -73,7 +45,7 @@ xdotool key ctrl+alt+o
 band=0
 for colour in 5adc5a f0c83c 5aaafa f06e5a c88cfa; do
     top=$((Y + 10 + 54 * band))
-    until_other "plot $band is drawn" 0 count $((X + 10)) $top 480 48 $colour
+    until_not "plot $band is drawn" 0 count $((X + 10)) $top 480 48 $colour
     for other in 5adc5a f0c83c 5aaafa f06e5a c88cfa; do
         [ $other = $colour ] || [ "$(look count $((X + 10)) $top 480 48 $other)" = 0 ] || wrong "plot $band has $other"
     done
@@ -81,7 +53,7 @@ for colour in 5adc5a f0c83c 5aaafa f06e5a c88cfa; do
 done
 until_is "the picture is beside them" 2 colours $((X + 500)) "$Y" 140 480
 moving=$(look digest "$X" "$Y" 640 280)
-until_other "they move" "$moving" digest "$X" "$Y" 640 280
+until_not "they move" "$moving" digest "$X" "$Y" 640 280
 # No instruction is executed by a machine that is paused: the first curve goes along its bottom.
 bottom="count $((X + 10)) $((Y + 10 + 42)) 480 6 5adc5a"
 # Words are meant.
@@ -104,7 +76,7 @@ xdotool key ctrl+alt+f
 until_is "full screen: black on the left" 40 count 0 450 40 1 000000
 until_is "and on the right" 40 count 1240 450 40 1 000000
 until_is "its shape is kept: the picture between, up to all edges" 2 colours 40 0 1200 900
-until_other "from the first column on" 0 count 40 899 1 1 ffffff
+until_not "from the first column on" 0 count 40 899 1 1 ffffff
 xdotool key ctrl+alt+f
 until_is "and back, as it was" "$sharp" digest "$X" "$Y" 640 480
 [ "$(xdotool getwindowgeometry "$window" | grep -c 640x480)" = 1 ] && good "in its size" || wrong "$(xdotool getwindowgeometry "$window")"

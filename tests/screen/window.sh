@@ -29,6 +29,29 @@ start_desktop() {
     export DISPLAY
 }
 
+# start_desktop_seen [OPTION of Xvfb]...: one whose pixels look sees.
+start_desktop_seen() {
+    mkdir -p "$TMP/fb"
+    start_desktop -fbdir "$TMP/fb" "$@"
+}
+look() { python3 "$SRCDIR/tests/screen/look.py" "$TMP/fb/Xvfb_screen0" "$@"; }
+# until_is WHAT WANTED LOOK...: sooner or later that is what is seen. until_not: something else is.
+until_is() { until_seen = "$@"; }
+until_not() { until_seen != "$@"; }
+until_seen() {
+    relation=$1
+    what=$2
+    wanted=$3
+    shift 3
+    tries=0
+    until [ "$(look "$@")" "$relation" "$wanted" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 150 ] || { wrong "$what: $* is $(look "$@"), wanted $relation $wanted"; return 1; }
+        sleep 0.2
+    done
+    good "$what"
+}
+
 # A disk with Debian and GRUB on it ($TMP/disk.img), and firmware for it.
 make_disk() {
     export XDG_RUNTIME_DIR="$TMP/run" XDG_STATE_HOME="$TMP/state" XDG_DATA_HOME="$(dirname "$cache")/test-data"

@@ -279,3 +279,33 @@ Test(display, rows_are_seen_at_once)
     display_put_rows(display, &low, 0, (struct display_rect){0, 0, 8, 4}, read_row, &reader);
     cr_assert_not(display_client_take(&client));
 }
+
+static void expect_on_desktop(unsigned head, u32 x, u32 y, u32 wanted_x, u32 wanted_y)
+{
+    display_to_desktop(display, head, 1000, &x, &y);
+    cr_expect_eq(x, wanted_x, "head %u: x is %u, not %u", head, x, wanted_x);
+    cr_expect_eq(y, wanted_y, "head %u: y is %u, not %u", head, y, wanted_y);
+}
+
+Test(display, knows_where_a_head_lies)
+{
+    expect_on_desktop(0, 500, 250, 500, 250); /* nothing is shown */
+    display_show(display, &high, 0, 101, 101);
+    expect_on_desktop(0, 333, 777, 333, 777); /* the only one, to the last bit */
+    display_show(display, &high, 1, 100, 51);
+    expect_on_desktop(0, 1000, 1000, 500, 1000); /* two, of which nobody says how they lie */
+    expect_on_desktop(1, 0, 1000, 505, 500);
+    expect_on_desktop(1, 1000, 0, 1000, 0);
+    /* Parts of one picture, the second on the left. */
+    display_set_place(display, &high, 0, (struct display_place){7, 100, 0, 201, 101});
+    display_set_place(display, &high, 1, (struct display_place){7, 0, 50, 201, 101});
+    expect_on_desktop(0, 0, 0, 500, 0);
+    expect_on_desktop(0, 1000, 1000, 1000, 1000);
+    expect_on_desktop(1, 0, 0, 0, 500);
+    /* The same on both. */
+    display_set_place(display, &high, 0, (struct display_place){7, 0, 0, 101, 101});
+    display_set_place(display, &high, 1, (struct display_place){7, 0, 0, 101, 101});
+    expect_on_desktop(0, 999, 1, 999, 1);
+    display_hide(display, &high, 1);
+    expect_on_desktop(0, 999, 1, 999, 1);
+}

@@ -413,12 +413,12 @@ Test(virtio_gpu, has_a_cursor)
     cr_assert_eq(command(CURSOR, 0x300, 8, 0, 10, 20, 0, 2, 3, 4, 0), OK);
     display_client_take(&client);
     cr_assert(client.cursor.visible);
-    cr_assert_eq(client.cursor.x, 10);
+    cr_assert_eq(client.cursor.x, 13, "where the hot spot is");
     cr_assert_eq(client.cursor.hot_y, 4);
     cr_assert_eq(client.cursor.pixels[1], 0xff000001u);
     cr_assert_eq(command(CURSOR, 0x301, 8, 0, 11, 21, 0, 2, 3, 4, 0), OK);
     display_client_take(&client);
-    cr_assert_eq(client.cursor.y, 21);
+    cr_assert_eq(client.cursor.y, 25);
     cr_assert_eq(command(CURSOR, 0x300, 8, 0, 10, 20, 0, 0, 0, 0, 0), OK);
     display_client_take(&client);
     cr_assert_not(client.cursor.visible);
