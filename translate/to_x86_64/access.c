@@ -17,7 +17,9 @@
  *     test kept, 1; jne slow; access [A + kept]
  * Addends have their low bits clear; a kept one is made odd, "poisoned", when the group does not
  * lie in one page with that permission, and when C was called meanwhile, since that may change
- * what is permitted. The slow path of a poisoned group looks up each access for itself. */
+ * what is permitted. The slow path of a poisoned group looks up each access for itself. An addend
+ * whose register is wanted goes to the frame, for less than another look-up costs, and comes back
+ * for the group's next access; C poisons what is there, too. */
 #include "translate/to_x86_64/access.h"
 
 enum { ENTRY_SHIFT = 5 }; /* entries are 32 bytes */
@@ -155,12 +157,11 @@ void access_lookup(struct compile *c, struct access *m)
 /* --- claiming --- */
 
 /* The addend left for that access, or NULL; `disp` from the base. */
-static const struct kept *kept_find(const struct compile *c, const struct access *m, ir_ref base,
-                                    s64 disp)
+static struct kept *kept_find(struct compile *c, const struct access *m, ir_ref base, s64 disp)
 {
     for (unsigned n = 0; n < KEPT_MAX; n++) {
-        const struct kept *kept = &c->kept[n];
-        if (kept->reg != NO_REG && kept->base == base && disp >= kept->disp &&
+        struct kept *kept = &c->kept[n];
+        if (kept_is_used(kept) && kept->base == base && disp >= kept->disp &&
             disp + (s64)m->size_bytes <= (s64)kept->disp + kept->bytes &&
             (kept->write || !m->write)) {
             return kept;
@@ -172,14 +173,36 @@ static const struct kept *kept_find(const struct compile *c, const struct access
 static void keep(struct compile *c, const struct access *m, ir_ref base)
 {
     unsigned n = 0;
-    while (n < KEPT_MAX && c->kept[n].reg != NO_REG && c->kept[n].base != base) {
+    while (n < KEPT_MAX && kept_is_used(&c->kept[n]) && c->kept[n].base != base) {
         n++;
     }
     if (n == KEPT_MAX) {
         n = c->kept_next++ % KEPT_MAX;
     }
-    c->kept[n] = (struct kept){(u8)m->entry, m->group_write, (u16)base, c->groups[c->at].disp,
-                               c->groups[c->at].bytes};
+    struct kept *kept = &c->kept[n];
+    alloc_unkeep(c, kept);
+    alloc_keep(c, kept, m->entry);
+    kept->write = m->group_write;
+    kept->base = (u16)base;
+    kept->disp = c->groups[c->at].disp;
+    kept->bytes = c->groups[c->at].bytes;
+}
+
+/* The register of an addend that is kept; it comes back from the frame if it lost its own. The last
+ * access of the group keeps it no longer. */
+static unsigned use_kept(struct compile *c, struct kept *kept)
+{
+    if (kept->reg == NO_REG) {
+        unsigned reg = alloc_temp(c);
+        asm_load(&c->a, ASM_64, reg, frame_at(FRAME_KEPT + 8 * (unsigned)(kept - c->kept)));
+        alloc_keep(c, kept, reg);
+    }
+    unsigned reg = kept->reg;
+    c->locked |= 1u << reg;
+    if (c->groups[c->at].bytes == 0) {
+        alloc_unkeep(c, kept);
+    }
+    return reg;
 }
 
 /* The register that the address is in, but for a constant. */
@@ -211,12 +234,14 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
     bool first = group && c->groups[c->at].bytes != 0;
     ir_ref base = address_base(c->ir, address);
     s64 disp = address_disp(c->ir, address);
-    const struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
+    struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
     if (kept != NULL) {
         m.way = ACCESS_KEPT;
-        m.entry = kept->reg;
-        c->locked |= 1u << m.entry;
+        if (kept->reg != NO_REG) {
+            c->locked |= 1u << kept->reg;
+        }
         use_address(c, &m, address);
+        m.entry = use_kept(c, kept);
         return m;
     }
     use_address(c, &m, address);

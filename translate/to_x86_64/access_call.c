@@ -83,6 +83,11 @@ void access_forget_pages(u8 *frame, unsigned poison)
     for (unsigned left = poison & 31; left != 0; left &= left - 1) {
         general[access_temps[__builtin_ctz(left)]] |= 1;
     }
+    u64 *kept = (u64 *)(void *)(frame + FRAME_KEPT);
+#pragma GCC unroll 4
+    for (unsigned n = 0; n < KEPT_MAX; n++) {
+        kept[n] |= 1;
+    }
 #pragma GCC unroll 8
     for (unsigned n = 0; n < SITES_MAX; n++) {
         site_tags[2 * n] = ~(u64)0;

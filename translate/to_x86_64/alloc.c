@@ -113,9 +113,66 @@ void alloc_spill(struct compile *c, unsigned reg)
     }
 }
 
+/* --- addends that are kept (access.c) --- */
+
+void alloc_keep(struct compile *c, struct kept *kept, unsigned reg)
+{
+    alloc_lose_kept(c, reg);
+    kept->reg = (u8)reg;
+    c->kept_regs |= alloc_bit(reg);
+}
+
+void alloc_unkeep(struct compile *c, struct kept *kept)
+{
+    if (kept->reg != NO_REG) {
+        c->kept_regs &= ~alloc_bit(kept->reg);
+    }
+    kept->reg = NO_REG;
+    kept->saved = false;
+}
+
+void alloc_keep_none(struct compile *c)
+{
+    c->kept_regs = 0;
+    for (unsigned n = 0; n < KEPT_MAX; n++) {
+        c->kept[n].reg = NO_REG;
+        c->kept[n].saved = false;
+    }
+}
+
+static unsigned kept_in(const struct compile *c, unsigned reg)
+{
+    unsigned n = 0;
+    while (c->kept[n].reg != reg) {
+        n++;
+    }
+    return n;
+}
+
+void alloc_lose_kept(struct compile *c, unsigned reg)
+{
+    if (c->kept_regs & alloc_bit(reg)) {
+        c->kept[kept_in(c, reg)].reg = NO_REG;
+        c->kept_regs &= ~alloc_bit(reg);
+    }
+}
+
+/* Before the register is overwritten: an addend in it goes to the frame. */
+static void save_kept(struct compile *c, unsigned reg)
+{
+    if (LIKELY(!(c->kept_regs & alloc_bit(reg)))) {
+        return;
+    }
+    unsigned n = kept_in(c, reg);
+    if (!c->kept[n].saved) {
+        c->kept[n].saved = true;
+        asm_store(&c->a, ASM_64, frame_at(FRAME_KEPT + 8 * n), reg);
+    }
+}
+
 static bool is_kept(const struct compile *c, unsigned reg)
 {
-    return reg == c->kept[0].reg || reg == c->kept[1].reg || (c->fast && hoist_holds(c, reg));
+    return (c->kept_regs & alloc_bit(reg)) || (c->fast && hoist_holds(c, reg));
 }
 
 unsigned alloc_idle_temp(const struct compile *c, u32 except)
@@ -178,6 +235,7 @@ static unsigned free_xmm(const struct compile *c)
 static void evict_from(struct compile *c, unsigned reg, unsigned from)
 {
     u16 ref = c->reg_value[reg];
+    save_kept(c, reg);
     if (ref == IR_REF_NONE || !alloc_used_from(c, reg, from) || has_memory(&c->values[ref])) {
         alloc_unbind(c, reg);
         return;
@@ -195,6 +253,7 @@ static void evict_from(struct compile *c, unsigned reg, unsigned from)
         alloc_unbind(c, reg);
         return;
     }
+    save_kept(c, to);
     move_reg(c, to, reg);
     alloc_unbind(c, reg);
     alloc_bind(c, ref, to);
@@ -263,6 +322,7 @@ unsigned alloc_take_any(struct compile *c, bool xmm)
         }
         give_up(c, reg);
     }
+    save_kept(c, reg);
     alloc_unbind(c, reg);
     c->locked |= alloc_bit(reg);
     return reg;
@@ -524,8 +584,7 @@ void alloc_begin(struct compile *c)
 {
     c->locked = 0;
     c->kept_next = 0;
-    c->kept[0].reg = NO_REG;
-    c->kept[1].reg = NO_REG;
+    alloc_keep_none(c);
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX | 1u << RSI | 1u << RDI;
     c->temps |= c->fast ? c->extras : 0;
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {

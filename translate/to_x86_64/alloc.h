@@ -15,13 +15,14 @@ static inline bool alloc_used_from(const struct compile *c, unsigned reg, unsign
     return ref != IR_REF_NONE && c->values[ref].last_use >= index;
 }
 
+/* An addend is kept in that register no longer. */
+void alloc_lose_kept(struct compile *c, unsigned reg);
+
 /* The register gets other contents than the allocator knew of. */
 static inline void alloc_unbind(struct compile *c, unsigned reg)
 {
-    for (unsigned n = 0; n < KEPT_MAX; n++) {
-        if (c->kept[n].reg == reg) {
-            c->kept[n].reg = NO_REG;
-        }
+    if (UNLIKELY(c->kept_regs >> reg & 1)) {
+        alloc_lose_kept(c, reg);
     }
     if (c->fast) {
         hoist_lose(c, reg);

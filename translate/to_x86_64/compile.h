@@ -35,7 +35,9 @@ enum {
     FRAME_RESUME = 24,   /* where a slow path goes on */
     FRAME_MXCSR = 32,  /* passing MXCSR through memory */
     FRAME_HOST_MXCSR = 36,
-    FRAME_SITES = 40,  /* tag and addend of each access site of a loop (loop.c) */
+    KEPT_MAX = 4,
+    FRAME_KEPT = 40,   /* addends of groups that lost their register (access.c) */
+    FRAME_SITES = FRAME_KEPT + 8 * KEPT_MAX, /* tag, addend of each access site (loop.c) */
     SITES_MAX = 8,
     FRAME_HOISTS = FRAME_SITES + 16 * SITES_MAX, /* host addresses (hoist.c) */
     HOISTS_MAX = 4,
@@ -140,7 +142,7 @@ struct stub {
     s64 target;
 };
 
-enum { STUBS_MAX = 1024, HOMES_MAX = 64, KEPT_MAX = 2, CARRIED_MAX = 6 };
+enum { STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6 };
 
 /* Accesses of a trace that are checked together: bytes [first, end) from value `base`, and with a
  * stride from `base` plus 0 to `steps` times `stride`, what a guest register holds. */
@@ -272,8 +274,10 @@ struct compile {
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
     unsigned slot_next;
+    u32 kept_regs;             /* those of `kept` (bits by number) */
     struct kept {
-        u8 reg;                /* holds the addend for accesses of a group; NO_REG: none */
+        u8 reg;                /* holds the addend for accesses of a group; NO_REG: none, */
+        bool saved;            /*   and the frame has it, too or only */
         bool write;            /* they may write */
         u16 base;              /* their base address */
         s32 disp;              /* the bytes they may touch begin there */
@@ -521,6 +525,14 @@ void alloc_spill_for_call(struct compile *c);
 void alloc_spill_pins(struct compile *c);
 /* What was in these registers (a mask) is gone; live values were spilled before. */
 void alloc_drop(struct compile *c, u32 regs);
+/* Addends that are kept: the register of one, made `reg`; one is kept no longer; none is. */
+void alloc_keep(struct compile *c, struct kept *kept, unsigned reg);
+void alloc_unkeep(struct compile *c, struct kept *kept);
+void alloc_keep_none(struct compile *c);
+static inline bool kept_is_used(const struct kept *kept)
+{
+    return kept->reg != NO_REG || kept->saved;
+}
 /* Emits code that puts the value into `reg`, from wherever it is, and records nothing. */
 void alloc_load(struct compile *c, ir_ref ref, unsigned reg);
 /* Makes the register the NaN box of the F32 in its low half; changes the flags. */

@@ -174,6 +174,7 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
     alloc_spill_for_call(c);
     store_pins(c, reads);
     move_args(c, insn, helper->arg_count);
+    alloc_keep_none(c);
     alloc_drop(c, c->temps | 0xffff0000u | (writes ? 0xffffu : 0u));
     if ((helper->flags & HELPER_ZEROES) && !(c->flags & HOST_WATCHED)) {
         done = zero_in_place(c);
