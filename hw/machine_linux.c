@@ -173,6 +173,24 @@ static bool has_page_tables(metic_machine *machine)
     return false;
 }
 
+static void note_start(void *opaque, uint64_t address, char type, const char *name)
+{
+    uint64_t *start = opaque;
+    (void)type;
+    if (strcmp(name, "start_kernel") == 0) {
+        *start = address;
+    }
+}
+
+uint64_t metic_kernel_start(metic_machine *machine)
+{
+    uint64_t start = 0;
+    if (machine->boot.main != NULL && machine->boot.main->kind == IMAGE_LINUX) {
+        metic_kernel_symbols(machine, note_start, &start);
+    }
+    return start;
+}
+
 struct metic_kernel *metic_kernel_find(metic_machine *machine)
 {
     struct metic_kernel *kernel = calloc(1, sizeof(*kernel));

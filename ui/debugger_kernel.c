@@ -4,7 +4,8 @@
  * (info kernel). When that changed, it moves vmlinux's symbols to where the kernel lies, or has the
  * kernel's own symbols written and loads them, and loads the files of modules that came. While
  * there are breakpoints whose place is not known yet, it stops for a moment whenever a module has
- * been loaded and before it is initialised, so that they are set in time. */
+ * been loaded and before it is initialised, so that they are set in time; and so it does where a kernel
+ * that was loaded as image comes to start_kernel, at which place is known before its page tables. */
 #include "ui/debugger_kernel.h"
 
 #include "ui/symbols.h"
@@ -21,11 +22,33 @@ static const char program[] =
     "        kernel.refresh()\n"
     "        return False\n"
     "\n"
+    "class Starts(Loads):\n"
+    "    def stop(self):\n"
+    "        kernel.refresh()\n"
+    "        return any(kernel.stops_here(b) for b in gdb.breakpoints())\n"
+    "\n"
     "class Kernel:\n"
     "    known = None\n"
     "    offset = 0\n"
     "    loaded = {}\n"
     "    loads = None\n"
+    "    starts = None\n"
+    "\n"
+    "    def stops_here(self, b):\n"
+    "        if not (b.visible and b.enabled) or b.pending or b.location is None:\n"
+    "            return False\n"
+    "        try:\n"
+    "            places = [each.address for each in b.locations]\n"
+    "        except AttributeError: # before GDB 13, and then without a prologue\n"
+    "            places = [each.pc for each in gdb.decode_line(b.location)[1] or []]\n"
+    "        here = int(gdb.parse_and_eval('(long)$pc')) & (1 << 64) - 1\n"
+    "        return here in places and \\\n"
+    "            (b.condition is None or bool(gdb.parse_and_eval(b.condition)))\n"
+    "\n"
+    "    def watch_start(self):\n"
+    "        place = re.search('start_kernel at (0x[0-9a-f]+)', self.quiet('monitor info kernel'))\n"
+    "        if place and self.starts is None:\n"
+    "            self.starts = Starts('*' + place.group(1), internal=True)\n"
     "\n"
     "    def quiet(self, command):\n"
     "        return gdb.execute(command, to_string=True)\n"
@@ -116,6 +139,7 @@ static const char program[] =
     "\n"
     "Refresh()\n"
     "kernel.refresh()\n"
+    "kernel.watch_start()\n"
     "gdb.events.stop.connect(on_stop)\n"
     "gdb.events.breakpoint_created.connect(on_breakpoint)\n";
 

@@ -20,6 +20,11 @@ void monitor_info_kernel(struct monitor *monitor, const char *arguments)
 {
     (void)arguments;
     struct metic_kernel *kernel = metic_kernel_find(monitor->machine);
+    uint64_t start = kernel == NULL ? metic_kernel_start(monitor->machine) : 0;
+    if (start != 0) {
+        fprintf(monitor->to, "a Linux kernel is to start, start_kernel at 0x%" PRIx64 "\n", start);
+        return;
+    }
     if (kernel == NULL) {
         fprintf(monitor->to, "no Linux kernel is known, or none is mapped now\n");
         return;

@@ -443,7 +443,7 @@ END
     load='cd /lib/modules; for m in virtio_mmio failover net_failover virtio_net; do insmod $m.ko; done\n'
     with "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 --net user \
         --serial file:debug-modules.out --expect '# ' --send "$load" <<END
-hbreak *0x$(symbol start_kernel)
+break start_kernel
 break virtnet_probe
 continue
 info symbol \$pc
@@ -454,7 +454,9 @@ monitor info kernel
 kill
 END
     says 'Breakpoint 2 \(virtnet_probe\) pending'
-    says '^\(gdb\) start_kernel in section .text'
+    says 'Breakpoint 1 \(start_kernel\) pending'
+    says 'hit Breakpoint 1, 0x[0-9a-f]+ in start_kernel|^Breakpoint 1, 0x[0-9a-f]+ in start_kernel'
+    says '^\(gdb\) start_kernel( \+ [0-9]+)? in section .text'
     says 'Breakpoint 2, 0x[0-9a-f]+ in virtnet_probe'
     says '^#1 .* in virtio_dev_probe'
     says '^(\(gdb\) )?kernel 0xffffffff'
