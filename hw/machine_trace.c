@@ -294,6 +294,19 @@ static void on_memory(void *opaque, struct vcpu *vcpu, gva_t gva, u64 value, uns
                                 size_bytes, write);
 }
 
+/* What the access has just used is mostly in the TLB still. */
+bool metic_trace_physical(metic_machine *machine, unsigned hart, uint64_t address, bool write,
+                          uint64_t *physical)
+{
+    const struct vcpu *vcpu = machine->engine->vcpus[hart];
+    const struct tlb_entry *entry = tlb_find(vcpu, address & PAGE_MASK, write);
+    if (entry != NULL) {
+        *physical = entry->gpa_page | (address & PAGE_OFFSET_MASK);
+        return true;
+    }
+    return metic_translate(machine, hart, address, physical);
+}
+
 static void on_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
 {
     const struct machine_trace *trace = opaque;

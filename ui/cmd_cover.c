@@ -68,6 +68,9 @@ static void print_functions(struct report *report)
     cover_blocks(report->cover, &blocks);
     cover_edges(report->cover, &edges);
     printf("%zu blocks, %zu edges, %zu functions\n", blocks, edges, count);
+    if (count == 0 && blocks != 0) {
+        fputs("metic: nothing is known of the functions; --symbols gives the program's ELF\n", stderr);
+    }
     for (size_t i = 0; functions != NULL && i < count; i++) {
         u64 size = functions[i].end - functions[i].address;
         printf("%12" PRIu64 " %5.1f%% %s\n", functions[i].runs,
@@ -346,7 +349,7 @@ static bool parse(struct report *report, int argc, char *const *argv, unsigned *
         } else if (argv[i][0] == '-') {
             return error_set(error, "--lcov OUT, --drcov OUT, --html OUT, --symbols ELF",
                              "there is no option '%s'", argv[i]);
-        } else if (!cover_read(report->cover, argv[i], error)) {
+        } else if (!cover_read(report->cover, &report->symbols, argv[i], error)) {
             return false;
         } else {
             ++*files;

@@ -161,9 +161,28 @@ bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error 
     return cover_settle(cover, error);
 }
 
-/* --- files: "metic-cover 1", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT --- */
+/* --- files: "metic-cover 2", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT, and (not in version
+ * 1) s ADDRESS BYTES NAME --- */
 
-bool cover_write(struct cover *cover, const char *path, struct metic_error *error)
+enum { LINE_BYTES = 640, NAME_BYTES = 512 };
+
+static void write_symbols(FILE *to, struct symbols *symbols, const struct cover_block *block,
+                          size_t blocks)
+{
+    const struct symbol *last = NULL;
+    for (size_t i = 0; i < blocks; i++) {
+        const struct symbol *symbol = symbols_find(symbols, block[i].address);
+        if (symbol != NULL && symbol != last && strlen(symbol->name) < NAME_BYTES &&
+            strpbrk(symbol->name, " \n") == NULL) {
+            fprintf(to, "s %" PRIx64 " %" PRIx64 " %s\n", symbol->address,
+                    symbols_end(symbols, symbol) - symbol->address, symbol->name);
+        }
+        last = symbol;
+    }
+}
+
+bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
+                 struct metic_error *error)
 {
     FILE *to = fopen(path, "we");
     if (to == NULL) {
@@ -173,7 +192,7 @@ bool cover_write(struct cover *cover, const char *path, struct metic_error *erro
     size_t blocks, edges;
     const struct cover_block *block = cover_blocks(cover, &blocks);
     const struct cover_edge *edge = cover_edges(cover, &edges);
-    fputs("metic-cover 1\n", to);
+    fputs("metic-cover 2\n", to);
     for (size_t i = 0; i < blocks; i++) {
         fprintf(to, "b %" PRIx64 " %u %u %" PRIu64 "\n", block[i].address, block[i].bytes,
                 block[i].insns, block[i].count);
@@ -182,20 +201,23 @@ bool cover_write(struct cover *cover, const char *path, struct metic_error *erro
         fprintf(to, "e %" PRIx64 " %" PRIx64 " %" PRIu64 "\n", edge[i].from, edge[i].to,
                 edge[i].count);
     }
+    write_symbols(to, symbols, block, blocks);
     bool good = !ferror(to);
     return (fclose(to) == 0 && good) ||
            error_set(error, "make room, or give another file", "%s: %s", path, strerror(errno));
 }
 
-bool cover_read(struct cover *cover, const char *path, struct metic_error *error)
+bool cover_read(struct cover *cover, struct symbols *symbols, const char *path,
+                struct metic_error *error)
 {
     FILE *from = fopen(path, "re");
-    char line[128];
+    char line[LINE_BYTES], name[NAME_BYTES];
     unsigned number = 1;
     if (from == NULL) {
         return error_set(error, NULL, "%s: %s", path, strerror(errno));
     }
-    bool good = fgets(line, sizeof(line), from) != NULL && strcmp(line, "metic-cover 1\n") == 0;
+    bool good = fgets(line, sizeof(line), from) != NULL &&
+                (strcmp(line, "metic-cover 2\n") == 0 || strcmp(line, "metic-cover 1\n") == 0);
     while (good && fgets(line, sizeof(line), from) != NULL) {
         u64 a, b, count;
         u32 bytes, insns;
@@ -206,6 +228,8 @@ bool cover_read(struct cover *cover, const char *path, struct metic_error *error
         } else if (sscanf(line, "e %" SCNx64 " %" SCNx64 " %" SCNu64, &a, &b, &count) == 3 &&
                    count != 0) {
             list_add(&cover->edges, a, b, 0, count);
+        } else if (sscanf(line, "s %" SCNx64 " %" SCNx64 " %511s", &a, &b, name) == 3) {
+            symbols_add(symbols, a, b, name);
         } else {
             good = false;
         }

@@ -5,6 +5,7 @@
 
 #include "cpu/base/error.h"
 #include "hw/metic.h"
+#include "ui/symbols.h"
 
 struct cover;
 
@@ -23,9 +24,12 @@ struct cover *cover_new(struct metic_error *error);
 void cover_free(struct cover *cover);
 /* Adds what the machine has counted (METIC_TRACE_EDGES). */
 bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error);
-bool cover_write(struct cover *cover, const char *path, struct metic_error *error);
-/* Adds what is in the file. False with a reason: it is no such file, or damaged. */
-bool cover_read(struct cover *cover, const char *path, struct metic_error *error);
+/* With the symbols that blocks lie in. */
+bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
+                 struct metic_error *error);
+/* Adds what is in the file, and its symbols to those. False with a reason: it is no such file, or damaged. */
+bool cover_read(struct cover *cover, struct symbols *symbols, const char *path,
+                struct metic_error *error);
 /* Sorted by address. */
 const struct cover_block *cover_blocks(struct cover *cover, size_t *count);
 const struct cover_edge *cover_edges(struct cover *cover, size_t *count);

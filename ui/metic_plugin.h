@@ -38,14 +38,15 @@ struct metic_plugin_api {
      *   event        when                                  arguments besides user, hart, pc
      *   block        a straight piece of code begins       block insns bytes
      *   insn         before an instruction                 block insn code
-     *   memory       after a load, store or atomic         address size value write
+     *   memory       after a load, store or atomic         address physical size value write
      *   trap         the guest's exception or interrupt    cause value
      *   syscall      an ecall of a program                 number a0 a1 a2 a3 a4 a5
      *   syscall_end  the kernel returns to the program     number result
      *   end          the run has ended                     (user alone)
      *
      *   user: void *. hart, size, write, insns, bytes, insn, code, block: uint32_t (code: the
-     *   instruction's bytes). The others: uint64_t. */
+     *   instruction's bytes). The others: uint64_t. address is virtual; physical is ~0 when it
+     *   cannot be told. */
     int (*on)(metic_plugin *plugin, const char *event, metic_plugin_fn fn, const char *arguments,
               void *user);
     /* Blocks count in place how often they ran, without a call; see each_block. In

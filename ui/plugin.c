@@ -21,7 +21,7 @@ static const char *const event_names[EVENTS] = {
 
 /* Every argument there is: where it stands among the values of an event, and its type. */
 enum value {
-    V_USER, V_HART, V_PC, V_BLOCK, V_INSNS, V_BYTES, V_INSN, V_CODE, V_ADDRESS, V_SIZE, V_VALUE,
+    V_USER, V_HART, V_PC, V_BLOCK, V_INSNS, V_BYTES, V_INSN, V_CODE, V_ADDRESS, V_PHYSICAL, V_SIZE, V_VALUE,
     V_WRITE, V_CAUSE, V_NUMBER, V_A0, V_A1, V_A2, V_A3, V_A4, V_A5, V_RESULT, VALUES,
 };
 
@@ -39,6 +39,7 @@ static const struct {
     [V_INSN] = {"insn", true, 1 << ON_INSN},
     [V_CODE] = {"code", true, 1 << ON_INSN},
     [V_ADDRESS] = {"address", false, 1 << ON_MEMORY},
+    [V_PHYSICAL] = {"physical", false, 1 << ON_MEMORY},
     [V_SIZE] = {"size", true, 1 << ON_MEMORY},
     [V_VALUE] = {"value", false, 1 << ON_MEMORY | 1 << ON_TRAP},
     [V_WRITE] = {"write", true, 1 << ON_MEMORY},
@@ -76,7 +77,7 @@ struct plugins {
     unsigned count;
     struct callback callbacks[EVENTS][MAX_CALLBACKS];
     unsigned callback_count[EVENTS];
-    bool counts;
+    bool counts, wants_physical;
     u64 open_syscall[METIC_MAX_HARTS]; /* number + 1 of the one that the hart is in */
     bool recording;
 };
@@ -138,7 +139,13 @@ static void on_memory(void *opaque, unsigned hart, uint64_t pc, uint64_t address
 {
     u64 given[VALUES] = {[V_HART] = hart, [V_PC] = pc, [V_ADDRESS] = address, [V_VALUE] = value,
                          [V_SIZE] = size_bytes, [V_WRITE] = write};
-    call_all(opaque, ON_MEMORY, given);
+    struct plugins *plugins = opaque;
+    uint64_t physical = ~(u64)0;
+    if (plugins->wants_physical) {
+        metic_trace_physical(plugins->machine, hart, address, write, &physical);
+        given[V_PHYSICAL] = physical;
+    }
+    call_all(plugins, ON_MEMORY, given);
 }
 
 static void on_event(void *opaque, unsigned hart, uint64_t pc, enum metic_trace_event event,
@@ -199,6 +206,7 @@ static int api_on(metic_plugin *plugin, const char *event, metic_plugin_fn fn,
                     event, (int)length, at);
             return 1;
         }
+        plugins->wants_physical |= value == V_PHYSICAL;
         callback->types[callback->count] = value == V_USER         ? &ffi_type_pointer
                                            : values[value].is_u32 ? &ffi_type_uint32
                                                                   : &ffi_type_uint64;

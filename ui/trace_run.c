@@ -449,7 +449,7 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
         put_symbols(run);
         good = trace_store_end(run->store, error);
     } else if (run->cover != NULL) {
-        good = good && cover_write(run->cover, run->cover_path, error);
+        good = good && cover_write(run->cover, &run->symbols, run->cover_path, error);
         cover_free(run->cover);
     } else if (run->text.to != NULL) {
         trace_decode_end(&run->decoder);

@@ -1,8 +1,8 @@
-/* A plug-in: a picture of which memory is used, and which code runs. Arguments: file (heat.pgm),
- * first (0x80000000) and size (0x4000000) of the addresses shown.
+/* A plug-in: a picture of which memory is used, and which code runs. Arguments: file (heat.ppm),
+ * first (0x80000000) and size (0x20000000) of the physical addresses shown.
  *
- * The picture is a PGM of 256 by 256 points, each an equal part of the addresses; the brighter, the
- * more accesses (logarithm). How many instructions ran is counted in place, without calls. */
+ * The picture is a PPM of 256 by 256 points, each an equal part of the addresses, line by line; from
+ * black by red and yellow to white, the brighter, the more accesses (logarithm). How many instructions ran is counted in place, without calls. */
 #include "ui/metic_plugin.h"
 
 #include <stdio.h>
@@ -15,10 +15,10 @@ static metic_plugin *plugin;
 static uint64_t first, part, points[SIDE * SIDE], insns;
 static FILE *file; /* opened at the start: a confined machine opens none later */
 
-static void on_memory(uint64_t address)
+static void on_memory(uint64_t physical)
 {
-    uint64_t n = (address - first) / part;
-    if (address >= first && n < SIDE * SIDE) {
+    uint64_t n = (physical - first) / part;
+    if (physical >= first && n < SIDE * SIDE) {
         points[n]++;
     }
 }
@@ -40,15 +40,24 @@ static unsigned logarithm(uint64_t count)
     return log2;
 }
 
+/* Red, then green, then blue. */
+static void put_point(unsigned light)
+{
+    for (unsigned from = 0; from < 3 * 85; from += 85) {
+        unsigned part_of = light < from ? 0 : light - from;
+        fputc((int)(part_of > 85 ? 255 : part_of * 3), file);
+    }
+}
+
 static void on_end(void)
 {
     char line[96];
     api->each_block(plugin, add, NULL);
     if (file != NULL) {
-        fprintf(file, "P5\n%d %d\n255\n", SIDE, SIDE);
+        fprintf(file, "P6\n%d %d\n255\n", SIDE, SIDE);
         for (unsigned i = 0; i < SIDE * SIDE; i++) {
-            unsigned light = points[i] == 0 ? 0 : 55 + 10 * logarithm(points[i]);
-            fputc((int)(light > 255 ? 255 : light), file);
+            unsigned light = points[i] == 0 ? 0 : 35 + 11 * logarithm(points[i]);
+            put_point(light > 255 ? 255 : light);
         }
         fclose(file);
     }
@@ -67,11 +76,11 @@ int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
     api = given;
     plugin = mine;
     first = number("first", 0x80000000u);
-    part = number("size", 0x4000000) / (SIDE * SIDE);
+    part = number("size", 0x20000000) / (SIDE * SIDE);
     part = part != 0 ? part : 1;
     const char *name = api->argument(plugin, "file");
-    file = fopen(name != NULL ? name : "heat.pgm", "wb");
+    file = fopen(name != NULL ? name : "heat.ppm", "wb");
     api->count_blocks(plugin);
-    return api->on(plugin, "memory", (metic_plugin_fn)on_memory, "address", NULL) ||
+    return api->on(plugin, "memory", (metic_plugin_fn)on_memory, "physical", NULL) ||
            api->on(plugin, "end", (metic_plugin_fn)on_end, "", NULL);
 }

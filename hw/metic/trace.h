@@ -119,6 +119,10 @@ struct metic_trace_hooks {
                   uint64_t a, uint64_t b, uint64_t c);
 };
 
+/* For the memory hook, on the hart's thread: where in guest memory an access went. False: nowhere. */
+bool metic_trace_physical(metic_machine *machine, unsigned hart, uint64_t address, bool write,
+                          uint64_t *physical);
+
 struct metic_trace_range { uint64_t first, end; };
 
 struct metic_trace_options {

@@ -184,8 +184,11 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
     write_and_read(fd, path, bytes, size_bytes);
     struct cover *cover = cover_new(&error);
     if (cover != NULL) {
-        bool good = cover_read(cover, path, &error);
-        good = good && cover_read(cover, path, &error); /* merged with itself */
+        struct symbols symbols = {0};
+        bool good = cover_read(cover, &symbols, path, &error);
+        good = good && cover_read(cover, &symbols, path, &error); /* merged with itself */
+        (void)symbols_find(&symbols, 0x80000000);
+        symbols_fini(&symbols);
         size_t blocks, edges;
         const struct cover_block *block = cover_blocks(cover, &blocks);
         (void)cover_edges(cover, &edges);
@@ -249,5 +252,5 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
     seed[1] = 1 * 32;
     seed[2] = sizeof(twice);
     add(seed, all);
-    add((const u8 *)"metic-cover 1\nb 80000000 4 1 7\ne 1 2 3\n", 39);
+    add((const u8 *)"metic-cover 2\nb 80000000 4 1 7\ne 1 2 3\ns 8 9 a\n", 47);
 }
