@@ -69,7 +69,7 @@ static void print_functions(struct report *report)
     cover_edges(report->cover, &edges);
     printf("%zu blocks, %zu edges, %zu functions\n", blocks, edges, count);
     if (count == 0 && blocks != 0) {
-        fputs("metic: nothing is known of the functions; --symbols gives the program's ELF\n", stderr);
+        fputs("metic: the functions are not known; --symbols gives the program's ELF\n", stderr);
     }
     for (size_t i = 0; functions != NULL && i < count; i++) {
         u64 size = functions[i].end - functions[i].address;
@@ -210,27 +210,76 @@ static bool find_lines(struct report *report, struct line_counts *lines, struct 
     return true;
 }
 
+/* A function's first line. */
+struct function_line {
+    struct line_count at; /* and how often it was called */
+    const char *name;
+};
+
+static int by_function_line(const void *a, const void *b)
+{
+    const struct function_line *x = a, *y = b;
+    return by_line(&x->at, &y->at);
+}
+
+/* All functions that have lines, those too that never ran, by file and line; malloc'ed. */
+static struct function_line *find_function_lines(struct report *report, struct source_lines *from,
+                                                 size_t *count)
+{
+    const struct symbols *symbols = &report->symbols;
+    struct function_line *functions = calloc(symbols->count + 1, sizeof(*functions));
+    u64 last = 0;
+    *count = 0;
+    (void)symbols_find(&report->symbols, 0); /* sorts */
+    for (size_t i = 0; functions != NULL && i < symbols->count; i++) {
+        const struct symbol *symbol = &symbols->list[i];
+        struct function_line *function = &functions[*count];
+        if ((*count != 0 && symbol->address == last) ||
+            !source_lines_find(from, symbol->address, &function->at.file, &function->at.line)) {
+            continue;
+        }
+        function->at.count = cover_count(report->cover, symbol->address);
+        function->name = symbol->name;
+        last = symbol->address;
+        ++*count;
+    }
+    if (*count != 0) {
+        qsort(functions, *count, sizeof(*functions), by_function_line);
+    }
+    return functions;
+}
+
+/* Those of the file, which begin at *at. */
+static void put_functions(FILE *to, const char *file, const struct function_line *functions,
+                          size_t count, size_t *at)
+{
+    unsigned found = 0, hit = 0;
+    while (*at < count && strcmp(functions[*at].at.file, file) < 0) {
+        ++*at;
+    }
+    for (; *at < count && strcmp(functions[*at].at.file, file) == 0; ++*at) {
+        const struct function_line *function = &functions[*at];
+        fprintf(to, "FN:%u,%s\nFNDA:%" PRIu64 ",%s\n", function->at.line, function->name,
+                function->at.count, function->name);
+        found++;
+        hit += function->at.count != 0;
+    }
+    fprintf(to, "FNF:%u\nFNH:%u\n", found, hit);
+}
+
 static bool write_lcov(struct report *report, struct metic_error *error)
 {
     struct line_counts lines;
     struct source_lines *from = source_lines_new(report->elfs, report->elf_count);
     FILE *to = find_lines(report, &lines, from, error) ? create(report->lcov, error) : NULL;
     bool good = to != NULL;
-    size_t functions_count;
-    struct function *functions = find_functions(report, &functions_count);
+    size_t function_count, at = 0;
+    struct function_line *functions = find_function_lines(report, from, &function_count);
     for (size_t i = 0; good && i < lines.count;) {
         const char *file = lines.list[i].file;
         unsigned found = 0, hit = 0;
         fprintf(to, "TN:\nSF:%s\n", file);
-        for (size_t n = 0; functions != NULL && n < functions_count; n++) {
-            const char *where;
-            unsigned line;
-            if (source_lines_find(from, functions[n].address, &where, &line) &&
-                strcmp(where, file) == 0) {
-                fprintf(to, "FN:%u,%s\nFNDA:%" PRIu64 ",%s\n", line, functions[n].name,
-                        functions[n].runs, functions[n].name);
-            }
-        }
+        put_functions(to, file, functions, functions != NULL ? function_count : 0, &at);
         for (; i < lines.count && strcmp(lines.list[i].file, file) == 0; i++) {
             fprintf(to, "DA:%u,%" PRIu64 "\n", lines.list[i].line, lines.list[i].count);
             found++;

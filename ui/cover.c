@@ -161,8 +161,8 @@ bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error 
     return cover_settle(cover, error);
 }
 
-/* --- files: "metic-cover 2", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT, and (not in version
- * 1) s ADDRESS BYTES NAME --- */
+/* --- files: "metic-cover 2", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT, and (not in
+ * version 1) s ADDRESS BYTES NAME --- */
 
 enum { LINE_BYTES = 640, NAME_BYTES = 512 };
 

@@ -27,7 +27,8 @@ bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error 
 /* With the symbols that blocks lie in. */
 bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
                  struct metic_error *error);
-/* Adds what is in the file, and its symbols to those. False with a reason: it is no such file, or damaged. */
+/* Adds what is in the file, and its symbols to those. False with a reason: it is no such file, or
+ * damaged. */
 bool cover_read(struct cover *cover, struct symbols *symbols, const char *path,
                 struct metic_error *error);
 /* Sorted by address. */

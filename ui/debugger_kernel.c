@@ -4,8 +4,8 @@
  * (info kernel). When that changed, it moves vmlinux's symbols to where the kernel lies, or has the
  * kernel's own symbols written and loads them, and loads the files of modules that came. While
  * there are breakpoints whose place is not known yet, it stops for a moment whenever a module has
- * been loaded and before it is initialised, so that they are set in time; and so it does where a kernel
- * that was loaded as image comes to start_kernel, at which place is known before its page tables. */
+ * been loaded and before it is initialised, so that they are set in time; and so it does where a
+ * kernel that was loaded as image comes to start_kernel, a place known before its page tables. */
 #include "ui/debugger_kernel.h"
 
 #include "ui/symbols.h"
@@ -46,7 +46,8 @@ static const char program[] =
     "            (b.condition is None or bool(gdb.parse_and_eval(b.condition)))\n"
     "\n"
     "    def watch_start(self):\n"
-    "        place = re.search('start_kernel at (0x[0-9a-f]+)', self.quiet('monitor info kernel'))\n"
+    "        said = self.quiet('monitor info kernel')\n"
+    "        place = re.search('start_kernel at (0x[0-9a-f]+)', said)\n"
     "        if place and self.starts is None:\n"
     "            self.starts = Starts('*' + place.group(1), internal=True)\n"
     "\n"

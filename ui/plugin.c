@@ -21,8 +21,8 @@ static const char *const event_names[EVENTS] = {
 
 /* Every argument there is: where it stands among the values of an event, and its type. */
 enum value {
-    V_USER, V_HART, V_PC, V_BLOCK, V_INSNS, V_BYTES, V_INSN, V_CODE, V_ADDRESS, V_PHYSICAL, V_SIZE, V_VALUE,
-    V_WRITE, V_CAUSE, V_NUMBER, V_A0, V_A1, V_A2, V_A3, V_A4, V_A5, V_RESULT, VALUES,
+    V_USER, V_HART, V_PC, V_BLOCK, V_INSNS, V_BYTES, V_INSN, V_CODE, V_ADDRESS, V_PHYSICAL, V_SIZE,
+    V_VALUE, V_WRITE, V_CAUSE, V_NUMBER, V_A0, V_A1, V_A2, V_A3, V_A4, V_A5, V_RESULT, VALUES,
 };
 
 static const struct {

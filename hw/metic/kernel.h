@@ -18,8 +18,8 @@ size_t metic_kernel_symbols(metic_machine *machine,
  * the machine stands still; what is found holds until it runs again. NULL: there is none, or none
  * that is mapped in any hart's address space now. */
 struct metic_kernel;
-/* Before that: where start_kernel of the kernel that was loaded as image is linked to; 0: none was, or
- * its symbols are not found. It is not moved (KASLR) unless it was started as an EFI program. */
+/* Before that: where start_kernel of the kernel that was loaded as image is linked to; 0: none was,
+ * or its symbols are not found. It is not moved (KASLR) unless it starts as an EFI program. */
 uint64_t metic_kernel_start(metic_machine *machine);
 struct metic_kernel *metic_kernel_find(metic_machine *machine);
 void metic_kernel_free(struct metic_kernel *kernel); /* NULL allowed */

@@ -119,7 +119,7 @@ struct metic_trace_hooks {
                   uint64_t a, uint64_t b, uint64_t c);
 };
 
-/* For the memory hook, on the hart's thread: where in guest memory an access went. False: nowhere. */
+/* For the memory hook, on the hart's thread: the physical address of an access. False: none. */
 bool metic_trace_physical(metic_machine *machine, unsigned hart, uint64_t address, bool write,
                           uint64_t *physical);
 

@@ -120,6 +120,20 @@ else
     wrong "drcov"
 fi
 if grep -q 'class="m"' our.html && grep -q 'class="y"' our.html; then good; else wrong "html"; fi
+# A function that never ran is told, with its calls; names are known without the ELF.
+cat >never.c <<'END'
+int never(int n);
+int never(int n) { return n + 1; }
+__attribute__((naked)) void _start(void) { __asm__("li t0, 0x100000\n li t1, 0x5555\n sw t1, 0(t0)\n1: j 1b"); }
+END
+$cross -g -nostdlib -static -ffreestanding -Wl,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments \
+    -o never.elf never.c || exit 1
+metic run never.elf --quiet --cover never.cover || wrong "never.elf"
+metic cover never.cover --symbols never.elf --lcov never.info || wrong "never.info"
+is "calls of never" "$(sed -n 's/^FNDA:\([0-9]*\),never$/\1/p' never.info)" 0 0
+is "functions" "$(sed -n 's/^FNF://p' never.info)" 2 2
+is "functions that ran" "$(sed -n 's/^FNH://p' never.info)" 1 1
+is "names without the ELF" "$(metic cover never.cover | grep -c ' _start$')" 1 1
 # Blocks, traces and the interpreter count the same: lines, and how often a block of walk.c's is come to.
 $cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
     -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1
