@@ -1,16 +1,15 @@
 # Sourced by the tests of Debian's installer: gets the installer (kernel, ramdisk, GRUB) from its own
-# package and writes it answers, a preseed file in a ramdisk of its own: pre.gz. Everything is in the
-# current directory, unpacked below root/; $images is the installer's folder there. The system is put
-# on $target (/dev/vda).
+# package. Everything is in the current directory, unpacked below root/; $images is the installer's
+# folder there.
 #
-# The rest of the installer comes from the mirror, as archives of a kind of their own (udebs). Where the
-# mirror has none for riscv64 they are made (udebs.sh). The installation goes to its end, and the new
-# system is booted. The installer's own log stands on its console, between what it says.
+# installer_prepare    writes it answers, a preseed file in a ramdisk of its own: pre.gz. The rest of
+#                      the installer comes from the mirror, as archives of a kind of their own (udebs);
+#                      where the mirror has none for riscv64 they are made (udebs.sh). The system is
+#                      put on $target (/dev/vda)
+# installer_runs       the installation to its end, and the system that it made
+#
+# The installer's own log stands on its console, between what it says.
 
-for tool in dpkg-scanpackages riscv64-linux-gnu-gcc python3 cpio; do
-    command -v "$tool" >/dev/null 2>&1 ||
-        { echo "no $tool (Debian: dpkg-dev, gcc-riscv64-linux-gnu, python3, cpio)"; exit 77; }
-done
 . "$SRCDIR/tests/boot/boot.sh"
 . "$SRCDIR/tests/boot/firmware.sh"
 . "$SRCDIR/ui/build/apt_private.sh"
@@ -34,18 +33,23 @@ mirror_has_udebs() {
         name=$(xz -dc udebs.xz | sed -n 's/^Filename: \(.*\/anna_.*\)/\1/p' | head -n 1) && [ -n "$name" ] &&
         download "$mirror/$name" anna.udeb
 }
-udebs_server=
-if ! mirror_has_udebs; then
-    echo "components are made here: the mirror has them not ($(grep -m 1 "^E:" helper.log))"
-    release=$(zcat "$images/debian-installer/riscv64/initrd.gz" | cpio -it --quiet |
-        sed -n 's|^\(usr/\)\{0,1\}lib/modules/\([^/]*\)$|\2|p')
-    udebs_make flat "$release" || { echo "the installer's components cannot be made"; exit 77; }
-    udebs_serve flat
-    trap 'kill $udebs_server 2>/dev/null' EXIT
-fi
+installer_prepare() {
+    udebs_server=
+    if ! mirror_has_udebs; then
+        for tool in dpkg-scanpackages riscv64-linux-gnu-gcc python3; do
+            command -v "$tool" >/dev/null 2>&1 ||
+                { echo "no $tool (Debian: dpkg-dev, gcc-riscv64-linux-gnu, python3)"; exit 77; }
+        done
+        echo "components are made here: the mirror has them not ($(grep -m 1 "^E:" helper.log))"
+        release=$(zcat "$images/debian-installer/riscv64/initrd.gz" | cpio -it --quiet |
+            sed -n 's|^\(usr/\)\{0,1\}lib/modules/\([^/]*\)$|\2|p')
+        udebs_make flat "$release" || { echo "the installer's components cannot be made"; exit 77; }
+        udebs_serve flat
+        trap 'kill $udebs_server 2>/dev/null' EXIT
+    fi
 
-mkdir -p pre
-cat >pre/preseed.cfg <<END
+    mkdir -p pre
+    cat >pre/preseed.cfg <<END
 d-i preseed/early_command string tail -f /var/log/syslog >/dev/ttyS0 2>&1 </dev/null 3>&- 4>&- 5>&- &
 d-i debian-installer/locale string en_US.UTF-8
 d-i keyboard-configuration/xkb-keymap select us
@@ -84,7 +88,8 @@ d-i cdrom-detect/eject boolean false
 d-i finish-install/reboot_in_progress note
 d-i debian-installer/exit/poweroff boolean true
 END
-(cd pre && echo preseed.cfg | cpio -o -H newc --quiet | gzip) >pre.gz
+    (cd pre && echo preseed.cfg | cpio -o -H newc --quiet | gzip) >pre.gz
+}
 
 # installed NAME COMMAND OPTION...: the system that was installed starts from the disk alone, runs the
 # command as root, and goes off.

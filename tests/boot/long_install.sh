@@ -3,8 +3,8 @@
 # disk: EDK2 asks DHCP and gets GRUB, a kernel and a ramdisk by TFTP; in the ramdisk (packages unpacked
 # here) the empty qcow2 disk is partitioned, debootstrap brings and configures a system from the mirror
 # that this host's apt uses, grub-install makes it bootable. Then that disk is booted by itself, to its
-# login, with no failed unit, and off. This is what the installer does behind its questions; it is for
-# mirrors that have packages but not the installer's components (long_installer.sh, long_netboot.sh).
+# login, with no failed unit, and off. This is what the installer does behind its questions, with
+# nothing of the installer's; long_installer.sh and long_netboot.sh run the installer itself.
 
 set -u
 . "$SRCDIR/tests/boot/installer.sh"

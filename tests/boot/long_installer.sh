@@ -11,6 +11,7 @@ for tool in mkfs.vfat mcopy xorriso; do
 done
 target=/dev/vdb # behind the CD
 . "$SRCDIR/tests/boot/installer.sh"
+installer_prepare
 
 mkdir -p iso/boot/grub
 cat "$images/debian-installer/riscv64/initrd.gz" pre.gz >iso/initrd.gz

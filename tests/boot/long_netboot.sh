@@ -5,6 +5,7 @@
 
 set -u
 . "$SRCDIR/tests/boot/installer.sh"
+installer_prepare
 
 cp -r "$images" tftp && cp pre.gz tftp/ || exit 1
 cat >tftp/debian-installer/riscv64/grub/grub.cfg <<END
