@@ -248,7 +248,7 @@ bool xhci_transfer_serve(struct xhci *xhci)
     struct xhci_saved *s = &xhci->saved;
     bool all = true;
     for (unsigned slot = 0; slot < XHCI_SLOTS; slot++) {
-        for (unsigned i = 1; s->doorbells[slot] >> i != 0 && i < XHCI_ENDPOINTS; i++) {
+        for (unsigned i = 1; i < XHCI_ENDPOINTS && s->doorbells[slot] >> i != 0; i++) {
             if ((s->doorbells[slot] >> i & 1) == 0) {
                 continue;
             }
