@@ -105,10 +105,9 @@ static bool shows_terminal(const struct window *w, const struct window_screen *s
     return w->terminal != NULL && s->terminal == w->terminal;
 }
 
-static void show_title(const struct window *w, const struct window_screen *s,
-                       unsigned frames_per_s)
+static void show_title(const struct window *w, struct window_screen *s, unsigned frames_per_s)
 {
-    char title[160], screen[32] = "", frames[32] = "";
+    char title[sizeof(s->title)], screen[32] = "", frames[32] = "";
     if (s->number != 0) {
         snprintf(screen, sizeof(screen), ", screen %u", s->number);
     }
@@ -119,7 +118,10 @@ static void show_title(const struct window *w, const struct window_screen *s,
              screen, metic_is_paused(w->machine) ? "paused" : "running",
              window_plot_mips(&w->plot), frames,
              w->grabbed ? "lets keyboard and pointer go" : "holds keyboard and pointer");
-    w->sdl.SetWindowTitle(s->window, title);
+    if (strcmp(title, s->title) != 0) { /* the desktop's server has work with each */
+        memcpy(s->title, title, sizeof(title));
+        w->sdl.SetWindowTitle(s->window, title);
+    }
 }
 
 /* Each half second or so. */

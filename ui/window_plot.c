@@ -97,9 +97,6 @@ static void draw_line(const struct window_plot *plot, unsigned line, const struc
         int up = (int)(plot->values[line][at] / greatest * (PLOT_HEIGHT - 3));
         points[i] = (SDL_Point){back.x + 2 * (int)i, back.y + PLOT_HEIGHT - 2 - up};
     }
-    sdl->SetRenderDrawBlendMode(renderer, SDL_BLENDMODE_BLEND);
-    sdl->SetRenderDrawColor(renderer, 0, 0, 0, 208);
-    sdl->RenderFillRect(renderer, &back);
     sdl->SetRenderDrawColor(renderer, colours[line][0], colours[line][1], colours[line][2], 255);
     if (plot->count > 1) {
         sdl->RenderDrawLines(renderer, points, (int)plot->count);
@@ -113,17 +110,20 @@ void window_plot_draw(const struct window_plot *plot, const struct sdl_api *sdl,
     static const char *const keys[] = {"Ctrl+Alt+", "G hold or let go", "F full screen",
                                        "S sharp or smooth", "T terminal", "V type clipboard",
                                        "O plots", "1-4 that screen", "Q end the machine"};
-    SDL_Rect back = {PLOT_MARGIN, PLOT_MARGIN + PLOT_LINES * (PLOT_HEIGHT + PLOT_GAP), PLOT_WIDTH,
-                     (int)ARRAY_LEN(keys) * FONT_HEIGHT * TEXT_SCALE + 2 * TEXT_MARGIN};
+    const int keys_y = PLOT_MARGIN + PLOT_LINES * (PLOT_HEIGHT + PLOT_GAP) + TEXT_MARGIN;
+    const int row = FONT_HEIGHT * TEXT_SCALE;
+    /* One, so that no text of the picture is bright between the lines. */
+    SDL_Rect back = {0, 0, PLOT_WIDTH + 2 * PLOT_MARGIN,
+                     keys_y + (int)ARRAY_LEN(keys) * row + PLOT_MARGIN};
+    sdl->SetRenderDrawBlendMode(renderer, SDL_BLENDMODE_BLEND);
+    sdl->SetRenderDrawColor(renderer, 0, 0, 0, 224);
+    sdl->RenderFillRect(renderer, &back);
     for (unsigned line = 0; line < PLOT_LINES; line++) {
         draw_line(plot, line, sdl, renderer);
     }
-    sdl->SetRenderDrawColor(renderer, 0, 0, 0, 208);
-    sdl->RenderFillRect(renderer, &back);
     sdl->SetRenderDrawColor(renderer, 230, 230, 230, 255);
     for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
-        draw_text(keys[i], back.x + TEXT_MARGIN,
-                  back.y + TEXT_MARGIN + (int)i * FONT_HEIGHT * TEXT_SCALE, sdl, renderer);
+        draw_text(keys[i], PLOT_MARGIN + TEXT_MARGIN, keys_y + (int)i * row, sdl, renderer);
     }
 }
 #endif

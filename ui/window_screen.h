@@ -34,6 +34,7 @@ struct window_screen {
     Uint32 resized_ms, dark_ms;
     int asked_width, asked_height; /* 0: nothing to ask for */
     SDL_Rect before;               /* it was full screen */
+    char title[160];               /* that the window has */
 };
 
 /* Opens the window; those of other screens than 0 stay hidden while the guest shows nothing there.
