@@ -60,15 +60,22 @@ void gpu_hide(struct gpu *gpu, unsigned head)
 }
 
 /* Where the hot spot is: the driver tells of the picture's first pixel (the manual leaves that
- * open, Linux does so). Wraps as the guest's numbers do. */
+ * open, Linux does so). Far outside is as good as anywhere outside, and viewers may calculate. */
+static s32 hot_spot(u32 at, u32 hot)
+{
+    enum { FAR = 4 * DISPLAY_MAX_SIDE };
+    s64 place = (s64)(s32)at + hot;
+    return place < -FAR ? -FAR : place > FAR ? FAR : (s32)place;
+}
+
 static s32 hot_spot_x(const struct gpu_saved *s, unsigned head)
 {
-    return (s32)(s->cursor_x[head] + s->cursor_hot_x[head]);
+    return hot_spot(s->cursor_x[head], s->cursor_hot_x[head]);
 }
 
 static s32 hot_spot_y(const struct gpu_saved *s, unsigned head)
 {
-    return (s32)(s->cursor_y[head] + s->cursor_hot_y[head]);
+    return hot_spot(s->cursor_y[head], s->cursor_hot_y[head]);
 }
 
 static struct display_cursor *cursor_make(const struct gpu *gpu, unsigned head)

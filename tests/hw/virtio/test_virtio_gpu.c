@@ -432,12 +432,14 @@ Test(virtio_gpu, a_cursor_may_be_anywhere)
     cr_assert_eq(create(2, 1, 64), OK);
     cr_assert_eq(command(CURSOR, 0x300, 8, 0, least, last, 0, 2, last, last, 0), OK);
     display_client_take(&client);
-    cr_assert_eq(client.cursor.x, INT32_MIN);
+    cr_assert_eq(client.cursor.x, -4 * 8192, "far to the left, with no number that wraps");
+    cr_assert_eq(client.cursor.y, 62);
     cr_assert_lt(client.cursor.hot_x, client.cursor.width, "inside it, whatever was said");
     cr_assert_eq(command(CURSOR, 0x301, 8, 0, last >> 1, least, 0, 0, 0, 0, 0), OK);
     cr_assert_eq(command(CONTROL, 0x102, 2, 2, 0), OK, "its picture goes");
     display_client_take(&client);
-    cr_assert_eq(client.cursor.x, INT32_MAX);
+    cr_assert_eq(client.cursor.x, 4 * 8192);
+    cr_assert_eq(client.cursor.y, -4 * 8192);
     cr_assert_eq(command(CURSOR, 0x300, 8, 0, 0, 0, 0, 2, 0, 0, 0), OK);
     display_client_take(&client);
     cr_assert_not(client.cursor.visible, "there is none to be shown");
