@@ -196,6 +196,22 @@ static enum ir_type float_type(void)
     return below(2) ? IR_F32 : IR_F64;
 }
 
+/* A sum with the carry of a comparison, which mostly nothing else uses. */
+static ir_ref build_carry(struct builder *b, enum ir_type type)
+{
+    ir_ref x = any(b, type), y = any(b, type);
+    ir_ref carry = ir_setcc(b->ir, below(2) ? IR_LT_U : IR_GT_U, type, x, y);
+    if (below(4) == 0) {
+        keep(b, IR_I64, carry);
+    }
+    if (below(2)) { /* something in between */
+        keep(b, type, ir_op2(b->ir, below(2) ? IR_MUL : IR_XOR, type, 0, any(b, type), x));
+    }
+    ir_ref other = any(b, IR_I64);
+    return below(2) ? ir_op2(b->ir, IR_ADD, IR_I64, 0, other, carry)
+                    : ir_op2(b->ir, IR_ADD, IR_I64, 0, carry, other);
+}
+
 static void build_integer(struct builder *b)
 {
     static const u8 ops[] = {IR_ADD, IR_SUB, IR_MUL, IR_DIV_S, IR_DIV_U, IR_REM_S, IR_REM_U, IR_AND,
@@ -224,9 +240,13 @@ static void build_integer(struct builder *b)
     case 3:
         keep(b, IR_I32, ir_op1(b->ir, IR_TRUNC, IR_I32, 0, any(b, IR_I64)));
         break;
-    case 4:
-        keep(b, IR_I64, ir_setcc(b->ir, (enum ir_cond)below(10), type, any(b, type), any(b, type)));
+    case 4: {
+        ir_ref flag = below(3) == 0 ? build_carry(b, type)
+                                    : ir_setcc(b->ir, (enum ir_cond)below(10), type,
+                                               any(b, type), any(b, type));
+        keep(b, IR_I64, flag);
         break;
+    }
     case 5: {
         enum ir_type of = below(4) == 0 ? float_type() : type;
         keep(b, of, ir_select(b->ir, (enum ir_cond)below(10), any(b, IR_I64), any(b, IR_I64), of,

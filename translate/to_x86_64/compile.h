@@ -98,10 +98,11 @@ enum value_flag {
     VALUE_BOXED = 4, /* NaN box of the F32 value in `root`; made only when somebody asks */
     VALUE_GROUP_WRITES = 8, /* of a group's first: one of them is sure to write */
     VALUE_COMPUTED = 16,  /* used otherwise than as the address of an access, an FBOX than by SETs,
-                             or a shift than in sums */
+                             or a shift or carry than in sums */
     VALUE_FROM_MEMORY = 64, /* loop.c: computed from what the block loads */
     VALUE_OFFSET = 32,    /* an address not computed: `root` plus the constant of the ADD; or a
-                             shift not computed: `root` shifted by the constant of the SHL */
+                             shift not computed: `root` shifted by the constant of the SHL; or a
+                             SETCC not computed: the sum compares */
     VALUE_UNCHECKED = 128, /* of a root: a NaN may not be the canonical one (nan.c) */
 };
 
@@ -386,6 +387,14 @@ static inline bool alu_scales(const struct compile *c, ir_ref ref)
     const struct ir_insn *insn = &c->ir->insns[ref];
     return insn->op == IR_SHL && insn->type == IR_I64 && c->ir->insns[insn->b].op == IR_CONST &&
            c->ir->insns[insn->b].imm <= 3;
+}
+
+/* Whether a sum can add that operand as the carry of its comparison: x < y without signs. */
+static inline bool alu_carries(const struct compile *c, ir_ref ref)
+{
+    const struct ir_insn *insn = &c->ir->insns[ref];
+    return insn->op == IR_SETCC && (insn->sub == IR_LT_U || insn->sub == IR_GT_U) &&
+           c->ir->insns[insn->a].op != IR_CONST && c->ir->insns[insn->b].op != IR_CONST;
 }
 
 /* --- hoist.c: which; hoist_head.c: the head, the fast body --- */

@@ -279,6 +279,26 @@ static void add_scaled(struct compile *c, ir_ref scaled, ir_ref other)
     asm_lea(&c->a, ASM_64, alloc_def(c), asm_at_index(x, y, scale, 0));
 }
 
+/* The operand is a comparison that was not computed, for its carry. */
+static bool is_carry(const struct compile *c, ir_ref ref)
+{
+    return c->ir->insns[ref].op == IR_SETCC && (c->values[ref].flags & VALUE_OFFSET);
+}
+
+static void add_carry(struct compile *c, ir_ref carry, ir_ref other)
+{
+    const struct ir_insn *compared = &c->ir->insns[carry];
+    bool less = compared->sub == IR_LT_U;
+    unsigned x = alloc_use(c, other);
+    emit_cmp(c, compared->type, IR_LT_U, less ? compared->a : compared->b,
+             less ? compared->b : compared->a);
+    unsigned dst = alloc_def(c);
+    if (dst != x) {
+        asm_mov(&c->a, ASM_64, dst, x);
+    }
+    asm_alu_imm(&c->a, ASM_ADC, ASM_64, dst, 0);
+}
+
 /* dst = x - y, or x & ~y with the complement taken by the caller. */
 static void alu_regs(struct compile *c, const struct ir_insn *insn, enum asm_alu alu, unsigned x,
                      unsigned y)
@@ -359,6 +379,11 @@ void emit_alu(struct compile *c, const struct ir_insn *insn)
     mark_narrow(c, insn);
     if (insn->op == IR_ANDN) {
         emit_andn(c, insn);
+        return;
+    }
+    if (insn->op == IR_ADD && (is_carry(c, insn->a) || is_carry(c, insn->b))) {
+        bool first = is_carry(c, insn->a);
+        add_carry(c, first ? insn->a : insn->b, first ? insn->b : insn->a);
         return;
     }
     struct ir_insn swapped = *insn;
@@ -520,10 +545,32 @@ static void emit_select(struct compile *c, const struct ir_insn *insn)
     mark_narrow(c, insn);
 }
 
+/* Leaves the comparison to the sums that add its carry, if only these want it: what is compared
+ * must be there for them. Constants would be compared in the other order. */
+static bool carry_waits(struct compile *c, const struct ir_insn *insn)
+{
+    struct value *value = &c->values[c->at];
+    s64 wide;
+    if ((value->flags & VALUE_COMPUTED) || !alu_carries(c, (ir_ref)c->at) ||
+        value_const(c, insn->a, &wide) || value_const(c, insn->b, &wide)) {
+        return false;
+    }
+    value->flags |= VALUE_OFFSET;
+    const ir_ref refs[2] = {insn->a, insn->b};
+    for (unsigned n = 0; n < 2; n++) {
+        struct value *root = root_of(c, refs[n]);
+        root->last_use = root->last_use < value->last_use ? value->last_use : root->last_use;
+    }
+    return true;
+}
+
 void emit_compare(struct compile *c, const struct ir_insn *insn)
 {
     if (insn->op == IR_SELECT) {
         emit_select(c, insn);
+        return;
+    }
+    if (carry_waits(c, insn)) {
         return;
     }
     enum asm_cc cc = emit_cmp(c, insn->type, insn->sub, insn->a, insn->b);

@@ -121,13 +121,31 @@ static inline void scan_address(struct compile *c, ir_ref ref, unsigned i)
     }
 }
 
-/* A sum scales one operand by itself, so that a shift for it alone need not be computed. */
+/* How far from its comparison a sum may add the carry: what is compared lives so long. */
+enum { CARRY_DISTANCE = 16 };
+
+/* Whether the sum at `i` is to add `carry` that way, which then need not be computed. */
+static bool scan_carries(struct compile *c, const struct ir_insn *insn, ir_ref carry,
+                         ir_ref other, unsigned i)
+{
+    return alu_carries(c, carry) && insn->type == IR_I64 && i - carry <= CARRY_DISTANCE &&
+           carry != other && c->ir->insns[other].op != IR_CONST;
+}
+
+/* A sum scales one operand by itself, so that a shift for it alone need not be computed, or adds
+ * the carry of a comparison. */
 static inline void scan_sum(struct compile *c, const struct ir_insn *insn, unsigned i)
 {
     if (alu_scales(c, insn->b) && c->ir->insns[insn->a].op != IR_CONST) {
         scan_value(c, insn->a, i);
         scan_use(c, insn->b, i);
     } else if (alu_scales(c, insn->a) && c->ir->insns[insn->b].op != IR_CONST) {
+        scan_use(c, insn->a, i);
+        scan_value(c, insn->b, i);
+    } else if (UNLIKELY(scan_carries(c, insn, insn->b, insn->a, i))) {
+        scan_value(c, insn->a, i);
+        scan_use(c, insn->b, i);
+    } else if (UNLIKELY(scan_carries(c, insn, insn->a, insn->b, i))) {
         scan_use(c, insn->a, i);
         scan_value(c, insn->b, i);
     } else {
@@ -202,7 +220,8 @@ static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn,
         struct value *operand = &c->values[ref];
         unsigned op = c->ir->insns[ref].op;
         bool same = insn->op == IR_ZEXT && insn->sub == 32; /* mostly the operand as it is */
-        if ((scan_kinds[op] & SCAN_COMPUTES) && (same || operand->last_use == i) &&
+        bool waits = op == IR_SETCC && !(operand->flags & VALUE_COMPUTED);
+        if ((scan_kinds[op] & SCAN_COMPUTES) && !waits && (same || operand->last_use == i) &&
             operand->hint == NO_REG) {
             operand->hint = value->hint;
             operand->set_at = value->set_at;

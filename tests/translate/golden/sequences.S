@@ -77,6 +77,8 @@ _start:
     sequence set_less
     slt     a0, a1, a2
     sltiu   a3, a4, 1
+    sltu    t1, a0, a1
+    add     t1, t1, a4
     j       over
     sequence multiply
     mul     a0, a1, a2
