@@ -115,7 +115,7 @@ installer_runs() {
     trap 'kill $machine $udebs_server 2>/dev/null' EXIT
     wait $machine
     got=$?
-    [ $got -eq 0 ] && good "$what: installed" || { wrong "$what: status $got"; tail -n 20 "$log"; return; }
+    [ $got -eq 0 ] && good "$what: installed" || { wrong "$what: status $got"; tail -n 20 "$log"; finish; }
     "$METIC" disk check target.qcow2 >check.log 2>&1 || { cat check.log; wrong "the image"; }
     has install 'boots by: EDK2'
     has "$log" 'Configuring the network with DHCP'
