@@ -185,6 +185,64 @@ static void expand(const struct table *table, const u8 *name, unsigned length, c
     text[used] = '\0';
 }
 
+/* --- where to look --- */
+
+/* By the page tables that satp names, whatever privilege the hart has now: after a power-off that
+ * is the firmware's. False: not mapped. */
+static bool walk(metic_machine *machine, u64 satp, u64 address, u64 *physical)
+{
+    const u64 ppn_mask = ((u64)1 << 44) - 1;
+    u64 mode = satp >> 60, at = (satp & ppn_mask) << 12;
+    if (mode < 8 || mode > 10) { /* Sv39, Sv48, Sv57 */
+        return false;
+    }
+    for (int level = (int)mode - 6; level >= 0; level--) {
+        unsigned shift = 12 + 9 * (unsigned)level;
+        u8 bytes[8];
+        if (!memory_dma_read(&machine->memory, at + (address >> shift & 511) * 8, bytes, 8)) {
+            return false;
+        }
+        u64 entry = ld_le64(bytes), inside = ((u64)1 << shift) - 1;
+        at = (entry >> 10 & ppn_mask) << 12;
+        if ((entry & 1) == 0) {
+            return false;
+        }
+        if ((entry & 14) != 0) {
+            *physical = (at & ~inside) | (address & inside);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Around the code that a hart's traps go to, when that is the kernel's: firmware that loads a
+ * kernel puts it anywhere. False: no hart has any. */
+static bool kernel_window(metic_machine *machine, const struct memory_region *ram,
+                          struct table *table)
+{
+    for (unsigned i = 0; i < metic_hart_count(machine); i++) {
+        uint64_t satp = 0, stvec = 0;
+        u64 physical;
+        if (metic_get_register(machine, i, "satp", &satp) &&
+            metic_get_register(machine, i, "stvec", &stvec) && stvec >> 63 == 1 &&
+            walk(machine, satp, stvec & ~(u64)3, &physical) && physical >= ram->gpa &&
+            physical - ram->gpa < ram->size_bytes) {
+            u64 code = physical - ram->gpa;
+            u64 first = code > SEARCH_BYTES / 3 ? code - SEARCH_BYTES / 3 : 0;
+            u64 left = ram->size_bytes - first;
+            table->start = ram->host + first;
+            table->end = table->start + (left < SEARCH_BYTES ? left : (u64)SEARCH_BYTES);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_table(struct table *table)
+{
+    return find_tokens(table) && find_markers(table) && find_names(table) && find_offsets(table);
+}
+
 size_t metic_kernel_symbols(metic_machine *machine,
                             void (*each)(void *opaque, uint64_t address, char type,
                                          const char *name), void *opaque)
@@ -197,12 +255,14 @@ size_t metic_kernel_symbols(metic_machine *machine,
     if (n == memory->region_count) {
         return 0;
     }
-    u64 size_bytes = memory->regions[n].size_bytes;
-    struct table table = {.start = memory->regions[n].host};
-    table.end = table.start + (size_bytes < SEARCH_BYTES ? size_bytes : (u64)SEARCH_BYTES);
-    if (!find_tokens(&table) || !find_markers(&table) || !find_names(&table) ||
-        !find_offsets(&table)) {
-        return 0;
+    const struct memory_region *ram = &memory->regions[n];
+    struct table table = {0};
+    if (!kernel_window(machine, ram, &table) || !find_table(&table)) {
+        u64 bytes = ram->size_bytes < SEARCH_BYTES ? ram->size_bytes : (u64)SEARCH_BYTES;
+        table = (struct table){.start = ram->host, .end = ram->host + bytes};
+        if (!find_table(&table)) {
+            return 0;
+        }
     }
     const u8 *at = table.names;
     for (u32 i = 0; i < table.count; i++) {

@@ -30,6 +30,7 @@ struct profile {
     metic_machine *machine;
     const char *path;
     struct symbols symbols;
+    u64 unnamed; /* samples of kernels in functions without names */
     struct guest_files *files; /* for call stacks and names of programs; or NULL */
     struct profile_node root;
     struct profile_point *points;

@@ -13,5 +13,7 @@ bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic
 /* Adds the kernel's own; the number found. A kernel that unpacks itself has none before it did. Any
  * thread: it reads memory alone. */
 size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine);
+/* At the end: those of a kernel that was not there at the start, since firmware loaded it. */
+void run_symbols_complete(struct symbols *symbols, metic_machine *machine);
 
 #endif

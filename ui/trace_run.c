@@ -442,6 +442,9 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     if (run == NULL) {
         return true;
     }
+    if (run->store != NULL || run->cover != NULL) {
+        run_symbols_complete(&run->symbols, run->machine);
+    }
     bool good = run->cover == NULL || !run->recording ||
                 cover_take(run->cover, run->machine, error);
     metic_trace_stop(run->machine);
@@ -455,9 +458,15 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
         trace_decode_end(&run->decoder);
         trace_text_end(&run->text);
         trace_decoder_fini(&run->decoder);
-        if (ferror(run->text.to) || (run->text.to != stderr && fclose(run->text.to) != 0)) {
+        errno = 0;
+        bool lost = fflush(run->text.to) != 0 || ferror(run->text.to);
+        int reason = errno;
+        if (run->text.to != stderr) {
+            fclose(run->text.to);
+        }
+        if (lost) {
             good = error_set(error, "make room, or give another file", "the trace: %s",
-                             strerror(errno));
+                             reason != 0 ? strerror(reason) : "it could not all be written");
         }
     }
     symbols_fini(&run->symbols);
