@@ -23,6 +23,7 @@ struct journal {
     struct journal_item **last_item;
     u64 random_state; /* virtual clock: the entropy generator */
     u64 wall_start_ns;
+    u32 machine; /* replay: that which was recorded, or 0 */
     u64 now_insns; /* of the last slice boundary, the stamp of answers */
     struct journal_file *record;
     struct journal_file *replay;
@@ -35,7 +36,7 @@ struct journal {
 static bool journal_open(struct journal *journal, const struct journal_options *options,
                          struct metic_error *error)
 {
-    struct journal_head head = {options->seed, options->wall_start_ns};
+    struct journal_head head = {.seed = options->seed, .wall_start_ns = options->wall_start_ns};
     if (options->record_path != NULL && options->replay_path != NULL) {
         return error_set(error, "give one of the two", "a run cannot record and replay at once");
     }
@@ -56,6 +57,7 @@ static bool journal_open(struct journal *journal, const struct journal_options *
     }
     journal->random_state = head.seed;
     journal->wall_start_ns = head.wall_start_ns;
+    journal->machine = head.machine;
     return true;
 }
 
@@ -96,7 +98,9 @@ void journal_free(struct journal *journal)
         return;
     }
     journal_drop_items(journal);
-    journal_file_close(journal->record);
+    if (!journal_file_close(journal->record)) {
+        log_print(journal->log, LOG_ERROR, "the recording cannot be written to its end");
+    }
     journal_file_close(journal->replay);
     pthread_mutex_destroy(&journal->lock);
     free(journal);
@@ -229,6 +233,21 @@ static void journal_diverge(struct journal *journal, const char *why)
                   (unsigned long long)journal->now_insns, why);
         journal->diverged = true;
     }
+}
+
+void journal_begin(struct journal *journal, u32 machine)
+{
+    pthread_mutex_lock(&journal->lock);
+    if (journal->record != NULL && !journal_file_put_machine(journal->record, machine)) {
+        log_print(journal->log, LOG_ERROR, "the recording cannot be written; it stops here");
+        journal_file_close(journal->record);
+        journal->record = NULL;
+    }
+    if (journal->replay != NULL && journal->machine != 0 && journal->machine != machine) {
+        journal_diverge(journal, "it was recorded from another machine: another image, firmware, "
+                                 "command line, memory size, number of harts or device");
+    }
+    pthread_mutex_unlock(&journal->lock);
 }
 
 /* Hands over what the recording says is due; a record that is overdue was missed. */

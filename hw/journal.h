@@ -82,6 +82,10 @@ void journal_set_wake(struct journal *journal, void (*wake)(void *opaque), void 
 void journal_entropy(struct journal *journal, void *buffer, size_t size_bytes);
 u64 journal_wall_ns(struct journal *journal); /* Unix time in ns */
 
+/* What the machine is as it starts, as a number that is not 0: a recording keeps it, and a replay
+ * of another machine's recording has diverged. Before the first instruction. */
+void journal_begin(struct journal *journal, u32 machine);
+
 /* Where the journal stands: the generator, what is queued, and the place in a recording or replay.
  * While no hart runs. Loading where the machine had been before cuts a recording off there; a
  * recording that is begun elsewhere, and a replay of another file, cannot be loaded. */

@@ -9,7 +9,8 @@
 
 enum {
     JOURNAL_VERSION = 1,
-    JOURNAL_HEAD_BYTES = 32,   /* magic 8, version 4, flags 4, seed 8, wall 8 */
+    JOURNAL_HEAD_BYTES = 32,   /* magic 8, version 4, machine 4, seed 8, wall 8 */
+    JOURNAL_MACHINE_OFFSET = 12,
     JOURNAL_RECORD_BYTES = 16, /* kind 1, source 1, zero 2, size 4, stamp 8 */
 };
 
@@ -67,6 +68,7 @@ struct journal_file *journal_file_parse(const void *bytes, size_t size_bytes,
     file->bytes = copy;
     file->size_bytes = size_bytes;
     file->position = JOURNAL_HEAD_BYTES;
+    head->machine = ld_le32(at + JOURNAL_MACHINE_OFFSET);
     head->seed = ld_le64(at + 16);
     head->wall_start_ns = ld_le64(at + 24);
     return file;
@@ -127,17 +129,28 @@ struct journal_file *journal_file_open(const char *path, struct journal_head *he
     return file;
 }
 
-void journal_file_close(struct journal_file *file)
+bool journal_file_close(struct journal_file *file)
 {
+    bool good = true;
     if (file != NULL) {
         if (file->stream != NULL) {
             const struct journal_record end = {.kind = JOURNAL_END, .bytes = ""};
-            (void)journal_file_append(file, &end); /* without it the file counts as cut off */
-            fclose(file->stream);
+            good = journal_file_append(file, &end); /* without it the file counts as cut off */
+            good = fclose(file->stream) == 0 && good;
         }
         free(file->bytes);
         free(file);
     }
+    return good;
+}
+
+bool journal_file_put_machine(struct journal_file *file, u32 machine)
+{
+    u8 bytes[4];
+    st_le32(bytes, machine);
+    return fseeko(file->stream, JOURNAL_MACHINE_OFFSET, SEEK_SET) == 0 &&
+           fwrite(bytes, 1, sizeof(bytes), file->stream) == sizeof(bytes) &&
+           fseeko(file->stream, 0, SEEK_END) == 0;
 }
 
 bool journal_file_append(struct journal_file *file, const struct journal_record *record)

@@ -14,6 +14,7 @@ enum journal_kind {
 struct journal_head {
     u64 seed;
     u64 wall_start_ns;
+    u32 machine; /* journal_begin's; 0: the recording does not say */
 };
 
 struct journal_record {
@@ -34,7 +35,9 @@ struct journal_file *journal_file_open(const char *path, struct journal_head *he
 /* The same from bytes in memory, which are copied; for tests and the fuzzer. */
 struct journal_file *journal_file_parse(const void *bytes, size_t size_bytes,
                                         struct journal_head *head, struct metic_error *error);
-void journal_file_close(struct journal_file *file); /* NULL allowed */
+/* NULL allowed. False: what was recorded could not all be written. */
+bool journal_file_close(struct journal_file *file);
+bool journal_file_put_machine(struct journal_file *file, u32 machine);
 
 bool journal_file_append(struct journal_file *file, const struct journal_record *record);
 

@@ -299,6 +299,8 @@ u64 machine_next_timer_host_ns(struct vcpu *vcpu);
 void machine_run_timers(struct vcpu *vcpu);
 void machine_timers_are_watched(struct vcpu *vcpu, bool watched);
 u64 machine_total_insns(const struct metic_machine *machine);
+/* What the machine is before its first instruction: hardware, images, command line. Not 0. */
+u32 machine_identity(struct metic_machine *machine);
 
 /* After the harts stopped: power-on state, images again. */
 bool machine_reset(struct metic_machine *machine, struct metic_error *error);

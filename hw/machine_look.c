@@ -109,6 +109,41 @@ uint64_t metic_digest(metic_machine *machine)
     return digest_ram(&machine->memory, digest);
 }
 
+static u64 digest_memory(struct metic_machine *machine, gpa_t gpa, u64 size_bytes, u64 digest)
+{
+    u8 part[PAGE_BYTES];
+    for (u64 at = 0; at < size_bytes; at += sizeof(part)) {
+        u64 left = size_bytes - at, bytes = left < sizeof(part) ? left : sizeof(part);
+        memset(part, 0, sizeof(part));
+        memory_dma_read(&machine->memory, gpa + at, part, bytes);
+        for (u64 word = 0; word < bytes; word += 8) {
+            digest = (digest ^ ld_le64(part + word)) * 0x100000001b3u;
+            digest ^= digest >> 29;
+        }
+    }
+    return digest;
+}
+
+/* The device tree says what the hardware is and the command line; the rest is what was loaded. */
+u32 machine_identity(struct metic_machine *machine)
+{
+    const struct machine_boot *boot = &machine->boot;
+    const struct image *images[] = {boot->main, boot->firmware};
+    u64 digest = 0xcbf29ce484222325u;
+    digest = digest_memory(machine, machine->board->fdt_gpa, machine->board->fdt_bytes, digest);
+    for (unsigned i = 0; i < ARRAY_LEN(images); i++) {
+        const struct image *image = images[i];
+        for (unsigned n = 0; image != NULL && n < image->segment_count; n++) {
+            const struct image_segment *segment = &image->segments[n];
+            gpa_t gpa = image->relocatable ? boot->board.kernel_gpa : segment->gpa;
+            digest = digest_memory(machine, gpa, segment->file_bytes, digest);
+        }
+    }
+    digest = digest_memory(machine, boot->board.initrd_gpa, boot->board.initrd_bytes, digest);
+    u32 folded = (u32)(digest ^ digest >> 32);
+    return folded != 0 ? folded : 1;
+}
+
 size_t metic_console_output(metic_machine *machine, size_t from_byte, void *buffer,
                             size_t capacity_bytes)
 {

@@ -200,6 +200,10 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
 {
     machine->clock.deadline_changed = on_deadline_changed;
     machine->clock.deadline_opaque = machine;
+    if (machine_total_insns(machine) == 0 &&
+        (journal_is_recording(machine->journal) || journal_is_replay(machine->journal))) {
+        journal_begin(machine->journal, machine_identity(machine));
+    }
     for (;;) {
         u32 events = atomic_exchange(&machine->events, 0);
         if (machine_events_end(machine, events, result)) {

@@ -48,11 +48,24 @@ static const struct symbol *symbol_of(struct profile *profile, const struct meti
                : symbols_find(&profile->symbols, address);
 }
 
+/* A kernel that firmware loaded has its table when it runs: it is looked for a few times. */
+static void find_kernel(struct profile *profile)
+{
+    profile->unnamed++;
+    if (profile->unnamed >= 16 && (profile->unnamed & (profile->unnamed - 1)) == 0) {
+        run_symbols_complete(&profile->symbols, profile->machine);
+    }
+}
+
 /* The name of the function at an address: a symbol's, or the page. */
 static const char *name_of(struct profile *profile, const struct metic_sample *sample, u64 address)
 {
     const struct symbol *symbol = symbol_of(profile, sample, address);
     char text[32];
+    if (symbol == NULL && sample->privilege != PRIVILEGE_USER && address >> 63 != 0) {
+        find_kernel(profile);
+        symbol = symbol_of(profile, sample, address);
+    }
     if (symbol != NULL) {
         return symbol->name;
     }
@@ -382,6 +395,12 @@ bool profile_start(const struct run_args *args, metic_machine *machine, struct p
     *out = NULL;
     if (args->profile == NULL) {
         return true;
+    }
+    if (strrchr(args->profile, '.') != NULL && strchr(strrchr(args->profile, '.'), '/') == NULL &&
+        !ends_with(args->profile, ".folded") && !ends_with(args->profile, ".json") &&
+        !ends_with(args->profile, ".html") && !ends_with(args->profile, ".htm")) {
+        return error_set(error, ".html (a page), .folded (stacks for flame graph tools) or .json",
+                         "--profile %s: there is no such form of profiles", args->profile);
     }
     struct profile *profile = calloc(1, sizeof(*profile));
     if (profile == NULL) {

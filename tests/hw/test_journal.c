@@ -147,6 +147,41 @@ Test(journal, record_and_replay)
     unlink(path);
 }
 
+Test(journal, a_replay_of_another_machine_diverges)
+{
+    int fd = mkstemp(path);
+    cr_assert_geq(fd, 0);
+    close(fd);
+    for (u32 machine = 0x12345678; machine <= 0x12345679; machine++) {
+        struct journal_options record = {.record_path = path}, replay = {.replay_path = path};
+        struct fixture f;
+        u8 bytes[4];
+        fixture_init_with(&f, &record);
+        journal_begin(f.journal, 0x12345678);
+        journal_entropy(f.journal, bytes, 4);
+        fixture_fini(&f);
+        fixture_init_with(&f, &replay);
+        journal_begin(f.journal, machine);
+        cr_assert_eq(journal_diverged(f.journal), machine != 0x12345678);
+        cr_assert_eq(f.log_count > 0, machine != 0x12345678);
+        fixture_fini(&f);
+    }
+    unlink(path);
+}
+
+Test(journal, a_recording_that_cannot_be_written_is_told)
+{
+    struct journal_options options = {.record_path = "/dev/full"};
+    struct fixture f;
+    u8 bytes[4];
+    fixture_init_with(&f, &options);
+    journal_entropy(f.journal, bytes, 4);
+    journal_begin(f.journal, 1);
+    cr_assert_gt(f.log_count, 0);
+    cr_assert(!journal_is_recording(f.journal));
+    fixture_fini(&f);
+}
+
 Test(journal, a_replay_that_asks_for_something_else_diverges)
 {
     u8 bytes[16];

@@ -291,6 +291,13 @@ says "text is no recording"
 run 91 run --demo --serial none --clock virtual --record whole
 run 91 run --demo --serial none --clock virtual --replay whole
 if grep -q 'cut off' err; then wrong "a whole recording is called cut off"; fi
+for other in '--ram 64M' '--cpus 2' '--append x' '--cpu rv64,v=on'; do
+    # shellcheck disable=SC2086
+    run 92 run --demo --serial none --clock virtual --replay whole $other
+    says "it was recorded from another machine"
+done
+run 125 profile --demo --serial none --profile boot.svg
+says "--profile boot.svg: there is no such form of profiles"
 head -c -16 whole >cut
 run 92 run --demo --serial none --clock virtual --replay cut
 says "the recording was cut off: nothing is replayed after instruction"
