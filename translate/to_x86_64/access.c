@@ -19,7 +19,11 @@
  * lie in one page with that permission, and when C was called meanwhile, since that may change
  * what is permitted. The slow path of a poisoned group looks up each access for itself. An addend
  * whose register is wanted goes to the frame, for less than another look-up costs, and comes back
- * for the group's next access; C poisons what is there, too. */
+ * for the group's next access; C poisons what is there, too.
+ *
+ * Where nothing but moves and sums lie between two accesses of a group, the second one is not
+ * tested: the slow path of the first goes on with a copy of what lies between and with the slow
+ * path of the second. So a function's prologue, all stores near one base, tests once. */
 #include "translate/to_x86_64/access.h"
 
 enum { ENTRY_SHIFT = 5 }; /* entries are 32 bytes */
@@ -131,10 +135,51 @@ static void lookup_site(struct compile *c, struct access *m)
     asm_load(&c->a, ASM_64, m->tag, site_addend_at(m->site));
 }
 
+/* What emits nothing but moves and sums of integers. */
+static bool is_plain(const struct compile *c, const struct ir_insn *insn)
+{
+    switch (insn->op) {
+    case IR_INSN: case IR_ADD: case IR_SUB: case IR_AND: case IR_OR: case IR_XOR:
+    case IR_SEXT: case IR_ZEXT: case IR_TRUNC:
+        return true;
+    case IR_GET:
+        return insn->type == IR_I64;
+    case IR_SET:
+        return c->ir->insns[insn->a].type == IR_I64 && c->ir->insns[insn->a].op != IR_FBOX;
+    default:
+        return false;
+    }
+}
+
+/* Whether the access before was of the same group, with code in between that runs anywhere. */
+static bool goes_on(const struct compile *c, const struct access *m)
+{
+    enum { BETWEEN_BYTES_MAX = 48 };
+    const struct ir_insn *insn = &c->ir->insns[c->at];
+    if (insn->op == IR_STORE && type_is_float(c->ir->insns[c->values[insn->c].root].type)) {
+        return false; /* may look for NaNs first */
+    }
+    if (c->chain.kept != m->kept || c->chain.cold_end != c->cold.p ||
+        c->chain.stub_count != c->stub_count ||
+        asm_offset(&c->a) - c->chain.end > BETWEEN_BYTES_MAX || c->carried_count != 0 ||
+        c->nan_wait.root != IR_REF_NONE) {
+        return false;
+    }
+    for (unsigned n = c->chain.live_at + 1; n < c->live_at; n++) {
+        if (!is_plain(c, &c->ir->insns[c->live[n]])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void lookup_kept(struct compile *c, struct access *m)
 {
-    asm_test_imm8(&c->a, m->entry, 1);
-    m->slow = asm_jcc_forward(&c->a, ASM_NE);
+    m->chained = goes_on(c, m);
+    if (!m->chained) {
+        asm_test_imm8(&c->a, m->entry, 1);
+        m->slow = asm_jcc_forward(&c->a, ASM_NE);
+    }
     m->resume = asm_offset(&c->a);
 }
 
@@ -170,7 +215,7 @@ static struct kept *kept_find(struct compile *c, const struct access *m, ir_ref 
     return NULL;
 }
 
-static void keep(struct compile *c, const struct access *m, ir_ref base)
+static const struct kept *keep(struct compile *c, const struct access *m, ir_ref base)
 {
     unsigned n = 0;
     while (n < KEPT_MAX && kept_is_used(&c->kept[n]) && c->kept[n].base != base) {
@@ -186,6 +231,7 @@ static void keep(struct compile *c, const struct access *m, ir_ref base)
     kept->base = (u16)base;
     kept->disp = c->groups[c->at].disp;
     kept->bytes = c->groups[c->at].bytes;
+    return kept;
 }
 
 /* The register of an addend that is kept; it comes back from the frame if it lost its own. The last
@@ -242,6 +288,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         }
         use_address(c, &m, address);
         m.entry = use_kept(c, kept);
+        m.kept = kept;
         return m;
     }
     use_address(c, &m, address);
@@ -261,7 +308,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         m.group_write = (value->flags & VALUE_GROUP_WRITES) != 0;
         m.group_disp = (s32)(c->groups[c->at].disp - disp) + m.disp;
         m.group_bytes = c->groups[c->at].bytes;
-        keep(c, &m, base);
+        m.kept = keep(c, &m, base);
     }
     return m;
 }

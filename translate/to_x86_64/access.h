@@ -27,6 +27,8 @@ struct access {
     s32 group_disp;   /* the group's first byte, from `address` */
     unsigned group_bytes;
     bool group_write; /* what the group's look-up asks for */
+    const struct kept *kept; /* the group */
+    bool chained;     /* kept, and no test: the slow path of the access before goes on with it */
     bool tag_is_saved; /* the slow path's `tag` is not its to use: the frame has its contents */
     u32 fix_first, fix_count; /* what leaving the trace here must make good (sink.c) */
     u32 slow;         /* jump field of the slow path */

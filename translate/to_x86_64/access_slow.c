@@ -215,10 +215,25 @@ static void first_slow_path(struct compile *c, const struct access *m,
     access_once(c, m, call);
 }
 
+/* The slow path of the access before, which ends at the end of the cold part, does not jump back
+ * but does what comes in between, and then has this access too. */
+static void chain_slow_path(struct compile *c, const struct access *m)
+{
+    enum { JUMP_BYTES = 5 };
+    u32 between = m->resume - c->chain.end;
+    c->cold.p -= JUMP_BYTES;
+    memcpy(c->cold.p, c->a.start + c->chain.end, between);
+    c->cold.p += between;
+}
+
 void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call)
 {
     u32 end = asm_offset(&c->a);
-    bind_cold(c, m->slow);
+    if (m->chained) {
+        chain_slow_path(c, m);
+    } else {
+        bind_cold(c, m->slow);
+    }
     if (!m->span && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
         CHECK(end - m->resume <= UINT8_MAX);
         *look_up(c, m, call, c->a.exec + m->resume) = (u8)(end - m->resume);
@@ -232,4 +247,9 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
         first_slow_path(c, m, call);
     }
     asm_jmp(&c->cold, c->a.exec + end);
+    c->chain.kept = m->kept;
+    c->chain.live_at = c->live_at;
+    c->chain.stub_count = c->stub_count;
+    c->chain.end = end;
+    c->chain.cold_end = c->cold.p;
 }

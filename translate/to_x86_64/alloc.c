@@ -134,6 +134,7 @@ void alloc_unkeep(struct compile *c, struct kept *kept)
 void alloc_keep_none(struct compile *c)
 {
     c->kept_regs = 0;
+    c->chain.kept = NULL;
     for (unsigned n = 0; n < KEPT_MAX; n++) {
         c->kept[n].reg = NO_REG;
         c->kept[n].saved = false;

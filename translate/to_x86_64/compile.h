@@ -285,6 +285,13 @@ struct compile {
         u16 bytes;
     } kept[KEPT_MAX];
     unsigned kept_next;
+    struct {
+        const struct kept *kept; /* the last access, number live_at in `live`, was of that group; */
+        unsigned live_at;
+        unsigned stub_count;     /* then */
+        u32 end;                 /*   where it ends, and its slow path in the cold part */
+        const u8 *cold_end;
+    } chain;
     u16 homes[HOMES_MAX];      /* values that may be live and have a home */
     unsigned home_count;
 
