@@ -51,13 +51,26 @@ static void set_format(struct vnc *vnc)
     vnc->rfb.ReleaseClientIterator(each);
 }
 
+/* A guest that changes its mode shows nothing for a moment. A screen that is dark keeps its size,
+ * so that viewers' windows do not jump there and back. */
 static void new_picture(struct vnc *vnc)
 {
-    bool shows = vnc->frame.width != 0;
+    int width = (int)vnc->frame.width, height = (int)vnc->frame.height;
     /* The library only reads it, and draws its pointer. */
-    char *pixels = shows ? (char *)(uintptr_t)vnc->frame.pixels : (char *)vnc->blank;
-    vnc->rfb.NewFramebuffer(vnc->screen, pixels, shows ? (int)vnc->frame.width : BLANK_WIDTH,
-                            shows ? (int)vnc->frame.height : BLANK_HEIGHT, 8, 3, 4);
+    char *pixels = (char *)(uintptr_t)vnc->frame.pixels;
+    if (width == 0) {
+        width = vnc->screen->width;
+        height = vnc->screen->height;
+        u32 *blank = calloc((size_t)width * (size_t)height, sizeof(*blank));
+        if (blank == NULL) { /* the one before has a pixel at least */
+            width = height = 1;
+        } else {
+            free(vnc->blank);
+            vnc->blank = blank;
+        }
+        pixels = (char *)vnc->blank;
+    }
+    vnc->rfb.NewFramebuffer(vnc->screen, pixels, width, height, 8, 3, 4);
     set_format(vnc);
 }
 

@@ -7,6 +7,7 @@
                                         TEXT may be @N: that many letters
     rfb.py SOCKET paste [utf8]          waits for a text and prints it; "ready" when it is listening
     rfb.py SOCKET resize WIDTH HEIGHT   asks for a screen of that size
+    rfb.py SOCKET sizes WIDTH HEIGHT    asks for a size, and waits for it; prints each that it is told
     rfb.py SOCKET hostile SEED SECONDS  random and malformed messages; ends well if it could connect on
 """
 import os
@@ -99,6 +100,35 @@ def type_text(text):
             s.sendall(struct.pack(">BBxxI", 4, down, keysym))
             time.sleep(0.008)
     settle(s)
+
+
+SIZES = -308
+
+
+def told_sizes(s):
+    """Those of an update's rectangles that tell of the screen's size."""
+    found = []
+    for _ in range(struct.unpack(">xH", exactly(s, 3))[0]):
+        _, _, w, h, encoding = struct.unpack(">HHHHi", exactly(s, 12))
+        if encoding == SIZES:
+            exactly(s, 16 * exactly(s, 4)[0])
+            found.append((w, h))
+        else:
+            exactly(s, 4 * w * h)
+    return found
+
+
+def sizes(width, height):
+    s = connect()
+    s.settimeout(100)
+    seen = [start(s)[:2]]
+    s.sendall(struct.pack(">BxHii", 2, 2, 0, SIZES))
+    s.sendall(struct.pack(">BxHHBxIHHHHI", 251, width, height, 1, 0, 0, 0, width, height, 0))
+    while seen[-1] != (width, height):
+        s.sendall(struct.pack(">BBHHHH", 3, 1, 0, 0, *seen[-1]))
+        assert exactly(s, 1)[0] == 0
+        seen += [size for size in told_sizes(s) if size != seen[-1]]
+    print(" ".join("%dx%d" % size for size in seen))
 
 
 EXTENDED = -0x3F5E1A32
@@ -245,6 +275,8 @@ elif sys.argv[2] == "type":
     type_text(sys.argv[3].replace("\\n", "\n"))
 elif sys.argv[2] == "hold":
     hold(sys.argv[3:-1], sys.argv[-1])
+elif sys.argv[2] == "sizes":
+    sizes(int(sys.argv[3]), int(sys.argv[4]))
 elif sys.argv[2] == "copy":
     copy(sys.argv[3], sys.argv[4:] == ["utf8"])
 elif sys.argv[2] == "paste":
