@@ -38,6 +38,8 @@ sources() {
     spice_agent) echo hw/char/*.c hw/char_port.c hw/char_queue.c ;;
     wav) echo hw/sound/wav_read.c hw/sound/sound_format.c ;;
     virtio_net) echo hw/virtio/*.c hw/net/*.c hw/device.c cpu/memory.c ;;
+    ramfb) echo hw/display/*.c hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
+    virtio_gpu | virtio_input) echo hw/virtio/*.c hw/display/*.c hw/device.c cpu/memory.c ;;
     xhci) echo hw/usb/*.c hw/pci/pci*.c hw/device.c cpu/memory.c ;;
     virtio_*) echo hw/virtio/*.c hw/block/blk*.c hw/device.c cpu/memory.c ;;
     esac
