@@ -35,6 +35,8 @@ struct lower {
     u64 front_private[4];
 };
 
+struct probe_direct;
+
 struct front {
     const struct guest *guest;
     /* Lowers one instruction at l->rest (l->offset). `l->rest_bytes` may be too short for it:
@@ -44,9 +46,9 @@ struct front {
     /* Tier 0: runs a piece of code that has no block, at vcpu->pc, from its bytes (to the end of
      * its page at most): at most max_insns instructions, and none behind where a block would end.
      * As a block would: *exit says how it ended. False, and nothing was done, when some of it is
-     * not for this. NULL: never. */
+     * not for this. `direct` is told, as its head says, unless NULL. NULL: never. */
     bool (*run_direct)(struct vcpu *vcpu, const u8 *code, unsigned code_bytes,
-                       unsigned max_insns, enum ir_exit *exit);
+                       unsigned max_insns, struct probe_direct *direct, enum ir_exit *exit);
     /* Called once before a block's first instruction. */
     void (*begin)(struct lower *l);
     /* Prints the mode bits for --show ("U fs=dirty"). */

@@ -7,6 +7,7 @@
 #include "cpu/memory.h"
 #include "translate/from_riscv64/lower.h"
 #include "translate/ir_eval.h"
+#include "translate/probe_direct.h"
 #include "translate/stats.h"
 
 #include <stdatomic.h>
@@ -74,6 +75,7 @@ struct run {
     u64 *x;
     gva_t pc;  /* of this instruction */
     u64 insns; /* retired before it */
+    struct probe_direct *direct; /* who is told, or NULL */
 };
 
 /* Before anything that may raise, or look at the count. */
@@ -92,7 +94,14 @@ static void set(struct run *run, const struct riscv_insn *insn, u64 value)
 {
     if (insn->rd != 0) {
         run->x[insn->rd] = value;
+        probe_direct_word(run->direct, PROBE_REGISTERS, value);
     }
+}
+
+static void tell_access(const struct run *run, gva_t gva, u64 value)
+{
+    probe_direct_word(run->direct, PROBE_MEMORY, gva);
+    probe_direct_word(run->direct, PROBE_MEMORY, value);
 }
 
 static bool load(struct run *run, const struct riscv_insn *insn, unsigned mem)
@@ -113,6 +122,7 @@ static bool load(struct run *run, const struct riscv_insn *insn, unsigned mem)
             return false;
         }
     }
+    tell_access(run, gva, value);
     set(run, insn, mem & IR_MEM_SIGNED ? bits_sext(value, size_bytes * 8) : value);
     return true;
 }
@@ -126,12 +136,16 @@ static bool store(struct run *run, const struct riscv_insn *insn, unsigned mem)
     u64 value = run->x[insn->rs2] & (~(u64)0 >> (64 - size_bytes * 8));
     if (LIKELY(((gva + size_bytes - 1) & PAGE_MASK) == entry->write_tag)) {
         st_le((u8 *)(uintptr_t)(gva + entry->addend), value, size_bytes);
+        tell_access(run, gva, value);
         return true;
     }
     sync(run);
     struct stats_span span = stats_begin(vcpu);
     bool stored = vcpu->ops->store(vcpu, gva, size_bytes, value);
     stats_end(vcpu, STATS_STORE, &span);
+    if (stored) {
+        tell_access(run, gva, value);
+    }
     return stored;
 }
 
@@ -174,7 +188,7 @@ static bool execute(struct run *run, const struct riscv_insn *insn, struct row r
     return true;
 }
 
-enum { MAX_INSNS = 64 };
+enum { MAX_INSNS = PROBE_DIRECT_INSNS };
 
 /* One piece of code, decoded, as long as a block would be, or until its bytes end. */
 struct piece {
@@ -211,19 +225,55 @@ static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, st
     return piece->count != 0;
 }
 
+/* Tells what the piece at that page offset does: the same as is noted of its IR. */
+static void describe(const struct piece *piece, u64 offset, struct probe_direct *direct)
+{
+    bool goes_on = true;
+    for (const struct riscv_insn *insn = piece->insns; insn < piece->insns + piece->count; insn++) {
+        struct row row = rows[insn->id];
+        probe_direct_insn(direct, insn->length_bytes);
+        if (row.kind == LOAD || row.kind == STORE) {
+            probe_direct_access(direct, 1u << (row.what & IR_MEM_SIZE_MASK), row.kind == STORE);
+        }
+        if (insn->rd != 0 && row.kind != STORE && row.kind != BRANCH && row.kind != FENCE) {
+            probe_direct_register(direct, lower_x_offset(insn->rd));
+        }
+        if (is_jump(row)) {
+            probe_direct_leaves(direct, row.kind == JUMP_IND ? PROBE_INDIRECT
+                                                             : (s64)offset + insn->imm);
+        }
+        goes_on = row.kind != JUMP && row.kind != JUMP_IND;
+        offset += insn->length_bytes;
+    }
+    if (goes_on) {
+        probe_direct_leaves(direct, (s64)offset);
+    }
+    probe_direct_ready(direct);
+}
+
 bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
-                        enum ir_exit *exit)
+                        struct probe_direct *direct, enum ir_exit *exit)
 {
     struct piece piece; /* what is done is what was decoded, though another hart may be writing */
     if (!decode(code, code_bytes, max_insns < MAX_INSNS ? max_insns : MAX_INSNS, &piece)) {
         return false;
     }
-    struct run run = {vcpu, riscv64_of(vcpu)->x, vcpu->pc, vcpu->insns};
+    struct run run = {vcpu, riscv64_of(vcpu)->x, vcpu->pc, vcpu->insns, direct};
+    if (UNLIKELY(direct != NULL)) {
+        describe(&piece, vcpu->pc & PAGE_OFFSET_MASK, direct);
+    }
     *exit = IR_EXIT_JUMP;
+    unsigned n = 0;
+    bool taken = false;
     for (const struct riscv_insn *insn = piece.insns; insn < piece.insns + piece.count; insn++) {
         struct row row = rows[insn->id];
         gva_t behind = run.pc + insn->length_bytes;
         gva_t next = behind;
+        n = (unsigned)(insn - piece.insns);
+        if (UNLIKELY(direct != NULL)) {
+            sync(&run);
+            probe_direct_begins(direct, n);
+        }
         if (is_jump(row)) {
             next = target_of(&run, insn, row, behind);
             *exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
@@ -233,10 +283,14 @@ bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, 
         }
         run.pc = next;
         run.insns++;
-        if (next != behind) {
+        taken = next != behind;
+        if (taken) {
             break;
         }
     }
     sync(&run);
+    if (UNLIKELY(direct != NULL)) {
+        probe_direct_way(direct, n, taken, run.pc);
+    }
     return true;
 }

@@ -19,7 +19,7 @@
 
 /* direct.c; see struct front. */
 bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
-                        enum ir_exit *exit);
+                        struct probe_direct *direct, enum ir_exit *exit);
 
 /* --- integer registers; x0 reads as 0 and is never written --- */
 

@@ -1,0 +1,148 @@
+/* Probes of code that tier 0 runs from its bytes: the same units, ways and words that its block
+ * would have, written by C. The front end describes the piece that it decoded, instruction by
+ * instruction; then it says as it runs when each begins, and what the values are. */
+#include "translate/probe_direct.h"
+#include "translate/probe_private.h"
+
+enum { DIRECT_WHAT = PROBE_STREAM | PROBE_EDGES | PROBE_EXACT };
+
+enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcpu *vcpu, gpa_t gpa,
+                                         bool fixed, const u8 *code)
+{
+    struct engine *engine = vcpu->engine;
+    struct probe *probe = engine->probe;
+    gpa_t gpa_page = gpa & PAGE_MASK;
+    pthread_mutex_lock(&engine->lock);
+    bool hooks = probe_page_has_hooks(probe, gpa_page);
+    bool watched = (vcpu->mode & VCPU_MODE_PROBE) && probe_page_wanted(probe, gpa_page);
+    pthread_mutex_unlock(&engine->lock);
+    const struct probe_config *config = &probe->config;
+    if (hooks) {
+        return PROBE_DIRECT_NEVER;
+    }
+    if (!watched || config->what == 0) {
+        return PROBE_DIRECT_UNSEEN;
+    }
+    if ((config->what & ~(unsigned)DIRECT_WHAT) || config->has_gaps || config->range_count != 0) {
+        return PROBE_DIRECT_NEVER;
+    }
+    direct->vcpu = vcpu;
+    direct->gpa = gpa;
+    direct->fixed = fixed;
+    direct->code = code;
+    direct->what = config->what;
+    direct->count = direct->unit_count = direct->slot_count = direct->way_count = 0;
+    direct->bytes = 0;
+    direct->ended = true;
+    return PROBE_DIRECT_RECORDS;
+}
+
+/* --- what the piece is --- */
+
+void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes)
+{
+    unsigned insn = direct->count++;
+    direct->unit_of[insn] = PROBE_DIRECT_NONE;
+    direct->way_of[insn] = (u8)direct->way_count;
+    if (direct->ended) {
+        direct->unit_of[insn] = (u8)direct->unit_count;
+        direct->units[direct->unit_count++] = (struct probe_unit){
+            .gpa = direct->gpa + direct->bytes, .gva = direct->vcpu->pc + direct->bytes,
+            .mode = direct->vcpu->mode, .fixed = direct->fixed,
+            .code = direct->code + direct->bytes, .slots = direct->slots + direct->slot_count,
+        };
+        direct->ended = false;
+    }
+    struct probe_unit *unit = &direct->units[direct->unit_count - 1];
+    unit->insn_count++;
+    unit->bytes = (u16)(unit->bytes + length_bytes);
+    direct->bytes += length_bytes;
+}
+
+static void add_slot(struct probe_direct *direct, enum probe_slot_kind kind, unsigned size_bytes,
+                     unsigned reg)
+{
+    struct probe_unit *unit = &direct->units[direct->unit_count - 1];
+    direct->slots[direct->slot_count++] = (struct probe_slot){
+        .kind = (u8)kind, .size_bytes = (u8)size_bytes, .insn = (u8)(unit->insn_count - 1),
+        .reg = (u16)reg,
+    };
+    unit->slot_count++;
+}
+
+void probe_direct_access(struct probe_direct *direct, unsigned size_bytes, bool write)
+{
+    if (direct->what & PROBE_MEMORY) {
+        add_slot(direct, write ? PROBE_STORE_ADDRESS : PROBE_LOAD_ADDRESS, size_bytes, 0);
+        add_slot(direct, write ? PROBE_STORE_VALUE : PROBE_LOAD_VALUE, size_bytes, 0);
+    }
+}
+
+void probe_direct_register(struct probe_direct *direct, u32 state_offset)
+{
+    const struct probe *probe = direct->vcpu->engine->probe;
+    unsigned reg = probe->reg_at[state_offset / 8];
+    if ((direct->what & PROBE_REGISTERS) && reg != 0) {
+        add_slot(direct, PROBE_REGISTER, 8, reg - 1);
+    }
+}
+
+void probe_direct_leaves(struct probe_direct *direct, s64 target)
+{
+    direct->ways[direct->way_count++] = (struct probe_way){target, (u16)direct->count};
+    direct->ended = true;
+}
+
+void probe_direct_ready(struct probe_direct *direct)
+{
+    struct engine *engine = direct->vcpu->engine;
+    struct probe *probe = engine->probe;
+    u32 parts[PROBE_DIRECT_INSNS];
+    pthread_mutex_lock(&engine->lock);
+    for (unsigned n = 0; n < direct->unit_count; n++) {
+        parts[n] = direct->numbers[n] = probe_unit_add(probe, &direct->units[n]);
+    }
+    direct->path = 0;
+    if (direct->what & PROBE_EDGES) {
+        struct probe_path path = {
+            .insn_count = (u16)direct->count, .part_count = (u16)direct->unit_count,
+            .way_count = (u16)direct->way_count, .ways = direct->ways, .parts = parts,
+        };
+        direct->path = probe_path_add(probe, &path);
+        direct->counter = direct->path != 0 ? probe_path_at(probe, direct->path)->counter : 0;
+        direct->vcpu->probe_path = direct->path;
+        direct->vcpu->probe_insns = direct->vcpu->insns;
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+/* --- how it runs --- */
+
+void probe_direct_begins(struct probe_direct *direct, unsigned insn)
+{
+    unsigned n = direct->unit_of[insn];
+    if (n == PROBE_DIRECT_NONE || !(direct->what & PROBE_STREAM)) {
+        return;
+    }
+    const struct probe_unit *unit = &direct->units[n];
+    u32 number = direct->numbers[n];
+    u64 page = direct->fixed ? 0 : (unit->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;
+    u64 *at = probe_reserve(direct->vcpu, number != 0 ? 1u + unit->slot_count : 1u);
+    direct->at = number != 0 ? at + 1 : direct->none;
+    *at = page | number;
+}
+
+void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target)
+{
+    struct vcpu *vcpu = direct->vcpu;
+    unsigned n = taken ? direct->way_of[insn] : direct->way_count - 1u;
+    if (direct->path == 0) {
+        return;
+    }
+    if (direct->ways[n].target == PROBE_INDIRECT) {
+        probe_edge_count(vcpu, direct->counter + n, target);
+    } else {
+        vcpu->probe_counts[direct->counter + n]++;
+    }
+    vcpu->probe_path = 0;
+}
