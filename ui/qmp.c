@@ -53,12 +53,14 @@ struct qmp {
 
 /* --- answers --- */
 
+/* A line at once: clients that read what there is would find half of one. */
 static void send_json(struct qmp_client *client, json_t *json)
 {
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text != NULL) {
-        client->send(client->opaque, text);
-        client->send(client->opaque, "\r\n");
+    char *line = NULL;
+    if (text != NULL && asprintf(&line, "%s\r\n", text) >= 0) {
+        client->send(client->opaque, line);
+        free(line);
     }
     free(text);
     json_decref(json);

@@ -7,12 +7,13 @@ import sys
 connection = socket.socket(socket.AF_UNIX)
 connection.settimeout(30)
 connection.connect(sys.argv[1])
-stream = connection.makefile("rw")
+# A text stream for both forgets, when it writes, what it has read ahead.
+lines, commands = connection.makefile("r"), connection.makefile("w")
 events = []
 
 
 def read():
-    line = stream.readline()
+    line = lines.readline()
     if not line:
         print("closed")
         sys.exit(0)
@@ -38,6 +39,6 @@ for text in sys.stdin:
         command = {"execute": name}
         if arguments:
             command["arguments"] = json.loads(arguments)
-        stream.write(json.dumps(command, indent=1) + "\n")
-        stream.flush()
+        commands.write(json.dumps(command, indent=1) + "\n")
+        commands.flush()
         print(json.dumps(answer(), sort_keys=True))
