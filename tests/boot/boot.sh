@@ -10,12 +10,8 @@ good() { passed=$((passed + 1)); echo "ok: $*"; }
 wrong() { failed=$((failed + 1)); echo "FAILED: $*"; }
 finish() { echo "$passed passed, $failed failed"; [ "$failed" -eq 0 ]; exit; }
 
-cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
+. "$SRCDIR/tests/guest/fetch_one.sh"
+fetch cache guest/fetch.sh
 prompt='metic:~# '
 boot_timeout_s=${boot_timeout_s:-120}
 

@@ -10,12 +10,7 @@
 . "$SRCDIR/tests/boot/boot.sh"
 cross=riscv64-linux-gnu-gcc
 command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
-linux=$(sh "$SRCDIR/tests/guest/fetch_disk.sh" 2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
+fetch linux guest/fetch_disk.sh
 mkdir -p "$TMP/extra/bin"
 
 add_program() {

@@ -9,12 +9,7 @@ boot_timeout_s=200
 . "$SRCDIR/tests/screen/window.sh"
 needs python3 xclip
 needs_vnc
-alsa=$(sh "$SRCDIR/tests/guest/fetch_tree.sh" alsa "" alsa-utils busybox-static 2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
+fetch alsa guest/fetch_tree.sh alsa "" alsa-utils busybox-static
 export XDG_RUNTIME_DIR="$TMP/run"
 mkdir -p "$XDG_RUNTIME_DIR"
 # The guest is busy, since on the virtual clock an idle one's time flies, and keys that are down would
@@ -59,14 +54,7 @@ all() {
         --sound "wav:$TMP/$name.wav" --name "$name" "$@" >"$TMP/$name" 2>&1 </dev/null
 }
 rfb() { timeout 60 python3 "$SRCDIR/tests/screen/rfb.py" "$TMP/vnc" "$@" >"$TMP/rfb" 2>&1 || wrong "rfb: $(tail -n 1 "$TMP/rfb")"; }
-# await TEXT WHAT: the guest's console has it, or the guest is gone.
-await() {
-    until tr -d '\r' <"$TMP/record" 2>/dev/null | grep -q -- "$1"; do
-        kill -0 $guest 2>/dev/null || { wrong "$2: no '$1'"; tail -n 5 "$TMP/record"; finish; }
-        sleep 0.1
-    done
-    good "$2"
-}
+await() { await_printed "$TMP/record" "$@"; }
 
 all record --display sdl --display "vnc:$TMP/vnc" --sound-in "$TMP/noise.wav" --record "$TMP/journal" \
     --expect "$prompt" --send 'all\n' &

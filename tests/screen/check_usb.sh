@@ -5,12 +5,7 @@
 
 set -u
 . "$SRCDIR/tests/boot/boot.sh"
-linux=$(sh "$SRCDIR/tests/guest/fetch_disk.sh" 2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
+fetch linux guest/fetch_disk.sh
 export XDG_RUNTIME_DIR="$TMP/run"
 mkdir -p "$XDG_RUNTIME_DIR"
 cat "$linux/initramfs.cpio.gz" "$linux/usb.cpio.gz" "$linux/media.cpio.gz" >"$TMP/initrd" || exit 1

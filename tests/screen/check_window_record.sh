@@ -20,15 +20,7 @@ run() {
         --append 'quiet console=tty0 console=ttyS0' --screen 800x600 --clock virtual --digest-every 200M "$@" \
         >"$TMP/$name" 2>&1 </dev/null
 }
-printed() { tr -d '\r' <"$TMP/record" 2>/dev/null; }
-# await TEXT WHAT: the guest's console has it, or the guest is gone.
-await() {
-    until printed | grep -q -- "$1"; do
-        kill -0 $guest 2>/dev/null || { wrong "$2: no '$1'"; printed | tail -n 5; finish; }
-        sleep 0.1
-    done
-    good "$2"
-}
+await() { await_printed "$TMP/record" "$@"; }
 
 # Linux's console can shrink, and not grow. An event is a line: two halves of type, code, value behind the time. The guest is busy, since on the virtual
 # clock an idle one's time flies, and keys that are down would repeat.

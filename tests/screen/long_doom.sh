@@ -10,15 +10,8 @@ boot_timeout_s=400
 . "$SRCDIR/tests/boot/boot.sh"
 command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
 grep -q 'HAVE_JANSSON 1' config.h || { echo "built without jansson (Debian: libjansson-dev)"; exit 77; }
-for script in guest/fetch_disk.sh screen/fetch_doom.sh; do
-    fetched=$(sh "$SRCDIR/tests/$script" 2>"$TMP/fetch.log")
-    case $? in
-    0) ;;
-    3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-    *) cat "$TMP/fetch.log"; exit 1 ;;
-    esac
-    [ $script = screen/fetch_doom.sh ] || linux=$fetched
-done
+fetch linux guest/fetch_disk.sh
+fetch doom screen/fetch_doom.sh
 riscv64-linux-gnu-gcc -O2 -shared -fPIC -o "$TMP/frames.so" "$SRCDIR/tests/screen/frames.c" -ldl ||
     { echo "riscv64-linux-gnu-gcc is not installed"; exit 77; }
 (cd "$TMP" && echo frames.so | cpio -o -H newc --quiet | gzip -9n) >"$TMP/frames.gz"
@@ -29,7 +22,7 @@ guest=
 trap 'kill $guest 2>/dev/null' EXIT
 
 timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initrd" --append 'console=ttyS0 quiet' \
-    --disk "$fetched" --ram 1G --net none --screen 1280x800 --sound "wav:$TMP/doom.wav" --name doom \
+    --disk "$doom" --ram 1G --net none --screen 1280x800 --sound "wav:$TMP/doom.wav" --name doom \
     --expect "$prompt" --send \
     'disk-up; media-up; mount /dev/vda /mnt; cp /frames.so /mnt/usr/lib/; exec chroot /mnt /init\n' \
     --expect 'on-disk# ' --send 'doom-up -geometry 1280x800; echo game o''ver\n' \

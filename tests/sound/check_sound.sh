@@ -6,19 +6,8 @@
 set -u
 command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
 . "$SRCDIR/tests/boot/boot.sh"
-linux=$(sh "$SRCDIR/tests/guest/fetch_disk.sh" 2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
-alsa=$(sh "$SRCDIR/tests/guest/fetch_tree.sh" alsa "" alsa-utils busybox-static \
-    2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
+fetch linux guest/fetch_disk.sh
+fetch alsa guest/fetch_tree.sh alsa "" alsa-utils busybox-static
 cat "$linux/initramfs.cpio.gz" "$linux/media.cpio.gz" >"$TMP/initrd" || exit 1
 wav() { python3 "$SRCDIR/tests/sound/wav.py" "$@"; }
 

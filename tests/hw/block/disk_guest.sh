@@ -26,12 +26,8 @@ for tool in mke2fs e2fsck debugfs; do
     command -v "$tool" >/dev/null 2>&1 || { echo "no $tool (Debian: e2fsprogs)"; exit 77; }
 done
 command -v qemu-img >/dev/null || { echo "no qemu-img (Debian: qemu-utils)"; exit 77; }
-linux=$(sh "$SRCDIR/tests/guest/fetch_disk.sh" 2>"$TMP/fetch.log")
-case $? in
-0) ;;
-3) tail -n 1 "$TMP/fetch.log"; exit 77 ;;
-*) cat "$TMP/fetch.log"; exit 1 ;;
-esac
+. "$SRCDIR/tests/guest/fetch_one.sh"
+fetch linux guest/fetch_disk.sh
 work=$(mktemp -d /dev/shm/metic-guest-XXXXXX 2>/dev/null) || work=$TMP
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
