@@ -133,14 +133,10 @@ void help_disk(FILE *to)
 
 int help_verb(const struct ui_verb *verb)
 {
-    static const char *const with_more[] = {"run", "debug", "restore", "profile", "disk", "build",
-                                            "trace"};
     static char asked[] = "--help";
     char *const arguments[] = {asked, NULL};
-    for (unsigned i = 0; i < ARRAY_LEN(with_more); i++) {
-        if (strcmp(verb->name, with_more[i]) == 0) {
-            return verb->run(1, arguments);
-        }
+    if (verb->has_help) {
+        return verb->run(1, arguments);
     }
     printf("Usage: metic %s %s\n\n%s\n", verb->name, verb->arguments, verb->doc);
     return UI_EXIT_OK;

@@ -16,7 +16,6 @@
 struct trace_run {
     metic_machine *machine;
     struct metic_trace_options options;
-    unsigned harts;
     u64 from_insns, to_insns; /* a window; to 0: none */
     bool recording;
     struct trace_store *store;
@@ -141,7 +140,8 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         return filter_number(key, value, 1, ~(u64)0, &options->satp, error);
     }
     if (strcmp(key, "hart") == 0) {
-        bool found = filter_number(key, value, 0, run->harts - 1, &number, error);
+        const unsigned last = metic_hart_count(run->machine) - 1;
+        bool found = filter_number(key, value, 0, last, &number, error);
         options->harts |= found ? (u64)1 << number : 0;
         return found;
     }
@@ -395,7 +395,6 @@ bool trace_run_start(const struct run_args *args, metic_machine *machine, struct
         return error_set(error, NULL, "the host has no memory for the trace");
     }
     run->machine = machine;
-    run->harts = args->options.harts;
     *out = run;
     if (!prepare(run, args, error)) {
         return false;

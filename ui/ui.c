@@ -4,7 +4,9 @@
 #include "cpu/base/utf8.h"
 
 const struct ui_verb ui_verbs[] = {
-#define VERB(name, arguments, doc) {#name, arguments, doc, cmd_##name},
+#define HELP_OWN true
+#define HELP_DOC false
+#define VERB(name, help, arguments, doc) {#name, HELP_##help, arguments, doc, cmd_##name},
 #include "ui/verbs.def"
 #undef VERB
 };

@@ -17,6 +17,7 @@ enum {
 /* Each gets the arguments behind its own name and returns the exit status. */
 struct ui_verb {
     const char *name;
+    bool has_help; /* of its own, when it is run with --help alone */
     const char *arguments;
     const char *doc;
     int (*run)(int argc, char *const *argv);
@@ -24,7 +25,7 @@ struct ui_verb {
 extern const struct ui_verb ui_verbs[];
 extern const unsigned ui_verb_count;
 
-#define VERB(name, arguments, doc) int cmd_##name(int argc, char *const *argv);
+#define VERB(name, help, arguments, doc) int cmd_##name(int argc, char *const *argv);
 #include "ui/verbs.def"
 #undef VERB
 
