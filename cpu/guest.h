@@ -166,6 +166,9 @@ struct guest {
     bool (*reads_linear)(const struct vcpu *vcpu);
     /* As translate for a debugger: no A/D update, no exception, supervisor view. */
     bool (*translate_debug)(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+    /* The same by the page tables that there are, whatever privilege the hart has now. False also
+     * when there are none. */
+    bool (*translate_kernel)(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
     /* The piece of the address space around gva that one table entry maps or leaves unmapped, in
      * the same view. False: addresses are physical now. */
     bool (*map_debug)(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping);

@@ -187,46 +187,19 @@ static void expand(const struct table *table, const u8 *name, unsigned length, c
 
 /* --- where to look --- */
 
-/* By the page tables that satp names, whatever privilege the hart has now: after a power-off that
- * is the firmware's. False: not mapped. */
-static bool walk(metic_machine *machine, u64 satp, u64 address, u64 *physical)
-{
-    const u64 ppn_mask = ((u64)1 << 44) - 1;
-    u64 mode = satp >> 60, at = (satp & ppn_mask) << 12;
-    if (mode < 8 || mode > 10) { /* Sv39, Sv48, Sv57 */
-        return false;
-    }
-    for (int level = (int)mode - 6; level >= 0; level--) {
-        unsigned shift = 12 + 9 * (unsigned)level;
-        u8 bytes[8];
-        if (!memory_dma_read(&machine->memory, at + (address >> shift & 511) * 8, bytes, 8)) {
-            return false;
-        }
-        u64 entry = ld_le64(bytes), inside = ((u64)1 << shift) - 1;
-        at = (entry >> 10 & ppn_mask) << 12;
-        if ((entry & 1) == 0) {
-            return false;
-        }
-        if ((entry & 14) != 0) {
-            *physical = (at & ~inside) | (address & inside);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Around the code that a hart's traps go to, when that is the kernel's: firmware that loads a
- * kernel puts it anywhere. False: no hart has any. */
+ * kernel puts it anywhere. After a power-off the hart is in the firmware, with the kernel's page
+ * tables. False: no hart has any. */
 static bool kernel_window(metic_machine *machine, const struct memory_region *ram,
                           struct table *table)
 {
     for (unsigned i = 0; i < metic_hart_count(machine); i++) {
-        uint64_t satp = 0, stvec = 0;
-        u64 physical;
-        if (metic_get_register(machine, i, "satp", &satp) &&
-            metic_get_register(machine, i, "stvec", &stvec) && stvec >> 63 == 1 &&
-            walk(machine, satp, stvec & ~(u64)3, &physical) && physical >= ram->gpa &&
-            physical - ram->gpa < ram->size_bytes) {
+        struct vcpu *vcpu = machine->engine->vcpus[i];
+        uint64_t stvec = 0;
+        gpa_t physical;
+        if (metic_get_register(machine, i, "stvec", &stvec) && stvec >> 63 == 1 &&
+            vcpu->guest->translate_kernel(vcpu, stvec & ~(u64)3, &physical) &&
+            physical >= ram->gpa && physical - ram->gpa < ram->size_bytes) {
             u64 code = physical - ram->gpa;
             u64 first = code > SEARCH_BYTES / 3 ? code - SEARCH_BYTES / 3 : 0;
             u64 left = ram->size_bytes - first;

@@ -72,6 +72,16 @@ uint64_t metic_instructions(metic_machine *machine, unsigned index)
     return vcpu != NULL ? vcpu->insns : 0;
 }
 
+/* Word by word; the last one is read whole. */
+static u64 digest_words(const u8 *bytes, u64 size_bytes, u64 digest)
+{
+    for (u64 at = 0; at < size_bytes; at += 8) {
+        digest = (digest ^ ld_le64(bytes + at)) * 0x100000001b3u;
+        digest ^= digest >> 29;
+    }
+    return digest;
+}
+
 /* RAM is hashed by touched pages only where that can be told cheaply: a page of zeros hashes as
  * nothing, whether the host gave it or not. */
 static u64 digest_ram(const struct memory *memory, u64 digest)
@@ -87,10 +97,7 @@ static u64 digest_ram(const struct memory *memory, u64 digest)
                 continue;
             }
             digest = (digest ^ at) * 0x9e3779b97f4a7c15u;
-            for (u64 word = 0; word < PAGE_BYTES; word += 8) {
-                digest = (digest ^ ld_le64(region->host + at + word)) * 0x100000001b3u;
-                digest ^= digest >> 29;
-            }
+            digest = digest_words(region->host + at, PAGE_BYTES, digest);
         }
     }
     return digest;
@@ -116,10 +123,7 @@ static u64 digest_memory(struct metic_machine *machine, gpa_t gpa, u64 size_byte
         u64 left = size_bytes - at, bytes = left < sizeof(part) ? left : sizeof(part);
         memset(part, 0, sizeof(part));
         memory_dma_read(&machine->memory, gpa + at, part, bytes);
-        for (u64 word = 0; word < bytes; word += 8) {
-            digest = (digest ^ ld_le64(part + word)) * 0x100000001b3u;
-            digest ^= digest >> 29;
-        }
+        digest = digest_words(part, bytes, digest);
     }
     return digest;
 }

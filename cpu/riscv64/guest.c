@@ -164,6 +164,7 @@ const struct guest riscv64_guest = {
     .find_plain_next = riscv64_find_plain_next,
     .reads_linear = riscv64_reads_linear,
     .translate_debug = riscv64_translate_debug,
+    .translate_kernel = riscv64_translate_kernel,
     .map_debug = riscv64_map_debug,
     .raise_access_fault = riscv64_raise_access_fault,
     .raise_misaligned = riscv64_raise_misaligned,

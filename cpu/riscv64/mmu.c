@@ -411,6 +411,18 @@ _Atomic u8 *riscv64_find_plain_next(struct vcpu *vcpu, struct tlb_fill *fill)
     return fill_plain(cache, page, gpa_page, fill->span_bytes, pte, false, fill);
 }
 
+bool riscv64_translate_kernel(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
+{
+    struct riscv64_state *state = riscv64_of(vcpu);
+    struct walk walk = {.state = state, .gva = gva, .access = VCPU_READ, .priv = RISCV_S};
+    if (satp_is_bare(state->satp) || walk_to_leaf(&walk) != MMU_OK) {
+        return false;
+    }
+    u64 span_bytes;
+    *gpa = leaf_gpa(&walk, &span_bytes);
+    return true;
+}
+
 /* A debugger sees what supervisor code would, whatever the permissions; machine mode sees
  * physical memory. */
 bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
@@ -420,13 +432,7 @@ bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa)
         *gpa = gva;
         return true;
     }
-    struct walk walk = {.state = state, .gva = gva, .access = VCPU_READ, .priv = RISCV_S};
-    if (walk_to_leaf(&walk) != MMU_OK) {
-        return false;
-    }
-    u64 span_bytes;
-    *gpa = leaf_gpa(&walk, &span_bytes);
-    return true;
+    return riscv64_translate_kernel(vcpu, gva, gpa);
 }
 
 bool riscv64_map_debug(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping)

@@ -48,6 +48,7 @@ _Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct
 _Atomic u8 *riscv64_find_plain_next(struct vcpu *vcpu, struct tlb_fill *fill);
 bool riscv64_reads_linear(const struct vcpu *vcpu);
 bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
+bool riscv64_translate_kernel(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
 bool riscv64_map_debug(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping);
 void riscv64_raise_access_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
 void riscv64_raise_misaligned(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);

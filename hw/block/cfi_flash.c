@@ -370,7 +370,7 @@ static bool flash_open_kept(struct device *device, struct metic_error *error)
 {
     struct flash *flash = device->state;
     const struct cfi_flash_config *config = flash_config(device);
-    if (!config->write_back || config->path == NULL) {
+    if (!config->write_back) {
         return true;
     }
     flash->fd = open(config->path, O_WRONLY | O_CLOEXEC);
@@ -395,11 +395,13 @@ static bool flash_mapped(struct device *device, unsigned index, struct metic_err
     flash->size_bytes = region->size_bytes;
     CHECK(bits_is_pow2(flash->size_bytes) && flash->size_bytes >= CFI_FLASH_SECTOR_BYTES &&
           flash->size_bytes <= (u64)CFI_FLASH_SECTOR_BYTES * CFI_FLASH_MAX_SECTORS);
+    bool ok = true;
     if (path == NULL) {
         memory_fill_later(region, flash_file_erase);
+    } else {
+        ok = flash_file_load(region->host, flash->size_bytes, path, error) &&
+             flash_open_kept(device, error);
     }
-    bool ok = path == NULL || (flash_file_load(region->host, flash->size_bytes, path, error) &&
-                               flash_open_kept(device, error));
     memory_set_direct(device->env->memory, region, flash_in_array_mode(flash));
     return ok;
 }
