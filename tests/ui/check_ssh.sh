@@ -40,8 +40,8 @@ says 'no machine'
     --expect 'nc -l -p 23' --expect "$prompt" --send 'poweroff\n'
     exit $failed) &
 guest=$!
-until grep -q "the guest's port 23" "$TMP/guest" 2>/dev/null; do
-    kill -0 $guest 2>/dev/null || break
+# A machine says what its forwards are before it is loaded, and can be found by its name after that.
+until "$METIC" ps 2>/dev/null | grep -q '^one ' || ! kill -0 $guest 2>/dev/null; do
     sleep 0.2
 done
 # The guest's server is still to come: both wait until it speaks.
