@@ -13,7 +13,7 @@
 
 enum {
     SEARCH_BYTES = 96 << 20, TOKENS = 256, MAX_SYMBOLS = 1 << 20, PER_MARKER = 256,
-    MAX_NAME_BYTES = 512,
+    MAX_TOKEN_BYTES = 64, MAX_NAME_BYTES = 512 + MAX_TOKEN_BYTES,
 };
 
 struct table {
@@ -38,7 +38,7 @@ static bool check_tokens(struct table *table, const u8 *tokens)
     u16 begins[TOKENS];
     for (unsigned i = 0; i < TOKENS; i++) {
         size_t left = (size_t)(table->end - at);
-        const u8 *zero = memchr(at, 0, left < 64 ? left : 64);
+        const u8 *zero = memchr(at, 0, left < MAX_TOKEN_BYTES ? left : MAX_TOKEN_BYTES);
         if (zero == NULL || zero == at) {
             return false;
         }
@@ -172,15 +172,31 @@ static bool find_offsets(struct table *table)
     return table->base >> 63 == 1;
 }
 
-static void expand(const struct table *table, const u8 *name, unsigned length, char *text)
+/* As they were when they were checked: the guest may be writing. */
+struct tokens {
+    u16 starts[TOKENS];
+    u8 lengths[TOKENS];
+};
+
+static void read_tokens(const struct table *table, struct tokens *tokens)
+{
+    for (unsigned i = 0; i < TOKENS; i++) {
+        const u8 *token = table->tokens + ld_le16(table->token_index + 2 * (size_t)i);
+        size_t left = token < table->token_end ? (size_t)(table->token_end - token) : 0;
+        size_t most = left < MAX_TOKEN_BYTES ? left : MAX_TOKEN_BYTES;
+        size_t length = strnlen((const char *)token, most);
+        tokens->starts[i] = (u16)(token - table->tokens);
+        tokens->lengths[i] = (u8)length;
+    }
+}
+
+static void expand(const struct table *table, const struct tokens *tokens, const u8 *name,
+                   unsigned length, char *text)
 {
     size_t used = 0;
-    for (unsigned i = 0; i < length; i++) {
-        const char *token =
-            (const char *)table->tokens + ld_le16(table->token_index + 2 * (size_t)name[i]);
-        for (; *token != '\0' && used < MAX_NAME_BYTES - 1; token++) {
-            text[used++] = *token;
-        }
+    for (unsigned i = 0; i < length && used < MAX_NAME_BYTES - MAX_TOKEN_BYTES; i++) {
+        memcpy(text + used, table->tokens + tokens->starts[name[i]], tokens->lengths[name[i]]);
+        used += tokens->lengths[name[i]];
     }
     text[used] = '\0';
 }
@@ -238,11 +254,13 @@ size_t metic_kernel_symbols(metic_machine *machine,
         }
     }
     const u8 *at = table.names;
+    struct tokens tokens;
+    read_tokens(&table, &tokens);
     for (u32 i = 0; i < table.count; i++) {
         unsigned head;
         unsigned length = name_length(at, &head);
         char text[MAX_NAME_BYTES];
-        expand(&table, at + head, length, text);
+        expand(&table, &tokens, at + head, length, text);
         at += head + length;
         if (text[0] != '\0') {
             each(opaque, table.base + ld_le32(table.offsets + 4 * (size_t)i), text[0], text + 1);

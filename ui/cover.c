@@ -59,7 +59,7 @@ static unsigned digit_of(const struct entry *entry, unsigned digit)
 static bool list_sort(struct list *list)
 {
     size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
-    struct entry *other = malloc((list->count + 1) * sizeof(*other));
+    struct entry *other = malloc((list->capacity + 1) * sizeof(*other));
     for (size_t i = 0; starts != NULL && i < list->count; i++) {
         for (unsigned digit = 0; digit < DIGITS; digit++) {
             starts[digit][digit_of(&list->entries[i], digit)]++;
@@ -79,7 +79,9 @@ static bool list_sort(struct list *list)
         for (size_t i = 0; i < list->count; i++) {
             other[starts[digit][digit_of(&list->entries[i], digit)]++] = list->entries[i];
         }
-        memcpy(list->entries, other, list->count * sizeof(*other));
+        struct entry *sorted = other;
+        other = list->entries;
+        list->entries = sorted;
     }
     free(starts);
     free(other);
@@ -166,6 +168,43 @@ bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error 
 
 enum { LINE_BYTES = 640, NAME_BYTES = 512 };
 
+/* Behind a blank. printf was a sixth of what coverage cost at the end of a boot. */
+static char *put_number(char *to, u64 value, unsigned base)
+{
+    char digits[24];
+    unsigned count = 0;
+    do {
+        digits[count++] = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value != 0);
+    *to++ = ' ';
+    while (count != 0) {
+        *to++ = digits[--count];
+    }
+    return to;
+}
+
+static void put_block(FILE *to, const struct cover_block *block)
+{
+    char line[LINE_BYTES] = "b";
+    char *end = put_number(line + 1, block->address, 16);
+    end = put_number(end, block->bytes, 10);
+    end = put_number(end, block->insns, 10);
+    end = put_number(end, block->count, 10);
+    *end++ = '\n';
+    fwrite(line, 1, (size_t)(end - line), to);
+}
+
+static void put_edge(FILE *to, const struct cover_edge *edge)
+{
+    char line[LINE_BYTES] = "e";
+    char *end = put_number(line + 1, edge->from, 16);
+    end = put_number(end, edge->to, 16);
+    end = put_number(end, edge->count, 10);
+    *end++ = '\n';
+    fwrite(line, 1, (size_t)(end - line), to);
+}
+
 static void write_symbols(FILE *to, struct symbols *symbols, const struct cover_block *block,
                           size_t blocks)
 {
@@ -194,12 +233,10 @@ bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
     const struct cover_edge *edge = cover_edges(cover, &edges);
     fputs("metic-cover 2\n", to);
     for (size_t i = 0; i < blocks; i++) {
-        fprintf(to, "b %" PRIx64 " %u %u %" PRIu64 "\n", block[i].address, block[i].bytes,
-                block[i].insns, block[i].count);
+        put_block(to, &block[i]);
     }
     for (size_t i = 0; i < edges; i++) {
-        fprintf(to, "e %" PRIx64 " %" PRIx64 " %" PRIu64 "\n", edge[i].from, edge[i].to,
-                edge[i].count);
+        put_edge(to, &edge[i]);
     }
     write_symbols(to, symbols, block, blocks);
     bool good = !ferror(to);
