@@ -25,14 +25,6 @@ qmp() {
     { echo qmp_capabilities; cat; } |
         python3 "$SRCDIR/tests/ui/qmp_talk.py" "$XDG_RUNTIME_DIR/metic/box/monitor" >"$TMP/qmp" 2>&1
 }
-await() {
-    i=0
-    until tr -d '\r' <"$TMP/box" | grep -q -- "$1"; do
-        i=$((i + 1))
-        [ $i -lt 600 ] || { wrong "no '$1'"; tail -n 5 "$TMP/box"; return 1; }
-        sleep 0.1
-    done
-}
 
 timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initramfs" --net none --name box \
     --append 'console=ttyS0 quiet' --balloon --ram 768M --virtio-console file:"$TMP/hvc" \
@@ -41,7 +33,8 @@ timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initramfs
     --expect 'filled' --send 'sleep 5; rm /m/x; echo rem""oved\n' \
     --expect 'never' >"$TMP/box" 2>&1 </dev/null &
 pid=$!
-await '^removed' || exit 1
+guest=$pid
+await box '^removed'
 guest=$("$METIC" ps --json | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1)
 [ -n "$guest" ] || guest=$(pgrep -P $pid)
 # What was touched: 300 MiB of file and the kernel's own.

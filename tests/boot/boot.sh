@@ -3,6 +3,8 @@
 # boot NAME WANTED_STATUS OPTION...   runs the kernel with the busybox initramfs and compares the
 #                                     exit status; the console's output stays in $TMP/NAME
 # shell NAME OPTION...                the same: uname at the shell, then poweroff, status 0
+# await NAME TEXT [WHAT [COUNT]]      waits for a guest in the background, whose process is in $guest, until
+#                                     $TMP/NAME has the text (COUNT times); the check ends when it is gone before
 
 passed=0
 failed=0
@@ -35,6 +37,22 @@ boot() {
 # has NAME TEXT: the console of a run must have it.
 has() {
     grep -q -- "$2" "$TMP/$1" || { wrong "$1: no '$2' on the console"; tail -n 5 "$TMP/$1"; }
+}
+
+# console NAME: what it said. A check whose guest says it elsewhere has a function of its own by that name.
+console() { tr -d '\r' <"$TMP/$1" 2>/dev/null; }
+await() {
+    gone=
+    until [ "$(console "$1" | grep -a -c -- "$2")" -ge "${4:-1}" ]; do
+        if [ -n "$gone" ]; then
+            wrong "$1: ${3:-waiting}: no '$2'"
+            console "$1" | tail -n 8
+            finish
+        fi
+        kill -0 "$guest" 2>/dev/null || gone=1 # what it said at last is still looked at
+        sleep 0.1
+    done
+    [ -z "${3:-}" ] || good "$3"
 }
 
 shell() {

@@ -28,20 +28,6 @@ fi
 guest=
 trap 'kill $guest 2>/dev/null' EXIT
 rfb() { timeout "$boot_timeout_s" python3 "$SRCDIR/tests/screen/rfb.py" "$TMP/vnc" "$@"; }
-await() {
-    tries=0
-    until tr -d '\r' <"$1" 2>/dev/null | grep -q -- "$2"; do
-        tries=$((tries + 1))
-        if [ $tries -gt 3000 ] || ! kill -0 $guest 2>/dev/null; then
-            wrong "$3: no '$2'"
-            tail -n 5 "$1"
-            return 1
-        fi
-        sleep 0.1
-    done
-    good "$3"
-}
-
 # go NAME COMMAND OPTION...: metic runs with VNC, and has begun when its socket is there.
 go() {
     name=$1
@@ -67,19 +53,19 @@ go record run "$linux/vmlinux" $kernel --append 'console=ttyS0 quiet' --record "
     --expect 'host takes it' --send '\004' --expect "$prompt" --send 'poweroff\n'
 rfb paste utf8 >"$TMP/paste8" 2>&1 &
 rfb paste >"$TMP/paste1" 2>&1 &
-await "$TMP/paste8" ready "a client with the extended clipboard"
-await "$TMP/paste1" ready "a client without"
-await "$TMP/record" 'hostile: done' "nonsense of the guest's"
-await "$TMP/record" 'clipboard is shared' "the agent is answered"
+await paste8 ready "a client with the extended clipboard"
+await paste1 ready "a client without"
+await record 'hostile: done' "nonsense of the guest's"
+await record 'clipboard is shared' "the agent is answered"
 copies 'Latin-1: Grüße'
-await "$TMP/record" 'host has: Latin-1: Grüße' "copied on the host, Latin-1"
+await record 'host has: Latin-1: Grüße' "copied on the host, Latin-1"
 copies @70000
-await "$TMP/record" 'host has 70000 bytes' "a long text"
+await record 'host has 70000 bytes' "a long text"
 copies 'UTF-8: €, 世界' utf8
-await "$TMP/record" 'host has: UTF-8: €, 世界' "copied on the host, UTF-8"
+await record 'host has: UTF-8: €, 世界' "copied on the host, UTF-8"
 # Of two texts that a guest copies at once, viewers may see the second alone.
-await "$TMP/paste8" '^pasted: from the guest: Grüße, 世界$' "pasted, UTF-8"
-await "$TMP/paste1" '^pasted: from the guest: Grüße, ??$' "pasted, Latin-1"
+await paste8 '^pasted: from the guest: Grüße, 世界$' "pasted, UTF-8"
+await paste1 '^pasted: from the guest: Grüße, ??$' "pasted, Latin-1"
 copies 'the guest may go on'
 wait $guest
 [ $? -eq 0 ] && good "powered off" || { wrong "the end"; tail -n 5 "$TMP/record"; }
@@ -95,9 +81,9 @@ same 'replay without VNC: the same, digests included' "$TMP/record" "$TMP/replay
 run save 124 $kernel --save "$TMP/snapshot" --limit-time 5s --quiet --expect "$prompt" --send "ports >/dev/null; clip $port\\n"
 go restore restore "$TMP/snapshot"
 copies 'to a snapshot'
-await "$TMP/restore" 'host has: to a snapshot' "copied to a machine that was loaded"
+await restore 'host has: to a snapshot' "copied to a machine that was loaded"
 copies @600000
-await "$TMP/restore" 'longer than 512 KiB; the guest does not get it' "a text that is too long is said"
+await restore 'longer than 512 KiB; the guest does not get it' "a text that is too long is said"
 "$METIC" stop box >/dev/null 2>&1
 wait $guest
 guest=
@@ -115,10 +101,10 @@ timeout "$boot_timeout_s" "$METIC" run "$linux/vmlinux" --initrd "$TMP/initramfs
     >"$TMP/window" 2>&1 </dev/null &
 guest=$!
 outside() { printf '%s' "$1" | timeout 60 xclip -selection clipboard -i >/dev/null 2>&1; }
-await "$TMP/window" 'clipboard is shared' "the agent is answered, with a window"
+await window 'clipboard is shared' "the agent is answered, with a window"
 outside 'outside: Äpfel'
-await "$TMP/window" 'host has: outside: Äpfel' "copied on the desktop, without the window's keyboard"
-await "$TMP/window" 'host takes it' "copied in the guest"
+await window 'host has: outside: Äpfel' "copied on the desktop, without the window's keyboard"
+await window 'host takes it' "copied in the guest"
 tries=0
 until [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = 'inside: Grüße' ] || [ $tries -gt 100 ]; do
     tries=$((tries + 1))
@@ -126,7 +112,7 @@ until [ "$(timeout 10 xclip -selection clipboard -o 2>/dev/null)" = 'inside: Gr�
 done
 [ $tries -le 100 ] && good "pasted on the desktop" || wrong "nothing to paste on the desktop"
 outside 'outside again'
-await "$TMP/window" 'host has: outside again' "copied on the desktop again"
+await window 'host has: outside again' "copied on the desktop again"
 if grep -q 'host has: inside' "$TMP/window"; then wrong "the guest got its own text back"; else good "a text is not given back"; fi
 "$METIC" stop box >/dev/null 2>&1
 wait $guest

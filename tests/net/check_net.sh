@@ -34,14 +34,6 @@ forward_of() {
     sed -n "s/^metic: forward: $2 127.0.0.1:\([0-9]*\) .*the guest's port $3\$/\1/p" "$TMP/$1"
 }
 
-# await NAME TEXT PID: until the console has TEXT; false when the run ended before.
-await() {
-    until grep -q -- "$2" "$TMP/$1" 2>/dev/null; do
-        kill -0 "$3" 2>/dev/null || return 1
-        sleep 0.2
-    done
-}
-
 # ---- Files for the guest's firmware, by TFTP: those of a folder and no others ----
 
 mkdir "$TMP/tftp" && echo tftp-gave-this >"$TMP/tftp/file" && echo tftp-gave-secret >"$TMP/secret" &&
@@ -69,15 +61,14 @@ grep -q tftp-gave-secret "$TMP/tftp.out" && wrong "TFTP gave a file from outside
     --expect 'heard it\r' --expect "$prompt" --send 'poweroff\n'
     exit $failed) &
 guest=$!
-if await user 'nc -l -p 22' $guest; then
-    forwarded=$(forward_of user tcp 22)
-    "$TMP/host" datagram "$(forward_of user udp 7)"
-    i=0
-    until "$TMP/host" get "$forwarded" >"$TMP/got" || [ $i -eq 60 ]; do
-        i=$((i + 1))
-        sleep 0.3
-    done
-fi
+await user 'nc -l -p 22'
+forwarded=$(forward_of user tcp 22)
+"$TMP/host" datagram "$(forward_of user udp 7)"
+i=0
+until "$TMP/host" get "$forwarded" >"$TMP/got" || [ $i -eq 60 ]; do
+    i=$((i + 1))
+    sleep 0.3
+done
 wait $guest
 failed=$((failed + $?))
 hears user 'inet 10.0.2.15/24'
@@ -126,7 +117,7 @@ end() {
 }
 (failed=0; end link-1 1 2; exit $failed) &
 guest=$!
-await link-1 'where another guest can come' $guest
+await link-1 'where another guest can come'
 end link-2 2 1
 wait $guest
 failed=$((failed + $?))

@@ -25,13 +25,6 @@ begin() {
     timeout 200 "$METIC" run "$@" --screen 1024x768 --net none --clock virtual --name "$name" >"$TMP/$name" 2>&1 </dev/null &
     guest=$!
 }
-# await TEXT: the console has it, or the guest is gone.
-await() {
-    until tr -d '\r' <"$TMP/$name" | grep -a -q -- "$1"; do
-        kill -0 $guest 2>/dev/null || { wrong "$name: never said $1"; tail -n 5 "$TMP/$name"; finish; }
-        sleep 0.1
-    done
-}
 picture() { "$METIC" screenshot "$name" "$TMP/$1.png" >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"; }
 same() { cmp -s "$TMP/$1.png" "$TMP/$2.png"; }
 # settled FILE: the picture when it no longer changes.
@@ -71,28 +64,28 @@ returns() {
 differs() { if same "$2" "$3"; then wrong "$name: $1: the picture is the same"; else good "$name: $1"; fi; }
 
 begin edk2 --firmware edk2
-await 'Press ESCAPE'
+await edk2 'Press ESCAPE'
 "$METIC" monitor edk2 sendkey esc
-await 'Boot Maintenance Manager' && good "edk2: Escape brings its set-up"
+await edk2 'Boot Maintenance Manager' "edk2: Escape brings its set-up"
 settled front
 last=front
 press down first
 differs 'an arrow key moves' front first
 press down second
 press ret manager
-await 'Boot Manager Menu' && good 'edk2: Return enters the boot manager'
+await edk2 'Boot Manager Menu' 'edk2: Return enters the boot manager'
 returns esc second 'Escape leaves it as it was'
 returns up first 'the other arrow key moves back'
 "$METIC" stop edk2
 wait $guest
 
 begin uboot --firmware u-boot
-await 'Hit any key'
+await uboot 'Hit any key'
 "$METIC" monitor uboot sendkey spc
-await '^=> ' && good 'uboot: a key stops it'
+await uboot '^=> ' 'uboot: a key stops it'
 settled prompt
 "$METIC" monitor uboot type 'echo "Key $? <>|"\n'
-await '^Key 0 <>|' && good 'uboot: typed'
+await uboot '^Key 0 <>|' 'uboot: typed'
 settled typed
 differs 'is seen' prompt typed
 "$METIC" stop uboot

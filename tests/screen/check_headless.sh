@@ -36,14 +36,6 @@ END
 qmp() { timeout 60 python3 "$TMP/qmp.py" "$@" >"$TMP/answer" 2>&1 || wrong "qmp: $(cat "$TMP/answer")"; }
 said() { if grep -q -- "$1" "$TMP/answer"; then good "$1"; else wrong "not '$1' but: $(cat "$TMP/answer")"; fi; }
 
-# await TEXT: the guest's console has it, or the guest is gone.
-await() {
-    until tr -d '\r' <"$TMP/box" 2>/dev/null | grep -q -- "$1"; do
-        kill -0 $guest 2>/dev/null || { wrong "the guest never said $1"; return 1; }
-        sleep 0.2
-    done
-}
-
 # On the virtual clock an idle guest's time flies, and keys that are down would repeat: so it is busy.
 run() {
     timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --net none --allow "$TMP" --name box \
@@ -53,11 +45,11 @@ run --record "$TMP/journal" \
     --expect "$prompt" --send 'screen-up; while :; do :; done & cat /dev/input/event1 | hexdump -e '"'8/2 \"%d \" \"\\\\n\"'"' & setsid sh -c "exec sh </dev/tty2 >/dev/tty2 2>&1" & chvt 2; echo re''ady\n' \
     >"$TMP/box" 2>&1 &
 guest=$!
-await '^ready'
+await box '^ready'
 "$METIC" screenshot box "$TMP/before.png" || wrong "screenshot"
 is "a PNG" "$(od -An -c -j 1 -N 3 "$TMP/before.png" | tr -d ' ')" PNG
 qmp 'type echo "Hi: $((6*7)) <>?|" >/dev/ttyS0\n'
-await 'Hi: 42 <>?|' && good "typed by the monitor"
+await box 'Hi: 42 <>?|' "typed by the monitor"
 "$METIC" screenshot "$TMP/after.png" || wrong "screenshot of the only machine"
 if cmp -s "$TMP/before.png" "$TMP/after.png"; then wrong "the picture is the old one"; else good "what was typed is seen"; fi
 qmp "{\"execute\": \"screendump\", \"arguments\": {\"filename\": \"$TMP/dump.ppm\"}}" "screendump $TMP/dump.png" \
@@ -73,9 +65,9 @@ for text in 'cannot write the picture /nowhere/x.png' 'a screen.s number' "no ke
 done
 qmp 'type echo\x20' '{"execute": "send-key", "arguments": {"hold-time": 20, "keys": [{"type": "qcode", "data": "shift"}, {"type": "number", "data": 35}]}}' \
     'type ELLO >/dev/ttyS0\n'
-await 'HELLO$' && good "send-key: a chord, a key by its number"
+await box 'HELLO$' "send-key: a chord, a key by its number"
 qmp 'pointer 639 0' '{"execute": "input-send-event", "arguments": {"events": [{"type": "abs", "data": {"axis": "x", "value": 1234}}, {"type": "btn", "data": {"button": "left", "down": true}}, {"type": "btn", "data": {"button": "left", "down": false}}]}}'
-await '3 0 1234' && good "the pointer moved to where it was told"
+await box '3 0 1234' "the pointer moved to where it was told"
 qmp 'type poweroff -f\n'
 wait $guest
 is "what was typed ended the machine" $? 0

@@ -17,21 +17,8 @@ cat "$cache/initramfs.cpio.gz" "$cache/screen.cpio.gz" "$TMP/extra.gz" >"$TMP/in
 
 # is WHAT IS WANTED
 is() { if [ "$2" = "$3" ]; then good "$1"; else wrong "$1: '$2', not '$3'"; fi; }
-printed() { tr -d '\r' <"$TMP/box" 2>/dev/null; }
 # says COUNT TEXT: the guest's console has it so often.
-says() {
-    tries=0
-    until [ "$(printed | grep -c -- "$2")" -ge "$1" ]; do
-        tries=$((tries + 1))
-        if [ $tries -gt 300 ] || ! kill -0 $guest 2>/dev/null; then
-            wrong "the guest did not say '$2' $1 times"
-            printed | tail -n 8
-            return 1
-        fi
-        sleep 0.2
-    done
-    good "$2"
-}
+says() { await box "$2" "$2" "$1"; }
 tell() { "$METIC" monitor box "$@" >"$TMP/answer" 2>&1 || wrong "$*: $(cat "$TMP/answer")"; }
 # colour FILE.ppm X Y: of a pixel, as rrggbb.
 colour() {

@@ -46,14 +46,8 @@ done
 (cd "$TMP/maps" && ls | cpio -o -H newc --quiet) | gzip >"$TMP/maps.cpio.gz"
 cat "$cache/initramfs.cpio.gz" "$cache/screen.cpio.gz" "$TMP/maps.cpio.gz" >"$TMP/initrd" || exit 1
 
-# await NAME TEXT WHAT: the guest's console has the line, or the guest is gone.
-await() {
-    until tr -d '\r' <"$TMP/$1" 2>/dev/null | grep -qF -- "$2"; do
-        kill -0 $guest 2>/dev/null || { wrong "$3"; tail -n 4 "$TMP/$1"; return 1; }
-        sleep 0.1
-    done
-    good "$3"
-}
+# typed NAME TEXT WHAT: the guest's console has that very line.
+typed() { await "$1" "$(printf '%s' "$2" | sed 's/[][\\.*^$]/\\&/g')" "$3"; }
 # start NAME LAYOUT OPTION...: a guest that says what is typed on its second terminal.
 start() {
     name=$1
@@ -64,10 +58,7 @@ start() {
         "screen-up; chvt 2; loadkmap </$map; stty -F /dev/tty2 iutf8; cat /dev/tty2 & echo re''ady\n" \
         >"$TMP/$name" 2>&1 </dev/null &
     guest=$!
-    until tr -d '\r' <"$TMP/$name" | grep -q '^ready'; do
-        kill -0 $guest 2>/dev/null || { wrong "$name does not start"; tail -n 3 "$TMP/$name"; return 1; }
-        sleep 0.1
-    done
+    await "$name" '^ready'
 }
 stop() {
     "$METIC" stop "$1" >/dev/null || wrong "stop $1"
@@ -79,16 +70,16 @@ rfb() { timeout 100 python3 "$SRCDIR/tests/screen/rfb.py" "$TMP/vnc" "$@" >"$TMP
 # each NAME LAYOUT TEXT: by the monitor, by letters of RFB, and both with Caps Lock.
 each() {
     : >"$TMP/$1"
-    start "$1" "$2" --display "vnc:$TMP/vnc" || return
+    start "$1" "$2" --display "vnc:$TMP/vnc"
     tell "$1" "type M1 $3\\n"
-    await "$1" "M1 $3" "$1: typed by the monitor"
+    typed "$1" "M1 $3" "$1: typed by the monitor"
     rfb type "V1 $3\n"
-    await "$1" "V1 $3" "$1: letters of a viewer"
+    typed "$1" "V1 $3" "$1: letters of a viewer"
     tell "$1" sendkey caps_lock
     tell "$1" "type M2 $3\\n"
-    await "$1" "M2 $3" "$1: typed by the monitor with Caps Lock"
+    typed "$1" "M2 $3" "$1: typed by the monitor with Caps Lock"
     rfb type "V2 $3\n"
-    await "$1" "V2 $3" "$1: letters of a viewer with Caps Lock"
+    typed "$1" "V2 $3" "$1: letters of a viewer with Caps Lock"
     if "$METIC" monitor "$1" type 'Щ' >"$TMP/answer" 2>&1; then wrong "$1: Щ was typed"; else
         grep -q "keyboard ($2, see --keymap) types 'Щ'" "$TMP/answer" || wrong "$1: $(cat "$TMP/answer")"
     fi
@@ -102,7 +93,7 @@ each() {
 gone() {
     rfb hold 0xffe1 0x40 0x78 0.3
     rfb type 'after\n'
-    await de 'after' "what a viewer held does not stay down"
+    typed de 'after' "what a viewer held does not stay down"
 }
 each de de 'äöüß€@{[]}|~^`éÀ zY <>#+*'
 each fr fr 'äöü€@{[]}|~^`éèçàùê azAZ <>#+*12'
@@ -134,7 +125,7 @@ if window=$(timeout 30 xdotool search --sync --onlyvisible --name 'stock - metic
         xdotool key --delay 60 "$key"
     done
     xdotool key Return
-    await stock 'aA@2{z<éù' "a Belgian viewer, a German guest"
+    typed stock 'aA@2{z<éù' "a Belgian viewer, a German guest"
 else
     wrong "no window: $(tail -n 3 "$TMP/viewer")"
 fi

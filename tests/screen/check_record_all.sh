@@ -4,7 +4,7 @@
 # there, and other sound to record: the same console, sound, digests.
 
 set -u
-boot_timeout_s=200
+boot_timeout_s=500
 . "$SRCDIR/tests/boot/channels.sh"
 . "$SRCDIR/tests/screen/window.sh"
 needs python3 xclip
@@ -26,7 +26,11 @@ mount -t tmpfs tmp /mnt/tmp
 while :; do :; done &
 mkfifo /copied
 clip /dev/virtio-ports/com.redhat.spice.0 <>/copied &
-for i in 0 1 2; do hexdump -v -e '12/2 "%d " "\n"' /dev/input/event$i & done
+for i in 0 1 2; do
+    exec 7</dev/input/event$i # open before it is told that it listens
+    hexdump -v -e '12/2 "%d " "\n"' <&7 &
+done
+exec 7<>/dev/tty2
 setsid sh -c 'exec sh </dev/tty2 >/dev/tty2 2>&1' &
 chvt 2
 echo ready
@@ -54,35 +58,34 @@ all() {
         --sound "wav:$TMP/$name.wav" --name "$name" "$@" >"$TMP/$name" 2>&1 </dev/null
 }
 rfb() { timeout 60 python3 "$SRCDIR/tests/screen/rfb.py" "$TMP/vnc" "$@" >"$TMP/rfb" 2>&1 || wrong "rfb: $(tail -n 1 "$TMP/rfb")"; }
-await() { await_printed "$TMP/record" "$@"; }
 
 all record --display sdl --display "vnc:$TMP/vnc" --sound-in "$TMP/noise.wav" --record "$TMP/journal" \
     --expect "$prompt" --send 'all\n' &
 guest=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name 'record - metic' | tail -n 1)
 [ -n "$window" ] || { wrong "no window"; tail -n 3 "$TMP/record"; finish; }
-await '^ready' "the guest listens"
-await 'clipboard is shared' "its agent is answered"
+await record '^ready' "the guest listens"
+await record 'clipboard is shared' "its agent is answered"
 xdotool windowfocus --sync "$window" mousemove --window "$window" 799 0
-await ' 3 0 32767 0 *$' "the pointer, in the window"
+await record ' 3 0 32767 0 *$' "the pointer, in the window"
 xdotool type --delay 60 'echo "window: $((6*7))" >/dev/ttyS0'
 xdotool key Return
-await '^window: 42' "typed in the window"
+await record '^window: 42' "typed in the window"
 rfb type 'echo "viewer: $((6*7))" >/dev/ttyS0\n'
-await '^viewer: 42' "typed in a viewer"
+await record '^viewer: 42' "typed in a viewer"
 printf 'from the desktop' | timeout 100 xclip -selection clipboard -i >/dev/null 2>&1
-await 'host has: from the desktop' "copied on the desktop"
+await record 'host has: from the desktop' "copied on the desktop"
 rfb copy 'from a viewer: Grüße' utf8
-await 'host has: from a viewer: Grüße' "copied in a viewer"
+await record 'host has: from a viewer: Grüße' "copied in a viewer"
 rfb type 'echo "from the guest" >/copied\n'
-await 'host takes it' "copied in the guest"
+await record 'host takes it' "copied in the guest"
 xdotool windowsize "$window" 640 420
 rfb type 'until grep 640x420 /sys/class/drm/card*-Virtual-1/modes >/dev/ttyS0; do :; done\n'
-await '^640x420' "the window's size"
+await record '^640x420' "the window's size"
 rfb resize 720 500
 rfb type 'until grep 720x500 /sys/class/drm/card*-Virtual-1/modes >/dev/ttyS0; do :; done\n'
-await '^720x500' "a viewer's size"
-await '^heard' "sound was recorded"
+await record '^720x500' "a viewer's size"
+await record '^heard' "sound was recorded"
 rfb type 'touch /heard\n'
 wait $guest
 [ $? -eq 0 ] && good "typed in a viewer: the end" || wrong "the end: $(tail -n 3 "$TMP/record")"

@@ -71,25 +71,18 @@ while [ ! -s "$TMP/desktop" ] && kill -0 $desktop; do sleep 0.1; done
 DISPLAY=:$(cat "$TMP/desktop")
 export DISPLAY
 
-# await TEXT: the guest's console has it, or the guest is gone.
-await() {
-    until grep -q -- "$1" "$TMP/window" 2>/dev/null; do
-        kill -0 $guest 2>/dev/null || return 1
-        sleep 0.2
-    done
-}
-
 # What is typed into the window reaches a shell on the guest's first terminal, which ends the machine.
 (failed=0; screen window 0 --display sdl --screen 640x480 --name typed \
     --expect "$prompt" --send 'screen-up; setsid sh -c "exec sh </dev/tty2 >/dev/tty2 2>&1" & chvt 2; echo re''ady\n'
     exit $failed) &
 guest=$!
-if await '^ready' && window=$(xdotool search --sync --onlyvisible --name 'typed - metic'); then
+await window '^ready'
+if window=$(xdotool search --sync --onlyvisible --name 'typed - metic'); then
     xdotool windowfocus --sync "$window" 2>/dev/null
     xdotool mousemove --window "$window" 320 240 click 1
     xdotool type --delay 80 'echo "Hi: $((6*7))" >/dev/ttyS0'
     xdotool key Return
-    await 'Hi: 42'
+    await window 'Hi: 42'
     xdotool type --delay 80 'poweroff -f'
     xdotool key Return
 fi

@@ -24,14 +24,6 @@ is() { if [ "$2" = "$3" ]; then good "$1"; else wrong "$1: '$2', not '$3'"; fi; 
 rfb() { timeout 100 python3 "$SRCDIR/tests/screen/rfb.py" "$TMP/vnc" "$@" >"$TMP/rfb" 2>&1 ||
     { wrong "rfb $1: $(tail -n 3 "$TMP/rfb")"; return 1; }; }
 
-# await NAME TEXT: the guest's console has it, or the guest is gone.
-await() {
-    until tr -d '\r' <"$TMP/$1" 2>/dev/null | grep -q -- "$2"; do
-        kill -0 $guest 2>/dev/null || { wrong "$1 never said $2"; tail -n 3 "$TMP/$1"; return 1; }
-        sleep 0.2
-    done
-}
-
 # start NAME OPTION...: a guest whose first terminal's shell is on the screen, without a blinking cursor.
 start() {
     name=$1
@@ -71,7 +63,7 @@ for command in ({"execute": "qmp_capabilities"}, {"execute": "screendump", "argu
 assert "return" in f.readline()
 END
 if cmp -s "$TMP/rfb.ppm" "$TMP/shot.ppm"; then good "a viewer sees what the screenshot shows"; else wrong "pictures differ"; fi
-rfb type 'echo "Hi: $((6*7)) <>?|aB" >/dev/ttyS0\n' && await box 'Hi: 42 <>?|aB' && good "typed by keysyms"
+rfb type 'echo "Hi: $((6*7)) <>?|aB" >/dev/ttyS0\n' && await box 'Hi: 42 <>?|aB' "typed by keysyms"
 rfb hostile "${SEED:-1}" "${FUZZ_SECONDS:-3}" && good "$(cat "$TMP/rfb")"
 rfb picture "$TMP/after.ppm" && good "a viewer gets in after them"
 "$METIC" stop box || wrong stop
@@ -100,7 +92,7 @@ if window=$(timeout 30 xdotool search --sync --onlyvisible --name 'stock - metic
     sleep 1
     xdotool type --delay 60 'echo "Hi: $((6*7)) <>?|aB" >/dev/ttyS0'
     xdotool key Return
-    await stock 'Hi: 42 <>?|aB' && good "typed in a stock viewer"
+    await stock 'Hi: 42 <>?|aB' "typed in a stock viewer"
     xdotool type --delay 60 'poweroff -f'
     xdotool key Return
     wait $guest

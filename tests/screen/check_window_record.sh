@@ -20,7 +20,6 @@ run() {
         --append 'quiet console=tty0 console=ttyS0' --screen 800x600 --clock virtual --digest-every 200M "$@" \
         >"$TMP/$name" 2>&1 </dev/null
 }
-await() { await_printed "$TMP/record" "$@"; }
 
 # Linux's console can shrink, and not grow. An event is a line: two halves of type, code, value behind the time. The guest is busy, since on the virtual
 # clock an idle one's time flies, and keys that are down would repeat.
@@ -30,38 +29,38 @@ run record --display sdl --record "$TMP/journal" --expect "$prompt" --send \
 guest=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name 'record - metic' | tail -n 1)
 [ -n "$window" ] || { wrong "no window"; tail -n 3 "$TMP/record"; finish; }
-await '^ready' "the guest listens"
+await record '^ready' "the guest listens"
 xdotool windowfocus --sync "$window" mousemove --window "$window" 799 0
-await ' 3 0 32767 0 *$' "the pointer's place"
+await record ' 3 0 32767 0 *$' "the pointer's place"
 xdotool type --delay 60 'echo "Hi: $((6*7)) <>?|" >/dev/ttyS0'
 xdotool key Return
-await 'Hi: 42 <>?|' "typed"
+await record 'Hi: 42 <>?|' "typed"
 button=0
 for code in 272 274 273; do
     button=$((button + 1))
     xdotool click $button
-    await " 1 $code 1 0 *\$" "button $code goes down"
-    await " 1 $code 0 0 *\$" "and up"
+    await record " 1 $code 1 0 *\$" "button $code goes down"
+    await record " 1 $code 0 0 *\$" "and up"
 done
 for button in 8:275 9:276; do
     xdotool click "${button%:*}"
-    await " 1 ${button#*:} 1 0 *\$" "an extra button: ${button#*:}"
+    await record " 1 ${button#*:} 1 0 *\$" "an extra button: ${button#*:}"
 done
 xdotool click 4
-await ' 2 8 1 0 *$' "the wheel, up"
+await record ' 2 8 1 0 *$' "the wheel, up"
 xdotool click 5
-await ' 2 8 -1 -1 *$' "and down"
+await record ' 2 8 -1 -1 *$' "and down"
 xdotool mousemove --window "$window" 0 0 mousedown 1 mousemove --window "$window" 320 599 mouseup 1
-await ' 3 1 32767 0 *$' "dragged"
+await record ' 3 1 32767 0 *$' "dragged"
 xdotool key ctrl+alt+g
 timeout 20 xdotool search --sync --name 'record - metic.*lets keyboard and pointer go' >/dev/null || wrong "the pointer is not held"
 xdotool mousemove_relative 20 10
-await ' 2 0 [1-9][0-9]* 0 *$' "a mouse that is held moves by how far"
+await record ' 2 0 [1-9][0-9]* 0 *$' "a mouse that is held moves by how far"
 xdotool key ctrl+alt+g
 xdotool windowsize "$window" 640 420
 xdotool type --delay 60 'until grep 640x420 /sys/class/drm/card*-Virtual-1/modes >/dev/ttyS0; do :; done'
 xdotool key Return
-await '^640x420' "the window's size"
+await record '^640x420' "the window's size"
 # The console takes what is nearest, and the window follows. The next wish it answers with the same again, and
 # the window stays as its user made it.
 xdotool windowsize --sync "$window" 900 700

@@ -119,9 +119,7 @@ sleep 5
 until_changed typed prompt 2 5 80 500 60
 xdotool type --delay 60 'cat /etc/hostname /proc/sys/kernel/ostype >/dev/ttyS0'
 xdotool key Return
-tries=0
-until tr -d '\r' <"$TMP/desk" | grep -q '^Linux$' || [ $tries -gt 60 ]; do tries=$((tries + 1)); sleep 1; done
-if tr -d '\r' <"$TMP/desk" | grep -q '^Linux$'; then good "a shell ran what was typed"; else wrong "nothing came of what was typed"; fi
+await desk '^Linux$' "a shell ran what was typed"
 # What is copied on one side is pasted on the other. The guest waits for a text, and another is copied
 # now and then: what is copied before SPICE's daemon knows the session's agent is lost to it.
 copied='copied outside[ 0-9]*: Äpfel'

@@ -9,13 +9,7 @@ needs
 make_disk
 start_desktop
 
-# await TEXT: the console has it, or the guest is gone.
-await() {
-    until "$METIC" log menu 2>/dev/null | tr -d '\r' | grep -a -q -- "$1"; do
-        kill -0 $guest 2>/dev/null || { wrong "never said $1"; finish; }
-        sleep 0.2
-    done
-}
+console() { "$METIC" log "$1" 2>/dev/null | tr -d '\r'; }
 # colour X Y: of a pixel, as rrggbb.
 colour() {
     "$METIC" monitor menu screendump "$TMP/now.ppm" >"$TMP/answer" 2>&1 || { cat "$TMP/answer"; return; }
@@ -40,7 +34,7 @@ guest=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name 'menu - metic' | tail -n 1)
 [ -n "$window" ] || { wrong "no window"; cat "$TMP/menu"; finish; }
 xdotool windowfocus --sync "$window"
-await 'Press ESCAPE'
+await menu 'Press ESCAPE'
 xdotool key Return
 # GRUB counts a second down, which any key stops: so one is pressed until its menu's blue is there.
 tries=0
@@ -71,7 +65,7 @@ options=$(press Return "$again")
 if [ "$options" != "$again" ]; then good "Return enters the other options"; else wrong "Return does nothing"; fi
 press Down "$options" >/dev/null
 xdotool key Return
-await 'ernel command line:.* single' && good "the other entry boots"
+await menu 'ernel command line:.* single' "the other entry boots"
 "$METIC" stop menu
 wait $guest
 finish

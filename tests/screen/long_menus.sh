@@ -10,19 +10,11 @@ needs_terminal
 make_disk
 start_desktop
 
-# await TEXT WHAT: the console has it behind what it had at the last call.
+# awaits TEXT [WHAT]: the console has it behind what it had at the last call.
 seen=0
-await() {
-    tries=0
-    until "$METIC" log menu 2>/dev/null | tail -c "+$((seen + 1))" | grep -a -q -- "$1"; do
-        tries=$((tries + 1))
-        if [ $tries -gt 240 ] || ! kill -0 $guest 2>/dev/null; then
-            wrong "$2: no '$1'"
-            finish
-        fi
-        sleep 0.5
-    done
-    [ -z "$2" ] || good "$2"
+console() { "$METIC" log "$1" 2>/dev/null | tail -c "+$((seen + 1))"; }
+awaits() {
+    await menu "$@"
     seen=$("$METIC" log menu | wc -c)
 }
 timeout 600 "$METIC" run "$TMP/disk.img" --display sdl --serial none --firmware edk2 --name menu --net none \
@@ -31,16 +23,16 @@ guest=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name 'menu - metic' | tail -n 1)
 [ -n "$window" ] || { wrong "no window"; cat "$TMP/menu"; finish; }
 xdotool windowfocus --sync "$window" key ctrl+alt+t
-await 'Press ESCAPE' ''
+awaits 'Press ESCAPE'
 xdotool key Escape
-await 'Boot Maintenance Manager' "Escape brings EDK2's set-up"
+awaits 'Boot Maintenance Manager' "Escape brings EDK2's set-up"
 sleep 3
 xdotool key Down
 sleep 2
 xdotool key Down
-await 'the Boot Manager' "the arrow keys move in it"
+awaits 'the Boot Manager' "the arrow keys move in it"
 xdotool key Return
-await 'Boot Manager Menu' "Return enters the boot manager"
+awaits 'Boot Manager Menu' "Return enters the boot manager"
 "$METIC" stop menu
 wait $guest
 finish

@@ -114,6 +114,7 @@ def told_sizes(s):
             exactly(s, 16 * exactly(s, 4)[0])
             found.append((w, h))
         else:
+            assert encoding == 0, encoding
             exactly(s, 4 * w * h)
     return found
 
@@ -147,13 +148,6 @@ def provide(text):
     return struct.pack(">I", TEXT | PROVIDE) + packed
 
 
-def skip_update(s):
-    for _ in range(struct.unpack(">xH", exactly(s, 3))[0]):
-        _, _, w, h, encoding = struct.unpack(">HHHHi", exactly(s, 12))
-        assert encoding == 0, encoding
-        exactly(s, 4 * w * h)
-
-
 def settle(s):
     """Until the server has done all that was said: it takes messages in turn, and the last asks for a pixel."""
     s.settimeout(100)
@@ -161,7 +155,7 @@ def settle(s):
     while True:
         kind = exactly(s, 1)[0]
         if kind == 0:
-            skip_update(s)
+            told_sizes(s)
             return
         if kind == 3:
             exactly(s, abs(struct.unpack(">xxxi", exactly(s, 7))[0]))
@@ -172,7 +166,7 @@ def next_cut_text(s):
     while True:
         kind = exactly(s, 1)[0]
         if kind == 0:
-            skip_update(s)
+            told_sizes(s)
             continue
         assert kind == 3, kind
         length = struct.unpack(">xxxi", exactly(s, 7))[0]
@@ -226,9 +220,9 @@ def paste(utf8):
 def resize(width, height):
     s = connect()
     start(s)
-    s.sendall(struct.pack(">BxHii", 2, 2, 0, -308))
+    s.sendall(struct.pack(">BxHii", 2, 2, 0, SIZES))
     s.sendall(struct.pack(">BxHHBxIHHHHI", 251, width, height, 1, 0, 0, 0, width, height, 0))
-    time.sleep(0.5)
+    settle(s)
 
 
 def message(r):

@@ -29,16 +29,6 @@ start_desktop() {
     export DISPLAY
 }
 
-# await_printed FILE TEXT WHAT: the guest's console, which is in the file, has the text; the check ends when
-# the guest is gone.
-await_printed() {
-    until tr -d '\r' <"$1" 2>/dev/null | grep -q -- "$2"; do
-        kill -0 $guest 2>/dev/null || { wrong "$3: no '$2'"; tail -n 5 "$1"; finish; }
-        sleep 0.1
-    done
-    good "$3"
-}
-
 # start_desktop_seen [OPTION of Xvfb]...: one whose pixels look sees.
 start_desktop_seen() {
     mkdir -p "$TMP/fb"
