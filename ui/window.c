@@ -78,7 +78,7 @@ static void show_pointer(struct window *w)
 }
 
 /* The console, when it is to be seen in place of the first screen; or NULL. */
-static struct terminal *terminal_of(struct window *w)
+static struct terminal *terminal_of(const struct window *w)
 {
     bool dark = window_screen_is_dark(&w->screens[0]);
     return w->wants_terminal || dark ? w->terminal : NULL;
@@ -182,6 +182,14 @@ static void type_clipboard(struct window *w, const struct window_screen *s)
     w->sdl.free(text);
 }
 
+static void toggle_pause(struct window *w)
+{
+    if (!metic_resume(w->machine)) {
+        metic_pause(w->machine);
+    }
+    w->titled_ms = w->sdl.GetTicks() - TITLE_EVERY_MS; /* the title says it at once */
+}
+
 /* A key with Ctrl+Alt; false: it is the guest's. */
 static bool own_key(struct window *w, struct window_screen *s, SDL_Scancode code)
 {
@@ -190,6 +198,13 @@ static bool own_key(struct window *w, struct window_screen *s, SDL_Scancode code
         return true;
     }
     switch (code) {
+    case SDL_SCANCODE_EQUALS:
+    case SDL_SCANCODE_KP_PLUS: window_screen_set_zoom(s, s->zoom + 1); break;
+    case SDL_SCANCODE_MINUS:
+    case SDL_SCANCODE_KP_MINUS: window_screen_set_zoom(s, s->zoom - 1); break;
+    case SDL_SCANCODE_0: window_screen_set_zoom(s, 1); break;
+    case SDL_SCANCODE_P: toggle_pause(w); break;
+    case SDL_SCANCODE_B: metic_press_power(w->machine); break;
     case SDL_SCANCODE_G: grab(w, s); break;
     case SDL_SCANCODE_F: window_screen_set_full(s); break;
     case SDL_SCANCODE_S: canvas_set_smooth(&s->canvas, !s->canvas.smooth); break;

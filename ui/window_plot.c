@@ -109,7 +109,9 @@ void window_plot_draw(const struct window_plot *plot, const struct sdl_api *sdl,
 {
     static const char *const keys[] = {"Ctrl+Alt+", "G hold or let go", "F full screen",
                                        "S sharp or smooth", "T terminal", "V type clipboard",
-                                       "O plots", "1-4 that screen", "Q end the machine"};
+                                       "+ - 0 larger, smaller, as is", "P pause or go on",
+                                       "B power button", "O plots", "1-4 that screen",
+                                       "Q end the machine"};
     const int keys_y = PLOT_MARGIN + PLOT_LINES * (PLOT_HEIGHT + PLOT_GAP) + TEXT_MARGIN;
     const int row = FONT_HEIGHT * TEXT_SCALE;
     /* One, so that no text of the picture is bright between the lines. */

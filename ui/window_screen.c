@@ -2,6 +2,7 @@
 #include "config.h"
 
 #if HAVE_SDL2
+#include "ui/font.h"
 #include "ui/window_screen.h"
 
 enum {
@@ -12,6 +13,30 @@ enum {
 
 /* --- life --- */
 
+/* What panels and switchers show for it: the name's first letter. */
+static void set_icon(const struct sdl_api *sdl, SDL_Window *window)
+{
+    enum { SCALE = 6, WIDTH = 48, TOP = -6, LEFT = 9 };
+    static const u32 ground = 0xff1e3c5a, ink = 0xfff0f0f0;
+    u32 pixels[WIDTH * WIDTH];
+    u8 rows[FONT_HEIGHT];
+    font_get('m', rows);
+    for (int y = 0; y < WIDTH; y++) {
+        for (int x = 0; x < WIDTH; x++) {
+            int row = (y - TOP) / SCALE, column = (x - LEFT) / SCALE;
+            bool inside = x >= LEFT && column < FONT_WIDTH && row < FONT_HEIGHT;
+            bool dot = inside && (rows[row] >> (FONT_WIDTH - 1 - column) & 1);
+            pixels[y * WIDTH + x] = dot ? ink : ground;
+        }
+    }
+    SDL_Surface *icon = sdl->CreateRGBSurfaceWithFormatFrom(
+        pixels, WIDTH, WIDTH, 32, WIDTH * (int)sizeof(u32), SDL_PIXELFORMAT_ARGB8888);
+    if (icon != NULL) {
+        sdl->SetWindowIcon(window, icon);
+        sdl->FreeSurface(icon);
+    }
+}
+
 bool window_screen_open(struct window_screen *s, const struct sdl_api *sdl, metic_machine *machine,
                         unsigned number, void (*changed)(void *opaque), void *opaque,
                         struct metic_error *error)
@@ -20,6 +45,7 @@ bool window_screen_open(struct window_screen *s, const struct sdl_api *sdl, meti
     s->machine = machine;
     s->number = number;
     s->dirty = true;
+    s->zoom = 1;
     s->hidden = number != 0;
     Uint32 flags = SDL_WINDOW_RESIZABLE | (s->hidden ? SDL_WINDOW_HIDDEN : 0);
     s->window = sdl->CreateWindow("metic", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
@@ -27,6 +53,7 @@ bool window_screen_open(struct window_screen *s, const struct sdl_api *sdl, meti
     if (s->window == NULL || !canvas_open(&s->canvas, sdl, s->window)) {
         return false;
     }
+    set_icon(sdl, s->window);
     s->viewer = metic_viewer_new(machine, number, changed, opaque, error);
     return s->viewer != NULL;
 }
@@ -58,19 +85,67 @@ void window_screen_draw(struct window_screen *s, const struct window_plot *plot)
     }
 }
 
+/* Where the desktop has room for a window, its borders apart. */
+static bool room_of(struct window_screen *s, SDL_Rect *room)
+{
+    int top = 0, left = 0, bottom = 0, right = 0;
+    int display = s->sdl->GetWindowDisplayIndex(s->window);
+    if (s->sdl->GetDisplayUsableBounds(display, room) != 0) {
+        return false;
+    }
+    s->sdl->GetWindowBordersSize(s->window, &top, &left, &bottom, &right);
+    *room = (SDL_Rect){room->x + left, room->y + top, room->w - left - right,
+                       room->h - top - bottom};
+    return room->w > 0 && room->h > 0;
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* The window is `zoom` times as large as the picture, or as there is room, in its shape. */
+static void fit_window(struct window_screen *s)
+{
+    SDL_Rect bounds, *room = &bounds;
+    int x, y, width = s->picture_width * s->zoom, height = s->picture_height * s->zoom;
+    if (!room_of(s, room)) {
+        s->sdl->SetWindowSize(s->window, width, height);
+        return;
+    }
+    int right = room->x + room->w, bottom = room->y + room->h;
+    if (width > room->w || height > room->h) {
+        int narrower = (int)((s64)width * room->h / height);
+        int lower = (int)((s64)height * room->w / width);
+        bool wide = narrower > room->w;
+        width = wide ? room->w : narrower;
+        height = wide ? lower : room->h;
+    }
+    s->sdl->GetWindowPosition(s->window, &x, &y);
+    s->sdl->SetWindowSize(s->window, width, height);
+    if (x + width > right || y + height > bottom) {
+        s->sdl->SetWindowPosition(s->window, least(x, right - width), least(y, bottom - height));
+    }
+}
+
+/* What is the desktop's to decide stays as it is: such a window. */
+static bool is_filling(const struct window_screen *s)
+{
+    return s->full || (s->sdl->GetWindowFlags(s->window) & SDL_WINDOW_MAXIMIZED) != 0;
+}
+
 /* The window takes the picture's size, when that is another than before: a guest that was asked for
  * a size and keeps its own shows the same once more, and the window stays as its user made it. */
 static void follow_size(struct window_screen *s)
 {
-    bool maximised = (s->sdl->GetWindowFlags(s->window) & SDL_WINDOW_MAXIMIZED) != 0;
     bool same = s->picture_width == s->followed_width && s->picture_height == s->followed_height;
     if (s->picture_width == 0 || same) {
         return;
     }
     s->followed_width = s->picture_width;
     s->followed_height = s->picture_height;
-    if (!s->full && !maximised && s->asked_width == 0) {
-        s->sdl->SetWindowSize(s->window, s->picture_width, s->picture_height);
+    if (!is_filling(s) && s->asked_width == 0) {
+        fit_window(s);
     }
 }
 
@@ -88,12 +163,24 @@ static void new_picture(struct window_screen *s)
     s->dirty = true;
 }
 
+/* Notes when the picture comes and goes. One that goes while it is seen may soon be there again. */
+static void note_light(struct window_screen *s)
+{
+    bool lit = s->frame.width != 0;
+    if (lit != s->lit) {
+        s->lit = lit;
+        s->waits = !lit && s->terminal == NULL;
+        s->dark_ms = s->sdl->GetTicks();
+    }
+}
+
 void window_screen_take(struct window_screen *s)
 {
     const struct metic_frame *f = &s->frame;
     if (!metic_viewer_take(s->viewer, &s->frame)) {
         return;
     }
+    note_light(s);
     for (unsigned i = 0; i < f->rect_count && !f->resized && s->terminal == NULL; i++) {
         const struct metic_rect *r = &f->rects[i];
         canvas_update(&s->canvas, f->pixels,
@@ -111,16 +198,10 @@ void window_screen_take(struct window_screen *s)
     s->dirty = true;
 }
 
-bool window_screen_is_dark(struct window_screen *s)
+bool window_screen_is_dark(const struct window_screen *s)
 {
-    bool lit = s->frame.width != 0;
-    if (s->lit && !lit) {
-        s->dark_ms = s->sdl->GetTicks();
-        s->waits = s->terminal == NULL;
-    }
-    s->lit = lit;
-    s->waits = s->waits && !lit && s->sdl->GetTicks() - s->dark_ms < DARK_AFTER_MS;
-    return !lit && !s->waits;
+    bool waits = s->waits && s->sdl->GetTicks() - s->dark_ms < DARK_AFTER_MS;
+    return !s->lit && !waits;
 }
 
 void window_screen_update(struct window_screen *s, struct terminal *terminal, bool drawn)
@@ -152,9 +233,21 @@ void window_screen_expose(struct window_screen *s)
 
 void window_screen_ask_size(struct window_screen *s, int width, int height)
 {
-    s->asked_width = width;
-    s->asked_height = height;
+    s->asked_width = width / s->zoom;
+    s->asked_height = height / s->zoom;
     s->resized_ms = s->sdl->GetTicks();
+}
+
+void window_screen_set_zoom(struct window_screen *s, int zoom)
+{
+    int width, height;
+    s->zoom = zoom < 1 ? 1 : least(zoom, SCREEN_MAX_ZOOM);
+    if (is_filling(s)) {
+        s->sdl->GetWindowSize(s->window, &width, &height);
+        window_screen_ask_size(s, width, height);
+    } else if (s->picture_width != 0) {
+        fit_window(s);
+    }
 }
 
 static void put_window(struct window_screen *s, SDL_Rect place)

@@ -11,6 +11,8 @@
 #include "ui/window_plot.h"
 #include "ui/window_terminal.h"
 
+enum { SCREEN_MAX_ZOOM = 8 };
+
 struct window_screen {
     const struct sdl_api *sdl;
     metic_machine *machine;
@@ -25,6 +27,7 @@ struct window_screen {
     struct terminal *terminal; /* shown in the picture's place, or NULL */
     int picture_width, picture_height;   /* of what is shown; 0: nothing */
     int followed_width, followed_height; /* of the last picture that was not nothing */
+    int zoom; /* the window's pixels, along a side, for one that the guest is asked for */
     bool full, plots;
     bool hidden, closed; /* the window; by its user, who took the monitor away so */
     bool dirty;          /* what is drawn is old */
@@ -50,13 +53,16 @@ void window_screen_close(struct window_screen *screen); /* also if it was never 
 void window_screen_take(struct window_screen *screen);
 void window_screen_update(struct window_screen *screen, struct terminal *terminal, bool drawn);
 /* The guest shows nothing, and not for a moment only, as one that changes its mode does. */
-bool window_screen_is_dark(struct window_screen *screen);
+bool window_screen_is_dark(const struct window_screen *screen);
 void window_screen_draw(struct window_screen *screen, const struct window_plot *plot);
 
 /* The user did something to the window, and it is `width` by `height` now. */
 void window_screen_ask_size(struct window_screen *screen, int width, int height);
 void window_screen_expose(struct window_screen *screen);
 void window_screen_set_full(struct window_screen *screen);
+/* `zoom` window's pixels for one of the guest's, 1 to SCREEN_MAX_ZOOM: the window grows as far as
+ * the desktop has room; if it has all of that, the guest is asked for so much smaller a picture. */
+void window_screen_set_zoom(struct window_screen *screen, int zoom);
 /* The window is closed, and with it the guest loses this monitor; or it comes to the front, and
  * the guest has the monitor again. */
 void window_screen_unplug(struct window_screen *screen);

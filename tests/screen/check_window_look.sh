@@ -40,6 +40,23 @@ row=$(look row $((X + 200)) $((Y + 300)) 5)
 xdotool key ctrl+alt+s
 until_is "sharp again" "$sharp" digest "$X" "$Y" 640 480
 
+# Larger and smaller by keys, as far as the desktop has room; a picture stays in its shape.
+sized() {
+    tries=0
+    until [ "$(xdotool getwindowgeometry "$window" | grep -c "$1\$")" = 1 ] || [ $tries -gt 150 ]; do tries=$((tries + 1)); sleep 0.2; done
+    [ $tries -le 150 ] && good "$2: $1" || wrong "$2: $(xdotool getwindowgeometry "$window"), not $1"
+}
+xdotool key ctrl+alt+0
+sized 320x240 "a key has it as it is"
+xdotool key --repeat 3 --repeat-delay 300 ctrl+alt+equal
+sized 1200x900 "as large as there is room"
+eval "$(xdotool getwindowgeometry --shell "$window" | grep '^[XY]=')"
+until_is "all of it is seen" 2 colours "$X" $((Y + 899)) 1200 1
+xdotool key --repeat 2 --repeat-delay 300 ctrl+alt+minus
+sized 640x480 "smaller"
+eval "$(xdotool getwindowgeometry --shell "$window" | grep '^[XY]=')"
+until_is "and sharp" "$sharp" digest "$X" "$Y" 640 480
+
 # Five plots, each in its colour and place, over the picture.
 xdotool key ctrl+alt+o
 band=0
@@ -64,6 +81,11 @@ tries=0
 # shellcheck disable=SC2086
 until [ "$(look $bottom)" -ge $((before + 6)) ] || [ $tries -gt 150 ]; do tries=$((tries + 1)); sleep 0.2; done
 [ $tries -le 150 ] && good "a machine that is paused executes nothing" || wrong "the plot of a paused machine is not at 0"
+xdotool key ctrl+alt+p
+timeout 20 xdotool search --sync --name 'look - metic - running' >/dev/null && good "a key has it go on" || wrong "$(xdotool getwindowname "$window")"
+xdotool key ctrl+alt+p
+timeout 20 xdotool search --sync --name 'look - metic - paused' >/dev/null && good "and stop" || wrong "$(xdotool getwindowname "$window")"
+sleep 1
 case $(xdotool getwindowname "$window") in
 *' - paused, 0 MIPS - '*) good "its title says so" ;;
 *) wrong "the title of a paused machine: $(xdotool getwindowname "$window")" ;;
