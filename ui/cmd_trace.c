@@ -10,9 +10,11 @@
 static const char usage[] =
     "metic trace show FILE    what happened, a line each\n"
     "metic trace info FILE    what is in the file\n"
+    "metic trace check FILE   whether all of it is what was written\n"
     "metic trace query FILE writes ADDRESS[+BYTES]     who wrote there, and when\n"
-    "metic trace query FILE writes phys:ADDRESS[+BYTES]   the same, of a physical address\n"
+    "metic trace query FILE reads ADDRESS[+BYTES]      who read there\n"
     "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
+    "                         an ADDRESS is 0x80001000, phys:0x80001000 or a symbol\n"
     "metic trace query FILE calls FUNCTION             with arguments and results\n"
     "metic trace query FILE counts function|insn|page  what ran how often\n"
     "metic trace diff FILE FILE    where two runs differ first\n\n"
@@ -154,6 +156,7 @@ static const struct {
 } commands[] = {
     {"show", 1, trace_query_show},
     {"info", 1, trace_query_info},
+    {"check", 1, trace_query_check},
     {"query", 3, trace_query_run},
     {"diff", 2, trace_query_diff},
 };
@@ -187,6 +190,7 @@ int cmd_trace(int argc, char *const *argv)
             ui_print_error(&error);
             status = UI_EXIT_FAILED;
         }
+        status = status == UI_EXIT_OK && query->damaged ? UI_EXIT_FAILED : status;
         free(query);
         return status;
     }

@@ -295,6 +295,7 @@ bool trace_query_diff(struct trace_query *query, struct metic_error *error)
         differences += differ;
     }
     if (opened) {
+        query->damaged |= other->damaged;
         trace_query_close(other);
     }
     trace_query_close(query);

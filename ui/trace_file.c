@@ -25,7 +25,8 @@ static bool parse_header(const struct trace_file *file, const u8 *at, u64 offset
         .kind = ld_le32(at + 4), .stream = ld_le32(at + 8), .privilege = ld_le32(at + 12),
         .raw_bytes = ld_le64(at + 16), .packed_bytes = ld_le64(at + 24),
         .index_bytes = ld_le64(at + 32), .first = ld_le64(at + 40), .count = ld_le64(at + 48),
-        .start_ns = ld_le64(at + 56), .offset = offset + TRACE_SECTION_BYTES,
+        .start_ns = ld_le64(at + 56), .check = ld_le32(at + 64),
+        .offset = offset + TRACE_SECTION_BYTES,
         .before = TRACE_NONE, .behind = TRACE_NONE, .group = TRACE_NONE,
     };
     u64 left = file->size - section->offset;
@@ -38,6 +39,15 @@ static bool get_section(const struct trace_file *file, u64 offset, struct trace_
 {
     return offset <= file->size && file->size - offset >= TRACE_SECTION_BYTES &&
            parse_header(file, file->bytes + offset, offset, section);
+}
+
+/* The header at `offset`, which is none that can be used, is whole as far as the file goes. */
+static bool is_cut(const struct trace_file *file, u64 offset)
+{
+    u64 left = file->size - offset;
+    const u8 *at = file->bytes + offset;
+    return left < TRACE_SECTION_BYTES || (ld_le32(at) == TRACE_SECTION_MAGIC &&
+                                          (u32)crc32(0, at, 68) == ld_le32(at + 68));
 }
 
 /* The payload, or NULL when it is damaged; for the caller to free. */
@@ -60,8 +70,10 @@ static u8 *unpack(struct trace_file *file, const struct trace_section *section)
 
 /* --- units --- */
 
-static bool get_unit(struct reader *r, struct metic_trace_unit *unit)
+static bool get_unit(const struct trace_file *file, struct reader *r, void *item)
 {
+    struct metic_trace_unit *unit = item;
+    (void)file;
     unit->physical = get_varint(r);
     unit->address = get_varint(r);
     unit->mode = (u32)get_varint(r);
@@ -95,38 +107,11 @@ static bool get_unit(struct reader *r, struct metic_trace_unit *unit)
     return good;
 }
 
-static bool get_units(struct trace_file *file, const struct trace_section *section)
-{
-    if (section->first != file->unit_count || section->count > section->raw_bytes ||
-        section->first + section->count > METIC_TRACE_EVENT) {
-        return false;
-    }
-    u8 *raw = unpack(file, section);
-    struct metic_trace_unit *bigger =
-        raw == NULL ? NULL
-                    : realloc(file->units, (file->unit_count + section->count + 1) *
-                                               sizeof(*bigger));
-    if (bigger == NULL) {
-        free(raw);
-        return false;
-    }
-    file->units = bigger;
-    struct reader r = {raw, raw + section->raw_bytes, false};
-    bool good = true;
-    for (u64 i = 0; i < section->count && good; i++) {
-        file->units[file->unit_count] = (struct metic_trace_unit){0};
-        good = get_unit(&r, &file->units[file->unit_count]);
-        file->unit_count++;
-    }
-    free(raw);
-    return good;
-}
-
 /* --- paths: part_count, parts, word_count, for each slot word + 1 or 0, and what is added --- */
 
-static bool get_path(const struct trace_file *file, struct reader *r,
-                     struct metic_trace_path *path)
+static bool get_path(const struct trace_file *file, struct reader *r, void *item)
 {
+    struct metic_trace_path *path = item;
     u64 parts = get_varint(r), slots = 0;
     u32 *list = !r->bad && parts != 0 && parts <= TRACE_PATH_PARTS_MAX
                     ? malloc(parts * sizeof(*list)) : NULL;
@@ -156,31 +141,44 @@ static bool get_path(const struct trace_file *file, struct reader *r,
     return recipes != NULL && !r->bad;
 }
 
-static bool get_paths(struct trace_file *file, const struct trace_section *section)
+/* Makes the list's next items of a section's payload; each counts, whole or not, for forget(). */
+static bool get_items(struct trace_file *file, const struct trace_section *section, void **list,
+                      u32 *count, size_t item_bytes, u32 most,
+                      bool (*get)(const struct trace_file *file, struct reader *r, void *item))
 {
-    if (section->first != file->path_count || section->count > section->raw_bytes ||
-        section->first + section->count > METIC_TRACE_LEFT - METIC_TRACE_PATH) {
+    if (section->first != *count || section->count > section->raw_bytes ||
+        section->first + section->count > most) {
         return false;
     }
     u8 *raw = unpack(file, section);
-    struct metic_trace_path *bigger =
-        raw == NULL ? NULL
-                    : realloc(file->paths, (file->path_count + section->count + 1) *
-                                               sizeof(*bigger));
+    u8 *bigger = raw == NULL ? NULL : realloc(*list, (*count + section->count + 1) * item_bytes);
     if (bigger == NULL) {
         free(raw);
         return false;
     }
-    file->paths = bigger;
+    *list = bigger;
     struct reader r = {raw, raw + section->raw_bytes, false};
     bool good = true;
     for (u64 i = 0; i < section->count && good; i++) {
-        struct metic_trace_path *path = &file->paths[file->path_count++];
-        *path = (struct metic_trace_path){0};
-        good = get_path(file, &r, path);
+        u8 *item = bigger + *count * item_bytes;
+        memset(item, 0, item_bytes);
+        ++*count;
+        good = get(file, &r, item);
     }
     free(raw);
     return good;
+}
+
+static bool get_units(struct trace_file *file, const struct trace_section *section)
+{
+    return get_items(file, section, (void **)&file->units, &file->unit_count,
+                     sizeof(*file->units), METIC_TRACE_EVENT, get_unit);
+}
+
+static bool get_paths(struct trace_file *file, const struct trace_section *section)
+{
+    return get_items(file, section, (void **)&file->paths, &file->path_count,
+                     sizeof(*file->paths), METIC_TRACE_LEFT - METIC_TRACE_PATH, get_path);
 }
 
 static bool get_text(struct trace_file *file, const struct trace_section *section, char **text)
@@ -221,6 +219,15 @@ static bool add_section(struct trace_file *file, const struct trace_section *sec
     return true;
 }
 
+/* Of a section in its place. */
+static bool index_is_whole(const struct trace_file *file, const struct trace_section *section)
+{
+    return (section->kind != TRACE_STREAM || section->packed_bytes >= TRACE_TABLE_BYTES) &&
+           (section->check == 0 ||
+            section->check == trace_section_check(section->kind, file->bytes + section->offset,
+                                                  section->index_bytes));
+}
+
 /* From its start to its end, or to where it was cut off. */
 static void scan(struct trace_file *file)
 {
@@ -229,11 +236,13 @@ static void scan(struct trace_file *file)
         struct trace_section section;
         file->damage_offset = offset;
         if (!get_section(file, offset, &section)) {
-            file->damage = "the file ends, or is damaged, there";
+            file->cut = is_cut(file, offset);
+            file->damage = file->cut ? "the file ends in the middle of a section"
+                                     : "a section's header is damaged";
             return;
         }
-        if (!take_section(file, &section)) {
-            file->damage = "a section is damaged there";
+        if (!index_is_whole(file, &section) || !take_section(file, &section)) {
+            file->damage = "a section is damaged";
             return;
         }
         section.satp = section.index_bytes >= 8
@@ -370,6 +379,12 @@ static void link_streams(struct trace_file *file)
     }
 }
 
+static bool header_is_whole(const u8 *header)
+{
+    u32 check = ld_le32(header + TRACE_HEADER_BYTES - 4);
+    return check == 0 || check == (u32)crc32(0, header, TRACE_HEADER_BYTES - 4);
+}
+
 bool trace_file_open(struct trace_file *file, const char *path, struct metic_error *error)
 {
     *file = (struct trace_file){0};
@@ -392,6 +407,9 @@ bool trace_file_open(struct trace_file *file, const char *path, struct metic_err
                  memcmp(bytes, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1) == 0;
     if (!known) {
         error_set(error, "metic run ... --trace FILE writes one", "%s is no metic trace", path);
+    } else if (!header_is_whole(bytes)) {
+        known = error_set(error, "record it again", "%s is damaged in its first %d bytes", path,
+                          TRACE_HEADER_BYTES);
     } else if (ld_le32(file->bytes + 12) != TRACE_VERSION) {
         known = error_set(error, "use the metic that wrote it", "%s is a trace of version %u", path,
                           ld_le32(file->bytes + 12));
@@ -442,166 +460,64 @@ u64 trace_file_meta(const struct trace_file *file, const char *key, int base, u6
     return otherwise;
 }
 
-/* --- the index --- */
-
-/* Its bytes from the lists on; `bad` when they cannot be had. */
-static struct reader index_of(struct trace_file *file, const struct trace_section *section)
+const u8 *trace_file_index(struct trace_file *file, const struct trace_section *section)
 {
-    const u8 *at = file->bytes + section->offset;
-    if (section->group != TRACE_NONE) {
-        at = load_group(file, section->group) ? file->group_bytes + section->group_at : NULL;
+    if (section->group == TRACE_NONE) {
+        return file->bytes + section->offset;
     }
-    bool good = at != NULL && section->index_bytes >= TRACE_LISTS_AT;
-    return (struct reader){good ? at : NULL, good ? at + section->index_bytes : NULL, !good};
+    return load_group(file, section->group) ? file->group_bytes + section->group_at : NULL;
 }
 
-/* The lines of [first, end) in a page. */
-static u64 lines_of(u64 page, u64 first, u64 end)
-{
-    u64 from = page << 12 > first ? page << 12 : first;
-    u64 to = (page << 12) + 4095 < end - 1 ? (page << 12) + 4095 : end - 1;
-    return from <= to ? trace_lines(from, to - from + 1) : 0;
-}
+/* --- all of it --- */
 
-/* Whether any line of [first, end) is in the list at the reader, which is left behind it. */
-static bool lines_have(struct reader *r, u64 first, u64 end)
+/* The next place behind `offset` where a section may begin; the file's size: nowhere. */
+static u64 find_section(const struct trace_file *file, u64 offset)
 {
-    u64 count = get_varint(r);
-    u64 page = 0;
-    bool has = false;
-    if (count == ~(u64)0) {
-        return true;
-    }
-    for (u64 i = 0; i < count && !r->bad; i++) {
-        page += get_varint(r);
-        u64 lines = get_u64(r);
-        has = has || lines & lines_of(page, first, end);
-    }
-    return has || r->bad;
-}
-
-bool trace_file_may_write(struct trace_file *file, const struct trace_section *section, u64 first,
-                          u64 end)
-{
-    struct reader r = index_of(file, section);
-    return r.bad || (r.at += TRACE_LISTS_AT, lines_have(&r, first, end));
-}
-
-bool trace_file_may_access(struct trace_file *file, const struct trace_section *section, u64 first,
-                           u64 end)
-{
-    struct reader r = index_of(file, section);
-    return r.bad || (r.at += TRACE_LISTS_AT, lines_have(&r, first, end)) ||
-           lines_have(&r, first, end);
-}
-
-/* The reader at the number of units. */
-static struct reader units_of(struct trace_file *file, const struct trace_section *section)
-{
-    struct reader r = index_of(file, section);
-    if (!r.bad) {
-        r.at += TRACE_LISTS_AT;
-        lines_have(&r, 1, 2);
-        lines_have(&r, 1, 2);
-    }
-    return r;
-}
-
-/* Calls `each` for units and how often they began; the reader is left behind them. */
-static bool each_unit(const struct trace_file *file, struct reader *r,
-                      void (*each)(void *opaque, u64 unit, u64 ran), void *opaque)
-{
-    u64 count = get_varint(r);
-    u64 unit = 0;
-    for (u64 i = 0; i < count && !r->bad; i++) {
-        unit += get_varint(r);
-        u64 ran = get_varint(r);
-        if (r->bad || unit >= file->unit_count) {
-            return false;
+    u8 magic[4];
+    struct trace_section section;
+    st_le32(magic, TRACE_SECTION_MAGIC);
+    while (offset < file->size) {
+        const u8 *at = memmem(file->bytes + offset, file->size - offset, magic, sizeof(magic));
+        if (at == NULL) {
+            break;
         }
-        each(opaque, unit, ran);
-    }
-    return !r->bad;
-}
-
-static void add_count(void *opaque, u64 unit, u64 ran)
-{
-    u64 *counts = opaque;
-    counts[unit] += ran;
-}
-
-bool trace_file_counts(struct trace_file *file, const struct trace_section *section, u64 *counts)
-{
-    struct reader r = units_of(file, section);
-    return !r.bad && each_unit(file, &r, add_count, counts);
-}
-
-bool trace_file_find_code(const struct trace_file *file, u64 first, u64 end,
-                          struct trace_units *units)
-{
-    *units = (struct trace_units){first, end, calloc((size_t)file->unit_count + 1, 1)};
-    for (u32 i = 0; units->wanted != NULL && i < file->unit_count; i++) {
-        const struct metic_trace_unit *unit = &file->units[i];
-        units->wanted[i] = unit->address < end && unit->address + unit->bytes > first;
-    }
-    return units->wanted != NULL;
-}
-
-bool trace_file_find_register(const struct trace_file *file, unsigned reg,
-                              struct trace_units *units)
-{
-    *units = (struct trace_units){0, 0, calloc((size_t)file->unit_count + 1, 1)};
-    for (u32 i = 0; units->wanted != NULL && i < file->unit_count; i++) {
-        const struct metic_trace_unit *unit = &file->units[i];
-        for (unsigned n = 0; n < unit->slot_count; n++) {
-            units->wanted[i] |= unit->slots[n].kind == METIC_SLOT_REGISTER &&
-                                unit->slots[n].reg == reg;
+        offset = (u64)(at - file->bytes);
+        if (get_section(file, offset, &section)) {
+            return offset;
         }
+        offset++;
     }
-    return units->wanted != NULL;
+    return file->size;
 }
 
-struct unit_search {
-    const u8 *wanted;
-    bool found;
-};
-
-static void look_for_unit(void *opaque, u64 unit, u64 ran)
+void trace_file_check(struct trace_file *file,
+                      void (*damaged)(void *opaque, u64 offset, const char *what), void *opaque)
 {
-    struct unit_search *search = opaque;
-    (void)ran;
-    search->found |= search->wanted[unit] != 0;
-}
-
-bool trace_file_may_run(struct trace_file *file, const struct trace_section *section,
-                        const struct trace_units *units)
-{
-    struct reader r = units_of(file, section);
-    struct unit_search search = {units->wanted, false};
-    return r.bad || !each_unit(file, &r, look_for_unit, &search) || search.found ||
-           (units->end > units->first && lines_have(&r, units->first, units->end));
-}
-
-u64 trace_file_kinds(struct trace_file *file, const struct trace_section *section)
-{
-    struct reader r = index_of(file, section);
-    return r.bad ? ~(u64)0 : ld_le64(r.at + TRACE_KINDS_AT);
-}
-
-static void last_unit_is(void *opaque, u64 unit, u64 ran)
-{
-    (void)ran;
-    *(u32 *)opaque = (u32)unit;
-}
-
-bool trace_file_checks(struct trace_file *file, const struct trace_section *section,
-                       u32 checks[TRACE_FRAMES], u32 *last_unit)
-{
-    struct reader r = index_of(file, section);
-    for (unsigned i = 0; !r.bad && i < TRACE_FRAMES; i++) {
-        checks[i] = ld_le32(r.at + TRACE_CHECKS_AT + 4 * i);
+    static const char *const names[TRACE_SECTION_KINDS] = {
+        [TRACE_META] = "what was recorded", [TRACE_UNITS] = "pieces of code",
+        [TRACE_STREAM] = "the index of a stream", [TRACE_SYMBOLS] = "symbols",
+        [TRACE_PATHS] = "paths of code", [TRACE_INDEX] = "the index of all",
+        [TRACE_UNITS_AGAIN] = "pieces of code, at the end",
+        [TRACE_PATHS_AGAIN] = "paths of code, at the end", [TRACE_END] = "the end",
+    };
+    u64 offset = TRACE_HEADER_BYTES;
+    while (offset < file->size) {
+        struct trace_section section;
+        if (!get_section(file, offset, &section)) {
+            damaged(opaque, offset, is_cut(file, offset) ? "the file ends in it" : "a header");
+            offset = find_section(file, offset + 1);
+            continue;
+        }
+        const char *name = section.kind < TRACE_SECTION_KINDS ? names[section.kind] : NULL;
+        bool has_frame = section.kind != TRACE_STREAM && section.kind != TRACE_END;
+        u8 *raw = has_frame ? unpack(file, &section) : NULL;
+        bool by_reader = section.kind == TRACE_STREAM &&
+                         (file->damage == NULL || offset < file->damage_offset);
+        if (name == NULL || (has_frame && raw == NULL) ||
+            (!by_reader && !index_is_whole(file, &section))) {
+            damaged(opaque, offset, name != NULL ? name : "a kind of section that is not known");
+        }
+        free(raw);
+        offset = section.offset + section.index_bytes + section.packed_bytes;
     }
-    r = units_of(file, section);
-    *last_unit = 0;
-    return !r.bad && each_unit(file, &r, last_unit_is, last_unit);
 }

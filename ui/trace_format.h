@@ -20,7 +20,8 @@
  * columns of those sections that may have the answer; one that was cut off is walked from its
  * start.
  *
- * Payloads are zstd frames with a checksum; headers carry a CRC-32 of themselves. */
+ * Payloads are zstd frames with a checksum; headers carry a CRC-32 of themselves and one of what is
+ * in no frame: the index and a stream's table. The file's header has one in its last bytes. */
 #ifndef METIC_UI_TRACE_FORMAT_H
 #define METIC_UI_TRACE_FORMAT_H
 
@@ -38,9 +39,11 @@ enum trace_section_kind {
     TRACE_UNITS_AGAIN, TRACE_PATHS_AGAIN, TRACE_END, TRACE_SECTION_KINDS,
 };
 
-/* In a file: magic u32, kind u32, stream u32, privilege u32, then the u64s in order, CRC u32, 0. */
+/* In a file: magic u32, kind u32, stream u32, privilege u32, then the u64s in order, check u32, CRC
+ * of all these u32. */
 struct trace_section {
     u32 kind, stream, privilege;
+    u32 check;        /* trace_section_check; 0: not told */
     u64 raw_bytes, packed_bytes, index_bytes; /* index first, then the payload */
     u64 first;        /* STREAM: instruction count at its first word; UNITS: first number */
     u64 count;        /* STREAM: words, of units; UNITS, PATHS: they; INDEX: sections */
@@ -57,7 +60,9 @@ struct trace_section {
  * frame u32; then lines written, lines read, units, lines that units ran at elsewhere than they
  * were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a varint, for
  * each the difference to the last page, and a bit mask of its lines u64. Units: their number, for
- * each the difference to the last one, and how often it began.
+ * each the difference to the last one, and how often it began. Behind them the pages that fills of
+ * the TLB told of: number (~0: any) as a varint, for each the difference to the last virtual page,
+ * and to the last physical one (zigzag).
  *
  * An INDEX has for each section its offset u64, the header, the index. */
 enum {
@@ -136,5 +141,8 @@ static inline u64 trace_page(u64 word, u64 translated_at)
     }
     return (u64)((s64)(page << 16) >> 16);
 }
+
+/* Of a section's index and, of a STREAM, the table behind it; never 0. */
+u32 trace_section_check(u32 kind, const u8 *index, u64 index_bytes);
 
 #endif

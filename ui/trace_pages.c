@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILL_GLOBAL = 16, PRIVILEGE_MACHINE = 3 }; /* in an event's flags: cpu/tlb.h */
+enum { FILL_GLOBAL = 16 }; /* in an event's flags: cpu/tlb.h */
 
 void trace_pages_free(struct trace_pages *pages)
 {
@@ -60,19 +60,19 @@ void trace_pages_event(struct trace_pages *pages, const struct trace_event *even
     };
 }
 
-bool trace_pages_find(const struct trace_pages *pages, const struct trace_step *step, u64 gva,
-                      u64 *gpa)
+bool trace_pages_find(const struct trace_pages *pages, u32 stream, u32 privilege, u64 satp,
+                      u64 gva, u64 *gpa)
 {
     if (pages->count == 0) {
         return false;
     }
-    if (step->privilege == PRIVILEGE_MACHINE || (step->privilege != ~0u && step->satp >> 60 == 0)) {
-        *gpa = gva; /* not translated */
+    if (!trace_is_translated(privilege, satp)) {
+        *gpa = gva;
         return true;
     }
-    const struct trace_page *entry = place_of(pages, step->stream, gva >> 12, step->satp);
+    const struct trace_page *entry = place_of(pages, stream, gva >> 12, satp);
     if (!entry->used) {
-        entry = place_of(pages, step->stream, gva >> 12, 0);
+        entry = place_of(pages, stream, gva >> 12, 0);
     }
     *gpa = entry->gpa_page << 12 | (gva & 4095);
     return entry->used;

@@ -17,8 +17,14 @@ struct trace_pages {
 void trace_pages_free(struct trace_pages *pages);
 /* Any event; takes note of fills. */
 void trace_pages_event(struct trace_pages *pages, const struct trace_event *event);
-/* The physical address; false: not known. */
-bool trace_pages_find(const struct trace_pages *pages, const struct trace_step *step, u64 gva,
-                      u64 *gpa);
+/* Whether what runs so has its addresses translated. */
+static inline bool trace_is_translated(u32 privilege, u64 satp)
+{
+    enum { PRIVILEGE_MACHINE = 3 };
+    return privilege != PRIVILEGE_MACHINE && (privilege == ~0u || satp >> 60 != 0);
+}
+/* The physical address of what a hart accesses; false: not known. */
+bool trace_pages_find(const struct trace_pages *pages, u32 stream, u32 privilege, u64 satp,
+                      u64 gva, u64 *gpa);
 
 #endif

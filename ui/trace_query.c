@@ -22,6 +22,7 @@ bool trace_query_open(struct trace_query *query, struct metic_error *error)
         }
     }
     if (query->file.damage != NULL) {
+        query->damaged = !query->file.cut;
         fprintf(stderr, "metic: %s: byte %" PRIu64 ": %s; what comes before is used\n",
                 query->file.path, query->file.damage_offset, query->file.damage);
     }
@@ -235,8 +236,9 @@ bool trace_query_run(struct trace_query *query, struct metic_error *error)
         const char *name;
         bool (*run)(struct trace_query *query, struct metic_error *error);
     } queries[] = {
-        {"writes", trace_query_writes}, {"values", trace_query_values},
-        {"calls", trace_query_calls}, {"counts", trace_query_counts},
+        {"writes", trace_query_writes}, {"reads", trace_query_reads},
+        {"values", trace_query_values}, {"calls", trace_query_calls},
+        {"counts", trace_query_counts},
     };
     if (!trace_query_open(query, error)) {
         return false;
@@ -249,7 +251,7 @@ bool trace_query_run(struct trace_query *query, struct metic_error *error)
         }
     }
     if (!found) {
-        error_set(error, "writes, values, calls or counts", "there is no query '%s'",
+        error_set(error, "writes, reads, values, calls or counts", "there is no query '%s'",
                   query->words[1]);
     }
     if (good && query->text.told == 0 && strcmp(query->words[1], "counts") != 0) {

@@ -13,6 +13,7 @@ struct trace_query {
     const char *function;
     bool instructions; /* of a trace that was recorded for its branches */
     const char *of_show; /* an option of show's that was given, or NULL */
+    bool damaged;        /* set: the answer is of what comes before the damage */
     struct trace_text text; /* filters; of show the rest, too */
     /* own */
     struct trace_file file;
@@ -25,6 +26,7 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error);
 bool trace_query_info(struct trace_query *query, struct metic_error *error);
 bool trace_query_run(struct trace_query *query, struct metic_error *error);
 bool trace_query_diff(struct trace_query *query, struct metic_error *error);
+bool trace_query_check(struct trace_query *query, struct metic_error *error);
 
 /* Between the files of queries: opens the file and reads symbols; and gives it back. */
 bool trace_query_open(struct trace_query *query, struct metic_error *error);
@@ -39,7 +41,11 @@ bool trace_query_place(struct trace_query *query, const char *text, u64 *first, 
                        struct metic_error *error);
 /* Prints where and when, unless --from, --to or --limit have it left out: then false. */
 bool trace_query_told(struct trace_query *query, const struct trace_step *step);
+/* Where [first, end), physical, was mapped, and itself; the caller frees the list. */
+bool trace_query_physical(struct trace_query *query, u64 first, u64 end,
+                          struct trace_places *places, struct metic_error *error);
 bool trace_query_writes(struct trace_query *query, struct metic_error *error);
+bool trace_query_reads(struct trace_query *query, struct metic_error *error);
 bool trace_query_values(struct trace_query *query, struct metic_error *error);
 bool trace_query_calls(struct trace_query *query, struct metic_error *error);
 bool trace_query_counts(struct trace_query *query, struct metic_error *error);

@@ -86,6 +86,9 @@ static bool open_columns(struct trace_reader *reader, const struct trace_section
     const u8 *table = get_bytes(&r, TRACE_TABLE_BYTES);
     size_t used = 0;
     if (table == NULL || section->count > TRACE_MAX_CHUNK_WORDS ||
+        (section->check != 0 &&
+         section->check != trace_section_check(TRACE_STREAM, payload - section->index_bytes,
+                                               section->index_bytes)) ||
         !make_room((void **)&reader->raw, &reader->raw_capacity, section->raw_bytes + 1)) {
         return false;
     }
@@ -291,6 +294,40 @@ bool trace_reader_words(struct trace_reader *reader, const struct trace_section 
     return true;
 }
 
+bool trace_reader_check(struct trace_reader *reader, const struct trace_section *section)
+{
+    return open_columns(reader, section, ~0u);
+}
+
+bool trace_reader_events(struct trace_reader *reader, const struct trace_section *section,
+                         const u64 **words, size_t *count)
+{
+    size_t used = 0;
+    *words = NULL;
+    if (!open_columns(reader, section, 1u << trace_frame_of(TRACE_EVENTS)) ||
+        !make_room((void **)&reader->words, &reader->word_capacity,
+                   (section->count + 1) * sizeof(u64))) {
+        return false;
+    }
+    while (reader->columns[TRACE_HEADS].at < reader->columns[TRACE_HEADS].end) {
+        u32 left, head = get_head(reader, &left);
+        size_t got = 0;
+        if (head != ~0u && head < METIC_TRACE_EVENT) {
+            continue;
+        }
+        if (head != ~0u && used <= section->count) {
+            got = get_event(reader, head, reader->words + used, section->count - used + 1);
+        }
+        if (got == 0) {
+            return false;
+        }
+        used += got;
+    }
+    *words = reader->words;
+    *count = used;
+    return true;
+}
+
 bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *section,
                       u64 words[TRACE_CUT_WORDS], size_t *count)
 {
@@ -312,7 +349,8 @@ bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *s
 /* --- accesses --- */
 
 /* A memory event's words: instruction count, time, address, value, bytes | write << 8. */
-static bool event_touches(struct trace_reader *reader, u32 head, u64 first, u64 end, bool reads)
+static bool event_touches(struct trace_reader *reader, u32 head, const struct trace_places *places,
+                          unsigned how)
 {
     unsigned count = head & 0xff;
     const u8 *from = get_bytes(&reader->columns[TRACE_EVENTS], 8u * count);
@@ -322,12 +360,13 @@ static bool event_touches(struct trace_reader *reader, u32 head, u64 first, u64 
     if ((head >> 8 & 0xff) != METIC_EVENT_MEMORY || count < 5) {
         return false;
     }
-    u64 address = ld_le64(from + 16), how = ld_le64(from + 32);
-    return (reads || how >> 8 & 1) && address < end && address + (how & 0xff) > first;
+    u64 access = ld_le64(from + 32);
+    return how & (access >> 8 & 1 ? TRACE_WRITES : TRACE_READS) &&
+           trace_places_have(places, ld_le64(from + 16), access & 0xff);
 }
 
-static bool item_touches(struct trace_reader *reader, u32 head, u32 left, u64 first, u64 end,
-                         bool reads)
+static bool item_touches(struct trace_reader *reader, u32 head, u32 left,
+                         const struct trace_places *places, unsigned how)
 {
     struct read_item *read = get_read_item(reader, head);
     if (read == NULL) {
@@ -343,7 +382,8 @@ static bool item_touches(struct trace_reader *reader, u32 head, u32 left, u64 fi
         const struct trace_item_access *access = &item->accesses[i];
         u64 address = access->add +
                       (access->word != METIC_TRACE_NO_WORD ? read->last[access->word] : 0);
-        if ((reads || access->writes) && address < end && address + access->size_bytes > first) {
+        unsigned does = (access->reads ? TRACE_READS : 0u) | (access->writes ? TRACE_WRITES : 0u);
+        if (how & does && trace_places_have(places, address, access->size_bytes)) {
             return true;
         }
     }
@@ -351,7 +391,7 @@ static bool item_touches(struct trace_reader *reader, u32 head, u32 left, u64 fi
 }
 
 bool trace_reader_touches(struct trace_reader *reader, const struct trace_section *section,
-                          u64 first, u64 end, bool reads)
+                          const struct trace_places *places, unsigned how)
 {
     const unsigned mask = 1u << trace_frame_of(TRACE_HEADS) | 1u << trace_frame_of(TRACE_ADDRESSES);
     if (!open_columns(reader, section, mask)) {
@@ -360,8 +400,8 @@ bool trace_reader_touches(struct trace_reader *reader, const struct trace_sectio
     while (reader->columns[TRACE_HEADS].at < reader->columns[TRACE_HEADS].end) {
         u32 left, head = get_head(reader, &left);
         if (head == ~0u ||
-            (head >= METIC_TRACE_EVENT ? event_touches(reader, head, first, end, reads)
-                                       : item_touches(reader, head, left, first, end, reads))) {
+            (head >= METIC_TRACE_EVENT ? event_touches(reader, head, places, how)
+                                       : item_touches(reader, head, left, places, how))) {
             return true;
         }
     }

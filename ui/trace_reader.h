@@ -21,9 +21,16 @@ enum { TRACE_CUT_WORDS = 256 };
 bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *section,
                       u64 words[TRACE_CUT_WORDS], size_t *count);
 
-/* Whether there is a write, or (`reads`) any access, to [first, end): a fraction of the work that
- * the words are. What is damaged has one. */
+/* Whether the section is what was written, by its checksums. */
+bool trace_reader_check(struct trace_reader *reader, const struct trace_section *section);
+
+/* The words of its events alone: a fraction of the work. */
+bool trace_reader_events(struct trace_reader *reader, const struct trace_section *section,
+                         const u64 **words, size_t *count);
+
+/* Whether there is an access to one of the places (how: TRACE_READS, TRACE_WRITES): a fraction of
+ * the work that the words are. What is damaged has one. */
 bool trace_reader_touches(struct trace_reader *reader, const struct trace_section *section,
-                          u64 first, u64 end, bool reads);
+                          const struct trace_places *places, unsigned how);
 
 #endif

@@ -41,6 +41,20 @@ void *trace_found_add(struct trace_found *found, size_t item_bytes)
     return (u8 *)found->items + item_bytes * found->count++;
 }
 
+bool trace_scan_damaged(const struct trace_file *file, u32 number, struct metic_error *error)
+{
+    const struct trace_section *section = &file->sections[number];
+    char hint[128] = "what comes before it was told; metic trace check lists all damage";
+    if (section->behind != TRACE_NONE && section->stream < file->harts) {
+        snprintf(hint, sizeof(hint), "what comes before it was told; ask for what comes behind "
+                 "with --hart %u --from %" PRIu64, section->stream,
+                 file->sections[section->behind].first);
+    }
+    return error_set(error, hint, "%s: the section at byte %" PRIu64 " is damaged (hart %u, from "
+                     "instruction %" PRIu64 " on)", file->path,
+                     section->offset - TRACE_SECTION_BYTES, section->stream, section->first);
+}
+
 /* --- what workers do --- */
 
 struct metic_trace_chunk trace_section_chunk(const struct trace_section *section, u64 sequence,
@@ -79,6 +93,22 @@ bool trace_worker_decode(struct trace_worker *worker, u32 number,
     }
     trace_decode_end(decoder);
     return good;
+}
+
+bool trace_worker_events(struct trace_worker *worker, u32 number,
+                         const struct trace_callbacks *callbacks)
+{
+    const struct trace_section *section = &worker->file->sections[number];
+    const u64 *words;
+    size_t count;
+    if (!trace_reader_events(worker->reader, section, &words, &count)) {
+        return false;
+    }
+    worker->decoder->callbacks = *callbacks;
+    worker->decoder->streams[section->stream].known = false;
+    worker->over = false;
+    struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
+    return trace_decode(worker->decoder, &chunk);
 }
 
 void trace_worker_words(struct trace_worker *worker, u32 section)
@@ -197,9 +227,7 @@ static bool take_oldest(struct pool *pool, struct trace_worker *own, bool *enoug
     pthread_mutex_unlock(&pool->lock);
     bool good = !job->found.bad;
     if (!*enough && !good) {
-        error_set(error, "what comes before it was told",
-                  "%s: the section at byte %" PRIu64 " is damaged", scan->file->path,
-                  scan->file->sections[job->section].offset);
+        trace_scan_damaged(scan->file, job->section, error);
         *enough = true;
     } else if (!*enough) {
         *enough = !scan->take(scan->opaque, job->section, &job->found);

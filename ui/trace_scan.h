@@ -39,12 +39,17 @@ struct trace_scan {
     void *opaque;
 };
 
+/* The reason when that section is damaged; false. */
+bool trace_scan_damaged(const struct trace_file *file, u32 section, struct metic_error *error);
 /* Sections [first, end). False with a reason. */
 bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct metic_error *error);
 
 /* For work(): decodes one section by itself; its last unit is told as far as it came. `opaque` of
  * the callbacks is the worker. False when it is damaged. */
 bool trace_worker_decode(struct trace_worker *worker, u32 section,
+                         const struct trace_callbacks *callbacks);
+/* For work(): its events alone. */
+bool trace_worker_events(struct trace_worker *worker, u32 section,
                          const struct trace_callbacks *callbacks);
 /* For work(): the section's words as items. */
 void trace_worker_words(struct trace_worker *worker, u32 section);

@@ -2,27 +2,40 @@
  * register, are searched by threads; units without an access there are passed over. */
 #include "ui/trace_query.h"
 
+#include "ui/trace_pages.h"
 #include "ui/trace_scan.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* An access or a register write. */
+/* An access, a register write, or a fill of the TLB. */
 struct hit {
     u64 insns, ns, pc, address, value;
+    u64 satp;        /* of physical searches */
+    u64 fill;        /* its flags; address is at value; ~0: it is none */
     u32 privilege;
     u16 stream, size_bytes;
 };
+#define NO_FILL (~(u64)0)
+
+/* Why a section of a physical search is looked at. */
+enum { FOR_FILLS = 1, FOR_ACCESSES = 2 };
 
 struct search {
     struct trace_query *query;
-    u64 first, end;
-    bool reads;     /* those too */
+    struct trace_places places;
+    unsigned how;   /* TRACE_READS, TRACE_WRITES */
     bool is_values; /* those that changed */
+    u64 first;      /* the value's first byte */
     int reg;        /* of values; -1: memory, or */
     int csr;        /*   this CSR; -1: none */
     struct trace_units units; /* that write the register */
+    /* places are where [first, end), physical, was mapped: */
+    bool physical;
+    u64 end;
+    u8 *why;        /* by section; the caller's thread, before work */
+    struct trace_pages pages;
     u64 last[METIC_MAX_HARTS + 1];
     u64 known[METIC_MAX_HARTS + 1]; /* bit mask: of last */
 };
@@ -54,8 +67,8 @@ static bool wants_unit(void *opaque, u32 number, u64 pc, const u64 *words)
         return search->units.wanted[number] != 0;
     }
     for (unsigned i = 0; i < unit->slot_count; i++) {
-        if (trace_column_of(unit->slots[i].kind) == TRACE_ADDRESSES && words[i] < search->end &&
-            words[i] + unit->slots[i].size_bytes > search->first) {
+        if (trace_column_of(unit->slots[i].kind) == TRACE_ADDRESSES &&
+            trace_places_have(&search->places, words[i], unit->slots[i].size_bytes)) {
             return true;
         }
     }
@@ -75,8 +88,8 @@ static void search_step(void *opaque, const struct trace_step *step)
     struct trace_worker *worker = opaque;
     const struct search *search = worker->opaque;
     struct hit hit = {
-        .insns = step->insns, .ns = step->ns, .pc = step->pc, .privilege = step->privilege,
-        .stream = (u16)step->stream,
+        .insns = step->insns, .ns = step->ns, .pc = step->pc, .satp = step->satp, .fill = NO_FILL,
+        .privilege = step->privilege, .stream = (u16)step->stream,
     };
     for (unsigned i = 0; search->reg >= 0 && i < step->slot_count; i++) {
         if (step->slots[i].kind == METIC_SLOT_REGISTER && step->slots[i].reg == search->reg) {
@@ -86,8 +99,9 @@ static void search_step(void *opaque, const struct trace_step *step)
     }
     struct trace_access access;
     for (unsigned at = 0; search->reg < 0 && trace_next_access(step, &at, &access);) {
-        if ((access.write || search->reads) && access.address < search->end &&
-            access.address + access.size_bytes > search->first) {
+        unsigned does = (access.read ? TRACE_READS : 0u) | (access.write ? TRACE_WRITES : 0u);
+        if (search->how & does &&
+            trace_places_have(&search->places, access.address, access.size_bytes)) {
             hit.address = access.address;
             hit.value = access.value;
             hit.size_bytes = access.size_bytes;
@@ -96,31 +110,40 @@ static void search_step(void *opaque, const struct trace_step *step)
     }
 }
 
+/* Whether the event is what is looked for; *hit then has what it says. */
+static bool event_hits(const struct search *search, const struct trace_event *event,
+                       struct hit *hit)
+{
+    const u64 *w = event->words;
+    if (event->count < 3) {
+        return false;
+    }
+    if (search->csr >= 0) {
+        hit->value = w[w[0] >> 17 & 1 ? 2 : 1];
+        return event->kind == METIC_EVENT_CSR && (w[0] & 0xfff) == (u64)search->csr;
+    }
+    hit->address = w[0];
+    hit->value = w[1];
+    if (search->physical && event->kind == METIC_EVENT_TLB_FILL) {
+        hit->fill = w[2];
+        return trace_places_have(&search->places, w[0] & ~(u64)4095, 4096);
+    }
+    hit->size_bytes = (u16)(w[2] & 0xff);
+    return search->reg < 0 && event->kind == METIC_EVENT_MEMORY &&
+           search->how & (w[2] >> 8 & 1 ? TRACE_WRITES : TRACE_READS) &&
+           trace_places_have(&search->places, w[0], w[2] & 0xff);
+}
+
 static void search_event(void *opaque, const struct trace_event *event)
 {
     struct trace_worker *worker = opaque;
-    const struct search *search = worker->opaque;
-    if (!worker->over && search->csr >= 0 && event->kind == METIC_EVENT_CSR && event->count >= 3 &&
-        (event->words[0] & 0xfff) == (u64)search->csr) {
-        const struct hit hit = {
-            .insns = event->insns, .ns = event->ns, .pc = event->pc,
-            .value = event->words[event->words[0] >> 17 & 1 ? 2 : 1],
-            .privilege = event->privilege, .stream = (u16)event->stream,
-        };
+    struct hit hit = {
+        .insns = event->insns, .ns = event->ns, .pc = event->pc, .satp = event->satp,
+        .fill = NO_FILL, .privilege = event->privilege, .stream = (u16)event->stream,
+    };
+    if (!worker->over && event_hits(worker->opaque, event, &hit)) {
         add_hit(worker, &hit);
     }
-    if (worker->over || search->reg >= 0 || search->csr >= 0 || event->kind != METIC_EVENT_MEMORY ||
-        event->count < 3 || (!(event->words[2] >> 8 & 1) && !search->reads) ||
-        event->words[0] >= search->end ||
-        event->words[0] + (event->words[2] & 0xff) <= search->first) {
-        return;
-    }
-    const struct hit hit = {
-        .insns = event->insns, .ns = event->ns, .pc = event->pc, .address = event->words[0],
-        .value = event->words[1], .privilege = event->privilege, .stream = (u16)event->stream,
-        .size_bytes = (u16)(event->words[2] & 0xff),
-    };
-    add_hit(worker, &hit);
 }
 
 static void search_section(struct trace_worker *worker, u32 number)
@@ -131,21 +154,57 @@ static void search_section(struct trace_worker *worker, u32 number)
     const struct search *search = worker->opaque;
     struct trace_callbacks callbacks = model;
     callbacks.opaque = worker;
-    if (search->reg < 0 && search->csr < 0 &&
-        !trace_reader_touches(worker->reader, &worker->file->sections[number], search->first,
-                              search->end, search->reads)) {
-        return;
+    unsigned why = search->physical ? search->why[number] : FOR_ACCESSES;
+    bool of_memory = search->reg < 0 && search->csr < 0;
+    if (of_memory && why & FOR_ACCESSES &&
+        !trace_reader_touches(worker->reader, &worker->file->sections[number], &search->places,
+                              search->how)) {
+        why &= FOR_FILLS;
     }
-    worker->found->bad |= !trace_worker_decode(worker, number, &callbacks);
+    if (why & FOR_ACCESSES) {
+        worker->found->bad |= !trace_worker_decode(worker, number, &callbacks);
+    } else if (why & FOR_FILLS) {
+        worker->found->bad |= !trace_worker_events(worker, number, &callbacks);
+    }
 }
 
 /* --- the caller's --- */
 
-static bool is_wanted(void *opaque, u32 number)
+struct fill_search {
+    const struct search *search;
+    bool found;
+};
+
+static void look_for_fill(void *opaque, u64 gva_page, u64 gpa_page)
 {
-    const struct search *search = opaque;
+    struct fill_search *fills = opaque;
+    (void)gpa_page;
+    fills->found = fills->found ||
+                   trace_places_have(&fills->search->places, gva_page << 12, 4096);
+}
+
+/* What a page was at comes from all fills of it before, wherever the window begins. */
+static bool is_wanted_physical(struct search *search, u32 number)
+{
     struct trace_file *file = &search->query->file;
     const struct trace_section *section = &file->sections[number];
+    struct fill_search fills = {search, false};
+    bool fill = trace_file_kinds(file, section) >> METIC_EVENT_TLB_FILL & 1 &&
+                (!trace_file_fills(file, section, look_for_fill, &fills) || fills.found);
+    bool access = trace_query_in_window(search->query, number) &&
+                  trace_file_may_access(file, section, &search->places, search->how);
+    search->why[number] = (u8)((fill ? FOR_FILLS : 0) | (access ? FOR_ACCESSES : 0));
+    return fill || access;
+}
+
+static bool is_wanted(void *opaque, u32 number)
+{
+    struct search *search = opaque;
+    struct trace_file *file = &search->query->file;
+    const struct trace_section *section = &file->sections[number];
+    if (search->physical) {
+        return is_wanted_physical(search, number);
+    }
     if (!trace_query_in_window(search->query, number)) {
         return false;
     }
@@ -155,11 +214,10 @@ static bool is_wanted(void *opaque, u32 number)
     if (search->reg >= 0) {
         return trace_file_may_run(file, section, &search->units);
     }
-    return search->reads ? trace_file_may_access(file, section, search->first, search->end)
-                         : trace_file_may_write(file, section, search->first, search->end);
+    return trace_file_may_access(file, section, &search->places, search->how);
 }
 
-static void print_hit(struct search *search, const struct hit *hit)
+static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
 {
     struct trace_step step = {.stream = hit->stream, .insns = hit->insns, .ns = hit->ns,
                               .privilege = hit->privilege, .pc = hit->pc};
@@ -167,24 +225,29 @@ static void print_hit(struct search *search, const struct hit *hit)
         return;
     }
     if (search->is_values) {
-        printf("%" PRIx64 "\n", hit->value);
+        printf("%" PRIx64, hit->value);
     } else if (hit->size_bytes <= 8) {
-        printf("%0*" PRIx64 " to %" PRIx64 "\n", 2 * hit->size_bytes, hit->value, hit->address);
+        printf("%0*" PRIx64 " %s %" PRIx64, 2 * hit->size_bytes, hit->value,
+               search->how & TRACE_WRITES ? "to" : "from", hit->address);
     } else {
-        printf("%" PRIx64 " to %" PRIx64 ", %u bytes\n", hit->value, hit->address,
-               hit->size_bytes);
+        printf("%" PRIx64 " %s %" PRIx64 ", %u bytes", hit->value,
+               search->how & TRACE_WRITES ? "to" : "from", hit->address, hit->size_bytes);
     }
+    if (search->physical && !search->is_values) {
+        printf(", physical %" PRIx64, gpa);
+    }
+    putchar('\n');
 }
 
-/* What the bytes from `first` on hold after an access to some of them, as far as is known; false:
- * nothing else than before. */
-static bool value_of(struct search *search, struct hit *hit)
+/* What the bytes from `first` on hold after an access to some of them, at `address`, as far as is
+ * known; false: nothing else than before. */
+static bool value_of(struct search *search, struct hit *hit, u64 address)
 {
     u64 mask = ~(u64)0;
     bool of_hart = search->reg >= 0 || search->csr >= 0;
     if (!of_hart) {
-        u64 skip = search->first - hit->address;
-        if (hit->address > search->first || (skip != 0 && (hit->size_bytes > 8 || skip > 7))) {
+        u64 skip = search->first - address;
+        if (address > search->first || (skip != 0 && (hit->size_bytes > 8 || skip > 7))) {
             return false;
         }
         hit->value >>= 8 * skip;
@@ -198,14 +261,35 @@ static bool value_of(struct search *search, struct hit *hit)
     return !same;
 }
 
+/* Where a hit of a physical search was; false: elsewhere, or it is a fill, which is noted. */
+static bool is_there(struct search *search, const struct hit *hit, u64 *gpa)
+{
+    if (hit->fill != NO_FILL) {
+        const u64 words[] = {hit->address, hit->value, hit->fill};
+        const struct trace_event event = {
+            .stream = hit->stream, .kind = METIC_EVENT_TLB_FILL, .satp = hit->satp,
+            .words = words, .count = ARRAY_LEN(words),
+        };
+        trace_pages_event(&search->pages, &event);
+        return false;
+    }
+    *gpa = hit->address;
+    return (!trace_is_translated(hit->privilege, hit->satp) ||
+            trace_pages_find(&search->pages, hit->stream, hit->privilege, hit->satp, hit->address,
+                             gpa)) &&
+           *gpa < search->end && *gpa + hit->size_bytes > search->first;
+}
+
 static bool take(void *opaque, u32 number, struct trace_found *found)
 {
     struct search *search = opaque;
     struct hit *hits = found->items;
     (void)number;
     for (size_t i = 0; i < found->count; i++) {
-        if (!search->is_values || value_of(search, &hits[i])) {
-            print_hit(search, &hits[i]);
+        u64 gpa = hits[i].address;
+        if ((!search->physical || is_there(search, &hits[i], &gpa)) &&
+            (!search->is_values || value_of(search, &hits[i], gpa))) {
+            print_hit(search, &hits[i], gpa);
         }
     }
     return !trace_text_is_full(&search->query->text);
@@ -220,59 +304,56 @@ static bool run(struct search *search, struct metic_error *error)
     return trace_scan_run(&scan, 0, (u32)search->query->file.section_count, error);
 }
 
-/* --- physical addresses: all is decoded in order, with the TLB's fills --- */
-
-struct physical {
-    struct trace_query *query;
-    u64 first, end;
-};
-
-static void physical_event(void *opaque, const struct trace_event *event)
+/* Of [first, end), physical. */
+static bool run_physical(struct search *search, struct metic_error *error)
 {
-    struct physical *physical = opaque;
-    trace_pages_event(&physical->query->text.pages, event);
-}
-
-static void physical_step(void *opaque, const struct trace_step *step)
-{
-    struct physical *physical = opaque;
-    struct trace_access access;
-    for (unsigned at = 0; trace_next_access(step, &at, &access);) {
-        u64 gpa;
-        if (access.write &&
-            trace_pages_find(&physical->query->text.pages, step, access.address, &gpa) &&
-            gpa < physical->end && gpa + access.size_bytes > physical->first &&
-            trace_query_told(physical->query, step)) {
-            printf("%0*" PRIx64 " to %" PRIx64 ", physical %" PRIx64 "\n", 2 * access.size_bytes,
-                   access.value, access.address, gpa);
-        }
-    }
-}
-
-static bool physical_writes(struct trace_query *query, const char *place, struct metic_error *error)
-{
-    struct physical physical = {.query = query};
-    const struct trace_callbacks callbacks = {
-        .step = physical_step, .event = physical_event, .opaque = &physical,
-    };
-    if (!(trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_TLB_FILL & 1)) {
+    struct trace_file *file = &search->query->file;
+    if (!(trace_file_meta(file, "events", 16, 0) >> METIC_EVENT_TLB_FILL & 1)) {
         return error_set(error, "record with --trace-events memory,tlb",
-                         "%s has no TLB fills, which tell physical addresses", query->file.path);
+                         "%s has no TLB fills, which tell physical addresses", file->path);
     }
-    bool good = trace_query_place(query, place, &physical.first, &physical.end, error) &&
-                trace_query_each(query, &callbacks, NULL, error);
-    trace_pages_free(&query->text.pages);
+    search->physical = true;
+    search->why = calloc(file->section_count + 1, 1);
+    bool good = search->why != NULL || error_set(error, NULL, "the host has no memory");
+    good = good && trace_query_physical(search->query, search->first, search->end,
+                                        &search->places, error) &&
+           run(search, error);
+    trace_pages_free(&search->pages);
+    free((void *)(uintptr_t)search->places.list);
+    free(search->why);
     return good;
+}
+
+/* Of an address, a symbol, or phys:ADDRESS; of values the first byte alone. */
+static bool run_memory(struct search *search, struct metic_error *error)
+{
+    const char *text = search->query->words[2];
+    bool physical = strncmp(text, "phys:", 5) == 0;
+    struct trace_place place;
+    search->reg = search->csr = -1;
+    if (!trace_query_place(search->query, text + (physical ? 5 : 0), &place.first, &place.end,
+                           error)) {
+        return false;
+    }
+    if (search->is_values) {
+        place.end = place.first + 1;
+    }
+    search->first = place.first;
+    search->end = place.end;
+    search->places = (struct trace_places){&place, 1};
+    return physical ? run_physical(search, error) : run(search, error);
 }
 
 bool trace_query_writes(struct trace_query *query, struct metic_error *error)
 {
-    if (strncmp(query->words[2], "phys:", 5) == 0) {
-        return physical_writes(query, query->words[2] + 5, error);
-    }
-    struct search search = {.query = query, .reg = -1, .csr = -1};
-    return trace_query_place(query, query->words[2], &search.first, &search.end, error) &&
-           run(&search, error);
+    struct search search = {.query = query, .how = TRACE_WRITES};
+    return run_memory(&search, error);
+}
+
+bool trace_query_reads(struct trace_query *query, struct metic_error *error)
+{
+    struct search search = {.query = query, .how = TRACE_READS};
+    return run_memory(&search, error);
 }
 
 static int find_register(const char *name)
@@ -302,20 +383,15 @@ static int find_csr(const struct trace_file *file, const char *name)
 bool trace_query_values(struct trace_query *query, struct metic_error *error)
 {
     struct search search = {
-        .query = query, .csr = find_csr(&query->file, query->words[2]), .reads = true,
-        .is_values = true,
+        .query = query, .csr = find_csr(&query->file, query->words[2]), .is_values = true,
+        .how = TRACE_READS | TRACE_WRITES,
     };
     search.reg = search.csr >= 0 ? -1 : find_register(query->words[2]);
     if (search.csr >= 0) {
         return run(&search, error);
     }
     if (search.reg < 0) {
-        u64 end;
-        if (!trace_query_place(query, query->words[2], &search.first, &end, error)) {
-            return false;
-        }
-        search.end = search.first + 1;
-        return run(&search, error);
+        return run_memory(&search, error);
     }
     if (!trace_file_find_register(&query->file, (unsigned)search.reg, &search.units)) {
         return error_set(error, NULL, "the host has no memory");

@@ -76,7 +76,7 @@ static void put_header(const struct trace_section *section, u8 *at)
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         st_le64(at + 16 + 8 * i, words[i]);
     }
-    st_le64(at + 64, 0);
+    st_le32(at + 64, section->check);
     st_le32(at + 68, (u32)crc32(0, at, 68));
 }
 
@@ -89,6 +89,8 @@ static void write_packed(struct trace_store *store, struct trace_section *sectio
     bool listed = section->kind < TRACE_INDEX;
     section->packed_bytes = payload_bytes;
     section->index_bytes = store->index.used;
+    section->check = trace_section_check(section->kind, header + TRACE_SECTION_BYTES,
+                                         section->index_bytes);
     put_header(section, header);
     write_all(store, header, TRACE_SECTION_BYTES + store->index.used + payload_bytes);
     size_t told = TRACE_SECTION_BYTES + store->index.used;
@@ -392,6 +394,7 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
     u8 header[TRACE_HEADER_BYTES] = TRACE_MAGIC;
     st_le32(header + 12, TRACE_VERSION);
     st_le32(header + 16, harts);
+    st_le32(header + TRACE_HEADER_BYTES - 4, (u32)crc32(0, header, TRACE_HEADER_BYTES - 4));
     write_all(store, header, sizeof(header));
     return store;
 }

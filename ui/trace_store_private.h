@@ -25,6 +25,15 @@ struct line_set {
     bool full; /* more than there is room for: any line may be in it */
 };
 
+/* Fills of the TLB met in one chunk. */
+struct fill_set {
+    struct fill { u64 gva_page, gpa_page; } fills[PAGE_SET]; /* hash table */
+    u16 used[MAX_PAGES]; /* its places in use */
+    bool taken[PAGE_SET];
+    unsigned count;
+    bool full;
+};
+
 /* An item, and what this section has of it. */
 struct written_item {
     u64 *last;   /* its words; NULL: not met yet */
@@ -59,6 +68,7 @@ struct trace_store {
     u32 group_count;     /*   of so many sections */
     u64 last_index;      /* offset of the last one; 0: none */
     struct line_set written, read, moved;
+    struct fill_set fills;
     u32 *ran;          /* by unit: how often it began in this chunk */
     u32 *touched;      /* units with a count */
     u32 touched_count;

@@ -133,6 +133,56 @@ static void put_lines(struct trace_store *store, struct line_set *set)
     set->full = false;
 }
 
+static void fill_note(struct fill_set *set, u64 gva_page, u64 gpa_page)
+{
+    u64 hash = (gva_page ^ gpa_page << 20) * 0x9e3779b97f4a7c15u;
+    for (unsigned at = (unsigned)(hash >> 51) % PAGE_SET;; at = (at + 1) % PAGE_SET) {
+        struct fill *fill = &set->fills[at];
+        if (!set->taken[at]) {
+            set->full |= set->count == MAX_PAGES;
+            if (!set->full) {
+                *fill = (struct fill){gva_page, gpa_page};
+                set->taken[at] = true;
+                set->used[set->count++] = (u16)at;
+            }
+            return;
+        }
+        if (fill->gva_page == gva_page && fill->gpa_page == gpa_page) {
+            return;
+        }
+    }
+}
+
+static int by_gva_page(const void *a, const void *b)
+{
+    const struct fill *x = a, *y = b;
+    return x->gva_page != y->gva_page ? (x->gva_page < y->gva_page ? -1 : 1)
+                                      : (x->gpa_page > y->gpa_page) - (x->gpa_page < y->gpa_page);
+}
+
+/* Empties the set. */
+static void put_fills(struct trace_store *store, struct fill_set *set)
+{
+    struct fill sorted[MAX_PAGES], last = {0};
+    for (unsigned i = 0; i < set->count; i++) {
+        sorted[i] = set->fills[set->used[i]];
+        set->taken[set->used[i]] = false;
+    }
+    qsort(sorted, set->count, sizeof(sorted[0]), by_gva_page);
+    u8 *start = trace_column_room(store, &store->index, 10 + 20 * (size_t)set->count);
+    if (start != NULL) {
+        u8 *at = put_varint(start, set->full ? ~(u64)0 : set->count);
+        for (unsigned i = 0; i < set->count && !set->full; i++) {
+            at = put_varint(at, sorted[i].gva_page - last.gva_page);
+            at = put_varint(at, trace_zigzag(sorted[i].gpa_page - last.gpa_page));
+            last = sorted[i];
+        }
+        store->index.used += (size_t)(at - start);
+    }
+    set->count = 0;
+    set->full = false;
+}
+
 static int by_number(const void *a, const void *b)
 {
     u32 x = *(const u32 *)a, y = *(const u32 *)b;
@@ -336,6 +386,8 @@ static void put_event(struct trace_store *store, u32 head, const u64 *words)
     }
     if ((head >> 8 & 0xff) == METIC_EVENT_MEMORY) {
         bytes_note(words[4] >> 8 & 1 ? &store->written : &store->read, words[2], words[4] & 0xff);
+    } else if ((head >> 8 & 0xff) == METIC_EVENT_TLB_FILL) {
+        fill_note(&store->fills, words[2] >> 12, words[3] >> 12);
     }
 }
 
@@ -416,4 +468,5 @@ void trace_store_put_lists(struct trace_store *store)
     put_lines(store, &store->read);
     put_counts(store);
     put_lines(store, &store->moved);
+    put_fills(store, &store->fills);
 }

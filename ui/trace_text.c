@@ -123,7 +123,8 @@ static void plain_step(struct trace_text *text, const struct trace_step *step)
         fprintf(text->to, " %s[%" PRIx64 "]%s%0*" PRIx64, access.write ? "w" : "r", access.address,
                 access.write ? "=" : "->", 2 * access.size_bytes, access.value);
         u64 gpa;
-        if (trace_pages_find(&text->pages, step, access.address, &gpa)) {
+        if (trace_pages_find(&text->pages, step->stream, step->privilege, step->satp,
+                             access.address, &gpa)) {
             fprintf(text->to, " @%" PRIx64, gpa);
         }
     }
@@ -339,7 +340,8 @@ static void json_step(struct trace_text *text, const struct trace_step *step)
                 "\"value\":\"0x%" PRIx64 "\"", before, access.write ? "true" : "false",
                 access.address, access.size_bytes, access.value);
         u64 gpa;
-        if (trace_pages_find(&text->pages, step, access.address, &gpa)) {
+        if (trace_pages_find(&text->pages, step->stream, step->privilege, step->satp,
+                             access.address, &gpa)) {
             fprintf(text->to, ",\"physical\":\"0x%" PRIx64 "\"", gpa);
         }
         fputs("}", text->to);

@@ -84,6 +84,11 @@ static void count_step(void *opaque, const struct trace_step *step)
     }
 }
 
+static void count_fill(void *opaque, u64 gva_page, u64 gpa_page)
+{
+    *(u64 *)opaque += gva_page ^ gpa_page;
+}
+
 static void read_file(const char *path)
 {
     struct trace_file file;
@@ -97,6 +102,9 @@ static void read_file(const char *path)
     u64 *counts = calloc((size_t)file.unit_count + 1, sizeof(*counts));
     struct trace_reader *reader = trace_reader_new(&file);
     struct trace_units code;
+    static const struct trace_place list[] = {{0x1000, 0x2000}, {0x2ff8, 0x3008},
+                                             {~0xfffull, ~0ull}};
+    static const struct trace_places places = {list, ARRAY_LEN(list)};
     if (counts == NULL || reader == NULL || !trace_file_find_code(&file, 0x1000, 0x2000, &code)) {
         abort();
     }
@@ -111,11 +119,13 @@ static void read_file(const char *path)
             continue;
         }
         (void)trace_file_may_run(&file, &file.sections[i], &code);
-        (void)trace_file_may_write(&file, &file.sections[i], 0x1000, 0x2000);
-        (void)trace_file_may_access(&file, &file.sections[i], 0x1ff8, 0x2008);
+        (void)trace_file_may_access(&file, &file.sections[i], &places, TRACE_WRITES);
+        (void)trace_file_may_access(&file, &file.sections[i], &places, TRACE_READS);
+        (void)trace_file_fills(&file, &file.sections[i], count_fill, &sum);
         (void)trace_file_kinds(&file, &file.sections[i]);
         (void)trace_file_checks(&file, &file.sections[i], checks, &last);
-        (void)trace_reader_touches(reader, &file.sections[i], 0x1000, 0x2000, true);
+        (void)trace_reader_touches(reader, &file.sections[i], &places, TRACE_READS);
+        (void)trace_reader_events(reader, &file.sections[i], &words, &count);
         (void)trace_reader_cut(reader, &file.sections[i], cut, &count);
         (void)trace_file_counts(&file, &file.sections[i], counts);
         if (trace_reader_words(reader, &file.sections[i], &words, &chunk.count)) {

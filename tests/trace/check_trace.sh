@@ -121,7 +121,7 @@ run 2 trace show jit.trace --format xml
 run 125 trace show hello.elf
 says err 'is no metic trace'
 
-# Damage: cut off anywhere, or a byte changed anywhere, what comes before is told.
+# Damage: cut off anywhere, what comes before is told.
 size=$(wc -c <jit.trace)
 for part in 10 33 60 $((size / 2)) $((size - 1)); do
     head -c "$part" jit.trace >cut.trace
@@ -131,6 +131,47 @@ for part in 10 33 60 $((size / 2)) $((size - 1)); do
     if [ $status -eq 0 ] && ! grep -q 'what comes before is used' err; then wrong "cut at $part"; fi
     passed=$((passed + 1))
 done
+# A byte changed anywhere is found and named, and never told of as if it had happened: what is said
+# is the whole, or as much as comes before, with status 125.
+run 0 trace check jit.trace
+says out ' sections, all as they were written$' 1
+run 0 trace show jit.trace
+mv out whole
+at=0
+while [ $at -lt "$size" ]; do
+    cp jit.trace flipped.trace
+    byte=$(od -An -tu1 -j $at -N 1 jit.trace)
+    # shellcheck disable=SC2059
+    printf "\\$(printf %03o $((byte ^ 255)))" | dd of=flipped.trace bs=1 seek=$at conv=notrunc 2>/dev/null
+    timeout 10 "$METIC" trace check flipped.trace >out 2>err
+    status=$?
+    named=$(sed -n 's/^byte \([0-9]*\): damaged: .*/\1/p' out | head -n 1)
+    if [ $status -ne 125 ]; then
+        wrong "byte $at changed: check ends with $status"
+    elif [ $at -ge 32 ] && { [ -z "$named" ] || [ "$named" -gt $at ]; }; then
+        wrong "byte $at changed: named is '$named'"
+    fi
+    timeout 10 "$METIC" trace show flipped.trace >out 2>err
+    status=$?
+    if [ $status -ne 0 ] && [ $status -ne 125 ]; then
+        wrong "byte $at changed: status $status"
+    elif [ $status -eq 0 ] && ! cmp -s out whole; then
+        wrong "byte $at changed: told otherwise"
+    elif ! head -c "$(wc -c <out)" whole | cmp -s - out; then
+        wrong "byte $at changed: what is told did not happen"
+    fi
+    passed=$((passed + 1))
+    at=$((at < 200 ? at + 9 : at + size / 60))
+done
+# A part in the middle of a longer one that is damaged: what comes behind can be asked for.
+run 0 run walk.elf --clock virtual --quiet --trace long.trace --trace-events blocks
+size=$(wc -c <long.trace)
+printf 'xxxx' | dd of=long.trace bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+run 125 trace show long.trace
+says err 'byte [0-9]+ is damaged \(hart 0, from instruction [0-9]+ on\)' 1
+from=$(sed -n 's/.*--hart 0 --from \([0-9]*\)$/\1/p' err)
+run 0 trace show long.trace --hart 0 --from "${from:-0}" --limit 10
+says out "^0 +${from:-none} " 1
 
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
 if [ -z "$cache" ]; then
@@ -152,17 +193,34 @@ run 125 trace query k.trace writes phys:0x80000000
 says err 'record with --trace-events memory,tlb'
 # Physical addresses: a page that is written has one, by which the same writes are found.
 # shellcheck disable=SC2086
-run 124 run $boot --clock virtual --limit-insns 21M --trace p.trace --trace-events memory,tlb \
-    --trace-filter insns=20M-21M
-run 0 trace show p.trace --limit 200000
+run 124 run $boot --clock virtual --limit-insns 106M --trace p.trace --trace-events memory,tlb \
+    --trace-filter insns=105900K-106M
+run 0 trace show p.trace
 says out ' w\[ff[0-9a-f]+\]=[0-9a-f]+ @[0-9a-f]{8}$'
 place=$(sed -n 's/.* w\[\(ff6[0-9a-f]*\)[0-9a-f]\{3\}\]=[0-9a-f]* @\([0-9a-f]*\)[0-9a-f]\{3\}$/\1 \2/p' out | tail -n 1)
+reads=$(sed -n 's/.* r\[\(ff6[0-9a-f]*\)[0-9a-f]\{3\}\]->[0-9a-f]* @\([0-9a-f]*\)[0-9a-f]\{3\}$/\1 \2/p' out | tail -n 1)
 run 0 trace query p.trace writes "0x${place% *}000+4096"
 sed 's/,* physical .*//' out >virtual
 run 0 trace query p.trace writes "phys:0x${place#* }000+4096"
 sed 's/, physical .*//' out >physical
 says physical ' to ff6'
 cmp -s virtual physical && passed=$((passed + 1)) || wrong "writes of $place differ by address"
+# The same for reads, from a moment behind the fill on, and of a file without its index.
+run 0 trace query p.trace reads "0x${reads% *}000+4096"
+mv out virtual
+run 0 trace query p.trace reads "phys:0x${reads#* }000+4096"
+sed 's/, physical .*//' out >physical
+says physical ' from ff6'
+cmp -s virtual physical && passed=$((passed + 1)) || wrong "reads of $reads differ by address"
+middle=$(sed -n "$((($(wc -l <out) + 1) / 2))s/.*instruction \([0-9]*\),.*/\1/p" out)
+run 0 trace query p.trace reads "phys:0x${reads#* }000+4096" --from "$middle"
+sed -n "/instruction $middle,/,\$p" physical >behind
+sed 's/, physical .*//' out | cmp -s - behind && passed=$((passed + 1)) ||
+    wrong "reads from $middle on are others"
+head -c $(($(stat -c %s p.trace) - 1)) p.trace >walked.trace
+run 0 trace query walked.trace reads "phys:0x${reads#* }000+4096"
+sed 's/, physical .*//' out | cmp -s - physical && passed=$((passed + 1)) ||
+    wrong "other reads without the index at the end"
 
 # Killed at any moment, what was recorded before is a whole trace: the same as another run's beginning.
 # shellcheck disable=SC2086
