@@ -271,7 +271,7 @@ bool engine_raised(struct vcpu *vcpu)
 {
     const struct engine_options *options = &vcpu->engine->options;
     if (vcpu->last_trap_insns == vcpu->insns || options->no_links || options->exact_deadlines ||
-        UNLIKELY(vcpu->exception_cause >= PROBE_CAUSE)) {
+        UNLIKELY(vcpu->exception_cause >= PIECES_CAUSE)) {
         return false;
     }
     vcpu->last_trap_insns = vcpu->insns;
@@ -613,7 +613,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         if (UNLIKELY(vcpu->engine->debug.break_count != 0) && debug_break_here(vcpu)) {
             return ENGINE_STOP_DEBUG;
         }
-        enum ir_exit exit = advance(vcpu, &departure);
+        enum ir_exit exit = pipeline_run_piece(vcpu, advance(vcpu, &departure));
         vcpu->engine_exits[exit]++;
         departure = (struct departure){ 0 };
         switch (exit) {
@@ -625,7 +625,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         case IR_EXIT_LEAVE:
         case IR_EXIT_POLL: look = true; break;
         case IR_EXIT_RAISED:
-            if (UNLIKELY(vcpu->exception_cause >= PROBE_CAUSE)) {
+            if (UNLIKELY(vcpu->exception_cause >= PIECES_CAUSE)) {
                 probe_sync(vcpu); /* no trap tells that the block was left */
             }
             if (UNLIKELY(vcpu->exception_cause == DEBUG_CAUSE) && debug_run_watched(vcpu)) {

@@ -70,9 +70,15 @@ bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *s
 /* Runs it; vcpu->pc is its pc. As the way a block ended. */
 enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *straight);
 
+/* How a run ended. One that stopped before loads that cannot be one (PIECES_CAUSE) goes on: their
+ * first instruction runs by itself. */
+enum ir_exit pipeline_run_piece(struct vcpu *vcpu, enum ir_exit exit);
+
 /* Steps of making a block out of engine->ir; lock held. */
 void pipeline_set_poll(struct ir *ir, unsigned insns);
 void pipeline_check_ir(const struct engine *engine, const struct ir *ir);
+/* The passes; the IR is well-formed before and after. */
+void pipeline_optimise(struct engine *engine);
 enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block);
 void pipeline_keep_ir(struct engine *engine, struct block *block);
 

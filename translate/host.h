@@ -28,6 +28,7 @@ enum host_desc {
     HOST_DESC_SIGNED = 1 << 2, /* load: sign-extend the result */
     HOST_DESC_WRITE = 1 << 3,  /* needs write permission, faults as a store (loads may ask too) */
     HOST_DESC_ALIGN = 1 << 4,  /* raises the misaligned fault unless naturally aligned */
+    HOST_DESC_PIECES = 1 << 5, /* load: as IR_CHECK_PIECES; not with ALIGN or WRITE */
     HOST_DESC_AMO_SHIFT = 2,   /* atomics, instead of bits 2..4: enum ir_amo or HOST_AMO_CAS */
     HOST_DESC_AMO_MASK = 15,
     HOST_DESC_PC_SHIFT = 8,    /* 12 bits: offset of the guest instruction in its page */

@@ -37,6 +37,7 @@ void ir_reset(struct ir *ir, const struct guest *guest)
     ir->no_fold = false;
     ir->constants_last = false;
     ir->keeps_sets = false;
+    ir->has_pieces = false;
     ir->marks = IR_MARKS_NONE;
     ir->mark_due = true;
     ir->guest = guest;

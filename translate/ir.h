@@ -63,6 +63,9 @@ enum ir_check {
     IR_CHECK_WRITE = 1, /* for a store (or read-modify-write: both permissions, faults as store) */
     IR_CHECK_READ = 2,
     IR_CHECK_ALIGN = 4, /* raises the guest's misaligned fault unless naturally aligned */
+    IR_CHECK_PIECES = 8, /* of a LOAD that stands for smaller ones (opt/gather.h): where the bytes
+                            are no plain memory, raises PIECES_CAUSE, and the instruction runs by
+                            itself */
 };
 
 enum ir_amo {
@@ -133,6 +136,7 @@ struct ir {
     bool keeps_sets;  /* of watched code: a SET to what is there already is told, too */
     u8 marks;         /* enum ir_marks */
     bool mark_due;
+    bool has_pieces;  /* an OR may put a word together from what is loaded */
     bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
     u32 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */

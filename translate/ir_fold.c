@@ -232,6 +232,7 @@ static ir_ref fold_or(struct ir *ir, struct ir_insn *insn)
         return insn->b;
     }
     ir_ref rotated = ir_fold_rotation(ir, insn);
+    ir->has_pieces |= fold_is_op(ir, insn->a, IR_LOAD) || fold_is_op(ir, insn->b, IR_LOAD);
     return rotated != IR_REF_NONE ? rotated : reassociate(ir, insn);
 }
 

@@ -94,8 +94,9 @@ static void put_target(struct printer *p, const struct ir_insn *insn)
 static void put_check(struct printer *p, const struct ir_insn *insn)
 {
     put(p, " %s", NAME(memory_names, insn->sub));
-    put(p, "%s%s%s", insn->imm & IR_CHECK_READ ? " read" : "",
-        insn->imm & IR_CHECK_WRITE ? " write" : "", insn->imm & IR_CHECK_ALIGN ? " aligned" : "");
+    put(p, "%s%s%s%s", insn->imm & IR_CHECK_READ ? " read" : "",
+        insn->imm & IR_CHECK_WRITE ? " write" : "", insn->imm & IR_CHECK_ALIGN ? " aligned" : "",
+        insn->imm & IR_CHECK_PIECES ? " pieces" : "");
 }
 
 static void put_call(struct printer *p, const struct ir_insn *insn)

@@ -10,6 +10,7 @@
 #include "translate/engine.h"
 #include "translate/engine_private.h"
 #include "translate/opt/dead.h"
+#include "translate/opt/gather.h"
 #include "translate/probe.h"
 #include "translate/softmmu.h"
 #include "translate/stats.h"
@@ -219,7 +220,20 @@ static struct lowered lower_watched(struct engine *engine, const struct source *
     return done;
 }
 
-/* Lowers and optimises; cuts the block shorter until it fits the IR array. */
+/* What a host's code may do at once, an instruction that runs by itself may not. */
+void pipeline_optimise(struct engine *engine)
+{
+    bool watched = engine->probe != NULL || engine->commit_log != NULL || engine->ops.tells_memory;
+    pipeline_check_ir(engine, engine->ir);
+    if (engine->options.kind == ENGINE_JIT && !watched) {
+        opt_gather(engine->ir, engine->vcpu_count == 1);
+        pipeline_check_ir(engine, engine->ir);
+    }
+    opt_dead(engine->ir);
+    pipeline_check_ir(engine, engine->ir);
+}
+
+/* Lowers; cuts the block shorter until it fits the IR array. */
 static struct lowered make_ir(struct engine *engine, const struct source *source, u32 mode,
                               gva_t gva_page, unsigned max_insns)
 {
@@ -231,9 +245,6 @@ static struct lowered make_ir(struct engine *engine, const struct source *source
     if (mode & VCPU_MODE_COUNT) {
         pipeline_set_poll(engine->ir, done.insns);
     }
-    pipeline_check_ir(engine, engine->ir);
-    opt_dead(engine->ir);
-    pipeline_check_ir(engine, engine->ir);
     return done;
 }
 
@@ -373,6 +384,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         struct lowered done = make_ir(engine, &source, mode, vcpu->pc & PAGE_MASK, max_insns);
         block->length_bytes = (u16)done.bytes;
         block->insn_count = (u16)done.insns;
+        pipeline_optimise(engine);
         if (engine->options.kind == ENGINE_INTERP) {
             break;
         }
@@ -490,6 +502,7 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
         CHECK(done.insns > 1);
         done = make_ir(engine, &source, mode, gva_page, done.insns / 2);
     }
+    opt_dead(engine->ir);
     straight->pc = vcpu->pc;
     memset(straight->bytes, 0, sizeof(straight->bytes));
     memcpy(straight->bytes, source.data, source.bytes < 4 ? source.bytes : 4);
@@ -584,6 +597,7 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
         print(engine->ir, "ir", to);
     }
     struct lowered done = make_ir(engine, &source, vcpu->mode, vcpu->pc & PAGE_MASK, insns);
+    pipeline_optimise(engine);
     pthread_mutex_unlock(&engine->lock);
     view->source_bytes = done.bytes < sizeof(view->source) ? done.bytes : sizeof(view->source);
     memcpy(view->source, source.data, view->source_bytes);

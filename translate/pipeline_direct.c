@@ -2,6 +2,7 @@
 #include "cpu/memory.h"
 #include "translate/engine_private.h"
 #include "translate/probe_direct.h"
+#include "translate/softmmu.h"
 
 #include <string.h>
 
@@ -25,6 +26,16 @@ bool pipeline_is_new(struct engine *engine, const struct fetched *fetched)
     }
     return block_note_run(&engine->blocks, fetched->gpa) < DIRECT_RUNS ||
            engine->options.eager_tier0;
+}
+
+enum ir_exit pipeline_run_piece(struct vcpu *vcpu, enum ir_exit exit)
+{
+    if (LIKELY(exit != IR_EXIT_RAISED || vcpu->exception_cause != PIECES_CAUSE)) {
+        return exit;
+    }
+    vcpu->exception_pending = 0;
+    vcpu->exit_request = 0;
+    return pipeline_run_once(vcpu, 1);
 }
 
 /* Runs it where there are probes. */

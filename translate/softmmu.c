@@ -429,6 +429,25 @@ static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
     return host;
 }
 
+/* Several accesses in one, where none of them does anything but read memory. */
+static bool load_pieces(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+{
+    struct split split = {.bytes = {size_bytes, 0}, .gva = {gva, 0}};
+    bool crosses = crosses_page(gva, size_bytes);
+    bool found = vcpu->engine->debug.watch_count == 0 && vcpu->engine->commit_log == NULL &&
+                 (crosses ? split_translate(vcpu, gva, size_bytes, VCPU_READ, &split)
+                          : translate(vcpu, gva, size_bytes, VCPU_READ, &split.place[0]));
+    if (!found || split.place[0].host == NULL || (crosses && split.place[1].host == NULL)) {
+        vcpu->exception_pending = 0;
+        return vcpu_raise(vcpu, PIECES_CAUSE, 0);
+    }
+    u8 bytes[8] = {0};
+    memcpy(bytes, split.place[0].host, split.bytes[0]);
+    memcpy(bytes + split.bytes[0], split.place[1].host, crosses ? split.bytes[1] : 0);
+    *value = ld_le(bytes, size_bytes);
+    return true;
+}
+
 static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
 {
     unsigned size_bytes = host_desc_size_bytes(desc);
@@ -441,7 +460,9 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
     }
     u64 value = 0;
     gpa_t gpa;
-    if (!is_device(vcpu, gva, size_bytes, false, &gpa)) {
+    if (desc & HOST_DESC_PIECES) {
+        load_pieces(vcpu, gva, size_bytes, &value);
+    } else if (!is_device(vcpu, gva, size_bytes, false, &gpa)) {
         softmmu_load(vcpu, gva, size_bytes, &value);
     } else if (!read_device(vcpu, gpa, size_bytes, &value)) {
         raise_access(vcpu, gva, VCPU_READ);

@@ -21,6 +21,10 @@ u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool w
 /* A debugger does not want to see this compare-and-swap, or not before it happens (vcpu_ops). */
 bool softmmu_swap_allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
 
+/* The exception of a load that stands for several (IR_CHECK_PIECES) where it cannot be one; never
+ * the guest's. The lowest of those. */
+#define PIECES_CAUSE (~(u64)2)
+
 extern const struct host_slow softmmu_slow;
 
 #endif

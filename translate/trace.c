@@ -1,7 +1,6 @@
 /* Making a trace: following a hot path with the interpreter, lowering the circle found. */
 #include "cpu/memory.h"
 #include "translate/engine_private.h"
-#include "translate/opt/dead.h"
 #include "translate/probe.h"
 
 #include <string.h>
@@ -251,13 +250,6 @@ static bool make_ir(struct engine *engine, const struct tier2_circle *circle,
     return true;
 }
 
-static void optimise(struct engine *engine)
-{
-    pipeline_check_ir(engine, engine->ir);
-    opt_dead(engine->ir);
-    pipeline_check_ir(engine, engine->ir);
-}
-
 /* Puts probes into the trace where something is watched; false when they do not fit. */
 static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_page,
                   const struct page_source *page)
@@ -294,7 +286,7 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
         !watch(vcpu, fetched, circle->runs[0].pc & PAGE_MASK, &page)) {
         return false;
     }
-    optimise(engine);
+    pipeline_optimise(engine);
     struct block *block = block_new(&engine->blocks);
     struct tier2_circle *kept = block_alloc(&engine->blocks, sizeof(*kept));
     *kept = *circle;
@@ -323,7 +315,7 @@ void trace_view(struct engine *engine, const struct block *block, bool optimised
     unsigned insns;
     page_read(engine, block->gpa, &page);
     if (make_ir(engine, block->circle, &page, block->mode, &insns) && optimised) {
-        optimise(engine);
+        pipeline_optimise(engine);
     }
 }
 

@@ -283,7 +283,7 @@ Test(ir_verify, dead_load)
 
 Test(ir_verify, instruction_numbers)
 {
-    at(good.insn)->a = 7;
+    at(good.insn)->a = 0;
     rejects(good.insn, "is number 1");
 }
 

@@ -13,7 +13,8 @@ static unsigned check_flags(const struct compile *c, ir_ref check)
 static unsigned desc_flags(unsigned check)
 {
     return (check & IR_CHECK_WRITE ? (unsigned)HOST_DESC_WRITE : 0u) |
-           (check & IR_CHECK_ALIGN ? (unsigned)HOST_DESC_ALIGN : 0u);
+           (check & IR_CHECK_ALIGN ? (unsigned)HOST_DESC_ALIGN : 0u) |
+           (check & IR_CHECK_PIECES ? (unsigned)HOST_DESC_PIECES : 0u);
 }
 
 static unsigned access_flags(unsigned check)

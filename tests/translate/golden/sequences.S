@@ -1,6 +1,6 @@
 /* Guest sequences whose host code check_golden.sh compares with host.txt. Each is a block of its
- * own: it begins at a global symbol and ends with the first jump that is not a branch. All but one
- * lie in one page, so that most jumps out are short. */
+ * own: it begins at a global symbol and ends with the first jump that is not a branch. All but the
+ * last ones lie in one page, so that most jumps out are short. */
     .option norvc
     .macro sequence name
     .balign 64
@@ -287,3 +287,34 @@ over:
     .globl g_far
 g_far:
     ret
+
+/* words of bytes, in the second page */
+    sequence word_of_bytes
+    lbu     a4, 1(a1)
+    lbu     a3, 0(a1)
+    lbu     a5, 2(a1)
+    slli    a4, a4, 8
+    or      a4, a4, a3
+    ld      a2, 0(a2)
+    lbu     a3, 3(a1)
+    slli    a5, a5, 16
+    or      a4, a4, a5
+    slli    a3, a3, 24
+    or      a4, a4, a3
+    li      a5, 0
+    j       over_here
+    sequence word_swapped
+    lbu     a0, 0(a1)
+    lbu     a4, 1(a1)
+    lbu     a3, 2(a1)
+    slliw   a0, a0, 24
+    slli    a4, a4, 16
+    or      a0, a0, a4
+    lbu     a4, 3(a1)
+    slli    a3, a3, 8
+    or      a0, a0, a3
+    or      a0, a0, a4
+    li      a4, 0
+    j       over_here
+over_here:
+    j       over_here
