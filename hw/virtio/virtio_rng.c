@@ -6,7 +6,7 @@
 
 #include "hw/virtio/virtio_queue.h"
 
-enum { RNG_QUEUE_ENTRIES = 8, RNG_MAX_BYTES = 1024 };
+enum { RNG_QUEUE_ENTRIES = 64, RNG_MAX_BYTES = 1024 };
 
 struct rng {
     struct virtio_chain chain;

@@ -25,7 +25,7 @@ Test(virtio_mmio, says_what_it_is)
     cr_assert_eq(rig_read(&rig, 0x04), 2);
     cr_assert_eq(rig_read(&rig, 0x08), 4);
     cr_assert_eq(rig_read(&rig, 0x0c), 0x554d4551, "xv6 asks");
-    cr_assert_eq(rig_read(&rig, 0x34), 8, "queue 0");
+    cr_assert_eq(rig_read(&rig, 0x34), 64, "queue 0");
     rig_write(&rig, 0x30, 1);
     cr_assert_eq(rig_read(&rig, 0x34), 0, "there is no queue 1");
     cr_assert_eq(rig_features(&rig),
@@ -124,7 +124,7 @@ Test(virtio_mmio, misplaced_queues_are_refused)
         gpa_t desc, avail, used;
     } cases[] = {
         {3, ring, ring + 0x1000, ring + 0x2000},
-        {16, ring, ring + 0x1000, ring + 0x2000}, /* the device has 8 */
+        {128, ring, ring + 0x1000, ring + 0x2000}, /* the device has 64 */
         {65544, ring, ring + 0x1000, ring + 0x2000},
         {8, ring + 8, ring + 0x1000, ring + 0x2000},
         {8, ring, ring + 0x1001, ring + 0x2000},
