@@ -377,6 +377,7 @@ static bool start(struct window *w)
             return w->error.what[0] == '\0' ? fail(w, "the desktop gives none") : false;
         }
         w->screens[i].unmanaged = w->wake.unmanaged;
+        w->screens[i].left = i == 0 ? NULL : &w->screens[i - 1];
     }
     w->sdl.StartTextInput();
     w->terminal = terminal_new(w->machine, w->console_is_here, on_changed, w, &without);

@@ -204,11 +204,33 @@ bool window_screen_is_dark(const struct window_screen *s)
     return !s->lit && !waits;
 }
 
+/* Where it is seen first: right of the screen before it, or a step below where there is no room.
+ * (SDL would have both in the desktop's middle, the one hidden by the other.) */
+static void place_beside(struct window_screen *s)
+{
+    enum { STEP = 40 };
+    const struct window_screen *left = s->left;
+    SDL_Rect bounds, *room = &bounds, at, mine;
+    if (s->placed || left == NULL || left->hidden || !room_of(s, room)) {
+        return;
+    }
+    s->sdl->GetWindowPosition(left->window, &at.x, &at.y);
+    s->sdl->GetWindowSize(left->window, &at.w, &at.h);
+    s->sdl->GetWindowSize(s->window, &mine.w, &mine.h);
+    if (at.x + at.w + mine.w <= room->x + room->w) {
+        s->sdl->SetWindowPosition(s->window, at.x + at.w, at.y);
+    } else {
+        s->sdl->SetWindowPosition(s->window, at.x + STEP, at.y + STEP);
+    }
+}
+
 void window_screen_update(struct window_screen *s, struct terminal *terminal, bool drawn)
 {
     bool hidden = s->closed || (s->number != 0 && window_screen_is_dark(s));
     if (hidden != s->hidden) {
         s->hidden = hidden;
+        place_beside(s);
+        s->placed = true;
         (hidden ? s->sdl->HideWindow : s->sdl->ShowWindow)(s->window);
         window_screen_expose(s);
     }

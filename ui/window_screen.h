@@ -18,6 +18,7 @@ struct window_screen {
     metic_machine *machine;
     unsigned number;
     bool unmanaged; /* the desktop has no window manager */
+    const struct window_screen *left; /* the screen before it; NULL: the first */
 
     /* As is, from here on. */
     metic_viewer *viewer;
@@ -30,6 +31,7 @@ struct window_screen {
     int zoom; /* the window's pixels, along a side, for one that the guest is asked for */
     bool full, plots;
     bool hidden, closed; /* the window; by its user, who took the monitor away so */
+    bool placed;         /* it was seen before */
     bool dirty;          /* what is drawn is old */
     bool lit, waits;     /* the guest shows something; it does not, and may soon */
     unsigned frames;              /* of the guest's, taken since somebody reset this */

@@ -89,6 +89,9 @@ case $looks in
 *sdl*)
     first=$(timeout 60 xdotool search --sync --onlyvisible --name '^box - metic' | tail -n 1)
     second=$(timeout 60 xdotool search --sync --onlyvisible --name '^box, screen 1 - metic' | tail -n 1)
+    place() { xdotool getwindowgeometry --shell "$1" | sed -n 's/^[XY]=//p' | tr '\n' ' '; }
+    set -- $(place "$first") $(place "$second")
+    is "the second window does not cover the first" "$(($3 - $1)) $(($4 - $2))" '40 40'
     xdotool windowmove --sync "$first" 0 0 windowmove --sync "$second" 640 400
     until_is "the first window" 256000 count 0 0 640 400 400000
     until_is "the second, without its cursor" $((640 * 480 - 256)) count 640 400 640 480 004000
