@@ -24,7 +24,7 @@ static char *latin1_of(const char *text, int *size_bytes)
             latin1[at++] = (char)first;
             continue;
         }
-        latin1[at++] = first < 0xc4 ? (char)(first << 6 | (*from & 0x3f)) : '?';
+        latin1[at++] = (char)(first < 0xc4 ? first << 6 | (*from & 0x3f) : '?');
         while ((*from & 0xc0) == 0x80) {
             from++;
         }
