@@ -187,7 +187,7 @@ struct metic_machine {
     u64 hart_start_insns[METIC_MAX_HARTS];
     u64 hart_stop_insns[METIC_MAX_HARTS]; /* the first hart to get there ends the run */
     bool hart_waits[METIC_MAX_HARTS];
-    u64 turn_end_ns;
+    u64 turn_start_ns, turn_end_ns;
     unsigned turn_hart;
     bool in_turn;
     bool turn_open;     /* a debugger stopped in the middle of a turn: */

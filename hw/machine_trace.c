@@ -266,7 +266,7 @@ static void consume(void *opaque, const struct probe_chunk *chunk)
     const struct metic_trace_chunk out = {
         .words = chunk->words, .count = chunk->count, .stream = chunk->stream,
         .sequence = chunk->sequence, .start_insns = chunk->start_insns,
-        .start_ns = chunk->start_ns, .satp = chunk->address_space,
+        .start_ns = chunk->start_ns, .turn_ns = chunk->turn_ns, .satp = chunk->address_space,
         .privilege = chunk->privilege,
     };
     if (trace->options.consume != NULL && chunk->count != 0) {

@@ -5,6 +5,8 @@
  * So everything is a function of the instruction counts. */
 #include "hw/machine_run.h"
 
+#include "translate/probe.h"
+
 #include <poll.h>
 
 enum {
@@ -61,6 +63,9 @@ static bool hart_turn(struct metic_machine *machine, unsigned index)
     vcpu->limit_insns = limit;
     atomic_store(&vcpu->deadline, 0); /* look at everything before the first block */
     machine->in_turn = true;
+    if (machine->engine->vcpu_count > 1) {
+        probe_turn(vcpu, machine->turn_start_ns);
+    }
     enum engine_stop stop = engine_run(vcpu);
     machine->in_turn = false;
     machine->hart_waits[index] = stop == ENGINE_STOP_WAIT;
@@ -140,6 +145,7 @@ static void turn_begin(struct metic_machine *machine)
         machine->in_reset = false;
     }
     u64 deadline = clock_next_deadline_ns(&machine->clock);
+    machine->turn_start_ns = now;
     machine->turn_end_ns = now + length;
     if (deadline > now && deadline < machine->turn_end_ns) {
         machine->turn_end_ns = deadline;

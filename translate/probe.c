@@ -106,6 +106,7 @@ static void stream_begin(struct probe *probe, struct probe_stream *stream,
     chunk->sequence = stream->sequence++;
     chunk->start_insns = vcpu != NULL ? vcpu->insns : 0;
     chunk->start_ns = now_ns(probe, vcpu);
+    chunk->turn_ns = stream->turn_ns;
     chunk->address_space = stream->address_space;
     chunk->privilege = stream->privilege;
     chunk->count = 0;
@@ -171,6 +172,16 @@ u64 *probe_reserve(struct vcpu *vcpu, unsigned words)
 
 /* --- events --- */
 
+/* Whether the hart's events are written down, in whatever mode it is. */
+static bool tells_events(const struct probe *probe, const struct probe_stream *stream,
+                         u64 address_space)
+{
+    const struct probe_config *config = &probe->config;
+    return atomic_load_explicit(&stream->on, memory_order_relaxed) && stream->wanted &&
+           (config->harts == 0 || (config->harts >> stream->number & 1)) &&
+           (config->address_space == 0 || config->address_space == address_space);
+}
+
 static u64 event_head(unsigned kind, unsigned words)
 {
     return (u64)PROBE_EVENT_BASE | kind << 8 | words;
@@ -226,6 +237,19 @@ void probe_sync(struct vcpu *vcpu)
     }
 }
 
+void probe_turn(struct vcpu *vcpu, u64 turn_ns)
+{
+    const struct probe *probe = vcpu->engine->probe;
+    if (LIKELY(vcpu->probe_at == NULL) || (probe->config.what & PROBE_EDGES)) {
+        return;
+    }
+    struct probe_stream *stream = probe_stream_of(vcpu);
+    stream->turn_ns = turn_ns;
+    if (tells_events(probe, stream, stream->address_space)) {
+        probe_event(vcpu, VCPU_EVENT_SYNC, &turn_ns, 1);
+    }
+}
+
 void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsigned count)
 {
     struct probe *probe = engine->probe;
@@ -263,16 +287,6 @@ void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsig
 }
 
 /* --- what is watched now --- */
-
-/* Whether the hart's events are written down, in whatever mode it is. */
-static bool tells_events(const struct probe *probe, const struct probe_stream *stream,
-                         u64 address_space)
-{
-    const struct probe_config *config = &probe->config;
-    return atomic_load_explicit(&stream->on, memory_order_relaxed) && stream->wanted &&
-           (config->harts == 0 || (config->harts >> stream->number & 1)) &&
-           (config->address_space == 0 || config->address_space == address_space);
-}
 
 static bool is_wanted(const struct probe *probe, const struct probe_stream *stream,
                       unsigned privilege, u64 address_space)

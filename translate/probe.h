@@ -135,7 +135,8 @@ struct probe_chunk {
     unsigned stream;  /* hart, or the number of harts: what happened outside of them */
     u64 sequence;     /* of this stream, from 0 */
     u64 start_insns;  /* at the first word */
-    u64 start_ns;     /* guest time then */
+    u64 start_ns;     /* guest time then, */
+    u64 turn_ns;      /*   and when the turn of all harts began; 0: there are none */
     u64 address_space; /* in force at the first word, and */
     u32 privilege;
     struct probe_chunk *next;
@@ -217,6 +218,8 @@ void probe_outside(struct engine *engine, unsigned kind, const u64 *words, unsig
 
 /* The hart's instruction count is exact now, and may not be what the units say. */
 void probe_sync(struct vcpu *vcpu);
+/* Its turn begins, as that of all harts does at this guest time. */
+void probe_turn(struct vcpu *vcpu, u64 turn_ns);
 
 /* PROBE_EDGES, while no hart runs: blocks that ran (an early end makes another one) and ways
  * between their starts, some of them several times. Code that is mapped at several addresses is

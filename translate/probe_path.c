@@ -123,6 +123,7 @@ static u64 *room(struct probe *probe, struct probe_stream *stream, unsigned word
         out->sequence = unroll->out_sequence++;
         out->start_insns = insns;
         out->start_ns = unroll->ns;
+        out->turn_ns = unroll->turn_ns;
         out->address_space = unroll->address_space;
         out->privilege = unroll->privilege;
     }
@@ -224,6 +225,7 @@ static void take_event(struct probe *probe, struct probe_stream *stream, u32 hea
         put_parts(probe, stream, done < unroll->pending ? done + 1 : unroll->pending);
     }
     unroll->ns = words[2];
+    unroll->turn_ns = kind == VCPU_EVENT_SYNC && count > 2 ? words[3] : unroll->turn_ns;
     if (kind == VCPU_EVENT_CONTEXT) {
         unroll->privilege = (u32)words[3];
         unroll->address_space = words[4];
@@ -275,6 +277,7 @@ static void begin(struct probe_unroll *unroll, const struct probe_chunk *chunk)
         unroll->pending = 0;
         unroll->insns = chunk->start_insns;
         unroll->ns = chunk->start_ns;
+        unroll->turn_ns = chunk->turn_ns;
         unroll->address_space = chunk->address_space;
         unroll->privilege = chunk->privilege;
         unroll->known = true;

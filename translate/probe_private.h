@@ -43,7 +43,7 @@ struct probe_unroll {
     u64 next_sequence, out_sequence;
     u64 insns;       /* before what is pending: */
     unsigned pending; /* so many instructions, if nothing says otherwise */
-    u64 ns, address_space;
+    u64 ns, turn_ns, address_space;
     u64 units;       /* of a range, for config.every */
     bool gap;        /* what came last was left out */
     u32 privilege;
@@ -60,6 +60,7 @@ struct probe_stream {
     u64 sequence;
     struct probe_chunk *ring_first, *ring_last; /* full ones, oldest first */
     struct probe_chunk *ring_spare;             /* not used yet */
+    u64 turn_ns;
     u64 address_space;
     u32 privilege;
     bool wanted;       /* config.wanted's last answer */

@@ -21,8 +21,8 @@ enum {
 
 /* A place that the hart came to, with its registers then. */
 struct visit {
-    u64 insns, ns, pc, ra, sp, args[ARGS];
-    u32 privilege, section;
+    u64 order_ns, insns, ns, pc, ra, sp, args[ARGS];
+    u32 privilege;
     u32 unknown; /* bit mask: registers that were written before the section, or never */
     u16 stream;
     bool is_call;
@@ -35,6 +35,8 @@ struct visits {
 
 struct calls {
     struct trace_query *query;
+    struct trace_pool *pool;
+    u8 *writes; /* by unit: a register that calls are told by */
     u64 entry;
     struct trace_units entry_code, return_code;
     u64 *returns;         /* addresses, sorted, */
@@ -60,13 +62,64 @@ static bool is_place(const struct calls *calls, u64 pc)
                : pc == calls->entry;
 }
 
+static bool is_told(const struct metic_trace_slot *slot)
+{
+    return slot->kind == METIC_SLOT_REGISTER && slot->reg < 32 && CALL_REGS >> slot->reg & 1;
+}
+
+static void keep_register(struct trace_worker *worker, const struct metic_trace_slot *slot,
+                          u64 word)
+{
+    if (is_told(slot)) {
+        worker->regs[slot->reg] = word;
+        worker->known |= 1u << slot->reg;
+    }
+}
+
+/* Whether one of the places is in the unit: then it is looked at step by step. */
+static bool wants_unit(void *opaque, u32 number, u64 pc, const u64 *words)
+{
+    const struct trace_worker *worker = opaque;
+    const struct calls *calls = worker->opaque;
+    const struct metic_trace_unit *unit = &worker->file->units[number];
+    (void)words;
+    if (!calls->for_returns) {
+        return calls->entry - pc < unit->bytes;
+    }
+    if (pc == unit->address) {
+        return calls->return_code.wanted[number] != 0;
+    }
+    size_t low = 0, high = calls->return_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (calls->returns[middle] < pc) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < calls->return_count && calls->returns[low] - pc < unit->bytes;
+}
+
+/* What a unit wrote whose steps are not told. */
+static void keep_unit(void *opaque, unsigned stream, u32 number, u64 pc, unsigned retired)
+{
+    struct trace_worker *worker = opaque;
+    const struct calls *calls = worker->opaque;
+    const struct trace_stream *of = &worker->decoder->streams[stream];
+    const struct metic_trace_unit *unit = &worker->file->units[number];
+    (void)pc;
+    if (calls->writes[number] && !of->wanted) {
+        for (unsigned i = 0; i < unit->slot_count && unit->slots[i].insn < retired; i++) {
+            keep_register(worker, &unit->slots[i], of->words[i]);
+        }
+    }
+}
+
 static void keep_registers(struct trace_worker *worker, const struct trace_step *step)
 {
     for (unsigned i = 0; i < step->slot_count; i++) {
-        if (step->slots[i].kind == METIC_SLOT_REGISTER && step->slots[i].reg < 32) {
-            worker->regs[step->slots[i].reg] = step->words[i];
-            worker->known |= 1u << step->slots[i].reg;
-        }
+        keep_register(worker, &step->slots[i], step->words[i]);
     }
 }
 
@@ -78,7 +131,8 @@ static void visit_step(void *opaque, const struct trace_step *step)
         struct visit *visit = trace_found_add(worker->found, sizeof(*visit));
         if (visit != NULL) {
             *visit = (struct visit){
-                .insns = step->insns, .ns = step->ns, .pc = step->pc, .ra = worker->regs[RA],
+                .order_ns = step->order_ns, .insns = step->insns, .ns = step->ns,
+                .pc = step->pc, .ra = worker->regs[RA],
                 .sp = worker->regs[SP], .privilege = step->privilege,
                 .stream = (u16)step->stream, .is_call = !calls->for_returns,
                 .unknown = (calls->for_returns ? RETURN_REGS : CALL_REGS) & ~worker->known,
@@ -89,9 +143,19 @@ static void visit_step(void *opaque, const struct trace_step *step)
     keep_registers(worker, step);
 }
 
-static void registers_step(void *opaque, const struct trace_step *step)
+static void no_step(void *opaque, const struct trace_step *step)
 {
-    keep_registers(opaque, step);
+    (void)opaque;
+    (void)step;
+}
+
+static bool wants_none(void *opaque, u32 number, u64 pc, const u64 *words)
+{
+    (void)opaque;
+    (void)number;
+    (void)pc;
+    (void)words;
+    return false;
 }
 
 static void fill_in(struct visit *visit, const struct trace_worker *worker)
@@ -108,7 +172,9 @@ static void fill_in(struct visit *visit, const struct trace_worker *worker)
 /* Registers that were written in the sections before. */
 static void look_back(struct trace_worker *worker, u32 number)
 {
-    const struct trace_callbacks callbacks = {.step = registers_step, .opaque = worker};
+    const struct trace_callbacks callbacks = {
+        .unit = keep_unit, .step = no_step, .wants = wants_none, .opaque = worker,
+    };
     struct visit *visits = worker->found->items;
     u32 unknown = 0;
     for (size_t i = 0; i < worker->found->count; i++) {
@@ -129,13 +195,11 @@ static void look_back(struct trace_worker *worker, u32 number)
 
 static void visit_section(struct trace_worker *worker, u32 number)
 {
-    const struct trace_callbacks callbacks = {.step = visit_step, .opaque = worker};
+    const struct trace_callbacks callbacks = {
+        .unit = keep_unit, .step = visit_step, .wants = wants_unit, .opaque = worker,
+    };
     worker->known = 0;
     worker->found->bad |= !trace_worker_decode(worker, number, &callbacks);
-    struct visit *visits = worker->found->items;
-    for (size_t i = 0; i < worker->found->count; i++) {
-        visits[i].section = number;
-    }
     look_back(worker, number);
 }
 
@@ -175,8 +239,11 @@ static bool take(void *opaque, u32 number, struct trace_found *found)
 static int by_time(const void *a, const void *b)
 {
     const struct visit *x = a, *y = b;
-    if (x->section != y->section) {
-        return x->section < y->section ? -1 : 1;
+    if (x->order_ns != y->order_ns) {
+        return x->order_ns < y->order_ns ? -1 : 1;
+    }
+    if (x->stream != y->stream) {
+        return x->stream < y->stream ? -1 : 1;
     }
     if (x->insns != y->insns) {
         return x->insns < y->insns ? -1 : 1;
@@ -273,11 +340,11 @@ static void close_call(struct calls *calls, const struct visit *visit)
 
 static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_error *error)
 {
+    struct trace_file *file = &calls->query->file;
     const struct trace_scan scan = {
-        .file = &calls->query->file, .wanted = is_wanted, .work = visit_section, .take = take,
-        .opaque = calls,
+        .file = file, .pool = calls->pool, .wanted = is_wanted,
+        .work = visit_section, .take = take, .opaque = calls,
     };
-    calls->visits.count = 0;
     calls->for_returns = false;
     if (!trace_scan_run(&scan, first, end, error)) {
         return false;
@@ -293,10 +360,17 @@ static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_erro
         return false;
     }
     qsort(calls->visits.list, calls->visits.count, sizeof(struct visit), by_time);
-    for (size_t i = 0; i < calls->visits.count && !trace_text_is_full(&calls->query->text); i++) {
-        const struct visit *visit = &calls->visits.list[i];
+    /* What the next window begins before is left for it. */
+    u64 end_ns = end < file->order_count ? file->sections[file->order[end]].turn_ns : ~(u64)0;
+    struct visits *visits = &calls->visits;
+    size_t told = 0;
+    for (; told < visits->count && visits->list[told].order_ns < end_ns &&
+           !trace_text_is_full(&calls->query->text); told++) {
+        const struct visit *visit = &visits->list[told];
         (visit->is_call ? open_call : close_call)(calls, visit);
     }
+    visits->count -= told;
+    memmove(visits->list, visits->list + told, visits->count * sizeof(*visits->list));
     return true;
 }
 
@@ -328,22 +402,38 @@ static bool from_events(struct calls *calls, struct metic_error *error)
     return trace_query_each(calls->query, &callbacks, has_call_events, error);
 }
 
+static bool find_writes(struct calls *calls)
+{
+    const struct trace_file *file = &calls->query->file;
+    calls->writes = calloc((size_t)file->unit_count + 1, 1);
+    for (u32 i = 0; calls->writes != NULL && i < file->unit_count; i++) {
+        for (unsigned n = 0; n < file->units[i].slot_count; n++) {
+            calls->writes[i] |= is_told(&file->units[i].slots[n]);
+        }
+    }
+    return calls->writes != NULL;
+}
+
 static bool from_registers(struct calls *calls, struct metic_error *error)
 {
     struct trace_file *file = &calls->query->file;
     calls->open = malloc(MAX_OPEN * sizeof(*calls->open));
-    bool good = calls->open != NULL &&
+    bool good = calls->open != NULL && find_writes(calls) &&
                 trace_file_find_code(file, calls->entry, calls->entry + 2, &calls->entry_code);
     if (!good) {
         error_set(error, NULL, "the host has no memory");
     }
-    for (u32 at = 0; good && at < file->section_count; at += WINDOW) {
-        size_t left = file->section_count - at;
-        good = do_window(calls, at, at + (left < WINDOW ? (u32)left : WINDOW), error);
+    calls->pool = good ? trace_pool_new(file, error) : NULL;
+    good = calls->pool != NULL;
+    for (u32 at = 0; good && at < file->order_count; at += WINDOW) {
+        u32 left = file->order_count - at;
+        good = do_window(calls, at, at + (left < WINDOW ? left : WINDOW), error);
         if (trace_text_is_full(&calls->query->text)) {
             break;
         }
     }
+    trace_pool_free(calls->pool);
+    free(calls->writes);
     free(calls->open);
     free(calls->returns);
     free(calls->visits.list);

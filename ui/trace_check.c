@@ -51,7 +51,7 @@ bool trace_query_check(struct trace_query *query, struct metic_error *error)
     const struct trace_scan scan = {
         .file = &query->file, .work = check_stream, .take = take, .opaque = &check,
     };
-    bool good = trace_scan_run(&scan, 0, (u32)query->file.section_count, error);
+    bool good = trace_scan_run(&scan, 0, query->file.order_count, error);
     if (good && check.damaged == 0) {
         printf("%s: %zu sections, all as they were written\n", query->file.path,
                query->file.section_count);

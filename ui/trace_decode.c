@@ -69,6 +69,7 @@ static void tell_steps(struct trace_decoder *decoder, struct trace_stream *strea
             .insns = stream->insns + stream->told,
             .pc = stream->pc + stream->code, .code = code, .bytes = bytes,
             .privilege = stream->unit_privilege, .satp = stream->unit_satp, .ns = stream->ns,
+            .order_ns = stream->order_ns,
             .ns_insns = stream->ns_insns,
             .slots = unit->slots + stream->slot, .words = stream->words + stream->slot,
             .slot_count = last - stream->slot, .unit = stream->unit, .first = stream->told == 0,
@@ -137,6 +138,11 @@ static void take_event(struct trace_decoder *decoder, struct trace_stream *strea
         event.pc = retired < decoder->units[stream->unit].insn_count ? stream->pc + stream->code
                                                                      : 0;
     }
+    bool turn = event.kind == METIC_EVENT_SYNC && event.count != 0;
+    if (!decoder->has_turns || turn || event.kind == METIC_EVENT_IO) {
+        stream->order_ns = turn ? event.words[0] : event.ns;
+    }
+    event.order_ns = stream->order_ns;
     stream->ns = event.ns;
     stream->ns_insns = event.insns;
     if (event.kind == METIC_EVENT_CONTEXT && event.count >= 2) {
@@ -164,6 +170,7 @@ static void begin_chunk(struct trace_decoder *decoder, struct trace_stream *stre
     stream->privilege = chunk->privilege;
     stream->satp = chunk->satp;
     stream->ns = chunk->start_ns;
+    stream->order_ns = decoder->has_turns ? chunk->turn_ns : chunk->start_ns;
     stream->ns_insns = chunk->start_insns;
 }
 

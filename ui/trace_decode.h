@@ -14,6 +14,7 @@ struct trace_step {
     unsigned bytes;
     u32 privilege;   /* ~0: not known yet, as satp 0 */
     u64 satp;
+    u64 order_ns;    /* harts follow each other by it, and in it by number */
     u64 ns, ns_insns; /* guest time of the last event before it, and its instruction count */
     const struct metic_trace_slot *slots; /* of this instruction, */
     const u64 *words;                     /*   and their words */
@@ -25,7 +26,7 @@ struct trace_step {
 struct trace_event {
     unsigned stream;
     enum metic_trace_event kind;
-    u64 insns, ns;
+    u64 insns, ns, order_ns;
     u64 pc; /* of the instruction that it is part of, where steps are told; or 0 */
     u32 privilege;
     u64 satp;
@@ -50,6 +51,7 @@ struct trace_stream {
     bool known;
     u32 privilege;
     u64 satp, ns, ns_insns;
+    u64 order_ns;    /* when the turn began; without turns the time of the last event */
     bool pending, wanted;
     u32 unit, unit_privilege; /* what it runs in: its last instruction may change that */
     u64 unit_satp;
@@ -63,6 +65,7 @@ struct trace_stream {
 
 struct trace_decoder {
     struct trace_callbacks callbacks;
+    bool has_turns; /* set by the caller: the words tell when the harts' turns begin */
     bool (*get_unit)(void *opaque, u32 number, struct metic_trace_unit *unit);
     void *unit_opaque;
     struct metic_trace_unit *units;

@@ -22,10 +22,11 @@ static bool parse_header(const struct trace_file *file, const u8 *at, u64 offset
                          struct trace_section *section)
 {
     *section = (struct trace_section){
-        .kind = ld_le32(at + 4), .stream = ld_le32(at + 8), .privilege = ld_le32(at + 12),
+        .kind = ld_le32(at + 4), .stream = ld_le32(at + 8) & 0xffff, .privilege = ld_le32(at + 12),
         .raw_bytes = ld_le64(at + 16), .packed_bytes = ld_le64(at + 24),
         .index_bytes = ld_le64(at + 32), .first = ld_le64(at + 40), .count = ld_le64(at + 48),
-        .start_ns = ld_le64(at + 56), .check = ld_le32(at + 64),
+        .start_ns = ld_le64(at + 56),
+        .turn_ns = ld_le64(at + 56) - (ld_le32(at + 8) >> 16), .check = ld_le32(at + 64),
         .offset = offset + TRACE_SECTION_BYTES,
         .before = TRACE_NONE, .behind = TRACE_NONE, .group = TRACE_NONE,
     };
@@ -347,6 +348,9 @@ static void forget(struct trace_file *file)
     free(file->paths);
     free(file->units);
     free(file->sections);
+    free(file->order);
+    file->order = NULL;
+    file->order_count = 0;
     free(file->groups);
     free(file->group_bytes);
     free(file->meta);
@@ -383,6 +387,49 @@ static bool header_is_whole(const u8 *header)
 {
     u32 check = ld_le32(header + TRACE_HEADER_BYTES - 4);
     return check == 0 || check == (u32)crc32(0, header, TRACE_HEADER_BYTES - 4);
+}
+
+/* When a section begins. */
+struct begin {
+    u64 ns;
+    u32 stream, section;
+};
+
+static int by_begin(const void *a, const void *b)
+{
+    const struct begin *x = a, *y = b;
+    if (x->ns != y->ns) {
+        return x->ns < y->ns ? -1 : 1;
+    }
+    if (x->stream != y->stream) {
+        return x->stream < y->stream ? -1 : 1;
+    }
+    return x->section < y->section ? -1 : x->section > y->section;
+}
+
+static bool order_sections(struct trace_file *file)
+{
+    struct begin *list = malloc((file->section_count + 1) * sizeof(*list));
+    file->order = malloc((file->section_count + 1) * sizeof(*file->order));
+    if (list == NULL || file->order == NULL) {
+        free(list);
+        return false;
+    }
+    u64 last[METIC_MAX_HARTS + 1] = {0}; /* a stream's own sections stay in their order */
+    for (u32 i = 0; i < file->section_count; i++) {
+        const struct trace_section *section = &file->sections[i];
+        if (section->kind == TRACE_STREAM) {
+            u64 *ns = &last[section->stream];
+            *ns = section->turn_ns > *ns ? section->turn_ns : *ns;
+            list[file->order_count++] = (struct begin){*ns, section->stream, i};
+        }
+    }
+    qsort(list, file->order_count, sizeof(*list), by_begin);
+    for (u32 i = 0; i < file->order_count; i++) {
+        file->order[i] = list[i].section;
+    }
+    free(list);
+    return true;
 }
 
 bool trace_file_open(struct trace_file *file, const char *path, struct metic_error *error)
@@ -428,6 +475,11 @@ bool trace_file_open(struct trace_file *file, const char *path, struct metic_err
         scan(file);
     }
     link_streams(file);
+    file->has_turns = trace_file_meta(file, "turns", 10, 0) == 1;
+    if (!order_sections(file)) {
+        trace_file_close(file);
+        return error_set(error, NULL, "the host has no memory");
+    }
     return true;
 }
 

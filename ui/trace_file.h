@@ -13,6 +13,9 @@ struct trace_file {
     unsigned harts;
     struct trace_section *sections; /* without those of kind TRACE_INDEX and above */
     size_t section_count, section_capacity;
+    u32 *order;           /* numbers of STREAM sections, */
+    u32 order_count;      /*   by when they begin */
+    bool has_turns;       /* harts ran in turns, one after the other */
     struct metic_trace_unit *units;
     u32 unit_count;
     struct metic_trace_path *paths; /* believed no more than they are in the file */

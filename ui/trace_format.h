@@ -39,8 +39,8 @@ enum trace_section_kind {
     TRACE_UNITS_AGAIN, TRACE_PATHS_AGAIN, TRACE_END, TRACE_SECTION_KINDS,
 };
 
-/* In a file: magic u32, kind u32, stream u32, privilege u32, then the u64s in order, check u32, CRC
- * of all these u32. */
+/* In a file: magic u32, kind u32, stream u16, start_ns - turn_ns u16, privilege u32, then the u64s
+ * in order but turn_ns, check u32, CRC of all these u32. */
 struct trace_section {
     u32 kind, stream, privilege;
     u32 check;        /* trace_section_check; 0: not told */
@@ -48,6 +48,7 @@ struct trace_section {
     u64 first;        /* STREAM: instruction count at its first word; UNITS: first number */
     u64 count;        /* STREAM: words, of units; UNITS, PATHS: they; INDEX: sections */
     u64 start_ns;
+    u64 turn_ns;      /* start_ns, or when the turn began that it is in */
     /* not written: */
     u64 offset;       /* of the index in the file */
     u64 satp;         /* from the index */

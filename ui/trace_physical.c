@@ -129,7 +129,7 @@ bool trace_query_physical(struct trace_query *query, u64 first, u64 end,
         .file = file, .wanted = is_unlisted, .work = find_fills, .take = take_fills,
         .opaque = &gather,
     };
-    bool good = !gather.failed && trace_scan_run(&scan, 0, (u32)file->section_count, error);
+    bool good = !gather.failed && trace_scan_run(&scan, 0, file->order_count, error);
     add_place(&gather, first, end); /* what is not translated */
     free(gather.unlisted);
     if (gather.failed) {

@@ -55,14 +55,33 @@ bool trace_query_in_window(const struct trace_query *query, u32 number)
            file->sections[section->behind].first > query->text.from_insns;
 }
 
-/* --- decoding in order --- */
+/* --- decoding in order ---
+ *
+ * Harts follow each other as they ran: on the virtual clock turn by turn, and in a turn one after
+ * the other, which is exact; on the real one by the times of events, between which nobody knows.
+ * Sections come in the order in which they begin; the words of each wait, and go to the decoder
+ * in slices, from one place where the order may change to the next. */
+
+struct waiting {
+    struct waiting *next; /* of the same stream */
+    u32 section;
+    u64 *words;
+    size_t count, at;
+};
 
 struct each {
     struct trace_query *query;
     trace_wanted_fn *wanted;
     struct trace_decoder decoder;
-    u64 sequence[METIC_MAX_HARTS + 1];
-    u32 last[METIC_MAX_HARTS + 1]; /* section */
+    unsigned streams_met;
+    struct each_stream {
+        struct waiting *first, **last;
+        u64 order_ns; /* of its next slice */
+        u64 sequence;
+        u32 section; /* last one that went to the decoder */
+        bool met;
+    } streams[METIC_MAX_HARTS + 1];
+    bool bad;
 };
 
 static bool each_wanted(void *opaque, u32 number)
@@ -73,18 +92,97 @@ static bool each_wanted(void *opaque, u32 number)
            (each->wanted == NULL || each->wanted(query, &query->file.sections[number]));
 }
 
+/* Words of the next slice: to behind the next event that may change the order. */
+static size_t slice_of(const struct each *each, const struct waiting *waiting)
+{
+    const struct trace_file *file = &each->query->file;
+    size_t at = waiting->at;
+    while (each->streams_met > 1 && at < waiting->count) {
+        u32 head = (u32)waiting->words[at] & METIC_TRACE_NUMBER;
+        if (head < METIC_TRACE_EVENT) {
+            at += 1u + (head < file->unit_count ? file->units[head].slot_count : 0u);
+            continue;
+        }
+        unsigned kind = head >> 8 & 0xff, count = head & 0xff;
+        at += 1u + count;
+        bool cuts = kind == METIC_EVENT_SYNC || kind == METIC_EVENT_TRAP;
+        bool turn = kind == METIC_EVENT_SYNC && count > 2;
+        if (kind == METIC_EVENT_IO || (file->has_turns ? turn : cuts)) {
+            return (at < waiting->count ? at : waiting->count) - waiting->at;
+        }
+    }
+    return waiting->count - waiting->at;
+}
+
+static void decode_slice(struct each *each, struct each_stream *stream)
+{
+    struct waiting *waiting = stream->first;
+    const struct trace_section *section = &each->query->file.sections[waiting->section];
+    struct trace_stream *decoded = &each->decoder.streams[section->stream];
+    bool follows = section->before != TRACE_NONE && section->before == stream->section;
+    size_t count = slice_of(each, waiting);
+    stream->sequence += waiting->at != 0 || follows ? 1 : 2;
+    struct metic_trace_chunk chunk = trace_section_chunk(
+        section, stream->sequence, waiting->words + waiting->at, count);
+    each->bad |= !trace_decode(&each->decoder, &chunk);
+    stream->order_ns = decoded->order_ns;
+    waiting->at += count;
+    if (waiting->at == waiting->count) {
+        stream->section = waiting->section;
+        stream->first = waiting->next;
+        if (stream->first == NULL) {
+            stream->last = &stream->first;
+        }
+        free(waiting->words);
+        free(waiting);
+    }
+}
+
+/* Decodes what comes before that time, and before that stream at it. */
+static void decode_before(struct each *each, u64 ns, unsigned number)
+{
+    while (!each->bad && !trace_text_is_full(&each->query->text)) {
+        struct each_stream *next = NULL;
+        for (unsigned i = 0; i <= METIC_MAX_HARTS; i++) {
+            struct each_stream *stream = &each->streams[i];
+            bool before = stream->first != NULL &&
+                          (stream->order_ns < ns || (stream->order_ns == ns && i < number));
+            if (before && (next == NULL || stream->order_ns < next->order_ns)) {
+                next = stream;
+            }
+        }
+        if (next == NULL) {
+            return;
+        }
+        decode_slice(each, next);
+    }
+}
+
 static bool each_take(void *opaque, u32 number, struct trace_found *found)
 {
     struct each *each = opaque;
     const struct trace_section *section = &each->query->file.sections[number];
-    unsigned n = section->stream;
-    bool follows = section->before != TRACE_NONE && section->before == each->last[n];
-    each->sequence[n] += follows ? 1 : 2;
-    each->last[n] = number;
-    struct metic_trace_chunk chunk = trace_section_chunk(section, each->sequence[n], found->items,
-                                                         found->count);
-    found->bad = !trace_decode(&each->decoder, &chunk);
-    return !found->bad && !trace_text_is_full(&each->query->text);
+    struct each_stream *stream = &each->streams[section->stream];
+    struct waiting *waiting = malloc(sizeof(*waiting));
+    if (waiting == NULL) {
+        found->bad = true;
+        return false;
+    }
+    each->streams_met += !stream->met;
+    stream->met = true;
+    decode_before(each, section->turn_ns, section->stream);
+    *waiting = (struct waiting){
+        .section = number, .words = found->items, .count = found->count,
+    };
+    found->items = NULL;
+    if (stream->first == NULL &&
+        (section->before == TRACE_NONE || section->before != stream->section)) {
+        stream->order_ns = section->turn_ns;
+    }
+    *stream->last = waiting;
+    stream->last = &waiting->next;
+    found->bad = each->bad;
+    return !each->bad && !trace_text_is_full(&each->query->text);
 }
 
 bool trace_query_each(struct trace_query *query, const struct trace_callbacks *callbacks,
@@ -96,15 +194,31 @@ bool trace_query_each(struct trace_query *query, const struct trace_callbacks *c
     }
     each->query = query;
     each->wanted = wanted;
-    memset(each->last, 0xff, sizeof(each->last));
+    for (unsigned i = 0; i <= METIC_MAX_HARTS; i++) {
+        each->streams[i].last = &each->streams[i].first;
+        each->streams[i].section = TRACE_NONE;
+    }
     trace_decoder_init(&each->decoder, callbacks, trace_file_unit, &query->file);
+    each->decoder.has_turns = query->file.has_turns;
     const struct trace_scan scan = {
         .file = &query->file, .wanted = each_wanted, .work = trace_worker_words, .take = each_take,
         .opaque = each,
     };
-    bool good = trace_scan_run(&scan, 0, (u32)query->file.section_count, error);
+    bool good = trace_scan_run(&scan, 0, query->file.order_count, error);
+    decode_before(each, ~(u64)0, METIC_MAX_HARTS + 1);
+    if (good && each->bad) {
+        good = error_set(error, "metic trace check FILE", "%s has words of units that it has not",
+                         query->file.path);
+    }
     trace_decode_end(&each->decoder);
     trace_decoder_fini(&each->decoder);
+    for (unsigned i = 0; i <= METIC_MAX_HARTS; i++) {
+        for (struct waiting *next, *at = each->streams[i].first; at != NULL; at = next) {
+            next = at->next;
+            free(at->words);
+            free(at);
+        }
+    }
     free(each);
     return good;
 }

@@ -282,11 +282,12 @@ static void put_meta(struct trace_run *run, const struct run_args *args)
         return;
     }
     fprintf(to, "image=%s\nharts=%u\nclock=%s\nwhat=%u\nevents=%" PRIx64 "\ngaps=%u\n"
-            "branches=%u\n",
+            "branches=%u\nturns=%u\n",
             args->thing != NULL ? args->thing : "demo", args->options.harts,
             args->options.clock == METIC_CLOCK_VIRTUAL ? "virtual" : "real", run->options.what,
             run->options.events, args->trace.last_bytes != 0 || has_gaps(args),
-            run->text.branches);
+            run->text.branches,
+            args->options.clock == METIC_CLOCK_VIRTUAL && args->options.harts > 1);
     for (unsigned i = 0; i < args->trace.filter_count; i++) {
         fprintf(to, "filter=%s\n", args->trace.filters[i]);
     }

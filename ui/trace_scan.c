@@ -16,8 +16,11 @@ struct job {
     struct trace_found found;
 };
 
-struct pool {
-    const struct trace_scan *scan;
+struct trace_pool {
+    const struct trace_file *file;
+    const struct trace_scan *scan; /* while one runs; the lock */
+    pthread_t ids[MAX_THREADS];
+    struct trace_worker own; /* of a pool without threads */
     pthread_mutex_t lock;
     pthread_cond_t filled_cond, done_cond;
     struct job ring[RING];
@@ -62,7 +65,8 @@ struct metic_trace_chunk trace_section_chunk(const struct trace_section *section
 {
     return (struct metic_trace_chunk){
         .words = words, .count = count, .stream = section->stream, .sequence = sequence,
-        .start_insns = section->first, .start_ns = section->start_ns, .satp = section->satp,
+        .start_insns = section->first, .start_ns = section->start_ns, .turn_ns = section->turn_ns,
+        .satp = section->satp,
         .privilege = section->privilege,
     };
 }
@@ -128,14 +132,15 @@ void trace_worker_words(struct trace_worker *worker, u32 section)
     }
 }
 
-static bool worker_begin(struct trace_worker *worker, const struct trace_scan *scan)
+static bool worker_begin(struct trace_worker *worker, const struct trace_file *file)
 {
     const struct trace_callbacks none = {.opaque = worker};
-    *worker = (struct trace_worker){.file = scan->file, .opaque = scan->opaque};
-    worker->reader = trace_reader_new(scan->file);
+    *worker = (struct trace_worker){.file = file};
+    worker->reader = trace_reader_new(file);
     worker->decoder = malloc(sizeof(*worker->decoder));
     if (worker->decoder != NULL) {
-        trace_decoder_init(worker->decoder, &none, trace_file_unit, scan->file);
+        trace_decoder_init(worker->decoder, &none, trace_file_unit, (void *)(uintptr_t)file);
+        worker->decoder->has_turns = file->has_turns;
     }
     return worker->reader != NULL && worker->decoder != NULL;
 }
@@ -150,16 +155,18 @@ static void worker_end(struct trace_worker *worker)
 }
 
 /* The lock is held, and let go while working. False: there is nothing to do. */
-static bool work_once(struct pool *pool, struct trace_worker *worker, bool able)
+static bool work_once(struct trace_pool *pool, struct trace_worker *worker, bool able)
 {
     if (pool->begun == pool->filled) {
         return false;
     }
     struct job *job = &pool->ring[pool->begun++ % RING];
+    const struct trace_scan *scan = pool->scan;
     pthread_mutex_unlock(&pool->lock);
     worker->found = &job->found;
+    worker->opaque = scan->opaque;
     if (able) {
-        pool->scan->work(worker, job->section);
+        scan->work(worker, job->section);
     } else {
         job->found.bad = true;
     }
@@ -171,9 +178,9 @@ static bool work_once(struct pool *pool, struct trace_worker *worker, bool able)
 
 static void *worker_main(void *opaque)
 {
-    struct pool *pool = opaque;
+    struct trace_pool *pool = opaque;
     struct trace_worker worker;
-    bool able = worker_begin(&worker, pool->scan);
+    bool able = worker_begin(&worker, pool->file);
     pthread_mutex_lock(&pool->lock);
     while (!pool->ending) {
         if (!work_once(pool, &worker, able)) {
@@ -187,22 +194,17 @@ static void *worker_main(void *opaque)
 
 /* --- the caller's thread --- */
 
-static bool is_wanted(const struct trace_scan *scan, u32 section)
-{
-    return scan->file->sections[section].kind == TRACE_STREAM &&
-           (scan->wanted == NULL || scan->wanted(scan->opaque, section));
-}
-
 /* Fills the ring; the next section. */
-static u32 fill(struct pool *pool, u32 at, u32 end)
+static u32 fill(struct trace_pool *pool, u32 at, u32 end)
 {
     u64 room = 4 * (pool->threads + 1) - (pool->filled - pool->taken);
     for (; room != 0 && at < end; at++) {
-        if (!is_wanted(pool->scan, at)) {
+        u32 section = pool->file->order[at];
+        if (pool->scan->wanted != NULL && !pool->scan->wanted(pool->scan->opaque, section)) {
             continue;
         }
         pthread_mutex_lock(&pool->lock);
-        pool->ring[pool->filled++ % RING] = (struct job){.section = at};
+        pool->ring[pool->filled++ % RING] = (struct job){.section = section};
         pthread_cond_signal(&pool->filled_cond);
         pthread_mutex_unlock(&pool->lock);
         room--;
@@ -211,17 +213,16 @@ static u32 fill(struct pool *pool, u32 at, u32 end)
 }
 
 /* Waits for the oldest job, without threads by doing it, and hands it over. */
-static bool take_oldest(struct pool *pool, struct trace_worker *own, bool *enough,
-                        struct metic_error *error)
+static bool take_oldest(struct trace_pool *pool, bool *enough, struct metic_error *error)
 {
     const struct trace_scan *scan = pool->scan;
     struct job *job = &pool->ring[pool->taken % RING];
     pthread_mutex_lock(&pool->lock);
     while (!job->done) {
-        if (own == NULL) {
+        if (pool->threads != 0) {
             pthread_cond_wait(&pool->done_cond, &pool->lock);
         } else {
-            work_once(pool, own, own->decoder != NULL && own->reader != NULL);
+            work_once(pool, &pool->own, pool->own.decoder != NULL && pool->own.reader != NULL);
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -238,49 +239,63 @@ static bool take_oldest(struct pool *pool, struct trace_worker *own, bool *enoug
     return good;
 }
 
-static unsigned begin_threads(struct pool *pool, pthread_t *threads)
+struct trace_pool *trace_pool_new(struct trace_file *file, struct metic_error *error)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned wanted = cores < 1 ? 1 : cores > MAX_THREADS - 1 ? MAX_THREADS - 1 : (unsigned)cores;
-    unsigned made = 0;
-    while (made < wanted && pthread_create(&threads[made], NULL, worker_main, pool) == 0) {
-        made++;
-    }
-    return made;
-}
-
-bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct metic_error *error)
-{
-    struct pool *pool = calloc(1, sizeof(*pool));
-    pthread_t threads[MAX_THREADS];
-    struct trace_worker own = {0};
+    struct trace_pool *pool = calloc(1, sizeof(*pool));
     if (pool == NULL) {
-        return error_set(error, NULL, "the host has no memory");
+        error_set(error, NULL, "the host has no memory");
+        return NULL;
     }
-    pool->scan = scan;
+    pool->file = file;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->filled_cond, NULL);
     pthread_cond_init(&pool->done_cond, NULL);
-    pool->threads = begin_threads(pool, threads);
-    bool alone = pool->threads == 0;
-    if (alone) {
-        worker_begin(&own, scan);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned wanted = cores < 1 ? 1 : cores > MAX_THREADS - 1 ? MAX_THREADS - 1 : (unsigned)cores;
+    while (pool->threads < wanted &&
+           pthread_create(&pool->ids[pool->threads], NULL, worker_main, pool) == 0) {
+        pool->threads++;
     }
-    bool good = true, enough = false;
-    while (!enough && ((first = fill(pool, first, end)) < end || pool->filled != pool->taken)) {
-        good = take_oldest(pool, alone ? &own : NULL, &enough, error);
+    if (pool->threads == 0) {
+        worker_begin(&pool->own, file);
     }
-    while (pool->filled != pool->taken) {
-        take_oldest(pool, alone ? &own : NULL, &enough, error);
+    return pool;
+}
+
+void trace_pool_free(struct trace_pool *pool)
+{
+    if (pool == NULL) {
+        return;
     }
     pthread_mutex_lock(&pool->lock);
     pool->ending = true;
     pthread_cond_broadcast(&pool->filled_cond);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->threads; i++) {
-        pthread_join(threads[i], NULL);
+        pthread_join(pool->ids[i], NULL);
     }
-    worker_end(&own);
+    worker_end(&pool->own);
     free(pool);
+}
+
+bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct metic_error *error)
+{
+    struct trace_pool *pool = scan->pool != NULL ? scan->pool : trace_pool_new(scan->file, error);
+    if (pool == NULL) {
+        return false;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->scan = scan;
+    pthread_mutex_unlock(&pool->lock);
+    bool good = true, enough = false;
+    while (!enough && ((first = fill(pool, first, end)) < end || pool->filled != pool->taken)) {
+        good = take_oldest(pool, &enough, error);
+    }
+    while (pool->filled != pool->taken) {
+        take_oldest(pool, &enough, error);
+    }
+    if (pool != scan->pool) {
+        trace_pool_free(pool);
+    }
     return good;
 }

@@ -1,5 +1,5 @@
 /* Looks through many sections of a trace at once: threads unpack and search, and the caller's gets
- * what they found in the order of the file. */
+ * what they found, section by section in the order in which these begin. */
 #ifndef METIC_UI_TRACE_SCAN_H
 #define METIC_UI_TRACE_SCAN_H
 
@@ -28,8 +28,15 @@ struct trace_worker {
     u32 known; /* bit mask: of regs */
 };
 
+/* Threads that many scans of one file share, with what they know of it. */
+struct trace_pool;
+/* NULL with a reason. */
+struct trace_pool *trace_pool_new(struct trace_file *file, struct metic_error *error);
+void trace_pool_free(struct trace_pool *pool); /* NULL is allowed */
+
 struct trace_scan {
     struct trace_file *file;
+    struct trace_pool *pool; /* or NULL: threads of its own */
     /* The caller's thread, in order; NULL: every STREAM. */
     bool (*wanted)(void *opaque, u32 section);
     /* Any thread. */
@@ -41,7 +48,7 @@ struct trace_scan {
 
 /* The reason when that section is damaged; false. */
 bool trace_scan_damaged(const struct trace_file *file, u32 section, struct metic_error *error);
-/* Sections [first, end). False with a reason. */
+/* By numbers in file->order, [first, end). False with a reason. */
 bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct metic_error *error);
 
 /* For work(): decodes one section by itself; its last unit is told as far as it came. `opaque` of

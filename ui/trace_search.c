@@ -11,11 +11,12 @@
 
 /* An access, a register write, or a fill of the TLB. */
 struct hit {
-    u64 insns, ns, pc, address, value;
+    u64 order_ns, insns, ns, pc, address, value;
     u64 satp;        /* of physical searches */
     u64 fill;        /* its flags; address is at value; ~0: it is none */
     u32 privilege;
     u16 stream, size_bytes;
+    u64 serial; /* in its stream */
 };
 #define NO_FILL (~(u64)0)
 
@@ -36,6 +37,9 @@ struct search {
     u64 end;
     u8 *why;        /* by section; the caller's thread, before work */
     struct trace_pages pages;
+    struct hit *held;  /* what was found, until nothing can come before it */
+    size_t held_count, held_capacity;
+    u64 serial;
     u64 last[METIC_MAX_HARTS + 1];
     u64 known[METIC_MAX_HARTS + 1]; /* bit mask: of last */
 };
@@ -88,7 +92,8 @@ static void search_step(void *opaque, const struct trace_step *step)
     struct trace_worker *worker = opaque;
     const struct search *search = worker->opaque;
     struct hit hit = {
-        .insns = step->insns, .ns = step->ns, .pc = step->pc, .satp = step->satp, .fill = NO_FILL,
+        .order_ns = step->order_ns, .insns = step->insns, .ns = step->ns, .pc = step->pc,
+        .satp = step->satp, .fill = NO_FILL,
         .privilege = step->privilege, .stream = (u16)step->stream,
     };
     for (unsigned i = 0; search->reg >= 0 && i < step->slot_count; i++) {
@@ -138,7 +143,8 @@ static void search_event(void *opaque, const struct trace_event *event)
 {
     struct trace_worker *worker = opaque;
     struct hit hit = {
-        .insns = event->insns, .ns = event->ns, .pc = event->pc, .satp = event->satp,
+        .order_ns = event->order_ns, .insns = event->insns, .ns = event->ns, .pc = event->pc,
+        .satp = event->satp,
         .fill = NO_FILL, .privilege = event->privilege, .stream = (u16)event->stream,
     };
     if (!worker->over && event_hits(worker->opaque, event, &hit)) {
@@ -280,17 +286,56 @@ static bool is_there(struct search *search, const struct hit *hit, u64 *gpa)
            *gpa < search->end && *gpa + hit->size_bytes > search->first;
 }
 
+static int by_order(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+    if (x->order_ns != y->order_ns) {
+        return x->order_ns < y->order_ns ? -1 : 1;
+    }
+    if (x->stream != y->stream) {
+        return x->stream < y->stream ? -1 : 1;
+    }
+    return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+/* Tells of what is held from before that time. */
+static void tell_held(struct search *search, u64 before_ns)
+{
+    size_t told = 0;
+    qsort(search->held, search->held_count, sizeof(*search->held), by_order);
+    for (; told < search->held_count && search->held[told].order_ns < before_ns; told++) {
+        struct hit *hit = &search->held[told];
+        u64 gpa = hit->address;
+        if ((!search->physical || is_there(search, hit, &gpa)) &&
+            (!search->is_values || value_of(search, hit, gpa))) {
+            print_hit(search, hit, gpa);
+        }
+    }
+    search->held_count -= told;
+    memmove(search->held, search->held + told, search->held_count * sizeof(*search->held));
+}
+
+/* No section that is to come has anything before this one's start. */
 static bool take(void *opaque, u32 number, struct trace_found *found)
 {
     struct search *search = opaque;
-    struct hit *hits = found->items;
-    (void)number;
-    for (size_t i = 0; i < found->count; i++) {
-        u64 gpa = hits[i].address;
-        if ((!search->physical || is_there(search, &hits[i], &gpa)) &&
-            (!search->is_values || value_of(search, &hits[i], gpa))) {
-            print_hit(search, &hits[i], gpa);
+    const struct hit *hits = found->items;
+    if (search->held_count != 0) {
+        tell_held(search, search->query->file.sections[number].turn_ns);
+    }
+    if (search->held_capacity - search->held_count < found->count) {
+        size_t capacity = (search->held_count + found->count) * 2;
+        void *bigger = realloc(search->held, capacity * sizeof(*search->held));
+        if (bigger == NULL) {
+            found->bad = true;
+            return false;
         }
+        search->held = bigger;
+        search->held_capacity = capacity;
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        search->held[search->held_count] = hits[i];
+        search->held[search->held_count++].serial = search->serial++;
     }
     return !trace_text_is_full(&search->query->text);
 }
@@ -301,7 +346,12 @@ static bool run(struct search *search, struct metic_error *error)
         .file = &search->query->file, .wanted = is_wanted, .work = search_section, .take = take,
         .opaque = search,
     };
-    return trace_scan_run(&scan, 0, (u32)search->query->file.section_count, error);
+    bool good = trace_scan_run(&scan, 0, search->query->file.order_count, error);
+    if (search->held_count != 0) {
+        tell_held(search, ~(u64)0);
+    }
+    free(search->held);
+    return good;
 }
 
 /* Of [first, end), physical. */

@@ -69,7 +69,7 @@ static void put_header(const struct trace_section *section, u8 *at)
 {
     st_le32(at, TRACE_SECTION_MAGIC);
     st_le32(at + 4, section->kind);
-    st_le32(at + 8, section->stream);
+    st_le32(at + 8, section->stream | (u32)(section->start_ns - section->turn_ns) << 16);
     st_le32(at + 12, section->privilege);
     const u64 words[] = {section->raw_bytes, section->packed_bytes, section->index_bytes,
                          section->first, section->count, section->start_ns};
@@ -356,6 +356,8 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
         .kind = TRACE_STREAM, .stream = chunk->stream, .privilege = chunk->privilege,
         .first = chunk->start_insns, .count = store->unrolled, .start_ns = chunk->start_ns,
     };
+    bool in_turn = chunk->turn_ns != 0 && chunk->start_ns - chunk->turn_ns <= 0xffff;
+    section.turn_ns = in_turn ? chunk->turn_ns : chunk->start_ns;
     if (!begin_stream_index(store, chunk, kinds)) {
         return;
     }

@@ -23,7 +23,7 @@ enum metic_trace_what {
 
 /* What else happens; up to three words say more. All have the hart's exact instruction count. */
 enum metic_trace_event {
-    METIC_EVENT_SYNC,
+    METIC_EVENT_SYNC,      /* of several harts on the virtual clock: the time when a turn began */
     METIC_EVENT_CONTEXT,   /* privilege (0 U, 1 S, 3 M), satp */
     METIC_EVENT_TRAP,      /* cause (bit 63: interrupt), value, pc it was taken at */
     METIC_EVENT_RETURN,    /* from a trap: pc, privilege */
@@ -69,6 +69,7 @@ struct metic_trace_chunk {
     unsigned stream;
     uint64_t sequence;    /* of this stream, from 0 */
     uint64_t start_insns, start_ns, satp;
+    uint64_t turn_ns;     /* when the turn began in which it starts; 0: there are none */
     uint32_t privilege;   /* ~0: not known */
 };
 

@@ -98,6 +98,22 @@ for events in blocks memory,registers,traps; do
     done
 done
 
+# Several harts are told in the order in which they ran: each addition to a counter that they share
+# comes behind the one whose sum it found.
+$cross -nostdlib -static -march=rv64gc -Wl,-n,-Ttext=0x80000000,--build-id=none -o turns.elf \
+    "$SRCDIR/tests/trace/turns.S" || exit 1
+run 0 run turns.elf --cpus 2 --clock virtual --quiet --trace t.trace --trace-events memory,registers
+run 0 trace query t.trace writes counter
+sed -n 's/.*: \([0-9a-f]*\) to .*/\1/p' out >sums
+seq 1 40000 | awk '{ printf "%08x\n", $1 }' >wanted
+cmp -s sums wanted && passed=$((passed + 1)) || wrong "writes of two harts are in another order"
+run 0 trace query t.trace values counter
+[ "$(wc -l <out)" -eq 40000 ] && passed=$((passed + 1)) ||
+    wrong "$(wc -l <out) values of a counter that had 40000"
+run 0 trace show t.trace
+sed -n 's/.*amoadd.* w\[[0-9a-f]*\]=\([0-9a-f]*\)$/\1/p' out >sums
+cmp -s sums wanted && passed=$((passed + 1)) || wrong "instructions of two harts are in another order"
+
 # Filters: a function with what it calls, a page, calls alone, the last of a run.
 run 0 run hello.elf --quiet --trace f.trace --trace-filter function=putc
 run 0 trace show f.trace
