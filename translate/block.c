@@ -157,10 +157,9 @@ static struct code_page *page_find(const struct block_table *table, gpa_t page)
     return code;
 }
 
-const u32 *block_heads(const struct block_table *table, gpa_t page)
+const struct code_page *block_page_find(const struct block_table *table, gpa_t page)
 {
-    const struct code_page *code = page_find(table, page);
-    return code != NULL ? code->heads : NULL;
+    return page_find(table, page);
 }
 
 static struct code_page *page_get(struct block_table *table, gpa_t page)
@@ -183,10 +182,10 @@ static unsigned run_shift(u32 offset)
 unsigned block_note_run(struct block_table *table, gpa_t gpa)
 {
     u32 offset = (u32)(gpa & PAGE_OFFSET_MASK);
-    u8 *runs = &page_get(table, gpa & PAGE_MASK)->runs[offset / 8];
-    unsigned before = *runs >> run_shift(offset) & BLOCK_RUNS_MAX;
+    struct code_page *page = page_get(table, gpa & PAGE_MASK);
+    unsigned before = block_runs(page, offset);
     if (before < BLOCK_RUNS_MAX) {
-        *runs = (u8)(*runs + (1u << run_shift(offset)));
+        page->runs[offset / 8] = (u8)(page->runs[offset / 8] + (1u << run_shift(offset)));
     }
     return before;
 }

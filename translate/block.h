@@ -109,13 +109,18 @@ static inline struct block *block_find(const struct block_table *table, gpa_t gp
     return block_find_at(table, gpa, mode, second_page, 0);
 }
 
-/* The page's struct code_page.heads, or NULL. The engine's lock is held. */
-const u32 *block_heads(const struct block_table *table, gpa_t page);
+/* The page that holds code, or NULL. The engine's lock is held, for what follows too. */
+const struct code_page *block_page_find(const struct block_table *table, gpa_t page);
 
 /* Code at `gpa` is about to run and has no block: how often it has done so before; BLOCK_RUNS_MAX
- * means that often, or more. Code that is written anew begins anew. The engine's lock is held. */
+ * means that often, or more. Code that is written anew begins anew. */
 enum { BLOCK_RUNS_MAX = 3 };
 unsigned block_note_run(struct block_table *table, gpa_t gpa);
+/* The same, with nothing noted, of the byte at that offset of the page. */
+static inline unsigned block_runs(const struct code_page *page, u32 offset)
+{
+    return page->runs[offset / 8] >> (offset / 2 % 4 * 2) & BLOCK_RUNS_MAX;
+}
 
 /* A new block from the arena; the caller fills it and publishes it with block_insert. */
 struct block *block_new(struct block_table *table);

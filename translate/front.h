@@ -37,18 +37,27 @@ struct lower {
 
 struct probe_direct;
 
+/* A piece of code that has no block, at vcpu->pc, and how it ran from its bytes. */
+enum { FRONT_PASSED_WORDS = 4 * 64 / 2 / 64 };
+struct front_piece {
+    const u8 *code;
+    unsigned code_bytes; /* to the end of its page at most */
+    unsigned max_insns;
+    struct probe_direct *direct; /* is told, as its head says, or NULL */
+    enum ir_exit exit;
+    u64 passed[FRONT_PASSED_WORDS]; /* bit n: a branch was not taken that ends at byte 2 * n */
+};
+
 struct front {
     const struct guest *guest;
     /* Lowers one instruction at l->rest (l->offset). `l->rest_bytes` may be too short for it:
      * returns 0 and appends nothing when more bytes are needed, else the length in bytes. Calls
      * ir_begin_insn itself. Illegal encodings lower to RAISE. Sets l->ended on terminators. */
     unsigned (*lower_insn)(struct lower *l);
-    /* Tier 0: runs a piece of code that has no block, at vcpu->pc, from its bytes (to the end of
-     * its page at most): at most max_insns instructions, and none behind where a block would end.
-     * As a block would: *exit says how it ended. False, and nothing was done, when some of it is
-     * not for this. `direct` is told, as its head says, unless NULL. NULL: never. */
-    bool (*run_direct)(struct vcpu *vcpu, const u8 *code, unsigned code_bytes,
-                       unsigned max_insns, struct probe_direct *direct, enum ir_exit *exit);
+    /* Tier 0: runs the piece from its bytes: at most max_insns instructions, and none behind where
+     * a block would end. As a block would: `exit` says how it ended. False, and nothing was done,
+     * when some of it is not for this. NULL: never. */
+    bool (*run_direct)(struct vcpu *vcpu, struct front_piece *front);
     /* Called once before a block's first instruction. */
     void (*begin)(struct lower *l);
     /* Prints the mode bits for --show ("U fs=dirty"). */

@@ -35,7 +35,8 @@ _Static_assert((int)BLOCK_MAX_LINKS <= (int)HOST_LINKS, "every link has a number
 struct source {
     gpa_t gpa;
     gpa_t second_page;
-    const u32 *heads;   /* where other blocks of the page begin, or NULL */
+    const struct code_page *page; /* knows where other blocks begin, or NULL */
+    bool ran;           /* from its bytes: the page knows how it went on behind branches */
     u32 offset;         /* of the first byte in its page */
     bool fixed;         /* the block's virtual page is known */
     unsigned bytes;     /* in the snapshot; an instruction may need more than there are */
@@ -106,7 +107,8 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
     source->gpa = fetched->gpa;
     source->second_page = fetched->second_page;
     source->offset = (u32)(fetched->gpa & PAGE_OFFSET_MASK);
-    source->heads = NULL;
+    source->page = NULL;
+    source->ran = false;
     source->fixed = fetched->gva_page != 0;
     if (fetched->second_page != BLOCK_NO_PAGE) {
         memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, 2), 2);
@@ -144,8 +146,15 @@ struct lowered {
 /* True where another block of the page begins: what follows is translated already. */
 static bool is_head(const struct source *source, u32 offset)
 {
-    return source->heads != NULL && offset < PAGE_BYTES &&
-           (source->heads[offset / 64] >> (offset / 2 % 32) & 1);
+    return source->page != NULL && offset < PAGE_BYTES &&
+           (source->page->heads[offset / 64] >> (offset / 2 % 32) & 1);
+}
+
+/* True behind a branch that was taken whenever tier 0 came there. */
+static bool is_untrodden(const struct source *source, const struct ir *ir, u32 offset)
+{
+    return source->ran && ir->insns[ir->count - 1].op == IR_EXIT_IF && offset < PAGE_BYTES &&
+           block_runs(source->page, offset) == 0;
 }
 
 /* Fills engine->ir with at most max_insns instructions (more only to finish an lr/sc pair). */
@@ -168,7 +177,8 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
         if (l.ended || engine->ir->overflow) {
             return done;
         }
-        bool cut = done.insns >= max_insns || is_head(source, l.offset + length);
+        bool cut = done.insns >= max_insns || is_head(source, l.offset + length) ||
+                   is_untrodden(source, engine->ir, l.offset + length);
         if ((cut && l.open_lr.value == IR_REF_NONE) || done.bytes == source->bytes) {
             break;
         }
@@ -372,7 +382,10 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     }
     front_expect(vcpu);
     source_read(engine, fetched, &source);
-    source.heads = block_heads(&engine->blocks, fetched->gpa & PAGE_MASK);
+    source.page = block_page_find(&engine->blocks, fetched->gpa & PAGE_MASK);
+    source.ran = source.page != NULL && engine->probe == NULL &&
+                 pipeline_may_run_direct(engine) &&
+                 block_runs(source.page, source.offset) == BLOCK_RUNS_MAX;
     source_cut(engine, &source);
     struct block *block = block_new(&engine->blocks);
     block->gpa = fetched->gpa;

@@ -39,22 +39,37 @@ enum ir_exit pipeline_run_piece(struct vcpu *vcpu, enum ir_exit exit)
 }
 
 /* Runs it where there are probes. */
-static bool run_probed(struct vcpu *vcpu, const struct fetched *fetched, const u8 *code,
-                       unsigned code_bytes, unsigned max_insns, enum ir_exit *exit)
+static bool run_probed(struct vcpu *vcpu, const struct fetched *fetched, struct front_piece *front)
 {
     struct engine *engine = vcpu->engine;
     struct probe_direct direct;
     u8 copy[PROBE_DIRECT_BYTES]; /* what is told is what runs, though another hart may be writing */
-    unsigned copied_bytes = code_bytes < sizeof(copy) ? code_bytes : (unsigned)sizeof(copy);
-    memcpy(copy, code, copied_bytes);
+    if (front->code_bytes > sizeof(copy)) {
+        front->code_bytes = sizeof(copy);
+    }
+    memcpy(copy, front->code, front->code_bytes);
+    front->code = copy;
     switch (probe_direct_start(&direct, vcpu, fetched->gpa, fetched->gva_page != 0, copy)) {
-    case PROBE_DIRECT_UNSEEN:
-        return engine->front->run_direct(vcpu, copy, copied_bytes, max_insns, NULL, exit);
-    case PROBE_DIRECT_RECORDS:
-        return engine->front->run_direct(vcpu, copy, copied_bytes, max_insns, &direct, exit);
+    case PROBE_DIRECT_UNSEEN: break;
+    case PROBE_DIRECT_RECORDS: front->direct = &direct; break;
     default: return false;
     }
+    return engine->front->run_direct(vcpu, front);
 }
+
+/* What lies behind a branch that was not taken ran, too. */
+static void note_passed(struct engine *engine, gpa_t gpa, const struct front_piece *front)
+{
+    pthread_mutex_lock(&engine->lock);
+    for (unsigned word = 0; word < FRONT_PASSED_WORDS; word++) {
+        for (u64 left = front->passed[word]; left != 0; left &= left - 1) {
+            block_note_run(&engine->blocks, gpa + 128 * word + 2 * (u64)__builtin_ctzll(left));
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
+_Static_assert(FRONT_PASSED_WORDS == 2, "pipeline_run_direct looks at both");
 
 bool pipeline_run_direct(struct vcpu *vcpu, const struct fetched *fetched, enum ir_exit *exit)
 {
@@ -69,14 +84,18 @@ bool pipeline_run_direct(struct vcpu *vcpu, const struct fetched *fetched, enum 
         u64 left = deadline - vcpu->insns;
         max_insns = left < max_insns ? (unsigned)left : max_insns;
     }
-    unsigned left_bytes = (unsigned)(PAGE_BYTES - (fetched->gpa & PAGE_OFFSET_MASK));
-    const u8 *code = memory_host_any_mode(engine->memory, fetched->gpa, left_bytes);
+    struct front_piece front = {.max_insns = max_insns};
+    front.code_bytes = (unsigned)(PAGE_BYTES - (fetched->gpa & PAGE_OFFSET_MASK));
+    front.code = memory_host_any_mode(engine->memory, fetched->gpa, front.code_bytes);
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
-    bool ran = LIKELY(engine->probe == NULL)
-                   ? engine->front->run_direct(vcpu, code, left_bytes, max_insns, NULL, exit)
-                   : run_probed(vcpu, fetched, code, left_bytes, max_insns, exit);
+    bool ran = LIKELY(engine->probe == NULL) ? engine->front->run_direct(vcpu, &front)
+                                             : run_probed(vcpu, fetched, &front);
     if (!ran) {
         return false;
+    }
+    *exit = front.exit;
+    if ((front.passed[0] | front.passed[1]) != 0) {
+        note_passed(engine, fetched->gpa, &front);
     }
     engine->direct_runs[vcpu->index]++;
     return true;

@@ -104,14 +104,14 @@ Test(block, found_by_its_whole_key)
 
 Test(block, pages_know_where_blocks_begin)
 {
-    cr_expect(block_heads(&table, RAM) == NULL);
+    cr_expect(block_page_find(&table, RAM) == NULL);
     make(RAM + 0xffc, 4, MODE);
     make(RAM + 0x42, 8, MODE);
-    const u32 *heads = block_heads(&table, RAM);
-    cr_assert(heads != NULL);
+    const struct code_page *page = block_page_find(&table, RAM);
+    cr_assert(page != NULL);
     for (u32 half = 0; half < PAGE_BYTES / 2; half++) {
         bool head = half == 0x21 || half == 0x7fe;
-        cr_expect((heads[half / 32] >> half % 32 & 1) == head, "%u", half);
+        cr_expect((page->heads[half / 32] >> half % 32 & 1) == head, "%u", half);
     }
 }
 

@@ -172,6 +172,38 @@ Test(engine, blocks_end_where_others_begin)
     engine_rig_free(rig);
 }
 
+/* Where its first runs never came to, behind a branch that was taken each time, code is translated
+ * when it is reached. */
+Test(engine, blocks_end_behind_branches_that_were_always_taken)
+{
+    enum { SKIPPED = 40, ALL = 1 + 1 + SKIPPED + 1 };
+    u64 translated[2];
+    for (unsigned tier0 = 0; tier0 < 2; tier0++) {
+        struct rv_program *p = rv_new();
+        rv_label(p, 1);
+        rv_addi(p, A0, A0, 1);
+        rv_beq(p, A1, X0, 2);
+        for (unsigned i = 0; i < SKIPPED; i++) {
+            rv_addi(p, A2, A2, 1);
+        }
+        rv_label(p, 2);
+        rv_j(p, 1);
+        struct engine_options options = { .kind = ENGINE_JIT, .no_tier0 = tier0 == 0,
+                                          .no_tier2 = true };
+        struct engine_rig *rig = start(p, options);
+        u64 *x = ((struct riscv64_state *)rig->engine->vcpus[0])->x;
+        run(rig, 1000);
+        translated[tier0] = rig->engine->stats.guest_insns;
+        cr_expect(x[A2] == 0);
+        x[A1] = 1;
+        run(rig, 2000);
+        cr_expect(x[A2] != 0 && x[A2] % SKIPPED == 0);
+        engine_rig_free(rig);
+    }
+    cr_expect(translated[0] == ALL + 1, "%llu", (unsigned long long)translated[0]);
+    cr_expect(translated[1] == 3, "%llu", (unsigned long long)translated[1]);
+}
+
 /* Linked blocks do not come back to the engine; without links each one does. */
 Test(engine, links_keep_the_engine_out)
 {

@@ -251,18 +251,27 @@ static void describe(const struct piece *piece, u64 offset, struct probe_direct 
     probe_direct_ready(direct);
 }
 
-bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
-                        struct probe_direct *direct, enum ir_exit *exit)
+/* A branch that ends so far behind the piece's start was not taken. */
+static void pass(struct front_piece *front, u64 bytes)
+{
+    front->passed[bytes / 128] |= (u64)1 << (bytes / 2 % 64);
+}
+
+bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
 {
     struct piece piece; /* what is done is what was decoded, though another hart may be writing */
-    if (!decode(code, code_bytes, max_insns < MAX_INSNS ? max_insns : MAX_INSNS, &piece)) {
+    struct probe_direct *direct = front->direct;
+    gva_t start = vcpu->pc;
+    if (!decode(front->code, front->code_bytes,
+                front->max_insns < MAX_INSNS ? front->max_insns : MAX_INSNS, &piece)) {
         return false;
     }
-    struct run run = {vcpu, riscv64_of(vcpu)->x, vcpu->pc, vcpu->insns, direct};
+    struct run run = {vcpu, riscv64_of(vcpu)->x, start, vcpu->insns, direct};
     if (UNLIKELY(direct != NULL)) {
-        describe(&piece, vcpu->pc & PAGE_OFFSET_MASK, direct);
+        describe(&piece, start & PAGE_OFFSET_MASK, direct);
     }
-    *exit = IR_EXIT_JUMP;
+    front->exit = IR_EXIT_JUMP;
+    memset(front->passed, 0, sizeof(front->passed));
     unsigned n = 0;
     bool taken = false;
     for (const struct riscv_insn *insn = piece.insns; insn < piece.insns + piece.count; insn++) {
@@ -276,9 +285,9 @@ bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, 
         }
         if (is_jump(row)) {
             next = target_of(&run, insn, row, behind);
-            *exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
+            front->exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
         } else if (!execute(&run, insn, row)) {
-            *exit = IR_EXIT_RAISED; /* in sync, as it was before the instruction */
+            front->exit = IR_EXIT_RAISED; /* in sync, as it was before the instruction */
             return true;
         }
         run.pc = next;
@@ -286,6 +295,9 @@ bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, 
         taken = next != behind;
         if (taken) {
             break;
+        }
+        if (row.kind == BRANCH && insn + 1 < piece.insns + piece.count) {
+            pass(front, next - start);
         }
     }
     sync(&run);

@@ -18,8 +18,7 @@
 #undef INSN
 
 /* direct.c; see struct front. */
-bool riscv64_run_direct(struct vcpu *vcpu, const u8 *code, unsigned code_bytes, unsigned max_insns,
-                        struct probe_direct *direct, enum ir_exit *exit);
+bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front);
 
 /* --- integer registers; x0 reads as 0 and is never written --- */
 
