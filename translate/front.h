@@ -31,6 +31,7 @@ struct lower {
     bool tells_csrs;       /* an access to a CSR is told to those who watch */
     bool poll_first;       /* append ir_poll(ir, 0) right after the first ir_begin_insn */
     bool ended;            /* a terminator was appended: the block is complete */
+    bool fp_is_dirty;      /* front end's: an earlier instruction made the status say so */
     struct { ir_ref address, value; unsigned size_bytes; } open_lr; /* front end's: paired lr */
     u64 front_private[4];
 };
@@ -60,7 +61,7 @@ struct front {
     bool (*run_direct)(struct vcpu *vcpu, struct front_piece *front);
     /* Called once before a block's first instruction. */
     void (*begin)(struct lower *l);
-    /* Prints the mode bits for --show ("U fs=dirty"). */
+    /* Prints the mode bits for --show ("U fs=on"). */
     void (*print_mode)(u32 mode, char *text, size_t text_bytes);
 };
 

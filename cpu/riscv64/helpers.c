@@ -109,13 +109,6 @@ static u64 helper_status_changed(struct vcpu *vcpu, u64 before)
     return 0;
 }
 
-static u64 helper_fp_dirty(struct vcpu *vcpu)
-{
-    struct riscv64_state *state = riscv64_of(vcpu);
-    riscv64_mstatus_set(state, state->mstatus | MSTATUS_FS);
-    return 0;
-}
-
 /* --- trap returns and waiting --- */
 
 static u64 returned_to(struct vcpu *vcpu, u64 pc)

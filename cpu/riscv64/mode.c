@@ -59,10 +59,8 @@ static void select_anew(struct riscv64_state *state)
 {
     struct vcpu *vcpu = &state->vcpu;
     u32 mode = vcpu->mode & ENGINE_BITS;
-    u32 fs = (u32)(state->mstatus >> MSTATUS_FS_SHIFT) & 3;
-    mode |= state->priv;
+    mode |= state->priv | (state->mstatus & MSTATUS_FS ? (u32)RISCV_MODE_FS : 0u);
     u32 vs = (u32)(state->mstatus >> MSTATUS_VS_SHIFT) & 3;
-    mode |= (fs == 2 ? 1 : fs) << RISCV_MODE_FS_SHIFT;
     mode |= (vs == 2 ? 1 : vs) << RISCV_MODE_VS_SHIFT;
     mode |= (u32)(state->vlenb / 16) << RISCV_MODE_VLEN_SHIFT;
     if (state->frm >= RISCV_FRM_RMM) {
@@ -88,6 +86,7 @@ void riscv64_mode_update(struct riscv64_state *state)
                                              : 0;
     vcpu->mode = (vcpu->mode & ~(u32)VCPU_MODE_PROBE) | watched;
     u64 status = state->mstatus & MSTATUS_OF_MODE;
+    status |= status & MSTATUS_FS ? MSTATUS_FS : 0;
     status |= status & MSTATUS_MPRV ? state->mstatus & MSTATUS_MPP : 0;
     unsigned number = state->priv * 2u + (status & MSTATUS_SUM ? 1 : 0);
     struct riscv64_context *context = &state->cache.contexts[number];

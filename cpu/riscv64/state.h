@@ -70,15 +70,16 @@ enum { MSTATUS_FS_SHIFT = 13, MSTATUS_MPP_SHIFT = 11, MSTATUS_VS_SHIFT = 9 };
  * block is translated. riscv64_mode_update recomputes them whenever a source of theirs changes. */
 enum riscv_mode_bits {
     RISCV_MODE_PRIV = 3,          /* current privilege */
-    RISCV_MODE_FS = 3 << 2,       /* mstatus.FS: 0 off, 1 on but not dirty (also for 2), 3 dirty */
+    RISCV_MODE_FS = 1 << 2,       /* mstatus.FS is not off: programs that begin to compute, and
+                                     every switch to one, would change more */
     RISCV_MODE_FRM_SLOW = 1 << 4, /* frm is RMM or reserved: dynamic rounding is not a host mode */
     RISCV_MODE_TRACE = VCPU_MODE_TRACE, /* every instruction reports itself (commit log) */
     RISCV_MODE_FRM_BAD = 1 << 6,  /* frm holds a reserved value: dynamic rounding is illegal */
     RISCV_MODE_COUNT = VCPU_MODE_COUNT, /* exact deadlines: POLL at every block start */
-    RISCV_MODE_VS = 3 << 8,       /* mstatus.VS, as FS */
+    RISCV_MODE_VS = 3 << 8,       /* mstatus.VS: 0 off, 1 on but not dirty (also for 2), 3 dirty */
     RISCV_MODE_VLEN = 3 << 10,    /* 0: no vector unit; 1: VLEN is 128; 2: 256 */
 };
-enum { RISCV_MODE_FS_SHIFT = 2, RISCV_MODE_VS_SHIFT = 8, RISCV_MODE_VLEN_SHIFT = 10 };
+enum { RISCV_MODE_VS_SHIFT = 8, RISCV_MODE_VLEN_SHIFT = 10 };
 
 /* Bits of cache.vector_key beside vtype's low eight: what a vector instruction depends on, in one
  * word that translated code compares. */

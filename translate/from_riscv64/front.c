@@ -69,22 +69,28 @@ static bool is_off(const struct lower *l, const struct riscv_insn *insn)
            ((insn->flags & RV_V) != 0 && (l->mode & RISCV_MODE_VS) == 0);
 }
 
-/* The first instruction that writes FP state while FS is clean makes it dirty, and the mode with
- * it: the block ends, and the rest runs as blocks that need not ask. So does any vector instruction
- * while VS is clean. */
+void lower_fp_dirty(struct lower *l)
+{
+    if (l->fp_is_dirty) {
+        return;
+    }
+    /* The byte that has FS: recorders, which are told of registers, need not hear of it. */
+    u32 at = LOWER_FS_OFFSET;
+    ir_ref dirty = ir_i64(l->ir, MSTATUS_FS >> (MSTATUS_FS_SHIFT & ~7u));
+    ir_set(l->ir, at, 1, ir_op2(l->ir, IR_OR, IR_I64, 0, ir_get(l->ir, IR_I64, at, 1), dirty));
+    l->fp_is_dirty = true;
+}
+
+/* Any vector instruction while VS is clean makes it dirty, and the mode with it: the block ends,
+ * and the rest runs as blocks that need not ask. */
 static void mark_dirty(struct lower *l, const struct riscv_insn *insn)
 {
-    bool fp = (insn->flags & RV_WRITES_FP) != 0 && (l->mode & RISCV_MODE_FS) != RISCV_MODE_FS;
-    bool vector = (insn->flags & RV_V) != 0 && (l->mode & RISCV_MODE_VS) != RISCV_MODE_VS;
-    if (fp) {
-        ir_call(l->ir, &riscv64_helper_fp_dirty, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE,
-                IR_REF_NONE);
+    if (insn->flags & RV_WRITES_FP) {
+        lower_fp_dirty(l);
     }
-    if (vector) {
+    if ((insn->flags & RV_V) != 0 && (l->mode & RISCV_MODE_VS) != RISCV_MODE_VS) {
         ir_call(l->ir, &riscv64_helper_vector_dirty, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE,
                 IR_REF_NONE);
-    }
-    if (fp || vector) {
         lower_end_leave_next(l, false);
     }
 }
@@ -116,6 +122,7 @@ static unsigned lower_insn(struct lower *l)
 
 static void begin(struct lower *l)
 {
+    l->fp_is_dirty = false;
     lower_reset_pair(l);
     lower_begin_vector(l);
 }
@@ -127,7 +134,7 @@ static void print_mode(u32 mode, char *text, size_t text_bytes)
     static const char *const units[] = {"", " vs=", " vlen=256 vs=", ""};
     unsigned unit = (mode & RISCV_MODE_VLEN) >> RISCV_MODE_VLEN_SHIFT;
     snprintf(text, text_bytes, "%s fs=%s%s%s%s%s%s", privileges[mode & RISCV_MODE_PRIV],
-             states[(mode & RISCV_MODE_FS) >> RISCV_MODE_FS_SHIFT], units[unit],
+             mode & RISCV_MODE_FS ? "on" : "off", units[unit],
              unit != 0 ? states[(mode & RISCV_MODE_VS) >> RISCV_MODE_VS_SHIFT] : "",
              (mode & RISCV_MODE_FRM_BAD)    ? " frm=reserved"
              : (mode & RISCV_MODE_FRM_SLOW) ? " frm=rmm"

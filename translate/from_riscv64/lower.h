@@ -6,6 +6,7 @@
 #ifndef METIC_TRANSLATE_FROM_RISCV64_LOWER_H
 #define METIC_TRANSLATE_FROM_RISCV64_LOWER_H
 
+#include "cpu/riscv64/csr_bits.h"
 #include "cpu/riscv64/decode.h"
 #include "cpu/riscv64/helpers.h"
 #include "cpu/riscv64/state.h"
@@ -89,6 +90,12 @@ static inline unsigned lower_privilege(const struct lower *l)
 {
     return l->mode & RISCV_MODE_PRIV;
 }
+
+/* The instruction that was lowered writes FP state: mstatus.FS becomes dirty, which no later one of
+ * the block takes back. */
+void lower_fp_dirty(struct lower *l);
+/* Where the state has the byte of mstatus with FS. */
+enum { LOWER_FS_OFFSET = offsetof(struct riscv64_state, mstatus) + MSTATUS_FS_SHIFT / 8 };
 
 /* The raw word, as helpers want it for mtval. */
 static inline ir_ref lower_word(struct lower *l, const struct riscv_insn *insn)

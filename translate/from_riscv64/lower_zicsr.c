@@ -74,12 +74,11 @@ static ir_ref read_fp(struct lower *l, unsigned number)
     return ir_op2(l->ir, IR_OR, IR_I64, 0, ir_fenv_flags(l->ir), high);
 }
 
-/* A write to frm may change the mode, one to clean state makes it dirty; neither is done here. */
+/* A write to frm may change the mode, which is not done here. */
 static bool fp_access_is_simple(const struct lower *l, const struct csr_access *access)
 {
-    bool dirty = (l->mode & RISCV_MODE_FS) == RISCV_MODE_FS;
     bool valid_frm = (l->mode & RISCV_MODE_FRM_BAD) == 0;
-    return !access->writes || (access->number == CSR_FFLAGS && dirty && valid_frm);
+    return !access->writes || (access->number == CSR_FFLAGS && valid_frm);
 }
 
 static void access_fp(struct lower *l, const struct csr_access *access)
@@ -87,6 +86,7 @@ static void access_fp(struct lower *l, const struct csr_access *access)
     ir_ref old = read_fp(l, access->number);
     if (access->writes) {
         ir_fenv_set(l->ir, masked(l, new_value(l, access, old), FFLAGS_MASK), get_frm(l));
+        lower_fp_dirty(l);
     }
     lower_set_x(l, access->insn->rd, old);
 }
@@ -130,6 +130,21 @@ static ir_ref new_status(struct lower *l, const struct csr_access *access, ir_re
     }
 }
 
+/* What SD reads as: FS or VS is dirty. The mode says of VS whether it is, of FS only when not. */
+static ir_ref status_sd(struct lower *l, ir_ref stored)
+{
+    if ((l->mode & RISCV_MODE_VS) == RISCV_MODE_VS) {
+        return ir_i64(l->ir, MSTATUS_SD);
+    }
+    if ((l->mode & RISCV_MODE_FS) == 0) {
+        return ir_i64(l->ir, 0);
+    }
+    ir_ref both = ir_op2(l->ir, IR_AND, IR_I64, 0, stored,
+                         ir_op2(l->ir, IR_SHL, IR_I64, 0, stored, ir_i64(l->ir, 1)));
+    ir_ref top = ir_i64(l->ir, 63 - (MSTATUS_FS_SHIFT + 1));
+    return masked(l, ir_op2(l->ir, IR_SHL, IR_I64, 0, both, top), MSTATUS_SD);
+}
+
 /* Linux switches interrupts and access to user memory off and on all the time: mostly with constant
  * bits, which say whether anything but the bits is concerned. */
 static void access_status(struct lower *l, const struct csr_access *access)
@@ -137,12 +152,10 @@ static void access_status(struct lower *l, const struct csr_access *access)
     bool is_mstatus = access->number == CSR_MSTATUS;
     u64 read_mask = is_mstatus ? access->csr->read_mask : SSTATUS_READABLE;
     u64 write_mask = is_mstatus ? access->csr->write_mask : SSTATUS_WRITABLE;
-    bool dirty = (l->mode & RISCV_MODE_FS) == RISCV_MODE_FS ||
-                 (l->mode & RISCV_MODE_VS) == RISCV_MODE_VS;
     write_mask &= ~MSTATUS_ABSENT((l->mode & RISCV_MODE_VLEN) != 0);
     ir_ref stored = ir_get(l->ir, IR_I64, (u32)offsetof(struct riscv64_state, mstatus), 8);
     ir_ref old = ir_op2(l->ir, IR_OR, IR_I64, 0, masked(l, stored, read_mask),
-                        ir_i64(l->ir, dirty ? MSTATUS_SD : 0));
+                        status_sd(l, stored));
     if (!access->writes) {
         lower_set_x(l, access->insn->rd, old);
         return;

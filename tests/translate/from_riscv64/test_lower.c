@@ -3,6 +3,7 @@
 #include "cpu/riscv64/decode.h"
 #include "cpu/riscv64/helpers.h"
 #include "cpu/riscv64/state.h"
+#include "translate/from_riscv64/lower.h"
 #include "translate/front.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 
 extern const struct front riscv64_front;
 
-enum { PAGE_OFFSET = 0x100, MODE_DIRTY_M = RISCV_M | RISCV_MODE_FS };
+enum { PAGE_OFFSET = 0x100, MODE_FP_M = RISCV_M | RISCV_MODE_FS };
 
 static struct ir ir;
 
@@ -167,10 +168,10 @@ Test(lower, random_words_never_break_the_builder)
 Test(lower, forward_branch_goes_on_and_backward_branch_ends)
 {
     bool ended;
-    lower_one(0x00b50463, MODE_DIRTY_M, &ended); /* beq a0,a1,.+8 */
+    lower_one(0x00b50463, MODE_FP_M, &ended); /* beq a0,a1,.+8 */
     cr_assert_not(ended);
     cr_assert_eq((s64)find_op(IR_EXIT_IF)->imm, PAGE_OFFSET + 8);
-    lower_one(0xfeb50ee3, MODE_DIRTY_M, &ended); /* beq a0,a1,.-4 */
+    lower_one(0xfeb50ee3, MODE_FP_M, &ended); /* beq a0,a1,.-4 */
     cr_assert(ended);
     cr_assert_eq((s64)find_op(IR_EXIT_IF)->imm, PAGE_OFFSET - 4);
     cr_assert_eq((s64)find_op(IR_JUMP)->imm, PAGE_OFFSET + 4);
@@ -179,23 +180,23 @@ Test(lower, forward_branch_goes_on_and_backward_branch_ends)
 Test(lower, branch_on_one_register_is_decided)
 {
     bool ended;
-    lower_one(0x00a50463, MODE_DIRTY_M, &ended); /* beq a0,a0,.+8 */
+    lower_one(0x00a50463, MODE_FP_M, &ended); /* beq a0,a0,.+8 */
     cr_assert(ended);
     cr_assert_eq((s64)find_op(IR_JUMP)->imm, PAGE_OFFSET + 8);
-    lower_one(0x00a51463, MODE_DIRTY_M, &ended); /* bne a0,a0,.+8 */
+    lower_one(0x00a51463, MODE_FP_M, &ended); /* bne a0,a0,.+8 */
     cr_assert_not(ended);
     cr_assert_eq(count_op(IR_EXIT_IF), 0);
 }
 
 Test(lower, jalr_hints_follow_the_manual)
 {
-    lower_one(0x00008067, MODE_DIRTY_M, NULL); /* jalr zero,0(ra) */
+    lower_one(0x00008067, MODE_FP_M, NULL); /* jalr zero,0(ra) */
     cr_assert_eq(find_op(IR_JUMP_IND)->sub, IR_JUMP_RETURN);
-    lower_one(0x9502, MODE_DIRTY_M, NULL); /* c.jalr a0 */
+    lower_one(0x9502, MODE_FP_M, NULL); /* c.jalr a0 */
     cr_assert_eq(find_op(IR_JUMP_IND)->sub, IR_JUMP_CALL);
-    lower_one(0x8502, MODE_DIRTY_M, NULL); /* c.jr a0 */
+    lower_one(0x8502, MODE_FP_M, NULL); /* c.jr a0 */
     cr_assert_eq(find_op(IR_JUMP_IND)->sub, IR_JUMP_PLAIN);
-    lower_one(0x000080e7, MODE_DIRTY_M, NULL); /* jalr ra,0(ra) */
+    lower_one(0x000080e7, MODE_FP_M, NULL); /* jalr ra,0(ra) */
     cr_assert_eq(find_op(IR_JUMP_IND)->sub, IR_JUMP_CALL);
 }
 
@@ -242,33 +243,43 @@ Test(lower, fp_is_illegal_while_off_and_rounding_when_reserved)
     cr_assert(is_illegal(fadd_s, RISCV_M));
     cr_assert(is_illegal(fclass, RISCV_M));
     cr_assert(is_illegal(fflags, RISCV_M));
-    cr_assert_not(is_illegal(fadd_s, MODE_DIRTY_M));
-    cr_assert(is_illegal(fadd_rm5, MODE_DIRTY_M));
-    cr_assert(is_illegal(fadd_s, MODE_DIRTY_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD));
-    cr_assert_not(is_illegal(0x00c58553, MODE_DIRTY_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD));
+    cr_assert_not(is_illegal(fadd_s, MODE_FP_M));
+    cr_assert(is_illegal(fadd_rm5, MODE_FP_M));
+    cr_assert(is_illegal(fadd_s, MODE_FP_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD));
+    cr_assert_not(is_illegal(0x00c58553, MODE_FP_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD));
 }
 
 Test(lower, dynamic_rounding_becomes_static_only_for_rmm)
 {
-    lower_one(0x00c5f553, MODE_DIRTY_M, NULL);
+    lower_one(0x00c5f553, MODE_FP_M, NULL);
     cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_DYN);
-    lower_one(0x00c5f553, MODE_DIRTY_M | RISCV_MODE_FRM_SLOW, NULL);
+    lower_one(0x00c5f553, MODE_FP_M | RISCV_MODE_FRM_SLOW, NULL);
     cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_RMM);
-    lower_one(0x00c5a553, MODE_DIRTY_M, NULL);
+    lower_one(0x00c5a553, MODE_FP_M, NULL);
     cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_RDN);
 }
 
-Test(lower, first_fp_write_in_clean_state_marks_it_dirty_and_ends)
+static bool marks_fp_dirty(void)
+{
+    for (unsigned i = 0; i < ir.count; i++) {
+        if (ir.insns[i].op == IR_SET && ir.insns[i].imm == LOWER_FS_OFFSET) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Test(lower, fp_writes_mark_it_dirty_and_others_do_not)
 {
     bool ended;
-    lower_one(0x00c5f553, RISCV_M | 1 << 2, &ended); /* fadd.s */
-    cr_assert(ended && calls(&riscv64_helper_fp_dirty) && count_op(IR_LEAVE) == 1);
-    lower_one(0x00c5f553, MODE_DIRTY_M, &ended);
-    cr_assert(!ended && !calls(&riscv64_helper_fp_dirty));
-    lower_one(0xe0051553, RISCV_M | 1 << 2, &ended); /* fclass.s */
-    cr_assert(!ended && !calls(&riscv64_helper_fp_dirty));
-    lower_one(0xfea5bc27, RISCV_M | 1 << 2, &ended); /* fsd */
-    cr_assert(!ended && !calls(&riscv64_helper_fp_dirty));
+    lower_one(0x00c5f553, MODE_FP_M, &ended); /* fadd.s */
+    cr_assert(!ended && marks_fp_dirty());
+    lower_one(0x00115073, MODE_FP_M, &ended); /* csrwi fflags,2 */
+    cr_assert(!ended && marks_fp_dirty() && count_op(IR_CALL) == 0);
+    lower_one(0xe0051553, MODE_FP_M, &ended); /* fclass.s */
+    cr_assert(!ended && !marks_fp_dirty());
+    lower_one(0xfea5bc27, MODE_FP_M, &ended); /* fsd */
+    cr_assert(!ended && !marks_fp_dirty());
 }
 
 /* --- CSRs --- */
@@ -314,13 +325,13 @@ Test(lower, status_bits_cost_what_they_concern)
 Test(lower, fflags_are_read_and_written_in_place)
 {
     bool ended;
-    lower_one(0x00102573, MODE_DIRTY_M, &ended); /* csrrs a0,fflags,zero */
+    lower_one(0x00102573, MODE_FP_M, &ended); /* csrrs a0,fflags,zero */
     cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_FENV_FLAGS) == 1);
-    lower_one(0x00151573, MODE_DIRTY_M, &ended); /* csrrw a0,fflags,a0 */
+    lower_one(0x00151573, MODE_FP_M, &ended); /* csrrw a0,fflags,a0 */
     cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_FENV_SET) == 1);
-    lower_one(0x00151573, RISCV_M | 1 << 2, &ended);
+    lower_one(0x00151573, MODE_FP_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD, &ended);
     cr_assert(ended && calls(&riscv64_helper_csr_write_fp));
-    lower_one(0x00251073, MODE_DIRTY_M, &ended); /* csrrw zero,frm,a0 */
+    lower_one(0x00251073, MODE_FP_M, &ended); /* csrrw zero,frm,a0 */
     cr_assert(ended && calls(&riscv64_helper_csr_write_fp));
 }
 
@@ -440,9 +451,9 @@ Test(lower, mode_prints)
 {
     char text[64];
     riscv64_front.print_mode(RISCV_S | RISCV_MODE_FS, text, sizeof(text));
-    cr_assert_str_eq(text, "S fs=dirty");
+    cr_assert_str_eq(text, "S fs=on");
     riscv64_front.print_mode(RISCV_U | 1 << 2 | RISCV_MODE_FRM_SLOW, text, sizeof(text));
-    cr_assert_str_eq(text, "U fs=clean frm=rmm");
+    cr_assert_str_eq(text, "U fs=on frm=rmm");
 }
 
 Test(lower, the_list_of_front_ends_has_this_one)
