@@ -30,23 +30,65 @@ static const char usage[] =
     "  --instructions       and not those, of what was recorded with --trace-events branches\n"
     "  --every N            each Nth instruction\n";
 
-/* The value of option `name` at argv[*at], which moves behind it; NULL: it is another one. */
-static const char *value_of(int argc, char *const *argv, int *at, const char *name)
+/* --- options --- */
+
+static bool set_count(u64 *count, const char *value, struct metic_error *error)
 {
-    size_t length = strlen(name);
-    if (strncmp(argv[*at], name, length) != 0) {
-        return NULL;
-    }
-    if (argv[*at][length] == '=') {
-        return argv[*at] + length + 1;
-    }
-    if (argv[*at][length] != '\0' || *at + 1 == argc) {
-        return NULL;
-    }
-    return argv[++*at];
+    return args_parse_count(value, count) ||
+           error_set(error, "Counts look like 1000000 or 200M.", "'%s' is no count", value);
 }
 
-static bool parse_range(struct trace_query *query, const char *value, struct metic_error *error)
+static bool set_from(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.from_insns, value, error);
+}
+
+static bool set_to(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.to_insns, value, error);
+}
+
+static bool set_limit(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.limit, value, error);
+}
+
+static bool set_every(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.every, value, error);
+}
+
+static bool set_hart(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    u64 hart;
+    bool good = args_parse_count(value, &hart) && hart < METIC_MAX_HARTS;
+    query->text.harts = good ? (u64)1 << hart : 0;
+    return good || error_set(error, "As in --hart 0.", "'%s' is no hart", value);
+}
+
+static bool set_symbols(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    if (query->symbol_file_count == ARRAY_LEN(query->symbol_files)) {
+        return error_set(error, NULL, "there are too many of them");
+    }
+    query->symbol_files[query->symbol_file_count++] = value;
+    return true;
+}
+
+static bool set_format(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return trace_text_format_find(value, &query->text.format) ||
+           error_set(error, NULL, "'%s' is none of: text qemu json chrome", value);
+}
+
+static bool set_function(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    (void)error;
+    query->function = value;
+    return true;
+}
+
+static bool set_range(struct trace_query *query, const char *value, struct metic_error *error)
 {
     char *rest;
     query->text.first = strtoull(value, &rest, 0);
@@ -55,61 +97,63 @@ static bool parse_range(struct trace_query *query, const char *value, struct met
            error_set(error, "As in --range 0x80000000-0x80001000.", "'%s' is no range", value);
 }
 
-static bool parse_option(struct trace_query *query, int argc, char *const *argv, int *at,
-                         struct metic_error *error)
+static bool set_branches(struct trace_query *query, const char *value, struct metic_error *error)
 {
-    static const char *const counts[] = {"--from", "--to", "--limit", "--every"};
-    u64 *const members[] = {&query->text.from_insns, &query->text.to_insns, &query->text.limit,
-                            &query->text.every};
-    const char *name = argv[*at];
-    const char *value;
-    for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
-        if ((value = value_of(argc, argv, at, counts[i])) != NULL) {
-            return args_parse_count(value, members[i]) ||
-                   error_set(error, "Counts look like 1000000 or 200M.", "%s: '%s' is no count",
-                             name, value);
-        }
-    }
-    if ((value = value_of(argc, argv, at, "--hart")) != NULL) {
-        u64 hart;
-        bool good = args_parse_count(value, &hart) && hart < METIC_MAX_HARTS;
-        query->text.harts = good ? (u64)1 << hart : 0;
-        return good || error_set(error, "As in --hart 0.", "--hart: '%s' is no hart", value);
-    } else if ((value = value_of(argc, argv, at, "--symbols")) != NULL) {
-        if (query->symbol_file_count == ARRAY_LEN(query->symbol_files)) {
-            return error_set(error, NULL, "too many --symbols");
-        }
-        query->symbol_files[query->symbol_file_count++] = value;
-    } else if ((value = value_of(argc, argv, at, "--format")) != NULL) {
-        return trace_text_format_find(value, &query->text.format) ||
-               error_set(error, NULL, "--format: '%s' is none of: text qemu json chrome", value);
-    } else if (strcmp(name, "--branches") == 0) {
-        query->text.branches = true;
-    } else if (strcmp(name, "--instructions") == 0) {
-        query->instructions = true;
-    } else if ((value = value_of(argc, argv, at, "--function")) != NULL) {
-        query->function = value;
-    } else if ((value = value_of(argc, argv, at, "--range")) != NULL) {
-        return parse_range(query, value, error);
-    } else {
-        return error_set(error, "metic trace help", "there is no option '%s', or it needs a value",
-                         name);
-    }
+    (void)value;
+    (void)error;
+    query->text.branches = true;
     return true;
 }
 
-/* Whether the option is one of show's, which mean nothing to the others. */
-static bool is_of_show(const char *name)
+static bool set_instructions(struct trace_query *query, const char *value,
+                             struct metic_error *error)
 {
-    static const char *const names[] = {"--format", "--function", "--range", "--branches",
-                                        "--instructions", "--every"};
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-        size_t length = strlen(names[i]);
-        if (strncmp(name, names[i], length) == 0 && (name[length] == '=' || name[length] == '\0')) {
-            return true;
+    (void)value;
+    (void)error;
+    query->instructions = true;
+    return true;
+}
+
+static const struct option {
+    const char *name;
+    bool (*set)(struct trace_query *query, const char *value, struct metic_error *error);
+    bool has_value;
+    bool of_show; /* means nothing to the others */
+} options[] = {
+    {"--from", set_from, true, false},         {"--to", set_to, true, false},
+    {"--hart", set_hart, true, false},         {"--limit", set_limit, true, false},
+    {"--symbols", set_symbols, true, false},   {"--format", set_format, true, true},
+    {"--function", set_function, true, true},  {"--range", set_range, true, true},
+    {"--branches", set_branches, false, true}, {"--instructions", set_instructions, false, true},
+    {"--every", set_every, true, true},
+};
+
+/* The option at argv[*at], which moves on to its last word. */
+static bool parse_option(struct trace_query *query, int argc, char *const *argv, int *at,
+                         struct metic_error *error)
+{
+    const char *word = argv[*at];
+    size_t length = strcspn(word, "=");
+    for (unsigned i = 0; i < ARRAY_LEN(options); i++) {
+        const struct option *option = &options[i];
+        if (strlen(option->name) != length || strncmp(option->name, word, length) != 0) {
+            continue;
         }
+        const char *value = word[length] == '=' ? word + length + 1 : NULL;
+        if (option->has_value && value == NULL && *at + 1 < argc) {
+            value = argv[++*at];
+        }
+        if (option->has_value != (value != NULL)) {
+            break;
+        }
+        query->of_show = option->of_show ? word : query->of_show;
+        struct metic_error reason = {{0}, {0}};
+        return option->set(query, value, &reason) ||
+               error_set(error, reason.next[0] != '\0' ? reason.next : NULL, "%s: %s",
+                         option->name, reason.what);
     }
-    return false;
+    return error_set(error, "metic trace help", "there is no option '%s', or it needs a value, or "
+                     "takes none", word);
 }
 
 static bool check_words(const struct trace_query *query, const char *name, unsigned words,
@@ -136,7 +180,6 @@ static bool parse(struct trace_query *query, int argc, char *const *argv, struct
 {
     for (int i = 0; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1] != '\0') {
-            query->of_show = is_of_show(argv[i]) ? argv[i] : query->of_show;
             if (!parse_option(query, argc, argv, &i, error)) {
                 return false;
             }

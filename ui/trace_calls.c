@@ -1,9 +1,9 @@
 /* See trace_query.h: calls of a function, from call events, or from instructions with registers.
  *
  * A call is where the function's first instruction runs, and a return where the instruction behind
- * the call runs with the stack pointer of the call. The trace is looked through in windows: first
- * for calls, then for the places where those that are open return to. Registers that were written
- * before a section begins are looked for in those before it. */
+ * the call runs with the stack pointer of the call. The trace is looked through in windows: for
+ * calls and for the places where those before returned to, then for places that are new. Registers
+ * that were written before a section begins are looked for in those before it. */
 #include "ui/trace_query.h"
 
 #include "ui/trace_scan.h"
@@ -39,9 +39,9 @@ struct calls {
     u8 *writes; /* by unit: a register that calls are told by */
     u64 entry;
     struct trace_units entry_code, return_code;
-    u64 *returns;         /* addresses, sorted, */
-    size_t return_count;  /*   without those met before */
-    bool for_returns;     /* what is looked for now */
+    u64 *returns;         /* where calls return to, sorted: of those met before, or new ones */
+    size_t return_count;
+    bool for_calls;       /* those are looked for now, beside returns */
     struct visits visits; /* of the window */
     struct visit *open;
     size_t open_count;
@@ -55,11 +55,10 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static bool is_place(const struct calls *calls, u64 pc)
+static bool is_return(const struct calls *calls, u64 pc)
 {
-    return calls->for_returns
-               ? bsearch(&pc, calls->returns, calls->return_count, sizeof(pc), compare) != NULL
-               : pc == calls->entry;
+    return calls->return_count != 0 &&
+           bsearch(&pc, calls->returns, calls->return_count, sizeof(pc), compare) != NULL;
 }
 
 static bool is_told(const struct metic_trace_slot *slot)
@@ -83,11 +82,11 @@ static bool wants_unit(void *opaque, u32 number, u64 pc, const u64 *words)
     const struct calls *calls = worker->opaque;
     const struct metic_trace_unit *unit = &worker->file->units[number];
     (void)words;
-    if (!calls->for_returns) {
-        return calls->entry - pc < unit->bytes;
+    if (calls->for_calls && calls->entry - pc < unit->bytes) {
+        return true;
     }
-    if (pc == unit->address) {
-        return calls->return_code.wanted[number] != 0;
+    if (pc == unit->address || calls->return_count == 0) {
+        return calls->return_count != 0 && calls->return_code.wanted[number] != 0;
     }
     size_t low = 0, high = calls->return_count;
     while (low < high) {
@@ -123,22 +122,29 @@ static void keep_registers(struct trace_worker *worker, const struct trace_step 
     }
 }
 
+static void add_visit(struct trace_worker *worker, const struct trace_step *step, bool is_call)
+{
+    struct visit *visit = trace_found_add(worker->found, sizeof(*visit));
+    if (visit != NULL) {
+        *visit = (struct visit){
+            .order_ns = step->order_ns, .insns = step->insns, .ns = step->ns, .pc = step->pc,
+            .ra = worker->regs[RA], .sp = worker->regs[SP], .privilege = step->privilege,
+            .stream = (u16)step->stream, .is_call = is_call,
+            .unknown = (is_call ? CALL_REGS : RETURN_REGS) & ~worker->known,
+        };
+        memcpy(visit->args, worker->regs + A0, sizeof(visit->args));
+    }
+}
+
 static void visit_step(void *opaque, const struct trace_step *step)
 {
     struct trace_worker *worker = opaque;
     const struct calls *calls = worker->opaque;
-    if (is_place(calls, step->pc)) {
-        struct visit *visit = trace_found_add(worker->found, sizeof(*visit));
-        if (visit != NULL) {
-            *visit = (struct visit){
-                .order_ns = step->order_ns, .insns = step->insns, .ns = step->ns,
-                .pc = step->pc, .ra = worker->regs[RA],
-                .sp = worker->regs[SP], .privilege = step->privilege,
-                .stream = (u16)step->stream, .is_call = !calls->for_returns,
-                .unknown = (calls->for_returns ? RETURN_REGS : CALL_REGS) & ~worker->known,
-            };
-            memcpy(visit->args, worker->regs + A0, sizeof(visit->args));
-        }
+    if (is_return(calls, step->pc)) {
+        add_visit(worker, step, false);
+    }
+    if (calls->for_calls && step->pc == calls->entry) {
+        add_visit(worker, step, true);
     }
     keep_registers(worker, step);
 }
@@ -209,9 +215,11 @@ static bool is_wanted(void *opaque, u32 number)
 {
     struct calls *calls = opaque;
     struct trace_query *query = calls->query;
+    const struct trace_section *section = &query->file.sections[number];
     return trace_query_in_window(query, number) &&
-           trace_file_may_run(&query->file, &query->file.sections[number],
-                              calls->for_returns ? &calls->return_code : &calls->entry_code);
+           ((calls->for_calls && trace_file_may_run(&query->file, section, &calls->entry_code)) ||
+            (calls->return_count != 0 &&
+             trace_file_may_run(&query->file, section, &calls->return_code)));
 }
 
 static bool take(void *opaque, u32 number, struct trace_found *found)
@@ -279,29 +287,50 @@ static bool find_returns(struct calls *calls)
     return true;
 }
 
-/* Where the calls of this window, and those that are open, return to. */
-static bool list_returns(struct calls *calls)
+/* The list, sorted and without doubles, is what is looked for. */
+static bool look_for(struct calls *calls, u64 *list, size_t count)
 {
-    size_t most = calls->visits.count + calls->open_count;
-    u64 *list = malloc((most + 1) * sizeof(*list));
-    if (list == NULL) {
-        return false;
-    }
-    free(calls->returns);
-    calls->returns = list;
-    for (size_t i = 0; i < most; i++) {
-        list[i] = i < calls->visits.count ? calls->visits.list[i].ra
-                                          : calls->open[i - calls->visits.count].ra;
-    }
-    qsort(list, most, sizeof(*list), compare);
     size_t kept = 0;
-    for (size_t i = 0; i < most; i++) {
+    qsort(list, count, sizeof(*list), compare);
+    for (size_t i = 0; i < count; i++) {
         if (kept == 0 || list[kept - 1] != list[i]) {
             list[kept++] = list[i];
         }
     }
+    calls->returns = list;
     calls->return_count = kept;
     return find_returns(calls);
+}
+
+/* Where calls return to that were not looked for: then they are, in the same sections, and from
+ * now on with the others. */
+static bool do_new_returns(struct calls *calls, const struct trace_scan *scan, u32 first, u32 end,
+                           struct metic_error *error)
+{
+    size_t known = calls->return_count, fresh = 0;
+    u64 *before = calls->returns;
+    u64 *all = malloc((known + calls->visits.count + 1) * sizeof(*all));
+    u64 *list = malloc((calls->visits.count + 1) * sizeof(*list));
+    for (size_t i = 0; all != NULL && list != NULL && i < calls->visits.count; i++) {
+        const struct visit *visit = &calls->visits.list[i];
+        if (visit->is_call && !is_return(calls, visit->ra)) {
+            list[fresh++] = visit->ra;
+        }
+    }
+    if (all == NULL || list == NULL || fresh == 0) {
+        bool good = all != NULL && list != NULL;
+        free(all);
+        free(list);
+        return good || error_set(error, NULL, "the host has no memory");
+    }
+    calls->for_calls = false;
+    bool good = look_for(calls, list, fresh) && trace_scan_run(scan, first, end, error);
+    memcpy(all, before, known * sizeof(*all));
+    memcpy(all + known, list, calls->return_count * sizeof(*all));
+    size_t count = known + calls->return_count;
+    free(before);
+    free(list);
+    return look_for(calls, all, count) && good;
 }
 
 static void open_call(struct calls *calls, const struct visit *visit)
@@ -345,18 +374,9 @@ static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_erro
         .file = file, .pool = calls->pool, .wanted = is_wanted,
         .work = visit_section, .take = take, .opaque = calls,
     };
-    calls->for_returns = false;
-    if (!trace_scan_run(&scan, first, end, error)) {
-        return false;
-    }
-    if (calls->visits.count + calls->open_count == 0) {
-        return true;
-    }
-    calls->for_returns = true;
-    if (!list_returns(calls)) {
-        return error_set(error, NULL, "the host has no memory");
-    }
-    if (!trace_scan_run(&scan, first, end, error)) {
+    calls->for_calls = true;
+    if (!trace_scan_run(&scan, first, end, error) ||
+        !do_new_returns(calls, &scan, first, end, error)) {
         return false;
     }
     qsort(calls->visits.list, calls->visits.count, sizeof(struct visit), by_time);

@@ -134,6 +134,11 @@ says err "no symbol 'nowhere'"
 run 125 run hello.elf --quiet --trace missing/x
 says err 'the trace missing/x: No such file'
 run 2 trace show jit.trace --format xml
+run 2 trace query jit.trace writes 0x10000000 --every 2
+says err "query has no option '--every'; show has"
+run 2 trace show jit.trace --from
+run 2 trace show jit.trace --branches=yes
+says err "no option '--branches=yes'"
 run 125 trace show hello.elf
 says err 'is no metic trace'
 
