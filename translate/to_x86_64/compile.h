@@ -24,6 +24,7 @@
 #include "cpu/base/error.h"
 #include "translate/host.h"
 #include "translate/to_x86_64/asm.h"
+#include "translate/to_x86_64/wide.h"
 
 enum { VCPU_BIAS = offsetof(struct vcpu, pc_page) + 128, PINNED_MAX = 8, PIN_SPAN = 64 };
 
@@ -234,6 +235,7 @@ struct compile {
     unsigned exits_count;
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a way out:
                                   HOISTED_EXIT + number, or 0 */
+    struct wides wides;
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
     u32 own_pins;        /* own.c: pinned registers (bits by number) that a trace uses otherwise, */
     u32 adopted[PINNED_MAX]; /*   those for guest state at that offset, or NO_HOME, */
@@ -430,6 +432,8 @@ static inline bool hoist_needs_address(const struct compile *c, unsigned index)
     return c->hoists[c->hoist_of[index] - 1].stride != IR_REF_NONE;
 }
 struct asm_mem hoist_access(struct compile *c);
+/* At that distance from the register of group `n`, which has no stride. */
+struct asm_mem hoist_place(struct compile *c, unsigned n, s32 disp);
 static inline ir_ref hoist_address(const struct ir_insn *insn)
 {
     return insn->op == IR_VECTOR ? insn->c : insn->b;

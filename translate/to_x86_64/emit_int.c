@@ -372,6 +372,21 @@ static void emit_neg(struct compile *c, const struct ir_insn *insn)
     asm_unary(&c->a, ASM_NEG, width, dst);
 }
 
+/* A mask of the low bits that is no immediate operand: bzhi. */
+static bool is_low_mask(const struct compile *c, const struct ir_insn *insn, s64 *mask)
+{
+    return insn->op == IR_AND && (c->features & HOST_FEATURE_BMI2) &&
+           value_const(c, insn->b, mask) && *mask > INT32_MAX && (*mask & (*mask + 1)) == 0;
+}
+
+static void emit_low_mask(struct compile *c, const struct ir_insn *insn, s64 mask)
+{
+    unsigned x = alloc_use(c, insn->a);
+    unsigned count = alloc_temp(c);
+    asm_mov_imm(&c->a, count, 64 - (unsigned)__builtin_clzll((u64)mask));
+    asm_vex(&c->a, 2, 0, ASM_64, 0xf5, alloc_def(c), count, x);
+}
+
 void emit_alu(struct compile *c, const struct ir_insn *insn)
 {
     static const u8 alus[] = {[IR_ADD] = ASM_ADD, [IR_SUB] = ASM_SUB, [IR_AND] = ASM_AND,
@@ -406,6 +421,8 @@ void emit_alu(struct compile *c, const struct ir_insn *insn)
         } else {
             alu_imm(c, insn, alu, imm);
         }
+    } else if (is_low_mask(c, insn, &wide)) {
+        emit_low_mask(c, insn, wide);
     } else if (alu == ASM_SUB && value_const(c, insn->a, &wide) && wide == 0) {
         emit_neg(c, insn);
     } else if (alu == ASM_ADD && (is_scaled(c, insn->a) || is_scaled(c, insn->b))) {

@@ -140,6 +140,10 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
 {
     unsigned flags = check_flags(c, insn->a) | IR_CHECK_WRITE;
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
+    if (wide_has(c, c->at)) {
+        emit_wide(c);
+        return;
+    }
     nan_settle(c, insn->c);
     const struct value *value = root_of(c, insn->c);
     s32 imm = 0;

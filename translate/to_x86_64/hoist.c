@@ -63,12 +63,35 @@ bool hoist_is_head_register(const struct compile *c, ir_ref ref)
     return true;
 }
 
-/* The same for the sum of two. An address from memory changes its page too often. */
+/* Whether the access being looked at has others beside it, a group that is worth its check. */
+static bool has_neighbours(const struct compile *c, ir_ref base)
+{
+    enum { NEAR_BYTES = 256, NEIGHBOURS = 4 };
+    const struct ir_insn *access = &c->ir->insns[c->at];
+    s64 place = address_disp(c->ir, hoist_address(access));
+    unsigned count = 0;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        s64 distance = NEAR_BYTES;
+        if (is_access(c, insn) && address_base(c->ir, hoist_address(insn)) == base) {
+            distance = address_disp(c->ir, hoist_address(insn)) - place;
+        }
+        count += distance > -NEAR_BYTES && distance < NEAR_BYTES &&
+                 loop_writes(c, insn) == loop_writes(c, access);
+    }
+    return count >= NEIGHBOURS && asm_fits_s32(2 * place);
+}
+
+/* The same for the sum of two, and for the page of the code, near which several accesses are. An
+ * address from memory changes its page too often. */
 static bool is_head_value(const struct compile *c, ir_ref ref)
 {
     const struct ir_insn *insn = &c->ir->insns[ref];
     if (c->values[ref].flags & VALUE_FROM_MEMORY) {
         return false;
+    }
+    if (insn->op == IR_PC_PAGE) {
+        return has_neighbours(c, ref);
     }
     return hoist_is_head_register(c, ref) || (insn->op == IR_ADD && insn->type == IR_I64 &&
                                         hoist_is_head_register(c, insn->a) &&
@@ -231,8 +254,9 @@ static void join(struct compile *c, unsigned i)
     bool write = loop_writes(c, insn);
     s64 first = address_disp(c->ir, hoist_address(insn));
     s64 range = hoist_by_span(c, write) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
-    if (join_walk(c, i) || is_aligned(c, insn) || first < -range || first > range ||
-        !is_head_value(c, base)) {
+    bool far = (first < -range || first > range) && c->ir->insns[base].op != IR_PC_PAGE;
+    c->at = i;
+    if (join_walk(c, i) || is_aligned(c, insn) || far || !is_head_value(c, base)) {
         return;
     }
     unsigned n = hoist_for(c, base, write);

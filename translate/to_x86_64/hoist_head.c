@@ -48,6 +48,10 @@ static unsigned head_value(struct compile *c, ir_ref ref)
 {
     struct asm_buf *a = &c->a;
     const struct ir_insn *insn = &c->ir->insns[ref];
+    if (insn->op == IR_PC_PAGE) {
+        asm_load(a, ASM_64, RDX, VCPU_AT(pc_page));
+        return RDX;
+    }
     u32 offset = (u32)c->ir->insns[insn->op == IR_ADD ? insn->a : ref].imm;
     unsigned pin = pin_of(c, offset);
     if (insn->op == IR_GET && pin != NO_REG) {
@@ -236,6 +240,11 @@ static unsigned hold(struct compile *c, unsigned n)
     }
     c->locked |= 1u << reg;
     return reg;
+}
+
+struct asm_mem hoist_place(struct compile *c, unsigned n, s32 disp)
+{
+    return asm_at(hold(c, n), disp);
 }
 
 struct asm_mem hoist_access(struct compile *c)

@@ -247,6 +247,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     own_find(c);
     c->has_slow = c->hoist_count != 0 || c->exits_count != 0 || c->own_pins != 0;
     sink_find(c);
+    wide_find(c);
     prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {

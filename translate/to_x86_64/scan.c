@@ -239,7 +239,9 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
 {
     switch (insn->op) {
     case IR_STORE:
-        scan_value(c, insn->c, i); /* fallthrough */
+        if (!wide_copies(c, i)) {
+            scan_value(c, insn->c, i);
+        } /* fallthrough */
     case IR_LOAD:
         c->groups[i].bytes = 0;
         scan_use(c, insn->a, i);
@@ -344,7 +346,10 @@ void scan_block(struct compile *c)
         struct value *value = &c->values[i];
         unsigned kind = scan_kinds[insn->op];
         if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0) ||
-            (insn->op == IR_EXIT_IF && hoist_has(c, i))) {
+            (insn->op == IR_EXIT_IF && hoist_has(c, i)) ||
+            (insn->op == IR_STORE && wide_drops(c, i)) ||
+            (insn->op == IR_LOAD && value->last_use == 0 && hoist_has(c, i)) ||
+            (insn->op == IR_TLB_CHECK && hoist_has(c, i))) {
             continue;
         }
         if (insn->op == IR_CONST) {
