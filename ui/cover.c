@@ -29,7 +29,7 @@ struct cover {
 
 static bool list_grow(struct list *list)
 {
-    size_t capacity = list->capacity * 2 + (1 << 14);
+    size_t capacity = list->capacity * 2 + (1 << 18); /* a boot's; what is not used is not touched */
     void *bigger = realloc(list->entries, capacity * sizeof(*list->entries));
     if (bigger == NULL) {
         return false;
@@ -47,45 +47,100 @@ static void list_add(struct list *list, u64 a, u64 b, u32 insns, u64 count)
     }
 }
 
-enum { DIGITS = 16, DIGIT_VALUES = 256 };
+enum { DIGIT_BITS = 11, DIGITS = 6, DIGIT_VALUES = 1 << DIGIT_BITS, FEW = 24 };
 
-static unsigned digit_of(const struct entry *entry, unsigned digit)
+struct order {
+    u64 key;
+    size_t entry;
+};
+
+static unsigned digit_of(u64 key, unsigned digit)
 {
-    return (unsigned)(entry->key[1 - digit / 8] >> digit % 8 * 8) % DIGIT_VALUES;
+    return (unsigned)(key >> digit * DIGIT_BITS) % DIGIT_VALUES;
 }
 
-/* Bytes from the lowest of key[1] to the highest of key[0]; most are the same in all entries, and
- * cost nothing. False: no memory. */
-static bool list_sort(struct list *list)
+/* By key, digit by digit; most digits are the same in all, and cost nothing. The sorted one of the
+ * two lists; NULL: no memory. */
+static struct order *order_sort(struct order *orders, struct order *other, size_t count)
 {
     size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
-    struct entry *other = malloc((list->capacity + 1) * sizeof(*other));
-    for (size_t i = 0; starts != NULL && i < list->count; i++) {
+    for (size_t i = 0; starts != NULL && i < count; i++) {
         for (unsigned digit = 0; digit < DIGITS; digit++) {
-            starts[digit][digit_of(&list->entries[i], digit)]++;
+            starts[digit][digit_of(orders[i].key, digit)]++;
         }
     }
-    bool good = starts != NULL && other != NULL;
-    for (unsigned digit = 0; digit < DIGITS && good && list->count != 0; digit++) {
-        if (starts[digit][digit_of(&list->entries[0], digit)] == list->count) {
+    for (unsigned digit = 0; starts != NULL && digit < DIGITS; digit++) {
+        if (starts[digit][digit_of(orders[0].key, digit)] == count) {
             continue;
         }
         size_t start = 0;
         for (unsigned value = 0; value < DIGIT_VALUES; value++) {
-            size_t count = starts[digit][value];
+            size_t here = starts[digit][value];
             starts[digit][value] = start;
-            start += count;
+            start += here;
         }
-        for (size_t i = 0; i < list->count; i++) {
-            other[starts[digit][digit_of(&list->entries[i], digit)]++] = list->entries[i];
+        for (size_t i = 0; i < count; i++) {
+            other[starts[digit][digit_of(orders[i].key, digit)]++] = orders[i];
         }
-        struct entry *sorted = other;
-        other = list->entries;
-        list->entries = sorted;
+        struct order *sorted = other;
+        other = orders;
+        orders = sorted;
     }
+    bool good = starts != NULL;
     free(starts);
-    free(other);
-    return good;
+    return good ? orders : NULL;
+}
+
+static int by_second(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    return x->key[1] < y->key[1] ? -1 : x->key[1] > y->key[1];
+}
+
+/* Entries of one key[0], mostly a few. */
+static void sort_run(struct entry *entries, size_t count)
+{
+    if (count > FEW) {
+        qsort(entries, count, sizeof(*entries), by_second);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct entry entry = entries[i];
+        size_t to = i;
+        for (; to > 0 && entries[to - 1].key[1] > entry.key[1]; to--) {
+            entries[to] = entries[to - 1];
+        }
+        entries[to] = entry;
+    }
+}
+
+/* Sorted by key[0], then key[1]. False: no memory. */
+static bool list_sort(struct list *list)
+{
+    size_t count = list->count, run = 0;
+    struct order *orders = malloc((2 * count + 1) * sizeof(*orders));
+    struct entry *entries = malloc((list->capacity + 1) * sizeof(*entries));
+    for (size_t i = 0; orders != NULL && i < count; i++) {
+        orders[i] = (struct order){list->entries[i].key[0], i};
+    }
+    struct order *sorted = orders != NULL && entries != NULL && count != 0
+                               ? order_sort(orders, orders + count, count) : NULL;
+    for (size_t i = 0; sorted != NULL && i < count; i++) {
+        entries[i] = list->entries[sorted[i].entry];
+        if (entries[i].key[0] != entries[run].key[0]) {
+            sort_run(entries + run, i - run);
+            run = i;
+        }
+    }
+    free(orders);
+    if (sorted == NULL) {
+        free(entries);
+        return count == 0;
+    }
+    sort_run(entries + run, count - run);
+    free(list->entries);
+    list->entries = entries;
+    return true;
 }
 
 static bool same_key(const struct entry *x, const struct entry *y)
@@ -210,6 +265,9 @@ static void write_symbols(FILE *to, struct symbols *symbols, const struct cover_
 {
     const struct symbol *last = NULL;
     for (size_t i = 0; i < blocks; i++) {
+        if (last != NULL && last->size == 0 && block[i].address < symbols_end(symbols, last)) {
+            continue; /* up to the next one, it is the same */
+        }
         const struct symbol *symbol = symbols_find(symbols, block[i].address);
         if (symbol != NULL && symbol != last && strlen(symbol->name) < NAME_BYTES &&
             strpbrk(symbol->name, " \n") == NULL) {
@@ -228,6 +286,7 @@ bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
         return error_set(error, "give a file that can be written", "%s: %s", path,
                          strerror(errno));
     }
+    setvbuf(to, NULL, _IOFBF, 1 << 17); /* some megabytes of short lines */
     size_t blocks, edges;
     const struct cover_block *block = cover_blocks(cover, &blocks);
     const struct cover_edge *edge = cover_edges(cover, &edges);

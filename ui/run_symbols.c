@@ -25,8 +25,8 @@ void run_symbols_complete(struct symbols *symbols, metic_machine *machine)
     }
 }
 
-bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic_machine *machine,
-                     struct metic_error *error)
+bool run_symbols_add_files(struct symbols *symbols, const struct run_args *args,
+                           struct metic_error *error)
 {
     struct metic_error ignored;
     if (args->thing != NULL) {
@@ -39,6 +39,15 @@ bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic
             return false;
         }
     }
-    run_symbols_add_kernel(symbols, machine);
     return true;
+}
+
+bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic_machine *machine,
+                     struct metic_error *error)
+{
+    bool good = run_symbols_add_files(symbols, args, error);
+    if (good) {
+        run_symbols_add_kernel(symbols, machine);
+    }
+    return good;
 }

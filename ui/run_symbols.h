@@ -10,6 +10,9 @@
  * be read. The symbols are the caller's in any case (symbols_fini). */
 bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic_machine *machine,
                      struct metic_error *error);
+/* The same without the kernel's. */
+bool run_symbols_add_files(struct symbols *symbols, const struct run_args *args,
+                           struct metic_error *error);
 /* Adds the kernel's own; the number found. A kernel that unpacks itself has none before it did. Any
  * thread: it reads memory alone. */
 size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine);

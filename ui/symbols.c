@@ -148,35 +148,41 @@ static char *put_hex(char *to, u64 value)
     return to;
 }
 
-char *symbols_text(struct symbols *symbols, size_t *text_bytes)
+void symbols_text_add(struct symbols_text *text, u64 address, u64 size, const char *name)
 {
     enum { NUMBERS_BYTES = 2 * 16 + 4 }; /* plus, two numbers, two blanks, end of line */
-    size_t bytes = 1;
+    size_t length = strlen(name);
+    if (text->capacity - text->bytes < NUMBERS_BYTES + length) {
+        size_t capacity = (text->capacity + length) * 2 + (1 << 20);
+        char *bigger = realloc(text->text, capacity);
+        if (bigger == NULL) {
+            return;
+        }
+        text->text = bigger;
+        text->capacity = capacity;
+    }
+    char *to = text->text + text->bytes;
+    if (text->bytes != 0) {
+        *to++ = '+';
+    }
+    to = put_hex(to, address - text->last);
+    *to++ = ' ';
+    to = put_hex(to, size);
+    *to++ = ' ';
+    memcpy(to, name, length);
+    to += length;
+    *to++ = '\n';
+    text->bytes = (size_t)(to - text->text);
+    text->last = address;
+}
+
+void symbols_text_add_all(struct symbols_text *text, struct symbols *symbols)
+{
     sort(symbols);
     for (size_t i = 0; i < symbols->count; i++) {
-        bytes += NUMBERS_BYTES + strlen(symbols->list[i].name);
-    }
-    char *text = malloc(bytes), *to = text;
-    if (text == NULL) {
-        return NULL;
-    }
-    for (size_t i = 0; i < symbols->count; i++) {
         const struct symbol *symbol = &symbols->list[i];
-        size_t length = strlen(symbol->name);
-        if (i != 0) {
-            *to++ = '+';
-        }
-        to = put_hex(to, symbol->address - (i != 0 ? symbol[-1].address : 0));
-        *to++ = ' ';
-        to = put_hex(to, symbol->size);
-        *to++ = ' ';
-        memcpy(to, symbol->name, length);
-        to += length;
-        *to++ = '\n';
+        symbols_text_add(text, symbol->address, symbol->size, symbol->name);
     }
-    *to = '\0';
-    *text_bytes = (size_t)(to - text);
-    return text;
 }
 
 #if HAVE_LIBDW

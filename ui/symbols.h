@@ -25,8 +25,15 @@ bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_err
 /* Lines "address size name", as a store has them; an address after a plus counts from the one
  * before. */
 void symbols_add_text(struct symbols *symbols, const char *text);
-/* The same lines; malloc'ed. */
-char *symbols_text(struct symbols *symbols, size_t *text_bytes);
+/* The same lines as they are written; zero at first, `text` is malloc'ed and ends with no zero byte.
+ * Without memory symbols are left out. */
+struct symbols_text {
+    char *text;
+    size_t bytes, capacity;
+    u64 last; /* address */
+};
+void symbols_text_add(struct symbols_text *text, u64 address, u64 size, const char *name);
+void symbols_text_add_all(struct symbols_text *text, struct symbols *symbols);
 /* The one that holds the address, or NULL. Sorts when needed. */
 const struct symbol *symbols_find(struct symbols *symbols, u64 address);
 const struct symbol *symbols_find_name(struct symbols *symbols, const char *name);

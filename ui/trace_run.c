@@ -25,6 +25,7 @@ struct trace_run {
     struct trace_text text;
     struct symbols symbols;
     size_t symbols_put; /* into the store */
+    bool late_kernel;   /* its own symbols are asked for at the end alone */
     char task[32];
 };
 
@@ -301,17 +302,27 @@ static void put_meta(struct trace_run *run, const struct run_args *args)
     free(text);
 }
 
-/* At the start, for a file that is cut off, and again when there are more of them. */
-static void put_symbols(struct trace_run *run)
+static void put_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
 {
-    size_t bytes;
-    char *text = run->symbols.count != run->symbols_put
-                     ? symbols_text(&run->symbols, &bytes) : NULL;
-    if (text != NULL) {
-        trace_store_text(run->store, TRACE_SYMBOLS, text, bytes);
+    (void)type;
+    symbols_text_add(opaque, address, 0, name);
+}
+
+/* At the start, for a file that is cut off, and again when there are more of them. */
+static void put_symbols(struct trace_run *run, bool with_kernel)
+{
+    struct symbols_text text = {0};
+    if (run->symbols.count != run->symbols_put || with_kernel) {
+        symbols_text_add_all(&text, &run->symbols);
+    }
+    if (with_kernel) {
+        metic_kernel_symbols(run->machine, put_kernel_symbol, &text);
+    }
+    if (text.bytes != 0) {
+        trace_store_text(run->store, TRACE_SYMBOLS, text.text, text.bytes);
         run->symbols_put = run->symbols.count;
     }
-    free(text);
+    free(text.text);
 }
 
 static bool open_output(struct trace_run *run, const struct run_args *args,
@@ -327,7 +338,7 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
             return false;
         }
         put_meta(run, args);
-        put_symbols(run);
+        put_symbols(run, false);
         return true;
     }
     if (strcmp(trace->format, "cover") == 0) {
@@ -353,14 +364,34 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
 
 /* --- doors --- */
 
+/* Whether nobody asks for a name of the kernel's before the end: what is written before is not
+ * looked at, and no option names one. */
+static bool wants_late_kernel(const struct run_trace *trace)
+{
+    bool late = strcmp(trace->format, "cover") == 0 ||
+                (strcmp(trace->format, "store") == 0 && trace->last_bytes != 0);
+    for (unsigned i = 0; i < trace->filter_count && late; i++) {
+        late = strncmp(trace->filters[i], "insns=", 6) == 0 ||
+               strncmp(trace->filters[i], "hart=", 5) == 0 ||
+               strncmp(trace->filters[i], "priv=", 5) == 0;
+    }
+    return late && trace->calls == NULL;
+}
+
 static bool prepare(struct trace_run *run, const struct run_args *args, struct metic_error *error)
 {
     const struct run_trace *trace = &args->trace;
     const char *events = trace->events != NULL ? trace->events
                          : trace->calls != NULL ? "tasks"
                                                 : "memory,registers,traps,devices,io";
-    if (!run_symbols_add(&run->symbols, args, run->machine, error) ||
-        !add_kinds(run, events, error) || !add_calls(run, trace->calls, error)) {
+    run->late_kernel = wants_late_kernel(trace);
+    if (!run_symbols_add_files(&run->symbols, args, error)) {
+        return false;
+    }
+    if (!run->late_kernel) {
+        run_symbols_add_kernel(&run->symbols, run->machine);
+    }
+    if (!add_kinds(run, events, error) || !add_calls(run, trace->calls, error)) {
         return false;
     }
     for (unsigned i = 0; i < trace->filter_count; i++) {
@@ -442,14 +473,16 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     if (run == NULL) {
         return true;
     }
-    if (run->store != NULL || run->cover != NULL) {
+    if (run->cover != NULL && run->late_kernel) {
+        run_symbols_add_kernel(&run->symbols, run->machine);
+    } else if ((run->store != NULL || run->cover != NULL) && !run->late_kernel) {
         run_symbols_complete(&run->symbols, run->machine);
     }
     bool good = run->cover == NULL || !run->recording ||
                 cover_take(run->cover, run->machine, error);
     metic_trace_stop(run->machine);
     if (run->store != NULL) {
-        put_symbols(run);
+        put_symbols(run, run->late_kernel);
         good = trace_store_end(run->store, error);
     } else if (run->cover != NULL) {
         good = good && cover_write(run->cover, &run->symbols, run->cover_path, error);

@@ -35,12 +35,15 @@ u8 *trace_column_room(struct trace_store *store, struct column *column, size_t b
 bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
                       size_t bytes)
 {
-    u8 *bigger = realloc(*list, wanted * bytes);
+    u8 *bigger = calloc(wanted, bytes); /* much of it is never touched: a ring has few units */
     if (bigger == NULL) {
         store->failed = ENOMEM;
         return false;
     }
-    memset(bigger + had * bytes, 0, (wanted - had) * bytes);
+    if (had != 0) {
+        memcpy(bigger, *list, had * bytes);
+    }
+    free(*list);
     *list = bigger;
     return true;
 }
@@ -104,24 +107,30 @@ static void write_packed(struct trace_store *store, struct trace_section *sectio
     store->index.used = 0;
 }
 
-/* Packs `raw` and writes it as a section. */
-static void write_section(struct trace_store *store, struct trace_section *section)
+/* Packs bytes and writes them as a section. */
+static void write_bytes(struct trace_store *store, struct trace_section *section,
+                        const void *bytes, size_t size)
 {
-    size_t bound = ZSTD_compressBound(store->raw.used);
+    size_t bound = ZSTD_compressBound(size);
     store->packed.used = 0;
     u8 *to = trace_column_room(store, &store->packed, TRACE_SECTION_BYTES + bound);
     if (to == NULL) {
         return;
     }
-    size_t packed = ZSTD_compress2(store->zstd, to + TRACE_SECTION_BYTES, bound, store->raw.bytes,
-                                   store->raw.used);
+    size_t packed = ZSTD_compress2(store->zstd, to + TRACE_SECTION_BYTES, bound, bytes, size);
     if (ZSTD_isError(packed)) {
         store->failed = ENOMEM;
         return;
     }
-    section->raw_bytes = store->raw.used;
-    store->raw.used = 0;
+    section->raw_bytes = size;
     write_packed(store, section, packed);
+}
+
+/* The same of `raw`. */
+static void write_section(struct trace_store *store, struct trace_section *section)
+{
+    write_bytes(store, section, store->raw.bytes, store->raw.used);
+    store->raw.used = 0;
 }
 
 /* What was told of the sections since the last one. */
@@ -146,12 +155,7 @@ void trace_store_text(struct trace_store *store, enum trace_section_kind kind, c
                       size_t text_bytes)
 {
     struct trace_section section = {.kind = kind};
-    u8 *to = trace_column_room(store, &store->raw, text_bytes + 1);
-    if (to != NULL) {
-        memcpy(to, text, text_bytes);
-        store->raw.used = text_bytes;
-        write_section(store, &section);
-    }
+    write_bytes(store, &section, text, text_bytes);
 }
 
 /* --- units: gpa, gva, mode, insn_count, bytes, slot_count as varints, code, slots (6 bytes) --- */
@@ -187,14 +191,10 @@ static void write_units(struct trace_store *store, u32 count)
     }
     if (count > store->unit_capacity) {
         u32 capacity = count * 2;
-        struct metic_trace_unit *bigger = realloc(store->units, capacity * sizeof(*bigger));
-        if (bigger == NULL) {
-            store->failed = ENOMEM;
-            return;
-        }
-        store->units = bigger;
         u32 had = store->unit_capacity;
-        if (!trace_store_grow(store, (void **)&store->ran, had, capacity, sizeof(*store->ran)) ||
+        if (!trace_store_grow(store, (void **)&store->units, had, capacity,
+                              sizeof(*store->units)) ||
+            !trace_store_grow(store, (void **)&store->ran, had, capacity, sizeof(*store->ran)) ||
             !trace_store_grow(store, (void **)&store->touched, had, capacity,
                               sizeof(*store->touched)) ||
             !trace_store_grow(store, (void **)&store->unit_items, had, capacity,
@@ -206,11 +206,15 @@ static void write_units(struct trace_store *store, u32 count)
     struct trace_section section = {
         .kind = TRACE_UNITS, .first = store->unit_count, .count = count - store->unit_count,
     };
+    static const struct metic_trace_unit nothing;
     for (u32 n = store->unit_count; n < count; n++) {
-        if (!store->source.unit(store->source.opaque, n, &store->units[n])) {
-            store->units[n] = (struct metic_trace_unit){0};
+        struct metic_trace_unit unit;
+        if (store->source.unit(store->source.opaque, n, &unit)) {
+            store->units[n] = unit;
+            put_unit(store, &unit);
+        } else {
+            put_unit(store, &nothing);
         }
-        put_unit(store, &store->units[n]);
     }
     store->unit_count = count;
     u8 *again = trace_column_room(store, &store->all_units, store->raw.used + 1);
@@ -247,14 +251,8 @@ static void write_end(struct trace_store *store)
     struct trace_section end = {.kind = TRACE_END, .first = store->last_index,
                                 .count = store->offset};
     struct trace_section paths = {.kind = TRACE_PATHS_AGAIN, .count = store->path_count};
-    struct column none = store->raw;
-    store->raw = store->all_units;
-    write_section(store, &units);
-    store->all_units = store->raw;
-    store->raw = store->all_paths;
-    write_section(store, &paths);
-    store->all_paths = store->raw;
-    store->raw = none;
+    write_bytes(store, &units, store->all_units.bytes, store->all_units.used);
+    write_bytes(store, &paths, store->all_paths.bytes, store->all_paths.used);
     u8 header[TRACE_SECTION_BYTES];
     put_header(&end, header);
     write_all(store, header, sizeof(header));

@@ -40,6 +40,7 @@ struct written_item {
     u64 address; /* where it was translated */
     u32 section; /* the store's */
     u32 ran;     /* how often, all of it */
+    u32 made_before; /* of units: number + 1 of the one that was met before it; 0: none */
     bool whole;  /* the last time it was not left early */
     struct trace_item item;
 };
@@ -51,6 +52,7 @@ struct trace_store {
     struct trace_source source;
     struct metic_trace_unit *units; /* as written */
     u32 unit_count, unit_capacity;
+    u32 last_made; /* of unit_items: number + 1 of the last one that was met */
     struct written_item *unit_items; /* by unit, */
     struct written_item *path_items; /*   and by number in the file */
     u32 path_count, path_capacity;

@@ -314,6 +314,10 @@ static bool begin_item(struct trace_store *store, struct written_item *item, u32
             store->failed = EPROTO;
             return false;
         }
+        if (head < METIC_TRACE_PATH) {
+            item->made_before = store->last_made;
+            store->last_made = head + 1;
+        }
         item->last = malloc((item->item.word_count + 1u) * sizeof(u64));
         if (item->last == NULL) {
             store->failed = ENOMEM;
@@ -445,19 +449,25 @@ u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_ch
     return kinds;
 }
 
-static void free_items(struct written_item *items, u32 count)
+static void free_item(struct written_item *item)
 {
-    for (u32 i = 0; i < count; i++) {
-        trace_item_free(&items[i].item);
-        free(items[i].last);
-    }
-    free(items);
+    trace_item_free(&item->item);
+    free(item->last);
 }
 
+/* Of units, only those that were met: the others' memory was never touched. */
 void trace_store_free_items(struct trace_store *store)
 {
-    free_items(store->unit_items, store->unit_count);
-    free_items(store->path_items, store->path_count);
+    for (u32 made = store->last_made; made != 0;) {
+        struct written_item *item = &store->unit_items[made - 1];
+        made = item->made_before;
+        free_item(item);
+    }
+    for (u32 i = 0; i < store->path_count; i++) {
+        free_item(&store->path_items[i]);
+    }
+    free(store->unit_items);
+    free(store->path_items);
     free(store->path_numbers);
     free(store->met);
 }
