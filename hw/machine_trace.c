@@ -474,6 +474,8 @@ bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_
 }
 
 _Static_assert(sizeof(struct metic_trace_recipe) == sizeof(struct probe_recipe) &&
+                   sizeof(struct metic_trace_node) == sizeof(struct probe_node) &&
+                   METIC_TRACE_NODE == PROBE_NODE && METIC_TRACE_NO_WORD == PROBE_NO_WORD &&
                    METIC_TRACE_PATH == PROBE_PATH_BASE && METIC_TRACE_LEFT == PROBE_LEFT_BASE,
                "what is public is what there is");
 
@@ -485,10 +487,21 @@ bool metic_trace_get_path(metic_machine *machine, uint32_t number, struct metic_
     }
     *path = (struct metic_trace_path){
         .part_count = found->part_count, .slot_count = found->slot_count,
-        .word_count = found->word_count, .parts = found->parts,
+        .word_count = found->word_count, .node_count = found->node_count, .parts = found->parts,
         .recipes = (const struct metic_trace_recipe *)(const void *)found->recipes,
+        .nodes = (const struct metic_trace_node *)(const void *)found->nodes,
     };
     return true;
+}
+
+unsigned metic_trace_node_operands(unsigned op)
+{
+    return probe_node_operands(op);
+}
+
+uint64_t metic_trace_node_value(const struct metic_trace_node *node, const uint64_t operands[4])
+{
+    return probe_node_value((const struct probe_node *)(const void *)node, operands);
 }
 
 uint32_t metic_trace_unit_count(metic_machine *machine)

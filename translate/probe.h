@@ -88,12 +88,33 @@ struct probe_unit {
     u32 next;        /* in its hash bucket */
 };
 
-/* How a slot's word follows from the path's: one of these plus a constant, or the constant. */
-enum { PROBE_NO_WORD = 0xffff };
+/* How a slot's word follows from the path's: one of these, or a node's value, plus a constant; or
+ * the constant. */
+enum { PROBE_NO_WORD = 0xffff, PROBE_NODE = 0x8000 /* and its number, in place of a word */ };
 struct probe_recipe {
     u64 add;
     u16 word; /* PROBE_NO_WORD: add alone */
 };
+
+/* What an instruction made of values that are told: nobody need store it. Operands are words or
+ * nodes with lower numbers. */
+struct probe_node {
+    u8 op;   /* enum probe_op */
+    u8 sub;  /* as the IR's */
+    bool wide; /* 64 bits; else operands and result are 32 */
+    u16 operands[4];
+    u64 imm; /* PROBE_OP_CONST */
+};
+enum probe_op {
+#define PROBE_OP(name, number, operands) PROBE_OP_##name = (number),
+#include "translate/probe_ops.def"
+#undef PROBE_OP
+    PROBE_OP_LIMIT = 64,
+};
+/* How many operands; ~0: there is no such operation. */
+unsigned probe_node_operands(unsigned op);
+/* The node's value; operands it does not have are ignored. */
+u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 
 /* A way out of a path, PROBE_EDGES. It has a number, path->counter and its place in path->ways. */
 #define PROBE_INDIRECT INT64_MIN
@@ -125,6 +146,8 @@ struct probe_path {
     const struct probe_way *ways;
     const u32 *parts;                   /* units, in order, */
     const struct probe_recipe *recipes; /*   and of all their slots */
+    const struct probe_node *nodes;     /* node_count */
+    u16 node_count;
     u32 next;                           /* in its hash bucket */
 };
 

@@ -3,6 +3,7 @@
  *
  * Nothing is known here of the guest but its registers' places. The pass copies the IR and renames
  * operands, since new operations come in between. */
+#include "translate/probe_node.h"
 #include "translate/probe_private.h"
 
 #include <string.h>
@@ -32,6 +33,7 @@ struct pass {
     struct probe_path path;
     u32 parts[PROBE_MAX_PARTS];
     struct probe_recipe recipes[MAX_SLOTS];
+    struct probe_node nodes[PROBE_MAX_NODES];
     unsigned head, left; /* its PROBE, and its last PROBE_LEFT or 0 */
     bool incomplete;     /* there was no room for one of its units */
 };
@@ -253,11 +255,12 @@ static void put_hook(struct pass *pass)
 static void path_begin(struct pass *pass)
 {
     pass->path = (struct probe_path){
-        .parts = pass->parts, .recipes = pass->recipes,
+        .parts = pass->parts, .recipes = pass->recipes, .nodes = pass->nodes,
     };
     pass->left = 0;
     pass->incomplete = false;
     memset(pass->probe->scratch->word_of, 0, pass->count * sizeof(u16));
+    memset(pass->probe->scratch->node_of, 0, pass->count * sizeof(u16));
 }
 
 static void put_word(struct pass *pass, unsigned word, ir_ref value)
@@ -320,6 +323,119 @@ static bool is_sum(const struct pass *pass, ir_ref ref)
     return insn->op == IR_ADD && insn->type == IR_I64 && pass->from[insn->b].op == IR_CONST;
 }
 
+/* Of code that is always in one place its page is a constant, too. */
+static bool is_const(const struct pass *pass, ir_ref ref)
+{
+    const struct ir_insn *insn = &pass->from[ref];
+    return insn->op == IR_CONST || (insn->op == IR_PC_PAGE && pass->source->fixed);
+}
+
+static u64 const_value(const struct pass *pass, ir_ref ref)
+{
+    const struct ir_insn *insn = &pass->from[ref];
+    return insn->op == IR_CONST ? insn->imm : pass->source->gva_page;
+}
+
+enum { MAX_DEPTH = 4 }; /* of what lies between two values that are told */
+
+/* The operands of an operation, in their order. */
+static void operands_of(const struct ir_insn *insn, ir_ref operands[4])
+{
+    operands[0] = insn->a;
+    operands[1] = insn->b;
+    operands[2] = insn->c;
+    operands[3] = insn->d;
+}
+
+/* Whether a value follows from what the path has told and one more register as the path found it,
+ * `missing`, IR_REF_NONE while that is none. */
+static bool follows(const struct pass *pass, ir_ref ref, unsigned depth, ir_ref *missing)
+{
+    const struct probe_scratch *scratch = pass->probe->scratch;
+    if (scratch->word_of[ref] != 0 || scratch->node_of[ref] != 0) {
+        return true;
+    }
+    const struct ir_insn *insn = &pass->from[ref];
+    if (insn->op == IR_GET && insn->type == IR_I64 && insn->sub == 8) {
+        bool only = *missing == IR_REF_NONE || *missing == ref;
+        *missing = ref;
+        return only;
+    }
+    unsigned op = depth != 0 ? probe_node_op_of(insn) : 0;
+    if (op == 0) {
+        return is_const(pass, ref) && (insn->type == IR_I64 || insn->type == IR_I32);
+    }
+    ir_ref operands[4];
+    operands_of(insn, operands);
+    bool all = true;
+    for (unsigned i = 0; i < probe_node_operands(op) && all; i++) {
+        all = follows(pass, operands[i], depth - 1, missing);
+    }
+    return all;
+}
+
+static u16 add_node(struct pass *pass, const struct probe_node *node)
+{
+    unsigned number = pass->path.node_count;
+    if (number == PROBE_MAX_NODES) {
+        pass->incomplete = true;
+        return PROBE_NODE;
+    }
+    pass->nodes[number] = *node;
+    pass->path.node_count++;
+    return (u16)(PROBE_NODE | number);
+}
+
+static u16 add_const(struct pass *pass, u64 value)
+{
+    const struct probe_node constant = {.op = PROBE_OP_CONST, .wide = true, .imm = value};
+    return add_node(pass, &constant);
+}
+
+/* The word or node of a value that follows. */
+static u16 operand_for(struct pass *pass, ir_ref ref)
+{
+    struct probe_scratch *scratch = pass->probe->scratch;
+    const struct ir_insn *insn = &pass->from[ref];
+    if (scratch->node_of[ref] != 0) {
+        return (u16)(PROBE_NODE | (scratch->node_of[ref] - 1));
+    }
+    u16 made;
+    if (scratch->word_of[ref] != 0) {
+        u16 word = (u16)(scratch->word_of[ref] - 1);
+        if (scratch->delta_of[ref] == 0) {
+            return word;
+        }
+        struct probe_node sum = {.op = PROBE_OP_SUB, .wide = true};
+        sum.operands[0] = word;
+        sum.operands[1] = add_const(pass, scratch->delta_of[ref]);
+        made = add_node(pass, &sum);
+    } else if (is_const(pass, ref)) {
+        made = add_const(pass, const_value(pass, ref));
+    } else {
+        struct probe_node node = {
+            .op = (u8)probe_node_op_of(insn), .sub = insn->sub, .wide = insn->type == IR_I64,
+        };
+        ir_ref operands[4];
+        operands_of(insn, operands);
+        for (unsigned i = 0; i < probe_node_operands(node.op); i++) {
+            node.operands[i] = operand_for(pass, operands[i]);
+        }
+        made = add_node(pass, &node);
+    }
+    scratch->node_of[ref] = (u16)((made & ~(unsigned)PROBE_NODE) + 1);
+    return made;
+}
+
+/* The next word of the path: `value`, which is `root` plus delta. */
+static void tell_word(struct pass *pass, ir_ref root, ir_ref value, u64 delta)
+{
+    struct probe_scratch *scratch = pass->probe->scratch;
+    put_word(pass, pass->path.word_count, pass->map[value]);
+    scratch->word_of[root] = ++pass->path.word_count;
+    scratch->delta_of[root] = delta;
+}
+
 /* The next slot of the path. Stores only what no word before tells, but for a constant. Of an
  * address, the base is stored rather than the sum, which the access need not compute. */
 static void put_note(struct pass *pass, const struct note *note)
@@ -332,17 +448,25 @@ static void put_note(struct pass *pass, const struct note *note)
         delta += pass->from[pass->from[root].b].imm;
         root = pass->from[root].a;
     }
-    if (pass->from[root].op == IR_CONST) {
-        *recipe = (struct probe_recipe){pass->from[root].imm + delta, PROBE_NO_WORD};
+    if (is_const(pass, root)) {
+        *recipe = (struct probe_recipe){const_value(pass, root) + delta, PROBE_NO_WORD};
         return;
     }
+    bool address = note->slot.kind == PROBE_LOAD_ADDRESS || note->slot.kind == PROBE_STORE_ADDRESS;
+    ir_ref missing = IR_REF_NONE;
+    if (scratch->word_of[root] == 0 && !address && note->slot.kind != PROBE_AMO_ADDRESS &&
+        follows(pass, root, MAX_DEPTH, &missing)) {
+        if (missing != IR_REF_NONE && missing != root) {
+            tell_word(pass, missing, missing, 0);
+        }
+        if (missing != root) {
+            *recipe = (struct probe_recipe){delta, operand_for(pass, root)};
+            return;
+        }
+    }
     if (scratch->word_of[root] == 0) {
-        bool address = note->slot.kind == PROBE_LOAD_ADDRESS ||
-                       note->slot.kind == PROBE_STORE_ADDRESS;
         bool by_base = address && root != note->value && pass->from[note->value].a == root;
-        put_word(pass, pass->path.word_count, pass->map[by_base ? root : note->value]);
-        scratch->word_of[root] = ++pass->path.word_count;
-        scratch->delta_of[root] = by_base ? 0 : delta;
+        tell_word(pass, root, by_base ? root : note->value, by_base ? 0 : delta);
     }
     *recipe = (struct probe_recipe){delta - scratch->delta_of[root],
                                     (u16)(scratch->word_of[root] - 1)};

@@ -26,6 +26,18 @@ static bool recipes_equal(const struct probe_path *x, const struct probe_path *y
     return true;
 }
 
+static bool nodes_equal(const struct probe_path *x, const struct probe_path *y)
+{
+    for (unsigned i = 0; i < x->node_count; i++) {
+        const struct probe_node *p = &x->nodes[i], *q = &y->nodes[i];
+        if (p->op != q->op || p->sub != q->sub || p->wide != q->wide || p->imm != q->imm ||
+            memcmp(p->operands, q->operands, sizeof(p->operands)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool ways_equal(const struct probe_path *x, const struct probe_path *y)
 {
     for (unsigned i = 0; i < x->way_count; i++) {
@@ -41,7 +53,7 @@ static bool path_equal(const struct probe_path *x, const struct probe_path *y)
 {
     return x->part_count == y->part_count && x->slot_count == y->slot_count &&
            x->word_count == y->word_count && x->way_count == y->way_count &&
-           x->counted == y->counted &&
+           x->counted == y->counted && x->node_count == y->node_count && nodes_equal(x, y) &&
            memcmp(x->parts, y->parts, x->part_count * sizeof(*x->parts)) == 0 &&
            recipes_equal(x, y) && ways_equal(x, y);
 }
@@ -78,6 +90,7 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     *made = *path;
     made->parts = keep(probe, path->parts, path->part_count * sizeof(*path->parts));
     made->recipes = keep(probe, path->recipes, path->slot_count * sizeof(*path->recipes));
+    made->nodes = keep(probe, path->nodes, path->node_count * sizeof(*path->nodes));
     made->ways = keep(probe, path->ways, path->way_count * sizeof(*path->ways));
     const struct probe_unit *first = probe_unit_at(probe, path->parts[0]);
     made->fixed = first->fixed;
@@ -169,6 +182,28 @@ static bool is_told(struct probe *probe, struct probe_stream *stream,
     return true;
 }
 
+/* What a slot's word, or an operand, is. */
+static u64 word_value(struct probe_unroll *unroll, u16 word)
+{
+    if (word == PROBE_NO_WORD) {
+        return 0;
+    }
+    if (LIKELY(!(word & PROBE_NODE))) {
+        return unroll->words[word];
+    }
+    for (unsigned number = word & ~(unsigned)PROBE_NODE; unroll->nodes_done <= number;) {
+        const struct probe_node *node = &unroll->path->nodes[unroll->nodes_done];
+        u64 operands[4] = {0};
+        for (unsigned i = 0; i < probe_node_operands(node->op); i++) {
+            u16 from = node->operands[i];
+            operands[i] = from & PROBE_NODE ? unroll->nodes[from & ~(unsigned)PROBE_NODE]
+                                            : unroll->words[from];
+        }
+        unroll->nodes[unroll->nodes_done++] = probe_node_value(node, operands);
+    }
+    return unroll->nodes[word & ~(unsigned)PROBE_NODE];
+}
+
 static void put_part(struct probe *probe, struct probe_stream *stream)
 {
     struct probe_unroll *unroll = &stream->unroll;
@@ -186,8 +221,7 @@ static void put_part(struct probe *probe, struct probe_stream *stream)
     *to++ = head;
     for (unsigned i = 0; i < unit->slot_count; i++) {
         const struct probe_recipe *recipe = &path->recipes[unroll->slot++];
-        u64 word = recipe->word != PROBE_NO_WORD ? unroll->words[recipe->word] : 0;
-        to[i] = word + recipe->add;
+        to[i] = word_value(unroll, recipe->word) + recipe->add;
     }
 }
 
@@ -252,7 +286,7 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
         return unit->slot_count;
     }
     unroll->path = probe_path_at(probe, head - PROBE_PATH_BASE);
-    unroll->part = unroll->slot = unroll->begun = 0;
+    unroll->part = unroll->slot = unroll->begun = unroll->nodes_done = 0;
     unroll->page = words[0] & ~(((u64)1 << PROBE_UNIT_BITS) - 1);
     unroll->words = words + 1;
     if (unroll->path->counted && words[1] != unroll->insns) {

@@ -16,6 +16,7 @@ enum {
     PROBE_MAX_UNROLLED = 1 << 19, /* words of a chunk */
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
     PROBE_MAX_PARTS = 128,
+    PROBE_MAX_NODES = 1024, /* of a path */
     PROBE_MAX_WAYS = 160,
     PROBE_MAX_COUNTERS = 1 << 25, /* of each hart; virtual memory */
     PROBE_PAGE_BUCKETS = 1 << 12,
@@ -52,6 +53,8 @@ struct probe_unroll {
     u64 page;                      /* bits of its words' heads */
     const u64 *words;
     u64 kept[PROBE_MAX_SLOTS];
+    unsigned nodes_done;           /* of its nodes, the values: */
+    u64 nodes[PROBE_MAX_NODES];
 };
 
 struct probe_stream {
@@ -114,7 +117,8 @@ struct probe {
         struct ir_insn insns[IR_MAX_INSNS];
         ir_ref map[IR_MAX_INSNS];
         u16 word_of[IR_MAX_INSNS]; /* by value: the word + 1 that tells it, */
-        u64 delta_of[IR_MAX_INSNS]; /*   plus so much */
+        u64 delta_of[IR_MAX_INSNS]; /*   plus so much; */
+        u16 node_of[IR_MAX_INSNS]; /* the node + 1 that is it */
     } *scratch;
 
     unsigned stream_count;

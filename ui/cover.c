@@ -29,7 +29,7 @@ struct cover {
 
 static bool list_grow(struct list *list)
 {
-    size_t capacity = list->capacity * 2 + (1 << 18); /* a boot's; what is not used is not touched */
+    size_t capacity = list->capacity * 2 + (1 << 18); /* a boot's; the rest is not touched */
     void *bigger = realloc(list->entries, capacity * sizeof(*list->entries));
     if (bigger == NULL) {
         return false;

@@ -25,8 +25,8 @@ bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_err
 /* Lines "address size name", as a store has them; an address after a plus counts from the one
  * before. */
 void symbols_add_text(struct symbols *symbols, const char *text);
-/* The same lines as they are written; zero at first, `text` is malloc'ed and ends with no zero byte.
- * Without memory symbols are left out. */
+/* The same lines as they are written; zero at first, `text` is malloc'ed and ends with no zero
+ * byte. Without memory symbols are left out. */
 struct symbols_text {
     char *text;
     size_t bytes, capacity;

@@ -108,7 +108,40 @@ static bool get_unit(const struct trace_file *file, struct reader *r, void *item
     return good;
 }
 
-/* --- paths: part_count, parts, word_count, for each slot word + 1 or 0, and what is added --- */
+/* --- paths: as trace_store_stream.c writes them --- */
+
+static u16 get_reference(struct reader *r)
+{
+    u64 coded = get_varint(r);
+    if (coded == 0) {
+        return METIC_TRACE_NO_WORD;
+    }
+    r->bad |= coded > 2 * (u64)METIC_TRACE_NODE - 4; /* what it may name is looked at later */
+    u16 number = (u16)((coded - 1) / 2);
+    return coded % 2 == 0 ? (u16)(number | METIC_TRACE_NODE) : number;
+}
+
+static bool get_nodes(struct reader *r, struct metic_trace_path *path)
+{
+    u64 count = get_varint(r);
+    struct metic_trace_node *nodes =
+        count <= TRACE_PATH_NODES_MAX ? calloc(count + 1, sizeof(*nodes)) : NULL;
+    path->nodes = nodes;
+    path->node_count = (u16)count;
+    for (u64 n = 0; nodes != NULL && n < count && !r->bad; n++) {
+        u64 op = get_varint(r), sub = get_varint(r);
+        unsigned operands = op < 256 ? metic_trace_node_operands((unsigned)op) : ~0u;
+        r->bad |= operands > ARRAY_LEN(nodes[n].operands) || sub >= 512;
+        nodes[n].op = (u8)op;
+        nodes[n].sub = (u8)(sub / 2);
+        nodes[n].wide = sub % 2 != 0;
+        for (unsigned i = 0; i < operands && !r->bad; i++) {
+            nodes[n].operands[i] = get_reference(r);
+        }
+        nodes[n].imm = operands == 0 ? trace_unzigzag(get_varint(r)) : 0;
+    }
+    return nodes != NULL && !r->bad;
+}
 
 static bool get_path(const struct trace_file *file, struct reader *r, void *item)
 {
@@ -126,18 +159,17 @@ static bool get_path(const struct trace_file *file, struct reader *r, void *item
         slots += file->units[unit].slot_count;
     }
     u64 words = get_varint(r);
+    bool good = get_nodes(r, path);
     struct metic_trace_recipe *recipes =
-        list != NULL && slots <= TRACE_UNIT_SLOTS_MAX && words <= TRACE_UNIT_SLOTS_MAX
+        good && list != NULL && slots <= TRACE_UNIT_SLOTS_MAX && words <= TRACE_UNIT_SLOTS_MAX
             ? calloc(slots + 1, sizeof(*recipes)) : NULL;
     path->recipes = recipes;
     path->part_count = (u16)parts;
     path->slot_count = (u16)slots;
     path->word_count = (u16)words;
     for (u64 i = 0; recipes != NULL && i < slots; i++) {
-        u64 word = get_varint(r);
+        recipes[i].word = get_reference(r);
         recipes[i].add = trace_unzigzag(get_varint(r));
-        recipes[i].word = word == 0 ? METIC_TRACE_NO_WORD : (u16)(word - 1);
-        r->bad |= word > words;
     }
     return recipes != NULL && !r->bad;
 }
@@ -344,6 +376,7 @@ static void forget(struct trace_file *file)
     for (u32 i = 0; i < file->path_count; i++) {
         free((void *)(uintptr_t)file->paths[i].parts);
         free((void *)(uintptr_t)file->paths[i].recipes);
+        free((void *)(uintptr_t)file->paths[i].nodes);
     }
     free(file->paths);
     free(file->units);

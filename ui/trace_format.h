@@ -10,7 +10,8 @@
  *            began, where units ran that had moved
  *   SYMBOLS  text, a line each: address size name
  *   PATHS    units that run one after the other, from number `first` on, and how their slots follow
- *            from fewer words; before the first stream that names them
+ *            from fewer words: what code computes from these is computed again; before the first
+ *            stream that names them
  *   INDEX    the headers and indexes of the sections since the INDEX before it, which is at `first`
  *   UNITS_AGAIN, PATHS_AGAIN  all of them, one behind the other, at the end
  *   END      the last bytes of a file that was finished: the last INDEX is at `first`, UNITS_AGAIN
@@ -30,7 +31,7 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 3 };
+enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 4 };
 #define TRACE_MAGIC "metic-trace\n"
 #define TRACE_SECTION_MAGIC 0x3153544du /* "MTS1" */
 
@@ -104,7 +105,8 @@ static inline u64 trace_lines(u64 address, u64 size_bytes)
     return ~(u64)0 << first & ~(u64)0 >> (63 - end);
 }
 
-enum { TRACE_MAX_CHUNK_WORDS = 1 << 20, TRACE_UNIT_SLOTS_MAX = 1024, TRACE_PATH_PARTS_MAX = 1024 };
+enum { TRACE_MAX_CHUNK_WORDS = 1 << 20, TRACE_UNIT_SLOTS_MAX = 1024, TRACE_PATH_PARTS_MAX = 1024,
+       TRACE_PATH_NODES_MAX = 1024 };
 
 /* The column of a slot's word. */
 static inline enum trace_column trace_column_of(u8 kind)

@@ -41,12 +41,13 @@ static bool make_lists(struct trace_item *item, const struct metic_trace_path *p
                        unsigned slots, unsigned words, unsigned accesses)
 {
     size_t parts = path->part_count;
-    size_t masks_at = accesses * sizeof(*item->accesses);
-    size_t recipes_at = masks_at + words * sizeof(*item->masks);
-    size_t slots_at = recipes_at + slots * sizeof(*item->recipes);
+    size_t masks_at = accesses * sizeof(*item->accesses); /* first what the writer needs often */
+    size_t order_at = masks_at + words * sizeof(*item->masks);
+    size_t recipes_at = (order_at + words * sizeof(*item->order) + 7) & ~(size_t)7;
+    size_t nodes_at = recipes_at + slots * sizeof(*item->recipes);
+    size_t slots_at = nodes_at + path->node_count * sizeof(*item->nodes);
     size_t parts_at = slots_at + parts * sizeof(*item->slots_at);
-    size_t order_at = parts_at + parts * sizeof(*item->parts);
-    size_t words_at = order_at + words * sizeof(*item->order);
+    size_t words_at = parts_at + parts * sizeof(*item->parts);
     u8 *memory = malloc(words_at + parts * sizeof(*item->words_at) + 1);
     if (memory == NULL) {
         return false;
@@ -55,15 +56,41 @@ static bool make_lists(struct trace_item *item, const struct metic_trace_path *p
         .part_count = path->part_count, .slot_count = (u16)slots, .word_count = (u16)words,
         .access_count = (u16)accesses, .memory = memory,
         .accesses = (void *)memory, .masks = (void *)(memory + masks_at),
+        .node_count = path->node_count, .nodes = (void *)(memory + nodes_at),
         .recipes = (void *)(memory + recipes_at), .slots_at = (void *)(memory + slots_at),
         .parts = (void *)(memory + parts_at), .order = (void *)(memory + order_at),
         .words_at = (void *)(memory + words_at),
     };
     memcpy((void *)(uintptr_t)item->parts, path->parts, parts * sizeof(*item->parts));
+    if (path->node_count != 0) {
+        memcpy(memory + nodes_at, path->nodes, path->node_count * sizeof(*path->nodes));
+    }
     struct metic_trace_recipe *recipes = (void *)(memory + recipes_at);
     for (unsigned i = 0; i < slots; i++) {
         recipes[i] = path->recipes != NULL ? path->recipes[i]
                                            : (struct metic_trace_recipe){0, (u16)i};
+    }
+    return true;
+}
+
+/* What nodes [first, end) need of words; false: they cannot be. */
+static bool look_at_nodes(const struct trace_item *item, unsigned first, unsigned end,
+                          struct word_use *uses, unsigned *words)
+{
+    for (unsigned n = first; n < end; n++) {
+        const struct metic_trace_node *node = &item->nodes[n];
+        unsigned operands = metic_trace_node_operands(node->op);
+        for (unsigned i = 0; i < operands; i++) {
+            u16 from = i < ARRAY_LEN(node->operands) ? node->operands[i] : METIC_TRACE_NO_WORD;
+            bool is_node = from & METIC_TRACE_NODE;
+            if (is_node ? (from & ~METIC_TRACE_NODE) >= n : from >= item->word_count) {
+                return false;
+            }
+            if (!is_node) {
+                uses[from].size_bytes = 8;
+                *words = from >= *words ? from + 1u : *words;
+            }
+        }
     }
     return true;
 }
@@ -75,7 +102,7 @@ static bool look(struct trace_item *item, const struct metic_trace_unit *units,
     struct trace_item_access *access = (void *)(uintptr_t)item->accesses;
     u16 *words_at = (void *)(uintptr_t)item->words_at;
     u32 *slots_at = (void *)(uintptr_t)item->slots_at;
-    unsigned slot = 0, words = 0;
+    unsigned slot = 0, words = 0, nodes = 0;
     for (unsigned p = 0; p < item->part_count; p++) {
         const struct metic_trace_unit *unit = &units[item->parts[p]];
         for (unsigned i = 0; i < unit->slot_count; i++, slot++) {
@@ -91,6 +118,15 @@ static bool look(struct trace_item *item, const struct metic_trace_unit *units,
                 };
             }
             if (recipe.word == METIC_TRACE_NO_WORD) {
+                continue;
+            }
+            if (recipe.word & METIC_TRACE_NODE) {
+                unsigned end = (recipe.word & ~METIC_TRACE_NODE) + 1u;
+                if (address || end > item->node_count ||
+                    !look_at_nodes(item, nodes, end, uses, &words)) {
+                    return false;
+                }
+                nodes = end > nodes ? end : nodes;
                 continue;
             }
             if (recipe.word >= item->word_count) {
@@ -118,7 +154,8 @@ bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *uni
     }
     unsigned words = path->recipes != NULL ? path->word_count : slots;
     struct word_use uses[TRACE_UNIT_SLOTS_MAX] = {{0}};
-    if (words > TRACE_UNIT_SLOTS_MAX || !make_lists(item, path, slots, words, accesses)) {
+    if (words > TRACE_UNIT_SLOTS_MAX || path->node_count > TRACE_PATH_NODES_MAX ||
+        !make_lists(item, path, slots, words, accesses)) {
         return false;
     }
     if (!look(item, units, uses)) {
@@ -138,6 +175,21 @@ bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *uni
         item->address_words = pass == 0 ? (u16)at : item->address_words;
     }
     return true;
+}
+
+void trace_item_nodes(const struct trace_item *item, unsigned first, unsigned end,
+                      const u64 *words, u64 *nodes)
+{
+    for (unsigned n = first; n < end; n++) {
+        const struct metic_trace_node *node = &item->nodes[n];
+        unsigned count = metic_trace_node_operands(node->op);
+        u64 operands[4] = {0};
+        for (unsigned i = 0; i < count; i++) {
+            u16 from = node->operands[i];
+            operands[i] = from & METIC_TRACE_NODE ? nodes[from & ~METIC_TRACE_NODE] : words[from];
+        }
+        nodes[n] = metic_trace_node_value(node, operands);
+    }
 }
 
 void trace_item_free(struct trace_item *item)

@@ -16,14 +16,15 @@ struct trace_item_access {
 struct trace_item {
     u16 part_count, slot_count, word_count;
     u16 address_words;   /* first of `order`: those in TRACE_ADDRESSES; others in TRACE_VALUES */
-    u16 access_count;
-    const u32 *parts;
-    const struct metic_trace_recipe *recipes;
+    u16 access_count, node_count;
     const u16 *order;    /* words by column, in each by number */
     const u64 *masks;    /* by `order`: the bits that count */
+    const struct trace_item_access *accesses; /* by part */
+    const u32 *parts;
+    const struct metic_trace_recipe *recipes;
+    const struct metic_trace_node *nodes;
     const u16 *words_at; /* by part: so many words are told by it and those before, */
     const u32 *slots_at; /*   and so many slots */
-    const struct trace_item_access *accesses; /* by part */
     void *memory;
 };
 
@@ -31,6 +32,9 @@ struct trace_item {
 bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *units, u32 unit_count,
                      const struct metic_trace_path *path);
 void trace_item_free(struct trace_item *item);
+/* Values of nodes [first, end), from words and from the nodes before. */
+void trace_item_nodes(const struct trace_item *item, unsigned first, unsigned end,
+                      const u64 *words, u64 *nodes);
 
 /* How many of its parts began before instruction number `left`; TRACE_WHOLE: it ran to its end. */
 #define TRACE_WHOLE (~(u32)0)

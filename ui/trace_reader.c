@@ -194,13 +194,24 @@ static size_t unroll(const struct trace_reader *reader, const struct read_item *
 {
     const struct trace_item *item = &read->item;
     const struct metic_trace_recipe *recipe = item->recipes;
+    u64 nodes[TRACE_PATH_NODES_MAX];
+    unsigned done = 0;
     size_t used = 0;
     for (unsigned p = 0; p < parts; p++) {
         const struct metic_trace_unit *unit = &reader->file->units[item->parts[p]];
         words[used++] = ((unit->address >> 12) + page_delta) << 28 | item->parts[p];
         for (unsigned i = 0; i < unit->slot_count; i++, recipe++) {
-            u64 word = recipe->word != METIC_TRACE_NO_WORD ? read->last[recipe->word] : 0;
-            u64 value = word + recipe->add;
+            u64 value = recipe->add;
+            if (LIKELY(!(recipe->word & METIC_TRACE_NODE))) {
+                value += read->last[recipe->word];
+            } else if (recipe->word != METIC_TRACE_NO_WORD) {
+                unsigned node = recipe->word & ~METIC_TRACE_NODE;
+                if (node >= done) {
+                    trace_item_nodes(item, done, node + 1, read->last, nodes);
+                    done = node + 1;
+                }
+                value += nodes[node];
+            }
             words[used++] = trace_column_of(unit->slots[i].kind) == TRACE_ADDRESSES
                                 ? value : value & trace_mask(unit->slots[i].size_bytes);
         }

@@ -5,11 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- paths: part_count, parts, word_count, for each slot word + 1 or 0, and what is added --- */
+/* --- paths: part_count, parts, word_count, node_count, for each node op, sub * 2 + wide, operands,
+ * and of one without them imm; for each slot a reference, and what is added. A reference: 0: none;
+ * 1 + 2 * word; 2 + 2 * node --- */
+
+static u8 *put_reference(u8 *at, u16 word)
+{
+    if (word == METIC_TRACE_NO_WORD) {
+        return put_varint(at, 0);
+    }
+    return word & METIC_TRACE_NODE ? put_varint(at, 2 + 2 * (word & ~METIC_TRACE_NODE))
+                                   : put_varint(at, 1 + 2 * (u64)word);
+}
+
+static u8 *put_node(u8 *at, const struct metic_trace_node *node)
+{
+    unsigned operands = metic_trace_node_operands(node->op);
+    at = put_varint(at, node->op);
+    at = put_varint(at, node->sub * 2u + node->wide);
+    for (unsigned i = 0; i < operands; i++) {
+        at = put_reference(at, node->operands[i]);
+    }
+    return operands == 0 ? put_varint(at, trace_zigzag(node->imm)) : at;
+}
 
 static void put_path(struct trace_store *store, const struct trace_item *item)
 {
-    size_t most = 16 + 5u * (size_t)item->part_count + 14u * (size_t)item->slot_count;
+    size_t most = 32 + 5u * (size_t)item->part_count + 14u * (size_t)item->slot_count +
+                  16u * (size_t)item->node_count;
     u8 *start = trace_column_room(store, &store->all_paths, most);
     if (start == NULL) {
         return;
@@ -19,9 +42,13 @@ static void put_path(struct trace_store *store, const struct trace_item *item)
         at = put_varint(at, item->parts[i]);
     }
     at = put_varint(at, item->word_count);
+    at = put_varint(at, item->node_count);
+    for (unsigned i = 0; i < item->node_count; i++) {
+        at = put_node(at, &item->nodes[i]);
+    }
     for (unsigned i = 0; i < item->slot_count; i++) {
         const struct metic_trace_recipe *recipe = &item->recipes[i];
-        at = put_varint(at, recipe->word == METIC_TRACE_NO_WORD ? 0 : recipe->word + 1u);
+        at = put_reference(at, recipe->word);
         at = put_varint(at, trace_zigzag(recipe->add));
     }
     store->all_paths.used += (size_t)(at - start);
@@ -323,6 +350,7 @@ static bool begin_item(struct trace_store *store, struct written_item *item, u32
             store->failed = ENOMEM;
             return false;
         }
+        item->address = store->units[item->item.parts[0]].address;
     }
     if (store->met_count == store->met_capacity) {
         u32 capacity = store->met_capacity * 2 + 1024;
@@ -333,7 +361,6 @@ static bool begin_item(struct trace_store *store, struct written_item *item, u32
         store->met_capacity = capacity;
     }
     store->met[store->met_count++] = head;
-    item->address = store->units[item->item.parts[0]].address;
     memset(item->last, 0, item->item.word_count * sizeof(u64));
     item->section = store->section;
     item->whole = false;
@@ -356,8 +383,8 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
         return 0;
     }
     bool whole = left == TRACE_WHOLE;
-    unsigned parts = trace_item_parts(item, store->units, left);
-    unsigned limit = trace_item_words(item, parts);
+    unsigned parts = whole ? item->part_count : trace_item_parts(item, store->units, left);
+    unsigned limit = whole ? item->word_count : trace_item_words(item, parts);
     struct column *heads = &store->columns[TRACE_HEADS];
     if (!whole) {
         st_le32(heads->bytes + heads->used, METIC_TRACE_LEFT + left);
@@ -372,7 +399,7 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
     if (UNLIKELY(page != (written->address & ~(u64)0xfff))) {
         put_page(store, page, item, parts, heads_since);
     }
-    store->unrolled += trace_item_unrolled(item, parts);
+    store->unrolled += whole ? (size_t)parts + item->slot_count : trace_item_unrolled(item, parts);
     put_words(store, TRACE_ADDRESSES, written, 0, item->address_words, limit, words + 1);
     put_words(store, TRACE_VALUES, written, item->address_words, item->word_count, limit,
               words + 1);

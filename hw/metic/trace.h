@@ -96,18 +96,33 @@ struct metic_trace_unit {
     uint64_t count;      /* METIC_TRACE_COUNT, so far */
 };
 
-/* A slot's word: one of the path's plus `add`, or `add` alone. */
+/* A slot's word: one of the path's, or METIC_TRACE_NODE and the number of a node, plus `add`; or
+ * `add` alone. Addresses never follow from nodes. */
 #define METIC_TRACE_NO_WORD 0xffffu
+#define METIC_TRACE_NODE 0x8000u
 struct metic_trace_recipe {
     uint64_t add;
     uint16_t word;
 };
 
+/* A value that follows from words, or from nodes with lower numbers. */
+struct metic_trace_node {
+    uint8_t op, sub;      /* metic_trace_node_value knows them */
+    bool wide;
+    uint16_t operands[4]; /* words, or METIC_TRACE_NODE and a number */
+    uint64_t imm;
+};
+
 struct metic_trace_path {
-    uint16_t part_count, slot_count, word_count;
+    uint16_t part_count, slot_count, word_count, node_count;
     const uint32_t *parts;                    /* units, in order, */
     const struct metic_trace_recipe *recipes; /*   and of all their slots */
+    const struct metic_trace_node *nodes;
 };
+
+/* How many operands an operation has; ~0: there is none of that number. Any thread. */
+unsigned metic_trace_node_operands(unsigned op);
+uint64_t metic_trace_node_value(const struct metic_trace_node *node, const uint64_t operands[4]);
 
 /* Called on a hart's thread while it stands between two instructions; its registers and memory can
  * be read (metic_get_register, metic_read_virtual). Any may be NULL. */

@@ -246,13 +246,17 @@ sed 's/, physical .*//' out | cmp -s - physical && passed=$((passed + 1)) ||
 # Killed at any moment, what was recorded before is a whole trace: the same as another run's beginning.
 # shellcheck disable=SC2086
 run 124 run $boot --clock virtual --limit-insns 40M --trace whole.trace
-for bytes in 1 100000 1000000 5000000 12000000 25000000; do
+for bytes in 1 100000 1000000 3000000 6000000 12000000; do
     rm -f killed.trace
     # shellcheck disable=SC2086
     timeout 100 "$METIC" run $boot --clock virtual --limit-insns 60M --trace killed.trace \
         >/dev/null 2>&1 </dev/null &
     pid=$!
-    until [ "$(stat -c %s killed.trace 2>/dev/null || echo 0)" -ge $bytes ]; do sleep 0.02; done
+    until [ "$(stat -c %s killed.trace 2>/dev/null || echo 0)" -ge $bytes ]; do
+        kill -0 $pid || wrong "a run ended before its trace had $bytes bytes"
+        kill -0 $pid || break
+        sleep 0.02
+    done
     kill -KILL "$(pgrep -P $pid)"
     wait $pid 2>/dev/null
     size=$(stat -c %s killed.trace)
