@@ -120,11 +120,22 @@ void char_port_set_broken(struct char_port *port, void (*broken)(void *opaque), 
 void char_port_save(struct char_port *port, struct state_writer *writer);
 bool char_port_load(struct char_port *port, struct state_reader *reader, struct metic_error *error);
 
+/* A machine that is put back (journal.h, "a history") writes again what it has written. How much it
+ * had; that it is so much again, and what comes is not to leave a second time; that what comes is
+ * new after all. While no hart runs. */
+u64 char_port_written(const struct char_port *port);
+void char_port_go_back(struct char_port *port, u64 written);
+void char_port_forget_future(struct char_port *port);
+
 /* Something else that wants to see the guest's output (panic detection, a test): called for every
  * write, on the writing thread under the device's lock; must be quick. At most eight. */
 void char_port_add_tap(struct char_port *port,
                        void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
                        void *opaque);
+/* The same, but it also sees what is written a second time, by a machine that was put back. */
+void char_port_add_inner_tap(struct char_port *port,
+                             void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
+                             void *opaque);
 /* The tap of that `opaque` is called no more; under the device's lock, or while no hart runs. */
 void char_port_remove_tap(struct char_port *port, const void *opaque);
 

@@ -11,6 +11,7 @@ enum { CHAR_PORT_TAPS = 8 };
 struct char_tap {
     void (*call)(void *opaque, const u8 *bytes, size_t size_bytes);
     void *opaque;
+    bool again; /* sees what is written a second time, too */
 };
 
 struct char_port {
@@ -20,6 +21,9 @@ struct char_port {
     struct char_backend *backend; /* or NULL */
     struct loop *loop;            /* or NULL */
     struct char_tap taps[CHAR_PORT_TAPS]; /* set up before harts start */
+    /* Bytes the guest has written, which goes back with the guest, and those that have left. */
+    u64 written, left; /* the writing thread's, as is: */
+    bool again;        /* what is written now has left before */
     pthread_mutex_t lock;
     struct char_queue input; /* under lock */
     void (*ready)(void *opaque); /* under lock */
@@ -39,6 +43,9 @@ struct char_port {
 static void char_port_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
 {
     struct char_port *port = opaque;
+    if (journal_is_past(port->journal) && !journal_is_replay(port->journal)) {
+        port->under_way_bytes += size_bytes; /* it was counted when it came first, and read */
+    }
     pthread_mutex_lock(&port->lock);
     size_t taken = char_queue_push(&port->input, bytes, size_bytes);
     void (*ready)(void *opaque) = port->ready;
@@ -125,12 +132,38 @@ void char_port_free(struct char_port *port)
 
 void char_port_write(struct char_port *port, const void *bytes, size_t size_bytes)
 {
+    u64 again_bytes = port->left - port->written;
+    size_t skip = again_bytes < size_bytes ? (size_t)again_bytes : size_bytes;
+    const u8 *fresh = (const u8 *)bytes + skip;
+    port->written += size_bytes;
+    port->left += size_bytes - skip;
+    port->again = skip > 0;
     for (size_t i = 0; i < CHAR_PORT_TAPS && port->taps[i].call != NULL; i++) {
-        port->taps[i].call(port->taps[i].opaque, bytes, size_bytes);
+        const struct char_tap *tap = &port->taps[i];
+        if (tap->again) {
+            tap->call(tap->opaque, bytes, size_bytes);
+        } else if (skip < size_bytes) {
+            tap->call(tap->opaque, fresh, size_bytes - skip);
+        }
     }
-    if (port->backend != NULL) {
-        char_backend_write(port->backend, bytes, size_bytes);
+    if (port->backend != NULL && skip < size_bytes) {
+        char_backend_write(port->backend, fresh, size_bytes - skip);
     }
+}
+
+u64 char_port_written(const struct char_port *port)
+{
+    return port->written;
+}
+
+void char_port_go_back(struct char_port *port, u64 written)
+{
+    port->written = written;
+}
+
+void char_port_forget_future(struct char_port *port)
+{
+    port->left = port->written;
 }
 
 size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_bytes)
@@ -249,16 +282,30 @@ void char_port_tell_room(struct char_port *port)
     }
 }
 
-void char_port_add_tap(struct char_port *port,
-                       void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
-                       void *opaque)
+static void add_tap(struct char_port *port,
+                    void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes), void *opaque,
+                    bool again)
 {
     size_t i = 0;
     while (i < CHAR_PORT_TAPS && port->taps[i].call != NULL) {
         i++;
     }
     CHECK(i < CHAR_PORT_TAPS);
-    port->taps[i] = (struct char_tap){tap, opaque};
+    port->taps[i] = (struct char_tap){tap, opaque, again};
+}
+
+void char_port_add_tap(struct char_port *port,
+                       void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
+                       void *opaque)
+{
+    add_tap(port, tap, opaque, false);
+}
+
+void char_port_add_inner_tap(struct char_port *port,
+                             void (*tap)(void *opaque, const u8 *bytes, size_t size_bytes),
+                             void *opaque)
+{
+    add_tap(port, tap, opaque, true);
 }
 
 size_t char_port_input_under_way(const struct char_port *port)
@@ -320,6 +367,9 @@ static void char_port_feed_now(void *opaque)
 
 void char_port_feed_later(struct char_port *port, const void *bytes, size_t size_bytes)
 {
+    if (port->again) {
+        return; /* what it answers to is in the past, and so is the answer: the journal has it */
+    }
     if (port->loop == NULL || journal_is_deterministic(port->journal)) {
         char_port_feed(port, bytes, size_bytes); /* only queues */
         return;
@@ -368,10 +418,15 @@ bool char_port_load(struct char_port *port, struct state_reader *reader, struct 
         return error_set(error, NULL, "the saved input of %s is damaged", port->source.name);
     }
     pthread_mutex_lock(&port->lock);
+    size_t taken_bytes = port->input.size_bytes, under_way = port->under_way_bytes;
+    size_t queued_bytes = under_way > taken_bytes ? under_way - taken_bytes : 0;
     port->input.head = port->input.size_bytes = 0;
     char_queue_push(&port->input, reader->bytes + reader->position, size_bytes);
     reader->position += size_bytes;
     bool counts = journal_is_deterministic(port->journal) && !journal_is_replay(port->journal);
+    if (journal_is_past(port->journal)) {
+        in_journal = queued_bytes; /* what came since then waits there still */
+    }
     port->under_way_bytes = size_bytes + (counts ? (size_t)in_journal : 0);
     pthread_mutex_unlock(&port->lock);
     if (port->backend != NULL) {

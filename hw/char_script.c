@@ -139,7 +139,7 @@ struct char_script *char_script_new(struct char_port *port,
     script->finished = options->finished;
     script->quit = options->quit;
     script->opaque = options->opaque;
-    char_port_add_tap(port, char_script_tap, script);
+    char_port_add_inner_tap(port, char_script_tap, script);
     char_script_advance(script);
     return script;
 }

@@ -1,37 +1,10 @@
 /* See journal.h. The file reading is in journal_file.c. */
-#include "hw/journal_file.h"
+#include "hw/journal_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-
-struct journal_item {
-    struct journal_item *next;
-    struct journal_source *source;
-    size_t size_bytes;
-    u8 bytes[];
-};
-
-struct journal {
-    struct clock *clock;
-    struct log *log;
-    pthread_mutex_t lock;
-    struct journal_source *sources[JOURNAL_MAX_SOURCES]; /* by id; NULL when removed */
-    unsigned source_count;
-    struct journal_item *first_item; /* queued live input; virtual clock */
-    struct journal_item **last_item;
-    u64 random_state; /* virtual clock: the entropy generator */
-    u64 wall_start_ns;
-    u32 machine; /* replay: that which was recorded, or 0 */
-    u64 now_insns; /* of the last slice boundary, the stamp of answers */
-    struct journal_file *record;
-    struct journal_file *replay;
-    bool told_cut; /* that it has no end */
-    bool diverged;
-    void (*wake)(void *opaque);
-    void *wake_opaque;
-};
 
 static bool journal_open(struct journal *journal, const struct journal_options *options,
                          struct metic_error *error)
@@ -81,8 +54,7 @@ struct journal *journal_new(struct clock *clock, struct log *log,
     return journal;
 }
 
-/* Lock held, or nobody is left. */
-static void journal_drop_items(struct journal *journal)
+void journal_drop_items(struct journal *journal)
 {
     while (journal->first_item != NULL) {
         struct journal_item *item = journal->first_item;
@@ -102,6 +74,7 @@ void journal_free(struct journal *journal)
         log_print(journal->log, LOG_ERROR, "the recording cannot be written to its end");
     }
     journal_file_close(journal->replay);
+    journal_file_close(journal->history);
     pthread_mutex_destroy(&journal->lock);
     free(journal);
 }
@@ -135,23 +108,39 @@ void journal_remove_source(struct journal *journal, struct journal_source *sourc
     pthread_mutex_unlock(&journal->lock);
 }
 
+struct journal_file *journal_source_file(const struct journal *journal)
+{
+    return journal->replay != NULL ? journal->replay : journal->in_past ? journal->history : NULL;
+}
+
+/* Lock held. What happens now has happened before: there is a record of each such thing. */
+static bool journal_has_past(const struct journal *journal)
+{
+    struct journal_record record;
+    return journal->in_past && journal->history != NULL &&
+           journal_file_peek(journal->history, &record);
+}
+
 /* Lock held. */
 static void journal_write_record(struct journal *journal, enum journal_kind kind, unsigned source,
                                  const void *bytes, size_t size_bytes)
 {
-    if (journal->record != NULL) {
-        struct journal_record record = {kind, source, (u32)size_bytes, journal->now_insns, bytes};
-        if (!journal_file_append(journal->record, &record)) {
-            log_print(journal->log, LOG_ERROR, "the recording cannot be written; it stops here");
-            journal_file_close(journal->record);
-            journal->record = NULL;
-        }
+    struct journal_record record = {kind, source, (u32)size_bytes, journal->now_insns, bytes};
+    if (journal_has_past(journal)) {
+        return;
+    }
+    if (journal->record != NULL && !journal_file_append(journal->record, &record)) {
+        log_print(journal->log, LOG_ERROR, "the recording cannot be written; it stops here");
+        journal_file_close(journal->record);
+        journal->record = NULL;
+    }
+    if (journal->history != NULL && !journal_file_append(journal->history, &record)) {
+        error_no_memory(size_bytes);
     }
 }
 
-/* Lock held. */
-static void journal_queue(struct journal *journal, struct journal_source *source,
-                          const void *bytes, size_t size_bytes)
+void journal_queue(struct journal *journal, struct journal_source *source, const void *bytes,
+                   size_t size_bytes)
 {
     struct journal_item *item = malloc(sizeof(*item) + size_bytes);
     if (item == NULL) {
@@ -159,6 +148,7 @@ static void journal_queue(struct journal *journal, struct journal_source *source
     }
     item->next = NULL;
     item->source = source;
+    item->queued_insns = journal->now_insns;
     item->size_bytes = size_bytes;
     memcpy(item->bytes, bytes, size_bytes);
     *journal->last_item = item;
@@ -251,14 +241,14 @@ void journal_begin(struct journal *journal, u32 machine)
 }
 
 /* Hands over what the recording says is due; a record that is overdue was missed. */
-static void journal_deliver_replay(struct journal *journal)
+static void journal_deliver_replay(struct journal *journal, struct journal_file *file)
 {
     for (;;) {
         struct journal_record record;
         struct journal_source *source = NULL;
         pthread_mutex_lock(&journal->lock);
-        bool more = !journal->diverged && journal_file_peek(journal->replay, &record);
-        if (!more && !journal->told_cut && journal_file_is_cut(journal->replay)) {
+        bool more = !journal->diverged && journal_file_peek(file, &record);
+        if (!more && file == journal->replay && !journal->told_cut && journal_file_is_cut(file)) {
             journal->told_cut = true;
             log_print(journal->log, LOG_WARN, "the recording was cut off: nothing is replayed "
                       "after instruction %llu", (unsigned long long)journal->now_insns);
@@ -269,7 +259,7 @@ static void journal_deliver_replay(struct journal *journal)
         }
         if (due) {
             source = record.source < journal->source_count ? journal->sources[record.source] : NULL;
-            journal_file_skip(journal->replay);
+            journal_file_skip(file);
             if (record.stamp_insns != journal->now_insns) {
                 journal_diverge(journal, "an input came due inside a slice");
             } else if (source == NULL) {
@@ -285,17 +275,31 @@ static void journal_deliver_replay(struct journal *journal)
     }
 }
 
+/* Lock held. The past is over where the machine has been last, with all that had come by then. */
+static void journal_come_back(struct journal *journal)
+{
+    if (journal->now_insns >= journal->live_insns && !journal_has_past(journal)) {
+        journal->in_past = false;
+    }
+}
+
 bool journal_deliver(struct journal *journal, u64 now_insns)
 {
     pthread_mutex_lock(&journal->lock);
     journal->now_insns = now_insns;
-    bool replay = journal->replay != NULL;
+    journal_come_back(journal);
+    struct journal_file *file = journal_source_file(journal);
     pthread_mutex_unlock(&journal->lock);
-    if (!replay) {
-        journal_deliver_live(journal);
-        return true;
+    if (file != NULL) {
+        journal_deliver_replay(journal, file);
+        pthread_mutex_lock(&journal->lock);
+        journal_come_back(journal);
+        file = journal_source_file(journal);
+        pthread_mutex_unlock(&journal->lock);
     }
-    journal_deliver_replay(journal);
+    if (file == NULL) {
+        journal_deliver_live(journal);
+    }
     return !journal_diverged(journal);
 }
 
@@ -304,11 +308,10 @@ u64 journal_next_insns(struct journal *journal)
     u64 next_insns = UINT64_MAX;
     struct journal_record record;
     pthread_mutex_lock(&journal->lock);
-    if (journal->replay != NULL) {
-        if (journal_file_peek_push(journal->replay, &record)) {
-            next_insns = record.stamp_insns;
-        }
-    } else if (journal->first_item != NULL) {
+    struct journal_file *file = journal_source_file(journal);
+    if (file != NULL && journal_file_peek_push(file, &record)) {
+        next_insns = record.stamp_insns;
+    } else if (journal->replay == NULL && journal->first_item != NULL) {
         next_insns = journal->now_insns;
     }
     pthread_mutex_unlock(&journal->lock);
@@ -379,6 +382,7 @@ void journal_entropy(struct journal *journal, void *buffer, size_t size_bytes)
         size_bytes -= JOURNAL_MAX_RECORD_BYTES;
     }
     pthread_mutex_lock(&journal->lock);
+    bool again = journal_has_past(journal);
     if (journal->replay == NULL ||
         !journal_replay_answer(journal, JOURNAL_ENTROPY, bytes, size_bytes)) {
         if (journal_is_deterministic(journal)) {
@@ -387,7 +391,11 @@ void journal_entropy(struct journal *journal, void *buffer, size_t size_bytes)
             journal_host_entropy(bytes, size_bytes);
         }
     }
-    journal_write_record(journal, JOURNAL_ENTROPY, 0, bytes, size_bytes);
+    if (again) {
+        journal_file_skip(journal->history); /* the generator went back, too */
+    } else {
+        journal_write_record(journal, JOURNAL_ENTROPY, 0, bytes, size_bytes);
+    }
     pthread_mutex_unlock(&journal->lock);
 }
 
@@ -467,12 +475,13 @@ bool journal_take_waited(struct journal *journal, u64 now_ns)
 {
     struct journal_record record;
     pthread_mutex_lock(&journal->lock);
-    bool waited = journal->replay != NULL && !journal->diverged &&
-                  journal_file_peek(journal->replay, &record) && record.kind == JOURNAL_WAITED &&
+    struct journal_file *file = journal_source_file(journal);
+    bool waited = file != NULL && !journal->diverged &&
+                  journal_file_peek(file, &record) && record.kind == JOURNAL_WAITED &&
                   record.stamp_insns == journal->now_insns && record.size_bytes == 8 &&
                   ld_le64(record.bytes) == now_ns;
     if (waited) {
-        journal_file_skip(journal->replay);
+        journal_file_skip(file);
     }
     pthread_mutex_unlock(&journal->lock);
     return waited;
@@ -484,88 +493,4 @@ bool journal_diverged(struct journal *journal)
     bool diverged = journal->diverged;
     pthread_mutex_unlock(&journal->lock);
     return diverged;
-}
-
-/* ---- Saved state ---- */
-
-void journal_save(struct journal *journal, struct state_writer *writer)
-{
-    pthread_mutex_lock(&journal->lock);
-    u32 count = 0;
-    for (const struct journal_item *item = journal->first_item; item != NULL; item = item->next) {
-        count++;
-    }
-    state_write_u64(writer, journal->random_state);
-    state_write_u64(writer, journal->wall_start_ns);
-    state_write_u64(writer, journal->now_insns);
-    state_write_u64(writer, journal->record != NULL ? journal_file_tell(journal->record) : 0);
-    state_write_u64(writer, journal->replay != NULL ? journal_file_tell(journal->replay) : 0);
-    state_write_u32(writer, count);
-    for (const struct journal_item *item = journal->first_item; item != NULL; item = item->next) {
-        state_write_u32(writer, item->source->id);
-        state_write_u32(writer, (u32)item->size_bytes);
-        state_write_bytes(writer, item->bytes, item->size_bytes);
-    }
-    pthread_mutex_unlock(&journal->lock);
-}
-
-/* Lock held. */
-static bool journal_load_item(struct journal *journal, struct state_reader *reader)
-{
-    u32 id, size_bytes;
-    if (!state_read_u32(reader, &id) || !state_read_u32(reader, &size_bytes) ||
-        id >= journal->source_count || journal->sources[id] == NULL ||
-        size_bytes > JOURNAL_MAX_RECORD_BYTES ||
-        reader->size_bytes - reader->position < size_bytes) {
-        return false;
-    }
-    journal_queue(journal, journal->sources[id], reader->bytes + reader->position, size_bytes);
-    reader->position += size_bytes;
-    return true;
-}
-
-/* Lock held. */
-static bool journal_seek_files(struct journal *journal, u64 record_at, u64 replay_at,
-                               struct metic_error *error)
-{
-    if (journal->record != NULL &&
-        (record_at == 0 || !journal_file_cut(journal->record, record_at))) {
-        return error_set(error, "record from power-on, without restoring",
-                         "the snapshot is not of the run that is being recorded");
-    }
-    if (journal->replay != NULL &&
-        (replay_at == 0 || !journal_file_seek(journal->replay, replay_at))) {
-        return error_set(error, "replay from power-on, or take the snapshot in the replay",
-                         "the snapshot is not of the run that is being replayed");
-    }
-    return true;
-}
-
-bool journal_load(struct journal *journal, struct state_reader *reader, struct metic_error *error)
-{
-    u64 values[5];
-    u32 count = 0;
-    bool ok = true;
-    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-        ok = ok && state_read_u64(reader, &values[i]);
-    }
-    ok = ok && state_read_u32(reader, &count);
-    pthread_mutex_lock(&journal->lock);
-    journal_drop_items(journal);
-    for (u32 i = 0; ok && i < count; i++) {
-        ok = journal_load_item(journal, reader);
-    }
-    if (!ok) {
-        error_set(error, NULL, "the saved state of the journal is damaged");
-    } else {
-        ok = journal_seek_files(journal, values[3], values[4], error);
-    }
-    if (ok) {
-        journal->random_state = values[0];
-        journal->wall_start_ns = values[1];
-        journal->now_insns = values[2];
-        journal->diverged = false;
-    }
-    pthread_mutex_unlock(&journal->lock);
-    return ok;
 }

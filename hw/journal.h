@@ -106,6 +106,25 @@ u8 *journal_take_answer(struct journal *journal, size_t limit_bytes, size_t *siz
 void journal_put_waited(struct journal *journal, u64 now_ns);
 bool journal_take_waited(struct journal *journal, u64 now_ns);
 
+/* A history: what comes in is also kept in memory (a replay has it already), so that the machine
+ * can be put back (by loading what it was then) and find the same again. Behind the place where it
+ * was last, in the *past*, deliveries and answers come from there, live input waits in the queue,
+ * and nothing is recorded. Virtual clock, while no hart runs; begin: false when there is no
+ * memory. */
+struct journal_mark {
+    u64 random_state, now_insns, at;
+};
+bool journal_begin_history(struct journal *journal);
+void journal_end_history(struct journal *journal);
+u64 journal_history_bytes(struct journal *journal);
+bool journal_is_past(const struct journal *journal);
+void journal_mark(struct journal *journal, struct journal_mark *mark);
+/* `live_insns`: how far the machine has come, if this is where it leaves the present. */
+bool journal_go_back(struct journal *journal, const struct journal_mark *mark, u64 live_insns);
+/* From here on things go otherwise than they went: what came later has not come, and a recording is
+ * cut off here. False: it could not be. */
+bool journal_forget_future(struct journal *journal, u64 now_insns);
+
 /* True once a replay found something else than what was recorded (wrong answer size, file cut). */
 bool journal_diverged(struct journal *journal);
 /* True once a replay has used up a recording that was cut off: what comes then is not what was. */

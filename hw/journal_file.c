@@ -18,8 +18,9 @@ static const char journal_magic[8] = {'M', 'E', 'T', 'I', 'C', 'J', 'N', '1'};
 
 struct journal_file {
     FILE *stream; /* writing */
-    u8 *bytes;    /* reading: the whole file */
+    u8 *bytes;    /* reading, or in memory: the whole file */
     size_t size_bytes;
+    size_t capacity_bytes; /* in memory: of bytes */
     size_t position;
     size_t push_position; /* no JOURNAL_PUSH lies between position and here */
 };
@@ -129,6 +130,48 @@ struct journal_file *journal_file_open(const char *path, struct journal_head *he
     return file;
 }
 
+struct journal_file *journal_file_new(void)
+{
+    struct journal_file *file = calloc(1, sizeof(*file));
+    u8 *bytes = calloc(1, 4096);
+    if (file == NULL || bytes == NULL) {
+        free(file);
+        free(bytes);
+        return NULL;
+    }
+    *file = (struct journal_file){.bytes = bytes, .size_bytes = JOURNAL_HEAD_BYTES,
+                                  .capacity_bytes = 4096, .position = JOURNAL_HEAD_BYTES};
+    return file;
+}
+
+u64 journal_file_size(const struct journal_file *file)
+{
+    return file->size_bytes;
+}
+
+void journal_file_shorten(struct journal_file *file, u64 position)
+{
+    CHECK(position >= JOURNAL_HEAD_BYTES && position <= file->size_bytes);
+    file->size_bytes = (size_t)position;
+    journal_file_seek(file, position);
+}
+
+static bool journal_file_add(struct journal_file *file, const void *bytes, size_t size_bytes)
+{
+    if (size_bytes > file->capacity_bytes - file->size_bytes) {
+        size_t capacity_bytes = 2 * file->capacity_bytes + size_bytes;
+        u8 *grown = realloc(file->bytes, capacity_bytes);
+        if (grown == NULL) {
+            return false;
+        }
+        file->bytes = grown;
+        file->capacity_bytes = capacity_bytes;
+    }
+    memcpy(file->bytes + file->size_bytes, bytes, size_bytes);
+    file->size_bytes += size_bytes;
+    return true;
+}
+
 bool journal_file_close(struct journal_file *file)
 {
     bool good = true;
@@ -158,6 +201,10 @@ bool journal_file_append(struct journal_file *file, const struct journal_record 
     u8 head[JOURNAL_RECORD_BYTES] = {(u8)record->kind, (u8)record->source};
     st_le32(head + 4, record->size_bytes);
     st_le64(head + 8, record->stamp_insns);
+    if (file->stream == NULL) {
+        return journal_file_add(file, head, sizeof(head)) &&
+               journal_file_add(file, record->bytes, record->size_bytes);
+    }
     return fwrite(head, 1, sizeof(head), file->stream) == sizeof(head) &&
            fwrite(record->bytes, 1, record->size_bytes, file->stream) == record->size_bytes;
 }

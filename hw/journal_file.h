@@ -35,6 +35,11 @@ struct journal_file *journal_file_open(const char *path, struct journal_head *he
 /* The same from bytes in memory, which are copied; for tests and the fuzzer. */
 struct journal_file *journal_file_parse(const void *bytes, size_t size_bytes,
                                         struct journal_head *head, struct metic_error *error);
+/* One in memory, to append to and to read; NULL: no memory. */
+struct journal_file *journal_file_new(void);
+/* Its end, as a place for journal_file_seek; and cutting off what is behind a place. */
+u64 journal_file_size(const struct journal_file *file);
+void journal_file_shorten(struct journal_file *file, u64 position);
 /* NULL allowed. False: what was recorded could not all be written. */
 bool journal_file_close(struct journal_file *file);
 bool journal_file_put_machine(struct journal_file *file, u32 machine);

@@ -161,6 +161,7 @@ void metic_free(metic_machine *machine)
     if (machine == NULL) {
         return;
     }
+    metic_history_end(machine);
     if (machine->console != NULL) {
         char_backend_stop_waiting(machine->console);
     }

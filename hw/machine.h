@@ -115,6 +115,16 @@ struct machine_share {
     struct virtio_9p_config p9;
 };
 
+/* Where the next run stops, if it comes there: when all harts together, or one of them, have
+ * executed so much; before anything else happens. Virtual clock. */
+struct machine_pause {
+    u64 total_insns, hart_insns; /* UINT64_MAX: nowhere */
+    unsigned hart;
+    bool reached;
+};
+
+struct machine_history;
+
 struct metic_machine {
     struct vsock_port vsock;
     struct virtio_vsock_config vsock_config; /* its port is NULL: there is no such device */
@@ -194,6 +204,8 @@ struct metic_machine {
     unsigned turn_next; /* which hart comes next in it */
     u64 next_digest;
     pthread_mutex_t trace_lock; /* whether there is a trace, for threads of devices */
+    struct machine_pause pause;
+    struct machine_history *history; /* or NULL */
     struct machine_trace *trace; /* or NULL */
     struct machine_profile *profile; /* or NULL */
     char *owned[16]; /* copies of option strings */
@@ -305,6 +317,16 @@ u32 machine_identity(struct metic_machine *machine);
 /* After the harts stopped: power-on state, images again. */
 bool machine_reset(struct metic_machine *machine, struct metic_error *error);
 
+/* machine_history.c: keeps what the machine is now, if it is time. Between two turns. */
+void machine_history_due(struct metic_machine *machine);
+/* A run with a history. */
+void machine_history_run(struct metic_machine *machine, u64 insns, struct metic_result *result);
+/* A debugger changed something; the machine is another one; a hart did not run when it would
+ * have. */
+void machine_history_edited(struct metic_machine *machine);
+void machine_history_held(struct metic_machine *machine);
+void machine_history_lost(struct metic_machine *machine);
+
 /* machine_control.c */
 void machine_control_init(struct metic_machine *machine);
 void machine_control_start(struct metic_machine *machine); /* when there is a journal */
@@ -327,5 +349,8 @@ bool machine_debug_begin(struct metic_machine *machine);
 /* All harts stand still. Fills machine->stop. */
 void machine_debug_end(struct metic_machine *machine);
 bool machine_is_held(const struct metic_machine *machine, unsigned hart);
+/* Harts are somewhere else now: what they had hit is no more, and each will stop at the breakpoint
+ * where it stands. */
+void machine_debug_moved(struct metic_machine *machine);
 
 #endif

@@ -166,7 +166,7 @@ bool machine_make_console(struct metic_machine *machine, struct metic_error *err
     if (machine->uart == NULL) {
         return false;
     }
-    char_port_add_tap(machine->uart, on_console_output, machine);
+    char_port_add_inner_tap(machine->uart, on_console_output, machine);
     return true;
 }
 

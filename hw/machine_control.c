@@ -36,6 +36,7 @@ void machine_control_init(struct metic_machine *machine)
     pthread_cond_init(&machine->control.done, NULL);
     machine->control.last = &machine->control.first;
     machine->control.at_insns = UINT64_MAX;
+    machine->pause = (struct machine_pause){.total_insns = UINT64_MAX, .hart_insns = UINT64_MAX};
 }
 
 void machine_control_start(struct metic_machine *machine)

@@ -80,6 +80,14 @@ void machine_debug_end(struct metic_machine *machine)
     forget_actions(machine);
 }
 
+void machine_debug_moved(struct metic_machine *machine)
+{
+    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        debug_moved(machine->engine, i, false);
+        machine->actions[i] = METIC_RUN;
+    }
+}
+
 /* --- what stops a machine --- */
 
 void metic_break(metic_machine *machine)
@@ -145,6 +153,7 @@ void metic_get_stop(metic_machine *machine, struct metic_stop *stop)
 
 bool metic_reset(metic_machine *machine, struct metic_error *error)
 {
+    machine_history_lost(machine);
     machine->turn_open = false;
     return machine_reset(machine, error);
 }
@@ -216,6 +225,7 @@ bool metic_write_register_bytes(metic_machine *machine, unsigned hart, unsigned 
     u64 value = 0;
     if (wide != NULL) {
         bool whole = size_bytes == reg.size_bytes;
+        machine_history_edited(machine);
         memcpy(wide, from, whole ? size_bytes : 0);
         return whole;
     }
@@ -229,6 +239,7 @@ bool metic_write_register(metic_machine *machine, unsigned hart, unsigned number
     if (vcpu == NULL) {
         return false;
     }
+    machine_history_edited(machine);
     gva_t pc = vcpu->pc;
     bool written = vcpu->guest->debug_write(vcpu, number, value);
     if (vcpu->pc != pc) {
@@ -340,6 +351,7 @@ bool metic_write_virtual(metic_machine *machine, unsigned hart, uint64_t address
                          const void *buffer, size_t size_bytes)
 {
     const u8 *from = buffer;
+    machine_history_edited(machine);
     while (size_bytes > 0) {
         size_t piece = piece_bytes(address, size_bytes);
         u64 physical;

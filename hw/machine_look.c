@@ -51,6 +51,7 @@ bool metic_set_register(metic_machine *machine, unsigned index, const char *name
     if (place == NULL) {
         return false;
     }
+    machine_history_edited(machine);
     st_le(place, value, size_bytes);
     return true;
 }
@@ -63,7 +64,13 @@ bool metic_read_memory(metic_machine *machine, uint64_t address, void *buffer, s
 bool metic_write_memory(metic_machine *machine, uint64_t address, const void *buffer,
                         size_t size_bytes)
 {
+    machine_history_edited(machine);
     return memory_dma_write(&machine->memory, address, buffer, size_bytes);
+}
+
+bool metic_is_replay(const metic_machine *machine)
+{
+    return journal_is_replay(machine->journal);
 }
 
 uint64_t metic_instructions(metic_machine *machine, unsigned index)

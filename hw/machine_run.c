@@ -232,7 +232,7 @@ void machine_drain_wakes(struct metic_machine *machine)
 
 /* --- doors --- */
 
-static void run_until_end(struct metic_machine *machine, u64 insns, struct metic_result *result)
+void machine_run_piece(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
     if (machine_debug_begin(machine)) {
         machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
@@ -251,7 +251,11 @@ static void run_until_end(struct metic_machine *machine, u64 insns, struct metic
 static void run(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
     memset(result, 0, sizeof(*result));
-    run_until_end(machine, insns, result);
+    if (machine->history != NULL) {
+        machine_history_run(machine, insns, result);
+    } else {
+        machine_run_piece(machine, insns, result);
+    }
     result->insns = machine_total_insns(machine);
     if (result->reason != METIC_BREAK && result->reason != METIC_TURN_OVER) {
         machine_tell(machine, METIC_EVENT_SHUTDOWN);

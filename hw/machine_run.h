@@ -25,6 +25,9 @@ bool machine_events_end(struct metic_machine *machine, u32 events, struct metic_
 /* Ends the run when one of the options' limits was reached. */
 bool machine_limits_end(struct metic_machine *machine, struct metic_result *result);
 
+/* A run, without what is done when the machine has ended. */
+void machine_run_piece(struct metic_machine *machine, u64 insns, struct metic_result *result);
+
 /* Forgets that somebody wanted to wake whoever runs the machine. */
 void machine_drain_wakes(struct metic_machine *machine);
 

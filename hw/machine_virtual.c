@@ -49,15 +49,29 @@ static u64 earliest_ns(const struct metic_machine *machine)
     return earliest;
 }
 
+/* The hart's instruction count at which the machine is to stop (machine_pause), or UINT64_MAX. */
+static u64 pause_insns(const struct metic_machine *machine, unsigned index)
+{
+    const struct machine_pause *pause = &machine->pause;
+    u64 total = machine_total_insns(machine);
+    u64 insns = machine->engine->vcpus[index]->insns;
+    u64 most = pause->total_insns == UINT64_MAX ? UINT64_MAX
+               : pause->total_insns > total     ? insns + (pause->total_insns - total)
+                                                : insns;
+    return index == pause->hart && pause->hart_insns < most ? pause->hart_insns : most;
+}
+
 /* Runs one hart until turn_end_ns of its own time, a wait, or its stop. False when it stopped for
- * a debugger before. */
+ * a debugger before, or where the machine pauses. */
 static bool hart_turn(struct metic_machine *machine, unsigned index)
 {
     struct vcpu *vcpu = machine->engine->vcpus[index];
     u64 left_ns = machine->turn_end_ns - machine->hart_ns[index];
     u64 limit = vcpu->insns + left_ns;
     u64 stop_insns = machine->hart_stop_insns[index];
+    u64 pause = pause_insns(machine, index);
     limit = stop_insns < limit ? stop_insns : limit;
+    limit = pause < limit ? pause : limit;
     machine->turn_hart = index;
     machine->hart_start_insns[index] = vcpu->insns;
     vcpu->limit_insns = limit;
@@ -76,7 +90,8 @@ static bool hart_turn(struct metic_machine *machine, unsigned index)
     if (idle && machine->hart_ns[index] < machine->turn_end_ns) {
         machine->hart_ns[index] = machine->turn_end_ns;
     }
-    return stop != ENGINE_STOP_DEBUG;
+    machine->pause.reached = stop != ENGINE_STOP_DEBUG && vcpu->insns >= pause;
+    return stop != ENGINE_STOP_DEBUG && !machine->pause.reached;
 }
 
 /* What the guest waits for may be another computer's answer, and a jump would be the timeout. So
@@ -98,7 +113,8 @@ static bool skip_idle_time(struct metic_machine *machine)
     if (deadline == CLOCK_NEVER_NS) {
         return false;
     }
-    if (machine_has_connections(machine) && heard_meanwhile(machine, deadline)) {
+    if (!journal_is_past(machine->journal) && machine_has_connections(machine) &&
+        heard_meanwhile(machine, deadline)) {
         journal_put_waited(machine->journal, earliest_ns(machine));
         return true;
     }
@@ -126,7 +142,7 @@ static void print_digest(struct metic_machine *machine)
 {
     u64 every = machine->options.digest_every;
     u64 total = machine_total_insns(machine);
-    if (every == 0 || total < machine->next_digest) {
+    if (every == 0 || total < machine->next_digest || journal_is_past(machine->journal)) {
         return;
     }
     machine->next_digest = (total / every + 1) * every;
@@ -167,6 +183,7 @@ static bool turn(struct metic_machine *machine)
             continue;
         }
         if (machine_is_held(machine, i)) {
+            machine_history_held(machine);
             machine->hart_ns[i] = machine->turn_end_ns;
         } else if (!hart_turn(machine, i)) {
             return false;
@@ -223,6 +240,7 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
             }
         }
         machine_drain_wakes(machine);
+        machine_history_due(machine);
         if ((events & MACHINE_EVENT_BREAK) == 0 && machine_wants_stand(machine)) {
             machine_stand(machine);
             continue;

@@ -34,6 +34,7 @@ extern "C" {
 #include "hw/metic/machine.h"
 #include "hw/metic/debug.h"
 #include "hw/metic/snapshot.h"
+#include "hw/metic/history.h"
 #include "hw/metic/control.h"
 #include "hw/metic/screen.h"
 #include "hw/metic/sound.h"

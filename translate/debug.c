@@ -291,6 +291,15 @@ static const struct debug_watch *watch_find(const struct debug *debug, gva_t fir
     return NULL;
 }
 
+void debug_moved(struct engine *engine, unsigned index, bool skips)
+{
+    engine->debug.harts[index] = (struct debug_hart){
+        .skips = skips,
+        .skip_pc = engine->vcpus[index]->pc,
+        .skip_insns = engine->vcpus[index]->insns,
+    };
+}
+
 void debug_forget_hit(struct engine *engine, unsigned index)
 {
     struct debug_hit *hit = &engine->debug.harts[index].hit;
@@ -309,7 +318,13 @@ bool debug_steps(const struct vcpu *vcpu)
 
 bool debug_holds_interrupts(const struct vcpu *vcpu)
 {
-    return debug_steps(vcpu) && vcpu->engine->debug.holds_interrupts;
+    const struct debug *debug = &vcpu->engine->debug;
+    return debug_steps(vcpu) && debug->holds_interrupts && !debug->faithful;
+}
+
+bool debug_is_faithful(const struct vcpu *vcpu)
+{
+    return vcpu->engine->debug.faithful;
 }
 
 static const struct debug_break *break_at(const struct debug *debug, gva_t gva)

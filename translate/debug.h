@@ -67,6 +67,7 @@ struct debug {
     _Atomic bool stopped; /* a hart has hit something: the others must not */
     bool holds_interrupts; /* while stepping */
     bool stops_before;     /* a watched access does not happen before the stop */
+    bool faithful;         /* a step is what would happen anyway: interrupts, waiting, too */
     struct debug_hart *harts; /* by index */
 };
 
@@ -94,6 +95,9 @@ void debug_prepare(struct engine *engine);
 /* Takes a hart's hit for this reason and lets the next run go past it; false: it has none. */
 bool debug_take_hit(struct engine *engine, unsigned hart, enum debug_reason reason,
                     struct debug_hit *hit);
+/* The hart was put elsewhere: nothing was hit there. `skips`: what breaks where it stands now has
+ * been told of. */
+void debug_moved(struct engine *engine, unsigned hart, bool skips);
 /* Drops a hit, but not that of a watchpoint that still stands. */
 void debug_forget_hit(struct engine *engine, unsigned hart);
 
@@ -104,6 +108,8 @@ bool debug_steps(const struct vcpu *vcpu);
 bool debug_holds_interrupts(const struct vcpu *vcpu);
 /* The hart must stop before the instruction at vcpu->pc. */
 bool debug_break_here(struct vcpu *vcpu);
+/* Steps are to take interrupts and to wait as the hart would without them. */
+bool debug_is_faithful(const struct vcpu *vcpu);
 /* After one instruction of a stepping hart: true when it has to stop. */
 bool debug_stepped(struct vcpu *vcpu, bool retired);
 /* The exception pending is a refused access. Stops before it, or runs the instruction after all;

@@ -258,7 +258,7 @@ void engine_free(struct engine *engine)
 
 /* --- the run loop --- */
 
-static void take_exception(struct vcpu *vcpu)
+void engine_take_exception(struct vcpu *vcpu)
 {
     engine_reservation_drop(vcpu);
     vcpu->exception_pending = 0;
@@ -271,12 +271,12 @@ bool engine_raised(struct vcpu *vcpu)
 {
     const struct engine_options *options = &vcpu->engine->options;
     if (vcpu->last_trap_insns == vcpu->insns || options->no_links || options->exact_deadlines ||
-        UNLIKELY(vcpu->exception_cause >= PIECES_CAUSE)) {
+        UNLIKELY(vcpu->exception_cause >= AGAIN_CAUSE)) {
         return false;
     }
     vcpu->last_trap_insns = vcpu->insns;
     vcpu->empty_traps = 0;
-    take_exception(vcpu);
+    engine_take_exception(vcpu);
     return true;
 }
 
@@ -339,10 +339,9 @@ static void attend_interrupts(struct vcpu *vcpu, u64 deadline)
     }
 }
 
-/* Everything a hart looks at between blocks. Returns false when the run loop must end, with *stop
- * set. The deadline goes back to what comes next before requests are read, which is a barrier: a
- * kick sets requests first and the deadline last, so none is lost. */
-static bool attend(struct vcpu *vcpu, enum engine_stop *stop)
+/* A kick sets requests first and the deadline last. So the deadline goes back to what comes next
+ * before requests are read, which is a barrier, and none is lost. */
+bool engine_attend(struct vcpu *vcpu, enum engine_stop *stop)
 {
     tier2_sample(&vcpu->engine->tier2[vcpu->index], vcpu);
     u64 deadline = next_deadline_insns(vcpu);
@@ -419,8 +418,7 @@ static void tell_wait(struct vcpu *vcpu, bool begins)
     }
 }
 
-/* wfi: true when the hart may go on, false when the caller must return ENGINE_STOP_WAIT. */
-static bool wait_for_interrupt(struct vcpu *vcpu)
+bool engine_wait_for_interrupt(struct vcpu *vcpu)
 {
     for (;;) {
         vcpu->guest->timer_check(vcpu);
@@ -599,10 +597,10 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
     for (;;) {
         if (look || atomic_load_explicit(&vcpu->deadline, memory_order_acquire) <= vcpu->insns) {
             departure = (struct departure){ .indirect = true }; /* an interrupt's handler */
-            if (!attend(vcpu, &stop)) {
+            if (!engine_attend(vcpu, &stop)) {
                 return stop;
             }
-            if (vcpu->wants_wait && !wait_for_interrupt(vcpu)) {
+            if (vcpu->wants_wait && !engine_wait_for_interrupt(vcpu)) {
                 return ENGINE_STOP_WAIT;
             }
             look = vcpu->wants_wait;
@@ -625,8 +623,14 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         case IR_EXIT_LEAVE:
         case IR_EXIT_POLL: look = true; break;
         case IR_EXIT_RAISED:
-            if (UNLIKELY(vcpu->exception_cause >= PIECES_CAUSE)) {
+            if (UNLIKELY(vcpu->exception_cause >= AGAIN_CAUSE)) {
                 probe_sync(vcpu); /* no trap tells that the block was left */
+            }
+            if (UNLIKELY(vcpu->exception_cause == AGAIN_CAUSE)) {
+                look = true;
+                if (again_run(vcpu) != IR_EXIT_RAISED) {
+                    break;
+                }
             }
             if (UNLIKELY(vcpu->exception_cause == DEBUG_CAUSE) && debug_run_watched(vcpu)) {
                 if (atomic_load(&vcpu->engine->debug.stopped)) {
@@ -641,7 +645,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
                 look = true;
                 break;
             }
-            take_exception(vcpu);
+            engine_take_exception(vcpu);
             if (is_stuck(vcpu, &storm, &stop)) {
                 return stop;
             }
@@ -651,43 +655,12 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
     }
 }
 
-/* A stepping hart: the interpreter, one instruction at a time, and no look at wfi: that it was
- * executed is a step. */
-static enum engine_stop run_steps(struct vcpu *vcpu)
-{
-    enum engine_stop stop = ENGINE_STOP_REQUEST;
-    for (;;) {
-        if (!attend(vcpu, &stop)) {
-            return stop;
-        }
-        u64 insns = vcpu->insns;
-        vcpu->wants_wait = false;
-        enum ir_exit exit = pipeline_run_once(vcpu, 1);
-        if (exit == IR_EXIT_RAISED && vcpu->exception_cause >= PROBE_CAUSE) {
-            probe_sync(vcpu);
-        }
-        if (exit == IR_EXIT_RAISED && vcpu->exception_cause == DEBUG_CAUSE) {
-            debug_run_watched(vcpu);
-            return ENGINE_STOP_DEBUG;
-        }
-        if (exit == IR_EXIT_RAISED && vcpu->exception_cause == PROBE_CAUSE) {
-            vcpu->exception_pending = 0;
-            vcpu->guest->mode_changed(vcpu);
-        } else if (exit == IR_EXIT_RAISED) {
-            take_exception(vcpu);
-        }
-        if (debug_stepped(vcpu, vcpu->insns != insns)) {
-            return ENGINE_STOP_DEBUG;
-        }
-    }
-}
-
 enum engine_stop engine_run(struct vcpu *vcpu)
 {
     engine_run_enter(vcpu->engine);
     vcpu->engine_running = true;
     stats_run_begin(vcpu);
-    enum engine_stop stop = debug_steps(vcpu) ? run_steps(vcpu) : run_loop(vcpu);
+    enum engine_stop stop = debug_steps(vcpu) ? engine_run_steps(vcpu) : run_loop(vcpu);
     stats_run_end(vcpu);
     vcpu->engine_running = false;
     engine_run_leave(vcpu->engine);

@@ -12,6 +12,7 @@
 #define METIC_TRANSLATE_ENGINE_H
 
 #include "cpu/guest.h"
+#include "translate/again.h"
 #include "translate/block.h"
 #include "translate/codebuf.h"
 #include "translate/debug.h"
@@ -106,6 +107,7 @@ struct engine {
     struct tier2 tier2[ENGINE_MAX_HARTS]; /* each its hart's own */
     struct huge huge[ENGINE_MAX_HARTS];   /* too */
     u64 direct_runs[ENGINE_MAX_HARTS];    /* of tier 0; too */
+    struct again again[ENGINE_MAX_HARTS]; /* too */
     struct vcpu_ops ops;
 
     pthread_mutex_t lock; /* everything below up to the next comment */

@@ -109,6 +109,19 @@ void pipeline_forget_removed(struct vcpu *vcpu);
 /* fence.i of this hart. */
 void pipeline_code_fence(struct vcpu *vcpu);
 
+/* --- engine.c, for steps.c --- */
+/* Everything a hart looks at between blocks. False when it must stop, with *stop set. */
+bool engine_attend(struct vcpu *vcpu, enum engine_stop *stop);
+/* wfi: true when the hart may go on, false when it must stop with ENGINE_STOP_WAIT. */
+bool engine_wait_for_interrupt(struct vcpu *vcpu);
+void engine_take_exception(struct vcpu *vcpu);
+
+/* --- again.c: the instruction whose device access called for attention --- */
+enum ir_exit again_run(struct vcpu *vcpu);
+
+/* --- steps.c --- */
+enum engine_stop engine_run_steps(struct vcpu *vcpu);
+
 /* --- trace.c --- */
 /* Runs on from vcpu->pc, which is hot, by the interpreter; makes a trace of where that went when it
  * went in circles. As the way a block ended. */

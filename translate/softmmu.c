@@ -132,13 +132,20 @@ static bool raise_access(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
     return false;
 }
 
-static bool read_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 *value)
+/* False, with an exception pending: nobody is there, or the instruction comes again. */
+static bool read_device(struct vcpu *vcpu, gva_t gva, gpa_t gpa, unsigned size_bytes, u64 *value)
 {
+    bool answered;
+    if (again_take(vcpu, value, &answered)) {
+        return answered || raise_access(vcpu, gva, VCPU_READ);
+    }
+    u64 deadline = atomic_load_explicit(&vcpu->deadline, memory_order_relaxed);
     struct stats_span span = stats_begin(vcpu);
-    bool answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
+    answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
     stats_end(vcpu, STATS_DEVICE, &span);
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, *value, size_bytes);
-    return answered;
+    return again_keep(vcpu, deadline, *value, answered) &&
+           (answered || raise_access(vcpu, gva, VCPU_READ));
 }
 
 static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, unsigned size_bytes,
@@ -148,31 +155,37 @@ static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, 
         *value = ld_le(place->host, size_bytes);
         return true;
     }
-    return read_device(vcpu, place->gpa, size_bytes, value) || raise_access(vcpu, gva, VCPU_READ);
+    return read_device(vcpu, gva, place->gpa, size_bytes, value);
 }
 
-/* A flash that was told to answer commands takes its reads away from the TLBs: this hart's next
- * read is meant already, the others' follow at their next look at requests. */
-static bool store_device(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes, u64 value)
+/* As read_device. A flash that was told to answer commands takes its reads away from the TLBs: this
+ * hart's next read is meant already, the others' follow at their next look at requests. */
+static bool store_device(struct vcpu *vcpu, gva_t gva, gpa_t gpa, unsigned size_bytes, u64 value)
 {
+    u64 unused;
+    bool answered;
+    if (again_take(vcpu, &unused, &answered)) {
+        return answered || raise_access(vcpu, gva, VCPU_WRITE);
+    }
+    u64 deadline = atomic_load_explicit(&vcpu->deadline, memory_order_relaxed);
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, value, size_bytes | 1 << 8);
     struct stats_span span = stats_begin(vcpu);
-    bool answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
+    answered = memory_mmio_write(vcpu->memory, gpa, size_bytes, value);
     stats_end(vcpu, STATS_DEVICE, &span);
     u32 requests = atomic_load(&vcpu->requests);
     if (UNLIKELY(requests & VCPU_REQUEST_FLUSH_TLB)) {
         tlb_flush_all(vcpu);
     }
     vcpu->irq_hint |= requests & VCPU_REQUEST_IRQ;
-    return answered;
+    return again_keep(vcpu, deadline, 0, answered) &&
+           (answered || raise_access(vcpu, gva, VCPU_WRITE));
 }
 
 static bool store_place(struct vcpu *vcpu, gva_t gva, const struct place *place,
                         unsigned size_bytes, u64 value)
 {
     if (place->host == NULL) {
-        return store_device(vcpu, place->gpa, size_bytes, value) ||
-               raise_access(vcpu, gva, VCPU_WRITE);
+        return store_device(vcpu, gva, place->gpa, size_bytes, value);
     }
     lockstep_note_store(vcpu->engine->lockstep, place->host, size_bytes);
     if (place->watch & MEMORY_PAGE_CODE) {
@@ -464,8 +477,8 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
         load_pieces(vcpu, gva, size_bytes, &value);
     } else if (!is_device(vcpu, gva, size_bytes, false, &gpa)) {
         softmmu_load(vcpu, gva, size_bytes, &value);
-    } else if (!read_device(vcpu, gpa, size_bytes, &value)) {
-        raise_access(vcpu, gva, VCPU_READ);
+    } else {
+        read_device(vcpu, gva, gpa, size_bytes, &value);
     }
     if ((desc & HOST_DESC_SIGNED) && size_bytes < 8) {
         value = bits_sext(value, 8 * size_bytes);
@@ -484,8 +497,8 @@ static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
     gpa_t gpa;
     if (!is_device(vcpu, gva, size_bytes, true, &gpa)) {
         softmmu_store(vcpu, gva, size_bytes, value & mask);
-    } else if (!store_device(vcpu, gpa, size_bytes, value & mask)) {
-        raise_access(vcpu, gva, VCPU_WRITE);
+    } else {
+        store_device(vcpu, gva, gpa, size_bytes, value & mask);
     }
 }
 

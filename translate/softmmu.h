@@ -22,7 +22,7 @@ u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool w
 bool softmmu_swap_allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
 
 /* The exception of a load that stands for several (IR_CHECK_PIECES) where it cannot be one; never
- * the guest's. The lowest of those. */
+ * the guest's. */
 #define PIECES_CAUSE (~(u64)2)
 
 extern const struct host_slow softmmu_slow;

@@ -160,6 +160,7 @@ const char *gdb_address(const struct gdb *gdb)
 static void drop_client(struct gdb *gdb)
 {
     gdb_session_fini(&gdb->session);
+    gdb->session.goes_back = false;
     close_fd(gdb->client_fd);
     gdb->client_fd = -1;
     gdb->awaits_stop = false;
@@ -175,6 +176,7 @@ static bool accept_client(struct gdb *gdb)
     }
     setsockopt(gdb->client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not for Unix ones */
     gdb_session_init(&gdb->session, gdb->machine);
+    gdb_reverse_init(&gdb->session);
     gdb->session.send = send_packet;
     gdb->session.send_opaque = gdb;
     memset(&gdb->input, 0, sizeof(gdb->input));
@@ -298,7 +300,9 @@ static enum verdict serve_client(struct gdb *gdb)
         }
         if (input == INPUT_NONE) {
             metic_serve(gdb->machine); /* a monitor may have questions, too */
-            if (gdb->awaits_stop) {
+            if (gdb->awaits_stop && gdb->session.goes_back) {
+                tell_stop(gdb, SIGNAL_INTERRUPT); /* who goes back has moved */
+            } else if (gdb->awaits_stop) {
                 gdb_session_again(&gdb->session); /* it was stopped for nothing */
                 return RUN;
             }
@@ -346,6 +350,20 @@ static void tell_end(struct gdb *gdb, const struct metic_result *result)
     }
 }
 
+/* Something to look at: a panic, the end of a recording. Going on is the end; true: somebody goes
+ * back instead. */
+static bool serve_end(struct gdb *gdb, const struct metic_result *result)
+{
+    bool panicked = result->reason == METIC_PANIC;
+    if (gdb->client_fd < 0 || !gdb->awaits_stop ||
+        !(gdb_reverse_ends(&gdb->session, result) || panicked)) {
+        return false;
+    }
+    tell_stop(gdb, panicked ? SIGNAL_ABORT : SIGNAL_TRAP);
+    return serve_client(gdb) == RUN && gdb->client_fd >= 0 && gdb->session.goes_back &&
+           gdb->awaits_stop;
+}
+
 void gdb_run(struct gdb *gdb, bool wait, struct metic_result *result)
 {
     enum verdict verdict = wait ? serve_start(gdb) : RUN;
@@ -354,16 +372,15 @@ void gdb_run(struct gdb *gdb, bool wait, struct metic_result *result)
             metic_stop(gdb->machine);
         }
         watch_begin(gdb);
-        metic_run(gdb->machine, result);
+        gdb_session_run(&gdb->session, result);
         watch_end(gdb);
-        if (result->reason != METIC_BREAK) {
+        if (result->reason == METIC_BREAK) {
+            verdict = serve_stop(gdb);
+        } else if (serve_end(gdb, result)) {
+            verdict = RUN;
+        } else {
             break;
         }
-        verdict = serve_stop(gdb);
-    }
-    if (result->reason == METIC_PANIC && gdb->client_fd >= 0 && gdb->awaits_stop) {
-        tell_stop(gdb, SIGNAL_ABORT); /* something to look at; going on is the end */
-        serve_client(gdb);
     }
     tell_end(gdb, result);
 }

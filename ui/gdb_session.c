@@ -2,7 +2,7 @@
  *
  * Harts are the threads of process 1, hart 0 is thread 1. All-stop mode only (GDB then says that
  * the target has no non-stop mode): the machine has one clock, and guest time stands still for a
- * hart that waits for its debugger only while it does for all. Reverse execution is left out. */
+ * hart that waits for its debugger only while it does for all. Going back is in gdb_reverse.c. */
 #include "ui/gdb_session.h"
 
 #include <inttypes.h>
@@ -33,6 +33,7 @@ void gdb_session_fini(struct gdb_session *session)
     metic_clear_breakpoints(session->machine);
     metic_set_step_interrupts(session->machine, false);
     metic_set_watch_before(session->machine, false);
+    metic_history_end(session->machine);
     free(session->description);
     session->description = NULL;
 }
@@ -65,6 +66,7 @@ static bool on_thread(struct gdb_session *session, struct gdb_text text, struct 
     if (general) {
         session->hart = hart;
     }
+    session->step_hart = hart;
     gdb_put(output, "OK");
     return true;
 }
@@ -358,6 +360,7 @@ static bool on_vcont(struct gdb_session *session, struct gdb_text text, struct g
     bool planned[METIC_MAX_HARTS] = {false};
     bool any = false;
     (void)output;
+    session->goes_back = false;
     for (unsigned i = 0; i < METIC_MAX_HARTS; i++) {
         session->plans[i] = plan_hold;
     }
@@ -376,6 +379,7 @@ static bool on_vcont(struct gdb_session *session, struct gdb_text text, struct g
 static bool on_resume(struct gdb_session *session, struct gdb_plan plan, struct gdb_text text)
 {
     u64 value;
+    session->goes_back = false;
     for (unsigned i = 0; i < METIC_MAX_HARTS; i++) {
         session->plans[i] = plan_run;
     }
@@ -427,6 +431,8 @@ static void put_reason(const struct metic_stop *stop, struct gdb_output *output)
         gdb_put(output, stop->owners & 1u << SOFTWARE ? "swbreak:;" : "hwbreak:;");
     } else if (stop->kind == METIC_STOP_WATCHPOINT) {
         gdb_putf(output, "%s:%" PRIx64 ";", watches[stop->watch], stop->address);
+    } else if (stop->kind == METIC_STOP_BEGIN) {
+        gdb_put(output, "replaylog:begin;");
     }
 }
 
@@ -436,12 +442,17 @@ void gdb_session_stopped(struct gdb_session *session, unsigned signal, struct gd
     metic_get_stop(session->machine, &stop);
     bool outside = stop.kind == METIC_STOP_OUTSIDE;
     if (!outside) {
-        session->hart = stop.hart;
+        session->hart = session->step_hart = stop.hart;
     }
     gdb_putf(output, "T%02xthread:", outside ? signal : SIGNAL_TRAP);
     gdb_put_thread(output, session->hart);
     gdb_put(output, ";");
-    put_reason(&stop, output);
+    if (session->at_end) {
+        gdb_put(output, "replaylog:end;");
+    } else {
+        put_reason(&stop, output);
+    }
+    session->at_end = false;
 }
 
 void gdb_session_ended(const struct metic_result *result, struct gdb_output *output)
@@ -503,6 +514,8 @@ static const struct {
     {"vCont?", on_actions, GDB_THEN_REPLY},
     {"vCont", on_vcont, GDB_THEN_RUN},
     {"vKill;", on_kill, GDB_THEN_KILL},
+    {"bs", gdb_reverse_step, GDB_THEN_RUN},
+    {"bc", gdb_reverse_continue, GDB_THEN_RUN},
     {"?", on_why, GDB_THEN_REPLY},
     {"g", on_read_registers, GDB_THEN_REPLY},
     {"G", on_write_registers, GDB_THEN_REPLY},
@@ -542,7 +555,10 @@ enum gdb_then gdb_session_packet(struct gdb_session *session, const char *packet
             put_error(output, ERROR_SYNTAX);
             return GDB_THEN_REPLY;
         }
-        if (packets[i].then == GDB_THEN_RUN) {
+        if (packets[i].then == GDB_THEN_RUN && output->length_bytes > 0) {
+            return GDB_THEN_REPLY; /* refused, with the reason */
+        }
+        if (packets[i].then == GDB_THEN_RUN && !session->goes_back) {
             gdb_session_again(session);
         }
         return session->killed ? GDB_THEN_KILL : packets[i].then;

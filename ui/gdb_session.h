@@ -24,6 +24,11 @@ struct gdb_session {
     bool physical;   /* memory packets mean physical addresses */
     bool no_ack;     /* both sides trust the transport */
     bool killed;
+    unsigned step_hart;   /* what bs is about */
+    bool goes_back;       /* the run that is going on does, ... */
+    enum metic_back back; /* ... and how */
+    bool at_end;          /* the stop is where a recording ends */
+    char no_history[512]; /* why there is none, or "" */
     struct gdb_plan plans[METIC_MAX_HARTS]; /* of the run that is going on */
     char *description;                      /* target.xml, made when first asked for; heap */
     size_t description_bytes;
@@ -39,6 +44,8 @@ void gdb_session_fini(struct gdb_session *session); /* takes its breakpoints out
 enum gdb_then gdb_session_packet(struct gdb_session *session, const char *packet,
                                  size_t packet_bytes, struct gdb_output *output);
 
+/* Runs the machine as the last packet asked for. */
+void gdb_session_run(struct gdb_session *session, struct metic_result *result);
 /* The last run ended with METIC_BREAK: what is to be said of it. `signal` is for a stop from
  * outside. */
 void gdb_session_stopped(struct gdb_session *session, unsigned signal, struct gdb_output *output);
@@ -51,6 +58,13 @@ void gdb_session_again(struct gdb_session *session);
 
 /* gdb_query.c: packets that begin with q or Q; false: not known. */
 bool gdb_query(struct gdb_session *session, struct gdb_text text, struct gdb_output *output);
+/* gdb_reverse.c: for a session that begins; the packets; and whether an end is only that of a
+ * recording, at which one can turn round. */
+void gdb_reverse_init(struct gdb_session *session);
+bool gdb_reverse_step(struct gdb_session *session, struct gdb_text text, struct gdb_output *output);
+bool gdb_reverse_continue(struct gdb_session *session, struct gdb_text text,
+                          struct gdb_output *output);
+bool gdb_reverse_ends(struct gdb_session *session, const struct metic_result *result);
 /* gdb_xml.c: the target description as heap text. */
 char *gdb_describe_target(metic_machine *machine, size_t *size_bytes);
 /* The memory map as heap text. */

@@ -126,6 +126,21 @@ static void monitor_info_balloon(struct monitor *monitor, const char *arguments)
     }
 }
 
+static void monitor_info_history(struct monitor *monitor, const char *arguments)
+{
+    struct metic_history_info info;
+    (void)arguments;
+    if (!metic_get_history(monitor->machine, &info)) {
+        fprintf(monitor->to,
+                "there is none: it needs a debugger, and --clock virtual or --replay\n");
+        return;
+    }
+    fprintf(monitor->to, "instructions %" PRIu64 " to %" PRIu64 ", now %" PRIu64 "%s; %u moments "
+            "kept in %" PRIu64 " of %" PRIu64 " MiB\n", info.first_insns, info.last_insns,
+            info.now_insns, info.past ? " (in the past)" : "", info.moments,
+            (info.bytes + 1048575) >> 20, info.limit_bytes >> 20);
+}
+
 static void monitor_info_memory(struct monitor *monitor, const char *arguments)
 {
     struct metic_region region;
@@ -203,7 +218,12 @@ static void monitor_physical(struct monitor *monitor, const char *arguments)
 static void monitor_step_interrupts(struct monitor *monitor, const char *arguments)
 {
     bool taken;
-    if (take_switch(monitor, arguments, &taken)) {
+    struct metic_history_info info;
+    if (metic_get_history(monitor->machine, &info)) {
+        monitor->failed = true;
+        fprintf(monitor->to,
+                "with a history a step takes them as a run would, so that it repeats\n");
+    } else if (take_switch(monitor, arguments, &taken)) {
         metic_set_step_interrupts(monitor->machine, taken);
         fprintf(monitor->to, "a stepping hart takes %s\n", taken ? "interrupts" : "no interrupts");
     }

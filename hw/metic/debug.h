@@ -45,6 +45,8 @@ enum metic_stop_kind {
     METIC_STOP_BREAKPOINT, /* at `address`; metic_run goes past it */
     METIC_STOP_WATCHPOINT, /* the first watched byte that was accessed is at `address` */
     METIC_STOP_STEP,
+    METIC_STOP_BEGIN, /* metic_run_back: the history begins here */
+    METIC_STOP_END,   /* with a history: what a recording has ends here */
 };
 
 struct metic_stop {

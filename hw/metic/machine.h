@@ -80,6 +80,9 @@ void metic_open_late(metic_machine *machine);
 /* Makes metic_run return soon. Any thread; async-signal-safe. */
 void metic_stop(metic_machine *machine);
 
+/* It replays a recording. */
+bool metic_is_replay(const metic_machine *machine);
+
 /* Looking at a machine that does not run. Register names are the guest's ("pc", "a0", "mstatus");
  * false when there is no such register or hart. */
 bool metic_get_register(metic_machine *machine, unsigned hart, const char *name, uint64_t *value);

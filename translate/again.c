@@ -1,0 +1,54 @@
+/* See again.h. */
+#include "translate/again.h"
+
+#include "translate/engine_private.h"
+
+static bool is_wanted(const struct engine *engine)
+{
+    return engine->options.exact_deadlines && engine->commit_log == NULL;
+}
+
+static bool is_of(const struct again *again, const struct vcpu *vcpu)
+{
+    return again->pc == vcpu->pc && again->insns == vcpu->insns;
+}
+
+bool again_take(struct vcpu *vcpu, u64 *value, bool *answered)
+{
+    struct again *again = &vcpu->engine->again[vcpu->index];
+    if (LIKELY(!again->again) || !is_of(again, vcpu) || again->next == again->count) {
+        return false;
+    }
+    *value = again->accesses[again->next].value;
+    *answered = again->accesses[again->next].answered;
+    again->next++;
+    return true;
+}
+
+bool again_keep(struct vcpu *vcpu, u64 deadline, u64 value, bool answered)
+{
+    struct again *again = &vcpu->engine->again[vcpu->index];
+    if (!is_wanted(vcpu->engine)) {
+        return true;
+    }
+    if (!is_of(again, vcpu)) {
+        *again = (struct again){.pc = vcpu->pc, .insns = vcpu->insns};
+    }
+    if (again->again || again->count == AGAIN_ACCESSES) {
+        return true; /* the hart looks up behind it in any case; or it is too much to keep */
+    }
+    again->accesses[again->count].value = value;
+    again->accesses[again->count++].answered = answered;
+    if (atomic_load(&vcpu->deadline) >= deadline) {
+        return true;
+    }
+    again->again = true;
+    return vcpu_raise(vcpu, AGAIN_CAUSE, 0);
+}
+
+enum ir_exit again_run(struct vcpu *vcpu)
+{
+    vcpu->exception_pending = 0;
+    vcpu->exit_request = 0;
+    return pipeline_run_once(vcpu, 1);
+}
