@@ -53,7 +53,11 @@ static void run(struct target *target, unsigned *runs)
     if (++*runs > MAX_RUNS) {
         return;
     }
-    metic_run_for(target->machine, RUN_INSNS, &result);
+    if (target->session.goes_back) {
+        gdb_session_run(&target->session, &result);
+    } else {
+        metic_run_for(target->machine, RUN_INSNS, &result);
+    }
     target->output.length_bytes = 0;
     if (result.reason == METIC_BREAK) {
         gdb_session_stopped(&target->session, 2, &target->output);
@@ -71,6 +75,7 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
         target->machine = make_machine();
     }
     gdb_session_init(&target->session, target->machine);
+    gdb_reverse_init(&target->session);
     target->session.send = sent;
     memset(&target->input, 0, sizeof(target->input));
     for (size_t i = 0; i < size_bytes; i++) {
@@ -126,6 +131,10 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
         "qRcmd,68656c70", "qRcmd,696e666f20686172747320", "qRcmd,696e666f20726567697374657273",
         "qRcmd,7265736574", "Qqemu.PhyMemMode:1", "m0,4", "c", "C05;80000000", "k", NULL,
     };
+    static const char *const back[] = {
+        "Z0,80000010,2", "c", "bs", "bc", "P8=00", "c", "Hc2", "bs", "bc", "vCont;s:p1.2", "bs", NULL,
+    };
+    add_packets(add, back);
     add_packets(add, attach);
     add_packets(add, points);
     add_packets(add, data);

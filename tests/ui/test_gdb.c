@@ -224,7 +224,7 @@ Test(gdb_session, nonsense)
     };
     static const char *const unknown[] = {
         "", "A", "vMustReplyEmpty", "vFile:open:", "qUnknown", "QUnknown", "qCRC:0,1", "Z5,1,1",
-        "bs", "R00", "!",
+        "R00", "!",
     };
     static struct rig rig;
     rig_init(&rig);
@@ -298,4 +298,62 @@ Test(gdb_session, description)
     }
     cr_expect(count > 200, "%u", count);
     rig_fini(&rig);
+}
+
+static void go(struct rig *rig, const char *text, const char *answer)
+{
+    struct metic_result result;
+    cr_expect(packet(rig, text) == GDB_THEN_RUN, "%s", text);
+    gdb_session_run(&rig->session, &result);
+    cr_assert(result.reason == METIC_BREAK, "%s", result.text);
+    rig->output.length_bytes = 0;
+    gdb_session_stopped(&rig->session, 2, &rig->output);
+    rig->output.text[rig->output.length_bytes] = '\0';
+    cr_expect(strcmp(rig->output.text, answer) == 0, "%s: '%s', not '%s'", text, rig->output.text,
+              answer);
+}
+
+Test(gdb_session, backwards)
+{
+    static struct rig rig;
+    char text[64];
+    rig_init(&rig);
+    gdb_reverse_init(&rig.session);
+    snprintf(text, sizeof(text), "Z0,%llx,4",
+             (unsigned long long)rv_address(rig.program, HERE));
+    expect_answer(&rig, text, "OK");
+    for (unsigned i = 0; i < 3; i++) {
+        go(&rig, "vCont;c", "T05thread:p1.1;swbreak:;");
+    }
+    expect_answer(&rig, "p8", "0200000000000000");
+    go(&rig, "bs", "T05thread:p1.1;");
+    go(&rig, "bc", "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0100000000000000");
+    expect_answer(&rig, "P8=0700000000000000", "OK");
+    go(&rig, "vCont;c", "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0800000000000000");
+    go(&rig, "bc", "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0700000000000000"); /* what was changed stays changed */
+    go(&rig, "bc", "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0000000000000000");
+    go(&rig, "bc", "T05thread:p1.1;replaylog:begin;");
+    go(&rig, "bs", "T05thread:p1.1;replaylog:begin;");
+    expect_answer(&rig, "bs1", "E01");
+    rig_fini(&rig);
+}
+
+Test(gdb_session, the_real_clock_has_no_past)
+{
+    static struct gdb_output output;
+    static struct gdb_session session;
+    struct rv_program *p = rv_new();
+    rv_finish(p);
+    metic_machine *machine = guest_machine(p, &guest_modes[1], 1);
+    gdb_session_init(&session, machine);
+    gdb_reverse_init(&session);
+    cr_expect(gdb_session_packet(&session, "bc", 2, &output) == GDB_THEN_REPLY);
+    cr_expect(strncmp(output.text, "E.reverse execution needs --clock virtual or --replay", 53) == 0);
+    gdb_session_fini(&session);
+    metic_free(machine);
+    rv_free(p);
 }
