@@ -132,7 +132,8 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
         "qRcmd,7265736574", "Qqemu.PhyMemMode:1", "m0,4", "c", "C05;80000000", "k", NULL,
     };
     static const char *const back[] = {
-        "Z0,80000010,2", "c", "bs", "bc", "P8=00", "c", "Hc2", "bs", "bc", "vCont;s:p1.2", "bs", NULL,
+        "Z0,80000010,2", "c", "bs", "bc", "P8=00", "c", "Hc2", "bs", "bc", "vCont;s:p1.2", "bs",
+        NULL,
     };
     add_packets(add, back);
     add_packets(add, attach);
