@@ -142,10 +142,13 @@ static void print_digest(struct metic_machine *machine)
 {
     u64 every = machine->options.digest_every;
     u64 total = machine_total_insns(machine);
-    if (every == 0 || total < machine->next_digest || journal_is_past(machine->journal)) {
+    if (every == 0 || total < machine->next_digest) {
         return;
     }
     machine->next_digest = (total / every + 1) * every;
+    if (journal_is_past(machine->journal)) {
+        return; /* it was printed then */
+    }
     fprintf(stderr, "digest %llu %016llx\n", (unsigned long long)total,
             (unsigned long long)metic_digest(machine));
 }

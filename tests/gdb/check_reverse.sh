@@ -21,6 +21,7 @@ debug() {
         2>"$name.err" </dev/null &
     machine=$!
     while [ ! -S socket ] && kill -0 $machine 2>/dev/null; do sleep 0.1; done
+    # shellcheck disable=SC2086 # there may be none
     timeout -k 5 100 gdb-multiarch -nx -batch -x commands $file >"$name.gdb" 2>&1 </dev/null
     wait $machine
     status=$?
