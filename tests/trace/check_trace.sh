@@ -78,7 +78,8 @@ says out 'putc: 68$' 1
 run 0 trace query jit.trace calls putc
 says out 'putc\(10000000, [0-9a-f]+, 68, ' 1
 run 0 trace query jit.trace counts function
-says out ' 24 +34\.[0-9]% putc$' 1
+# A path that was left on the way counts whole: the last one, and its store once more by itself.
+says out ' 24 +33\.[0-9]% putc$' 1
 run 0 trace show jit.trace --symbols hello.elf --function putc --limit 1
 says out 'mv|addi a5,a2,0.*hello\.S:[0-9]+$' 1
 run 0 trace show jit.trace --format qemu
@@ -153,7 +154,7 @@ for part in 10 33 60 $((size / 2)) $((size - 1)); do
     passed=$((passed + 1))
 done
 # A byte changed anywhere is found and named, and never told of as if it had happened: what is said
-# is the whole, or as much as comes before, with status 125.
+# is the whole, or with status 125 a part of it, each stream's as far as its damage.
 run 0 trace check jit.trace
 says out ' sections, all as they were written$' 1
 run 0 trace show jit.trace
@@ -178,7 +179,7 @@ while [ $at -lt "$size" ]; do
         wrong "byte $at changed: status $status"
     elif [ $status -eq 0 ] && ! cmp -s out whole; then
         wrong "byte $at changed: told otherwise"
-    elif ! head -c "$(wc -c <out)" whole | cmp -s - out; then
+    elif diff out whole | grep -q '^<'; then
         wrong "byte $at changed: what is told did not happen"
     fi
     passed=$((passed + 1))
