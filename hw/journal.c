@@ -54,14 +54,20 @@ struct journal *journal_new(struct clock *clock, struct log *log,
     return journal;
 }
 
-void journal_drop_items(struct journal *journal)
+void journal_drop_items(struct journal *journal, const struct journal_source *source,
+                        u64 since_insns)
 {
-    while (journal->first_item != NULL) {
-        struct journal_item *item = journal->first_item;
-        journal->first_item = item->next;
-        free(item);
+    struct journal_item **link = &journal->first_item;
+    while (*link != NULL) {
+        struct journal_item *item = *link;
+        if ((source == NULL || item->source == source) && item->queued_insns >= since_insns) {
+            *link = item->next;
+            free(item);
+        } else {
+            link = &item->next;
+        }
     }
-    journal->last_item = &journal->first_item;
+    journal->last_item = link;
 }
 
 void journal_free(struct journal *journal)
@@ -69,7 +75,7 @@ void journal_free(struct journal *journal)
     if (journal == NULL) {
         return;
     }
-    journal_drop_items(journal);
+    journal_drop_items(journal, NULL, 0);
     if (!journal_file_close(journal->record)) {
         log_print(journal->log, LOG_ERROR, "the recording cannot be written to its end");
     }
@@ -92,19 +98,7 @@ void journal_remove_source(struct journal *journal, struct journal_source *sourc
 {
     pthread_mutex_lock(&journal->lock);
     journal->sources[source->id] = NULL;
-    for (struct journal_item **link = &journal->first_item; *link != NULL;) {
-        struct journal_item *item = *link;
-        if (item->source == source) {
-            *link = item->next;
-            free(item);
-        } else {
-            link = &item->next;
-        }
-    }
-    journal->last_item = &journal->first_item;
-    while (*journal->last_item != NULL) {
-        journal->last_item = &(*journal->last_item)->next;
-    }
+    journal_drop_items(journal, source, 0);
     pthread_mutex_unlock(&journal->lock);
 }
 

@@ -39,7 +39,10 @@ struct journal {
     void *wake_opaque;
 };
 
-void journal_drop_items(struct journal *journal); /* or nobody is left */
+/* Forgets what came from `source` (NULL: from any) and was queued at `since_insns` or later. Lock
+ * held, or nobody is left. */
+void journal_drop_items(struct journal *journal, const struct journal_source *source,
+                        u64 since_insns);
 void journal_queue(struct journal *journal, struct journal_source *source, const void *bytes,
                    size_t size_bytes);
 /* What is replayed, from a file or from the history; NULL: nothing is. */

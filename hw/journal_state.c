@@ -68,7 +68,7 @@ bool journal_load(struct journal *journal, struct state_reader *reader, struct m
     }
     ok = ok && state_read_u32(reader, &count);
     pthread_mutex_lock(&journal->lock);
-    journal_drop_items(journal);
+    journal_drop_items(journal, NULL, 0);
     for (u32 i = 0; ok && i < count; i++) {
         ok = journal_load_item(journal, reader);
     }
@@ -163,19 +163,7 @@ bool journal_forget_future(struct journal *journal, u64 now_insns)
         ok = journal->record == NULL ||
              journal_file_cut(journal->record, journal_file_tell(journal->record) - gone);
         journal_file_shorten(journal->history, at);
-        for (struct journal_item **link = &journal->first_item; *link != NULL;) {
-            struct journal_item *item = *link;
-            if (item->queued_insns >= now_insns) { /* what was answered to is undone */
-                *link = item->next;
-                free(item);
-            } else {
-                link = &item->next;
-            }
-        }
-        journal->last_item = &journal->first_item;
-        while (*journal->last_item != NULL) {
-            journal->last_item = &(*journal->last_item)->next;
-        }
+        journal_drop_items(journal, NULL, now_insns); /* what was answered to is undone */
     }
     journal->in_past = false;
     pthread_mutex_unlock(&journal->lock);

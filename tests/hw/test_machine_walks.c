@@ -7,8 +7,7 @@
 
 enum { TRAP = 1, SUPER, LOOP, OUTER, SUM, DONE };
 
-#define WINDOW 0x40000000u
-enum { PAGES = 12, FRAMES_AT = 0x40000, TABLE_AT = 0x20000, READ_ONLY = 3, MISSING = 7 };
+enum { PAGES = 12, TABLE_AT = 0x20000, READ_ONLY = 3, MISSING = 7 };
 
 struct phase {
     u64 offset; /* in the window */
@@ -32,21 +31,10 @@ static const struct phase phases[] = {
 static struct rv_program *window_begin(void)
 {
     struct rv_program *p = rv_new();
-    u32 root = rv_table_new(p);
-    for (u32 page = 0; page < 0x90000; page += PAGE_BYTES) {
-        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
-    }
-    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
-    for (u32 page = 0; page < PAGES; page++) {
-        u64 frame = RV_BASE + FRAMES_AT + 5 * page % PAGES * PAGE_BYTES;
-        if (page != MISSING) {
-            rv_map(p, root, WINDOW + page * PAGE_BYTES, frame,
-                   page == READ_ONLY ? PTE_V | PTE_R | PTE_A : PTE_RW);
-        }
-    }
-    guest_start(p, 1, 0, TRAP);
-    rv_li(p, T0, rv_satp(root, 1));
-    rv_csrw(p, CSR_SATP, T0);
+    const struct guest_window window = {
+        .pages = PAGES, .stride = 5, .missing = MISSING, .read_only = READ_ONLY,
+    };
+    guest_start_paged(p, &window, TRAP);
     rv_li(p, S5, 0);
     rv_li(p, S6, 0);
     rv_mret_to(p, 1, SUPER);
@@ -73,17 +61,14 @@ static void window_end(struct rv_program *p, struct guest_outcome *outcome)
     rv_word(p, RV_MRET);
     rv_org(p, TABLE_AT);
     for (unsigned n = 0; n < ARRAY_LEN(phases); n++) {
-        rv_dword(p, WINDOW + phases[n].offset);
+        rv_dword(p, GUEST_WINDOW + phases[n].offset);
         rv_dword(p, phases[n].stride);
         rv_dword(p, phases[n].count);
     }
     rv_dword(p, 0);
     rv_dword(p, 0);
     rv_dword(p, 0);
-    rv_org(p, FRAMES_AT);
-    for (unsigned n = 0; n < PAGES * PAGE_BYTES / 8; n++) {
-        rv_dword(p, n * 0x9e3779b97f4a7c15u);
-    }
+    guest_fill_frames(p, PAGES);
     guest_finish(p, 1, outcome);
 }
 
@@ -115,15 +100,15 @@ static void phases_end(struct rv_program *p)
 /* What page holds that address, or PAGES. */
 static u64 page_of(u64 address)
 {
-    u64 page = (address - WINDOW) / PAGE_BYTES;
-    return address >= WINDOW && page < PAGES && page != MISSING ? page : PAGES;
+    u64 page = (address - GUEST_WINDOW) / PAGE_BYTES;
+    return address >= GUEST_WINDOW && page < PAGES && page != MISSING ? page : PAGES;
 }
 
 Test(machine_walks, stores_by_a_stride)
 {
     u64 traps = 0, mixed = 0;
     for (unsigned n = 0; n < ARRAY_LEN(phases); n++) {
-        u64 address = WINDOW + phases[n].offset;
+        u64 address = GUEST_WINDOW + phases[n].offset;
         for (u64 i = 0; i < phases[n].count; i++, address += phases[n].stride) {
             if (page_of(address) == PAGES || page_of(address) == READ_ONLY) {
                 traps++;
@@ -150,7 +135,7 @@ Test(machine_walks, loads_and_stores_by_a_stride)
         frames[n] = (u8)(n / 8 * 0x9e3779b97f4a7c15u >> n % 8 * 8);
     }
     for (unsigned n = 0; n < ARRAY_LEN(phases); n++) {
-        u64 address = WINDOW + phases[n].offset, loaded = 77;
+        u64 address = GUEST_WINDOW + phases[n].offset, loaded = 77;
         for (u64 i = 0; i < phases[n].count; i++, address += phases[n].stride) {
             u64 page = page_of(address);
             u8 *byte = &frames[5 * page % PAGES * PAGE_BYTES + address % PAGE_BYTES];
@@ -230,14 +215,14 @@ Test(machine_walks, two_strides)
     }
     struct rv_program *p = window_begin();
     rv_label(p, SUPER);
-    rv_li(p, A0, WINDOW);
+    rv_li(p, A0, GUEST_WINDOW);
     rv_li(p, A1, 2 * PAGE_BYTES);
     rv_label(p, OUTER);
     rv_sb(p, X0, A0, 0);
     rv_addi(p, A0, A0, 1);
     rv_addi(p, A1, A1, -1);
     rv_bne(p, A1, X0, OUTER);
-    rv_li(p, A0, WINDOW + 0x41);
+    rv_li(p, A0, GUEST_WINDOW + 0x41);
     rv_li(p, A1, 3);
     rv_li(p, A3, 0);
     rv_li(p, A2, ROUNDS);
@@ -250,7 +235,7 @@ Test(machine_walks, two_strides)
     rv_addi(p, A2, A2, -1);
     rv_bne(p, A2, X0, LOOP);
     rv_li(p, S3, 0);
-    rv_li(p, A0, WINDOW);
+    rv_li(p, A0, GUEST_WINDOW);
     rv_li(p, A1, 2 * PAGE_BYTES);
     rv_label(p, SUM);
     rv_lbu(p, A3, A0, 0);
@@ -281,7 +266,7 @@ Test(machine_walks, reads_and_writes_near_each_other)
     rv_li(p, A2, 0);
     rv_li(p, A4, 9);
     rv_label(p, OUTER);
-    rv_li(p, A0, WINDOW + READ_ONLY * PAGE_BYTES - PAGE_BYTES / 2);
+    rv_li(p, A0, GUEST_WINDOW + READ_ONLY * PAGE_BYTES - PAGE_BYTES / 2);
     rv_li(p, A1, ROUNDS);
     rv_label(p, LOOP);
     rv_ld(p, A3, A0, 0);

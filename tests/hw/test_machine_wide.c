@@ -5,12 +5,10 @@
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
 enum { TRAP = 1, SUPER, LOOP, DONE, SUM };
 
-#define WINDOW 0x40000000u
-enum { PAGES = 8, FRAMES_AT = 0x40000, READ_ONLY = 4, MISSING = 6, ROUNDS = 400, REGS_MAX = 10 };
+enum { PAGES = 8, READ_ONLY = 4, MISSING = 6, ROUNDS = 400, REGS_MAX = 10 };
 
 static u64 seed;
 
@@ -126,24 +124,9 @@ static void emit_body(struct rv_program *p)
     }
 }
 
-static void begin_paged(struct rv_program *p)
-{
-    u32 root = rv_table_new(p);
-    for (u32 page = 0; page < 0x90000; page += PAGE_BYTES) {
-        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
-    }
-    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
-    for (u32 page = 0; page < PAGES; page++) {
-        u64 frame = RV_BASE + FRAMES_AT + 3 * page % PAGES * PAGE_BYTES;
-        if (page != MISSING) {
-            rv_map(p, root, WINDOW + page * PAGE_BYTES, frame,
-                   page == READ_ONLY ? PTE_V | PTE_R | PTE_A : PTE_RW);
-        }
-    }
-    guest_start(p, 1, 0, TRAP);
-    rv_li(p, T0, rv_satp(root, 1));
-    rv_csrw(p, CSR_SATP, T0);
-}
+static const struct guest_window window = {
+    .pages = PAGES, .stride = 3, .missing = MISSING, .read_only = READ_ONLY,
+};
 
 /* s5 counts faults, s6 mixes where and what. */
 static void emit_trap(struct rv_program *p)
@@ -186,11 +169,11 @@ static void run_moves(u64 number, bool paged)
     struct guest_outcome outcome;
     seed = number * 0x9e3779b97f4a7c15u + paged;
     if (paged) {
-        begin_paged(p);
+        guest_start_paged(p, &window, TRAP);
     } else {
         guest_start(p, 1, 0, TRAP);
     }
-    u64 at = paged ? WINDOW : RV_BASE + FRAMES_AT;
+    u64 at = paged ? GUEST_WINDOW : RV_BASE + GUEST_FRAMES_AT;
     s32 step = below(3) ? 64 : (s32)below(80);
     rv_li(p, A0, at + below(64));
     rv_li(p, A1, at + (below(2) ? below(256) : 0x900 + below(0x800)));
@@ -207,17 +190,8 @@ static void run_moves(u64 number, bool paged)
     rv_bne(p, S2, X0, LOOP);
     emit_sum(p, at);
     emit_trap(p);
-    rv_org(p, FRAMES_AT);
-    for (unsigned n = 0; n < PAGES * PAGE_BYTES / 8; n++) {
-        rv_dword(p, n * 0x9e3779b97f4a7c15u);
-    }
+    guest_fill_frames(p, PAGES);
     guest_finish(p, 1, &outcome);
-}
-
-static unsigned long count_of(unsigned usual)
-{
-    const char *wanted = getenv("WIDE_TESTS");
-    return wanted != NULL ? strtoul(wanted, NULL, 0) : usual;
 }
 
 /* A loop that copies `count` registers a round, which is long; to where it may overlap. */
@@ -225,7 +199,7 @@ static void run_long(unsigned count, u64 distance)
 {
     struct rv_program *p = rv_new();
     struct guest_outcome outcome;
-    u64 at = RV_BASE + FRAMES_AT;
+    u64 at = RV_BASE + GUEST_FRAMES_AT;
     guest_start(p, 1, 0, TRAP);
     rv_li(p, A0, at);
     rv_li(p, A1, at + distance);
@@ -242,10 +216,7 @@ static void run_long(unsigned count, u64 distance)
     rv_bne(p, A0, S2, LOOP);
     emit_sum(p, at);
     emit_trap(p);
-    rv_org(p, FRAMES_AT);
-    for (unsigned n = 0; n < PAGES * PAGE_BYTES / 8; n++) {
-        rv_dword(p, n * 0x9e3779b97f4a7c15u);
-    }
+    guest_fill_frames(p, PAGES);
     guest_finish(p, 1, &outcome);
 }
 
@@ -259,14 +230,14 @@ Test(machine_wide, long_copies)
 
 Test(machine_wide, over_pages, .timeout = 3600)
 {
-    for (u64 n = 0; n < count_of(10); n++) {
+    for (u64 n = 0; n < guest_tries("WIDE_TESTS", 10); n++) {
         run_moves(n, true);
     }
 }
 
 Test(machine_wide, in_ram, .timeout = 3600)
 {
-    for (u64 n = 0; n < count_of(10); n++) {
+    for (u64 n = 0; n < guest_tries("WIDE_TESTS", 10); n++) {
         run_moves(n, false);
     }
 }

@@ -5,12 +5,10 @@
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
 enum { TRAP = 1, SUPER, LOOP, DONE };
 
-#define WINDOW 0x40000000u
-enum { PAGES = 8, FRAMES_AT = 0x40000, MISSING = 5, DEVICE = 7, ROUNDS = 1500 };
+enum { PAGES = 8, MISSING = 5, DEVICE = 7, ROUNDS = 1500 };
 #define PLIC 0x0c000000u
 
 static u64 seed;
@@ -133,23 +131,9 @@ static void emit_words(struct rv_program *p, unsigned others)
 
 /* --- programs --- */
 
-static void begin_paged(struct rv_program *p)
-{
-    u32 root = rv_table_new(p);
-    for (u32 page = 0; page < 0x90000; page += PAGE_BYTES) {
-        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
-    }
-    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
-    for (u32 page = 0; page < PAGES; page++) {
-        u64 frame = page == DEVICE ? PLIC : RV_BASE + FRAMES_AT + 3 * page % PAGES * PAGE_BYTES;
-        if (page != MISSING) {
-            rv_map(p, root, WINDOW + page * PAGE_BYTES, frame, PTE_RW);
-        }
-    }
-    guest_start(p, 1, 0, TRAP);
-    rv_li(p, T0, rv_satp(root, 1));
-    rv_csrw(p, CSR_SATP, T0);
-}
+static const struct guest_window window = {
+    .pages = PAGES, .stride = 3, .missing = MISSING, .moved = DEVICE, .moved_to = PLIC,
+};
 
 /* s5 counts faults, s6 mixes their addresses, causes and all that the words are made in. */
 static void emit_trap(struct rv_program *p)
@@ -181,13 +165,13 @@ static void run_words(u64 number, bool paged)
     struct guest_outcome outcome;
     seed = number * 0x9e3779b97f4a7c15u + paged;
     if (paged) {
-        begin_paged(p);
+        guest_start_paged(p, &window, TRAP);
     } else {
         guest_start(p, 1, 0, TRAP);
     }
     unsigned step = 1 + below(60), others = below(3) * 12;
-    rv_li(p, A0, paged ? WINDOW + 32 : RV_BASE + (16u << 20) - step * ROUNDS * 2 / 3);
-    rv_li(p, A1, paged ? WINDOW + 0x808 : RV_BASE + FRAMES_AT + 3);
+    rv_li(p, A0, paged ? GUEST_WINDOW + 32 : RV_BASE + (16u << 20) - step * ROUNDS * 2 / 3);
+    rv_li(p, A1, paged ? GUEST_WINDOW + 0x808 : RV_BASE + GUEST_FRAMES_AT + 3);
     rv_li(p, SP, RV_BASE + 0x60000);
     rv_li(p, S2, ROUNDS);
     rv_li(p, S3, 12345);
@@ -202,29 +186,20 @@ static void run_words(u64 number, bool paged)
     rv_label(p, DONE);
     rv_exit(p);
     emit_trap(p);
-    rv_org(p, FRAMES_AT);
-    for (unsigned n = 0; n < PAGES * PAGE_BYTES / 8; n++) {
-        rv_dword(p, n * 0x9e3779b97f4a7c15u);
-    }
+    guest_fill_frames(p, PAGES);
     guest_finish(p, 1, &outcome);
-}
-
-static unsigned long count_of(unsigned usual)
-{
-    const char *wanted = getenv("WORDS_TESTS");
-    return wanted != NULL ? strtoul(wanted, NULL, 0) : usual;
 }
 
 Test(machine_words, in_pages_that_are_not_all_there, .timeout = 3600)
 {
-    for (u64 n = 0; n < count_of(12); n++) {
+    for (u64 n = 0; n < guest_tries("WORDS_TESTS", 12); n++) {
         run_words(n, true);
     }
 }
 
 Test(machine_words, over_the_end_of_ram, .timeout = 3600)
 {
-    for (u64 n = 0; n < count_of(12); n++) {
+    for (u64 n = 0; n < guest_tries("WORDS_TESTS", 12); n++) {
         run_words(n, false);
     }
 }

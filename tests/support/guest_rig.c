@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -237,6 +238,43 @@ void guest_start(struct rv_program *p, unsigned harts, unsigned others, unsigned
         rv_csrr(p, T6, CSR_MHARTID);
         rv_bne(p, T6, X0, others);
     }
+}
+
+void guest_start_paged(struct rv_program *p, const struct guest_window *window, unsigned trap)
+{
+    u32 root = rv_table_new(p);
+    for (u32 page = 0; page < 0x90000; page += PAGE_BYTES) {
+        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
+    }
+    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
+    for (u32 page = 0; page < window->pages; page++) {
+        u64 frame = RV_BASE + GUEST_FRAMES_AT + window->stride * page % window->pages * PAGE_BYTES;
+        bool read_only = window->read_only != 0 && page == window->read_only;
+        if (window->moved != 0 && page == window->moved) {
+            frame = window->moved_to;
+        }
+        if (window->missing == 0 || page != window->missing) {
+            rv_map(p, root, GUEST_WINDOW + page * PAGE_BYTES, frame,
+                   read_only ? PTE_V | PTE_R | PTE_A : PTE_RW);
+        }
+    }
+    guest_start(p, 1, 0, trap);
+    rv_li(p, T0, rv_satp(root, 1));
+    rv_csrw(p, CSR_SATP, T0);
+}
+
+void guest_fill_frames(struct rv_program *p, unsigned pages)
+{
+    rv_org(p, GUEST_FRAMES_AT);
+    for (unsigned n = 0; n < pages * PAGE_BYTES / 8; n++) {
+        rv_dword(p, n * 0x9e3779b97f4a7c15u);
+    }
+}
+
+unsigned long guest_tries(const char *variable, unsigned long usual)
+{
+    const char *wanted = getenv(variable);
+    return wanted != NULL ? strtoul(wanted, NULL, 0) : usual;
 }
 
 void guest_record_trap(struct rv_program *p)

@@ -55,6 +55,24 @@ void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs);
 /* Program text: what most programs begin with. Harts other than 0 jump to label `others` (when
  * harts > 1). mtvec goes to `trap` (when not 0). PMP lets S and U mode at everything. */
 void guest_start(struct rv_program *p, unsigned harts, unsigned others, unsigned trap);
+/* A window of pages at GUEST_WINDOW: what stands at GUEST_FRAMES_AT of the program, a page of it
+ * `stride` pages behind the one before. 0: no page is of that kind. */
+#define GUEST_WINDOW 0x40000000u
+enum { GUEST_FRAMES_AT = 0x40000 };
+struct guest_window {
+    unsigned pages, stride;
+    unsigned missing, read_only;
+    unsigned moved; /* this page is elsewhere: */
+    u64 moved_to;
+};
+/* As guest_start for one hart, with the window, and all of the program where it is. Clobbers t0. */
+void guest_start_paged(struct rv_program *p, const struct guest_window *window, unsigned trap);
+/* What stands at GUEST_FRAMES_AT: no two words of so many pages alike. */
+void guest_fill_frames(struct rv_program *p, unsigned pages);
+
+/* How many programs a random test makes: as many as usual, or what that variable says. */
+unsigned long guest_tries(const char *variable, unsigned long usual);
+
 /* Program text of a trap handler that records the next trap at `s11`: cause, tval, epc relative to
  * RV_BASE; then goes on at the address in s10. Clobbers t6. */
 void guest_record_trap(struct rv_program *p);

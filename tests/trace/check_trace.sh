@@ -153,6 +153,15 @@ for part in 10 33 60 $((size / 2)) $((size - 1)); do
     if [ $status -eq 0 ] && ! grep -q 'what comes before is used' err; then wrong "cut at $part"; fi
     passed=$((passed + 1))
 done
+# begins hart|device: what is said of the harts, or of what no hart did, is as much as comes first.
+begins() {
+    case $1 in
+    hart) lines='^[0-9]' ;;
+    device) lines='^-' ;;
+    esac
+    grep "$lines" out >some
+    grep "$lines" whole | head -c "$(wc -c <some)" | cmp -s - some
+}
 # A byte changed anywhere is found and named, and never told of as if it had happened: what is said
 # is the whole, or with status 125 a part of it, each stream's as far as its damage.
 run 0 trace check jit.trace
@@ -179,7 +188,7 @@ while [ $at -lt "$size" ]; do
         wrong "byte $at changed: status $status"
     elif [ $status -eq 0 ] && ! cmp -s out whole; then
         wrong "byte $at changed: told otherwise"
-    elif diff out whole | grep -q '^<'; then
+    elif ! begins hart || ! begins device; then
         wrong "byte $at changed: what is told did not happen"
     fi
     passed=$((passed + 1))
