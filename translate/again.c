@@ -45,10 +45,3 @@ bool again_keep(struct vcpu *vcpu, u64 deadline, u64 value, bool answered)
     again->again = true;
     return vcpu_raise(vcpu, AGAIN_CAUSE, 0);
 }
-
-enum ir_exit again_run(struct vcpu *vcpu)
-{
-    vcpu->exception_pending = 0;
-    vcpu->exit_request = 0;
-    return pipeline_run_once(vcpu, 1);
-}

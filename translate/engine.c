@@ -628,7 +628,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
             }
             if (UNLIKELY(vcpu->exception_cause == AGAIN_CAUSE)) {
                 look = true;
-                if (again_run(vcpu) != IR_EXIT_RAISED) {
+                if (pipeline_run_alone(vcpu) != IR_EXIT_RAISED) {
                     break;
                 }
             }

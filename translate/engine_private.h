@@ -70,6 +70,9 @@ bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *s
 /* Runs it; vcpu->pc is its pc. As the way a block ended. */
 enum ir_exit pipeline_run_straight(struct vcpu *vcpu, const struct straight *straight);
 
+/* The instruction at vcpu->pc, by itself: its block left before it, by an exception of the engine's
+ * own (AGAIN_CAUSE, PIECES_CAUSE), which is no more. */
+enum ir_exit pipeline_run_alone(struct vcpu *vcpu);
 /* How a run ended. One that stopped before loads that cannot be one (PIECES_CAUSE) goes on: their
  * first instruction runs by itself. */
 enum ir_exit pipeline_run_piece(struct vcpu *vcpu, enum ir_exit exit);
@@ -115,9 +118,6 @@ bool engine_attend(struct vcpu *vcpu, enum engine_stop *stop);
 /* wfi: true when the hart may go on, false when it must stop with ENGINE_STOP_WAIT. */
 bool engine_wait_for_interrupt(struct vcpu *vcpu);
 void engine_take_exception(struct vcpu *vcpu);
-
-/* --- again.c: the instruction whose device access called for attention --- */
-enum ir_exit again_run(struct vcpu *vcpu);
 
 /* --- steps.c --- */
 enum engine_stop engine_run_steps(struct vcpu *vcpu);

@@ -28,14 +28,19 @@ bool pipeline_is_new(struct engine *engine, const struct fetched *fetched)
            engine->options.eager_tier0;
 }
 
+enum ir_exit pipeline_run_alone(struct vcpu *vcpu)
+{
+    vcpu->exception_pending = 0;
+    vcpu->exit_request = 0;
+    return pipeline_run_once(vcpu, 1);
+}
+
 enum ir_exit pipeline_run_piece(struct vcpu *vcpu, enum ir_exit exit)
 {
     if (LIKELY(exit != IR_EXIT_RAISED || vcpu->exception_cause != PIECES_CAUSE)) {
         return exit;
     }
-    vcpu->exception_pending = 0;
-    vcpu->exit_request = 0;
-    return pipeline_run_once(vcpu, 1);
+    return pipeline_run_alone(vcpu);
 }
 
 /* Runs it where there are probes. */

@@ -31,7 +31,7 @@ static bool step(struct vcpu *vcpu)
         probe_sync(vcpu);
     }
     if (exit == IR_EXIT_RAISED && vcpu->exception_cause == AGAIN_CAUSE) {
-        exit = again_run(vcpu);
+        exit = pipeline_run_alone(vcpu);
     }
     if (exit == IR_EXIT_RAISED && vcpu->exception_cause == DEBUG_CAUSE) {
         debug_run_watched(vcpu);
