@@ -323,19 +323,24 @@ bool memory_load(struct memory *memory, gpa_t gpa, const void *buffer, u64 size_
 }
 
 /* memory_find for device accesses, which often go where the last one went. */
-static struct memory_region *find_again(struct memory *memory, gpa_t gpa)
+static NOINLINE struct memory_region *find_other(struct memory *memory, gpa_t gpa)
+{
+    struct memory_region *region = memory_find(memory, gpa);
+    if (region != NULL) {
+        atomic_store_explicit(&memory->recent, (u32)(region - memory->regions),
+                              memory_order_relaxed);
+    }
+    return region;
+}
+
+static ALWAYS_INLINE struct memory_region *find_again(struct memory *memory, gpa_t gpa)
 {
     u32 recent = atomic_load_explicit(&memory->recent, memory_order_relaxed);
     struct memory_region *region = &memory->regions[recent];
     if (recent < memory->region_count && gpa - region->gpa < region->size_bytes) {
         return region;
     }
-    region = memory_find(memory, gpa);
-    if (region != NULL) {
-        atomic_store_explicit(&memory->recent, (u32)(region - memory->regions),
-                              memory_order_relaxed);
-    }
-    return region;
+    return find_other(memory, gpa);
 }
 
 bool memory_mmio_read_untapped(struct memory *memory, gpa_t gpa, unsigned size_bytes, u64 *value)

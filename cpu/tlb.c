@@ -317,6 +317,13 @@ bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
     }
     struct tlb_key *data = selection->data_key;
     struct tlb_key *fetch = selection->fetch_key;
+    if (tlb->data_now == selection->data && tlb->fetch_now == selection->fetch &&
+        data->address_space == selection->data_address_space &&
+        data->asid == selection->data_asid &&
+        fetch->address_space == selection->fetch_address_space &&
+        fetch->asid == selection->fetch_asid) {
+        return true; /* a trap within a privilege */
+    }
     data->last_use = ++tlb->data_keys.clock;
     data->address_space = selection->data_address_space;
     data->asid = selection->data_asid;
@@ -599,12 +606,13 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     return entry;
 }
 
-struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page)
+struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page, struct tlb_entry **holder)
 {
     const struct tlb *tlb = vcpu->tlb_state;
     struct tlb_entry *first = &vcpu->tlb[tlb_index(page)];
-    bool present = entry_holds(first, page) || entry_holds(&vcpu->tlb[tlb_other_index(page)], page);
-    return present || UNLIKELY(tlb->hostile_entries || tlb->all_slow) ? NULL : first;
+    struct tlb_entry *other = &vcpu->tlb[tlb_other_index(page)];
+    *holder = entry_holds(first, page) ? first : entry_holds(other, page) ? other : NULL;
+    return *holder != NULL || UNLIKELY(tlb->hostile_entries || tlb->all_slow) ? NULL : first;
 }
 
 bool tlb_insert_free(struct vcpu *vcpu, const struct tlb_fill *fill)

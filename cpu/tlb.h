@@ -238,8 +238,8 @@ enum tlb_fill_flag {
 struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill);
 
 /* The same in two steps, for a page of RAM that is in no entry: where it would go (NULL: it is in
- * one, or a test mode asks for more), and putting it there. */
-struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page);
+ * one, *holder, or a test mode asks for more, with NULL there), and putting it there. */
+struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page, struct tlb_entry **holder);
 void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tlb_fill *fill);
 
 /* Puts a page that nobody asked for yet where it goes; false: something is there, or the page is in

@@ -18,22 +18,8 @@ static u64 device_size_mask(unsigned size_bytes)
     return size_bytes >= 8 ? UINT64_MAX : ((u64)1 << (8 * size_bytes)) - 1;
 }
 
-static void device_enter(struct device *device, const struct device_region *region)
-{
-    if ((region->flags & DEVICE_REGION_UNLOCKED) == 0) {
-        device_lock(device);
-    }
-}
-
-static void device_leave(struct device *device, const struct device_region *region)
-{
-    if ((region->flags & DEVICE_REGION_UNLOCKED) == 0) {
-        device_unlock(device);
-    }
-}
-
 /* A read wider or narrower than the part allows; lock held. */
-static u64 device_read_resized(struct device *device, const struct device_region *region,
+static NOINLINE u64 device_read_resized(struct device *device, const struct device_region *region,
                                u64 offset, unsigned size_bytes)
 {
     if (size_bytes < region->min_bytes) {
@@ -50,22 +36,35 @@ static u64 device_read_resized(struct device *device, const struct device_region
     return value;
 }
 
-u64 device_read(struct device *device, unsigned index, u64 offset, unsigned size_bytes)
+static ALWAYS_INLINE u64 device_read_any(struct device *device, const struct device_region *region,
+                                         u64 offset, unsigned size_bytes)
 {
-    const struct device_region *region = device_region_of(device, index);
-    u64 value;
-    device_enter(device, region);
-    if (LIKELY(size_bytes >= region->min_bytes && size_bytes <= region->max_bytes)) {
-        value = region->read(device, offset, size_bytes);
-    } else {
-        value = device_read_resized(device, region, offset, size_bytes);
-    }
-    device_leave(device, region);
+    bool fits = size_bytes >= region->min_bytes && size_bytes <= region->max_bytes;
+    u64 value = LIKELY(fits) ? region->read(device, offset, size_bytes)
+                             : device_read_resized(device, region, offset, size_bytes);
     return value & device_size_mask(size_bytes);
 }
 
+static ALWAYS_INLINE u64 device_read_region(struct device *device,
+                                            const struct device_region *region, u64 offset,
+                                            unsigned size_bytes)
+{
+    if (region->flags & DEVICE_REGION_UNLOCKED) {
+        return device_read_any(device, region, offset, size_bytes);
+    }
+    device_lock(device);
+    u64 value = device_read_any(device, region, offset, size_bytes);
+    device_unlock(device);
+    return value;
+}
+
+u64 device_read(struct device *device, unsigned region, u64 offset, unsigned size_bytes)
+{
+    return device_read_region(device, device_region_of(device, region), offset, size_bytes);
+}
+
 /* A write wider than the part allows; lock held. */
-static void device_write_parts(struct device *device, const struct device_region *region,
+static NOINLINE void device_write_parts(struct device *device, const struct device_region *region,
                                u64 offset, u64 value, unsigned size_bytes)
 {
     for (unsigned done = 0; done < size_bytes; done += region->max_bytes) {
@@ -74,34 +73,51 @@ static void device_write_parts(struct device *device, const struct device_region
     }
 }
 
-void device_write(struct device *device, unsigned index, u64 offset, u64 value,
-                  unsigned size_bytes)
+static ALWAYS_INLINE void device_write_any(struct device *device,
+                                           const struct device_region *region, u64 offset,
+                                           u64 value, unsigned size_bytes)
 {
-    const struct device_region *region = device_region_of(device, index);
-    value &= device_size_mask(size_bytes);
-    if (UNLIKELY(size_bytes < region->min_bytes)) {
-        device_guest_error(device, "a write narrower than the registers was dropped");
-        return;
-    }
-    device_enter(device, region);
     if (LIKELY(size_bytes <= region->max_bytes)) {
         region->write(device, offset, value, size_bytes);
     } else {
         device_write_parts(device, region, offset, value, size_bytes);
     }
-    device_leave(device, region);
+}
+
+static ALWAYS_INLINE void device_write_region(struct device *device,
+                                              const struct device_region *region, u64 offset,
+                                              u64 value, unsigned size_bytes)
+{
+    value &= device_size_mask(size_bytes);
+    if (UNLIKELY(size_bytes < region->min_bytes)) {
+        device_guest_error(device, "a write narrower than the registers was dropped");
+        return;
+    }
+    if (region->flags & DEVICE_REGION_UNLOCKED) {
+        device_write_any(device, region, offset, value, size_bytes);
+        return;
+    }
+    device_lock(device);
+    device_write_any(device, region, offset, value, size_bytes);
+    device_unlock(device);
+}
+
+void device_write(struct device *device, unsigned region, u64 offset, u64 value,
+                  unsigned size_bytes)
+{
+    device_write_region(device, device_region_of(device, region), offset, value, size_bytes);
 }
 
 static u64 device_mmio_read(void *opaque, u64 offset, unsigned size_bytes)
 {
     struct device_slot *slot = opaque;
-    return device_read(slot->device, slot->region, offset, size_bytes);
+    return device_read_region(slot->device, slot->region, offset, size_bytes);
 }
 
 static void device_mmio_write(void *opaque, u64 offset, u64 value, unsigned size_bytes)
 {
     struct device_slot *slot = opaque;
-    device_write(slot->device, slot->region, offset, value, size_bytes);
+    device_write_region(slot->device, slot->region, offset, value, size_bytes);
 }
 
 static const struct mmio_ops device_mmio_ops = {device_mmio_read, device_mmio_write};
@@ -123,7 +139,7 @@ static struct device *device_alloc(const struct device_spec *spec, const struct 
     for (unsigned i = 0; i < spec->class->region_count; i++) {
         u64 fixed = spec->class->regions[i].size_bytes;
         device->region_bytes[i] = fixed != 0 ? fixed : spec->region_bytes[i];
-        device->slots[i] = (struct device_slot){device, i};
+        device->slots[i] = (struct device_slot){device, &spec->class->regions[i]};
     }
     if (device->state == NULL || device->outputs == NULL) {
         free(device->state);

@@ -156,7 +156,7 @@ struct device {
     u64 region_bytes[DEVICE_MAX_REGIONS];
     struct device_slot {
         struct device *device;
-        unsigned region;
+        const struct device_region *region;
     } slots[DEVICE_MAX_REGIONS]; /* what memory hands back to us */
     pthread_mutex_t lock;
     _Atomic uintptr_t owner; /* device_lock's: which thread holds it, 0: none */

@@ -3,11 +3,6 @@
 
 #include "translate/engine_private.h"
 
-static bool is_wanted(const struct engine *engine)
-{
-    return engine->options.exact_deadlines && engine->commit_log == NULL;
-}
-
 static bool is_of(const struct again *again, const struct vcpu *vcpu)
 {
     return again->pc == vcpu->pc && again->insns == vcpu->insns;
@@ -16,7 +11,7 @@ static bool is_of(const struct again *again, const struct vcpu *vcpu)
 bool again_take(struct vcpu *vcpu, u64 *value, bool *answered)
 {
     struct again *again = &vcpu->engine->again[vcpu->index];
-    if (LIKELY(!again->again) || !is_of(again, vcpu) || again->next == again->count) {
+    if (!again->again || !is_of(again, vcpu) || again->next == again->count) {
         return false;
     }
     *value = again->accesses[again->next].value;
@@ -28,9 +23,6 @@ bool again_take(struct vcpu *vcpu, u64 *value, bool *answered)
 bool again_keep(struct vcpu *vcpu, u64 deadline, u64 value, bool answered)
 {
     struct again *again = &vcpu->engine->again[vcpu->index];
-    if (!is_wanted(vcpu->engine)) {
-        return true;
-    }
     if (!is_of(again, vcpu)) {
         *again = (struct again){.pc = vcpu->pc, .insns = vcpu->insns};
     }

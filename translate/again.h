@@ -29,7 +29,7 @@ struct again {
     } accesses[AGAIN_ACCESSES];
 };
 
-/* Before an access: true when it was made already. */
+/* Before an access, where again_wanted() (engine.h): true when it was made already. */
 bool again_take(struct vcpu *vcpu, u64 *value, bool *answered);
 /* After one, with the deadline as it was before: false, with the exception pending: leave. */
 bool again_keep(struct vcpu *vcpu, u64 deadline, u64 value, bool answered);

@@ -166,6 +166,13 @@ enum engine_stop {
     ENGINE_STOP_DEBUG,   /* something of translate/debug.h, on this hart or another */
 };
 
+/* again.h: whether answers of devices are kept. The clock is exact, and code runs by more than one
+ * instruction. */
+static inline bool again_wanted(const struct engine *engine)
+{
+    return engine->options.exact_deadlines && engine->commit_log == NULL;
+}
+
 /* Runs the hart on the calling thread. With exact_deadlines it never sleeps (ENGINE_STOP_WAIT) and
  * stops exactly at the limit; otherwise it stops at the first poll after it. */
 enum engine_stop engine_run(struct vcpu *vcpu);

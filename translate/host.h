@@ -42,19 +42,22 @@ static inline unsigned host_desc_size_bytes(u32 desc)
     return 1u << (desc & HOST_DESC_SIZE);
 }
 
+#define HOST_NO_DEVICE (~(gpa_t)0)
+
 /* Before any of these is called vcpu->pc and vcpu->insns are exact for the accessing instruction.
  * A fault is raised (vcpu->exception_pending set) and the result then ignored. Called on the hart's
  * thread. All of them handle misses (by filling the TLB), devices, page crossings, misalignment. */
 struct host_slow {
     /* Before the others, for a plain load or store: host address of its bytes when their page is
-     * RAM that the TLB had no entry for and has now. NULL: nothing was done. May be NULL itself.
-     * Nothing needs to be exact for it, and it changes no translation that was in use. desc has
-     * HOST_DESC_WRITE for stores, too. */
-    u8 *(*refill)(struct vcpu *vcpu, gva_t gva, u32 desc);
-    /* The value read, extended to 64 bits by HOST_DESC_SIGNED. */
-    u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc);
+     * RAM that the TLB had no entry for and has now. NULL: nothing was done; *device is then its
+     * physical address if the TLB says that a device may be asked at once, else HOST_NO_DEVICE.
+     * May be NULL itself. Nothing needs to be exact for it, and it changes no translation that was
+     * in use. desc has HOST_DESC_WRITE for stores, too. */
+    u8 *(*refill)(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t *device);
+    /* The value read, extended to 64 bits by HOST_DESC_SIGNED; `device` is refill's. */
+    u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device);
     /* `value` is zero-extended from the access size. */
-    void (*store)(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc);
+    void (*store)(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc, gpa_t device);
     /* A whole atomic operation; always needs alignment and write permission. Returns the old value
      * (zero-extended). For CAS, `value` is stored when the old value equals the low bytes of
      * `expected`. */

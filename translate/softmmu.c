@@ -132,11 +132,19 @@ static bool raise_access(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
     return false;
 }
 
+/* After a device's answer, with the deadline as it was before. */
+static bool answer(struct vcpu *vcpu, gva_t gva, enum vcpu_access access, u64 deadline, u64 value,
+                   bool answered)
+{
+    return (LIKELY(!again_wanted(vcpu->engine)) || again_keep(vcpu, deadline, value, answered)) &&
+           (answered || raise_access(vcpu, gva, access));
+}
+
 /* False, with an exception pending: nobody is there, or the instruction comes again. */
 static bool read_device(struct vcpu *vcpu, gva_t gva, gpa_t gpa, unsigned size_bytes, u64 *value)
 {
     bool answered;
-    if (again_take(vcpu, value, &answered)) {
+    if (UNLIKELY(again_wanted(vcpu->engine)) && again_take(vcpu, value, &answered)) {
         return answered || raise_access(vcpu, gva, VCPU_READ);
     }
     u64 deadline = atomic_load_explicit(&vcpu->deadline, memory_order_relaxed);
@@ -144,8 +152,7 @@ static bool read_device(struct vcpu *vcpu, gva_t gva, gpa_t gpa, unsigned size_b
     answered = memory_mmio_read(vcpu->memory, gpa, size_bytes, value);
     stats_end(vcpu, STATS_DEVICE, &span);
     vcpu_event(vcpu, VCPU_EVENT_DEVICE, gpa, *value, size_bytes);
-    return again_keep(vcpu, deadline, *value, answered) &&
-           (answered || raise_access(vcpu, gva, VCPU_READ));
+    return answer(vcpu, gva, VCPU_READ, deadline, *value, answered);
 }
 
 static bool load_place(struct vcpu *vcpu, gva_t gva, const struct place *place, unsigned size_bytes,
@@ -164,7 +171,7 @@ static bool store_device(struct vcpu *vcpu, gva_t gva, gpa_t gpa, unsigned size_
 {
     u64 unused;
     bool answered;
-    if (again_take(vcpu, &unused, &answered)) {
+    if (UNLIKELY(again_wanted(vcpu->engine)) && again_take(vcpu, &unused, &answered)) {
         return answered || raise_access(vcpu, gva, VCPU_WRITE);
     }
     u64 deadline = atomic_load_explicit(&vcpu->deadline, memory_order_relaxed);
@@ -177,8 +184,7 @@ static bool store_device(struct vcpu *vcpu, gva_t gva, gpa_t gpa, unsigned size_
         tlb_flush_all(vcpu);
     }
     vcpu->irq_hint |= requests & VCPU_REQUEST_IRQ;
-    return again_keep(vcpu, deadline, 0, answered) &&
-           (answered || raise_access(vcpu, gva, VCPU_WRITE));
+    return answer(vcpu, gva, VCPU_WRITE, deadline, 0, answered);
 }
 
 static bool store_place(struct vcpu *vcpu, gva_t gva, const struct place *place,
@@ -366,18 +372,18 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
 
 /* --- the translator's slow paths --- */
 
-/* An access to a device whose page is in the TLB, and that nobody listens to. */
-static bool is_device(const struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write,
-                      gpa_t *gpa)
+/* Where a plain access to a device's page, which `entry` has, goes at once: nobody listens. */
+static gpa_t device_at(const struct engine *engine, const struct tlb_entry *entry, gva_t gva,
+                       u32 desc)
 {
-    const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, write);
-    const struct engine *engine = vcpu->engine;
-    if (entry == NULL || entry->addend != 0 || crosses_page(gva, size_bytes) ||
+    u64 tag = desc & HOST_DESC_WRITE ? entry->write_tag : entry->read_tag;
+    bool whole = (tag & ~TLB_TAG_SLOW) == (gva & PAGE_MASK) &&
+                 !crosses_page(gva, host_desc_size_bytes(desc));
+    if (!whole || entry->addend != 0 || (desc & (HOST_DESC_ALIGN | HOST_DESC_PIECES)) ||
         UNLIKELY(engine->debug.watch_count != 0 || engine->commit_log != NULL)) {
-        return false;
+        return HOST_NO_DEVICE;
     }
-    *gpa = entry->gpa_page | (gva & PAGE_OFFSET_MASK);
-    return true;
+    return entry->gpa_page | (gva & PAGE_OFFSET_MASK);
 }
 
 /* Notes that the page may be written where its translation permits it. False: writes to it are
@@ -413,15 +419,15 @@ static void fill_ahead(struct vcpu *vcpu, struct tlb_fill *fill)
     }
 }
 
-static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
+/* Fills `vacancy`. */
+static NOINLINE u8 *refill_at(struct vcpu *vcpu, gva_t gva, u32 desc, struct tlb_entry *vacancy)
 {
     struct engine *engine = vcpu->engine;
     struct tlb *tlb = vcpu->tlb_state;
     bool write = (desc & HOST_DESC_WRITE) != 0, follows;
     gva_t page = gva & PAGE_MASK;
-    struct tlb_entry *vacancy = tlb_vacancy(vcpu, page);
     struct tlb_fill fill;
-    if (UNLIKELY(vacancy == NULL || crosses_page(gva, host_desc_size_bytes(desc)) ||
+    if (UNLIKELY(crosses_page(gva, host_desc_size_bytes(desc)) ||
                  desc & HOST_DESC_ALIGN || vcpu->guest->find_plain == NULL ||
                  engine->lockstep != NULL || engine->debug.watch_count != 0)) {
         return NULL;
@@ -440,6 +446,13 @@ static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc)
     }
     tlb->run_next[run] = fill.page + PAGE_BYTES;
     return host;
+}
+
+static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t *device)
+{
+    struct tlb_entry *holder, *vacancy = tlb_vacancy(vcpu, gva & PAGE_MASK, &holder);
+    *device = holder != NULL ? device_at(vcpu->engine, holder, gva, desc) : HOST_NO_DEVICE;
+    return vacancy != NULL ? refill_at(vcpu, gva, desc, vacancy) : NULL;
 }
 
 /* Several accesses in one, where none of them does anything but read memory. */
@@ -461,9 +474,20 @@ static bool load_pieces(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *
     return true;
 }
 
-static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
+static u64 extend(u64 value, u32 desc)
+{
+    unsigned bits = 8 * host_desc_size_bytes(desc);
+    return (desc & HOST_DESC_SIGNED) && bits < 64 ? bits_sext(value, bits) : value;
+}
+
+static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device)
 {
     unsigned size_bytes = host_desc_size_bytes(desc);
+    u64 value = 0;
+    if (device != HOST_NO_DEVICE && !(desc & HOST_DESC_WRITE)) {
+        read_device(vcpu, gva, device, size_bytes, &value);
+        return extend(value, desc);
+    }
     if ((desc & HOST_DESC_ALIGN) && (gva & (size_bytes - 1))) {
         vcpu->guest->raise_misaligned(vcpu, gva, desc & HOST_DESC_WRITE ? VCPU_WRITE : VCPU_READ);
         return 0;
@@ -471,22 +495,15 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
     if ((desc & HOST_DESC_WRITE) && !softmmu_check(vcpu, gva, size_bytes, true)) {
         return 0;
     }
-    u64 value = 0;
-    gpa_t gpa;
     if (desc & HOST_DESC_PIECES) {
         load_pieces(vcpu, gva, size_bytes, &value);
-    } else if (!is_device(vcpu, gva, size_bytes, false, &gpa)) {
-        softmmu_load(vcpu, gva, size_bytes, &value);
     } else {
-        read_device(vcpu, gva, gpa, size_bytes, &value);
+        softmmu_load(vcpu, gva, size_bytes, &value);
     }
-    if ((desc & HOST_DESC_SIGNED) && size_bytes < 8) {
-        value = bits_sext(value, 8 * size_bytes);
-    }
-    return value;
+    return extend(value, desc);
 }
 
-static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
+static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc, gpa_t device)
 {
     unsigned size_bytes = host_desc_size_bytes(desc);
     if ((desc & HOST_DESC_ALIGN) && (gva & (size_bytes - 1))) {
@@ -494,11 +511,10 @@ static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
         return;
     }
     u64 mask = size_bytes == 8 ? ~(u64)0 : ((u64)1 << (8 * size_bytes)) - 1;
-    gpa_t gpa;
-    if (!is_device(vcpu, gva, size_bytes, true, &gpa)) {
+    if (device == HOST_NO_DEVICE) {
         softmmu_store(vcpu, gva, size_bytes, value & mask);
     } else {
-        store_device(vcpu, gva, gpa, size_bytes, value & mask);
+        store_device(vcpu, gva, device, size_bytes, value & mask);
     }
 }
 

@@ -109,26 +109,26 @@ void stats_run_end(struct vcpu *vcpu)
 
 /* --- timed slow paths and helpers --- */
 
-static u8 *timed_refill(struct vcpu *vcpu, gva_t gva, u32 desc)
+static u8 *timed_refill(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t *device)
 {
     struct stats_span span = stats_begin(vcpu);
-    u8 *host = softmmu_slow.refill(vcpu, gva, desc);
+    u8 *host = softmmu_slow.refill(vcpu, gva, desc, device);
     stats_end(vcpu, STATS_REFILL, &span);
     return host;
 }
 
-static u64 timed_load(struct vcpu *vcpu, gva_t gva, u32 desc)
+static u64 timed_load(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device)
 {
     struct stats_span span = stats_begin(vcpu);
-    u64 value = softmmu_slow.load(vcpu, gva, desc);
+    u64 value = softmmu_slow.load(vcpu, gva, desc, device);
     stats_end(vcpu, STATS_LOAD, &span);
     return value;
 }
 
-static void timed_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
+static void timed_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc, gpa_t device)
 {
     struct stats_span span = stats_begin(vcpu);
-    softmmu_slow.store(vcpu, gva, value, desc);
+    softmmu_slow.store(vcpu, gva, value, desc, device);
     stats_end(vcpu, STATS_STORE, &span);
 }
 

@@ -98,9 +98,10 @@ static void clobber(struct vcpu *vcpu)
 #endif
 }
 
-static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
+static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device)
 {
     u64 value = 0;
+    (void)device;
     clobber(vcpu);
     if (misaligned(vcpu, gva, desc)) {
         return 0;
@@ -109,8 +110,9 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc)
     return desc & HOST_DESC_SIGNED ? bits_sext(value, 8 * host_desc_size_bytes(desc)) : value;
 }
 
-static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc)
+static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc, gpa_t device)
 {
+    (void)device;
     clobber(vcpu);
     if (!misaligned(vcpu, gva, desc)) {
         rig_store(vcpu, gva, host_desc_size_bytes(desc), value);

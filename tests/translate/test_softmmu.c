@@ -206,9 +206,19 @@ static void translate_addresses(void)
     riscv64_mode_update(state);
 }
 
+static gpa_t refill_device; /* what the last refill said of one */
+
 static u8 *refill(gva_t gva, unsigned size_bytes, u32 flags)
 {
-    return softmmu_slow.refill(vcpu, gva, (u32)__builtin_ctz(size_bytes) | flags);
+    u32 desc = (u32)__builtin_ctz(size_bytes) | flags;
+    return softmmu_slow.refill(vcpu, gva, desc, &refill_device);
+}
+
+/* As refill, of a device's page. */
+static gpa_t device(gva_t gva, unsigned size_bytes, u32 flags)
+{
+    cr_expect_null(refill(gva, size_bytes, flags));
+    return refill_device;
 }
 
 Test(softmmu, refill_knows_plain_pages_alone)
@@ -228,6 +238,37 @@ Test(softmmu, refill_knows_plain_pages_alone)
     cr_expect_null(refill(ENGINE_RIG_DEVICE, 8, 0));
     cr_expect_null(refill(0x40000000, 8, 0), "not mapped");
     cr_expect_eq(vcpu->exception_pending, 0);
+}
+
+Test(softmmu, refill_finds_devices_in_the_tlb)
+{
+    translate_addresses();
+    gva_t reg = ENGINE_RIG_DEVICE;
+    u64 value;
+    cr_expect_eq(device(reg, 8, 0), HOST_NO_DEVICE, "not in the TLB yet");
+    cr_assert(softmmu_load(vcpu, reg, 8, &value));
+    cr_expect_eq(device(reg, 8, 0), reg);
+    cr_expect_eq(device(reg + 4, 4, HOST_DESC_SIGNED), reg + 4);
+    cr_expect_eq(device(reg, 8, HOST_DESC_ALIGN), HOST_NO_DEVICE, "may have to fault");
+    cr_expect_eq(device(reg, 8, HOST_DESC_PIECES), HOST_NO_DEVICE);
+    cr_expect_eq(device((reg & PAGE_MASK) + PAGE_BYTES - 4, 8, 0), HOST_NO_DEVICE, "two pages");
+    gva_t page = RV_BASE + 5 * PAGE_BYTES;
+    cr_assert(softmmu_load(vcpu, page, 8, &value));
+    cr_expect_eq(device(page, 8, 0), HOST_NO_DEVICE, "it is memory");
+    cr_expect_eq(device(~(gva_t)7, 8, 0), HOST_NO_DEVICE, "an empty entry's tag is no page");
+    cr_expect_eq(vcpu->exception_pending, 0);
+}
+
+Test(softmmu, a_device_page_that_may_be_read_alone_is_not_written_at_once)
+{
+    translate_addresses();
+    struct tlb_fill fill = {.page = ENGINE_RIG_DEVICE & PAGE_MASK,
+                            .gpa_page = ENGINE_RIG_DEVICE & PAGE_MASK,
+                            .span_bytes = PAGE_BYTES,
+                            .flags = TLB_READABLE};
+    tlb_insert(vcpu, &fill);
+    cr_expect_eq(device(ENGINE_RIG_DEVICE, 8, 0), ENGINE_RIG_DEVICE);
+    cr_expect_eq(device(ENGINE_RIG_DEVICE, 8, HOST_DESC_WRITE), HOST_NO_DEVICE);
 }
 
 Test(softmmu, refill_leaves_stores_to_code_alone)
