@@ -61,6 +61,19 @@ bool metic_read_memory(metic_machine *machine, uint64_t address, void *buffer, s
     return memory_dma_read(&machine->memory, address, buffer, size_bytes);
 }
 
+bool metic_memory_is_touched(metic_machine *machine, uint64_t address, uint64_t size_bytes)
+{
+    for (unsigned i = 0; i < machine->memory.region_count; i++) {
+        const struct memory_region *region = &machine->memory.regions[i];
+        u64 at = address - region->gpa;
+        if (region->kind == MEMORY_RAM && address >= region->gpa && at < region->size_bytes &&
+            size_bytes <= region->size_bytes - at && (address | size_bytes) % PAGE_BYTES == 0) {
+            return memory_is_touched(&machine->memory, region, at, size_bytes);
+        }
+    }
+    return true;
+}
+
 bool metic_write_memory(metic_machine *machine, uint64_t address, const void *buffer,
                         size_t size_bytes)
 {

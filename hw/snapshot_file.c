@@ -199,7 +199,7 @@ struct snapshot_file *snapshot_file_open(const char *path, struct metic_error *e
     }
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (file->fd < 0) {
-        error_set(error, "metic snapshot list shows those kept by name",
+        error_set(error, "info snapshots in the monitor lists those kept by name",
                   "cannot open the snapshot %s: %s", path, strerror(errno));
     }
     if (file->fd < 0 || !read_head(file, path, error) || !read_state(file, path, error) ||

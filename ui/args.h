@@ -62,6 +62,7 @@ struct run_args {
     u64 limit_output_bytes; /* 0: none */
     unsigned limit_cpu_percent; /* of one processor; 0: none */
     u64 limit_memory_bytes; /* 0: none */
+    const char *core; /* what an unhappy end leaves, or NULL */
     const char *save; /* a snapshot is saved to this file, or NULL */
     u64 save_at;      /* when all harts have executed so many instructions; 0: at the end */
     bool save_compressed;

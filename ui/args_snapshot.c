@@ -12,7 +12,8 @@
 
 /* Options of one run. */
 static const char *const not_kept[] = {
-    "name", "detach", "save", "save-at", "save-compressed", "revert-disks", "expect", "send",
+    "name", "detach", "core", "save", "save-at", "save-compressed", "revert-disks", "expect",
+    "send",
     "script", "quiet", "json", "limit-insns", "limit-time", "limit-output", "limit-cpu",
     "limit-memory", "digest-every",
     "record", "replay", "trace", "trace-format", "show", "gdb", "gdb-wait", "symbols", "stats",

@@ -158,7 +158,8 @@ static int run_start(struct run_args *args, struct debugger *debugger)
 }
 
 /* The arguments, or what to end with: the usage was wrong, or help was all that was wanted. */
-static bool run_parse(struct run_args *args, int argc, char *const *argv, int *status)
+static bool run_parse(struct run_args *args, int argc, char *const *argv,
+                      void (*help)(FILE *to), int *status)
 {
     struct metic_error error = {{0}, {0}};
     if (!args_parse(args, argc, argv, &error)) {
@@ -166,7 +167,7 @@ static bool run_parse(struct run_args *args, int argc, char *const *argv, int *s
         return false;
     }
     if (args->help) {
-        help_run(stdout);
+        help(stdout);
         *status = UI_EXIT_OK;
     }
     return !args->help;
@@ -176,7 +177,7 @@ int cmd_run(int argc, char *const *argv)
 {
     struct run_args args;
     int status;
-    if (run_parse(&args, argc, argv, &status)) {
+    if (run_parse(&args, argc, argv, help_run, &status)) {
         status = run_start(&args, NULL);
     }
     args_free(&args);
@@ -187,7 +188,7 @@ int cmd_profile(int argc, char *const *argv)
 {
     struct run_args args;
     int status;
-    if (run_parse(&args, argc, argv, &status)) {
+    if (run_parse(&args, argc, argv, help_profile, &status)) {
         args.profile = args.profile != NULL ? args.profile : "profile.html";
         status = run_start(&args, NULL);
     }
@@ -250,7 +251,7 @@ int cmd_debug(int argc, char *const *argv)
 {
     struct run_args args;
     int status;
-    if (run_parse(&args, argc, argv, &status)) {
+    if (run_parse(&args, argc, argv, help_debug, &status)) {
         status = debug_start(&args);
     }
     args_free(&args);

@@ -21,6 +21,7 @@ enum { SIGNAL_INTERRUPT = 2, SIGNAL_TRAP = 5, SIGNAL_ABORT = 6, LOOK_MS = 200, S
 
 struct gdb {
     metic_machine *machine;
+    struct monitor with; /* of each session's commands */
     struct listener listener;
     int client_fd; /* -1: nobody is attached */
     struct gdb_session session;
@@ -94,7 +95,7 @@ static void watch_end(struct gdb *gdb)
 
 static void send_packet(void *opaque, const struct gdb_output *packet);
 
-struct gdb *gdb_new(metic_machine *machine, const char *where, struct metic_error *error)
+struct gdb *gdb_new(const struct monitor *with, const char *where, struct metic_error *error)
 {
     unsigned port;
     struct gdb *gdb = calloc(1, sizeof(*gdb));
@@ -102,9 +103,10 @@ struct gdb *gdb_new(metic_machine *machine, const char *where, struct metic_erro
         error_set(error, NULL, "the host has no memory for the debugger's server");
         return NULL;
     }
-    gdb->machine = machine;
+    gdb->machine = with->machine;
+    gdb->with = *with;
     gdb->client_fd = gdb->listener.fd = -1;
-    gdb_session_init(&gdb->session, machine);
+    gdb_session_init(&gdb->session, gdb->machine);
     gdb->go_fd = eventfd(0, EFD_CLOEXEC);
     gdb->leave_fd = eventfd(0, EFD_CLOEXEC);
     sem_init(&gdb->idle, 0, 0);
@@ -177,6 +179,7 @@ static bool accept_client(struct gdb *gdb)
     setsockopt(gdb->client_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not for Unix ones */
     gdb_session_init(&gdb->session, gdb->machine);
     gdb_reverse_init(&gdb->session);
+    gdb->session.with = &gdb->with;
     gdb->session.send = send_packet;
     gdb->session.send_opaque = gdb;
     memset(&gdb->input, 0, sizeof(gdb->input));

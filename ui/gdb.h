@@ -7,12 +7,14 @@
 #define METIC_UI_GDB_H
 
 #include "hw/metic.h"
+#include "ui/monitor.h"
 
 struct gdb;
 
 /* Listens at `where`: a TCP port on the loopback interface ("1234"; 0: any free one), or the path
- * of a Unix socket, which only its owner may use. NULL with a reason. */
-struct gdb *gdb_new(metic_machine *machine, const char *where, struct metic_error *error);
+ * of a Unix socket, which only its owner may use. `with`: its machine, and what else the monitor's
+ * commands are to know. NULL with a reason. */
+struct gdb *gdb_new(const struct monitor *with, const char *where, struct metic_error *error);
 void gdb_free(struct gdb *gdb); /* NULL allowed */
 
 /* What to tell GDB: "target remote ...". */

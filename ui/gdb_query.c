@@ -166,10 +166,15 @@ static void on_command(struct gdb_session *session, struct gdb_text text,
     gdb_take_bytes(&text, line, sizeof(line) - 1);
     FILE *to = open_memstream(&answer, &answer_bytes);
     CHECK(to != NULL);
-    struct monitor monitor = {
-        .debugger = true,
-        .machine = session->machine, .hart = session->hart, .physical = session->physical, .to = to
-    };
+    struct monitor monitor = {0};
+    if (session->with != NULL) {
+        monitor = *session->with;
+    }
+    monitor.debugger = true;
+    monitor.machine = session->machine;
+    monitor.hart = session->hart;
+    monitor.physical = session->physical;
+    monitor.to = to;
     monitor_command(&monitor, line);
     fclose(to);
     session->physical = monitor.physical;

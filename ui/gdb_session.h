@@ -13,6 +13,8 @@ enum gdb_then {
     GDB_THEN_KILL,   /* end the machine (send the output when there is one) */
 };
 
+struct monitor;
+
 struct gdb_plan {
     u8 action; /* enum metic_action */
     u64 first, last;
@@ -35,6 +37,7 @@ struct gdb_session {
     /* Sends a packet at once: lines of a long answer of the monitor. May be NULL. */
     void (*send)(void *opaque, const struct gdb_output *packet);
     void *send_opaque;
+    const struct monitor *with; /* what the monitor's commands know besides, or NULL */
 };
 
 void gdb_session_init(struct gdb_session *session, metic_machine *machine);

@@ -83,6 +83,23 @@ void help_restore(FILE *to)
     help_options(to, true);
 }
 
+static void help_statuses(FILE *to)
+{
+    fputs("\nExit status:\n", to);
+#define STATUS(number, doc) help_entry(to, number, doc);
+#include "ui/statuses.def"
+#undef STATUS
+}
+
+static void help_keys(FILE *to)
+{
+    fputs("\nOn a terminal:\n", to);
+    help_entry(to, "Ctrl-A X", "end the machine");
+    help_entry(to, "Ctrl-A C", "the monitor's prompt, and back to the guest");
+    help_entry(to, "Ctrl-A H", "say what other keys there are");
+    help_entry(to, "Ctrl-A Ctrl-A", "send one Ctrl-A; every other key, Ctrl-C too, is the guest's");
+}
+
 void help_run(FILE *to)
 {
     fputs("Usage: metic run THING [OPTION]...\n\n"
@@ -91,15 +108,31 @@ void help_run(FILE *to)
           "firmware; firmware and bare-metal programs (ELF or binary) start in M-mode. metic\n"
           "inspect THING says which it is.\n", to);
     help_options(to, false);
-    fputs("\nOn a terminal:\n", to);
-    help_entry(to, "Ctrl-A X", "end the machine");
-    help_entry(to, "Ctrl-A C", "the monitor's prompt, and back to the guest");
-    help_entry(to, "Ctrl-A H", "say what other keys there are");
-    help_entry(to, "Ctrl-A Ctrl-A", "send one Ctrl-A; every other key, Ctrl-C too, is the guest's");
-    fputs("\nExit status:\n", to);
-#define STATUS(number, doc) help_entry(to, number, doc);
-#include "ui/statuses.def"
-#undef STATUS
+    help_keys(to);
+    help_statuses(to);
+}
+
+void help_debug(FILE *to)
+{
+    fputs("Usage: metic debug THING [OPTION]...\n\n"
+          "Starts the machine as metic run does, and GDB in this terminal, attached, before the\n"
+          "first instruction. --symbols FILE brings symbols of a kernel (vmlinux), of its modules\n"
+          "or of programs in the guest; a Linux kernel's own are read from its memory. The\n"
+          "guest's console is a pty, which metic names, or what --serial says. When GDB ends, so\n"
+          "does the machine. With --clock virtual, and with --replay, GDB goes backwards as well\n"
+          "(reverse-continue, reverse-stepi and the rest). The options are those of run:\n", to);
+    help_options(to, false);
+    help_statuses(to);
+}
+
+void help_profile(FILE *to)
+{
+    fputs("Usage: metic profile THING [OPTION]...\n\n"
+          "Runs the machine as metic run does, and writes at the end where the guest spent its\n"
+          "time: to profile.html, or to what --profile says. The options are those of run:\n", to);
+    help_options(to, false);
+    help_keys(to);
+    help_statuses(to);
 }
 
 void help_disk(FILE *to)

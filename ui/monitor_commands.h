@@ -14,6 +14,8 @@ monitor_fn monitor_snapshot_delete;
 monitor_fn monitor_info_kernel;
 monitor_fn monitor_kernel_symbols;
 
+monitor_fn monitor_dump_core;
+
 monitor_fn monitor_screendump;
 monitor_fn monitor_sendkey;
 monitor_fn monitor_type;

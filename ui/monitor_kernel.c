@@ -1,4 +1,5 @@
-/* The monitor's commands about a Linux kernel in the guest (monitor.def). */
+/* The monitor's commands about a Linux kernel in the guest, and its core (monitor.def). */
+#include "ui/core_file.h"
 #include "ui/kernel_symbols.h"
 #include "ui/monitor_commands.h"
 
@@ -46,6 +47,24 @@ void monitor_kernel_symbols(struct monitor *monitor, const char *arguments)
     } else {
         monitor_explain(monitor->confined, &error);
         fprintf(monitor->to, "%s: %s\n", error.what, error.next);
+        monitor->failed = true;
+    }
+}
+
+void monitor_dump_core(struct monitor *monitor, const char *arguments)
+{
+    struct metic_error error;
+    bool whole;
+    if (arguments[0] == '\0') {
+        fprintf(monitor->to, "give a file to write to\n");
+        monitor->failed = true;
+    } else if (core_file_write(monitor->machine, monitor->hart, arguments, &whole, &error)) {
+        fprintf(monitor->to, "written: %s%s\n", arguments,
+                whole ? "" : "; the guest maps more than it has room for");
+    } else {
+        monitor_explain(monitor->confined, &error);
+        fprintf(monitor->to, "%s%s%s\n", error.what, error.next[0] != '\0' ? "; " : "",
+                error.next);
         monitor->failed = true;
     }
 }

@@ -7,6 +7,7 @@
 
 #include "ui/event_log.h"
 #include "ui/monitor_call.h"
+#include "ui/qmp_dump.h"
 #include "ui/qmp_screen.h"
 
 #include <errno.h>
@@ -218,7 +219,8 @@ static const struct {
 
 static const char *const others[] = {"qmp_capabilities", "human-monitor-command",
                                      "metic-monitor-command", "snapshot-save",
-                                     "snapshot-load", "snapshot-delete", "balloon"};
+                                     "snapshot-load", "snapshot-delete", "balloon",
+                                     "dump-guest-memory"};
 
 static json_t *query_commands(struct qmp *qmp)
 {
@@ -259,6 +261,17 @@ static void snapshot_command(struct qmp_client *client, const char *verb, json_t
         return;
     }
     run_and_answer(client, line, ANSWER_COMMAND, id);
+}
+
+static void dump_command(struct qmp_client *client, json_t *arguments, json_t *id)
+{
+    char line[1024];
+    const char *wrong = qmp_dump_line(arguments, line, sizeof(line));
+    if (wrong != NULL) {
+        refuse(client, "GenericError", wrong, id);
+    } else {
+        run_and_answer(client, line, ANSWER_COMMAND, id);
+    }
 }
 
 /* False: it is none of qmp_screen.c's. */
@@ -336,6 +349,8 @@ static void execute(struct qmp_client *client, const char *name, json_t *argumen
         snapshot_command(client, name + 9, arguments, id);
     } else if (strcmp(name, "balloon") == 0) {
         balloon_command(client, arguments, id);
+    } else if (strcmp(name, "dump-guest-memory") == 0) {
+        dump_command(client, arguments, id);
     } else if (!screen_command(client, name, arguments, id) && !answer_query(client, name, id)) {
         char what[160];
         snprintf(what, sizeof(what), "The command %.100s has not been found", name);

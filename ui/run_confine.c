@@ -173,6 +173,9 @@ static void allow_all(struct confine *confine, const struct run *run, const char
     if (args->save != NULL) {
         allow_folder_of(confine, args->save, CONFINE_ALL);
     }
+    if (args->core != NULL) {
+        allow_folder_of(confine, args->core, CONFINE_ALL);
+    }
     for (unsigned i = 0; i < args->allow_count; i++) {
         confine_allow(confine, args->allow[i].path,
                       args->allow[i].read_only ? CONFINE_READ : CONFINE_ALL);

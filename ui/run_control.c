@@ -156,10 +156,7 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
     }
     if (args->options.console == METIC_CONSOLE_STDIO && isatty(STDIN_FILENO) &&
         isatty(STDOUT_FILENO)) {
-        const struct monitor with = {
-            .machine = machine, .description = args->kept, .confined = args->confined,
-            .events = &control->events, .keymap = args->keymap,
-        };
+        const struct monitor with = run_control_monitor(control, args, machine);
         control->terminal = terminal_monitor_new(&with);
     }
     bool good = start_monitor(control, args, error);
@@ -167,6 +164,15 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
         runtime_dir_gather(control->dir, false);
     }
     return good;
+}
+
+struct monitor run_control_monitor(struct run_control *control, const struct run_args *args,
+                                   metic_machine *machine)
+{
+    return (struct monitor){
+        .machine = machine, .description = args->kept, .confined = args->confined,
+        .events = control != NULL ? &control->events : NULL, .keymap = args->keymap,
+    };
 }
 
 void run_control_end(struct run_control *control, metic_machine *machine)

@@ -4,6 +4,7 @@
 #define METIC_UI_RUN_CONTROL_H
 
 #include "ui/args.h"
+#include "ui/monitor.h"
 #include "ui/runtime_dir.h"
 
 struct run_control;
@@ -16,6 +17,9 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
 void run_control_end(struct run_control *control, metic_machine *machine);
 /* The machine's folder in the runtime folder, or NULL. NULL allowed. */
 const char *run_control_folder(const struct run_control *control);
+/* What the monitor's commands are to know of the machine. NULL allowed. */
+struct monitor run_control_monitor(struct run_control *control, const struct run_args *args,
+                                   metic_machine *machine);
 /* Whether it was the limit of the console's output that stopped the machine. */
 bool run_control_output_ended(const struct run_control *control);
 

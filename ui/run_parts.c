@@ -7,8 +7,10 @@
 #include "ui/run.h"
 
 #include "ui/code_map.h"
+#include "ui/core_file.h"
 #include "ui/detach.h"
 #include "ui/gdb.h"
+#include "ui/kernel_symbols.h"
 #include "ui/plugin.h"
 #include "ui/profile.h"
 #include "ui/quota.h"
@@ -20,6 +22,7 @@
 #include "ui/trace_run.h"
 #include "ui/vnc.h"
 #include "ui/window.h"
+#include "ui/xdg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,7 +180,7 @@ static bool shows_end(struct run *run, void *state, struct metic_error *error)
 static bool save_start(struct run *run, void **state, struct metic_error *error)
 {
     (void)state;
-    if (!run_save_check(run->args, error)) {
+    if (!run_file_check("--save", run->args->save, error)) {
         return false;
     }
     run_save_begin(run->args, run->machine);
@@ -394,6 +397,40 @@ static bool speaker_end(struct run *run, void *state, struct metic_error *error)
     return true;
 }
 
+/* --- what an unhappy end leaves --- */
+
+static bool core_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    return run_file_check("--core", run->args->core, error);
+}
+
+static bool core_end(struct run *run, void *state, struct metic_error *error)
+{
+    const struct run_args *args = run->args;
+    enum metic_reason reason = run->result.reason;
+    bool whole;
+    (void)state;
+    if (args->core == NULL || run->failed ||
+        !(reason == METIC_PANIC || reason == METIC_IDLE || reason == METIC_LIMIT ||
+          run->limit[0] != '\0')) {
+        return true;
+    }
+    if (!core_file_write(run->machine, 0, args->core, &whole, error)) {
+        return false;
+    }
+    char symbols[XDG_PATH_BYTES];
+    size_t count;
+    bool named = snprintf(symbols, sizeof(symbols), "%s.symbols", args->core) <
+                     (int)sizeof(symbols) &&
+                 kernel_symbols_write(run->machine, symbols, &count, error);
+    if (!args->quiet) {
+        fprintf(stderr, "metic: core: gdb-multiarch %s%s-core %s\n", named ? symbols : "",
+                named ? " " : "", args->core);
+    }
+    return true;
+}
+
 /* --- the debugger's server, and metic debug's debugger --- */
 
 static void gdb_drive(struct run *run, void *opaque)
@@ -407,7 +444,8 @@ static bool gdb_start(struct run *run, void **state, struct metic_error *error)
     if (args->gdb == NULL) {
         return true;
     }
-    struct gdb *gdb = gdb_new(run->machine, args->gdb, error);
+    const struct monitor with = run_control_monitor(run->control, args, run->machine);
+    struct gdb *gdb = gdb_new(&with, args->gdb, error);
     *state = gdb;
     if (gdb == NULL ||
         (run->debugger != NULL && !debugger_start(run->debugger, args, run->machine, error))) {
@@ -475,6 +513,7 @@ static const struct run_part parts[] = {
     {NULL, stats_end},
     {shows_start, shows_end},
     {save_start, save_end},
+    {core_start, core_end},
     {NULL, restored_end},
     {code_map_part_start, code_map_part_end},
     {trace_start, trace_end},

@@ -129,23 +129,24 @@ static void save_now(metic_machine *machine, void *opaque)
 }
 
 /* What would fail after hours is told before the start: the folder, or that the path is one. */
-bool run_save_check(const struct run_args *args, struct metic_error *error)
+bool run_file_check(const char *option, const char *path, struct metic_error *error)
 {
     struct stat status;
-    if (args->save == NULL) {
+    if (path == NULL) {
         return true;
     }
     char folder[PATH_MAX];
-    const char *slash = strrchr(args->save, '/');
-    size_t length = slash == NULL ? 0 : slash == args->save ? 1 : (size_t)(slash - args->save);
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
     snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)length,
-             slash == NULL ? "." : args->save);
-    if (stat(args->save, &status) == 0 && S_ISDIR(status.st_mode)) {
-        return error_set(error, "give a file's path", "--save: %s is a folder", args->save);
+             slash == NULL ? "." : path);
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        return error_set(error, "give a file's path", "%s: %s is a folder", option, path);
     }
     if (access(folder, W_OK | X_OK) != 0) {
         return error_set(error, "give a path in a folder that can be written",
-                         "--save: nothing can be written into %s: %s", folder, strerror(errno));
+                         "%s: nothing can be written into %s: %s", option, folder,
+                         strerror(errno));
     }
     return true;
 }

@@ -19,8 +19,9 @@ bool run_restored_load(struct run_restored *restored, const struct run_args *arg
 /* After the run. False with a reason: the snapshot was damaged. */
 bool run_restored_checked(struct run_restored *restored, struct metic_error *error);
 
-/* Before anything runs: that --save names a file that can be made. False with a reason. */
-bool run_save_check(const struct run_args *args, struct metic_error *error);
+/* Before anything runs: that an option, as "--save", names a file that can be made. NULL allowed.
+ * False with a reason. */
+bool run_file_check(const char *option, const char *path, struct metic_error *error);
 /* Before the run, and after it: what --save and --save-at ask for. False with a reason. */
 void run_save_begin(struct run_args *args, metic_machine *machine);
 bool run_save_end(struct run_args *args, metic_machine *machine, struct metic_error *error);

@@ -43,6 +43,8 @@ void help_entry(FILE *to, const char *left, const char *doc);
 void help_overview(FILE *to);
 int help_verb(const struct ui_verb *verb);
 void help_run(FILE *to);
+void help_debug(FILE *to);
+void help_profile(FILE *to);
 void help_restore(FILE *to);
 void help_disk(FILE *to);
 void help_man(FILE *to);

@@ -91,6 +91,9 @@ bool metic_set_register(metic_machine *machine, unsigned hart, const char *name,
 bool metic_read_memory(metic_machine *machine, uint64_t address, void *buffer, size_t size_bytes);
 bool metic_write_memory(metic_machine *machine, uint64_t address, const void *buffer,
                         size_t size_bytes);
+/* False only when these are whole pages of RAM that nobody has written, so that they read as zeros.
+ * Takes none of the host's memory for them, which reading them may. */
+bool metic_memory_is_touched(metic_machine *machine, uint64_t address, uint64_t size_bytes);
 uint64_t metic_instructions(metic_machine *machine, unsigned hart);
 uint64_t metic_digest(metic_machine *machine); /* of the whole state */
 

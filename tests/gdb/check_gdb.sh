@@ -5,71 +5,12 @@
 
 # What is between quotes is mostly GDB's, dollars too.
 # shellcheck disable=SC2016
-set -u
-passed=0
-failed=0
-cd "$TMP" || exit 1
-command -v gdb-multiarch >/dev/null 2>&1 || { echo "gdb-multiarch is not installed"; exit 77; }
-cross=riscv64-linux-gnu-gcc
-command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
-
-good() { passed=$((passed + 1)); }
-wrong() {
-    failed=$((failed + 1))
-    echo "WRONG: $*"
-}
-# begin NAME ARGUMENT...: a machine in the background, at a socket; its end goes to NAME.status.
-begin() {
-    name=$1
-    shift
-    rm -f socket
-    (
-        timeout -k 5 120 "$METIC" run "$@" --quiet --gdb="$TMP/socket" >"$name.out" 2>"$name.err" \
-            </dev/null
-        echo $? >"$name.status"
-    ) &
-    tries=0
-    until [ -S socket ] || [ $tries -eq 100 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-}
-# debug FILE: gdb with the commands on standard input; what it says is in $name.gdb.
-debug() {
-    shown=no
-    { echo 'set confirm off'; echo 'set pagination off'; echo 'set style enabled off'
-      echo 'target remote socket'; cat; } >commands
-    timeout -k 5 100 gdb-multiarch -nx -batch -x commands "$@" >"$name.gdb" 2>&1 </dev/null ||
-        wrong "$name: gdb ended with $?"
-}
-# ends STATUS: how the machine ended.
-ends() {
-    wait
-    status=$(cat "$name.status")
-    if [ "$status" = "$1" ]; then good; else wrong "$name: status $status, not $1"; fi
-}
-# Once for each run of gdb.
-show() {
-    [ "$shown" = no ] && sed 's/^/    gdb: /' "$name.gdb" | tail -n 40
-    shown=yes
-}
-# says PATTERN [N]: gdb said so, N times when given.
-says() {
-    count=$(grep -cE -- "$1" "$name.gdb")
-    if [ "$count" = "${2:-$count}" ] && [ "$count" -gt 0 ]; then
-        good
-    else
-        wrong "$name: $count times, not ${2:-any}: $1"
-        show
-    fi
-}
+. "$SRCDIR/tests/gdb/gdb.sh"
 
 # --- bare metal, before any MMU; each engine -------------------------------------------------------
 
-$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o hello.elf \
-    "$SRCDIR/tests/docs/hello.S" || exit 1
-$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o spin.elf \
-    "$SRCDIR/tests/gdb/spin.S" || exit 1
+bare docs/hello
+bare gdb/spin
 
 for engine in jit interp both; do
     begin "hello-$engine" hello.elf --engine $engine --gdb-wait
@@ -121,8 +62,7 @@ done
 
 # A step of an ecall goes to its handler, where a GDB that takes every program for one of Linux would pass it by;
 # and breakpoints have no limit.
-$cross -march=rv64gc -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o matrix.elf \
-    "$SRCDIR/tests/trace/matrix.S" 2>/dev/null || exit 1
+bare trace/matrix -march=rv64gc 2>/dev/null
 begin traps matrix.elf --gdb-wait
 {
     first=0x80000000
@@ -144,8 +84,7 @@ says '^Hardware assisted breakpoint 1000 at'
 ends 0
 
 # Vector registers and their CSRs; a hart without vectors has none.
-$cross -march=rv64gcv -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none \
-    -o vector.elf "$SRCDIR/tests/gdb/vector.S" || exit 1
+bare gdb/vector -march=rv64gcv
 for vlen in 128 256; do
     begin "vector-$vlen" vector.elf --cpu "rv64,v=on,vlen=$vlen" --firmware none --gdb-wait
     debug vector.elf <<'END'
@@ -261,20 +200,7 @@ ends 0
 
 # --- Debian's kernel -------------------------------------------------------------------------------
 
-cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
-if [ -z "$cache" ]; then
-    echo "no Debian kernel here: the rest was not tried"
-    echo "$passed passed, $failed failed, 1 skipped"
-    [ $failed -eq 0 ]
-    exit
-fi
-# Breakpoints count in every address space, so the program lies where busybox has nothing.
-$cross -g -O1 -static -D_GNU_SOURCE -Wl,-Ttext-segment=0x5000000 -o count \
-    "$SRCDIR/tests/gdb/count.c" || exit 1
-mkdir -p root/bin
-cp count root/bin/
-(cd root && echo bin/count | cpio -o -H newc --quiet | gzip) >more.cpio.gz
-cat "$cache/initramfs.cpio.gz" more.cpio.gz >initrd.gz
+count_guest
 
 # From the first instruction of the firmware to the kernel's, and on to where it has its own map.
 begin entry "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 --serial none --cpus 2 \
@@ -307,20 +233,6 @@ says 'received signal SIGABRT'
 says '^=> 0xffffffff'
 ends 90
 
-# linux NAME ARGUMENT...: a kernel with a shell that starts `count` and goes on opening files.
-linux() {
-    name=$1
-    shift
-    begin "$name" "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 --cpus 4 \
-        --serial "file:$TMP/$name.console" --expect 'metic:~# ' --send "$ask echo began
-count & while sleep 0.02; do cat /proc/version >/dev/null; done\n" "$@"
-    tries=0
-    until tr -d '\r' <"$name.console" 2>/dev/null | grep -q '^began$' || [ $tries -eq 600 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    sleep 1
-}
 # symbol NAME: its address, as the first guest said; the others' is the same.
 symbol() { tr -d '\r' <linux-jit.console | grep -w "$1\$" | grep -o '^[0-9a-f]\{16\}' | tail -n 1; }
 
@@ -391,13 +303,6 @@ done
 
 # --- metic debug -----------------------------------------------------------------------------------
 
-# with ARGUMENT...: metic debug, GDB's commands on standard input.
-with() {
-    { echo 'set confirm off'; cat; } >commands
-    timeout -k 5 100 "$METIC" debug "$@" --quiet >"$name.gdb" 2>&1 <commands
-    status=$?
-    shown=no
-}
 name=debug-hello
 with hello.elf --serial file:debug-hello.out <<'END'
 break putc
@@ -507,5 +412,4 @@ if [ -n "$lldb" ]; then
 else
     echo "not tried: LLDB is not installed"
 fi
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

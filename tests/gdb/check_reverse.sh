@@ -1,59 +1,24 @@
 #!/bin/sh
 # A real debugger, gdb-multiarch, going backwards: in a program on the virtual clock, with several
 # harts, and in a replay. What states are found is compared in tests/hw/test_machine_history.c.
-set -u
-passed=0
-failed=0
-cd "$TMP" || exit 1
-command -v gdb-multiarch >/dev/null 2>&1 || { echo "gdb-multiarch is not installed"; exit 77; }
-cross=riscv64-linux-gnu-gcc
-command -v $cross >/dev/null 2>&1 || { echo "$cross is not installed"; exit 77; }
+. "$SRCDIR/tests/gdb/gdb.sh"
 
-# debug NAME FILE ARGUMENT...: metic with these arguments, GDB with the commands on standard input.
-debug() {
-    name=$1
+# back NAME FILE ARGUMENT...: metic with these arguments, GDB with the commands on standard input.
+back() {
     file=$2
+    began=$1
     shift 2
-    rm -f socket
-    { echo 'set confirm off'; echo 'set pagination off'; echo 'set style enabled off'
-      echo 'target remote socket'; cat; } >commands
-    timeout -k 5 120 "$METIC" run "$@" --quiet --gdb="$TMP/socket" --gdb-wait >"$name.out" \
-        2>"$name.err" </dev/null &
-    machine=$!
-    while [ ! -S socket ] && kill -0 $machine 2>/dev/null; do sleep 0.1; done
+    begin "$began" "$@" --gdb-wait
     # shellcheck disable=SC2086 # there may be none
-    timeout -k 5 100 gdb-multiarch -nx -batch -x commands $file >"$name.gdb" 2>&1 </dev/null
-    wait $machine
-    status=$?
-}
-# says PATTERN N: gdb said so, N times.
-says() {
-    count=$(grep -cE -- "$1" "$name.gdb")
-    if [ "$count" = "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "WRONG: $name: $count times, not $2: $1"
-        sed 's/^/    gdb: /' "$name.gdb" | tail -n 40
-    fi
-}
-# same WHAT IS WANTED
-same() {
-    if [ "$2" = "$3" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "WRONG: $name: $1: '$2', not '$3'"
-    fi
+    debug $file
+    wait
 }
 
-for each in docs/hello gdb/spin; do
-    $cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none \
-        -o "${each#*/}.elf" "$SRCDIR/tests/$each.S" || exit 1
-done
+bare docs/hello
+bare gdb/spin
 
 # Three letters forward, back to the beginning, and to the end: each letter leaves once.
-debug hello hello.elf hello.elf --clock virtual <<'END'
+back hello hello.elf hello.elf --clock virtual <<'END'
 break putc
 continue
 continue
@@ -80,10 +45,10 @@ says '^pc +0x1000' 1
 says '^instructions 0 to [0-9]+, now 0 \(in the past\)' 1
 says 'exited normally' 1
 same output "$(cat hello.out)" hello
-same status $status 0
+ends 0
 
 # Who wrote it, of four harts; then another past.
-debug spin spin.elf spin.elf --clock virtual --cpus 4 <<'END'
+back spin spin.elf spin.elf --clock virtual --cpus 4 <<'END'
 break loop if $s0 == 3
 continue
 delete
@@ -104,7 +69,7 @@ says '^Old value = 1000$' 1
 # A replay ends where it can be turned round.
 "$METIC" run --demo --record run.journal --quiet --expect 'demo> ' --send 'primes 100\n' \
     --expect 'demo> ' --send 'poweroff\n' >recorded.out || exit 1
-debug replay '' --demo --replay run.journal <<'END'
+back replay '' --demo --replay run.journal <<'END'
 continue
 reverse-stepi
 reverse-continue
@@ -116,11 +81,77 @@ says 'exited normally' 1
 same output "$(cat replay.out)" "$(cat recorded.out)"
 
 # The real clock has no past, and GDB is told.
-debug real spin.elf spin.elf <<'END'
+back real spin.elf spin.elf <<'END'
 stepi
 reverse-stepi
 kill
 END
 says 'reverse execution needs --clock virtual or --replay FILE' 1
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+
+# --- metic debug goes backwards, too: a program on the virtual clock, Debian's kernel in a replay ----
+
+name=debug-virtual
+with hello.elf --clock virtual --serial file:debug-virtual.out <<'END'
+break putc
+continue
+continue
+print $a2
+reverse-continue
+print $a2
+delete
+continue
+END
+says '^\(gdb\) \$1 = 101$' 1
+says '^\(gdb\) \$2 = 104$' 1
+says 'exited normally' 1
+same output "$(cat debug-virtual.out)" hello
+
+needs_kernel
+name=debug-replay
+set -- "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0
+"$METIC" run "$@" --record boot.journal --quiet --expect 'metic:~# ' \
+    --send 'echo $((6 * 7)); poweroff -f\n' >recorded.out 2>&1 </dev/null
+same 'status of the recording' $? 0
+# The kernel's own symbols are there, in the past and at the end. The second call is met twice, and a change of
+# the clock is gone back over.
+with "$@" --replay boot.journal --serial file:debug-replay.out <<'END'
+break do_sys_openat2
+continue
+delete
+watch *(long *)&jiffies_64
+continue
+continue
+print/x $pc
+reverse-continue
+print/x $pc
+x/2i $pc
+delete
+reverse-continue
+info registers pc
+break start_kernel
+continue
+delete
+continue
+backtrace 1
+reverse-stepi
+monitor info history
+continue
+continue
+END
+says "the kernel's own symbols: [0-9]+ symbols" 1
+says 'Breakpoint 1, 0x[0-9a-f]+ in do_sys_openat2' 1
+says '^Old value = [0-9]+$' 3
+says '<tick_do_update_jiffies64.*:[[:space:]]s[dw][[:space:]]|<do_timer.*:[[:space:]]s[dw][[:space:]]'
+says 'No more reverse-execution history' 3
+says '^(\(gdb\) )?pc +0x1000\b' 1
+says 'Breakpoint 3, 0x[0-9a-f]+ in start_kernel' 1
+says '^(\(gdb\) )?instructions 0 to [0-9]+, now [0-9]+ \(in the past\)' 1
+says 'exited normally' 1
+same 'status of the replay' $status 0
+tr -d '\r' <debug-replay.out >is
+tr -d '\r' <recorded.out >wanted
+cmp -s is wanted && good || wrong "$name: $(diff is wanted | head -n 5)"
+# Forward it went from 1 to 2 to 3, and back to 2.
+set -- $(sed -n 's/^\(Old\|New\) value = \([0-9]*\)$/\2/p' debug-replay.gdb)
+same 'values of jiffies' "$*" "${1:-} $((${1:-0} + 1)) $((${1:-0} + 1)) $((${1:-0} + 2)) $((${1:-0} + 2)) $((${1:-0} + 1))"
+finish

@@ -104,6 +104,11 @@ prints "inspect"
 run 0 run --help
 prints "--limit-insns"
 prints "124"
+for verb in debug profile; do
+    run 0 $verb --help
+    prints "Usage: metic $verb THING"
+    prints "--limit-insns"
+done
 run 0 help --man
 prints ".TH METIC 1"
 if command -v man >/dev/null 2>&1; then

@@ -98,7 +98,7 @@ says nothing "there is no file 'no-such-file'"
 
 # ---- QMP ----
 
-start box --paused
+start box --paused --allow "$TMP"
 cat >"$TMP/commands" <<END
 query-status
 qmp_capabilities
@@ -122,6 +122,9 @@ snapshot-load {"tag": "first"}
 snapshot-load {"tag": "second"}
 snapshot-delete {"tag": "first"}
 snapshot-save {}
+dump-guest-memory {"paging": false, "protocol": "file:$TMP/box.core"}
+dump-guest-memory {"paging": true, "protocol": "fd:7"}
+dump-guest-memory {"paging": true, "protocol": "file:$TMP/other.core", "format": "kdump-zlib"}
 cont
 system_powerdown
 event POWERDOWN
@@ -147,9 +150,13 @@ says qmp 'first  *1 hart, 512 MiB'
 says qmp 'cannot open the snapshot .*second'
 says qmp "Parameter 'tag' is missing"
 says qmp 'The command device_add has not been found'
+says qmp "Parameter 'protocol' expects file: and a path"
+says qmp "Parameter 'format' expects elf"
+[ "$(head -c 4 "$TMP/box.core" | tail -c 3)" = ELF ] && [ ! -e "$TMP/other.core" ] && good "a core" ||
+    wrong "no core"
 for event in RESUME STOP POWERDOWN RESET SHUTDOWN; do says qmp "^event $event"; done
-[ "$(grep -c '"return": {}' "$TMP/qmp")" -eq 10 ] && good "each command was answered" || {
-    wrong "$(grep -c '"return": {}' "$TMP/qmp") commands were answered with nothing, not 10"
+[ "$(grep -c '"return": {}' "$TMP/qmp")" -eq 11 ] && good "each command was answered" || {
+    wrong "$(grep -c '"return": {}' "$TMP/qmp") commands were answered with nothing, not 11"
     cat "$TMP/qmp"
 }
 [ ! -e "$XDG_RUNTIME_DIR/metic/box" ] && good "its folder is gone" || wrong "its folder is left"
