@@ -128,10 +128,11 @@ static bool fill_buckets(struct insn_decoder *decoder, unsigned bucket_count)
 bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
                        unsigned width_bits, struct insn_key key)
 {
-    memset(decoder, 0, sizeof(*decoder));
     decoder->set = set;
     decoder->key = key;
     decoder->width_bits = width_bits;
+    decoder->code_count = 0; /* the rest of its tables is not touched where it is not used */
+    memset(decoder->first, 0, sizeof(decoder->first));
     unsigned key_bits = 0;
     for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
         key_bits += key.pieces[i].len;

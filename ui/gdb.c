@@ -208,7 +208,7 @@ static void send_bytes(struct gdb *gdb, const char *bytes, size_t size_bytes)
 static void send_packet(void *opaque, const struct gdb_output *packet)
 {
     struct gdb *gdb = opaque;
-    static _Thread_local char frame[GDB_PACKET_BYTES + 4];
+    char frame[GDB_PACKET_BYTES + 4]; /* thread-local, each thread would touch it when it starts */
     send_bytes(gdb, frame, gdb_frame(packet, frame));
 }
 
