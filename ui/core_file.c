@@ -332,7 +332,7 @@ static bool put(const struct core *core, const void *bytes, size_t size_bytes, u
 
 static bool put_region(const struct core *core, const struct metic_region *region, u64 offset)
 {
-    static _Thread_local u8 bytes[PIECE_BYTES];
+    u8 bytes[PIECE_BYTES];
     for (u64 at = 0; at < region->size_bytes; at += PIECE_BYTES) {
         u64 left = region->size_bytes - at;
         size_t size_bytes = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
