@@ -2,6 +2,7 @@
 #include "ui/trace_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum branch { BRANCH_NONE, BRANCH_CONDITIONAL, BRANCH_JUMP, BRANCH_CALL, BRANCH_RETURN };
@@ -29,38 +30,66 @@ static enum branch branch_of(const char *text)
     return BRANCH_NONE;
 }
 
-bool trace_branch_is_told(struct trace_text *text, const struct trace_step *step,
+bool trace_branch_is_told(struct trace_text *text, unsigned stream, u64 insns, u64 pc,
                           struct trace_branch *told)
 {
-    struct trace_branch *last = &text->last_branch[step->stream];
-    bool follows = last->is_branch && last->insns + 1 == step->insns;
-    if (follows) {
-        *told = *last;
-        told->to = step->pc;
+    struct trace_branch *last = &text->last_branch[stream];
+    if (!last->is_branch) {
+        return false;
     }
+    last->is_branch = false;
+    *told = *last;
+    told->left = last->insns + 1 != insns;
+    told->to = told->left ? last->target : pc;
+    return true;
+}
+
+void trace_branch_step(struct trace_text *text, const struct trace_step *step)
+{
     char code[128];
     metic_disassemble(step->pc, step->code, step->bytes, code, sizeof(code));
     code[strcspn(code, "\t")] = ' ';
     enum branch branch = branch_of(code);
-    *last = (struct trace_branch){
+    const char *direct = strstr(code, "0x");
+    bool is_direct = (branch == BRANCH_JUMP || branch == BRANCH_CALL) &&
+                     (strncmp(code, "jal ", 4) == 0 || strncmp(code, "c.j ", 4) == 0);
+    text->last_branch[step->stream] = (struct trace_branch){
         .is_branch = branch != BRANCH_NONE, .conditional = branch == BRANCH_CONDITIONAL,
         .name = branch == BRANCH_CALL ? "call" : branch == BRANCH_RETURN ? "return" : "jump",
         .insns = step->insns, .from = step->pc, .behind = step->pc + step->bytes,
         .privilege = step->privilege,
+        .target = is_direct && direct != NULL ? strtoull(direct, NULL, 0) : 0,
         .ns = step->ns + (text->counts_ns ? step->insns + 1 - step->ns_insns : 0),
     };
-    return follows;
+}
+
+/* One of which it is not known where it went. */
+static void print_left(const struct trace_text *text, unsigned stream, const struct trace_branch *b,
+                       const char *what, const char *from)
+{
+    if (text->format == TRACE_TEXT_JSON) {
+        fprintf(text->to, "{\"event\":\"branch\",\"hart\":%u,\"insns\":%" PRIu64
+                ",\"priv\":\"%s\",\"from\":\"0x%" PRIx64 "\",\"to\":null,\"kind\":\"%s\"}\n",
+                stream, b->insns, trace_privilege(b->privilege), b->from, what);
+        return;
+    }
+    fprintf(text->to, "%u %10" PRIu64 " %s %016" PRIx64 " %s: %s, to what was not recorded\n",
+            stream, b->insns, trace_privilege(b->privilege), b->from, from, what);
 }
 
 void trace_branch_print(struct trace_text *text, unsigned stream, const struct trace_branch *b)
 {
     char from[160] = "", to[160] = "";
-    const char *what = !b->conditional ? b->name : b->to == b->behind ? "not taken" : "taken";
+    const char *what = !b->conditional ? b->name
+                       : b->left ? "branch" : b->to == b->behind ? "not taken" : "taken";
     if (text->symbols != NULL) {
         symbols_print(text->symbols, b->from, from, sizeof(from));
         symbols_print(text->symbols, b->to, to, sizeof(to));
     }
     if (text->format == TRACE_TEXT_CHROME) {
+        if (b->left) { /* a call's slice would have no end, and a return's no beginning */
+            return;
+        }
         bool call = strcmp(what, "call") == 0;
         if (call || strcmp(what, "return") == 0) {
             if (to[0] == '\0') {
@@ -69,6 +98,10 @@ void trace_branch_print(struct trace_text *text, unsigned stream, const struct t
             trace_text_slice(text, stream, b->ns, call ? 'B' : 'E', call ? to : "return");
             fputc('}', text->to);
         }
+        return;
+    }
+    if (b->left && b->to == 0) {
+        print_left(text, stream, b, what, from);
         return;
     }
     if (text->format == TRACE_TEXT_JSON) {

@@ -26,6 +26,7 @@ struct visit {
     u32 unknown; /* bit mask: registers that were written before the section, or never */
     u16 stream;
     bool is_call;
+    bool is_end; /* of a section: the registers that go on into the next */
 };
 
 struct visits {
@@ -39,10 +40,17 @@ struct calls {
     u8 *writes; /* by unit: a register that calls are told by */
     u64 entry;
     struct trace_units entry_code, return_code;
+    u32 version;          /* of what is looked for */
     u64 *returns;         /* where calls return to, sorted: of those met before, or new ones */
     size_t return_count;
     bool for_calls;       /* those are looked for now, beside returns */
     struct visits visits; /* of the window */
+    u32 scan;             /* counts them: by section, in which one it was looked at last */
+    u32 *looked_at;
+    struct carried {
+        u32 section;      /* TRACE_NONE: none yet */
+        struct visit end;
+    } carried[METIC_MAX_HARTS + 1]; /* by stream: the last section of the scan */
     struct visit *open;
     size_t open_count;
 };
@@ -164,13 +172,47 @@ static bool wants_none(void *opaque, u32 number, u64 pc, const u64 *words)
     return false;
 }
 
-static void fill_in(struct visit *visit, const struct trace_worker *worker)
+static bool wants_item(void *opaque, const u32 *units, unsigned count, u64 page_delta)
 {
-    u32 now = visit->unknown & worker->known;
-    visit->ra = now >> RA & 1 ? worker->regs[RA] : visit->ra;
-    visit->sp = now >> SP & 1 ? worker->regs[SP] : visit->sp;
+    const struct trace_worker *worker = opaque;
+    for (unsigned i = 0; i < count; i++) {
+        u64 pc = worker->file->units[units[i]].address + (page_delta << 12);
+        if (wants_unit(opaque, units[i], pc, NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep_passed(void *opaque, u32 registers, const u64 *values)
+{
+    struct trace_worker *worker = opaque;
+    for (unsigned reg = 0; reg < 32; reg++) {
+        if (registers >> reg & 1) {
+            worker->regs[reg] = *values++;
+        }
+    }
+    worker->known |= registers;
+}
+
+static struct visit visit_end(const struct trace_worker *worker)
+{
+    struct visit visit = {
+        .ra = worker->regs[RA], .sp = worker->regs[SP], .unknown = CALL_REGS & ~worker->known,
+        .is_end = true,
+    };
+    memcpy(visit.args, worker->regs + A0, sizeof(visit.args));
+    return visit;
+}
+
+/* Registers that the visit does not know, but that one does. */
+static void fill_in(struct visit *visit, const struct visit *from)
+{
+    u32 now = visit->unknown & ~from->unknown;
+    visit->ra = now >> RA & 1 ? from->ra : visit->ra;
+    visit->sp = now >> SP & 1 ? from->sp : visit->sp;
     for (unsigned i = 0; i < ARGS; i++) {
-        visit->args[i] = now >> (A0 + i) & 1 ? worker->regs[A0 + i] : visit->args[i];
+        visit->args[i] = now >> (A0 + i) & 1 ? from->args[i] : visit->args[i];
     }
     visit->unknown &= ~now;
 }
@@ -179,7 +221,8 @@ static void fill_in(struct visit *visit, const struct trace_worker *worker)
 static void look_back(struct trace_worker *worker, u32 number)
 {
     const struct trace_callbacks callbacks = {
-        .unit = keep_unit, .step = no_step, .wants = wants_none, .opaque = worker,
+        .unit = keep_unit, .step = no_step, .wants = wants_none, .passed = keep_passed,
+        .opaque = worker,
     };
     struct visit *visits = worker->found->items;
     u32 unknown = 0;
@@ -187,13 +230,15 @@ static void look_back(struct trace_worker *worker, u32 number)
         unknown |= visits[i].unknown;
     }
     for (unsigned n = 0; unknown != 0 && n < LOOK_BACK; n++) {
+        const struct trace_want want = {.before_events = true, .registers = CALL_REGS};
         number = worker->file->sections[number].before;
         worker->known = 0;
-        if (number == TRACE_NONE || !trace_worker_decode(worker, number, &callbacks)) {
+        if (number == TRACE_NONE || !trace_worker_decode(worker, number, &want, &callbacks)) {
             return;
         }
+        const struct visit end = visit_end(worker);
         for (size_t i = 0; i < worker->found->count; i++) {
-            fill_in(&visits[i], worker);
+            fill_in(&visits[i], &end);
         }
         unknown &= ~worker->known;
     }
@@ -202,11 +247,24 @@ static void look_back(struct trace_worker *worker, u32 number)
 static void visit_section(struct trace_worker *worker, u32 number)
 {
     const struct trace_callbacks callbacks = {
-        .unit = keep_unit, .step = visit_step, .wants = wants_unit, .opaque = worker,
+        .unit = keep_unit, .step = visit_step, .wants = wants_unit, .passed = keep_passed,
+        .opaque = worker,
     };
+    const struct calls *calls = worker->opaque;
+    const struct trace_want want = {
+        .item = wants_item, .opaque = worker, .version = calls->version, .before_events = true,
+        .registers = CALL_REGS,
+    };
+    u32 before = worker->file->sections[number].before;
     worker->known = 0;
-    worker->found->bad |= !trace_worker_decode(worker, number, &callbacks);
-    look_back(worker, number);
+    worker->found->bad |= !trace_worker_decode(worker, number, &want, &callbacks);
+    struct visit *end = trace_found_add(worker->found, sizeof(*end));
+    if (end != NULL) {
+        *end = visit_end(worker);
+    }
+    if (end != NULL && (before == TRACE_NONE || calls->looked_at[before] != calls->scan)) {
+        look_back(worker, number);
+    } /* else take() knows */
 }
 
 /* --- the caller's --- */
@@ -216,17 +274,36 @@ static bool is_wanted(void *opaque, u32 number)
     struct calls *calls = opaque;
     struct trace_query *query = calls->query;
     const struct trace_section *section = &query->file.sections[number];
-    return trace_query_in_window(query, number) &&
-           ((calls->for_calls && trace_file_may_run(&query->file, section, &calls->entry_code)) ||
-            (calls->return_count != 0 &&
-             trace_file_may_run(&query->file, section, &calls->return_code)));
+    bool wanted = trace_query_in_window(query, number) &&
+                  ((calls->for_calls &&
+                    trace_file_may_run(&query->file, section, &calls->entry_code)) ||
+                   (calls->return_count != 0 &&
+                    trace_file_may_run(&query->file, section, &calls->return_code)));
+    calls->looked_at[number] = wanted ? calls->scan : 0;
+    return wanted;
+}
+
+/* Takes the section's end off the list, and tells the visits what it began with. */
+static void carry(struct calls *calls, u32 number, struct trace_found *found)
+{
+    const struct trace_section *section = &calls->query->file.sections[number];
+    struct carried *carried = &calls->carried[section->stream];
+    struct visit *visits = found->items;
+    if (section->before != TRACE_NONE && carried->section == section->before) {
+        for (size_t i = 0; i < found->count; i++) {
+            fill_in(&visits[i], &carried->end);
+        }
+    }
+    if (found->count != 0 && visits[found->count - 1].is_end) {
+        *carried = (struct carried){number, visits[--found->count]};
+    }
 }
 
 static bool take(void *opaque, u32 number, struct trace_found *found)
 {
     struct calls *calls = opaque;
     struct visits *visits = &calls->visits;
-    (void)number;
+    carry(calls, number, found);
     if (visits->capacity - visits->count < found->count) {
         size_t capacity = (visits->count + found->count) * 2;
         void *bigger = realloc(visits->list, capacity * sizeof(*visits->list));
@@ -287,6 +364,21 @@ static bool find_returns(struct calls *calls)
     return true;
 }
 
+/* Visits of what is looked for now, of sections [first, end) by their order. */
+static bool scan_for(struct calls *calls, u32 first, u32 end, struct metic_error *error)
+{
+    const struct trace_scan scan = {
+        .file = &calls->query->file, .pool = calls->pool, .wanted = is_wanted,
+        .work = visit_section, .take = take, .opaque = calls,
+    };
+    calls->scan++;
+    calls->version++;
+    for (unsigned i = 0; i <= METIC_MAX_HARTS; i++) {
+        calls->carried[i].section = TRACE_NONE;
+    }
+    return trace_scan_run(&scan, first, end, error);
+}
+
 /* The list, sorted and without doubles, is what is looked for. */
 static bool look_for(struct calls *calls, u64 *list, size_t count)
 {
@@ -304,8 +396,7 @@ static bool look_for(struct calls *calls, u64 *list, size_t count)
 
 /* Where calls return to that were not looked for: then they are, in the same sections, and from
  * now on with the others. */
-static bool do_new_returns(struct calls *calls, const struct trace_scan *scan, u32 first, u32 end,
-                           struct metic_error *error)
+static bool do_new_returns(struct calls *calls, u32 first, u32 end, struct metic_error *error)
 {
     size_t known = calls->return_count, fresh = 0;
     u64 *before = calls->returns;
@@ -324,7 +415,7 @@ static bool do_new_returns(struct calls *calls, const struct trace_scan *scan, u
         return good || error_set(error, NULL, "the host has no memory");
     }
     calls->for_calls = false;
-    bool good = look_for(calls, list, fresh) && trace_scan_run(scan, first, end, error);
+    bool good = look_for(calls, list, fresh) && scan_for(calls, first, end, error);
     memcpy(all, before, known * sizeof(*all));
     memcpy(all + known, list, calls->return_count * sizeof(*all));
     size_t count = known + calls->return_count;
@@ -370,13 +461,8 @@ static void close_call(struct calls *calls, const struct visit *visit)
 static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_error *error)
 {
     struct trace_file *file = &calls->query->file;
-    const struct trace_scan scan = {
-        .file = file, .pool = calls->pool, .wanted = is_wanted,
-        .work = visit_section, .take = take, .opaque = calls,
-    };
     calls->for_calls = true;
-    if (!trace_scan_run(&scan, first, end, error) ||
-        !do_new_returns(calls, &scan, first, end, error)) {
+    if (!scan_for(calls, first, end, error) || !do_new_returns(calls, first, end, error)) {
         return false;
     }
     qsort(calls->visits.list, calls->visits.count, sizeof(struct visit), by_time);
@@ -438,7 +524,8 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
 {
     struct trace_file *file = &calls->query->file;
     calls->open = malloc(MAX_OPEN * sizeof(*calls->open));
-    bool good = calls->open != NULL && find_writes(calls) &&
+    calls->looked_at = calloc(file->section_count + 1, sizeof(*calls->looked_at));
+    bool good = calls->open != NULL && calls->looked_at != NULL && find_writes(calls) &&
                 trace_file_find_code(file, calls->entry, calls->entry + 2, &calls->entry_code);
     if (!good) {
         error_set(error, NULL, "the host has no memory");
@@ -455,6 +542,7 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
     trace_pool_free(calls->pool);
     free(calls->writes);
     free(calls->open);
+    free(calls->looked_at);
     free(calls->returns);
     free(calls->visits.list);
     free(calls->entry_code.wanted);

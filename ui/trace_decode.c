@@ -174,6 +174,26 @@ static void begin_chunk(struct trace_decoder *decoder, struct trace_stream *stre
     stream->ns_insns = chunk->start_insns;
 }
 
+/* Instructions that the reader has passed over; number of words, 0 when there are too few. */
+static size_t pass_over(struct trace_decoder *decoder, struct trace_stream *stream,
+                        const u64 *words, size_t left)
+{
+    if (left < 2) {
+        return 0;
+    }
+    u32 registers = (u32)words[1];
+    size_t count = 2 + (size_t)__builtin_popcount(registers);
+    if (count > left) {
+        return 0;
+    }
+    finish(decoder, stream, ~(u64)0);
+    stream->insns += words[0] >> 28;
+    if (decoder->callbacks.passed != NULL && registers != 0) {
+        decoder->callbacks.passed(decoder->callbacks.opaque, registers, words + 2);
+    }
+    return count;
+}
+
 bool trace_decode(struct trace_decoder *decoder, const struct metic_trace_chunk *chunk)
 {
     if (chunk->stream > METIC_MAX_HARTS) {
@@ -190,6 +210,14 @@ bool trace_decode(struct trace_decoder *decoder, const struct metic_trace_chunk 
             }
             take_event(decoder, stream, head, chunk->words + i + 1);
             i += 1 + count;
+            continue;
+        }
+        if (head == METIC_TRACE_LEFT) {
+            size_t count = pass_over(decoder, stream, chunk->words + i, chunk->count - i);
+            if (count == 0) {
+                return false;
+            }
+            i += count;
             continue;
         }
         const struct metic_trace_unit *unit = trace_decoder_unit(decoder, head);

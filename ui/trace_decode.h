@@ -42,6 +42,9 @@ struct trace_callbacks {
     /* Whether to tell the steps of a unit with these words; NULL: always. */
     bool (*wants)(void *opaque, u32 unit, u64 pc, const u64 *words);
     void (*event)(void *opaque, const struct trace_event *event);
+    /* Registers of the mask hold these values now, in order: trace_reader_pick passed over what
+     * wrote them. */
+    void (*passed)(void *opaque, u32 registers, const u64 *values);
     void *opaque;
 };
 

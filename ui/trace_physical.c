@@ -140,3 +140,65 @@ bool trace_query_physical(struct trace_query *query, u64 first, u64 end,
     *places = (struct trace_places){gather.list, gather.count};
     return good;
 }
+
+/* --- what is known before a window --- */
+
+/* A fill, by a hart. */
+struct known_fill {
+    u64 satp, words[3];
+    u32 stream;
+};
+
+static bool is_before(void *opaque, u32 number)
+{
+    struct trace_query *query = opaque;
+    const struct trace_section *section = &query->file.sections[number];
+    return section->stream < query->file.harts && section->first < query->text.from_insns &&
+           !trace_query_in_window(query, number) &&
+           trace_file_kinds(&query->file, section) >> METIC_EVENT_TLB_FILL & 1;
+}
+
+static void keep_fill(void *opaque, const struct trace_event *event)
+{
+    struct trace_worker *worker = opaque;
+    if (event->kind == METIC_EVENT_TLB_FILL && event->count >= 3) {
+        struct known_fill *fill = trace_found_add(worker->found, sizeof(*fill));
+        if (fill != NULL) {
+            *fill = (struct known_fill){.satp = event->satp, .stream = event->stream};
+            memcpy(fill->words, event->words, sizeof(fill->words));
+        }
+    }
+}
+
+static void keep_fills(struct trace_worker *worker, u32 number)
+{
+    const struct trace_callbacks callbacks = {.event = keep_fill, .opaque = worker};
+    (void)trace_worker_events(worker, number, &callbacks); /* damaged: what it told is not known */
+}
+
+static bool take_known(void *opaque, u32 number, struct trace_found *found)
+{
+    struct trace_query *query = opaque;
+    const struct known_fill *fills = found->items;
+    (void)number;
+    for (size_t i = 0; i < found->count; i++) {
+        const struct trace_event event = {
+            .stream = fills[i].stream, .kind = METIC_EVENT_TLB_FILL, .satp = fills[i].satp,
+            .words = fills[i].words, .count = ARRAY_LEN(fills[i].words),
+        };
+        trace_pages_event(&query->text.pages, &event);
+    }
+    return true;
+}
+
+bool trace_query_known_pages(struct trace_query *query, struct metic_error *error)
+{
+    const struct trace_scan scan = {
+        .file = &query->file, .wanted = is_before, .work = keep_fills, .take = take_known,
+        .opaque = query,
+    };
+    bool shown = query->text.format == TRACE_TEXT_PLAIN || query->text.format == TRACE_TEXT_JSON;
+    bool told = trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_TLB_FILL & 1;
+    return query->text.from_insns == 0 || !shown || !told || query->text.branches ||
+           trace_scan_run(&scan, 0, query->file.order_count, error);
+}

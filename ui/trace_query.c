@@ -277,7 +277,8 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error)
     const struct trace_callbacks callbacks = {
         .step = trace_text_step, .event = trace_text_event, .opaque = text,
     };
-    bool good = trace_query_each(query, &callbacks, text->end != 0 ? runs_here : NULL, error);
+    bool good = trace_query_known_pages(query, error) &&
+                trace_query_each(query, &callbacks, text->end != 0 ? runs_here : NULL, error);
     trace_text_end(text);
     source_lines_free(text->lines);
     free(units.wanted);

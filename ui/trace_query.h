@@ -44,6 +44,8 @@ bool trace_query_told(struct trace_query *query, const struct trace_step *step);
 /* Where [first, end), physical, was mapped, and itself; the caller frees the list. */
 bool trace_query_physical(struct trace_query *query, u64 first, u64 end,
                           struct trace_places *places, struct metic_error *error);
+/* What the fills of the TLB before --from told of pages, for texts that show physical addresses. */
+bool trace_query_known_pages(struct trace_query *query, struct metic_error *error);
 bool trace_query_writes(struct trace_query *query, struct metic_error *error);
 bool trace_query_reads(struct trace_query *query, struct metic_error *error);
 bool trace_query_values(struct trace_query *query, struct metic_error *error);

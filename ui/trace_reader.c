@@ -1,32 +1,8 @@
 /* See trace_reader.h. Only those frames are unpacked that are needed. */
-#include "ui/trace_reader.h"
-
-#include "ui/trace_bytes.h"
-#include "ui/trace_item.h"
+#include "ui/trace_reader_private.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
-
-/* What a head stands for, and the last words of it in this section. */
-struct read_item {
-    struct trace_item item;
-    u64 *last;   /* NULL: not met yet */
-    u32 section; /* the reader's */
-};
-
-struct trace_reader {
-    const struct trace_file *file;
-    ZSTD_DCtx *zstd;
-    u8 *raw;
-    size_t raw_capacity;
-    u64 *words;
-    size_t word_capacity;
-    struct reader columns[TRACE_COLUMNS];
-    struct read_item *items; /* units, then paths */
-    u32 section;             /* counts those that were opened */
-    u64 page_in, page_delta; /* heads until the next unit that ran elsewhere, and where */
-};
 
 struct trace_reader *trace_reader_new(const struct trace_file *file)
 {
@@ -53,18 +29,20 @@ void trace_reader_free(struct trace_reader *reader)
         for (u32 i = 0; i < items; i++) {
             trace_item_free(&reader->items[i].item);
             free(reader->items[i].last);
+            free(reader->items[i].writes);
         }
         free(reader->items);
         ZSTD_freeDCtx(reader->zstd);
         free(reader->raw);
         free(reader->words);
+        free(reader->chosen);
         free(reader);
     }
 }
 
 /* --- columns --- */
 
-static bool make_room(void **bytes, size_t *capacity, size_t wanted)
+bool trace_reader_room(void **bytes, size_t *capacity, size_t wanted)
 {
     if (wanted > *capacity) {
         void *bigger = realloc(*bytes, wanted + wanted / 2);
@@ -77,19 +55,15 @@ static bool make_room(void **bytes, size_t *capacity, size_t wanted)
     return true;
 }
 
-/* Unpacks the frames of `mask`; columns of the others are empty. */
-static bool open_columns(struct trace_reader *reader, const struct trace_section *section,
-                         unsigned mask)
+/* Columns of the frames of `mask`, of which those of `fresh` are still to be unpacked. */
+static bool open_frames(struct trace_reader *reader, const struct trace_section *section,
+                        unsigned mask, unsigned fresh)
 {
     const u8 *payload = reader->file->bytes + section->offset + section->index_bytes;
     struct reader r = {payload, payload + section->packed_bytes, false};
     const u8 *table = get_bytes(&r, TRACE_TABLE_BYTES);
     size_t used = 0;
-    if (table == NULL || section->count > TRACE_MAX_CHUNK_WORDS ||
-        (section->check != 0 &&
-         section->check != trace_section_check(TRACE_STREAM, payload - section->index_bytes,
-                                               section->index_bytes)) ||
-        !make_room((void **)&reader->raw, &reader->raw_capacity, section->raw_bytes + 1)) {
+    if (table == NULL) {
         return false;
     }
     for (unsigned frame = 0; frame < TRACE_FRAMES; frame++) {
@@ -108,7 +82,7 @@ static bool open_columns(struct trace_reader *reader, const struct trace_section
         }
         u32 packed = ld_le32(table + 4 * (TRACE_COLUMNS + frame));
         const u8 *from = get_bytes(&r, packed);
-        if (r.bad || (mask >> frame & 1 &&
+        if (r.bad || (fresh >> frame & 1 &&
                       ZSTD_decompressDCtx(reader->zstd, reader->raw + start, used - start, from,
                                           packed) != used - start)) {
             return false;
@@ -118,17 +92,36 @@ static bool open_columns(struct trace_reader *reader, const struct trace_section
     return true;
 }
 
+bool trace_reader_open(struct trace_reader *reader, const struct trace_section *section,
+                       unsigned mask)
+{
+    const u8 *index = reader->file->bytes + section->offset;
+    bool whole = section->packed_bytes >= TRACE_TABLE_BYTES &&
+                 section->count <= TRACE_MAX_CHUNK_WORDS &&
+                 (section->check == 0 ||
+                  section->check == trace_section_check(TRACE_STREAM, index, section->index_bytes));
+    return whole &&
+           trace_reader_room((void **)&reader->raw, &reader->raw_capacity,
+                             section->raw_bytes + 1) &&
+           open_frames(reader, section, mask, mask);
+}
+
+bool trace_reader_reopen(struct trace_reader *reader, const struct trace_section *section,
+                         unsigned had, unsigned more)
+{
+    return open_frames(reader, section, had | more, more & ~had);
+}
+
 /* --- words --- */
 
-static void next_page(struct trace_reader *reader)
+void trace_reader_next_page(struct trace_reader *reader)
 {
     struct reader *r = &reader->columns[TRACE_PAGES];
     reader->page_in = r->at < r->end ? get_varint(r) : 0;
     reader->page_delta = reader->page_in != 0 ? trace_unzigzag(get_varint(r)) : 0;
 }
 
-/* The item of a head that is none of an event; NULL: there is no such thing. */
-static struct read_item *get_read_item(struct trace_reader *reader, u32 head)
+struct read_item *trace_reader_item(struct trace_reader *reader, u32 head)
 {
     const struct trace_file *file = reader->file;
     u32 number = head >= METIC_TRACE_PATH ? head - METIC_TRACE_PATH : head;
@@ -148,6 +141,9 @@ static struct read_item *get_read_item(struct trace_reader *reader, u32 head)
             trace_item_free(&read->item);
             return NULL;
         }
+        for (unsigned i = 0; i < read->item.part_count; i++) {
+            read->insns += file->units[read->item.parts[i]].insn_count;
+        }
     }
     if (read->section != reader->section) {
         memset(read->last, 0, read->item.word_count * sizeof(u64));
@@ -156,8 +152,7 @@ static struct read_item *get_read_item(struct trace_reader *reader, u32 head)
     return read;
 }
 
-/* The words of order[first, end) below `limit` into `last`; false: damaged. */
-static bool get_words(struct reader *r, struct read_item *read, unsigned first, unsigned end,
+bool trace_reader_get(struct reader *r, struct read_item *read, unsigned first, unsigned end,
                       unsigned limit)
 {
     const u16 *order = read->item.order;
@@ -165,6 +160,9 @@ static bool get_words(struct reader *r, struct read_item *read, unsigned first, 
         end--;
     }
     unsigned count = end - first;
+    if (count == 0) {
+        return true;
+    }
     const u8 *lengths = get_bytes(r, (count + 1) / 2);
     if (lengths == NULL) {
         return false;
@@ -188,9 +186,8 @@ static bool get_words(struct reader *r, struct read_item *read, unsigned first, 
     return true;
 }
 
-/* The units of an item, `parts` of them, as a hart writes them; number of words. */
-static size_t unroll(const struct trace_reader *reader, const struct read_item *read,
-                     unsigned parts, u64 page_delta, u64 *words)
+size_t trace_reader_unroll(const struct trace_reader *reader, const struct read_item *read,
+                           unsigned parts, u64 page_delta, u64 *words)
 {
     const struct trace_item *item = &read->item;
     const struct metic_trace_recipe *recipe = item->recipes;
@@ -219,8 +216,7 @@ static size_t unroll(const struct trace_reader *reader, const struct read_item *
     return used;
 }
 
-/* The next head; before a path's, after how many of its instructions it was left; ~0: damaged. */
-static u32 get_head(struct trace_reader *reader, u32 *left)
+u32 trace_reader_head(struct trace_reader *reader, u32 *left)
 {
     struct reader *r = &reader->columns[TRACE_HEADS];
     const u8 *at = get_bytes(r, 4);
@@ -235,7 +231,7 @@ static u32 get_head(struct trace_reader *reader, u32 *left)
     return head;
 }
 
-static size_t get_event(struct trace_reader *reader, u32 head, u64 *words, size_t room)
+size_t trace_reader_event(struct trace_reader *reader, u32 head, u64 *words, size_t room)
 {
     unsigned count = head & 0xff;
     const u8 *from = get_bytes(&reader->columns[TRACE_EVENTS], 8u * count);
@@ -249,37 +245,44 @@ static size_t get_event(struct trace_reader *reader, u32 head, u64 *words, size_
     return 1 + count;
 }
 
+u64 trace_reader_page(struct trace_reader *reader)
+{
+    u64 delta = 0;
+    if (reader->page_in != 0 && --reader->page_in == 0) {
+        delta = reader->page_delta;
+        trace_reader_next_page(reader);
+    }
+    return delta;
+}
+
 /* One head and what belongs to it; number of words, 0 when damaged. */
 static size_t get_item(struct trace_reader *reader, u64 *words, size_t room)
 {
-    u32 left, head = get_head(reader, &left);
+    u32 left, head = trace_reader_head(reader, &left);
     if (head == ~0u) {
         return 0;
     }
     if (head >= METIC_TRACE_EVENT) {
-        return get_event(reader, head, words, room);
+        return trace_reader_event(reader, head, words, room);
     }
-    struct read_item *read = get_read_item(reader, head);
+    struct read_item *read = trace_reader_item(reader, head);
     if (read == NULL) {
         return 0;
     }
     const struct trace_item *item = &read->item;
     unsigned parts = trace_item_parts(item, reader->file->units, left);
     unsigned limit = trace_item_words(item, parts);
-    u64 page_delta = 0;
     if (trace_item_unrolled(item, parts) >= room) {
         return 0;
     }
-    if (reader->page_in != 0 && --reader->page_in == 0) {
-        page_delta = reader->page_delta;
-        next_page(reader);
-    }
-    if (!get_words(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words, limit) ||
-        !get_words(&reader->columns[TRACE_VALUES], read, item->address_words, item->word_count,
-                   limit) || reader->columns[TRACE_PAGES].bad) {
+    u64 page_delta = trace_reader_page(reader);
+    if (!trace_reader_get(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words,
+                          limit) ||
+        !trace_reader_get(&reader->columns[TRACE_VALUES], read, item->address_words,
+                          item->word_count, limit) || reader->columns[TRACE_PAGES].bad) {
         return 0;
     }
-    return unroll(reader, read, parts, page_delta, words);
+    return trace_reader_unroll(reader, read, parts, page_delta, words);
 }
 
 bool trace_reader_words(struct trace_reader *reader, const struct trace_section *section,
@@ -287,12 +290,12 @@ bool trace_reader_words(struct trace_reader *reader, const struct trace_section 
 {
     size_t bytes = (section->count + 1) * sizeof(u64);
     *words = NULL;
-    if (!open_columns(reader, section, ~0u) ||
-        !make_room((void **)&reader->words, &reader->word_capacity, bytes)) {
+    if (!trace_reader_open(reader, section, ~0u) ||
+        !trace_reader_room((void **)&reader->words, &reader->word_capacity, bytes)) {
         return false;
     }
     size_t used = 0;
-    next_page(reader);
+    trace_reader_next_page(reader);
     while (used < section->count) {
         size_t got = get_item(reader, reader->words + used, section->count - used + 1);
         if (got == 0 || got > section->count - used) {
@@ -307,7 +310,7 @@ bool trace_reader_words(struct trace_reader *reader, const struct trace_section 
 
 bool trace_reader_check(struct trace_reader *reader, const struct trace_section *section)
 {
-    return open_columns(reader, section, ~0u);
+    return trace_reader_open(reader, section, ~0u);
 }
 
 bool trace_reader_events(struct trace_reader *reader, const struct trace_section *section,
@@ -315,19 +318,19 @@ bool trace_reader_events(struct trace_reader *reader, const struct trace_section
 {
     size_t used = 0;
     *words = NULL;
-    if (!open_columns(reader, section, 1u << trace_frame_of(TRACE_EVENTS)) ||
-        !make_room((void **)&reader->words, &reader->word_capacity,
-                   (section->count + 1) * sizeof(u64))) {
+    if (!trace_reader_open(reader, section, 1u << trace_frame_of(TRACE_EVENTS)) ||
+        !trace_reader_room((void **)&reader->words, &reader->word_capacity,
+                           (section->count + 1) * sizeof(u64))) {
         return false;
     }
     while (reader->columns[TRACE_HEADS].at < reader->columns[TRACE_HEADS].end) {
-        u32 left, head = get_head(reader, &left);
+        u32 left, head = trace_reader_head(reader, &left);
         size_t got = 0;
         if (head != ~0u && head < METIC_TRACE_EVENT) {
             continue;
         }
         if (head != ~0u && used <= section->count) {
-            got = get_event(reader, head, reader->words + used, section->count - used + 1);
+            got = trace_reader_event(reader, head, reader->words + used, section->count - used + 1);
         }
         if (got == 0) {
             return false;
@@ -342,7 +345,7 @@ bool trace_reader_events(struct trace_reader *reader, const struct trace_section
 bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *section,
                       u64 words[TRACE_CUT_WORDS], size_t *count)
 {
-    if (!open_columns(reader, section, 1u << trace_frame_of(TRACE_EVENTS))) {
+    if (!trace_reader_open(reader, section, 1u << trace_frame_of(TRACE_EVENTS))) {
         return false;
     }
     const struct reader *heads = &reader->columns[TRACE_HEADS];
@@ -352,68 +355,6 @@ bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *s
         unsigned kind = (unsigned)words[0] >> 8 & 0xff;
         if (*count == 0 || kind == METIC_EVENT_SYNC || kind == METIC_EVENT_TRAP) {
             return *count != 0;
-        }
-    }
-    return false;
-}
-
-/* --- accesses --- */
-
-/* A memory event's words: instruction count, time, address, value, bytes | write << 8. */
-static bool event_touches(struct trace_reader *reader, u32 head, const struct trace_places *places,
-                          unsigned how)
-{
-    unsigned count = head & 0xff;
-    const u8 *from = get_bytes(&reader->columns[TRACE_EVENTS], 8u * count);
-    if (from == NULL) {
-        return true;
-    }
-    if ((head >> 8 & 0xff) != METIC_EVENT_MEMORY || count < 5) {
-        return false;
-    }
-    u64 access = ld_le64(from + 32);
-    return how & (access >> 8 & 1 ? TRACE_WRITES : TRACE_READS) &&
-           trace_places_have(places, ld_le64(from + 16), access & 0xff);
-}
-
-static bool item_touches(struct trace_reader *reader, u32 head, u32 left,
-                         const struct trace_places *places, unsigned how)
-{
-    struct read_item *read = get_read_item(reader, head);
-    if (read == NULL) {
-        return true;
-    }
-    const struct trace_item *item = &read->item;
-    unsigned parts = trace_item_parts(item, reader->file->units, left);
-    unsigned limit = trace_item_words(item, parts);
-    if (!get_words(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words, limit)) {
-        return true;
-    }
-    for (unsigned i = 0; i < item->access_count && item->accesses[i].part < parts; i++) {
-        const struct trace_item_access *access = &item->accesses[i];
-        u64 address = access->add +
-                      (access->word != METIC_TRACE_NO_WORD ? read->last[access->word] : 0);
-        unsigned does = (access->reads ? TRACE_READS : 0u) | (access->writes ? TRACE_WRITES : 0u);
-        if (how & does && trace_places_have(places, address, access->size_bytes)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool trace_reader_touches(struct trace_reader *reader, const struct trace_section *section,
-                          const struct trace_places *places, unsigned how)
-{
-    const unsigned mask = 1u << trace_frame_of(TRACE_HEADS) | 1u << trace_frame_of(TRACE_ADDRESSES);
-    if (!open_columns(reader, section, mask)) {
-        return true;
-    }
-    while (reader->columns[TRACE_HEADS].at < reader->columns[TRACE_HEADS].end) {
-        u32 left, head = get_head(reader, &left);
-        if (head == ~0u ||
-            (head >= METIC_TRACE_EVENT ? event_touches(reader, head, places, how)
-                                       : item_touches(reader, head, left, places, how))) {
-            return true;
         }
     }
     return false;

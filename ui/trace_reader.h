@@ -28,9 +28,25 @@ bool trace_reader_check(struct trace_reader *reader, const struct trace_section 
 bool trace_reader_events(struct trace_reader *reader, const struct trace_section *section,
                          const u64 **words, size_t *count);
 
-/* Whether there is an access to one of the places (how: TRACE_READS, TRACE_WRITES): a fraction of
- * the work that the words are. What is damaged has one. */
-bool trace_reader_touches(struct trace_reader *reader, const struct trace_section *section,
-                          const struct trace_places *places, unsigned how);
+/* What of a section is asked for: items with an access to one of the places, or those that `item`
+ * wants by its units, which ran so many pages from where they were translated; its answer is kept
+ * until `version` changes, not 0. */
+struct trace_want {
+    const struct trace_places *places; /* or NULL */
+    unsigned how;                      /* TRACE_READS, TRACE_WRITES */
+    bool (*item)(void *opaque, const u32 *units, unsigned count, u64 page_delta);
+    void *opaque;
+    u32 version;
+    bool before_events; /* those, too, that an event happened in or ended */
+    u32 registers; /* bit mask: to be told when items that are passed over wrote them; with
+                           before_events */
+};
+
+/* The words of wanted items and of events, and in place of what was passed over in between
+ * METIC_TRACE_LEFT | number of instructions << 28, a bit mask of registers, and what they hold.
+ * Places: count 0 when no item has an access there, for a fraction of the work. False when the
+ * section is damaged. */
+bool trace_reader_pick(struct trace_reader *reader, const struct trace_section *section,
+                       const struct trace_want *want, const u64 **words, size_t *count);
 
 #endif

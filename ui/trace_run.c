@@ -27,6 +27,8 @@ struct trace_run {
     size_t symbols_put; /* into the store */
     bool late_kernel;   /* its own symbols are asked for at the end alone */
     char task[32];
+    const char *path;
+    bool said_failed;   /* the consumer's thread */
 };
 
 /* --- filters --- */
@@ -249,16 +251,31 @@ static bool get_path(void *opaque, u32 number, struct metic_trace_path *path)
     return metic_trace_get_path(run->machine, number, path);
 }
 
+/* At once: a guest may run for hours. The run's end says so again, by its status. */
+static void say_failed(struct trace_run *run, int reason)
+{
+    run->said_failed = true;
+    fprintf(stderr, "metic: the trace %s: %s; nothing more is recorded, the guest goes on\n",
+            run->path, reason != 0 ? strerror(reason) : "it cannot be written");
+}
+
 static void consume(void *opaque, const struct metic_trace_chunk *chunk)
 {
     struct trace_run *run = opaque;
-    if (run->cover != NULL) {
-        return; /* its numbers are counted elsewhere */
+    if (run->cover != NULL || run->said_failed) {
+        return; /* coverage's numbers are counted elsewhere */
     }
     if (run->store != NULL) {
         trace_store_chunk(run->store, chunk, metic_trace_unit_count(run->machine));
-    } else {
-        trace_decode(&run->decoder, chunk);
+        if (trace_store_failed(run->store) != 0) {
+            say_failed(run, trace_store_failed(run->store));
+        }
+        return;
+    }
+    errno = 0;
+    trace_decode(&run->decoder, chunk);
+    if (ferror(run->text.to)) {
+        say_failed(run, errno);
     }
 }
 
@@ -330,6 +347,7 @@ static bool open_output(struct trace_run *run, const struct run_args *args,
 {
     const struct run_trace *trace = &args->trace;
     const char *path = trace->path != NULL ? trace->path : "-";
+    run->path = path;
     if (strcmp(trace->format, "store") == 0) {
         const struct trace_source source = {get_unit, get_path, run};
         run->store = trace_store_new(path, args->options.harts, &source, error);
@@ -488,7 +506,9 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
         good = good && cover_write(run->cover, &run->symbols, run->cover_path, error);
         cover_free(run->cover);
     } else if (run->text.to != NULL) {
-        trace_decode_end(&run->decoder);
+        if (!run->said_failed) { /* what it has not finished is gone with the machine's units */
+            trace_decode_end(&run->decoder);
+        }
         trace_text_end(&run->text);
         trace_decoder_fini(&run->decoder);
         errno = 0;

@@ -71,7 +71,7 @@ struct metic_trace_chunk trace_section_chunk(const struct trace_section *section
     };
 }
 
-bool trace_worker_decode(struct trace_worker *worker, u32 number,
+bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct trace_want *want,
                          const struct trace_callbacks *callbacks)
 {
     const struct trace_section *section = &worker->file->sections[number];
@@ -79,8 +79,12 @@ bool trace_worker_decode(struct trace_worker *worker, u32 number,
     struct trace_stream *stream = &decoder->streams[section->stream];
     const u64 *words;
     size_t count;
-    if (!trace_reader_words(worker->reader, section, &words, &count)) {
+    if (!trace_reader_pick(worker->reader, section, want, &words, &count)) {
         return false;
+    }
+    worker->none = count == 0;
+    if (worker->none) {
+        return true;
     }
     decoder->callbacks = *callbacks;
     stream->pending = false;

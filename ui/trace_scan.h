@@ -24,6 +24,7 @@ struct trace_worker {
     struct trace_found *found;
     void *opaque;
     bool over; /* what comes is the next section's */
+    bool none; /* trace_worker_decode: nothing was wanted */
     u64 regs[32];
     u32 known; /* bit mask: of regs */
 };
@@ -51,9 +52,9 @@ bool trace_scan_damaged(const struct trace_file *file, u32 section, struct metic
 /* By numbers in file->order, [first, end). False with a reason. */
 bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct metic_error *error);
 
-/* For work(): decodes one section by itself; its last unit is told as far as it came. `opaque` of
- * the callbacks is the worker. False when it is damaged. */
-bool trace_worker_decode(struct trace_worker *worker, u32 section,
+/* For work(): decodes what is wanted of one section by itself; its last unit is told as far as it
+ * came. `opaque` of the callbacks is the worker. False when it is damaged. */
+bool trace_worker_decode(struct trace_worker *worker, u32 section, const struct trace_want *want,
                          const struct trace_callbacks *callbacks);
 /* For work(): its events alone. */
 bool trace_worker_events(struct trace_worker *worker, u32 section,

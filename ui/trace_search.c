@@ -152,6 +152,18 @@ static void search_event(void *opaque, const struct trace_event *event)
     }
 }
 
+/* Whether one of the units writes the register that is looked for; of CSRs events tell. */
+static bool wants_item(void *opaque, const u32 *units, unsigned count, u64 page_delta)
+{
+    const struct search *search = opaque;
+    bool wanted = false;
+    (void)page_delta;
+    for (unsigned i = 0; search->reg >= 0 && i < count; i++) {
+        wanted |= search->units.wanted[units[i]] != 0;
+    }
+    return wanted;
+}
+
 static void search_section(struct trace_worker *worker, u32 number)
 {
     static const struct trace_callbacks model = {
@@ -161,15 +173,17 @@ static void search_section(struct trace_worker *worker, u32 number)
     struct trace_callbacks callbacks = model;
     callbacks.opaque = worker;
     unsigned why = search->physical ? search->why[number] : FOR_ACCESSES;
-    bool of_memory = search->reg < 0 && search->csr < 0;
-    if (of_memory && why & FOR_ACCESSES &&
-        !trace_reader_touches(worker->reader, &worker->file->sections[number], &search->places,
-                              search->how)) {
-        why &= FOR_FILLS;
+    if (why == FOR_FILLS) {
+        worker->found->bad |= !trace_worker_events(worker, number, &callbacks);
+        return;
     }
-    if (why & FOR_ACCESSES) {
-        worker->found->bad |= !trace_worker_decode(worker, number, &callbacks);
-    } else if (why & FOR_FILLS) {
+    const struct trace_want want = {
+        .places = search->reg < 0 && search->csr < 0 ? &search->places : NULL, .how = search->how,
+        .item = wants_item, .opaque = worker->opaque, .version = 1,
+        .before_events = search->csr >= 0,
+    };
+    worker->found->bad |= !trace_worker_decode(worker, number, &want, &callbacks);
+    if (worker->none && why & FOR_FILLS) {
         worker->found->bad |= !trace_worker_events(worker, number, &callbacks);
     }
 }

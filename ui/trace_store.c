@@ -335,6 +335,10 @@ static bool begin_stream_index(struct trace_store *store, const struct metic_tra
     return true;
 }
 
+int trace_store_failed(const struct trace_store *store)
+{
+    return store->failed;
+}
 
 void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
                        u32 unit_count)
@@ -398,7 +402,6 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
     write_all(store, header, sizeof(header));
     return store;
 }
-
 
 bool trace_store_end(struct trace_store *store, struct metic_error *error)
 {

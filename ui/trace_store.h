@@ -22,6 +22,8 @@ void trace_store_text(struct trace_store *store, enum trace_section_kind kind, c
 /* A chunk, and before it the units below unit_count that were not written yet. */
 void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
                        u32 unit_count);
+/* Why nothing more is written, an errno; 0: it is. */
+int trace_store_failed(const struct trace_store *store);
 /* False with a reason when anything could not be written. Frees in any case; NULL is allowed. */
 bool trace_store_end(struct trace_store *store, struct metic_error *error);
 

@@ -448,14 +448,16 @@ static bool wanted(struct trace_text *text, unsigned stream, u64 insns)
            insns >= text->from_insns && (text->to_insns == 0 || insns < text->to_insns);
 }
 
-static void text_branch(struct trace_text *text, const struct trace_step *step)
+/* Instruction number `insns` of the hart is at `pc`. */
+static void text_branch(struct trace_text *text, unsigned stream, u64 insns, u64 pc)
 {
     struct trace_branch branch;
-    if (trace_branch_is_told(text, step, &branch) && wanted(text, step->stream, branch.insns) &&
+    if (trace_branch_is_told(text, stream, insns, pc, &branch) &&
+        wanted(text, stream, branch.insns) &&
         (text->end == 0 || (branch.from >= text->first && branch.from < text->end)) &&
         (text->every <= 1 || text->seen++ % text->every == 0)) {
         text->told++;
-        trace_branch_print(text, step->stream, &branch);
+        trace_branch_print(text, stream, &branch);
     }
 }
 
@@ -463,7 +465,8 @@ void trace_text_step(void *opaque, const struct trace_step *step)
 {
     struct trace_text *text = opaque;
     if (text->branches) {
-        text_branch(text, step);
+        text_branch(text, step->stream, step->insns, step->pc);
+        trace_branch_step(text, step);
         return;
     }
     if (!wanted(text, step->stream, step->insns) ||
@@ -487,8 +490,8 @@ void trace_text_event(void *opaque, const struct trace_event *event)
 {
     struct trace_text *text = opaque;
     trace_pages_event(&text->pages, event);
-    if (event->kind == METIC_EVENT_TRAP) {
-        text->last_branch[event->stream].is_branch = false; /* the trap goes elsewhere */
+    if (text->branches && event->kind == METIC_EVENT_TRAP && event->count >= 3) {
+        text_branch(text, event->stream, event->insns, event->words[2]); /* where it came to */
     }
     if ((text->branches && event->kind != METIC_EVENT_TRAP) ||
         !wanted(text, event->stream, event->insns)) {

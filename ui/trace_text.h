@@ -13,8 +13,10 @@ enum trace_text_format { TRACE_TEXT_PLAIN, TRACE_TEXT_QEMU, TRACE_TEXT_JSON, TRA
 /* A control transfer: a branch, a jump, a call or a return. */
 struct trace_branch {
     bool is_branch, conditional;
+    bool left;              /* what ran next was not recorded; `to` as far as the branch says it */
     const char *name;       /* of what is not conditional */
     u64 insns, from, to, ns;
+    u64 target;             /* of a direct jump or call; or 0 */
     u64 behind;             /* the address of the instruction behind it */
     u32 privilege;
 };
@@ -51,9 +53,12 @@ void trace_text_end(struct trace_text *text);
 /* Whether the limit was reached. */
 bool trace_text_is_full(const struct trace_text *text);
 
-/* trace_branch.c. Whether the step shows where a branch before it went: *told. */
-bool trace_branch_is_told(struct trace_text *text, const struct trace_step *step,
+/* trace_branch.c. Whether there was a branch of that hart of which it is known now where it went,
+ * since instruction number `insns` is at `pc`; or that nobody knows. Then *told, once. */
+bool trace_branch_is_told(struct trace_text *text, unsigned stream, u64 insns, u64 pc,
                           struct trace_branch *told);
+/* The step may be one. */
+void trace_branch_step(struct trace_text *text, const struct trace_step *step);
 /* A slice of Chrome's trace events begins (phase B) or ends (E), or something happened (i): all but
  * the closing brace. */
 void trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,

@@ -92,6 +92,17 @@ window --trace-events blocks --trace-filter "range=0x$first-0x$(behind 6)"
 split w.trace
 only lines " ($first|$(behind 2)|$(behind 4)) "
 if [ "$(wc -l <lines)" -lt "$whole" ]; then good; else wrong "a range is as much as its symbol"; fi
+# Of a narrow range the branch out of it is told as well: a direct one with where it goes, another as
+# one that nobody knows the end of.
+window --trace-events branches --trace-filter symbol=memset
+run 0 trace show w.trace --branches
+says out ' (__)?memset(\+0x[0-9a-f]+)?: return, to what was not recorded$'
+returns=$(grep -c ': return, to ' out)
+run 0 trace show w.trace --instructions
+rets=$(grep -cE ' (c\.jr ra|jalr zero,0\(ra\))' out)
+if [ $((rets - returns)) -le 1 ] && [ "$returns" -gt 5 ]; then good; else wrong "$rets returns, $returns told"; fi
+run 0 trace show w.trace --branches --format json
+says out '"to":null,"kind":"return"}$'
 # Instruction counts stay right across what is left out.
 window --trace-events blocks
 "$METIC" trace show w.trace --range "0x$first-0x$(behind 6)" | awk '{ print $2, $4 }' >theirs

@@ -220,8 +220,70 @@ run 0 trace query k.trace writes jiffies_64
 says out ' do_timer\+0x[0-9a-f]+: [0-9a-f]+ to ffffffff'
 run 0 trace show k.trace --limit 3
 says out '^0 +10[0-9]{7} S ffffffff'
+# Queries pass over most of what the instructions show, but tell the same of the rest: calls by their
+# registers, values of a register that everybody writes and of one that hardly anybody does, writes
+# to a line of memory.
+run 0 trace show k.trace --to 100600K
+mv out shown
+for function in kmem_cache_alloc_noprof __list_add_valid_or_report __memset; do
+    run 0 trace query k.trace calls "$function" --to 100600K
+    mv out calls
+    awk -v name="$function" 'FNR == NR && match($0, / [0-9]+, /) {
+            at = $0; sub(/.*called at instruction /, "", at); back = $4; sub(/,/, "", back)
+            text = $0; sub(/.*: /, "", text); sub(/, called at.*/, "", text)
+            call[at] = text; from[back] = from[back] " " at; n++; next }
+        FNR == NR { next }
+        $2 in from { split(from[$2], list, " ")
+            for (i in list) result[list[i]] = " = " held["a0"] " (" }
+        $2 in call { args = ""
+            for (i = 0; i < 6; i++) { a = held["a" i]; args = args (i ? ", " : "") (a == "" ? "?" : a) }
+            want[$2] = name "(" args ")" }
+        { for (i = 5; i <= NF; i++) if ($i ~ /^(a[0-5]|ra|sp)=/) { split($i, w, "=")
+              sub(/^0+/, "", w[2]); held[w[1]] = w[2] == "" ? "0" : w[2] } }
+        END { for (at in call) if (index(call[at], want[at] result[at]) != 1) {
+                  print at ": " call[at] ", not " want[at] result[at]; bad = 1 }
+              exit bad || n < 10 }' calls shown >differs ||
+        wrong "calls of $function: $(head -n 3 differs)"
+    [ -s differs ] || passed=$((passed + 1))
+done
+for reg in ra s0 tp; do
+    run 0 trace query k.trace values $reg --to 100600K
+    sed 's/.*instruction \([0-9]*\),.*: \([0-9a-f]*\)$/\1 \2/' out >values
+    awk -v reg="$reg=" '{ for (i = 5; i <= NF; i++) if (index($i, reg) == 1) {
+            v = substr($i, length(reg) + 1); sub(/^0+/, "", v); v = v == "" ? "0" : v
+            if (v != last || !any) print $2, v
+            any = 1; last = v } }' shown | cmp -s - values && passed=$((passed + 1)) ||
+        wrong "other values of $reg than the instructions show"
+done
+stack=$(sed -n 's/.* w\[\(ff[0-9a-f]*\)[0-9a-f]\]=.*/\1/p' shown | sort | uniq -c | sort -rn |
+    awk 'NR == 1 { print $2 }')
+run 0 trace query k.trace writes "0x${stack}0+16" --to 100600K
+sed 's/.*instruction \([0-9]*\),.*/\1/' out >writes
+grep -E " w\[${stack}[0-9a-f]\]=" shown | awk '{ print $2 }' | cmp -s - writes &&
+    passed=$((passed + 1)) || wrong "other writes of ${stack}0 than the instructions show"
 run 125 trace query k.trace writes phys:0x80000000
 says err 'record with --trace-events memory,tlb'
+# A disk that is full is told of at once, the guest goes on to its end, and what was written can be
+# read.
+kernel="$cache/vmlinuz --initrd $cache/initramfs.cpio.gz --append console=ttyS0 --quiet --clock virtual"
+# shellcheck disable=SC2086
+run 124 run $kernel --limit-insns 120M --serial file:console
+for format in store json; do
+    rm -f full.trace
+    # shellcheck disable=SC2086
+    (trap '' XFSZ; ulimit -f 6000; exec timeout 100 "$METIC" run $kernel --limit-insns 120M \
+        --serial file:console.full --trace full.trace --trace-format $format \
+        --trace-filter insns=60M-120M) >out 2>err </dev/null
+    status=$?
+    [ $status -eq 125 ] && passed=$((passed + 1)) || wrong "a full disk: status $status"
+    head -n 1 err >first
+    says first '^metic: the trace full.trace: File too large; nothing more is recorded, the guest goes on$'
+    [ -s console ] && cmp -s console console.full && passed=$((passed + 1)) ||
+        wrong "the guest has not gone on"
+    [ $format = json ] || run 0 trace query full.trace counts function --limit 5
+    [ $format = json ] || says err 'the file ends in the middle of a section; what comes before is used'
+    [ $format = json ] || says out '%'
+done
 # Physical addresses: a page that is written has one, by which the same writes are found.
 # shellcheck disable=SC2086
 run 124 run $boot --clock virtual --limit-insns 106M --trace p.trace --trace-events memory,tlb \
@@ -252,6 +314,14 @@ head -c $(($(stat -c %s p.trace) - 1)) p.trace >walked.trace
 run 0 trace query walked.trace reads "phys:0x${reads#* }000+4096"
 sed 's/, physical .*//' out | cmp -s - physical && passed=$((passed + 1)) ||
     wrong "other reads without the index at the end"
+
+# What is shown from a moment on has the physical addresses of pages that were filled before it.
+run 0 trace show p.trace --from "$middle"
+mv out from
+run 0 trace show p.trace
+awk -v from="$middle" '$2 >= from' out | grep ' @' >whole
+grep ' @' from | cmp -s - whole && [ -s whole ] && passed=$((passed + 1)) ||
+    wrong "physical addresses from $middle on are others than in the whole"
 
 # Killed at any moment, what was recorded before is a whole trace: the same as another run's beginning.
 # shellcheck disable=SC2086
