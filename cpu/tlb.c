@@ -39,11 +39,12 @@ static void puts_empty(struct tlb_puts *puts, void *table, size_t entry_bytes, s
     puts->count = 0;
 }
 
-static void data_space_empty(struct tlb *tlb, struct tlb_space *space)
+static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
 {
+    struct tlb *tlb = vcpu->tlb_state;
     tlb->flushes += space->puts.count != 0;
     puts_empty(&space->puts, space->entries, sizeof(*space->entries), TLB_ENTRIES);
-    *tlb_span(space->entries) = (struct tlb_span){0, 0, 0};
+    space->span = vcpu->span = (struct tlb_span){0, 0, 0}; /* it is or becomes the current one */
     tlb->data_keys.key[space - tlb->data].has_private = false;
     space->large_first = 1;
     space->large_last = 0;
@@ -51,10 +52,11 @@ static void data_space_empty(struct tlb *tlb, struct tlb_space *space)
 
 /* Empties the space at once when generated code is using it, else lets its slot be claimed: so a
  * fence costs one emptying however many address spaces are cached. */
-static void data_space_drop(struct tlb *tlb, struct tlb_space *space)
+static void data_space_drop(struct vcpu *vcpu, struct tlb_space *space)
 {
+    struct tlb *tlb = vcpu->tlb_state;
     if (space == tlb->data_now) {
-        data_space_empty(tlb, space);
+        data_space_empty(vcpu, space);
     } else {
         tlb->data_keys.used &= ~(1u << (space - tlb->data));
         tlb->generation++;
@@ -128,7 +130,7 @@ static bool data_space_alloc(struct tlb_space *space)
     size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
     void *entries = NULL;
     puts_forget(&space->puts);
-    if (posix_memalign(&entries, bytes, bytes + sizeof(struct tlb_span)) != 0) {
+    if (posix_memalign(&entries, bytes, bytes) != 0) {
         return false;
     }
     space->entries = entries;
@@ -265,11 +267,12 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
         if (space->entries == NULL && !data_space_alloc(space)) {
             error_no_memory(TLB_ENTRIES * sizeof(*space->entries));
         }
-        data_space_empty(tlb, space);
+        data_space_empty(vcpu, space);
     }
     tlb->data_now = space;
     tlb->data_key = &tlb->data_keys.key[space - tlb->data];
     vcpu->tlb = space->entries;
+    vcpu->span = space->span;
 }
 
 void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared)
@@ -298,14 +301,10 @@ void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection
     const struct tlb_key *fetch = tlb->fetch_key;
     *selection = (struct tlb_selection){
         .generation = tlb->generation,
-        .data_address_space = data->address_space,
-        .fetch_address_space = fetch->address_space,
-        .data_asid = data->asid,
-        .fetch_asid = fetch->asid,
-        .data = tlb->data_now,
-        .fetch = tlb->fetch_now,
-        .data_key = tlb->data_key,
-        .fetch_key = tlb->fetch_key,
+        .data_address_space = data->address_space, .fetch_address_space = fetch->address_space,
+        .data_asid = data->asid, .fetch_asid = fetch->asid,
+        .data = tlb->data_now, .fetch = tlb->fetch_now,
+        .data_key = tlb->data_key, .fetch_key = tlb->fetch_key,
     };
 }
 
@@ -335,6 +334,7 @@ bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
     tlb->data_now = selection->data;
     tlb->fetch_now = selection->fetch;
     vcpu->tlb = selection->data->entries;
+    vcpu->span = selection->data->span;
     vcpu->jumps = selection->fetch->jumps;
     vcpu->link_epoch = selection->fetch->epoch;
     return true;
@@ -356,7 +356,7 @@ void tlb_flush_all(struct vcpu *vcpu)
     vcpu_event(vcpu, VCPU_EVENT_TLB_FLUSH, ~(u64)0, ~(u64)0, 0);
     struct tlb *tlb = vcpu->tlb_state;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
-        data_space_drop(tlb, &tlb->data[bit_of(left)]);
+        data_space_drop(vcpu, &tlb->data[bit_of(left)]);
     }
     for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
         fetch_space_drop(vcpu, &tlb->fetch[bit_of(left)]);
@@ -376,7 +376,7 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
     struct tlb *tlb = vcpu->tlb_state;
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         if (asid_fence_concerns(&tlb->data_keys.key[bit_of(left)], asid)) {
-            data_space_drop(tlb, &tlb->data[bit_of(left)]);
+            data_space_drop(vcpu, &tlb->data[bit_of(left)]);
         }
     }
     for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
@@ -454,10 +454,10 @@ static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, g
     return first;
 }
 
-static void data_flush_page(struct tlb *tlb, struct tlb_space *space, gva_t page)
+static void data_flush_page(struct vcpu *vcpu, struct tlb_space *space, gva_t page)
 {
     if (page >= space->large_first && page <= space->large_last) {
-        data_space_drop(tlb, space);
+        data_space_drop(vcpu, space);
         return;
     }
     for (u32 way = 0; way < 2; way++) {
@@ -516,7 +516,7 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         const struct tlb_key *key = &tlb->data_keys.key[bit_of(left)];
         if (asid_or_any == TLB_ANY_ASID || key->asid == asid_or_any || key->shared) {
-            data_flush_page(tlb, &tlb->data[bit_of(left)], page);
+            data_flush_page(vcpu, &tlb->data[bit_of(left)], page);
         }
     }
     for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
@@ -598,7 +598,7 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
 {
     struct tlb *tlb = vcpu->tlb_state;
     if (UNLIKELY(tlb->hostile_entries)) {
-        data_space_empty(tlb, tlb->data_now);
+        data_space_empty(vcpu, tlb->data_now);
     }
     struct tlb_entry *entry = entry_claim(tlb, tlb->data_now, fill->page);
     bool slow = fill->host_page == NULL || tlb->all_slow;
@@ -635,12 +635,12 @@ void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tl
 void tlb_span_set(struct vcpu *vcpu, gva_t first, u64 bytes, u64 addend)
 {
     const struct tlb *tlb = vcpu->tlb_state;
-    struct tlb_span *span = tlb_span(vcpu->tlb);
-    bool large = bytes > 2 * TLB_SPAN_MARGIN && bytes - 2 * TLB_SPAN_MARGIN > span->bytes;
+    bool large = bytes > 2 * TLB_SPAN_MARGIN && bytes - 2 * TLB_SPAN_MARGIN > vcpu->span.bytes;
     if (!large || tlb->all_slow || tlb->hostile_entries) {
         return;
     }
-    *span = (struct tlb_span){first + TLB_SPAN_MARGIN, bytes - 2 * TLB_SPAN_MARGIN, addend};
+    tlb->data_now->span = vcpu->span =
+        (struct tlb_span){first + TLB_SPAN_MARGIN, bytes - 2 * TLB_SPAN_MARGIN, addend};
 }
 
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page)

@@ -66,10 +66,10 @@ static inline u32 tlb_other_index(gva_t gva)
     return tlb_index(gva) ^ (hash >> (32 - TLB_BITS) & TLB_INDEX_HASHED);
 }
 
-/* Behind a space's entries: a span of addresses that may all be read, and all at the same distance
- * from their host addresses, such as RAM without translation. Generated code that mostly reads
- * there compares with the span, which takes no time of the read: its host address does not depend
- * on what was looked up. The span begins and ends TLB_SPAN_MARGIN inside of what is so, for
+/* Of a space: addresses that may all be read, and all at the same distance from their host
+ * addresses, such as RAM without translation. Generated code that mostly reads there compares with
+ * the current space's, vcpu->span, which takes no time of the read: its host address does not
+ * depend on what was looked up. The span begins and ends TLB_SPAN_MARGIN inside of what is so, for
  * accesses near an address that was compared. */
 struct tlb_span {
     gva_t first;
@@ -78,11 +78,6 @@ struct tlb_span {
 };
 
 enum { TLB_SPAN_MARGIN = PAGE_BYTES };
-
-static inline struct tlb_span *tlb_span(struct tlb_entry *entries)
-{
-    return (struct tlb_span *)(void *)(entries + TLB_ENTRIES);
-}
 
 /* Makes [first, first + bytes) the current space's span if that is larger than the present one. All
  * of it must be as described, and come from no mapping, or from one larger than a page. */
@@ -119,7 +114,8 @@ struct tlb_puts {
 struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
-    struct tlb_entry *entries; /* TLB_ENTRIES and the span, allocated on first use */
+    struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
+    struct tlb_span span;
     struct tlb_puts puts;
 };
 

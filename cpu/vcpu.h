@@ -139,6 +139,7 @@ struct vcpu {
     u32 probe_way;             /*   that number */
     u64 probe_insns;           /* the count at the start of the path */
     u32 probe_path;            /* of that number, or 0: it was left */
+    struct tlb_span span;    /* the current data space's */
     u64 pc_page;             /* gva of the page the running block lies in */
     _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
     struct tlb_entry *tlb;   /* current data space's entries */

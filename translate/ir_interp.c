@@ -144,21 +144,28 @@ enum ir_exit interp_JUMP_NEXT(struct interp *run, const struct ir_insn *insn, u6
     return IR_EXIT_JUMP;
 }
 
-enum ir_exit interp_JUMP_IND(struct interp *run, const struct ir_insn *insn, u64 *out)
+static enum ir_exit jump_far(struct interp *run, gva_t target)
 {
-    (void)out;
-    run->vcpu->pc = run->values[insn->a];
+    run->vcpu->pc = target;
     run->vcpu->insns = interp_insns(run) + 1;
     return deadline_passed(run) ? IR_EXIT_POLL : IR_EXIT_IND;
 }
 
+enum ir_exit interp_JUMP_IND(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    (void)out;
+    return jump_far(run, run->values[insn->a]);
+}
+
 enum ir_exit interp_EXIT_UNLESS(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
-    if (UNLIKELY(run->values[insn->a] != run->vcpu->pc_page + insn->imm)) {
+    u64 target = run->values[insn->a];
+    if (UNLIKELY(target != run->vcpu->pc_page + insn->imm)) {
+        target &= ~(u64)1;
         if (UNLIKELY(insn[-1].op == IR_PROBE_LEFT && !insn[-1].dead)) {
-            interp_probe_left(run, insn - 1, run->values[insn->a]);
+            interp_probe_left(run, insn - 1, target);
         }
-        return interp_JUMP_IND(run, insn, out);
+        return jump_far(run, target);
     }
     return interp_next(run, insn, out);
 }

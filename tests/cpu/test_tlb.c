@@ -504,7 +504,7 @@ Test(tlb, nothing_stale_in_random_use)
 
 static bool has_span(gva_t first, u64 bytes)
 {
-    const struct tlb_span *span = tlb_span(hart->tlb);
+    const struct tlb_span *span = &hart->span;
     return span->first == first && span->bytes == bytes;
 }
 
@@ -517,7 +517,7 @@ Test(tlb, span_is_inside_and_grows)
     cr_expect(has_span(0, 0), "nothing is left of it");
     tlb_span_set(hart, 0x80000000, span_margins + 0x3000, 5);
     cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x3000));
-    cr_expect_eq(tlb_span(hart->tlb)->addend, 5);
+    cr_expect_eq(hart->span.addend, 5);
     tlb_span_set(hart, 0x90000000, span_margins + 0x2000, 6);
     cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x3000), "a smaller one");
     tlb_span_set(hart, 0x90000000, span_margins + 0x4000, 6);
@@ -536,6 +536,20 @@ Test(tlb, span_belongs_to_its_space)
     tlb_flush_all(hart);
     tlb_select_data(hart, 0, 0, 1, true);
     cr_expect(has_span(0, 0), "dropped while not selected");
+}
+
+Test(tlb, span_comes_back_with_a_selection)
+{
+    struct tlb_selection selection;
+    tlb_select_data(hart, 0, 0, 2, true);
+    tlb_select_data(hart, 0, 0, 1, true);
+    tlb_select_fetch(hart, 0, 0, 1, true);
+    tlb_span_set(hart, 0x80000000, 0x100000, 5);
+    tlb_note_selection(hart, &selection);
+    tlb_select_data(hart, 0, 0, 2, true);
+    cr_expect(has_span(0, 0));
+    cr_assert(tlb_reselect(hart, &selection), "nobody's place was taken");
+    cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x100000 - span_margins));
 }
 
 Test(tlb, span_goes_with_the_larger_page)

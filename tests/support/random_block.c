@@ -149,6 +149,9 @@ struct builder {
     bool host_rounding;
     ir_ref base; /* several accesses go near the same address */
     unsigned mix; /* which classes of operations this block prefers */
+    unsigned division; /* the last operation of build_division, or 0; its operands */
+    enum ir_type division_type;
+    ir_ref dividend, divisor;
 };
 
 static void keep(struct builder *b, enum ir_type type, ir_ref ref)
@@ -212,6 +215,25 @@ static ir_ref build_carry(struct builder *b, enum ir_type type)
                     : ir_op2(b->ir, IR_ADD, IR_I64, 0, carry, other);
 }
 
+/* Quotient and remainder of the same operands, in either order, mostly some instructions apart. */
+static void build_division(struct builder *b)
+{
+    static const u8 others[] = {IR_REM_S, IR_REM_U, IR_DIV_S, IR_DIV_U};
+    _Static_assert(IR_DIV_S + 3 == IR_REM_U, "the order of `others`");
+    if (b->division == 0) {
+        b->division = IR_DIV_S + below(4);
+        b->division_type = int_type();
+        b->dividend = any(b, b->division_type);
+        b->divisor = below(4) == 0 ? ir_const(b->ir, b->division_type, below(3) - 1u)
+                                   : any(b, b->division_type);
+    } else {
+        b->division = others[b->division - IR_DIV_S];
+    }
+    keep(b, b->division_type, ir_op2(b->ir, (enum ir_op)b->division, b->division_type, 0,
+                                     b->dividend, b->divisor));
+    b->division = below(4) == 0 ? 0 : b->division;
+}
+
 static void build_integer(struct builder *b)
 {
     static const u8 ops[] = {IR_ADD, IR_SUB, IR_MUL, IR_DIV_S, IR_DIV_U, IR_REM_S, IR_REM_U, IR_AND,
@@ -220,7 +242,10 @@ static void build_integer(struct builder *b)
     static const u8 high[] = {IR_MULH_SS, IR_MULH_SU, IR_MULH_UU};
     static const u8 unary[] = {IR_CLZ, IR_CTZ, IR_POPCNT, IR_BSWAP, IR_ORC_B};
     enum ir_type type = int_type();
-    switch (below(8)) {
+    switch (below(9)) {
+    case 8:
+        build_division(b);
+        break;
     case 0:
         keep(b, IR_I64,
              ir_op2(b->ir, (enum ir_op)high[below(3)], IR_I64, 0, any(b, IR_I64), any(b, IR_I64)));
@@ -460,10 +485,10 @@ static ir_ref random_pc(struct builder *b)
 static void build_exit_unless(struct builder *b)
 {
     s64 expected = (s64)below(4096) & ~(s64)1;
-    ir_ref target = random_pc(b);
+    ir_ref target = any(b, IR_I64); /* odd ones, too */
     if (below(3) != 0) {
         target = ir_op2(b->ir, IR_ADD, IR_I64, 0, ir_pc_page(b->ir),
-                        ir_i64(b->ir, (u64)expected));
+                        ir_i64(b->ir, (u64)expected + (below(4) == 0)));
         keep(b, IR_I64, target);
     }
     ir_exit_unless(b->ir, target, expected);

@@ -81,7 +81,7 @@ Test(span, is_made_by_the_first_fill)
             struct rv_program *p = begin();
             end(p);
             struct engine_rig *rig = run(p, kinds[k], one_entry);
-            const struct tlb_span *span = tlb_span(rig->engine->vcpus[0]->tlb);
+            const struct tlb_span *span = &rig->engine->vcpus[0]->span;
             cr_expect_eq(span->bytes,
                          one_entry ? 0 : ENGINE_RIG_RAM_BYTES - 2 * (u64)TLB_SPAN_MARGIN);
             cr_expect(reg(rig, "a2") == 0x1122334455667788);

@@ -51,7 +51,8 @@ static bool is_known(const struct lower *l, ir_ref target, s64 *delta)
 void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
 {
     ir_ref even = ir_i64(l->ir, ~(u64)1);
-    ir_ref target = ir_op2(l->ir, IR_AND, IR_I64, 0, lower_address(l, insn), even);
+    ir_ref sum = lower_address(l, insn);
+    ir_ref target = ir_op2(l->ir, IR_AND, IR_I64, 0, sum, even);
     if (insn->rd != 0) {
         lower_set_x(l, insn->rd, lower_next_pc(l));
     }
@@ -61,7 +62,7 @@ void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
         return;
     }
     if (l->follow && l->next_offset >= 0 && l->next_offset < (s64)PAGE_BYTES) {
-        ir_exit_unless(l->ir, target, l->next_offset);
+        ir_exit_unless(l->ir, sum, l->next_offset); /* which clears the bit on the way out */
         l->followed = true;
         return;
     }

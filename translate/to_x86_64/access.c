@@ -7,8 +7,8 @@
  * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
  *
  * Loads in a mode that reads linearly compare with the TLB's span (cpu/tlb.h):
- *     mov tag, A; mov entry, [vcpu.tlb]; sub tag, [entry.span.first]; cmp tag, [entry.span.bytes]
- *     jae slow; mov tag, [entry.span.addend]; resume: access [A + tag]
+ *     mov tag, A; sub tag, [vcpu.span.first]; cmp tag, [vcpu.span.bytes]
+ *     jae slow; mov tag, [vcpu.span.addend]; resume: access [A + tag]
  *
  * Groups. Accesses of a block at constant distances from one base address mostly go to one page.
  * The first of them compares the last byte that any of them may touch, from the entry of the page
@@ -99,11 +99,6 @@ static void lookup_first(struct compile *c, struct access *m)
     asm_load(&c->a, ASM_64, m->entry, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
 }
 
-static struct asm_mem span_at(unsigned entries, size_t member_offset)
-{
-    return asm_at(entries, (s32)(TLB_ENTRIES * sizeof(struct tlb_entry) + member_offset));
-}
-
 /* Whether what begins at that distance from an address in the span is all readable. */
 static bool is_near(s32 disp)
 {
@@ -120,11 +115,10 @@ static void lookup_span(struct compile *c, struct access *m)
     } else {
         asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp));
     }
-    asm_load(a, ASM_64, m->entry, VCPU_AT(tlb));
-    asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, span_at(m->entry, offsetof(struct tlb_span, first)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, span_at(m->entry, offsetof(struct tlb_span, bytes)));
+    asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, VCPU_AT(span.first));
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, VCPU_AT(span.bytes));
     m->slow = asm_jcc_forward(a, ASM_AE);
-    asm_load(a, ASM_64, addend, span_at(m->entry, offsetof(struct tlb_span, addend)));
+    asm_load(a, ASM_64, addend, VCPU_AT(span.addend));
     m->resume = asm_offset(a);
 }
 

@@ -47,7 +47,8 @@ enum {
     FRAME_SLOT_COUNT = 256,
     FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
-    FRAME_BYTES = FRAME_XMM + 8 * 16, /* 8 modulo 16 */
+    FRAME_DIVIDED = FRAME_XMM + 8 * 16, /* the other result of a division (emit_bits.c) */
+    FRAME_BYTES = FRAME_DIVIDED + 16, /* 8 modulo 16 */
 };
 
 _Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
@@ -254,6 +255,7 @@ struct compile {
         u16 root;   /* unchecked value that guest state at `offset` holds; IR_REF_NONE */
         u32 offset;
     } nan_wait;
+    u16 divided; /* the division whose result is in FRAME_DIVIDED; IR_REF_NONE */
     u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
     unsigned carried_count;
 

@@ -73,36 +73,54 @@ static void emit_mul_high(struct compile *c, const struct ir_insn *insn)
     alloc_def_in(c, RDX);
 }
 
-/* --- division: reg[0] divisor; data: op << 1 | 64-bit. Divisor 0, and -1 for signed ones --- */
+/* --- division. The host's gives quotient and remainder; where both of the same operands are
+ *     wanted, the first to be emitted leaves the other's result in the frame. --- */
 
+/* reg[0]: divisor, 0 or, signed, -1; data: signed << 1 | 64-bit. */
 static void stub_div(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
-    unsigned op = stub->data >> 1;
     unsigned width = stub->data & 1;
-    unsigned y = stub->reg[0];
-    u32 zero = 0;
-    bool is_signed = op == IR_DIV_S || op == IR_REM_S;
-    if (is_signed) {
-        asm_test(a, width, y, y);
-        zero = asm_jcc_short(a, ASM_E);
-        if (op == IR_DIV_S) {
-            asm_unary(a, ASM_NEG, width, RAX);
-        } else {
-            asm_alu_rr(a, ASM_XOR, ASM_32, RDX, RDX);
-        }
+    if (stub->data >> 1) {
+        asm_test(a, width, stub->reg[0], stub->reg[0]);
+        u32 zero = asm_jcc_short(a, ASM_E);
+        asm_unary(a, ASM_NEG, width, RAX);
+        asm_alu_rr(a, ASM_XOR, ASM_32, RDX, RDX);
         stub_return(c, stub);
         asm_bind_short(a, zero);
     }
-    if (op == IR_DIV_S || op == IR_DIV_U) {
-        asm_mov_imm(a, RAX, width == ASM_64 ? ~(u64)0 : UINT32_MAX);
-    } else {
-        asm_mov(a, width, RDX, RAX);
-    }
+    asm_mov(a, width, RDX, RAX);
+    asm_mov_imm(a, RAX, width == ASM_64 ? ~(u64)0 : UINT32_MAX);
     stub_return(c, stub);
 }
 
-static void emit_div(struct compile *c, const struct ir_insn *insn)
+static unsigned other_result(unsigned op)
+{
+    switch (op) {
+    case IR_DIV_S: return IR_REM_S;
+    case IR_DIV_U: return IR_REM_U;
+    case IR_REM_S: return IR_DIV_S;
+    default: return IR_DIV_U;
+    }
+}
+
+/* The division not far behind this one that wants its other result, or IR_REF_NONE. */
+static unsigned find_other(const struct compile *c, const struct ir_insn *insn)
+{
+    enum { NEAR = 64 };
+    for (unsigned n = c->live_at + 1; n < IR_MAX_INSNS && n <= c->live_at + NEAR; n++) {
+        const struct ir_insn *other = &c->ir->insns[c->live[n]];
+        if (other->op == other_result(insn->op) && other->type == insn->type &&
+            c->values[other->a].root == c->values[insn->a].root &&
+            c->values[other->b].root == c->values[insn->b].root) {
+            return c->live[n];
+        }
+    }
+    return IR_REF_NONE;
+}
+
+/* rax and rdx become quotient and remainder. */
+static void divide(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
     unsigned width = width_of(insn->type);
@@ -122,7 +140,7 @@ static void emit_div(struct compile *c, const struct ir_insn *insn)
         }
         stub = stub_add(c, stub_div, asm_jcc_forward(a, is_signed ? ASM_BE : ASM_E));
         stub->reg[0] = (u8)y;
-        stub->data = (u32)insn->op << 1 | width;
+        stub->data = (is_signed ? 2u : 0u) | width;
     }
     if (is_signed) {
         if (width == ASM_64) {
@@ -136,8 +154,22 @@ static void emit_div(struct compile *c, const struct ir_insn *insn)
     if (stub) {
         stub->back = asm_offset(a);
     }
+}
+
+static void emit_div(struct compile *c, const struct ir_insn *insn)
+{
     mark_narrow(c, insn);
+    if (c->divided == c->at) {
+        asm_load(&c->a, ASM_64, alloc_def(c), frame_at(FRAME_DIVIDED));
+        return;
+    }
     bool quotient = insn->op == IR_DIV_S || insn->op == IR_DIV_U;
+    unsigned other = find_other(c, insn);
+    divide(c, insn);
+    if (other != IR_REF_NONE) {
+        asm_store(&c->a, ASM_64, frame_at(FRAME_DIVIDED), quotient ? RDX : RAX);
+        c->divided = (u16)other;
+    }
     alloc_def_in(c, quotient ? RAX : RDX);
 }
 

@@ -278,6 +278,7 @@ static void stub_go_indirect(struct compile *c, const struct stub *stub)
     asm_store(a, ASM_64, frame_at(FRAME_RESULT), stub->reg[0]);
     sink_fix(c, a, stub->fix_first, stub->fix_count);
     asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
+    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -2);
     emit_left(c, a, stub->left);
     add_retired(a, stub->data);
     own_leave(c, a);

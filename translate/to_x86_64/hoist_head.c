@@ -78,13 +78,11 @@ static unsigned head_value(struct compile *c, ir_ref ref)
 static void compare_with_span(struct compile *c, unsigned n, unsigned base)
 {
     struct asm_buf *a = &c->a;
-    s32 span = TLB_ENTRIES * sizeof(struct tlb_entry);
-    asm_load(a, ASM_64, RCX, VCPU_AT(tlb));
     address_to(a, RAX, base, c->hoists[n].first);
-    asm_alu_rm(a, ASM_SUB, ASM_64, RAX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, first)));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, bytes)));
+    asm_alu_rm(a, ASM_SUB, ASM_64, RAX, VCPU_AT(span.first));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, VCPU_AT(span.bytes));
     go_slow(c, a, asm_jcc_forward(a, ASM_AE));
-    asm_load(a, ASM_64, RCX, asm_at(RCX, span + (s32)offsetof(struct tlb_span, addend)));
+    asm_load(a, ASM_64, RCX, VCPU_AT(span.addend));
 }
 
 /* Its first byte is in the page of the site, which rax becomes. */

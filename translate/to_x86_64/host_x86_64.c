@@ -197,6 +197,7 @@ static void prepare(struct compile *c)
 {
     c->stub_count = 0;
     c->nan_wait.root = IR_REF_NONE;
+    c->divided = IR_REF_NONE;
     alloc_begin(c);
     scan_block(c);
 }

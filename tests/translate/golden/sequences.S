@@ -316,5 +316,9 @@ g_far:
     or      a0, a0, a4
     li      a4, 0
     j       over_here
+    sequence divide_both
+    remu    a3, a1, a2
+    divu    a0, a1, a2
+    j       over_here
 over_here:
     j       over_here

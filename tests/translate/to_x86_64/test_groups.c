@@ -120,7 +120,7 @@ Test(groups, straddling_a_page)
 
 static void set_span(gva_t first, u64 bytes)
 {
-    *tlb_span(rig->hart[1]->tlb) = (struct tlb_span){
+    rig->hart[1]->vcpu.span = (struct tlb_span){
         first, bytes, (u64)(uintptr_t)rig->hart[1]->ram - RIG_RAM_GVA};
 }
 

@@ -36,7 +36,7 @@ static void random_span(struct rig_hart *hart)
 {
     u64 first = RIG_RAM_GVA + TLB_SPAN_MARGIN + below(RIG_RAM_BYTES / 2);
     u64 bytes = below(3) == 0 ? 0 : below(RIG_RAM_BYTES / 2 - 2 * TLB_SPAN_MARGIN);
-    *tlb_span(hart->tlb) =
+    hart->vcpu.span =
         (struct tlb_span){first, bytes, (u64)(uintptr_t)hart->ram - RIG_RAM_GVA};
 }
 
