@@ -71,6 +71,7 @@ struct guest_debug_reg {
     char name[24];
     const char *feature, *type, *group;
     const char *role; /* "pc", "sp", "fp", "ra", or NULL */
+    s16 dwarf;        /* its number in debug information; -1: none */
     u8 size_bytes;
 };
 

@@ -120,6 +120,7 @@ struct machine_share {
 struct machine_pause {
     u64 total_insns, hart_insns; /* UINT64_MAX: nowhere */
     unsigned hart;
+    u64 last_ns; /* no turn begins later than this guest time; 0: any may */
     bool reached;
 };
 

@@ -186,7 +186,7 @@ bool metic_describe_register(metic_machine *machine, unsigned number,
     }
     *description = (struct metic_register){
         .feature = reg.feature, .type = reg.type, .group = reg.group, .role = reg.role,
-        .size_bytes = reg.size_bytes
+        .dwarf = reg.dwarf, .size_bytes = reg.size_bytes
     };
     memcpy(description->name, reg.name, sizeof(description->name));
     return true;

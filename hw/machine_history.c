@@ -190,7 +190,7 @@ static void thin(struct machine_history *history, u64 now)
 static bool fits(const struct metic_machine *machine)
 {
     const struct machine_history *history = machine->history;
-    return history->count <= 2 ||
+    return history->count <= 1 ||
            (history->count <= HISTORY_MOMENTS && bytes_of(machine) <= history->limit_bytes);
 }
 

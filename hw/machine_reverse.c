@@ -22,11 +22,17 @@ struct place {
     u64 insns; /* of all harts */
     unsigned hart;
     gva_t pc;  /* the hart's */
+    u64 last_ns; /* guest time of the hart that is furthest; not 0 */
 };
 
 static struct place here(const struct metic_machine *machine, unsigned hart)
 {
-    return (struct place){machine_total_insns(machine), hart, machine->engine->vcpus[hart]->pc};
+    u64 last_ns = 1;
+    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        last_ns = machine->hart_ns[i] > last_ns ? machine->hart_ns[i] : last_ns;
+    }
+    return (struct place){machine_total_insns(machine), hart, machine->engine->vcpus[hart]->pc,
+                          last_ns};
 }
 
 /* A debugger's lists while they are not to count. */
@@ -86,11 +92,16 @@ static bool run_to_hart(struct metic_machine *machine, unsigned hart, u64 insns,
     return machine->engine->vcpus[hart]->insns == insns || run_to(machine, &pause, result);
 }
 
-/* One step of one hart, the others run meanwhile as they would. */
-static bool step(struct metic_machine *machine, unsigned hart, struct metic_result *result)
+/* One step of one hart, the others run meanwhile as they would. False also when it makes none until
+ * that guest time: where a debugger has put it elsewhere since, it may wait for ever here. */
+static bool step(struct metic_machine *machine, unsigned hart, u64 last_ns,
+                 struct metic_result *result)
 {
     metic_set_action(machine, hart, METIC_STEP, 1, 0);
+    machine->pause.last_ns = last_ns;
+    machine->pause.reached = false;
     machine_run_piece(machine, UINT64_MAX, result);
+    machine->pause.last_ns = 0;
     return result->reason == METIC_BREAK && machine->stop.kind == METIC_STOP_STEP;
 }
 
@@ -140,7 +151,7 @@ static bool go_to(struct metic_machine *machine, const struct place *place,
     }
     const struct vcpu *vcpu = machine->engine->vcpus[place->hart];
     for (unsigned i = 0; i < MAX_STEPS && vcpu->pc != place->pc; i++) {
-        if (!step(machine, place->hart, result)) {
+        if (!step(machine, place->hart, place->last_ns, result)) {
             return false;
         }
         if (machine_total_insns(machine) != place->insns) { /* it was no trap */
@@ -164,7 +175,7 @@ static void stopped(struct metic_machine *machine, const struct metic_stop *stop
 static void go_to_begin(struct metic_machine *machine, unsigned hart, struct metic_result *result)
 {
     const struct metic_stop stop = {.kind = METIC_STOP_BEGIN, .hart = hart};
-    if (history_load(machine, 0)) {
+    if (machine->history->count > 0 && history_load(machine, 0)) {
         stopped(machine, &stop, result);
     }
 }
@@ -176,14 +187,16 @@ static bool find_step(struct metic_machine *machine, const struct place *now, u6
                       struct place *before, struct metic_result *result)
 {
     const struct vcpu *vcpu = machine->engine->vcpus[now->hart];
+    *before = here(machine, now->hart);
     for (unsigned i = 0; i < MAX_STEPS; i++) {
         gva_t pc = vcpu->pc;
         u64 executed = vcpu->insns;
-        if (!step(machine, now->hart, result)) {
-            return false;
+        if (!step(machine, now->hart, now->last_ns, result)) {
+            return result->reason == METIC_BREAK && machine->pause.reached;
         }
         struct place after = here(machine, now->hart);
-        *before = (struct place){after.insns - (vcpu->insns - executed), now->hart, pc};
+        *before = (struct place){after.insns - (vcpu->insns - executed), now->hart, pc,
+                                 now->last_ns};
         if ((vcpu->insns == hart_insns && after.pc == now->pc) || vcpu->insns > hart_insns ||
             after.insns > now->insns) {
             return true;

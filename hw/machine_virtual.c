@@ -173,6 +173,15 @@ static void turn_begin(struct metic_machine *machine)
     machine->turn_next = 0;
 }
 
+static bool is_too_late(struct metic_machine *machine)
+{
+    const struct machine_pause *pause = &machine->pause;
+    bool late = !machine->turn_open && pause->last_ns != 0 &&
+                earliest_ns(machine) > pause->last_ns;
+    machine->pause.reached |= late;
+    return late;
+}
+
 /* One turn of every hart, or the rest of one in which a debugger stopped: so a run is the same with
  * and without one. False when it stops now. */
 static bool turn(struct metic_machine *machine)
@@ -253,7 +262,7 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
             machine_finish(result, METIC_DIVERGED, 92, "the replay ended or did not fit");
             return;
         }
-        if ((events & MACHINE_EVENT_BREAK) || !turn(machine)) {
+        if ((events & MACHINE_EVENT_BREAK) || is_too_late(machine) || !turn(machine)) {
             machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
             return;
         }

@@ -212,11 +212,14 @@ static void on_physical(struct gdb_session *session, struct gdb_text text,
 
 /* --- for LLDB, which asks before it reads the description --- */
 
+/* It knows one address space for all threads of a process, and does not say whose memory it means
+ * when it has just read another thread's registers. */
+
 static void on_host(struct gdb_session *session, struct gdb_text text, struct gdb_output *output)
 {
-    static const char triple[] = "riscv64-unknown-unknown-elf";
-    (void)session;
+    static const char triple[] = "riscv64";
     (void)text;
+    session->memory_of_stop = true;
     gdb_put(output, "triple:");
     gdb_put_hex(output, triple, strlen(triple));
     gdb_put(output, ";endian:little;ptrsize:8;watchpoint_exceptions_received:before;");
@@ -244,7 +247,8 @@ static void on_region(struct gdb_session *session, struct gdb_text text, struct 
     struct metic_mapping mapping;
     u64 address;
     if (!gdb_take_hex(&text, &address) ||
-        !metic_get_mapping_run(session->machine, session->hart, address, 1 << 16, &mapping)) {
+        !metic_get_mapping_run(session->machine, gdb_memory_hart(session), address, 1 << 16,
+                               &mapping)) {
         gdb_put(output, "E01");
         return;
     }

@@ -159,11 +159,17 @@ static bool on_write_register(struct gdb_session *session, struct gdb_text text,
 
 /* --- memory --- */
 
+unsigned gdb_memory_hart(const struct gdb_session *session)
+{
+    return session->memory_of_stop ? session->stop_hart : session->hart;
+}
+
 static bool read_memory(const struct gdb_session *session, u64 address, void *buffer, size_t bytes)
 {
     return session->physical
                ? metic_read_memory(session->machine, address, buffer, bytes)
-               : metic_read_virtual(session->machine, session->hart, address, buffer, bytes);
+               : metic_read_virtual(session->machine, gdb_memory_hart(session), address, buffer,
+                                 bytes);
 }
 
 static bool write_memory(const struct gdb_session *session, u64 address, const void *buffer,
@@ -171,7 +177,8 @@ static bool write_memory(const struct gdb_session *session, u64 address, const v
 {
     return session->physical
                ? metic_write_memory(session->machine, address, buffer, bytes)
-               : metic_write_virtual(session->machine, session->hart, address, buffer, bytes);
+               : metic_write_virtual(session->machine, gdb_memory_hart(session), address, buffer,
+                                  bytes);
 }
 
 /* "ADDRESS,LENGTH" with a length that fits a packet. */
@@ -442,7 +449,7 @@ void gdb_session_stopped(struct gdb_session *session, unsigned signal, struct gd
     metic_get_stop(session->machine, &stop);
     bool outside = stop.kind == METIC_STOP_OUTSIDE;
     if (!outside) {
-        session->hart = session->step_hart = stop.hart;
+        session->hart = session->step_hart = session->stop_hart = stop.hart;
     }
     gdb_putf(output, "T%02xthread:", outside ? signal : SIGNAL_TRAP);
     gdb_put_thread(output, session->hart);

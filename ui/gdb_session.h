@@ -23,6 +23,8 @@ struct gdb_plan {
 struct gdb_session {
     metic_machine *machine;
     unsigned hart;   /* what g, m and p are about */
+    unsigned stop_hart; /* the last that stopped by itself */
+    bool memory_of_stop; /* LLDB: memory is what stop_hart sees, whose registers are asked for */
     bool physical;   /* memory packets mean physical addresses */
     bool no_ack;     /* both sides trust the transport */
     bool killed;
@@ -72,6 +74,8 @@ bool gdb_reverse_ends(struct gdb_session *session, const struct metic_result *re
 char *gdb_describe_target(metic_machine *machine, size_t *size_bytes);
 /* The memory map as heap text. */
 char *gdb_describe_memory(metic_machine *machine, unsigned hart, bool physical, size_t *size_bytes);
+/* Whose addresses memory packets mean. */
+unsigned gdb_memory_hart(const struct gdb_session *session);
 /* Names a thread. */
 void gdb_put_thread(struct gdb_output *output, unsigned hart);
 /* Takes a thread that exists, or "any", which is the current one. */

@@ -14,7 +14,13 @@ static void put_register(FILE *to, unsigned number, const struct metic_register 
     fprintf(to, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%u\" group=\"%s\"", reg->name,
             8 * reg->size_bytes, reg->type, number, reg->group);
     if (reg->role != NULL) {
-        fprintf(to, " generic=\"%s\"", reg->role); /* LLDB's */
+        fprintf(to, " generic=\"%s\"", reg->role); /* LLDB's, and so are the next */
+    }
+    if (strcmp(reg->type, "ieee_double") == 0) {
+        fprintf(to, " encoding=\"ieee754\" format=\"float\"");
+    }
+    if (reg->dwarf >= 0) {
+        fprintf(to, " dwarf_regnum=\"%d\" ehframe_regnum=\"%d\"", reg->dwarf, reg->dwarf);
     }
     fprintf(to, strcmp(reg->group, "csr") == 0 ? " save-restore=\"no\"/>\n" : "/>\n");
 }

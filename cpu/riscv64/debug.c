@@ -1,4 +1,5 @@
-/* See debug.h. GDB's numbers and feature names: its manual, "RISC-V Features". */
+/* See debug.h. GDB's numbers and feature names: its manual, "RISC-V Features". DWARF's: the RISC-V
+ * ELF psABI, "DWARF Register Numbers". */
 #include "cpu/riscv64/debug.h"
 
 #include "cpu/riscv64/counters.h"
@@ -6,6 +7,7 @@
 
 #include <stdio.h>
 
+enum { DWARF_FLOAT = 32, DWARF_VECTOR = 96, DWARF_CSR = 4096 };
 enum { REG_RA = 1, REG_SP = 2, REG_GP = 3, REG_TP = 4, REG_S0 = 8, REG_PC = 32 };
 
 /* The table's first rows stand in GDB's order: integers, pc, floats. */
@@ -18,6 +20,7 @@ static void describe_row(u32 number, struct guest_debug_reg *reg)
         reg->feature = "org.gnu.gdb.riscv.fpu";
         reg->type = "ieee_double";
         reg->group = "float";
+        reg->dwarf = (s16)(DWARF_FLOAT + number - REG_PC - 1);
         return;
     }
     bool code = number == REG_PC || number == REG_RA;
@@ -25,6 +28,7 @@ static void describe_row(u32 number, struct guest_debug_reg *reg)
     reg->feature = "org.gnu.gdb.riscv.cpu";
     reg->type = code ? "code_ptr" : data ? "data_ptr" : "int";
     reg->group = "general";
+    reg->dwarf = number < REG_PC ? (s16)number : -1;
     reg->role = number == REG_PC   ? "pc"
                 : number == REG_RA ? "ra"
                 : number == REG_SP ? "sp"
@@ -41,10 +45,12 @@ bool riscv64_debug_reg(u32 number, struct guest_debug_reg *reg)
     }
     if (number < RISCV_DEBUG_PRIV) {
         reg->feature = "org.gnu.gdb.riscv.csr";
+        reg->dwarf = (s16)(DWARF_CSR + number - RISCV_DEBUG_CSR);
         riscv64_csr_name(number - RISCV_DEBUG_CSR, reg->name, sizeof(reg->name));
         return riscv64_csr_find(number - RISCV_DEBUG_CSR) != NULL;
     }
     reg->feature = "org.gnu.gdb.riscv.virtual";
+    reg->dwarf = -1;
     snprintf(reg->name, sizeof(reg->name), "priv");
     return number == RISCV_DEBUG_PRIV;
 }
@@ -107,7 +113,8 @@ u8 *riscv64_debug_wide(struct vcpu *vcpu, u32 number, struct guest_debug_reg *re
     }
     number -= RISCV_DEBUG_VECTOR;
     *reg = (struct guest_debug_reg){.feature = "org.gnu.gdb.riscv.vector", .type = "riscv_vector",
-                                    .group = "vector", .size_bytes = state->vlenb};
+                                    .group = "vector", .dwarf = (s16)(DWARF_VECTOR + number),
+                                    .size_bytes = state->vlenb};
     snprintf(reg->name, sizeof(reg->name), "v%u", (unsigned)number);
     return (u8 *)state->v + (size_t)number * state->vlenb;
 }

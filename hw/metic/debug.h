@@ -68,6 +68,7 @@ struct metic_register {
     const char *type;    /* "int", "code_ptr", "data_ptr", "ieee_double", "riscv_vector" */
     const char *group;   /* "general", "float", "csr", "vector" */
     const char *role;    /* "pc", "sp", "fp", "ra", or NULL */
+    int dwarf;           /* its number in debug information; -1: none */
     unsigned size_bytes;
 };
 /* Numbers are below this. */

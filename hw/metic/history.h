@@ -16,9 +16,10 @@
 #include <stdint.h>
 
 /* Begins here, on a machine that does not run; one that is there goes on. `limit_bytes`: what it
- * may take of the host's memory, 0: an eighth of the host's, 2 GiB at most; the beginning moves
- * when there is more. False with a reason: the machine has something that does not repeat, or no
- * memory. */
+ * may take of the host's memory, 0: an eighth of the host's, 2 GiB at most; where there would be
+ * more, moments between are given up, and where two are too much, the beginning moves: one is
+ * always kept, which is as large as what the guest has written. False with a reason: the machine
+ * has something that does not repeat, or no memory. */
 bool metic_history_begin(metic_machine *machine, uint64_t limit_bytes, struct metic_error *error);
 void metic_history_end(metic_machine *machine); /* in the past, the present is lost */
 

@@ -30,6 +30,7 @@ sources() {
     journal) echo hw/journal_file.c ;;
     args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
     qcow2) echo hw/block/qcow2*.c hw/block/blk_image.c hw/block/blk_file.c ;;
+    gdb) echo ui/gdb*.c ui/monitor*.c hw/machine_history.c hw/machine_reverse.c hw/machine_debug.c ;;
     qmp) echo ui/qmp*.c ui/monitor*.c ui/line_edit.c ui/key*.c ;;
     keyboard) echo ui/keyboard.c ui/key_steps.c ui/keys.c ui/keymap*.c ;;
     snapshot) echo hw/machine_snapshot.c hw/snapshot*.c cpu/state.c ;;

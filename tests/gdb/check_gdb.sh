@@ -409,6 +409,29 @@ if [ -n "$lldb" ]; then
     says 'stop reason = watchpoint 1'
     says '^new value: 1$'
     ends 0
+
+    # A program under Linux: its stack and variables are found, floating-point ones as well.
+    linux lldb-program
+    timeout -k 5 60 "$lldb" --no-lldbinit --batch \
+        -o "process connect --plugin gdb-remote unix-connect://$TMP/socket" \
+        -o 'target modules load --file count --slide 0' -o 'breakpoint set -n add' -o continue \
+        -o 'thread backtrace' -o 'frame variable b' -o 'register read fa5' \
+        -o 'register write fa5 2.5' -o 'register read fa5' -o 'breakpoint delete 1' -o finish \
+        -o 'watchpoint set expression -w write -s 4 -- &counter' -o continue \
+        -o 'register read satp' \
+        -o 'process detach' count >lldb-program.gdb 2>&1 </dev/null
+    shown=no
+    says 'stop reason = breakpoint 1\.1'
+    says 'frame #1: 0x[0-9a-f]+ count`main'
+    says '^\(int\) b = 2'
+    says 'fa5 = 2\.5' 1
+    says 'stop reason = step out'
+    says '^Watchpoint 1 hit:'
+    says 'satp = 0x[89a]'
+    debug <<'END'
+kill
+END
+    ends 0
 else
     echo "not tried: LLDB is not installed"
 fi

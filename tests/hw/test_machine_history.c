@@ -1,5 +1,6 @@
 /* Histories through the library: what was is found again exactly, whichever way a machine comes to
  * it. With GDB, and whole kernels: tests/gdb/check_reverse.sh. */
+#include "hw/machine_history.h"
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
@@ -227,6 +228,151 @@ Test(machine_history, steps_backwards)
             steps_back(p, i, 1, 0);
             steps_back(p, i, 2, 1);
         }
+    }
+    rv_free(p);
+}
+
+/* --- memory --- */
+
+enum { PASSES = 40, PASS_PAGES = 1024 };
+
+/* Goes round for ever, and writes another number into each page of 4 MiB each time. */
+static struct rv_program *writes_much(void)
+{
+    enum { PASS = 1, PAGE };
+    struct rv_program *p = rv_new();
+    rv_li(p, S2, PASS_PAGES);
+    rv_li(p, S3, 4096);
+    rv_label(p, PASS);
+    rv_li(p, S1, DATA);
+    rv_li(p, S0, 0);
+    rv_label(p, PAGE);
+    rv_addi(p, S4, S4, 1);
+    rv_sd(p, S4, S1, 0);
+    rv_add(p, S1, S1, S3);
+    rv_addi(p, S0, S0, 1);
+    rv_bne(p, S0, S2, PAGE);
+    rv_j(p, PASS);
+    rv_finish(p);
+    return p;
+}
+
+/* A machine with a breakpoint that it comes to once in a pass. */
+static metic_machine *make_bounded(struct rv_program *p, u64 limit_bytes)
+{
+    struct metic_error error = {{0}, {0}};
+    unsigned mode = 0;
+    while (guest_modes[mode].clock != METIC_CLOCK_VIRTUAL) {
+        mode++;
+    }
+    metic_machine *machine = guest_machine(p, &guest_modes[mode], 1);
+    cr_assert(metic_history_begin(machine, limit_bytes, &error), "%s", error.what);
+    metic_add_breakpoint(machine, rv_address(p, 1), 0);
+    return machine;
+}
+
+/* One pass; a moment is kept at its end, however little time has gone by. */
+static struct metic_history_info one_pass(metic_machine *machine)
+{
+    struct metic_result result;
+    struct metic_history_info info;
+    metic_run(machine, &result);
+    cr_assert(result.reason == METIC_BREAK, "%s", result.text);
+    cr_assert(history_keep(machine, false));
+    cr_assert(metic_get_history(machine, &info));
+    return info;
+}
+
+/* What is kept grows to the limit and no further, back to the beginning all the same. */
+Test(machine_history, memory_is_bounded)
+{
+    const u64 limit_bytes = (u64)40 << 20;
+    static struct seen seen[PASSES];
+    struct rv_program *p = writes_much();
+    metic_machine *machine = make_bounded(p, limit_bytes);
+    struct metic_history_info info;
+    u64 most_bytes = 0;
+    for (unsigned i = 0; i < PASSES; i++) {
+        info = one_pass(machine);
+        cr_assert(info.bytes <= limit_bytes, "pass %u: %llu bytes in %u moments", i,
+                  (unsigned long long)info.bytes, info.moments);
+        most_bytes = info.bytes > most_bytes ? info.bytes : most_bytes;
+        seen[i] = look(machine, 0);
+    }
+    cr_expect(most_bytes > limit_bytes / 2, "only %llu bytes", (unsigned long long)most_bytes);
+    cr_expect(info.first_insns == 0 && info.moments > 2, "from %llu, %u moments",
+              (unsigned long long)info.first_insns, info.moments);
+    for (unsigned i = PASSES - 1; i > 0; i--) {
+        cr_assert(back(machine, 0, METIC_BACK_RUN).kind == METIC_STOP_BREAKPOINT, "%u", i);
+        struct seen now = look(machine, 0);
+        expect_same(&now, &seen[i - 1], "bounded");
+        cr_assert(metic_get_history(machine, &info) && info.bytes <= limit_bytes, "back at %u", i);
+    }
+    cr_expect(back(machine, 0, METIC_BACK_RUN).kind == METIC_STOP_BEGIN);
+    metic_free(machine);
+    rv_free(p);
+}
+
+/* Where two moments are more than there is room for, there is one: the beginning moves. */
+Test(machine_history, too_little_memory_moves_the_beginning)
+{
+    struct rv_program *p = writes_much();
+    metic_machine *machine = make_bounded(p, 1);
+    struct metic_history_info info = {.bytes = 0};
+    u64 one_bytes = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        info = one_pass(machine);
+        one_bytes = i == 1 ? info.bytes : one_bytes;
+        cr_assert(info.moments == 1, "pass %u: %u moments", i, info.moments);
+        cr_assert(info.first_insns == info.now_insns, "pass %u", i);
+    }
+    cr_expect(info.bytes < one_bytes + one_bytes / 2, "%llu bytes, then %llu",
+              (unsigned long long)one_bytes, (unsigned long long)info.bytes);
+    cr_expect(back(machine, 0, METIC_BACK_STEP).kind == METIC_STOP_BEGIN);
+    metic_free(machine);
+    rv_free(p);
+}
+
+/* --- a past that does not lead here --- */
+
+/* Hart 1 waits for what never comes; the others' handler traps at its first instruction. */
+static struct rv_program *waits_and_storms(void)
+{
+    struct rv_program *p = rv_new();
+    rv_csrr(p, S4, CSR_MHARTID);
+    rv_bne(p, S4, X0, WAIT);
+    rv_csrw(p, CSR_MTVEC, X0);
+    rv_word(p, 0x00000073); /* ecall */
+    rv_label(p, WAIT);
+    rv_csrw(p, CSR_MIE, X0);
+    rv_label(p, HERE);
+    rv_word(p, 0x10500073); /* wfi */
+    rv_addi(p, S0, S0, 1);
+    rv_j(p, HERE);
+    rv_finish(p);
+    return p;
+}
+
+/* A hart was put behind its wfi by the debugger, and is stepped back at once: in the past it waits
+ * there for ever, and nobody else retires an instruction. */
+Test(machine_history, back_from_an_edited_pc, .timeout = 120)
+{
+    struct metic_result result;
+    struct rv_program *p = waits_and_storms();
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        if (guest_modes[i].clock != METIC_CLOCK_VIRTUAL) {
+            continue;
+        }
+        metic_machine *machine = make(p, i, 2);
+        metic_run_for(machine, 5000, &result);
+        cr_assert(metic_hart_waits(machine, 1));
+        u64 executed = metic_instructions(machine, 1);
+        cr_assert(metic_set_register(machine, 1, "pc", rv_address(p, HERE) + 8));
+        struct metic_stop stop = back(machine, 1, METIC_BACK_STEP);
+        cr_expect(stop.kind == METIC_STOP_STEP, "%s: %d", guest_modes[i].name, (int)stop.kind);
+        cr_expect(metic_instructions(machine, 1) < executed, "%s: %llu", guest_modes[i].name,
+                  (unsigned long long)metic_instructions(machine, 1));
+        metic_free(machine);
     }
     rv_free(p);
 }

@@ -297,6 +297,16 @@ Test(gdb_session, description)
         }
     }
     cr_expect(count > 200, "%u", count);
+    /* Numbers of DWARF's, by which LLDB finds variables: fa0 is 42, satp 4096 + 0x180. */
+    static const char *const numbered[] = {"\"a0\" ", "\"10\"", "\"fa0\" ", "\"42\"", "\"satp\" ",
+                                           "\"4480\""};
+    for (unsigned i = 0; i < ARRAY_LEN(numbered); i += 2) {
+        const char *row = strstr(xml, numbered[i]);
+        const char *found = row != NULL ? strstr(row, " dwarf_regnum=") : NULL;
+        cr_expect(found != NULL && found < strchr(row, '\n') &&
+                  strncmp(found + 14, numbered[i + 1], strlen(numbered[i + 1])) == 0, "%s",
+                  numbered[i]);
+    }
     rig_fini(&rig);
 }
 
