@@ -28,6 +28,7 @@ typedef u64 gpa_t;
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* For code on a hot path that a compiler's own judgement leaves a call. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+/* For the rare rest of such code: inlined it would make the whole save registers first. */
 #define NOINLINE __attribute__((noinline))
 
 /* The guest page that the soft-MMU and the code-page marks work in. */

@@ -4,7 +4,7 @@
 #include "cpu/base/error.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <stdlib.h>
 
 enum format_id {
 #define FORMAT(name, ...) FORMAT_##name,
@@ -42,16 +42,23 @@ static const struct insn_format formats[FORMAT_COUNT] = {
 
 /* The same formats as code, a function each: what insn_extract does with the data, with every shift
  * a constant: 20 ns for a whole decode instead of 39. */
+#define MEMBER_RD rd
+#define MEMBER_RS1 rs1
+#define MEMBER_RS2 rs2
+#define MEMBER_RS3 rs3
+#define MEMBER_RM rm
+#define MEMBER_FMT fmt
+#define MEMBER_AQRL aqrl
+#define MEMBER_VM vm
+#define MEMBER_NF nf
 #define FIELD(operand, lo, len)                                                                    \
-    (void)(o->operands[RISCV_OPERAND_##operand] += word >> (lo) & ((1u << (len)) - 1))
-#define FIX(operand, value) (void)(o->operands[RISCV_OPERAND_##operand] += (value))
-#define REG3(operand, lo)                                                                          \
-    (void)(o->operands[RISCV_OPERAND_##operand] += (word >> (lo) & 7) + 8)
+    (void)(o->MEMBER_##operand = (u8)(word >> (lo) & ((1u << (len)) - 1)))
+#define FIX(operand, value) (void)(o->MEMBER_##operand = (value))
+#define REG3(operand, lo) (void)(o->MEMBER_##operand = (u8)((word >> (lo) & 7) + 8))
 #define UIMM(lo, len, to)                                                                          \
-    (void)(o->operands[RISCV_OPERAND_IMM] += (word >> (lo) & ((1u << (len)) - 1)) << (to))
+    (void)(o->imm |= (s32)((word >> (lo) & ((1u << (len)) - 1)) << (to)))
 #define SIMM(lo, len, to)                                                                          \
-    (void)(o->operands[RISCV_OPERAND_IMM] +=                                                       \
-           (u32)((s32)(word << (32 - (lo) - (len))) >> (32 - (len))) << (to))
+    (void)(o->imm |= (s32)((u32)((s32)(word << (32 - (lo) - (len))) >> (32 - (len))) << (to)))
 #define FORMAT(name, ...)                                                                          \
     static void extract_##name(u32 word, struct riscv_insn *o)                                     \
     {                                                                                              \
@@ -95,9 +102,15 @@ static const struct insn_set insn_set = {
 /* Written once under pthread_once, then only read. */
 static struct {
     pthread_once_t once;
-    _Atomic bool ready; /* a look at it is cheaper than the call */
+    pthread_key_t kept_key; /* frees what a thread kept */
+    bool may_keep;
     struct insn_decoder compressed, full;
 } decoders = {.once = PTHREAD_ONCE_INIT};
+
+/* What this thread decoded last, by a hash of the word; NULL before the first. Programs consist of
+ * few different words, and code that is new is decoded three times, twice to run from its bytes. */
+enum { KEPT_BITS = 12 };
+static _Thread_local struct riscv_insn *kept __attribute__((tls_model("initial-exec")));
 
 /* opcode, funct3, and the top five bits, which tell most of funct7 */
 static const struct insn_key full_key = {{{2, 5}, {12, 3}, {27, 5}}};
@@ -108,7 +121,20 @@ static void init_decoders(void)
 {
     CHECK(insn_decoder_init(&decoders.compressed, &insn_set, 16, compressed_key));
     CHECK(insn_decoder_init(&decoders.full, &insn_set, 32, full_key));
-    atomic_store_explicit(&decoders.ready, true, memory_order_release);
+    decoders.may_keep = pthread_key_create(&decoders.kept_key, free) == 0;
+}
+
+/* Leaves `kept` NULL when the host has no memory: then nothing is kept. */
+static void begin_thread(void)
+{
+    pthread_once(&decoders.once, init_decoders);
+    struct riscv_insn *insns = decoders.may_keep ? calloc((size_t)1 << KEPT_BITS, sizeof(*insns))
+                                                 : NULL;
+    if (insns != NULL && pthread_setspecific(decoders.kept_key, insns) == 0) {
+        kept = insns;
+    } else {
+        free(insns);
+    }
 }
 
 const struct insn_set *riscv64_insn_set(void)
@@ -116,30 +142,61 @@ const struct insn_set *riscv64_insn_set(void)
     return &insn_set;
 }
 
+static void decode_word(u32 word, unsigned length_bytes, struct riscv_insn *insn)
+{
+    *insn = (struct riscv_insn){.word = word, .length_bytes = (u8)length_bytes};
+    bool too_long = (word & 0x1f) == 0x1f;
+    int row = too_long            ? -1
+              : length_bytes == 4 ? insn_find(&decoders.full, full_key, word)
+                                  : insn_find(&decoders.compressed, compressed_key, word);
+    if (row < 0 || (briefs[row].flags & INSN_RESERVED) != 0) {
+        insn->id = RISCV_INSN_illegal;
+        return;
+    }
+    insn->id = (u16)row;
+    insn->flags = briefs[row].flags;
+    extract[briefs[row].format](word, insn);
+}
+
+static ALWAYS_INLINE struct riscv_insn *kept_place(u32 word)
+{
+    return &kept[word * 0x9e3779b1u >> (32 - KEPT_BITS)];
+}
+
+/* The length. */
+static NOINLINE unsigned decode_anew(u32 word, unsigned length_bytes, struct riscv_insn *insn)
+{
+    if (kept == NULL) {
+        begin_thread();
+    }
+    decode_word(word, length_bytes, insn);
+    if (kept != NULL) {
+        *kept_place(word) = *insn;
+    }
+    return length_bytes;
+}
+
 unsigned riscv64_decode(const u8 *bytes, unsigned available_bytes, struct riscv_insn *insn)
 {
     if (available_bytes < 2) {
         return 0;
     }
-    unsigned length_bytes = riscv64_insn_length_bytes(ld_le16(bytes));
-    if (length_bytes > available_bytes) {
-        return 0;
+    u32 word = ld_le16(bytes);
+    unsigned length_bytes = riscv64_insn_length_bytes((u16)word);
+    if (length_bytes == 4) {
+        if (available_bytes < 4) {
+            return 0;
+        }
+        word = ld_le32(bytes);
     }
-    if (UNLIKELY(!atomic_load_explicit(&decoders.ready, memory_order_acquire))) {
-        pthread_once(&decoders.once, init_decoders);
+    if (UNLIKELY(kept == NULL)) {
+        return decode_anew(word, length_bytes, insn);
     }
-    *insn = (struct riscv_insn){.length_bytes = (u8)length_bytes};
-    insn->word = length_bytes == 4 ? ld_le32(bytes) : ld_le16(bytes);
-    bool too_long = (insn->word & 0x1f) == 0x1f;
-    int row = too_long            ? -1
-              : length_bytes == 4 ? insn_find(&decoders.full, full_key, insn->word)
-                                  : insn_find(&decoders.compressed, compressed_key, insn->word);
-    if (row < 0 || (briefs[row].flags & INSN_RESERVED) != 0) {
-        insn->id = RISCV_INSN_illegal;
-        return length_bytes;
+    const struct riscv_insn *last = kept_place(word);
+    /* Of a place where nothing is kept yet the word may be right, but not the length. */
+    if (last->word != word || last->length_bytes != length_bytes) {
+        return decode_anew(word, length_bytes, insn);
     }
-    insn->id = (u16)row;
-    insn->flags = briefs[row].flags;
-    extract[briefs[row].format](insn->word, insn);
+    *insn = *last;
     return length_bytes;
 }

@@ -38,24 +38,20 @@ enum riscv_operand {
     RISCV_OPERAND_COUNT,
 };
 
-/* One decoded instruction. Operands that its format lacks are 0. */
+/* One decoded instruction, small since many are kept (decode.c). Operands that its format lacks
+ * are 0. */
 struct riscv_insn {
-    union {
-        u32 operands[RISCV_OPERAND_COUNT];
-        struct {
-            u32 rd, rs1, rs2, rs3; /* register numbers, x or f as the instruction has it */
-            s32 imm;               /* sign-extended as the format says; CSR number */
-            u32 rm;                /* FP rounding field */
-            u32 fmt;               /* F, D: 0 single, 1 double; A: log2 of the access size */
-            u32 aqrl;              /* A: aq << 1 | rl */
-            u32 vm;                /* V: 0 where v0 is a mask */
-            u32 nf;                /* V: fields of a segment, less one */
-        };
-    };
-    u32 word;        /* the bits, 16-bit ones zero-extended */
-    u16 id;          /* enum riscv_insn_id */
-    u16 flags;       /* the row's */
-    u8 length_bytes; /* 2 or 4, also of an illegal one */
+    u32 word;            /* the bits, 16-bit ones zero-extended */
+    s32 imm;             /* sign-extended as the format says; CSR number */
+    u16 id;              /* enum riscv_insn_id */
+    u16 flags;           /* the row's */
+    u8 rd, rs1, rs2, rs3; /* register numbers, x or f as the instruction has it */
+    u8 rm;               /* FP rounding field */
+    u8 fmt;              /* F, D: 0 single, 1 double; A: log2 of the access size */
+    u8 aqrl;             /* A: aq << 1 | rl */
+    u8 vm;               /* V: 0 where v0 is a mask */
+    u8 nf;               /* V: fields of a segment, less one */
+    u8 length_bytes;     /* 2 or 4, also of an illegal one */
 };
 
 /* Length in bytes of the instruction whose first two bytes are given. */
