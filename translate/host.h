@@ -139,7 +139,8 @@ struct host_exit {
 
 struct host_request {
     const struct host_context *context;
-    const struct ir *ir; /* verified; instructions marked dead are left out */
+    struct ir *ir; /* verified; instructions marked dead are left out. Of a block, which need not
+                      have been through opt_dead, the same ones become dead as there */
     u8 *write;           /* where to put code, and */
     const u8 *exec;      /* the same byte's address when it runs; 16-byte aligned */
     size_t room_bytes;

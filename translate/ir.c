@@ -22,12 +22,33 @@ const struct ir_op_info ir_op_info[IR_OP_COUNT] = {
 #undef I64
 #undef I32
 
+_Static_assert(offsetof(struct ir_insn, a) == 4 && offsetof(struct ir_insn, c) == 8,
+               "insn_head() and insn_tail() are these bytes");
 _Static_assert(sizeof(struct ir_insn) == 24, "passes and the interpreter walk arrays of these");
 _Static_assert(IR_MAX_INSNS < IR_REF_NONE, "a ref names every instruction");
 
+enum { KNOWN_SIZE_SHIFT = 32, KNOWN_GENERATION_SHIFT = 40 };
+#define KNOWN_GENERATION_MAX ((u64)1 << 63)
+
+/* A new generation; all of them begin anew before their number has too many bits. */
 static void known_clear(struct ir *ir)
 {
-    memset(ir->known, 0, sizeof(ir->known));
+    if (UNLIKELY(ir->generation == 0 || ir->generation >= KNOWN_GENERATION_MAX)) {
+        memset(ir->known, 0, sizeof(ir->known));
+        ir->generation = 0;
+    }
+    ir->generation += (u64)1 << KNOWN_GENERATION_SHIFT;
+}
+
+/* What an entry is of. */
+static ALWAYS_INLINE u64 known_key(const struct ir *ir, u32 offset, unsigned size_bytes)
+{
+    return ir->generation | (u64)size_bytes << KNOWN_SIZE_SHIFT | offset;
+}
+
+static unsigned known_size_bytes(const struct ir_known *known)
+{
+    return (u8)(known->key >> KNOWN_SIZE_SHIFT);
 }
 
 void ir_reset(struct ir *ir, const struct guest *guest)
@@ -62,22 +83,39 @@ static ALWAYS_INLINE struct ir_insn insn_make(enum ir_op op, enum ir_type type, 
                             .b = IR_REF_NONE, .c = IR_REF_NONE, .d = IR_REF_NONE, .imm = imm};
 }
 
+/* Its first eight bytes, when it is not dead, and the four behind them. */
+static ALWAYS_INLINE u64 insn_head(struct ir_insn insn)
+{
+    return insn.op | (u64)insn.type << 8 | (u64)insn.sub << 16 | (u64)insn.a << 32 |
+           (u64)insn.b << 48;
+}
+
+static ALWAYS_INLINE u32 insn_tail(struct ir_insn insn)
+{
+    return insn.c | (u32)insn.d << 16;
+}
+
+/* Three stores instead of eight, where the host's order of bytes allows. */
+static ALWAYS_INLINE void insn_put(struct ir_insn *slot, struct ir_insn insn)
+{
+    if (METIC_LE16(1) != 1) {
+        *slot = insn;
+        return;
+    }
+    u64 head = insn_head(insn);
+    u32 tail = insn_tail(insn);
+    memcpy(slot, &head, sizeof(head));
+    memcpy(&slot->c, &tail, sizeof(tail));
+    slot->imm = insn.imm;
+}
+
 static ALWAYS_INLINE ir_ref append(struct ir *ir, struct ir_insn insn)
 {
     if (UNLIKELY(ir->count >= IR_MAX_INSNS)) {
         ir->overflow = true;
         return 0;
     }
-    struct ir_insn *slot = &ir->insns[ir->count];
-    slot->op = insn.op;
-    slot->type = insn.type;
-    slot->sub = insn.sub;
-    slot->dead = 0;
-    slot->a = insn.a;
-    slot->b = insn.b;
-    slot->c = insn.c;
-    slot->d = insn.d;
-    slot->imm = insn.imm;
+    insn_put(&ir->insns[ir->count], insn);
     return (ir_ref)ir->count++;
 }
 
@@ -100,17 +138,20 @@ static ALWAYS_INLINE void append_way(struct ir *ir, struct ir_insn insn)
 
 static ALWAYS_INLINE unsigned share_hash(struct ir_insn insn)
 {
-    u64 what = insn.op | (u64)insn.type << 8 | (u64)insn.sub << 16 | (u64)insn.a << 32 |
-               (u64)insn.b << 48;
-    u64 key = (what ^ insn.imm) * 0x9e3779b97f4a7c15u;
-    key = (key ^ insn.c ^ (u64)insn.d << 16) * 0xd6e8feb86659fd93u;
-    return (unsigned)(key >> 56);
+    u64 key = insn_head(insn) ^ insn.imm ^ (u64)insn_tail(insn) << 13;
+    return (unsigned)(key * 0x9e3779b97f4a7c15u >> 56);
 }
 
 static ALWAYS_INLINE bool share_equal(const struct ir_insn *x, struct ir_insn y)
 {
-    return x->imm == y.imm && x->op == y.op && x->type == y.type && x->sub == y.sub &&
-           x->a == y.a && x->b == y.b && x->c == y.c && x->d == y.d;
+    if (METIC_LE16(1) != 1) {
+        return x->imm == y.imm && insn_head(*x) == insn_head(y) && insn_tail(*x) == insn_tail(y);
+    }
+    u64 head;
+    u32 tail;
+    memcpy(&head, x, sizeof(head));
+    memcpy(&tail, &x->c, sizeof(tail));
+    return x->imm == y.imm && head == insn_head(y) && tail == insn_tail(y);
 }
 
 /* Appends unless an equal instruction at or after `floor` exists. */
@@ -216,27 +257,27 @@ static ir_ref known_value(struct ir *ir, const struct ir_known *known, enum ir_t
     enum ir_type have = ir_value_type(&ir->insns[known->value]);
     bool have_float = have == IR_F32 || have == IR_F64;
     bool want_float = type == IR_F32 || type == IR_F64;
-    if (have == type && (known->exact || known->size_bytes * 8u == ir_type_bits(type))) {
+    if (have == type && (known->exact || known_size_bytes(known) * 8u == ir_type_bits(type))) {
         return known->value;
     }
     if (have_float != want_float) {
         bool same_bits = ir_type_bits(have) == ir_type_bits(type);
-        return same_bits && known->size_bytes * 8u == ir_type_bits(type)
+        return same_bits && known_size_bytes(known) * 8u == ir_type_bits(type)
                    ? ir_op1(ir, IR_FBITS, type, 0, known->value)
                    : IR_REF_NONE;
     }
-    if (have_float || known->size_bytes == 8) {
+    if (have_float || known_size_bytes(known) == 8) {
         return IR_REF_NONE;
     }
-    return ir_op1(ir, IR_ZEXT, type, known->size_bytes * 8u, known->value);
+    return ir_op1(ir, IR_ZEXT, type, known_size_bytes(known) * 8u, known->value);
 }
 
 static ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type type, u32 offset,
                             unsigned size_bytes)
 {
     bool tracked = !ir->no_fold && !known_crosses(offset, size_bytes);
-    bool hit = tracked && known->size_bytes == size_bytes && known->offset == offset;
-    if (hit) {
+    u64 key = known_key(ir, offset, size_bytes);
+    if (tracked && known->key == key) {
         ir_ref value = known_value(ir, known, type);
         if (value != IR_REF_NONE) {
             return value;
@@ -245,8 +286,7 @@ static ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type 
     struct ir_insn insn = insn_make(IR_GET, type, size_bytes, offset);
     ir_ref ref = append(ir, insn);
     if (tracked && !ir->overflow) {
-        *known = (struct ir_known){
-            .offset = offset, .size_bytes = (u8)size_bytes, .exact = 1, .value = ref};
+        *known = (struct ir_known){.key = key, .exact = true, .value = ref};
     }
     return ref;
 }
@@ -254,7 +294,7 @@ static ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type 
 ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes)
 {
     struct ir_known *known = known_word(ir, offset);
-    bool same = known->offset == offset && known->size_bytes == size_bytes;
+    bool same = known->key == known_key(ir, offset, size_bytes);
     if (LIKELY(same && known->exact && ir->insns[known->value].type == type && !ir->no_fold)) {
         return known->value; /* exact values' types are their instructions' */
     }
@@ -265,8 +305,8 @@ void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
 {
     struct ir_known *known = known_word(ir, offset);
     bool folds = !ir->no_fold && !ir->keeps_sets;
-    if (folds && known->size_bytes == size_bytes && known->offset == offset &&
-        known->value == value) {
+    u64 key = known_key(ir, offset, size_bytes);
+    if (folds && known->key == key && known->value == value) {
         return;
     }
     enum ir_type type = ir_value_type(&ir->insns[value]);
@@ -274,12 +314,11 @@ void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
     insn.a = value;
     append(ir, insn);
     if (known_crosses(offset, size_bytes)) {
-        known->size_bytes = 0;
-        known_word(ir, offset + size_bytes - 1)->size_bytes = 0;
+        known->key = 0;
+        known_word(ir, offset + size_bytes - 1)->key = 0;
     } else {
         bool exact = type == ir->insns[value].type && size_bytes * 8u == ir_type_bits(type);
-        *known = (struct ir_known){
-            .offset = offset, .size_bytes = (u8)size_bytes, .exact = exact, .value = value};
+        *known = (struct ir_known){.key = key, .exact = exact, .value = value};
     }
 }
 

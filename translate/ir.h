@@ -110,13 +110,12 @@ static inline enum ir_type ir_value_type(const struct ir_insn *insn)
     }
 }
 
-enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 256 };
+enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 128 };
 
 /* What one 8-byte word of guest state (offset / 8 modulo IR_KNOWN_WORDS) is known to hold. */
 struct ir_known {
-    u32 offset;
-    u8 size_bytes; /* 0: nothing known */
-    u8 exact;      /* a GET of the type of `value` gives it; else its low size_bytes are meant */
+    u64 key;    /* generation, size in bytes, offset (ir.c); of another generation: nothing known */
+    bool exact; /* a GET of the type of `value` gives it; else its low bytes are meant */
     ir_ref value;
 };
 
@@ -144,13 +143,14 @@ struct ir {
     u32 insn_total;   /* guest instructions begun */
     /* hash chains for sharing and the known contents of guest state; private to ir.c */
     unsigned share_floor; /* environment-dependent (IR_E) values before this index are not shared */
+    u64 generation; /* of what `known` says that holds; 0: none of it was ever written */
     struct ir_known known[IR_KNOWN_WORDS];
     ir_ref chain_head[IR_CHAINS];
     ir_ref chain_next[IR_MAX_INSNS];
 };
 
-/* Makes it empty, with folding on. The struct needs no other initialisation. `guest` may be NULL
- * (then state offsets print as numbers). */
+/* Makes it empty, with folding on. The struct is all zeros before the first time and needs no other
+ * initialisation. `guest` may be NULL (then state offsets print as numbers). */
 void ir_reset(struct ir *ir, const struct guest *guest);
 
 /* --- append; all return the value's ref (possibly of an earlier equal one) --- */

@@ -190,7 +190,7 @@ static _Noreturn void stop_with(struct lockstep *lockstep, const char *why)
     }
     const struct block *block = lockstep->block;
     if (block != NULL) {
-        struct ir ir;
+        static struct ir ir;
         ir_reset(&ir, engine->guest);
         memcpy(ir.insns, block->ir, block->ir_count * sizeof(*block->ir));
         ir.count = block->ir_count;

@@ -230,8 +230,8 @@ static struct lowered lower_watched(struct engine *engine, const struct source *
     return done;
 }
 
-/* What a host's code may do at once, an instruction that runs by itself may not. */
-void pipeline_optimise(struct engine *engine)
+/* What host code may do at once, an instruction that runs by itself may not. */
+static void optimise(struct engine *engine, bool drop)
 {
     bool watched = engine->probe != NULL || engine->commit_log != NULL || engine->ops.tells_memory;
     pipeline_check_ir(engine, engine->ir);
@@ -239,8 +239,15 @@ void pipeline_optimise(struct engine *engine)
         opt_gather(engine->ir, engine->vcpu_count == 1);
         pipeline_check_ir(engine, engine->ir);
     }
-    opt_dead(engine->ir);
-    pipeline_check_ir(engine, engine->ir);
+    if (drop) {
+        opt_dead(engine->ir);
+        pipeline_check_ir(engine, engine->ir);
+    }
+}
+
+void pipeline_optimise(struct engine *engine)
+{
+    optimise(engine, true);
 }
 
 /* Lowers; cuts the block shorter until it fits the IR array. */
@@ -363,6 +370,7 @@ static bool is_full(const struct engine *engine)
 
 void pipeline_keep_ir(struct engine *engine, struct block *block)
 {
+    pipeline_check_ir(engine, engine->ir); /* the host may have dropped something */
     if (engine->options.kind != ENGINE_JIT) {
         block->ir_count = engine->ir->count;
         block->ir = block_alloc(&engine->blocks, block->ir_count * sizeof(*block->ir));
@@ -397,7 +405,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         struct lowered done = make_ir(engine, &source, mode, vcpu->pc & PAGE_MASK, max_insns);
         block->length_bytes = (u16)done.bytes;
         block->insn_count = (u16)done.insns;
-        pipeline_optimise(engine);
+        optimise(engine, engine->options.kind != ENGINE_JIT);
         if (engine->options.kind == ENGINE_INTERP) {
             break;
         }
@@ -648,7 +656,7 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     }
     engine->blocks.patch = patch_link;
     engine->blocks.opaque = engine;
-    engine->ir = malloc(sizeof(*engine->ir));
+    engine->ir = calloc(1, sizeof(*engine->ir));
     if (engine->ir == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }

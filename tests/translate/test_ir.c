@@ -10,8 +10,10 @@ static struct ir *ir;
 
 static void setup(void)
 {
-    ir = malloc(sizeof(*ir));
-    memset(ir, 0xa5, sizeof(*ir)); /* ir_reset must not depend on what was there */
+    ir = calloc(1, sizeof(*ir));
+    ir_reset(ir, NULL);
+    ir_begin_insn(ir, 0, 4);
+    ir_set(ir, STATE_X, 8, ir_i64(ir, 42)); /* of which the next block knows nothing */
     ir_reset(ir, NULL);
     ir_begin_insn(ir, 0, 4);
 }

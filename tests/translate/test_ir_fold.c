@@ -294,8 +294,8 @@ static void check_recipe(struct ir *plain, struct ir *folded, u64 seed)
 
 Test(ir_fold, random_recipes_keep_their_meaning)
 {
-    struct ir *plain = malloc(sizeof(*plain));
-    struct ir *folded = malloc(sizeof(*folded));
+    struct ir *plain = calloc(1, sizeof(*plain));
+    struct ir *folded = calloc(1, sizeof(*folded));
     const char *chosen = getenv("METIC_TEST_SEED");
     u64 first = chosen != NULL ? strtoull(chosen, NULL, 0) : 1;
     u64 plain_total = 0;
@@ -329,8 +329,8 @@ static void build_shifts(struct ir *ir, bool no_fold, enum ir_type type, enum ir
 
 Test(ir_fold, shifts_left_and_right_again_keep_their_meaning)
 {
-    struct ir *plain = malloc(sizeof(*plain));
-    struct ir *folded = malloc(sizeof(*folded));
+    struct ir *plain = calloc(1, sizeof(*plain));
+    struct ir *folded = calloc(1, sizeof(*folded));
     for (unsigned n = 0; n < 4 * 64 * 64; n++) {
         enum ir_type type = n & 1 ? IR_I64 : IR_I32;
         unsigned bits = type == IR_I64 ? 64 : 32, counts[2] = {n / 4 % 64, n / 256};
@@ -370,7 +370,7 @@ Test(ir_fold, shifts_left_and_right_again_become_extensions_and_masks)
         {IR_SHR, {20, 20}, 2, IR_SHL},  {IR_SAR, {49, 49}, 2, IR_SHL},
         {IR_SHR, {49, 50}, 2, IR_SHL},
     };
-    struct ir *ir = malloc(sizeof(*ir));
+    struct ir *ir = calloc(1, sizeof(*ir));
     for (unsigned n = 0; n < ARRAY_LEN(cases); n++) {
         build_shifts(ir, false, IR_I64, cases[n].right, cases[n].counts);
         opt_dead(ir);

@@ -24,7 +24,7 @@ static struct {
 
 static void setup(void)
 {
-    struct ir *ir = malloc(sizeof(*ir));
+    struct ir *ir = calloc(1, sizeof(*ir));
     good.ir = ir;
     ir_reset(ir, NULL);
     ir->no_fold = true;

@@ -85,6 +85,9 @@ void lower_fp_dirty(struct lower *l)
  * and the rest runs as blocks that need not ask. */
 static void mark_dirty(struct lower *l, const struct riscv_insn *insn)
 {
+    if ((insn->flags & (RV_WRITES_FP | RV_V)) == 0) {
+        return;
+    }
     if (insn->flags & RV_WRITES_FP) {
         lower_fp_dirty(l);
     }

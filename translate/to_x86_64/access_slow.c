@@ -58,13 +58,8 @@ enum { SAVED_TAG = FRAME_ARGS + 16 };
 /* The addends that are kept, for SITE_POISON. */
 unsigned access_kept_mask(const struct compile *c)
 {
-    unsigned mask = 0;
-    for (unsigned n = 0; n < KEPT_MAX; n++) {
-        if (c->kept[n].reg != NO_REG) {
-            mask |= 1u << temp_number(c->kept[n].reg);
-        }
-    }
-    return mask;
+    _Static_assert(RBX == 3 && RSI == 6 && RDI == 7, "temp_number() takes two runs");
+    return (c->kept_regs & 7) | (c->kept_regs >> RSI & 3) << 3;
 }
 
 static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
@@ -109,15 +104,17 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     load_address(cold, m, m->disp);
     asm_call(cold, thunk(c, thunk_of(m)));
     u32 field = asm_jmp_forward(cold);
-    asm_u32(cold, call->desc);
-    asm_u8(cold, m->tag | (unsigned)call->kind << SITE_KIND_SHIFT |
-                     (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
-                     (call->is_const ? (unsigned)SITE_CONST : 0u));
-    asm_u8(cold, call->reg);
-    u8 *back = cold->p;
-    asm_u8(cold, 0);
-    asm_u8(cold, (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4);
-    asm_u8(cold, access_kept_mask(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u));
+    unsigned address = m->tag | (unsigned)call->kind << SITE_KIND_SHIFT |
+                       (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
+                       (call->is_const ? (unsigned)SITE_CONST : 0u);
+    unsigned size = (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4;
+    unsigned poison = access_kept_mask(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u);
+    u64 low = call->desc | (u64)address << 8 * SITE_ADDRESS | (u64)call->reg << 8 * SITE_REG |
+              (u64)size << 8 * SITE_SIZE;
+    u8 *back = cold->p + SITE_BACK;
+    memcpy(cold->p, &low, 8);
+    cold->p[SITE_POISON] = (u8)poison;
+    cold->p += SITE_VALUE;
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
     }

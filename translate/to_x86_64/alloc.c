@@ -81,6 +81,10 @@ static unsigned slot_find(struct compile *c)
 {
     for (unsigned n = 0; n < FRAME_SLOT_COUNT; n++) {
         unsigned slot = c->slot_next++ % FRAME_SLOT_COUNT;
+        if (slot >= c->slot_end) {
+            c->slot_end = slot + 1;
+            return slot;
+        }
         u16 owner = c->slot_value[slot];
         if (owner == IR_REF_NONE || c->values[owner].last_use < c->at) {
             return slot;
@@ -192,12 +196,14 @@ unsigned alloc_idle_temp(const struct compile *c, u32 except)
 static unsigned free_temp(const struct compile *c)
 {
     unsigned last = NO_REG;
+    const u32 locked = c->locked;
+#pragma GCC unroll 5
     for (unsigned i = 0; i < TEMP_COUNT; i++) {
         unsigned reg = temp_order[i];
-        if ((c->locked & alloc_bit(reg)) || alloc_used_from(c, reg, c->at)) {
+        if ((locked & alloc_bit(reg)) || alloc_used_from(c, reg, c->at)) {
             continue;
         }
-        if (!is_kept(c, reg)) {
+        if (LIKELY(!is_kept(c, reg))) {
             return reg;
         }
         last = reg;
@@ -300,6 +306,21 @@ static void give_up(struct compile *c, unsigned reg)
     alloc_bind(c, ref, extra);
 }
 
+/* None is free: what is in one goes elsewhere. No operation has more operands than registers. */
+static NOINLINE unsigned take_from_value(struct compile *c, bool xmm)
+{
+    unsigned reg = xmm ? victim(c, REG_XMM0, xmm_end(c)) : victim(c, 0, REG_XMM0);
+    if (reg == NO_REG) {
+        c->status = HOST_TOO_COMPLEX;
+        return xmm ? (unsigned)REG_XMM0 : (unsigned)RAX;
+    }
+    give_up(c, reg);
+    save_kept(c, reg);
+    alloc_unbind(c, reg);
+    c->locked |= alloc_bit(reg);
+    return reg;
+}
+
 /* For a value of the current instruction or later ones. */
 static unsigned take_for_value(struct compile *c, bool xmm)
 {
@@ -315,13 +336,8 @@ static unsigned take_for_value(struct compile *c, bool xmm)
 unsigned alloc_take_any(struct compile *c, bool xmm)
 {
     unsigned reg = xmm ? free_xmm(c) : free_temp(c);
-    if (reg == NO_REG) {
-        reg = xmm ? victim(c, REG_XMM0, xmm_end(c)) : victim(c, 0, REG_XMM0);
-        if (reg == NO_REG) { /* more operands than registers: no operation has so many */
-            c->status = HOST_TOO_COMPLEX;
-            return xmm ? (unsigned)REG_XMM0 : (unsigned)RAX;
-        }
-        give_up(c, reg);
+    if (UNLIKELY(reg == NO_REG)) {
+        return take_from_value(c, xmm);
     }
     save_kept(c, reg);
     alloc_unbind(c, reg);
@@ -356,21 +372,16 @@ static unsigned use_boxed(struct compile *c, unsigned root)
     return reg;
 }
 
-unsigned alloc_use(struct compile *c, ir_ref ref)
+unsigned alloc_use_loaded(struct compile *c, ir_ref ref)
 {
     unsigned root = c->values[ref].root;
-    struct value *value = &c->values[root];
     if (c->values[ref].flags & VALUE_BOXED) {
         return use_boxed(c, root);
     }
-    if (value->reg >= REG_XMM0) {
-        unsigned reg = value->last_use > c->at ? take_for_value(c, false) : alloc_temp(c);
-        alloc_load_root(c, root, reg);
-        alloc_bind(c, root, reg);
-        return reg;
-    }
-    c->locked |= alloc_bit(value->reg);
-    return value->reg;
+    unsigned reg = c->values[root].last_use > c->at ? take_for_value(c, false) : alloc_temp(c);
+    alloc_load_root(c, root, reg);
+    alloc_bind(c, root, reg);
+    return reg;
 }
 
 /* How many operands of the current instruction are that value. */
@@ -448,27 +459,6 @@ bool alloc_fold(struct compile *c, ir_ref ref, unsigned bytes, struct asm_mem *m
         return true;
     }
     return false;
-}
-
-bool value_const(const struct compile *c, ir_ref ref, s64 *value)
-{
-    unsigned root = c->values[ref].root;
-    if (!(c->values[root].flags & VALUE_CONST) || (c->values[ref].flags & VALUE_BOXED)) {
-        return false;
-    }
-    u64 bits = c->ir->insns[root].imm;
-    *value = c->ir->insns[ref].type == IR_I32 ? (s64)(s32)bits : (s64)bits;
-    return true;
-}
-
-bool value_const_s32(const struct compile *c, ir_ref ref, unsigned type, s32 *value)
-{
-    s64 wide;
-    if (!value_const(c, ref, &wide)) {
-        return false;
-    }
-    *value = (s32)wide;
-    return type == IR_I32 || asm_fits_s32(wide);
 }
 
 /* --- results --- */
@@ -591,9 +581,10 @@ void alloc_begin(struct compile *c)
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {
         c->reg_value[reg] = IR_REF_NONE;
     }
-    memset(c->slot_value, 0xff, sizeof(c->slot_value));
     c->slot_next = 0;
+    c->slot_end = 0;
     c->home_count = 0;
+    c->home_words = 0;
 }
 
 void alloc_box(struct compile *c, unsigned reg)

@@ -27,6 +27,7 @@ void alloc_add_home(struct compile *c, ir_ref ref, u32 offset, unsigned bytes)
     if (c->home_count < HOMES_MAX) {
         value->home = offset;
         value->home_bytes = (u8)bytes;
+        c->home_words |= alloc_home_words(offset, bytes);
         c->homes[c->home_count++] = (u16)root;
     }
 }
@@ -45,7 +46,7 @@ void alloc_leave_home(struct compile *c, unsigned root)
     value->home = NO_HOME;
 }
 
-void alloc_home_killed(struct compile *c, u32 offset, unsigned bytes)
+void alloc_home_lost(struct compile *c, u32 offset, unsigned bytes)
 {
     for (unsigned n = 0; n < c->home_count; n++) {
         struct value *value = &c->values[c->homes[n]];

@@ -35,57 +35,43 @@ void asm_rr(struct asm_buf *a, u32 op, unsigned width, unsigned reg, unsigned rm
     a->p = p;
 }
 
-/* ModRM and SIB of a memory operand, and how many bytes they are; the displacement follows. */
-static inline unsigned mem_code(unsigned reg, struct asm_mem m, unsigned *bytes)
-{
-    bool sib = m.index != ASM_NO_REG || (m.base & 7) == RSP;
-    bool none = m.disp == 0 && (m.base & 7) != RBP;
-    unsigned mode = none ? 0u : asm_fits_s8(m.disp) ? 0x40u : 0x80u;
-    unsigned index = m.index == ASM_NO_REG ? 4u : m.index & 7u;
-    unsigned scale = (unsigned)m.scale_log2 << 6 | index << 3 | (m.base & 7u);
-    *bytes = 1u + sib;
-    return mode | (reg & 7) << 3 | (sib ? 4u | scale << 8 : m.base & 7u);
-}
-
-/* What is too much of it gets overwritten. */
-static inline u8 *put_disp(u8 *p, struct asm_mem m)
-{
-    bool none = m.disp == 0 && (m.base & 7) != RBP;
-    memcpy(p, &m.disp, 4);
-    return p + (none ? 0 : asm_fits_s8(m.disp) ? 1 : 4);
-}
-
+/* ModRM, SIB and displacement of a memory operand. */
 static inline u8 *put_mem(u8 *p, unsigned reg, struct asm_mem m)
 {
-    unsigned bytes, code = mem_code(reg, m, &bytes);
+    unsigned base = m.base & 7u;
+    unsigned code = (reg & 7) << 3;
+    if (m.index != ASM_NO_REG) {
+        code |= 4u | ((unsigned)m.scale_log2 << 6 | (m.index & 7u) << 3 | base) << 8;
+    } else {
+        code |= base == RSP ? 4u | 0x24u << 8 : base;
+    }
+    bool sib = (code & 7) == 4;
+    bool none = m.disp == 0 && base != RBP;
+    bool near = asm_fits_s8(m.disp);
+    code |= none ? 0u : near ? 0x40u : 0x80u;
     memcpy(p, &code, 2);
-    return put_disp(p + bytes, m);
-}
-
-/* Opcodes of one byte, and of two without a prefix: all in one store. */
-static inline u8 *put_short(u8 *p, u32 op, unsigned width, unsigned reg, struct asm_mem mem)
-{
-    unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
-    unsigned mem_bytes, op_bytes = op > 0xff ? 2 : 1;
-    u64 code = mem_code(reg, mem, &mem_bytes);
-    code = code << 8 | (op & 0xff);
-    code = op_bytes == 2 ? code << 8 | op >> 8 : code;
-    unsigned rex = (width == ASM_64 ? 8u : 0u) | (reg >> 3 & 1) << 2 | (index >> 3) << 1 |
-                   (unsigned)mem.base >> 3;
-    bool prefix = rex != 0 || (width == ASM_8 && reg >= 4);
-    code = prefix ? code << 8 | 0x40 | rex : code;
-    memcpy(p, &code, 8);
-    return put_disp(p + prefix + op_bytes + mem_bytes, mem);
+    p += 1 + sib;
+    memcpy(p, &m.disp, 4); /* what is too much of it gets overwritten */
+    return p + (none ? 0 : near ? 1 : 4);
 }
 
 void asm_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg, struct asm_mem mem)
 {
+    u8 *p = a->p;
+    unsigned rex = (width == ASM_64 ? 8u : 0u) | (reg >> 3) << 2 | (unsigned)mem.base >> 3;
+    rex |= mem.index != ASM_NO_REG ? (unsigned)mem.index >> 3 << 1 : 0u;
     if (LIKELY(op <= 0xffff && width != ASM_16)) {
-        a->p = put_short(a->p, op, width, reg, mem);
-        return;
+        bool prefix = rex != 0 || (width == ASM_8 && reg >= 4);
+        *p = (u8)(0x40 | rex);
+        p += prefix;
+        if (op > 0xff) {
+            *p++ = (u8)(op >> 8);
+        }
+        *p++ = (u8)op;
+    } else {
+        unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
+        p = put_opcode(p, op, width, reg, index, mem.base, width == ASM_8 && reg >= 4);
     }
-    unsigned index = mem.index == ASM_NO_REG ? 0 : mem.index;
-    u8 *p = put_opcode(a->p, op, width, reg, index, mem.base, width == ASM_8 && reg >= 4);
     a->p = put_mem(p, reg, mem);
 }
 
@@ -99,13 +85,11 @@ void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *
 void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
              unsigned vvvv, unsigned rm)
 {
-    u8 *p = a->p;
-    p[0] = 0xc4;
-    p[1] = (u8)((~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map);
-    p[2] = (u8)(wide << 7 | (~vvvv & 15) << 3 | pp);
-    p[3] = (u8)op;
-    p[4] = (u8)(0xc0 | (reg & 7) << 3 | (rm & 7));
-    a->p = p + 5;
+    u64 code = 0xc4 | ((~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map) << 8 |
+               (wide << 7 | (~vvvv & 15) << 3 | pp) << 16 | op << 24 |
+               (u64)(0xc0 | (reg & 7) << 3 | (rm & 7)) << 32;
+    memcpy(a->p, &code, 8);
+    a->p += 5;
 }
 
 void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
@@ -123,11 +107,10 @@ void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, uns
 void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)
 {
     if (value <= UINT32_MAX) {
-        if (reg >= 8) {
-            asm_u8(a, 0x41);
-        }
-        asm_u8(a, 0xb8 | (reg & 7));
-        asm_u32(a, (u32)value);
+        u64 code = (0xb8 | (reg & 7)) | value << 8;
+        code = reg >= 8 ? code << 8 | 0x41 : code;
+        memcpy(a->p, &code, 8);
+        a->p += 5 + (reg >= 8);
     } else if (asm_fits_s32((s64)value)) {
         asm_rr(a, 0xc7, ASM_64, 0, reg);
         asm_u32(a, (u32)value);
@@ -138,22 +121,25 @@ void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)
     }
 }
 
-/* An operation on a register that an immediate follows; one byte of opcode. */
+/* An operation of one byte of opcode on a register, and the immediate behind it, in one store. */
 static inline void put_unary(struct asm_buf *a, unsigned op, unsigned width, unsigned field,
-                             unsigned reg)
+                             unsigned reg, u32 imm, unsigned imm_bytes)
 {
-    if (LIKELY(width <= ASM_64)) {
-        asm_rr_plain(a, op, width, field, reg);
-    } else {
-        asm_rr(a, op, width, field, reg);
+    if (UNLIKELY(width == ASM_16)) {
+        asm_u8(a, 0x66);
     }
+    u64 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | reg >> 3;
+    u64 code = op | (0xc0 | field << 3 | (reg & 7)) << 8 | (u64)imm << 16;
+    bool prefix = rex != 0x40 || (width == ASM_8 && reg >= 4);
+    code = prefix ? code << 8 | rex : code;
+    memcpy(a->p, &code, 8);
+    a->p += 2 + prefix + imm_bytes;
 }
 
 void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg, s32 imm)
 {
     if (asm_fits_s8(imm)) {
-        put_unary(a, 0x83, width, (unsigned)alu, reg);
-        asm_u8(a, (u8)imm);
+        put_unary(a, 0x83, width, (unsigned)alu, reg, (u32)imm, 1);
     } else if (reg == RAX) {
         if (width == ASM_64) {
             asm_u8(a, 0x48);
@@ -161,9 +147,13 @@ void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned r
         asm_u8(a, (unsigned)alu << 3 | 5);
         asm_u32(a, (u32)imm);
     } else {
-        put_unary(a, 0x81, width, (unsigned)alu, reg);
-        asm_u32(a, (u32)imm);
+        put_unary(a, 0x81, width, (unsigned)alu, reg, (u32)imm, 4);
     }
+}
+
+void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm)
+{
+    put_unary(a, 0xf6, ASM_8, 0, reg, imm, 1);
 }
 
 void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct asm_mem mem,
@@ -181,8 +171,7 @@ void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct
 void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsigned reg,
                    unsigned count)
 {
-    put_unary(a, 0xc1, width, (unsigned)shift, reg);
-    asm_u8(a, count);
+    put_unary(a, 0xc1, width, (unsigned)shift, reg, count, 1);
 }
 
 void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 imm)
@@ -198,21 +187,22 @@ void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 
     }
 }
 
-static void put_rel32(struct asm_buf *a, const u8 *target)
+/* An opcode of so many bytes and the rel32 to a target, in one store. */
+static inline void put_jump(struct asm_buf *a, u32 op, unsigned op_bytes, const u8 *target)
 {
-    asm_u32(a, (u32)(target - (asm_exec(a) + 4)));
+    u64 code = op | (u64)(u32)(target - (asm_exec(a) + op_bytes + 4)) << 8 * op_bytes;
+    memcpy(a->p, &code, 8);
+    a->p += op_bytes + 4;
 }
 
 void asm_jmp(struct asm_buf *a, const u8 *target)
 {
-    asm_u8(a, 0xe9);
-    put_rel32(a, target);
+    put_jump(a, 0xe9, 1, target);
 }
 
 void asm_call(struct asm_buf *a, const u8 *target)
 {
-    asm_u8(a, 0xe8);
-    put_rel32(a, target);
+    put_jump(a, 0xe8, 1, target);
 }
 
 void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target)
@@ -223,9 +213,7 @@ void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target)
         asm_u8(a, (u8)distance);
         return;
     }
-    asm_u8(a, 0x0f);
-    asm_u8(a, 0x80u | (unsigned)cc);
-    put_rel32(a, target);
+    put_jump(a, 0x0f | (0x80u | (unsigned)cc) << 8, 2, target);
 }
 
 void asm_call_far(struct asm_buf *a, const void *target)
@@ -236,16 +224,17 @@ void asm_call_far(struct asm_buf *a, const void *target)
 
 u32 asm_jcc_forward(struct asm_buf *a, enum asm_cc cc)
 {
-    asm_u8(a, 0x0f);
-    asm_u8(a, 0x80u | (unsigned)cc);
-    asm_u32(a, 0);
+    u64 code = 0x0f | (0x80u | (unsigned)cc) << 8;
+    memcpy(a->p, &code, 8);
+    a->p += 6;
     return asm_offset(a) - 4;
 }
 
 u32 asm_jmp_forward(struct asm_buf *a)
 {
-    asm_u8(a, 0xe9);
-    asm_u32(a, 0);
+    u64 code = 0xe9;
+    memcpy(a->p, &code, 8);
+    a->p += 5;
     return asm_offset(a) - 4;
 }
 

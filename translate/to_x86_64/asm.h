@@ -5,7 +5,8 @@
  * numbering; XMM registers use the same numbers, the opcode says which kind is meant.
  *
  * No function checks for room: the caller makes sure of it before each group of instructions
- * (Intel SDM volume 2, chapter 2, for the format). */
+ * (Intel SDM volume 2, chapter 2, for the format). Most write eight bytes at once, of which what
+ * is too much gets overwritten: a few bytes behind the last instruction there must be room, too. */
 #ifndef METIC_TRANSLATE_TO_X86_64_ASM_H
 #define METIC_TRANSLATE_TO_X86_64_ASM_H
 
@@ -131,24 +132,56 @@ static inline void asm_rr_plain(struct asm_buf *a, unsigned op, unsigned width, 
     a->p += 2 + prefix;
 }
 
-/* Likewise with memory at [base + disp], base neither rsp nor r12, disp a signed byte. */
+/* How a displacement is encoded, and in how many bytes; rbp and r13 always have one. */
+static inline unsigned asm_disp_bytes(unsigned base, s32 disp)
+{
+    return disp == 0 && (base & 7) != RBP ? 0 : asm_fits_s8(disp) ? 1 : 4;
+}
+
+static inline u32 asm_disp_mode(unsigned bytes)
+{
+    return bytes == 0 ? 0u : bytes == 1 ? 0x40u : 0x80u;
+}
+
+/* Likewise with memory at [base + disp], base neither rsp nor r12. */
 static inline void asm_rm_plain(struct asm_buf *a, u32 op, unsigned width, unsigned reg,
                                 struct asm_mem mem)
 {
-    bool plain = mem.index == ASM_NO_REG && (mem.base & 7) != RSP && asm_fits_s8(mem.disp) &&
-                 width <= ASM_64;
-    if (!plain) {
+    if (UNLIKELY(mem.index != ASM_NO_REG || (mem.base & 7) == RSP || width > ASM_64)) {
         asm_rm(a, op, width, reg, mem);
         return;
     }
-    bool has_disp = mem.disp != 0 || (mem.base & 7) == RBP;
+    unsigned disp_bytes = asm_disp_bytes(mem.base, mem.disp);
     u64 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | (reg >> 3) << 2 | (unsigned)mem.base >> 3;
-    u64 code = op | ((u32)has_disp << 6 | (reg & 7) << 3 | (mem.base & 7u)) << 8 |
-               (u32)(u8)mem.disp << 16;
+    u64 code = op | (asm_disp_mode(disp_bytes) | (reg & 7) << 3 | (mem.base & 7u)) << 8 |
+               (u64)(u32)mem.disp << 16;
     bool prefix = rex != 0x40;
     code = prefix ? code << 8 | rex : code;
     memcpy(a->p, &code, 8);
-    a->p += 2 + prefix + has_disp;
+    a->p += 2 + prefix + disp_bytes;
+}
+
+/* With memory at [base + index * scale + disp]; op of one byte, or of two without a prefix; not of
+ * halves. */
+static inline void asm_rm_index(struct asm_buf *a, u32 op, unsigned width, unsigned reg,
+                                struct asm_mem mem)
+{
+    unsigned disp_bytes = asm_disp_bytes(mem.base, mem.disp);
+    u64 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | (reg >> 3) << 2 | (mem.index >> 3 & 1u) << 1 |
+              (unsigned)mem.base >> 3;
+    u64 code = 4u | asm_disp_mode(disp_bytes) | (reg & 7) << 3 |
+               ((unsigned)mem.scale_log2 << 6 | (mem.index & 7u) << 3 | (mem.base & 7u)) << 8;
+    unsigned bytes = 3;
+    code = code << 8 | (op & 0xff);
+    if (op > 0xff) {
+        code = code << 8 | op >> 8;
+        bytes = 4;
+    }
+    bool prefix = rex != 0x40 || (width == ASM_8 && reg >= 4);
+    code = prefix ? code << 8 | rex : code;
+    memcpy(a->p, &code, 8);
+    memcpy(a->p + bytes + prefix, &mem.disp, 4); /* what is too much of it gets overwritten */
+    a->p += bytes + prefix + disp_bytes;
 }
 
 /* dst op= src; width ASM_32 or ASM_64 */
@@ -195,11 +228,7 @@ static inline void asm_unary(struct asm_buf *a, enum asm_unary op, unsigned widt
 }
 
 /* test of the register's low byte */
-static inline void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm)
-{
-    asm_rr(a, 0xf6, ASM_8, 0, reg);
-    asm_u8(a, imm);
-}
+void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm);
 
 static inline void asm_test(struct asm_buf *a, unsigned width, unsigned x, unsigned y)
 {

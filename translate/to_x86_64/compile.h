@@ -23,6 +23,7 @@
 
 #include "cpu/base/error.h"
 #include "translate/host.h"
+#include "translate/opt/overwritten.h"
 #include "translate/to_x86_64/asm.h"
 #include "translate/to_x86_64/wide.h"
 
@@ -208,7 +209,7 @@ enum { SINK_STEP = IR_MAX_INSNS + 1, SINK_EXTENDS = 0x8000 };
 struct compile {
     struct asm_buf a;    /* body; the cold part while cold stubs are emitted */
     struct asm_buf cold; /* cold part; the body then */
-    const struct ir *ir;
+    struct ir *ir;       /* only `dead` of its instructions changes */
     const struct host_request *request;
     const struct host_context *context;
     struct host_result *result;
@@ -278,7 +279,7 @@ struct compile {
     const u8 *pin_reg;         /* by (offset - pin_base) / 8: register or NO_REG */
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
-    unsigned slot_next;
+    unsigned slot_next, slot_end; /* no slot from there on was ever taken */
     u32 kept_regs;             /* those of `kept` (bits by number) */
     struct kept {
         u8 reg;                /* holds the addend for accesses of a group; NO_REG: none, */
@@ -298,6 +299,7 @@ struct compile {
     } chain;
     u16 homes[HOMES_MAX];      /* values that may be live and have a home */
     unsigned home_count;
+    u64 home_words;            /* no other words of state (alloc_home_words) are homes */
 
     unsigned stub_count;
     struct stub stubs[STUBS_MAX + 1];
@@ -308,6 +310,7 @@ struct compile {
         s32 disp;               /* where the bytes begin that it and later accesses of its group */
         u16 bytes;              /*   touch, from the base address, and how many they are */
     } groups[IR_MAX_INSNS];     /* of a LOAD or STORE; 0 bytes: no later ones */
+    struct overwritten overwritten; /* scan.c */
     unsigned live_first;        /* live[live_first..IR_MAX_INSNS]: what is emitted, in order */
     u16 live[IR_MAX_INSNS];
     bool keeps_vectors;         /* emit_vector_keep.c: this body does */
@@ -468,7 +471,7 @@ void pins_as_usual(struct compile *c);
 void sink_find(struct compile *c);
 /* The SET at `at`, in the backward pass: true when it is put off. */
 bool sink_scan(struct compile *c, unsigned at);
-/* A SET; true when nothing need be emitted for it. */
+/* A SET, where c->sinking; true when nothing need be emitted for it. */
 bool sink_set(struct compile *c, const struct ir_insn *insn);
 /* Notes what a way out here must make good, behind c->fix_count; their number. May emit code. */
 unsigned sink_way_out(struct compile *c);
@@ -509,78 +512,6 @@ static inline struct asm_mem site_addend_at(unsigned site)
     return asm_at(RSP, (s32)(FRAME_SITES + 16 * site + 8));
 }
 
-/* --- alloc.c: registers. An `alloc_use` or `alloc_temp` register stays put until the instruction
- *     ends; results are claimed after the uses. --- */
-void alloc_begin(struct compile *c);
-/* An integer value in a general register. */
-unsigned alloc_use(struct compile *c, ir_ref ref);
-/* A copy of the value in that very register, which the instruction may then overwrite. */
-void alloc_use_in(struct compile *c, ir_ref ref, unsigned reg);
-/* Any value in an XMM register. */
-unsigned alloc_use_xmm(struct compile *c, ir_ref ref);
-/* A scratch register of the current instruction. */
-unsigned alloc_temp(struct compile *c);
-/* A general temporary that holds nothing needed now or later, is not locked and none of `except`
- * (a mask); NO_REG: none. */
-unsigned alloc_idle_temp(const struct compile *c, u32 except);
-unsigned alloc_temp_xmm(struct compile *c);
-/* True when a register for values alone is free (own.c). */
-bool alloc_has_extra(const struct compile *c);
-/* Makes that register free for the current instruction, moving what is in it. */
-void alloc_take(struct compile *c, unsigned reg);
-/* The register for the result of the current instruction: the hinted one, one of an operand that
- * dies here, or a new one; may be the same as an operand's. */
-unsigned alloc_def(struct compile *c);
-/* The same, but never one of the current operands' registers. */
-unsigned alloc_def_fresh(struct compile *c);
-unsigned alloc_def_xmm(struct compile *c);
-unsigned alloc_def_xmm_fresh(struct compile *c);
-/* The result was computed into `reg`, which the caller had claimed as a temporary; moves it to the
- * hinted register if there is one. */
-void alloc_def_in(struct compile *c, unsigned reg);
-/* The result is the operand, read differently. */
-void alloc_rename(struct compile *c, ir_ref operand);
-/* Gives up the register of every value that lives on, so that a C call may clobber it: all
- * temporaries and XMM registers. */
-void alloc_spill_for_call(struct compile *c);
-/* The same for values in pinned registers, before a call that changes them. */
-void alloc_spill_pins(struct compile *c);
-/* What was in these registers (a mask) is gone; live values were spilled before. */
-void alloc_drop(struct compile *c, u32 regs);
-/* Addends that are kept: the register of one, made `reg`; one is kept no longer; none is. */
-void alloc_keep(struct compile *c, struct kept *kept, unsigned reg);
-void alloc_unkeep(struct compile *c, struct kept *kept);
-void alloc_keep_none(struct compile *c);
-static inline bool kept_is_used(const struct kept *kept)
-{
-    return kept->reg != NO_REG || kept->saved;
-}
-/* Emits code that puts the value into `reg`, from wherever it is, and records nothing. */
-void alloc_load(struct compile *c, ir_ref ref, unsigned reg);
-/* Makes the register the NaN box of the F32 in its low half; changes the flags. */
-void alloc_box(struct compile *c, unsigned reg);
-/* Values that live only in guest state get a place of their own. */
-void alloc_forget_homes(struct compile *c);
-/* Guest state [offset, offset + bytes) is about to be overwritten. */
-void alloc_home_killed(struct compile *c, u32 offset, unsigned bytes);
-/* The value needs another place than its home: a register if one is to be had. */
-void alloc_leave_home(struct compile *c, unsigned root);
-void alloc_add_home(struct compile *c, ir_ref ref, u32 offset, unsigned bytes);
-/* Pinned register `pin` is about to be overwritten: its present value moves if it lives on. */
-void alloc_evict(struct compile *c, unsigned reg);
-/* True when an XMM register holds a value that is still needed after the current instruction, or
- * is used by it. */
-bool alloc_xmm_live(const struct compile *c);
-/* True, with the operand, when the value can be a memory operand: its home, not needed later. */
-bool alloc_fold(struct compile *c, ir_ref ref, unsigned bytes, struct asm_mem *mem);
-/* True, with the value, for a constant; sign-extended from 32 bits for type I32. */
-bool value_const(const struct compile *c, ir_ref ref, s64 *value);
-bool value_const_s32(const struct compile *c, ir_ref ref, unsigned type, s32 *value);
-static inline bool value_dies(const struct compile *c, ir_ref ref)
-{
-    return c->values[c->values[ref].root].last_use <= c->at;
-}
-
 /* --- stubs --- */
 /* For the jump in the body with that field. Cold unless the caller sets `tail`. */
 struct stub *stub_add(struct compile *c, void (*emit)(struct compile *, const struct stub *),
@@ -597,7 +528,7 @@ static inline void bind_cold(struct compile *c, u32 field)
 /* --- emission, by topic; each handles the instruction at c->at --- */
 typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 
-emit_fn emit_get, emit_set, emit_pc_page, emit_insn_count, emit_insn;
+emit_fn emit_get, emit_set, emit_pc_page, emit_insn_count;
 emit_fn emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_exit_unless, emit_jump, emit_jump_ind;
@@ -639,9 +570,14 @@ void nan_defer(struct compile *c);
 void nan_settle(struct compile *c, ir_ref ref);
 /* Before every instruction when something waits: if it may look at that. */
 void nan_before(struct compile *c, const struct ir_insn *insn);
-/* Around the write of a SET. */
+/* Around the write of a SET that nan_sees: of a value that is unchecked, or while one waits. */
 void nan_before_set(struct compile *c, const struct ir_insn *insn);
 void nan_after_set(struct compile *c, const struct ir_insn *insn);
+static inline bool nan_sees(const struct compile *c, const struct ir_insn *set)
+{
+    return c->nan_wait.root != IR_REF_NONE ||
+           (c->values[c->values[set->a].root].flags & VALUE_UNCHECKED) != 0;
+}
 /* Code for a way out: a NaN in XMM register `xmm` becomes canonical. Changes the flags. */
 void nan_fix(const struct compile *c, struct asm_buf *a, unsigned type, unsigned xmm);
 
@@ -676,5 +612,7 @@ enum {
 };
 /* args[0..2] operands; returns the result and puts the flags raised into args[3]. */
 u64 soft_fp(const struct vcpu *vcpu, u64 *args, u32 desc);
+
+#include "translate/to_x86_64/places.h"
 
 #endif

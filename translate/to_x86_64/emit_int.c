@@ -181,10 +181,13 @@ void emit_set(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, offset, insn->sub);
-    if (sink_set(c, insn)) {
+    if (c->sinking && sink_set(c, insn)) {
         return;
     }
-    nan_before_set(c, insn);
+    bool nan = UNLIKELY(nan_sees(c, insn));
+    if (nan) {
+        nan_before_set(c, insn);
+    }
     if (pin != NO_REG && pin_is_whole(c, insn)) {
         set_pin(c, insn, pin);
         return;
@@ -202,7 +205,9 @@ void emit_set(struct compile *c, const struct ir_insn *insn)
             alloc_add_home(c, insn->a, offset, 8);
         }
     }
-    nan_after_set(c, insn);
+    if (nan) {
+        nan_after_set(c, insn);
+    }
     if (pin != NO_REG) {
         pins_through_memory(c, true);
     } else if (c->carried_count != 0) {
@@ -223,12 +228,6 @@ void emit_insn_count(struct compile *c, const struct ir_insn *insn)
 {
     (void)insn;
     asm_lea(&c->a, ASM_64, alloc_def(c), asm_at(R15, (s32)uncounted(c)));
-}
-
-void emit_insn(struct compile *c, const struct ir_insn *insn)
-{
-    c->insn_offset = (u32)insn->imm;
-    c->insn_index = insn->a;
 }
 
 /* --- arithmetic --- */
@@ -401,13 +400,7 @@ void emit_alu(struct compile *c, const struct ir_insn *insn)
         add_carry(c, first ? insn->a : insn->b, first ? insn->b : insn->a);
         return;
     }
-    struct ir_insn swapped = *insn;
     s64 wide;
-    if ((ir_op_info[insn->op].props & IR_C) && value_const(c, insn->a, &wide)) {
-        swapped.a = insn->b;
-        swapped.b = insn->a;
-    }
-    insn = &swapped;
     enum asm_alu alu = alus[insn->op];
     s32 imm;
     struct asm_mem mem;

@@ -40,22 +40,32 @@ void emit_check(struct compile *c, const struct ir_insn *insn)
 
 /* --- loads and stores --- */
 
+/* An access to the base of a group of a trace has no index. */
+static inline void access_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg,
+                             struct asm_mem mem)
+{
+    if (LIKELY(mem.index != ASM_NO_REG && width != ASM_16)) {
+        asm_rm_index(a, op, width, reg, mem);
+    } else {
+        asm_rm(a, op, width, reg, mem);
+    }
+}
+
 static void load_at(struct asm_buf *a, const struct ir_insn *insn, const struct access_call *call,
                     struct asm_mem mem)
 {
-    static const u32 zero_ext[4] = {0x0fb6, 0x0fb7, 0x8b, 0x8b};
-    static const u32 sign_ext[4] = {0x0fbe, 0x0fbf, 0x63, 0x8b};
+    static const u16 zero_ext[4] = {0x0fb6, 0x0fb7, 0x8b, 0x8b};
+    static const u16 sign_ext[4] = {0x0fbe, 0x0fbf, 0x63, 0x8b};
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
     if (call->reg >= REG_XMM0) {
         u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f10);
         asm_rm(a, op, ASM_32, call->reg - REG_XMM0, mem);
-    } else if ((insn->sub & IR_MEM_SIGNED) && insn->type == IR_I64) {
-        asm_rm(a, sign_ext[size], ASM_64, call->reg, mem);
-    } else if ((insn->sub & IR_MEM_SIGNED) && size < IR_MEM_32) {
-        asm_rm(a, sign_ext[size], ASM_32, call->reg, mem);
-    } else {
-        asm_rm(a, zero_ext[size], size == IR_MEM_64 ? ASM_64 : ASM_32, call->reg, mem);
+        return;
     }
+    bool is_signed = (insn->sub & IR_MEM_SIGNED) && (insn->type == IR_I64 || size < IR_MEM_32);
+    bool wide = is_signed ? insn->type == IR_I64 : size == IR_MEM_64;
+    access_rm(a, is_signed ? sign_ext[size] : zero_ext[size], wide ? ASM_64 : ASM_32, call->reg,
+              mem);
 }
 
 /* The slow path must leave what the fast one leaves; an I32 result is zero above bit 31. */
@@ -129,7 +139,7 @@ static void store_at(struct asm_buf *a, const struct ir_insn *insn, const struct
     if (call->is_const) {
         asm_mov_mem_imm(a, size_width[size], mem, call->value);
     } else if (call->reg < REG_XMM0) {
-        asm_store(a, size_width[size], mem, call->reg);
+        access_rm(a, size == IR_MEM_8 ? 0x88 : 0x89, size_width[size], call->reg, mem);
     } else {
         u32 op = ASM_OP(size == IR_MEM_64 ? 0xf2 : 0xf3, 0x0f11);
         asm_rm(a, op, ASM_32, call->reg - REG_XMM0, mem);

@@ -540,7 +540,7 @@ void emit_vector(struct compile *c, const struct ir_insn *insn)
     set_shape(&x, c->features & HOST_FEATURE_AVX512);
     claim(&x, row);
     if (x.v.op == IR_VECTOR_LOAD_FIRST) {
-        alloc_home_killed(c, vector->state_first, vector->state_end - vector->state_first);
+        alloc_home_lost(c, vector->state_first, vector->state_end - vector->state_first);
         alloc_home_killed(c, vector->key, 4);
     }
     bool keeps = vec_keep_begin(&x, row);

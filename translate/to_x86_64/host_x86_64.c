@@ -125,7 +125,7 @@ void stubs_emit(struct compile *c)
 
 static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_GET] = emit_get,          [IR_SET] = emit_set,         [IR_PC_PAGE] = emit_pc_page,
-    [IR_INSN_COUNT] = emit_insn_count, [IR_INSN] = emit_insn,
+    [IR_INSN_COUNT] = emit_insn_count,
     [IR_ADD] = emit_alu,          [IR_SUB] = emit_alu,         [IR_AND] = emit_alu,
     [IR_OR] = emit_alu,           [IR_XOR] = emit_alu,         [IR_ANDN] = emit_alu,
     [IR_MUL] = emit_muldiv,       [IR_MULH_SS] = emit_muldiv,  [IR_MULH_SU] = emit_muldiv,
@@ -218,6 +218,11 @@ static void emit_body(struct compile *c)
     for (unsigned n = c->live_first; n < IR_MAX_INSNS; n++) {
         unsigned i = c->live[n];
         const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->op == IR_INSN) {
+            c->insn_offset = (u32)insn->imm;
+            c->insn_index = insn->a;
+            continue;
+        }
         c->at = i;
         c->live_at = n;
         c->locked = 0;

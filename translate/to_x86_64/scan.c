@@ -1,5 +1,6 @@
 /* The backward pass: last use of every value, which values may be computed right into the pinned
- * register they are later SET to, and which memory accesses make a group (access.c).
+ * register they are later SET to, which memory accesses make a group (access.c), and in blocks what
+ * is done for nothing, as opt_dead says of traces, which more than one pass looks at.
  *
  * Computing early changes the guest's register before its SET; so between the two nothing may look
  * at the register: no GET or other SET of it, and nothing that can leave the block or call C (the
@@ -9,10 +10,12 @@
 
 struct scan {
     unsigned barrier;              /* nearest following instruction that may leave or call */
-    unsigned get_at[REG_COUNT];    /* nearest following GET of the pinned register */
-    unsigned set_at[REG_COUNT];    /* nearest following SET */
+    u16 get_at[REG_XMM0];          /* nearest following GET of the pinned register */
+    u16 set_at[REG_XMM0];          /* nearest following SET */
     unsigned segment;              /* counts the EXIT_IFs that follow */
+    unsigned live;                 /* where c->live begins */
     s32 group_bytes_max;
+    u32 groups_known;              /* bits: which of the groups there are */
     struct scan_group {
         u16 base;                  /* address_base of following accesses, */
         u8 kind;                   /*   those in the span or the others, and */
@@ -46,12 +49,15 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     /* Loads that compare with the span have groups of their own. */
     u8 kind = write && (c->flags & HOST_LINEAR);
     unsigned n = base + 37u * kind + 5u * ((unsigned)(disp + GROUP_BYTES_MAX) >> PAGE_BITS);
-    struct scan_group *group = &scan->groups[n % ARRAY_LEN(scan->groups)];
+    n %= ARRAY_LEN(scan->groups);
+    struct scan_group *group = &scan->groups[n];
     s32 first = (s32)disp;
     s32 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
-    s32 all_first = group->first < first ? group->first : first;
-    s32 all_end = group->end > end ? group->end : end;
-    bool joins = group->base == base && group->kind == kind &&
+    bool is_known = scan->groups_known >> n & 1;
+    scan->groups_known |= (u32)1 << n;
+    s32 all_first = is_known && group->first < first ? group->first : first;
+    s32 all_end = is_known && group->end > end ? group->end : end;
+    bool joins = is_known && group->base == base && group->kind == kind &&
                  all_end - all_first <= scan->group_bytes_max &&
                  !(c->ir->insns[base].op == IR_PC_PAGE && in_two_pages(all_first, all_end));
     if (joins) {
@@ -74,22 +80,33 @@ static void scan_hint(struct compile *c, struct scan *scan, unsigned i)
     }
 }
 
-static void scan_pin(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
+/* Not the whole of a word. */
+static NOINLINE void scan_part(const struct compile *c, struct scan *scan,
+                               const struct ir_insn *insn, unsigned i)
 {
     u32 offset = (u32)insn->imm;
-    unsigned pin = pin_of(c, offset);
-    if (pin == NO_REG && pin_of(c, offset + insn->sub - 1) == NO_REG) {
+    if (pin_of(c, offset) != NO_REG || pin_of(c, offset + insn->sub - 1) != NO_REG) {
+        scan->barrier = i; /* a part of a pinned register goes through memory */
+    }
+}
+
+static ALWAYS_INLINE void scan_pin(struct compile *c, struct scan *scan,
+                                   const struct ir_insn *insn, unsigned i)
+{
+    u32 offset = (u32)insn->imm;
+    if (UNLIKELY(insn->sub != 8 || (offset - c->pin_base) % 8 != 0)) {
+        scan_part(c, scan, insn, i);
         return;
     }
-    if (insn->sub != 8 || (offset - c->pin_base) % 8 != 0) {
-        scan->barrier = i; /* a part of a pinned register goes through memory */
+    unsigned pin = pin_of(c, offset);
+    if (pin == NO_REG) {
         return;
     }
     if (insn->op == IR_GET) {
-        scan->get_at[pin] = i;
+        scan->get_at[pin] = (u16)i;
         return;
     }
-    scan->set_at[pin] = i;
+    scan->set_at[pin] = (u16)i;
     if (insn->type == IR_I64) {
         c->values[insn->a].hint = (u8)pin;
         c->values[insn->a].set_at = (u16)i;
@@ -159,21 +176,25 @@ static inline void scan_sum(struct compile *c, const struct ir_insn *insn, unsig
 enum {
     SCAN_ARGS = 7,
     SCAN_PURE = 8,
-    SCAN_BARRIER = 16,
+    SCAN_BARRIER = 16, /* may leave the block or call C, or orders accesses */
     SCAN_INPLACE = 32, /* the result may take the register of the first operand, */
     SCAN_COMMUTES = 64, /*   or of the second */
     SCAN_COMPUTES = 128, /* the result is a general register's, computed */
     SCAN_SPECIAL = 256,  /* scan_special() knows more of it */
+    SCAN_DROPPABLE = 512, /* dead in a block when nobody uses it */
+    SCAN_EXACT = 1024,   /* state must be exact */
+    SCAN_CALL = 2048,
 };
 
 #define SCAN_IS_INPLACE(op)                                                                      \
     (((op) >= IR_ADD && (op) <= IR_MUL) || ((op) >= IR_AND && (op) <= IR_ROTR) ||                \
      (op) == IR_SEXT || (op) == IR_ZEXT || (op) == IR_TRUNC)
 #define SCAN_IS_SPECIAL(op)                                                                      \
-    ((op) == IR_STORE || (op) == IR_LOAD || (op) == IR_CALL || (op) == IR_EXIT_IF ||             \
-     (op) == IR_EXIT_UNLESS || (op) == IR_JUMP || (op) == IR_GET || (op) == IR_SET ||            \
-     (op) == IR_TLB_CHECK || (op) == IR_VECTOR)
+    ((op) == IR_CALL || (op) == IR_EXIT_IF || (op) == IR_EXIT_UNLESS || (op) == IR_JUMP ||       \
+     (op) == IR_VECTOR)
 #define SCAN_IS_COMPUTED(op) (SCAN_IS_INPLACE(op) || (op) == IR_LOAD || (op) == IR_SETCC)
+#define SCAN_IS_READ(op)                                                                         \
+    ((op) == IR_GET || (op) == IR_PC_PAGE || (op) == IR_INSN_COUNT || (op) == IR_FENV_FLAGS)
 
 _Static_assert(IR_ADD + 2 == IR_MUL && IR_AND + 7 == IR_ROTR, "the order SCAN_IS_INPLACE knows");
 
@@ -184,7 +205,11 @@ static const u16 scan_kinds[IR_OP_COUNT] = {
                   (SCAN_IS_COMPUTED(IR_##name) ? SCAN_COMPUTES : 0) |           \
                   (SCAN_IS_SPECIAL(IR_##name) ? SCAN_SPECIAL : 0) |             \
                   ((props) & IR_C ? SCAN_COMMUTES : 0) |                        \
-                  ((props) & (IR_F | IR_X | IR_T | IR_R | IR_W) ? SCAN_BARRIER : 0),
+                  ((props) & (IR_F | IR_X | IR_T | IR_R | IR_W) ? SCAN_BARRIER : 0) |           \
+                  (SCAN_IS_READ(IR_##name) || ((props) & (IR_P | IR_E)) == IR_P ? SCAN_DROPPABLE \
+                                                                               : 0) |          \
+                  ((props) & (IR_F | IR_X | IR_T) ? SCAN_EXACT : 0) |                           \
+                  (IR_##name == IR_CALL ? SCAN_CALL : 0),
 #include "translate/ir.def"
 #undef IROP
 };
@@ -233,34 +258,38 @@ static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn,
     }
 }
 
-/* Addresses of accesses need not be computed when they are near another one. */
+static void scan_load(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i,
+                      bool trace)
+{
+    c->groups[i].bytes = 0;
+    scan_use(c, insn->a, i);
+    if (!trace || !hoist_has(c, i)) {
+        scan_group(c, scan, insn, i);
+        scan_address(c, insn->b, i);
+    } else if (hoist_needs_address(c, i)) {
+        scan_address(c, insn->b, i);
+    }
+}
+
+static void scan_vector(struct compile *c, const struct ir_insn *insn, unsigned i, bool trace)
+{
+    scan_use(c, insn->a, i); /* all but c are constants */
+    scan_use(c, insn->b, i);
+    scan_use(c, insn->d, i);
+    if (!trace || !hoist_has(c, i)) {
+        scan_value(c, insn->c, i);
+    }
+}
+
+/* The commonest operations are scan_as's own. */
 static void scan_special(struct compile *c, struct scan *scan, const struct ir_insn *insn,
-                         unsigned i, unsigned count)
+                         unsigned i, unsigned count, bool trace)
 {
     switch (insn->op) {
-    case IR_STORE:
-        if (!wide_copies(c, i)) {
-            scan_value(c, insn->c, i);
-        } /* fallthrough */
-    case IR_LOAD:
-        c->groups[i].bytes = 0;
-        scan_use(c, insn->a, i);
-        if (!hoist_has(c, i)) {
-            scan_group(c, scan, insn, i);
-            scan_address(c, insn->b, i);
-        } else if (hoist_needs_address(c, i)) {
-            scan_address(c, insn->b, i);
-        }
-        break;
-    case IR_VECTOR: /* the rest are constants */
-        scan_use(c, insn->d, i);
-        if (!hoist_has(c, i)) {
-            scan_value(c, insn->c, i);
-        }
-        break;
+    case IR_VECTOR: scan_vector(c, insn, i, trace); break;
     case IR_CALL:
         c->has_calls = true;
-        memset(scan->groups, 0xff, sizeof(scan->groups));
+        scan->groups_known = 0;
         scan_values(c, insn, ((const struct helper *)(uintptr_t)insn->imm)->arg_count, i);
         break;
     case IR_EXIT_UNLESS:
@@ -272,28 +301,23 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
         c->jumps_to_start |= (s64)insn->imm == c->entry_target;
         scan_values(c, insn, count, i);
         break;
-    case IR_JUMP: /* a recursive call is no loop */
+    default: /* IR_JUMP; a recursive call is no loop */
         c->jumps_to_start |= (s64)insn->imm == c->entry_target && insn->sub != IR_JUMP_CALL;
         break;
-    case IR_SET:
-        if (sink_scan(c, i)) {
-            break;
-        }
-        scan_pin(c, scan, insn, i);
-        if (c->ir->insns[insn->a].op == IR_FBOX) {
-            scan_use(c, insn->a, i);
-        } else {
-            scan_value(c, insn->a, i);
-        }
-        break;
-    case IR_TLB_CHECK:
-        if (!hoist_has(c, i)) {
-            scan_address(c, insn->a, i);
-        }
-        break;
-    default: /* IR_GET */
-        scan_pin(c, scan, insn, i);
-        break;
+    }
+}
+
+static ALWAYS_INLINE void scan_set(struct compile *c, struct scan *scan, const struct ir_insn *insn,
+                                   unsigned i, bool trace)
+{
+    if (trace && sink_scan(c, i)) {
+        return;
+    }
+    scan_pin(c, scan, insn, i);
+    if (c->ir->insns[insn->a].op == IR_FBOX) {
+        scan_use(c, insn->a, i);
+    } else {
+        scan_value(c, insn->a, i);
     }
 }
 
@@ -313,11 +337,12 @@ static void scan_init(struct compile *c, struct scan *scan)
 {
     clear_values(c);
     scan->barrier = NEVER;
+    scan->live = IR_MAX_INSNS;
     scan->segment = 0;
     scan->group_bytes_max = c->has_slow && !c->fast ? SLOW_GROUP_BYTES_MAX
                                                             : GROUP_BYTES_MAX;
-    memset(scan->groups, 0xff, sizeof(scan->groups));
-    for (unsigned r = 0; r < REG_COUNT; r++) {
+    scan->groups_known = 0;
+    for (unsigned r = 0; r < REG_XMM0; r++) {
         scan->get_at[r] = NEVER;
         scan->set_at[r] = NEVER;
     }
@@ -334,46 +359,176 @@ static inline void scan_const(struct value *value, const struct ir_insn *insn)
     value->flags |= (u8)(VALUE_CONST | (zext ? (unsigned)VALUE_ZEXT : 0u));
 }
 
+/* The call's kind is its helper's. */
+static NOINLINE unsigned scan_call_kind(const struct ir_insn *insn, unsigned kind)
+{
+    const struct helper *helper = (const struct helper *)(uintptr_t)insn->imm;
+    bool sees_state = (helper->flags & ~(unsigned)(HELPER_PURE | HELPER_FPU)) != 0;
+    kind |= helper->flags & HELPER_PURE ? (unsigned)SCAN_DROPPABLE : 0u;
+    return sees_state ? kind : kind & ~(unsigned)SCAN_EXACT;
+}
+
+/* At an operation whose result nobody uses. Of a trace only its fast body may use none. */
+static ALWAYS_INLINE void scan_drop(struct ir_insn *insn, bool trace)
+{
+    insn->dead |= !trace;
+}
+
+/* At what may leave the block or call C: state is exact, and no register computed early. */
+static ALWAYS_INLINE void scan_look(struct compile *c, struct scan *scan, unsigned i, bool trace)
+{
+    if (!trace) {
+        overwritten_nothing(&c->overwritten);
+    }
+    scan->barrier = i;
+}
+
+static ALWAYS_INLINE void scan_live(struct compile *c, struct scan *scan, unsigned i)
+{
+    c->live[--scan->live] = (u16)i;
+}
+
+static ALWAYS_INLINE void scan_hinted(struct compile *c, struct scan *scan, unsigned i)
+{
+    if (c->values[i].hint != NO_REG) {
+        scan_hint(c, scan, i);
+    }
+}
+
+/* Any operation but those of scan_insn. */
+static void scan_other(struct compile *c, struct scan *scan, struct ir_insn *insn, unsigned i,
+                       bool trace)
+{
+    unsigned kind = scan_kinds[insn->op];
+    if (!trace) {
+        kind = UNLIKELY(kind & SCAN_CALL) ? scan_call_kind(insn, kind) : kind;
+    }
+    if ((kind & (trace ? SCAN_PURE : SCAN_DROPPABLE)) && c->values[i].last_use == 0) {
+        scan_drop(insn, trace);
+        return;
+    }
+    if (trace && insn->op == IR_EXIT_IF && hoist_has(c, i)) {
+        return;
+    }
+    scan_hinted(c, scan, i);
+    if (!trace && (kind & SCAN_EXACT)) {
+        overwritten_nothing(&c->overwritten);
+    }
+    if ((kind & SCAN_BARRIER) && (!trace || !hoist_has(c, i))) {
+        scan->barrier = i;
+    }
+    scan_live(c, scan, i);
+    if (kind & SCAN_SPECIAL) {
+        scan_special(c, scan, insn, i, kind & SCAN_ARGS, trace);
+    } else {
+        scan_values(c, insn, kind & SCAN_ARGS, i);
+        scan_pass_hint(c, insn, i);
+    }
+}
+
+/* A load or store, and its check; of a trace some are made at its head, and stores together. */
+static ALWAYS_INLINE void scan_access(struct compile *c, struct scan *scan,
+                                      const struct ir_insn *insn, unsigned i, bool trace)
+{
+    bool hoisted = trace && hoist_has(c, i);
+    bool store = insn->op == IR_STORE;
+    if (trace && (store ? wide_drops(c, i) : hoisted && c->values[i].last_use == 0)) {
+        return;
+    }
+    scan_hinted(c, scan, i);
+    if (!hoisted) {
+        scan_look(c, scan, i, trace);
+    }
+    scan_live(c, scan, i);
+    if (store && (!trace || !wide_copies(c, i))) {
+        scan_value(c, insn->c, i);
+    }
+    scan_load(c, scan, insn, i, trace);
+}
+
+static ALWAYS_INLINE void scan_check(struct compile *c, struct scan *scan,
+                                     const struct ir_insn *insn, unsigned i, bool trace)
+{
+    if (trace && hoist_has(c, i)) {
+        return;
+    }
+    scan_look(c, scan, i, trace);
+    if (c->values[i].last_use == 0) {
+        scan_live(c, scan, i); /* others are made by their access (emit_mem.c) */
+    }
+    scan_address(c, insn->a, i);
+}
+
+static ALWAYS_INLINE void scan_insn(struct compile *c, struct scan *scan, struct ir_insn *insn,
+                                    unsigned i, bool trace)
+{
+    struct value *value = &c->values[i];
+    switch (insn->op) {
+    case IR_INSN: scan_live(c, scan, i); break;
+    case IR_CONST: /* nothing is emitted for it */
+        if (value->last_use == 0) {
+            scan_drop(insn, trace);
+        } else {
+            scan_const(value, insn);
+        }
+        break;
+    case IR_GET:
+        if (!trace && value->last_use == 0) {
+            insn->dead = 1;
+            break;
+        }
+        if (!trace) {
+            overwritten_by_later(&c->overwritten, insn);
+        }
+        scan_hinted(c, scan, i);
+        scan_live(c, scan, i);
+        scan_pin(c, scan, insn, i);
+        break;
+    case IR_SET:
+        if (!trace && overwritten_by_later(&c->overwritten, insn)) {
+            insn->dead = 1;
+            break;
+        }
+        scan_live(c, scan, i);
+        scan_set(c, scan, insn, i, trace);
+        break;
+    case IR_ADD:
+        if (value->last_use == 0) {
+            scan_drop(insn, trace);
+            break;
+        }
+        scan_hinted(c, scan, i);
+        scan_live(c, scan, i);
+        scan_sum(c, insn, i);
+        scan_pass_hint(c, insn, i);
+        break;
+    case IR_LOAD: case IR_STORE: scan_access(c, scan, insn, i, trace); break;
+    case IR_TLB_CHECK: scan_check(c, scan, insn, i, trace); break;
+    default: scan_other(c, scan, insn, i, trace); break;
+    }
+}
+
+static ALWAYS_INLINE void scan_as(struct compile *c, struct scan *scan, bool trace)
+{
+    struct ir_insn *const insns = c->ir->insns; /* no store here changes that */
+    for (unsigned i = c->ir->count; i-- > 0;) {
+        if (!insns[i].dead) {
+            scan_insn(c, scan, &insns[i], i, trace);
+        }
+    }
+    c->live_first = scan->live;
+}
+
 void scan_block(struct compile *c)
 {
     struct scan scan;
-    unsigned live = IR_MAX_INSNS;
     scan_init(c, &scan);
     c->has_calls = false;
     c->jumps_to_start = false;
-    for (unsigned i = c->ir->count; i-- > 0;) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        struct value *value = &c->values[i];
-        unsigned kind = scan_kinds[insn->op];
-        if (insn->dead || ((kind & SCAN_PURE) && value->last_use == 0) ||
-            (insn->op == IR_EXIT_IF && hoist_has(c, i)) ||
-            (insn->op == IR_STORE && wide_drops(c, i)) ||
-            (insn->op == IR_LOAD && value->last_use == 0 && hoist_has(c, i)) ||
-            (insn->op == IR_TLB_CHECK && hoist_has(c, i))) {
-            continue;
-        }
-        if (insn->op == IR_CONST) {
-            scan_const(value, insn); /* nothing is emitted for it */
-            continue;
-        }
-        if (value->hint != NO_REG) {
-            scan_hint(c, &scan, i);
-        }
-        if ((kind & SCAN_BARRIER) && !hoist_has(c, i)) {
-            scan.barrier = i;
-        }
-        if (insn->op != IR_TLB_CHECK || value->last_use == 0) {
-            c->live[--live] = (u16)i; /* other checks are made by their access (emit_mem.c) */
-        }
-        if (kind & SCAN_SPECIAL) {
-            scan_special(c, &scan, insn, i, kind & SCAN_ARGS);
-        } else if (insn->op == IR_ADD) {
-            scan_sum(c, insn, i);
-            scan_pass_hint(c, insn, i);
-        } else {
-            scan_values(c, insn, kind & SCAN_ARGS, i);
-            scan_pass_hint(c, insn, i);
-        }
+    if (c->flags & HOST_TRACE) {
+        scan_as(c, &scan, true);
+    } else {
+        overwritten_begin(&c->overwritten);
+        scan_as(c, &scan, false);
     }
-    c->live_first = live;
 }

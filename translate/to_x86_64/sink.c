@@ -240,9 +240,6 @@ static unsigned waiting_find(const struct compile *c, u32 offset)
 
 bool sink_set(struct compile *c, const struct ir_insn *insn)
 {
-    if (!c->sinking) {
-        return false;
-    }
     u32 offset = (u32)insn->imm;
     unsigned n = waiting_find(c, offset);
     unsigned until = c->sinks[c->at] & ~(unsigned)SINK_EXTENDS;

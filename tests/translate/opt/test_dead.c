@@ -10,7 +10,7 @@ static struct ir *ir;
 
 static void setup(void)
 {
-    ir = malloc(sizeof(*ir));
+    ir = calloc(1, sizeof(*ir));
     ir_reset(ir, NULL);
     ir_begin_insn(ir, 0, 4);
 }
