@@ -28,8 +28,7 @@ def metic(*words):
 
 
 def record(form, kinds, filters, status=0, tiers=("--no-tier0",)):
-    """The recording, in out.FORM. A block looks up a page for several accesses at once, at the first of them; code
-    that runs from its bytes at each: so TLB fills are compared where both are translated."""
+    """The recording, in out.FORM."""
     out = "out." + form
     if os.path.exists(out):
         os.unlink(out)
@@ -75,7 +74,23 @@ insns = [row for row in whole if row["event"] == "insn"]
 
 
 def exact(rows):
-    return [row for row in rows if row["event"] not in ("tlb-fill", "translate")]
+    return [row for row in rows if row["event"] != "translate"]
+
+
+def pages_of(row):
+    """The pages of data that an instruction, or C code for it, touches."""
+    words = [row["words"][0]] if row["event"] == "memory" else [m["address"] for m in row.get("memory", [])]
+    return {int(word, 16) >> 12 for word in words}
+
+
+touched = collections.defaultdict(set)
+for row in whole:
+    if row["event"] in ("insn", "memory"):
+        touched[row["hart"], row["insns"]] |= pages_of(row)
+for row in whole:
+    if row["event"] == "tlb-fill":
+        check(int(row["words"][0], 16) >> 12 in touched[row["hart"], row["insns"]],
+              "a fill where no instruction asks for its page:", row)
 
 
 for tiers in [], ["--eager-tier0"]:

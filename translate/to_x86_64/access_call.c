@@ -104,12 +104,12 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     gva_t gva = *saved_reg(frame, stub[SITE_ADDRESS] & 15);
     enum mem_kind kind = (enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3);
     gpa_t device = HOST_NO_DEVICE;
+    vcpu->insns = *saved_reg(frame, R15) + (desc >> HOST_DESC_INDEX_SHIFT);
+    vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
     if (kind <= MEM_STORE && LIKELY(slow->refill != NULL) &&
         LIKELY(refilled(vcpu, frame, stub, gva, kind, slow, &device))) {
         return resume + stub[SITE_BACK];
     }
-    vcpu->insns = *saved_reg(frame, R15) + (desc >> HOST_DESC_INDEX_SHIFT);
-    vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
     if (stub[SITE_POISON] & SITE_LEAVE) {
         probe_sync(vcpu); /* what is left of the trace does not happen */
         return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
