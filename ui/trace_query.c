@@ -265,6 +265,7 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error)
     }
     text->branches |= !query->instructions && text->format != TRACE_TEXT_QEMU &&
                       trace_file_meta(&query->file, "branches", 10, 0) == 1;
+    text->has_registers = trace_file_meta(&query->file, "what", 10, 0) & METIC_TRACE_REGISTERS;
     text->counts_ns = query->file.meta != NULL &&
                       strstr(query->file.meta, "\nclock=virtual\n") != NULL;
     struct trace_units units = {0};

@@ -418,6 +418,7 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
         }
     }
     run->text.branches = strcmp(events, "branches") == 0;
+    run->text.has_registers = run->options.what & METIC_TRACE_REGISTERS;
     run->text.counts_ns = args->options.clock == METIC_CLOCK_VIRTUAL;
     if (run->text.branches && strcmp(trace->format, "qemu") == 0) {
         return error_set(error, "--trace-format text, json or chrome",

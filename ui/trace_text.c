@@ -249,6 +249,19 @@ static bool unit_is_new(struct trace_text *text, u32 unit)
     return is_new;
 }
 
+/* What registers hold is known from a hart's reset on, when all are 0, and from their next write
+ * after a gap: what ran there may have written any. */
+static void qemu_find_gap(struct trace_text *text, const struct trace_step *step)
+{
+    u64 *next = &text->next_insns[step->stream];
+    if (step->insns == 0) {
+        text->known[step->stream] = ~(u32)0;
+    } else if (step->insns != *next) {
+        text->known[step->stream] = 1; /* x0 */
+    }
+    *next = step->insns + 1;
+}
+
 static void qemu_registers(struct trace_text *text, const struct trace_step *step)
 {
     const u64 *regs = text->regs[step->stream];
@@ -256,7 +269,13 @@ static void qemu_registers(struct trace_text *text, const struct trace_step *ste
     for (unsigned i = 0; i < 32; i++) {
         char name[16];
         snprintf(name, sizeof(name), "x%u/%s", i, metic_trace_register(i));
-        fprintf(text->to, " %-8s %016" PRIx64 "%s", name, regs[i], i % 4 == 3 ? "\n" : "");
+        fprintf(text->to, " %-8s ", name);
+        if (text->known[step->stream] >> i & 1) {
+            fprintf(text->to, "%016" PRIx64, regs[i]);
+        } else {
+            fputs("????????????????", text->to);
+        }
+        fputs(i % 4 == 3 ? "\n" : "", text->to);
     }
 }
 
@@ -264,6 +283,7 @@ static void qemu_step(struct trace_text *text, const struct trace_step *step)
 {
     char code[128], where[128];
     place(text, step->pc, where, sizeof(where));
+    qemu_find_gap(text, step);
     if (step->first) {
         if (unit_is_new(text, step->unit)) {
             fprintf(text->to, "----------------\nIN: %s\nPriv: %u; Virt: 0\n", where,
@@ -271,7 +291,9 @@ static void qemu_step(struct trace_text *text, const struct trace_step *step)
         }
         fprintf(text->to, "Trace %u: 0x%08x [00000000/%016" PRIx64 "/%08x/00000000] %s\n",
                 step->stream, step->unit, step->pc, step->privilege & 3, where);
-        qemu_registers(text, step);
+        if (text->has_registers) {
+            qemu_registers(text, step);
+        }
     }
     disassemble(step, code, sizeof(code));
     u32 word = step->bytes == 4 ? ld_le32(step->code)
@@ -281,6 +303,7 @@ static void qemu_step(struct trace_text *text, const struct trace_step *step)
     for (unsigned i = 0; i < step->slot_count; i++) {
         if (step->slots[i].kind == METIC_SLOT_REGISTER && step->slots[i].reg < REGS) {
             text->regs[step->stream][step->slots[i].reg] = step->words[i];
+            text->known[step->stream] |= step->slots[i].reg < 32 ? (u32)1 << step->slots[i].reg : 0;
         }
     }
 }

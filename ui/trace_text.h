@@ -32,13 +32,17 @@ struct trace_text {
     u64 harts;                     /* bit mask; 0: all */
     u64 every;                     /* only each Nth instruction; 0: all */
     u64 limit;                     /* lines at most; 0: any number */
+    bool has_registers;            /* values written to them were recorded */
     bool counts_ns;                /* an instruction takes a nanosecond: the virtual clock */
     /* own */
     u64 told, seen;
     struct trace_pages pages;
     bool begun;
     bool left_out;                 /* there were instructions, which the format does not show */
-    u64 regs[METIC_MAX_HARTS + 1][72]; /* QEMU's register dump */
+    /* QEMU's register dump. */
+    u64 regs[METIC_MAX_HARTS + 1][72];
+    u32 known[METIC_MAX_HARTS + 1];     /* bit mask: x0 to x31 that hold regs[] */
+    u64 next_insns[METIC_MAX_HARTS + 1]; /* what follows the last step without a gap */
     struct trace_branch last_branch[METIC_MAX_HARTS + 1];
     u8 *shown_units;
     u32 shown_capacity;

@@ -288,6 +288,29 @@ def chrome_wanted(rows):
     return wanted
 
 
+before_insn, held = {}, collections.defaultdict(lambda: [0] * 32)
+for row in insns:
+    before_insn[row["hart"], row["insns"]] = list(held[row["hart"]])
+    for reg, value in row.get("registers", {}).items():
+        if reg in NUMBERS:
+            held[row["hart"]][NUMBERS[reg]] = int(value, 16)
+
+
+def dumps(lines, rows, title):
+    """QEMU's register dumps say what registers hold there, or that it is not known: only behind gaps."""
+    steps, at, wrong, unknown, told = [r for r in rows if r["event"] == "insn"], 0, [], 0, 0
+    for line in lines:
+        at += bool(re.match(r"0x[0-9a-f]{16}:  ", line))
+        for reg, value in re.findall(r"x(\d+)/\w+ +([0-9a-f]{16}|\?{16})", line):
+            told += 1
+            unknown += value[0] == "?"
+            if value[0] != "?" and int(value, 16) != before_insn[steps[at]["hart"], steps[at]["insns"]][int(reg)]:
+                wrong.append((steps[at]["pc"], reg, value))
+    check(not wrong, title, "QEMU's registers are wrong:", wrong[:3])
+    check(told > 0 if any("registers" in r for r in steps) else told == 0, title, "QEMU's registers:", told)
+    check(unknown == 0 if "none" in title else unknown > 0 if "user" in title else True, title, "unknown:", unknown)
+
+
 def same(path_or_text, form, rows, title):
     lines = path_or_text.splitlines()
     if form == "text":
@@ -299,6 +322,7 @@ def same(path_or_text, form, rows, title):
         check(pcs == [int(r["pc"], 16) for r in rows if r["event"] == "insn"], title, "QEMU's differ")
         traps = sum(line.startswith("riscv_cpu_do_interrupt:") for line in lines)
         check(traps == sum(r["event"] == "trap" for r in rows), title, "QEMU's traps differ")
+        dumps(lines, rows, title)
     else:
         check([json.loads(line) for line in lines] == rows, title, "JSON differs")
 
