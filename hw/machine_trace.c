@@ -334,6 +334,7 @@ static struct probe_config config_of(struct machine_trace *trace)
         .harts = options->harts, .address_space = options->satp, .wanted = on_context,
         .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
         .opaque = trace, .every = options->every, .keeps_paths = options->keeps_paths,
+        .counts_ns = trace->machine->options.clock == METIC_CLOCK_VIRTUAL,
         .starts_off = options->function_count != 0 || options->start_at != 0 ||
                       options->start_on.event != METIC_EVENT_SYNC,
     };

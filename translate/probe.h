@@ -195,6 +195,7 @@ struct probe_config {
     bool has_gaps;       /* code that is not watched runs in between, without an event to tell */
     u64 every;           /* of so many units one is consumed; 0: all */
     bool keeps_paths;    /* the consumer unrolls paths, where it is known how far they came */
+    bool counts_ns;      /* an instruction takes a nanosecond: the virtual clock */
     bool asks_csrs;      /* on_event is told of CSRs that code which is not watched accesses */
     /* An event of a hart, written down or not, on its thread; NULL: nobody asks. */
     void (*on_event)(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);

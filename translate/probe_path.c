@@ -135,7 +135,7 @@ static u64 *room(struct probe *probe, struct probe_stream *stream, unsigned word
         out->stream = stream->number;
         out->sequence = unroll->out_sequence++;
         out->start_insns = insns;
-        out->start_ns = unroll->ns;
+        out->start_ns = unroll->ns + (probe->config.counts_ns ? insns - unroll->ns_insns : 0);
         out->turn_ns = unroll->turn_ns;
         out->address_space = unroll->address_space;
         out->privilege = unroll->privilege;
@@ -259,6 +259,7 @@ static void take_event(struct probe *probe, struct probe_stream *stream, u32 hea
         put_parts(probe, stream, done < unroll->pending ? done + 1 : unroll->pending);
     }
     unroll->ns = words[2];
+    unroll->ns_insns = words[1];
     unroll->turn_ns = kind == VCPU_EVENT_SYNC && count > 2 ? words[3] : unroll->turn_ns;
     if (kind == VCPU_EVENT_CONTEXT) {
         unroll->privilege = (u32)words[3];
@@ -304,13 +305,18 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
 }
 
 /* The stream goes on where its last chunk ended, or not: the ring has lost something. */
-static void begin(struct probe_unroll *unroll, const struct probe_chunk *chunk)
+static void begin(const struct probe *probe, struct probe_unroll *unroll,
+                  const struct probe_chunk *chunk)
 {
-    if (!unroll->known || chunk->sequence != unroll->next_sequence) {
+    bool goes_on = unroll->known && chunk->sequence == unroll->next_sequence;
+    if (!goes_on || probe->config.counts_ns) {
+        unroll->ns = chunk->start_ns;
+        unroll->ns_insns = chunk->start_insns;
+    }
+    if (!goes_on) {
         unroll->path = NULL;
         unroll->pending = 0;
         unroll->insns = chunk->start_insns;
-        unroll->ns = chunk->start_ns;
         unroll->turn_ns = chunk->turn_ns;
         unroll->address_space = chunk->address_space;
         unroll->privilege = chunk->privilege;
@@ -363,7 +369,7 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
 {
     struct probe_stream *stream = &probe->streams[chunk->stream];
     struct probe_unroll *unroll = &stream->unroll;
-    begin(unroll, chunk);
+    begin(probe, unroll, chunk);
     for (size_t i = 0; i < chunk->count;) {
         const u64 *words = chunk->words + i;
         __builtin_prefetch(words + 128); /* another processor wrote them */

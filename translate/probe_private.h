@@ -44,7 +44,8 @@ struct probe_unroll {
     u64 next_sequence, out_sequence;
     u64 insns;       /* before what is pending: */
     unsigned pending; /* so many instructions, if nothing says otherwise */
-    u64 ns, turn_ns, address_space;
+    u64 ns, ns_insns; /* guest time that was told last, and the count then */
+    u64 turn_ns, address_space;
     u64 units;       /* of a range, for config.every */
     bool gap;        /* what came last was left out */
     u32 privilege;

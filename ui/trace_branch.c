@@ -59,7 +59,7 @@ void trace_branch_step(struct trace_text *text, const struct trace_step *step)
         .insns = step->insns, .from = step->pc, .behind = step->pc + step->bytes,
         .privilege = step->privilege,
         .target = is_direct && direct != NULL ? strtoull(direct, NULL, 0) : 0,
-        .ns = step->ns + (text->counts_ns ? step->insns + 1 - step->ns_insns : 0),
+        .ns = trace_step_ns(step, text->counts_ns) + text->counts_ns,
     };
 }
 

@@ -132,10 +132,12 @@ static void keep_registers(struct trace_worker *worker, const struct trace_step 
 
 static void add_visit(struct trace_worker *worker, const struct trace_step *step, bool is_call)
 {
+    const struct calls *calls = worker->opaque;
     struct visit *visit = trace_found_add(worker->found, sizeof(*visit));
     if (visit != NULL) {
         *visit = (struct visit){
-            .order_ns = step->order_ns, .insns = step->insns, .ns = step->ns, .pc = step->pc,
+            .order_ns = step->order_ns, .insns = step->insns, .pc = step->pc,
+            .ns = trace_step_ns(step, calls->query->text.counts_ns),
             .ra = worker->regs[RA], .sp = worker->regs[SP], .privilege = step->privilege,
             .stream = (u16)step->stream, .is_call = is_call,
             .unknown = (is_call ? CALL_REGS : RETURN_REGS) & ~worker->known,
@@ -433,6 +435,16 @@ static void open_call(struct calls *calls, const struct visit *visit)
     calls->open[calls->open_count++] = *visit;
 }
 
+static void print_call(const struct calls *calls, const struct visit *call)
+{
+    printf("%s(", calls->query->words[2]);
+    for (unsigned n = 0; n < ARGS; n++) {
+        printf(call->unknown >> (A0 + n) & 1 ? "%s?" : "%s%" PRIx64, n != 0 ? ", " : "",
+               call->args[n]);
+    }
+    putchar(')');
+}
+
 static void close_call(struct calls *calls, const struct visit *visit)
 {
     size_t i = calls->open_count;
@@ -445,17 +457,32 @@ static void close_call(struct calls *calls, const struct visit *visit)
     struct trace_step step = {.stream = visit->stream, .insns = visit->insns, .ns = visit->ns,
                               .privilege = visit->privilege, .pc = visit->pc};
     if (trace_query_told(calls->query, &step)) {
-        printf("%s(", calls->query->words[2]);
-        for (unsigned n = 0; n < ARGS; n++) {
-            printf(call->unknown >> (A0 + n) & 1 ? "%s?" : "%s%" PRIx64, n != 0 ? ", " : "",
-                   call->args[n]);
-        }
-        printf(") = %" PRIx64 " (%" PRId64 "), called at instruction %" PRIu64 "\n",
+        print_call(calls, call);
+        printf(" = %" PRIx64 " (%" PRId64 "), called at instruction %" PRIu64 "\n",
                visit->args[0], (s64)visit->args[0], call->insns);
     }
     memmove(&calls->open[i], &calls->open[i + 1],
             (calls->open_count - i - 1) * sizeof(*calls->open));
     calls->open_count--;
+}
+
+/* Those that have not ended where the recording does, as of panic. */
+static void tell_open(struct calls *calls)
+{
+    char from[160];
+    for (size_t i = 0; i < calls->open_count; i++) {
+        const struct visit *call = &calls->open[i];
+        struct trace_step step = {.stream = call->stream, .insns = call->insns, .ns = call->ns,
+                                  .privilege = call->privilege, .pc = call->pc};
+        if (trace_query_told(calls->query, &step)) {
+            print_call(calls, call);
+            if (!(call->unknown >> RA & 1)) {
+                symbols_print(&calls->query->symbols, call->ra, from, sizeof(from));
+                printf(" from %s", from);
+            }
+            puts(", no return recorded");
+        }
+    }
 }
 
 static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_error *error)
@@ -538,6 +565,9 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
         if (trace_text_is_full(&calls->query->text)) {
             break;
         }
+    }
+    if (good) {
+        tell_open(calls);
     }
     trace_pool_free(calls->pool);
     free(calls->writes);

@@ -23,6 +23,13 @@ struct trace_step {
     bool first; /* of its unit */
 };
 
+/* Guest time of the step, where an instruction takes a nanosecond (the virtual clock); elsewhere of
+ * the last event before it. */
+static inline u64 trace_step_ns(const struct trace_step *step, bool counts_ns)
+{
+    return step->ns + (counts_ns ? step->insns - step->ns_insns : 0);
+}
+
 struct trace_event {
     unsigned stream;
     enum metic_trace_event kind;

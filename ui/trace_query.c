@@ -27,6 +27,8 @@ bool trace_query_open(struct trace_query *query, struct metic_error *error)
                 query->file.path, query->file.damage_offset, query->file.damage);
     }
     query->text.symbols = &query->symbols;
+    query->text.counts_ns = query->file.meta != NULL &&
+                            strstr(query->file.meta, "\nclock=virtual\n") != NULL;
     return true;
 }
 
@@ -266,8 +268,6 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error)
     text->branches |= !query->instructions && text->format != TRACE_TEXT_QEMU &&
                       trace_file_meta(&query->file, "branches", 10, 0) == 1;
     text->has_registers = trace_file_meta(&query->file, "what", 10, 0) & METIC_TRACE_REGISTERS;
-    text->counts_ns = query->file.meta != NULL &&
-                      strstr(query->file.meta, "\nclock=virtual\n") != NULL;
     struct trace_units units = {0};
     if (text->end != 0 && !trace_file_find_code(&query->file, text->first, text->end, &units)) {
         trace_query_close(query);

@@ -92,7 +92,8 @@ static void search_step(void *opaque, const struct trace_step *step)
     struct trace_worker *worker = opaque;
     const struct search *search = worker->opaque;
     struct hit hit = {
-        .order_ns = step->order_ns, .insns = step->insns, .ns = step->ns, .pc = step->pc,
+        .order_ns = step->order_ns, .insns = step->insns, .pc = step->pc,
+        .ns = trace_step_ns(step, search->query->text.counts_ns),
         .satp = step->satp, .fill = NO_FILL,
         .privilege = step->privilege, .stream = (u16)step->stream,
     };
