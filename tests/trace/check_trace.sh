@@ -77,6 +77,9 @@ run 0 trace query jit.trace values a5
 says out 'putc: 68$' 1
 run 0 trace query jit.trace calls putc
 says out 'putc\(10000000, [0-9a-f]+, 68, ' 1
+# A call that never returns is told, too.
+run 0 trace query jit.trace calls done
+says out ': done\(.*, no return recorded$' 1
 run 0 trace query jit.trace counts function
 # A path that was left on the way counts whole: the last one, and its store once more by itself.
 says out ' 24 +33\.[0-9]% putc$' 1
