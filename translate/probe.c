@@ -219,7 +219,12 @@ void probe_event(struct vcpu *vcpu, unsigned kind, const u64 *words, unsigned co
     vcpu->probe_at += all;
     at[0] = event_head(kind, EVENT_WORDS + count);
     at[1] = vcpu->insns;
-    at[2] = now_ns(vcpu->engine->probe, vcpu);
+    /* What a trap made of the hart's context comes with it: reading the clock costs as much as all
+     * the rest. */
+    bool same = kind == VCPU_EVENT_CONTEXT && stream->event_insns == vcpu->insns;
+    at[2] = same ? stream->event_ns : now_ns(vcpu->engine->probe, vcpu);
+    stream->event_insns = vcpu->insns;
+    stream->event_ns = at[2];
     for (unsigned i = 0; i < count; i++) {
         at[3 + i] = words[i];
     }

@@ -119,12 +119,16 @@ u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 /* A way out of a path, PROBE_EDGES. It has a number, path->counter and its place in path->ways. */
 #define PROBE_INDIRECT INT64_MIN
 struct probe_way {
-    s64 target;       /* from the path's page, or PROBE_INDIRECT */
+    s64 target;       /* from the path's page, or PROBE_INDIRECT: then */
+    u32 places;       /*   counters for targets of its own, PROBE_PLACES times target and count;
+                           the target's low bits say which */
     u16 after_insns;
 };
+enum { PROBE_PLACES = 4, PROBE_PLACE_BITS = 2 * (PROBE_PLACES - 1) /* of the target: words */ };
 
-/* Where an indirect one led, or (PROBE_CUT and the path) that a path ended after `target`
- * instructions. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is elsewhere. */
+/* Where an indirect one led that has no place there, or (PROBE_CUT and the path) that a path ended
+ * after `target` instructions. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is
+ * elsewhere. */
 enum { PROBE_EDGE_SLOTS = 1 << 16, PROBE_CUT = 1 << 30 };
 struct probe_edge {
     gva_t target;

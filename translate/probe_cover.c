@@ -158,6 +158,7 @@ struct taken {
 struct report {
     struct engine *engine;
     u64 *passes;   /* of a path: how often it ended after so many instructions */
+    u32 *path_of;  /* by way */
     u32 *first;    /* by path: in `taken`; 0: none */
     struct taken *taken;
     size_t count, capacity;
@@ -245,6 +246,18 @@ static void tell_way(const struct report *report, const struct probe_path *path,
     }
 }
 
+/* Where an indirect one led, of its own places. */
+static void tell_places(const struct report *report, const struct probe_path *path,
+                        const struct probe_way *way)
+{
+    for (unsigned i = 0; i < report->engine->vcpu_count; i++) {
+        const u64 *place = report->engine->vcpus[i]->probe_counts + way->places;
+        for (unsigned n = 0; n < PROBE_PLACES; n++, place += 2) {
+            tell_way(report, path, way, place[0], place[1]);
+        }
+    }
+}
+
 static void tell_path(const struct report *report, u32 number)
 {
     const struct probe_path *path = probe_path_at(report->engine->probe, number);
@@ -255,6 +268,8 @@ static void tell_path(const struct report *report, u32 number)
         if (way->target != PROBE_INDIRECT) {
             tell_way(report, path, way, page + (u64)way->target,
                      sum(report->engine, path->counter + n));
+        } else {
+            tell_places(report, path, way);
         }
     }
     for (u32 n = report->first[number]; n != 0; n = report->taken[n].next) {
@@ -268,19 +283,18 @@ static void tell_path(const struct report *report, u32 number)
     tell_parts(report, path);
 }
 
-/* Paths' counters follow each other. */
-static u32 path_of_way(const struct probe *probe, u32 way)
+/* False: no memory. */
+static bool know_paths(struct report *report)
 {
-    u32 low = 1, high = probe->path_count;
-    while (high - low > 1) {
-        u32 middle = low + (high - low) / 2;
-        if (probe_path_at(probe, middle)->counter <= way) {
-            low = middle;
-        } else {
-            high = middle;
+    const struct probe *probe = report->engine->probe;
+    report->path_of = malloc(probe->counters * sizeof(*report->path_of));
+    for (u32 n = 1; report->path_of != NULL && n < probe->path_count; n++) {
+        const struct probe_path *path = probe_path_at(probe, n);
+        for (unsigned way = 0; way < path->way_count; way++) {
+            report->path_of[path->counter + way] = n;
         }
     }
-    return low;
+    return report->path_of != NULL;
 }
 
 static bool take(struct report *report, u64 way, gva_t target, u64 count)
@@ -296,7 +310,7 @@ static bool take(struct report *report, u64 way, gva_t target, u64 count)
         report->capacity = capacity;
     }
     bool cut = way & PROBE_CUT;
-    u32 path = cut ? (u32)way & ~(u32)PROBE_CUT : path_of_way(probe, (u32)way);
+    u32 path = cut ? (u32)way & ~(u32)PROBE_CUT : report->path_of[way];
     report->taken[report->count] = (struct taken){
         .target = target, .count = count,
         .way = cut ? (u32)PROBE_CUT : (u32)way - probe_path_at(probe, path)->counter,
@@ -334,7 +348,8 @@ bool probe_coverage(struct engine *engine,
     report.passes = calloc(UINT16_MAX + 1, sizeof(*report.passes));
     report.taken = calloc(PROBE_EDGE_SLOTS, sizeof(*report.taken));
     report.capacity = PROBE_EDGE_SLOTS;
-    bool good = report.first != NULL && report.passes != NULL && report.taken != NULL;
+    bool good = report.first != NULL && report.passes != NULL && report.taken != NULL &&
+                know_paths(&report);
     for (unsigned i = 0; good && i < engine->vcpu_count; i++) {
         good = take_hart(&report, engine->vcpus[i]);
     }
@@ -342,6 +357,7 @@ bool probe_coverage(struct engine *engine,
         tell_path(&report, n);
     }
     free(report.first);
+    free(report.path_of);
     free(report.passes);
     free(report.taken);
     return good;

@@ -15,6 +15,10 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
     pthread_mutex_lock(&engine->lock);
     bool hooks = probe_page_has_hooks(probe, gpa_page);
     bool watched = (vcpu->mode & VCPU_MODE_PROBE) && probe_page_wanted(probe, gpa_page);
+    if (watched) {
+        const struct probe_unit first = {.gpa = gpa, .gva = vcpu->pc, .mode = vcpu->mode};
+        probe_unit_expect(probe, &first);
+    }
     pthread_mutex_unlock(&engine->lock);
     const struct probe_config *config = &probe->config;
     if (hooks) {
@@ -70,26 +74,26 @@ static void add_slot(struct probe_direct *direct, enum probe_slot_kind kind, uns
     unit->slot_count++;
 }
 
-void probe_direct_access(struct probe_direct *direct, unsigned size_bytes, bool write)
+void probe_direct_add_access(struct probe_direct *direct, unsigned size_bytes, bool write)
 {
-    if (direct->what & PROBE_MEMORY) {
-        add_slot(direct, write ? PROBE_STORE_ADDRESS : PROBE_LOAD_ADDRESS, size_bytes, 0);
-        add_slot(direct, write ? PROBE_STORE_VALUE : PROBE_LOAD_VALUE, size_bytes, 0);
-    }
+    add_slot(direct, write ? PROBE_STORE_ADDRESS : PROBE_LOAD_ADDRESS, size_bytes, 0);
+    add_slot(direct, write ? PROBE_STORE_VALUE : PROBE_LOAD_VALUE, size_bytes, 0);
 }
 
-void probe_direct_register(struct probe_direct *direct, u32 state_offset)
+void probe_direct_add_register(struct probe_direct *direct, u32 state_offset)
 {
     const struct probe *probe = direct->vcpu->engine->probe;
     unsigned reg = probe->reg_at[state_offset / 8];
-    if ((direct->what & PROBE_REGISTERS) && reg != 0) {
+    if (reg != 0) {
         add_slot(direct, PROBE_REGISTER, 8, reg - 1);
     }
 }
 
 void probe_direct_leaves(struct probe_direct *direct, s64 target)
 {
-    direct->ways[direct->way_count++] = (struct probe_way){target, (u16)direct->count};
+    direct->ways[direct->way_count++] = (struct probe_way){
+        .target = target, .after_insns = (u16)direct->count,
+    };
     direct->ended = true;
 }
 
@@ -99,6 +103,9 @@ void probe_direct_ready(struct probe_direct *direct)
     struct probe *probe = engine->probe;
     u32 parts[PROBE_DIRECT_INSNS];
     pthread_mutex_lock(&engine->lock);
+    for (unsigned n = 1; n < direct->unit_count; n++) {
+        probe_unit_expect(probe, &direct->units[n]);
+    }
     for (unsigned n = 0; n < direct->unit_count; n++) {
         parts[n] = direct->numbers[n] = probe_unit_add(probe, &direct->units[n]);
     }

@@ -46,9 +46,21 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
                                          bool fixed, const u8 *code);
 
 void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes);
-void probe_direct_access(struct probe_direct *direct, unsigned size_bytes, bool write);
+void probe_direct_add_access(struct probe_direct *direct, unsigned size_bytes, bool write);
+static inline void probe_direct_access(struct probe_direct *direct, unsigned size_bytes, bool write)
+{
+    if (direct->what & PROBE_MEMORY) {
+        probe_direct_add_access(direct, size_bytes, write);
+    }
+}
 /* It writes the register at that offset in the hart's state. */
-void probe_direct_register(struct probe_direct *direct, u32 state_offset);
+void probe_direct_add_register(struct probe_direct *direct, u32 state_offset);
+static inline void probe_direct_register(struct probe_direct *direct, u32 state_offset)
+{
+    if (direct->what & PROBE_REGISTERS) {
+        probe_direct_add_register(direct, state_offset);
+    }
+}
 /* A way out behind the instruction; `target` as in struct probe_way. The piece's end is one. */
 void probe_direct_leaves(struct probe_direct *direct, s64 target);
 void probe_direct_ready(struct probe_direct *direct);

@@ -79,6 +79,13 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     u32 number = probe->path_count;
     bool counts = probe->config.what & PROBE_EDGES;
     u32 counters = counts ? path->way_count : 0u;
+    u32 places = probe->counters + counters;
+    for (unsigned n = 0; counts && n < path->way_count; n++) {
+        if (path->ways[n].target == PROBE_INDIRECT) { /* a line of the host's cache */
+            u32 first = (probe->counters + counters + 7) & ~7u;
+            counters = first + 2 * PROBE_PLACES - probe->counters;
+        }
+    }
     if (number >= PROBE_MAX_PATHS || counters > PROBE_MAX_COUNTERS - probe->counters) {
         return 0;
     }
@@ -91,7 +98,14 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     made->parts = keep(probe, path->parts, path->part_count * sizeof(*path->parts));
     made->recipes = keep(probe, path->recipes, path->slot_count * sizeof(*path->recipes));
     made->nodes = keep(probe, path->nodes, path->node_count * sizeof(*path->nodes));
-    made->ways = keep(probe, path->ways, path->way_count * sizeof(*path->ways));
+    struct probe_way *ways = keep(probe, path->ways, path->way_count * sizeof(*path->ways));
+    for (unsigned n = 0; counts && n < path->way_count; n++) {
+        if (ways[n].target == PROBE_INDIRECT) {
+            ways[n].places = (places + 7) & ~7u;
+            places = ways[n].places + 2 * PROBE_PLACES;
+        }
+    }
+    made->ways = ways;
     const struct probe_unit *first = probe_unit_at(probe, path->parts[0]);
     made->fixed = first->fixed;
     made->page = (first->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;

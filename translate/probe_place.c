@@ -22,6 +22,7 @@ struct place {
     unsigned head, left;  /* operations: its first, and the last that tells of a side exit, or 0 */
     unsigned left_insns;  /*   and after how many */
     bool calls;           /* C was called, which may have written */
+    bool stops;           /* something in it may end it on the way, not at a way out */
     unsigned after_insns; /* the current one, counted from the path's start */
 };
 
@@ -78,7 +79,9 @@ static void add_way(struct place *place, unsigned at, u64 target)
         return;
     }
     place->way_at[n] = (u16)at;
-    place->ways[n] = (struct probe_way){(s64)target, (u16)place->after_insns};
+    place->ways[n] = (struct probe_way){
+        .target = (s64)target, .after_insns = (u16)place->after_insns,
+    };
     place->path.way_count++;
 }
 
@@ -147,10 +150,15 @@ static void end_counting(struct place *place)
     u32 number = probe_path_add(place->probe, &place->path);
     struct ir_insn *insns = place->ir->insns;
     insns[place->head].imm = number; /* 0: none */
+    insns[place->head].dead = !place->stops; /* nobody will ask which path it was */
     for (unsigned n = 0; n < place->path.way_count; n++) {
         struct ir_insn *way = &insns[place->way_at[n]];
+        const struct probe_path *path = probe_path_at(place->probe, number);
         way->dead = number == 0;
-        way->imm = number == 0 ? 0 : probe_path_at(place->probe, number)->counter + (u64)n;
+        way->imm = number == 0 ? 0 : path->counter + (u64)n;
+        if (number != 0 && way->op == IR_PROBE_EDGE) {
+            way->imm |= (u64)path->ways[n].places << 32;
+        }
     }
 }
 
@@ -199,7 +207,7 @@ static void path_begin(struct place *place, unsigned at)
     place->in_path = true;
     place->looks = false;
     place->left = 0;
-    place->calls = false;
+    place->calls = place->stops = false;
     place->after_insns = 0;
     place->watched = is_watched(place, &ir->insns[at]);
     to += to < ir->count && ir->insns[to].op == IR_POLL;
@@ -246,6 +254,7 @@ static void on_insn(struct place *place, unsigned at)
         };
         place->in_unit = true;
         place->leaves = false;
+        probe_unit_expect(place->probe, &place->unit);
     }
     place->unit.insn_count++;
     place->unit.bytes = (u16)(place->unit.bytes + insn->sub);
@@ -260,13 +269,16 @@ void probe_place(struct engine *engine, const struct probe_source *source)
     place.ir = ir;
     place.source = source;
     place.page_watched = probe_page_wanted(engine->probe, source->gpa_page);
-    place.in_unit = place.in_path = false;
+    place.in_unit = place.in_path = place.stops = false;
+    place.head = 0;
     if (!place.page_watched && !probe_page_has_hooks(engine->probe, source->gpa_page)) {
         return;
     }
     for (unsigned i = 0; i < ir->count && !ir->overflow; i++) {
         const struct ir_insn *insn = &ir->insns[i];
         unsigned props = ir_op_info[insn->op].props;
+        place.stops |= (props & IR_F) != 0 || insn->op == IR_LOOK ||
+                       (insn->op == IR_POLL && i > place.head);
         if (insn->op == IR_INSN) {
             on_insn(&place, i);
         } else if (props & (IR_X | IR_T) && insn->op != IR_POLL) {

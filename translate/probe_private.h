@@ -69,6 +69,7 @@ struct probe_stream {
     u32 privilege;
     bool wanted;       /* config.wanted's last answer */
     bool untold;       /* of privilege and address space, the event is yet to come */
+    u64 event_insns, event_ns; /* of its last event */
     _Atomic bool on;
     gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
     u64 hooked_insns;
@@ -133,6 +134,8 @@ static inline struct probe_stream *probe_stream_of(const struct vcpu *vcpu)
 
 /* Lock held. The number of a unit like this, which is copied if there is none yet. */
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
+/* Lock held. Such a unit, of which gpa, gva and mode are known, will be added soon. */
+void probe_unit_expect(const struct probe *probe, const struct probe_unit *unit);
 struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
 /* Lock held. The same for a path, which gets counters when it has ways; 0: there is no room. */
 u32 probe_path_add(struct probe *probe, const struct probe_path *path);

@@ -43,6 +43,14 @@ static bool unit_equal(const struct probe_unit *x, const struct probe_unit *y)
             memcmp(x->slots, y->slots, x->slot_count * sizeof(*x->slots)) == 0);
 }
 
+void probe_unit_expect(const struct probe *probe, const struct probe_unit *unit)
+{
+    u32 number = probe->unit_buckets[unit_hash(unit)];
+    if (number != 0) {
+        __builtin_prefetch(probe_unit_at(probe, number));
+    }
+}
+
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
 {
     u32 bucket = unit_hash(unit);

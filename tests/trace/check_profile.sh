@@ -134,6 +134,16 @@ is "calls of never" "$(sed -n 's/^FNDA:\([0-9]*\),never$/\1/p' never.info)" 0 0
 is "functions" "$(sed -n 's/^FNF://p' never.info)" 2 2
 is "functions that ran" "$(sed -n 's/^FNH://p' never.info)" 1 1
 is "names without the ELF" "$(metic cover never.cover | grep -c ' _start$')" 1 1
+# Returns to more places than an indirect jump has of its own, and a path that a fault ends each
+# time: every count is known.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o sites.elf \
+    "$SRCDIR/tests/trace/sites.S" || exit 1
+for how in --no-tier2 --no-tier0 '' --eager-tier2 '--engine interp' '--clock virtual'; do
+    # shellcheck disable=SC2086
+    metic run sites.elf --firmware none --quiet $how --cover sites.cover 2>/dev/null || wrong "sites $how"
+    is "places that leaf returns to, '$how'" "$(grep -c '^e 80000080 [0-9a-f]* 1000$' sites.cover)" 12 12
+    is "halves of what faults, '$how'" "$(grep -cE '^b 800000c(0 2 1|6 4 2) 1000$' sites.cover)" 2 2
+done
 # Blocks, traces and the interpreter count the same: lines, and how often a block of walk.c's is come to.
 $cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
     -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1

@@ -177,26 +177,53 @@ void emit_probe_add(struct compile *c, const struct ir_insn *insn)
     count_in_place(c, &c->a, (u32)insn->imm);
 }
 
-/* reg[0]: the target; data: the way. */
+/* The second word of a place. */
+static struct asm_mem count_of(struct asm_mem place)
+{
+    place.disp += 8;
+    return place;
+}
+
+/* reg[0]: the target; reg[1]: its place among the way's; data: the way, target: its places. One
+ * that nobody has is this target's now; else it has one among all of the hart. */
 static void stub_probe_edge(struct compile *c, const struct stub *stub)
 {
-    count_edge_by_c(c, &c->a, stub->reg[0], stub->data);
+    struct asm_buf *a = &c->a;
+    unsigned target = stub->reg[0], edge = stub->reg[1];
+    struct asm_mem place = asm_at_index(x86_counts_reg(c->context->guest), edge, 3,
+                                        8 * (s32)stub->target);
+    asm_alu_mem_imm(a, ASM_CMP, ASM_64, count_of(place), 0);
+    u32 taken = asm_jcc_forward(a, ASM_NE);
+    asm_store(a, ASM_64, place, target);
+    asm_mov_mem_imm(a, ASM_64, count_of(place), 1);
+    stub_return(c, stub);
+    asm_bind(a, taken);
+    struct edge_jumps jumps = count_edge(a, edge, target, stub->data);
+    stub_return(c, stub);
+    asm_bind(a, jumps.target);
+    asm_bind(a, jumps.way);
+    asm_bind(a, jumps.over);
+    count_edge_by_c(c, a, target, stub->data);
     stub_return(c, stub);
 }
 
 void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
-    unsigned target = alloc_use(c, insn->a);
-    struct edge_jumps jumps = count_edge(a, alloc_temp(c), target, (u32)insn->imm);
-    const u32 fields[3] = {jumps.target, jumps.way, jumps.over};
-    u32 back = asm_offset(a);
-    for (unsigned i = 0; i < ARRAY_LEN(fields); i++) {
-        struct stub *stub = stub_add(c, stub_probe_edge, fields[i]);
-        stub->reg[0] = (u8)target;
-        stub->data = (u32)insn->imm;
-        stub->back = back;
-    }
+    unsigned counts = x86_counts_reg(c->context->guest);
+    unsigned target = alloc_use(c, insn->a), edge = alloc_temp(c);
+    CHECK(counts != NO_REG);
+    struct asm_mem place = asm_at_index(counts, edge, 3, 8 * (s32)(insn->imm >> 32));
+    asm_mov(a, ASM_32, edge, target);
+    asm_alu_imm(a, ASM_AND, ASM_32, edge, PROBE_PLACE_BITS);
+    asm_alu_rm(a, ASM_CMP, ASM_64, target, place);
+    struct stub *stub = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
+    stub->reg[0] = (u8)target;
+    stub->reg[1] = (u8)edge;
+    stub->data = (u32)insn->imm;
+    stub->target = (s64)(insn->imm >> 32);
+    stub->back = asm_offset(a);
 }
 
 void emit_probe_count(struct compile *c, const struct ir_insn *insn)
