@@ -4,6 +4,7 @@
 
 #include "cpu/base/bits.h"
 #include "ui/metic_plugin.h"
+#include "ui/plugin_guard.h"
 #include "ui/run_symbols.h"
 
 #include <dlfcn.h>
@@ -96,8 +97,10 @@ static void call_all(struct plugins *plugins, enum event event, u64 *given)
             narrow[n] = (u32)given[value];
             arguments[n] = values[value].is_u32 ? (void *)&narrow[n] : (void *)&given[value];
         }
+        plugin_guard_name = callback->plugin->name;
         ffi_call(&callback->cif, callback->fn, NULL, arguments);
     }
+    plugin_guard_name = NULL;
 }
 
 static u64 read_register(const struct plugins *plugins, unsigned hart, const char *name)
@@ -300,7 +303,9 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
     for (char *at = plugin->values; *at != '\0'; at++) {
         *at = *at == ',' ? '\0' : *at;
     }
+    plugin_guard_name = plugin->name; /* whose constructors run */
     plugin->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    plugin_guard_name = NULL;
     if (plugin->library == NULL) {
         return error_set(error, "Give a shared object that was built with ui/metic_plugin.h.",
                          "the plug-in %s: %s", path, dlerror());
@@ -311,7 +316,9 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
         return error_set(error, "See ui/metic_plugin.h.",
                          "the plug-in %s has no metic_plugin_start", path);
     }
+    plugin_guard_name = plugin->name;
     int status = start(&api, plugin);
+    plugin_guard_name = NULL;
     return status == 0 || error_set(error, NULL, "the plug-in %s refused to start (%d)", path,
                                     status);
 }
@@ -346,6 +353,7 @@ bool plugins_start(const struct run_args *args, metic_machine *machine, struct p
     }
     *out = plugins;
     plugins->machine = machine;
+    plugin_guard_begin();
     if (!run_symbols_add(&plugins->symbols, args, machine, error)) {
         return false;
     }
@@ -367,6 +375,7 @@ void plugins_end(struct plugins *plugins)
         call_all(plugins, ON_END, given);
         metic_trace_stop(plugins->machine);
     }
+    plugin_guard_end();
     for (unsigned i = 0; i < plugins->count; i++) {
         free(plugins->list[i].values);
         if (plugins->list[i].library != NULL) {

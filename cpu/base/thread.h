@@ -10,8 +10,14 @@
  * pthread_sigmask(SIG_SETMASK); or NULL. */
 static inline void thread_block_signals(sigset_t *before)
 {
+    /* What a thread does itself: blocked, they end the process without their handlers, and the
+     * terminal stays as the guest had it. */
+    static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
     sigset_t set;
     sigfillset(&set);
+    for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        sigdelset(&set, faults[i]);
+    }
     for (int number = SIGRTMIN; number <= SIGRTMAX; number++) {
         sigdelset(&set, number);
     }

@@ -80,6 +80,27 @@ run 125 hello.elf --plugin bad.so
 says "the event 'memory' has no argument 'cause'"
 says 'refused to start \(1\)'
 
+# Those that end the process, in a callback and at the start: it is said whose fault it was, and a
+# run that is not over is no success.
+ends() {
+    printf '%s\n' '#include "ui/metic_plugin.h"' '#include <stdlib.h>' "static void f(void) { $2; }" \
+        'int metic_plugin_start(const struct metic_plugin_api *api, metic_plugin *plugin)' \
+        "{ ${3:-} return api->on(plugin, \"block\", f, \"\", 0); }" >"$1.c"
+    $cc -shared -fPIC -I"$SRCDIR" -o "$1.so" "$1.c" || exit 1
+}
+ends crashes '*(volatile int *)8 = 1'
+run 139 hello.elf --plugin crashes.so
+says '^metic: the plug-in crashes crashed$'
+ends gives_up 'abort()'
+run 134 hello.elf --plugin gives_up.so
+says '^metic: the plug-in gives_up gave up \(abort\)$'
+ends leaves 'exit(0)'
+run 125 hello.elf --plugin leaves.so
+says '^metic: the plug-in leaves called exit'
+ends leaves_early '' 'exit(0);'
+run 125 hello.elf --plugin leaves_early.so
+says '^metic: the plug-in leaves_early called exit'
+
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
 if [ -n "$cache" ]; then
     run 0 "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
