@@ -91,6 +91,15 @@ void access_look_up_alone(struct compile *c, struct access *m)
     asm_load(&c->a, ASM_64, m->tag, access_entry_at(m, offsetof(struct tlb_entry, addend)));
 }
 
+/* As lookup_site, of the whole group, whose size its address must be a multiple of. */
+static void guess_first(struct compile *c, struct access *m)
+{
+    compare(c, m, m->group_disp, -(s32)PAGE_BYTES | ((s32)m->group_bytes - 1),
+            site_tag_at(m->site));
+    asm_load(&c->a, ASM_64, m->entry, site_addend_at(m->site));
+    m->ready = asm_offset(&c->a);
+}
+
 static void lookup_first(struct compile *c, struct access *m)
 {
     access_index(&c->a, c->features, m, anchor(c, m, m->group_disp, m->group_bytes));
@@ -127,6 +136,7 @@ static void lookup_site(struct compile *c, struct access *m)
 {
     compare(c, m, m->disp, -(s32)PAGE_BYTES | ((s32)m->size_bytes - 1), site_tag_at(m->site));
     asm_load(&c->a, ASM_64, m->tag, site_addend_at(m->site));
+    m->ready = asm_offset(&c->a);
 }
 
 /* What emits nothing but moves and sums of integers. */
@@ -187,7 +197,9 @@ void access_lookup(struct compile *c, struct access *m)
     }
     switch (m->way) {
     case ACCESS_ALONE: access_look_up_alone(c, m); break;
-    case ACCESS_FIRST: lookup_first(c, m); break;
+    case ACCESS_FIRST:
+        m->guess ? guess_first(c, m) : lookup_first(c, m);
+        break;
     case ACCESS_KEPT: lookup_kept(c, m); break;
     case ACCESS_SITE: lookup_site(c, m); break;
     }
@@ -286,11 +298,10 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         return m;
     }
     use_address(c, &m, address);
-    if (!first) {
-        m.site = loop_site(c);
-    }
+    m.site = loop_site(c, c->at);
+    m.guess = m.site < SITES_MAX && loop_guesses(c, &c->ir->insns[c->at]);
     m.way = first ? ACCESS_FIRST : m.site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;
-    if (m.way != ACCESS_SITE) {
+    if (m.way != ACCESS_SITE || m.guess) {
         m.entry = alloc_temp(c);
     }
     m.tag = alloc_temp(c);

@@ -19,10 +19,12 @@ struct access {
     bool align;       /* a misaligned address takes the slow path */
     unsigned address; /* register that holds the guest's address, less disp */
     s32 disp;
-    unsigned entry;   /* the TLB entry, or of a group its addend; NO_REG at a site */
+    unsigned entry;   /* the TLB entry, or of a group its addend; NO_REG at a site
+                         unless it guesses */
     unsigned tag;     /* scratch; NO_REG when kept */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
     unsigned site;
+    bool guess;       /* the page at the site may well be wrong (loop.c); also of a group's first */
     bool span;        /* alone or first: compares with the TLB's span; `entry` is scratch then */
     s32 group_disp;   /* the group's first byte, from `address` */
     unsigned group_bytes;
@@ -33,6 +35,7 @@ struct access {
     u32 fix_first, fix_count; /* what leaving the trace here must make good (sink.c) */
     u32 slow;         /* jump field of the slow path */
     u32 resume;       /* offset of what follows the compare; with `span`, of the access */
+    u32 ready;        /* at a site: of what follows the load of its addend */
 };
 
 enum mem_kind { MEM_LOAD, MEM_STORE, MEM_AMO, MEM_CHECK };

@@ -92,6 +92,36 @@ static void leave_trace(struct compile *c, const struct access *m)
     asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
 }
 
+/* The page of the access, or of its whole group, was not the one guessed: looks at its first entry,
+ * and guesses that one from now on unless it was wrong too often. */
+static void guess_again(struct compile *c, const struct access *m)
+{
+    struct asm_buf *cold = &c->cold;
+    bool first = m->way == ACCESS_FIRST;
+    s32 disp = first ? m->group_disp : m->disp;
+    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
+    unsigned reg = first ? m->entry : m->tag;
+    struct asm_mem addend = asm_at(m->entry, offsetof(struct tlb_entry, addend));
+    load_address(cold, m, disp);
+    access_index(cold, c->features, m, m->tag);
+    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
+    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
+    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
+               asm_at(m->entry, access_tag_offset(first ? m->group_write : m->write)));
+    u32 missed = asm_jcc_short(cold, ASM_NE);
+    asm_rm(cold, 0xff, ASM_32, 1, frame_at(FRAME_GUESSES)); /* dec */
+    u32 bad = asm_jcc_short(cold, ASM_S);
+    asm_store(cold, ASM_64, site_tag_at(m->site), m->tag);
+    asm_load(cold, ASM_64, reg, addend);
+    asm_store(cold, ASM_64, site_addend_at(m->site), reg);
+    asm_jmp(cold, c->a.exec + m->ready);
+    asm_bind_short(cold, bad);
+    asm_mov_mem_imm(cold, ASM_64, site_tag_at(m->site), -1);
+    asm_load(cold, ASM_64, reg, addend);
+    asm_jmp(cold, c->a.exec + m->ready);
+    asm_bind_short(cold, missed);
+}
+
 /* From the computation of the address to the description. The fast path, or what stands for it,
  * goes on at `resume` (NULL: behind the description). Returns where to put how many bytes later it
  * ends. */
@@ -208,7 +238,14 @@ static void first_slow_path(struct compile *c, const struct access *m,
                             const struct access_call *call)
 {
     look_up_group(c, m);
-    asm_jcc(&c->cold, ASM_E, c->a.exec + m->resume);
+    if (m->guess) {
+        u32 none = asm_jcc_short(&c->cold, ASM_NE);
+        asm_load(&c->cold, ASM_64, m->entry, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
+        asm_jmp(&c->cold, c->a.exec + m->ready);
+        asm_bind_short(&c->cold, none);
+    } else {
+        asm_jcc(&c->cold, ASM_E, c->a.exec + m->resume);
+    }
     access_once(c, m, call);
 }
 
@@ -230,6 +267,9 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
         chain_slow_path(c, m);
     } else {
         bind_cold(c, m->slow);
+    }
+    if (m->guess) {
+        guess_again(c, m);
     }
     if (!m->span && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
         CHECK(end - m->resume <= UINT8_MAX);

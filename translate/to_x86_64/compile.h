@@ -31,25 +31,26 @@ enum { VCPU_BIAS = offsetof(struct vcpu, pc_page) + 128, PINNED_MAX = 8, PIN_SPA
 
 /* The frame, as offsets from rsp. */
 enum {
-    FRAME_VALUE = 0,     /* operands of a compare-and-swap */
+    FRAME_VALUE = 0, /* operands of a compare-and-swap */
     FRAME_EXPECTED = 8,
-    FRAME_RESULT = 16,   /* of slow paths */
-    FRAME_RESUME = 24,   /* where a slow path goes on */
+    FRAME_RESULT = 16, /* of slow paths */
+    FRAME_RESUME = 24, /* where a slow path goes on */
     FRAME_MXCSR = 32,  /* passing MXCSR through memory */
     FRAME_HOST_MXCSR = 36,
     KEPT_MAX = 4,
-    FRAME_KEPT = 40,   /* addends of groups that lost their register (access.c) */
+    FRAME_KEPT = 40, /* addends of groups that lost their register (access.c) */
     FRAME_SITES = FRAME_KEPT + 8 * KEPT_MAX, /* tag, addend of each access site (loop.c) */
     SITES_MAX = 8,
     FRAME_HOISTS = FRAME_SITES + 16 * SITES_MAX, /* host addresses (hoist.c) */
     HOISTS_MAX = 4,
     FRAME_ARGS = FRAME_HOISTS + 8 * HOISTS_MAX, /* operands and flags of a soft FP operation */
-    FRAME_SLOTS = FRAME_ARGS + 32,
+    FRAME_GUESSES = FRAME_ARGS + 32, /* how many more times sites may guess wrong (loop.c) */
+    FRAME_SLOTS = FRAME_GUESSES + 8,
     FRAME_SLOT_COUNT = 256,
     FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
     FRAME_DIVIDED = FRAME_XMM + 8 * 16, /* the other result of a division (emit_bits.c) */
-    FRAME_BYTES = FRAME_DIVIDED + 16, /* 8 modulo 16 */
+    FRAME_BYTES = FRAME_DIVIDED + 16 + 8, /* 8 modulo 16 */
 };
 
 _Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
@@ -220,8 +221,10 @@ struct compile {
     struct {
         u32 walker;      /* the accesses' common base (loop_walker) */
         bool write;      /* which permission they check */
+        bool guess;      /* their addresses come from memory */
     } sites[SITES_MAX];  /* of a loop: remember their page (loop.c) */
     unsigned site_count;
+    unsigned guess_count;            /* sites that only guess (loop_guesses) */
     struct hoist hoists[HOISTS_MAX]; /* of a trace; sites[n] is that of hoists[n] (hoist.c) */
     unsigned hoist_count;
     bool all_hoisted;    /* a trace has no other accesses */
@@ -486,8 +489,10 @@ u32 loop_walker(const struct compile *c, ir_ref base);
 bool loop_writes(const struct compile *c, const struct ir_insn *insn);
 /* Finds c->sites and c->carried of a block that jumps to its own start; empties them otherwise. */
 void loop_find(struct compile *c);
-/* The site of the current instruction, or SITES_MAX. */
-unsigned loop_site(const struct compile *c);
+/* Whether the address comes from memory in the same loop, so that its site may be wrong often. */
+bool loop_guesses(const struct compile *c, const struct ir_insn *insn);
+/* The site of the instruction, or of the group of which it is the first; or SITES_MAX. */
+unsigned loop_site(const struct compile *c, unsigned at);
 /* What the block does once, before the place where its rounds begin: makes every site forget,
  * loads carried state. */
 void loop_enter(struct compile *c);

@@ -5,9 +5,14 @@
  * In a block that jumps to its own start, the loads near one base address are a site, and so are
  * the stores. A site (there are up to SITES_MAX) keeps the page and addend used last in the frame:
  * the check is one compare off the data's path, and the TLB is looked up only when the page
- * changes. Left out are addresses that come from memory in the same loop (linked lists, tables):
- * they change page too often. A group of accesses (access.c) looks up once a round instead, and
- * loads that compare with the TLB's span have nothing to remember.
+ * changes. A group of accesses (access.c) looks up once a round instead, and loads that compare
+ * with the TLB's span have nothing to remember.
+ *
+ * Addresses that come from memory in the same loop (linked lists, tables) wait for the look-up, so
+ * a page remembered gains most there, but they change page often. Their sites guess, in loops that
+ * go round many times: where the page is another one, the slow path first looks at its first entry
+ * in the TLB, as an access alone does. After some wrong ones a loop guesses no more until it is
+ * entered again; and one with many such addresses does not begin, since it waits for their number.
  *
  * The frame is the hart's own, and the sites forget at every entry of the block and whenever a slow
  * path has called C. Between those nothing changes a translation: remote fences and newly watched
@@ -17,6 +22,7 @@
  * register too; the state struct is written as always, so nothing need be done at exits, but the
  * next round does not wait for its store. */
 #include "translate/ir_vector.h"
+#include "translate/tier2.h"
 #include "translate/to_x86_64/compile.h"
 
 static bool is_loop(const struct compile *c)
@@ -87,14 +93,37 @@ bool loop_writes(const struct compile *c, const struct ir_insn *insn)
     return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
 }
 
-static bool is_site(const struct compile *c, const struct ir_insn *insn)
+/* Whether the whole group of accesses, if this is the first of one, may be at a site: a guess is
+ * right only where its address is a multiple of its size. */
+static bool group_fits(const struct compile *c, unsigned at)
 {
+    enum { BYTES_MAX = 32 };
+    unsigned bytes = c->groups[at].bytes;
+    return bytes == 0 ||
+           (bytes <= BYTES_MAX && (bytes & (bytes - 1)) == 0 && loop_guesses(c, &c->ir->insns[at]));
+}
+
+/* Which permission its site, or that of the group of which it is the first, has. */
+static bool site_writes(const struct compile *c, unsigned at)
+{
+    return c->groups[at].bytes != 0 ? (c->values[at].flags & VALUE_GROUP_WRITES) != 0
+                                    : loop_writes(c, &c->ir->insns[at]);
+}
+
+static bool is_site(const struct compile *c, unsigned at)
+{
+    const struct ir_insn *insn = &c->ir->insns[at];
     if (insn->dead || (insn->op != IR_LOAD && insn->op != IR_STORE)) {
         return false;
     }
     bool plain = !(c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
     bool in_span = (c->flags & HOST_LINEAR) && !loop_writes(c, insn);
-    return plain && !in_span && !(c->values[insn->b].flags & VALUE_FROM_MEMORY);
+    return plain && !in_span && group_fits(c, at);
+}
+
+bool loop_guesses(const struct compile *c, const struct ir_insn *insn)
+{
+    return (c->values[insn->b].flags & VALUE_FROM_MEMORY) != 0;
 }
 
 /* The guest register that holds the value, as a name for where it walks: in every round of a trace
@@ -115,12 +144,14 @@ u32 loop_walker(const struct compile *c, ir_ref base)
     return not_state + base;
 }
 
-static unsigned find(const struct compile *c, const struct ir_insn *insn)
+static unsigned find(const struct compile *c, unsigned at)
 {
+    const struct ir_insn *insn = &c->ir->insns[at];
     ir_ref base = address_base(c->ir, insn->b);
     u32 walker = loop_walker(c, base);
     for (unsigned n = 0; n < c->site_count; n++) {
-        if (c->sites[n].walker == walker && c->sites[n].write == loop_writes(c, insn)) {
+        if (c->sites[n].walker == walker && c->sites[n].write == site_writes(c, at) &&
+            c->sites[n].guess == loop_guesses(c, insn)) {
             return n;
         }
     }
@@ -139,28 +170,70 @@ void loop_mark(struct compile *c)
     mark(c, &loaded); /* what one round loads, the next one uses */
 }
 
+/* A loop does not guess with more sites than that, nor one of them for more accesses: the loop then
+ * waits for their number, and the tables they are in may be in more than one page. */
+enum { GUESSES_MAX = 4, GUESS_USES_MAX = 2 * TRACE_MAX_COPIES, WRONG_GUESSES = 12 };
+
+static void add_site(struct compile *c, unsigned at, bool guess)
+{
+    c->sites[c->site_count].walker = loop_walker(c, address_base(c->ir, c->ir->insns[at].b));
+    c->sites[c->site_count].guess = guess;
+    c->sites[c->site_count++].write = site_writes(c, at);
+}
+
+static void add_sure_sites(struct compile *c)
+{
+    for (unsigned i = 0; i < c->ir->count && c->site_count < SITES_MAX; i++) {
+        if (is_site(c, i) && !loop_guesses(c, &c->ir->insns[i]) && find(c, i) == SITES_MAX) {
+            add_site(c, i, false);
+        }
+    }
+}
+
+static void add_guesses(struct compile *c)
+{
+    unsigned sure = c->site_count, limit = sure + GUESSES_MAX;
+    unsigned uses[SITES_MAX] = {0};
+    limit = limit < SITES_MAX ? limit : SITES_MAX;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        if (!is_site(c, i) || !loop_guesses(c, &c->ir->insns[i])) {
+            continue;
+        }
+        unsigned site = find(c, i);
+        if (site == SITES_MAX && c->site_count < limit) {
+            site = c->site_count;
+            add_site(c, i, true);
+        }
+        if (site == SITES_MAX || ++uses[site] > GUESS_USES_MAX) {
+            c->site_count = sure;
+            return;
+        }
+    }
+    c->guess_count = c->site_count - sure;
+}
+
 void loop_find(struct compile *c)
 {
     c->site_count = c->hoist_count;
+    c->guess_count = 0;
     c->carried_count = 0;
+    for (unsigned n = 0; n < c->site_count; n++) {
+        c->sites[n].guess = false;
+    }
     if (!is_loop(c)) {
         return;
     }
     loop_mark(c);
-    for (unsigned i = 0; i < c->ir->count && c->site_count < SITES_MAX; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (is_site(c, insn) && find(c, insn) == SITES_MAX) {
-            c->sites[c->site_count].walker = loop_walker(c, address_base(c->ir, insn->b));
-            c->sites[c->site_count++].write = loop_writes(c, insn);
-        }
+    add_sure_sites(c);
+    if (c->flags & HOST_STEADY) {
+        add_guesses(c);
     }
     find_carried(c);
 }
 
-unsigned loop_site(const struct compile *c)
+unsigned loop_site(const struct compile *c, unsigned at)
 {
-    const struct ir_insn *insn = &c->ir->insns[c->at];
-    return c->site_count != 0 && is_site(c, insn) ? find(c, insn) : (unsigned)SITES_MAX;
+    return c->site_count != 0 && is_site(c, at) ? find(c, at) : (unsigned)SITES_MAX;
 }
 
 /* --- carried state --- */
@@ -203,6 +276,9 @@ void loop_enter(struct compile *c)
 {
     for (unsigned n = 0; n < c->site_count; n++) {
         asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
+    }
+    if (c->guess_count != 0) {
+        asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_GUESSES), WRONG_GUESSES);
     }
     loop_carry(c);
 }
