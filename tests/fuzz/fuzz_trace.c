@@ -167,8 +167,8 @@ static void read_file(const char *path)
     }
     trace_decode_end(&decoder);
     trace_decoder_fini(&decoder);
+    trace_reader_free(reader); /* it asks the file how many items it has */
     trace_file_close(&file);
-    trace_reader_free(reader);
     free(code.wanted);
     free(counts);
 }
