@@ -25,6 +25,7 @@ struct cover {
     struct cover_block *sorted;
     struct cover_edge *sorted_edges;
     size_t sorted_count;
+    u32 longest_bytes; /* of a sorted block */
 };
 
 static bool list_grow(struct list *list)
@@ -354,6 +355,11 @@ const struct cover_block *cover_blocks(struct cover *cover, size_t *count)
         };
     }
     cover->sorted_count = *count;
+    cover->longest_bytes = 0;
+    for (size_t i = 0; i < *count; i++) {
+        u32 bytes = cover->sorted[i].bytes;
+        cover->longest_bytes = bytes > cover->longest_bytes ? bytes : cover->longest_bytes;
+    }
     return cover->sorted;
 }
 
@@ -383,8 +389,8 @@ u64 cover_count(struct cover *cover, u64 address)
             high = middle;
         }
     }
-    /* Blocks are at most 256 bytes long, and may overlap. */
-    while (low-- > 0 && cover->sorted[low].address + 256 > address) {
+    /* Blocks may overlap. */
+    while (low-- > 0 && address - cover->sorted[low].address < cover->longest_bytes) {
         const struct cover_block *block = &cover->sorted[low];
         count += address < block->address + block->bytes ? block->count : 0;
     }

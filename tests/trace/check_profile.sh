@@ -169,6 +169,30 @@ metic cover cut.cover 2>err
 is "status of a damaged file" $? 2 125
 grep -q 'damaged in line' err || wrong "no word of damage"
 
+# A trace's pieces of code are longer than any block: the last of a long round's lines counts as the first.
+{
+    cat <<'END'
+static volatile unsigned sum;
+__attribute__((used)) static void start(void) {
+    for (int i = 0; i < 3000; i++) {
+END
+    seq -f '        sum = sum * 3 + %g;' 1 25
+    cat <<'END'
+    }
+    *(volatile unsigned *)0x100000 = 0x5555;
+    for (;;) { }
+}
+__asm__(".globl _start\n_start: lla sp, stack_top\nj start\n.bss\n.space 4096\nstack_top:\n.text\n");
+END
+} >long.c
+$cross -g -O0 -nostdlib -static -ffreestanding -mcmodel=medany -Wl,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments \
+    -o long.elf long.c || exit 1
+for tier in --no-tier2 --eager-tier2; do
+    metic run long.elf --quiet --firmware none $tier --cover long.cover || wrong "cover long"
+    metic cover long.cover --symbols long.elf --lcov long.info || wrong "long.info"
+    is "lines of a long round that ran each time, $tier" "$(grep -c '^DA:[0-9]*,3000$' long.info)" 25 25
+done
+
 # --- a kernel --------------------------------------------------------------------------------------
 
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
