@@ -10,7 +10,7 @@
 #   as in QEMU.
 # - marchid is 5 in Spike (rv64mi-p-mcsr); misa can be written there (rv64mi-p-ma_fetch goes another way);
 #   triggers' registers keep what is written without there being a trigger (rv64mi-p-breakpoint).
-# - Spike takes a reservation away every few thousand instructions, so an sc of rv64ua-v-lrsc fails once more.
+# - Spike takes a reservation away every few thousand instructions, so an sc of rv64ua-p-lrsc or -v- fails once more.
 # - menvcfg.ADUE is set at reset here, as in QEMU. It is cleared by GDB before the first instruction.
 
 set -u
@@ -25,7 +25,7 @@ extensions=zicntr_zihpm_zicond_zicbom_zicboz_zicbop_zawrs_zba_zbb_zbs
 isa=rv64gc_${extensions}_svinval_svnapot_svpbmt_zicclsm
 
 # Those of another processor.
-other='(rv64mi-p-(mcsr|ma_fetch|breakpoint)|rv64ua-v-lrsc)'
+other='(rv64mi-p-(mcsr|ma_fetch|breakpoint)|rv64ua-[pv]-lrsc)'
 list() {
     (cd "$dir" && ls) | LC_ALL=C grep -E \
         '^rv64(ui|um|ua|uf|ud|uc|mi|si|uzba|uzbb|uzbs|ssvnapot|mzicbo|uzicond)-[pv]-[^.]*$' | grep -vE "^$other\$"
