@@ -1,4 +1,5 @@
 /* The machine's screens, keyboard and pointer: the devices, and metic.h's way to them. */
+#include "cpu/base/path.h"
 #include "hw/display/picture.h"
 #include "hw/display/ramfb.h"
 #include "hw/machine.h"
@@ -221,7 +222,7 @@ bool metic_screenshot(metic_machine *machine, unsigned screen, enum metic_pictur
                        strerror(errno));
     }
     if (!ok) {
-        unlink(path);
+        path_discard(path);
     }
     return ok;
 }

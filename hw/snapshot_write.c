@@ -2,6 +2,7 @@
 #include "hw/snapshot_private.h"
 
 #include "cpu/base/bits.h"
+#include "cpu/base/path.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,6 +42,10 @@ static bool open_temporary(struct snapshot_writer *writer, const char *path,
                            struct metic_error *error)
 {
     size_t length = strlen(path) + 16;
+    if (path_is_special(path)) {
+        return error_set(error, "give the path of a file",
+                         "%s is no file, whose place a snapshot could take", path);
+    }
     writer->path = strdup(path);
     writer->temporary = malloc(length);
     if (writer->path == NULL || writer->temporary == NULL) {

@@ -14,6 +14,7 @@
 #include "ui/core_file.h"
 
 #include "cpu/base/bits.h"
+#include "cpu/base/path.h"
 #include "ui/gdb_session.h"
 
 #include <elf.h>
@@ -397,7 +398,7 @@ static bool save(struct core *core, const char *path, struct metic_error *error)
         reason = errno;
     }
     if (!good) {
-        unlink(path);
+        path_discard(path);
         error_set(error, "make room, or give another path", "cannot write the core %s: %s", path,
                   strerror(reason));
     }

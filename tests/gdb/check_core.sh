@@ -115,6 +115,7 @@ if [ -c /dev/full ]; then
     same status $? 125
     grep -q 'cannot write the core /dev/full: No space left' full.out && good ||
         wrong "$(cat full.out)"
+    if [ -c /dev/full ]; then good; else wrong "the device is gone"; fi
 fi
 
 # --- Debian's kernel --------------------------------------------------------------------------------

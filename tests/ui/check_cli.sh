@@ -310,6 +310,10 @@ run 125 run --demo --save "$PWD/none/x" --save-at 1K
 says "nothing can be written into $PWD/none"
 run 125 run --demo --save . --save-at 1K
 says "--save: . is a folder"
+mkfifo pipe
+run 125 run --demo --save pipe --save-at 1K
+says "pipe is no file"
+[ -p pipe ] || wrong "the pipe is gone"
 run 0 trace query --help
 
 for pair in TERM:143 INT:130 HUP:129; do
