@@ -95,7 +95,8 @@ name=poweroff
 same status $? 0
 [ -e hello.core ] && wrong "a run that went well left a core" || good
 name=limit
-"$METIC" run spin.elf --quiet --cpus 2 --core spin.core --limit-insns 100k >spin.out 2>&1
+# On the virtual clock both have their turns, however busy the host is.
+"$METIC" run spin.elf --quiet --clock virtual --cpus 2 --core spin.core --limit-insns 10M >spin.out 2>&1
 same status $? 124
 reads limit spin.elf -core spin.core <<'END'
 print shared > 1000
@@ -122,7 +123,7 @@ fi
 
 count_guest
 name=panic
-"$METIC" run "$cache/vmlinuz" --initrd initrd.gz --append 'console=ttyS0 rdinit=/nothing' --cpus 2 \
+"$METIC" run "$cache/vmlinuz" --initrd initrd.gz --append 'console=ttyS0 rdinit=/nothing' --cpus 2 --clock virtual \
     --serial none --quiet --core panic.core >panic.out 2>&1
 same status $? 90
 reads panic panic.core.symbols -core panic.core <<'END'
@@ -132,17 +133,16 @@ info registers satp
 python
 for thread in gdb.selected_inferior().threads():
     thread.switch()
-    frame = gdb.newest_frame()
     try:
-        while frame:
-            print('frame', frame.name())
-            frame = frame.older()
-    except gdb.error: # it ends where a stack begins
+        gdb.execute('x/800ga $sp')
+    except gdb.error: # the stack is over
         pass
 end
 END
 says '"Linux version '
-says '^frame panic$' 1
+# Wherever in it the kernel was just then (on the virtual clock in no interrupt, which has a stack of its
+# own), the stack leads back there.
+says '<panic[+][0-9]*>$'
 says '^satp +0x[89a]'
 readelf -n panic.core 2>/dev/null | grep -q VMCOREINFO && good || wrong "no VMCOREINFO"
 grep -aq "OSRELEASE=$(sed -n 's/.*"Linux version \([^ ]*\).*/\1/p' panic.gdb | head -n 1)\$" panic.core &&
