@@ -20,7 +20,7 @@ static u64 device_size_mask(unsigned size_bytes)
 
 /* A read wider or narrower than the part allows; lock held. */
 static NOINLINE u64 device_read_resized(struct device *device, const struct device_region *region,
-                               u64 offset, unsigned size_bytes)
+                                        u64 offset, unsigned size_bytes)
 {
     if (size_bytes < region->min_bytes) {
         u64 base = bits_align_down(offset, region->min_bytes);
@@ -65,7 +65,7 @@ u64 device_read(struct device *device, unsigned region, u64 offset, unsigned siz
 
 /* A write wider than the part allows; lock held. */
 static NOINLINE void device_write_parts(struct device *device, const struct device_region *region,
-                               u64 offset, u64 value, unsigned size_bytes)
+                                        u64 offset, u64 value, unsigned size_bytes)
 {
     for (unsigned done = 0; done < size_bytes; done += region->max_bytes) {
         u64 part = (value >> (8 * done)) & device_size_mask(region->max_bytes);

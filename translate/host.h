@@ -18,6 +18,7 @@
 #ifndef METIC_TRANSLATE_HOST_H
 #define METIC_TRANSLATE_HOST_H
 
+#include "cpu/base/bits.h"
 #include "translate/ir.h"
 
 /* --- slow paths of memory accesses, implemented by the engine's soft-MMU --- */
@@ -40,6 +41,13 @@ enum { HOST_AMO_CAS = 15 };
 static inline unsigned host_desc_size_bytes(u32 desc)
 {
     return 1u << (desc & HOST_DESC_SIZE);
+}
+
+/* What a load puts into its register: 64 bits, extended by HOST_DESC_SIGNED. */
+static inline u64 host_desc_extend(u64 value, u32 desc)
+{
+    unsigned bits = 8 * host_desc_size_bytes(desc);
+    return (desc & HOST_DESC_SIGNED) && bits < 64 ? bits_sext(value, bits) : value;
 }
 
 #define HOST_NO_DEVICE (~(gpa_t)0)

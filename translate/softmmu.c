@@ -474,19 +474,13 @@ static bool load_pieces(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *
     return true;
 }
 
-static u64 extend(u64 value, u32 desc)
-{
-    unsigned bits = 8 * host_desc_size_bytes(desc);
-    return (desc & HOST_DESC_SIGNED) && bits < 64 ? bits_sext(value, bits) : value;
-}
-
 static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device)
 {
     unsigned size_bytes = host_desc_size_bytes(desc);
     u64 value = 0;
     if (device != HOST_NO_DEVICE && !(desc & HOST_DESC_WRITE)) {
         read_device(vcpu, gva, device, size_bytes, &value);
-        return extend(value, desc);
+        return host_desc_extend(value, desc);
     }
     if ((desc & HOST_DESC_ALIGN) && (gva & (size_bytes - 1))) {
         vcpu->guest->raise_misaligned(vcpu, gva, desc & HOST_DESC_WRITE ? VCPU_WRITE : VCPU_READ);
@@ -500,7 +494,7 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device)
     } else {
         softmmu_load(vcpu, gva, size_bytes, &value);
     }
-    return extend(value, desc);
+    return host_desc_extend(value, desc);
 }
 
 static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc, gpa_t device)

@@ -107,7 +107,7 @@ static u64 slow_load(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device)
         return 0;
     }
     rig_load(vcpu, gva, host_desc_size_bytes(desc), &value);
-    return desc & HOST_DESC_SIGNED ? bits_sext(value, 8 * host_desc_size_bytes(desc)) : value;
+    return host_desc_extend(value, desc);
 }
 
 static void slow_store(struct vcpu *vcpu, gva_t gva, u64 value, u32 desc, gpa_t device)

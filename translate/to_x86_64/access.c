@@ -198,7 +198,11 @@ void access_lookup(struct compile *c, struct access *m)
     switch (m->way) {
     case ACCESS_ALONE: access_look_up_alone(c, m); break;
     case ACCESS_FIRST:
-        m->guess ? guess_first(c, m) : lookup_first(c, m);
+        if (m->guess) {
+            guess_first(c, m);
+        } else {
+            lookup_first(c, m);
+        }
         break;
     case ACCESS_KEPT: lookup_kept(c, m); break;
     case ACCESS_SITE: lookup_site(c, m); break;

@@ -23,15 +23,10 @@ static ALWAYS_INLINE u64 operand(u8 *frame, const u8 *stub, u32 desc)
     return bytes == 8 ? value : value & (((u64)1 << 8 * bytes) - 1);
 }
 
-static ALWAYS_INLINE u64 extend(u64 value, u32 desc)
-{
-    unsigned bits = 8 * host_desc_size_bytes(desc);
-    return desc & HOST_DESC_SIGNED && bits < 64 ? bits_sext(value, bits) : value;
-}
-
 /* The access itself when all it missed was its page in the TLB. */
 static ALWAYS_INLINE bool refilled(struct vcpu *vcpu, u8 *frame, const u8 *stub, gva_t gva,
-                     enum mem_kind kind, const struct host_slow *slow, gpa_t *device)
+                                   enum mem_kind kind, const struct host_slow *slow,
+                                   gpa_t *device)
 {
     u32 desc = ld_le32(stub + SITE_DESC);
     u8 *host = slow->refill(vcpu, gva, desc, device);
@@ -42,7 +37,7 @@ static ALWAYS_INLINE bool refilled(struct vcpu *vcpu, u8 *frame, const u8 *stub,
     if (kind == MEM_STORE) {
         st_le(host, operand(frame, stub, desc), size_bytes);
     } else {
-        *saved_reg(frame, stub[SITE_REG]) = extend(ld_le(host, size_bytes), desc);
+        *saved_reg(frame, stub[SITE_REG]) = host_desc_extend(ld_le(host, size_bytes), desc);
     }
     return true;
 }
@@ -115,18 +110,10 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
     }
     switch (kind) {
-    case MEM_LOAD:
-        load(vcpu, frame, stub, gva, slow, device);
-        break;
-    case MEM_STORE:
-        slow->store(vcpu, gva, operand(frame, stub, desc), desc, device);
-        break;
-    case MEM_AMO:
-        atomic(vcpu, frame, stub, gva, slow);
-        break;
-    case MEM_CHECK:
-        slow->check(vcpu, gva, desc);
-        break;
+    case MEM_LOAD: load(vcpu, frame, stub, gva, slow, device); break;
+    case MEM_STORE: slow->store(vcpu, gva, operand(frame, stub, desc), desc, device); break;
+    case MEM_AMO: atomic(vcpu, frame, stub, gva, slow); break;
+    case MEM_CHECK: slow->check(vcpu, gva, desc); break;
     }
     if (kind == MEM_LOAD && device != HOST_NO_DEVICE && !vcpu->exception_pending) {
         poison_temps(frame, stub[SITE_POISON]); /* devices change no TLB when they are read */
