@@ -70,6 +70,8 @@ struct gpu_saved {
     u32 cursor_pixels[DISPLAY_MAX_HEADS * GPU_CURSOR_PIXELS];
     bool cursor_visible[DISPLAY_MAX_HEADS];
     u32 events;
+    u32 asked; /* events of `events` since whose rise the driver asked about the screens */
+    u32 again; /* of `asked`, those that happened once more after that question */
 };
 
 struct gpu {

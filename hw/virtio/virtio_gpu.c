@@ -25,7 +25,7 @@
     FIELD(T, blob_height) FIELD(T, resource) FIELD(T, x) FIELD(T, y) FIELD(T, width)         \
     FIELD(T, height) FIELD(T, wanted_width) FIELD(T, wanted_height) FIELD(T, cursor_x)       \
     FIELD(T, cursor_y) FIELD(T, cursor_hot_x) FIELD(T, cursor_hot_y) FIELD(T, cursor_pixels) \
-    FIELD(T, cursor_visible) FIELD(T, events)
+    FIELD(T, cursor_visible) FIELD(T, events) FIELD(T, asked) FIELD(T, again)
 STATE_LIST(gpu_saved, struct gpu_saved, GPU_SAVED);
 
 /* --- resources --- */
@@ -177,6 +177,7 @@ static enum gpu_response do_edid(struct gpu *gpu)
 
 static enum gpu_response answer_locked(struct gpu *gpu, u32 command)
 {
+    gpu->saved.asked |= gpu->saved.events;
     return command == GPU_GET_DISPLAY_INFO ? do_display_info(gpu) : do_edid(gpu);
 }
 
@@ -299,6 +300,7 @@ static void gpu_deliver(void *opaque, const u8 *bytes, size_t size_bytes)
     if (gpu->saved.wanted_width[head] != width || gpu->saved.wanted_height[head] != height) {
         gpu->saved.wanted_width[head] = width;
         gpu->saved.wanted_height[head] = height;
+        gpu->saved.again |= gpu->saved.asked & GPU_EVENT_DISPLAY;
         gpu->saved.events |= GPU_EVENT_DISPLAY;
         virtio_config_changed(gpu->virtio);
     }
@@ -321,7 +323,15 @@ static void gpu_write_config(struct virtio *virtio, u32 offset, u64 value, unsig
         device_guest_error(virtio->device, "write to configuration that cannot be written");
         return;
     }
-    gpu->saved.events &= ~(u32)value;
+    /* A driver that asks first and clears then (Linux) would lose an event that came between. Only
+     * that one rises again, once: a driver that clears first must not be interrupted for ever. */
+    u32 lost = gpu->saved.again & (u32)value;
+    gpu->saved.events = (gpu->saved.events & ~(u32)value) | lost;
+    gpu->saved.asked &= ~(u32)value;
+    gpu->saved.again &= ~(u32)value;
+    if (lost != 0) {
+        virtio_config_changed(virtio);
+    }
 }
 
 static void gpu_reset(struct virtio *virtio)
@@ -332,7 +342,7 @@ static void gpu_reset(struct virtio *virtio)
         gpu->saved.cursor_visible[head] = false;
     }
     gpu_resources_clear(&gpu->resources);
-    gpu->saved.events = 0;
+    gpu->saved.events = gpu->saved.asked = gpu->saved.again = 0;
     virtio_worker_reset(&gpu->worker);
 }
 

@@ -467,6 +467,39 @@ Test(virtio_gpu, a_user_asks_for_a_size)
     cr_assert_eq(rig_read(&rig, 0x100), 0, "sizes that are none are no event");
 }
 
+enum { EVENTS_READ = 0x100, EVENTS_CLEAR = 0x104 };
+
+static void user_asks(unsigned head, u32 width, u32 height)
+{
+    static u64 now;
+    display_request_size(display, head, width, height);
+    journal_deliver(f.journal, ++now);
+}
+
+Test(virtio_gpu, a_size_between_a_question_and_its_end_is_told_again)
+{
+    user_asks(1, 640, 480);
+    command(CONTROL, 0x100, 0);
+    user_asks(0, 320, 200);
+    rig_write(&rig, EVENTS_CLEAR, 1);
+    cr_assert_eq(rig_read(&rig, EVENTS_READ), 1, "the driver has not asked since");
+    command(CONTROL, 0x100, 0);
+    rig_write(&rig, EVENTS_CLEAR, 1);
+    cr_assert_eq(rig_read(&rig, EVENTS_READ), 0, "and only once");
+}
+
+Test(virtio_gpu, a_driver_may_clear_an_event_before_it_asks)
+{
+    user_asks(1, 640, 480);
+    user_asks(0, 320, 200);
+    rig_write(&rig, EVENTS_CLEAR, 1);
+    cr_assert_eq(rig_read(&rig, EVENTS_READ), 0);
+    command(CONTROL, 0x100, 0);
+    user_asks(0, 640, 400);
+    rig_write(&rig, EVENTS_CLEAR, 1);
+    cr_assert_eq(rig_read(&rig, EVENTS_READ), 0, "a question about the event before counts not");
+}
+
 Test(virtio_gpu, is_saved_with_its_pictures)
 {
     show_picture(1);
