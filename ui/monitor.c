@@ -71,6 +71,13 @@ void monitor_explain(const char *confined, struct metic_error *error)
     }
 }
 
+void monitor_refuse(struct monitor *monitor, struct metic_error *error)
+{
+    monitor->failed = true;
+    monitor_explain(monitor->confined, error);
+    fprintf(monitor->to, "%s%s%s\n", error->what, error->next[0] != '\0' ? "; " : "", error->next);
+}
+
 static void monitor_info_confinement(struct monitor *monitor, const char *arguments)
 {
     (void)arguments;

@@ -23,6 +23,8 @@ struct monitor {
 
 /* Says of an error that a file may not be opened what has to do with it. */
 void monitor_explain(const char *confined, struct metic_error *error);
+/* Answers with what is wrong and what to do next; the command has failed. */
+void monitor_refuse(struct monitor *monitor, struct metic_error *error);
 
 /* Runs one line; what is wrong with it is an answer, too. */
 void monitor_command(struct monitor *monitor, const char *line);

@@ -45,9 +45,7 @@ void monitor_kernel_symbols(struct monitor *monitor, const char *arguments)
     } else if (kernel_symbols_write(monitor->machine, arguments, &count, &error)) {
         fprintf(monitor->to, "%zu symbols\n", count);
     } else {
-        monitor_explain(monitor->confined, &error);
-        fprintf(monitor->to, "%s: %s\n", error.what, error.next);
-        monitor->failed = true;
+        monitor_refuse(monitor, &error);
     }
 }
 
@@ -62,9 +60,6 @@ void monitor_dump_core(struct monitor *monitor, const char *arguments)
         fprintf(monitor->to, "written: %s%s\n", arguments,
                 whole ? "" : "; the guest maps more than it has room for");
     } else {
-        monitor_explain(monitor->confined, &error);
-        fprintf(monitor->to, "%s%s%s\n", error.what, error.next[0] != '\0' ? "; " : "",
-                error.next);
-        monitor->failed = true;
+        monitor_refuse(monitor, &error);
     }
 }

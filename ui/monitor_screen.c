@@ -62,8 +62,7 @@ void monitor_screendump(struct monitor *monitor, const char *arguments)
     }
     enum metic_picture format = ends_with(file, ".ppm") ? METIC_PPM : METIC_PNG;
     if (!metic_screenshot(monitor->machine, number, format, file, &error)) {
-        monitor_explain(monitor->confined, &error);
-        refuse(monitor, error.what);
+        monitor_refuse(monitor, &error);
     }
 }
 

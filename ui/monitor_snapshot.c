@@ -50,13 +50,10 @@ bool monitor_snapshot_path(const char *name, char *path, size_t path_bytes,
 static void tell(struct monitor *monitor, bool ok, const char *what, const char *name,
                  struct metic_error *error)
 {
-    monitor->failed = !ok;
     if (ok) {
         fprintf(monitor->to, "%s %s\n", what, name);
     } else {
-        monitor_explain(monitor->confined, error);
-        fprintf(monitor->to, "%s%s%s\n", error->what, error->next[0] != '\0' ? "; " : "",
-                error->next);
+        monitor_refuse(monitor, error);
     }
 }
 
