@@ -185,14 +185,35 @@ void metic_print_stats(metic_machine *machine, FILE *to)
     stats_print(machine->engine, to);
 }
 
-static void on_code(void *opaque, gva_t pc, const struct block *block)
+_Static_assert(sizeof(struct metic_code_place) == sizeof(struct host_place) &&
+                   offsetof(struct metic_code_place, guest_offset) ==
+                       offsetof(struct host_place, guest_offset),
+               "the same struct");
+
+static void on_code(void *opaque, const struct vcpu *vcpu, const struct block *block,
+                    const struct engine_code *made)
 {
     metic_machine *machine = opaque;
     const struct metic_code code = {
-        .pc = pc, .gpa = block->gpa, .insns = block->insn_count, .trace = block->circle != NULL,
-        .host = block->host, .host_bytes = block->host_bytes,
+        .pc = vcpu->pc, .gpa = block->gpa, .hart = vcpu->index,
+        .privilege = vcpu->guest->privilege(vcpu), .insns = block->insn_count,
+        .trace = block->circle != NULL, .host = block->host, .host_bytes = block->host_bytes,
+        .cold = made->cold, .cold_bytes = made->cold_bytes,
+        .places = (const struct metic_code_place *)(const void *)made->places,
+        .place_count = made->place_count,
     };
     machine->code_made(machine->code_made_opaque, &code);
+}
+
+static void tell_common_code(struct metic_machine *machine)
+{
+    const struct engine *engine = machine->engine;
+    const struct metic_code code = {
+        .common = true, .host = engine->code.exec, .host_bytes = engine->host_context.used_bytes,
+    };
+    if (engine->host != NULL) {
+        machine->code_made(machine->code_made_opaque, &code);
+    }
 }
 
 void metic_set_code_listener(metic_machine *machine,
@@ -203,6 +224,9 @@ void metic_set_code_listener(metic_machine *machine,
     machine->code_made_opaque = opaque;
     machine->engine->code_listener =
         (struct engine_code_listener){made != NULL ? on_code : NULL, machine};
+    if (made != NULL) {
+        tell_common_code(machine);
+    }
 }
 
 void metic_prepare_show(metic_machine *machine)

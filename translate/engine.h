@@ -47,7 +47,8 @@ struct engine_options {
 };
 
 struct engine_stats {
-    u64 blocks, guest_insns, host_bytes, cold_bytes, flushes, interp_once, translate_ns;
+    u64 blocks, guest_insns, trace_insns; /* of blocks, and of traces */
+    u64 host_bytes, cold_bytes, flushes, interp_once, translate_ns; /* ns: of blocks */
 };
 
 /* A profile: asks where harts are, every so many instructions (exactly), or when somebody kicks one
@@ -58,10 +59,19 @@ struct engine_sampler {
     void *opaque;
 };
 
-/* Is told of each piece of host code when it is made, with the virtual address of its guest code;
- * called with the engine's lock held, on the hart's thread. */
+/* What was made of a block, apart from what the block knows. */
+struct engine_code {
+    const u8 *cold; /* what runs seldom is elsewhere */
+    size_t cold_bytes;
+    const struct host_place *places; /* in the order of the code */
+    unsigned place_count;
+};
+
+/* Is told of each piece of host code when it is made for the hart at its pc; called with the
+ * engine's lock held, on the hart's thread. */
 struct engine_code_listener {
-    void (*made)(void *opaque, gva_t pc, const struct block *block); /* NULL: nobody */
+    void (*made)(void *opaque, const struct vcpu *vcpu, const struct block *block,
+                 const struct engine_code *code); /* NULL: nobody */
     void *opaque;
 };
 

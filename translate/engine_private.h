@@ -99,6 +99,13 @@ struct pipeline_view {
 bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
                    void (*print)(const struct ir *ir, const char *title, FILE *to));
 
+/* The ways out of a block that was just compiled, before its code is committed. */
+void pipeline_record_links(struct engine *engine, struct block *block,
+                           const struct host_exit *exits, unsigned count);
+/* Tells the listener, which is there. */
+void pipeline_code_made(const struct vcpu *vcpu, const struct block *block,
+                        const struct host_request *request, const struct host_result *result);
+
 /* Where link `number`, which was not taken because this hart's proof of it is old, leads: the block
  * at vcpu->pc, when the link is patched to it; and proves it anew. NULL: look it up. A new address
  * space has thousands of these, and a look-up mostly misses the host's caches. Takes no lock. */

@@ -145,6 +145,13 @@ struct host_exit {
     s64 target_offset;    /* gva of the target = page of this block + this; even */
 };
 
+/* Where the code of a guest instruction begins: from the block's first code byte, and from the
+ * guest page's. A block that has two bodies has each of its instructions twice. */
+struct host_place {
+    u32 code_offset;
+    u32 guest_offset;
+};
+
 struct host_request {
     const struct host_context *context;
     struct ir *ir; /* verified; instructions marked dead are left out. Of a block, which need not
@@ -164,12 +171,14 @@ struct host_request {
     void *opaque;
     struct host_exit *exits;
     unsigned exits_max;
+    struct host_place *places; /* NULL: nobody asks. Those that do not fit are left out */
+    unsigned places_max;
 };
 
 struct host_result {
     size_t code_bytes, cold_bytes;
     u32 entry_offset; /* where to enter the block and where links to it jump */
-    unsigned exit_count;
+    unsigned exit_count, place_count;
 };
 
 enum host_status {

@@ -27,6 +27,7 @@ enum {
     MAX_ARENA_BYTES = 256 << 20,
     SOURCE_MAX_BYTES = 4 * ENGINE_DEFAULT_BLOCK_INSNS + 4 * 16, /* block plus lr/sc look-ahead */
     MAX_EXITS = 4 * ENGINE_DEFAULT_BLOCK_INSNS,
+    MAX_PLACES = 1024,
 };
 
 _Static_assert((int)BLOCK_MAX_LINKS <= (int)HOST_LINKS, "every link has a number");
@@ -273,22 +274,6 @@ static u32 alloc_link(void *opaque)
     return block_link_alloc(&engine->blocks);
 }
 
-static void record_links(struct engine *engine, struct block *block, const struct host_exit *exits,
-                         unsigned count)
-{
-    u32 code_offset = (u32)engine->code.used_bytes; /* exits count from the block's first byte */
-    block->first_link = count > 0 ? exits[0].id : 0;
-    block->link_count = count;
-    for (unsigned i = 0; i < count; i++) {
-        struct link *link = &engine->blocks.links[exits[i].id];
-        link->from = block;
-        link->target_offset = exits[i].target_offset;
-        link->patch_offset = code_offset + exits[i].patch_offset;
-        link->stub_offset = (u32)(code_offset + exits[i].unlinked_offset);
-        link->cross_page = exits[i].cross_page;
-    }
-}
-
 /* Called by block.c under the lock. */
 static void patch_link(void *opaque, struct link *link, struct block *to)
 {
@@ -333,6 +318,11 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
         .exits = exits,
         .exits_max = MAX_EXITS,
     };
+    struct host_place places[MAX_PLACES];
+    if (UNLIKELY(engine->code_listener.made != NULL)) {
+        request.places = places;
+        request.places_max = MAX_PLACES;
+    }
     if (engine->blocks.link_count + MAX_EXITS >= BLOCK_MAX_LINKS) {
         return HOST_NO_ROOM;
     }
@@ -343,12 +333,12 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
     }
     block->host = request.exec + result.entry_offset;
     block->host_bytes = (u32)result.code_bytes;
-    record_links(engine, block, exits, result.exit_count);
+    pipeline_record_links(engine, block, exits, result.exit_count);
     codebuf_commit(code, result.code_bytes, result.cold_bytes);
     engine->stats.host_bytes += result.code_bytes;
     engine->stats.cold_bytes += result.cold_bytes;
     if (UNLIKELY(engine->code_listener.made != NULL)) {
-        engine->code_listener.made(engine->code_listener.opaque, vcpu->pc, block);
+        pipeline_code_made(vcpu, block, &request, &result);
     }
     return HOST_OK;
 }

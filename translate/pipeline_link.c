@@ -4,6 +4,22 @@
 #include "translate/engine_private.h"
 #include "translate/probe.h"
 
+void pipeline_record_links(struct engine *engine, struct block *block,
+                           const struct host_exit *exits, unsigned count)
+{
+    u32 code_offset = (u32)engine->code.used_bytes; /* exits count from the block's first byte */
+    block->first_link = count > 0 ? exits[0].id : 0;
+    block->link_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct link *link = &engine->blocks.links[exits[i].id];
+        link->from = block;
+        link->target_offset = exits[i].target_offset;
+        link->patch_offset = code_offset + exits[i].patch_offset;
+        link->stub_offset = (u32)(code_offset + exits[i].unlinked_offset);
+        link->cross_page = exits[i].cross_page;
+    }
+}
+
 static void prove_link(struct vcpu *vcpu, u32 number, const struct link *link)
 {
     gva_t from_page = vcpu->pc - (u64)link->target_offset;

@@ -1,10 +1,21 @@
-/* The printed forms of one block at every stage of the pipeline, and the engine's statistics. */
+/* The printed forms of one block at every stage of the pipeline, and who is told of new code. */
 #include "cpu/base/arena.h"
 #include "cpu/memory.h"
 #include "translate/engine.h"
 #include "translate/engine_private.h"
 
 #include <string.h>
+
+void pipeline_code_made(const struct vcpu *vcpu, const struct block *block,
+                        const struct host_request *request, const struct host_result *result)
+{
+    const struct engine_code_listener *listener = &vcpu->engine->code_listener;
+    const struct engine_code code = {
+        .cold = request->cold_exec, .cold_bytes = result->cold_bytes,
+        .places = request->places, .place_count = result->place_count,
+    };
+    listener->made(listener->opaque, vcpu, block, &code);
+}
 
 static bool wanted(const char *stages, const char *stage)
 {

@@ -207,7 +207,7 @@ const struct host_slow *stats_slow(const struct stats *stats, const struct host_
 /* --- printing --- */
 
 static const char *const kind_names[STATS_KINDS] = {
-    [STATS_TRANSLATE] = "translation",   [STATS_REFILL] = "TLB refill",
+    [STATS_TRANSLATE] = "translation, look-up", [STATS_REFILL] = "TLB refill",
     [STATS_LOAD] = "slow load",          [STATS_STORE] = "slow store",
     [STATS_AMO] = "slow atomic",         [STATS_CHECK] = "slow check",
     [STATS_RAISED] = "exception",        [STATS_DEVICE] = "device register",
@@ -289,7 +289,7 @@ static void print_translation(const struct engine *engine, FILE *to)
     fprintf(to, "translations        %" PRIu64 " blocks of %" PRIu64 " guest instructions\n",
             stats->blocks, stats->guest_insns);
     if (stats->guest_insns > 0) {
-        double insns = (double)stats->guest_insns;
+        double insns = (double)(stats->guest_insns + stats->trace_insns);
         u64 bytes = stats->host_bytes + stats->cold_bytes;
         fprintf(to, "host code           %" PRIu64 " bytes, %.1f per guest instruction, "
                 "%.1f of it cold\n", bytes, (double)bytes / insns,
@@ -299,8 +299,9 @@ static void print_translation(const struct engine *engine, FILE *to)
         fprintf(to, "tables              %" PRIu64 " bytes, %.1f per guest instruction\n", tables,
                 (double)tables / insns);
         if (engine->costs != NULL) {
-            fprintf(to, "translation time    %.1f ms, %.0f ns per guest instruction\n",
-                    (double)stats->translate_ns / 1e6, (double)stats->translate_ns / insns);
+            fprintf(to, "translation time    %.1f ms, %.0f ns per guest instruction of a block\n",
+                    (double)stats->translate_ns / 1e6,
+                    (double)stats->translate_ns / (double)stats->guest_insns);
         }
     }
     u64 direct = 0, sampled = 0, recorded = 0, made = 0;
@@ -311,8 +312,9 @@ static void print_translation(const struct engine *engine, FILE *to)
         made += engine->tier2[i].made;
     }
     fprintf(to, "tier 0              %" PRIu64 " runs\n", direct);
-    fprintf(to, "tier 2              %" PRIu64 " traces, of %" PRIu64 " paths, of %" PRIu64
-            " samples\n", made, recorded, sampled);
+    fprintf(to, "tier 2              %" PRIu64 " traces of %" PRIu64 " guest instructions, "
+            "of %" PRIu64 " paths, of %" PRIu64 " samples\n", made, stats->trace_insns, recorded,
+            sampled);
     fprintf(to, "code cache          %zu of %zu bytes in use, %" PRIu64 " flushes\n",
             engine->code.used_bytes + (engine->code.cold_end - engine->code.cold_start),
             engine->code.size_bytes, stats->flushes);
@@ -341,7 +343,7 @@ void stats_print(struct engine *engine, FILE *to)
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         const struct vcpu *vcpu = engine->vcpus[i];
         fprintf(to, "hart %-2u             %" PRIu64 " instructions, %" PRIu64 " TLB fills, "
-                "%" PRIu64 " TLB flushes\n", i, vcpu->insns, vcpu->tlb_state->fills,
+                "emptied %" PRIu64 " times\n", i, vcpu->insns, vcpu->tlb_state->fills,
                 vcpu->tlb_state->flushes);
         print_exits(vcpu, to);
     }

@@ -302,6 +302,7 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
         return false;
     }
     pipeline_keep_ir(engine, block);
+    engine->stats.trace_insns += insns;
     if (old != NULL) {
         block_remove(&engine->blocks, old);
     }

@@ -3,11 +3,14 @@
  * perf reads the map when it reports, by PID, and takes the last line for an address. The dump is
  * perf's "jitdump" (linux: tools/perf/Documentation/jitdump-specification.txt): each record has a
  * time, so that code whose place was used twice is told apart, and the code itself, so that perf
- * annotate can show it. A process that writes one maps its first page executable, which perf
- * records, and so finds the file; `perf inject --jit` then makes an ELF file of each record. */
+ * annotate can show it. A block or trace has a record for each function it leads through, and one
+ * for what runs seldom, which lies elsewhere. A process that writes a dump maps its first page
+ * executable, which perf records, and so finds the file; `perf inject --jit` then makes an ELF file
+ * of each record. */
 #include "ui/code_map.h"
 
 #include "cpu/base/host_time.h"
+#include "ui/guest_files.h"
 #include "ui/run_symbols.h"
 
 #include <elf.h>
@@ -22,12 +25,14 @@
 #include <unistd.h>
 
 enum { NAME_BYTES = 200, DUMP_MAGIC = 0x4a695444, DUMP_VERSION = 1, DUMP_LOAD = 0, DUMP_CLOSE = 3 };
+enum { PRIVILEGE_USER = 0 };
 
 struct code_map {
     metic_machine *machine;
     FILE *lines, *dump;   /* NULL: not asked for */
     void *marker;         /* the dump's first page, for perf to see */
     struct symbols symbols;
+    struct guest_files *files; /* programs that the guest may have moved; NULL: none */
     bool has_kernel;
     u64 unnamed;          /* kernel addresses without a name, so far */
     u64 pieces;
@@ -59,52 +64,108 @@ static void find_kernel(struct code_map *map)
     }
 }
 
-static void name_of(struct code_map *map, const struct metic_code *code, char name[NAME_BYTES])
+/* `*above` is how far in the symbol the address is. NULL: it has none. */
+static const struct symbol *symbol_of(struct code_map *map, const struct metic_code *code,
+                                      u64 address, u64 *above)
 {
-    char place[NAME_BYTES - 32];
-    const struct symbol *symbol = symbols_find(&map->symbols, code->pc);
-    if (symbol == NULL && code->pc >> 63 != 0) {
+    const struct symbol *symbol = NULL;
+    if (map->files != NULL && code->privilege == PRIVILEGE_USER) {
+        symbol = guest_files_symbol(map->files, code->hart, true, address, above);
+        if (symbol != NULL || map->has_kernel) { /* another program may have the file's address */
+            return symbol;
+        }
+    }
+    symbol = symbols_find(&map->symbols, address);
+    if (symbol == NULL && address >> 63 != 0) {
         find_kernel(map);
-        symbol = symbols_find(&map->symbols, code->pc);
+        symbol = symbols_find(&map->symbols, address);
     }
-    if (symbol != NULL) {
-        symbols_print(&map->symbols, code->pc, place, sizeof(place));
-    } else {
-        snprintf(place, sizeof(place), "guest_%" PRIx64, code->pc);
-    }
-    snprintf(name, NAME_BYTES, "%s%s", place, code->trace ? " (trace)" : "");
+    *above = symbol != NULL ? address - symbol->address : 0;
+    return symbol;
 }
 
-static void write_load(struct code_map *map, const struct metic_code *code, const char *name)
+static void print_name(const struct symbol *symbol, u64 address, u64 above, const char *suffix,
+                       char name[NAME_BYTES])
+{
+    if (symbol == NULL) {
+        snprintf(name, NAME_BYTES, "guest_%" PRIx64 "%s", address, suffix);
+    } else if (above == 0) {
+        snprintf(name, NAME_BYTES, "%.*s%s", NAME_BYTES - 32, symbol->name, suffix);
+    } else {
+        snprintf(name, NAME_BYTES, "%.*s+0x%" PRIx64 "%s", NAME_BYTES - 32, symbol->name, above,
+                 suffix);
+    }
+}
+
+static void write_load(struct code_map *map, const u8 *host, size_t host_bytes, const char *name)
 {
     size_t name_bytes = strlen(name) + 1;
     const struct dump_load load = {
-        .record = {DUMP_LOAD, (u32)(sizeof(load) + name_bytes + code->host_bytes), host_time_ns()},
+        .record = {DUMP_LOAD, (u32)(sizeof(load) + name_bytes + host_bytes), host_time_ns()},
         .pid = (u32)getpid(),
         .tid = (u32)syscall(SYS_gettid),
-        .virtual_address = (u64)(uintptr_t)code->host,
-        .address = (u64)(uintptr_t)code->host,
-        .code_bytes = code->host_bytes,
+        .virtual_address = (u64)(uintptr_t)host,
+        .address = (u64)(uintptr_t)host,
+        .code_bytes = host_bytes,
         .index = map->pieces,
     };
     fwrite(&load, sizeof(load), 1, map->dump);
     fwrite(name, name_bytes, 1, map->dump);
-    fwrite(code->host, code->host_bytes, 1, map->dump);
+    fwrite(host, host_bytes, 1, map->dump);
+}
+
+static void write_piece(struct code_map *map, const u8 *host, size_t host_bytes, const char *name)
+{
+    if (host_bytes == 0) {
+        return;
+    }
+    map->pieces++;
+    if (map->lines != NULL) {
+        fprintf(map->lines, "%" PRIx64 " %zx %s\n", (u64)(uintptr_t)host, host_bytes, name);
+    }
+    if (map->dump != NULL) {
+        write_load(map, host, host_bytes, name);
+    }
+}
+
+/* From one function's first instruction to the next one's. What comes before any instruction is
+ * the first one's, what comes after all the last one's. */
+static void write_pieces(struct code_map *map, const struct metic_code *code)
+{
+    const u8 *host = code->host;
+    const char *suffix = code->trace ? " (trace)" : "";
+    char name[NAME_BYTES];
+    u64 above, page = code->pc & ~(u64)0xfff;
+    const struct symbol *symbol = symbol_of(map, code, code->pc, &above);
+    print_name(symbol, code->pc, above, suffix, name);
+    size_t began = 0;
+    for (unsigned i = 0; i < code->place_count; i++) {
+        u64 address = page + code->places[i].guest_offset, here;
+        const struct symbol *next = symbol_of(map, code, address, &here);
+        bool first = i == 0;
+        if (!first && next == symbol) {
+            continue;
+        }
+        size_t begins = first ? 0 : code->places[i].host_offset;
+        write_piece(map, host + began, begins - began, name);
+        print_name(next, address, here, suffix, name);
+        symbol = next;
+        began = begins;
+    }
+    write_piece(map, host + began, code->host_bytes - began, name);
+    print_name(symbol_of(map, code, code->pc, &above), code->pc, above,
+               code->trace ? " (trace, cold)" : " (cold)", name);
+    write_piece(map, code->cold, code->cold_bytes, name);
 }
 
 /* One call at a time. */
 static void on_code(void *opaque, const struct metic_code *code)
 {
     struct code_map *map = opaque;
-    char name[NAME_BYTES];
-    name_of(map, code, name);
-    map->pieces++;
-    if (map->lines != NULL) {
-        fprintf(map->lines, "%" PRIx64 " %zx %s\n", (u64)(uintptr_t)code->host, code->host_bytes,
-                name);
-    }
-    if (map->dump != NULL) {
-        write_load(map, code, name);
+    if (code->common) {
+        write_piece(map, code->host, code->host_bytes, "metic_common_code");
+    } else {
+        write_pieces(map, code);
     }
 }
 
@@ -169,6 +230,8 @@ bool code_map_start(const struct run_args *args, metic_machine *machine, struct 
     if (!run_symbols_add(&map->symbols, args, machine, error)) {
         return false;
     }
+    map->has_kernel = symbols_find_name(&map->symbols, "linux_banner") != NULL;
+    map->files = run_symbols_files(args, machine);
     if (args->perf_map) {
         map->lines = make_file("/tmp/perf-%d.map", error);
         if (map->lines == NULL) {
@@ -210,6 +273,7 @@ bool code_map_end(struct code_map *map, struct metic_error *error)
     bool good = close_file(map->lines, "perf's map", error);
     good = close_file(map->dump, "perf's dump", error) && good;
     symbols_fini(&map->symbols);
+    guest_files_free(map->files);
     free(map);
     return good;
 }

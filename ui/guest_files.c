@@ -277,12 +277,15 @@ static bool find_place(struct guest_files *files, unsigned hart, bool user, u64 
 }
 
 const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart, bool user,
-                                        u64 address)
+                                        u64 address, u64 *above)
 {
     struct place place;
-    return find_place(files, hart, user, address, &place)
-               ? symbols_find(&place.file->symbols, address - place.moved)
-               : NULL;
+    const struct symbol *symbol =
+        find_place(files, hart, user, address, &place)
+            ? symbols_find(&place.file->symbols, address - place.moved)
+            : NULL;
+    *above = symbol != NULL ? address - place.moved - symbol->address : 0;
+    return symbol;
 }
 
 /* --- rules --- */
@@ -487,12 +490,13 @@ void guest_files_free(struct guest_files *files)
 }
 
 const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart, bool user,
-                                        u64 address)
+                                        u64 address, u64 *above)
 {
     (void)files;
     (void)hart;
     (void)user;
     (void)address;
+    *above = 0;
     return NULL;
 }
 

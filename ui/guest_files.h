@@ -19,9 +19,10 @@ struct guest_files *guest_files_new(metic_machine *machine, const char *const *p
 void guest_files_free(struct guest_files *files); /* NULL allowed */
 
 /* Programs are looked for in the hart's present address space (`user`), or all else. The symbol
- * lives as long as the files; its address is as in the file. NULL: none. */
+ * lives as long as the files; its address is as in the file, and `*above` how far above it the
+ * address is in the guest. NULL: none. */
 const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart, bool user,
-                                        u64 address);
+                                        u64 address, u64 *above);
 
 /* The calls the hart is in: its pc, then return addresses. Where a frame has no call frame
  * information, the convention of frame pointers is tried. Returns their number; 0 when there is no

@@ -40,8 +40,9 @@ static const struct symbol *symbol_of(struct profile *profile, const struct meti
 {
     bool user = sample->privilege == PRIVILEGE_USER;
     const struct symbol *found = NULL;
+    u64 above;
     if (user && profile->files != NULL) {
-        found = guest_files_symbol(profile->files, sample->hart, true, address);
+        found = guest_files_symbol(profile->files, sample->hart, true, address, &above);
     }
     return found != NULL || (user && sample->task[0] != '\0')
                ? found
@@ -375,20 +376,6 @@ static bool begin(struct profile *profile, const struct run_args *args, struct m
     return true;
 }
 
-/* The image and what --symbols names. */
-static struct guest_files *open_files(const struct run_args *args, metic_machine *machine)
-{
-    const char *paths[ARRAY_LEN(args->symbols) + 1];
-    unsigned count = 0;
-    if (args->thing != NULL) {
-        paths[count++] = args->thing;
-    }
-    for (unsigned i = 0; i < args->symbol_count; i++) {
-        paths[count++] = args->symbols[i];
-    }
-    return guest_files_new(machine, paths, count);
-}
-
 bool profile_start(const struct run_args *args, metic_machine *machine, struct profile **out,
                    struct metic_error *error)
 {
@@ -414,7 +401,7 @@ bool profile_start(const struct run_args *args, metic_machine *machine, struct p
     if (!run_symbols_add(&profile->symbols, args, machine, error)) {
         return false;
     }
-    profile->files = open_files(args, machine);
+    profile->files = run_symbols_files(args, machine);
     return begin(profile, args, error);
 }
 

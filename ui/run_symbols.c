@@ -42,6 +42,19 @@ bool run_symbols_add_files(struct symbols *symbols, const struct run_args *args,
     return true;
 }
 
+struct guest_files *run_symbols_files(const struct run_args *args, metic_machine *machine)
+{
+    const char *paths[ARRAY_LEN(args->symbols) + 1];
+    unsigned count = 0;
+    if (args->thing != NULL) {
+        paths[count++] = args->thing;
+    }
+    for (unsigned i = 0; i < args->symbol_count; i++) {
+        paths[count++] = args->symbols[i];
+    }
+    return guest_files_new(machine, paths, count);
+}
+
 bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic_machine *machine,
                      struct metic_error *error)
 {

@@ -4,6 +4,7 @@
 #define METIC_UI_RUN_SYMBOLS_H
 
 #include "ui/args.h"
+#include "ui/guest_files.h"
 #include "ui/symbols.h"
 
 /* After loading. A thing that is no ELF has none; false with a reason: a file of --symbols cannot
@@ -13,6 +14,8 @@ bool run_symbols_add(struct symbols *symbols, const struct run_args *args, metic
 /* The same without the kernel's. */
 bool run_symbols_add_files(struct symbols *symbols, const struct run_args *args,
                            struct metic_error *error);
+/* The same files, for programs that the guest has moved; NULL as guest_files_new. */
+struct guest_files *run_symbols_files(const struct run_args *args, metic_machine *machine);
 /* Adds the kernel's own; the number found. A kernel that unpacks itself has none before it did. Any
  * thread: it reads memory alone. */
 size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine);

@@ -233,17 +233,30 @@ bool metic_profile_start(metic_machine *machine, const struct metic_profile_opti
                          struct metic_error *error);
 void metic_profile_stop(metic_machine *machine);
 
+/* Where the host code of a guest instruction begins: from the piece's first byte on. Its guest
+ * virtual address is page + guest_offset. */
+struct metic_code_place {
+    uint32_t host_offset, guest_offset;
+};
 /* A piece of host code that the translator made. */
 struct metic_code {
     uint64_t pc;     /* guest virtual address of the guest code, where it was first run */
     uint64_t gpa;    /* and physical */
+    unsigned hart;   /* that runs it first, */
+    uint32_t privilege; /* and how: 0 U, 1 S, 3 M */
     unsigned insns;  /* guest instructions */
-    bool trace;      /* of a hot path */
+    bool trace;      /* of a hot path, all in one page */
+    bool common;     /* entry, ways out and slow paths, which all other code shares; pc is 0 */
     const void *host;
     size_t host_bytes;
+    const void *cold; /* what runs seldom of it; cold_bytes may be 0 */
+    size_t cold_bytes;
+    const struct metic_code_place *places; /* by host_offset; an instruction may have several */
+    unsigned place_count;
 };
-/* Calls `made` for each piece of code as it is made; NULL ends it. On a hart's thread that holds a
- * lock: it must not call the machine. One call at a time. While the machine does not run. */
+/* Calls `made` for what is there already (common) and then for each piece of code as it is made;
+ * NULL ends it. On a hart's thread that holds a lock: of the machine it may only read that hart's
+ * registers and memory. One call at a time. While the machine does not run. */
 void metic_set_code_listener(metic_machine *machine,
                              void (*made)(void *opaque, const struct metic_code *code),
                              void *opaque);

@@ -61,7 +61,7 @@ Test(stats, counts_helpers_and_devices)
     cr_expect(rig->device_reads == 5 && rig->device_writes == 10);
     cr_expect(count_of(text, "slow load") == 5, "%s", text);
     cr_expect(count_of(text, "slow store") == 10, "%s", text);
-    cr_expect(count_of(text, "translation  ") >= 2, "%s", text);
+    cr_expect(count_of(text, "translation, look-up  ") >= 2, "%s", text);
     free(text);
     engine_rig_free(rig);
 }

@@ -189,6 +189,7 @@ static void start(struct compile *c, const struct host_request *request,
         }
     }
     result->exit_count = 0;
+    result->place_count = 0;
     result->code_bytes = 0;
     result->entry_offset = 0;
 }
@@ -211,6 +212,18 @@ static void keep_before(struct compile *c, const struct ir_insn *insn)
     }
 }
 
+static void begin_insn(struct compile *c, const struct ir_insn *insn)
+{
+    const struct host_request *request = c->request;
+    struct host_result *result = c->result;
+    c->insn_offset = (u32)insn->imm;
+    c->insn_index = insn->a;
+    if (UNLIKELY(request->places != NULL) && result->place_count < request->places_max) {
+        request->places[result->place_count++] =
+            (struct host_place){asm_offset(&c->a), c->insn_offset};
+    }
+}
+
 /* There is room for the first instruction. */
 static void emit_body(struct compile *c)
 {
@@ -219,8 +232,7 @@ static void emit_body(struct compile *c)
         unsigned i = c->live[n];
         const struct ir_insn *insn = &c->ir->insns[i];
         if (insn->op == IR_INSN) {
-            c->insn_offset = (u32)insn->imm;
-            c->insn_index = insn->a;
+            begin_insn(c, insn);
             continue;
         }
         c->at = i;
