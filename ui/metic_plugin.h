@@ -27,6 +27,17 @@
 
 #define METIC_PLUGIN_VERSION 1
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the plug-in was built for: metic refuses one for another version. */
+__attribute__((weak)) uint32_t metic_plugin_version(void);
+__attribute__((weak)) uint32_t metic_plugin_version(void)
+{
+    return METIC_PLUGIN_VERSION;
+}
+
 typedef struct metic_plugin metic_plugin;
 typedef void (*metic_plugin_fn)(void);
 
@@ -42,8 +53,11 @@ struct metic_plugin_api {
      *   memory       after a load, store or atomic         address physical size value write
      *   trap         the guest's exception or interrupt    cause value
      *   syscall      an ecall of a program                 number a0 a1 a2 a3 a4 a5
-     *   syscall_end  the kernel returns to the program     number result
+     *   syscall_end  the kernel returns from it            number result
      *   end          the run has ended                     (user alone)
+     *
+     *   A call's end is told of the task that made it, on whichever hart; none of a call that the
+     *   kernel begins anew or that a signal's handler interrupts.
      *
      *   user: void *. hart, size, write, insns, bytes, insn, code, block: uint32_t (code: the
      *   instruction's bytes). The others: uint64_t. address is virtual; physical is ~0 when it
@@ -73,5 +87,9 @@ struct metic_plugin_api {
 
 /* The plug-in's. */
 int metic_plugin_start(const struct metic_plugin_api *api, metic_plugin *plugin);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,7 @@
 #include "cpu/base/bits.h"
 #include "ui/metic_plugin.h"
 #include "ui/plugin_guard.h"
+#include "ui/plugin_syscalls.h"
 #include "ui/run_symbols.h"
 
 #include <dlfcn.h>
@@ -79,7 +80,7 @@ struct plugins {
     struct callback callbacks[EVENTS][MAX_CALLBACKS];
     unsigned callback_count[EVENTS];
     bool counts, wants_physical;
-    u64 open_syscall[METIC_MAX_HARTS]; /* number + 1 of the one that the hart is in */
+    struct plugin_syscalls syscalls;
     bool recording;
 };
 
@@ -97,10 +98,10 @@ static void call_all(struct plugins *plugins, enum event event, u64 *given)
             narrow[n] = (u32)given[value];
             arguments[n] = values[value].is_u32 ? (void *)&narrow[n] : (void *)&given[value];
         }
-        plugin_guard_name = callback->plugin->name;
+        plugin_guard_enter((unsigned)given[V_HART], callback->plugin->name);
         ffi_call(&callback->cif, callback->fn, NULL, arguments);
+        plugin_guard_leave((unsigned)given[V_HART]);
     }
-    plugin_guard_name = NULL;
 }
 
 static u64 read_register(const struct plugins *plugins, unsigned hart, const char *name)
@@ -166,14 +167,15 @@ static void on_event(void *opaque, unsigned hart, uint64_t pc, enum metic_trace_
         for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
             given[V_A0 + i] = read_register(plugins, hart, names[i]);
         }
-        plugins->open_syscall[hart] = given[V_NUMBER] + 1;
+        plugin_syscalls_begin(&plugins->syscalls, hart, c, given[V_NUMBER]);
         call_all(plugins, ON_SYSCALL, given);
     }
-    if (event == METIC_EVENT_RETURN && b == 0 && plugins->open_syscall[hart] != 0) {
-        given[V_NUMBER] = plugins->open_syscall[hart] - 1;
+    uint64_t number;
+    if (event == METIC_EVENT_RETURN && b == 0 &&
+        plugin_syscalls_end(&plugins->syscalls, hart, a, &number)) {
+        given[V_NUMBER] = number;
         given[V_RESULT] = read_register(plugins, hart, "a0");
         given[V_PC] = a;
-        plugins->open_syscall[hart] = 0;
         call_all(plugins, ON_SYSCALL_END, given);
     }
 }
@@ -285,6 +287,16 @@ static const struct metic_plugin_api api = {
 
 /* --- loading --- */
 
+static bool is_version(void *library, const char *path, struct metic_error *error)
+{
+    uint32_t (*version)(void);
+    *(void **)&version = dlsym(library, "metic_plugin_version");
+    return version == NULL || version() == METIC_PLUGIN_VERSION ||
+           error_set(error, "Build it with this metic's metic_plugin.h.",
+                     "the plug-in %s is for version %u of the interface, and this metic has %u",
+                     path, version(), METIC_PLUGIN_VERSION);
+}
+
 static bool load(struct plugins *plugins, const char *given, struct metic_error *error)
 {
     struct metic_plugin *plugin = &plugins->list[plugins->count++];
@@ -309,6 +321,9 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
     if (plugin->library == NULL) {
         return error_set(error, "Give a shared object that was built with ui/metic_plugin.h.",
                          "the plug-in %s: %s", path, dlerror());
+    }
+    if (!is_version(plugin->library, path, error)) {
+        return false;
     }
     int (*start)(const struct metic_plugin_api *, metic_plugin *);
     *(void **)&start = dlsym(plugin->library, "metic_plugin_start");
@@ -353,6 +368,7 @@ bool plugins_start(const struct run_args *args, metic_machine *machine, struct p
     }
     *out = plugins;
     plugins->machine = machine;
+    plugin_syscalls_init(&plugins->syscalls, machine);
     plugin_guard_begin();
     if (!run_symbols_add(&plugins->symbols, args, machine, error)) {
         return false;
@@ -383,5 +399,6 @@ void plugins_end(struct plugins *plugins)
         }
     }
     symbols_fini(&plugins->symbols);
+    plugin_syscalls_fini(&plugins->syscalls);
     free(plugins);
 }

@@ -101,8 +101,80 @@ ends leaves_early '' 'exit(0);'
 run 125 hello.elf --plugin leaves_early.so
 says '^metic: the plug-in leaves_early called exit'
 
+# Built for another version, and one in C++ that throws.
+mkdir -p newer/ui && sed 's/\(METIC_PLUGIN_VERSION\) 1$/\1 2/' "$SRCDIR/ui/metic_plugin.h" \
+    >newer/ui/metic_plugin.h && $cc -shared -fPIC -Inewer -o newer.so crashes.c || exit 1
+run 125 hello.elf --plugin newer.so
+says 'newer\.so is for version 2 of the interface, and this metic has 1$'
+if command -v g++ >/dev/null 2>&1; then
+    sed -e 's/\*(volatile int \*)8 = 1/throw 1/' -e 's/^int /extern "C" int /' crashes.c >throws.cc
+    g++ -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -I"$SRCDIR" -o throws.so throws.cc || exit 1
+    run 134 hello.elf --plugin throws.so
+    says '^metic: the plug-in throws gave up \(abort\)$'
+fi
+# One that never returns is named after a while, without anybody having asked.
+ends loops 'for (;;) { __asm__ volatile(""); }'
+"$METIC" run hello.elf --plugin loops.so --quiet >out 2>err </dev/null &
+looping=$!
+for _ in $(seq 100); do
+    grep -q returned err && break
+    sleep 0.3
+done
+says '^metic: the plug-in loops has not returned from a call'
+kill -INT $looping
+sleep 0.2
+kill -TERM $looping
+wait $looping
+status=$?
+if [ $status -eq 143 ]; then passed=$((passed + 1)); else wrong "the second signal: $status"; fi
+
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
 if [ -n "$cache" ]; then
+    # Calls belong to tasks: while one waits in a call the hart returns to another one.
+    cat >tasks.c <<'END'
+static long call(long n, long a, long b, long c, long d)
+{
+    register long a7 __asm__("a7") = n, a0 __asm__("a0") = a, a1 __asm__("a1") = b;
+    register long a2 __asm__("a2") = c, a3 __asm__("a3") = d;
+    __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3) : "memory");
+    return a0;
+}
+enum { YIELD = 124, GETPPID = 173, CLONE = 220, WAIT4 = 260, EXIT = 93, SIGCHLD = 17 };
+void _start(void)
+{
+    if (call(CLONE, SIGCHLD, 0, 0, 0) == 0) {
+        for (int i = 0; i < 20; i++) {
+            call(YIELD, 0, 0, 0, 0);
+            call(GETPPID, 0, 0, 0, 0);
+        }
+        call(EXIT, 7, 0, 0, 0);
+    }
+    call(WAIT4, -1, 0, 0, 0);
+    call(EXIT, 0, 0, 0, 0);
+}
+END
+    mkdir -p add && $cross -O1 -nostdlib -static -o add/tasks tasks.c &&
+        (cd add && echo tasks | cpio -o -H newc --quiet) >add.cpio &&
+        cat "$cache/initramfs.cpio.gz" add.cpio >tasks.cpio || exit 1
+    for cpus in 1 2; do
+        run 0 "$cache/vmlinuz" --initrd tasks.cpio --append console=ttyS0 --serial none \
+            --cpus $cpus --plugin syscalls.so --expect 'metic:~# ' --send '/tasks; poweroff -f\n'
+        awk '/execve\(.*"\/tasks"/ { on = 1 } on && /reboot\(/ { exit } on' err |
+            sed 's/hart [01]: //' >calls
+        child=$(sed -n 's/^syscalls: wait4 = //p' calls | head -n 1)
+        # (The shell waits for the program by the same call, and makes it by clone.)
+        if [ "${child:-0}" -gt 1 ] && grep -q "^syscalls: clone = $child\$" calls &&
+            ! grep -q '^syscalls: wait4 = 0$' calls && ! grep -q 'execve = [1-9]' calls &&
+            [ "$(grep -c '^syscalls: syscall_173(' calls)" -eq 20 ] &&
+            [ "$(grep '^syscalls: syscall_173 = ' calls | sort -u | wc -l)" -eq 1 ] &&
+            [ "$(grep -c '^syscalls: syscall_173 = ' calls)" -eq 20 ] &&
+            [ "$(grep -c '^syscalls: syscall_124 = 0' calls)" -eq 20 ]; then
+            passed=$((passed + 1))
+        else
+            wrong "calls of two tasks on $cpus harts"
+            cat calls
+        fi
+    done
     run 0 "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" --append console=ttyS0 \
         --serial none --cpus 2 --plugin syscalls.so --expect 'metic:~# ' \
         --send 'cat /nothing; poweroff -f\n'
