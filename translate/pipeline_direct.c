@@ -15,7 +15,6 @@ bool pipeline_may_run_direct(const struct engine *engine)
     const struct engine_options *options = &engine->options;
     return options->kind == ENGINE_JIT && !options->no_tier0 && !options->no_links &&
            options->block_insns > 1 && engine->commit_log == NULL &&
-           engine->debug.break_count == 0 && engine->debug.bare_count == 0 &&
            engine->front->run_direct != NULL;
 }
 
@@ -62,6 +61,18 @@ static bool run_probed(struct vcpu *vcpu, const struct fetched *fetched, struct 
     return engine->front->run_direct(vcpu, front);
 }
 
+/* The piece's bytes, which end before the next breakpoint, as a block's do. */
+static void piece_take(struct engine *engine, gpa_t gpa, struct front_piece *front)
+{
+    front->code_bytes = (unsigned)(PAGE_BYTES - (gpa & PAGE_OFFSET_MASK));
+    front->code = memory_host_any_mode(engine->memory, gpa, front->code_bytes);
+    if (UNLIKELY(engine->debug.break_count != 0)) {
+        pthread_mutex_lock(&engine->lock);
+        front->code_bytes = debug_cut(engine, gpa, front->code_bytes, 2);
+        pthread_mutex_unlock(&engine->lock);
+    }
+}
+
 /* What lies behind a branch that was not taken ran, too. */
 static void note_passed(struct engine *engine, gpa_t gpa, const struct front_piece *front)
 {
@@ -90,8 +101,7 @@ bool pipeline_run_direct(struct vcpu *vcpu, const struct fetched *fetched, enum 
         max_insns = left < max_insns ? (unsigned)left : max_insns;
     }
     struct front_piece front = {.max_insns = max_insns};
-    front.code_bytes = (unsigned)(PAGE_BYTES - (fetched->gpa & PAGE_OFFSET_MASK));
-    front.code = memory_host_any_mode(engine->memory, fetched->gpa, front.code_bytes);
+    piece_take(engine, fetched->gpa, &front);
     vcpu->pc_page = vcpu->pc & PAGE_MASK;
     bool ran = LIKELY(engine->probe == NULL) ? engine->front->run_direct(vcpu, &front)
                                              : run_probed(vcpu, fetched, &front);
