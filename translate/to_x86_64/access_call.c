@@ -91,6 +91,21 @@ void access_forget_pages(u8 *frame, unsigned poison)
     }
 }
 
+/* Behind the description of the access. */
+static const u8 *behind(const u8 *stub)
+{
+    return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
+}
+
+/* The access does not happen, nor what is left of its path. */
+static void end_path(struct vcpu *vcpu, const u8 *stub)
+{
+    if (stub[SITE_POISON] & SITE_PATH) {
+        vcpu->probe_path = ld_le32(behind(stub));
+        vcpu->probe_insns = vcpu->insns - ld_le16(behind(stub) + 4);
+    }
+}
+
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
 {
     const u8 *resume = stub + SITE_JUMP_BYTES + (s32)ld_le32(stub + 1);
@@ -106,8 +121,9 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         return resume + stub[SITE_BACK];
     }
     if (stub[SITE_POISON] & SITE_LEAVE) {
-        probe_sync(vcpu); /* what is left of the trace does not happen */
-        return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
+        end_path(vcpu, stub);
+        probe_sync(vcpu);
+        return behind(stub) + (stub[SITE_POISON] & SITE_PATH ? SITE_PATH_BYTES : 0);
     }
     switch (kind) {
     case MEM_LOAD: load(vcpu, frame, stub, gva, slow, device); break;
@@ -120,5 +136,9 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         return resume + stub[SITE_BACK];
     }
     access_forget_pages(frame, stub[SITE_POISON]);
-    return vcpu->exception_pending ? NULL : resume + stub[SITE_BACK];
+    if (vcpu->exception_pending) {
+        end_path(vcpu, stub);
+        return NULL;
+    }
+    return resume + stub[SITE_BACK];
 }

@@ -138,7 +138,8 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
                        (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
                        (call->is_const ? (unsigned)SITE_CONST : 0u);
     unsigned size = (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4;
-    unsigned poison = access_kept_mask(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u);
+    unsigned poison = access_kept_mask(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u) |
+                      (c->path != 0 ? (unsigned)SITE_PATH : 0u);
     u64 low = call->desc | (u64)address << 8 * SITE_ADDRESS | (u64)call->reg << 8 * SITE_REG |
               (u64)size << 8 * SITE_SIZE;
     u8 *back = cold->p + SITE_BACK;
@@ -147,6 +148,11 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     cold->p += SITE_VALUE;
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
+    }
+    if (c->path != 0) {
+        asm_u32(cold, c->path);
+        asm_u8(cold, path_done(c) & 0xff);
+        asm_u8(cold, path_done(c) >> 8);
     }
     if (access_must_leave(c)) {
         leave_trace(c, m);

@@ -270,6 +270,8 @@ struct compile {
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
     struct left left;    /* of the next side exit */
+    u32 path;            /* PROBE_AT's, or 0; how many of the block precede it */
+    u32 path_first;
     u32 entry;           /* code offset of where the block's own jumps to its start go */
     u32 outer_entry;     /* and those of a slow body */
 
@@ -542,6 +544,14 @@ emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, em
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_probe.c: on a way out; rax is scratch. */
 void emit_left(const struct compile *c, struct asm_buf *a, struct left left);
+/* Says that the path ends before the current guest instruction; r15 counts `counted` of the block.
+ * Uses rax. */
+void emit_path_ends(const struct compile *c, struct asm_buf *a, u32 counted);
+/* How many guest instructions of the path precede the current one. */
+static inline u32 path_done(const struct compile *c)
+{
+    return c->insn_index - c->path_first;
+}
 emit_fn emit_fp_arith, emit_fp_minmax, emit_fp_sign, emit_fp_compare, emit_fp_convert, emit_fp_box;
 emit_fn emit_fp_env, emit_fp_soft;
 

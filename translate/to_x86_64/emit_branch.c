@@ -319,6 +319,7 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
         asm_store(a, ASM_64, VCPU_AT(exception_cause), RAX);
     }
     asm_mov_mem_imm(a, ASM_32, VCPU_AT(exception_pending), 1);
+    emit_path_ends(c, a, c->counted);
     add_retired(&c->a, uncounted(c));
     own_leave(c, a);
     asm_mov_imm(a, RCX, c->insn_offset);

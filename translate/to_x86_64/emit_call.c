@@ -156,6 +156,18 @@ static u32 zero_in_place(struct compile *c)
     return done;
 }
 
+static void go_if_raised(struct compile *c)
+{
+    asm_alu_mem_imm(&c->a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
+    if (LIKELY(c->path == 0)) {
+        asm_jcc(&c->a, ASM_NE, thunk(c, THUNK_RAISED));
+        return;
+    }
+    bind_cold(c, asm_jcc_forward(&c->a, ASM_NE));
+    emit_path_ends(c, &c->cold, c->counted);
+    asm_jmp(&c->cold, thunk(c, THUNK_RAISED));
+}
+
 void emit_call(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
@@ -200,8 +212,7 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
         reload_insns(c);
     }
     if (helper->flags & HELPER_MAY_RAISE) {
-        asm_alu_mem_imm(a, ASM_CMP, ASM_32, VCPU_AT(exception_pending), 0);
-        asm_jcc(a, ASM_NE, thunk(c, THUNK_RAISED));
+        go_if_raised(c);
     }
     if (done != 0) {
         asm_bind(a, done);

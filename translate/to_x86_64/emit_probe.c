@@ -157,19 +157,22 @@ void emit_left(const struct compile *c, struct asm_buf *a, struct left left)
     } else {
         left_by_edge(c, a, left.number);
     }
-    asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), 0);
 }
 
+/* Emits nothing: only where something ends the path on the way the hart is told which it was. */
 void emit_probe_path(struct compile *c, const struct ir_insn *insn)
 {
-    struct asm_buf *a = &c->a;
-    unsigned insns = R15;
-    if (uncounted(c) != 0) {
-        insns = alloc_temp(c);
-        asm_lea(a, ASM_64, insns, asm_at(R15, (s32)uncounted(c)));
+    c->path = (u32)insn->imm;
+    c->path_first = c->insn_index;
+}
+
+void emit_path_ends(const struct compile *c, struct asm_buf *a, u32 counted)
+{
+    if (c->path != 0) {
+        asm_lea(a, ASM_64, RAX, asm_at(R15, (s32)(c->path_first - counted)));
+        asm_store(a, ASM_64, VCPU_AT(probe_insns), RAX);
+        asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), (s32)c->path);
     }
-    asm_store(a, ASM_64, VCPU_AT(probe_insns), insns);
-    asm_mov_mem_imm(a, ASM_32, VCPU_AT(probe_path), (s32)insn->imm);
 }
 
 void emit_probe_add(struct compile *c, const struct ir_insn *insn)

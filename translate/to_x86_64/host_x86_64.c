@@ -182,6 +182,8 @@ static void start(struct compile *c, const struct host_request *request,
     c->entry_target = 0;
     c->entry = 0;
     c->left = (struct left){ 0 };
+    c->path = 0;
+    c->path_first = 0;
     for (unsigned i = 0; i < c->ir->count; i++) {
         if (c->ir->insns[i].op == IR_INSN) {
             c->entry_target = (s64)c->ir->insns[i].imm;
