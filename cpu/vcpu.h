@@ -137,8 +137,8 @@ struct vcpu {
     struct probe_edge *probe_edges; /* indirect jumps; */
     gva_t probe_target;        /* one for which there is no place yet, of */
     u32 probe_way;             /*   that number */
-    u64 probe_insns;           /* the count at the start of the path */
-    u32 probe_path;            /* of that number, or 0: it was left */
+    u64 probe_insns;           /* the count at the start of the path that is cut short, */
+    u32 probe_path;            /*   its number, or 0: none is */
     struct tlb_span span;    /* the current data space's */
     u64 pc_page;             /* gva of the page the running block lies in */
     _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */

@@ -190,7 +190,7 @@ void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t tar
     }
     if (insn->sub == IR_LEFT_COUNT) {
         vcpu->probe_counts[insn->imm]++;
-    } else {
+    } else { /* its own places are for generated code */
         probe_edge_count(vcpu, (u32)insn->imm, target);
     }
     vcpu->probe_path = 0;

@@ -531,6 +531,7 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
         return no_memory(error);
     }
     probe->config = *config;
+    probe->engine = engine;
     probe->stream_count = engine->vcpu_count + 1;
     probe->events = config->events;
     if (!make_tables(engine, probe) || !make_chunks(probe) || !probe_cover_init(engine, probe) ||

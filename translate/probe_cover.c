@@ -1,9 +1,9 @@
 /* PROBE_EDGES (probe.h): counters of the ways out of paths, and what they say of blocks.
  *
  * A path counts nothing when it begins. Its way out does: a counter for each direct one, a place in
- * the hart's table for an indirect one and where it leads. The path says who it is instead, so that
- * C code can count those that end early, by an exception. */
-#include "translate/probe_private.h"
+ * the hart's table for an indirect one and where it leads. What ends a path early, by an exception,
+ * says which it was and where it began, so that C code can count those. */
+#include "translate/probe_piece.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,9 @@ bool probe_cover_init(struct engine *engine, struct probe *probe)
         vcpu->probe_counts = counts != MAP_FAILED ? counts : NULL;
         vcpu->probe_edges = calloc(PROBE_EDGE_SLOTS, sizeof(*vcpu->probe_edges));
         vcpu->probe_path = 0;
-        if (vcpu->probe_counts == NULL || vcpu->probe_edges == NULL) {
+        probe->streams[i].pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
+        if (vcpu->probe_counts == NULL || vcpu->probe_edges == NULL ||
+            probe->streams[i].pieces == NULL) {
             return false;
         }
     }
@@ -38,6 +40,7 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
         }
         free(vcpu->probe_edges);
         free(probe->streams[i].edges.list);
+        free(probe->streams[i].pieces);
         vcpu->probe_counts = NULL;
         vcpu->probe_edges = NULL;
     }
@@ -342,6 +345,9 @@ bool probe_coverage(struct engine *engine,
                     void (*edge)(void *opaque, gva_t from, gva_t to, u64 count), void *opaque)
 {
     struct probe *probe = engine->probe;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        probe_pieces_count(engine->vcpus[i]);
+    }
     struct report report = {.engine = engine, .block = block, .edge = edge, .opaque = opaque,
                             .count = 1};
     report.first = calloc(probe->path_count, sizeof(*report.first));

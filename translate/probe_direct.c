@@ -2,7 +2,7 @@
  * would have, written by C. The front end describes the piece that it decoded, instruction by
  * instruction; then it says as it runs when each begins, and what the values are. */
 #include "translate/probe_direct.h"
-#include "translate/probe_private.h"
+#include "translate/probe_piece.h"
 
 enum { DIRECT_WHAT = PROBE_STREAM | PROBE_EDGES | PROBE_EXACT };
 
@@ -11,16 +11,20 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
 {
     struct engine *engine = vcpu->engine;
     struct probe *probe = engine->probe;
-    gpa_t gpa_page = gpa & PAGE_MASK;
-    pthread_mutex_lock(&engine->lock);
-    bool hooks = probe_page_has_hooks(probe, gpa_page);
-    bool watched = (vcpu->mode & VCPU_MODE_PROBE) && probe_page_wanted(probe, gpa_page);
-    if (watched) {
-        const struct probe_unit first = {.gpa = gpa, .gva = vcpu->pc, .mode = vcpu->mode};
-        probe_unit_expect(probe, &first);
-    }
-    pthread_mutex_unlock(&engine->lock);
     const struct probe_config *config = &probe->config;
+    gpa_t gpa_page = gpa & PAGE_MASK;
+    bool hooks = false, watched = vcpu->mode & VCPU_MODE_PROBE;
+    direct->later = config->events == 0 && !(config->what & (PROBE_MEMORY | PROBE_REGISTERS));
+    if (probe->hook_count != 0 || config->range_count != 0 || !direct->later) {
+        pthread_mutex_lock(&engine->lock);
+        hooks = probe_page_has_hooks(probe, gpa_page);
+        watched = watched && probe_page_wanted(probe, gpa_page);
+        if (watched && !direct->later) {
+            const struct probe_unit first = {.gpa = gpa, .gva = vcpu->pc, .mode = vcpu->mode};
+            probe_unit_expect(probe, &first);
+        }
+        pthread_mutex_unlock(&engine->lock);
+    }
     if (hooks) {
         return PROBE_DIRECT_NEVER;
     }
@@ -101,24 +105,15 @@ void probe_direct_ready(struct probe_direct *direct)
 {
     struct engine *engine = direct->vcpu->engine;
     struct probe *probe = engine->probe;
-    u32 parts[PROBE_DIRECT_INSNS];
+    if (direct->later) {
+        return;
+    }
     pthread_mutex_lock(&engine->lock);
     for (unsigned n = 1; n < direct->unit_count; n++) {
         probe_unit_expect(probe, &direct->units[n]);
     }
     for (unsigned n = 0; n < direct->unit_count; n++) {
-        parts[n] = direct->numbers[n] = probe_unit_add(probe, &direct->units[n]);
-    }
-    direct->path = 0;
-    if (direct->what & PROBE_EDGES) {
-        struct probe_path path = {
-            .insn_count = (u16)direct->count, .part_count = (u16)direct->unit_count,
-            .way_count = (u16)direct->way_count, .ways = direct->ways, .parts = parts,
-        };
-        direct->path = probe_path_add(probe, &path);
-        direct->counter = direct->path != 0 ? probe_path_at(probe, direct->path)->counter : 0;
-        direct->vcpu->probe_path = direct->path;
-        direct->vcpu->probe_insns = direct->vcpu->insns;
+        direct->numbers[n] = probe_unit_add(probe, &direct->units[n]);
     }
     pthread_mutex_unlock(&engine->lock);
 }
@@ -128,7 +123,7 @@ void probe_direct_ready(struct probe_direct *direct)
 void probe_direct_begins(struct probe_direct *direct, unsigned insn)
 {
     unsigned n = direct->unit_of[insn];
-    if (n == PROBE_DIRECT_NONE || !(direct->what & PROBE_STREAM)) {
+    if (n == PROBE_DIRECT_NONE || direct->later) {
         return;
     }
     const struct probe_unit *unit = &direct->units[n];
@@ -139,17 +134,17 @@ void probe_direct_begins(struct probe_direct *direct, unsigned insn)
     *at = page | number;
 }
 
+void probe_direct_raised(struct probe_direct *direct, unsigned insn)
+{
+    if (direct->later && insn != 0) {
+        probe_piece_tell(direct, insn, PROBE_DIRECT_NONE, 0);
+    }
+}
+
 void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target)
 {
-    struct vcpu *vcpu = direct->vcpu;
     unsigned n = taken ? direct->way_of[insn] : direct->way_count - 1u;
-    if (direct->path == 0) {
-        return;
+    if (direct->later) {
+        probe_piece_tell(direct, insn + 1, n, target);
     }
-    if (direct->ways[n].target == PROBE_INDIRECT) {
-        probe_edge_count(vcpu, direct->counter + n, target);
-    } else {
-        vcpu->probe_counts[direct->counter + n]++;
-    }
-    vcpu->probe_path = 0;
 }

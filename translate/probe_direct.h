@@ -3,7 +3,7 @@
  *
  * On the hart's thread, in this order: start; for each instruction insn, then what it does and
  * whether control may go elsewhere behind it; ready. Then, as it runs: begins before each
- * instruction, words in the order of what was described; way at the end, unless it raised. */
+ * instruction, words in the order of what was described; way or raised at the end. */
 #ifndef METIC_TRANSLATE_PROBE_DIRECT_H
 #define METIC_TRANSLATE_PROBE_DIRECT_H
 
@@ -27,10 +27,10 @@ struct probe_direct {
     struct vcpu *vcpu;
     gpa_t gpa;
     bool fixed, ended;
+    bool later;  /* it is told when it has run (probe_piece.h) */
     unsigned what, count, bytes;
     const u8 *code;
     u64 *at;     /* the next word */
-    u32 path, counter;
     unsigned unit_count, slot_count, way_count;
     u8 unit_of[PROBE_DIRECT_INSNS], way_of[PROBE_DIRECT_INSNS];
     u32 numbers[PROBE_DIRECT_INSNS];
@@ -67,6 +67,8 @@ void probe_direct_ready(struct probe_direct *direct);
 
 /* With vcpu->pc and insns exact. */
 void probe_direct_begins(struct probe_direct *direct, unsigned insn);
+/* That instruction did not retire. */
+void probe_direct_raised(struct probe_direct *direct, unsigned insn);
 /* The piece ends behind that instruction: by its own way out, or at the piece's end. */
 void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target);
 

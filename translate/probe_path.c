@@ -1,5 +1,5 @@
 /* Paths (probe.h): what there are, and how they become units again before a consumer sees them. */
-#include "translate/probe_private.h"
+#include "translate/probe_piece.h"
 
 #include <string.h>
 
@@ -318,6 +318,17 @@ static unsigned take_head(struct probe *probe, struct probe_stream *stream, u32 
     return unroll->path->word_count;
 }
 
+/* What tier 0 ran. */
+static void take_piece(struct probe *probe, struct probe_stream *stream, const u64 *words)
+{
+    struct probe_unroll *unroll = &stream->unroll;
+    unsigned done;
+    const u64 head = probe_piece_head(probe, words, &done);
+    take_head(probe, stream, (u32)head & (((u32)1 << PROBE_UNIT_BITS) - 1), &head);
+    unroll->words = unroll->kept; /* it has none */
+    unroll->pending = done < unroll->pending ? done : unroll->pending;
+}
+
 /* The stream goes on where its last chunk ended, or not: the ring has lost something. */
 static void begin(const struct probe *probe, struct probe_unroll *unroll,
                   const struct probe_chunk *chunk)
@@ -389,7 +400,11 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
         __builtin_prefetch(words + 128); /* another processor wrote them */
         u32 head = (u32)words[0] & (((u32)1 << PROBE_UNIT_BITS) - 1);
         if (head >= PROBE_EVENT_BASE) {
-            take_event(probe, stream, head, words);
+            if ((head >> 8 & 0xff) == PROBE_PIECE) {
+                take_piece(probe, stream, words);
+            } else {
+                take_event(probe, stream, head, words);
+            }
             i += 1 + (head & 0xff);
         } else if (head >= PROBE_LEFT_BASE) {
             unroll->pending = unroll->path != NULL ? head - PROBE_LEFT_BASE : unroll->pending;
@@ -406,22 +421,35 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
     }
 }
 
+/* Of a path or a unit; how many words behind the head are its. */
+static unsigned mark_head(struct probe *probe, u32 head)
+{
+    if (head < PROBE_PATH_BASE) {
+        struct probe_unit *unit = probe_unit_at(probe, head);
+        unit->kept = true;
+        return unit->slot_count;
+    }
+    const struct probe_path *path = probe_path_at(probe, head - PROBE_PATH_BASE);
+    for (unsigned n = 0; n < path->part_count; n++) {
+        probe_unit_at(probe, path->parts[n])->kept = true;
+    }
+    return path->word_count;
+}
+
 void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk)
 {
+    const u32 mask = ((u32)1 << PROBE_UNIT_BITS) - 1;
     for (size_t i = 0; i < chunk->count;) {
-        u32 head = (u32)chunk->words[i++] & (((u32)1 << PROBE_UNIT_BITS) - 1);
+        const u64 *words = chunk->words + i++;
+        u32 head = (u32)words[0] & mask;
         if (head >= PROBE_EVENT_BASE) {
-            i += head & 0xff;
-        } else if (head >= PROBE_PATH_BASE && head < PROBE_LEFT_BASE) {
-            const struct probe_path *path = probe_path_at(probe, head - PROBE_PATH_BASE);
-            for (unsigned n = 0; n < path->part_count; n++) {
-                probe_unit_at(probe, path->parts[n])->kept = true;
+            unsigned done;
+            if ((head >> 8 & 0xff) == PROBE_PIECE) {
+                mark_head(probe, (u32)probe_piece_head(probe, words, &done) & mask);
             }
-            i += path->word_count;
-        } else if (head < PROBE_PATH_BASE) {
-            struct probe_unit *unit = probe_unit_at(probe, head);
-            unit->kept = true;
-            i += unit->slot_count;
+            i += head & 0xff;
+        } else if (head < PROBE_LEFT_BASE) {
+            i += mark_head(probe, head);
         }
     }
 }

@@ -156,7 +156,7 @@ static void end_counting(struct place *place)
         const struct probe_path *path = probe_path_at(place->probe, number);
         way->dead = number == 0;
         way->imm = number == 0 ? 0 : path->counter + (u64)n;
-        if (number != 0 && way->op == IR_PROBE_EDGE) {
+        if (number != 0 && place->ways[n].target == PROBE_INDIRECT) {
             way->imm |= (u64)path->ways[n].places << 32;
         }
     }

@@ -23,6 +23,7 @@ enum {
     PROBE_MAX_HOOKS = 4096,
     PROBE_STATE_WORDS = 512,
     PROBE_MAX_PINS = 64,
+    PROBE_PIECE_WORDS = 16 << 10, /* of tier 0's pieces, until they are counted */
 };
 
 struct probe_page {
@@ -74,6 +75,8 @@ struct probe_stream {
     gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
     u64 hooked_insns;
     struct probe_unroll unroll; /* the consumer's thread */
+    u64 *pieces; /* PROBE_EDGES: what tier 0 ran and nobody has counted */
+    unsigned piece_words;
     struct probe_edges {        /* PROBE_EDGES: those without a place in the hart's table */
         struct probe_far_edge {
             gva_t target;
@@ -85,6 +88,7 @@ struct probe_stream {
 
 struct probe {
     struct probe_config config;
+    struct engine *engine;
     /* What the host's translator gets in place of the guest while there is a stream: probe_at is
      * among the registers that it keeps. */
     struct guest guest;
@@ -113,7 +117,7 @@ struct probe {
     size_t unrolled_words;        /*   with its paths unrolled */
     struct probe_page *pages[PROBE_PAGE_BUCKETS];
     struct probe_hook hooks[PROBE_MAX_HOOKS]; /* sorted */
-    unsigned hook_count;
+    _Atomic unsigned hook_count; /* written under the lock */
     u16 reg_at[PROBE_STATE_WORDS]; /* number + 1 of the register at a word of state */
     struct probe_scratch {
         struct ir_insn insns[IR_MAX_INSNS];

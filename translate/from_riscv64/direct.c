@@ -288,6 +288,9 @@ bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
             front->exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
         } else if (!execute(&run, insn, row)) {
             front->exit = IR_EXIT_RAISED; /* in sync, as it was before the instruction */
+            if (UNLIKELY(direct != NULL)) {
+                probe_direct_raised(direct, n);
+            }
             return true;
         }
         run.pc = next;

@@ -131,6 +131,7 @@ struct left {
     bool tells;
     u8 how; /* enum ir_left */
     u32 number;
+    u32 places; /* of IR_LEFT_EDGE */
 };
 
 /* A path off the straight line, emitted behind the body or in the cold part. Fields mean what its
@@ -543,7 +544,7 @@ emit_fn emit_raise, emit_leave;
 emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_probe.c: on a way out; rax is scratch. */
-void emit_left(const struct compile *c, struct asm_buf *a, struct left left);
+void emit_left(struct compile *c, struct asm_buf *a, struct left left);
 /* Says that the path ends before the current guest instruction; r15 counts `counted` of the block.
  * Uses rax. */
 void emit_path_ends(const struct compile *c, struct asm_buf *a, u32 counted);

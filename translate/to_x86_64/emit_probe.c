@@ -74,7 +74,7 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
 
 void emit_probe_left(struct compile *c, const struct ir_insn *insn)
 {
-    c->left = (struct left){true, insn->sub, (u32)insn->imm};
+    c->left = (struct left){true, insn->sub, (u32)insn->imm, (u32)(insn->imm >> 32)};
 }
 
 /* --- paths that count (PROBE_EDGES) --- */
@@ -125,19 +125,61 @@ static void count_edge_by_c(const struct compile *c, struct asm_buf *a, unsigned
     asm_call(a, thunk(c, THUNK_PROBE));
 }
 
-/* An indirect side exit, to rax; rcx is free. */
-static void left_by_edge(const struct compile *c, struct asm_buf *a, u32 way)
+/* The second word of a place. */
+static struct asm_mem count_of(struct asm_mem place)
 {
-    struct edge_jumps jumps = count_edge(a, RCX, RAX, way);
-    u32 done = asm_jmp_forward(a);
+    place.disp += 8;
+    return place;
+}
+
+/* The target's place among those of its way, whose index goes to `edge`. */
+static struct asm_mem own_place(const struct compile *c, unsigned edge, u32 places)
+{
+    unsigned counts = x86_counts_reg(c->context->guest);
+    CHECK(counts != NO_REG);
+    return asm_at_index(counts, edge, 3, 8 * (s32)places);
+}
+
+/* Compares that place; flags: NE when it is not the target's. */
+static void find_own_place(struct asm_buf *a, struct asm_mem place, unsigned target, unsigned edge)
+{
+    asm_mov(a, ASM_32, edge, target);
+    asm_alu_imm(a, ASM_AND, ASM_32, edge, PROBE_PLACE_BITS);
+    asm_alu_rm(a, ASM_CMP, ASM_64, target, place);
+}
+
+/* It was not: a place that nobody has is this target's now; else it has one among all of the
+ * hart. */
+static void count_elsewhere(const struct compile *c, struct asm_buf *a, struct asm_mem place,
+                            unsigned target, unsigned edge, u32 way, const u8 *back)
+{
+    asm_alu_mem_imm(a, ASM_CMP, ASM_64, count_of(place), 0);
+    u32 taken = asm_jcc_forward(a, ASM_NE);
+    asm_store(a, ASM_64, place, target);
+    asm_mov_mem_imm(a, ASM_64, count_of(place), 1);
+    asm_jmp(a, back);
+    asm_bind(a, taken);
+    struct edge_jumps jumps = count_edge(a, edge, target, way);
+    asm_jmp(a, back);
     asm_bind(a, jumps.target);
     asm_bind(a, jumps.way);
     asm_bind(a, jumps.over);
-    count_edge_by_c(c, a, RAX, way);
-    asm_bind(a, done);
+    count_edge_by_c(c, a, target, way);
+    asm_jmp(a, back);
 }
 
-void emit_left(const struct compile *c, struct asm_buf *a, struct left left)
+/* An indirect side exit, to rax; rcx is free. */
+static void left_by_edge(struct compile *c, struct asm_buf *a, struct left left)
+{
+    struct asm_mem place = own_place(c, RCX, left.places);
+    find_own_place(a, place, RAX, RCX);
+    u32 elsewhere = asm_jcc_forward(a, ASM_NE);
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
+    bind_cold(c, elsewhere);
+    count_elsewhere(c, &c->cold, place, RAX, RCX, left.number, asm_exec(a));
+}
+
+void emit_left(struct compile *c, struct asm_buf *a, struct left left)
 {
     unsigned end = x86_probe_reg(c->context->guest);
     if (!left.tells) {
@@ -155,7 +197,7 @@ void emit_left(const struct compile *c, struct asm_buf *a, struct left left)
     if (left.how == IR_LEFT_COUNT) {
         count_in_place(c, a, left.number);
     } else {
-        left_by_edge(c, a, left.number);
+        left_by_edge(c, a, left);
     }
 }
 
@@ -180,46 +222,20 @@ void emit_probe_add(struct compile *c, const struct ir_insn *insn)
     count_in_place(c, &c->a, (u32)insn->imm);
 }
 
-/* The second word of a place. */
-static struct asm_mem count_of(struct asm_mem place)
-{
-    place.disp += 8;
-    return place;
-}
-
-/* reg[0]: the target; reg[1]: its place among the way's; data: the way, target: its places. One
- * that nobody has is this target's now; else it has one among all of the hart. */
+/* reg[0]: the target; reg[1]: its place among the way's; data: the way, target: its places. */
 static void stub_probe_edge(struct compile *c, const struct stub *stub)
 {
-    struct asm_buf *a = &c->a;
-    unsigned target = stub->reg[0], edge = stub->reg[1];
-    struct asm_mem place = asm_at_index(x86_counts_reg(c->context->guest), edge, 3,
-                                        8 * (s32)stub->target);
-    asm_alu_mem_imm(a, ASM_CMP, ASM_64, count_of(place), 0);
-    u32 taken = asm_jcc_forward(a, ASM_NE);
-    asm_store(a, ASM_64, place, target);
-    asm_mov_mem_imm(a, ASM_64, count_of(place), 1);
-    stub_return(c, stub);
-    asm_bind(a, taken);
-    struct edge_jumps jumps = count_edge(a, edge, target, stub->data);
-    stub_return(c, stub);
-    asm_bind(a, jumps.target);
-    asm_bind(a, jumps.way);
-    asm_bind(a, jumps.over);
-    count_edge_by_c(c, a, target, stub->data);
-    stub_return(c, stub);
+    struct asm_mem place = own_place(c, stub->reg[1], (u32)stub->target);
+    count_elsewhere(c, &c->a, place, stub->reg[0], stub->reg[1], stub->data,
+                    c->cold.exec + stub->back); /* the parts are exchanged, see stub_return */
 }
 
 void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
-    unsigned counts = x86_counts_reg(c->context->guest);
     unsigned target = alloc_use(c, insn->a), edge = alloc_temp(c);
-    CHECK(counts != NO_REG);
-    struct asm_mem place = asm_at_index(counts, edge, 3, 8 * (s32)(insn->imm >> 32));
-    asm_mov(a, ASM_32, edge, target);
-    asm_alu_imm(a, ASM_AND, ASM_32, edge, PROBE_PLACE_BITS);
-    asm_alu_rm(a, ASM_CMP, ASM_64, target, place);
+    struct asm_mem place = own_place(c, edge, (u32)(insn->imm >> 32));
+    find_own_place(a, place, target, edge);
     struct stub *stub = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
     asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
     stub->reg[0] = (u8)target;
