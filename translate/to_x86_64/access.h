@@ -69,7 +69,7 @@ enum {
     SITE_SIZE = 7,     /* size in bytes - 1 | 16 * (site of a loop, or bits that must be 0) */
     SITE_POISON = 8,   /* addends kept that C may make wrong: bits by number in access_temps; or */
     SITE_LEAVE = 1 << 7, /* C must not run here (hoist.c): go on behind the description */
-    SITE_PATH = 1 << 6,  /* what follows is also: u32 path, u16 how many instructions of it are done */
+    SITE_PATH = 1 << 6,  /* behind the value: u32 path, u16 how many of its instructions are done */
     SITE_PATH_BYTES = 6,
     SITE_VALUE = 9,    /* s32 with SITE_CONST */
     SITE_JUMP_BYTES = 5,
