@@ -1,6 +1,8 @@
 /* See memory.h. */
 #include "cpu/memory.h"
 
+#include "cpu/base/zeros.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -82,13 +84,6 @@ static void region_remove(struct memory *memory, struct memory_region *region)
     memmove(region, region + 1, (memory->region_count - at) * sizeof(*region));
 }
 
-static void *reserve_zero_pages(u64 size_bytes)
-{
-    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
 static bool add_host_backed(struct memory *memory, const char *name, gpa_t gpa, u64 size_bytes,
                             enum memory_kind kind, struct metic_error *error)
 {
@@ -101,8 +96,8 @@ static bool add_host_backed(struct memory *memory, const char *name, gpa_t gpa, 
     }
     region->kind = kind;
     region->direct = true;
-    region->host = reserve_zero_pages(size_bytes);
-    region->page_flags = reserve_zero_pages(region_page_count(region));
+    region->host = zeros_new(size_bytes);
+    region->page_flags = zeros_new(region_page_count(region));
     if (region->host == NULL || region->page_flags == NULL) {
         if (region->host != NULL) {
             munmap(region->host, size_bytes);

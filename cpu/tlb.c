@@ -2,6 +2,7 @@
 #include "cpu/tlb.h"
 
 #include "cpu/base/error.h"
+#include "cpu/base/zeros.h"
 #include "cpu/vcpu.h"
 
 #include <stdlib.h>
@@ -21,11 +22,6 @@ static void puts_add(struct tlb_puts *puts, u32 index)
     puts->count += puts->count <= TLB_PUTS_LOGGED;
 }
 
-static void puts_forget(struct tlb_puts *puts)
-{
-    puts->count = TLB_PUTS_LOGGED + 1;
-}
-
 /* Empties the table that `puts` is about: entries of ones are empty. */
 static void puts_empty(struct tlb_puts *puts, void *table, size_t entry_bytes, size_t entries)
 {
@@ -37,6 +33,11 @@ static void puts_empty(struct tlb_puts *puts, void *table, size_t entry_bytes, s
         }
     }
     puts->count = 0;
+}
+
+static struct fetch_entry *fetch_slot(struct fetch_space *space, gva_t page)
+{
+    return &space->pages[(page >> PAGE_BITS) & (TLB_FETCH_ENTRIES - 1)];
 }
 
 static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
@@ -124,38 +125,58 @@ static void fetch_space_drop(struct vcpu *vcpu, struct fetch_space *space)
     }
 }
 
+enum {
+    DATA_TABLE_BYTES = TLB_ENTRIES * sizeof(struct tlb_entry),
+    JUMP_TABLE_BYTES = TLB_JUMP_ENTRIES * sizeof(struct jump_entry),
+};
+
+static void entry_clear(struct tlb_entry *entry)
+{
+    memset(entry, 0xff, sizeof(*entry));
+}
+
+/* New tables are the host's zeros, untouched, and so take as much memory as they are used. Zeros
+ * are empty but where something looks for page (or pc) 0. */
+
+/* Accesses that end in page 0 are looked for at its entries or, when they begin in the last page
+ * of all, at those of that one. */
 static bool data_space_alloc(struct tlb_space *space)
 {
     /* Aligned to its size: generated code finds the other entry by flipping address bits. */
-    size_t bytes = TLB_ENTRIES * sizeof(*space->entries);
-    void *entries = NULL;
-    puts_forget(&space->puts);
-    if (posix_memalign(&entries, bytes, bytes) != 0) {
+    space->mapped = zeros_new(2 * (size_t)DATA_TABLE_BYTES);
+    if (space->mapped == NULL) {
         return false;
     }
-    space->entries = entries;
+    size_t past = (uintptr_t)space->mapped % DATA_TABLE_BYTES;
+    void *aligned = (u8 *)space->mapped + (past == 0 ? 0 : DATA_TABLE_BYTES - past);
+    space->entries = aligned;
+    const gva_t last_page = ~(gva_t)0 & PAGE_MASK;
+    entry_clear(&space->entries[tlb_index(0)]);
+    entry_clear(&space->entries[tlb_other_index(0)]);
+    entry_clear(&space->entries[tlb_index(last_page)]);
+    entry_clear(&space->entries[tlb_other_index(last_page)]);
+    space->puts.count = 0;
     return true;
 }
 
-/* The host gives large memory as zeros, untouched, and a table of zeros is empty but for the two
- * places where pc 0 is looked for: so a new one takes as much memory as it is used. */
 static bool fetch_space_alloc(struct fetch_space *space)
 {
     const struct jump_entry none = {TLB_TAG_NONE, NULL};
-    space->jumps = calloc(TLB_JUMP_ENTRIES, sizeof(*space->jumps));
+    space->jumps = zeros_new(JUMP_TABLE_BYTES);
     if (space->jumps == NULL) {
         return false;
     }
     space->jumps[jump_index(0)] = none;
     space->jumps[jump_index_other(jump_index(0))] = none;
     space->jump_puts.count = 0;
-    puts_forget(&space->page_puts);
+    fetch_slot(space, 0)->page = TLB_TAG_NONE; /* the others are zeros, too, with the hart's */
+    space->page_puts.count = 0;
     return true;
 }
 
 bool tlb_init(struct vcpu *vcpu)
 {
-    struct tlb *tlb = calloc(1, sizeof(*tlb));
+    struct tlb *tlb = zeros_new(sizeof(*tlb));
     vcpu->tlb_state = tlb;
     if (tlb == NULL || !data_space_alloc(&tlb->data[0]) || !fetch_space_alloc(&tlb->fetch[0])) {
         tlb_fini(vcpu);
@@ -178,10 +199,10 @@ void tlb_fini(struct vcpu *vcpu)
         return;
     }
     for (unsigned i = 0; i < TLB_SPACES; i++) {
-        free(tlb->data[i].entries);
-        free(tlb->fetch[i].jumps);
+        zeros_free(tlb->data[i].mapped, 2 * (size_t)DATA_TABLE_BYTES);
+        zeros_free(tlb->fetch[i].jumps, JUMP_TABLE_BYTES);
     }
-    free(tlb);
+    zeros_free(tlb, sizeof(*tlb));
     vcpu->tlb_state = NULL;
 }
 
@@ -392,9 +413,12 @@ static ALWAYS_INLINE bool entry_holds(const struct tlb_entry *entry, gva_t page)
            ((entry->write_tag ^ page) & ~TLB_TAG_SLOW) == 0;
 }
 
+/* Emptied, or as in a new table, where writes may have been forbidden since: what page 0 has is
+ * either SLOW or somewhere in the host. */
 static ALWAYS_INLINE bool entry_empty(const struct tlb_entry *entry)
 {
-    return (entry->read_tag & entry->write_tag) == TLB_TAG_NONE;
+    return (entry->read_tag & entry->write_tag) == TLB_TAG_NONE ||
+           (entry->addend == 0 && entry->read_tag == 0 && entry->write_tag + 1 <= 1);
 }
 
 static u32 way_index(gva_t page, u32 way)
@@ -463,14 +487,9 @@ static void data_flush_page(struct vcpu *vcpu, struct tlb_space *space, gva_t pa
     for (u32 way = 0; way < 2; way++) {
         struct tlb_entry *entry = &space->entries[way_index(page, way)];
         if (entry_holds(entry, page)) {
-            memset(entry, 0xff, sizeof(*entry));
+            entry_clear(entry);
         }
     }
-}
-
-static struct fetch_entry *fetch_slot(struct fetch_space *space, gva_t page)
-{
-    return &space->pages[(page >> PAGE_BITS) & (TLB_FETCH_ENTRIES - 1)];
 }
 
 static u64 *evicted_word(struct fetch_space *space, gva_t page, u64 *bit)
@@ -660,7 +679,8 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     struct tlb *tlb = vcpu->tlb_state;
     struct fetch_space *space = tlb->fetch_now;
     struct fetch_entry *entry = fetch_slot(space, page);
-    if (entry->page != TLB_TAG_NONE && entry->page != page) {
+    bool empty = entry->page == TLB_TAG_NONE || fetch_slot(space, entry->page) != entry;
+    if (!empty && entry->page != page) {
         evicted_add(space, entry->page);
         space->evicted_any = true;
     }

@@ -26,7 +26,8 @@ enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED
 /* Programs like compilers return to tens of thousands of places. */
 enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
 
-/* A tag that no access matches: page addresses have their low bits clear. */
+/* A tag that no access matches: page addresses have their low bits clear. A new table has zeros,
+ * which are tags of page 0 where nothing looks for it. */
 #define TLB_TAG_NONE (~(u64)0)
 /* Set in a tag: the translation is valid but every access takes the slow path (device, page with
  * finer PMP, code page not yet dirty). The slow path compares tags without this bit. */
@@ -115,6 +116,7 @@ struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
+    void *mapped; /* where they are, twice as large */
     struct tlb_span span;
     struct tlb_puts puts;
 };
@@ -143,7 +145,7 @@ static inline u32 jump_index_other(u32 index)
 enum { TLB_EPOCHS = PAGE_BYTES - 1 };
 
 struct fetch_entry {
-    gva_t page;    /* TLB_TAG_NONE when empty */
+    gva_t page;    /* empty: TLB_TAG_NONE, or a 0 where page 0 is not looked for */
     gpa_t gpa_page;
 };
 

@@ -3,10 +3,10 @@
 
 #include "cpu/base/arena.h"
 #include "cpu/base/bits.h"
+#include "cpu/base/zeros.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { PAGE_HASH_BITS = 12 };
 
@@ -43,13 +43,6 @@ static u32 page_hash(gpa_t page)
     return (u32)((page >> PAGE_BITS) * 0x9e3779b97f4a7c15u >> (64 - PAGE_HASH_BITS));
 }
 
-static void *reserve(size_t size_bytes)
-{
-    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
-
 static const size_t buckets_bytes = sizeof(_Atomic u64) << BLOCK_HASH_BITS;
 static const size_t pages_bytes = sizeof(struct code_page *) << PAGE_HASH_BITS;
 static const size_t links_bytes = sizeof(struct link) * BLOCK_MAX_LINKS;
@@ -58,9 +51,9 @@ bool block_table_init(struct block_table *table, struct memory *memory)
 {
     memset(table, 0, sizeof(*table));
     table->memory = memory;
-    table->buckets = reserve(buckets_bytes);
-    table->pages = reserve(pages_bytes);
-    table->links = reserve(links_bytes);
+    table->buckets = zeros_new(buckets_bytes);
+    table->pages = zeros_new(pages_bytes);
+    table->links = zeros_new(links_bytes);
     table->link_count = 1;
     table->arena = arena_new();
     return table->buckets != NULL && table->pages != NULL && table->links != NULL &&
@@ -81,15 +74,9 @@ void block_table_fini(struct block_table *table)
 {
     shadows_free(table);
     arena_free(table->arena);
-    if (table->buckets != NULL) {
-        munmap(table->buckets, buckets_bytes);
-    }
-    if (table->pages != NULL) {
-        munmap(table->pages, pages_bytes);
-    }
-    if (table->links != NULL) {
-        munmap(table->links, links_bytes);
-    }
+    zeros_free(table->buckets, buckets_bytes);
+    zeros_free(table->pages, pages_bytes);
+    zeros_free(table->links, links_bytes);
 }
 
 /* Of the page's blocks; a small code buffer fills a small part of the table. */

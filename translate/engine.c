@@ -1,6 +1,7 @@
 /* See engine.h: life of an engine and the run loop. */
 #include "translate/engine.h"
 
+#include "cpu/base/zeros.h"
 #include "cpu/memory.h"
 #include "translate/commit_log.h"
 #include "translate/engine_private.h"
@@ -11,7 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static const size_t link_proofs_bytes = sizeof(u64) * BLOCK_MAX_LINKS;
@@ -91,12 +91,9 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->deadline = UINT64_MAX;
     vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
                  (engine->commit_log != NULL ? VCPU_MODE_TRACE : 0u);
-    vcpu->link_proofs = mmap(NULL, link_proofs_bytes, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (vcpu->link_proofs == MAP_FAILED || !tlb_init(vcpu)) {
-        if (vcpu->link_proofs != MAP_FAILED) {
-            munmap(vcpu->link_proofs, link_proofs_bytes);
-        }
+    vcpu->link_proofs = zeros_new(link_proofs_bytes);
+    if (vcpu->link_proofs == NULL || !tlb_init(vcpu)) {
+        zeros_free(vcpu->link_proofs, link_proofs_bytes);
         free(vcpu);
         return NULL;
     }
@@ -113,7 +110,7 @@ static void vcpu_free(struct vcpu *vcpu)
         vcpu->guest->fini(vcpu);
     }
     tlb_fini(vcpu);
-    munmap(vcpu->link_proofs, link_proofs_bytes);
+    zeros_free(vcpu->link_proofs, link_proofs_bytes);
     free(vcpu);
 }
 

@@ -4,6 +4,7 @@
  * the host's scratch memory and the code buffer are shared by all harts under it. */
 #include "cpu/base/arena.h"
 #include "cpu/base/host_time.h"
+#include "cpu/base/zeros.h"
 #include "cpu/fpu.h"
 #include "cpu/memory.h"
 #include "translate/commit_log.h"
@@ -646,7 +647,7 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     }
     engine->blocks.patch = patch_link;
     engine->blocks.opaque = engine;
-    engine->ir = calloc(1, sizeof(*engine->ir));
+    engine->ir = zeros_new(sizeof(*engine->ir));
     if (engine->ir == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
@@ -665,7 +666,7 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (!codebuf_init(&engine->code, code_bytes, error)) {
         return false;
     }
-    engine->host_scratch = calloc(1, engine->host->scratch_bytes);
+    engine->host_scratch = zeros_new(engine->host->scratch_bytes);
     if (engine->host_scratch == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
@@ -685,6 +686,6 @@ void pipeline_fini(struct engine *engine)
 {
     block_table_fini(&engine->blocks);
     codebuf_fini(&engine->code);
-    free(engine->host_scratch);
-    free(engine->ir);
+    zeros_free(engine->host_scratch, engine->host != NULL ? engine->host->scratch_bytes : 0);
+    zeros_free(engine->ir, sizeof(*engine->ir));
 }

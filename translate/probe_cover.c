@@ -3,11 +3,11 @@
  * A path counts nothing when it begins. Its way out does: a counter for each direct one, a place in
  * the hart's table for an indirect one and where it leads. What ends a path early, by an exception,
  * says which it was and where it began, so that C code can count those. */
+#include "cpu/base/zeros.h"
 #include "translate/probe_piece.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* --- memory --- */
 
@@ -17,9 +17,7 @@ bool probe_cover_init(struct engine *engine, struct probe *probe)
 {
     for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
         struct vcpu *vcpu = engine->vcpus[i];
-        void *counts = mmap(NULL, counters_bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        vcpu->probe_counts = counts != MAP_FAILED ? counts : NULL;
+        vcpu->probe_counts = zeros_new(counters_bytes);
         vcpu->probe_edges = calloc(PROBE_EDGE_SLOTS, sizeof(*vcpu->probe_edges));
         vcpu->probe_path = 0;
         probe->streams[i].pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
@@ -35,9 +33,7 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
 {
     for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
         struct vcpu *vcpu = engine->vcpus[i];
-        if (vcpu->probe_counts != NULL) {
-            munmap(vcpu->probe_counts, counters_bytes);
-        }
+        zeros_free(vcpu->probe_counts, counters_bytes);
         free(vcpu->probe_edges);
         free(probe->streams[i].edges.list);
         free(probe->streams[i].pieces);

@@ -1,6 +1,8 @@
 /* See display.h. */
 #include "hw/display/display.h"
 
+#include "cpu/base/zeros.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +82,7 @@ static void rects_add(struct display_rect *rects, unsigned *count, struct displa
 
 struct display *display_new(void)
 {
-    struct display *display = calloc(1, sizeof(*display));
+    struct display *display = zeros_new(sizeof(*display)); /* most heads have no screen */
     if (display != NULL) {
         pthread_mutex_init(&display->lock, NULL);
     }
@@ -97,7 +99,7 @@ void display_free(struct display *display)
         free(display->heads[i].pixels);
     }
     pthread_mutex_destroy(&display->lock);
-    free(display);
+    zeros_free(display, sizeof(*display));
 }
 
 /* --- telling clients; lock held --- */

@@ -1,6 +1,8 @@
 /* See typist.h. */
 #include "hw/display/typist.h"
 
+#include "cpu/base/zeros.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -53,7 +55,7 @@ static void on_rested(void *opaque, u32 events)
 
 struct typist *typist_new(struct loop *loop, struct input *input, struct metic_error *error)
 {
-    struct typist *typist = calloc(1, sizeof(*typist));
+    struct typist *typist = zeros_new(sizeof(*typist)); /* long sequences are rare */
     if (typist == NULL) {
         error_set(error, NULL, "the host has no memory for a keyboard");
         return NULL;
@@ -72,7 +74,7 @@ struct typist *typist_new(struct loop *loop, struct input *input, struct metic_e
             close(fd);
         }
         pthread_mutex_destroy(&typist->lock);
-        free(typist);
+        zeros_free(typist, sizeof(*typist));
         return NULL;
     }
     return typist;
@@ -84,7 +86,7 @@ void typist_free(struct typist *typist)
         loop_remove(typist->loop, &typist->watch);
         close(typist->watch.fd);
         pthread_mutex_destroy(&typist->lock);
-        free(typist);
+        zeros_free(typist, sizeof(*typist));
     }
 }
 

@@ -171,6 +171,66 @@ Test(tlb, shared_space)
     cr_expect(!has(0x2000) && !has(0x1000));
 }
 
+/* Whether no access finds its page there: a 0 is page 0's, which ends what the last page begins. */
+static bool is_empty(u32 index)
+{
+    const gva_t last_page = ~(gva_t)0 & PAGE_MASK;
+    const struct tlb_entry *entry = &hart->tlb[index];
+    bool looked_for = index == tlb_index(0) || index == tlb_other_index(0) ||
+                      index == tlb_index(last_page) || index == tlb_other_index(last_page);
+    u64 tags = entry->read_tag & entry->write_tag;
+    return tags == TLB_TAG_NONE ||
+           (!looked_for && entry->read_tag == 0 && entry->write_tag + 1 <= 1);
+}
+
+/* A table that nothing was put into finds no page, the first one included, whatever comes to be
+ * around that. */
+Test(tlb, a_new_table_is_empty)
+{
+    tlb_select_data(hart, 7, 7, 0, false);
+    for (u32 i = 0; i < TLB_ENTRIES; i++) {
+        cr_assert(is_empty(i), "entry %u", i);
+    }
+    tlb_flush_writes(hart);
+    for (gva_t page = 0, n = 0; n < 100; page += PAGE_BYTES) {
+        if (page != 0 && (tlb_index(page) == tlb_index(0) || tlb_other_index(page) == tlb_index(0))) {
+            put(page, 0xa000, PAGE_BYTES, false);
+            cr_assert(has(page) && !has(0), "page %llx", (unsigned long long)page);
+            n++;
+        }
+    }
+    tlb_flush_all(hart);
+    cr_expect(!has(0));
+    struct tlb_fill fill = {.page = 0, .gpa_page = 0xb000, .host_page = host_page,
+                            .span_bytes = PAGE_BYTES, .flags = TLB_READABLE | TLB_WRITABLE};
+    cr_expect(tlb_insert_free(hart, &fill) && has(0), "page 0 is like any other");
+    tlb_flush_writes(hart);
+    cr_expect(!tlb_insert_free(hart, &fill) && has(0), "it is there to be read");
+    tlb_flush_page(hart, 0, TLB_ANY_ASID);
+    cr_expect(!has(0));
+    fill.page = 0x5000;
+    cr_expect(tlb_insert_free(hart, &fill), "zeros are free");
+}
+
+/* Page 0 is pushed out like any other, and a fence for it knows. */
+Test(tlb, the_first_fetched_page_is_pushed_out)
+{
+    gva_t other = (gva_t)TLB_FETCH_ENTRIES * PAGE_BYTES;
+    gpa_t gpa;
+    tlb_select_fetch(hart, 7, 7, 0, false);
+    for (gva_t page = 0; page < other; page += PAGE_BYTES) {
+        cr_assert(!tlb_fetch_find(hart, page, &gpa));
+    }
+    tlb_fetch_insert(hart, 0x1000, 0x80001000, PAGE_BYTES, false);
+    cr_expect(!hart->tlb_state->fetch_now->evicted_any, "there was nothing");
+    tlb_fetch_insert(hart, 0, 0x80000000, PAGE_BYTES, false);
+    cr_expect(tlb_fetch_find(hart, 0, &gpa) && gpa == 0x80000000);
+    tlb_fetch_insert(hart, other, 0x80002000, PAGE_BYTES, false);
+    u64 epoch = hart->link_epoch;
+    tlb_flush_page(hart, 0, TLB_ANY_ASID);
+    cr_expect(hart->link_epoch != epoch, "what was proved of page 0 is not any more");
+}
+
 /* Emptying visits what was put, wherever the entries have moved since. */
 Test(tlb, few_entries_and_many)
 {
@@ -180,8 +240,7 @@ Test(tlb, few_entries_and_many)
         }
         tlb_flush_all(hart);
         for (u32 i = 0; i < TLB_ENTRIES; i++) {
-            cr_assert(hart->tlb[i].read_tag == TLB_TAG_NONE, "%llu pages, entry %u",
-                      (unsigned long long)pages, i);
+            cr_assert(is_empty(i), "%llu pages, entry %u", (unsigned long long)pages, i);
         }
     }
     for (gva_t page = 0, n = 0; n < 8; page += PAGE_BYTES) {
@@ -192,7 +251,7 @@ Test(tlb, few_entries_and_many)
     }
     tlb_flush_all(hart);
     for (u32 i = 0; i < TLB_ENTRIES; i++) {
-        cr_expect(hart->tlb[i].read_tag == TLB_TAG_NONE, "entry %u", i);
+        cr_expect(is_empty(i), "entry %u", i);
     }
 }
 
