@@ -220,6 +220,18 @@ static bool char_backend_wait_room(struct char_backend *backend)
                                     !backend->options.gives_up(backend->options.opaque));
 }
 
+/* Lock held. The thread begins with the first output; with no thread that is lost. */
+static void char_backend_begin_thread(struct char_backend *backend)
+{
+    int reason = pthread_create(&backend->thread, NULL, char_backend_thread, backend);
+    backend->has_thread = reason == 0;
+    if (reason != 0) {
+        backend->write_error = true;
+        log_print(backend->log, LOG_WARN, "console output is lost, the host gives no thread: %s",
+                  strerror(reason));
+    }
+}
+
 void char_backend_write(struct char_backend *backend, const void *bytes, size_t size_bytes)
 {
     const u8 *at = bytes;
@@ -233,7 +245,10 @@ void char_backend_write(struct char_backend *backend, const void *bytes, size_t 
     } else if (backend->out_fd < 0 || backend->write_error) {
         size_bytes = 0; /* nobody there */
     }
-    while (size_bytes > 0) {
+    if (size_bytes > 0 && UNLIKELY(!backend->has_thread)) {
+        char_backend_begin_thread(backend);
+    }
+    while (size_bytes > 0 && !backend->write_error) {
         bool was_empty = backend->output.size_bytes == 0;
         size_t taken = char_queue_push(&backend->output, at, size_bytes);
         at += taken;
@@ -558,15 +573,6 @@ struct char_backend *char_backend_new(struct loop *loop, struct log *log,
         backend->options.kind = CHAR_NULL; /* there is nothing to put back */
         char_backend_free(backend);
         return NULL;
-    }
-    if (options->kind != CHAR_NULL && options->kind != CHAR_MEMORY) {
-        int reason = pthread_create(&backend->thread, NULL, char_backend_thread, backend);
-        backend->has_thread = reason == 0;
-        if (reason != 0) {
-            error_set(error, NULL, "cannot start a console thread: %s", strerror(reason));
-            char_backend_free(backend);
-            return NULL;
-        }
     }
     return backend;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +24,7 @@ struct loop {
     struct clock *clock;
     int epoll_fd, timer_fd, event_fd;
     pthread_t thread;
+    atomic_bool has_thread;
     pthread_mutex_t lock;
     pthread_cond_t idle;              /* signalled when `running` becomes NULL */
     struct loop_job *first_job;       /* under lock */
@@ -173,11 +175,9 @@ struct loop *loop_new(struct clock *clock, struct metic_error *error)
     loop->last_job = &loop->first_job;
     pthread_mutex_init(&loop->lock, NULL);
     pthread_cond_init(&loop->idle, NULL);
-    bool ok = loop_open(loop);
-    int reason = ok ? pthread_create(&loop->thread, NULL, loop_main, loop) : errno;
-    if (reason != 0) {
-        error_set(error, "raise the limit on open files or threads (ulimit -n, ulimit -u)",
-                  "the event loop cannot start: %s", strerror(reason));
+    if (!loop_open(loop)) {
+        error_set(error, "raise the limit on open files (ulimit -n)",
+                  "the event loop cannot start: %s", strerror(errno));
         loop_close(loop);
         return NULL;
     }
@@ -190,6 +190,17 @@ struct loop *loop_new(struct clock *clock, struct metic_error *error)
         pthread_mutex_unlock(&clock->lock);
     }
     return loop;
+}
+
+bool loop_start(struct loop *loop, struct metic_error *error)
+{
+    int reason = 0;
+    if (!atomic_load(&loop->has_thread)) {
+        reason = pthread_create(&loop->thread, NULL, loop_main, loop);
+        atomic_store(&loop->has_thread, reason == 0);
+    }
+    return reason == 0 || error_set(error, "raise the limit on threads (ulimit -u)",
+                                    "the event loop cannot start: %s", strerror(reason));
 }
 
 void loop_free(struct loop *loop)
@@ -206,8 +217,12 @@ void loop_free(struct loop *loop)
     pthread_mutex_lock(&loop->lock);
     loop->stopping = true;
     pthread_mutex_unlock(&loop->lock);
-    loop_wake(loop);
-    pthread_join(loop->thread, NULL);
+    if (atomic_load(&loop->has_thread)) {
+        loop_wake(loop);
+        pthread_join(loop->thread, NULL);
+    } else {
+        loop_run_jobs(loop);
+    }
     loop_close(loop);
 }
 
@@ -287,6 +302,10 @@ static void loop_open_gate(void *opaque)
 
 void loop_drain(struct loop *loop)
 {
+    if (!atomic_load(&loop->has_thread)) {
+        loop_run_jobs(loop);
+        return;
+    }
     struct loop_gate gate = {{.run = loop_open_gate, .opaque = &gate, .is_lent = true},
                              PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
     loop_post_job(loop, &gate.job);

@@ -22,10 +22,15 @@ struct loop_watch {
     struct loop_watch *next; /* the loop's own */
 };
 
-/* Creates the loop and its thread, which runs at once. With a CLOCK_REAL clock it installs itself
- * as the clock's deadline hook and fires its timers; `clock` may be NULL. NULL with a reason when
- * the host refuses descriptors or a thread. */
+/* Creates the loop, without its thread. With a CLOCK_REAL clock it installs itself as the clock's
+ * deadline hook and fires its timers; `clock` may be NULL. NULL with a reason when the host refuses
+ * descriptors. */
 struct loop *loop_new(struct clock *clock, struct metic_error *error);
+
+/* Starts the thread, if it has not started yet: then what is watched and was posted before comes to
+ * it. Separate, because a process that confines itself does so before it has threads. Of the thread
+ * that made the loop. False with a reason when the host refuses a thread. */
+bool loop_start(struct loop *loop, struct metic_error *error);
 
 /* Runs what was posted, ends the thread, frees. All watches must have been removed. */
 void loop_free(struct loop *loop);
@@ -39,7 +44,8 @@ void loop_remove(struct loop *loop, struct loop_watch *watch);
 /* Calls run(opaque) on the loop thread soon, in the order of posting. Any thread. */
 void loop_post(struct loop *loop, void (*run)(void *opaque), void *opaque);
 
-/* Posts an empty job and waits for it: everything posted before has run. Not on the loop thread. */
+/* Waits until everything posted before has run; before the loop's thread started, runs it. Not on
+ * the loop thread. */
 void loop_drain(struct loop *loop);
 
 #endif

@@ -234,6 +234,11 @@ void machine_drain_wakes(struct metic_machine *machine)
 
 void machine_run_piece(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
+    struct metic_error error;
+    if (!loop_start(machine->loop, &error)) {
+        machine_finish(result, METIC_STOPPED, 125, error.what);
+        return;
+    }
     if (machine_debug_begin(machine)) {
         machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
         return;

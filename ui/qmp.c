@@ -621,18 +621,20 @@ struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
               error_set(error, NULL, "the host has no event counter for the monitor: %s",
                         strerror(errno));
     ok = ok && (options->path == NULL || start_listening(qmp, error));
-    if (ok && options->path != NULL) {
-        if (options->events != NULL) {
-            event_log_listen(options->events, on_event, qmp);
-        }
-        qmp->has_thread = pthread_create(&qmp->thread, NULL, qmp_main, qmp) == 0;
-        ok = qmp->has_thread || error_set(error, NULL, "the host has no thread for the monitor");
+    if (ok && options->path != NULL && options->events != NULL) {
+        event_log_listen(options->events, on_event, qmp);
     }
     if (!ok) {
         qmp_free(qmp);
         return NULL;
     }
     return qmp;
+}
+
+bool qmp_start(struct qmp *qmp, struct metic_error *error)
+{
+    qmp->has_thread = pthread_create(&qmp->thread, NULL, qmp_main, qmp) == 0;
+    return qmp->has_thread || error_set(error, NULL, "the host has no thread for the monitor");
 }
 
 void qmp_free(struct qmp *qmp)
@@ -682,6 +684,13 @@ struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
     error_set(error, "Install libjansson-dev and build again.",
               "this build has no monitor's socket");
     return NULL;
+}
+
+bool qmp_start(struct qmp *qmp, struct metic_error *error)
+{
+    (void)qmp;
+    (void)error;
+    return true;
 }
 
 void qmp_free(struct qmp *qmp)

@@ -29,9 +29,12 @@ struct qmp_options {
     unsigned disk_count;
 };
 
-/* Before the machine runs. NULL with a reason. The options' strings are kept by pointer. */
+/* Before the machine runs; listens, but serves nobody yet. NULL with a reason. The options' strings
+ * are kept by pointer. */
 struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
                     struct metic_error *error);
+/* Serves who comes, and came; with a path only. False with a reason. */
+bool qmp_start(struct qmp *qmp, struct metic_error *error);
 /* After the machine's end and metic_end_calls: tells clients of the end. NULL allowed. */
 void qmp_free(struct qmp *qmp);
 bool qmp_is_built(void);

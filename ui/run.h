@@ -11,6 +11,7 @@ struct run {
     metic_machine *machine;       /* loaded, or restored */
     struct debugger *debugger;    /* of metic debug, or NULL */
     struct run_control *control;  /* or NULL */
+    struct signals *signals;      /* or NULL */
     struct detach *detach;        /* or NULL */
     struct metic_result result;
     int signal_number;            /* that ended the run, or 0 */

@@ -166,6 +166,13 @@ bool run_control_start(const struct run_args *args, metic_machine *machine, cons
     return good;
 }
 
+bool run_control_serve(struct run_control *control, const struct run_args *args,
+                       struct metic_error *error)
+{
+    return control == NULL || control->qmp == NULL || qmp_start(control->qmp, error) ||
+           args->monitor == NULL;
+}
+
 struct monitor run_control_monitor(struct run_control *control, const struct run_args *args,
                                    metic_machine *machine)
 {

@@ -111,7 +111,7 @@ static bool control_end(struct run *run, void *state, struct metic_error *error)
 static bool signals_part_start(struct run *run, void **state, struct metic_error *error)
 {
     (void)error;
-    *state = signals_start(run->machine);
+    *state = run->signals = signals_new(run->machine);
     return true;
 }
 
@@ -494,6 +494,21 @@ static bool confine_start(struct run *run, void **state, struct metic_error *err
     return run_confine(run, run_control_folder(run->control), error);
 }
 
+/* --- threads that wait for somebody --- */
+
+/* Confinement comes to threads one by one: those that can wait begin after it, and inherit it. */
+static bool threads_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    if (run->signals != NULL) {
+        signals_start(run->signals);
+    }
+    if (run->args->restored != NULL) {
+        run_restored_check(run->args->restored);
+    }
+    return run_control_serve(run->control, run->args, error);
+}
+
 /* --- going to the background --- */
 
 static bool detach_start(struct run *run, void **state, struct metic_error *error)
@@ -526,6 +541,7 @@ static const struct run_part parts[] = {
     {gdb_start, gdb_end},
     {quota_part_start, quota_part_end},
     {confine_start, NULL},
+    {threads_start, NULL},
     {detach_start, NULL}, /* the last */
 };
 

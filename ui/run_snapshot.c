@@ -87,8 +87,12 @@ bool run_restored_load(struct run_restored *restored, const struct run_args *arg
                 (double)info->clock_ns / 1e9, (unsigned long long)info->insns);
     }
     restored->machine = machine;
-    restored->has_checker = pthread_create(&restored->checker, NULL, check_thread, restored) == 0;
     return true;
+}
+
+void run_restored_check(struct run_restored *restored)
+{
+    restored->has_checker = pthread_create(&restored->checker, NULL, check_thread, restored) == 0;
 }
 
 bool run_restored_checked(struct run_restored *restored, struct metic_error *error)

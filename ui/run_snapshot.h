@@ -16,6 +16,8 @@ const char *run_restored_options(const struct run_restored *restored);
 const char *run_restored_image(const struct run_restored *restored);
 bool run_restored_load(struct run_restored *restored, const struct run_args *args,
                        metic_machine *machine, struct metic_error *error);
+/* From now on compares what was loaded, beside the run; stops it when the snapshot is damaged. */
+void run_restored_check(struct run_restored *restored);
 /* After the run. False with a reason: the snapshot was damaged. */
 bool run_restored_checked(struct run_restored *restored, struct metic_error *error);
 

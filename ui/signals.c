@@ -13,6 +13,7 @@
 struct signals {
     metic_machine *machine;
     pthread_t thread;
+    bool has_thread;
     int signal_fd, end_fd;
     _Atomic int caught; /* the first signal's number */
 };
@@ -32,12 +33,17 @@ void signals_block(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* The default action, or the handler that puts the terminal back first. */
-static void signals_die(int signal_number)
+static void signals_unblock(void)
 {
     sigset_t set;
     signals_set(&set);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The default action, or the handler that puts the terminal back first. */
+static void signals_die(int signal_number)
+{
+    signals_unblock();
     raise(signal_number);
 }
 
@@ -81,7 +87,7 @@ static void signals_free(struct signals *signals)
     free(signals);
 }
 
-struct signals *signals_start(metic_machine *machine)
+struct signals *signals_new(metic_machine *machine)
 {
     sigset_t set;
     signals_set(&set);
@@ -90,14 +96,22 @@ struct signals *signals_start(metic_machine *machine)
         signals->machine = machine;
         signals->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         signals->end_fd = eventfd(0, EFD_CLOEXEC);
-        if (signals->signal_fd >= 0 && signals->end_fd >= 0 &&
-            pthread_create(&signals->thread, NULL, signals_thread, signals) == 0) {
+        if (signals->signal_fd >= 0 && signals->end_fd >= 0) {
             return signals;
         }
         signals_free(signals);
     }
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    signals_unblock();
     return NULL;
+}
+
+void signals_start(struct signals *signals)
+{
+    signals->has_thread =
+        pthread_create(&signals->thread, NULL, signals_thread, signals) == 0;
+    if (!signals->has_thread) {
+        signals_unblock();
+    }
 }
 
 int signals_end(struct signals *signals)
@@ -106,7 +120,7 @@ int signals_end(struct signals *signals)
         return 0;
     }
     uint64_t one = 1;
-    if (write(signals->end_fd, &one, sizeof(one)) == sizeof(one)) {
+    if (signals->has_thread && write(signals->end_fd, &one, sizeof(one)) == sizeof(one)) {
         pthread_join(signals->thread, NULL);
     }
     int caught = atomic_load(&signals->caught);

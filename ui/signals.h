@@ -10,9 +10,12 @@ struct signals;
 /* Blocks them in this thread and those it makes; before metic_new. */
 void signals_block(void);
 
-/* From here on they stop the machine. NULL when the host has no thread for it; then they are
+/* To have them stop the machine. NULL when the host has nothing to watch them by; then they are
  * unblocked again and end the process. */
-struct signals *signals_start(metic_machine *machine);
+struct signals *signals_new(metic_machine *machine);
+/* From here on they do, and what came before does now. When the host has no thread for it they are
+ * unblocked, too. */
+void signals_start(struct signals *signals);
 
 /* Stops watching; before metic_free. The number of the signal that came, or 0. NULL allowed. */
 int signals_end(struct signals *signals);

@@ -16,6 +16,7 @@ static void setup(void)
 {
     fixture_init(&f);
     loop = loop_new(NULL, NULL);
+    cr_assert(loop_start(loop, NULL));
 }
 
 static void teardown(void)

@@ -29,6 +29,7 @@ static void child(enum way_out way)
     struct fixture f;
     struct char_backend_options options = {.kind = CHAR_TERMINAL, .escape = escape};
     struct loop *loop = loop_new(NULL, NULL);
+    cr_assert(loop_start(loop, NULL));
     fixture_init(&f);
     struct char_backend *backend = char_backend_new(loop, &f.log, &options, NULL);
     struct char_port *port = char_port_new("tty.rx", loop, backend, f.journal, NULL);

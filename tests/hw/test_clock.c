@@ -151,6 +151,7 @@ Test(clock, the_loop_fires_real_timers, .timeout = 20)
     _Atomic bool fired = false;
     clock_init(&real, CLOCK_REAL);
     struct loop *loop = loop_new(&real, NULL);
+    cr_assert(loop_start(loop, NULL));
     timer_init(&timer, &real, set_flag, (void *)&fired);
     timer_arm_at_ns(&timer, 2000000);
     loop_drain(loop);

@@ -11,6 +11,7 @@ static void setup(void)
 {
     loop = loop_new(NULL, NULL);
     cr_assert_not_null(loop);
+    cr_assert(loop_start(loop, NULL));
 }
 
 static void teardown(void)
@@ -40,10 +41,23 @@ Test(loop, jobs_run_in_order)
 Test(loop, what_was_posted_runs_before_the_end)
 {
     struct loop *other = loop_new(NULL, NULL);
+    cr_assert(loop_start(other, NULL));
     order_count = 0;
     loop_post(other, note, "x");
     loop_free(other);
     cr_assert_eq(order_count, 1);
+}
+
+Test(loop, what_was_posted_runs_without_a_start)
+{
+    struct loop *other = loop_new(NULL, NULL);
+    order_count = 0;
+    loop_post(other, note, "x");
+    loop_drain(other);
+    cr_assert_eq(order_count, 1);
+    loop_post(other, note, "y");
+    loop_free(other);
+    cr_assert_eq(order_count, 2);
 }
 
 struct reader {
@@ -90,6 +104,28 @@ Test(loop, watches_are_called_until_removed)
     loop_drain(loop);
     loop_drain(loop);
     cr_assert_eq(reader.got, 3);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
+/* Nothing is lost of what came before the thread. */
+Test(loop, watches_wait_for_the_start)
+{
+    struct loop *other = loop_new(NULL, NULL);
+    int pipe_fds[2];
+    cr_assert_eq(pipe(pipe_fds), 0);
+    struct reader reader = {.watch = {.fd = pipe_fds[0], .events = EPOLLIN, .ready = read_byte}};
+    reader.watch.opaque = &reader;
+    cr_assert(loop_add(other, &reader.watch, NULL));
+    cr_assert_eq(write(pipe_fds[1], "a", 1), 1);
+    loop_drain(other);
+    cr_assert_eq(reader.got, 0);
+    cr_assert(loop_start(other, NULL) && loop_start(other, NULL), "the second one has begun already");
+    while (reader.got < 1) {
+        loop_drain(other);
+    }
+    loop_remove(other, &reader.watch);
+    loop_free(other);
     close(pipe_fds[0]);
     close(pipe_fds[1]);
 }

@@ -84,9 +84,21 @@ static bool can_exec(void)
     return false;
 }
 
-static void *nothing(void *opaque)
+static void *say_number(void *number)
 {
-    return opaque;
+    *(int *)number = gettid();
+    return NULL;
+}
+
+/* The number of a new thread, which has ended; 0: none may be made. */
+static int newest_thread(void)
+{
+    pthread_t thread;
+    int number = 0;
+    if (pthread_create(&thread, NULL, say_number, &number) == 0) {
+        pthread_join(thread, NULL);
+    }
+    return number;
 }
 
 static void files(void)
@@ -127,7 +139,6 @@ static void rest(void)
     struct sockaddr_in host = {.sin_family = AF_INET, .sin_port = htons(9),
                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct sockaddr_un local = {.sun_family = AF_UNIX, .sun_path = "/tmp/metic-no-such-socket"};
-    pthread_t thread;
     tell("connect", can_connect(AF_INET, (struct sockaddr *)&host, sizeof(host)));
     tell("connect on this host", can_connect(AF_UNIX, (struct sockaddr *)&local, sizeof(local)));
     tell("a raw socket", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) >= 0);
@@ -144,7 +155,7 @@ static void rest(void)
          mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
              MAP_FAILED);
     tell("io_uring", syscall(425, 4, NULL) >= 0);
-    tell("a thread", pthread_create(&thread, NULL, nothing, NULL) == 0);
+    tell("a thread", newest_thread() != 0);
     tell("run a program", can_exec());
 }
 
@@ -165,6 +176,31 @@ static void on_signal(int number)
     errno = before;
 }
 
+static bool is_listed(int thread)
+{
+    int i = 0;
+    while (i < thread_count && threads[i] != thread) {
+        i++;
+    }
+    return i < thread_count;
+}
+
+/* Asks the threads that there were at the start and, since nobody may list them any more, what has
+ * a number between the process's and a new thread's. Returns how many there are. */
+static int ask_threads(void)
+{
+    int asked = 0;
+    for (int i = 0; i < thread_count; i++) {
+        asked += syscall(SYS_tgkill, getpid(), threads[i], SIGRTMIN + 6) == 0;
+    }
+    int newest = newest_thread();
+    for (int thread = getpid() + 1; thread < newest; thread++) {
+        asked += !is_listed(thread) &&
+                 syscall(SYS_tgkill, getpid(), thread, SIGRTMIN + 6) == 0;
+    }
+    return asked;
+}
+
 static void on_block(void)
 {
     if (tried++ != 0) {
@@ -172,10 +208,7 @@ static void on_block(void)
     }
     files();
     rest();
-    int asked = 0;
-    for (int i = 0; i < thread_count; i++) {
-        asked += syscall(SYS_tgkill, getpid(), threads[i], SIGRTMIN + 6) == 0;
-    }
+    int asked = ask_threads();
     const struct timespec pause = {.tv_nsec = 1000000};
     for (int i = 0; i < 5000 && answered < asked; i++) {
         nanosleep(&pause, NULL);

@@ -158,6 +158,7 @@ static struct net_backend *cable(struct net_port *port, struct loop *loop, bool 
 Test(net_port, a_cable_has_two_ends)
 {
     struct loop *loop = loop_new(NULL, NULL);
+    cr_assert(loop_start(loop, NULL));
     struct net_port *a = port_new(NULL), *b = port_new(NULL), *c = port_new(NULL);
     bool second = true;
     cable(a, loop, &second);
@@ -198,6 +199,7 @@ Test(net_port, a_cable_has_two_ends)
 Test(net_port, a_cable_does_not_destroy_files)
 {
     struct loop *loop = loop_new(NULL, NULL);
+    cr_assert(loop_start(loop, NULL));
     struct net_port *port = port_new(NULL);
     struct metic_error error = {{0}, {0}};
     bool second;
