@@ -374,20 +374,38 @@ bool snapshot_file_load_ram(struct snapshot_file *file, struct memory *memory,
 
 /* --- checking --- */
 
-/* Holes are not read: most of a guest's memory is one. Where the host cannot tell, all is read. */
-static bool read_sparsely(int fd, u8 *bytes, size_t size_bytes, u64 offset)
+/* Bytes [from, to) of the file, in parts that fit the host's caches. */
+static bool digest_run(int fd, u64 from, u64 to, u64 offset, u8 *buffer, u64 *digest)
 {
-    memset(bytes, 0, size_bytes);
+    enum { PART_BYTES = 16 * PAGE_BYTES };
+    for (u64 at = from; at < to;) {
+        size_t part_bytes = to - at < PART_BYTES ? (size_t)(to - at) : PART_BYTES;
+        if (pread(fd, buffer, part_bytes, (off_t)at) != (ssize_t)part_bytes) {
+            return false;
+        }
+        *digest = snapshot_digest(buffer, part_bytes, at - offset, *digest);
+        at += part_bytes;
+    }
+    return true;
+}
+
+/* The digest of a piece at `offset` of the file. Holes, which count for nothing in it, are not read:
+ * most of a guest's memory is one. Where the host cannot tell, all is read. */
+static bool digest_stored(int fd, u64 offset, size_t size_bytes, u8 *buffer, u64 *digest)
+{
+    *digest = 0;
     for (u64 at = offset, end = offset + size_bytes; at < end;) {
         off_t data = lseek(fd, (off_t)at, SEEK_DATA);
         if ((data < 0 && errno == ENXIO) || data >= (off_t)end) {
             return true;
         }
         off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-        u64 from = data < 0 ? at : (u64)data;
+        /* In whole pages: a file system's blocks may be smaller. */
+        u64 from = data < 0 ? at : (u64)data - ((u64)data - offset) % PAGE_BYTES;
         u64 to = hole < 0 || hole > (off_t)end ? end : (u64)hole;
-        if (pread(fd, bytes + (from - offset), (size_t)(to - from), (off_t)from) !=
-            (ssize_t)(to - from)) {
+        to += (offset - to) % PAGE_BYTES;
+        to = to < end ? to : end;
+        if (!digest_run(fd, from, to, offset, buffer, digest)) {
             return false;
         }
         at = to;
@@ -400,17 +418,18 @@ static bool piece_is_right(const struct snapshot_file *file, const struct snapsh
 {
     size_t size_bytes = snapshot_piece_bytes(region->size_bytes, piece);
     u64 at = piece * SNAPSHOT_PIECE_BYTES;
+    u64 digest = 0;
     bool got;
     if ((file->head.flags & SNAPSHOT_PACKED) != 0) {
         const u64 *packed = &region->packed[2 * piece];
-        got = packed[1] == 0 ? (memset(buffer, 0, size_bytes), true)
-                             : unpack_piece(file, packed[0], packed[1], buffer, size_bytes);
+        got = packed[1] == 0 || unpack_piece(file, packed[0], packed[1], buffer, size_bytes);
+        digest = packed[1] == 0 || !got ? 0 : snapshot_digest(buffer, size_bytes, 0, 0);
     } else {
         u64 offset = region->offset + snapshot_stored_at(at);
         got = offset + size_bytes <= file->head.file_bytes &&
-              read_sparsely(file->fd, buffer, size_bytes, offset);
+              digest_stored(file->fd, offset, size_bytes, buffer, &digest);
     }
-    return got && snapshot_piece_digest(buffer, size_bytes) == region->digests[piece];
+    return got && digest == region->digests[piece];
 }
 
 bool snapshot_file_check(struct snapshot_file *file, struct metic_error *error)

@@ -35,8 +35,10 @@ static inline u64 snapshot_stored_at(u64 at)
     return at + (at / SNAPSHOT_PART_BYTES + 1) * PAGE_BYTES;
 }
 
-/* 0 for zeros and nothing else. */
-u64 snapshot_piece_digest(const u8 *bytes, size_t size_bytes);
+/* The digest of a piece of memory up to here, from the one up to `first`, which these bytes (whole
+ * pages, but at a region's end) follow: pages of zeros count for nothing. 0 is the digest of no bytes,
+ * and of zeros. */
+u64 snapshot_digest(const u8 *bytes, size_t size_bytes, u64 first, u64 digest);
 
 void snapshot_head_put(const struct snapshot_head *head, u8 page[PAGE_BYTES]);
 

@@ -23,13 +23,12 @@ struct snapshot_writer {
 
 /* --- pages --- */
 
-u64 snapshot_piece_digest(const u8 *bytes, size_t size_bytes)
+u64 snapshot_digest(const u8 *bytes, size_t size_bytes, u64 first, u64 digest)
 {
-    u64 digest = 0;
     for (size_t at = 0; at < size_bytes; at += PAGE_BYTES) {
         size_t part = size_bytes - at < PAGE_BYTES ? size_bytes - at : PAGE_BYTES;
         if (!bytes_are_all(bytes + at, part, 0)) {
-            digest = state_digest_bytes(bytes + at, part, digest + at + 1);
+            digest = state_digest_bytes(bytes + at, part, digest + first + at + 1);
             digest = digest != 0 ? digest : 1;
         }
     }
@@ -212,7 +211,7 @@ static bool write_region(struct snapshot_writer *writer, struct memory *memory,
         if (!memory_is_touched(memory, ram, at, size_bytes)) {
             continue;
         }
-        region->digests[i] = snapshot_piece_digest(ram->host + at, size_bytes);
+        region->digests[i] = snapshot_digest(ram->host + at, size_bytes, 0, 0);
         if (region->digests[i] != 0 &&
             !(packs ? put_packed(writer, region, i, ram->host + at, size_bytes, error)
                     : put_runs(writer, ram->host + at, size_bytes,
