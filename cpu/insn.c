@@ -7,37 +7,44 @@
 
 unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match)
 {
-    unsigned width_bits = 0;
+    _Static_assert('0' - '.' == 2 && '1' - '.' == 3, "bit 1: fixed; bit 0: one, or malformed");
+    enum { WELL_FORMED = 1 << 0 | 1 << 2 | 1 << 3 };
+    unsigned width_bits = 0, well_formed = 1;
     u32 fixed = 0, ones = 0; /* for all a compiler knows, pattern may lead to *mask */
     for (const char *p = pattern; *p != '\0'; p++) {
         if (*p == ' ') {
             continue;
         }
-        if (*p != '0' && *p != '1' && *p != '.') {
-            return 0;
-        }
-        fixed = fixed << 1 | (*p != '.');
-        ones = ones << 1 | (*p == '1');
+        /* Without branches: no host predicts which bits are fixed, and every start waits. */
+        unsigned digit = (unsigned)*p - '.';
+        well_formed &= (unsigned)WELL_FORMED >> (digit & 3) & (digit < 4);
+        fixed = fixed << 1 | (digit >> 1 & 1);
+        ones = ones << 1 | (digit & 1);
         width_bits++;
     }
     *mask = fixed;
     *match = ones;
-    return width_bits == 16 || width_bits == 32 ? width_bits : 0;
+    return well_formed && (width_bits == 16 || width_bits == 32) ? width_bits : 0;
 }
 
 /* --- making a decoder --- */
 
-static bool collect_codes(struct insn_decoder *decoder)
+/* Each row to the decoder of its width. */
+static bool collect_codes(struct insn_decoder *const *decoders, unsigned count,
+                          const struct insn_set *set)
 {
-    const struct insn_set *set = decoder->set;
     for (unsigned row = 0; row < set->row_count; row++) {
         struct insn_code code = {.row = (u16)row};
         unsigned width_bits = insn_parse_pattern(set->rows[row].pattern, &code.mask, &code.match);
-        if (width_bits == 0 || decoder->code_count == INSN_MAX_ROWS) {
+        unsigned n = 0;
+        while (n < count && decoders[n]->width_bits != width_bits) {
+            n++;
+        }
+        if (width_bits == 0 || (n < count && decoders[n]->code_count == INSN_MAX_ROWS)) {
             return false;
         }
-        if (width_bits == decoder->width_bits) {
-            decoder->codes[decoder->code_count++] = code;
+        if (n < count) {
+            decoders[n]->codes[decoders[n]->code_count++] = code;
         }
     }
     return true;
@@ -125,23 +132,24 @@ static bool fill_buckets(struct insn_decoder *decoder, unsigned bucket_count)
     return true;
 }
 
-bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
-                       unsigned width_bits, struct insn_key key)
+bool insn_decoders_init(struct insn_decoder *const *decoders, unsigned count,
+                        const struct insn_set *set)
 {
-    decoder->set = set;
-    decoder->key = key;
-    decoder->width_bits = width_bits;
-    decoder->code_count = 0; /* the rest of its tables is not touched where it is not used */
-    memset(decoder->first, 0, sizeof(decoder->first));
-    unsigned key_bits = 0;
-    for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
-        key_bits += key.pieces[i].len;
+    for (unsigned n = 0; n < count; n++) {
+        decoders[n]->set = set;
+        decoders[n]->code_count = 0; /* the rest of its tables is not touched unless used */
+        memset(decoders[n]->first, 0, sizeof(decoders[n]->first));
     }
-    if (key_bits > INSN_MAX_KEY_BITS || !collect_codes(decoder)) {
-        return false;
+    bool good = collect_codes(decoders, count, set);
+    for (unsigned n = 0; n < count && good; n++) {
+        unsigned key_bits = 0;
+        for (unsigned i = 0; i < INSN_KEY_PIECES; i++) {
+            key_bits += decoders[n]->key.pieces[i].len;
+        }
+        sort_codes(decoders[n]);
+        good = key_bits <= INSN_MAX_KEY_BITS && fill_buckets(decoders[n], 1u << key_bits);
     }
-    sort_codes(decoder);
-    return fill_buckets(decoder, 1u << key_bits);
+    return good;
 }
 
 /* --- printing --- */

@@ -84,10 +84,10 @@ struct insn_decoder {
 /* Pattern as mask and match; returns its width in bits, 0 when malformed. */
 unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match);
 
-/* Makes the decoder of all rows `width_bits` wide (16 or 32). False when a limit above is too
- * small or a pattern malformed. */
-bool insn_decoder_init(struct insn_decoder *decoder, const struct insn_set *set,
-                       unsigned width_bits, struct insn_key key);
+/* Makes decoders, each of all rows as wide as its width_bits (16 or 32), by its key: the caller has
+ * set both. False when a limit above is too small or a pattern malformed. */
+bool insn_decoders_init(struct insn_decoder *const *decoders, unsigned count,
+                        const struct insn_set *set);
 
 _Static_assert(INSN_KEY_PIECES == 3, "insn_find takes each piece");
 

@@ -119,8 +119,12 @@ static const struct insn_key compressed_key = {{{0, 2}, {13, 3}, {10, 3}}};
 
 static void init_decoders(void)
 {
-    CHECK(insn_decoder_init(&decoders.compressed, &insn_set, 16, compressed_key));
-    CHECK(insn_decoder_init(&decoders.full, &insn_set, 32, full_key));
+    struct insn_decoder *const both[] = {&decoders.compressed, &decoders.full};
+    decoders.compressed.width_bits = 16;
+    decoders.compressed.key = compressed_key;
+    decoders.full.width_bits = 32;
+    decoders.full.key = full_key;
+    CHECK(insn_decoders_init(both, ARRAY_LEN(both), &insn_set));
     decoders.may_keep = pthread_key_create(&decoders.kept_key, free) == 0;
 }
 

@@ -53,6 +53,9 @@ Test(insn, malformed_patterns_are_refused)
     u32 mask, match;
     cr_assert_eq(insn_parse_pattern("1010", &mask, &match), 0);
     cr_assert_eq(insn_parse_pattern("10102222....0000", &mask, &match), 0);
+    cr_assert_eq(insn_parse_pattern("1010////....0000", &mask, &match), 0);
+    cr_assert_eq(insn_parse_pattern("1010----....0000", &mask, &match), 0);
+    cr_assert_eq(insn_parse_pattern("1010\xff.......0000", &mask, &match), 0);
     cr_assert_eq(insn_parse_pattern("", &mask, &match), 0);
 }
 
@@ -72,10 +75,13 @@ Test(insn, pieces_make_operands)
 
 Test(insn, most_specific_row_wins)
 {
-    static struct insn_decoder decoder;
+    static struct insn_decoder decoder = {.key = {{{12, 4}, {0, 2}, {0, 0}}}, .width_bits = 16};
+    static struct insn_decoder wide = {.key = {{{0, 2}, {0, 0}, {0, 0}}}, .width_bits = 32};
+    struct insn_decoder *const both[] = {&wide, &decoder};
     struct insn_set set = set_of(good_rows, ARRAY_LEN(good_rows));
-    struct insn_key key = {{{12, 4}, {0, 2}, {0, 0}}};
-    cr_assert(insn_decoder_init(&decoder, &set, 16, key));
+    struct insn_key key = decoder.key;
+    cr_assert(insn_decoders_init(both, 2, &set));
+    cr_assert_eq(wide.code_count, 0, "no row is that wide");
     cr_assert_eq(insn_find(&decoder, key, 0xf123), 0);
     cr_assert_eq(insn_find(&decoder, key, 0x0123), 1);
     cr_assert_eq(insn_find(&decoder, key, 0x0003), 2);
