@@ -208,63 +208,15 @@ void tlb_fini(struct vcpu *vcpu)
 
 /* --- which space serves a context --- */
 
-struct context {
-    u64 address_space;
-    u32 asid;
-    u32 regime;
-    bool shared;
-};
-
-static bool key_fits(const struct tlb_key *key, const struct context *wanted)
-{
-    return key->regime == wanted->regime && key->shared == wanted->shared &&
-           (key->address_space == wanted->address_space || (key->shared && !key->has_private));
-}
-
-/* The least recently used number, if none is free. */
-static unsigned keys_oldest(const struct tlb_keys *keys)
-{
-    unsigned oldest = 0;
-    for (unsigned i = 0; i < TLB_SPACES; i++) {
-        if (!(keys->used >> i & 1)) {
-            return i;
-        }
-        if (keys->key[i].last_use < keys->key[oldest].last_use) {
-            oldest = i;
-        }
-    }
-    return oldest;
-}
-
-/* TLB_SPACES when no space will do. The context's own comes before one that all share. */
-static unsigned keys_search(const struct tlb_keys *keys, const struct context *wanted)
-{
-    unsigned found = TLB_SPACES;
-    for (u32 left = keys->used; left != 0; left &= left - 1) {
-        unsigned i = bit_of(left);
-        if (key_fits(&keys->key[i], wanted)) {
-            found = i;
-            if (keys->key[i].has_private) {
-                break;
-            }
-        }
-    }
-    return found;
-}
-
 /* Which space to use; *claimed: it served somebody else and must be emptied. */
-static unsigned keys_select(struct tlb_keys *keys, const struct context *wanted, bool *claimed)
+static unsigned keys_select(struct tlb_keys *keys, const struct tlb_context *wanted, bool *claimed)
 {
     u64 hash = wanted->address_space * 0x9e3779b97f4a7c15u >> 60;
     u8 *hint = &keys->hint[(hash ^ wanted->regime) % TLB_SPACES];
     unsigned i = *hint;
     *claimed = false;
-    if (UNLIKELY(!(keys->used >> i & 1) || !key_fits(&keys->key[i], wanted))) {
-        i = keys_search(keys, wanted);
-        if (i == TLB_SPACES) {
-            i = keys_oldest(keys);
-            *claimed = true;
-        }
+    if (UNLIKELY(!(keys->used >> i & 1) || !tlb_key_fits(&keys->key[i], wanted))) {
+        i = tlb_keys_search(keys, wanted, claimed);
         *hint = (u8)i;
     }
     struct tlb_key *key = &keys->key[i];
@@ -280,7 +232,7 @@ static unsigned keys_select(struct tlb_keys *keys, const struct context *wanted,
 void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    struct context wanted = {address_space, asid, klass, shared};
+    struct tlb_context wanted = {address_space, asid, klass, shared};
     bool claimed;
     struct tlb_space *space = &tlb->data[keys_select(&tlb->data_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {
@@ -299,7 +251,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
 void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
-    struct context wanted = {address_space, asid, mode, shared};
+    struct tlb_context wanted = {address_space, asid, mode, shared};
     bool claimed;
     struct fetch_space *space = &tlb->fetch[keys_select(&tlb->fetch_keys, &wanted, &claimed)];
     if (UNLIKELY(claimed)) {

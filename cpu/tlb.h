@@ -105,6 +105,25 @@ struct tlb_keys {
     struct tlb_key key[TLB_SPACES];
 };
 
+/* What a space is wanted for; as in its key. */
+struct tlb_context {
+    u64 address_space;
+    u32 asid;
+    u32 regime;
+    bool shared;
+};
+
+static inline bool tlb_key_fits(const struct tlb_key *key, const struct tlb_context *wanted)
+{
+    return key->regime == wanted->regime && key->shared == wanted->shared &&
+           (key->address_space == wanted->address_space || (key->shared && !key->has_private));
+}
+
+/* The space for a context: its own before one that all share; or *claimed, the one that was unused
+ * for longest, which then serves nobody else any more. */
+unsigned tlb_keys_search(const struct tlb_keys *keys, const struct tlb_context *wanted,
+                         bool *claimed);
+
 /* Where the first entries of a table were put since it was emptied: most spaces live short and
  * fences often come soon, so emptying visits those alone. */
 struct tlb_puts {

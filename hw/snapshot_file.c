@@ -389,7 +389,7 @@ static bool digest_run(int fd, u64 from, u64 to, u64 offset, u8 *buffer, u64 *di
     return true;
 }
 
-/* The digest of a piece at `offset` of the file. Holes, which count for nothing in it, are not read:
+/* The digest of a piece at `offset` of the file. Holes count for nothing in it and are not read:
  * most of a guest's memory is one. Where the host cannot tell, all is read. */
 static bool digest_stored(int fd, u64 offset, size_t size_bytes, u8 *buffer, u64 *digest)
 {

@@ -36,8 +36,8 @@ static inline u64 snapshot_stored_at(u64 at)
 }
 
 /* The digest of a piece of memory up to here, from the one up to `first`, which these bytes (whole
- * pages, but at a region's end) follow: pages of zeros count for nothing. 0 is the digest of no bytes,
- * and of zeros. */
+ * pages, but at a region's end) follow: pages of zeros count for nothing. 0 is the digest of zeros
+ * and of nothing. */
 u64 snapshot_digest(const u8 *bytes, size_t size_bytes, u64 first, u64 digest);
 
 void snapshot_head_put(const struct snapshot_head *head, u8 page[PAGE_BYTES]);

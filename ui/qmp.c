@@ -6,6 +6,7 @@
 #if HAVE_JANSSON
 
 #include "ui/event_log.h"
+#include "ui/listener.h"
 #include "ui/monitor_call.h"
 #include "ui/qmp_dump.h"
 #include "ui/qmp_screen.h"
@@ -19,8 +20,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { QMP_MAX_CLIENTS = 8, QMP_MAX_BYTES = 1 << 18, QMP_SEND_MS = 2000 };
@@ -43,8 +42,8 @@ struct qmp_peer {
 struct qmp {
     metic_machine *machine;
     struct qmp_options options;
-    struct sockaddr_un address;
-    int listen_fd, wake_fd;
+    struct listener listener;
+    int wake_fd;
     pthread_t thread;
     bool has_thread;
     atomic_bool ending;
@@ -516,7 +515,7 @@ static void peer_drop(struct qmp_peer *peer)
 
 static void peer_accept(struct qmp *qmp)
 {
-    int fd = accept4(qmp->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(qmp->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     for (unsigned i = 0; fd >= 0 && i < QMP_MAX_CLIENTS; i++) {
         struct qmp_peer *peer = &qmp->peers[i];
         if (peer->client == NULL) {
@@ -548,7 +547,7 @@ static void *qmp_main(void *opaque)
     struct qmp *qmp = opaque;
     while (!atomic_load(&qmp->ending)) {
         struct pollfd fds[2 + QMP_MAX_CLIENTS] = {{qmp->wake_fd, POLLIN, 0},
-                                                  {qmp->listen_fd, POLLIN, 0}};
+                                                  {qmp->listener.fd, POLLIN, 0}};
         for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
             fds[2 + i] = (struct pollfd){qmp->peers[i].client != NULL ? qmp->peers[i].fd : -1,
                                          POLLIN, 0};
@@ -578,29 +577,6 @@ static void *qmp_main(void *opaque)
 
 /* --- life --- */
 
-static bool start_listening(struct qmp *qmp, struct metic_error *error)
-{
-    const char *path = qmp->options.path;
-    qmp->address.sun_family = AF_UNIX;
-    if (strlen(path) >= sizeof(qmp->address.sun_path)) {
-        return error_set(error, "give a shorter one", "the socket's path %s is too long", path);
-    }
-    strcpy(qmp->address.sun_path, path);
-    qmp->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t before = umask(0177);
-    int bound = qmp->listen_fd < 0 ? -1
-                                   : bind(qmp->listen_fd, (struct sockaddr *)&qmp->address,
-                                          sizeof(qmp->address));
-    int reason = errno;
-    umask(before);
-    if (bound != 0 || listen(qmp->listen_fd, QMP_MAX_CLIENTS) != 0) {
-        qmp->address.sun_path[0] = '\0'; /* it is somebody else's */
-        return error_set(error, "give another path", "cannot listen at %s: %s", path,
-                         strerror(reason));
-    }
-    return true;
-}
-
 struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
                     struct metic_error *error)
 {
@@ -611,7 +587,7 @@ struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
     }
     qmp->machine = machine;
     qmp->options = *options;
-    qmp->listen_fd = -1;
+    qmp->listener.fd = -1;
     qmp->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     for (unsigned i = 0; i < QMP_MAX_CLIENTS; i++) {
         qmp->peers[i].fd = -1;
@@ -620,7 +596,8 @@ struct qmp *qmp_new(metic_machine *machine, const struct qmp_options *options,
     bool ok = qmp->wake_fd >= 0 ||
               error_set(error, NULL, "the host has no event counter for the monitor: %s",
                         strerror(errno));
-    ok = ok && (options->path == NULL || start_listening(qmp, error));
+    ok = ok && (options->path == NULL ||
+                listener_open_path(&qmp->listener, options->path, "give another path", error));
     if (ok && options->path != NULL && options->events != NULL) {
         event_log_listen(options->events, on_event, qmp);
     }
@@ -657,12 +634,7 @@ void qmp_free(struct qmp *qmp)
             peer_drop(&qmp->peers[i]);
         }
     }
-    if (qmp->listen_fd >= 0) {
-        close(qmp->listen_fd);
-    }
-    if (qmp->address.sun_path[0] != '\0') {
-        unlink(qmp->address.sun_path);
-    }
+    listener_close(&qmp->listener);
     if (qmp->wake_fd >= 0) {
         close(qmp->wake_fd);
     }

@@ -13,8 +13,8 @@ struct run_control;
  * asked for: then false with a reason. `image` is what metic ps calls what runs. */
 bool run_control_start(const struct run_args *args, metic_machine *machine, const char *image,
                        struct run_control **control, struct metic_error *error);
-/* Serves the monitor's socket. False with a reason when one was asked for and cannot be served. NULL
- * allowed. */
+/* Serves the monitor's socket. False with a reason when one was asked for and cannot be served.
+ * NULL allowed. */
 bool run_control_serve(struct run_control *control, const struct run_args *args,
                        struct metic_error *error);
 /* After the run, before the machine is freed; frees. NULL allowed. */

@@ -193,7 +193,8 @@ Test(tlb, a_new_table_is_empty)
     }
     tlb_flush_writes(hart);
     for (gva_t page = 0, n = 0; n < 100; page += PAGE_BYTES) {
-        if (page != 0 && (tlb_index(page) == tlb_index(0) || tlb_other_index(page) == tlb_index(0))) {
+        bool meets = tlb_index(page) == tlb_index(0) || tlb_other_index(page) == tlb_index(0);
+        if (page != 0 && meets) {
             put(page, 0xa000, PAGE_BYTES, false);
             cr_assert(has(page) && !has(0), "page %llx", (unsigned long long)page);
             n++;

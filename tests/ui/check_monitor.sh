@@ -64,6 +64,9 @@ ended $one 143
 kill -9 "$(sed -n 1p "$XDG_RUNTIME_DIR/metic/two/lock")"
 wait $two
 [ "$("$METIC" ps)" = "no machine runs" ] && good "what was killed is forgotten" || wrong "$("$METIC" ps)"
+start two # where the other one left its socket
+"$METIC" stop two && good "its name serves again" || { wrong "stop two"; kill $pid; }
+ended $pid 143
 
 # ---- in the background ----
 
