@@ -28,8 +28,8 @@ struct loop_watch {
 struct loop *loop_new(struct clock *clock, struct metic_error *error);
 
 /* Starts the thread, if it has not started yet: then what is watched and was posted before comes to
- * it. Separate, because a process that confines itself does so before it has threads. Of the thread
- * that made the loop. False with a reason when the host refuses a thread. */
+ * it. Separate, because a process that confines itself does so before it has threads. One caller at
+ * a time. False with a reason when the host refuses a thread. */
 bool loop_start(struct loop *loop, struct metic_error *error);
 
 /* Runs what was posted, ends the thread, frees. All watches must have been removed. */
