@@ -47,15 +47,16 @@ static bool run_probed(struct vcpu *vcpu, const struct fetched *fetched, struct 
 {
     struct engine *engine = vcpu->engine;
     struct probe_direct direct;
-    u8 copy[PROBE_DIRECT_BYTES]; /* what is told is what runs, though another hart may be writing */
-    if (front->code_bytes > sizeof(copy)) {
-        front->code_bytes = sizeof(copy);
+    if (front->code_bytes > sizeof(direct.copy)) {
+        front->code_bytes = sizeof(direct.copy);
     }
-    memcpy(copy, front->code, front->code_bytes);
-    front->code = copy;
-    switch (probe_direct_start(&direct, vcpu, fetched->gpa, fetched->gva_page != 0, copy)) {
+    switch (probe_direct_start(&direct, vcpu, fetched->gpa, fetched->gva_page != 0, front->code,
+                               front->code_bytes)) {
     case PROBE_DIRECT_UNSEEN: break;
-    case PROBE_DIRECT_RECORDS: front->direct = &direct; break;
+    case PROBE_DIRECT_RECORDS:
+        front->direct = &direct;
+        front->code = direct.later ? front->code : direct.copy;
+        break;
     default: return false;
     }
     return engine->front->run_direct(vcpu, front);

@@ -4,10 +4,12 @@
 #include "translate/probe_direct.h"
 #include "translate/probe_piece.h"
 
+#include <string.h>
+
 enum { DIRECT_WHAT = PROBE_STREAM | PROBE_EDGES | PROBE_EXACT };
 
 enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcpu *vcpu, gpa_t gpa,
-                                         bool fixed, const u8 *code)
+                                         bool fixed, const u8 *guest, unsigned code_bytes)
 {
     struct engine *engine = vcpu->engine;
     struct probe *probe = engine->probe;
@@ -36,11 +38,15 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
     }
     direct->vcpu = vcpu;
     direct->gpa = gpa;
+    direct->gva = vcpu->pc;
     direct->fixed = fixed;
-    direct->code = code;
+    direct->code = direct->copy;
+    if (!direct->later) {
+        memcpy(direct->copy, guest, code_bytes);
+    }
     direct->what = config->what;
     direct->count = direct->unit_count = direct->slot_count = direct->way_count = 0;
-    direct->bytes = 0;
+    direct->bytes = direct->later_from = direct->later_before = 0;
     direct->ended = true;
     return PROBE_DIRECT_RECORDS;
 }
@@ -55,7 +61,7 @@ void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes)
     if (direct->ended) {
         direct->unit_of[insn] = (u8)direct->unit_count;
         direct->units[direct->unit_count++] = (struct probe_unit){
-            .gpa = direct->gpa + direct->bytes, .gva = direct->vcpu->pc + direct->bytes,
+            .gpa = direct->gpa + direct->bytes, .gva = direct->gva + direct->bytes,
             .mode = direct->vcpu->mode, .fixed = direct->fixed,
             .code = direct->code + direct->bytes, .slots = direct->slots + direct->slot_count,
         };
@@ -105,9 +111,6 @@ void probe_direct_ready(struct probe_direct *direct)
 {
     struct engine *engine = direct->vcpu->engine;
     struct probe *probe = engine->probe;
-    if (direct->later) {
-        return;
-    }
     pthread_mutex_lock(&engine->lock);
     for (unsigned n = 1; n < direct->unit_count; n++) {
         probe_unit_expect(probe, &direct->units[n]);
@@ -123,7 +126,7 @@ void probe_direct_ready(struct probe_direct *direct)
 void probe_direct_begins(struct probe_direct *direct, unsigned insn)
 {
     unsigned n = direct->unit_of[insn];
-    if (n == PROBE_DIRECT_NONE || direct->later) {
+    if (n == PROBE_DIRECT_NONE) {
         return;
     }
     const struct probe_unit *unit = &direct->units[n];
@@ -136,7 +139,7 @@ void probe_direct_begins(struct probe_direct *direct, unsigned insn)
 
 void probe_direct_raised(struct probe_direct *direct, unsigned insn)
 {
-    if (direct->later && insn != 0) {
+    if (insn != 0) {
         probe_piece_tell(direct, insn, PROBE_DIRECT_NONE, 0);
     }
 }
@@ -144,7 +147,5 @@ void probe_direct_raised(struct probe_direct *direct, unsigned insn)
 void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target)
 {
     unsigned n = taken ? direct->way_of[insn] : direct->way_count - 1u;
-    if (direct->later) {
-        probe_piece_tell(direct, insn + 1, n, target);
-    }
+    probe_piece_tell(direct, insn + 1, n, target);
 }

@@ -3,10 +3,12 @@
  *
  * On the hart's thread, in this order: start; for each instruction insn, then what it does and
  * whether control may go elsewhere behind it; ready. Then, as it runs: begins before each
- * instruction, words in the order of what was described; way or raised at the end. */
+ * instruction, words in the order of what was described. What is told `later` is described when it
+ * has run, by later_insn and later_leaves, and then way or raised says how it ended. */
 #ifndef METIC_TRANSLATE_PROBE_DIRECT_H
 #define METIC_TRANSLATE_PROBE_DIRECT_H
 
+#include "cpu/base/bits.h"
 #include "translate/probe.h"
 
 enum {
@@ -26,10 +28,12 @@ enum probe_direct_how {
 struct probe_direct {
     struct vcpu *vcpu;
     gpa_t gpa;
+    gva_t gva;
     bool fixed, ended;
     bool later;  /* it is told when it has run (probe_piece.h) */
     unsigned what, count, bytes;
     const u8 *code;
+    u8 copy[PROBE_DIRECT_BYTES + 4];
     u64 *at;     /* the next word */
     unsigned unit_count, slot_count, way_count;
     u8 unit_of[PROBE_DIRECT_INSNS], way_of[PROBE_DIRECT_INSNS];
@@ -38,12 +42,16 @@ struct probe_direct {
     struct probe_slot slots[PROBE_DIRECT_SLOTS];
     struct probe_way ways[PROBE_DIRECT_INSNS + 1];
     u64 none[PROBE_DIRECT_SLOTS]; /* words of a unit without a number */
+    struct { u8 insns, halfwords; } later_units[PROBE_DIRECT_INSNS]; /* unit_count */
+    unsigned later_from; /* bytes before the present one, and */
+    u8 later_before;     /*   instructions */
 };
 
 /* Of the piece at vcpu->pc, with the engine's lock not held. `fixed`: its virtual page is known, as
- * in struct probe_source. `code` stays as it is until the piece has run. */
+ * in struct probe_source. Unless it is told later, `code` becomes its first code_bytes bytes of
+ * `guest`, which another hart may be writing: what is told is then what runs. */
 enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcpu *vcpu, gpa_t gpa,
-                                         bool fixed, const u8 *code);
+                                         bool fixed, const u8 *guest, unsigned code_bytes);
 
 void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes);
 void probe_direct_add_access(struct probe_direct *direct, unsigned size_bytes, bool write);
@@ -65,11 +73,34 @@ static inline void probe_direct_register(struct probe_direct *direct, u32 state_
 void probe_direct_leaves(struct probe_direct *direct, s64 target);
 void probe_direct_ready(struct probe_direct *direct);
 
+/* Later: the same of a piece that has run. */
+static inline void probe_direct_later_insn(struct probe_direct *direct, u32 word,
+                                           unsigned length_bytes)
+{
+    direct->way_of[direct->count++] = (u8)direct->way_count;
+    st_le32(direct->copy + direct->bytes, word);
+    direct->bytes += length_bytes;
+}
+
+static inline void probe_direct_later_leaves(struct probe_direct *direct, s64 target)
+{
+    direct->ways[direct->way_count++] = (struct probe_way){
+        .target = target, .after_insns = (u16)direct->count,
+    };
+    if (direct->count != direct->later_before) { /* it ends a unit */
+        direct->later_units[direct->unit_count].insns = (u8)(direct->count - direct->later_before);
+        direct->later_units[direct->unit_count++].halfwords =
+            (u8)((direct->bytes - direct->later_from) / 2);
+        direct->later_before = (u8)direct->count;
+        direct->later_from = direct->bytes;
+    }
+}
+
 /* With vcpu->pc and insns exact. */
 void probe_direct_begins(struct probe_direct *direct, unsigned insn);
-/* That instruction did not retire. */
+/* Later: that instruction did not retire. */
 void probe_direct_raised(struct probe_direct *direct, unsigned insn);
-/* The piece ends behind that instruction: by its own way out, or at the piece's end. */
+/* Later: the piece ended behind that instruction, by its own way out or at the piece's end. */
 void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target);
 
 /* A word for whoever asked for PROBE_MEMORY or PROBE_REGISTERS; direct NULL: for nobody. */

@@ -33,15 +33,15 @@ static void write_piece(u64 *words, unsigned count, const struct probe_direct *d
                         unsigned done, unsigned way, gva_t target)
 {
     words[0] = (u64)PROBE_EVENT_BASE | PROBE_PIECE << 8 | (count - 1);
-    words[WORD_GVA] = direct->units[0].gva;
+    words[WORD_GVA] = direct->gva;
     words[WORD_GPA] = direct->gpa | (direct->fixed ? FIXED : 0);
-    words[WORD_COUNTS] = direct->units[0].mode | (u64)done << 32 | (u64)direct->unit_count << 40 |
+    words[WORD_COUNTS] = direct->vcpu->mode | (u64)done << 32 | (u64)direct->unit_count << 40 |
                          (u64)direct->way_count << 48 | (u64)way << 56;
     words[WORD_TARGET] = target;
     u8 *to = (u8 *)(words + WORD_BYTES);
     for (unsigned n = 0; n < direct->unit_count; n++) {
-        *to++ = (u8)direct->units[n].insn_count;
-        *to++ = (u8)(direct->units[n].bytes / 2);
+        *to++ = direct->later_units[n].insns;
+        *to++ = direct->later_units[n].halfwords;
     }
     for (unsigned n = 0; n < direct->way_count; n++) {
         s64 leads = direct->ways[n].target;
@@ -49,7 +49,7 @@ static void write_piece(u64 *words, unsigned count, const struct probe_direct *d
         to[WAY_AFTER] = (u8)direct->ways[n].after_insns;
         to += WAY_BYTES;
     }
-    memcpy(to, direct->code, direct->bytes);
+    memcpy(to, direct->copy, direct->bytes);
 }
 
 /* --- units and paths of it --- */

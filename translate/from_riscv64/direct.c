@@ -248,7 +248,25 @@ static void describe(const struct piece *piece, u64 offset, struct probe_direct 
     if (goes_on) {
         probe_direct_leaves(direct, (s64)offset);
     }
-    probe_direct_ready(direct);
+}
+
+/* The same of one that has run, where neither accesses nor registers are told. */
+static void describe_later(const struct piece *piece, u64 offset, struct probe_direct *direct)
+{
+    bool goes_on = true;
+    for (const struct riscv_insn *insn = piece->insns; insn < piece->insns + piece->count; insn++) {
+        struct row row = rows[insn->id];
+        probe_direct_later_insn(direct, insn->word, insn->length_bytes);
+        if (is_jump(row)) {
+            probe_direct_later_leaves(direct, row.kind == JUMP_IND ? PROBE_INDIRECT
+                                                                   : (s64)offset + insn->imm);
+        }
+        goes_on = row.kind != JUMP && row.kind != JUMP_IND;
+        offset += insn->length_bytes;
+    }
+    if (goes_on) {
+        probe_direct_later_leaves(direct, (s64)offset);
+    }
 }
 
 /* A branch that ends so far behind the piece's start was not taken. */
@@ -260,16 +278,19 @@ static void pass(struct front_piece *front, u64 bytes)
 bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
 {
     struct piece piece; /* what is done is what was decoded, though another hart may be writing */
-    struct probe_direct *direct = front->direct;
+    struct probe_direct *later = front->direct, *direct = NULL;
     gva_t start = vcpu->pc;
     if (!decode(front->code, front->code_bytes,
                 front->max_insns < MAX_INSNS ? front->max_insns : MAX_INSNS, &piece)) {
         return false;
     }
-    struct run run = {vcpu, riscv64_of(vcpu)->x, start, vcpu->insns, direct};
-    if (UNLIKELY(direct != NULL)) {
+    if (UNLIKELY(later != NULL) && !later->later) {
+        direct = later;
+        later = NULL;
         describe(&piece, start & PAGE_OFFSET_MASK, direct);
+        probe_direct_ready(direct);
     }
+    struct run run = {vcpu, riscv64_of(vcpu)->x, start, vcpu->insns, direct};
     front->exit = IR_EXIT_JUMP;
     memset(front->passed, 0, sizeof(front->passed));
     unsigned n = 0;
@@ -288,8 +309,9 @@ bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
             front->exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
         } else if (!execute(&run, insn, row)) {
             front->exit = IR_EXIT_RAISED; /* in sync, as it was before the instruction */
-            if (UNLIKELY(direct != NULL)) {
-                probe_direct_raised(direct, n);
+            if (UNLIKELY(later != NULL)) {
+                describe_later(&piece, start & PAGE_OFFSET_MASK, later);
+                probe_direct_raised(later, n);
             }
             return true;
         }
@@ -304,8 +326,9 @@ bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
         }
     }
     sync(&run);
-    if (UNLIKELY(direct != NULL)) {
-        probe_direct_way(direct, n, taken, run.pc);
+    if (UNLIKELY(later != NULL)) {
+        describe_later(&piece, start & PAGE_OFFSET_MASK, later);
+        probe_direct_way(later, n, taken, run.pc);
     }
     return true;
 }
