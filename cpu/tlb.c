@@ -46,6 +46,7 @@ static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
     tlb->flushes += space->puts.count != 0;
     puts_empty(&space->puts, space->entries, sizeof(*space->entries), TLB_ENTRIES);
     space->span = vcpu->span = (struct tlb_span){0, 0, 0}; /* it is or becomes the current one */
+    space->write_span = vcpu->write_span = space->span;
     tlb->data_keys.key[space - tlb->data].has_private = false;
     space->large_first = 1;
     space->large_last = 0;
@@ -246,6 +247,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     tlb->data_key = &tlb->data_keys.key[space - tlb->data];
     vcpu->tlb = space->entries;
     vcpu->span = space->span;
+    vcpu->write_span = space->write_span;
 }
 
 void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared)
@@ -308,6 +310,7 @@ bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
     tlb->fetch_now = selection->fetch;
     vcpu->tlb = selection->data->entries;
     vcpu->span = selection->data->span;
+    vcpu->write_span = selection->data->write_span;
     vcpu->jumps = selection->fetch->jumps;
     vcpu->link_epoch = selection->fetch->epoch;
     return true;
@@ -508,7 +511,9 @@ void tlb_flush_writes(struct vcpu *vcpu)
         for (u32 n = 0; n < count; n++) {
             space->entries[logged ? space->puts.index[n] : n].write_tag = TLB_TAG_NONE;
         }
+        space->write_span = (struct tlb_span){0, 0, 0};
     }
+    vcpu->write_span = (struct tlb_span){0, 0, 0};
 }
 
 void tlb_flush_jumps(struct vcpu *vcpu)
@@ -601,17 +606,6 @@ void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tl
     struct tlb *tlb = vcpu->tlb_state;
     make_room(tlb, tlb->data_now, vacancy);
     entry_set(tlb, vacancy, fill, fill->flags);
-}
-
-void tlb_span_set(struct vcpu *vcpu, gva_t first, u64 bytes, u64 addend)
-{
-    const struct tlb *tlb = vcpu->tlb_state;
-    bool large = bytes > 2 * TLB_SPAN_MARGIN && bytes - 2 * TLB_SPAN_MARGIN > vcpu->span.bytes;
-    if (!large || tlb->all_slow || tlb->hostile_entries) {
-        return;
-    }
-    tlb->data_now->span = vcpu->span =
-        (struct tlb_span){first + TLB_SPAN_MARGIN, bytes - 2 * TLB_SPAN_MARGIN, addend};
 }
 
 bool tlb_fetch_find(struct vcpu *vcpu, gva_t page, gpa_t *gpa_page)

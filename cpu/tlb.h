@@ -84,6 +84,11 @@ enum { TLB_SPAN_MARGIN = PAGE_BYTES };
  * of it must be as described, and come from no mapping, or from one larger than a page. */
 void tlb_span_set(struct vcpu *vcpu, gva_t first, u64 bytes, u64 addend);
 
+/* The same for writes, vcpu->write_span: addresses that may all be read and written, in pages that
+ * could all have write entries, which is what their flags must say (cpu/memory.h). It goes where
+ * write entries go. */
+void tlb_write_span_set(struct vcpu *vcpu, gva_t first, u64 bytes, u64 addend);
+
 /* The entry of the current space whose read (or write) tag, SLOW bit apart, is `page`; NULL:
  * none. */
 struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write);
@@ -136,7 +141,7 @@ struct tlb_space {
     gva_t large_last;  /* empty when first > last */
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
     void *mapped; /* where they are, twice as large */
-    struct tlb_span span;
+    struct tlb_span span, write_span;
     struct tlb_puts puts;
 };
 
@@ -194,6 +199,7 @@ struct tlb {
     gva_t run_next[TLB_RUNS]; /* the pages behind those filled last */
     u32 run_oldest;
     bool keep_other; /* which way loses when both are taken; alternates */
+    u64 write_span_insns; /* not before that count may it grow (translate/write_span.c) */
     bool all_slow; /* every access takes the slow path (commit log) */
     u64 fills, flushes;  /* statistics */
 };

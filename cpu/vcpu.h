@@ -139,7 +139,8 @@ struct vcpu {
     u32 probe_way;             /*   that number */
     u64 probe_insns;           /* the count at the start of the path that is cut short, */
     u32 probe_path;            /*   its number, or 0: none is */
-    struct tlb_span span;    /* the current data space's */
+    gva_t write_missed;      /* of a store that was not in write_span, or 0 */
+    struct tlb_span write_span, span; /* the current data space's */
     u64 pc_page;             /* gva of the page the running block lies in */
     _Atomic u64 deadline;    /* generated code leaves at a poll when insns >= deadline */
     struct tlb_entry *tlb;   /* current data space's entries */

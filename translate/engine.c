@@ -340,7 +340,9 @@ static void attend_interrupts(struct vcpu *vcpu, u64 deadline)
  * before requests are read, which is a barrier, and none is lost. */
 bool engine_attend(struct vcpu *vcpu, enum engine_stop *stop)
 {
-    tier2_sample(&vcpu->engine->tier2[vcpu->index], vcpu);
+    if (tier2_sample(&vcpu->engine->tier2[vcpu->index], vcpu)) {
+        write_span_grow(vcpu);
+    }
     u64 deadline = next_deadline_insns(vcpu);
     atomic_store_explicit(&vcpu->deadline, deadline, memory_order_relaxed);
     u32 requests = atomic_exchange(&vcpu->requests, 0);

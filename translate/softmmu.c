@@ -6,6 +6,7 @@
 #include "translate/engine.h"
 #include "translate/ir_eval.h"
 #include "translate/lockstep.h"
+#include "translate/page_flags.h"
 #include "translate/probe.h"
 #include "translate/stats.h"
 
@@ -17,24 +18,6 @@ struct place {
     gpa_t gpa;
     u8 watch;   /* page flags that make a store special: CODE without DIRTY, RESERVED */
 };
-
-static u8 watch_flags(u8 flags)
-{
-    u8 watch = flags & MEMORY_PAGE_RESERVED;
-    if ((flags & (MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY)) == MEMORY_PAGE_CODE) {
-        watch |= MEMORY_PAGE_CODE;
-    }
-    return watch;
-}
-
-/* The page's flags with WRITABLE set. A write entry sets WRITABLE before it looks at CODE;
- * block_insert does the reverse, so one of the two sees the other. Mostly it is set already, and a
- * locked instruction would have the walks of a loop wait for each other. */
-static u8 mark_writable(_Atomic u8 *flags)
-{
-    u8 now = atomic_load_explicit(flags, memory_order_acquire);
-    return now & MEMORY_PAGE_WRITABLE ? now : atomic_fetch_or(flags, MEMORY_PAGE_WRITABLE);
-}
 
 static u32 fill_flags(const struct guest_translation *found)
 {

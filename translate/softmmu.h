@@ -15,6 +15,9 @@ bool softmmu_check(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write
  * or NULL without one when the address is a device's. */
 u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes);
 
+/* write_span.c: has vcpu->write_span grow where stores missed it, if it can. Between blocks. */
+void write_span_grow(struct vcpu *vcpu);
+
 /* See vcpu_ops.plain_host. */
 u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write);
 

@@ -24,14 +24,14 @@ static unsigned head_index(gva_t pc)
     return (unsigned)((pc >> 1) * 0x9e3779b97f4a7c15u >> 32) % TIER2_HEADS;
 }
 
-void tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
+bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
 {
     tier2->hot = false;
     /* A block with an exact deadline leaves before its end would pass the deadline: a sample that
      * came no nearer than the longest one would never be taken, and the hart stand still. */
     if (tier2->sample_insns == 0 ||
         vcpu->insns + TRACE_LONGEST_INSNS < tier2->next_sample_insns) {
-        return;
+        return false;
     }
     tier2->next_sample_insns = vcpu->insns + tier2->sample_insns;
     tier2->sampled++;
@@ -46,6 +46,7 @@ void tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
         tier2->hot = true;
         tier2->hot_pc = vcpu->pc;
     }
+    return true;
 }
 
 u64 tier2_deadline(const struct tier2 *tier2, u64 deadline)

@@ -73,7 +73,7 @@ struct tier2 {
 /* With `eager`, nearly everything is hot at once (a test mode). */
 void tier2_init(struct tier2 *tier2, bool eager);
 /* The hart looks up: a sample, when one is due. */
-void tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
+bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
 /* `deadline`, or the next sample if that is earlier. */
 u64 tier2_deadline(const struct tier2 *tier2, u64 deadline);
 /* Finds the circle that a recorded path goes round: one exactly repeated, or else the usual way

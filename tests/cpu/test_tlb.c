@@ -626,6 +626,37 @@ Test(tlb, span_goes_with_the_larger_page)
     cr_expect(has_span(0, 0));
 }
 
+/* That of writes goes where write entries go, and the other does not. */
+Test(tlb, write_span)
+{
+    const u64 bytes = 0x100000, inside = bytes - span_margins;
+    tlb_select_data(hart, 0, 0, 2, true);
+    tlb_select_data(hart, 0, 0, 1, true);
+    tlb_span_set(hart, 0x80000000, bytes, 5);
+    tlb_write_span_set(hart, 0x80000000, bytes, 5);
+    cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, inside));
+    cr_expect(hart->write_span.first == 0x80000000 + TLB_SPAN_MARGIN &&
+              hart->write_span.bytes == inside && hart->write_span.addend == 5);
+    tlb_select_data(hart, 0, 0, 2, true);
+    cr_expect_eq(hart->write_span.bytes, 0);
+    tlb_flush_writes(hart);
+    tlb_select_data(hart, 0, 0, 1, true);
+    cr_expect_eq(hart->write_span.bytes, 0, "taken while not selected");
+    cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, inside));
+    tlb_write_span_set(hart, 0x80000000, bytes, 5);
+    tlb_flush_writes(hart);
+    cr_expect_eq(hart->write_span.bytes, 0);
+    tlb_write_span_set(hart, 0x80000000, bytes, 5);
+    struct tlb_selection selection;
+    tlb_select_fetch(hart, 0, 0, 1, true);
+    tlb_note_selection(hart, &selection);
+    tlb_select_data(hart, 0, 0, 2, true);
+    cr_assert(tlb_reselect(hart, &selection));
+    cr_expect_eq(hart->write_span.bytes, inside);
+    tlb_flush_all(hart);
+    cr_expect_eq(hart->write_span.bytes, 0);
+}
+
 Test(tlb, no_span_where_every_access_counts)
 {
     hart->tlb_state->all_slow = true;
@@ -634,5 +665,6 @@ Test(tlb, no_span_where_every_access_counts)
     hart->tlb_state->all_slow = false;
     hart->tlb_state->hostile_entries = 1;
     tlb_span_set(hart, 0x80000000, 0x100000, 5);
-    cr_expect(has_span(0, 0));
+    tlb_write_span_set(hart, 0x80000000, 0x100000, 5);
+    cr_expect(has_span(0, 0) && hart->write_span.bytes == 0);
 }

@@ -6,9 +6,10 @@
  *     resume: mov tag, [entry.addend]; access [A + tag]
  * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
  *
- * Loads in a mode that reads linearly compare with the TLB's span (cpu/tlb.h):
+ * In a mode that reads linearly they compare with the TLB's spans (cpu/tlb.h):
  *     mov tag, A; sub tag, [vcpu.span.first]; cmp tag, [vcpu.span.bytes]
  *     jae slow; mov tag, [vcpu.span.addend]; resume: access [A + tag]
+ * Stores may well lie outside of their span; their slow path looks at the first entry itself.
  *
  * Groups. Accesses of a block at constant distances from one base address mostly go to one page.
  * The first of them compares the last byte that any of them may touch, from the entry of the page
@@ -117,17 +118,19 @@ static bool is_near(s32 disp)
 static void lookup_span(struct compile *c, struct access *m)
 {
     struct asm_buf *a = &c->a;
-    unsigned addend = m->way == ACCESS_FIRST ? m->entry : m->tag;
-    s32 disp = m->way == ACCESS_FIRST ? m->group_disp : m->disp;
+    bool first = m->way == ACCESS_FIRST;
+    bool write = first ? m->group_write : m->write;
+    unsigned addend = first ? m->entry : m->tag;
+    s32 disp = first ? m->group_disp : m->disp;
     if (is_near(disp)) {
         asm_mov(a, ASM_64, m->tag, m->address);
     } else {
         asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp));
     }
-    asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, VCPU_AT(span.first));
-    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, VCPU_AT(span.bytes));
+    asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, ACCESS_SPAN_AT(write, first));
+    asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, ACCESS_SPAN_AT(write, bytes));
     m->slow = asm_jcc_forward(a, ASM_AE);
-    asm_load(a, ASM_64, addend, VCPU_AT(span.addend));
+    asm_load(a, ASM_64, addend, ACCESS_SPAN_AT(write, addend));
     m->resume = asm_offset(a);
 }
 
@@ -286,7 +289,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
     };
     const struct value *value = &c->values[c->at];
     bool group = (flags & ACCESS_GROUP) && !m.align;
-    bool linear = group && !m.write && (c->flags & HOST_LINEAR);
+    bool linear = group && (c->flags & HOST_LINEAR);
     bool first = group && c->groups[c->at].bytes != 0;
     ir_ref base = address_base(c->ir, address);
     s64 disp = address_disp(c->ir, address);

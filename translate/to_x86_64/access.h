@@ -107,6 +107,10 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
  * the instruction have been claimed. */
 void access_lookup(struct compile *c, struct access *m);
 
+/* A member of the span that generated code compares with before it reads or writes. */
+#define ACCESS_SPAN_AT(write, member) \
+    ((write) ? VCPU_AT(write_span.member) : VCPU_AT(span.member))
+
 static inline struct asm_mem access_host_at(const struct access *m)
 {
     bool grouped = m->way == ACCESS_FIRST || m->way == ACCESS_KEPT;

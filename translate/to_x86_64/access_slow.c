@@ -218,12 +218,36 @@ static void look_up_group(struct compile *c, const struct access *m)
     asm_call(cold, thunk(c, access_group_thunk(m->entry, m->tag, m->group_write)));
 }
 
+/* A store outside of its span, which it may be often: looks at the page's first entry, and goes on
+ * with its addend. Noted, so that the span may grow. */
+static void span_first_entry(struct compile *c, const struct access *m)
+{
+    struct asm_buf *cold = &c->cold;
+    bool first = m->way == ACCESS_FIRST;
+    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
+    load_address(cold, m, first ? m->group_disp : m->disp);
+    access_index(cold, c->features, m, m->tag);
+    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
+    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
+    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
+               asm_at(m->entry, access_tag_offset(first ? m->group_write : m->write)));
+    u32 missed = asm_jcc_short(cold, ASM_NE);
+    asm_store(cold, ASM_64, VCPU_AT(write_missed), m->tag);
+    asm_load(cold, ASM_64, first ? m->entry : m->tag,
+             asm_at(m->entry, offsetof(struct tlb_entry, addend)));
+    asm_jmp(cold, c->a.exec + m->resume);
+    asm_bind_short(cold, missed);
+}
+
 /* Not in the span: finds the addend in the TLB. */
 static void span_slow_path(struct compile *c, const struct access *m,
                            const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
     struct asm_mem addend = asm_at(m->entry, offsetof(struct tlb_entry, addend));
+    if (m->write || (m->way == ACCESS_FIRST && m->group_write)) {
+        span_first_entry(c, m);
+    }
     if (m->way == ACCESS_FIRST) {
         look_up_group(c, m);
         u32 none = asm_jcc_short(cold, ASM_NE);

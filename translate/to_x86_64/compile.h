@@ -449,11 +449,11 @@ static inline ir_ref hoist_address(const struct ir_insn *insn)
 {
     return insn->op == IR_VECTOR ? insn->c : insn->b;
 }
-/* Loads of a mode that reads linearly are compared with the TLB's span (access.c), which has no
- * pages. */
-static inline bool hoist_by_span(const struct compile *c, bool write)
+/* Accesses of a mode that reads linearly are compared with the TLB's spans (access.c), which have
+ * no pages. */
+static inline bool hoist_by_span(const struct compile *c)
 {
-    return (c->flags & HOST_LINEAR) && !write;
+    return (c->flags & HOST_LINEAR) != 0;
 }
 /* Whether the temporary has the host address of a group, and that it has it no longer. */
 bool hoist_holds(const struct compile *c, unsigned reg);

@@ -253,7 +253,7 @@ static void join(struct compile *c, unsigned i)
     ir_ref base = address_base(c->ir, hoist_address(insn));
     bool write = loop_writes(c, insn);
     s64 first = address_disp(c->ir, hoist_address(insn));
-    s64 range = hoist_by_span(c, write) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
+    s64 range = hoist_by_span(c) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
     bool far = (first < -range || first > range) && c->ir->insns[base].op != IR_PC_PAGE;
     c->at = i;
     if (join_walk(c, i) || is_aligned(c, insn) || far || !is_head_value(c, base)) {

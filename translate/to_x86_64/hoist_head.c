@@ -73,16 +73,22 @@ static unsigned head_value(struct compile *c, ir_ref ref)
     return RDX;
 }
 
-/* The bytes are readable when the first one is in the span, since the range is no longer than what
- * is readable around it. */
+static void compare_rax(struct compile *c, unsigned n)
+{
+    struct asm_buf *a = &c->a;
+    asm_alu_rm(a, ASM_SUB, ASM_64, RAX, ACCESS_SPAN_AT(c->sites[n].write, first));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, ACCESS_SPAN_AT(c->sites[n].write, bytes));
+    go_slow(c, a, asm_jcc_forward(a, ASM_AE));
+}
+
+/* The bytes may be accessed when the first one is in the span, since the range is no longer than
+ * what is so around it. */
 static void compare_with_span(struct compile *c, unsigned n, unsigned base)
 {
     struct asm_buf *a = &c->a;
     address_to(a, RAX, base, c->hoists[n].first);
-    asm_alu_rm(a, ASM_SUB, ASM_64, RAX, VCPU_AT(span.first));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, VCPU_AT(span.bytes));
-    go_slow(c, a, asm_jcc_forward(a, ASM_AE));
-    asm_load(a, ASM_64, RCX, VCPU_AT(span.addend));
+    compare_rax(c, n);
+    asm_load(a, ASM_64, RCX, ACCESS_SPAN_AT(c->sites[n].write, addend));
 }
 
 /* Its first byte is in the page of the site, which rax becomes. */
@@ -113,29 +119,55 @@ static void compare_with_site(struct compile *c, unsigned n, unsigned base)
     asm_load(&c->a, ASM_64, RCX, site_addend_at(n));
 }
 
-/* The same for a walk. */
+/* The stride is less than that, without sign. */
+static void compare_stride(struct compile *c, unsigned n, s32 limit)
+{
+    u32 offset = (u32)c->ir->insns[c->hoists[n].stride].imm;
+    if (pin_of(c, offset) != NO_REG) {
+        asm_alu_imm(&c->a, ASM_CMP, ASM_64, pin_of(c, offset), limit);
+    } else {
+        asm_alu_mem_imm(&c->a, ASM_CMP, ASM_64, state_at(offset), limit);
+    }
+    go_slow(c, &c->a, asm_jcc_forward(&c->a, ASM_AE));
+}
+
+/* The last step of the walk, from its base. */
+static void last_step(struct compile *c, unsigned n, unsigned to)
+{
+    struct asm_buf *a = &c->a;
+    u32 offset = (u32)c->ir->insns[c->hoists[n].stride].imm;
+    if (pin_of(c, offset) != NO_REG) {
+        asm_rr(a, 0x6b, ASM_64, to, pin_of(c, offset)); /* imul */
+    } else {
+        asm_rm(a, 0x6b, ASM_64, to, state_at(offset));
+    }
+    asm_u8(a, c->hoists[n].steps);
+}
+
+/* The same for a walk in one page. */
 static void compare_walk(struct compile *c, unsigned n, unsigned base)
 {
     struct asm_buf *a = &c->a;
-    const struct hoist *hoist = &c->hoists[n];
-    u32 offset = (u32)c->ir->insns[hoist->stride].imm;
-    unsigned stride = pin_of(c, offset);
-    if (stride != NO_REG) {
-        asm_alu_imm(a, ASM_CMP, ASM_64, stride, PAGE_BYTES);
-    } else {
-        asm_alu_mem_imm(a, ASM_CMP, ASM_64, state_at(offset), PAGE_BYTES);
-    }
-    go_slow(c, a, asm_jcc_forward(a, ASM_AE));
+    compare_stride(c, n, PAGE_BYTES);
     compare_first(c, n, base);
-    if (stride != NO_REG) {
-        asm_rr(a, 0x6b, ASM_64, RCX, stride); /* imul */
-    } else {
-        asm_rm(a, 0x6b, ASM_64, RCX, state_at(offset));
-    }
-    asm_u8(a, hoist->steps);
-    asm_lea(a, ASM_64, RCX, asm_at_index(RCX, base, 0, hoist->end - 1));
+    last_step(c, n, RCX);
+    asm_lea(a, ASM_64, RCX, asm_at_index(RCX, base, 0, c->hoists[n].end - 1));
     compare_last(c);
     asm_load(a, ASM_64, RCX, site_addend_at(n));
+}
+
+/* And where pages do not matter: both ends are in the span, and what is between, too, since so few
+ * steps do not go round all addresses. */
+static void compare_walk_with_span(struct compile *c, unsigned n, unsigned base)
+{
+    struct asm_buf *a = &c->a;
+    compare_stride(c, n, INT32_MAX);
+    address_to(a, RAX, base, c->hoists[n].first);
+    compare_rax(c, n);
+    last_step(c, n, RAX);
+    asm_lea(a, ASM_64, RAX, asm_at_index(RAX, base, 0, c->hoists[n].first));
+    compare_rax(c, n);
+    asm_load(a, ASM_64, RCX, ACCESS_SPAN_AT(c->sites[n].write, addend));
 }
 
 /* What accesses use: rcx, to its place. */
@@ -154,11 +186,15 @@ static void enter_hoist(struct compile *c, unsigned n)
     const struct hoist *hoist = &c->hoists[n];
     unsigned base = head_value(c, hoist->base);
     if (hoist->stride != IR_REF_NONE) {
-        compare_walk(c, n, base);
+        if (hoist_by_span(c)) {
+            compare_walk_with_span(c, n, base);
+        } else {
+            compare_walk(c, n, base);
+        }
         keep_rcx(c, n);
         return;
     }
-    if (hoist_by_span(c, c->sites[n].write)) {
+    if (hoist_by_span(c)) {
         compare_with_span(c, n, base);
     } else {
         compare_with_site(c, n, base);

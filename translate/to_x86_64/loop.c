@@ -117,8 +117,7 @@ static bool is_site(const struct compile *c, unsigned at)
         return false;
     }
     bool plain = !(c->ir->insns[insn->a].imm & IR_CHECK_ALIGN);
-    bool in_span = (c->flags & HOST_LINEAR) && !loop_writes(c, insn);
-    return plain && !in_span && group_fits(c, at);
+    return plain && !hoist_by_span(c) && group_fits(c, at);
 }
 
 bool loop_guesses(const struct compile *c, const struct ir_insn *insn)

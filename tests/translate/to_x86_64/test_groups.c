@@ -377,7 +377,50 @@ Test(groups, loads_in_the_span)
     }
 }
 
-/* Stores are another matter: pages with code are written slowly. */
+/* In the span of writes, stores ask for no TLB entry either; beside it they look one up, and say
+ * where they were. */
+Test(groups, stores_in_their_span)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t first = RIG_RAM_GVA + 2 * PAGE_BYTES - 100;
+    const u64 bytes = 200;
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    store_from(20, x(2), 0);
+    begin(4);
+    store_from(21, x(3), -16);
+    begin(8);
+    store_from(22, x(3), 24);
+    const u8 *code = finish_with(HOST_LINEAR);
+    for (gva_t base = first - 8; base < first + bytes + 8; base++) {
+        bool inside = base >= first && base < first + bytes;
+        for (unsigned mapped = 0; mapped < 2; mapped++) {
+            rig_reset(rig);
+            if (mapped == 0) {
+                unmap_all();
+            }
+            hart->vcpu.write_span = (struct tlb_span){
+                first, bytes, (u64)(uintptr_t)hart->ram - RIG_RAM_GVA};
+            hart->vcpu.write_missed = 0;
+            hart->x[2] = base;
+            hart->x[3] = base + 8;
+            hart->x[20] = 0x1111111111111111;
+            hart->x[21] = 0x2222222222222222;
+            hart->x[22] = 0x3333333333333333;
+            cr_assert_eq(enter(code), IR_EXIT_JUMP);
+            cr_assert(ram_word(base) == hart->x[20] && ram_word(base - 8) == hart->x[21] &&
+                      ram_word(base + 32) == hart->x[22]);
+            bool both = inside && base + 8 < first + bytes;
+            bool none = base + 8 < first || base >= first + bytes;
+            cr_assert(!both || hart->slow_calls == 0);
+            cr_assert(!none || mapped || hart->slow_calls == 3);
+            gva_t last = (base + 7) & PAGE_MASK, began = base & PAGE_MASK;
+            cr_assert(!mapped || !none || last != began || hart->vcpu.write_missed == began);
+        }
+    }
+}
+
+/* A span of reads is none of writes. */
 Test(groups, stores_in_the_span)
 {
     struct rig_hart *hart = rig->hart[1];

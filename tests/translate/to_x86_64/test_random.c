@@ -32,12 +32,11 @@ static void random_tlb(struct rig_hart *hart)
 }
 
 /* None, or some of the RAM, from anywhere on. */
-static void random_span(struct rig_hart *hart)
+static struct tlb_span random_span(const struct rig_hart *hart)
 {
     u64 first = RIG_RAM_GVA + TLB_SPAN_MARGIN + below(RIG_RAM_BYTES / 2);
     u64 bytes = below(3) == 0 ? 0 : below(RIG_RAM_BYTES / 2 - 2 * TLB_SPAN_MARGIN);
-    hart->vcpu.span =
-        (struct tlb_span){first, bytes, (u64)(uintptr_t)hart->ram - RIG_RAM_GVA};
+    return (struct tlb_span){first, bytes, (u64)(uintptr_t)hart->ram - RIG_RAM_GVA};
 }
 
 static bool same_bytes(const char *what, const void *a, const void *b, size_t bytes)
@@ -189,7 +188,8 @@ static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
     rig_copy(rig->hart[1], rig->hart[0]);
     rig_copy(spare->hart[0], rig->hart[0]);
     random_tlb(rig->hart[1]);
-    random_span(rig->hart[1]);
+    rig->hart[1]->vcpu.span = random_span(rig->hart[1]);
+    rig->hart[1]->vcpu.write_span = random_span(rig->hart[1]);
     enum host_status status;
     const u8 *code = rig_compile(rig, flags, &status);
     if (status != HOST_OK) {
