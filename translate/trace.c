@@ -220,10 +220,14 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
     return !engine->ir->overflow && !has_call(engine->ir->insns, engine->ir->count);
 }
 
-/* Short circles go round several times before they look at the deadline. */
+/* Short circles go round several times before they look at the deadline. Long loops mostly go round
+ * a multiple of a power of two times, and then end with a whole trace. */
 static unsigned copies_of(const struct tier2_circle *circle)
 {
     unsigned copies = TRACE_COPIES_INSNS / circle->insns;
+    if (tier2_is_long(circle) && copies > 2) {
+        copies = copies > 4 ? 8 : 4;
+    }
     copies = copies > TRACE_MAX_COPIES ? TRACE_MAX_COPIES : copies;
     copies = copies > circle->rounds ? circle->rounds : copies;
     return copies < 1 ? 1 : copies;

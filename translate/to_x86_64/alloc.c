@@ -553,6 +553,22 @@ void alloc_drop(struct compile *c, u32 regs)
     }
 }
 
+void alloc_get_register(struct compile *c, unsigned reg)
+{
+    u16 root = c->reg_value[reg];
+    struct value *value = &c->values[c->at];
+    if (root != IR_REF_NONE && c->values[root].last_use >= c->at) {
+        value->root = root;
+        if (value->last_use > c->values[root].last_use) {
+            c->values[root].last_use = value->last_use;
+        }
+        return;
+    }
+    alloc_drop(c, 1u << reg);
+    c->reg_value[reg] = (u16)c->at;
+    value->reg = (u8)reg;
+}
+
 bool alloc_xmm_live(const struct compile *c)
 {
     if (c->carried_count != 0) {

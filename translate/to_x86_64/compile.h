@@ -261,7 +261,8 @@ struct compile {
         u32 offset;
     } nan_wait;
     u16 divided; /* the division whose result is in FRAME_DIVIDED; IR_REF_NONE */
-    u32 carried[CARRIED_MAX]; /* F64 state that a loop carries, in the last XMM registers */
+    u32 carried[CARRIED_MAX]; /* state that a loop carries, in the last XMM registers, as F64 or */
+    bool carried_narrow[CARRIED_MAX]; /* as the F32 that it is the NaN box of */
     unsigned carried_count;
 
     unsigned at;         /* index of the instruction being emitted, */
@@ -503,6 +504,10 @@ void loop_enter(struct compile *c);
 void loop_carry(struct compile *c);
 /* The XMM register (allocator's number) that carries guest state at `offset`, or NO_REG. */
 unsigned loop_carrier(const struct compile *c, u32 offset, unsigned bytes);
+/* The one that has what all 8 bytes at `offset` are as an F64, or an F32, or NO_REG. */
+unsigned loop_carrier_of(const struct compile *c, u32 offset, enum ir_type type);
+/* Loads one of them. */
+void loop_load_carrier(struct compile *c, unsigned carrier);
 
 /* XMM registers that values may take end before this one; the rest carries state. */
 static inline unsigned xmm_end(const struct compile *c)

@@ -132,8 +132,13 @@ static void emit_unbox(struct compile *c, const struct ir_insn *insn)
         alloc_rename(c, insn->a);
         return;
     }
-    unsigned dst;
+    unsigned dst, carrier = value->home == NO_HOME ? (unsigned)NO_REG
+                                                   : loop_carrier_of(c, value->home, IR_F32);
     u32 field;
+    if (carrier != NO_REG && value->home_bytes == 8) {
+        alloc_get_register(c, carrier);
+        return;
+    }
     if (value->reg == NO_REG && value->home != NO_HOME) {
         struct asm_mem high = state_at(value->home + 4);
         dst = alloc_def_xmm_fresh(c);

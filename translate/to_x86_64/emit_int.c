@@ -38,34 +38,18 @@ static void load_narrow(struct compile *c, const struct ir_insn *insn)
     c->values[c->at].flags |= VALUE_ZEXT;
 }
 
-/* The register holds guest state; the value lives there until it is overwritten. */
-static void get_register(struct compile *c, unsigned reg)
-{
-    u16 root = c->reg_value[reg];
-    struct value *value = &c->values[c->at];
-    if (root != IR_REF_NONE && c->values[root].last_use >= c->at) {
-        value->root = root;
-        if (value->last_use > c->values[root].last_use) {
-            c->values[root].last_use = value->last_use;
-        }
-        return;
-    }
-    alloc_drop(c, 1u << reg);
-    c->reg_value[reg] = (u16)c->at;
-    value->reg = (u8)reg;
-}
-
 void emit_get(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, offset, insn->sub);
-    unsigned carrier = insn->type == IR_F64 && insn->sub == 8 ? loop_carrier(c, offset, 8) : NO_REG;
-    if (carrier != NO_REG && c->carried[REG_COUNT - 1 - carrier] == offset) {
-        get_register(c, carrier);
+    unsigned carrier = insn->type == IR_F64 && insn->sub == 8 ? loop_carrier_of(c, offset, IR_F64)
+                                                              : (unsigned)NO_REG;
+    if (carrier != NO_REG) {
+        alloc_get_register(c, carrier);
         return;
     }
     if (pin != NO_REG && pin_is_whole(c, insn)) {
-        get_register(c, pin);
+        alloc_get_register(c, pin);
         return;
     }
     if (pin != NO_REG) {
@@ -162,8 +146,10 @@ static void update_carrier(struct compile *c, const struct ir_insn *insn, u32 of
         return;
     }
     const struct value *value = root_of(c, insn->a);
-    bool plain = insn->sub == 8 && insn->type == IR_F64 && value->reg >= REG_XMM0 &&
-                 value->reg < REG_COUNT && !(c->values[insn->a].flags & VALUE_BOXED);
+    bool narrow = c->carried_narrow[REG_COUNT - 1 - carrier];
+    bool boxed = (c->values[insn->a].flags & VALUE_BOXED) != 0;
+    bool plain = insn->sub == 8 && value->reg >= REG_XMM0 && value->reg < REG_COUNT &&
+                 (narrow ? boxed : !boxed && insn->type == IR_F64);
     if (plain && value->reg == carrier) {
         return;
     }
@@ -172,8 +158,7 @@ static void update_carrier(struct compile *c, const struct ir_insn *insn, u32 of
     if (plain) {
         asm_rr(&c->a, 0x0f28, ASM_32, carrier - REG_XMM0, value->reg - REG_XMM0);
     } else {
-        asm_rm(&c->a, ASM_OP(0xf2, 0x0f10), ASM_32, carrier - REG_XMM0,
-               state_at(c->carried[REG_COUNT - 1 - carrier]));
+        loop_load_carrier(c, carrier);
     }
 }
 

@@ -8,7 +8,8 @@
  * compared, and the writes of registers that nobody could see any more (sink.c). In the last rounds
  * of the loop, where one of them may be taken, the slow body runs.
  *
- * That pays where a loop is long, since its end becomes slower. */
+ * That pays where a loop is long, since its end becomes slower. The last way out of all stays, so
+ * that a loop whose rounds are a multiple of those in the trace does not need the slow body. */
 #include "translate/to_x86_64/compile.h"
 
 enum { EXITS_MIN = 3, STRIDE_STEPS_MAX = 16 };
@@ -56,7 +57,7 @@ static bool is_word(const struct compile *c, ir_ref ref, struct part *part)
     return true;
 }
 
-/* A sum of a register and some strides of a walk that is hoisted: these are less than a page. */
+/* A sum of a register and some strides of a walk that is hoisted: these are less than 2 GiB. */
 static bool is_walk(const struct compile *c, ir_ref ref, struct part *part)
 {
     for (unsigned n = 0; n < c->hoist_count; n++) {
@@ -128,13 +129,19 @@ static bool joins(const struct compile *c, const struct hoisted_exits *group,
            asm_fits_s32(max - min);
 }
 
-static void join(struct compile *c, unsigned i, const struct part *part)
+/* The last way out, and enough of its group come before it. */
+static bool stays(const struct compile *c, unsigned i, unsigned last, unsigned n)
+{
+    return i == last && n < c->exits_count && c->exits[n].members >= EXITS_MIN;
+}
+
+static void join(struct compile *c, unsigned i, unsigned last, const struct part *part)
 {
     unsigned n = 0;
     while (n < c->exits_count && !joins(c, &c->exits[n], part)) {
         n++;
     }
-    if (n == HOISTED_EXITS_MAX) {
+    if (n == HOISTED_EXITS_MAX || stays(c, i, last, n)) {
         return;
     }
     struct hoisted_exits *group = &c->exits[n];
@@ -182,12 +189,15 @@ void hoist_find_exits(struct compile *c)
             return; /* ways out tell those who watch */
         }
     }
+    unsigned last = c->ir->count;
+    while (last-- > 0 && (c->ir->insns[last].op != IR_EXIT_IF || c->ir->insns[last].dead)) {
+    }
     for (unsigned i = 0; i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
         struct part part;
         if (insn->op == IR_EXIT_IF && !insn->dead && (s64)insn->imm != c->entry_target &&
             part_of(c, insn, &part)) {
-            join(c, i, &part);
+            join(c, i, last, &part);
         }
     }
     drop_small(c);

@@ -20,7 +20,8 @@
  *
  * Carried state. A floating-point register that the block reads and then writes lives in an XMM
  * register too; the state struct is written as always, so nothing need be done at exits, but the
- * next round does not wait for its store. */
+ * next round does not wait for its store. One that is read as an F32 is there as what reading it
+ * gives: whether it holds the NaN box of one is looked at when it is loaded, not in each round. */
 #include "translate/ir_vector.h"
 #include "translate/tier2.h"
 #include "translate/to_x86_64/compile.h"
@@ -248,14 +249,23 @@ static bool is_set_later(const struct compile *c, unsigned from, u32 offset)
     return false;
 }
 
+/* The GET whose register the instruction reads as a floating-point number, or NULL. */
+static const struct ir_insn *float_get(const struct compile *c, const struct ir_insn *insn)
+{
+    const struct ir_insn *get = insn->op == IR_FUNBOX ? &c->ir->insns[insn->a] : insn;
+    bool whole = get->op == IR_GET && get->sub == 8 && !insn->dead &&
+                 (insn->op == IR_FUNBOX ? get->type == IR_I64 : get->type == IR_F64);
+    return whole ? get : NULL;
+}
+
 static void find_carried(struct compile *c)
 {
     for (unsigned i = 0; i < c->ir->count && c->carried_count < CARRIED_MAX; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        u32 offset = (u32)insn->imm;
-        if (!insn->dead && insn->op == IR_GET && insn->type == IR_F64 && insn->sub == 8 &&
-            pin_of(c, offset) == NO_REG && loop_carrier(c, offset, 8) == NO_REG &&
+        const struct ir_insn *insn = &c->ir->insns[i], *get = float_get(c, insn);
+        u32 offset = get != NULL ? (u32)get->imm : 0;
+        if (get != NULL && pin_of(c, offset) == NO_REG && loop_carrier(c, offset, 8) == NO_REG &&
             is_set_later(c, i, offset)) {
+            c->carried_narrow[c->carried_count] = insn->op == IR_FUNBOX;
             c->carried[c->carried_count++] = offset;
         }
     }
@@ -269,6 +279,31 @@ unsigned loop_carrier(const struct compile *c, u32 offset, unsigned bytes)
         }
     }
     return NO_REG;
+}
+
+unsigned loop_carrier_of(const struct compile *c, u32 offset, enum ir_type type)
+{
+    unsigned carrier = loop_carrier(c, offset, 8);
+    unsigned n = REG_COUNT - 1 - carrier;
+    return carrier != NO_REG && c->carried[n] == offset &&
+                   c->carried_narrow[n] == (type == IR_F32)
+               ? carrier
+               : (unsigned)NO_REG;
+}
+
+void loop_load_carrier(struct compile *c, unsigned carrier)
+{
+    struct asm_buf *a = &c->a;
+    unsigned n = REG_COUNT - 1 - carrier, xmm = carrier - REG_XMM0;
+    if (!c->carried_narrow[n]) {
+        asm_rm(a, ASM_OP(0xf2, 0x0f10), ASM_32, xmm, state_at(c->carried[n]));
+        return;
+    }
+    asm_rm(a, ASM_OP(0xf3, 0x0f10), ASM_32, xmm, state_at(c->carried[n]));
+    asm_alu_mem_imm(a, ASM_CMP, ASM_32, state_at(c->carried[n] + 4), -1);
+    u32 boxed = asm_jcc_short(a, ASM_E);
+    asm_rip(a, ASM_OP(0xf3, 0x0f10), ASM_32, xmm, thunk(c, THUNK_FP_CONSTS) + 16 * FP_NAN32);
+    asm_bind_short(a, boxed);
 }
 
 void loop_enter(struct compile *c)
@@ -285,7 +320,6 @@ void loop_enter(struct compile *c)
 void loop_carry(struct compile *c)
 {
     for (unsigned n = 0; n < c->carried_count; n++) {
-        asm_rm(&c->a, ASM_OP(0xf2, 0x0f10), ASM_32, REG_COUNT - 1 - n - REG_XMM0,
-               state_at(c->carried[n]));
+        loop_load_carrier(c, REG_COUNT - 1 - n);
     }
 }

@@ -52,6 +52,9 @@ void alloc_spill_for_call(struct compile *c);
 void alloc_spill_pins(struct compile *c);
 /* What was in these registers (a mask) is gone; live values were spilled before. */
 void alloc_drop(struct compile *c, u32 regs);
+/* The current instruction's value is guest state that the register holds, and lives there until it
+ * is overwritten. */
+void alloc_get_register(struct compile *c, unsigned reg);
 /* Addends that are kept: the register of one, made `reg`; one is kept no longer; none is. */
 void alloc_keep(struct compile *c, struct kept *kept, unsigned reg);
 void alloc_unkeep(struct compile *c, struct kept *kept);
