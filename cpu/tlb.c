@@ -230,6 +230,15 @@ static unsigned keys_select(struct tlb_keys *keys, const struct tlb_context *wan
     return i;
 }
 
+/* Of writes there is mostly none, before and after. */
+static inline void use_spans(struct vcpu *vcpu, const struct tlb_space *space)
+{
+    vcpu->span = space->span;
+    if (UNLIKELY((vcpu->write_span.bytes | space->write_span.bytes) != 0)) {
+        vcpu->write_span = space->write_span;
+    }
+}
+
 void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
@@ -246,8 +255,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     tlb->data_now = space;
     tlb->data_key = &tlb->data_keys.key[space - tlb->data];
     vcpu->tlb = space->entries;
-    vcpu->span = space->span;
-    vcpu->write_span = space->write_span;
+    use_spans(vcpu, space);
 }
 
 void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared)
@@ -309,8 +317,7 @@ bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
     tlb->data_now = selection->data;
     tlb->fetch_now = selection->fetch;
     vcpu->tlb = selection->data->entries;
-    vcpu->span = selection->data->span;
-    vcpu->write_span = selection->data->write_span;
+    use_spans(vcpu, selection->data);
     vcpu->jumps = selection->fetch->jumps;
     vcpu->link_epoch = selection->fetch->epoch;
     return true;
@@ -511,9 +518,8 @@ void tlb_flush_writes(struct vcpu *vcpu)
         for (u32 n = 0; n < count; n++) {
             space->entries[logged ? space->puts.index[n] : n].write_tag = TLB_TAG_NONE;
         }
-        space->write_span = (struct tlb_span){0, 0, 0};
+        space->write_span = vcpu->write_span = (struct tlb_span){0, 0, 0};
     }
-    vcpu->write_span = (struct tlb_span){0, 0, 0};
 }
 
 void tlb_flush_jumps(struct vcpu *vcpu)
