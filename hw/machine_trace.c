@@ -20,6 +20,7 @@ _Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
                "the same struct");
 
 enum { OPEN_CALLS = 4096, OPEN_PROBES = 16 };
+#define SATP_PPN (((u64)1 << 44) - 1)
 
 /* A watched call that has not returned. */
 struct open_call {
@@ -31,16 +32,59 @@ struct machine_trace {
     struct metic_machine *machine;
     struct metic_trace_options options;
     char task_name[GUEST_TASK_BYTES];
-    pthread_mutex_t lock; /* open calls */
+    pthread_mutex_t lock; /* open calls, and what was seen */
     struct open_call open[OPEN_CALLS];
     u64 lost_calls;
     /* Linux's tasks */
     struct guest_tasks tasks;
     u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
     bool matches[METIC_MAX_HARTS];
+    struct metic_trace_seen seen;
+    u64 last_satp[METIC_MAX_HARTS];
     bool tasks_at_entry, tasks_at_calls; /* when somebody asks which task it is */
     u32 ra, sp, a[8]; /* debug register numbers */
 };
+
+/* --- what there was of what is asked for --- */
+
+static void see_task(struct machine_trace *trace, const char *name, bool matches)
+{
+    struct metic_trace_seen *seen = &trace->seen;
+    unsigned n = 0;
+    pthread_mutex_lock(&trace->lock);
+    seen->task |= matches;
+    while (n < seen->task_count && strncmp(seen->tasks[n], name, GUEST_TASK_BYTES) != 0) {
+        n++;
+    }
+    if (n == seen->task_count && n < METIC_SEEN_MAX) {
+        memcpy(seen->tasks[n], name, GUEST_TASK_BYTES);
+        seen->task_count++;
+    }
+    pthread_mutex_unlock(&trace->lock);
+}
+
+static void see_satp(struct machine_trace *trace, u64 satp)
+{
+    struct metic_trace_seen *seen = &trace->seen;
+    unsigned n = 0;
+    pthread_mutex_lock(&trace->lock);
+    seen->satp |= satp == trace->options.satp;
+    while (n < seen->satp_count && seen->satps[n] != satp) {
+        n++;
+    }
+    bool near = ((satp ^ trace->options.satp) & SATP_PPN) == 0;
+    if (n == METIC_SEEN_MAX && near) { /* one with another ASID is worth more than the last */
+        seen->satps[METIC_SEEN_MAX - 1] = satp;
+    } else if (n == seen->satp_count && n < METIC_SEEN_MAX) {
+        seen->satps[seen->satp_count++] = satp;
+    }
+    pthread_mutex_unlock(&trace->lock);
+}
+
+void metic_trace_seen(metic_machine *machine, struct metic_trace_seen *seen)
+{
+    *seen = machine->trace != NULL ? machine->trace->seen : (struct metic_trace_seen){ 0 };
+}
 
 /* --- beginning and ending at an event --- */
 
@@ -60,6 +104,9 @@ static void on_trigger(struct machine_trace *trace, struct vcpu *vcpu, unsigned 
 {
     const struct metic_trace_options *options = &trace->options;
     bool on = triggers(&options->start_on, event, value, text);
+    if (on && !__atomic_load_n(&trace->seen.start, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&trace->seen.start, true, __ATOMIC_RELAXED);
+    }
     if (on || triggers(&options->stop_on, event, value, text)) {
         if (vcpu != NULL) {
             probe_switch(vcpu->engine, vcpu, on);
@@ -91,6 +138,9 @@ static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
     bool same = words[0] == last[0] && words[1] == last[1] && words[2] == last[2];
     if (!same && (trace->options.events >> METIC_EVENT_TASK & 1)) {
         probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
+    }
+    if (!same && trace->options.task != NULL) {
+        see_task(trace, (const char *)&words[1], trace->matches[vcpu->index]);
     }
     if (!same) {
         on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
@@ -182,14 +232,17 @@ static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
 
 static void on_function(void *opaque, struct vcpu *vcpu, gva_t pc)
 {
-    await_return(opaque, vcpu, pc, true);
+    struct machine_trace *trace = opaque;
+    await_return(trace, vcpu, pc, true);
+    __atomic_store_n(&trace->seen.function, true, __ATOMIC_RELAXED);
     probe_switch(vcpu->engine, vcpu, true);
 }
 
 static void on_start(void *opaque, struct vcpu *vcpu, gva_t pc)
 {
-    (void)opaque;
+    struct machine_trace *trace = opaque;
     (void)pc;
+    __atomic_store_n(&trace->seen.start, true, __ATOMIC_RELAXED);
     probe_switch(vcpu->engine, vcpu, true); /* this hart exactly here, the others soon */
     probe_switch(vcpu->engine, NULL, true);
 }
@@ -208,6 +261,10 @@ static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 
     guest_tasks_context(&trace->tasks, vcpu, privilege, address_space);
     if (privilege == GUEST_PRIV_U && trace->tasks_at_entry) {
         look_at_task(trace, vcpu);
+    }
+    if (trace->options.satp != 0 && trace->last_satp[vcpu->index] != address_space) {
+        trace->last_satp[vcpu->index] = address_space;
+        see_satp(trace, address_space);
     }
     return trace->options.task == NULL || trace->matches[vcpu->index];
 }

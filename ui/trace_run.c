@@ -3,6 +3,7 @@
 
 #include "ui/cover.h"
 #include "ui/run_symbols.h"
+#include "ui/trace_empty.h"
 #include "ui/trace_store.h"
 #include "ui/trace_text.h"
 #include "ui/trace_trigger.h"
@@ -28,7 +29,10 @@ struct trace_run {
     bool late_kernel;   /* its own symbols are asked for at the end alone */
     char task[32];
     const char *path;
-    bool said_failed;   /* the consumer's thread */
+    bool said_failed, tells; /* the consumer's thread */
+    bool window_began, recorded;
+    struct metic_trace_seen seen;
+    const struct run_args *args;
 };
 
 /* --- filters --- */
@@ -111,6 +115,19 @@ static bool filter_number(const char *key, const char *value, u64 first, u64 las
            error_set(error, NULL, "--trace-filter: %s=%s is no such number", key, value);
 }
 
+/* As satp is printed: a mode in its highest bits, mostly without 0x. */
+static bool filter_satp(const char *value, u64 *satp, struct metic_error *error)
+{
+    char *rest;
+    *satp = strtoull(value, &rest, 0);
+    if (*rest != '\0' || *satp >> 60 == 0) {
+        *satp = strtoull(value, &rest, 16);
+    }
+    return (rest != value && *rest == '\0' && *satp >> 60 != 0) ||
+           error_set(error, "As in --trace-filter satp=0x80000000000814f2, mode and ASID included.",
+                     "--trace-filter: satp=%s is no address space", value);
+}
+
 static bool add_filter(struct trace_run *run, const char *filter, struct metic_error *error)
 {
     struct metic_trace_options *options = &run->options;
@@ -140,7 +157,7 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         return true;
     }
     if (strcmp(key, "satp") == 0) {
-        return filter_number(key, value, 1, ~(u64)0, &options->satp, error);
+        return filter_satp(value, &options->satp, error);
     }
     if (strcmp(key, "hart") == 0) {
         const unsigned last = metic_hart_count(run->machine) - 1;
@@ -265,6 +282,7 @@ static void consume(void *opaque, const struct metic_trace_chunk *chunk)
     if (run->cover != NULL || run->said_failed) {
         return; /* coverage's numbers are counted elsewhere */
     }
+    run->tells = run->tells || trace_empty_tells(&run->options, chunk);
     if (run->store != NULL) {
         trace_store_chunk(run->store, chunk, metic_trace_unit_count(run->machine));
         if (trace_store_failed(run->store) != 0) {
@@ -446,6 +464,7 @@ bool trace_run_start(const struct run_args *args, metic_machine *machine, struct
         return error_set(error, NULL, "the host has no memory for the trace");
     }
     run->machine = machine;
+    run->args = args;
     *out = run;
     if (!prepare(run, args, error)) {
         return false;
@@ -455,6 +474,16 @@ bool trace_run_start(const struct run_args *args, metic_machine *machine, struct
         return run->recording;
     }
     return true;
+}
+
+static void stop(struct trace_run *run)
+{
+    if (run->recording) {
+        run->recorded = true;
+        metic_trace_seen(run->machine, &run->seen);
+    }
+    run->recording = false;
+    metic_trace_stop(run->machine);
 }
 
 void trace_run_machine(struct trace_run *run, const struct run_args *args, metic_machine *machine,
@@ -473,6 +502,7 @@ void trace_run_machine(struct trace_run *run, const struct run_args *args, metic
         }
     }
     run->recording = metic_trace_start(machine, &run->options, &error);
+    run->window_began = true;
     if (!run->recording) {
         ui_print_error(&error);
     }
@@ -480,10 +510,24 @@ void trace_run_machine(struct trace_run *run, const struct run_args *args, metic
     if (run->cover != NULL) {
         cover_take(run->cover, machine, &error);
     }
-    run->recording = false;
-    metic_trace_stop(machine);
+    stop(run);
     if (result->reason == METIC_TURN_OVER) {
         metic_run(machine, result);
+    }
+}
+
+/* Says why there is nothing where filters were given. */
+static void look_whether_empty(struct trace_run *run)
+{
+    const struct run_trace *trace = &run->args->trace;
+    size_t blocks = 0;
+    if (run->cover != NULL) {
+        cover_blocks(run->cover, &blocks);
+    }
+    bool asked = trace->filter_count != 0 || trace->calls != NULL;
+    bool began = run->to_insns == 0 || run->window_began;
+    if (asked && !run->tells && blocks == 0 && !run->said_failed && (run->recorded || !began)) {
+        trace_empty_say(run->args, &run->options, run->machine, &run->seen, began);
     }
 }
 
@@ -499,7 +543,8 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     }
     bool good = run->cover == NULL || !run->recording ||
                 cover_take(run->cover, run->machine, error);
-    metic_trace_stop(run->machine);
+    stop(run);
+    look_whether_empty(run);
     if (run->store != NULL) {
         put_symbols(run, run->late_kernel);
         good = trace_store_end(run->store, error);

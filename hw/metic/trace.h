@@ -175,6 +175,18 @@ struct metic_trace_options {
 /* While no hart runs. False with a reason. */
 bool metic_trace_start(metic_machine *machine, const struct metic_trace_options *options,
                        struct metic_error *error);
+/* What a recording met of what its options ask for, so that one that has nothing can be explained.
+ * While no hart runs, before metic_trace_stop; all zero without a recording. */
+enum { METIC_SEEN_MAX = 24 };
+struct metic_trace_seen {
+    bool task, satp, function, start; /* these options were met at some time */
+    /* With the option of that name: what there was, the first ones. */
+    char tasks[METIC_SEEN_MAX][17];
+    unsigned task_count;
+    uint64_t satps[METIC_SEEN_MAX];
+    unsigned satp_count;
+};
+void metic_trace_seen(metic_machine *machine, struct metic_trace_seen *seen);
 /* Hands over the rest. While no hart runs; units go with it. */
 void metic_trace_stop(metic_machine *machine);
 /* Turns recording on or off, for all harts, soon. Any thread. */

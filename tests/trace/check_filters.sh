@@ -158,6 +158,45 @@ says err "no event 'nothing'"
 run 125 run $boot --trace y --trace-filter start=@csr:nosuch
 says err 'no value that fits'
 
+# Filters that let nothing through: which, and what would have been near, in every format.
+# nothing PATTERN ARGUMENT...
+nothing() {
+    pattern=$1
+    shift
+    # shellcheck disable=SC2086
+    run 0 run $boot --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n' "$@"
+    says err "$pattern"
+}
+nothing '^metic: nothing was recorded: --trace-filter task=catt: no such task ran$' \
+    --trace n.trace --trace-filter task=catt
+says err 'Tasks that ran: init,.* Did you mean task=cat\?$'
+# Without 0x, as satp is printed; and the same page table with another ASID.
+nothing '^metic: nothing was recorded: --trace-filter satp=afffe[0-9a-f]*: satp never had that value$' \
+    --trace n.txt --trace-format text --clock virtual \
+    --trace-filter "satp=$(printf %s "$satp" | sed 's/0x\(.\)..../\1fffe/')"
+says err "Did you mean satp=0xa....$(printf %s "$satp" | cut -c 8-)\?\$"
+nothing '^metic: nothing was recorded: --trace-filter function=panic: it was not called$' \
+    --trace n.json --trace-format json --trace-filter function=panic --cpus 4
+nothing '^metic: nothing was recorded: --trace-filter start=@trap:7: that never came$' \
+    --trace n.json --trace-format chrome --trace-filter start=@trap:7 --clock virtual --cpus 4
+nothing '^metic: nothing was recorded: --trace-calls panic: none of them was called$' \
+    --trace n.trace --trace-calls panic
+nothing '^metic: nothing was recorded: --trace-filter insns=90000M-90001M: the run ended before$' \
+    --trace n.trace --trace-filter insns=90000M-90001M
+nothing '^metic: nothing was recorded: no instruction that ran passes --trace-filter symbol=panic$' \
+    --trace n.txt --trace-format qemu --trace-filter symbol=panic --no-tier2
+nothing '^metic: nothing was recorded: --trace-filter task=nope: no such task ran$' \
+    --cover n.cover --trace-filter task=nope
+nothing '^metic: nothing was recorded: --trace-filter task=nope: no such task ran$' \
+    --trace n.trace --trace-filter task=nope --trace-last 1M
+# shellcheck disable=SC2086
+run 0 run $boot --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n' --trace n.trace \
+    --trace-filter task=cat --trace-last 1M --trace-events traps
+if grep -q 'nothing was' err; then wrong "something was"; else good; fi
+# shellcheck disable=SC2086
+run 125 run $boot --trace y --trace-filter satp=81234
+says err 'As in --trace-filter satp=0x'
+
 # --- planted questions -------------------------------------------------------------------------------
 
 # Who cleared this page: of a page that clear_page was called for, the writes are clear_page's, all 64 blocks.
