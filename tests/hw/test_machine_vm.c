@@ -85,6 +85,57 @@ Test(machine_vm, sfence_in_the_running_block)
               outcome.x[A3] == 0xbbbb && outcome.x[A4] == 0xaaaa);
 }
 
+/* Svvptc: what was not mapped is, as soon as an entry of any level has become valid, with no fence;
+ * for loads, stores and code. */
+Test(machine_vm, valid_without_a_fence)
+{
+    struct rv_program *p = rv_new();
+    u32 root = identity_table(p);
+    rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
+    rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + CODE_A, PTE_RX);
+    begin(p, root);
+    rv_li(p, S0, GVA);
+    rv_li(p, S9, GVA + PAGE_BYTES);
+    rv_li(p, S3, 0);
+    rv_li(p, S4, 0);
+    rv_li(p, S5, 6); /* rounds: each entry in turn */
+    rv_li(p, S6, rv_pte_address(p, root, GVA));
+    rv_li(p, S7, rv_pte_address(p, root, GVA + PAGE_BYTES));
+    rv_li(p, S8, RV_BASE + root + (GVA >> 30) * 8);
+    rv_li(p, A4, 0);
+    rv_label(p, L1);
+    rv_mv(p, S1, S6); /* they move one place on */
+    rv_mv(p, S6, S7);
+    rv_mv(p, S7, S8);
+    rv_mv(p, S8, S1);
+    rv_ld(p, S2, S1, 0);
+    rv_sd(p, X0, S1, 0);
+    rv_sfence_vma(p, X0, X0, X0);
+    rv_la(p, S10, L2);
+    rv_ld(p, A1, S0, 0);
+    rv_addi(p, S4, S4, 1);
+    rv_label(p, L2);
+    rv_la(p, S10, L3);
+    rv_jalr(p, RA, S9, 0);
+    rv_addi(p, S3, S3, 1);
+    rv_label(p, L3);
+    rv_sd(p, S2, S1, 0);
+    rv_la(p, S10, L4);
+    rv_ld(p, A2, S0, 0);
+    rv_sd(p, A2, S0, 8);
+    rv_jalr(p, RA, S9, 0);
+    rv_add(p, A4, A4, A0);
+    rv_label(p, L4);
+    rv_addi(p, S5, S5, -1);
+    rv_bne(p, S5, X0, L1);
+    struct guest_outcome outcome;
+    end(p, &outcome);
+    cr_expect_eq(outcome.x[A2], 0xaaaa);
+    cr_expect_eq(outcome.x[A4], 6 * 0xa, "%llu", (unsigned long long)outcome.x[A4]);
+    cr_expect_eq(outcome.x[S3], 2, "code ran only where another page's entry was not valid");
+    cr_expect_eq(outcome.x[S4], 2, "the same for the load");
+}
+
 /* Permissions taken away are gone after the fence: a store that worked faults. */
 Test(machine_vm, write_permission_taken_away)
 {
