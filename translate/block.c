@@ -246,7 +246,7 @@ static void block_kill(struct block_table *table, struct block *block)
     }
     table->block_count--;
     unsigned n = table->removals++ % BLOCK_REMOVED_LOG;
-    table->removed[n].page_offset = (u32)(block->gpa & PAGE_OFFSET_MASK);
+    table->removed[n].gpa = block->gpa;
     table->removed[n].host = block->host;
 }
 
@@ -387,9 +387,9 @@ bool block_link(struct block_table *table, u32 number, struct block *to)
                              link->to_second_page != to->second_page))) {
         return link->to == to;
     }
-    link->to = to;
-    link->to_gpa = to->gpa;
+    link->to_gpa = to->gpa; /* for good: who reads without the lock reads `to` first */
     link->to_second_page = to->second_page;
+    link->to = to;
     link->next_incoming = to->incoming;
     to->incoming = number;
     table->patch(table->opaque, link, to);

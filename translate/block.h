@@ -55,6 +55,7 @@ struct link {
                            the mapping leads there stays true only for the same key */
     s64 target_offset;  /* from pc_page of `from` */
     u32 patch_offset;   /* of the rel32 in the code buffer */
+    u32 jump_offset;    /* of the jump that it is part of, where it crosses pages */
     u32 next_incoming;  /* list of links patched to the same block */
     u32 stub_offset;    /* where the unlinked jump goes */
     bool cross_page;
@@ -84,7 +85,7 @@ struct block_table {
      * its jump cache. A reader that is more than the log's length behind forgets everything. */
     _Atomic u64 removals;
     struct {
-        u32 page_offset;
+        gpa_t gpa;
         const u8 *host;
     } removed[BLOCK_REMOVED_LOG];
     /* Patches link number `link` to go to `to` (or back to its stub when NULL). */

@@ -72,6 +72,9 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     if (traces) {
         tier2_init(&engine->tier2[index], engine->options.eager_tier2);
     }
+    if (engine->options.kind == ENGINE_JIT && !found_init(&engine->found[index])) {
+        return NULL;
+    }
     struct vcpu *vcpu = aligned_alloc(64, (engine->guest->vcpu_bytes + 63) & ~(size_t)63);
     if (vcpu == NULL) {
         return NULL;
@@ -237,6 +240,9 @@ void engine_free(struct engine *engine)
     probe_stop(engine);
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         vcpu_free(engine->vcpus[i]);
+    }
+    for (unsigned i = 0; i < ENGINE_MAX_HARTS; i++) {
+        found_fini(&engine->found[i]);
     }
     lockstep_free(engine->lockstep);
     commit_log_free(engine->commit_log);

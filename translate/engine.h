@@ -16,6 +16,7 @@
 #include "translate/block.h"
 #include "translate/codebuf.h"
 #include "translate/debug.h"
+#include "translate/found.h"
 #include "translate/front.h"
 #include "translate/host.h"
 #include "translate/huge.h"
@@ -117,6 +118,7 @@ struct engine {
     struct tier2 tier2[ENGINE_MAX_HARTS]; /* each its hart's own */
     struct huge huge[ENGINE_MAX_HARTS];   /* too */
     u64 direct_runs[ENGINE_MAX_HARTS];    /* of tier 0; too */
+    struct found found[ENGINE_MAX_HARTS]; /* too */
     struct again again[ENGINE_MAX_HARTS]; /* too */
     struct vcpu_ops ops;
 
@@ -212,6 +214,8 @@ void engine_set_reservation(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes);
 /* struct host_slow's members. */
 bool engine_raised(struct vcpu *vcpu);
 bool engine_polled(struct vcpu *vcpu);
+const void *engine_jump_missed(struct vcpu *vcpu);
+const void *engine_link_missed(struct vcpu *vcpu, u32 number);
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);
 /* A store to a page with a reservation: breaks those on the bytes, then stores. Always true. */

@@ -110,6 +110,8 @@ void pipeline_code_made(const struct vcpu *vcpu, const struct block *block,
  * at vcpu->pc, when the link is patched to it; and proves it anew. NULL: look it up. A new address
  * space has thousands of these, and a look-up mostly misses the host's caches. Takes no lock. */
 struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number);
+/* Link `number` leads to vcpu->pc, as this hart's page tables are now. */
+void pipeline_prove_link(struct vcpu *vcpu, u32 number);
 /* Link `number` was left unlinked (or unproved) on the way to `to`, which vcpu->pc leads to. */
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to);
 

@@ -79,6 +79,11 @@ struct host_slow {
      * the hart looked, maybe took an interrupt, and the code goes on at vcpu->pc; false: nothing
      * was done, and the code leaves for the run loop. NULL: always so. */
     bool (*polled)(struct vcpu *vcpu);
+    /* The jump cache does not know vcpu->pc; or link `number` to it was not taken, because it is
+     * unlinked or unproved. Where to go on, with vcpu->pc_page set; NULL: nothing was done, and the
+     * code leaves for the run loop. Either may be NULL: always so. */
+    const void *(*jump_missed)(struct vcpu *vcpu);
+    const void *(*link_missed)(struct vcpu *vcpu, u32 number);
     /* A probe found the hart's stream full; vcpu->insns is exact. Afterwards there is room. */
     void (*probe_full)(struct vcpu *vcpu);
     /* Calls the helper with its arguments; those it has not are anything. NULL: code calls helpers
@@ -137,6 +142,7 @@ enum host_request_flag {
 struct host_exit {
     u32 id;               /* from alloc_link */
     u32 patch_offset;     /* of the link's 4-byte field from the block's first code byte */
+    u32 jump_offset;      /* of the jump with that field, which nothing depends on, likewise */
     s64 unlinked_offset;  /* where the unlinked jump goes, from there too */
     bool cross_page;      /* of a target in another page, or at the last two bytes, where an
                              instruction may go on in the next: guarded by link_proofs[id] ==

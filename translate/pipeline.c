@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     DEFAULT_CODE_BYTES = 256 << 20,
@@ -433,6 +432,7 @@ static void flush_all(struct vcpu *vcpu)
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         /* New epochs, too: links are numbered anew and old proofs must not be taken for theirs. */
         tlb_flush_jumps(engine->vcpus[i]);
+        found_clear(&engine->found[i]);
         engine->vcpus[i]->seen_removals = engine->blocks.removals;
     }
     pthread_mutex_unlock(&engine->lock);

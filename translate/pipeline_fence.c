@@ -8,15 +8,21 @@
  * at the same place. */
 static void forget_removed(struct vcpu *vcpu)
 {
-    const struct block_table *blocks = &vcpu->engine->blocks;
+    struct engine *engine = vcpu->engine;
+    const struct block_table *blocks = &engine->blocks;
+    struct found *found = &engine->found[vcpu->index];
     u64 n = vcpu->seen_removals;
     if (blocks->removals - n > BLOCK_REMOVED_LOG) {
         tlb_flush_jumps(vcpu);
+        found_clear(found);
         n = blocks->removals;
     }
     for (; n < blocks->removals; n++) {
         unsigned at = n % BLOCK_REMOVED_LOG;
-        tlb_flush_jump(vcpu, blocks->removed[at].page_offset, blocks->removed[at].host);
+        gpa_t gpa = blocks->removed[at].gpa;
+        const u8 *host = blocks->removed[at].host;
+        tlb_flush_jump(vcpu, (u32)(gpa & PAGE_OFFSET_MASK), host);
+        found_forget(found, gpa, (u32)(host - engine->code.exec));
     }
     vcpu->seen_removals = n;
 }

@@ -15,13 +15,15 @@ void pipeline_record_links(struct engine *engine, struct block *block,
         link->from = block;
         link->target_offset = exits[i].target_offset;
         link->patch_offset = code_offset + exits[i].patch_offset;
+        link->jump_offset = code_offset + exits[i].jump_offset;
         link->stub_offset = (u32)(code_offset + exits[i].unlinked_offset);
         link->cross_page = exits[i].cross_page;
     }
 }
 
-static void prove_link(struct vcpu *vcpu, u32 number, const struct link *link)
+void pipeline_prove_link(struct vcpu *vcpu, u32 number)
 {
+    const struct link *link = &vcpu->engine->blocks.links[number];
     gva_t from_page = vcpu->pc - (u64)link->target_offset;
     vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
     vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
@@ -49,7 +51,7 @@ struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number)
         to->second_page != second_page) {
         return NULL;
     }
-    prove_link(vcpu, number, link);
+    pipeline_prove_link(vcpu, number);
     return to;
 }
 
@@ -66,7 +68,7 @@ void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)
     bool allowed = number < engine->blocks.link_count && link->from != NULL &&
                    (link->cross_page || to->second_page == BLOCK_NO_PAGE);
     if (allowed && block_link(&engine->blocks, number, to) && link->cross_page) {
-        prove_link(vcpu, number, link);
+        pipeline_prove_link(vcpu, number);
     }
     pthread_mutex_unlock(&engine->lock);
 }

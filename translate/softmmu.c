@@ -581,5 +581,7 @@ const struct host_slow softmmu_slow = {
     .check = slow_check,
     .raised = engine_raised,
     .polled = engine_polled,
+    .jump_missed = engine_jump_missed,
+    .link_missed = engine_link_missed,
     .probe_full = probe_full,
 };

@@ -199,6 +199,7 @@ const struct host_slow *stats_slow(const struct stats *stats, const struct host_
         .refill = timed_refill, .load = timed_load,     .store = timed_store,
         .amo = timed_amo,       .check = timed_check,   .raised = timed_raised,
         .polled = engine_polled,
+        .jump_missed = engine_jump_missed, .link_missed = engine_link_missed,
         .helper = timed_helper, .probe_full = probe_full,
     };
     return stats != NULL ? &timed : slow;
@@ -334,7 +335,9 @@ static void print_exits(const struct vcpu *vcpu, FILE *to)
     for (unsigned n = 0; n < ARRAY_LEN(names); n++) {
         fprintf(to, "%s %" PRIu64 " %s", n == 0 ? "" : ",", vcpu->engine_exits[n], names[n]);
     }
-    fprintf(to, "\n");
+    const struct found *found = &vcpu->engine->found[vcpu->index];
+    fprintf(to, "\n  found again        %" PRIu64 " by links, %" PRIu64 " by indirect jumps\n",
+            found->links, found->jumps);
 }
 
 void stats_print(struct engine *engine, FILE *to)

@@ -119,6 +119,7 @@ static void emit_link(struct compile *c, s64 target)
     leave_unlinked(c, exit->id, target);
     exit->unlinked_offset = unlinked - c->a.exec;
     align_field(&c->a, 1);
+    exit->jump_offset = asm_offset(&c->a);
     exit->patch_offset = asm_offset(&c->a) + 1;
     asm_jmp(&c->a, unlinked);
 }

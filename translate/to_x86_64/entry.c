@@ -236,19 +236,25 @@ static void leave_with(struct thunks *t, enum ir_exit exit, unsigned thunk_index
     asm_jmp(t->a, at(t, thunk_index));
 }
 
-/* Exits with pc = pc_page + rcx. */
-static void leave_at_offset(struct thunks *t, enum ir_exit exit)
+/* Has C find code for vcpu->pc and goes there, unless it is NULL; rsi is C's second argument.
+ * exit_request is 0 afterwards, or still what it was when there is no code. `function` NULL: there
+ * never is. */
+static void ask_where(struct thunks *t, const void *function)
 {
-    asm_alu_rm(t->a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
-    asm_store(t->a, ASM_64, VCPU_AT(pc), RCX);
-    leave_with(t, exit, THUNK_EXIT);
-}
-
-/* Exits with pc = rax. */
-static void leave_at_rax(struct thunks *t, enum ir_exit exit)
-{
-    asm_store(t->a, ASM_64, VCPU_AT(pc), RAX);
-    leave_with(t, exit, THUNK_EXIT);
+    struct asm_buf *a = t->a;
+    if (function == NULL) {
+        return;
+    }
+    asm_store(a, ASM_64, VCPU_AT(insns), R15);
+    transfer_pins(t, false, false);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_call_far(a, function);
+    transfer_pins(t, true, false);
+    asm_test(a, ASM_64, RAX, RAX);
+    u32 nowhere = asm_jcc_forward(a, ASM_E);
+    asm_mov_mem_imm(a, ASM_32, VCPU_AT(exit_request), 0);
+    asm_rr(a, 0xff, ASM_32, 4, RAX);
+    asm_bind(a, nowhere);
 }
 
 /* A jump that is about to be linked, unless it comes to a poll: it may do so every time. */
@@ -261,7 +267,11 @@ static void emit_link_miss(struct thunks *t)
     asm_jcc(t->a, ASM_AE, at(t, THUNK_POLL));
     asm_shift_imm(t->a, ASM_SHR, ASM_32, RAX, PAGE_BITS - 1);
     asm_store(t->a, ASM_32, VCPU_AT(exit_request), RAX);
-    leave_at_offset(t, IR_EXIT_JUMP);
+    asm_alu_rm(t->a, ASM_ADD, ASM_64, RCX, VCPU_AT(pc_page));
+    asm_store(t->a, ASM_64, VCPU_AT(pc), RCX);
+    asm_mov(t->a, ASM_32, RSI, RAX);
+    ask_where(t, (const void *)(uintptr_t)t->context->slow->link_missed);
+    leave_with(t, IR_EXIT_JUMP, THUNK_EXIT);
 }
 
 /* An entry is 16 bytes and a pc is even, so the low 16 bits of the pc, eightfold, are where its
@@ -299,7 +309,9 @@ static void emit_indirect_other(struct thunks *t)
     u32 missed = asm_jcc_forward(t->a, ASM_NE);
     jump_go(t->a);
     asm_bind(t->a, missed);
-    leave_at_rax(t, IR_EXIT_IND);
+    asm_store(t->a, ASM_64, VCPU_AT(pc), RAX);
+    ask_where(t, (const void *)(uintptr_t)t->context->slow->jump_missed);
+    leave_with(t, IR_EXIT_IND, THUNK_EXIT);
 }
 
 /* pc is rax. C looks whether there is an interrupt, whose handler mostly is in the jump cache; what
