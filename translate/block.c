@@ -250,7 +250,7 @@ static void block_kill(struct block_table *table, struct block *block)
     table->removed[n].host = block->host;
 }
 
-/* Drops dead blocks from one page list; `second` selects the straddlers' list. */
+/* Drops dead blocks and their parts from the page's lists. */
 static void page_prune(struct code_page *page)
 {
     struct block **at = &page->blocks;
@@ -261,12 +261,12 @@ static void page_prune(struct code_page *page)
             at = &(*at)->page_next;
         }
     }
-    at = &page->straddlers;
-    while (*at != NULL) {
-        if ((*at)->dead) {
-            *at = (*at)->second_page_next;
+    struct block_part **part = &page->parts;
+    while (*part != NULL) {
+        if ((*part)->block->dead) {
+            *part = (*part)->next;
         } else {
-            at = &(*at)->second_page_next;
+            part = &(*part)->next;
         }
     }
 }
@@ -281,10 +281,9 @@ static void page_kill_range(struct block_table *table, struct code_page *page, u
             forget_runs(page, (u32)(block->gpa & PAGE_OFFSET_MASK));
         }
     }
-    if (first < 2) {
-        for (struct block *block = page->straddlers; block != NULL;
-             block = block->second_page_next) {
-            block_kill(table, block);
+    for (const struct block_part *part = page->parts; part != NULL; part = part->next) {
+        if (part->first <= last && part->first + part->bytes > first) {
+            block_kill(table, part->block);
         }
     }
     page_prune(page);
@@ -342,6 +341,16 @@ static struct code_page *page_mark(struct block_table *table, gpa_t gpa_page, co
     return page;
 }
 
+void block_insert_part(struct block_table *table, struct block *block, gpa_t gpa_page, u32 first,
+                       u32 bytes, const u8 *source)
+{
+    struct code_page *page = page_mark(table, gpa_page, source, first, bytes);
+    struct block_part *part = block_alloc(table, sizeof(*part));
+    *part = (struct block_part){.first = (u16)first, .bytes = (u16)bytes, .block = block,
+                                .next = page->parts};
+    page->parts = part;
+}
+
 void block_insert(struct block_table *table, struct block *block, const u8 *source)
 {
     u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK) - block->before_bytes;
@@ -351,9 +360,7 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
     }
     struct code_page *page = page_mark(table, block->gpa & PAGE_MASK, source, start, here);
     if (block->second_page != BLOCK_NO_PAGE) {
-        struct code_page *second = page_mark(table, block->second_page, source + 2, 0, 2);
-        block->second_page_next = second->straddlers;
-        second->straddlers = block;
+        block_insert_part(table, block, block->second_page, 0, 2, source + 2);
     }
     block->page_next = page->blocks;
     page->blocks = block;
@@ -375,6 +382,17 @@ u32 block_link_alloc(struct block_table *table)
     memset(link, 0, sizeof(*link));
     link->to_gpa = BLOCK_NO_PAGE;
     return table->link_count++;
+}
+
+u32 block_guard_alloc(struct block_table *table, gpa_t page, s64 target_offset)
+{
+    u32 number = block_link_alloc(table);
+    if (number != 0) {
+        table->links[number].to_gpa = page;
+        table->links[number].target_offset = target_offset;
+        table->links[number].cross_page = true;
+    }
+    return number;
 }
 
 bool block_link(struct block_table *table, u32 number, struct block *to)
@@ -452,7 +470,7 @@ void block_fence(struct block_table *table)
     while (*at != NULL) {
         struct code_page *page = *at;
         page_compare(table, page);
-        if (page->blocks == NULL && page->straddlers == NULL) {
+        if (page->blocks == NULL && page->parts == NULL) {
             *at = page->dirty_next;
             page_forget(table, page);
         } else {

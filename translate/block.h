@@ -2,7 +2,9 @@
  *
  * A block's key is the guest-physical address of its first byte and the mode bits. Its code is
  * position-independent in guest virtual space, so one block serves every mapping and every hart.
- * An instruction that straddles two pages is a block of its own with a second page in its key.
+ * An instruction that straddles two pages is a block of its own with a second page in its key. A
+ * trace may have code of further pages, its parts: its own guards see to it that they are mapped
+ * where its code expects them (block_guard_alloc), so they are not in its key.
  * Privileged code that is watched (probe.h) has its virtual page in the key, too.
  *
  * Lookups take no lock: blocks are published with release stores and their memory is reused only
@@ -23,6 +25,14 @@
 enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 17, BLOCK_REMOVED_LOG = 1024 };
 
 struct tier2_circle;
+struct block;
+
+/* What a block was made from in a page other than the one it begins in. */
+struct block_part {
+    u16 first, bytes; /* offset and length of what it used there */
+    struct block *block;
+    struct block_part *next; /* others in the same page */
+};
 
 struct block {
     /* What a look-up reads is together: it mostly is in none of the host's caches. */
@@ -34,20 +44,23 @@ struct block {
     u32 host_bytes;
     const u8 *host;    /* entry address, or NULL (interpreter only) */
     u16 before_bytes;  /* a trace covers bytes before its first instruction, too: */
-    u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in one page */
+    u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in its first page */
     u16 insn_count;
     u8 tries;          /* tier 2: how often it was found hot */
     const struct tier2_circle *circle; /* of a trace: what it was made from, else NULL */
     u32 ir_count;
     struct ir_insn *ir; /* kept when the interpreter may run the block, else NULL */
     struct block *page_next;        /* other blocks starting in this page */
-    struct block *second_page_next; /* other straddlers ending in the second page */
     u32 first_link, link_count;     /* its own exits: consecutive link numbers */
     u32 incoming;                   /* first link that is patched to this block, or 0 */
     bool dead;
 };
 
-/* One direct exit of a block. Number 0 is no link. */
+/* One direct exit of a block. Number 0 is no link.
+ *
+ * A *guard* is no exit but a place where a trace goes on in another page, to_gpa: where the hart
+ * has no proof for its number that this page is mapped there, the trace is left as by an unlinked
+ * exit. It has no `from` and is never patched. */
 struct link {
     struct block *from;
     _Atomic(struct block *) to; /* patched to, or NULL; changed under the lock */
@@ -64,7 +77,7 @@ struct link {
 struct code_page {
     gpa_t page;
     struct block *blocks;    /* by page_next */
-    struct block *straddlers; /* ending here, by second_page_next */
+    struct block_part *parts; /* of blocks that begin in other pages, by next */
     u8 *shadow;              /* bytes the blocks were made from, while the page is dirty */
     struct code_page *next;  /* in its hash bucket */
     struct code_page *dirty_next;
@@ -131,9 +144,20 @@ void *block_alloc(struct block_table *table, size_t size_bytes);
 /* `source` is the snapshot of the guest bytes the block was made from (length_bytes of them, from
  * gpa - before_bytes; what lies in the second page follows at source + 2). Marks the pages. */
 void block_insert(struct block_table *table, struct block *block, const u8 *source);
+/* The same of a further page that the block, which is in the table, has code of: `bytes` of it from
+ * offset `first`. */
+void block_insert_part(struct block_table *table, struct block *block, gpa_t page, u32 first,
+                       u32 bytes, const u8 *source);
 
 /* Link numbers for a block's exits; 0 when they ran out. */
 u32 block_link_alloc(struct block_table *table);
+/* The number of a guard that leads to code in the physical page `page`, which must be
+ * `target_offset` from the page the trace begins in; 0 when they ran out. */
+u32 block_guard_alloc(struct block_table *table, gpa_t page, s64 target_offset);
+static inline bool block_is_guard(const struct link *link)
+{
+    return link->from == NULL && link->to_gpa != BLOCK_NO_PAGE;
+}
 /* Patches the link to `to`; false when it stays as it is (dead block, or proved for another
  * key). */
 bool block_link(struct block_table *table, u32 number, struct block *to);

@@ -465,11 +465,16 @@ struct departure {
     u64 flushes;    /* of the code buffer so far: another one gives the link's number away */
 };
 
+static bool is_numbered(const struct vcpu *vcpu, const struct departure *departure)
+{
+    return departure->link != 0 && departure->flushes == vcpu->engine->stats.flushes;
+}
+
 static bool may_link(const struct vcpu *vcpu, const struct departure *departure)
 {
     const struct engine *engine = vcpu->engine;
-    return departure->link != 0 && departure->flushes == engine->stats.flushes &&
-           engine->options.kind == ENGINE_JIT && !engine->options.no_links;
+    return is_numbered(vcpu, departure) && engine->options.kind == ENGINE_JIT &&
+           !engine->options.no_links;
 }
 
 static void follow(struct vcpu *vcpu, const struct departure *departure, struct block *block)
@@ -522,6 +527,9 @@ static enum pipeline_result find_block(struct vcpu *vcpu, const struct departure
         if (*block != NULL) {
             return PIPELINE_BLOCK;
         }
+    }
+    if (is_numbered(vcpu, departure)) {
+        pipeline_prove_guard(vcpu, departure->link);
     }
     struct stats_span span = stats_begin(vcpu);
     enum pipeline_result result = pipeline_find(vcpu, block, exit);

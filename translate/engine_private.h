@@ -112,6 +112,9 @@ void pipeline_code_made(const struct vcpu *vcpu, const struct block *block,
 struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number);
 /* Link `number` leads to vcpu->pc, as this hart's page tables are now. */
 void pipeline_prove_link(struct vcpu *vcpu, u32 number);
+/* Guard `number` of a trace was left unproved at vcpu->pc: proves it when that is the page it asks
+ * for. Other links it leaves alone. */
+void pipeline_prove_guard(struct vcpu *vcpu, u32 number);
 /* Link `number` was left unlinked (or unproved) on the way to `to`, which vcpu->pc leads to. */
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to);
 
@@ -137,5 +140,7 @@ enum engine_stop engine_run_steps(struct vcpu *vcpu);
 enum ir_exit trace_form(struct vcpu *vcpu);
 /* For --show: engine->ir becomes that of the trace; lock held. */
 void trace_view(struct engine *engine, const struct block *block, bool optimised);
+/* The physical page of what lies at `offset` from the page the trace begins in. */
+gpa_t trace_page(const struct block *block, s64 offset);
 
 #endif

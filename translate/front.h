@@ -17,7 +17,7 @@ struct lower {
     u32 vector_key;        /* the guest's (struct guest_vector) as expected at this instruction, and
                               bits of the front end's own */
     u32 mode;              /* block mode bits (the block's key) */
-    u32 offset;            /* of this instruction from the page of the block */
+    s64 offset;            /* of this instruction from the page of the block */
     unsigned length_bytes; /* set by the front end after decode */
     const u8 *rest;        /* bytes from this instruction to the end of what may be read */
     unsigned rest_bytes;

@@ -155,7 +155,7 @@ struct host_exit {
  * guest page's. A block that has two bodies has each of its instructions twice. */
 struct host_place {
     u32 code_offset;
-    u32 guest_offset;
+    s64 guest_offset; /* of a trace, also of another page */
 };
 
 struct host_request {

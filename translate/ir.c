@@ -198,9 +198,9 @@ static ALWAYS_INLINE ir_ref append_value(struct ir *ir, struct ir_insn insn)
 
 /* --- instruction boundaries, constants --- */
 
-void ir_begin_insn(struct ir *ir, u32 offset_from_page, unsigned length_bytes)
+void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
 {
-    struct ir_insn insn = insn_make(IR_INSN, IR_NONE, length_bytes, offset_from_page);
+    struct ir_insn insn = insn_make(IR_INSN, IR_NONE, length_bytes, (u64)offset_from_page);
     if (UNLIKELY(ir->marks != IR_MARKS_NONE) && ir->insn_total != 0 &&
         (ir->mark_due || ir->marks == IR_MARKS_ALL)) {
         append_place(ir, IR_PROBE_LEFT);
@@ -507,6 +507,14 @@ void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset)
     struct ir_insn insn = insn_make(IR_EXIT_UNLESS, IR_NONE, 0, (u64)expected_offset);
     insn.a = target;
     append_way(ir, insn);
+}
+
+void ir_exit_page(struct ir *ir, u32 guard, s64 target_offset)
+{
+    struct ir_insn insn = insn_make(IR_EXIT_PAGE, IR_NONE, 0, (u64)target_offset);
+    insn.a = (ir_ref)guard;
+    insn.b = (ir_ref)(guard >> 16);
+    append(ir, insn);
 }
 
 void ir_jump(struct ir *ir, s64 target_offset)

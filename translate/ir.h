@@ -138,7 +138,7 @@ struct ir {
     bool has_pieces;  /* an OR may put a word together from what is loaded */
     bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
-    u32 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */
+    s64 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */
     u32 insn_index;   /* its number in the block, from 0 */
     u32 insn_total;   /* guest instructions begun */
     /* hash chains for sharing and the known contents of guest state; private to ir.c */
@@ -154,7 +154,7 @@ struct ir {
 void ir_reset(struct ir *ir, const struct guest *guest);
 
 /* --- append; all return the value's ref (possibly of an earlier equal one) --- */
-void ir_begin_insn(struct ir *ir, u32 offset_from_page, unsigned length_bytes);
+void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes);
 /* Behind ir_begin_insn, and POLL if there is one. */
 void ir_mark(struct ir *ir);
 /* It may tell of any number of events. */
@@ -192,6 +192,11 @@ void ir_poll(struct ir *ir, unsigned next_insns);
 void ir_look(struct ir *ir, s64 next_offset);
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset);
 void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset);
+void ir_exit_page(struct ir *ir, u32 guard, s64 target_offset);
+static inline u32 ir_guard(const struct ir_insn *exit_page)
+{
+    return exit_page->a | (u32)exit_page->b << 16;
+}
 void ir_jump(struct ir *ir, s64 target_offset);
 void ir_jump_call(struct ir *ir, s64 target_offset);
 void ir_jump_next(struct ir *ir, s64 target_offset);

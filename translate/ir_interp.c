@@ -170,6 +170,16 @@ enum ir_exit interp_EXIT_UNLESS(struct interp *run, const struct ir_insn *insn, 
     return interp_next(run, insn, out);
 }
 
+enum ir_exit interp_EXIT_PAGE(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    struct vcpu *vcpu = run->vcpu;
+    if (UNLIKELY(vcpu->link_proofs[ir_guard(insn)] != vcpu_link_proof(vcpu, vcpu->pc_page))) {
+        vcpu->exit_request = ir_guard(insn);
+        return jump_to(run, (s64)insn->imm);
+    }
+    return interp_next(run, insn, out);
+}
+
 enum ir_exit interp_RAISE(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     (void)out;

@@ -85,10 +85,10 @@ static void put_operands(struct printer *p, const struct ir_insn *insn)
     }
 }
 
-static void put_target(struct printer *p, const struct ir_insn *insn)
+static void put_place(struct printer *p, const struct ir_insn *insn)
 {
     s64 offset = (s64)insn->imm;
-    put(p, " to page%c0x%" PRIx64, offset < 0 ? '-' : '+', offset < 0 ? 0 - insn->imm : insn->imm);
+    put(p, " page%c0x%" PRIx64, offset < 0 ? '-' : '+', offset < 0 ? 0 - insn->imm : insn->imm);
 }
 
 static void put_check(struct printer *p, const struct ir_insn *insn)
@@ -158,6 +158,7 @@ static void put_detail(struct printer *p, const struct ir_insn *insn)
         break;
     case IR_CALL: put_call(p, insn); break;
     case IR_VECTOR: put_vector(p, insn); break;
+    case IR_EXIT_PAGE: put(p, " guard %u", ir_guard(insn)); break;
     case IR_POLL: put(p, " %" PRIu64, insn->imm); break;
     case IR_JUMP: put(p, "%s", insn->sub == IR_JUMP_CALL ? " call" : ""); break;
     case IR_JUMP_IND: put(p, " %s", NAME(hint_names, insn->sub)); break;
@@ -195,14 +196,18 @@ void ir_print_insn(const struct ir *ir, unsigned index, char *text, size_t text_
         return;
     }
     if (insn->op == IR_INSN) {
-        put(&p, "insn %u at page+0x%" PRIx64 ", %u bytes", insn->a, insn->imm, insn->sub);
+        put(&p, "insn %u at", insn->a);
+        put_place(&p, insn);
+        put(&p, ", %u bytes", insn->sub);
         return;
     }
     put_head(&p, insn, index);
     put_detail(&p, insn);
     put_operands(&p, insn);
     if (insn->op == IR_EXIT_IF || insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP ||
+        insn->op == IR_EXIT_PAGE ||
         insn->op == IR_JUMP_NEXT || insn->op == IR_LOOK) {
-        put_target(&p, insn);
+        put(&p, " to");
+        put_place(&p, insn);
     }
 }

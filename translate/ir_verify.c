@@ -29,7 +29,7 @@ static const char *const signatures[IR_OP_COUNT] = {
     [IR_AMO] = "icls",     [IR_CAS] = "iclss",     [IR_FENCE] = "-",      [IR_CALL] = "",
     [IR_VECTOR] = "",
     [IR_INSN] = "-",       [IR_POLL] = "-",        [IR_LOOK] = "-",       [IR_EXIT_IF] = "lll",
-    [IR_EXIT_UNLESS] = "-l",
+    [IR_EXIT_UNLESS] = "-l", [IR_EXIT_PAGE] = "-",
     [IR_JUMP] = "-",       [IR_JUMP_NEXT] = "-",   [IR_JUMP_IND] = "-l",  [IR_RAISE] = "-l",
     [IR_LEAVE] = "-l",     [IR_PROBE] = "l",       [IR_PROBE_WORD] = "als",
     [IR_PROBE_LEFT] = "-", [IR_PROBE_COUNT] = "-",   [IR_PROBE_AT] = "-",    [IR_PROBE_ADD] = "-",
@@ -109,8 +109,9 @@ static bool check_unused(struct verify *v, unsigned first)
 {
     const ir_ref refs[] = {v->insn->a, v->insn->b, v->insn->c, v->insn->d};
     for (unsigned i = first; i < ARRAY_LEN(refs); i++) {
-        bool is_count = v->insn->op == IR_INSN && i == 0;
-        if (!is_count && refs[i] != IR_REF_NONE) {
+        bool is_number = (v->insn->op == IR_INSN && i == 0) ||
+                         (v->insn->op == IR_EXIT_PAGE && i <= 1);
+        if (!is_number && refs[i] != IR_REF_NONE) {
             return reject(v, "has an operand %u", i);
         }
     }

@@ -177,8 +177,8 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
         if (l.ended || engine->ir->overflow) {
             return done;
         }
-        bool cut = done.insns >= max_insns || is_head(source, l.offset + length) ||
-                   is_untrodden(source, engine->ir, l.offset + length);
+        bool cut = done.insns >= max_insns || is_head(source, (u32)l.offset + length) ||
+                   is_untrodden(source, engine->ir, (u32)l.offset + length);
         if ((cut && l.open_lr.value == IR_REF_NONE) || done.bytes == source->bytes) {
             break;
         }

@@ -63,18 +63,19 @@ static void show_decode(const struct guest *guest, gva_t pc, const u8 *bytes, un
     }
 }
 
-/* A trace's instructions in the order of its path, which engine->ir has; they are in one page. */
+/* A trace's instructions in the order of its path, which engine->ir has. */
 static void show_path(struct engine *engine, gva_t pc, const struct block *block, FILE *to)
 {
-    const u8 *page = memory_host(engine->memory, block->gpa & PAGE_MASK, PAGE_BYTES);
     fprintf(to, "decode:\n");
     pthread_mutex_lock(&engine->lock);
-    for (unsigned i = 0; page != NULL && i < engine->ir->count; i++) {
+    for (unsigned i = 0; i < engine->ir->count; i++) {
         const struct ir_insn *insn = &engine->ir->insns[i];
-        u64 offset = insn->imm & PAGE_OFFSET_MASK;
-        if (insn->op == IR_INSN && offset + 2 <= PAGE_BYTES) {
+        if (insn->op == IR_INSN) {
+            u64 offset = insn->imm & PAGE_OFFSET_MASK;
             unsigned available = PAGE_BYTES - offset < 4 ? 2 : 4;
-            show_insn(engine->guest, (pc & PAGE_MASK) | offset, page + offset, available, to);
+            gpa_t gpa = trace_page(block, (s64)insn->imm) | offset;
+            show_insn(engine->guest, (pc & PAGE_MASK) + insn->imm,
+                      memory_host_any_mode(engine->memory, gpa, available), available, to);
         }
     }
     pthread_mutex_unlock(&engine->lock);

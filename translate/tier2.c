@@ -62,9 +62,14 @@ static bool same_run(const struct tier2_run *a, const struct tier2_run *b)
     return a->pc == b->pc && a->insns == b->insns;
 }
 
+static bool has_room(const struct tier2_circle *circle, const struct tier2_run *run)
+{
+    return circle->count < TIER2_PATH_RUNS && circle->insns + run->insns <= TRACE_MAX_INSNS;
+}
+
 static bool append(struct tier2_circle *circle, const struct tier2_run *run)
 {
-    if (circle->count == TIER2_PATH_RUNS || circle->insns + run->insns > TRACE_MAX_INSNS) {
+    if (!has_room(circle, run)) {
         return false;
     }
     circle->runs[circle->count++] = *run;
@@ -176,14 +181,45 @@ static bool find_usual(const struct tier2_run *runs, unsigned count, struct tier
     return run != NULL && run->pc == circle->runs[0].pc && often_whole(runs, count, circle);
 }
 
+unsigned tier2_page_of(const struct tier2_circle *circle, gva_t pc)
+{
+    unsigned n = 0;
+    while (n < circle->page_count && circle->pages[n].page != (pc & PAGE_MASK)) {
+        n++;
+    }
+    return n;
+}
+
+/* Makes the page of `pc` one of the circle's; false when there are too many. */
+static bool join_page(struct tier2_circle *circle, gva_t pc, unsigned max_pages)
+{
+    unsigned n = tier2_page_of(circle, pc);
+    if (n == circle->page_count && n < max_pages) {
+        circle->pages[circle->page_count++].page = pc & PAGE_MASK;
+    }
+    return n < max_pages;
+}
+
+/* Whether run `i` is reached by a jump backwards in its page. */
+static bool is_loop_head(const struct tier2_circle *circle, unsigned i)
+{
+    gva_t pc = circle->runs[i].pc;
+    gva_t before = circle->runs[(i + circle->count - 1) % circle->count].pc;
+    return ((pc ^ before) & PAGE_MASK) == 0 && pc <= before;
+}
+
 /* Turns the circle so that it begins where it is entered from outside: mostly its lowest address,
- * reached by a jump backwards. */
+ * reached by a jump backwards. A function that it calls in another page may lie lower. */
 static void turn(struct tier2_circle *circle)
 {
     unsigned first = 0;
+    bool is_head = is_loop_head(circle, 0);
     for (unsigned i = 1; i < circle->count; i++) {
-        if (circle->runs[i].pc < circle->runs[first].pc) {
+        bool head = is_loop_head(circle, i);
+        bool lower = circle->runs[i].pc < circle->runs[first].pc;
+        if (head == is_head ? lower : head) {
             first = i;
+            is_head = head;
         }
     }
     struct tier2_circle turned = *circle;
@@ -193,7 +229,8 @@ static void turn(struct tier2_circle *circle)
     *circle = turned;
 }
 
-bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
+bool tier2_find_circle(const struct tier2_run *runs, unsigned count, unsigned max_pages,
+                       struct tier2_circle *circle)
 {
     if (count < 2 || !(find_repeated(runs, count, circle) || find_usual(runs, count, circle))) {
         return false;
@@ -203,22 +240,24 @@ bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier
     }
     turn(circle);
     for (unsigned i = 0; i < circle->count; i++) {
-        if ((circle->runs[i].pc ^ circle->runs[0].pc) & PAGE_MASK) {
-            return false; /* another page may be mapped elsewhere next time */
+        if (!join_page(circle, circle->runs[i].pc, max_pages)) {
+            return false;
         }
     }
     return true;
 }
 
-bool tier2_find_way(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle)
+bool tier2_find_way(const struct tier2_run *runs, unsigned count, unsigned max_pages,
+                    struct tier2_circle *circle)
 {
     bool often = true;
     *circle = (struct tier2_circle){.open = true, .rounds = 1};
     const struct tier2_run *run =
         count == 0 ? NULL : usual_run(runs, count, runs[0].pc, NULL, &often);
     often = true;
-    while (run != NULL && often && !is_in(circle, run->pc) &&
-           ((run->pc ^ runs[0].pc) & PAGE_MASK) == 0 && append(circle, run)) {
+    while (run != NULL && often && !is_in(circle, run->pc) && has_room(circle, run) &&
+           join_page(circle, run->pc, max_pages)) {
+        append(circle, run);
         run = usual_run(runs, count, 0, run, &often);
     }
     return circle->count != 0;

@@ -8,7 +8,8 @@
  * addresses, with a side exit wherever control could go another way, and several times in a row
  * when it is short. If not, the path as far as it is the usual one is a trace, too, an *open* one,
  * which ends like a block. A trace takes the place of the block at its head; nothing else knows the
- * difference. Its key, its links, its removal when bytes change are those of a block.
+ * difference. Its key, its links, its removal when bytes change are those of a block. Where it goes
+ * on in another page, it asks whether that is mapped as it was (IR_EXIT_PAGE).
  *
  * Each hart's thread has its own struct; the engine's lock is held only while a trace is made. */
 #ifndef METIC_TRANSLATE_TIER2_H
@@ -23,6 +24,7 @@ enum {
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
+    TRACE_MAX_PAGES = 8,     /* that a trace has code of */
     TRACE_LONG_ROUNDS = 24,
     TRACE_TAIL_INSNS = 64,   /* of what follows an open path */
     TRACE_LONGEST_INSNS = TRACE_MAX_INSNS + TRACE_TAIL_INSNS,
@@ -34,6 +36,13 @@ struct tier2_run {
     u32 insns;
 };
 
+/* A page that the runs of a path lie in. */
+struct tier2_page {
+    gva_t page;
+    gpa_t gpa_page; /* these two are the trace's, when it is made: where its code was found, */
+    u32 guard;      /*   and what proves that it is still there (block.h); none of the first page */
+};
+
 /* A way through code that leads back to its start, or, when it is open, goes on for a while. */
 struct tier2_circle {
     bool open;
@@ -41,6 +50,8 @@ struct tier2_circle {
     unsigned count;
     unsigned insns;  /* in all runs */
     unsigned rounds; /* that mostly follow each other */
+    struct tier2_page pages[TRACE_MAX_PAGES]; /* in the order in which the path comes to them */
+    unsigned page_count;
 };
 
 /* Whether it went round without fail while it was recorded. */
@@ -77,10 +88,15 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
 /* `deadline`, or the next sample if that is earlier. */
 u64 tier2_deadline(const struct tier2 *tier2, u64 deadline);
 /* Finds the circle that a recorded path goes round: one exactly repeated, or else the usual way
- * from its first run back to it. False when there is none that a trace can hold. */
-bool tier2_find_circle(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle);
-/* The usual way from the path's first run on, as far as there is one in its page: an open circle.
- * False when the path is empty. */
-bool tier2_find_way(const struct tier2_run *runs, unsigned count, struct tier2_circle *circle);
+ * from its first run back to it. False when there is none that a trace of code in `max_pages` pages
+ * can hold. */
+bool tier2_find_circle(const struct tier2_run *runs, unsigned count, unsigned max_pages,
+                       struct tier2_circle *circle);
+/* The usual way from the path's first run on, as far as there is one in so many pages: an open
+ * circle. False when the path is empty. */
+bool tier2_find_way(const struct tier2_run *runs, unsigned count, unsigned max_pages,
+                    struct tier2_circle *circle);
+/* Which of the circle's pages `pc` is in; page_count when it is in none. */
+unsigned tier2_page_of(const struct tier2_circle *circle, gva_t pc);
 
 #endif

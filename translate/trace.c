@@ -101,42 +101,72 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
 
 /* --- lowering --- */
 
-/* The page of guest code that a trace is made from: a snapshot. */
-struct page_source {
-    u8 bytes[PAGE_BYTES];
-    u32 first, end; /* offsets of what was used of it */
+/* The guest code that a trace is made from: snapshots of its pages. */
+struct source {
+    const struct tier2_circle *circle;
+    struct page_source {
+        u8 bytes[PAGE_BYTES];
+        u32 first, end; /* offsets of what was used of it */
+        bool entered;   /* the path has been there: a guard has asked for it */
+    } pages[TRACE_MAX_PAGES];
 };
 
-/* One instruction at l->offset that must go on at `next`. */
-static bool lower_next(const struct engine *engine, struct lower *l, struct page_source *page,
-                       u32 next)
+/* What IR counts from. */
+static s64 offset_of(const struct source *source, gva_t pc)
 {
-    l->rest = page->bytes + l->offset;
-    l->rest_bytes = (unsigned)PAGE_BYTES - l->offset;
-    l->followed = false;
-    l->next_offset = next;
-    unsigned length = engine->front->lower_insn(l);
-    u32 behind = l->offset + length;
-    if (length == 0 || l->ended || engine->ir->overflow || !(l->followed || next == behind)) {
-        return false;
-    }
-    page->first = l->offset < page->first ? l->offset : page->first;
-    page->end = behind > page->end ? behind : page->end;
-    return true;
+    return (s64)(pc - source->circle->pages[0].page);
 }
 
-/* The straight run of `insns` instructions at `offset`, after which control goes on at `next`. */
-static bool lower_run(const struct engine *engine, struct lower *l, struct page_source *page,
-                      u32 offset, unsigned insns, u32 next)
+/* Lowers the instruction at l->offset, in that page; its length, or 0. */
+static unsigned lower_one(const struct engine *engine, struct lower *l, struct page_source *page)
 {
-    l->offset = offset;
-    for (unsigned i = 0; i < insns; i++) {
-        if (l->offset > PAGE_BYTES - 2) {
+    u32 at = (u32)(l->offset & (s64)PAGE_OFFSET_MASK);
+    l->rest = page->bytes + at;
+    l->rest_bytes = (unsigned)PAGE_BYTES - at;
+    unsigned length = engine->front->lower_insn(l);
+    page->first = at < page->first ? at : page->first;
+    page->end = at + length > page->end ? at + length : page->end;
+    return length;
+}
+
+/* The same where control must go on at `next`. */
+static bool lower_next(const struct engine *engine, struct lower *l, struct page_source *page,
+                       s64 next)
+{
+    l->followed = false;
+    l->next_offset = next;
+    unsigned length = lower_one(engine, l, page);
+    return length != 0 && !l->ended && !engine->ir->overflow &&
+           (l->followed || next == l->offset + length);
+}
+
+/* The path comes to a run there. */
+static struct page_source *enter(const struct engine *engine, struct lower *l,
+                                 struct source *source, gva_t pc)
+{
+    unsigned n = tier2_page_of(source->circle, pc);
+    struct page_source *page = &source->pages[n];
+    l->offset = offset_of(source, pc);
+    if (!page->entered && n != 0) {
+        ir_exit_page(engine->ir, source->circle->pages[n].guard, l->offset);
+    }
+    page->entered = true;
+    return page;
+}
+
+/* The straight run, after which control goes on at `next`. */
+static bool lower_run(const struct engine *engine, struct lower *l, struct source *source,
+                      const struct tier2_run *run, gva_t next)
+{
+    struct page_source *page = enter(engine, l, source, run->pc);
+    s64 end = (l->offset & ~(s64)PAGE_OFFSET_MASK) + (s64)PAGE_BYTES;
+    for (unsigned i = 0; i < run->insns; i++) {
+        if (l->offset > end - 2) {
             return false;
         }
-        bool is_long = (page->bytes[l->offset] & 3) == 3;
-        u32 behind = l->offset + (is_long ? 4 : 2);
-        u32 to = i + 1 == insns ? next : behind;
+        bool is_long = (page->bytes[l->offset & (s64)PAGE_OFFSET_MASK] & 3) == 3;
+        s64 behind = l->offset + (is_long ? 4 : 2);
+        s64 to = i + 1 == run->insns ? offset_of(source, next) : behind;
         if (!lower_next(engine, l, page, to)) {
             return false;
         }
@@ -145,18 +175,18 @@ static bool lower_run(const struct engine *engine, struct lower *l, struct page_
     return true;
 }
 
-/* What follows an open path, as a block would have it: until control goes elsewhere, or to the
- * next helper. *insns counts. */
-static bool lower_tail(const struct engine *engine, struct lower *l, struct page_source *page,
-                       unsigned *insns)
+/* What follows an open path from its last run on, as a block would have it: until control goes
+ * elsewhere, or to the next helper. *insns counts. */
+static bool lower_tail(const struct engine *engine, struct lower *l, struct source *source,
+                       gva_t pc, unsigned *insns)
 {
     struct ir *ir = engine->ir;
+    struct page_source *page = enter(engine, l, source, pc);
+    s64 end = (l->offset & ~(s64)PAGE_OFFSET_MASK) + (s64)PAGE_BYTES;
     l->follow = false;
-    for (unsigned n = 0; n < TRACE_TAIL_INSNS && l->offset < PAGE_BYTES; n++) {
+    for (unsigned n = 0; n < TRACE_TAIL_INSNS && l->offset < end; n++) {
         unsigned before = ir->count;
-        l->rest = page->bytes + l->offset;
-        l->rest_bytes = (unsigned)PAGE_BYTES - l->offset;
-        unsigned length = engine->front->lower_insn(l);
+        unsigned length = lower_one(engine, l, page);
         if (ir->overflow) {
             return false;
         }
@@ -164,40 +194,36 @@ static bool lower_tail(const struct engine *engine, struct lower *l, struct page
             ir->count = before; /* only the jump follows: nothing is shared with what went */
             break;
         }
-        page->first = l->offset < page->first ? l->offset : page->first;
-        page->end = l->offset + length > page->end ? l->offset + length : page->end;
         ++*insns;
         if (l->ended) {
             return true;
         }
         l->offset += length;
     }
-    ir_jump(ir, (s64)l->offset);
+    ir_jump(ir, l->offset);
     return !ir->overflow && *insns != 0;
 }
 
 /* An open path: its runs but for the last instruction, and what follows. */
-static bool lower_way(const struct engine *engine, struct lower *l,
-                      const struct tier2_circle *circle, struct page_source *page,
+static bool lower_way(const struct engine *engine, struct lower *l, struct source *source,
                       unsigned *insns)
 {
+    const struct tier2_circle *circle = source->circle;
     for (unsigned n = 0; n + 1 < circle->count; n++) {
-        const struct tier2_run *run = &circle->runs[n];
-        if (!lower_run(engine, l, page, (u32)(run->pc & PAGE_OFFSET_MASK), run->insns,
-                       (u32)(circle->runs[n + 1].pc & PAGE_OFFSET_MASK))) {
+        if (!lower_run(engine, l, source, &circle->runs[n], circle->runs[n + 1].pc)) {
             return false;
         }
-        *insns += run->insns;
+        *insns += circle->runs[n].insns;
     }
-    l->offset = (u32)(circle->runs[circle->count - 1].pc & PAGE_OFFSET_MASK);
-    return lower_tail(engine, l, page, insns) &&
+    return lower_tail(engine, l, source, circle->runs[circle->count - 1].pc, insns) &&
            !has_call(engine->ir->insns, engine->ir->count);
 }
 
 /* Fills engine->ir with `copies` rounds of the circle; *insns is how many instructions. */
-static bool lower_circle(struct engine *engine, const struct tier2_circle *circle,
-                         struct page_source *page, u32 mode, unsigned copies, unsigned *insns)
+static bool lower_circle(struct engine *engine, struct source *source, u32 mode, unsigned copies,
+                         unsigned *insns)
 {
+    const struct tier2_circle *circle = source->circle;
     struct lower l;
     front_begin(engine, mode, &l);
     l.max_insns = 1;
@@ -205,18 +231,16 @@ static bool lower_circle(struct engine *engine, const struct tier2_circle *circl
     engine->ir->constants_last = true;
     *insns = 0;
     if (circle->open) {
-        return lower_way(engine, &l, circle, page, insns);
+        return lower_way(engine, &l, source, insns);
     }
     *insns = copies * circle->insns;
     for (unsigned n = 0; n < copies * circle->count; n++) {
-        const struct tier2_run *run = &circle->runs[n % circle->count];
         gva_t next = circle->runs[(n + 1) % circle->count].pc;
-        if (!lower_run(engine, &l, page, (u32)(run->pc & PAGE_OFFSET_MASK), run->insns,
-                       (u32)(next & PAGE_OFFSET_MASK))) {
+        if (!lower_run(engine, &l, source, &circle->runs[n % circle->count], next)) {
             return false;
         }
     }
-    ir_jump(engine->ir, (s64)(circle->runs[0].pc & PAGE_OFFSET_MASK));
+    ir_jump(engine->ir, offset_of(source, circle->runs[0].pc));
     return !engine->ir->overflow && !has_call(engine->ir->insns, engine->ir->count);
 }
 
@@ -235,19 +259,25 @@ static unsigned copies_of(const struct tier2_circle *circle)
 
 /* --- making --- */
 
-static void page_read(const struct engine *engine, gpa_t gpa, struct page_source *page)
+static void source_read(const struct engine *engine, const struct tier2_circle *circle,
+                        struct source *source)
 {
-    const u8 *now = memory_host_any_mode(engine->memory, gpa & PAGE_MASK, PAGE_BYTES);
-    memcpy(page->bytes, now, PAGE_BYTES);
-    page->first = PAGE_BYTES;
-    page->end = 0;
+    source->circle = circle;
+    for (unsigned n = 0; n < circle->page_count; n++) {
+        struct page_source *page = &source->pages[n];
+        memcpy(page->bytes,
+               memory_host_any_mode(engine->memory, circle->pages[n].gpa_page, PAGE_BYTES),
+               PAGE_BYTES);
+        page->first = PAGE_BYTES;
+        page->end = 0;
+        page->entered = false;
+    }
 }
 
 /* engine->ir becomes the trace, before the passes. */
-static bool make_ir(struct engine *engine, const struct tier2_circle *circle,
-                    struct page_source *page, u32 mode, unsigned *insns)
+static bool make_ir(struct engine *engine, struct source *source, u32 mode, unsigned *insns)
 {
-    if (!lower_circle(engine, circle, page, mode, copies_of(circle), insns)) {
+    if (!lower_circle(engine, source, mode, copies_of(source->circle), insns)) {
         return false;
     }
     pipeline_set_poll(engine->ir, *insns);
@@ -255,39 +285,90 @@ static bool make_ir(struct engine *engine, const struct tier2_circle *circle,
 }
 
 /* Puts probes into the trace where something is watched; false when they do not fit. */
-static bool watch(struct vcpu *vcpu, const struct fetched *fetched, gva_t gva_page,
-                  const struct page_source *page)
+static bool watch(struct vcpu *vcpu, const struct fetched *fetched, const struct source *source)
 {
     struct engine *engine = vcpu->engine;
     if (UNLIKELY(engine->probe != NULL)) {
-        struct probe_source source = {
-            .bytes = page->bytes, .gpa_page = fetched->gpa & PAGE_MASK,
-            .gva_page = gva_page, .mode = vcpu->mode, .fixed = fetched->gva_page != 0,
+        struct probe_source probed = {
+            .bytes = source->pages[0].bytes, .gpa_page = fetched->gpa & PAGE_MASK,
+            .gva_page = source->circle->pages[0].page, .mode = vcpu->mode,
+            .fixed = fetched->gva_page != 0,
         };
-        if (probe_calls_c(engine->probe) ||
-            probe_page_has_hooks(engine->probe, source.gpa_page)) {
+        if (source->circle->page_count != 1 || probe_calls_c(engine->probe) ||
+            probe_page_has_hooks(engine->probe, probed.gpa_page)) {
             return false; /* which a trace, that calls nothing, must not have */
         }
-        probe_instrument(engine, &source);
+        probe_instrument(engine, &probed);
     }
     return !engine->ir->overflow;
 }
 
+/* Where the path first comes to page `n`. */
+static gva_t first_pc(const struct tier2_circle *circle, unsigned n)
+{
+    unsigned i = 0;
+    while (tier2_page_of(circle, circle->runs[i].pc) != n) {
+        i++;
+    }
+    return circle->runs[i].pc;
+}
+
+/* A guard for each page but the first. */
+static bool guard_pages(struct engine *engine, struct tier2_circle *circle)
+{
+    for (unsigned n = 1; n < circle->page_count; n++) {
+        s64 offset = (s64)(first_pc(circle, n) - circle->pages[0].page);
+        circle->pages[n].guard = block_guard_alloc(&engine->blocks, circle->pages[n].gpa_page,
+                                                   offset);
+        if (circle->pages[n].guard == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_bare_page(const struct engine *engine, const struct tier2_circle *circle)
+{
+    bool bare = false;
+    for (unsigned n = 0; n < circle->page_count; n++) {
+        bare |= debug_page_is_bare(engine, circle->pages[n].gpa_page);
+    }
+    return bare;
+}
+
+/* The compiled block takes the place of the one at its head. */
+static void publish(struct engine *engine, struct block *block, struct block *old,
+                    const struct source *source)
+{
+    const struct page_source *first = &source->pages[0];
+    pipeline_keep_ir(engine, block);
+    if (old != NULL) {
+        block_remove(&engine->blocks, old);
+    }
+    block_insert(&engine->blocks, block, first->bytes + first->first);
+    for (unsigned n = 1; n < source->circle->page_count; n++) {
+        const struct page_source *page = &source->pages[n];
+        block_insert_part(&engine->blocks, block, source->circle->pages[n].gpa_page, page->first,
+                          page->end - page->first, page->bytes + page->first);
+    }
+}
+
 /* Lock held. */
-static bool make(struct vcpu *vcpu, const struct fetched *fetched,
-                 const struct tier2_circle *circle)
+static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_circle *circle)
 {
     struct engine *engine = vcpu->engine;
-    struct page_source page;
+    struct source source;
     front_expect(vcpu);
-    page_read(engine, fetched->gpa, &page);
     struct block *old = block_find_at(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE,
                                       fetched->gva_page);
     unsigned insns;
-    if (debug_page_is_bare(engine, fetched->gpa & PAGE_MASK) ||
+    if (has_bare_page(engine, circle) ||
         (old != NULL && old->circle != NULL && !(old->circle->open && !circle->open)) ||
-        !make_ir(engine, circle, &page, vcpu->mode, &insns) ||
-        !watch(vcpu, fetched, circle->runs[0].pc & PAGE_MASK, &page)) {
+        !guard_pages(engine, circle)) {
+        return false;
+    }
+    source_read(engine, circle, &source);
+    if (!make_ir(engine, &source, vcpu->mode, &insns) || !watch(vcpu, fetched, &source)) {
         return false;
     }
     pipeline_optimise(engine);
@@ -298,44 +379,55 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched,
     block->gva_page = fetched->gva_page;
     block->mode = vcpu->mode;
     block->circle = kept;
-    block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - page.first);
-    block->length_bytes = (u16)(page.end - page.first);
+    block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - source.pages[0].first);
+    block->length_bytes = (u16)(source.pages[0].end - source.pages[0].first);
     block->insn_count = (u16)insns;
     block->tries = old != NULL ? old->tries : 1;
     if (pipeline_compile(vcpu, block) != HOST_OK) {
         return false;
     }
-    pipeline_keep_ir(engine, block);
     engine->stats.trace_insns += insns;
-    if (old != NULL) {
-        block_remove(&engine->blocks, old);
-    }
-    block_insert(&engine->blocks, block, page.bytes + page.first);
+    publish(engine, block, old, &source);
     return true;
 }
 
 void trace_view(struct engine *engine, const struct block *block, bool optimised)
 {
-    struct page_source page;
+    struct source source;
     unsigned insns;
-    page_read(engine, block->gpa, &page);
-    if (make_ir(engine, block->circle, &page, block->mode, &insns) && optimised) {
+    source_read(engine, block->circle, &source);
+    if (make_ir(engine, &source, block->mode, &insns) && optimised) {
         pipeline_optimise(engine);
     }
 }
 
+gpa_t trace_page(const struct block *block, s64 offset)
+{
+    const struct tier2_circle *circle = block->circle;
+    unsigned n = tier2_page_of(circle, circle->pages[0].page + (u64)offset);
+    return n < circle->page_count ? circle->pages[n].gpa_page : block->gpa & PAGE_MASK;
+}
+
+/* Where the circle's pages are; *first is its head. The hart's pc may be anywhere. */
+static bool fetch_pages(struct vcpu *vcpu, struct tier2_circle *circle, struct fetched *first)
+{
+    gva_t pc = vcpu->pc;
+    bool found = true;
+    for (unsigned n = circle->page_count; found && n-- > 0;) {
+        vcpu->pc = first_pc(circle, n);
+        found = pipeline_fetch_plain(vcpu, first);
+        circle->pages[n].gpa_page = first->gpa & PAGE_MASK;
+    }
+    vcpu->pc = pc;
+    return found;
+}
+
 /* The circle as a block. The hart's pc may be anywhere. */
-static void make_trace(struct vcpu *vcpu, const struct tier2_circle *circle)
+static void make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
 {
     struct engine *engine = vcpu->engine;
-    gva_t pc = vcpu->pc;
     struct fetched fetched;
-    vcpu->pc = circle->runs[0].pc;
-    bool found = pipeline_fetch(vcpu, &fetched) && fetched.uniform &&
-                 fetched.second_page == BLOCK_NO_PAGE;
-    vcpu->exception_pending = 0; /* of a fetch that failed */
-    vcpu->pc = pc;
-    if (!found) {
+    if (!fetch_pages(vcpu, circle, &fetched)) {
         return;
     }
     pthread_mutex_lock(&engine->lock);
@@ -371,6 +463,12 @@ static bool worth_trying(struct vcpu *vcpu)
     return worth;
 }
 
+/* Recorded code names the page of its unit; and without links nobody proves guards. */
+static unsigned max_pages(const struct engine *engine)
+{
+    return engine->probe != NULL || engine->options.no_links ? 1 : TRACE_MAX_PAGES;
+}
+
 enum ir_exit trace_form(struct vcpu *vcpu)
 {
     struct tier2_run runs[TIER2_PATH_RUNS];
@@ -381,9 +479,10 @@ enum ir_exit trace_form(struct vcpu *vcpu)
         return IR_EXIT_IND;
     }
     enum ir_exit exit = follow(vcpu, runs, &count, &whole);
+    unsigned pages = max_pages(vcpu->engine);
     tier2_of(vcpu)->recorded++;
-    if ((whole && tier2_find_circle(runs, count, &circle)) ||
-        tier2_find_way(runs, count, &circle)) {
+    if ((whole && tier2_find_circle(runs, count, pages, &circle)) ||
+        tier2_find_way(runs, count, pages, &circle)) {
         make_trace(vcpu, &circle);
     }
     return exit;

@@ -140,7 +140,7 @@ static void write_pieces(struct code_map *map, const struct metic_code *code)
     print_name(symbol, code->pc, above, suffix, name);
     size_t began = 0;
     for (unsigned i = 0; i < code->place_count; i++) {
-        u64 address = page + code->places[i].guest_offset, here;
+        u64 address = page + (u64)code->places[i].guest_offset, here;
         const struct symbol *next = symbol_of(map, code, address, &here);
         bool first = i == 0;
         if (!first && next == symbol) {

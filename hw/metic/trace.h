@@ -248,7 +248,8 @@ void metic_profile_stop(metic_machine *machine);
 /* Where the host code of a guest instruction begins: from the piece's first byte on. Its guest
  * virtual address is page + guest_offset. */
 struct metic_code_place {
-    uint32_t host_offset, guest_offset;
+    uint32_t host_offset;
+    int64_t guest_offset; /* of a trace, also into other pages than its first */
 };
 /* A piece of host code that the translator made. */
 struct metic_code {
@@ -257,7 +258,7 @@ struct metic_code {
     unsigned hart;   /* that runs it first, */
     uint32_t privilege; /* and how: 0 U, 1 S, 3 M */
     unsigned insns;  /* guest instructions */
-    bool trace;      /* of a hot path, all in one page */
+    bool trace;      /* of a hot path; pc and gpa are of its first page */
     bool common;     /* entry, ways out and slow paths, which all other code shares; pc is 0 */
     const void *host;
     size_t host_bytes;

@@ -103,9 +103,28 @@ static struct metic_stop stop_from_outside(metic_machine *machine, const char *m
     return stop;
 }
 
-Test(machine_debug, breakpoint_in_running_code)
+/* The same, but HERE is in a function in another page, which the loop calls. */
+static struct rv_program *call_program(unsigned rounds)
 {
-    struct rv_program *p = loop_program(0); /* wraps only after 2^64 rounds */
+    struct rv_program *p = rv_new();
+    rv_li(p, S1, rounds);
+    rv_label(p, LOOP);
+    rv_addi(p, S0, S0, 1);
+    rv_call(p, FUNCTION);
+    rv_bne(p, S0, S1, LOOP);
+    rv_exit(p);
+    rv_org(p, 0x3000);
+    rv_label(p, FUNCTION);
+    rv_addi(p, S2, S2, 2);
+    rv_label(p, HERE);
+    rv_addi(p, S3, S3, 3);
+    rv_ret(p);
+    rv_finish(p);
+    return p;
+}
+
+static void break_running(struct rv_program *p)
+{
     u64 here = rv_address(p, HERE);
     for (unsigned i = 0; i < guest_mode_count; i++) {
         const char *mode = guest_modes[i].name;
@@ -129,6 +148,16 @@ Test(machine_debug, breakpoint_in_running_code)
         metic_free(machine);
     }
     rv_free(p);
+}
+
+Test(machine_debug, breakpoint_in_running_code)
+{
+    break_running(loop_program(0)); /* wraps only after 2^64 rounds */
+}
+
+Test(machine_debug, breakpoint_in_another_page_of_running_code)
+{
+    break_running(call_program(0));
 }
 
 /* With the virtual clock a run that a debugger stopped a hundred times is the same run. */

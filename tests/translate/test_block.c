@@ -265,6 +265,44 @@ Test(block, straddlers_go_with_either_page)
     cr_expect(table.block_count == 0);
 }
 
+/* A block with code of two more pages goes with what it used of them, and with nothing else. */
+static struct block *make_with_parts(void)
+{
+    struct block *block = make(RAM + 0x100, 16, MODE);
+    block_insert_part(&table, block, RAM + 0x5000, 0x40, 8, byte(RAM + 0x5040));
+    block_insert_part(&table, block, RAM + 0x6000, 0xff0, 16, byte(RAM + 0x6ff0));
+    return block;
+}
+
+Test(block, parts_go_with_what_was_used_of_their_page)
+{
+    struct block *block = make_with_parts();
+    cr_expect(memory_page_flags(&memory, RAM + 0x6000) == MEMORY_PAGE_CODE);
+    block_page_dirty(&table, RAM + 0x5000);
+    *byte(RAM + 0x5060) ^= 1;
+    block_fence(&table);
+    cr_expect(find(RAM + 0x100) == block);
+    *byte(RAM + 0x5044) ^= 1;
+    block_fence(&table);
+    cr_expect(find(RAM + 0x100) == NULL && table.block_count == 0);
+    make_with_parts();
+    block_page_remove(&table, RAM + 0x6000);
+    cr_expect(find(RAM + 0x100) == NULL);
+    make_with_parts();
+    block_page_remove(&table, RAM); /* lists of the other pages still know it: */
+    block_page_remove(&table, RAM + 0x5000);
+    block_page_remove(&table, RAM + 0x6000);
+    cr_expect(table.block_count == 0);
+}
+
+Test(block, guards_are_no_exits)
+{
+    u32 guard = block_guard_alloc(&table, RAM + 0x5000, 0x5040);
+    u32 link = add_link(make(RAM, 8, MODE));
+    cr_expect(block_is_guard(&table.links[guard]) && table.links[guard].target_offset == 0x5040);
+    cr_expect(!block_is_guard(&table.links[link]));
+}
+
 Test(block, dma_removes_at_once)
 {
     make(RAM + 0x100, 16, MODE);

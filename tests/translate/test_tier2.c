@@ -19,7 +19,7 @@ static void expect_circle(const char *path, const char *circle)
     struct tier2_run runs[TIER2_PATH_RUNS], wanted[TIER2_PATH_RUNS];
     struct tier2_circle found;
     unsigned count = parse(circle, wanted);
-    cr_assert(tier2_find_circle(runs, parse(path, runs), &found), "nothing in %s", path);
+    cr_assert(tier2_find_circle(runs, parse(path, runs), 1, &found), "nothing in %s", path);
     cr_assert(found.count == count, "%s: %u runs, not %u", path, found.count, count);
     unsigned insns = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -34,7 +34,7 @@ static void expect_none(const char *path)
 {
     struct tier2_run runs[TIER2_PATH_RUNS];
     struct tier2_circle found;
-    cr_expect(!tier2_find_circle(runs, parse(path, runs), &found), "a circle in %s", path);
+    cr_expect(!tier2_find_circle(runs, parse(path, runs), 1, &found), "a circle in %s", path);
 }
 
 Test(tier2, a_repeated_path_is_a_circle_that_begins_at_its_lowest_address)
@@ -65,7 +65,7 @@ static void expect_way(const char *path, const char *way)
     struct tier2_run runs[TIER2_PATH_RUNS], wanted[TIER2_PATH_RUNS];
     struct tier2_circle found;
     unsigned count = parse(way, wanted);
-    cr_assert(tier2_find_way(runs, parse(path, runs), &found), "nothing in %s", path);
+    cr_assert(tier2_find_way(runs, parse(path, runs), 1, &found), "nothing in %s", path);
     cr_assert(found.open && found.count == count, "%s: %u runs, not %u", path, found.count, count);
     for (unsigned i = 0; i < count; i++) {
         cr_expect(found.runs[i].pc == wanted[i].pc, "%s: run %u", path, i);
@@ -80,18 +80,20 @@ Test(tier2, a_way_goes_on_while_it_is_the_usual_one)
     expect_way("abcabcadcabcadcab", "a"); /* b three times, d twice */
     expect_way("abbbbbb", "ab");          /* not round and round */
     expect_way("cbcbcbcbcbca", "cb");
-    cr_expect(!tier2_find_way(NULL, 0, &found));
+    cr_expect(!tier2_find_way(NULL, 0, 1, &found));
 }
 
-Test(tier2, a_way_ends_with_its_page)
+Test(tier2, a_way_ends_with_its_last_page)
 {
     struct tier2_run runs[4];
     struct tier2_circle found;
     for (unsigned i = 0; i < 4; i++) {
         runs[i] = (struct tier2_run){.pc = 0x1f00 + 0x80 * i, .insns = 2};
     }
-    cr_assert(tier2_find_way(runs, 4, &found));
+    cr_assert(tier2_find_way(runs, 4, 1, &found));
     cr_expect_eq(found.count, 2);
+    cr_assert(tier2_find_way(runs, 4, 2, &found));
+    cr_expect(found.count == 4 && found.page_count == 2);
 }
 
 Test(tier2, a_circle_too_long_for_a_trace_is_none)
@@ -102,21 +104,48 @@ Test(tier2, a_circle_too_long_for_a_trace_is_none)
         runs[i] = (struct tier2_run){.pc = 0x1000 + 0x200 * (i & 1),
                                      .insns = TRACE_MAX_INSNS / 2};
     }
-    cr_expect(tier2_find_circle(runs, 4, &found));
+    cr_expect(tier2_find_circle(runs, 4, 1, &found));
     for (unsigned i = 0; i < 4; i++) {
         runs[i].insns++;
     }
-    cr_expect(!tier2_find_circle(runs, 4, &found));
+    cr_expect(!tier2_find_circle(runs, 4, 1, &found));
 }
 
-Test(tier2, a_circle_through_two_pages_is_none)
+Test(tier2, a_circle_has_no_more_pages_than_it_may)
 {
     struct tier2_run runs[4];
     struct tier2_circle found;
     for (unsigned i = 0; i < 4; i++) {
         runs[i] = (struct tier2_run){.pc = 0x1ff0 + 0x20 * (i & 1), .insns = 2};
     }
-    cr_expect(!tier2_find_circle(runs, 4, &found));
+    cr_expect(!tier2_find_circle(runs, 4, 1, &found));
+    cr_assert(tier2_find_circle(runs, 4, 2, &found));
+    cr_expect(found.page_count == 2 && found.pages[0].page == 0x1000 &&
+              found.pages[1].page == 0x2000);
+    cr_expect(tier2_page_of(&found, 0x2ffe) == 1 && tier2_page_of(&found, 0x3000) == 2);
+}
+
+/* A loop calls a function that lies lower. */
+Test(tier2, a_circle_begins_at_its_loop)
+{
+    static const gva_t path[] = {0x5010, 0x1000, 0x1020, 0x5040};
+    struct tier2_run runs[12];
+    struct tier2_circle found;
+    for (unsigned i = 0; i < 12; i++) {
+        runs[i] = (struct tier2_run){.pc = path[(i + 2) % 4], .insns = 2};
+    }
+    cr_assert(tier2_find_circle(runs, 12, 2, &found));
+    cr_expect(found.runs[0].pc == 0x5010 && found.pages[0].page == 0x5000);
+}
+
+/* What does not fit any more has no page either. */
+Test(tier2, a_way_that_is_too_long_ends_in_its_page)
+{
+    struct tier2_run runs[2] = {{.pc = 0x1000, .insns = TRACE_MAX_INSNS},
+                                {.pc = 0x2000, .insns = 1}};
+    struct tier2_circle found;
+    cr_assert(tier2_find_way(runs, 2, TRACE_MAX_PAGES, &found));
+    cr_expect(found.count == 1 && found.page_count == 1);
 }
 
 Test(tier2, a_pc_sampled_again_and_again_is_hot)

@@ -19,21 +19,21 @@ static lower_fn *const lower_fns[RISCV_INSN_COUNT + 1] = {
 
 ir_ref lower_pc_plus(struct lower *l, s64 delta)
 {
-    ir_ref offset = ir_i64(l->ir, (u64)((s64)l->offset + delta));
+    ir_ref offset = ir_i64(l->ir, (u64)(l->offset + delta));
     return ir_op2(l->ir, IR_ADD, IR_I64, 0, ir_pc_page(l->ir), offset);
 }
 
 /* True in a trace that goes on there. */
 static bool follows(struct lower *l, s64 delta)
 {
-    l->followed = l->follow && l->next_offset == (s64)l->offset + delta;
+    l->followed = l->follow && l->next_offset == l->offset + delta;
     return l->followed;
 }
 
 void lower_end_jump(struct lower *l, s64 delta)
 {
     if (!follows(l, delta)) {
-        ir_jump(l->ir, (s64)l->offset + delta);
+        ir_jump(l->ir, l->offset + delta);
         l->ended = true;
     }
 }
@@ -41,7 +41,7 @@ void lower_end_jump(struct lower *l, s64 delta)
 void lower_end_call(struct lower *l, s64 delta)
 {
     if (!follows(l, delta)) {
-        ir_jump_call(l->ir, (s64)l->offset + delta);
+        ir_jump_call(l->ir, l->offset + delta);
         l->ended = true;
     }
 }

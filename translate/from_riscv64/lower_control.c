@@ -44,7 +44,7 @@ static bool is_known(const struct lower *l, ir_ref target, s64 *delta)
         l->ir->insns[sum->b].op != IR_CONST) {
         return false;
     }
-    *delta = (s64)l->ir->insns[sum->b].imm - (s64)l->offset;
+    *delta = (s64)l->ir->insns[sum->b].imm - l->offset;
     return true;
 }
 
@@ -61,7 +61,7 @@ void riscv64_lower_jalr(struct lower *l, const struct riscv_insn *insn)
         end_known(l, insn, delta);
         return;
     }
-    if (l->follow && l->next_offset >= 0 && l->next_offset < (s64)PAGE_BYTES) {
+    if (l->follow) {
         ir_exit_unless(l->ir, sum, l->next_offset); /* which clears the bit on the way out */
         l->followed = true;
         return;
@@ -84,8 +84,8 @@ static enum ir_cond opposite(enum ir_cond cond)
 
 static void branch(struct lower *l, const struct riscv_insn *insn, enum ir_cond cond)
 {
-    s64 target = (s64)l->offset + insn->imm;
-    s64 behind = (s64)l->offset + l->length_bytes;
+    s64 target = l->offset + insn->imm;
+    s64 behind = l->offset + l->length_bytes;
     if (insn->rs1 == insn->rs2) {
         bool taken = cond == IR_EQ || cond == IR_GE_S || cond == IR_GE_U;
         if (taken) {

@@ -147,7 +147,7 @@ static ir_ref load_paired(struct lower *l, const struct riscv_insn *insn, unsign
     l->open_lr.address = address;
     l->open_lr.value = value;
     l->open_lr.size_bytes = size_bytes(insn);
-    l->front_private[0] = l->offset + distance;
+    l->front_private[0] = (u64)l->offset + distance;
     return value;
 }
 
@@ -186,7 +186,7 @@ void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
 void riscv64_lower_sc(struct lower *l, const struct riscv_insn *insn)
 {
     ir_ref desired = get_operand(l, insn);
-    if (l->open_lr.value != IR_REF_NONE && l->front_private[0] == l->offset) {
+    if (l->open_lr.value != IR_REF_NONE && l->front_private[0] == (u64)l->offset) {
         ir_ref expected = l->open_lr.value;
         ir_ref old = ir_cas(l->ir, access_type(insn), l->open_lr.address, expected, desired);
         lower_set_x(l, insn->rd, ir_setcc(l->ir, IR_NE, access_type(insn), old, expected));

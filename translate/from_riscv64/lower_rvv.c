@@ -52,7 +52,7 @@ static void follow_full(struct lower *l, const struct riscv_insn *insn, ir_ref a
                         ir_ref vlmax)
 {
     set_length(l, insn, avl, ir_i64(l->ir, vtype));
-    ir_exit_if(l->ir, IR_LT_U, avl, vlmax, (s64)l->offset + (s64)l->length_bytes);
+    ir_exit_if(l->ir, IR_LT_U, avl, vlmax, l->offset + (s64)l->length_bytes);
     set_length(l, insn, vlmax, ir_i64(l->ir, vtype | RISCV_VECTOR_KEY_FULL));
 }
 
@@ -279,7 +279,7 @@ static void follow_fault_first(struct lower *l)
         return;
     }
     ir_exit_if(l->ir, IR_NE, ir_get(l->ir, IR_I64, VL_AT, 8), vlmax,
-               (s64)l->offset + (s64)l->length_bytes);
+               l->offset + (s64)l->length_bytes);
     ir_set(l->ir, VL_AT, 8, vlmax);
 }
 

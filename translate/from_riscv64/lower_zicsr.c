@@ -175,7 +175,7 @@ static void access_status(struct lower *l, const struct csr_access *access)
                 IR_REF_NONE);
     }
     if (bits & (MSTATUS_SIE | MSTATUS_MIE) && access->action != CSR_CLEAR) {
-        ir_look(l->ir, (s64)l->offset + (s64)l->length_bytes);
+        ir_look(l->ir, l->offset + (s64)l->length_bytes);
     }
     if (bits & (MSTATUS_FS | MSTATUS_VS)) {
         lower_end_leave_next(l, false);

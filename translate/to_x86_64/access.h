@@ -71,7 +71,8 @@ enum {
     SITE_LEAVE = 1 << 7, /* C must not run here (hoist.c): go on behind the description */
     SITE_PATH = 1 << 6,  /* behind the value: u32 path, u16 how many of its instructions are done */
     SITE_PATH_BYTES = 6,
-    SITE_VALUE = 9,    /* s32 with SITE_CONST */
+    SITE_FAR = 1 << 5,   /* the instruction is in another page than the block's start: */
+    SITE_VALUE = 9,    /* s32 with SITE_CONST; then, with SITE_FAR, the page's distance, s64 */
     SITE_JUMP_BYTES = 5,
     GROUP_BYTES = -6,  /* of a group, less 1; from the return address of its thunk */
 };
@@ -90,8 +91,14 @@ static inline s32 access_tag_offset(bool write)
 /* The current guest instruction's part of an enum host_desc word, joined to `low`. */
 static inline u32 access_desc(const struct compile *c, unsigned low)
 {
-    return low | c->insn_offset % (u32)PAGE_BYTES << HOST_DESC_PC_SHIFT |
+    return low | ((u32)c->insn_offset & (u32)PAGE_OFFSET_MASK) << HOST_DESC_PC_SHIFT |
            uncounted(c) << HOST_DESC_INDEX_SHIFT;
+}
+
+/* How far its page is from the block's first one. */
+static inline s64 access_page(const struct compile *c)
+{
+    return c->insn_offset & ~(s64)PAGE_OFFSET_MASK;
 }
 
 enum access_flag {
@@ -125,9 +132,9 @@ void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, uns
 /* The look-up of an access claimed alone, without the ways out of a trace. */
 void access_look_up_alone(struct compile *c, struct access *m);
 
-/* access_slow.c: the addends that are kept, as SITE_POISON has them; and whether the current
+/* access_slow.c: of SITE_POISON, the addends that are kept and SITE_FAR; and whether the current
  * instruction must leave the trace instead of calling C. */
-unsigned access_kept_mask(const struct compile *c);
+unsigned access_poison(const struct compile *c);
 bool access_must_leave(const struct compile *c);
 /* access_slow.c: emits the slow path of an access that has just been emitted. */
 void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call);

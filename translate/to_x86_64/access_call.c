@@ -94,7 +94,8 @@ void access_forget_pages(u8 *frame, unsigned poison)
 /* Behind the description of the access. */
 static const u8 *behind(const u8 *stub)
 {
-    return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0);
+    return stub + SITE_VALUE + (stub[SITE_ADDRESS] & SITE_CONST ? 4 : 0) +
+           (stub[SITE_POISON] & SITE_FAR ? 8 : 0);
 }
 
 /* The access does not happen, nor what is left of its path. */
@@ -116,6 +117,9 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     gpa_t device = HOST_NO_DEVICE;
     vcpu->insns = *saved_reg(frame, R15) + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
+    if (UNLIKELY(stub[SITE_POISON] & SITE_FAR)) {
+        vcpu->pc += ld_le64(behind(stub) - 8);
+    }
     if (kind <= MEM_STORE && LIKELY(slow->refill != NULL) &&
         LIKELY(refilled(vcpu, frame, stub, gva, kind, slow, &device))) {
         return resume + stub[SITE_BACK];

@@ -55,11 +55,11 @@ static unsigned thunk_of(const struct access *m)
 
 enum { SAVED_TAG = FRAME_ARGS + 16 };
 
-/* The addends that are kept, for SITE_POISON. */
-unsigned access_kept_mask(const struct compile *c)
+unsigned access_poison(const struct compile *c)
 {
     _Static_assert(RBX == 3 && RSI == 6 && RDI == 7, "temp_number() takes two runs");
-    return (c->kept_regs & 7) | (c->kept_regs >> RSI & 3) << 3;
+    return (c->kept_regs & 7) | (c->kept_regs >> RSI & 3) << 3 |
+           (access_page(c) != 0 ? (unsigned)SITE_FAR : 0u);
 }
 
 static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
@@ -138,7 +138,7 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
                        (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
                        (call->is_const ? (unsigned)SITE_CONST : 0u);
     unsigned size = (m->size_bytes - 1) | (m->way == ACCESS_SITE ? m->site : must_be_0) << 4;
-    unsigned poison = access_kept_mask(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u) |
+    unsigned poison = access_poison(c) | (access_must_leave(c) ? (unsigned)SITE_LEAVE : 0u) |
                       (c->path != 0 ? (unsigned)SITE_PATH : 0u);
     u64 low = call->desc | (u64)address << 8 * SITE_ADDRESS | (u64)call->reg << 8 * SITE_REG |
               (u64)size << 8 * SITE_SIZE;
@@ -148,6 +148,9 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     cold->p += SITE_VALUE;
     if (call->is_const) {
         asm_u32(cold, (u32)call->value);
+    }
+    if (poison & SITE_FAR) {
+        asm_u64(cold, (u64)access_page(c));
     }
     if (c->path != 0) {
         asm_u32(cold, c->path);

@@ -267,7 +267,7 @@ struct compile {
 
     unsigned at;         /* index of the instruction being emitted, */
     unsigned live_at;    /*   and where it stands in `live` */
-    u32 insn_offset;     /* current guest instruction: offset of its pc from the page */
+    s64 insn_offset;     /* current guest instruction: offset of its pc from the first one's page */
     u32 insn_index;      /* and how many of the block precede it; */
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
@@ -544,8 +544,11 @@ typedef void emit_fn(struct compile *c, const struct ir_insn *insn);
 emit_fn emit_get, emit_set, emit_pc_page, emit_insn_count;
 emit_fn emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
-emit_fn emit_poll, emit_look, emit_exit_if, emit_exit_unless, emit_jump, emit_jump_ind;
-emit_fn emit_raise, emit_leave;
+emit_fn emit_poll, emit_look, emit_exit_if, emit_exit_unless, emit_exit_page, emit_jump;
+emit_fn emit_jump_ind, emit_raise, emit_leave;
+/* emit_branch.c: stores the current guest instruction's pc and what r15 is to be there in the vcpu;
+ * rax is scratch. */
+void emit_exact(const struct compile *c, struct asm_buf *a);
 emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_probe.c: on a way out; rax is scratch. */

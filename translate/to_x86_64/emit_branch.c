@@ -29,11 +29,9 @@ static void poll_deadline(struct compile *c, s64 target)
 
 /* --- direct links --- */
 
-/* In the cold part: leaves for the engine. `target` is the offset in the page that vcpu->pc_page
- * names then. */
-static void leave_unlinked(struct compile *c, u32 id, s64 target)
+/* Leaves for the engine. `target` is the offset in the page that vcpu->pc_page names then. */
+static void leave_unlinked(struct compile *c, struct asm_buf *a, u32 id, s64 target)
 {
-    struct asm_buf *a = &c->cold;
     CHECK(id < HOST_LINKS && (u64)target < PAGE_BYTES && target % 2 == 0);
     asm_mov_imm(a, RAX, id << (PAGE_BITS - 1) | (u32)target / 2);
     asm_jmp(a, thunk(c, THUNK_LINK_MISS));
@@ -49,20 +47,23 @@ static void change_page(struct asm_buf *a, s64 delta)
     }
 }
 
+_Static_assert((u64)HOST_LINKS * 8 <= INT32_MAX, "a proof's place is a displacement");
+
+/* Flags: EQ when the hart's proof of the link holds. */
+static void check_proof(struct asm_buf *a, u32 id, unsigned temp)
+{
+    asm_load(a, ASM_64, temp, VCPU_AT(link_proofs));
+    asm_load(a, ASM_64, temp, asm_at(temp, (s32)(8 * id)));
+    asm_alu_rm(a, ASM_XOR, ASM_64, temp, VCPU_AT(pc_page));
+    asm_alu_rm(a, ASM_CMP, ASM_64, temp, VCPU_AT(link_epoch));
+}
+
 /* When the proof of a link that leaves the page does not hold, goes on as if it were unlinked. */
 static void guard_link(struct compile *c, u32 id, s64 target)
 {
     struct asm_buf *a = &c->a;
     s64 pages = target & ~(s64)PAGE_OFFSET_MASK;
-    asm_load(a, ASM_64, RAX, VCPU_AT(link_proofs));
-    if (id < (u32)INT32_MAX / 8) {
-        asm_load(a, ASM_64, RAX, asm_at(RAX, (s32)(8 * id)));
-    } else {
-        asm_mov_imm(a, RCX, id);
-        asm_load(a, ASM_64, RAX, asm_at_index(RAX, RCX, 3, 0));
-    }
-    asm_alu_rm(a, ASM_XOR, ASM_64, RAX, VCPU_AT(pc_page));
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, VCPU_AT(link_epoch));
+    check_proof(a, id, RAX);
     bind_cold(c, asm_jcc_forward(a, ASM_NE));
     if (pages != 0) {
         change_page(&c->cold, pages);
@@ -116,7 +117,7 @@ static void emit_link(struct compile *c, s64 target)
         target &= (s64)PAGE_OFFSET_MASK;
     }
     const u8 *unlinked = asm_exec(&c->cold);
-    leave_unlinked(c, exit->id, target);
+    leave_unlinked(c, &c->cold, exit->id, target);
     exit->unlinked_offset = unlinked - c->a.exec;
     align_field(&c->a, 1);
     exit->jump_offset = asm_offset(&c->a);
@@ -173,7 +174,7 @@ static void exit_by_jcc(struct compile *c, const struct ir_insn *insn)
     c->counted = c->insn_index + 1;
     enum asm_cc cc = emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
     const u8 *unlinked = asm_exec(&c->cold);
-    leave_unlinked(c, exit->id, (s64)insn->imm);
+    leave_unlinked(c, &c->cold, exit->id, (s64)insn->imm);
     exit->unlinked_offset = unlinked - c->a.exec;
     align_field(&c->a, 2);
     exit->patch_offset = asm_offset(&c->a) + 2;
@@ -290,7 +291,12 @@ void emit_exit_unless(struct compile *c, const struct ir_insn *insn)
 {
     unsigned target = alloc_use(c, insn->a);
     unsigned page = alloc_temp(c);
-    asm_lea(&c->a, ASM_64, page, asm_at(target, -(s32)insn->imm));
+    if (asm_fits_s32(-(s64)insn->imm)) {
+        asm_lea(&c->a, ASM_64, page, asm_at(target, (s32)-(s64)insn->imm));
+    } else {
+        asm_mov_imm(&c->a, page, 0 - insn->imm);
+        asm_alu_rr(&c->a, ASM_ADD, ASM_64, page, target);
+    }
     asm_alu_rm(&c->a, ASM_CMP, ASM_64, page, VCPU_AT(pc_page));
     u32 fixes = c->fix_count;
     unsigned fix_count = sink_way_out(c); /* leaves the flags as they are */
@@ -302,6 +308,49 @@ void emit_exit_unless(struct compile *c, const struct ir_insn *insn)
     stub->tail = true;
     stub->reg[0] = (u8)target;
     stub->data = uncounted(c) + 1;
+}
+
+/* reg[0..3]: the guard's number, a byte each; data: instructions retired that r15 does not count */
+static void stub_go_unproved(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    sink_fix(c, a, stub->fix_first, stub->fix_count);
+    add_retired(a, stub->data);
+    own_leave(c, a);
+    change_page(a, stub->target & ~(s64)PAGE_OFFSET_MASK);
+    leave_unlinked(c, a, ld_le32(stub->reg), stub->target & (s64)PAGE_OFFSET_MASK);
+}
+
+void emit_exit_page(struct compile *c, const struct ir_insn *insn)
+{
+    check_proof(&c->a, ir_guard(insn), alloc_temp(c));
+    u32 fixes = c->fix_count;
+    unsigned fix_count = sink_way_out(c); /* leaves the flags as they are */
+    struct stub *stub = stub_add(c, stub_go_unproved, asm_jcc_forward(&c->a, ASM_NE));
+    stub->fix_first = fixes;
+    stub->fix_count = fix_count;
+    stub->tail = true;
+    stub->target = (s64)insn->imm;
+    st_le32(stub->reg, ir_guard(insn));
+    stub->data = uncounted(c) + 1;
+}
+
+void emit_exact(const struct compile *c, struct asm_buf *a)
+{
+    if (asm_fits_s32(c->insn_offset)) {
+        asm_load(a, ASM_64, RAX, VCPU_AT(pc_page));
+        asm_alu_imm(a, ASM_ADD, ASM_64, RAX, (s32)c->insn_offset);
+    } else {
+        asm_mov_imm(a, RAX, (u64)c->insn_offset);
+        asm_alu_rm(a, ASM_ADD, ASM_64, RAX, VCPU_AT(pc_page));
+    }
+    asm_store(a, ASM_64, VCPU_AT(pc), RAX);
+    unsigned reg = R15;
+    if (uncounted(c) != 0) {
+        asm_lea(a, ASM_64, RAX, asm_at(R15, (s32)uncounted(c)));
+        reg = RAX;
+    }
+    asm_store(a, ASM_64, VCPU_AT(insns), reg);
 }
 
 void emit_raise(struct compile *c, const struct ir_insn *insn)
@@ -323,7 +372,7 @@ void emit_raise(struct compile *c, const struct ir_insn *insn)
     emit_path_ends(c, a, c->counted);
     add_retired(&c->a, uncounted(c));
     own_leave(c, a);
-    asm_mov_imm(a, RCX, c->insn_offset);
+    asm_mov_imm(a, RCX, (u64)c->insn_offset);
     asm_jmp(a, thunk(c, THUNK_RAISE));
 }
 

@@ -107,20 +107,6 @@ static void move_args(struct compile *c, const struct ir_insn *insn, unsigned co
 
 /* --- exact pc and instruction count --- */
 
-static void store_exact(struct compile *c)
-{
-    struct asm_buf *a = &c->a;
-    asm_load(a, ASM_64, RAX, VCPU_AT(pc_page));
-    asm_alu_imm(a, ASM_ADD, ASM_64, RAX, (s32)c->insn_offset);
-    asm_store(a, ASM_64, VCPU_AT(pc), RAX);
-    if (uncounted(c) != 0) {
-        asm_lea(a, ASM_64, RAX, asm_at(R15, (s32)uncounted(c)));
-        asm_store(a, ASM_64, VCPU_AT(insns), RAX);
-    } else {
-        asm_store(a, ASM_64, VCPU_AT(insns), R15);
-    }
-}
-
 static void reload_insns(struct compile *c)
 {
     asm_load(&c->a, ASM_64, R15, VCPU_AT(insns));
@@ -192,7 +178,7 @@ void emit_call(struct compile *c, const struct ir_insn *insn)
         done = zero_in_place(c);
     }
     if (exact) {
-        store_exact(c);
+        emit_exact(c, &c->a);
     }
     if (helper->flags & HELPER_FPU) {
         asm_call(a, thunk(c, THUNK_FPU_LEAVE));

@@ -459,11 +459,7 @@ static void leave_trace(struct vec *x, u32 fix_first, u32 fix_count)
     }
     sink_fix(c, x->a, fix_first, fix_count);
     own_leave(c, x->a);
-    asm_load(x->a, ASM_64, RAX, VCPU_AT(pc_page));
-    asm_alu_imm(x->a, ASM_ADD, ASM_64, RAX, (s32)c->insn_offset);
-    asm_store(x->a, ASM_64, VCPU_AT(pc), RAX);
-    asm_lea(x->a, ASM_64, RAX, asm_at(R15, (s32)uncounted(c)));
-    asm_store(x->a, ASM_64, VCPU_AT(insns), RAX);
+    emit_exact(c, x->a);
     asm_jmp(x->a, thunk(c, THUNK_LEAVE));
 }
 
@@ -477,13 +473,16 @@ static void call_helper(struct vec *x, const u8 *back)
     asm_u32(a, access_desc(c, 0));
     asm_u8(a, (x->scalar == NO_REG ? (unsigned)SITE_CONST : x->scalar) | SITE_KEEP_XMM);
     asm_u8(a, x->result);
-    asm_u8(a, access_kept_mask(c));
+    asm_u8(a, access_poison(c));
     u64 row = insns[x->insn->b].imm;
     asm_u8(a, (u8)row);
     asm_u8(a, (u8)(row >> 8));
     asm_u32(a, (u32)insns[x->insn->a].imm);
     asm_u64(a, (u64)x->value);
     asm_u64(a, x->insn->imm);
+    if (access_page(c) != 0) {
+        asm_u64(a, (u64)access_page(c));
+    }
 }
 
 static void emit_cold(struct vec *x, const struct vec_row *row, u32 fix_first, u32 fix_count)

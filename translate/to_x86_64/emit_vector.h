@@ -154,7 +154,7 @@ enum { /* the stub's bytes, after SITE_REG */
     VSITE_WORD = 9,   /* u32 */
     VSITE_VALUE = 13, /* u64, with SITE_CONST */
     VSITE_HELPER = 21, /* const struct helper * */
-    VSITE_BYTES = 29,
+    VSITE_BYTES = 29,  /* and then, with SITE_FAR in VSITE_POISON, the page's distance, s64 */
 };
 const u8 *vector_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 

@@ -146,6 +146,7 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_AMO] = emit_amo,          [IR_CAS] = emit_cas,         [IR_FENCE] = emit_fence,
     [IR_CALL] = emit_call,        [IR_POLL] = emit_poll,       [IR_EXIT_IF] = emit_exit_if,
     [IR_LOOK] = emit_look,        [IR_EXIT_UNLESS] = emit_exit_unless,
+    [IR_EXIT_PAGE] = emit_exit_page,
     [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
     [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,   [IR_PROBE] = emit_probe,
     [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,
@@ -209,7 +210,7 @@ static void prepare(struct compile *c)
 static void keep_before(struct compile *c, const struct ir_insn *insn)
 {
     if ((ir_op_info[insn->op].props & (IR_T | IR_X)) && insn->op != IR_EXIT_IF &&
-        insn->op != IR_EXIT_UNLESS) {
+        insn->op != IR_EXIT_UNLESS && insn->op != IR_EXIT_PAGE) {
         vec_keep_flush(c);
     }
 }
@@ -218,7 +219,7 @@ static void begin_insn(struct compile *c, const struct ir_insn *insn)
 {
     const struct host_request *request = c->request;
     struct host_result *result = c->result;
-    c->insn_offset = (u32)insn->imm;
+    c->insn_offset = (s64)insn->imm;
     c->insn_index = insn->a;
     if (UNLIKELY(request->places != NULL) && result->place_count < request->places_max) {
         request->places[result->place_count++] =

@@ -191,7 +191,7 @@ enum {
      (op) == IR_SEXT || (op) == IR_ZEXT || (op) == IR_TRUNC)
 #define SCAN_IS_SPECIAL(op)                                                                      \
     ((op) == IR_CALL || (op) == IR_EXIT_IF || (op) == IR_EXIT_UNLESS || (op) == IR_JUMP ||       \
-     (op) == IR_VECTOR)
+     (op) == IR_EXIT_PAGE || (op) == IR_VECTOR)
 #define SCAN_IS_COMPUTED(op) (SCAN_IS_INPLACE(op) || (op) == IR_LOAD || (op) == IR_SETCC)
 #define SCAN_IS_READ(op)                                                                         \
     ((op) == IR_GET || (op) == IR_PC_PAGE || (op) == IR_INSN_COUNT || (op) == IR_FENV_FLAGS)
@@ -292,6 +292,7 @@ static void scan_special(struct compile *c, struct scan *scan, const struct ir_i
         scan->groups_known = 0;
         scan_values(c, insn, ((const struct helper *)(uintptr_t)insn->imm)->arg_count, i);
         break;
+    case IR_EXIT_PAGE: scan->segment++; break;
     case IR_EXIT_UNLESS:
         scan->segment++;
         scan_value(c, insn->a, i);

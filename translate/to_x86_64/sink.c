@@ -42,7 +42,8 @@ static enum sink_class class_of(const struct compile *c, unsigned i)
     case IR_SET: return SINK_SET;
     case IR_GET: return SINK_GET;
     case IR_EXIT_IF:
-    case IR_EXIT_UNLESS: return SINK_WAY_OUT;
+    case IR_EXIT_UNLESS:
+    case IR_EXIT_PAGE: return SINK_WAY_OUT;
     case IR_VECTOR:
         if (vector_is_sure(c, insn)) {
             return SINK_NOTHING;

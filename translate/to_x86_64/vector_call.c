@@ -35,6 +35,9 @@ const u8 *vector_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     (void)slow;
     vcpu->insns = general[R15] + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
+    if (UNLIKELY(site[VSITE_POISON] & SITE_FAR)) {
+        vcpu->pc += ld_le64(site + VSITE_BYTES);
+    }
     vcpu->fpu_flags = 0;
     vector_helper *fn = (vector_helper *)(uintptr_t)helper->fn;
     u64 result = fn(vcpu, ld_le32(site + VSITE_WORD), ld_le16(site + VSITE_ROW), scalar, 0);
