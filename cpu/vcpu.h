@@ -72,9 +72,9 @@ struct vcpu_ops {
     /* Asked before a store-conditional that was lowered as a compare-and-swap, and before
      * atomic_host. False with an exception pending: it must not happen now. NULL: always may. */
     bool (*swap_allowed)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
-    /* Somebody records what harts do (translate/probe.h); NULL both: nobody does. The guest tells
-     * of its privilege and address space whenever it works out its mode, and gets the mode bits to
-     * add; and of what happens to the hart. */
+    /* Somebody records what harts do (translate/probe/probe.h); NULL both: nobody does. The
+     * guest tells of its privilege and address space whenever it works out its mode, and gets the
+     * mode bits to add; and of what happens to the hart. */
     u32 (*context)(struct vcpu *vcpu, unsigned privilege, u64 address_space);
     void (*event)(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
     bool tells_memory; /* VCPU_EVENT_MEMORY is wanted, of every access that C code makes */
@@ -132,7 +132,7 @@ struct vcpu {
 
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
      *     then a short displacement away from one base register --- */
-    u64 *probe_at, *probe_end; /* where probes write next, and must not (translate/probe.h) */
+    u64 *probe_at, *probe_end; /* where probes write next, and must not (translate/probe/probe.h) */
     u64 *probe_counts;         /* what probes count, and */
     struct probe_edge *probe_edges; /* indirect jumps; */
     gva_t probe_target;        /* one for which there is no place yet, of */
@@ -162,7 +162,7 @@ static inline u64 vcpu_link_proof(const struct vcpu *vcpu, gva_t page)
 enum {
     VCPU_MODE_TRACE = 1 << 5, /* blocks of one instruction, for the commit log */
     VCPU_MODE_COUNT = 1 << 7, /* exact deadlines: a POLL at every block start (virtual clock) */
-    VCPU_MODE_PROBE = 1 << 30, /* blocks that record what they do (translate/probe.h) */
+    VCPU_MODE_PROBE = 1 << 30, /* blocks that record what they do (translate/probe/probe.h) */
 };
 
 enum {
@@ -171,7 +171,7 @@ enum {
     VCPU_REQUEST_STOP = 4,      /* leave engine_run */
     VCPU_REQUEST_FLUSH_TLB = 8,  /* address translations may be stale */
     VCPU_REQUEST_FLUSH_JUMPS = 16, /* blocks were removed that the hart may still jump to */
-    VCPU_REQUEST_MODE = 32, /* what is watched has changed (translate/probe.h) */
+    VCPU_REQUEST_MODE = 32, /* what is watched has changed (translate/probe/probe.h) */
     VCPU_REQUEST_SAMPLE = 128, /* a profile wants to know where the hart is */
     VCPU_REQUEST_HOOKS = 64, /* the pipeline is to be asked anew for every page */
 };

@@ -1,7 +1,7 @@
 /* A board: a memory map, devices with their wires, a device tree and a way to start.
  *
- * A board is one constant `struct board_class` listed in hw/boards.def; hw/machine.c makes one
- * instance per machine, loads images through the memory it passed in, asks for the boot data
+ * A board is one constant `struct board_class` listed in hw/boards.def; hw/machine/machine.c makes
+ * one instance per machine, loads images through the memory it passed in, asks for the boot data
  * (board_prepare_boot) and starts harts at the reset vector. A board knows no vcpu: interrupts
  * reach harts through the callback in board_env. Adding one: docs/adding-a-board.md. */
 #ifndef METIC_HW_BOARD_H
@@ -9,7 +9,7 @@
 
 #include "cpu/base/error.h"
 #include "cpu/base/types.h"
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "hw/device.h"
 
 struct virtio_type;

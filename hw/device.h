@@ -22,7 +22,7 @@
 #include "cpu/state.h"
 #include "hw/clock.h"
 #include "hw/irq.h"
-#include "hw/journal.h"
+#include "hw/journal/journal.h"
 #include "hw/loop.h"
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /* metic inspect: what a file is, how it would start, and how it would end. */
-#include "hw/boot_plan.h"
-#include "hw/loader.h"
+#include "hw/loader/boot_plan.h"
+#include "hw/loader/loader.h"
 #include "hw/metic.h"
 
 #include <inttypes.h>

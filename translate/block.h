@@ -19,7 +19,7 @@
 #define METIC_TRANSLATE_BLOCK_H
 
 #include "cpu/memory.h"
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 
 #define BLOCK_NO_PAGE (~(gpa_t)0)
 enum { BLOCK_MAX_LINKS = 1 << 21, BLOCK_HASH_BITS = 17, BLOCK_REMOVED_LOG = 1024 };

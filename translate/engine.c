@@ -6,7 +6,7 @@
 #include "translate/commit_log.h"
 #include "translate/engine_private.h"
 #include "translate/lockstep.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 #include "translate/softmmu.h"
 #include "translate/stats.h"
 

@@ -1,7 +1,7 @@
 /* The list of front ends; see front.h. */
-#include "translate/front.h"
 #include "translate/engine.h"
-#include "translate/probe.h"
+#include "translate/front.h"
+#include "translate/probe/probe.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef METIC_TRANSLATE_FRONT_H
 #define METIC_TRANSLATE_FRONT_H
 
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 
 /* What a lowering function sees. `bytes` holds the instruction; lookahead inside the page is
  * allowed through `rest` (for lr/sc pairing), never beyond. */

@@ -19,7 +19,7 @@
 #define METIC_TRANSLATE_HOST_H
 
 #include "cpu/base/bits.h"
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 
 /* --- slow paths of memory accesses, implemented by the engine's soft-MMU --- */
 

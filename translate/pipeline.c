@@ -12,7 +12,7 @@
 #include "translate/engine_private.h"
 #include "translate/opt/dead.h"
 #include "translate/opt/gather.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 #include "translate/softmmu.h"
 #include "translate/stats.h"
 

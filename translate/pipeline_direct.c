@@ -1,7 +1,7 @@
 /* Tier 0: code that is new runs from its bytes, by the front end, before it is translated. */
 #include "cpu/memory.h"
 #include "translate/engine_private.h"
-#include "translate/probe_direct.h"
+#include "translate/probe/probe_direct.h"
 #include "translate/softmmu.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
  * proved by each hart for each of its address spaces (vcpu_link_proof). */
 #include "translate/engine.h"
 #include "translate/engine_private.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 
 void pipeline_record_links(struct engine *engine, struct block *block,
                            const struct host_exit *exits, unsigned count)

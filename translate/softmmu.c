@@ -4,10 +4,10 @@
 #include "cpu/memory.h"
 #include "translate/commit_log.h"
 #include "translate/engine.h"
-#include "translate/ir_eval.h"
+#include "translate/ir/ir_eval.h"
 #include "translate/lockstep.h"
 #include "translate/page_flags.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 #include "translate/stats.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "cpu/base/arena.h"
 #include "cpu/base/host_time.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 #include "translate/softmmu.h"
 
 #include <inttypes.h>

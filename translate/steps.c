@@ -4,7 +4,7 @@
 #include "translate/engine_private.h"
 
 #include "translate/again.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 
 enum look { LOOK_GO_ON, LOOK_AGAIN, LOOK_STOP };
 

@@ -1,7 +1,7 @@
 /* Making a trace: following a hot path with the interpreter, lowering the circle found. */
 #include "cpu/memory.h"
 #include "translate/engine_private.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* See guest_files.h. */
 #include "ui/guest_files.h"
 
-#include "ui/elfutils.h"
+#include "ui/symbols/elfutils.h"
 
 #if HAVE_LIBDW
 

@@ -9,7 +9,7 @@
 #define METIC_UI_GUEST_FILES_H
 
 #include "hw/metic.h"
-#include "ui/symbols.h"
+#include "ui/symbols/symbols.h"
 
 struct guest_files;
 

@@ -1,5 +1,5 @@
 /* The command line: finds the command and hands it its arguments. */
-#include "ui/args.h"
+#include "ui/command/args.h"
 #include "ui/ui.h"
 
 #include <signal.h>

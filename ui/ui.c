@@ -7,7 +7,7 @@ const struct ui_verb ui_verbs[] = {
 #define HELP_OWN true
 #define HELP_DOC false
 #define VERB(name, help, arguments, doc) {#name, HELP_##help, arguments, doc, cmd_##name},
-#include "ui/verbs.def"
+#include "ui/command/verbs.def"
 #undef VERB
 };
 const unsigned ui_verb_count = ARRAY_LEN(ui_verbs);

@@ -26,7 +26,7 @@ extern const struct ui_verb ui_verbs[];
 extern const unsigned ui_verb_count;
 
 #define VERB(name, help, arguments, doc) int cmd_##name(int argc, char *const *argv);
-#include "ui/verbs.def"
+#include "ui/command/verbs.def"
 #undef VERB
 
 /* "metic: WHAT" and what to do next, on standard error. */

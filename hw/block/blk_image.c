@@ -2,7 +2,7 @@
 #include "hw/block/blk_image.h"
 
 #include "cpu/base/bits.h"
-#include "hw/loader.h"
+#include "hw/loader/loader.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
 #ifndef METIC_HW_CHAR_NS16550A_H
 #define METIC_HW_CHAR_NS16550A_H
 
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "hw/device.h"
 
 /* Output 0 is the interrupt. */

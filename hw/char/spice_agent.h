@@ -3,7 +3,7 @@
 #ifndef METIC_HW_CHAR_SPICE_AGENT_H
 #define METIC_HW_CHAR_SPICE_AGENT_H
 
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 
 /* What the agent looks for in /dev/virtio-ports. */
 #define SPICE_AGENT_PORT_NAME "com.redhat.spice.0"

@@ -19,7 +19,7 @@
 #define METIC_HW_DISPLAY_INPUT_H
 
 #include "cpu/state.h"
-#include "hw/journal.h"
+#include "hw/journal/journal.h"
 
 enum input_device { INPUT_KEYBOARD, INPUT_TABLET, INPUT_MOUSE, INPUT_DEVICES };
 

@@ -2,10 +2,10 @@
  * to any instruction it has executed since the history began, and goes on from there as it did.
  *
  * It keeps the machine's state at moments that lie the further apart the longer ago they are, and
- * what came in since (hw/journal.h). Going back is going to the moment before and running again; so
- * nothing but a moment's saving slows a machine that goes forward. What is executed a second time
- * is not heard of outside: no byte of a console's leaves twice. Where the machine has been last is
- * the present; behind it, in the past, input waits for the present. */
+ * what came in since (hw/journal/journal.h). Going back is going to the moment before and running
+ * again; so nothing but a moment's saving slows a machine that goes forward. What is executed a
+ * second time is not heard of outside: no byte of a console's leaves twice. Where the machine has
+ * been last is the present; behind it, in the past, input waits for the present. */
 #ifndef METIC_HISTORY_H
 #define METIC_HISTORY_H
 

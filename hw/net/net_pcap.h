@@ -5,7 +5,7 @@
 #include "cpu/base/error.h"
 #include "cpu/base/log.h"
 #include "hw/clock.h"
-#include "hw/journal.h"
+#include "hw/journal/journal.h"
 #include "hw/net/net_frame.h"
 
 struct net_pcap;

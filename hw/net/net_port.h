@@ -20,7 +20,7 @@
 #include "cpu/base/log.h"
 #include "cpu/state.h"
 #include "hw/clock.h"
-#include "hw/journal.h"
+#include "hw/journal/journal.h"
 #include "hw/net/net_frame.h"
 
 struct net_port;

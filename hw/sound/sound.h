@@ -16,7 +16,7 @@
 #ifndef METIC_HW_SOUND_SOUND_H
 #define METIC_HW_SOUND_SOUND_H
 
-#include "hw/journal.h"
+#include "hw/journal/journal.h"
 #include "hw/sound/sound_format.h"
 
 struct sound;

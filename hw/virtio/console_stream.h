@@ -3,7 +3,7 @@
 #ifndef METIC_HW_VIRTIO_CONSOLE_STREAM_H
 #define METIC_HW_VIRTIO_CONSOLE_STREAM_H
 
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "hw/virtio/virtio_queue.h"
 
 /* Each is what the type's `serve` is for that queue. `chain` is the caller's to lend. A port of

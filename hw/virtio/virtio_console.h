@@ -2,7 +2,7 @@
 #ifndef METIC_HW_VIRTIO_VIRTIO_CONSOLE_H
 #define METIC_HW_VIRTIO_VIRTIO_CONSOLE_H
 
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "hw/virtio/virtio.h"
 
 struct virtio_console_config {

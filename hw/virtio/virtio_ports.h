@@ -2,7 +2,7 @@
 #ifndef METIC_HW_VIRTIO_VIRTIO_PORTS_H
 #define METIC_HW_VIRTIO_VIRTIO_PORTS_H
 
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "hw/virtio/virtio.h"
 
 enum { VIRTIO_MAX_PORTS = 17 }; /* the user's, and the clipboard's */

@@ -18,7 +18,7 @@
 #include "cpu/base/bits.h"
 #include "cpu/base/error.h"
 #include "cpu/base/types.h"
-#include "hw/journal.h"
+#include "hw/journal/journal.h"
 
 enum {
     VSOCK_BUFFER_BYTES = 256 << 10,

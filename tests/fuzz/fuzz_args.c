@@ -1,7 +1,7 @@
 /* The command line of `metic run`, and sizes as people write them. The input is the arguments, each
  * ended by a zero byte. Scripts are files and stay closed: an argument with a '/' is left out. */
 #include "tests/fuzz/fuzz.h"
-#include "ui/args.h"
+#include "ui/command/args.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The debugger's packets, framing included. The machine is one for all inputs and really runs, a
  * few hundred instructions at a time. */
 #include "tests/fuzz/fuzz.h"
-#include "ui/gdb_session.h"
+#include "ui/gdb/gdb_session.h"
 
 #include <stdlib.h>
 #include <string.h>

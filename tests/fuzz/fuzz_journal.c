@@ -1,5 +1,5 @@
 /* The journal's file: parsed, read to its end, the next push looked for at every record. */
-#include "hw/journal_file.h"
+#include "hw/journal/journal_file.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

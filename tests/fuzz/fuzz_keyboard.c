@@ -10,8 +10,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "cpu/base/bits.h"
-#include "ui/key_steps.h"
-#include "ui/keyboard.h"
+#include "ui/screen/key_steps.h"
+#include "ui/screen/keyboard.h"
 
 #include <stdlib.h>
 #include <string.h>

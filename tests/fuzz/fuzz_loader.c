@@ -1,5 +1,5 @@
 /* Images: recognised, placed into a small machine, searched for symbols. */
-#include "hw/loader.h"
+#include "hw/loader/loader.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/hw/loader_build.h"
 

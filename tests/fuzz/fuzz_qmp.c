@@ -3,9 +3,9 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "config.h"
-#include "ui/line_edit.h"
-#include "ui/monitor.h"
-#include "ui/qmp.h"
+#include "ui/monitor/line_edit.h"
+#include "ui/monitor/monitor.h"
+#include "ui/monitor/qmp.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "hw/metic.h"
-#include "hw/snapshot_private.h"
+#include "hw/snapshot/snapshot_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,10 +3,10 @@
  * the descriptions of units and paths are, byte 1 how many there are and how long the index, byte 2
  * how many bytes of the first are of paths; the rest is a stream and its index. */
 #include "tests/fuzz/fuzz.h"
-#include "ui/cover.h"
-#include "ui/trace_decode.h"
-#include "ui/trace_reader.h"
-#include "ui/trace_text.h"
+#include "ui/trace/cover.h"
+#include "ui/trace/trace_decode.h"
+#include "ui/trace/trace_reader.h"
+#include "ui/trace/trace_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -20,23 +20,26 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-}:allocator_may_return_null=1"
 # from the libraries that are built.
 sources() {
     case $1 in
-    loader) echo hw/loader*.c cpu/memory.c ;;
+    loader) echo hw/loader/loader*.c cpu/memory.c ;;
     decode) echo cpu/insn.c cpu/riscv64/decode.c cpu/riscv64/disasm.c ;;
     lower)
-        echo cpu/insn.c cpu/riscv64/decode.c translate/from_riscv64/*.c translate/ir.c \
-            translate/ir_fold*.c translate/ir_verify.c translate/opt/*.c
+        echo cpu/insn.c cpu/riscv64/decode.c translate/from_riscv64/*.c translate/ir/ir.c \
+            translate/ir/ir_fold*.c translate/ir/ir_verify.c translate/opt/*.c
         ;;
     machine) echo translate/lockstep.c translate/from_riscv64/*.c cpu/riscv64/*.c ;;
-    journal) echo hw/journal_file.c ;;
-    args) echo ui/args*.c ui/option*.c hw/parse_size.c ;;
+    journal) echo hw/journal/journal_file.c ;;
+    args) echo ui/command/args*.c ui/command/option*.c hw/parse_size.c ;;
     qcow2) echo hw/block/qcow2*.c hw/block/blk_image.c hw/block/blk_file.c ;;
-    gdb) echo ui/gdb*.c ui/monitor*.c hw/machine_history.c hw/machine_reverse.c hw/machine_debug.c ;;
-    qmp) echo ui/qmp*.c ui/monitor*.c ui/line_edit.c ui/key*.c ;;
-    keyboard) echo ui/keyboard.c ui/key_steps.c ui/keys.c ui/keymap*.c ;;
-    snapshot) echo hw/machine_snapshot.c hw/snapshot*.c cpu/state.c ;;
+    gdb)
+        echo ui/gdb/gdb*.c ui/monitor/monitor*.c hw/machine/machine_history.c \
+            hw/machine/machine_reverse.c hw/machine/machine_debug.c
+        ;;
+    qmp) echo ui/monitor/qmp*.c ui/monitor/monitor*.c ui/monitor/line_edit.c ui/screen/key*.c ;;
+    keyboard) echo ui/screen/keyboard.c ui/screen/key_steps.c ui/screen/keys.c ui/screen/keymap*.c ;;
+    snapshot) echo hw/machine/machine_snapshot.c hw/snapshot/*.c cpu/state.c ;;
     fw_cfg) echo hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;
     virtio_snd) echo hw/virtio/*.c hw/sound/*.c hw/device.c cpu/memory.c ;;
-    spice_agent) echo hw/char/*.c hw/char_port.c hw/char_queue.c ;;
+    spice_agent) echo hw/char/*.c ;;
     wav) echo hw/sound/wav_read.c hw/sound/sound_format.c ;;
     virtio_net) echo hw/virtio/*.c hw/net/*.c hw/device.c cpu/memory.c ;;
     ramfb) echo hw/display/*.c hw/misc/fw_cfg.c hw/device.c cpu/memory.c ;;

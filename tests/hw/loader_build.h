@@ -3,7 +3,7 @@
 #define METIC_TESTS_HW_LOADER_BUILD_H
 
 #include "cpu/base/bits.h"
-#include "hw/loader.h"
+#include "hw/loader/loader.h"
 
 #include <stdlib.h>
 #include <string.h>

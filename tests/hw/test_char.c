@@ -1,4 +1,4 @@
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "tests/hw/fixture.h"
 #include <fcntl.h>
 #include <stdlib.h>

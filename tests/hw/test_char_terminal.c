@@ -1,6 +1,6 @@
 /* The terminal backend on a terminal of its own: a child process with a pty as its standard input
  * and output, whose modes the test looks at from outside. */
-#include "hw/backend_char.h"
+#include "hw/char/backend_char.h"
 #include "tests/hw/fixture.h"
 #include <poll.h>
 #include <pty.h>

@@ -1,5 +1,5 @@
-#include "hw/journal.h"
-#include "hw/journal_file.h"
+#include "hw/journal/journal.h"
+#include "hw/journal/journal_file.h"
 #include "tests/hw/fixture.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Histories through the library: what was is found again exactly, whichever way a machine comes to
  * it. With GDB, and whole kernels: tests/gdb/check_reverse.sh. */
-#include "hw/machine_history.h"
+#include "hw/machine/machine_history.h"
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* Loops whose trace has code of several pages, in every engine mode; and what may become of one of
  * these pages meanwhile. */
-#include "hw/machine.h"
+#include "hw/machine/machine.h"
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>

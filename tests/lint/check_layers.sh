@@ -1,6 +1,6 @@
 #!/bin/sh
 # Who may include whom: base <- cpu <- translate; hw uses cpu; only the composition root,
-# hw/machine*.c, includes translate; ui includes hw/metic.h and cpu/base only; guests and hosts never
+# hw/machine/, includes translate; ui includes hw/metic.h and cpu/base only; guests and hosts never
 # see each other; a device never sees a vcpu, a board or a machine. Prints each include that breaks a
 # rule.
 
@@ -46,16 +46,16 @@ function check_translate() {
     }
 }
 function check_hw() {
-    root = file ~ /^hw\/machine[a-z_]*\.[ch]$/
-    if ((starts(inc, "translate/") || inc == "hw/machine.h") && !root) {
-        bad("only the composition root, hw/machine*.c, knows the engine")
+    root = starts(file, "hw/machine/")
+    if ((starts(inc, "translate/") || inc == "hw/machine/machine.h") && !root) {
+        bad("only the composition root, hw/machine/, knows the engine")
     }
     if (!starts(inc, "cpu/") && !starts(inc, "hw/") && !starts(inc, "translate/") &&
         !(root && inc == "roms/roms.h")) {
         bad("hw knows cpu and itself")
     }
     if (file ~ /^hw\/(char|intc|rtc|virtio|pci|display|block|net|misc)\// &&
-        inc ~ /^(cpu\/vcpu\.h|hw\/board\.h|hw\/machine.*\.h|hw\/metic\.h|hw\/metic\/.*)$/) {
+        inc ~ /^(cpu\/vcpu\.h|hw\/board\.h|hw\/machine\/.*|hw\/metic\.h|hw\/metic\/.*)$/) {
         bad("a device knows neither harts nor boards nor the machine")
     }
 }

@@ -6,7 +6,7 @@
 #include "cpu/base/bits.h"
 #include "cpu/fpu.h"
 #include "translate/host.h"
-#include "translate/ir_eval.h"
+#include "translate/ir/ir_eval.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -378,7 +378,7 @@ for words, says in (
         (["--trace-format", "spike", "--trace-filter", "priv=U"], "a commit log holds everything"),
         (["--trace-format", "qemu", "--trace-events", "branches"], "has no branches"),
         (["--trace-filter", "hart=2"], "hart=2 is no such number"),
-        (["--trace-filter", "satp=0"], "satp=0 is no such number"),
+        (["--trace-filter", "satp=0"], "satp=0 is no address space"),
         (["--trace-filter", "every=0"], "every=0 is no such number"),
         (["--trace-filter", "range=0x2000-0x1000"], "holds nothing"),
         (["--trace-filter", "insns=5-5"], "is no window"),

@@ -5,7 +5,7 @@
 
 #include "cpu/base/bits.h"
 #include "cpu/guest.h"
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Appending: sharing, forwarding of guest state, folding rules one by one, overflow, printing. */
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

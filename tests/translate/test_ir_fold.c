@@ -2,8 +2,8 @@
  * expressions are built twice from one recipe, plainly and with everything on, and both run on the
  * interpreter from the same state. What folding should achieve is checked rule by rule. */
 #include "cpu/base/bits.h"
-#include "translate/ir.h"
-#include "translate/ir_eval.h"
+#include "translate/ir/ir.h"
+#include "translate/ir/ir_eval.h"
 #include "translate/opt/dead.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The verifier accepts a good block of every kind of operation and rejects each way of breaking it,
  * for the right reason. */
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Nodes of a trace's paths: what each operation computes, by examples worked out by hand, and that
  * none a damaged file may hold does harm. */
-#include "translate/probe.h"
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
+#include "translate/probe/probe.h"
 
 #include <criterion/criterion.h>
 

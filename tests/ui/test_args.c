@@ -1,5 +1,5 @@
 /* The command line of run: values, steps, what is refused and what is suggested. */
-#include "ui/args.h"
+#include "ui/command/args.h"
 #include "ui/ui.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* The debugger's packets: framing, answers, and what is no packet at all. */
 #include "tests/support/guest_rig.h"
-#include "ui/gdb_session.h"
+#include "ui/gdb/gdb_session.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* ui/keyboard.c: what a client's letters become in the guest; checked by a guest's eyes: which key
- * goes down while which modifiers are, and that nothing stays down. */
-#include "ui/keyboard.h"
+/* ui/screen/keyboard.c: what a client's letters become in the guest; checked by a guest's eyes:
+ * which key goes down while which modifiers are, and that nothing stays down. */
+#include "ui/screen/keyboard.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>

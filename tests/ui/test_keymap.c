@@ -1,8 +1,8 @@
-/* ui/keymap.c, keymap_xkb.c, key_steps.c: letters of several layouts come from the keys that they
- * are printed on, and chords and texts become the right steps. */
+/* ui/screen/keymap.c, keymap_xkb.c, key_steps.c: letters of several layouts come from the keys that
+ * they are printed on, and chords and texts become the right steps. */
 #include "config.h"
-#include "ui/key_steps.h"
-#include "ui/keys.h"
+#include "ui/screen/key_steps.h"
+#include "ui/screen/keys.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* ui/keys.c: the table of keys agrees with itself. */
-#include "ui/keys.h"
+/* ui/screen/keys.c: the table of keys agrees with itself. */
+#include "ui/screen/keys.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  * where a block would begin: FP, vectors, atomics, CSRs, traps, and what straddles two pages. */
 #include "cpu/memory.h"
 #include "translate/from_riscv64/lower.h"
-#include "translate/ir_eval.h"
-#include "translate/probe_direct.h"
+#include "translate/ir/ir_eval.h"
+#include "translate/probe/probe_direct.h"
 #include "translate/stats.h"
 
 #include <stdatomic.h>

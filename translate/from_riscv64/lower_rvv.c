@@ -2,13 +2,13 @@
  * (cpu/riscv64/vector.h), which knows vtype, vl and the mask only when it runs.
  *
  * Most calls say what they do while vtype is the one expected, so that the host may do it in
- * place (translate/ir_vector.h). What is expected is what a vset of the block made it, or what
+ * place (translate/ir/ir_vector.h). What is expected is what a vset of the block made it, or what
  * it is when the block is translated; the host compares. */
 #include "cpu/base/bits.h"
 #include "cpu/riscv64/vector.h"
 #include "translate/from_riscv64/lower_fp.h"
 #include "translate/host.h"
-#include "translate/ir_vector.h"
+#include "translate/ir/ir_vector.h"
 
 static u32 at(size_t offset)
 {

@@ -1,6 +1,6 @@
 /* Backward marking of dead values and dead state writes; see dead.h. */
-#include "translate/opt/dead.h"
 #include "cpu/base/bits.h"
+#include "translate/opt/dead.h"
 #include "translate/opt/overwritten.h"
 
 struct walk {
@@ -26,7 +26,7 @@ static const u8 dead_kinds[IR_OP_COUNT] = {
                   (IS_READ(IR_##name) || ((props) & (IR_P | IR_E)) == IR_P ? DEAD_DROPPABLE : 0) | \
                   (IR_##name == IR_GET || IR_##name == IR_SET ? DEAD_STATE : 0) |                \
                   (IR_##name == IR_CALL ? DEAD_CALL : 0),
-#include "translate/ir.def"
+#include "translate/ir/ir.def"
 #undef IROP
 };
 

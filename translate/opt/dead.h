@@ -6,7 +6,7 @@
 #ifndef METIC_TRANSLATE_OPT_DEAD_H
 #define METIC_TRANSLATE_OPT_DEAD_H
 
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 
 void opt_dead(struct ir *ir);
 

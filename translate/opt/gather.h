@@ -15,7 +15,7 @@
 #ifndef METIC_TRANSLATE_OPT_GATHER_H
 #define METIC_TRANSLATE_OPT_GATHER_H
 
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 
 void opt_gather(struct ir *ir, bool alone);
 

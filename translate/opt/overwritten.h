@@ -7,7 +7,7 @@
 #ifndef METIC_TRANSLATE_OPT_OVERWRITTEN_H
 #define METIC_TRANSLATE_OPT_OVERWRITTEN_H
 
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 #include <string.h>
 
 enum { OVERWRITTEN_WORDS = 128 };

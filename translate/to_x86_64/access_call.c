@@ -1,8 +1,8 @@
 /* The C side of a slow memory access: reads what the stub says about it, takes the operands out of
  * the registers saved, and puts the result there. Does no floating-point arithmetic. */
-#include "translate/to_x86_64/access.h"
 #include "cpu/base/bits.h"
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
+#include "translate/to_x86_64/access.h"
 
 _Static_assert(FRAME_XMM == FRAME_REGS + 8 * REG_XMM0, "one array by number");
 

@@ -1,7 +1,7 @@
-/* Probes: stores into the hart's stream (translate/probe.h). */
+/* Probes: stores into the hart's stream (translate/probe/probe.h). */
 #include "translate/to_x86_64/compile.h"
 
-#include "translate/probe.h"
+#include "translate/probe/probe.h"
 
 /* While a stream is recorded, its end is in a register between blocks (x86_probe_reg): a word is
  * then a store and an addition, and no block waits for what the one before it has stored. */

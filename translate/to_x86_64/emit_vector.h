@@ -2,7 +2,7 @@
 #ifndef METIC_TRANSLATE_TO_X86_64_EMIT_VECTOR_H
 #define METIC_TRANSLATE_TO_X86_64_EMIT_VECTOR_H
 
-#include "translate/ir_vector.h"
+#include "translate/ir/ir_vector.h"
 #include "translate/to_x86_64/access.h"
 #include "translate/to_x86_64/asm_vector.h"
 

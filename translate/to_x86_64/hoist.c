@@ -20,7 +20,7 @@
  *
  * A trace without groups, as open ones that do not come back are, has a fast body alone, so that
  * registers can wait for its ways out (sink.c); there the first instruction's accesses call C. */
-#include "translate/ir_vector.h"
+#include "translate/ir/ir_vector.h"
 #include "translate/to_x86_64/access.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };

@@ -22,7 +22,7 @@
  * register too; the state struct is written as always, so nothing need be done at exits, but the
  * next round does not wait for its store. One that is read as an F32 is there as what reading it
  * gives: whether it holds the NaN box of one is looked at when it is loaded, not in each round. */
-#include "translate/ir_vector.h"
+#include "translate/ir/ir_vector.h"
 #include "translate/tier2.h"
 #include "translate/to_x86_64/compile.h"
 

@@ -210,7 +210,7 @@ static const u16 scan_kinds[IR_OP_COUNT] = {
                                                                                : 0) |          \
                   ((props) & (IR_F | IR_X | IR_T) ? SCAN_EXACT : 0) |                           \
                   (IR_##name == IR_CALL ? SCAN_CALL : 0),
-#include "translate/ir.def"
+#include "translate/ir/ir.def"
 #undef IROP
 };
 

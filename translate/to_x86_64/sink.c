@@ -9,7 +9,7 @@
  *
  * Ways out are side exits and, in the fast body (hoist.c), accesses that the TLB does not serve. In
  * a body whose accesses call C these end the waiting, since C may look at everything. */
-#include "translate/ir_vector.h"
+#include "translate/ir/ir_vector.h"
 #include "translate/to_x86_64/alloc.h"
 
 enum sink_class { SINK_NOTHING, SINK_SET, SINK_GET, SINK_WAY_OUT, SINK_LOOKS };

@@ -2,7 +2,7 @@
 #ifndef METIC_TRANSLATE_TO_X86_64_WIDE_H
 #define METIC_TRANSLATE_TO_X86_64_WIDE_H
 
-#include "translate/ir.h"
+#include "translate/ir/ir.h"
 
 struct compile;
 

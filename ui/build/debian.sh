@@ -4,8 +4,8 @@
 # partitions the disk, unpacks and configures. Nothing here needs root, since no file of the system is
 # ever made on the host: owners and device nodes are the guest's business.
 #
-# ui/cmd_build.c starts this in a directory of its own that holds the scripts, with METIC (the
-# program), OUT (the image's path) and the options as BUILD_* in the environment; see ui/build.def.
+# ui/command/cmd_build.c starts this in a directory of its own that holds the scripts, with METIC (the
+# program), OUT (the image's path) and the options as BUILD_* in the environment; see ui/command/build.def.
 # Exit status: 0, or 125 with a reason.
 
 set -u

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `metic build firmware`: unpacks Debian's firmware packages into the user's own data directory, where
 # `metic run` looks for them, so that a host whose Debian lacks them, or a user who is not root, has
-# them too. Started by ui/cmd_build.c in a directory of its own; OUT is where they go.
+# them too. Started by ui/command/cmd_build.c in a directory of its own; OUT is where they go.
 # Exit status: 0, or 125 with a reason.
 
 set -u

@@ -1,5 +1,5 @@
+#include "hw/char/char_backend_internal.h"
 #include "hw/char/spice_agent.h"
-#include "hw/char_backend_internal.h"
 #include "tests/hw/fixture.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
+#include "hw/char/char_backend_internal.h"
 #include "hw/virtio/virtio_ports.h"
-#include "hw/char_backend_internal.h"
 #include "tests/hw/virtio/rig.h"
 
 enum {

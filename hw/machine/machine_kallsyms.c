@@ -1,0 +1,270 @@
+/* A Linux kernel's own symbol table, kallsyms, found in guest memory: so that traces and profiles
+ * of a distribution's kernel, which comes without any other, have names.
+ *
+ * The table (as Linux has it from 6.4 on) is: number of
+ * symbols, names (each a length and that many token numbers), markers (where every 256th name
+ * begins), 256 tokens as strings, where each of those begins (u16), offsets (u32) and the address
+ * they count from. The tokens are found first: the ten digits stand for themselves and so make a
+ * pattern; everything else is checked against everything else. */
+#include "hw/machine/machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SEARCH_BYTES = 96 << 20, TOKENS = 256, MAX_SYMBOLS = 1 << 20, PER_MARKER = 256,
+    MAX_TOKEN_BYTES = 64, MAX_NAME_BYTES = 512 + MAX_TOKEN_BYTES,
+};
+
+struct table {
+    const u8 *start, *end;  /* what is searched */
+    const u8 *tokens, *token_index, *token_end;
+    const u8 *markers, *names, *names_end;
+    u32 marker_count, count;
+    const u8 *offsets;
+    u64 base;
+};
+
+static const u8 *align_up(const struct table *table, const u8 *at, unsigned alignment)
+{
+    size_t offset = (size_t)(at - table->start);
+    return table->start + (offset + alignment - 1) / alignment * alignment;
+}
+
+/* The token index behind the tokens must say where each of them begins. */
+static bool check_tokens(struct table *table, const u8 *tokens)
+{
+    const u8 *at = tokens;
+    u16 begins[TOKENS];
+    for (unsigned i = 0; i < TOKENS; i++) {
+        size_t left = (size_t)(table->end - at);
+        const u8 *zero = memchr(at, 0, left < MAX_TOKEN_BYTES ? left : MAX_TOKEN_BYTES);
+        if (zero == NULL || zero == at) {
+            return false;
+        }
+        begins[i] = (u16)(at - tokens);
+        at = zero + 1;
+    }
+    table->token_end = at;
+    at = align_up(table, at, 8);
+    if (table->end - at < 2 * TOKENS) {
+        return false;
+    }
+    for (unsigned i = 0; i < TOKENS; i++) {
+        if (ld_le16(at + 2 * (size_t)i) != begins[i]) {
+            return false;
+        }
+    }
+    table->tokens = tokens;
+    table->token_index = at;
+    return true;
+}
+
+/* Token number '0' is "0", and so on: that many tokens lie before the digits. */
+static bool find_tokens(struct table *table)
+{
+    static const u8 digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
+    const u8 *at = table->start;
+    while ((at = memmem(at, (size_t)(table->end - at), digits, sizeof(digits))) != NULL) {
+        const u8 *first = at;
+        unsigned back = '0';
+        while (back != 0 && first - table->start > 2) {
+            first--; /* the zero of the token before */
+            while (first > table->start && first[-1] != 0) {
+                first--;
+            }
+            back--;
+        }
+        if (back == 0 && check_tokens(table, first)) {
+            return true;
+        }
+        at++;
+    }
+    return false;
+}
+
+/* Markers end before the tokens and begin with 0. */
+static bool find_markers(struct table *table)
+{
+    const u8 *at = table->start + (size_t)(table->tokens - table->start) / 8 * 8;
+    u32 last = ~0u;
+    while (at - table->start > 8 && ld_le32(at - 4) == 0) {
+        at -= 4; /* padding */
+    }
+    const u8 *end = at;
+    while (at - table->start > 4) {
+        u32 value = ld_le32(at - 4);
+        if (value >= last) {
+            return false;
+        }
+        at -= 4;
+        last = value;
+        if (value == 0) {
+            table->markers = at;
+            table->marker_count = (u32)(end - at) / 4;
+            return table->marker_count > 4;
+        }
+    }
+    return false;
+}
+
+/* Length of the name at `at` in tokens; *head: bytes that say so. */
+static unsigned name_length(const u8 *at, unsigned *head)
+{
+    *head = at[0] & 0x80 ? 2 : 1;
+    return at[0] & 0x80 ? (at[0] & 0x7fu) | (unsigned)at[1] << 7 : at[0];
+}
+
+/* The names begin behind their number; both must fit the markers. */
+static bool check_names(struct table *table, const u8 *number)
+{
+    u32 count = ld_le32(number);
+    if (count == 0 || count > MAX_SYMBOLS ||
+        (count + PER_MARKER - 1) / PER_MARKER != table->marker_count) {
+        return false;
+    }
+    const u8 *names = number + 8;
+    const u8 *at = names;
+    for (u32 i = 0; i < count; i++) {
+        unsigned head;
+        if (table->markers - at < 3 ||
+            (i % PER_MARKER == 0 &&
+             ld_le32(table->markers + 4 * (size_t)(i / PER_MARKER)) != (u32)(at - names))) {
+            return false;
+        }
+        unsigned length = name_length(at, &head);
+        at += head + length;
+    }
+    table->count = count;
+    table->names = names;
+    table->names_end = at;
+    return at <= table->markers;
+}
+
+static bool find_names(struct table *table)
+{
+    u32 last = ld_le32(table->markers + 4 * (size_t)(table->marker_count - 1));
+    u64 most = (u64)last + PER_MARKER * 256 + 16;
+    u64 before = (u64)(table->markers - table->start);
+    const u8 *at = table->markers - (most < before ? most : before);
+    at = align_up(table, at, 8);
+    for (; table->markers - at > (s64)last; at += 8) {
+        if (check_names(table, at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Offsets and base follow the tokens. Before the kernel has relocated itself the base may be 0. */
+static bool find_offsets(struct table *table)
+{
+    const u8 *at = align_up(table, table->token_index + 2 * TOKENS, 8);
+    if (table->end - at < 4 * (s64)table->count + 16) {
+        return false;
+    }
+    table->offsets = at;
+    at = align_up(table, at + 4 * (size_t)table->count, 8);
+    table->base = ld_le64(at);
+    if (table->base == 0) {
+        table->base = 0xffffffff80000000u;
+    }
+    return table->base >> 63 == 1;
+}
+
+/* As they were when they were checked: the guest may be writing. */
+struct tokens {
+    u16 starts[TOKENS];
+    u8 lengths[TOKENS];
+};
+
+static void read_tokens(const struct table *table, struct tokens *tokens)
+{
+    for (unsigned i = 0; i < TOKENS; i++) {
+        const u8 *token = table->tokens + ld_le16(table->token_index + 2 * (size_t)i);
+        size_t left = token < table->token_end ? (size_t)(table->token_end - token) : 0;
+        size_t most = left < MAX_TOKEN_BYTES ? left : MAX_TOKEN_BYTES;
+        size_t length = strnlen((const char *)token, most);
+        tokens->starts[i] = (u16)(token - table->tokens);
+        tokens->lengths[i] = (u8)length;
+    }
+}
+
+static void expand(const struct table *table, const struct tokens *tokens, const u8 *name,
+                   unsigned length, char *text)
+{
+    size_t used = 0;
+    for (unsigned i = 0; i < length && used < MAX_NAME_BYTES - MAX_TOKEN_BYTES; i++) {
+        memcpy(text + used, table->tokens + tokens->starts[name[i]], tokens->lengths[name[i]]);
+        used += tokens->lengths[name[i]];
+    }
+    text[used] = '\0';
+}
+
+/* --- where to look --- */
+
+/* Around the code that a hart's traps go to, when that is the kernel's: firmware that loads a
+ * kernel puts it anywhere. After a power-off the hart is in the firmware, with the kernel's page
+ * tables. False: no hart has any. */
+static bool kernel_window(metic_machine *machine, const struct memory_region *ram,
+                          struct table *table)
+{
+    for (unsigned i = 0; i < metic_hart_count(machine); i++) {
+        struct vcpu *vcpu = machine->engine->vcpus[i];
+        uint64_t stvec = 0;
+        gpa_t physical;
+        if (metic_get_register(machine, i, "stvec", &stvec) && stvec >> 63 == 1 &&
+            vcpu->guest->translate_kernel(vcpu, stvec & ~(u64)3, &physical) &&
+            physical >= ram->gpa && physical - ram->gpa < ram->size_bytes) {
+            u64 code = physical - ram->gpa;
+            u64 first = code > SEARCH_BYTES / 3 ? code - SEARCH_BYTES / 3 : 0;
+            u64 left = ram->size_bytes - first;
+            table->start = ram->host + first;
+            table->end = table->start + (left < SEARCH_BYTES ? left : (u64)SEARCH_BYTES);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_table(struct table *table)
+{
+    return find_tokens(table) && find_markers(table) && find_names(table) && find_offsets(table);
+}
+
+size_t metic_kernel_symbols(metic_machine *machine,
+                            void (*each)(void *opaque, uint64_t address, char type,
+                                         const char *name), void *opaque)
+{
+    const struct memory *memory = &machine->memory;
+    unsigned n = 0;
+    while (n < memory->region_count && memory->regions[n].kind != MEMORY_RAM) {
+        n++;
+    }
+    if (n == memory->region_count) {
+        return 0;
+    }
+    const struct memory_region *ram = &memory->regions[n];
+    struct table table = {0};
+    if (!kernel_window(machine, ram, &table) || !find_table(&table)) {
+        u64 bytes = ram->size_bytes < SEARCH_BYTES ? ram->size_bytes : (u64)SEARCH_BYTES;
+        table = (struct table){.start = ram->host, .end = ram->host + bytes};
+        if (!find_table(&table)) {
+            return 0;
+        }
+    }
+    const u8 *at = table.names;
+    struct tokens tokens;
+    read_tokens(&table, &tokens);
+    for (u32 i = 0; i < table.count; i++) {
+        unsigned head;
+        unsigned length = name_length(at, &head);
+        char text[MAX_NAME_BYTES];
+        expand(&table, &tokens, at + head, length, text);
+        at += head + length;
+        if (text[0] != '\0') {
+            each(opaque, table.base + ld_le32(table.offsets + 4 * (size_t)i), text[0], text + 1);
+        }
+    }
+    return table.count;
+}

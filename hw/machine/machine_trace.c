@@ -1,0 +1,585 @@
+/* Recording: metic.h's traces on top of translate/probe/probe.h. What is here: filters that need to
+ * know the guest (functions, calls, Linux's tasks), and what devices tell. */
+#include "hw/machine/machine.h"
+#include "hw/machine/machine_guest.h"
+
+#include "cpu/guest.h"
+#include "cpu/riscv64/csr.h"
+#include "translate/probe/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert((int)METIC_EVENT_COUNT == (int)VCPU_EVENT_COUNT, "the same numbers");
+_Static_assert((int)METIC_EVENT_TASK == (int)VCPU_EVENT_TASK, "the same numbers");
+_Static_assert((int)METIC_EVENT_CSR == (int)VCPU_EVENT_CSR, "the same numbers");
+_Static_assert((int)METIC_SLOT_REGISTER == (int)PROBE_REGISTER, "the same numbers");
+_Static_assert(METIC_TRACE_EVENT == PROBE_EVENT_BASE, "the same numbers");
+_Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
+                   offsetof(struct metic_trace_slot, reg) == offsetof(struct probe_slot, reg),
+               "the same struct");
+
+enum { OPEN_CALLS = 4096, OPEN_PROBES = 16 };
+#define SATP_PPN (((u64)1 << 44) - 1)
+
+/* A watched call that has not returned. */
+struct open_call {
+    u64 function, ra, sp, a0; /* ra 0: free */
+    bool is_filter;           /* recording ends with it */
+};
+
+struct machine_trace {
+    struct metic_machine *machine;
+    struct metic_trace_options options;
+    char task_name[GUEST_TASK_BYTES];
+    pthread_mutex_t lock; /* open calls, and what was seen */
+    struct open_call open[OPEN_CALLS];
+    u64 lost_calls;
+    /* Linux's tasks */
+    struct guest_tasks tasks;
+    u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
+    bool matches[METIC_MAX_HARTS];
+    struct metic_trace_seen seen;
+    u64 last_satp[METIC_MAX_HARTS];
+    bool tasks_at_entry, tasks_at_calls; /* when somebody asks which task it is */
+    u32 ra, sp, a[8]; /* debug register numbers */
+};
+
+/* --- what there was of what is asked for --- */
+
+static void see_task(struct machine_trace *trace, const char *name, bool matches)
+{
+    struct metic_trace_seen *seen = &trace->seen;
+    unsigned n = 0;
+    pthread_mutex_lock(&trace->lock);
+    seen->task |= matches;
+    while (n < seen->task_count && strncmp(seen->tasks[n], name, GUEST_TASK_BYTES) != 0) {
+        n++;
+    }
+    if (n == seen->task_count && n < METIC_SEEN_MAX) {
+        memcpy(seen->tasks[n], name, GUEST_TASK_BYTES);
+        seen->task_count++;
+    }
+    pthread_mutex_unlock(&trace->lock);
+}
+
+static void see_satp(struct machine_trace *trace, u64 satp)
+{
+    struct metic_trace_seen *seen = &trace->seen;
+    unsigned n = 0;
+    pthread_mutex_lock(&trace->lock);
+    seen->satp |= satp == trace->options.satp;
+    while (n < seen->satp_count && seen->satps[n] != satp) {
+        n++;
+    }
+    bool near = ((satp ^ trace->options.satp) & SATP_PPN) == 0;
+    if (n == METIC_SEEN_MAX && near) { /* one with another ASID is worth more than the last */
+        seen->satps[METIC_SEEN_MAX - 1] = satp;
+    } else if (n == seen->satp_count && n < METIC_SEEN_MAX) {
+        seen->satps[seen->satp_count++] = satp;
+    }
+    pthread_mutex_unlock(&trace->lock);
+}
+
+void metic_trace_seen(metic_machine *machine, struct metic_trace_seen *seen)
+{
+    *seen = machine->trace != NULL ? machine->trace->seen : (struct metic_trace_seen){ 0 };
+}
+
+/* --- beginning and ending at an event --- */
+
+static bool triggers(const struct metic_trace_trigger *trigger, unsigned event, u64 value,
+                     const char *text)
+{
+    u64 mask = event == VCPU_EVENT_CSR ? VCPU_CSR_READ - 1 : ~(u64)0;
+    return trigger->event == (enum metic_trace_event)event && event != VCPU_EVENT_SYNC &&
+           (!trigger->has_value || trigger->value == (value & mask)) &&
+           (trigger->text[0] == '\0' ||
+            (text != NULL && strncmp(text, trigger->text, GUEST_TASK_BYTES - 1) == 0));
+}
+
+/* On the hart's thread, or (vcpu NULL) any. */
+static void on_trigger(struct machine_trace *trace, struct vcpu *vcpu, unsigned event, u64 value,
+                       const char *text)
+{
+    const struct metic_trace_options *options = &trace->options;
+    bool on = triggers(&options->start_on, event, value, text);
+    if (on && !__atomic_load_n(&trace->seen.start, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&trace->seen.start, true, __ATOMIC_RELAXED);
+    }
+    if (on || triggers(&options->stop_on, event, value, text)) {
+        if (vcpu != NULL) {
+            probe_switch(vcpu->engine, vcpu, on);
+        }
+        probe_switch(trace->machine->engine, NULL, on);
+    }
+}
+
+static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b,
+                         u64 c)
+{
+    (void)b;
+    (void)c;
+    on_trigger(opaque, vcpu, kind, a, NULL);
+}
+
+/* --- Linux's tasks --- */
+
+static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
+{
+    u64 words[3] = {0};
+    words[0] = guest_task_name(&trace->tasks, vcpu, (char *)&words[1]);
+    if (words[0] == 0) {
+        return;
+    }
+    trace->matches[vcpu->index] =
+        strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
+    u64 *last = trace->last_task[vcpu->index];
+    bool same = words[0] == last[0] && words[1] == last[1] && words[2] == last[2];
+    if (!same && (trace->options.events >> METIC_EVENT_TASK & 1)) {
+        probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
+    }
+    if (!same && trace->options.task != NULL) {
+        see_task(trace, (const char *)&words[1], trace->matches[vcpu->index]);
+    }
+    if (!same) {
+        on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
+    }
+    memcpy(last, words, sizeof(words));
+}
+
+/* --- calls --- */
+
+static unsigned call_slot(const struct machine_trace *trace, u64 ra, u64 sp)
+{
+    unsigned start = (unsigned)((ra * 31 + sp) * 0x9e3779b97f4a7c15u >> 40) % OPEN_CALLS;
+    for (unsigned n = 0; n < OPEN_PROBES; n++) {
+        unsigned at = (start + n) % OPEN_CALLS;
+        if (trace->open[at].ra == ra && trace->open[at].sp == sp) {
+            return at;
+        }
+    }
+    return OPEN_CALLS;
+}
+
+static void call_push(struct machine_trace *trace, const struct open_call *call)
+{
+    unsigned start = (unsigned)((call->ra * 31 + call->sp) * 0x9e3779b97f4a7c15u >> 40) %
+                     OPEN_CALLS;
+    unsigned at = start;
+    for (unsigned n = 0; n < OPEN_PROBES; n++) {
+        at = (start + n) % OPEN_CALLS;
+        bool again = trace->open[at].ra == call->ra && trace->open[at].sp == call->sp;
+        if (trace->open[at].ra == 0 || again) { /* one that never returned leaves its place */
+            break;
+        }
+        trace->lost_calls += n + 1 == OPEN_PROBES;
+    }
+    trace->open[at] = *call;
+}
+
+static void on_return(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    u64 sp = guest_read_reg(vcpu, trace->sp);
+    struct open_call call = {0};
+    pthread_mutex_lock(&trace->lock);
+    unsigned at = call_slot(trace, pc, sp);
+    if (at < OPEN_CALLS) {
+        call = trace->open[at];
+        trace->open[at].ra = 0;
+    }
+    pthread_mutex_unlock(&trace->lock);
+    if (call.ra == 0) {
+        return;
+    }
+    if (call.is_filter) {
+        probe_switch(vcpu->engine, vcpu, false);
+        return;
+    }
+    const u64 words[5] = {call.function, sp, guest_read_reg(vcpu, trace->a[0]),
+                          guest_read_reg(vcpu, trace->a[1]), call.a0};
+    probe_event(vcpu, VCPU_EVENT_CALL_END, words, 5);
+}
+
+/* Awaits the return of a function that is just entered. */
+static void await_return(struct machine_trace *trace, struct vcpu *vcpu, gva_t pc, bool is_filter)
+{
+    struct open_call call = {
+        .function = pc, .ra = guest_read_reg(vcpu, trace->ra),
+        .sp = guest_read_reg(vcpu, trace->sp),
+        .a0 = guest_read_reg(vcpu, trace->a[0]), .is_filter = is_filter,
+    };
+    pthread_mutex_lock(&trace->lock);
+    call_push(trace, &call);
+    pthread_mutex_unlock(&trace->lock);
+    probe_hook_add(vcpu->engine, vcpu, call.ra, on_return, trace);
+}
+
+static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    u64 words[9] = {pc, guest_read_reg(vcpu, trace->ra), guest_read_reg(vcpu, trace->sp)};
+    for (unsigned i = 0; i < 6; i++) {
+        words[3 + i] = guest_read_reg(vcpu, trace->a[i]);
+    }
+    if (trace->tasks_at_calls) {
+        look_at_task(trace, vcpu);
+    }
+    probe_event(vcpu, VCPU_EVENT_CALL, words, 9);
+    await_return(trace, vcpu, pc, false);
+}
+
+static void on_function(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    await_return(trace, vcpu, pc, true);
+    __atomic_store_n(&trace->seen.function, true, __ATOMIC_RELAXED);
+    probe_switch(vcpu->engine, vcpu, true);
+}
+
+static void on_start(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    (void)pc;
+    __atomic_store_n(&trace->seen.start, true, __ATOMIC_RELAXED);
+    probe_switch(vcpu->engine, vcpu, true); /* this hart exactly here, the others soon */
+    probe_switch(vcpu->engine, NULL, true);
+}
+
+static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    (void)opaque;
+    (void)pc;
+    probe_switch(vcpu->engine, vcpu, false);
+    probe_switch(vcpu->engine, NULL, false);
+}
+
+static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space)
+{
+    struct machine_trace *trace = opaque;
+    guest_tasks_context(&trace->tasks, vcpu, privilege, address_space);
+    if (privilege == GUEST_PRIV_U && trace->tasks_at_entry) {
+        look_at_task(trace, vcpu);
+    }
+    if (trace->options.satp != 0 && trace->last_satp[vcpu->index] != address_space) {
+        trace->last_satp[vcpu->index] = address_space;
+        see_satp(trace, address_space);
+    }
+    return trace->options.task == NULL || trace->matches[vcpu->index];
+}
+
+/* --- what happens outside of harts --- */
+
+static u64 time_ns(void *opaque, struct vcpu *vcpu)
+{
+    struct machine_trace *trace = opaque;
+    struct metic_machine *machine = trace->machine;
+    if (vcpu == NULL && machine->in_turn) { /* what a device does for the hart whose turn it is */
+        vcpu = machine->engine->vcpus[machine->turn_hart];
+    }
+    if (vcpu != NULL && machine->in_turn) {
+        return machine->hart_ns[vcpu->index] + vcpu->insns -
+               machine->hart_start_insns[vcpu->index];
+    }
+    return clock_now_ns(&machine->clock);
+}
+
+void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c)
+{
+    struct metic_machine *machine = opaque;
+    pthread_mutex_lock(&machine->trace_lock);
+    struct machine_trace *trace = machine->trace;
+    if (trace != NULL && (trace->options.events >> METIC_EVENT_IO & 1)) {
+        const u64 words[4] = {io, a, b, c};
+        probe_outside(machine->engine, VCPU_EVENT_IO, words, 4);
+    }
+    if (trace != NULL) {
+        on_trigger(trace, NULL, VCPU_EVENT_IO, io, NULL);
+    }
+    pthread_mutex_unlock(&machine->trace_lock);
+}
+
+void machine_trace_net(void *opaque, bool sent, size_t size_bytes)
+{
+    machine_trace_io(opaque, DEVICE_IO_NET, sent, size_bytes, 0);
+}
+
+void machine_trace_console(struct metic_machine *machine, const u8 *bytes, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes && machine->trace != NULL; i += 8) {
+        u64 word = 0;
+        size_t part = size_bytes - i < 8 ? size_bytes - i : 8;
+        memcpy(&word, bytes + i, part);
+        machine_trace_io(machine, DEVICE_IO_CONSOLE, word, part, 0);
+    }
+}
+
+/* --- doors --- */
+
+static void consume(void *opaque, const struct probe_chunk *chunk)
+{
+    struct machine_trace *trace = opaque;
+    const struct metic_trace_chunk out = {
+        .words = chunk->words, .count = chunk->count, .stream = chunk->stream,
+        .sequence = chunk->sequence, .start_insns = chunk->start_insns,
+        .start_ns = chunk->start_ns, .turn_ns = chunk->turn_ns, .satp = chunk->address_space,
+        .privilege = chunk->privilege,
+    };
+    if (trace->options.consume != NULL && chunk->count != 0) {
+        trace->options.consume(trace->options.opaque, &out);
+    }
+}
+
+static void on_unit(void *opaque, struct vcpu *vcpu, u32 number)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.unit(trace->options.opaque, vcpu->index, vcpu->pc, number);
+}
+
+static void on_insn(void *opaque, struct vcpu *vcpu, u32 number, unsigned insn)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.insn(trace->options.opaque, vcpu->index, vcpu->pc, number, insn);
+}
+
+static void on_memory(void *opaque, struct vcpu *vcpu, gva_t gva, u64 value, unsigned size_bytes,
+                      bool write)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.memory(trace->options.opaque, vcpu->index, vcpu->pc, gva, value,
+                                size_bytes, write);
+}
+
+/* What the access has just used is mostly in the TLB still. */
+bool metic_trace_physical(metic_machine *machine, unsigned hart, uint64_t address, bool write,
+                          uint64_t *physical)
+{
+    const struct vcpu *vcpu = machine->engine->vcpus[hart];
+    const struct tlb_entry *entry = tlb_find(vcpu, address & PAGE_MASK, write);
+    if (entry != NULL) {
+        *physical = entry->gpa_page | (address & PAGE_OFFSET_MASK);
+        return true;
+    }
+    return metic_translate(machine, hart, address, physical);
+}
+
+static void on_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
+{
+    const struct machine_trace *trace = opaque;
+    trace->options.hooks.event(trace->options.opaque, vcpu->index, vcpu->pc,
+                               (enum metic_trace_event)kind, a, b, c);
+}
+
+static void find_regs(struct machine_trace *trace, const struct guest *guest)
+{
+    static const char *const args[8] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"};
+    trace->ra = guest_find_reg(guest, "ra");
+    trace->sp = guest_find_reg(guest, "sp");
+    guest_tasks_init(&trace->tasks, guest);
+    for (unsigned i = 0; i < ARRAY_LEN(args); i++) {
+        trace->a[i] = guest_find_reg(guest, args[i]);
+    }
+}
+
+static struct probe_config config_of(struct machine_trace *trace)
+{
+    const struct metic_trace_options *options = &trace->options;
+    struct probe_config config = {
+        .what = options->what, .events = options->events, .keep_last = options->keep_last,
+        .ring_bytes = options->ring_bytes, .privileges = options->privileges,
+        .harts = options->harts, .address_space = options->satp, .wanted = on_context,
+        .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
+        .opaque = trace, .every = options->every, .keeps_paths = options->keeps_paths,
+        .counts_ns = trace->machine->options.clock == METIC_CLOCK_VIRTUAL,
+        .starts_off = options->function_count != 0 || options->start_at != 0 ||
+                      options->start_on.event != METIC_EVENT_SYNC,
+    };
+    config.has_gaps = options->range_count != 0 || options->privileges != 0 ||
+                      options->satp != 0 || options->task != NULL || config.starts_off ||
+                      options->stop_at != 0 || options->stop_on.event != METIC_EVENT_SYNC;
+    if (options->start_on.event != METIC_EVENT_SYNC ||
+        options->stop_on.event != METIC_EVENT_SYNC) {
+        config.on_event = on_any_event;
+        config.asks_csrs = options->start_on.event == METIC_EVENT_CSR ||
+                           options->stop_on.event == METIC_EVENT_CSR;
+    }
+    config.calls = (struct probe_calls){
+        .unit = options->hooks.unit != NULL ? on_unit : NULL,
+        .insn = options->hooks.insn != NULL ? on_insn : NULL,
+        .memory = options->hooks.memory != NULL ? on_memory : NULL,
+        .event = options->hooks.event != NULL ? on_event : NULL,
+    };
+    config.what |= config.calls.event != NULL ? (unsigned)PROBE_EXACT : 0u;
+    config.what &= ~((config.calls.unit == NULL ? (unsigned)PROBE_CALL_UNIT : 0u) |
+                     (config.calls.insn == NULL ? (unsigned)PROBE_CALL_INSN : 0u) |
+                     (config.calls.memory == NULL ? (unsigned)PROBE_CALL_MEMORY : 0u));
+    for (unsigned i = 0; i < options->range_count; i++) {
+        config.ranges[i].first = options->ranges[i].first;
+        config.ranges[i].end = options->ranges[i].end;
+    }
+    return config;
+}
+
+/* Traps are told with their tasks; calls alone need no more than their own. */
+static void choose_tasks(struct machine_trace *trace)
+{
+    const struct metic_trace_options *options = &trace->options;
+    bool told = options->events >> METIC_EVENT_TASK & 1;
+    bool alone = options->what == 0 && options->call_count != 0 &&
+                 !(options->events >> METIC_EVENT_TRAP & 1);
+    trace->tasks_at_calls = told;
+    trace->tasks_at_entry = (told && !alone) || options->task != NULL ||
+                            options->start_on.event == METIC_EVENT_TASK ||
+                            options->stop_on.event == METIC_EVENT_TASK;
+}
+
+static void add_hooks(struct machine_trace *trace)
+{
+    const struct metic_trace_options *options = &trace->options;
+    struct engine *engine = trace->machine->engine;
+    for (unsigned i = 0; i < options->function_count; i++) {
+        probe_hook_add(engine, NULL, options->functions[i], on_function, trace);
+    }
+    for (unsigned i = 0; i < options->call_count; i++) {
+        probe_hook_add(engine, NULL, options->calls[i], on_call, trace);
+    }
+    if (options->start_at != 0) {
+        probe_hook_add(engine, NULL, options->start_at, on_start, trace);
+    }
+    if (options->stop_at != 0) {
+        probe_hook_add(engine, NULL, options->stop_at, on_stop, trace);
+    }
+}
+
+bool metic_trace_start(metic_machine *machine, const struct metic_trace_options *options,
+                       struct metic_error *error)
+{
+    if (machine->options.engine == METIC_ENGINE_BOTH || machine->options.trace_path != NULL) {
+        return error_set(error, "record with --engine jit or interp, and one kind of trace",
+                         "a lock-step run and a commit log cannot be recorded as well");
+    }
+    if (machine->trace != NULL) {
+        return error_set(error, "end the first one", "there is a recording already");
+    }
+    struct machine_trace *trace = calloc(1, sizeof(*trace));
+    if (trace == NULL) {
+        return error_set(error, NULL, "the host has no memory for the trace");
+    }
+    trace->machine = machine;
+    trace->options = *options;
+    if (options->task != NULL) {
+        snprintf(trace->task_name, sizeof(trace->task_name), "%s", options->task);
+    }
+    pthread_mutex_init(&trace->lock, NULL);
+    find_regs(trace, machine->engine->guest);
+    choose_tasks(trace);
+    struct probe_config config = config_of(trace);
+    machine->trace = trace;
+    if (!probe_start(machine->engine, &config, error)) {
+        machine->trace = NULL;
+        free(trace);
+        return false;
+    }
+    add_hooks(trace);
+    return true;
+}
+
+void metic_trace_stop(metic_machine *machine)
+{
+    struct machine_trace *trace = machine->trace;
+    if (trace == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&machine->trace_lock);
+    probe_stop(machine->engine);
+    machine->trace = NULL;
+    pthread_mutex_unlock(&machine->trace_lock);
+    pthread_mutex_destroy(&trace->lock);
+    free(trace);
+}
+
+void metic_trace_switch(metic_machine *machine, bool on)
+{
+    if (machine->trace != NULL) {
+        probe_switch(machine->engine, NULL, on);
+    }
+}
+
+bool metic_trace_coverage(metic_machine *machine,
+                          void (*block)(void *opaque, uint64_t address, unsigned bytes,
+                                        unsigned insns, uint64_t count),
+                          void (*edge)(void *opaque, uint64_t from, uint64_t to, uint64_t count),
+                          void *opaque)
+{
+    return machine->trace == NULL || probe_coverage(machine->engine, block, edge, opaque);
+}
+
+bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit)
+{
+    const struct probe_unit *found = probe_unit_get(machine->engine, number);
+    if (found == NULL) {
+        return false;
+    }
+    *unit = (struct metic_trace_unit){
+        .physical = found->gpa, .address = found->gva, .mode = found->mode,
+        .insn_count = found->insn_count, .bytes = found->bytes, .slot_count = found->slot_count,
+        .code = found->code,
+        .count = found->count != NULL ? __atomic_load_n(found->count, __ATOMIC_RELAXED) : 0,
+        .slots = (const struct metic_trace_slot *)(const void *)found->slots,
+    };
+    return true;
+}
+
+_Static_assert(sizeof(struct metic_trace_recipe) == sizeof(struct probe_recipe) &&
+                   sizeof(struct metic_trace_node) == sizeof(struct probe_node) &&
+                   METIC_TRACE_NODE == PROBE_NODE && METIC_TRACE_NO_WORD == PROBE_NO_WORD &&
+                   METIC_TRACE_PATH == PROBE_PATH_BASE && METIC_TRACE_LEFT == PROBE_LEFT_BASE,
+               "what is public is what there is");
+
+bool metic_trace_get_path(metic_machine *machine, uint32_t number, struct metic_trace_path *path)
+{
+    const struct probe_path *found = probe_path_get(machine->engine, number);
+    if (found == NULL) {
+        return false;
+    }
+    *path = (struct metic_trace_path){
+        .part_count = found->part_count, .slot_count = found->slot_count,
+        .word_count = found->word_count, .node_count = found->node_count, .parts = found->parts,
+        .recipes = (const struct metic_trace_recipe *)(const void *)found->recipes,
+        .nodes = (const struct metic_trace_node *)(const void *)found->nodes,
+    };
+    return true;
+}
+
+unsigned metic_trace_node_operands(unsigned op)
+{
+    return probe_node_operands(op);
+}
+
+uint64_t metic_trace_node_value(const struct metic_trace_node *node, const uint64_t operands[4])
+{
+    return probe_node_value((const struct probe_node *)(const void *)node, operands);
+}
+
+uint32_t metic_trace_unit_count(metic_machine *machine)
+{
+    return probe_unit_count(machine->engine);
+}
+
+const char *metic_trace_register(unsigned reg)
+{
+    const struct guest *guest = guest_list[0];
+    return reg < guest->reg_count ? guest->regs[reg].name : "";
+}
+
+void metic_csr_name(unsigned number, char *text, size_t text_bytes)
+{
+    riscv64_csr_name(number, text, text_bytes);
+}
+
+unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
+                           char *text, size_t text_bytes)
+{
+    return guest_list[0]->disassemble(address, bytes, (unsigned)available_bytes, text, text_bytes);
+}

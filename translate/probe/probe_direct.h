@@ -1,0 +1,114 @@
+/* What is recorded of code that tier 0 runs from its bytes; see probe.h for what units and ways
+ * are.
+ *
+ * On the hart's thread, in this order: start; for each instruction insn, then what it does and
+ * whether control may go elsewhere behind it; ready. Then, as it runs: begins before each
+ * instruction, words in the order of what was described. What is told `later` is described when it
+ * has run, by later_insn and later_leaves, and then way or raised says how it ended. */
+#ifndef METIC_TRANSLATE_PROBE_DIRECT_H
+#define METIC_TRANSLATE_PROBE_DIRECT_H
+
+#include "cpu/base/bits.h"
+#include "translate/probe/probe.h"
+
+enum {
+    PROBE_DIRECT_INSNS = 64,
+    PROBE_DIRECT_BYTES = 4 * PROBE_DIRECT_INSNS,
+    PROBE_DIRECT_SLOTS = 3 * PROBE_DIRECT_INSNS, /* a load's address, value and register */
+    PROBE_DIRECT_NONE = 255,
+};
+
+enum probe_direct_how {
+    PROBE_DIRECT_UNSEEN,  /* nothing is recorded of it */
+    PROBE_DIRECT_RECORDS,
+    PROBE_DIRECT_NEVER,   /* its block says more than can be said here: it is to be translated */
+};
+
+/* Its fields are probe_direct.c's. */
+struct probe_direct {
+    struct vcpu *vcpu;
+    gpa_t gpa;
+    gva_t gva;
+    bool fixed, ended;
+    bool later;  /* it is told when it has run (probe_piece.h) */
+    unsigned what, count, bytes;
+    const u8 *code;
+    u8 copy[PROBE_DIRECT_BYTES + 4];
+    u64 *at;     /* the next word */
+    unsigned unit_count, slot_count, way_count;
+    u8 unit_of[PROBE_DIRECT_INSNS], way_of[PROBE_DIRECT_INSNS];
+    u32 numbers[PROBE_DIRECT_INSNS];
+    struct probe_unit units[PROBE_DIRECT_INSNS];
+    struct probe_slot slots[PROBE_DIRECT_SLOTS];
+    struct probe_way ways[PROBE_DIRECT_INSNS + 1];
+    u64 none[PROBE_DIRECT_SLOTS]; /* words of a unit without a number */
+    struct { u8 insns, halfwords; } later_units[PROBE_DIRECT_INSNS]; /* unit_count */
+    unsigned later_from; /* bytes before the present one, and */
+    u8 later_before;     /*   instructions */
+};
+
+/* Of the piece at vcpu->pc, with the engine's lock not held. `fixed`: its virtual page is known, as
+ * in struct probe_source. Unless it is told later, `code` becomes its first code_bytes bytes of
+ * `guest`, which another hart may be writing: what is told is then what runs. */
+enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcpu *vcpu, gpa_t gpa,
+                                         bool fixed, const u8 *guest, unsigned code_bytes);
+
+void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes);
+void probe_direct_add_access(struct probe_direct *direct, unsigned size_bytes, bool write);
+static inline void probe_direct_access(struct probe_direct *direct, unsigned size_bytes, bool write)
+{
+    if (direct->what & PROBE_MEMORY) {
+        probe_direct_add_access(direct, size_bytes, write);
+    }
+}
+/* It writes the register at that offset in the hart's state. */
+void probe_direct_add_register(struct probe_direct *direct, u32 state_offset);
+static inline void probe_direct_register(struct probe_direct *direct, u32 state_offset)
+{
+    if (direct->what & PROBE_REGISTERS) {
+        probe_direct_add_register(direct, state_offset);
+    }
+}
+/* A way out behind the instruction; `target` as in struct probe_way. The piece's end is one. */
+void probe_direct_leaves(struct probe_direct *direct, s64 target);
+void probe_direct_ready(struct probe_direct *direct);
+
+/* Later: the same of a piece that has run. */
+static inline void probe_direct_later_insn(struct probe_direct *direct, u32 word,
+                                           unsigned length_bytes)
+{
+    direct->way_of[direct->count++] = (u8)direct->way_count;
+    st_le32(direct->copy + direct->bytes, word);
+    direct->bytes += length_bytes;
+}
+
+static inline void probe_direct_later_leaves(struct probe_direct *direct, s64 target)
+{
+    direct->ways[direct->way_count++] = (struct probe_way){
+        .target = target, .after_insns = (u16)direct->count,
+    };
+    if (direct->count != direct->later_before) { /* it ends a unit */
+        direct->later_units[direct->unit_count].insns = (u8)(direct->count - direct->later_before);
+        direct->later_units[direct->unit_count++].halfwords =
+            (u8)((direct->bytes - direct->later_from) / 2);
+        direct->later_before = (u8)direct->count;
+        direct->later_from = direct->bytes;
+    }
+}
+
+/* With vcpu->pc and insns exact. */
+void probe_direct_begins(struct probe_direct *direct, unsigned insn);
+/* Later: that instruction did not retire. */
+void probe_direct_raised(struct probe_direct *direct, unsigned insn);
+/* Later: the piece ended behind that instruction, by its own way out or at the piece's end. */
+void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target);
+
+/* A word for whoever asked for PROBE_MEMORY or PROBE_REGISTERS; direct NULL: for nobody. */
+static inline void probe_direct_word(struct probe_direct *direct, enum probe_what what, u64 word)
+{
+    if (UNLIKELY(direct != NULL) && (direct->what & what)) {
+        *direct->at++ = word;
+    }
+}
+
+#endif

@@ -1,0 +1,10 @@
+/* Between probe_instrument.c, which makes nodes of a path, and probe_node.c. */
+#ifndef METIC_TRANSLATE_PROBE_NODE_H
+#define METIC_TRANSLATE_PROBE_NODE_H
+
+#include "translate/probe/probe.h"
+
+/* The operation as an enum probe_op; 0: it is none. */
+unsigned probe_node_op_of(const struct ir_insn *insn);
+
+#endif

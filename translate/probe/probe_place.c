@@ -1,0 +1,294 @@
+/* Probes of units without slots, blocks and coverage: put into a block where it has room for them.
+ *
+ * What is told of such a block needs none of its values, so the IR need not be copied and renamed
+ * as in probe_instrument.c: while it is built, places are left (enum ir_marks) that do nothing
+ * unless something is put into them here. See probe.h for what units and paths are. */
+#include "translate/probe/probe_private.h"
+
+struct place {
+    struct probe *probe;
+    struct ir *ir;
+    const struct probe_source *source;
+    bool page_watched;
+    /* the unit */
+    bool in_unit, leaves;
+    struct probe_unit unit;
+    /* the path; what it writes is known at its end */
+    bool in_path, watched, looks;
+    struct probe_path path;
+    u32 parts[PROBE_MAX_PARTS];
+    struct probe_way ways[PROBE_MAX_WAYS];
+    u16 way_at[PROBE_MAX_WAYS];
+    unsigned head, left;  /* operations: its first, and the last that tells of a side exit, or 0 */
+    unsigned left_insns;  /*   and after how many */
+    bool calls;           /* C was called, which may have written */
+    bool stops;           /* something in it may end it on the way, not at a way out */
+    unsigned after_insns; /* the current one, counted from the path's start */
+};
+
+static bool counts(const struct place *place)
+{
+    return place->probe->config.what & PROBE_EDGES;
+}
+
+static struct ir_insn *put(struct place *place, unsigned at, enum ir_op op, u64 imm)
+{
+    struct ir_insn *insn = &place->ir->insns[at];
+    *insn = (struct ir_insn){.op = (u8)op, .type = IR_NONE, .a = IR_REF_NONE, .b = IR_REF_NONE,
+                             .c = IR_REF_NONE, .d = IR_REF_NONE, .imm = imm};
+    return insn;
+}
+
+/* --- conditions --- */
+
+static bool is_watched(const struct place *place, const struct ir_insn *insn)
+{
+    return place->page_watched && probe_source_wanted(place->probe, place->source, insn);
+}
+
+static bool has_hook(const struct place *place, const struct ir_insn *insn)
+{
+    return probe_source_hooked(place->probe, place->source, insn);
+}
+
+/* Whether the instruction at `insn` belongs to the unit before it. */
+static bool unit_goes_on(const struct place *place, const struct ir_insn *insn)
+{
+    const struct probe_unit *unit = &place->unit;
+    gva_t gva = place->source->gva_page + insn->imm;
+    return place->in_unit && !place->leaves && unit->insn_count < UINT8_MAX &&
+           gva == unit->gva + unit->bytes && !has_hook(place, insn) &&
+           !probe_range_edge(&place->probe->config, gva);
+}
+
+static bool path_goes_on(const struct place *place, const struct ir_insn *insn)
+{
+    return place->in_path && place->watched && !place->looks &&
+           place->path.part_count < PROBE_MAX_PARTS && !has_hook(place, insn) &&
+           is_watched(place, insn);
+}
+
+/* --- ways --- */
+
+/* A way out of the path, told by the operation at `at`. */
+static void add_way(struct place *place, unsigned at, u64 target)
+{
+    unsigned n = place->path.way_count;
+    if (n == PROBE_MAX_WAYS) {
+        place->ir->overflow = true;
+        return;
+    }
+    place->way_at[n] = (u16)at;
+    place->ways[n] = (struct probe_way){
+        .target = (s64)target, .after_insns = (u16)place->after_insns,
+    };
+    place->path.way_count++;
+}
+
+/* Whether a path's first word is still the last of the stream when a way out is taken, and has
+ * room: then it tells how far the path came. */
+static bool is_last_word(const struct place *place)
+{
+    return place->source->fixed && !place->path.counted && !place->calls &&
+           place->probe->config.events == 0;
+}
+
+/* The place before the operation at `at`, which is a way out. */
+static void note_way(struct place *place, unsigned at)
+{
+    const struct ir_insn *op = &place->ir->insns[at];
+    if (!place->in_path || !place->watched || at == 0 ||
+        place->ir->insns[at - 1].op != IR_PROBE_LEFT) {
+        return;
+    }
+    if (!counts(place)) {
+        if (op->op == IR_EXIT_IF || op->op == IR_EXIT_UNLESS) {
+            bool by_head = is_last_word(place);
+            u64 word = by_head ? place->after_insns : PROBE_LEFT_BASE + (u64)place->after_insns;
+            put(place, at - 1, IR_PROBE_LEFT, word)->sub = by_head ? IR_LEFT_HEAD : IR_LEFT_WORD;
+            place->left = at - 1;
+            place->left_insns = place->after_insns;
+        }
+        return;
+    }
+    switch (op->op) {
+    case IR_EXIT_IF:
+        put(place, at - 1, IR_PROBE_LEFT, 0)->sub = IR_LEFT_COUNT;
+        add_way(place, at - 1, op->imm);
+        break;
+    case IR_EXIT_UNLESS:
+        put(place, at - 1, IR_PROBE_LEFT, 0)->sub = IR_LEFT_EDGE;
+        add_way(place, at - 1, (u64)PROBE_INDIRECT);
+        break;
+    case IR_JUMP:
+        put(place, at - 1, IR_PROBE_ADD, 0);
+        add_way(place, at - 1, op->imm);
+        break;
+    case IR_JUMP_IND:
+    case IR_LEAVE:
+        put(place, at - 1, IR_PROBE_EDGE, 0)->a = op->a;
+        add_way(place, at - 1, (u64)PROBE_INDIRECT);
+        break;
+    default: break;
+    }
+}
+
+/* --- paths --- */
+
+static void unit_end(struct place *place)
+{
+    if (place->in_unit && place->in_path && place->watched) {
+        u32 number = probe_unit_add(place->probe, &place->unit);
+        place->parts[place->path.part_count++] = number;
+        place->path.insn_count = (u16)(place->path.insn_count + place->unit.insn_count);
+    }
+    place->in_unit = false;
+}
+
+static void end_counting(struct place *place)
+{
+    u32 number = probe_path_add(place->probe, &place->path);
+    struct ir_insn *insns = place->ir->insns;
+    insns[place->head].imm = number; /* 0: none */
+    insns[place->head].dead = !place->stops; /* nobody will ask which path it was */
+    for (unsigned n = 0; n < place->path.way_count; n++) {
+        struct ir_insn *way = &insns[place->way_at[n]];
+        const struct probe_path *path = probe_path_at(place->probe, number);
+        way->dead = number == 0;
+        way->imm = number == 0 ? 0 : path->counter + (u64)n;
+        if (number != 0 && place->ways[n].target == PROBE_INDIRECT) {
+            way->imm |= (u64)path->ways[n].places << 32;
+        }
+    }
+}
+
+static void end_streaming(struct place *place)
+{
+    struct ir_insn *insns = place->ir->insns;
+    u64 number = place->parts[0];
+    if (place->path.part_count != 1 || place->path.counted) {
+        u32 path = probe_path_add(place->probe, &place->path);
+        number = path != 0 ? PROBE_PATH_BASE + path : 0;
+    }
+    u64 words = number != 0 ? 1u + place->path.word_count : 1u;
+    insns[place->head].imm = number | words << 32;
+    insns[place->head].sub = place->source->fixed;
+    insns[place->head].type = IR_I64;
+    if (place->left != 0 && place->left_insns == place->path.insn_count) {
+        insns[place->left].dead = 1; /* all of the path was done */
+    }
+}
+
+/* The operation at `end` is no part of it. */
+static void path_end(struct place *place, unsigned end)
+{
+    unit_end(place);
+    if (place->in_path && place->watched && !place->ir->overflow) {
+        const struct ir_insn *insns = place->ir->insns;
+        if (counts(place)) {
+            if (end < place->ir->count && insns[end - 1].op == IR_PROBE_LEFT) {
+                put(place, end - 1, IR_PROBE_ADD, 0); /* another path follows */
+                add_way(place, end - 1, insns[end].imm);
+            }
+            end_counting(place);
+        } else {
+            end_streaming(place);
+        }
+    }
+    place->in_path = false;
+}
+
+/* `at`: an INSN. */
+static void path_begin(struct place *place, unsigned at)
+{
+    struct ir *ir = place->ir;
+    unsigned to = at + 1;
+    place->path = (struct probe_path){.parts = place->parts, .ways = place->ways};
+    place->in_path = true;
+    place->looks = false;
+    place->left = 0;
+    place->calls = place->stops = false;
+    place->after_insns = 0;
+    place->watched = is_watched(place, &ir->insns[at]);
+    to += to < ir->count && ir->insns[to].op == IR_POLL;
+    if (to >= ir->count || ir->insns[to].op != IR_PROBE) {
+        ir->overflow = true; /* too long */
+        return;
+    }
+    if (ir->marks == IR_MARKS_ALL) {
+        if (has_hook(place, &ir->insns[at])) {
+            put(place, to, IR_CALL, (u64)(uintptr_t)&probe_hook_helper);
+        }
+        to++;
+    }
+    if (!place->watched) {
+        return;
+    }
+    place->head = to;
+    put(place, to, counts(place) ? IR_PROBE_AT : IR_PROBE, 0);
+    if (!counts(place) && place->probe->config.has_gaps) {
+        put(place, to + 1, IR_INSN_COUNT, 0)->type = IR_I64;
+        struct ir_insn *word = put(place, to + 2, IR_PROBE_WORD, 8);
+        word->type = IR_I64;
+        word->a = (ir_ref)to;
+        word->b = (ir_ref)(to + 1);
+        place->path.counted = true;
+        place->path.word_count = 1;
+    }
+}
+
+static void on_insn(struct place *place, unsigned at)
+{
+    const struct ir_insn *insn = &place->ir->insns[at];
+    if (!unit_goes_on(place, insn)) {
+        unit_end(place);
+        if (!path_goes_on(place, insn)) {
+            path_end(place, at);
+            path_begin(place, at);
+        }
+        place->unit = (struct probe_unit){
+            .gpa = place->source->gpa_page | (insn->imm & PAGE_OFFSET_MASK),
+            .gva = place->source->gva_page + insn->imm,
+            .mode = place->source->mode, .fixed = place->source->fixed,
+            .code = place->source->bytes + (insn->imm - place->source->first),
+        };
+        place->in_unit = true;
+        place->leaves = false;
+        probe_unit_expect(place->probe, &place->unit);
+    }
+    place->unit.insn_count++;
+    place->unit.bytes = (u16)(place->unit.bytes + insn->sub);
+    place->after_insns++;
+}
+
+void probe_place(struct engine *engine, const struct probe_source *source)
+{
+    struct ir *ir = engine->ir;
+    struct place place;
+    place.probe = engine->probe;
+    place.ir = ir;
+    place.source = source;
+    place.page_watched = probe_page_wanted(engine->probe, source->gpa_page);
+    place.in_unit = place.in_path = place.stops = false;
+    place.head = 0;
+    if (!place.page_watched && !probe_page_has_hooks(engine->probe, source->gpa_page)) {
+        return;
+    }
+    for (unsigned i = 0; i < ir->count && !ir->overflow; i++) {
+        const struct ir_insn *insn = &ir->insns[i];
+        unsigned props = ir_op_info[insn->op].props;
+        place.stops |= (props & IR_F) != 0 || insn->op == IR_LOOK ||
+                       (insn->op == IR_POLL && i > place.head);
+        if (insn->op == IR_INSN) {
+            on_insn(&place, i);
+        } else if (props & (IR_X | IR_T) && insn->op != IR_POLL) {
+            place.leaves = true;
+            place.looks |= insn->op == IR_LOOK;
+            note_way(&place, i);
+        } else if (insn->op == IR_CALL) {
+            place.looks |= ir_is_memory_call(insn);
+            place.calls = true;
+        }
+    }
+    path_end(&place, ir->count);
+}

@@ -1,0 +1,242 @@
+/* metic trace: looks into trace stores. Queries are in trace_query.c. */
+#include "ui/command/args.h"
+#include "ui/trace/trace_query.h"
+#include "ui/ui.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "metic trace show FILE    what happened, a line each\n"
+    "metic trace info FILE    what is in the file\n"
+    "metic trace check FILE   whether all of it is what was written\n"
+    "metic trace query FILE writes ADDRESS[+BYTES]     who wrote there, and when\n"
+    "metic trace query FILE reads ADDRESS[+BYTES]      who read there\n"
+    "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
+    "                         an ADDRESS is 0x80001000, phys:0x80001000 or a symbol\n"
+    "metic trace query FILE calls FUNCTION             with arguments and results\n"
+    "metic trace query FILE counts function|insn|page  what ran how often\n"
+    "metic trace diff FILE FILE    where two runs differ first\n\n"
+    "Options of all of them:\n"
+    "  --from N, --to N     instruction counts (200M is understood)\n"
+    "  --hart N             this hart alone\n"
+    "  --limit N            as many lines at most\n"
+    "  --symbols FILE       an ELF with symbols, and source lines if it has them\n"
+    "Of show:\n"
+    "  --format text|qemu|json|chrome\n"
+    "  --function NAME, --range FIRST-END   these addresses alone\n"
+    "  --branches           branches, jumps, calls and returns, and where they went\n"
+    "  --instructions       and not those, of what was recorded with --trace-events branches\n"
+    "  --every N            each Nth instruction\n";
+
+/* --- options --- */
+
+static bool set_count(u64 *count, const char *value, struct metic_error *error)
+{
+    return args_parse_count(value, count) ||
+           error_set(error, "Counts look like 1000000 or 200M.", "'%s' is no count", value);
+}
+
+static bool set_from(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.from_insns, value, error);
+}
+
+static bool set_to(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.to_insns, value, error);
+}
+
+static bool set_limit(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.limit, value, error);
+}
+
+static bool set_every(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->text.every, value, error);
+}
+
+static bool set_hart(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    u64 hart;
+    bool good = args_parse_count(value, &hart) && hart < METIC_MAX_HARTS;
+    query->text.harts = good ? (u64)1 << hart : 0;
+    return good || error_set(error, "As in --hart 0.", "'%s' is no hart", value);
+}
+
+static bool set_symbols(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    if (query->symbol_file_count == ARRAY_LEN(query->symbol_files)) {
+        return error_set(error, NULL, "there are too many of them");
+    }
+    query->symbol_files[query->symbol_file_count++] = value;
+    return true;
+}
+
+static bool set_format(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return trace_text_format_find(value, &query->text.format) ||
+           error_set(error, NULL, "'%s' is none of: text qemu json chrome", value);
+}
+
+static bool set_function(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    (void)error;
+    query->function = value;
+    return true;
+}
+
+static bool set_range(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    char *rest;
+    query->text.first = strtoull(value, &rest, 0);
+    query->text.end = *rest == '-' ? strtoull(rest + 1, &rest, 0) : 0;
+    return (*rest == '\0' && query->text.end > query->text.first) ||
+           error_set(error, "As in --range 0x80000000-0x80001000.", "'%s' is no range", value);
+}
+
+static bool set_branches(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    (void)value;
+    (void)error;
+    query->text.branches = true;
+    return true;
+}
+
+static bool set_instructions(struct trace_query *query, const char *value,
+                             struct metic_error *error)
+{
+    (void)value;
+    (void)error;
+    query->instructions = true;
+    return true;
+}
+
+static const struct option {
+    const char *name;
+    bool (*set)(struct trace_query *query, const char *value, struct metic_error *error);
+    bool has_value;
+    bool of_show; /* means nothing to the others */
+} options[] = {
+    {"--from", set_from, true, false},         {"--to", set_to, true, false},
+    {"--hart", set_hart, true, false},         {"--limit", set_limit, true, false},
+    {"--symbols", set_symbols, true, false},   {"--format", set_format, true, true},
+    {"--function", set_function, true, true},  {"--range", set_range, true, true},
+    {"--branches", set_branches, false, true}, {"--instructions", set_instructions, false, true},
+    {"--every", set_every, true, true},
+};
+
+/* The option at argv[*at], which moves on to its last word. */
+static bool parse_option(struct trace_query *query, int argc, char *const *argv, int *at,
+                         struct metic_error *error)
+{
+    const char *word = argv[*at];
+    size_t length = strcspn(word, "=");
+    for (unsigned i = 0; i < ARRAY_LEN(options); i++) {
+        const struct option *option = &options[i];
+        if (strlen(option->name) != length || strncmp(option->name, word, length) != 0) {
+            continue;
+        }
+        const char *value = word[length] == '=' ? word + length + 1 : NULL;
+        if (option->has_value && value == NULL && *at + 1 < argc) {
+            value = argv[++*at];
+        }
+        if (option->has_value != (value != NULL)) {
+            break;
+        }
+        query->of_show = option->of_show ? word : query->of_show;
+        struct metic_error reason = {{0}, {0}};
+        return option->set(query, value, &reason) ||
+               error_set(error, reason.next[0] != '\0' ? reason.next : NULL, "%s: %s",
+                         option->name, reason.what);
+    }
+    return error_set(error, "metic trace help", "there is no option '%s', or it needs a value, or "
+                     "takes none", word);
+}
+
+static bool check_words(const struct trace_query *query, const char *name, unsigned words,
+                        struct metic_error *error)
+{
+    if (query->word_count != words) {
+        return error_set(error, "metic trace help", "metic trace %s takes %u words, not %u", name,
+                         words, query->word_count);
+    }
+    if (query->of_show != NULL && strcmp(name, "show") != 0) {
+        return error_set(error, "metic trace help", "metic trace %s has no option '%s'; show has",
+                         name, query->of_show);
+    }
+    if (query->text.to_insns != 0 && query->text.to_insns <= query->text.from_insns) {
+        return error_set(error, "As in --from 100M --to 120M.", "--to is not behind --from");
+    }
+    if (query->text.branches && query->text.format == TRACE_TEXT_QEMU) {
+        return error_set(error, "--format text, json or chrome", "QEMU's form has no branches");
+    }
+    return true;
+}
+
+static bool parse(struct trace_query *query, int argc, char *const *argv, struct metic_error *error)
+{
+    for (int i = 0; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!parse_option(query, argc, argv, &i, error)) {
+                return false;
+            }
+        } else if (query->word_count < ARRAY_LEN(query->words)) {
+            query->words[query->word_count++] = argv[i];
+        } else {
+            return error_set(error, "metic trace help", "'%s' is one word too many", argv[i]);
+        }
+    }
+    return true;
+}
+
+static const struct {
+    const char *name;
+    unsigned words; /* FILE included */
+    bool (*run)(struct trace_query *query, struct metic_error *error);
+} commands[] = {
+    {"show", 1, trace_query_show},
+    {"info", 1, trace_query_info},
+    {"check", 1, trace_query_check},
+    {"query", 3, trace_query_run},
+    {"diff", 2, trace_query_diff},
+};
+
+int cmd_trace(int argc, char *const *argv)
+{
+    struct metic_error error = {{0}, {0}};
+    const char *name = argc > 0 ? argv[0] : "help";
+    bool asks = strcmp(name, "help") == 0;
+    for (int i = 0; i < argc; i++) {
+        asks |= strcmp(argv[i], "--help") == 0;
+    }
+    if (asks) {
+        fputs(usage, stdout);
+        return argc > 0 ? UI_EXIT_OK : UI_EXIT_USAGE;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0) {
+            continue;
+        }
+        struct trace_query *query = calloc(1, sizeof(*query));
+        if (query == NULL) {
+            return UI_EXIT_FAILED;
+        }
+        int status = UI_EXIT_OK;
+        query->text.to = stdout;
+        if (!parse(query, argc - 1, argv + 1, &error) ||
+            !check_words(query, name, commands[i].words, &error)) {
+            status = ui_usage_error(&error);
+        } else if (!commands[i].run(query, &error)) {
+            ui_print_error(&error);
+            status = UI_EXIT_FAILED;
+        }
+        status = status == UI_EXIT_OK && query->damaged ? UI_EXIT_FAILED : status;
+        free(query);
+        return status;
+    }
+    error_set(&error, "metic trace help", "metic trace: there is no '%s'", name);
+    return ui_usage_error(&error);
+}

@@ -1,0 +1,148 @@
+/* `metic trace query FILE counts`: what ran how often, from the indexes alone. */
+#include "ui/trace/trace_query.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+    u64 key, count;
+    char text[96];
+};
+
+struct rows {
+    struct row *list;
+    size_t count, capacity;
+};
+
+static void add(struct rows *rows, u64 key, u64 count)
+{
+    if (rows->count == rows->capacity) {
+        size_t capacity = rows->capacity * 2 + 1024;
+        void *bigger = realloc(rows->list, capacity * sizeof(*rows->list));
+        if (bigger == NULL) {
+            return;
+        }
+        rows->list = bigger;
+        rows->capacity = capacity;
+    }
+    rows->list[rows->count++] = (struct row){.key = key, .count = count};
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    int text = strcmp(x->text, y->text);
+    return text != 0 ? text : x->key < y->key ? -1 : x->key > y->key;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    return x->count > y->count ? -1 : x->count < y->count ? 1 : by_key(a, b);
+}
+
+/* Rows of the same key become one. */
+static void merge(struct rows *rows)
+{
+    size_t kept = 0;
+    qsort(rows->list, rows->count, sizeof(*rows->list), by_key);
+    for (size_t i = 0; i < rows->count; i++) {
+        if (kept != 0 && by_key(&rows->list[kept - 1], &rows->list[i]) == 0) {
+            rows->list[kept - 1].count += rows->list[i].count;
+        } else {
+            rows->list[kept++] = rows->list[i];
+        }
+    }
+    rows->count = kept;
+    qsort(rows->list, rows->count, sizeof(*rows->list), by_count);
+}
+
+/* Name of an instruction without its operands. */
+static void mnemonic(u64 pc, const u8 *code, unsigned bytes, char *text, size_t text_bytes)
+{
+    char whole[128];
+    metic_disassemble(pc, code, bytes, whole, sizeof(whole));
+    snprintf(text, text_bytes, "%.*s", (int)strcspn(whole, " \t"), whole);
+}
+
+static void add_insns(struct rows *rows, const struct metic_trace_unit *unit, u64 count)
+{
+    for (unsigned at = 0; at + 2 <= unit->bytes;) {
+        unsigned bytes = (unit->code[at] & 3) == 3 ? 4 : 2;
+        add(rows, 0, count);
+        if (rows->count != 0) {
+            mnemonic(unit->address + at, unit->code + at, bytes, rows->list[rows->count - 1].text,
+                     sizeof(rows->list[0].text));
+        }
+        at += bytes;
+    }
+}
+
+static void add_unit(struct trace_query *query, struct rows *rows, u32 number, u64 count)
+{
+    const struct metic_trace_unit *unit = &query->file.units[number];
+    const char *by = query->words[2];
+    if (strcmp(by, "insn") == 0) {
+        add_insns(rows, unit, count);
+    } else if (strcmp(by, "page") == 0) {
+        add(rows, unit->address & ~(u64)0xfff, count * unit->insn_count);
+    } else {
+        const struct symbol *symbol = symbols_find(&query->symbols, unit->address);
+        add(rows, symbol != NULL ? symbol->address : unit->address & ~(u64)0xfff,
+            count * unit->insn_count);
+    }
+}
+
+static void name_rows(struct trace_query *query, struct rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        struct row *row = &rows->list[i];
+        if (strcmp(query->words[2], "function") == 0) {
+            symbols_print(&query->symbols, row->key, row->text, sizeof(row->text));
+        } else if (row->text[0] == '\0') {
+            snprintf(row->text, sizeof(row->text), "%016" PRIx64, row->key);
+        }
+    }
+}
+
+bool trace_query_counts(struct trace_query *query, struct metic_error *error)
+{
+    static const char *const kinds[] = {"function", "insn", "page"};
+    unsigned n = 0;
+    while (n < ARRAY_LEN(kinds) && strcmp(kinds[n], query->words[2]) != 0) {
+        n++;
+    }
+    if (n == ARRAY_LEN(kinds)) {
+        return error_set(error, "function, insn or page", "there are no counts by '%s'",
+                         query->words[2]);
+    }
+    struct rows rows = {0};
+    u64 *counts = calloc((size_t)query->file.unit_count + 1, sizeof(*counts));
+    bool good = counts != NULL;
+    for (u32 i = 0; good && i < query->file.section_count; i++) {
+        const struct trace_section *section = &query->file.sections[i];
+        if (section->kind == TRACE_STREAM && trace_query_in_window(query, i) &&
+            !trace_file_counts(&query->file, section, counts)) {
+            good = error_set(error, NULL, "%s: an index is damaged", query->file.path);
+        }
+    }
+    u64 total = 0;
+    for (u32 i = 0; good && i < query->file.unit_count; i++) {
+        if (counts[i] != 0) {
+            add_unit(query, &rows, i, counts[i]);
+            total += counts[i] * query->file.units[i].insn_count;
+        }
+    }
+    merge(&rows);
+    name_rows(query, &rows);
+    u64 limit = query->text.limit != 0 ? query->text.limit : 30;
+    for (size_t i = 0; good && i < rows.count && i < limit; i++) {
+        printf("%14" PRIu64 " %5.1f%% %s\n", rows.list[i].count,
+               total != 0 ? 100.0 * (double)rows.list[i].count / (double)total : 0.0,
+               rows.list[i].text);
+    }
+    free(rows.list);
+    free(counts);
+    return good;
+}

@@ -1,0 +1,228 @@
+/* See trace_file.h: what the indexes of sections know. */
+#include "ui/trace/trace_file.h"
+
+#include "ui/trace/trace_bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+u32 trace_section_check(u32 kind, const u8 *index, u64 index_bytes)
+{
+    u64 bytes = index_bytes + (kind == TRACE_STREAM ? TRACE_TABLE_BYTES : 0);
+    u32 check = (u32)crc32_z(0, index, bytes);
+    return check != 0 ? check : 1;
+}
+
+/* Its bytes; `bad` when they cannot be had. */
+static struct reader index_of(struct trace_file *file, const struct trace_section *section)
+{
+    const u8 *at = trace_file_index(file, section);
+    bool good = at != NULL && section->index_bytes >= TRACE_LISTS_AT;
+    return (struct reader){good ? at : NULL, good ? at + section->index_bytes : NULL, !good};
+}
+
+/* --- lines of memory --- */
+
+size_t trace_places_find(const struct trace_places *places, u64 address)
+{
+    size_t low = 0, high = places->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (places->list[middle].end <= address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* The lines of a page that have a byte of [first, end). */
+static u64 lines_of(u64 page, u64 first, u64 end)
+{
+    u64 from = page << 12 > first ? page << 12 : first;
+    u64 to = (page << 12) + 4095 < end - 1 ? (page << 12) + 4095 : end - 1;
+    return from <= to ? trace_lines(from, to - from + 1) : 0;
+}
+
+static bool page_has(const struct trace_places *places, u64 page, u64 lines)
+{
+    for (size_t i = trace_places_find(places, page << 12);
+         i < places->count && places->list[i].first >> 12 <= page; i++) {
+        if (lines & lines_of(page, places->list[i].first, places->list[i].end)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether any line of the places is in the list at the reader, which is left behind it. */
+static bool lines_have(struct reader *r, const struct trace_places *places)
+{
+    u64 count = get_varint(r);
+    u64 page = 0;
+    bool has = false;
+    if (count == ~(u64)0) {
+        return places->count != 0;
+    }
+    for (u64 i = 0; i < count && !r->bad; i++) {
+        page += get_varint(r);
+        u64 lines = get_u64(r);
+        has = has || page_has(places, page, lines);
+    }
+    return has || r->bad;
+}
+
+static const struct trace_places nowhere;
+
+bool trace_file_may_access(struct trace_file *file, const struct trace_section *section,
+                           const struct trace_places *places, unsigned how)
+{
+    struct reader r = index_of(file, section);
+    r.at += r.bad ? 0 : TRACE_LISTS_AT;
+    return r.bad || lines_have(&r, how & TRACE_WRITES ? places : &nowhere) ||
+           (how & TRACE_READS && lines_have(&r, places));
+}
+
+/* --- units --- */
+
+/* The reader at the number of units. */
+static struct reader units_of(struct trace_file *file, const struct trace_section *section)
+{
+    struct reader r = index_of(file, section);
+    if (!r.bad) {
+        r.at += TRACE_LISTS_AT;
+        lines_have(&r, &nowhere);
+        lines_have(&r, &nowhere);
+    }
+    return r;
+}
+
+/* Calls `each` for units and how often they began; the reader is left behind them. */
+static bool each_unit(const struct trace_file *file, struct reader *r,
+                      void (*each)(void *opaque, u64 unit, u64 ran), void *opaque)
+{
+    u64 count = get_varint(r);
+    u64 unit = 0;
+    for (u64 i = 0; i < count && !r->bad; i++) {
+        unit += get_varint(r);
+        u64 ran = get_varint(r);
+        if (r->bad || unit >= file->unit_count) {
+            return false;
+        }
+        each(opaque, unit, ran);
+    }
+    return !r->bad;
+}
+
+static void add_count(void *opaque, u64 unit, u64 ran)
+{
+    u64 *counts = opaque;
+    counts[unit] += ran;
+}
+
+bool trace_file_counts(struct trace_file *file, const struct trace_section *section, u64 *counts)
+{
+    struct reader r = units_of(file, section);
+    return !r.bad && each_unit(file, &r, add_count, counts);
+}
+
+bool trace_file_find_code(const struct trace_file *file, u64 first, u64 end,
+                          struct trace_units *units)
+{
+    *units = (struct trace_units){first, end, calloc((size_t)file->unit_count + 1, 1)};
+    for (u32 i = 0; units->wanted != NULL && i < file->unit_count; i++) {
+        const struct metic_trace_unit *unit = &file->units[i];
+        units->wanted[i] = unit->address < end && unit->address + unit->bytes > first;
+    }
+    return units->wanted != NULL;
+}
+
+bool trace_file_find_register(const struct trace_file *file, unsigned reg,
+                              struct trace_units *units)
+{
+    *units = (struct trace_units){0, 0, calloc((size_t)file->unit_count + 1, 1)};
+    for (u32 i = 0; units->wanted != NULL && i < file->unit_count; i++) {
+        const struct metic_trace_unit *unit = &file->units[i];
+        for (unsigned n = 0; n < unit->slot_count; n++) {
+            units->wanted[i] |= unit->slots[n].kind == METIC_SLOT_REGISTER &&
+                                unit->slots[n].reg == reg;
+        }
+    }
+    return units->wanted != NULL;
+}
+
+struct unit_search {
+    const u8 *wanted;
+    bool found;
+};
+
+static void look_for_unit(void *opaque, u64 unit, u64 ran)
+{
+    struct unit_search *search = opaque;
+    (void)ran;
+    search->found |= search->wanted[unit] != 0;
+}
+
+bool trace_file_may_run(struct trace_file *file, const struct trace_section *section,
+                        const struct trace_units *units)
+{
+    struct reader r = units_of(file, section);
+    struct unit_search search = {units->wanted, false};
+    const struct trace_place place = {units->first, units->end};
+    const struct trace_places moved = {&place, units->end > units->first};
+    return r.bad || !each_unit(file, &r, look_for_unit, &search) || search.found ||
+           lines_have(&r, &moved);
+}
+
+static void no_unit(void *opaque, u64 unit, u64 ran)
+{
+    (void)opaque;
+    (void)unit;
+    (void)ran;
+}
+
+bool trace_file_fills(struct trace_file *file, const struct trace_section *section,
+                      void (*each)(void *opaque, u64 gva_page, u64 gpa_page), void *opaque)
+{
+    struct reader r = units_of(file, section);
+    if (r.bad || !each_unit(file, &r, no_unit, NULL)) {
+        return false;
+    }
+    lines_have(&r, &nowhere);
+    u64 count = r.bad || r.at == r.end ? ~(u64)0 : get_varint(&r);
+    u64 gva_page = 0, gpa_page = 0;
+    for (u64 i = 0; i < count && count != ~(u64)0 && !r.bad; i++) {
+        gva_page += get_varint(&r);
+        gpa_page += trace_unzigzag(get_varint(&r));
+        if (!r.bad) {
+            each(opaque, gva_page, gpa_page);
+        }
+    }
+    return count != ~(u64)0 && !r.bad;
+}
+
+u64 trace_file_kinds(struct trace_file *file, const struct trace_section *section)
+{
+    struct reader r = index_of(file, section);
+    return r.bad ? ~(u64)0 : ld_le64(r.at + TRACE_KINDS_AT);
+}
+
+static void last_unit_is(void *opaque, u64 unit, u64 ran)
+{
+    (void)ran;
+    *(u32 *)opaque = (u32)unit;
+}
+
+bool trace_file_checks(struct trace_file *file, const struct trace_section *section,
+                       u32 checks[TRACE_FRAMES], u32 *last_unit)
+{
+    struct reader r = index_of(file, section);
+    for (unsigned i = 0; !r.bad && i < TRACE_FRAMES; i++) {
+        checks[i] = ld_le32(r.at + TRACE_CHECKS_AT + 4 * i);
+    }
+    r = units_of(file, section);
+    *last_unit = 0;
+    return !r.bad && each_unit(file, &r, last_unit_is, last_unit);
+}

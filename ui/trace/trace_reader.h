@@ -1,0 +1,52 @@
+/* Reading the streams of trace stores (trace_file.h). A reader belongs to one thread; there may be
+ * any number of them for a file. */
+#ifndef METIC_UI_TRACE_READER_H
+#define METIC_UI_TRACE_READER_H
+
+#include "ui/trace/trace_file.h"
+
+struct trace_reader;
+
+struct trace_reader *trace_reader_new(const struct trace_file *file); /* NULL: no memory */
+void trace_reader_free(struct trace_reader *reader); /* NULL allowed */
+
+/* The words of a STREAM section, as the hart wrote them, until the reader is asked again. False
+ * when it is damaged. */
+bool trace_reader_words(struct trace_reader *reader, const struct trace_section *section,
+                        const u64 **words, size_t *count);
+
+/* The event at the section's start that says how far the unit before it came. False: there is none;
+ * the unit came to its end. */
+enum { TRACE_CUT_WORDS = 256 };
+bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *section,
+                      u64 words[TRACE_CUT_WORDS], size_t *count);
+
+/* Whether the section is what was written, by its checksums. */
+bool trace_reader_check(struct trace_reader *reader, const struct trace_section *section);
+
+/* The words of its events alone: a fraction of the work. */
+bool trace_reader_events(struct trace_reader *reader, const struct trace_section *section,
+                         const u64 **words, size_t *count);
+
+/* What of a section is asked for: items with an access to one of the places, or those that `item`
+ * wants by its units, which ran so many pages from where they were translated; its answer is kept
+ * until `version` changes, not 0. */
+struct trace_want {
+    const struct trace_places *places; /* or NULL */
+    unsigned how;                      /* TRACE_READS, TRACE_WRITES */
+    bool (*item)(void *opaque, const u32 *units, unsigned count, u64 page_delta);
+    void *opaque;
+    u32 version;
+    bool before_events; /* those, too, that an event happened in or ended */
+    u32 registers; /* bit mask: to be told when items that are passed over wrote them; with
+                           before_events */
+};
+
+/* The words of wanted items and of events, and in place of what was passed over in between
+ * METIC_TRACE_LEFT | number of instructions << 28, a bit mask of registers, and what they hold.
+ * Places: count 0 when no item has an access there, for a fraction of the work. False when the
+ * section is damaged. */
+bool trace_reader_pick(struct trace_reader *reader, const struct trace_section *section,
+                       const struct trace_want *want, const u64 **words, size_t *count);
+
+#endif

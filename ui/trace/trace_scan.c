@@ -1,0 +1,305 @@
+/* See trace_scan.h. Jobs are in a ring: the caller puts them in and takes them out, threads work on
+ * them in between. The ring is short, so little is held at any time. */
+#include "ui/trace/trace_scan.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_THREADS = 16, RING = 4 * MAX_THREADS };
+
+struct job {
+    u32 section;
+    bool done;
+    struct trace_found found;
+};
+
+struct trace_pool {
+    const struct trace_file *file;
+    const struct trace_scan *scan; /* while one runs; the lock */
+    pthread_t ids[MAX_THREADS];
+    struct trace_worker own; /* of a pool without threads */
+    pthread_mutex_t lock;
+    pthread_cond_t filled_cond, done_cond;
+    struct job ring[RING];
+    u64 filled, begun, taken; /* jobs so far */
+    bool ending;
+    unsigned threads;
+};
+
+void *trace_found_add(struct trace_found *found, size_t item_bytes)
+{
+    if (found->count == found->capacity) {
+        size_t capacity = found->capacity * 2 + 64;
+        void *bigger = realloc(found->items, capacity * item_bytes);
+        if (bigger == NULL) {
+            found->bad = true;
+            return NULL;
+        }
+        found->items = bigger;
+        found->capacity = capacity;
+    }
+    return (u8 *)found->items + item_bytes * found->count++;
+}
+
+bool trace_scan_damaged(const struct trace_file *file, u32 number, struct metic_error *error)
+{
+    const struct trace_section *section = &file->sections[number];
+    char hint[128] = "what comes before it was told; metic trace check lists all damage";
+    if (section->behind != TRACE_NONE && section->stream < file->harts) {
+        snprintf(hint, sizeof(hint), "what comes before it was told; ask for what comes behind "
+                 "with --hart %u --from %" PRIu64, section->stream,
+                 file->sections[section->behind].first);
+    }
+    return error_set(error, hint, "%s: the section at byte %" PRIu64 " is damaged (hart %u, from "
+                     "instruction %" PRIu64 " on)", file->path,
+                     section->offset - TRACE_SECTION_BYTES, section->stream, section->first);
+}
+
+/* --- what workers do --- */
+
+struct metic_trace_chunk trace_section_chunk(const struct trace_section *section, u64 sequence,
+                                             const u64 *words, size_t count)
+{
+    return (struct metic_trace_chunk){
+        .words = words, .count = count, .stream = section->stream, .sequence = sequence,
+        .start_insns = section->first, .start_ns = section->start_ns, .turn_ns = section->turn_ns,
+        .satp = section->satp,
+        .privilege = section->privilege,
+    };
+}
+
+bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct trace_want *want,
+                         const struct trace_callbacks *callbacks)
+{
+    const struct trace_section *section = &worker->file->sections[number];
+    struct trace_decoder *decoder = worker->decoder;
+    struct trace_stream *stream = &decoder->streams[section->stream];
+    const u64 *words;
+    size_t count;
+    if (!trace_reader_pick(worker->reader, section, want, &words, &count)) {
+        return false;
+    }
+    worker->none = count == 0;
+    if (worker->none) {
+        return true;
+    }
+    decoder->callbacks = *callbacks;
+    stream->pending = false;
+    stream->known = false;
+    worker->over = false;
+    struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
+    bool good = trace_decode(decoder, &chunk);
+    u64 cut[TRACE_CUT_WORDS];
+    if (good && stream->pending && section->behind != TRACE_NONE && callbacks->step != NULL &&
+        trace_reader_cut(worker->reader, &worker->file->sections[section->behind], cut, &count)) {
+        worker->over = true;
+        chunk = trace_section_chunk(section, 1, cut, count);
+        good = trace_decode(decoder, &chunk);
+    }
+    trace_decode_end(decoder);
+    return good;
+}
+
+bool trace_worker_events(struct trace_worker *worker, u32 number,
+                         const struct trace_callbacks *callbacks)
+{
+    const struct trace_section *section = &worker->file->sections[number];
+    const u64 *words;
+    size_t count;
+    if (!trace_reader_events(worker->reader, section, &words, &count)) {
+        return false;
+    }
+    worker->decoder->callbacks = *callbacks;
+    worker->decoder->streams[section->stream].known = false;
+    worker->over = false;
+    struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
+    return trace_decode(worker->decoder, &chunk);
+}
+
+void trace_worker_words(struct trace_worker *worker, u32 section)
+{
+    const u64 *words;
+    size_t count;
+    struct trace_found *found = worker->found;
+    found->bad = !trace_reader_words(worker->reader, &worker->file->sections[section], &words,
+                                     &count);
+    if (!found->bad) {
+        found->items = malloc((count + 1) * sizeof(*words));
+        found->bad = found->items == NULL;
+    }
+    if (!found->bad) {
+        memcpy(found->items, words, count * sizeof(*words));
+        found->count = found->capacity = count;
+    }
+}
+
+static bool worker_begin(struct trace_worker *worker, const struct trace_file *file)
+{
+    const struct trace_callbacks none = {.opaque = worker};
+    *worker = (struct trace_worker){.file = file};
+    worker->reader = trace_reader_new(file);
+    worker->decoder = malloc(sizeof(*worker->decoder));
+    if (worker->decoder != NULL) {
+        trace_decoder_init(worker->decoder, &none, trace_file_unit, (void *)(uintptr_t)file);
+        worker->decoder->has_turns = file->has_turns;
+    }
+    return worker->reader != NULL && worker->decoder != NULL;
+}
+
+static void worker_end(struct trace_worker *worker)
+{
+    trace_reader_free(worker->reader);
+    if (worker->decoder != NULL) {
+        trace_decoder_fini(worker->decoder);
+        free(worker->decoder);
+    }
+}
+
+/* The lock is held, and let go while working. False: there is nothing to do. */
+static bool work_once(struct trace_pool *pool, struct trace_worker *worker, bool able)
+{
+    if (pool->begun == pool->filled) {
+        return false;
+    }
+    struct job *job = &pool->ring[pool->begun++ % RING];
+    const struct trace_scan *scan = pool->scan;
+    pthread_mutex_unlock(&pool->lock);
+    worker->found = &job->found;
+    worker->opaque = scan->opaque;
+    if (able) {
+        scan->work(worker, job->section);
+    } else {
+        job->found.bad = true;
+    }
+    pthread_mutex_lock(&pool->lock);
+    job->done = true;
+    pthread_cond_signal(&pool->done_cond);
+    return true;
+}
+
+static void *worker_main(void *opaque)
+{
+    struct trace_pool *pool = opaque;
+    struct trace_worker worker;
+    bool able = worker_begin(&worker, pool->file);
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->ending) {
+        if (!work_once(pool, &worker, able)) {
+            pthread_cond_wait(&pool->filled_cond, &pool->lock);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    worker_end(&worker);
+    return NULL;
+}
+
+/* --- the caller's thread --- */
+
+/* Fills the ring; the next section. */
+static u32 fill(struct trace_pool *pool, u32 at, u32 end)
+{
+    u64 room = 4 * (pool->threads + 1) - (pool->filled - pool->taken);
+    for (; room != 0 && at < end; at++) {
+        u32 section = pool->file->order[at];
+        if (pool->scan->wanted != NULL && !pool->scan->wanted(pool->scan->opaque, section)) {
+            continue;
+        }
+        pthread_mutex_lock(&pool->lock);
+        pool->ring[pool->filled++ % RING] = (struct job){.section = section};
+        pthread_cond_signal(&pool->filled_cond);
+        pthread_mutex_unlock(&pool->lock);
+        room--;
+    }
+    return at;
+}
+
+/* Waits for the oldest job, without threads by doing it, and hands it over. */
+static bool take_oldest(struct trace_pool *pool, bool *enough, struct metic_error *error)
+{
+    const struct trace_scan *scan = pool->scan;
+    struct job *job = &pool->ring[pool->taken % RING];
+    pthread_mutex_lock(&pool->lock);
+    while (!job->done) {
+        if (pool->threads != 0) {
+            pthread_cond_wait(&pool->done_cond, &pool->lock);
+        } else {
+            work_once(pool, &pool->own, pool->own.decoder != NULL && pool->own.reader != NULL);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    bool good = !job->found.bad;
+    if (!*enough && !good) {
+        trace_scan_damaged(scan->file, job->section, error);
+        *enough = true;
+    } else if (!*enough) {
+        *enough = !scan->take(scan->opaque, job->section, &job->found);
+        good = true;
+    }
+    free(job->found.items);
+    pool->taken++;
+    return good;
+}
+
+struct trace_pool *trace_pool_new(struct trace_file *file, struct metic_error *error)
+{
+    struct trace_pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL) {
+        error_set(error, NULL, "the host has no memory");
+        return NULL;
+    }
+    pool->file = file;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->filled_cond, NULL);
+    pthread_cond_init(&pool->done_cond, NULL);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned wanted = cores < 1 ? 1 : cores > MAX_THREADS - 1 ? MAX_THREADS - 1 : (unsigned)cores;
+    while (pool->threads < wanted &&
+           pthread_create(&pool->ids[pool->threads], NULL, worker_main, pool) == 0) {
+        pool->threads++;
+    }
+    if (pool->threads == 0) {
+        worker_begin(&pool->own, file);
+    }
+    return pool;
+}
+
+void trace_pool_free(struct trace_pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->ending = true;
+    pthread_cond_broadcast(&pool->filled_cond);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->threads; i++) {
+        pthread_join(pool->ids[i], NULL);
+    }
+    worker_end(&pool->own);
+    free(pool);
+}
+
+bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct metic_error *error)
+{
+    struct trace_pool *pool = scan->pool != NULL ? scan->pool : trace_pool_new(scan->file, error);
+    if (pool == NULL) {
+        return false;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->scan = scan;
+    pthread_mutex_unlock(&pool->lock);
+    bool good = true, enough = false;
+    while (!enough && ((first = fill(pool, first, end)) < end || pool->filled != pool->taken)) {
+        good = take_oldest(pool, &enough, error);
+    }
+    while (pool->filled != pool->taken) {
+        take_oldest(pool, &enough, error);
+    }
+    if (pool != scan->pool) {
+        trace_pool_free(pool);
+    }
+    return good;
+}

@@ -1,0 +1,467 @@
+/* See trace_query.h: writes and values. Sections whose index has the lines, or units that write the
+ * register, are searched by threads; units without an access there are passed over. */
+#include "ui/trace/trace_query.h"
+
+#include "ui/trace/trace_pages.h"
+#include "ui/trace/trace_scan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An access, a register write, or a fill of the TLB. */
+struct hit {
+    u64 order_ns, insns, ns, pc, address, value;
+    u64 satp;        /* of physical searches */
+    u64 fill;        /* its flags; address is at value; ~0: it is none */
+    u32 privilege;
+    u16 stream, size_bytes;
+    u64 serial; /* in its stream */
+};
+#define NO_FILL (~(u64)0)
+
+/* Why a section of a physical search is looked at. */
+enum { FOR_FILLS = 1, FOR_ACCESSES = 2 };
+
+struct search {
+    struct trace_query *query;
+    struct trace_places places;
+    unsigned how;   /* TRACE_READS, TRACE_WRITES */
+    bool is_values; /* those that changed */
+    u64 first;      /* the value's first byte */
+    int reg;        /* of values; -1: memory, or */
+    int csr;        /*   this CSR; -1: none */
+    struct trace_units units; /* that write the register */
+    /* places are where [first, end), physical, was mapped: */
+    bool physical;
+    u64 end;
+    u8 *why;        /* by section; the caller's thread, before work */
+    struct trace_pages pages;
+    struct hit *held;  /* what was found, until nothing can come before it */
+    size_t held_count, held_capacity;
+    u64 serial;
+    u64 last[METIC_MAX_HARTS + 1];
+    u64 known[METIC_MAX_HARTS + 1]; /* bit mask: of last */
+};
+
+bool trace_query_told(struct trace_query *query, const struct trace_step *step)
+{
+    struct trace_text *text = &query->text;
+    if (trace_text_is_full(text) || step->insns < text->from_insns ||
+        (text->to_insns != 0 && step->insns >= text->to_insns)) {
+        return false;
+    }
+    char where[160];
+    symbols_print(&query->symbols, step->pc, where, sizeof(where));
+    printf("hart %u, instruction %" PRIu64 ", %" PRIu64 " ns, %s-mode, %016" PRIx64 " %s: ",
+           step->stream, step->insns, step->ns, trace_privilege(step->privilege), step->pc, where);
+    text->told++;
+    return true;
+}
+
+/* --- on threads --- */
+
+static bool wants_unit(void *opaque, u32 number, u64 pc, const u64 *words)
+{
+    const struct trace_worker *worker = opaque;
+    const struct search *search = worker->opaque;
+    const struct metic_trace_unit *unit = &worker->file->units[number];
+    (void)pc;
+    if (search->reg >= 0) {
+        return search->units.wanted[number] != 0;
+    }
+    for (unsigned i = 0; i < unit->slot_count; i++) {
+        if (trace_column_of(unit->slots[i].kind) == TRACE_ADDRESSES &&
+            trace_places_have(&search->places, words[i], unit->slots[i].size_bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_hit(struct trace_worker *worker, const struct hit *hit)
+{
+    struct hit *to = trace_found_add(worker->found, sizeof(*to));
+    if (to != NULL) {
+        *to = *hit;
+    }
+}
+
+static void search_step(void *opaque, const struct trace_step *step)
+{
+    struct trace_worker *worker = opaque;
+    const struct search *search = worker->opaque;
+    struct hit hit = {
+        .order_ns = step->order_ns, .insns = step->insns, .pc = step->pc,
+        .ns = trace_step_ns(step, search->query->text.counts_ns),
+        .satp = step->satp, .fill = NO_FILL,
+        .privilege = step->privilege, .stream = (u16)step->stream,
+    };
+    for (unsigned i = 0; search->reg >= 0 && i < step->slot_count; i++) {
+        if (step->slots[i].kind == METIC_SLOT_REGISTER && step->slots[i].reg == search->reg) {
+            hit.value = step->words[i];
+            add_hit(worker, &hit);
+        }
+    }
+    struct trace_access access;
+    for (unsigned at = 0; search->reg < 0 && trace_next_access(step, &at, &access);) {
+        unsigned does = (access.read ? TRACE_READS : 0u) | (access.write ? TRACE_WRITES : 0u);
+        if (search->how & does &&
+            trace_places_have(&search->places, access.address, access.size_bytes)) {
+            hit.address = access.address;
+            hit.value = access.value;
+            hit.size_bytes = access.size_bytes;
+            add_hit(worker, &hit);
+        }
+    }
+}
+
+/* Whether the event is what is looked for; *hit then has what it says. */
+static bool event_hits(const struct search *search, const struct trace_event *event,
+                       struct hit *hit)
+{
+    const u64 *w = event->words;
+    if (event->count < 3) {
+        return false;
+    }
+    if (search->csr >= 0) {
+        hit->value = w[w[0] >> 17 & 1 ? 2 : 1];
+        return event->kind == METIC_EVENT_CSR && (w[0] & 0xfff) == (u64)search->csr;
+    }
+    hit->address = w[0];
+    hit->value = w[1];
+    if (search->physical && event->kind == METIC_EVENT_TLB_FILL) {
+        hit->fill = w[2];
+        return trace_places_have(&search->places, w[0] & ~(u64)4095, 4096);
+    }
+    hit->size_bytes = (u16)(w[2] & 0xff);
+    return search->reg < 0 && event->kind == METIC_EVENT_MEMORY &&
+           search->how & (w[2] >> 8 & 1 ? TRACE_WRITES : TRACE_READS) &&
+           trace_places_have(&search->places, w[0], w[2] & 0xff);
+}
+
+static void search_event(void *opaque, const struct trace_event *event)
+{
+    struct trace_worker *worker = opaque;
+    struct hit hit = {
+        .order_ns = event->order_ns, .insns = event->insns, .ns = event->ns, .pc = event->pc,
+        .satp = event->satp,
+        .fill = NO_FILL, .privilege = event->privilege, .stream = (u16)event->stream,
+    };
+    if (!worker->over && event_hits(worker->opaque, event, &hit)) {
+        add_hit(worker, &hit);
+    }
+}
+
+/* Whether one of the units writes the register that is looked for; of CSRs events tell. */
+static bool wants_item(void *opaque, const u32 *units, unsigned count, u64 page_delta)
+{
+    const struct search *search = opaque;
+    bool wanted = false;
+    (void)page_delta;
+    for (unsigned i = 0; search->reg >= 0 && i < count; i++) {
+        wanted |= search->units.wanted[units[i]] != 0;
+    }
+    return wanted;
+}
+
+static void search_section(struct trace_worker *worker, u32 number)
+{
+    static const struct trace_callbacks model = {
+        .step = search_step, .event = search_event, .wants = wants_unit,
+    };
+    const struct search *search = worker->opaque;
+    struct trace_callbacks callbacks = model;
+    callbacks.opaque = worker;
+    unsigned why = search->physical ? search->why[number] : FOR_ACCESSES;
+    if (why == FOR_FILLS) {
+        worker->found->bad |= !trace_worker_events(worker, number, &callbacks);
+        return;
+    }
+    const struct trace_want want = {
+        .places = search->reg < 0 && search->csr < 0 ? &search->places : NULL, .how = search->how,
+        .item = wants_item, .opaque = worker->opaque, .version = 1,
+        .before_events = search->csr >= 0,
+    };
+    worker->found->bad |= !trace_worker_decode(worker, number, &want, &callbacks);
+    if (worker->none && why & FOR_FILLS) {
+        worker->found->bad |= !trace_worker_events(worker, number, &callbacks);
+    }
+}
+
+/* --- the caller's --- */
+
+struct fill_search {
+    const struct search *search;
+    bool found;
+};
+
+static void look_for_fill(void *opaque, u64 gva_page, u64 gpa_page)
+{
+    struct fill_search *fills = opaque;
+    (void)gpa_page;
+    fills->found = fills->found ||
+                   trace_places_have(&fills->search->places, gva_page << 12, 4096);
+}
+
+/* What a page was at comes from all fills of it before, wherever the window begins. */
+static bool is_wanted_physical(struct search *search, u32 number)
+{
+    struct trace_file *file = &search->query->file;
+    const struct trace_section *section = &file->sections[number];
+    struct fill_search fills = {search, false};
+    bool fill = trace_file_kinds(file, section) >> METIC_EVENT_TLB_FILL & 1 &&
+                (!trace_file_fills(file, section, look_for_fill, &fills) || fills.found);
+    bool access = trace_query_in_window(search->query, number) &&
+                  trace_file_may_access(file, section, &search->places, search->how);
+    search->why[number] = (u8)((fill ? FOR_FILLS : 0) | (access ? FOR_ACCESSES : 0));
+    return fill || access;
+}
+
+static bool is_wanted(void *opaque, u32 number)
+{
+    struct search *search = opaque;
+    struct trace_file *file = &search->query->file;
+    const struct trace_section *section = &file->sections[number];
+    if (search->physical) {
+        return is_wanted_physical(search, number);
+    }
+    if (!trace_query_in_window(search->query, number)) {
+        return false;
+    }
+    if (search->csr >= 0) {
+        return trace_file_kinds(file, section) >> METIC_EVENT_CSR & 1;
+    }
+    if (search->reg >= 0) {
+        return trace_file_may_run(file, section, &search->units);
+    }
+    return trace_file_may_access(file, section, &search->places, search->how);
+}
+
+static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
+{
+    struct trace_step step = {.stream = hit->stream, .insns = hit->insns, .ns = hit->ns,
+                              .privilege = hit->privilege, .pc = hit->pc};
+    if (!trace_query_told(search->query, &step)) {
+        return;
+    }
+    if (search->is_values) {
+        printf("%" PRIx64, hit->value);
+    } else if (hit->size_bytes <= 8) {
+        printf("%0*" PRIx64 " %s %" PRIx64, 2 * hit->size_bytes, hit->value,
+               search->how & TRACE_WRITES ? "to" : "from", hit->address);
+    } else {
+        printf("%" PRIx64 " %s %" PRIx64 ", %u bytes", hit->value,
+               search->how & TRACE_WRITES ? "to" : "from", hit->address, hit->size_bytes);
+    }
+    if (search->physical && !search->is_values) {
+        printf(", physical %" PRIx64, gpa);
+    }
+    putchar('\n');
+}
+
+/* What the bytes from `first` on hold after an access to some of them, at `address`, as far as is
+ * known; false: nothing else than before. */
+static bool value_of(struct search *search, struct hit *hit, u64 address)
+{
+    u64 mask = ~(u64)0;
+    bool of_hart = search->reg >= 0 || search->csr >= 0;
+    if (!of_hart) {
+        u64 skip = search->first - address;
+        if (address > search->first || (skip != 0 && (hit->size_bytes > 8 || skip > 7))) {
+            return false;
+        }
+        hit->value >>= 8 * skip;
+        mask = trace_mask((unsigned)(hit->size_bytes - skip));
+    }
+    unsigned n = of_hart ? hit->stream : 0;
+    hit->value = (search->last[n] & ~mask) | (hit->value & mask);
+    bool same = (mask & ~search->known[n]) == 0 && search->last[n] == hit->value;
+    search->known[n] |= mask;
+    search->last[n] = hit->value;
+    return !same;
+}
+
+/* Where a hit of a physical search was; false: elsewhere, or it is a fill, which is noted. */
+static bool is_there(struct search *search, const struct hit *hit, u64 *gpa)
+{
+    if (hit->fill != NO_FILL) {
+        const u64 words[] = {hit->address, hit->value, hit->fill};
+        const struct trace_event event = {
+            .stream = hit->stream, .kind = METIC_EVENT_TLB_FILL, .satp = hit->satp,
+            .words = words, .count = ARRAY_LEN(words),
+        };
+        trace_pages_event(&search->pages, &event);
+        return false;
+    }
+    *gpa = hit->address;
+    return (!trace_is_translated(hit->privilege, hit->satp) ||
+            trace_pages_find(&search->pages, hit->stream, hit->privilege, hit->satp, hit->address,
+                             gpa)) &&
+           *gpa < search->end && *gpa + hit->size_bytes > search->first;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+    if (x->order_ns != y->order_ns) {
+        return x->order_ns < y->order_ns ? -1 : 1;
+    }
+    if (x->stream != y->stream) {
+        return x->stream < y->stream ? -1 : 1;
+    }
+    return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+/* Tells of what is held from before that time. */
+static void tell_held(struct search *search, u64 before_ns)
+{
+    size_t told = 0;
+    qsort(search->held, search->held_count, sizeof(*search->held), by_order);
+    for (; told < search->held_count && search->held[told].order_ns < before_ns; told++) {
+        struct hit *hit = &search->held[told];
+        u64 gpa = hit->address;
+        if ((!search->physical || is_there(search, hit, &gpa)) &&
+            (!search->is_values || value_of(search, hit, gpa))) {
+            print_hit(search, hit, gpa);
+        }
+    }
+    search->held_count -= told;
+    memmove(search->held, search->held + told, search->held_count * sizeof(*search->held));
+}
+
+/* No section that is to come has anything before this one's start. */
+static bool take(void *opaque, u32 number, struct trace_found *found)
+{
+    struct search *search = opaque;
+    const struct hit *hits = found->items;
+    if (search->held_count != 0) {
+        tell_held(search, search->query->file.sections[number].turn_ns);
+    }
+    if (search->held_capacity - search->held_count < found->count) {
+        size_t capacity = (search->held_count + found->count) * 2;
+        void *bigger = realloc(search->held, capacity * sizeof(*search->held));
+        if (bigger == NULL) {
+            found->bad = true;
+            return false;
+        }
+        search->held = bigger;
+        search->held_capacity = capacity;
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        search->held[search->held_count] = hits[i];
+        search->held[search->held_count++].serial = search->serial++;
+    }
+    return !trace_text_is_full(&search->query->text);
+}
+
+static bool run(struct search *search, struct metic_error *error)
+{
+    const struct trace_scan scan = {
+        .file = &search->query->file, .wanted = is_wanted, .work = search_section, .take = take,
+        .opaque = search,
+    };
+    bool good = trace_scan_run(&scan, 0, search->query->file.order_count, error);
+    if (search->held_count != 0) {
+        tell_held(search, ~(u64)0);
+    }
+    free(search->held);
+    return good;
+}
+
+/* Of [first, end), physical. */
+static bool run_physical(struct search *search, struct metic_error *error)
+{
+    struct trace_file *file = &search->query->file;
+    if (!(trace_file_meta(file, "events", 16, 0) >> METIC_EVENT_TLB_FILL & 1)) {
+        return error_set(error, "record with --trace-events memory,tlb",
+                         "%s has no TLB fills, which tell physical addresses", file->path);
+    }
+    search->physical = true;
+    search->why = calloc(file->section_count + 1, 1);
+    bool good = search->why != NULL || error_set(error, NULL, "the host has no memory");
+    good = good && trace_query_physical(search->query, search->first, search->end,
+                                        &search->places, error) &&
+           run(search, error);
+    trace_pages_free(&search->pages);
+    free((void *)(uintptr_t)search->places.list);
+    free(search->why);
+    return good;
+}
+
+/* Of an address, a symbol, or phys:ADDRESS; of values the first byte alone. */
+static bool run_memory(struct search *search, struct metic_error *error)
+{
+    const char *text = search->query->words[2];
+    bool physical = strncmp(text, "phys:", 5) == 0;
+    struct trace_place place;
+    search->reg = search->csr = -1;
+    if (!trace_query_place(search->query, text + (physical ? 5 : 0), &place.first, &place.end,
+                           error)) {
+        return false;
+    }
+    if (search->is_values) {
+        place.end = place.first + 1;
+    }
+    search->first = place.first;
+    search->end = place.end;
+    search->places = (struct trace_places){&place, 1};
+    return physical ? run_physical(search, error) : run(search, error);
+}
+
+bool trace_query_writes(struct trace_query *query, struct metic_error *error)
+{
+    struct search search = {.query = query, .how = TRACE_WRITES};
+    return run_memory(&search, error);
+}
+
+bool trace_query_reads(struct trace_query *query, struct metic_error *error)
+{
+    struct search search = {.query = query, .how = TRACE_READS};
+    return run_memory(&search, error);
+}
+
+static int find_register(const char *name)
+{
+    for (unsigned i = 0; metic_trace_register(i)[0] != '\0'; i++) {
+        if (strcmp(metic_trace_register(i), name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* The number of a CSR whose accesses are events of the trace; -1: none. */
+static int find_csr(const struct trace_file *file, const char *name)
+{
+    bool told = trace_file_meta(file, "events", 16, 0) >> METIC_EVENT_CSR & 1;
+    for (unsigned i = 0; told && i < 4096; i++) {
+        char text[32];
+        metic_csr_name(i, text, sizeof(text));
+        if (strcmp(text, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+bool trace_query_values(struct trace_query *query, struct metic_error *error)
+{
+    struct search search = {
+        .query = query, .csr = find_csr(&query->file, query->words[2]), .is_values = true,
+        .how = TRACE_READS | TRACE_WRITES,
+    };
+    search.reg = search.csr >= 0 ? -1 : find_register(query->words[2]);
+    if (search.csr >= 0) {
+        return run(&search, error);
+    }
+    if (search.reg < 0) {
+        return run_memory(&search, error);
+    }
+    if (!trace_file_find_register(&query->file, (unsigned)search.reg, &search.units)) {
+        return error_set(error, NULL, "the host has no memory");
+    }
+    bool good = run(&search, error);
+    free(search.units.wanted);
+    return good;
+}

@@ -1,0 +1,102 @@
+/* Between trace_store.c, which writes sections, and trace_store_stream.c, which codes the words of
+ * a chunk. */
+#ifndef METIC_UI_TRACE_STORE_PRIVATE_H
+#define METIC_UI_TRACE_STORE_PRIVATE_H
+
+#include "ui/trace/trace_item.h"
+#include "ui/trace/trace_store.h"
+
+#include <zstd.h>
+
+enum { MAX_PAGES = 4096, PAGE_SET = 8192 /* a power of two */ };
+
+struct column {
+    u8 *bytes;
+    size_t used, capacity;
+};
+
+/* Lines met in one chunk, by page. */
+struct line_set {
+    struct line_page {
+        u64 page, lines; /* lines 0: empty */
+    } pages[PAGE_SET];   /* hash table */
+    u16 used[MAX_PAGES]; /* its places in use */
+    unsigned count;
+    bool full; /* more than there is room for: any line may be in it */
+};
+
+/* Fills of the TLB met in one chunk. */
+struct fill_set {
+    struct fill { u64 gva_page, gpa_page; } fills[PAGE_SET]; /* hash table */
+    u16 used[MAX_PAGES]; /* its places in use */
+    bool taken[PAGE_SET];
+    unsigned count;
+    bool full;
+};
+
+/* An item, and what this section has of it. */
+struct written_item {
+    u64 *last;   /* its words; NULL: not met yet */
+    u64 address; /* where it was translated */
+    u32 section; /* the store's */
+    u32 ran;     /* how often, all of it */
+    u32 made_before; /* of units: number + 1 of the one that was met before it; 0: none */
+    bool whole;  /* the last time it was not left early */
+    struct trace_item item;
+};
+
+struct trace_store {
+    int fd;
+    char path[256];
+    int failed; /* errno */
+    struct trace_source source;
+    struct metic_trace_unit *units; /* as written */
+    u32 unit_count, unit_capacity;
+    u32 last_made; /* of unit_items: number + 1 of the last one that was met */
+    struct written_item *unit_items; /* by unit, */
+    struct written_item *path_items; /*   and by number in the file */
+    u32 path_count, path_capacity;
+    u32 *path_numbers; /* by number of the machine: that in the file + 1 */
+    u32 path_number_capacity;
+    u32 *met; /* heads of items that began in this section */
+    u32 met_count, met_capacity;
+    u32 section;       /* number of the STREAM */
+    u64 unrolled;      /* its words, of units */
+    u64 coded[TRACE_UNIT_SLOTS_MAX]; /* of the item: how its words differ from the last ones */
+    struct column all_units, all_paths; /* as UNITS_AGAIN and PATHS_AGAIN have them */
+    struct column columns[TRACE_COLUMNS], raw, packed, index;
+    u64 offset;          /* in the file */
+    struct column group; /* what the next INDEX will have, */
+    u32 group_count;     /*   of so many sections */
+    u64 last_index;      /* offset of the last one; 0: none */
+    struct line_set written, read, moved;
+    struct fill_set fills;
+    u32 *ran;          /* by unit: how often it began in this chunk */
+    u32 *touched;      /* units with a count */
+    u32 touched_count;
+    ZSTD_CCtx *zstd;
+};
+
+/* Room for so many bytes more; NULL: the store has failed. */
+u8 *trace_column_room(struct trace_store *store, struct column *column, size_t bytes);
+/* More room in a list, which is zero. */
+bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
+                      size_t bytes);
+
+static inline u8 *put_varint(u8 *at, u64 value)
+{
+    while (value >= 0x80) {
+        *at++ = (u8)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (u8)value;
+    return at;
+}
+/* The words of a chunk into the columns; definitions of paths that are new go behind all_paths. Bit
+ * mask of the kinds of events there were. */
+u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_chunk *chunk);
+/* What the chunk touched and ran, behind the index, and forgets it. */
+void trace_store_put_lists(struct trace_store *store);
+void trace_store_free_items(struct trace_store *store);
+
+#endif
