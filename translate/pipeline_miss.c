@@ -2,22 +2,25 @@
  * not proved: mostly the code is there, and only the address space is new. Then it goes on without
  * leaving for the run loop. Takes no lock. */
 #include "translate/engine.h"
+
+#include "cpu/base/zeros.h"
 #include "translate/engine_private.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+enum { FOUND_BYTES = FOUND_ENTRIES * sizeof(struct found_entry) };
 
 /* --- found.h --- */
 
 bool found_init(struct found *found)
 {
-    found->entries = calloc(FOUND_ENTRIES, sizeof(*found->entries));
+    found->entries = zeros_new(FOUND_BYTES);
     return found->entries != NULL;
 }
 
 void found_fini(struct found *found)
 {
-    free(found->entries);
+    zeros_free(found->entries, FOUND_BYTES);
 }
 
 void found_put(struct found *found, gpa_t gpa, u32 mode, u32 code_offset)
@@ -37,7 +40,7 @@ void found_forget(struct found *found, gpa_t gpa, u32 code_offset)
 void found_clear(struct found *found)
 {
     if (found->used) {
-        memset(found->entries, 0, FOUND_ENTRIES * sizeof(*found->entries));
+        memset(found->entries, 0, FOUND_BYTES);
         found->used = false;
     }
 }
