@@ -8,17 +8,6 @@ enum { START, TRAP, SUPER, L1, L2, L3, L4, L5, L6, L7, L8, L9 };
 
 #define NOWHERE 0x11000000u /* no device, no memory */
 
-/* Identity-maps the image for S-mode. */
-static u32 identity_table(struct rv_program *p)
-{
-    u32 root = rv_table_new(p);
-    for (u32 page = 0; page < RV_IMAGE_BYTES; page += PAGE_BYTES) {
-        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
-    }
-    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
-    return root;
-}
-
 /* Everything up to the first S-mode instruction; traps are recorded from result word 0 on. */
 static void begin(struct rv_program *p, u32 root)
 {
@@ -57,7 +46,7 @@ Test(machine_faults, instruction_over_a_page_end)
     enum { FIRST = 0x20000, SECOND = 0x30000, OTHER = 0x32000 };
     const u64 gva = 0x40000000;
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, gva, RV_BASE + FIRST, PTE_RX);
     rv_map(p, root, gva + PAGE_BYTES, RV_BASE + SECOND, 0);
     u64 pte = rv_pte_address(p, root, gva + PAGE_BYTES);
@@ -98,7 +87,7 @@ Test(machine_faults, compressed_instruction_at_a_page_end)
     enum { FIRST = 0x20000 };
     const u64 gva = 0x40000000;
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, gva, RV_BASE + FIRST, PTE_RX);
     rv_map(p, root, gva + PAGE_BYTES, RV_BASE, 0);
     begin(p, root);
@@ -121,7 +110,7 @@ Test(machine_faults, store_that_faults_after_register_writes)
 {
     const u64 gva = 0x40000000;
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, gva, RV_BASE + 0x20000, PTE_V | PTE_R | PTE_A); /* read-only */
     begin(p, root);
     rv_li(p, S0, gva);
@@ -210,7 +199,7 @@ static void atomic_faults(const struct atomic_case *test, bool may_read)
     const u64 cause[4] = { test->page_fault, test->page_fault, test->access_fault,
                            test->misaligned };
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, gva, RV_BASE + 0x20000, PTE_V | PTE_R | PTE_A);
     rv_map(p, root, gva + PAGE_BYTES, NOWHERE, PTE_RW);
     begin(p, root);

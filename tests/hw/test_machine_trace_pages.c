@@ -12,16 +12,6 @@ enum { CODE_A = 0x22000, CODE_B = 0x23000, ROUNDS = 600 };
 #define FAR ((u64)0x3f00000000) /* further from RV_BASE than a displacement goes */
 #define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
 
-static u32 identity_table(struct rv_program *p)
-{
-    u32 root = rv_table_new(p);
-    for (u32 page = 0; page < RV_IMAGE_BYTES; page += PAGE_BYTES) {
-        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
-    }
-    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
-    return root;
-}
-
 /* S-mode under that table. */
 static void begin(struct rv_program *p, u32 root)
 {
@@ -112,7 +102,7 @@ static void fault_there(bool store)
     enum { PAGES = 8 };
     const u64 first = 0x40000000, behind = first + PAGES * PAGE_BYTES;
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     for (u64 page = 0; page < PAGES * PAGE_BYTES; page += PAGE_BYTES) {
         rv_map(p, root, first + page, RV_BASE + 0x40000 + page, PTE_RW);
     }
@@ -157,7 +147,7 @@ Test(machine_trace_pages, store_that_faults_in_the_other_page)
 static void remap(u64 gva)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, gva, RV_BASE + CODE_A, PTE_RX);
     begin(p, root);
     rv_li(p, S0, gva);
@@ -206,7 +196,7 @@ Test(machine_trace_pages, far_page_mapped_elsewhere)
 Test(machine_trace_pages, other_function_in_another_space)
 {
     struct rv_program *p = rv_new();
-    u32 first = identity_table(p), second = identity_table(p);
+    u32 first = guest_identity_table(p), second = guest_identity_table(p);
     rv_map(p, first, FAR, RV_BASE + CODE_A, PTE_RX);
     rv_map(p, second, FAR, RV_BASE + CODE_B, PTE_RX);
     begin(p, first);
@@ -233,7 +223,7 @@ static void two_neighbours(bool straddles)
 {
     const u64 first = 0x40000000, second = 0x50000000;
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, first, RV_BASE + 0x10000, PTE_RX);
     rv_map(p, root, first + 0x1000, RV_BASE + 0x11000, PTE_RX);
     rv_map(p, root, second, RV_BASE + 0x10000, PTE_RX);

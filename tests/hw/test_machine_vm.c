@@ -7,16 +7,6 @@ enum { TRAP = 1, SUPER, L1, L2, L3, L4, L5 };
 enum { PAGE_A = 0x20000, PAGE_B = 0x21000, CODE_A = 0x22000, CODE_B = 0x23000 };
 #define GVA 0x40000000u
 
-static u32 identity_table(struct rv_program *p)
-{
-    u32 root = rv_table_new(p);
-    for (u32 page = 0; page < RV_IMAGE_BYTES; page += PAGE_BYTES) {
-        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
-    }
-    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
-    return root;
-}
-
 static void begin(struct rv_program *p, u32 root)
 {
     guest_start(p, 1, 0, TRAP);
@@ -57,7 +47,7 @@ static u64 leaf(u32 page, u32 flags)
 Test(machine_vm, sfence_in_the_running_block)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
     begin(p, root);
     rv_li(p, S0, GVA);
@@ -90,7 +80,7 @@ Test(machine_vm, sfence_in_the_running_block)
 Test(machine_vm, valid_without_a_fence)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
     rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + CODE_A, PTE_RX);
     begin(p, root);
@@ -140,7 +130,7 @@ Test(machine_vm, valid_without_a_fence)
 Test(machine_vm, write_permission_taken_away)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
     begin(p, root);
     rv_li(p, S0, GVA);
@@ -164,8 +154,8 @@ Test(machine_vm, write_permission_taken_away)
 Test(machine_vm, satp_in_the_running_block)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
-    u32 other = identity_table(p);
+    u32 root = guest_identity_table(p);
+    u32 other = guest_identity_table(p);
     rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
     rv_map(p, other, GVA, RV_BASE + PAGE_B, PTE_RW);
     rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + CODE_A, PTE_RX);
@@ -200,7 +190,7 @@ Test(machine_vm, satp_in_the_running_block)
 Test(machine_vm, linked_jump_into_a_remapped_page)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     const u64 code = GVA + 0x10000;
     rv_map(p, root, code, RV_BASE + 0x24000, PTE_RX);
     rv_map(p, root, code + PAGE_BYTES, RV_BASE + CODE_A, PTE_RX);
@@ -289,7 +279,7 @@ Test(machine_vm, one_page_with_two_neighbours)
 Test(machine_vm, mprv_on_and_off)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     const u64 gva = RV_BASE + 0x100000 + PAGE_A; /* physical RAM as well, with zeros */
     rv_map(p, root, gva, RV_BASE + PAGE_B, PTE_RW);
     guest_start(p, 1, 0, TRAP);
@@ -319,7 +309,7 @@ Test(machine_vm, mprv_on_and_off)
 Test(machine_vm, sum_and_mxr)
 {
     struct rv_program *p = rv_new();
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW | PTE_U);
     rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + PAGE_B, PTE_V | PTE_X | PTE_A);
     begin(p, root);
@@ -413,7 +403,7 @@ Test(machine_vm, block_of_zeros)
 {
     struct rv_program *p = rv_new();
     struct guest_outcome outcome;
-    u32 root = identity_table(p);
+    u32 root = guest_identity_table(p);
     rv_map(p, root, GVA, RV_BASE + PAGE_A, PTE_RW);
     rv_map(p, root, GVA + PAGE_BYTES, RV_BASE + PAGE_B, PTE_RW);
     rv_li(p, T0, ENVCFG_CBZE);

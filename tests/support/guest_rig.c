@@ -240,6 +240,16 @@ void guest_start(struct rv_program *p, unsigned harts, unsigned others, unsigned
     }
 }
 
+u32 guest_identity_table(struct rv_program *p)
+{
+    u32 root = rv_table_new(p);
+    for (u32 page = 0; page < RV_IMAGE_BYTES; page += PAGE_BYTES) {
+        rv_map(p, root, RV_BASE + page, RV_BASE + page, PTE_RWX);
+    }
+    rv_map(p, root, 0x100000, 0x100000, PTE_RW); /* the test finisher */
+    return root;
+}
+
 void guest_start_paged(struct rv_program *p, const struct guest_window *window, unsigned trap)
 {
     u32 root = rv_table_new(p);

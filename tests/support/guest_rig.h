@@ -55,6 +55,8 @@ void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs);
 /* Program text: what most programs begin with. Harts other than 0 jump to label `others` (when
  * harts > 1). mtvec goes to `trap` (when not 0). PMP lets S and U mode at everything. */
 void guest_start(struct rv_program *p, unsigned harts, unsigned others, unsigned trap);
+/* A page table that maps the image, and the test finisher, where they are; for S-mode. */
+u32 guest_identity_table(struct rv_program *p);
 /* A window of pages at GUEST_WINDOW: what stands at GUEST_FRAMES_AT of the program, a page of it
  * `stride` pages behind the one before. 0: no page is of that kind. */
 #define GUEST_WINDOW 0x40000000u
