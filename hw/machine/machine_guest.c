@@ -56,17 +56,10 @@ void guest_tasks_init(struct guest_tasks *tasks, const struct guest *guest)
 
 /* The first task of all is named "swapper" from its link on; where the name stands in it, it stands
  * in every task. */
-void guest_tasks_context(struct guest_tasks *tasks, struct vcpu *vcpu, unsigned privilege,
-                         u64 address_space)
+void guest_tasks_learn(struct guest_tasks *tasks, struct vcpu *vcpu, u64 task)
 {
-    enum { TASK_MAX_BYTES = 8192, MAX_TRIES = 2000 };
+    enum { TASK_MAX_BYTES = 8192 };
     u8 bytes[TASK_MAX_BYTES];
-    if (LIKELY(tasks->name_offset != 0) || privilege != GUEST_PRIV_S || address_space == 0 ||
-        tasks->tries > MAX_TRIES) {
-        return;
-    }
-    tasks->tries++;
-    u64 task = guest_read_reg(vcpu, tasks->tp);
     if (task >> 63 == 0 || task % 8 != 0 ||
         !guest_read_virtual(vcpu, task, bytes, sizeof(bytes))) {
         return;
@@ -80,12 +73,29 @@ void guest_tasks_context(struct guest_tasks *tasks, struct vcpu *vcpu, unsigned 
     }
 }
 
-u64 guest_task_name(const struct guest_tasks *tasks, struct vcpu *vcpu, char *name)
+void guest_tasks_context(struct guest_tasks *tasks, struct vcpu *vcpu, unsigned privilege,
+                         u64 address_space)
 {
-    unsigned privilege = vcpu->guest->privilege(vcpu);
-    u64 task = guest_read_reg(vcpu, privilege == GUEST_PRIV_U ? tasks->sscratch : tasks->tp);
+    enum { MAX_TRIES = 2000 };
+    if (LIKELY(tasks->name_offset != 0) || privilege != GUEST_PRIV_S || address_space == 0 ||
+        tasks->tries > MAX_TRIES) {
+        return;
+    }
+    tasks->tries++;
+    guest_tasks_learn(tasks, vcpu, guest_read_reg(vcpu, tasks->tp));
+}
+
+u64 guest_task_name_at(const struct guest_tasks *tasks, struct vcpu *vcpu, u64 task, char *name)
+{
     memset(name, 0, GUEST_TASK_BYTES);
     bool known = tasks->name_offset != 0 && task >> 63 == 1 &&
                  guest_read_virtual(vcpu, task + tasks->name_offset, name, GUEST_TASK_BYTES);
     return known ? task : 0;
+}
+
+u64 guest_task_name(const struct guest_tasks *tasks, struct vcpu *vcpu, char *name)
+{
+    unsigned privilege = vcpu->guest->privilege(vcpu);
+    u64 task = guest_read_reg(vcpu, privilege == GUEST_PRIV_U ? tasks->sscratch : tasks->tp);
+    return guest_task_name_at(tasks, vcpu, task, name);
 }

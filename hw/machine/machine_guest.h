@@ -25,8 +25,12 @@ void guest_tasks_init(struct guest_tasks *tasks, const struct guest *guest);
 /* To be told of every change of privilege or address space, until it is known where names are. */
 void guest_tasks_context(struct guest_tasks *tasks, struct vcpu *vcpu, unsigned privilege,
                          u64 address_space);
+/* The same at once, from the task at that address, if it is the first of all (init_task). */
+void guest_tasks_learn(struct guest_tasks *tasks, struct vcpu *vcpu, u64 task);
 /* The hart's present task: its address, or 0 when it is not known; its name into
  * name[GUEST_TASK_BYTES], maybe without a final zero. */
 u64 guest_task_name(const struct guest_tasks *tasks, struct vcpu *vcpu, char *name);
+/* The same of the task at that address, which is returned. */
+u64 guest_task_name_at(const struct guest_tasks *tasks, struct vcpu *vcpu, u64 task, char *name);
 
 #endif

@@ -37,6 +37,8 @@ struct machine_trace {
     u64 lost_calls;
     /* Linux's tasks */
     struct guest_tasks tasks;
+    u64 switch_at;    /* __switch_to; 0: not known */
+    bool awaits_switch; /* the hook is there, or there can be none */
     u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
     bool matches[METIC_MAX_HARTS];
     struct metic_trace_seen seen;
@@ -56,7 +58,7 @@ static void see_task(struct machine_trace *trace, const char *name, bool matches
     while (n < seen->task_count && strncmp(seen->tasks[n], name, GUEST_TASK_BYTES) != 0) {
         n++;
     }
-    if (n == seen->task_count && n < METIC_SEEN_MAX) {
+    if (n == seen->task_count && n < METIC_SEEN_TASKS) {
         memcpy(seen->tasks[n], name, GUEST_TASK_BYTES);
         seen->task_count++;
     }
@@ -125,13 +127,9 @@ static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, 
 
 /* --- Linux's tasks --- */
 
-static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
+/* The hart's task is this one now: address and name. */
+static void take_task(struct machine_trace *trace, struct vcpu *vcpu, const u64 words[3])
 {
-    u64 words[3] = {0};
-    words[0] = guest_task_name(&trace->tasks, vcpu, (char *)&words[1]);
-    if (words[0] == 0) {
-        return;
-    }
     trace->matches[vcpu->index] =
         strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
     u64 *last = trace->last_task[vcpu->index];
@@ -145,7 +143,60 @@ static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
     if (!same) {
         on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
     }
-    memcpy(last, words, sizeof(words));
+    memcpy(last, words, sizeof(trace->last_task[0]));
+}
+
+static void look_at_task(struct machine_trace *trace, struct vcpu *vcpu)
+{
+    u64 words[3] = {0};
+    words[0] = guest_task_name(&trace->tasks, vcpu, (char *)&words[1]);
+    if (words[0] != 0) {
+        take_task(trace, vcpu, words);
+    }
+}
+
+/* The kernel goes from one task, a0, to another, a1: kernel threads run in no program's mode by
+ * which they could be told, and a program that sleeps runs no more in its kernel side either. */
+static void on_switch(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    u64 words[3] = {0};
+    (void)pc;
+    words[0] = guest_task_name_at(&trace->tasks, vcpu, guest_read_reg(vcpu, trace->a[1]),
+                                  (char *)&words[1]);
+    if (words[0] != 0) {
+        take_task(trace, vcpu, words);
+        probe_ask_again(vcpu);
+    }
+}
+
+struct task_symbols {
+    u64 switch_to, init_task;
+};
+
+static void note_task_symbol(void *opaque, uint64_t address, char type, const char *name)
+{
+    struct task_symbols *symbols = opaque;
+    (void)type;
+    if (strcmp(name, "__switch_to") == 0) {
+        symbols->switch_to = address;
+    } else if (strcmp(name, "init_task") == 0) {
+        symbols->init_task = address;
+    }
+}
+
+/* When a kernel runs with its page tables, or may. A kernel without a table of symbols has its
+ * tasks told when they come to their programs alone. */
+static void find_switch(struct machine_trace *trace, struct vcpu *vcpu)
+{
+    struct task_symbols symbols = {0};
+    metic_kernel_symbols(trace->machine, note_task_symbol, &symbols);
+    if (trace->tasks.name_offset == 0 && symbols.init_task != 0) {
+        guest_tasks_learn(&trace->tasks, vcpu, symbols.init_task);
+    }
+    if (trace->tasks.name_offset != 0 && symbols.switch_to != 0) {
+        trace->switch_at = symbols.switch_to;
+    }
 }
 
 /* --- calls --- */
@@ -255,12 +306,30 @@ static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
     probe_switch(vcpu->engine, NULL, false);
 }
 
+/* What is told of tasks at a change of privilege or address space. */
+static void look_for_tasks(struct machine_trace *trace, struct vcpu *vcpu, unsigned privilege)
+{
+    if (UNLIKELY(!trace->awaits_switch && trace->tasks.name_offset != 0)) {
+        trace->awaits_switch = true;
+        if (trace->switch_at == 0) {
+            find_switch(trace, vcpu);
+        }
+        if (trace->switch_at != 0) {
+            probe_hook_add(vcpu->engine, vcpu, trace->switch_at, on_switch, trace);
+        }
+    }
+    bool unknown = trace->last_task[vcpu->index][0] == 0 && privilege == GUEST_PRIV_S;
+    if (privilege == GUEST_PRIV_U || unknown) {
+        look_at_task(trace, vcpu);
+    }
+}
+
 static bool on_context(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space)
 {
     struct machine_trace *trace = opaque;
     guest_tasks_context(&trace->tasks, vcpu, privilege, address_space);
-    if (privilege == GUEST_PRIV_U && trace->tasks_at_entry) {
-        look_at_task(trace, vcpu);
+    if (trace->tasks_at_entry) {
+        look_for_tasks(trace, vcpu, privilege);
     }
     if (trace->options.satp != 0 && trace->last_satp[vcpu->index] != address_space) {
         trace->last_satp[vcpu->index] = address_space;
@@ -434,6 +503,19 @@ static void choose_tasks(struct machine_trace *trace)
                             options->stop_on.event == METIC_EVENT_TASK;
 }
 
+/* A recording that begins when Linux runs already. */
+static void know_tasks(struct machine_trace *trace)
+{
+    const struct engine *engine = trace->machine->engine;
+    for (unsigned i = 0; trace->tasks_at_entry && i < engine->vcpu_count; i++) {
+        u64 satp = 0;
+        if (trace->switch_at == 0 && metic_get_register(trace->machine, i, "satp", &satp) &&
+            satp != 0) {
+            find_switch(trace, engine->vcpus[i]);
+        }
+    }
+}
+
 static void add_hooks(struct machine_trace *trace)
 {
     const struct metic_trace_options *options = &trace->options;
@@ -474,6 +556,7 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
     pthread_mutex_init(&trace->lock, NULL);
     find_regs(trace, machine->engine->guest);
     choose_tasks(trace);
+    know_tasks(trace);
     struct probe_config config = config_of(trace);
     machine->trace = trace;
     if (!probe_start(machine->engine, &config, error)) {

@@ -177,11 +177,11 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
                        struct metic_error *error);
 /* What a recording met of what its options ask for, so that one that has nothing can be explained.
  * While no hart runs, before metic_trace_stop; all zero without a recording. */
-enum { METIC_SEEN_MAX = 24 };
+enum { METIC_SEEN_MAX = 24, METIC_SEEN_TASKS = 512 };
 struct metic_trace_seen {
     bool task, satp, function, start; /* these options were met at some time */
     /* With the option of that name: what there was, the first ones. */
-    char tasks[METIC_SEEN_MAX][17];
+    char tasks[METIC_SEEN_TASKS][17];
     unsigned task_count;
     uint64_t satps[METIC_SEEN_MAX];
     unsigned satp_count;

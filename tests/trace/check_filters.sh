@@ -158,6 +158,33 @@ says err "no event 'nothing'"
 run 125 run $boot --trace y --trace-filter start=@csr:nosuch
 says err 'no value that fits'
 
+# Tasks are told apart where the kernel goes from one to another: kernel threads have names, and what others do while
+# a program sleeps is none of its. A filter leaves what the whole recording of the same window has between the events.
+# tasks ARGUMENT...: a recording of the window of the command, to t.trace.
+tasks() {
+    # shellcheck disable=SC2086
+    run 0 run $boot --clock virtual --trace t.trace --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n' "$@"
+    split t.trace
+}
+tasks --trace-events tasks
+only events ' ns (context|task): '
+for task in swapper/0 kthreadd ksoftirqd/0 init sh cat; do says events " ns task: $task \([0-9a-f]+\)\$"; done
+from=$(awk '$7 == "cat" { print $2; exit }' events)
+switched=$(awk -v from="$from" '$2 > from && / ns task: / { print $2; exit }' events)
+where="--trace-filter insns=$((from - 100000))-$((switched + 400000)) --trace-events blocks,tasks"
+# shellcheck disable=SC2086
+tasks $where
+mv all whole
+for task in $(sed -n 's/.* ns task: \([^ ]*\) .*/\1/p' whole | sort -u); do
+    # shellcheck disable=SC2086
+    tasks $where --trace-filter "task=$task"
+    awk '{ print $1, $2, $4 }' lines >ours
+    # the return into a new program is the old one's last instruction
+    awk -v task="$task" '/ ns task: / { last = now; now = $7; new = $3 == "U"; next } / ns [a-z-]+: / { next }
+        (new && $4 ~ /^f/ ? last : now) == task { print $1, $2, $4 } { new = 0 }' whole >theirs
+    if [ -s ours ] && cmp -s ours theirs; then good; else wrong "task=$task is not what the whole has of it"; fi
+done
+
 # Filters that let nothing through: which, and what would have been near, in every format.
 # nothing PATTERN ARGUMENT...
 nothing() {
@@ -169,7 +196,7 @@ nothing() {
 }
 nothing '^metic: nothing was recorded: --trace-filter task=catt: no such task ran$' \
     --trace n.trace --trace-filter task=catt
-says err 'Tasks that ran: init,.* Did you mean task=cat\?$'
+says err 'Tasks that ran: swapper(/0)?,.* init,.* Did you mean task=cat\?$'
 # Without 0x, as satp is printed; and the same page table with another ASID.
 nothing '^metic: nothing was recorded: --trace-filter satp=afffe[0-9a-f]*: satp never had that value$' \
     --trace n.txt --trace-format text --clock virtual \

@@ -385,6 +385,18 @@ void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on)
     }
 }
 
+void probe_ask_again(struct vcpu *vcpu)
+{
+    struct probe *probe = vcpu->engine->probe;
+    struct probe_stream *stream = probe_stream_of(vcpu);
+    bool wanted = probe->config.wanted(probe->config.opaque, vcpu, stream->privilege,
+                                       stream->address_space);
+    if (stream->wanted != wanted) {
+        stream->wanted = wanted;
+        vcpu_kick(vcpu, VCPU_REQUEST_MODE);
+    }
+}
+
 /* --- life --- */
 
 static bool no_memory(struct metic_error *error)

@@ -190,8 +190,8 @@ struct probe_config {
     unsigned privileges; /* bit mask: which are watched; 0: all */
     u64 harts;           /* bit mask; 0: all */
     u64 address_space;   /* only this one (the guest's root, satp), or 0 */
-    /* Asked when a hart's privilege or address space has changed, on its thread: whether to watch.
-     * NULL: always. */
+    /* Asked when a hart's privilege or address space has changed, and by probe_ask_again, on its
+     * thread: whether to watch. NULL: always. */
     bool (*wanted)(void *opaque, struct vcpu *vcpu, unsigned privilege, u64 address_space);
     /* Virtual addresses [first, end) that are watched; none: all. */
     struct probe_range { gva_t first, end; } ranges[16];
@@ -226,6 +226,9 @@ void probe_stop(struct engine *engine);
 /* Turns watching on or off: of one hart from inside a hook of its own, at once; or (NULL) of all,
  * at their next look at requests, from any thread. */
 void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on);
+/* From inside of a hook of this hart: config.wanted has another answer now, which goes for the
+ * hook's instruction already. */
+void probe_ask_again(struct vcpu *vcpu);
 
 /* Units are published: any thread may look at those below the count. NULL: there is none, or the
  * ring that is handed over does not have it. */

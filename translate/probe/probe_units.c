@@ -286,7 +286,7 @@ u64 probe_run_hooks(struct vcpu *vcpu)
         stream->hooked_pc = 1; /* once is enough: the mode was changed in between */
         return 0;
     }
-    bool on = atomic_load(&stream->on);
+    bool on = atomic_load(&stream->on), wanted = stream->wanted;
     struct probe_hook hooks[8];
     unsigned count = 0;
     pthread_mutex_lock(&engine->lock);
@@ -299,7 +299,7 @@ u64 probe_run_hooks(struct vcpu *vcpu)
     for (unsigned i = 0; i < count; i++) {
         hooks[i].fn(hooks[i].opaque, vcpu, vcpu->pc);
     }
-    if (atomic_load(&stream->on) != on) {
+    if (atomic_load(&stream->on) != on || stream->wanted != wanted) {
         stream->hooked_pc = vcpu->pc;
         stream->hooked_insns = vcpu->insns;
         vcpu_raise(vcpu, PROBE_CAUSE, 0);

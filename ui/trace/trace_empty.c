@@ -27,6 +27,7 @@ bool trace_empty_tells(const struct metic_trace_options *options,
 
 static void say_tasks(const struct metic_trace_seen *seen, const char *wanted)
 {
+    enum { SAID_AT_MOST = 80 };
     const char *nearest = NULL;
     unsigned best = 4;
     fprintf(stderr, seen->task_count == 0 ? "       No task of a Linux kernel was seen"
@@ -35,10 +36,13 @@ static void say_tasks(const struct metic_trace_seen *seen, const char *wanted)
         unsigned distance = args_distance(wanted, seen->tasks[i]);
         nearest = distance < best ? seen->tasks[i] : nearest;
         best = distance < best ? distance : best;
-        fprintf(stderr, "%s %s", i == 0 ? "" : ",", seen->tasks[i]);
+        if (i < SAID_AT_MOST) {
+            fprintf(stderr, "%s %s", i == 0 ? "" : ",", seen->tasks[i]);
+        }
     }
-    fprintf(stderr, ".%s%s%s\n", nearest != NULL ? " Did you mean task=" : "",
-            nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    fprintf(stderr, "%s.%s%s%s\n", seen->task_count > SAID_AT_MOST ? " and others" : "",
+            nearest != NULL ? " Did you mean task=" : "", nearest != NULL ? nearest : "",
+            nearest != NULL ? "?" : "");
 }
 
 /* One that differs in the ASID or the mode alone is near. */
