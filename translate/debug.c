@@ -158,6 +158,12 @@ void debug_clear_all(struct engine *engine)
     }
 }
 
+void debug_set_filter(struct engine *engine, debug_filter *filter, void *opaque)
+{
+    engine->debug.filter = filter;
+    engine->debug.filter_opaque = opaque;
+}
+
 void debug_run(struct engine *engine, unsigned hart)
 {
     engine->debug.harts[hart].stepping = false;
@@ -333,20 +339,44 @@ static const struct debug_break *break_at(const struct debug *debug, gva_t gva)
     return at < debug->break_count && debug->breaks[at].gva == gva ? &debug->breaks[at] : NULL;
 }
 
+static void skip_here(const struct vcpu *vcpu, struct debug_hart *hart)
+{
+    hart->skips = true;
+    hart->skip_pc = vcpu->pc;
+    hart->skip_insns = vcpu->insns;
+}
+
+/* Those of its owners that want the hart to stop now. */
+static unsigned wanted_by(const struct vcpu *vcpu, const struct debug_break *here)
+{
+    const struct debug *debug = &vcpu->engine->debug;
+    return LIKELY(debug->filter == NULL)
+               ? here->owners
+               : debug->filter(debug->filter_opaque, vcpu->index, here->gva, here->owners);
+}
+
 bool debug_break_here(struct vcpu *vcpu)
 {
+    struct debug *debug = &vcpu->engine->debug;
     struct debug_hart *hart = hart_of(vcpu);
     /* Not over with the first look: the run loop may come again before the hart has moved. */
-    bool skips = hart->skips && hart->skip_pc == vcpu->pc && hart->skip_insns == vcpu->insns;
-    hart->skips = skips;
-    const struct debug_break *here = break_at(&vcpu->engine->debug, vcpu->pc);
-    if (skips || here == NULL) {
+    hart->skips = hart->skips && hart->skip_pc == vcpu->pc && hart->skip_insns == vcpu->insns;
+    const struct debug_break *here = break_at(debug, vcpu->pc);
+    if (hart->skips || here == NULL) {
         return false;
     }
     /* The second hart to come here leaves its pc where it is, and comes again. */
-    if (!atomic_exchange(&vcpu->engine->debug.stopped, true)) {
+    if (atomic_load(&debug->stopped)) {
+        return true;
+    }
+    unsigned owners = wanted_by(vcpu, here);
+    if (owners == 0) {
+        skip_here(vcpu, hart);
+        return false;
+    }
+    if (!atomic_exchange(&debug->stopped, true)) {
         hart->hit = (struct debug_hit){
-            .reason = DEBUG_BREAKPOINT, .owners = here->owners, .gva = vcpu->pc
+            .reason = DEBUG_BREAKPOINT, .owners = (u8)owners, .gva = vcpu->pc
         };
     }
     return true;

@@ -53,7 +53,13 @@ struct debug_hart {
     u64 expected;
 };
 
+/* Which of a breakpoint's owners it stops for: asked on the hart's thread, while others run, each
+ * time the hart comes to it. */
+typedef unsigned debug_filter(void *opaque, unsigned hart, gva_t gva, unsigned owners);
+
 struct debug {
+    debug_filter *filter; /* NULL: all of them, always */
+    void *filter_opaque;
     struct debug_break *breaks; /* sorted; what is wanted */
     unsigned break_count;
     struct debug_watch *watches;
@@ -85,6 +91,8 @@ void debug_break_clear(struct engine *engine, gva_t gva, unsigned owner);
 bool debug_watch_set(struct engine *engine, gva_t gva, u64 size_bytes, enum debug_access access);
 bool debug_watch_clear(struct engine *engine, gva_t gva, u64 size_bytes, enum debug_access access);
 void debug_clear_all(struct engine *engine);
+/* NULL: none. */
+void debug_set_filter(struct engine *engine, debug_filter *filter, void *opaque);
 
 /* What the hart does next: runs, or steps as metic_set_action says. */
 void debug_run(struct engine *engine, unsigned hart);

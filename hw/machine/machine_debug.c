@@ -105,6 +105,11 @@ void metic_remove_breakpoint(metic_machine *machine, uint64_t address, unsigned 
     debug_break_clear(machine->engine, address, 1u << (owner & 7));
 }
 
+void metic_set_break_filter(metic_machine *machine, metic_break_filter *filter, void *opaque)
+{
+    debug_set_filter(machine->engine, filter, opaque);
+}
+
 bool metic_add_watchpoint(metic_machine *machine, uint64_t address, uint64_t size_bytes,
                           enum metic_watch watch)
 {

@@ -20,6 +20,12 @@ void metic_break(metic_machine *machine);
 void metic_add_breakpoint(metic_machine *machine, uint64_t address, unsigned owner);
 void metic_remove_breakpoint(metic_machine *machine, uint64_t address, unsigned owner);
 
+/* Which of its `owners` (bit n for owner n) a breakpoint stops for. Called each time a hart comes
+ * to it, on that hart's thread while others run; 0 lets the hart pass. It may read that hart's
+ * registers and memory with the functions below, and change nothing. NULL: all owners, always. */
+typedef unsigned metic_break_filter(void *opaque, unsigned hart, uint64_t address, unsigned owners);
+void metic_set_break_filter(metic_machine *machine, metic_break_filter *filter, void *opaque);
+
 /* Watchpoints: a hart stops after the instruction that accessed any of the bytes; or, when so set,
  * before it, as RISC-V's own triggers do, and metic_run then goes past it. */
 void metic_set_watch_before(metic_machine *machine, bool before);

@@ -131,12 +131,17 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
         "qRcmd,68656c70", "qRcmd,696e666f20686172747320", "qRcmd,696e666f20726567697374657273",
         "qRcmd,7265736574", "Qqemu.PhyMemMode:1", "m0,4", "c", "C05;80000000", "k", NULL,
     };
+    static const char *const conditions[] = {
+        "Z0,80000010,2;X3,220027", "c", "Z1,80000010,2;X7,26000822051327X6,260002195b1427", "c",
+        "Z0,80000010,2;X4,220a1a27", "c", "z0,80000010,2", "vCont;c", NULL,
+    };
     static const char *const back[] = {
         "Z0,80000010,2", "c", "bs", "bc", "P8=00", "c", "Hc2", "bs", "bc", "vCont;s:p1.2", "bs",
         NULL,
     };
     add_packets(add, back);
     add_packets(add, attach);
+    add_packets(add, conditions);
     add_packets(add, points);
     add_packets(add, data);
     add_packets(add, monitor);

@@ -271,9 +271,28 @@ continue
 info threads
 thread 3
 stepi
+delete
+break *0x$(symbol __schedule) if \$sp == 1
+break *0x$(symbol do_sys_openat2) if *(long *)\$a1 == 0x65762f636f72702f
+continue
+x/s \$a1
+continue
+info breakpoints
+delete
+tbreak add if a % 64 == 0
+continue
+print a & 63
 detach
 END
     says 'Thread 1.4 "hart 3"'
+    # Conditions: only that one opens "/proc/ve...", and nobody's stack is at 1.
+    says 'hit Breakpoint 7, 0xffffffff' 2
+    says '"/proc/version"'
+    says 'hit Breakpoint 6' 0
+    says '^[[:space:]]stop only if .* \(target evals\)' 2
+    says 'breakpoint already hit 2 times' 1
+    says 'hit Temporary breakpoint 8, add'
+    says '= 0$'
     says 'hit Breakpoint 1, 0xffffffff' 2
     says '"/'
     says 'hit Breakpoint 2, add \('

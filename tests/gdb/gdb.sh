@@ -65,7 +65,7 @@ show() {
 }
 says() {
     count=$(grep -cE -- "$1" "$name.gdb")
-    if [ "$count" = "${2:-$count}" ] && [ "$count" -gt 0 ]; then
+    if [ "$count" = "${2:-$count}" ] && { [ "$count" -gt 0 ] || [ "${2:-1}" = 0 ]; }; then
         good
     else
         wrong "$name: $count times, not ${2:-any}: $1"

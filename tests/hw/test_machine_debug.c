@@ -86,6 +86,48 @@ Test(machine_debug, breakpoint_in_a_block)
     rv_free(p);
 }
 
+/* Lets the hart pass until s0 is what is wanted; only that hart's own registers are looked at. */
+struct wanted {
+    metic_machine *machine;
+    u64 s0;
+    unsigned owners; /* that are content */
+    _Atomic unsigned asked;
+};
+
+static unsigned filter_s0(void *opaque, unsigned hart, uint64_t address, unsigned owners)
+{
+    struct wanted *wanted = opaque;
+    uint64_t s0 = 0;
+    (void)address;
+    wanted->asked++;
+    metic_get_register(wanted->machine, hart, "s0", &s0);
+    return s0 == wanted->s0 ? owners & wanted->owners : 0;
+}
+
+/* A breakpoint that does not want to stop costs no stop, and happens once per time. */
+Test(machine_debug, filtered_breakpoint)
+{
+    struct rv_program *p = loop_program(200);
+    u64 here = rv_address(p, HERE);
+    for (unsigned i = 0; i < guest_mode_count; i++) {
+        const char *mode = guest_modes[i].name;
+        metic_machine *machine = guest_machine(p, &guest_modes[i], 1);
+        struct wanted wanted = {.machine = machine, .s0 = 150, .owners = 2};
+        metic_set_break_filter(machine, filter_s0, &wanted);
+        metic_add_breakpoint(machine, here, 0);
+        metic_add_breakpoint(machine, here, 1);
+        struct metic_stop stop = run_to_stop(machine, mode);
+        cr_expect(stop.kind == METIC_STOP_BREAKPOINT && stop.address == here && stop.owners == 2,
+                  "%s: %x", mode, stop.owners);
+        cr_expect(reg(machine, 0, "s0") == 150 && reg(machine, 0, "s3") == 3 * 149, "%s", mode);
+        cr_expect(wanted.asked == 150, "%s: %u", mode, wanted.asked);
+        run_to_end(machine, mode);
+        cr_expect(wanted.asked == 200 && reg(machine, 0, "s3") == 600, "%s", mode);
+        metic_free(machine);
+    }
+    rv_free(p);
+}
+
 /* Set when everything is translated and linked already, by stopping from outside. */
 static void *break_soon(void *machine)
 {

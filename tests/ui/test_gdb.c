@@ -214,13 +214,59 @@ Test(gdb_session, running)
     rig_fini(&rig);
 }
 
+/* Conditions are evaluated here: the machine stops when one is true, or has no value. */
+Test(gdb_session, conditions)
+{
+    static struct rig rig;
+    char text[256], clear[64];
+    rig_init(&rig);
+    unsigned long long here = rv_address(rig.program, HERE);
+    snprintf(clear, sizeof(clear), "z0,%llx,2", here);
+    /* never, or when s0 (register 8) is 5 */
+    snprintf(text, sizeof(text), "Z0,%llx,2;X3,220027X7,26000822051327", here);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0500000000000000");
+    /* Set again: what there was before is forgotten. Now it is what the loop has in memory. */
+    snprintf(text, sizeof(text), "Z0,%llx,2;Xa,24800020001922091327", here);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0900000000000000");
+    /* What cannot be read stops at once, and so does what is no expression. */
+    snprintf(text, sizeof(text), "Z0,%llx,2;X4,22001a27", here);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0a00000000000000");
+    snprintf(text, sizeof(text), "Z0,%llx,2;X1,ff", here);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;swbreak:;");
+    expect_answer(&rig, "p8", "0b00000000000000");
+    /* A breakpoint of the other kind at the same place, without any. */
+    snprintf(text, sizeof(text), "Z0,%llx,2;X3,220027", here);
+    expect_answer(&rig, text, "OK");
+    snprintf(text, sizeof(text), "Z1,%llx,2", here);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;hwbreak:;");
+    expect_answer(&rig, clear, "OK");
+    clear[1] = '1';
+    expect_answer(&rig, clear, "OK");
+    rig_fini(&rig);
+}
+
 Test(gdb_session, nonsense)
 {
     static const char *const wrong[] = {
         "G00", "P", "P1", "P1=", "p", "px", "m", "m1", "m1,", "m11111111111111111,1", "M1,2:00",
         "M1,ffffffffffffffff:", "X1,5:ab", "Z0", "Z0,", "Z0,1", "z", "Hg", "Hgp1.3", "Hx1", "T9",
         "vCont", "vCont;", "vCont;x", "vCont;c:", "vCont;c:p9.1", "vCont;r1", "vCont;r1,:1",
-        "vCont;C", "vCont;c:p1.7", "cx", "C", "Sxx", "D;2",
+        "vCont;C", "vCont;c:p1.7", "cx", "C", "Sxx", "D;2", "Z0,1,2;Y", "Z0,1,2;X", "Z0,1,2;X0,",
+        "Z0,1,2;X2,00", "Z0,1,2;X1,0g", "Z1,1,2;X1,27X", "Z0,1,2;Xffffffffffffffff,27",
+        "Z0,1,2;X1,27;cmds:0,X1,27",
     };
     static const char *const unknown[] = {
         "", "A", "vMustReplyEmpty", "vFile:open:", "qUnknown", "QUnknown", "qCRC:0,1", "Z5,1,1",
@@ -249,6 +295,7 @@ Test(gdb_session, questions)
     packet(&rig, "qSupported:multiprocess+;xmlRegisters=i386");
     cr_expect(strstr(rig.output.text, "PacketSize=8000;") != NULL);
     cr_expect(strstr(rig.output.text, "qXfer:features:read+") != NULL);
+    cr_expect(strstr(rig.output.text, "ConditionalBreakpoints+") != NULL);
     expect_answer(&rig, "qC", "QCp1.1");
     expect_answer(&rig, "qfThreadInfo", "mp1.1,p1.2");
     expect_answer(&rig, "qsThreadInfo", "l");

@@ -142,6 +142,12 @@ void gdb_put_binary(struct gdb_output *output, const void *bytes, size_t size_by
     }
 }
 
+void gdb_put_error(struct gdb_output *output, enum gdb_error error)
+{
+    output->length_bytes = 0;
+    gdb_putf(output, "E%02x", (unsigned)error);
+}
+
 size_t gdb_frame(const struct gdb_output *output, char *frame)
 {
     char tail[4];
@@ -180,6 +186,11 @@ bool gdb_take_hex(struct gdb_text *text, u64 *value)
         *value = *value << 4 | (u64)digit_value((u8)*text->at++);
     }
     return text->at != start;
+}
+
+bool gdb_take_range(struct gdb_text *text, u64 *address, u64 *size_bytes)
+{
+    return gdb_take_hex(text, address) && gdb_take(text, ",") && gdb_take_hex(text, size_bytes);
 }
 
 size_t gdb_take_bytes(struct gdb_text *text, void *bytes, size_t capacity_bytes)

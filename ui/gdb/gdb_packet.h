@@ -44,6 +44,10 @@ void gdb_put_hex(struct gdb_output *output, const void *bytes, size_t size_bytes
 /* Binary data, with the protocol's escapes. */
 void gdb_put_binary(struct gdb_output *output, const void *bytes, size_t size_bytes);
 
+enum gdb_error { GDB_ERROR_SYNTAX = 1, GDB_ERROR_MEMORY = 14, GDB_ERROR_ARGUMENT = 22 };
+/* Instead of what is there. */
+void gdb_put_error(struct gdb_output *output, enum gdb_error error);
+
 /* "$text#sum" into `frame`, which holds GDB_PACKET_BYTES + 4; its length. */
 size_t gdb_frame(const struct gdb_output *output, char *frame);
 
@@ -57,6 +61,8 @@ struct gdb_text {
 bool gdb_take(struct gdb_text *text, const char *literal);
 /* A hexadecimal number of at most 16 digits. */
 bool gdb_take_hex(struct gdb_text *text, u64 *value);
+/* "ADDRESS,LENGTH". */
+bool gdb_take_range(struct gdb_text *text, u64 *address, u64 *size_bytes);
 /* Bytes in hexadecimal up to the end of the text or `capacity_bytes`; how many. */
 size_t gdb_take_bytes(struct gdb_text *text, void *bytes, size_t capacity_bytes);
 /* "p1.2", "2", -1 for all, 0 for any. *thread is 0 for any, GDB_ALL for all. */

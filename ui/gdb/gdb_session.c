@@ -1,4 +1,5 @@
-/* See gdb_session.h: registers, memory, breakpoints, running. Questions are in gdb_query.c.
+/* See gdb_session.h: registers, memory, running. Breakpoints are in gdb_points.c, questions in
+ * gdb_query.c.
  *
  * Harts are the threads of process 1, hart 0 is thread 1. All-stop mode only (GDB then says that
  * the target has no non-stop mode): the machine has one clock, and guest time stands still for a
@@ -10,27 +11,19 @@
 #include <string.h>
 
 enum { SIGNAL_INTERRUPT = 2, SIGNAL_TRAP = 5 };
-enum { SOFTWARE, HARDWARE }; /* owners of breakpoints, and Z packets' types */
 enum { CORE_REGISTERS = 33 }; /* what g and G carry: the lowest numbers */
-
-static void put_error(struct gdb_output *output, unsigned number)
-{
-    output->length_bytes = 0;
-    gdb_putf(output, "E%02x", number);
-}
-
-enum gdb_error { ERROR_SYNTAX = 1, ERROR_MEMORY = 14, ERROR_ARGUMENT = 22 };
 
 void gdb_session_init(struct gdb_session *session, metic_machine *machine)
 {
     memset(session, 0, sizeof(*session));
     session->machine = machine;
     metic_set_watch_before(machine, true); /* GDB steps over the access and then compares */
+    gdb_points_init(session);
 }
 
 void gdb_session_fini(struct gdb_session *session)
 {
-    metic_clear_breakpoints(session->machine);
+    gdb_points_fini(session);
     metic_set_step_interrupts(session->machine, false);
     metic_set_watch_before(session->machine, false);
     metic_history_end(session->machine);
@@ -111,7 +104,7 @@ static bool on_write_registers(struct gdb_session *session, struct gdb_text text
     }
     for (unsigned i = 1; i < CORE_REGISTERS; i++) {
         if (!metic_write_register(session->machine, session->hart, i, values[i])) {
-            put_error(output, ERROR_ARGUMENT);
+            gdb_put_error(output, GDB_ERROR_ARGUMENT);
             return true;
         }
     }
@@ -129,7 +122,7 @@ static bool on_read_register(struct gdb_session *session, struct gdb_text text,
     }
     if (number > UINT32_MAX ||
         !metic_describe_register(session->machine, (unsigned)number, &found)) {
-        put_error(output, ERROR_ARGUMENT);
+        gdb_put_error(output, GDB_ERROR_ARGUMENT);
         return true;
     }
     put_register(session, (unsigned)number, found.size_bytes, output);
@@ -150,7 +143,7 @@ static bool on_write_register(struct gdb_session *session, struct gdb_text text,
     }
     if (number > UINT32_MAX || !metic_write_register_bytes(session->machine, session->hart,
                                                            (unsigned)number, value, bytes)) {
-        put_error(output, ERROR_ARGUMENT);
+        gdb_put_error(output, GDB_ERROR_ARGUMENT);
     } else {
         gdb_put(output, "OK");
     }
@@ -181,18 +174,12 @@ static bool write_memory(const struct gdb_session *session, u64 address, const v
                                   bytes);
 }
 
-/* "ADDRESS,LENGTH" with a length that fits a packet. */
-static bool take_range(struct gdb_text *text, u64 *address, u64 *size_bytes)
-{
-    return gdb_take_hex(text, address) && gdb_take(text, ",") && gdb_take_hex(text, size_bytes);
-}
-
 static bool on_read_memory(struct gdb_session *session, struct gdb_text text,
                            struct gdb_output *output)
 {
     u8 bytes[GDB_PACKET_BYTES / 2];
     u64 address, size_bytes;
-    if (!take_range(&text, &address, &size_bytes)) {
+    if (!gdb_take_range(&text, &address, &size_bytes)) {
         return false;
     }
     size_bytes = size_bytes < sizeof(bytes) ? size_bytes : sizeof(bytes);
@@ -202,7 +189,7 @@ static bool on_read_memory(struct gdb_session *session, struct gdb_text text,
         in_last = in_last == 0 ? 4096 : in_last;
         size_bytes = in_last < size_bytes ? size_bytes - in_last : 0;
         if (size_bytes == 0) {
-            put_error(output, ERROR_MEMORY);
+            gdb_put_error(output, GDB_ERROR_MEMORY);
             return true;
         }
     }
@@ -216,7 +203,7 @@ static void write_and_tell(struct gdb_session *session, u64 address, const void 
     if (size_bytes == 0 || write_memory(session, address, bytes, size_bytes)) {
         gdb_put(output, "OK");
     } else {
-        put_error(output, ERROR_MEMORY);
+        gdb_put_error(output, GDB_ERROR_MEMORY);
     }
 }
 
@@ -225,7 +212,7 @@ static bool on_write_memory(struct gdb_session *session, struct gdb_text text,
 {
     u8 bytes[GDB_PACKET_BYTES / 2];
     u64 address, size_bytes;
-    if (!take_range(&text, &address, &size_bytes) || !gdb_take(&text, ":") ||
+    if (!gdb_take_range(&text, &address, &size_bytes) || !gdb_take(&text, ":") ||
         size_bytes > sizeof(bytes) ||
         gdb_take_bytes(&text, bytes, (size_t)size_bytes) != size_bytes) {
         return false;
@@ -238,68 +225,12 @@ static bool on_write_binary(struct gdb_session *session, struct gdb_text text,
                             struct gdb_output *output)
 {
     u64 address, size_bytes;
-    if (!take_range(&text, &address, &size_bytes) || !gdb_take(&text, ":") ||
+    if (!gdb_take_range(&text, &address, &size_bytes) || !gdb_take(&text, ":") ||
         size_bytes != (u64)(text.end - text.at)) {
         return false;
     }
     write_and_tell(session, address, text.at, (size_t)size_bytes, output);
     return true;
-}
-
-/* --- breakpoints and watchpoints --- */
-
-static bool change_watch(struct gdb_session *session, bool set, u64 type, u64 address,
-                         u64 size_bytes)
-{
-    static const enum metic_watch watches[] = {
-        [2] = METIC_WATCH_WRITE, [3] = METIC_WATCH_READ, [4] = METIC_WATCH_ACCESS
-    };
-    return set ? metic_add_watchpoint(session->machine, address, size_bytes, watches[type])
-               : metic_remove_watchpoint(session->machine, address, size_bytes, watches[type]);
-}
-
-static void change_break(struct gdb_session *session, bool set, u64 type, u64 address)
-{
-    if (set) {
-        metic_add_breakpoint(session->machine, address, (unsigned)type);
-    } else {
-        metic_remove_breakpoint(session->machine, address, (unsigned)type);
-    }
-}
-
-/* "TYPE,ADDRESS,KIND"; the kind is a watchpoint's length. Conditions and commands may follow; they
- * were not offered. */
-static bool change_point(struct gdb_session *session, bool set, struct gdb_text text,
-                         struct gdb_output *output)
-{
-    u64 type, address, kind;
-    if (!gdb_take_hex(&text, &type) || !gdb_take(&text, ",") ||
-        !take_range(&text, &address, &kind)) {
-        return false;
-    }
-    if (type > 4) {
-        return true; /* not supported */
-    }
-    if (type <= HARDWARE) {
-        change_break(session, set, type, address);
-    } else if (!change_watch(session, set, type, address, kind)) {
-        put_error(output, ERROR_ARGUMENT);
-        return true;
-    }
-    gdb_put(output, "OK");
-    return true;
-}
-
-static bool on_set_point(struct gdb_session *session, struct gdb_text text,
-                         struct gdb_output *output)
-{
-    return change_point(session, true, text, output);
-}
-
-static bool on_clear_point(struct gdb_session *session, struct gdb_text text,
-                           struct gdb_output *output)
-{
-    return change_point(session, false, text, output);
 }
 
 /* --- running --- */
@@ -333,7 +264,7 @@ static bool take_plan(struct gdb_text *text, struct gdb_plan *plan)
         *plan = text->at[-1] == 'C' ? plan_run : plan_step;
         return gdb_take_hex(text, &first); /* a machine has no use for signals */
     }
-    if (!gdb_take(text, "r") || !take_range(text, &first, &end)) {
+    if (!gdb_take(text, "r") || !gdb_take_range(text, &first, &end)) {
         return false;
     }
     *plan = plan_step;
@@ -435,7 +366,7 @@ static void put_reason(const struct metic_stop *stop, struct gdb_output *output)
         [METIC_WATCH_ACCESS] = "awatch",
     };
     if (stop->kind == METIC_STOP_BREAKPOINT) {
-        gdb_put(output, stop->owners & 1u << SOFTWARE ? "swbreak:;" : "hwbreak:;");
+        gdb_put(output, stop->owners & 1u << GDB_SOFTWARE ? "swbreak:;" : "hwbreak:;");
     } else if (stop->kind == METIC_STOP_WATCHPOINT) {
         gdb_putf(output, "%s:%" PRIx64 ";", watches[stop->watch], stop->address);
     } else if (stop->kind == METIC_STOP_BEGIN) {
@@ -531,8 +462,8 @@ static const struct {
     {"m", on_read_memory, GDB_THEN_REPLY},
     {"M", on_write_memory, GDB_THEN_REPLY},
     {"X", on_write_binary, GDB_THEN_REPLY},
-    {"Z", on_set_point, GDB_THEN_REPLY},
-    {"z", on_clear_point, GDB_THEN_REPLY},
+    {"Z", gdb_set_point, GDB_THEN_REPLY},
+    {"z", gdb_clear_point, GDB_THEN_REPLY},
     {"H", on_thread, GDB_THEN_REPLY},
     {"T", on_alive, GDB_THEN_REPLY},
     {"c", on_continue, GDB_THEN_RUN},
@@ -559,7 +490,7 @@ enum gdb_then gdb_session_packet(struct gdb_session *session, const char *packet
             text.at = packet;
         }
         if (!packets[i].answer(session, text, output) || output->full) {
-            put_error(output, ERROR_SYNTAX);
+            gdb_put_error(output, GDB_ERROR_SYNTAX);
             return GDB_THEN_REPLY;
         }
         if (packets[i].then == GDB_THEN_RUN && output->length_bytes > 0) {

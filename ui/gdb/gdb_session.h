@@ -4,6 +4,7 @@
 #define METIC_UI_GDB_SESSION_H
 
 #include "hw/metic.h"
+#include "ui/gdb/gdb_condition.h"
 #include "ui/gdb/gdb_packet.h"
 
 enum gdb_then {
@@ -33,6 +34,7 @@ struct gdb_session {
     enum metic_back back; /* ... and how */
     bool at_end;          /* the stop is where a recording ends */
     char no_history[512]; /* why there is none, or "" */
+    struct gdb_conditions conditions;
     struct gdb_plan plans[METIC_MAX_HARTS]; /* of the run that is going on */
     char *description;                      /* target.xml, made when first asked for; heap */
     size_t description_bytes;
@@ -61,6 +63,12 @@ void gdb_session_again(struct gdb_session *session);
 
 /* --- among gdb_*.c --- */
 
+/* gdb_points.c: Z and z packets, and what of them begins and ends with a session. */
+enum { GDB_SOFTWARE, GDB_HARDWARE }; /* owners of breakpoints, and Z packets' types */
+void gdb_points_init(struct gdb_session *session);
+void gdb_points_fini(struct gdb_session *session);
+bool gdb_set_point(struct gdb_session *session, struct gdb_text text, struct gdb_output *output);
+bool gdb_clear_point(struct gdb_session *session, struct gdb_text text, struct gdb_output *output);
 /* gdb_query.c: packets that begin with q or Q; false: not known. */
 bool gdb_query(struct gdb_session *session, struct gdb_text text, struct gdb_output *output);
 /* gdb_reverse.c: for a session that begins; the packets; and whether an end is only that of a
