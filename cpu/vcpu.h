@@ -124,7 +124,9 @@ struct vcpu {
     u64 limit_traps;      /* traps in a row without an instruction that end the run loop, too */
     u64 empty_traps;      /* such traps, so far */
     u64 last_trap_insns;  /* instruction count at the last trap */
-    u64 next_sample_insns; /* of a profile by instructions; ~0: none */
+    u64 next_sample_insns; /* of a profile; ~0: none */
+    u64 sample_period_insns, sample_random; /* where the present period of one by instructions
+                                               began; what the next place is chosen by */
     bool powered_off;
     u8 tlb_patience; /* generated code's: see access_thunks.c of the host's translator */
     u32 proved_links;     /* numbers of proved links are below */

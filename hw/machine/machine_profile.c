@@ -1,5 +1,5 @@
-/* Samples of where harts are: metic.h's profiles. By instructions they come from the engine,
- * exactly every so many; by time a thread of ours asks. */
+/* Samples of where harts are: metic.h's profiles. By instructions they come from the engine, one in
+ * each so many; by time a thread of ours asks. */
 #include "hw/machine/machine.h"
 #include "hw/machine/machine_guest.h"
 
@@ -7,7 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { FRAME_BYTES = 16, MAX_FRAME_BYTES = 1 << 20 };
+enum {
+    FRAME_BYTES = 16, MAX_FRAME_BYTES = 1 << 20,
+    /* Far more than a trace has between two polls, and some microseconds of the host's. */
+    TIME_SPREAD_INSNS = 8192,
+};
 
 struct machine_profile {
     struct metic_machine *machine;
@@ -145,8 +149,9 @@ bool metic_profile_start(metic_machine *machine, const struct metic_profile_opti
     guest_tasks_init(&profile->tasks, guest);
     pthread_mutex_init(&profile->lock, NULL);
     const struct engine_sampler sampler = {
-        .every_insns = options->every_ns != 0 ? 0 : options->every_insns, .sample = on_sample,
-        .opaque = profile,
+        .every_insns = options->every_ns != 0 ? 0 : options->every_insns,
+        .spread_insns = options->every_ns != 0 ? (u64)TIME_SPREAD_INSNS : 0,
+        .sample = on_sample, .opaque = profile,
     };
     engine_sample(machine->engine, &sampler);
     machine->profile = profile;

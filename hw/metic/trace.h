@@ -233,8 +233,10 @@ struct metic_sample {
 };
 
 struct metic_profile_options {
-    uint64_t every_insns; /* exactly so many, on each hart; or */
-    uint64_t every_ns;    /* so much time of the host's (real clock) */
+    uint64_t every_insns; /* one sample in each so many of a hart, not always at the same place of
+                             them, but in each run; or */
+    uint64_t every_ns;    /* so much time of the host's (real clock): of an instruction chosen
+                             among the next 8192, since harts look up at few places */
     /* On a hart's thread, or one of the profile's; never twice at once. */
     void (*sample)(void *opaque, const struct metic_sample *sample);
     void *opaque;

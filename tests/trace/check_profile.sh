@@ -48,6 +48,31 @@ if ! command -v jq >/dev/null 2>&1 || jq -e 'length > 1' p.json >/dev/null; then
 else
     wrong "no JSON for Perfetto"
 fi
+# One loop that is all one trace: shares follow from the lengths of its functions. By time, too, whose
+# samples harts take only where they look up; and by a count that the loop's length divides.
+$cross -g -O1 -fno-pie -no-pie -ffreestanding -nostdlib -static -mcmodel=medany \
+    -Wl,--build-id=none,--section-start=.text.begin=0x80000000,-Ttext=0x80001000 \
+    -Wl,-Tdata=0x80003000 -o shares.elf "$SRCDIR/tests/trace/shares.c" || exit 1
+# insns FUNCTION: how many it has.
+insns() {
+    ${cross%gcc}objdump -d --disassemble="$1" shares.elf | grep -c '^ *[0-9a-f]*:	'
+}
+large=$(insns large)
+small=$(insns small)
+round=$((large + small + 6))
+expected=$((1000 * large / (large + small)))
+for how in '--profile-every 200us' "--clock virtual --profile-every ${round}00" \
+    "--profile-every ${round}00" "--engine interp --profile-every ${round}000" \
+    "--no-tier2 --profile-every ${round}000"; do
+    # shellcheck disable=SC2086
+    metic profile shares.elf --quiet --profile s.folded $how || wrong "profile shares.elf $how"
+    in_large=$(sed -n 's/.*;large \([0-9]*\)$/\1/p' s.folded)
+    in_small=$(sed -n 's/.*;small \([0-9]*\)$/\1/p' s.folded)
+    case $how in *us) off=80 ;; *) off=15 ;; esac
+    is "large in thousandths ($how)" \
+        $((1000 * ${in_large:-0} / (${in_large:-0} + ${in_small:-0} + 1))) \
+        $((expected - off)) $((expected + off))
+done
 metic profile work.elf --quiet --clock virtual --profile-every 1ms 2>err
 is "status of 1ms with the virtual clock" $? 125 125
 
