@@ -300,63 +300,6 @@ static u64 next_stop_insns(const struct vcpu *vcpu)
     return vcpu->next_sample_insns < stop ? vcpu->next_sample_insns : stop;
 }
 
-/* A number below `below`, from a sequence that is the same in each run (xorshift). */
-static u64 sample_random(struct vcpu *vcpu, u64 below)
-{
-    u64 x = vcpu->sample_random;
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    vcpu->sample_random = x;
-    return (x >> 11) % below;
-}
-
-/* Not the same place in each period: a loop whose length divides it would show one instruction. */
-static void plan_sample(struct vcpu *vcpu)
-{
-    u64 every = vcpu->engine->sampler.every_insns;
-    vcpu->next_sample_insns = UINT64_MAX;
-    if (every != 0) {
-        u64 next = vcpu->sample_period_insns + every;
-        vcpu->sample_period_insns = next > vcpu->insns ? next : vcpu->insns + 1;
-        vcpu->next_sample_insns = vcpu->sample_period_insns + sample_random(vcpu, every);
-    }
-}
-
-static void take_sample(struct vcpu *vcpu)
-{
-    const struct engine_sampler *sampler = &vcpu->engine->sampler;
-    if (sampler->sample != NULL) {
-        sampler->sample(sampler->opaque, vcpu);
-    }
-    plan_sample(vcpu);
-}
-
-/* A kick is seen at a poll, and those stand where control goes round. So a kick chooses one of the
- * instructions behind it. */
-static void sample_requested(struct vcpu *vcpu)
-{
-    u64 spread = vcpu->engine->sampler.spread_insns;
-    if (spread != 0 && vcpu->next_sample_insns == UINT64_MAX) {
-        vcpu->next_sample_insns = vcpu->insns + 1 + sample_random(vcpu, spread);
-    }
-}
-
-void engine_sample(struct engine *engine, const struct engine_sampler *sampler)
-{
-    engine->sampler = *sampler;
-    bool samples = sampler->every_insns != 0 || sampler->spread_insns != 0;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        struct vcpu *vcpu = engine->vcpus[i];
-        bool exact = engine->options.exact_deadlines || samples;
-        vcpu->mode = (vcpu->mode & ~(u32)VCPU_MODE_COUNT) | (exact ? (u32)VCPU_MODE_COUNT : 0u);
-        vcpu->sample_random = 0x9e3779b97f4a7c15u * (i + 1);
-        vcpu->sample_period_insns = vcpu->insns - sampler->every_insns;
-        plan_sample(vcpu);
-        vcpu->guest->mode_changed(vcpu);
-    }
-}
-
 static u64 next_deadline_insns(const struct vcpu *vcpu)
 {
     return tier2_deadline(&vcpu->engine->tier2[vcpu->index], next_stop_insns(vcpu));
@@ -401,11 +344,8 @@ bool engine_attend(struct vcpu *vcpu, enum engine_stop *stop)
     if (UNLIKELY(requests & VCPU_REQUEST_MODE)) {
         vcpu->guest->mode_changed(vcpu);
     }
-    if (UNLIKELY(requests & VCPU_REQUEST_SAMPLE)) {
-        sample_requested(vcpu);
-    }
-    if (UNLIKELY(vcpu->insns >= vcpu->next_sample_insns)) {
-        take_sample(vcpu);
+    if (UNLIKELY(requests & VCPU_REQUEST_SAMPLE || vcpu->insns >= vcpu->next_sample_insns)) {
+        sample_attend(vcpu, (requests & VCPU_REQUEST_SAMPLE) != 0);
     }
     if (UNLIKELY(atomic_load_explicit(&vcpu->engine->wait.watched, memory_order_relaxed))) {
         vcpu->engine->machine_ops.run_timers(vcpu);

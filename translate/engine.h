@@ -52,9 +52,9 @@ struct engine_stats {
     u64 host_bytes, cold_bytes, flushes, interp_once, translate_ns; /* ns: of blocks */
 };
 
-/* A profile: asks where harts are. Once in each so many instructions, at a place in them that differs
- * and is the same in each run; or, when somebody kicks a hart with VCPU_REQUEST_SAMPLE, at one of
- * the instructions that follow. On the hart's thread, with everything exact. */
+/* A profile: asks where harts are. Once in each so many instructions, at a place in them that
+ * differs and is the same in each run; or, when somebody kicks a hart with VCPU_REQUEST_SAMPLE, at
+ * one of the instructions that follow. On the hart's thread, with everything exact. */
 struct engine_sampler {
     u64 every_insns;  /* 0: by kicks alone */
     u64 spread_insns; /* of kicks: how many instructions are chosen from; 0: by count alone */

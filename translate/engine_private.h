@@ -8,6 +8,10 @@
 void engine_run_enter(struct engine *engine);
 void engine_run_leave(struct engine *engine);
 
+/* --- sample.c --- */
+/* Of a hart that looks up when a sample is due, or `requested` by a kick. */
+void sample_attend(struct vcpu *vcpu, bool requested);
+
 /* --- wait.c --- */
 /* Sleeps until somebody kicks the hart. */
 void engine_wait(struct vcpu *vcpu);

@@ -18,6 +18,8 @@ struct signals {
     _Atomic int caught; /* the first signal's number */
 };
 
+static _Atomic int first_signal; /* of the process */
+
 static void signals_set(sigset_t *set)
 {
     sigemptyset(set);
@@ -47,6 +49,31 @@ static void signals_die(int signal_number)
     raise(signal_number);
 }
 
+/* The number of the first one that came, or waits to be seen; 0: none. */
+static int signals_first(void)
+{
+    sigset_t ours, waiting;
+    int first = atomic_load(&first_signal);
+    signals_set(&ours);
+    sigemptyset(&waiting);
+    sigpending(&waiting);
+    for (int n = 1; first == 0 && n < NSIG; n++) {
+        first = sigismember(&ours, n) == 1 && sigismember(&waiting, n) == 1 ? n : 0;
+    }
+    return first;
+}
+
+bool signals_came(void)
+{
+    return signals_first() != 0;
+}
+
+void signals_end_process(void)
+{
+    int first = signals_first();
+    signals_die(first != 0 ? first : SIGTERM);
+}
+
 static void signals_handle(struct signals *signals)
 {
     struct signalfd_siginfo info;
@@ -57,6 +84,7 @@ static void signals_handle(struct signals *signals)
         signals_die((int)info.ssi_signo);
     }
     atomic_store(&signals->caught, (int)info.ssi_signo);
+    atomic_store(&first_signal, (int)info.ssi_signo);
     metic_stop(signals->machine);
 }
 

@@ -20,4 +20,10 @@ void signals_start(struct signals *signals);
 /* Stops watching; before metic_free. The number of the signal that came, or 0. NULL allowed. */
 int signals_end(struct signals *signals);
 
+/* Whether one came, whether or not anybody has seen it yet. */
+bool signals_came(void);
+/* Ends the process as the first signal that came would have, or SIGTERM: for a machine that cannot
+ * be stopped. On any thread. */
+void signals_end_process(void);
+
 #endif

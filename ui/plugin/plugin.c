@@ -98,7 +98,7 @@ static void call_all(struct plugins *plugins, enum event event, u64 *given)
             narrow[n] = (u32)given[value];
             arguments[n] = values[value].is_u32 ? (void *)&narrow[n] : (void *)&given[value];
         }
-        plugin_guard_enter((unsigned)given[V_HART], callback->plugin->name);
+        plugin_guard_enter((unsigned)given[V_HART], callback->plugin->name, event_names[event]);
         ffi_call(&callback->cif, callback->fn, NULL, arguments);
         plugin_guard_leave((unsigned)given[V_HART]);
     }
@@ -315,9 +315,9 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
     for (char *at = plugin->values; *at != '\0'; at++) {
         *at = *at == ',' ? '\0' : *at;
     }
-    plugin_guard_name = plugin->name; /* whose constructors run */
+    plugin_guard_enter(0, plugin->name, "start"); /* its constructors run */
     plugin->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    plugin_guard_name = NULL;
+    plugin_guard_leave(0);
     if (plugin->library == NULL) {
         return error_set(error, "Give a shared object that was built with ui/metic_plugin.h.",
                          "the plug-in %s: %s", path, dlerror());
@@ -331,9 +331,9 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
         return error_set(error, "See ui/metic_plugin.h.",
                          "the plug-in %s has no metic_plugin_start", path);
     }
-    plugin_guard_name = plugin->name;
+    plugin_guard_enter(0, plugin->name, "start");
     int status = start(&api, plugin);
-    plugin_guard_name = NULL;
+    plugin_guard_leave(0);
     return status == 0 || error_set(error, NULL, "the plug-in %s refused to start (%d)", path,
                                     status);
 }
@@ -369,7 +369,7 @@ bool plugins_start(const struct run_args *args, metic_machine *machine, struct p
     *out = plugins;
     plugins->machine = machine;
     plugin_syscalls_init(&plugins->syscalls, machine);
-    plugin_guard_begin();
+    plugin_guard_begin(machine);
     if (!run_symbols_add(&plugins->symbols, args, machine, error)) {
         return false;
     }

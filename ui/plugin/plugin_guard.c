@@ -2,7 +2,7 @@
 #include "ui/plugin/plugin_guard.h"
 
 #include "cpu/base/types.h"
-#include "hw/metic.h"
+#include "ui/signals.h"
 #include "ui/ui.h"
 
 #include <pthread.h>
@@ -13,9 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STUCK_LOOKS = 5 }; /* a second apart */
+enum { STUCK_LOOKS = 5, ENDING_LOOKS = 2 }; /* a second apart */
 
-_Thread_local const char *plugin_guard_name;
+/* The plug-in whose code this thread is in, or NULL. */
+static _Thread_local const char *plugin_guard_name;
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 static struct sigaction before[ARRAY_LEN(signals)];
@@ -24,10 +25,11 @@ static _Atomic bool at_work;
 /* Where each hart is. */
 static struct {
     _Atomic u64 calls;
-    _Atomic(const char *) name; /* NULL: in no callback */
+    _Atomic(const char *) name, event; /* name NULL: in no callback */
 } inside[METIC_MAX_HARTS];
 
 static struct {
+    metic_machine *machine;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -68,11 +70,12 @@ __attribute__((destructor)) static void at_end(void)
 }
 
 /* Only the hart's thread writes, so counting needs no locked addition. */
-void plugin_guard_enter(unsigned hart, const char *name)
+void plugin_guard_enter(unsigned hart, const char *name, const char *event)
 {
     plugin_guard_name = name;
     u64 calls = atomic_load_explicit(&inside[hart].calls, memory_order_relaxed);
     atomic_store_explicit(&inside[hart].calls, calls + 1, memory_order_relaxed);
+    atomic_store_explicit(&inside[hart].event, event, memory_order_relaxed);
     atomic_store_explicit(&inside[hart].name, name, memory_order_relaxed);
 }
 
@@ -98,22 +101,45 @@ static bool watch_goes_on(void)
     return goes_on;
 }
 
+static void say_stuck(unsigned hart, const char *what)
+{
+    char text[200];
+    const char *event = atomic_load_explicit(&inside[hart].event, memory_order_relaxed);
+    const char *name = atomic_load_explicit(&inside[hart].name, memory_order_relaxed);
+    if (name != NULL && event != NULL) {
+        snprintf(text, sizeof(text), " has not returned from its callback for '%s'%s", event, what);
+        say(name, text);
+    }
+}
+
+/* What a hart in a callback never comes back from, it cannot be stopped in: the process ends. */
+static void watch_look(unsigned hart, unsigned looks, unsigned *ending)
+{
+    bool ends = signals_came() || metic_is_stopping(watch.machine);
+    *ending = looks != 0 && ends ? *ending + 1 : 0;
+    if (*ending == ENDING_LOOKS) {
+        say_stuck(hart, ", so the run ends without it");
+        signals_end_process();
+    }
+    if (looks == STUCK_LOOKS && *ending == 0) {
+        say_stuck(hart, " for some seconds, and the guest waits\n"
+                        "       (Ctrl-C, or SIGTERM, ends the run)");
+    }
+}
+
 /* Looks are counted, not time: a process that was stopped meanwhile has not hung. */
 static void *watch_main(void *opaque)
 {
     (void)opaque;
     u64 calls[METIC_MAX_HARTS] = {0};
-    unsigned looks[METIC_MAX_HARTS] = {0};
+    unsigned looks[METIC_MAX_HARTS] = {0}, ending[METIC_MAX_HARTS] = {0};
     while (watch_goes_on()) {
         for (unsigned hart = 0; hart < METIC_MAX_HARTS; hart++) {
             const char *name = atomic_load_explicit(&inside[hart].name, memory_order_relaxed);
             u64 now = atomic_load_explicit(&inside[hart].calls, memory_order_relaxed);
             looks[hart] = name != NULL && now == calls[hart] ? looks[hart] + 1 : 0;
             calls[hart] = now;
-            if (looks[hart] == STUCK_LOOKS) {
-                say(name, " has not returned from a call for some seconds, and the guest waits\n"
-                          "       (a second Ctrl-C, or SIGTERM, ends metic at once)");
-            }
+            watch_look(hart, looks[hart], &ending[hart]);
         }
     }
     return NULL;
@@ -142,8 +168,9 @@ static void watch_end(void)
     pthread_cond_destroy(&watch.changed);
 }
 
-void plugin_guard_begin(void)
+void plugin_guard_begin(metic_machine *machine)
 {
+    watch.machine = machine;
     const struct sigaction ours = {.sa_handler = on_fault};
     for (unsigned i = 0; i < ARRAY_LEN(signals); i++) {
         sigaction(signals[i], &ours, &before[i]);
