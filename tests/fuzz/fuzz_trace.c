@@ -103,8 +103,9 @@ static void pick(struct trace_reader *reader, struct trace_file *file,
 {
     const struct trace_want wants[] = {
         {.places = places, .how = TRACE_READS},
-        {.item = wants_some, .version = 1, .before_events = true, .registers = 0xff06},
-        {.before_events = true, .registers = ~0u},
+        {.item = wants_some, .version = 1, .before_events = true},
+        {.item = wants_some, .version = 2, .registers = 0xff06, .end_registers = 0x206},
+        {.registers = ~0u, .end_registers = ~0u},
         {.item = NULL},
     };
     for (unsigned i = 0; i < ARRAY_LEN(wants); i++) {

@@ -26,7 +26,6 @@ struct visit {
     u32 unknown; /* bit mask: registers that were written before the section, or never */
     u16 stream;
     bool is_call;
-    bool is_end; /* of a section: the registers that go on into the next */
 };
 
 struct visits {
@@ -45,12 +44,6 @@ struct calls {
     size_t return_count;
     bool for_calls;       /* those are looked for now, beside returns */
     struct visits visits; /* of the window */
-    u32 scan;             /* counts them: by section, in which one it was looked at last */
-    u32 *looked_at;
-    struct carried {
-        u32 section;      /* TRACE_NONE: none yet */
-        struct visit end;
-    } carried[METIC_MAX_HARTS + 1]; /* by stream: the last section of the scan */
     struct visit *open;
     size_t open_count;
 };
@@ -201,7 +194,6 @@ static struct visit visit_end(const struct trace_worker *worker)
 {
     struct visit visit = {
         .ra = worker->regs[RA], .sp = worker->regs[SP], .unknown = CALL_REGS & ~worker->known,
-        .is_end = true,
     };
     memcpy(visit.args, worker->regs + A0, sizeof(visit.args));
     return visit;
@@ -232,7 +224,7 @@ static void look_back(struct trace_worker *worker, u32 number)
         unknown |= visits[i].unknown;
     }
     for (unsigned n = 0; unknown != 0 && n < LOOK_BACK; n++) {
-        const struct trace_want want = {.before_events = true, .registers = CALL_REGS};
+        const struct trace_want want = {.registers = CALL_REGS, .end_registers = unknown};
         number = worker->file->sections[number].before;
         worker->known = 0;
         if (number == TRACE_NONE || !trace_worker_decode(worker, number, &want, &callbacks)) {
@@ -254,19 +246,12 @@ static void visit_section(struct trace_worker *worker, u32 number)
     };
     const struct calls *calls = worker->opaque;
     const struct trace_want want = {
-        .item = wants_item, .opaque = worker, .version = calls->version, .before_events = true,
+        .item = wants_item, .opaque = worker, .version = calls->version,
         .registers = CALL_REGS,
     };
-    u32 before = worker->file->sections[number].before;
     worker->known = 0;
     worker->found->bad |= !trace_worker_decode(worker, number, &want, &callbacks);
-    struct visit *end = trace_found_add(worker->found, sizeof(*end));
-    if (end != NULL) {
-        *end = visit_end(worker);
-    }
-    if (end != NULL && (before == TRACE_NONE || calls->looked_at[before] != calls->scan)) {
-        look_back(worker, number);
-    } /* else take() knows */
+    look_back(worker, number);
 }
 
 /* --- the caller's --- */
@@ -276,36 +261,18 @@ static bool is_wanted(void *opaque, u32 number)
     struct calls *calls = opaque;
     struct trace_query *query = calls->query;
     const struct trace_section *section = &query->file.sections[number];
-    bool wanted = trace_query_in_window(query, number) &&
-                  ((calls->for_calls &&
-                    trace_file_may_run(&query->file, section, &calls->entry_code)) ||
-                   (calls->return_count != 0 &&
-                    trace_file_may_run(&query->file, section, &calls->return_code)));
-    calls->looked_at[number] = wanted ? calls->scan : 0;
-    return wanted;
-}
-
-/* Takes the section's end off the list, and tells the visits what it began with. */
-static void carry(struct calls *calls, u32 number, struct trace_found *found)
-{
-    const struct trace_section *section = &calls->query->file.sections[number];
-    struct carried *carried = &calls->carried[section->stream];
-    struct visit *visits = found->items;
-    if (section->before != TRACE_NONE && carried->section == section->before) {
-        for (size_t i = 0; i < found->count; i++) {
-            fill_in(&visits[i], &carried->end);
-        }
-    }
-    if (found->count != 0 && visits[found->count - 1].is_end) {
-        *carried = (struct carried){number, visits[--found->count]};
-    }
+    return trace_query_in_window(query, number) &&
+           ((calls->for_calls &&
+             trace_file_may_run(&query->file, section, &calls->entry_code)) ||
+            (calls->return_count != 0 &&
+             trace_file_may_run(&query->file, section, &calls->return_code)));
 }
 
 static bool take(void *opaque, u32 number, struct trace_found *found)
 {
     struct calls *calls = opaque;
     struct visits *visits = &calls->visits;
-    carry(calls, number, found);
+    (void)number;
     if (visits->capacity - visits->count < found->count) {
         size_t capacity = (visits->count + found->count) * 2;
         void *bigger = realloc(visits->list, capacity * sizeof(*visits->list));
@@ -373,11 +340,7 @@ static bool scan_for(struct calls *calls, u32 first, u32 end, struct metic_error
         .file = &calls->query->file, .pool = calls->pool, .wanted = is_wanted,
         .work = visit_section, .take = take, .opaque = calls,
     };
-    calls->scan++;
     calls->version++;
-    for (unsigned i = 0; i <= METIC_MAX_HARTS; i++) {
-        calls->carried[i].section = TRACE_NONE;
-    }
     return trace_scan_run(&scan, first, end, error);
 }
 
@@ -551,8 +514,7 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
 {
     struct trace_file *file = &calls->query->file;
     calls->open = malloc(MAX_OPEN * sizeof(*calls->open));
-    calls->looked_at = calloc(file->section_count + 1, sizeof(*calls->looked_at));
-    bool good = calls->open != NULL && calls->looked_at != NULL && find_writes(calls) &&
+    bool good = calls->open != NULL && find_writes(calls) &&
                 trace_file_find_code(file, calls->entry, calls->entry + 2, &calls->entry_code);
     if (!good) {
         error_set(error, NULL, "the host has no memory");
@@ -572,7 +534,6 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
     trace_pool_free(calls->pool);
     free(calls->writes);
     free(calls->open);
-    free(calls->looked_at);
     free(calls->returns);
     free(calls->visits.list);
     free(calls->entry_code.wanted);

@@ -46,7 +46,8 @@ static bool make_lists(struct trace_item *item, const struct metic_trace_path *p
     size_t recipes_at = (order_at + words * sizeof(*item->order) + 7) & ~(size_t)7;
     size_t nodes_at = recipes_at + slots * sizeof(*item->recipes);
     size_t slots_at = nodes_at + path->node_count * sizeof(*item->nodes);
-    size_t parts_at = slots_at + parts * sizeof(*item->slots_at);
+    size_t insns_at = slots_at + parts * sizeof(*item->slots_at);
+    size_t parts_at = insns_at + parts * sizeof(*item->insns_at);
     size_t words_at = parts_at + parts * sizeof(*item->parts);
     u8 *memory = malloc(words_at + parts * sizeof(*item->words_at) + 1);
     if (memory == NULL) {
@@ -58,6 +59,7 @@ static bool make_lists(struct trace_item *item, const struct metic_trace_path *p
         .accesses = (void *)memory, .masks = (void *)(memory + masks_at),
         .node_count = path->node_count, .nodes = (void *)(memory + nodes_at),
         .recipes = (void *)(memory + recipes_at), .slots_at = (void *)(memory + slots_at),
+        .insns_at = (void *)(memory + insns_at),
         .parts = (void *)(memory + parts_at), .order = (void *)(memory + order_at),
         .words_at = (void *)(memory + words_at),
     };
@@ -102,6 +104,8 @@ static bool look(struct trace_item *item, const struct metic_trace_unit *units,
     struct trace_item_access *access = (void *)(uintptr_t)item->accesses;
     u16 *words_at = (void *)(uintptr_t)item->words_at;
     u32 *slots_at = (void *)(uintptr_t)item->slots_at;
+    u32 *insns_at = (void *)(uintptr_t)item->insns_at;
+    u32 insns = 0;
     unsigned slot = 0, words = 0, nodes = 0;
     for (unsigned p = 0; p < item->part_count; p++) {
         const struct metic_trace_unit *unit = &units[item->parts[p]];
@@ -140,6 +144,8 @@ static bool look(struct trace_item *item, const struct metic_trace_unit *units,
         }
         words_at[p] = (u16)words;
         slots_at[p] = slot;
+        insns += unit->insn_count;
+        insns_at[p] = insns;
     }
     return true;
 }
@@ -198,15 +204,14 @@ void trace_item_free(struct trace_item *item)
     *item = (struct trace_item){0};
 }
 
-unsigned trace_item_parts(const struct trace_item *item, const struct metic_trace_unit *units,
-                          u32 left)
+unsigned trace_item_parts(const struct trace_item *item, u32 left)
 {
     unsigned parts = 0;
     if (left == TRACE_WHOLE) {
         return item->part_count;
     }
-    for (u32 insns = 0; parts < item->part_count && insns < left; parts++) {
-        insns += units[item->parts[parts]].insn_count;
+    while (parts < item->part_count && (parts == 0 ? 0 : item->insns_at[parts - 1]) < left) {
+        parts++;
     }
     return parts;
 }

@@ -24,7 +24,8 @@ struct trace_item {
     const struct metic_trace_recipe *recipes;
     const struct metic_trace_node *nodes;
     const u16 *words_at; /* by part: so many words are told by it and those before, */
-    const u32 *slots_at; /*   and so many slots */
+    const u32 *slots_at; /*   and so many slots, */
+    const u32 *insns_at; /*   and so many instructions */
     void *memory;
 };
 
@@ -38,8 +39,7 @@ void trace_item_nodes(const struct trace_item *item, unsigned first, unsigned en
 
 /* How many of its parts began before instruction number `left`; TRACE_WHOLE: it ran to its end. */
 #define TRACE_WHOLE (~(u32)0)
-unsigned trace_item_parts(const struct trace_item *item, const struct metic_trace_unit *units,
-                          u32 left);
+unsigned trace_item_parts(const struct trace_item *item, u32 left);
 /* How many of its words the file has when so many of its parts ran, and how many words those are
  * unrolled, heads and slots. */
 unsigned trace_item_words(const struct trace_item *item, unsigned parts);

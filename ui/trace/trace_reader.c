@@ -35,7 +35,9 @@ void trace_reader_free(struct trace_reader *reader)
         ZSTD_freeDCtx(reader->zstd);
         free(reader->raw);
         free(reader->words);
-        free(reader->chosen);
+        free(reader->briefs);
+        free(reader->heads);
+        free(reader->givings);
         free(reader);
     }
 }
@@ -51,6 +53,19 @@ bool trace_reader_room(void **bytes, size_t *capacity, size_t wanted)
         }
         *bytes = bigger;
         *capacity = wanted + wanted / 2;
+    }
+    return true;
+}
+
+bool trace_reader_more(void **list, size_t *capacity, size_t count, size_t item_bytes)
+{
+    if (count > *capacity) {
+        void *bigger = realloc(*list, (count + count / 2 + 64) * item_bytes);
+        if (bigger == NULL) {
+            return false;
+        }
+        *list = bigger;
+        *capacity = count + count / 2 + 64;
     }
     return true;
 }
@@ -141,9 +156,6 @@ struct read_item *trace_reader_item(struct trace_reader *reader, u32 head)
             trace_item_free(&read->item);
             return NULL;
         }
-        for (unsigned i = 0; i < read->item.part_count; i++) {
-            read->insns += file->units[read->item.parts[i]].insn_count;
-        }
     }
     if (read->section != reader->section) {
         memset(read->last, 0, read->item.word_count * sizeof(u64));
@@ -216,19 +228,12 @@ size_t trace_reader_unroll(const struct trace_reader *reader, const struct read_
     return used;
 }
 
-u32 trace_reader_head(struct trace_reader *reader, u32 *left)
+u32 trace_reader_left(struct reader *heads, u32 head, u32 *left)
 {
-    struct reader *r = &reader->columns[TRACE_HEADS];
-    const u8 *at = get_bytes(r, 4);
-    u32 head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : ~0u;
-    *left = TRACE_WHOLE;
-    if (head >= METIC_TRACE_LEFT && head < METIC_TRACE_EVENT) {
-        *left = head - METIC_TRACE_LEFT;
-        at = get_bytes(r, 4);
-        head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : ~0u;
-        return head >= METIC_TRACE_PATH && head < METIC_TRACE_LEFT ? head : ~0u;
-    }
-    return head;
+    *left = head - METIC_TRACE_LEFT;
+    const u8 *at = get_bytes(heads, 4);
+    head = at != NULL ? ld_le32(at) & METIC_TRACE_NUMBER : ~0u;
+    return head >= METIC_TRACE_PATH && head < METIC_TRACE_LEFT ? head : ~0u;
 }
 
 size_t trace_reader_event(struct trace_reader *reader, u32 head, u64 *words, size_t room)
@@ -243,16 +248,6 @@ size_t trace_reader_event(struct trace_reader *reader, u32 head, u64 *words, siz
         words[1 + i] = ld_le64(from + 8 * i);
     }
     return 1 + count;
-}
-
-u64 trace_reader_page(struct trace_reader *reader)
-{
-    u64 delta = 0;
-    if (reader->page_in != 0 && --reader->page_in == 0) {
-        delta = reader->page_delta;
-        trace_reader_next_page(reader);
-    }
-    return delta;
 }
 
 /* One head and what belongs to it; number of words, 0 when damaged. */
@@ -270,7 +265,7 @@ static size_t get_item(struct trace_reader *reader, u64 *words, size_t room)
         return 0;
     }
     const struct trace_item *item = &read->item;
-    unsigned parts = trace_item_parts(item, reader->file->units, left);
+    unsigned parts = trace_item_parts(item, left);
     unsigned limit = trace_item_words(item, parts);
     if (trace_item_unrolled(item, parts) >= room) {
         return 0;

@@ -38,14 +38,16 @@ struct trace_want {
     void *opaque;
     u32 version;
     bool before_events; /* those, too, that an event happened in or ended */
-    u32 registers; /* bit mask: to be told when items that are passed over wrote them; with
-                           before_events */
+    u32 registers;     /* bit mask: to be told before each wanted item, as far as those that are
+                          passed over wrote them, and */
+    u32 end_registers; /*   at the section's end; of `registers` */
 };
 
 /* The words of wanted items and of events, and in place of what was passed over in between
- * METIC_TRACE_LEFT | number of instructions << 28, a bit mask of registers, and what they hold.
- * Places: count 0 when no item has an access there, for a fraction of the work. False when the
- * section is damaged. */
+ * METIC_TRACE_LEFT | number of instructions << 28, a bit mask of registers, and what they hold. An
+ * item that an event may have cut short comes with its words, too, where its registers count.
+ * Behind the last wanted item nothing is told. Count 0 when there is none, for a fraction of the
+ * work. False when the section is damaged. */
 bool trace_reader_pick(struct trace_reader *reader, const struct trace_section *section,
                        const struct trace_want *want, const u64 **words, size_t *count);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 16, RING = 4 * MAX_THREADS };
+enum { MAX_THREADS = 16, JOBS_EACH = 8, RING = JOBS_EACH * MAX_THREADS };
 
 struct job {
     u32 section;
@@ -25,6 +25,8 @@ struct trace_pool {
     pthread_cond_t filled_cond, done_cond;
     struct job ring[RING];
     u64 filled, begun, taken; /* jobs so far */
+    u64 awaited;              /* what the caller waits for: job number + 1; 0: nothing */
+    unsigned idle;            /* threads that wait */
     bool ending;
     unsigned threads;
 };
@@ -164,7 +166,8 @@ static bool work_once(struct trace_pool *pool, struct trace_worker *worker, bool
     if (pool->begun == pool->filled) {
         return false;
     }
-    struct job *job = &pool->ring[pool->begun++ % RING];
+    u64 number = pool->begun++;
+    struct job *job = &pool->ring[number % RING];
     const struct trace_scan *scan = pool->scan;
     pthread_mutex_unlock(&pool->lock);
     worker->found = &job->found;
@@ -176,7 +179,9 @@ static bool work_once(struct trace_pool *pool, struct trace_worker *worker, bool
     }
     pthread_mutex_lock(&pool->lock);
     job->done = true;
-    pthread_cond_signal(&pool->done_cond);
+    if (pool->awaited == number + 1) {
+        pthread_cond_signal(&pool->done_cond);
+    }
     return true;
 }
 
@@ -188,7 +193,9 @@ static void *worker_main(void *opaque)
     pthread_mutex_lock(&pool->lock);
     while (!pool->ending) {
         if (!work_once(pool, &worker, able)) {
+            pool->idle++;
             pthread_cond_wait(&pool->filled_cond, &pool->lock);
+            pool->idle--;
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -201,7 +208,7 @@ static void *worker_main(void *opaque)
 /* Fills the ring; the next section. */
 static u32 fill(struct trace_pool *pool, u32 at, u32 end)
 {
-    u64 room = 4 * (pool->threads + 1) - (pool->filled - pool->taken);
+    u64 room = JOBS_EACH * (pool->threads + 1) - (pool->filled - pool->taken);
     for (; room != 0 && at < end; at++) {
         u32 section = pool->file->order[at];
         if (pool->scan->wanted != NULL && !pool->scan->wanted(pool->scan->opaque, section)) {
@@ -209,25 +216,39 @@ static u32 fill(struct trace_pool *pool, u32 at, u32 end)
         }
         pthread_mutex_lock(&pool->lock);
         pool->ring[pool->filled++ % RING] = (struct job){.section = section};
-        pthread_cond_signal(&pool->filled_cond);
+        if (pool->idle != 0) {
+            pthread_cond_signal(&pool->filled_cond);
+        }
         pthread_mutex_unlock(&pool->lock);
         room--;
     }
     return at;
 }
 
-/* Waits for the oldest job, without threads by doing it, and hands it over. */
+/* Lock held. Waits for a job to be done; without threads by doing what there is. */
+static void await(struct trace_pool *pool, u64 number)
+{
+    while (!pool->ring[number % RING].done) {
+        if (pool->threads != 0) {
+            pool->awaited = number + 1;
+            pthread_cond_wait(&pool->done_cond, &pool->lock);
+        } else {
+            work_once(pool, &pool->own, pool->own.decoder != NULL && pool->own.reader != NULL);
+        }
+    }
+    pool->awaited = 0;
+}
+
+/* Waits for the oldest job, and for half of those behind it so as to wait seldom, and hands it
+ * over. */
 static bool take_oldest(struct trace_pool *pool, bool *enough, struct metic_error *error)
 {
     const struct trace_scan *scan = pool->scan;
     struct job *job = &pool->ring[pool->taken % RING];
     pthread_mutex_lock(&pool->lock);
-    while (!job->done) {
-        if (pool->threads != 0) {
-            pthread_cond_wait(&pool->done_cond, &pool->lock);
-        } else {
-            work_once(pool, &pool->own, pool->own.decoder != NULL && pool->own.reader != NULL);
-        }
+    if (!job->done) {
+        await(pool, pool->taken + (pool->filled - pool->taken) / 2);
+        await(pool, pool->taken);
     }
     pthread_mutex_unlock(&pool->lock);
     bool good = !job->found.bad;

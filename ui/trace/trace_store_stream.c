@@ -383,7 +383,7 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
         return 0;
     }
     bool whole = left == TRACE_WHOLE;
-    unsigned parts = whole ? item->part_count : trace_item_parts(item, store->units, left);
+    unsigned parts = whole ? item->part_count : trace_item_parts(item, left);
     unsigned limit = whole ? item->word_count : trace_item_words(item, parts);
     struct column *heads = &store->columns[TRACE_HEADS];
     if (!whole) {
