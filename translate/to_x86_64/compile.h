@@ -25,6 +25,7 @@
 #include "translate/host.h"
 #include "translate/opt/overwritten.h"
 #include "translate/to_x86_64/asm.h"
+#include "translate/to_x86_64/lanes.h"
 #include "translate/to_x86_64/wide.h"
 
 enum { VCPU_BIAS = offsetof(struct vcpu, pc_page) + 128, PINNED_MAX = 8, PIN_SPAN = 64 };
@@ -50,7 +51,8 @@ enum {
     FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
     FRAME_DIVIDED = FRAME_XMM + 8 * 16, /* the other result of a division (emit_bits.c) */
-    FRAME_BYTES = FRAME_DIVIDED + 16 + 8, /* 8 modulo 16 */
+    FRAME_LANES = FRAME_DIVIDED + 16, /* vectors of which values are wanted (lanes.c) */
+    FRAME_BYTES = FRAME_LANES + LANE_SLOT_BYTES * LANE_SLOTS + 8, /* 8 modulo 16 */
 };
 
 _Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
@@ -242,6 +244,7 @@ struct compile {
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a way out:
                                   HOISTED_EXIT + number, or 0 */
     struct wides wides;
+    struct lanes lanes;
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
     u32 own_pins;        /* own.c: pinned registers (bits by number) that a trace uses otherwise, */
     u32 adopted[PINNED_MAX]; /*   those for guest state at that offset, or NO_HOME, */

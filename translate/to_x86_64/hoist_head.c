@@ -232,6 +232,7 @@ void hoist_begin_slow(struct compile *c)
     c->fast = false;
     c->sinking = false;
     c->keeps_vectors = false;
+    c->lanes.sum_count = 0;
     c->entry = c->outer_entry;
     pins_as_usual(c);
     for (unsigned n = 0; n < c->slow_count; n++) {

@@ -247,7 +247,9 @@ static void emit_body(struct compile *c)
         if (UNLIKELY(c->keeps_vectors)) {
             keep_before(c, insn);
         }
-        emitters[insn->op](c, insn);
+        if (LIKELY(c->lanes.sum_count == 0) || !lanes_emit(c, insn)) {
+            emitters[insn->op](c, insn);
+        }
         bool near_end = c->a.p > last || c->cold.p > cold_last || c->status != HOST_OK;
         if (UNLIKELY(near_end) && !has_room(c, INSN_BYTES_MAX)) {
             break;
@@ -269,6 +271,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     c->has_slow = c->hoist_count != 0 || c->exits_count != 0 || c->own_pins != 0;
     sink_find(c);
     wide_find(c);
+    lanes_find(c);
     prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {

@@ -509,11 +509,42 @@ static ALWAYS_INLINE void scan_insn(struct compile *c, struct scan *scan, struct
     }
 }
 
+/* What a sum's vectors are made of besides loads, at the place where they are. */
+static void scan_vectors(struct compile *c, const struct sum *sum, unsigned i)
+{
+    for (unsigned n = sum->first; n < sum->end; n++) {
+        if (c->lanes.packs[n].kind == PACK_SAME) {
+            scan_value(c, c->lanes.packs[n].refs[0], i);
+        }
+    }
+}
+
+/* In a fast body with sums in vectors: true for what these have done, or do at that place. */
+static NOINLINE bool scan_lanes(struct compile *c, struct scan *scan, unsigned i)
+{
+    unsigned of = c->lanes.of[i];
+    bool here = false;
+    for (unsigned n = 0; n < c->lanes.sum_count; n++) {
+        const struct sum *sum = &c->lanes.sums[n];
+        if (sum->at == i) {
+            here = true;
+            scan_vectors(c, sum, i);
+        } else if (sum->root == i && c->values[i].last_use != 0) {
+            scan_value(c, sum->before, i);
+        }
+    }
+    if (here || (of >= LANES_ROOT && c->values[i].last_use != 0)) {
+        scan_hinted(c, scan, i);
+        scan_live(c, scan, i);
+    }
+    return here || of != LANES_NONE;
+}
+
 static ALWAYS_INLINE void scan_as(struct compile *c, struct scan *scan, bool trace)
 {
     struct ir_insn *const insns = c->ir->insns; /* no store here changes that */
     for (unsigned i = c->ir->count; i-- > 0;) {
-        if (!insns[i].dead) {
+        if (!insns[i].dead && !(trace && c->lanes.sum_count != 0 && scan_lanes(c, scan, i))) {
             scan_insn(c, scan, &insns[i], i, trace);
         }
     }
