@@ -95,8 +95,9 @@ void trace_branch_print(struct trace_text *text, unsigned stream, const struct t
             if (to[0] == '\0') {
                 snprintf(to, sizeof(to), "0x%" PRIx64, b->to);
             }
-            trace_text_slice(text, stream, b->ns, call ? 'B' : 'E', call ? to : "return");
-            fputc('}', text->to);
+            if (trace_text_slice(text, stream, b->ns, call ? 'B' : 'E', call ? to : "return")) {
+                fputc('}', text->to);
+            }
         }
         return;
     }

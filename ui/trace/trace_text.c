@@ -400,20 +400,64 @@ static void json_event(struct trace_text *text, const struct trace_event *event)
 
 /* --- Chrome's trace events: traps and calls as slices, the rest as instants --- */
 
-void trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,
+/* Names the track, a hart's or that of what happens outside of them. */
+static void chrome_name(struct trace_text *text, unsigned stream, bool is_hart)
+{
+    char name[16] = "machine";
+    if (text->tracks[stream].named) {
+        return;
+    }
+    text->tracks[stream].named = true;
+    if (is_hart) {
+        snprintf(name, sizeof(name), "hart %u", stream);
+    }
+    if (!text->begun) {
+        fputs("[\n{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"name\":\"process_name\","
+              "\"args\":{\"name\":\"guest\"}}", text->to);
+        text->begun = true;
+    }
+    fprintf(text->to, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\","
+            "\"args\":{\"name\":\"%s\"}}", stream, name);
+}
+
+bool trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,
                       const char *name)
 {
-    fputs(text->begun ? ",\n" : "[\n", text->to);
-    text->begun = true;
-    fprintf(text->to, "{\"ph\":\"%c\",\"pid\":1,\"tid\":%u,\"ts\":%" PRIu64 ".%03u,\"name\":",
-            phase, stream, ns / 1000, (unsigned)(ns % 1000));
+    if (phase == 'E' && text->tracks[stream].open == 0) {
+        return false;
+    }
+    chrome_name(text, stream, true);
+    text->tracks[stream].open += phase == 'B';
+    text->tracks[stream].open -= phase == 'E';
+    ns = ns > text->tracks[stream].ns ? ns : text->tracks[stream].ns;
+    text->tracks[stream].ns = ns;
+    fprintf(text->to, ",\n{\"ph\":\"%c\",\"pid\":1,\"tid\":%u,\"ts\":%" PRIu64
+            ".%03u,\"name\":", phase, stream, ns / 1000, (unsigned)(ns % 1000));
     ui_print_json_string(text->to, name);
+    return true;
+}
+
+/* Slices that go on where the recording ends do so there. */
+static void chrome_end(struct trace_text *text)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(text->tracks); i++) {
+        while (text->tracks[i].open != 0 &&
+               trace_text_slice(text, i, text->tracks[i].ns, 'E', "end of the recording")) {
+            fputc('}', text->to);
+        }
+    }
+    fputs(text->begun ? "\n]\n" : "[]\n", text->to);
 }
 
 static void chrome_slice(struct trace_text *text, const struct trace_event *event, char phase,
                          const char *name)
 {
-    trace_text_slice(text, event->stream, event->ns, phase, name);
+    if (event->kind == METIC_EVENT_IO) {
+        chrome_name(text, event->stream, false);
+    }
+    if (!trace_text_slice(text, event->stream, event->ns, phase, name)) {
+        return;
+    }
     if (phase == 'i') {
         fputs(",\"s\":\"t\"", text->to);
     }
@@ -548,7 +592,7 @@ void trace_text_event(void *opaque, const struct trace_event *event)
 void trace_text_end(struct trace_text *text)
 {
     if (text->format == TRACE_TEXT_CHROME) {
-        fputs(text->begun ? "\n]\n" : "[]\n", text->to);
+        chrome_end(text);
     }
     if (text->left_out) {
         fputs("metic: Chrome's form shows events, not instructions; as branches it shows calls\n",

@@ -38,6 +38,11 @@ struct trace_text {
     u64 told, seen;
     struct trace_pages pages;
     bool begun;
+    struct {
+        u64 ns;     /* of the last slice or instant: a track's never go back */
+        u32 open;   /* slices that have not ended */
+        bool named;
+    } tracks[METIC_MAX_HARTS + 1]; /* Chrome's: harts, and what happened outside of them */
     bool left_out;                 /* there were instructions, which the format does not show */
     /* QEMU's register dump. */
     u64 regs[METIC_MAX_HARTS + 1][72];
@@ -64,8 +69,8 @@ bool trace_branch_is_told(struct trace_text *text, unsigned stream, u64 insns, u
 /* The step may be one. */
 void trace_branch_step(struct trace_text *text, const struct trace_step *step);
 /* A slice of Chrome's trace events begins (phase B) or ends (E), or something happened (i): all but
- * the closing brace. */
-void trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,
+ * the closing brace. False, and nothing: the slice ends that was begun before the recording. */
+bool trace_text_slice(struct trace_text *text, unsigned stream, u64 ns, char phase,
                       const char *name);
 void trace_branch_print(struct trace_text *text, unsigned stream, const struct trace_branch *b);
 
