@@ -4,7 +4,7 @@
  * a page with breakpoints, their physical addresses become `bare`: blocks end before them and none
  * begins there, so whoever gets there comes to the run loop, which compares the pc exactly. The
  * same bytes mapped elsewhere are run by the interpreter, one instruction. Everything else in the
- * page is translated and linked as ever.
+ * page is translated and linked as ever. See debug_bare.c.
  *
  * Watchpoints. Pages with watched bytes get slow TLB entries; the slow path compares exactly and
  * refuses the access by an exception of the engine's own. As with any exception the state is
@@ -43,7 +43,7 @@ static struct debug_hart *hart_of(const struct vcpu *vcpu)
     return &vcpu->engine->debug.harts[vcpu->index];
 }
 
-static void *grown(void *list, size_t count, size_t element_bytes)
+void *debug_grown(void *list, size_t count, size_t element_bytes)
 {
     void *bigger = realloc(list, (count + 1) * element_bytes);
     if (bigger == NULL) {
@@ -54,8 +54,7 @@ static void *grown(void *list, size_t count, size_t element_bytes)
 
 /* --- the list of breakpoints --- */
 
-/* Index of the first breakpoint at or after gva. */
-static unsigned break_index(const struct debug *debug, gva_t gva)
+unsigned debug_break_index(const struct debug *debug, gva_t gva)
 {
     unsigned low = 0, high = debug->break_count;
     while (low < high) {
@@ -72,9 +71,9 @@ static unsigned break_index(const struct debug *debug, gva_t gva)
 void debug_break_set(struct engine *engine, gva_t gva, unsigned owner)
 {
     struct debug *debug = &engine->debug;
-    unsigned at = break_index(debug, gva);
+    unsigned at = debug_break_index(debug, gva);
     if (at == debug->break_count || debug->breaks[at].gva != gva) {
-        debug->breaks = grown(debug->breaks, debug->break_count, sizeof(*debug->breaks));
+        debug->breaks = debug_grown(debug->breaks, debug->break_count, sizeof(*debug->breaks));
         memmove(&debug->breaks[at + 1], &debug->breaks[at],
                 (debug->break_count - at) * sizeof(*debug->breaks));
         debug->breaks[at] = (struct debug_break){.gva = gva};
@@ -86,7 +85,7 @@ void debug_break_set(struct engine *engine, gva_t gva, unsigned owner)
 void debug_break_clear(struct engine *engine, gva_t gva, unsigned owner)
 {
     struct debug *debug = &engine->debug;
-    unsigned at = break_index(debug, gva);
+    unsigned at = debug_break_index(debug, gva);
     if (at == debug->break_count || debug->breaks[at].gva != gva) {
         return;
     }
@@ -126,7 +125,7 @@ bool debug_watch_set(struct engine *engine, gva_t gva, u64 size_bytes, enum debu
         return false;
     }
     if (watch_index(debug, &watch) == debug->watch_count) {
-        debug->watches = grown(debug->watches, debug->watch_count, sizeof(*debug->watches));
+        debug->watches = debug_grown(debug->watches, debug->watch_count, sizeof(*debug->watches));
         debug->watches[debug->watch_count++] = watch;
     }
     return true;
@@ -191,38 +190,11 @@ static bool breaks_changed(const struct debug *debug)
     return changed;
 }
 
-static bool bare_is_wanted(const struct debug *debug, gpa_t gpa)
-{
-    for (unsigned i = 0; i < debug->break_count; i++) {
-        if (((debug->breaks[i].gva ^ gpa) & PAGE_OFFSET_MASK) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Addresses whose breakpoint is gone may have blocks again; those cut short before them go. */
-static void drop_bare(struct engine *engine)
-{
-    struct debug *debug = &engine->debug;
-    unsigned kept = 0;
-    pthread_mutex_lock(&engine->lock);
-    for (unsigned i = 0; i < debug->bare_count; i++) {
-        if (bare_is_wanted(debug, debug->bare[i])) {
-            debug->bare[kept++] = debug->bare[i];
-        } else {
-            block_page_remove(&engine->blocks, debug->bare[i] & PAGE_MASK);
-        }
-    }
-    debug->bare_count = kept;
-    pthread_mutex_unlock(&engine->lock);
-}
-
 static void fit_breaks(struct engine *engine)
 {
     struct debug *debug = &engine->debug;
-    drop_bare(engine);
-    debug->known_breaks = grown(debug->known_breaks, debug->break_count,
+    debug_drop_bare(engine);
+    debug->known_breaks = debug_grown(debug->known_breaks, debug->break_count,
                                 sizeof(*debug->known_breaks));
     for (unsigned i = 0; i < debug->break_count; i++) {
         debug->known_breaks[i] = debug->breaks[i].gva;
@@ -245,7 +217,7 @@ static bool watches_changed(const struct debug *debug)
 static void fit_watches(struct engine *engine)
 {
     struct debug *debug = &engine->debug;
-    debug->known_watches = grown(debug->known_watches, debug->watch_count,
+    debug->known_watches = debug_grown(debug->known_watches, debug->watch_count,
                                  sizeof(*debug->known_watches));
     if (debug->watch_count != 0) {
         memcpy(debug->known_watches, debug->watches,
@@ -335,8 +307,16 @@ bool debug_is_faithful(const struct vcpu *vcpu)
 
 static const struct debug_break *break_at(const struct debug *debug, gva_t gva)
 {
-    unsigned at = break_index(debug, gva);
+    unsigned at = debug_break_index(debug, gva);
     return at < debug->break_count && debug->breaks[at].gva == gva ? &debug->breaks[at] : NULL;
+}
+
+bool debug_page_has_break(const struct engine *engine, gva_t gva)
+{
+    const struct debug *debug = &engine->debug;
+    gva_t page = gva & PAGE_MASK;
+    unsigned at = debug_break_index(debug, page);
+    return at < debug->break_count && debug->breaks[at].gva - page < PAGE_BYTES;
 }
 
 static void skip_here(const struct vcpu *vcpu, struct debug_hart *hart)
@@ -456,95 +436,6 @@ bool debug_run_watched(struct vcpu *vcpu)
         atomic_store(&debug->stopped, true);
     }
     return true;
-}
-
-/* --- bare addresses --- */
-
-/* Index of the first bare address at or after gpa. */
-static unsigned bare_index(const struct debug *debug, gpa_t gpa)
-{
-    unsigned low = 0, high = debug->bare_count;
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        if (debug->bare[middle] < gpa) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static bool is_bare(const struct debug *debug, gpa_t gpa)
-{
-    unsigned at = bare_index(debug, gpa);
-    return at < debug->bare_count && debug->bare[at] == gpa;
-}
-
-/* Lock held. True when it was not bare before. */
-static bool make_bare(struct debug *debug, gpa_t gpa)
-{
-    if (is_bare(debug, gpa)) {
-        return false;
-    }
-    unsigned at = bare_index(debug, gpa);
-    debug->bare = grown(debug->bare, debug->bare_count, sizeof(*debug->bare));
-    memmove(&debug->bare[at + 1], &debug->bare[at],
-            (debug->bare_count - at) * sizeof(*debug->bare));
-    debug->bare[at] = gpa;
-    debug->bare_count++;
-    return true;
-}
-
-bool debug_page_fetched(struct vcpu *vcpu, gpa_t page)
-{
-    struct engine *engine = vcpu->engine;
-    struct debug *debug = &engine->debug;
-    gva_t first = vcpu->pc & PAGE_MASK;
-    bool added = false;
-    pthread_mutex_lock(&engine->lock);
-    for (unsigned i = break_index(debug, first);
-         i < debug->break_count && debug->breaks[i].gva - first < PAGE_BYTES; i++) {
-        added |= make_bare(debug, page | (debug->breaks[i].gva & PAGE_OFFSET_MASK));
-    }
-    if (added) {
-        block_page_remove(&engine->blocks, page);
-    }
-    bool bare = is_bare(debug, page | (vcpu->pc & PAGE_OFFSET_MASK));
-    pthread_mutex_unlock(&engine->lock);
-    for (unsigned i = 0; added && i < engine->vcpu_count; i++) {
-        if (engine->vcpus[i] == vcpu) {
-            pipeline_forget_removed(vcpu);
-        } else {
-            vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
-        }
-    }
-    return bare;
-}
-
-bool debug_page_is_bare(const struct engine *engine, gpa_t page)
-{
-    const struct debug *debug = &engine->debug;
-    unsigned at = bare_index(debug, page);
-    return at < debug->bare_count && debug->bare[at] - page < PAGE_BYTES;
-}
-
-bool debug_page_has_break(const struct engine *engine, gva_t gva)
-{
-    const struct debug *debug = &engine->debug;
-    gva_t page = gva & PAGE_MASK;
-    unsigned at = break_index(debug, page);
-    return at < debug->break_count && debug->breaks[at].gva - page < PAGE_BYTES;
-}
-
-unsigned debug_cut(const struct engine *engine, gpa_t gpa, unsigned bytes, unsigned skip)
-{
-    const struct debug *debug = &engine->debug;
-    unsigned at = bare_index(debug, gpa + skip);
-    if (at < debug->bare_count && debug->bare[at] - gpa < bytes) {
-        bytes = (unsigned)(debug->bare[at] - gpa);
-    }
-    return bytes;
 }
 
 /* --- data accesses --- */

@@ -129,13 +129,24 @@ bool debug_run_watched(struct vcpu *vcpu);
 /* The page at vcpu->pc was found at `page`: no block may stand at its breakpoints. True when
  * vcpu->pc is such an address, here or in another mapping of the page. */
 bool debug_page_fetched(struct vcpu *vcpu, gpa_t page);
-/* Some address of the page must have no block; the lock held. */
-bool debug_page_is_bare(const struct engine *engine, gpa_t page);
+/* The same was done already, for all breakpoints of the page: what is translated there respects
+ * them. */
+bool debug_page_is_known(struct vcpu *vcpu, gpa_t page);
+/* The address must have no block, nor be inside one; the lock held. */
+bool debug_is_bare(const struct engine *engine, gpa_t gpa);
 /* There is a breakpoint in the page of gva. */
 bool debug_page_has_break(const struct engine *engine, gva_t gva);
 /* How many of `bytes` bytes from gpa may go into one block that begins there; the lock held.
  * `skip` of them belong to the first instruction in any case. */
 unsigned debug_cut(const struct engine *engine, gpa_t gpa, unsigned bytes, unsigned skip);
+
+/* --- among debug*.c --- */
+
+/* Index of the first breakpoint at or after gva. */
+unsigned debug_break_index(const struct debug *debug, gva_t gva);
+/* The list with room for one more element. */
+void *debug_grown(void *list, size_t count, size_t element_bytes);
+void debug_drop_bare(struct engine *engine);
 
 /* --- for the soft-MMU --- */
 

@@ -35,7 +35,7 @@ struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number)
     const struct link *link = &engine->blocks.links[number];
     gpa_t page, second_page = BLOCK_NO_PAGE;
     gva_t gva_page = 0;
-    if (!link->cross_page || block_is_guard(link) || engine->debug.break_count != 0 ||
+    if (!link->cross_page || block_is_guard(link) || debug_page_has_break(engine, vcpu->pc) ||
         !tlb_fetch_find(vcpu, vcpu->pc & PAGE_MASK, &page)) {
         return NULL;
     }
@@ -61,8 +61,8 @@ void pipeline_prove_guard(struct vcpu *vcpu, u32 number)
     const struct link *link = &engine->blocks.links[number];
     struct fetched fetched;
     if (number < engine->blocks.link_count && UNLIKELY(block_is_guard(link)) &&
-        engine->debug.break_count == 0 && pipeline_fetch_plain(vcpu, &fetched) &&
-        (fetched.gpa & PAGE_MASK) == link->to_gpa) {
+        pipeline_fetch_plain(vcpu, &fetched) && (fetched.gpa & PAGE_MASK) == link->to_gpa &&
+        (LIKELY(engine->debug.break_count == 0) || debug_page_is_known(vcpu, link->to_gpa))) {
         pipeline_prove_link(vcpu, number);
     }
 }

@@ -47,10 +47,13 @@ void found_clear(struct found *found)
 
 /* --- misses --- */
 
-/* Nobody wants to hear of each page that code comes from, or of each block that is entered. */
-static bool may_go_on(const struct engine *engine)
+/* Nobody wants to hear of each page that code comes from, of this one, or of each block that is
+ * entered. */
+static bool may_go_on(const struct vcpu *vcpu)
 {
-    return engine->probe == NULL && engine->debug.break_count == 0 &&
+    const struct engine *engine = vcpu->engine;
+    return engine->probe == NULL &&
+           (LIKELY(engine->debug.break_count == 0) || !debug_page_has_break(engine, vcpu->pc)) &&
            engine->options.kind == ENGINE_JIT && !engine->options.no_links;
 }
 
@@ -85,7 +88,7 @@ static const u8 *go_on(struct vcpu *vcpu, gpa_t gpa)
 const void *engine_jump_missed(struct vcpu *vcpu)
 {
     struct fetched fetched;
-    if (!may_go_on(vcpu->engine) || !pipeline_fetch_plain(vcpu, &fetched)) {
+    if (!may_go_on(vcpu) || !pipeline_fetch_plain(vcpu, &fetched)) {
         return NULL;
     }
     const u8 *code = go_on(vcpu, fetched.gpa);
@@ -100,7 +103,7 @@ const void *engine_link_missed(struct vcpu *vcpu, u32 number)
     struct engine *engine = vcpu->engine;
     const struct link *link = &engine->blocks.links[number];
     struct fetched fetched;
-    if (!may_go_on(engine) || !link->cross_page ||
+    if (!may_go_on(vcpu) || !link->cross_page ||
         atomic_load_explicit(&link->to, memory_order_acquire) == NULL ||
         !pipeline_fetch_plain(vcpu, &fetched)) {
         return NULL;

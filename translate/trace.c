@@ -65,6 +65,15 @@ static enum ir_exit run_piece(struct path *path, struct vcpu *vcpu)
     return straight != NULL ? pipeline_run_straight(vcpu, straight) : IR_EXIT_LEAVE;
 }
 
+/* The path ends before a breakpoint, as blocks do from now on in its page. */
+static bool comes_to_break(struct vcpu *vcpu)
+{
+    struct fetched fetched;
+    return debug_page_has_break(vcpu->engine, vcpu->pc) &&
+           (!pipeline_fetch_plain(vcpu, &fetched) ||
+            debug_page_fetched(vcpu, fetched.gpa & PAGE_MASK));
+}
+
 /* Runs on and writes runs down, until enough are known or something else happens; then *whole is
  * false. */
 static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count,
@@ -79,8 +88,8 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
     *whole = true;
     while (*count < TIER2_PATH_RUNS && vcpu->insns - start < TIER2_PATH_INSNS) {
         gva_t pc = vcpu->pc;
-        if (debug_page_has_break(vcpu->engine, pc)) {
-            *count = 0;
+        if (UNLIKELY(vcpu->engine->debug.break_count != 0) && comes_to_break(vcpu)) {
+            *whole = false;
             return exit;
         }
         u64 insns = vcpu->insns;
@@ -106,6 +115,7 @@ struct source {
     const struct tier2_circle *circle;
     struct page_source {
         u8 bytes[PAGE_BYTES];
+        gpa_t gpa_page;
         u32 first, end; /* offsets of what was used of it */
         bool entered;   /* the path has been there: a guard has asked for it */
     } pages[TRACE_MAX_PAGES];
@@ -117,10 +127,14 @@ static s64 offset_of(const struct source *source, gva_t pc)
     return (s64)(pc - source->circle->pages[0].page);
 }
 
-/* Lowers the instruction at l->offset, in that page; its length, or 0. */
+/* Lowers the instruction at l->offset, in that page; its length, or 0, also where a breakpoint
+ * is. */
 static unsigned lower_one(const struct engine *engine, struct lower *l, struct page_source *page)
 {
     u32 at = (u32)(l->offset & (s64)PAGE_OFFSET_MASK);
+    if (UNLIKELY(engine->debug.bare_count != 0) && debug_is_bare(engine, page->gpa_page + at)) {
+        return 0;
+    }
     l->rest = page->bytes + at;
     l->rest_bytes = (unsigned)PAGE_BYTES - at;
     unsigned length = engine->front->lower_insn(l);
@@ -268,6 +282,7 @@ static void source_read(const struct engine *engine, const struct tier2_circle *
         memcpy(page->bytes,
                memory_host_any_mode(engine->memory, circle->pages[n].gpa_page, PAGE_BYTES),
                PAGE_BYTES);
+        page->gpa_page = circle->pages[n].gpa_page;
         page->first = PAGE_BYTES;
         page->end = 0;
         page->entered = false;
@@ -327,15 +342,6 @@ static bool guard_pages(struct engine *engine, struct tier2_circle *circle)
     return true;
 }
 
-static bool has_bare_page(const struct engine *engine, const struct tier2_circle *circle)
-{
-    bool bare = false;
-    for (unsigned n = 0; n < circle->page_count; n++) {
-        bare |= debug_page_is_bare(engine, circle->pages[n].gpa_page);
-    }
-    return bare;
-}
-
 /* The compiled block takes the place of the one at its head. */
 static void publish(struct engine *engine, struct block *block, struct block *old,
                     const struct source *source)
@@ -362,8 +368,7 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_
     struct block *old = block_find_at(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE,
                                       fetched->gva_page);
     unsigned insns;
-    if (has_bare_page(engine, circle) ||
-        (old != NULL && old->circle != NULL && !(old->circle->open && !circle->open)) ||
+    if ((old != NULL && old->circle != NULL && !(old->circle->open && !circle->open)) ||
         !guard_pages(engine, circle)) {
         return false;
     }

@@ -60,6 +60,46 @@ END
     if grep -q '^hello' "hello-$engine.out"; then good; else wrong "$name: wrong output"; fi
 done
 
+# A loop is fast, as traces, with breakpoints beside its path: in both of its pages, and where it
+# comes seldom. traces: how many there were.
+traces() { sed -n 's/^tier 2 *\([0-9]*\) traces.*/\1/p' "$name.err"; }
+bare gdb/beside
+begin beside beside.elf --firmware none --stats --gdb-wait
+debug beside.elf <<'END'
+break never
+break beside
+continue
+END
+says 'exited normally'
+ends 0
+if [ "$(traces)" -gt 0 ] 2>/dev/null; then good; else wrong "no traces: $(cat "$name.err")"; fi
+begin beside-rare beside.elf --firmware none --stats --gdb-wait
+debug beside.elf <<'END'
+break never
+break rare if $s3 >= 200
+continue
+print $s0 == 200 * 65536
+print (long)$s2 == (long)$s0 * ((long)$s0 - 1) / 2
+delete
+break add
+continue
+print $s0 == 200 * 65536
+continue
+print $s0 == 200 * 65536 + 1
+delete
+break rare
+continue
+continue
+print $s0 == 202 * 65536
+print (long)$s2 == (long)$s0 * ((long)$s0 - 1) / 2
+delete
+continue
+END
+says '= 1$' 6
+says 'exited normally'
+ends 0
+if [ "$(traces)" -gt 0 ] 2>/dev/null; then good; else wrong "no traces: $(cat "$name.err")"; fi
+
 # A step of an ecall goes to its handler, where a GDB that takes every program for one of Linux would pass it by;
 # and breakpoints have no limit.
 bare trace/matrix -march=rv64gc 2>/dev/null
