@@ -1,6 +1,6 @@
 /* GDB's agent expressions: bytecode that a debugger sends to have a breakpoint's condition
- * evaluated here. GDB manual, appendix F, "The GDB Agent Expression Mechanism". What comes in is not
- * trusted.
+ * evaluated here. GDB manual, appendix F, "The GDB Agent Expression Mechanism". What comes in is
+ * not trusted.
  *
  * All that conditions are made of is here; what only tracepoints use (trace, state variables,
  * printf) and floating point, which GDB does not send, is refused. */

@@ -19,6 +19,9 @@ static void put_register(FILE *to, unsigned number, const struct metic_register 
     if (strcmp(reg->type, "ieee_double") == 0) {
         fprintf(to, " encoding=\"ieee754\" format=\"float\"");
     }
+    if (strcmp(reg->group, "vector") == 0) {
+        fprintf(to, " encoding=\"vector\" format=\"vector-uint8\"");
+    }
     if (reg->dwarf >= 0) {
         fprintf(to, " dwarf_regnum=\"%d\" ehframe_regnum=\"%d\"", reg->dwarf, reg->dwarf);
     }
@@ -76,6 +79,13 @@ char *gdb_describe_target(metic_machine *machine, size_t *size_bytes)
     return xml;
 }
 
+/* The guest has page tables, which count even where the hart itself is in its firmware now. */
+static bool has_pages(metic_machine *machine, unsigned hart)
+{
+    uint64_t satp;
+    return metic_get_register(machine, hart, "satp", &satp) && satp != 0;
+}
+
 /* GDB asks once, refuses what lies in no region, and does not write to ROM. So everything that is
  * not ROM is told as RAM, devices and gaps, too; and all of it is RAM where addresses are virtual,
  * since anything may lie anywhere there. The last byte of the address space is left out: a region
@@ -83,18 +93,17 @@ char *gdb_describe_target(metic_machine *machine, size_t *size_bytes)
 char *gdb_describe_memory(metic_machine *machine, unsigned hart, bool physical, size_t *size_bytes)
 {
     char *xml = NULL;
-    struct metic_mapping mapping = {.translated = false};
     FILE *to = open_memstream(&xml, size_bytes);
     CHECK(to != NULL);
     fprintf(to, "<?xml version=\"1.0\"?>\n"
             "<!DOCTYPE memory-map PUBLIC \"+//IDN gnu.org//DTD GDB Memory Map V1.0//EN\" "
             "\"http://sourceware.org/gdb/gdb-memory-map.dtd\">\n<memory-map>\n");
-    metic_get_mapping(machine, hart, 0, &mapping);
+    bool is_virtual = !physical && has_pages(machine, hart);
     u64 told = 0; /* up to here */
     struct metic_region region;
     for (unsigned i = 0; metic_get_region(machine, i, &region); i++) {
         bool rom = strcmp(region.kind, "rom") == 0 || strcmp(region.kind, "flash") == 0;
-        if ((mapping.translated && !physical) || !rom || region.address < told) {
+        if (is_virtual || !rom || region.address < told) {
             continue;
         }
         if (region.address > told) {
