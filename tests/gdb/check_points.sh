@@ -89,6 +89,28 @@ says '= 1$'
 says 'exited normally'
 ends 0
 
+# Conditions count backwards, too.
+begin back beside.elf --firmware none --clock virtual --gdb-wait
+debug beside.elf <<'END'
+break rare if $s3 == 3
+continue
+print $s0 == 3 * 65536
+delete
+tbreak *&rare if $s3 == 6
+continue
+print $s0 == 6 * 65536
+break rare if $s3 == 1
+reverse-continue
+print $s0 == 65536
+reverse-continue
+continue
+print $s0 == 65536
+kill
+END
+says '= 1$' 4
+says 'No more reverse-execution history' 1
+wait
+
 # --- registers that are written --------------------------------------------------------------------
 
 bare gdb/registers
