@@ -40,6 +40,7 @@ struct machine_trace {
     u64 switch_at;    /* __switch_to; 0: not known */
     bool awaits_switch; /* the hook is there, or there can be none */
     u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
+    bool told_task[METIC_MAX_HARTS]; /* since recording began the last time */
     bool matches[METIC_MAX_HARTS];
     struct metic_trace_seen seen;
     u64 last_satp[METIC_MAX_HARTS];
@@ -134,15 +135,18 @@ static void take_task(struct machine_trace *trace, struct vcpu *vcpu, const u64 
         strncmp((const char *)&words[1], trace->task_name, GUEST_TASK_BYTES - 1) == 0;
     u64 *last = trace->last_task[vcpu->index];
     bool same = words[0] == last[0] && words[1] == last[1] && words[2] == last[2];
-    if (!same && (trace->options.events >> METIC_EVENT_TASK & 1)) {
-        probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
-    }
     if (!same && trace->options.task != NULL) {
         see_task(trace, (const char *)&words[1], trace->matches[vcpu->index]);
     }
     if (!same) {
         on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
     }
+    bool on = probe_is_on(vcpu);
+    if (on && !(same && trace->told_task[vcpu->index]) &&
+        (trace->options.events >> METIC_EVENT_TASK & 1)) {
+        probe_event(vcpu, VCPU_EVENT_TASK, words, 3);
+    }
+    trace->told_task[vcpu->index] = on;
     memcpy(last, words, sizeof(trace->last_task[0]));
 }
 
@@ -318,9 +322,12 @@ static void look_for_tasks(struct machine_trace *trace, struct vcpu *vcpu, unsig
             probe_hook_add(vcpu->engine, vcpu, trace->switch_at, on_switch, trace);
         }
     }
-    bool unknown = trace->last_task[vcpu->index][0] == 0 && privilege == GUEST_PRIV_S;
-    if (privilege == GUEST_PRIV_U || unknown) {
+    const u64 *last = trace->last_task[vcpu->index];
+    if (privilege == GUEST_PRIV_U || (privilege == GUEST_PRIV_S && last[0] == 0)) {
         look_at_task(trace, vcpu);
+    } else if (last[0] != 0 && !trace->told_task[vcpu->index] && probe_is_on(vcpu)) {
+        const u64 words[3] = {last[0], last[1], last[2]};
+        take_task(trace, vcpu, words);
     }
 }
 
@@ -461,7 +468,8 @@ static struct probe_config config_of(struct machine_trace *trace)
         .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
         .opaque = trace, .every = options->every, .keeps_paths = options->keeps_paths,
         .counts_ns = trace->machine->options.clock == METIC_CLOCK_VIRTUAL,
-        .starts_off = options->function_count != 0 || options->start_at != 0 ||
+        .starts_off = options->switches || options->function_count != 0 ||
+                      options->start_at != 0 ||
                       options->start_on.event != METIC_EVENT_SYNC,
     };
     config.has_gaps = options->range_count != 0 || options->privileges != 0 ||
@@ -582,11 +590,16 @@ void metic_trace_stop(metic_machine *machine)
     free(trace);
 }
 
-void metic_trace_switch(metic_machine *machine, bool on)
+bool metic_trace_switch(metic_machine *machine, bool on)
 {
-    if (machine->trace != NULL) {
+    pthread_mutex_lock(&machine->trace_lock);
+    bool switches = machine->trace != NULL && machine->trace->options.switches;
+    if (switches) {
         probe_switch(machine->engine, NULL, on);
+        __atomic_store_n(&machine->trace->seen.start, true, __ATOMIC_RELAXED);
     }
+    pthread_mutex_unlock(&machine->trace_lock);
+    return switches;
 }
 
 bool metic_trace_coverage(metic_machine *machine,

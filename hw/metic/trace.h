@@ -155,6 +155,7 @@ struct metic_trace_options {
     unsigned range_count;
     uint64_t functions[16]; /* from a call of any of these to its return, callees included */
     unsigned function_count;
+    bool switches;         /* begins with metic_trace_switch, and not before */
     uint64_t start_at, stop_at; /* begin when a hart comes to this address, end at that one */
     struct metic_trace_trigger {
         enum metic_trace_event event; /* METIC_EVENT_SYNC: none */
@@ -189,8 +190,9 @@ struct metic_trace_seen {
 void metic_trace_seen(metic_machine *machine, struct metic_trace_seen *seen);
 /* Hands over the rest. While no hart runs; units go with it. */
 void metic_trace_stop(metic_machine *machine);
-/* Turns recording on or off, for all harts, soon. Any thread. */
-void metic_trace_switch(metic_machine *machine, bool on);
+/* Turns recording on or off, for all harts, soon. Any thread. False: there is none that
+ * `switches`. */
+bool metic_trace_switch(metic_machine *machine, bool on);
 /* METIC_TRACE_EDGES, while no hart runs: straight pieces of code that ran, and ways from the start
  * of one to the start of another; both may come several times. Code mapped at several addresses is
  * told at the one where it was met first. False: the host has no memory. */

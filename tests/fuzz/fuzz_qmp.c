@@ -171,6 +171,7 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
     static const char *const lines[] = {
         "info registers 1\r", "x 0x80000000 64\rxp 0x1000\r", "info devices uart0\rinfo\t \t\r",
         "snapshot load a\rsnapshot delete b\r", "physical on\rstep-interrupts off\r",
+        "trace on\rtrace off\r",
         "\x1b[A\x1b[D\x1b[C\x17\x15\x08\x7f\x03\x0c\r", "pause\rcontinue\rreset\rpower\r",
         "sendkey ctrl-a 10\rtype abc\rpointer 1 2\rbutton left\r", "info translate 0x80000000\r",
         "help\rinfo events\rinfo balloon\rballoon 1G\rinfo confinement\r",

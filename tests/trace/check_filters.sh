@@ -185,6 +185,18 @@ for task in $(sed -n 's/.* ns task: \([^ ]*\) .*/\1/p' whole | sort -u); do
     if [ -s ours ] && cmp -s ours theirs; then good; else wrong "task=$task is not what the whole has of it"; fi
 done
 
+# Of harts that are left out no tasks are told either, nor before a recording begins, and then which there is.
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --limit-insns 400M --cpus 2 --trace t.trace --trace-events tasks --trace-filter hart=1
+split t.trace
+only events '^1 '
+says events ' ns task: kthreadd '
+# shellcheck disable=SC2086
+run 0 run $boot --clock virtual --trace t.trace --trace-events blocks,tasks --trace-filter start=@task:cat \
+    --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n'
+split t.trace
+if [ "$(awk '/ns task: / { print $7; exit }' events)" = cat ]; then good; else wrong "told of tasks before the start"; fi
+
 # Filters that let nothing through: which, and what would have been near, in every format.
 # nothing PATTERN ARGUMENT...
 nothing() {

@@ -118,6 +118,35 @@ run 0 trace show t.trace
 sed -n 's/.*amoadd.* w\[[0-9a-f]*\]=\([0-9a-f]*\)$/\1/p' out >sums
 cmp -s sums wanted && passed=$((passed + 1)) || wrong "instructions of two harts are in another order"
 
+# The monitor begins and ends a recording in the middle of a run; one that does not wait for it, it leaves alone.
+if grep -q 'HAVE_JANSSON 1' "${METIC%/*}/config.h"; then
+    export XDG_RUNTIME_DIR="$TMP/run"
+    mkdir -p "$XDG_RUNTIME_DIR"
+    printf '.globl _start\n_start: addi t0, t0, 1\n j _start\n' >spin.S
+    $cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o spin.elf spin.S || exit 1
+    for start in @monitor _start; do
+        timeout 100 "$METIC" run spin.elf --symbols spin.elf --name spin --serial none --quiet --trace spin.trace \
+            --trace-events blocks --trace-last 64K --trace-filter start=$start >spin.out 2>&1 &
+        tries=0
+        until "$METIC" ps | grep -q '^spin ' || [ $tries -eq 200 ]; do tries=$((tries + 1)); sleep 0.1; done
+        "$METIC" monitor spin trace >on 2>&1
+        says on '^on or off\?$'
+        "$METIC" monitor spin trace on >on 2>&1
+        "$METIC" monitor spin info status >>on
+        "$METIC" monitor spin trace off >>on 2>&1
+        "$METIC" stop spin
+        wait
+        if [ $start = @monitor ]; then
+            says on '^what happens is recorded$'
+            says on '^what happens is not recorded$'
+            run 0 trace query spin.trace counts insn
+            says out ' 50.0% c.addi$'
+        else
+            says on 'there is no recording that waits for this: --trace-filter start=@monitor$' 2
+        fi
+    done
+fi
+
 # Filters: a function with what it calls, a page, calls alone, the last of a run.
 run 0 run hello.elf --quiet --trace f.trace --trace-filter function=putc
 run 0 trace show f.trace

@@ -385,6 +385,14 @@ void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on)
     }
 }
 
+bool probe_is_on(const struct vcpu *vcpu)
+{
+    const struct probe *probe = vcpu->engine->probe;
+    const struct probe_stream *stream = &probe->streams[vcpu->index];
+    return atomic_load_explicit(&stream->on, memory_order_relaxed) &&
+           (probe->config.harts == 0 || (probe->config.harts >> stream->number & 1));
+}
+
 void probe_ask_again(struct vcpu *vcpu)
 {
     struct probe *probe = vcpu->engine->probe;

@@ -226,6 +226,8 @@ void probe_stop(struct engine *engine);
 /* Turns watching on or off: of one hart from inside a hook of its own, at once; or (NULL) of all,
  * at their next look at requests, from any thread. */
 void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on);
+/* Whether this hart is recorded now, as far as switches and config.harts say. */
+bool probe_is_on(const struct vcpu *vcpu);
 /* From inside of a hook of this hart: config.wanted has another answer now, which goes for the
  * hook's instruction already. */
 void probe_ask_again(struct vcpu *vcpu);

@@ -222,6 +222,20 @@ static void monitor_physical(struct monitor *monitor, const char *arguments)
     }
 }
 
+static void monitor_trace(struct monitor *monitor, const char *arguments)
+{
+    bool on;
+    if (!take_switch(monitor, arguments, &on)) {
+        monitor->failed = true;
+    } else if (!metic_trace_switch(monitor->machine, on)) {
+        monitor->failed = true;
+        fprintf(monitor->to, "there is no recording that waits for this: "
+                             "--trace-filter start=@monitor\n");
+    } else {
+        fprintf(monitor->to, "what happens is %s\n", on ? "recorded" : "not recorded");
+    }
+}
+
 static void monitor_step_interrupts(struct monitor *monitor, const char *arguments)
 {
     bool taken;

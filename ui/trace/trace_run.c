@@ -168,6 +168,10 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
     if (strcmp(key, "priv") == 0) {
         return filter_privileges(run, value, error);
     }
+    if (strcmp(key, "start") == 0 && strcmp(value, "@monitor") == 0) {
+        options->switches = true;
+        return true;
+    }
     if (value[0] == '@' && (strcmp(key, "start") == 0 || strcmp(key, "stop") == 0)) {
         return trace_trigger_parse(value + 1, key[2] == 'a' ? &options->start_on
                                                             : &options->stop_on, error);
