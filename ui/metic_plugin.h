@@ -16,8 +16,9 @@
  * A callback gets the arguments it names, in its order and in no other form. It runs on the thread
  * of the hart, which stands still; several harts may call at once. What nobody asked for costs
  * nothing. A start that returns other than 0 ends metic with an error; so does exit in a callback,
- * with status 125. One that does not return is named after some seconds, and then a single Ctrl-C ends
- * metic. Files are opened in the start: once the machine runs, metic is confined (docs/monitor.md). */
+ * with status 125. One that does not return is named after some seconds, and then a single Ctrl-C
+ * ends metic. Files are opened in the start: once the machine runs, metic is confined
+ * (docs/monitor.md). */
 #ifndef METIC_PLUGIN_H
 #define METIC_PLUGIN_H
 
