@@ -202,6 +202,15 @@ void engine_exclusive_end(struct engine *engine, struct vcpu *self);
 
 /* Has the host's disassembler ready, which is opened when it is first used. */
 void engine_prepare_show(struct engine *engine);
+/* What there is of translated code with the instruction at a hart's pc: as a rule what runs there. */
+struct engine_running {
+    gva_t head; /* its first instruction */
+    bool trace;
+};
+/* Of a hart that looks up, on its thread. `stages`: "decode", "host", or "" for nothing. False when
+ * that code runs without a translation. */
+bool engine_show_running(struct vcpu *vcpu, const char *stages, FILE *to,
+                         struct engine_running *running);
 
 /* Prints stages ("decode,ir,opt,host") of the block at a virtual address of this hart. */
 bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,

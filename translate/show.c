@@ -3,6 +3,7 @@
 #include "cpu/memory.h"
 #include "translate/engine.h"
 #include "translate/engine_private.h"
+#include "translate/tier2.h"
 
 #include <string.h>
 
@@ -63,11 +64,10 @@ static void show_decode(const struct guest *guest, gva_t pc, const u8 *bytes, un
     }
 }
 
-/* A trace's instructions in the order of its path, which engine->ir has. */
+/* A trace's instructions in the order of its path, which engine->ir has; lock held. */
 static void show_path(struct engine *engine, gva_t pc, const struct block *block, FILE *to)
 {
     fprintf(to, "decode:\n");
-    pthread_mutex_lock(&engine->lock);
     for (unsigned i = 0; i < engine->ir->count; i++) {
         const struct ir_insn *insn = &engine->ir->insns[i];
         if (insn->op == IR_INSN) {
@@ -78,7 +78,6 @@ static void show_path(struct engine *engine, gva_t pc, const struct block *block
                       memory_host_any_mode(engine->memory, gpa, available), available, to);
         }
     }
-    pthread_mutex_unlock(&engine->lock);
 }
 
 static void show_line(void *opaque, u64 address, const char *text)
@@ -103,7 +102,9 @@ bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
     bool found = pipeline_view(vcpu, &view, NULL, show_ir);
     bool is_trace = found && view.block != NULL && view.block->circle != NULL;
     if (is_trace && wanted(stages, "decode")) {
+        pthread_mutex_lock(&engine->lock);
         show_path(engine, pc, view.block, to);
+        pthread_mutex_unlock(&engine->lock);
     } else if (found && wanted(stages, "decode")) {
         show_decode(engine->guest, pc, view.source, view.source_bytes, to);
     }
@@ -126,5 +127,82 @@ bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
         engine->host->disassemble(view.block->host, view.block->host_bytes,
                                   (u64)(uintptr_t)view.block->host, show_line, to);
     }
+    return true;
+}
+
+/* --- of running code --- */
+
+static bool may_run(const struct vcpu *vcpu, const struct block *block)
+{
+    return !block->dead && block->mode == vcpu->mode &&
+           (block->gva_page == 0 || block->gva_page == (vcpu->pc & PAGE_MASK));
+}
+
+static bool covers(const struct block *block, gpa_t gpa)
+{
+    return gpa - (block->gpa - block->before_bytes) < block->length_bytes;
+}
+
+/* A trace, where there is one: it is what runs. Else the block that begins last before it. */
+static const struct block *find_covering(const struct vcpu *vcpu, gpa_t gpa)
+{
+    const struct code_page *page = block_page_find(&vcpu->engine->blocks, gpa & PAGE_MASK);
+    u64 offset = gpa & PAGE_OFFSET_MASK;
+    const struct block *best = NULL;
+    for (const struct block *at = page != NULL ? page->blocks : NULL; at != NULL;
+         at = at->page_next) {
+        if (!may_run(vcpu, at) || !covers(at, gpa)) {
+            continue;
+        }
+        if (at->circle != NULL) {
+            return at;
+        }
+        best = best == NULL || at->gpa > best->gpa ? at : best;
+    }
+    for (const struct block_part *part = page != NULL ? page->parts : NULL; part != NULL;
+         part = part->next) {
+        if (may_run(vcpu, part->block) && offset - part->first < part->bytes) {
+            return part->block;
+        }
+    }
+    return best;
+}
+
+static gva_t head_of(const struct vcpu *vcpu, const struct block *block)
+{
+    return block->circle != NULL ? block->circle->runs[0].pc
+                                 : (vcpu->pc & PAGE_MASK) | (block->gpa & PAGE_OFFSET_MASK);
+}
+
+bool engine_show_running(struct vcpu *vcpu, const char *stages, FILE *to,
+                         struct engine_running *running)
+{
+    struct engine *engine = vcpu->engine;
+    struct fetched fetched;
+    if (!pipeline_fetch_plain(vcpu, &fetched)) {
+        return false;
+    }
+    pthread_mutex_lock(&engine->lock);
+    const struct block *block = find_covering(vcpu, fetched.gpa);
+    if (block == NULL) {
+        pthread_mutex_unlock(&engine->lock);
+        return false;
+    }
+    *running = (struct engine_running){head_of(vcpu, block), block->circle != NULL};
+    if (wanted(stages, "decode") && running->trace) {
+        trace_view(engine, block, true);
+        show_path(engine, running->head, block, to);
+    } else if (wanted(stages, "decode")) {
+        unsigned length_bytes = block->length_bytes;
+        show_decode(engine->guest, running->head,
+                    memory_host_any_mode(engine->memory, block->gpa, length_bytes), length_bytes,
+                    to);
+    }
+    if (wanted(stages, "host") && block->host != NULL) {
+        fprintf(to, "host:\n");
+        engine->host->disassemble(block->host, block->host_bytes, (u64)(uintptr_t)block->host,
+                                  show_line, to);
+    }
+    pthread_mutex_unlock(&engine->lock);
     return true;
 }

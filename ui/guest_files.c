@@ -22,6 +22,7 @@ enum {
 
 struct file {
     const struct elfutils *api;
+    const char *name; /* without folders */
     int fd;
     Elf *elf;
     Dwarf *dwarf;
@@ -105,7 +106,8 @@ static bool read_segments(struct file *file)
 static bool open_file(struct file *file, const struct elfutils *api, const char *path)
 {
     struct metic_error ignored;
-    *file = (struct file){.api = api, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+    const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    *file = (struct file){.api = api, .name = name, .fd = open(path, O_RDONLY | O_CLOEXEC)};
     file->elf = file->fd >= 0 ? file->api->elf_begin(file->fd, ELF_C_READ_MMAP, NULL) : NULL;
     if (file->elf == NULL || file->api->elf_kind(file->elf) != ELF_K_ELF || !read_segments(file)) {
         return false;
@@ -286,6 +288,17 @@ const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart
             : NULL;
     *above = symbol != NULL ? address - place.moved - symbol->address : 0;
     return symbol;
+}
+
+const char *guest_files_name(struct guest_files *files, unsigned hart, u64 address,
+                             u64 *file_address)
+{
+    struct place place;
+    if (!find_program(files, hart, address, &place)) {
+        return NULL;
+    }
+    *file_address = address - place.moved;
+    return place.file->name;
 }
 
 /* --- rules --- */
@@ -497,6 +510,16 @@ const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart
     (void)user;
     (void)address;
     *above = 0;
+    return NULL;
+}
+
+const char *guest_files_name(struct guest_files *files, unsigned hart, u64 address,
+                             u64 *file_address)
+{
+    (void)files;
+    (void)hart;
+    (void)address;
+    (void)file_address;
     return NULL;
 }
 

@@ -13,7 +13,7 @@
 
 struct guest_files;
 
-/* NULL: no libdw, no memory, or no ELF file among them. */
+/* NULL: no libdw, no memory, or no ELF file among them. The paths outlive it. */
 struct guest_files *guest_files_new(metic_machine *machine, const char *const *paths,
                                     unsigned count);
 void guest_files_free(struct guest_files *files); /* NULL allowed */
@@ -23,6 +23,11 @@ void guest_files_free(struct guest_files *files); /* NULL allowed */
  * address is in the guest. NULL: none. */
 const struct symbol *guest_files_symbol(struct guest_files *files, unsigned hart, bool user,
                                         u64 address, u64 *above);
+
+/* Likewise which file an address of a program is in: its name without folders, which lives as long
+ * as the files, and at which address of the file. NULL: none. */
+const char *guest_files_name(struct guest_files *files, unsigned hart, u64 address,
+                             u64 *file_address);
 
 /* The calls the hart is in: its pc, then return addresses. Where a frame has no call frame
  * information, the convention of frame pointers is tried. Returns their number; 0 when there is no

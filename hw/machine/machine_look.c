@@ -240,6 +240,15 @@ bool metic_show(metic_machine *machine, uint64_t address, const char *stages, FI
     return engine_show(machine->engine->vcpus[0], address, stages, to, error);
 }
 
+bool metic_show_running(metic_machine *machine, unsigned hart, const char *stages, FILE *to,
+                        struct metic_running *running)
+{
+    struct engine_running found = {0};
+    bool good = engine_show_running(machine->engine->vcpus[hart], stages, to, &found);
+    *running = (struct metic_running){found.head, found.trace};
+    return good;
+}
+
 /* The counters are the harts' own, written without a lock: each is one word, and a little old. */
 void metic_get_activity(metic_machine *machine, struct metic_activity *activity)
 {

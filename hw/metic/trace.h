@@ -249,6 +249,17 @@ bool metic_profile_start(metic_machine *machine, const struct metic_profile_opti
                          struct metic_error *error);
 void metic_profile_stop(metic_machine *machine);
 
+/* The translated code that has the instruction at a sample's pc. */
+struct metic_running {
+    uint64_t head; /* address of its first instruction */
+    bool trace;    /* of a hot path; else a block */
+};
+/* In a sample's callback, of its hart, with metic_prepare_show before the run: which code it is, and
+ * as text its guest instructions ("decode" among `stages`) and what they became ("host"). `to` may
+ * be NULL without stages (""). False when nothing is translated there. */
+bool metic_show_running(metic_machine *machine, unsigned hart, const char *stages, FILE *to,
+                        struct metic_running *running);
+
 /* Where the host code of a guest instruction begins: from the piece's first byte on. Its guest
  * virtual address is page + guest_offset. */
 struct metic_code_place {

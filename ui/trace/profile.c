@@ -2,6 +2,7 @@
 #include "ui/trace/profile.h"
 
 #include "ui/run/run_symbols.h"
+#include "ui/symbols/demangle.h"
 
 #include "cpu/base/bits.h"
 #include "ui/ui.h"
@@ -58,20 +59,30 @@ static void find_kernel(struct profile *profile)
     }
 }
 
+/* A function without a name, by its page; of a program that is known, in its file. */
+static const char *page_of(struct profile *profile, const struct metic_sample *sample, u64 address)
+{
+    char text[96];
+    u64 there = address;
+    const char *file = NULL;
+    if (sample->privilege == PRIVILEGE_USER && profile->files != NULL) {
+        file = guest_files_name(profile->files, sample->hart, address, &there);
+    }
+    snprintf(text, sizeof(text), "%.64s%s0x%" PRIx64, file != NULL ? file : "",
+             file != NULL ? "+" : "", there & ~(u64)0xfff);
+    return intern(profile, text);
+}
+
 /* The name of the function at an address: a symbol's, or the page. */
 static const char *name_of(struct profile *profile, const struct metic_sample *sample, u64 address)
 {
     const struct symbol *symbol = symbol_of(profile, sample, address);
-    char text[32];
     if (symbol == NULL && sample->privilege != PRIVILEGE_USER && address >> 63 != 0) {
         find_kernel(profile);
         symbol = symbol_of(profile, sample, address);
     }
-    if (symbol != NULL) {
-        return symbol->name;
-    }
-    snprintf(text, sizeof(text), "0x%" PRIx64, address & ~(u64)0xfff);
-    return intern(profile, text);
+    return symbol != NULL ? demangle(profile->demangler, symbol->name)
+                          : page_of(profile, sample, address);
 }
 
 static struct profile_node *child_of(struct profile_node *node, const char *name)
@@ -112,6 +123,16 @@ static bool is_leaf(struct profile *profile, const struct metic_sample *sample)
     return caller != NULL && caller != here && !saved;
 }
 
+/* Those that called first are not known of a stack that has no room for them. */
+static struct profile_node *below_limit(struct profile_node *node, const struct metic_sample *sample)
+{
+    if (sample->depth == METIC_SAMPLE_DEPTH) {
+        node = child_of(node, "(deeper)");
+        node->total++;
+    }
+    return node;
+}
+
 /* `exact`: each word behind the first is a call, that of the return address register too. */
 static void count_stack(struct profile *profile, const struct metic_sample *sample, bool exact)
 {
@@ -129,6 +150,7 @@ static void count_stack(struct profile *profile, const struct metic_sample *samp
         program.privilege = PRIVILEGE_USER;
         node = child_of(node, states[PRIVILEGE_USER]);
         node->total++;
+        node = below_limit(node, sample);
         for (unsigned i = sample->depth; i-- > sample->user_from;) {
             node = child_of(node, name_of(profile, &program, sample->stack[i] - 2));
             node->total++;
@@ -136,6 +158,7 @@ static void count_stack(struct profile *profile, const struct metic_sample *samp
     }
     node = child_of(node, states[sample->privilege & 3]);
     node->total++;
+    node = sample->user_from == sample->depth ? below_limit(node, sample) : node;
     for (unsigned i = sample->user_from; i-- > 2;) {
         node = child_of(node, name_of(profile, sample, sample->stack[i] - 2));
         node->total++;
@@ -144,7 +167,9 @@ static void count_stack(struct profile *profile, const struct metic_sample *samp
         node = child_of(node, name_of(profile, sample, sample->stack[1] - 2));
         node->total++;
     }
-    node = child_of(node, name_of(profile, sample, sample->stack[0]));
+    const char *top = name_of(profile, sample, sample->stack[0]);
+    profile->nameless += strncmp(top, "0x", 2) == 0;
+    node = child_of(node, top);
     node->total++;
     node->self++;
 }
@@ -205,6 +230,27 @@ static void add_program(struct profile *profile, const struct metic_sample *samp
     }
 }
 
+static void count_hot(struct profile *profile, const struct metic_sample *sample)
+{
+    struct metic_running running;
+    if (!profile->shows_code) {
+        return;
+    }
+    if (!metic_show_running(profile->machine, sample->hart, "", NULL, &running)) {
+        profile->hots.elsewhere++;
+        return;
+    }
+    char task[20] = "";
+    if (sample->privilege == PRIVILEGE_USER) {
+        snprintf(task, sizeof(task), "%.16s", sample->task);
+    }
+    struct profile_hot *hot = profile_hot_count(&profile->hots, profile->machine, sample, &running,
+                                                intern(profile, task));
+    if (hot != NULL && hot->name == NULL) {
+        hot->name = name_of(profile, sample, running.head);
+    }
+}
+
 static void on_sample(void *opaque, const struct metic_sample *sample)
 {
     static const u8 states[] = {PROFILE_USER, PROFILE_KERNEL, PROFILE_KERNEL, PROFILE_MACHINE};
@@ -232,14 +278,7 @@ static void on_sample(void *opaque, const struct metic_sample *sample)
     add_program(profile, sample, &better);
     count_stack(profile, &better, exact);
     count_mnemonic(profile, sample);
-    struct hot *hot = &profile->hot[(sample->stack[0] >> 1) % ARRAY_LEN(profile->hot)];
-    if (hot->pc == sample->stack[0]) {
-        hot->count++;
-    } else if (hot->count <= 1) {
-        *hot = (struct hot){sample->stack[0], 1};
-    } else {
-        hot->count--; /* whoever comes often stays */
-    }
+    count_hot(profile, sample);
 }
 
 /* Traps for the timeline, from a recording of nothing else. */
@@ -280,8 +319,12 @@ static void fold(FILE *to, const struct profile_node *node, char *path, size_t u
 
 static void write_folded(struct profile *profile, FILE *to)
 {
-    char path[8192] = "";
-    fold(to, &profile->root, path, 0, sizeof(path));
+    enum { PATH_BYTES = 1 << 16 };
+    char *path = calloc(1, PATH_BYTES);
+    if (path != NULL) {
+        fold(to, &profile->root, path, 0, PATH_BYTES);
+    }
+    free(path);
 }
 
 /* Perfetto and Chrome: what each hart was in, as slices between samples, and traps as instants. */
@@ -338,7 +381,9 @@ static void free_profile(struct profile *profile)
     free(profile->interned);
     free(profile->points);
     free(profile->traps);
+    profile_hots_fini(&profile->hots);
     symbols_fini(&profile->symbols);
+    demangler_free(profile->demangler);
     guest_files_free(profile->files);
     free(profile);
 }
@@ -366,7 +411,8 @@ static bool begin(struct profile *profile, const struct run_args *args, struct m
         return false;
     }
     if (!ends_with(profile->path, ".folded") && !ends_with(profile->path, ".json")) {
-        metic_prepare_show(profile->machine); /* the page shows code */
+        metic_prepare_show(profile->machine);
+        profile->shows_code = true;
     }
     const struct metic_trace_options traps = {
         .events = (u64)1 << METIC_EVENT_TRAP, .consume = on_chunk, .opaque = profile,
@@ -402,6 +448,7 @@ bool profile_start(const struct run_args *args, metic_machine *machine, struct p
         return false;
     }
     profile->files = run_symbols_files(args, machine);
+    profile->demangler = demangler_new();
     return begin(profile, args, error);
 }
 

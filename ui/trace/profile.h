@@ -5,6 +5,7 @@
 #include "ui/command/args.h"
 #include "ui/guest_files.h"
 #include "ui/symbols/symbols.h"
+#include "ui/trace/profile_hot.h"
 
 struct profile_node {
     const char *name;  /* a symbol's, or interned */
@@ -31,6 +32,7 @@ struct profile {
     const char *path;
     struct symbols symbols;
     u64 unnamed; /* samples of kernels in functions without names */
+    struct demangler *demangler; /* or NULL */
     struct guest_files *files; /* for call stacks and names of programs; or NULL */
     struct profile_node root;
     struct profile_point *points;
@@ -39,7 +41,9 @@ struct profile {
     size_t trap_count, trap_capacity;
     struct profile_mnemonic mnemonics[512];
     unsigned mnemonic_count;
-    struct hot { u64 pc, count; } hot[4096]; /* by hash of the pc */
+    bool shows_code;     /* a page, */
+    struct profile_hots hots; /* with hot code */
+    u64 nameless;  /* samples in functions without names */
     u64 samples, waits;
     unsigned harts;
     char what[64];  /* "a sample every 1 ms" */

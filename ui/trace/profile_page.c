@@ -41,22 +41,23 @@ static const char script[] =
     "draw(tree);addEventListener('resize',()=>draw(tree));\n"
     "const c=document.getElementById('time'),g=c.getContext('2d');"
     "const fill=['#4c8bd0','#e08a3c','#8a63c0','#e6e6e6'];\n"
-    "time.forEach((h,y)=>h.forEach((b,x)=>{let at=0;const all=b.reduce((s,v)=>s+v,0);"
-    "b.forEach((v,s)=>{if(!all)return;const t=40*v/all;g.fillStyle=fill[s];g.fillRect(x*2,y*46+40-"
-    "at-t,2,t);at+=t})}));\n"
+    "time.forEach((h,y)=>{let last=[];h.forEach((b,x)=>{let at=0;if(b.some(v=>v))last=b;"
+    "else b=last;"
+    "const all=b.reduce((s,v)=>s+v,0);b.forEach((v,s)=>{const t=40*v/all;g.fillStyle=fill[s];"
+    "g.fillRect(x*2,y*46+40-at-t,2,t);at+=t})})});\n"
     "const most=Math.max(1,...irq);irq.forEach((v,x)=>{g.fillStyle='#c33';const t=40*v/most;"
     "g.fillRect(x*2,time.length*46+40-t,2,t)});\n"
     "g.fillStyle='#222';g.font='10px sans-serif';time.forEach((h,y)=>g.fillText('hart '+y,2,y*46+"
     "10));g.fillText('interrupts, at most '+most+' in '+bin,2,time.length*46+10);\n"
     "</script></body></html>\n";
 
-/* A JSON string that may stand in a script. */
+/* A JSON string that may stand in a script, which `</` or `<!` would end or change. */
 static void put_json(FILE *to, const char *text)
 {
-    char safe[256];
+    char safe[512];
     size_t used = 0;
     for (; *text != '\0' && used + 1 < sizeof(safe); text++) {
-        safe[used++] = *text == '<' ? '{' : *text;
+        safe[used++] = *text == '<' && (text[1] == '/' || text[1] == '!') ? '{' : *text;
     }
     safe[used] = '\0';
     ui_print_json_string(to, safe);
@@ -220,53 +221,27 @@ static void put_mix(struct profile *profile, FILE *to)
     fputs("</p>\n", to);
 }
 
-static int by_heat(const void *a, const void *b)
-{
-    const struct hot *x = a, *y = b;
-    return x->count > y->count ? -1 : x->count < y->count;
-}
-
-/* One stage of the block at an address as text; malloc'ed, or NULL. */
-static char *show(struct profile *profile, u64 pc, const char *stage)
-{
-    char *text = NULL;
-    size_t bytes;
-    struct metic_error ignored;
-    FILE *to = open_memstream(&text, &bytes);
-    if (to == NULL) {
-        return NULL;
-    }
-    bool good = metic_show(profile->machine, pc, stage, to, &ignored);
-    fclose(to);
-    if (!good) {
-        free(text);
-        text = NULL;
-    }
-    return text;
-}
-
 static void put_hot(struct profile *profile, FILE *to)
 {
-    qsort(profile->hot, ARRAY_LEN(profile->hot), sizeof(profile->hot[0]), by_heat);
-    fputs("<h2>Hot places</h2><p>Guest code and what it was translated to, as the first hart sees "
-          "the address at the end.</p>\n", to);
-    for (unsigned i = 0; i < MAX_HOT && profile->hot[i].count > 1; i++) {
-        char where[160];
-        symbols_print(&profile->symbols, profile->hot[i].pc, where, sizeof(where));
-        char *guest = show(profile, profile->hot[i].pc, "decode");
-        char *host = guest != NULL ? show(profile, profile->hot[i].pc, "host") : NULL;
-        if (host != NULL) {
-            fprintf(to, "<h3>%016" PRIx64 " ", profile->hot[i].pc);
-            html_put_text(to, where);
-            fputs("</h3><div class=side><pre>", to);
-            html_put_text(to, guest);
-            fputs("</pre><pre>", to);
-            html_put_text(to, host);
-            fputs("</pre></div>\n", to);
+    struct profile_hot *most[MAX_HOT];
+    unsigned count = profile_hot_most(&profile->hots, most, MAX_HOT);
+    double all = profile->samples != 0 ? (double)profile->samples : 1;
+    fputs("<h2>Hot code</h2><p>Blocks, and traces of hot paths: the guest's instructions with the "
+          "samples in each, and what they were translated to.</p>\n", to);
+    for (unsigned i = 0; i < count; i++) {
+        const struct profile_hot *hot = most[i];
+        fprintf(to, "<h3>%s at %016" PRIx64 " in ", hot->trace ? "Trace" : "Block", hot->head);
+        html_put_text(to, hot->name);
+        if (hot->task[0] != '\0') {
+            fputs(" of ", to);
+            html_put_text(to, hot->task);
         }
-        free(guest);
-        free(host);
+        fprintf(to, ": %" PRIu64 " samples, %.1f&nbsp;%%</h3>", hot->count,
+                100 * (double)hot->count / all);
+        profile_hot_write(most[i], to);
     }
+    fprintf(to, "<p>%" PRIu64 " samples were in code that had no translation, since it was new or "
+                "rare.</p>\n", profile->hots.elsewhere);
 }
 
 void profile_write_page(struct profile *profile, FILE *to)
@@ -285,6 +260,12 @@ void profile_write_page(struct profile *profile, FILE *to)
     fprintf(to, "<canvas id=time width=%d height=%u></canvas>\n", 2 * BINS,
             46 * (profile->harts + 1));
     put_top(profile, to);
+    if (profile->nameless * 50 > profile->samples) {
+        fprintf(to, "<p>%.1f %% of the samples are in functions without names, which are told by "
+                    "their pages: <code>--symbols FILE</code>, once for each program or library, "
+                    "names them, and their callers where frame pointers do not lead to them.</p>\n",
+                100 * (double)profile->nameless / (double)profile->samples);
+    }
     put_mix(profile, to);
     put_hot(profile, to);
     fputs("<script>const tree=", to);
