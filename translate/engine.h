@@ -202,7 +202,7 @@ void engine_exclusive_end(struct engine *engine, struct vcpu *self);
 
 /* Has the host's disassembler ready, which is opened when it is first used. */
 void engine_prepare_show(struct engine *engine);
-/* What there is of translated code with the instruction at a hart's pc: as a rule what runs there. */
+/* The translated code that has the instruction at a hart's pc: as a rule what runs there. */
 struct engine_running {
     gva_t head; /* its first instruction */
     bool trace;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* What is recorded of code that is watched. Blocks: each straight piece of code that ran. */
 enum metic_trace_what {
@@ -216,7 +217,7 @@ unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t availa
 
 /* --- a profile: where harts are, now and then --- */
 
-enum { METIC_SAMPLE_DEPTH = 48 };
+enum { METIC_SAMPLE_DEPTH = 128 };
 
 struct metic_sample {
     unsigned hart;
@@ -254,9 +255,9 @@ struct metic_running {
     uint64_t head; /* address of its first instruction */
     bool trace;    /* of a hot path; else a block */
 };
-/* In a sample's callback, of its hart, with metic_prepare_show before the run: which code it is, and
- * as text its guest instructions ("decode" among `stages`) and what they became ("host"). `to` may
- * be NULL without stages (""). False when nothing is translated there. */
+/* In a sample's callback, of its hart, with metic_prepare_show before the run: which code it is,
+ * and as text its guest instructions ("decode" among `stages`) and what they became ("host"). `to`
+ * may be NULL without stages (""). False when nothing is translated there. */
 bool metic_show_running(metic_machine *machine, unsigned hart, const char *stages, FILE *to,
                         struct metic_running *running);
 

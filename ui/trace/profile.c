@@ -124,7 +124,8 @@ static bool is_leaf(struct profile *profile, const struct metic_sample *sample)
 }
 
 /* Those that called first are not known of a stack that has no room for them. */
-static struct profile_node *below_limit(struct profile_node *node, const struct metic_sample *sample)
+static struct profile_node *below_limit(struct profile_node *node,
+                                        const struct metic_sample *sample)
 {
     if (sample->depth == METIC_SAMPLE_DEPTH) {
         node = child_of(node, "(deeper)");
