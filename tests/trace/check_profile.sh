@@ -192,6 +192,15 @@ for how in --no-tier2 --no-tier0 '' --eager-tier2 '--engine interp' '--clock vir
     is "places that leaf returns to, '$how'" "$(grep -c '^e 80000080 [0-9a-f]* 1000$' sites.cover)" 12 12
     is "halves of what faults, '$how'" "$(grep -cE '^b 800000c(0 2 1|6 4 2) 1000$' sites.cover)" 2 2
 done
+# An interrupt behind an instruction that lets it in, and, before that, a device access that is done again.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o looks.elf \
+    "$SRCDIR/tests/trace/looks.S" || exit 1
+for how in --no-tier2 --no-tier0 '' --eager-tier2 '--engine interp' '--clock virtual'; do
+    # shellcheck disable=SC2086
+    metic run looks.elf --firmware none --quiet $how --cover looks.cover 2>/dev/null || wrong "looks $how"
+    is "what is interrupted, '$how'" "$(grep -cE '^(b 80000080 6 2|e 80000080 80000086) 1000$' looks.cover)" 2 2
+    is "ways to the access, '$how'" "$(awk '$1 == "e" && $3 == "80000040" { n += $4 } END { print n }' looks.cover)" 1000 1000
+done
 # Blocks, traces and the interpreter count the same: lines, and how often a block of walk.c's is come to.
 $cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
     -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1

@@ -487,7 +487,7 @@ void ir_poll(struct ir *ir, unsigned next_insns)
 void ir_look(struct ir *ir, s64 next_offset)
 {
     struct ir_insn insn = insn_make(IR_LOOK, IR_NONE, 0, (u64)next_offset);
-    append(ir, insn);
+    append_way(ir, insn);
     ir->mark_due = true;
 }
 

@@ -190,8 +190,8 @@ void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t tar
     }
     if (insn->sub == IR_LEFT_COUNT) {
         vcpu->probe_counts[insn->imm]++;
-    } else { /* its own places are for generated code */
-        probe_edge_count(vcpu, (u32)insn->imm, target);
+    } else {
+        probe_way_count(vcpu, (u32)insn->imm, target);
     }
     vcpu->probe_path = 0;
 }
@@ -211,7 +211,7 @@ enum ir_exit interp_PROBE_ADD(struct interp *run, const struct ir_insn *insn, u6
 
 enum ir_exit interp_PROBE_EDGE(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
-    probe_edge_count(run->vcpu, (u32)insn->imm, run->values[insn->a]);
+    probe_way_count(run->vcpu, (u32)insn->imm, run->values[insn->a]);
     return interp_next(run, insn, out);
 }
 

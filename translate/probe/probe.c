@@ -488,7 +488,6 @@ static bool make_tables(struct engine *engine, struct probe *probe)
     probe->paths = calloc(PROBE_MAX_PATHS / PROBE_UNIT_PAGE + 1, sizeof(*probe->paths));
     probe->path_buckets = calloc(PROBE_UNIT_BUCKETS, sizeof(*probe->path_buckets));
     probe->path_count = 1;
-    probe->counters = 1; /* no way has number 0 */
     probe->scratch = malloc(sizeof(*probe->scratch));
     if (probe->arena == NULL || probe->units == NULL || probe->unit_buckets == NULL ||
         probe->paths == NULL || probe->path_buckets == NULL || probe->scratch == NULL) {

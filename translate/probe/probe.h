@@ -116,15 +116,22 @@ unsigned probe_node_operands(unsigned op);
 /* The node's value; operands it does not have are ignored. */
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 
-/* A way out of a path, PROBE_EDGES. It has a number, path->counter and its place in path->ways. */
-#define PROBE_INDIRECT INT64_MIN
-struct probe_way {
-    s64 target;       /* from the path's page, or PROBE_INDIRECT: then */
-    u32 places;       /*   counters for targets of its own, PROBE_PLACES times target and count;
-                           the target's low bits say which */
-    u16 after_insns;
+/* Ways out of paths that count (PROBE_EDGES, probe_ways.h). A direct one has a counter, an indirect
+ * one a number, and places for targets of its own, PROBE_PLACES times target and count; the
+ * target's low bits say which. All are in vcpu->probe_counts, places in lines of the host's
+ * cache. */
+#define PROBE_INDIRECT (-((s64)1 << 47))
+enum {
+    PROBE_PLACES = 4,
+    PROBE_PLACE_BITS = 2 * (PROBE_PLACES - 1), /* of the target: words */
+    PROBE_MAX_DIRECTS = 1 << 24,
+    PROBE_MAX_INDIRECTS = 1 << 21,
+    PROBE_MAX_COUNTERS = PROBE_MAX_DIRECTS + 2 * PROBE_PLACES * PROBE_MAX_INDIRECTS,
 };
-enum { PROBE_PLACES = 4, PROBE_PLACE_BITS = 2 * (PROBE_PLACES - 1) /* of the target: words */ };
+static inline u32 probe_places(u32 way)
+{
+    return PROBE_MAX_DIRECTS + 2 * PROBE_PLACES * way;
+}
 
 /* Where an indirect one led that has no place there, or (PROBE_CUT and the path) that a path ended
  * after `target` instructions. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is
@@ -144,10 +151,7 @@ struct probe_path {
     u16 insn_count, part_count, slot_count, word_count; /* word_count without the first */
     bool counted; /* the first word behind the head is the hart's instruction count */
     bool fixed;   /* as its units are; then */
-    u16 way_count;
     u64 page;     /*   the page's bits of a first word */
-    u32 counter; /* of vcpu->probe_counts: one for each way */
-    const struct probe_way *ways;
     const u32 *parts;                   /* units, in order, */
     const struct probe_recipe *recipes; /*   and of all their slots */
     const struct probe_node *nodes;     /* node_count */
@@ -291,8 +295,8 @@ void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page);
 /* host_slow's member: no room for words; or, PROBE_EDGES, no place for an edge of
  * vcpu->probe_way to vcpu->probe_target. */
 void probe_full(struct vcpu *vcpu);
-/* For the interpreter: an indirect jump. */
-void probe_edge_count(struct vcpu *vcpu, u32 way, gva_t target);
+/* For the interpreter: an indirect jump by that way. */
+void probe_way_count(struct vcpu *vcpu, u32 way, gva_t target);
 /* For the interpreter: room for that many words. */
 u64 *probe_reserve(struct vcpu *vcpu, unsigned words);
 

@@ -12,13 +12,17 @@
 /* --- memory --- */
 
 static const size_t counters_bytes = PROBE_MAX_COUNTERS * sizeof(u64);
+static const size_t edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 
 bool probe_cover_init(struct engine *engine, struct probe *probe)
 {
+    if ((probe->config.what & PROBE_EDGES) && !probe_paths_init(&probe->ways)) {
+        return false;
+    }
     for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
         struct vcpu *vcpu = engine->vcpus[i];
         vcpu->probe_counts = zeros_new(counters_bytes);
-        vcpu->probe_edges = calloc(PROBE_EDGE_SLOTS, sizeof(*vcpu->probe_edges));
+        vcpu->probe_edges = zeros_new(edges_bytes);
         vcpu->probe_path = 0;
         probe->streams[i].pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
         if (vcpu->probe_counts == NULL || vcpu->probe_edges == NULL ||
@@ -34,12 +38,13 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
     for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
         struct vcpu *vcpu = engine->vcpus[i];
         zeros_free(vcpu->probe_counts, counters_bytes);
-        free(vcpu->probe_edges);
+        zeros_free(vcpu->probe_edges, edges_bytes);
         free(probe->streams[i].edges.list);
         free(probe->streams[i].pieces);
         vcpu->probe_counts = NULL;
         vcpu->probe_edges = NULL;
     }
+    probe_paths_fini(&probe->ways);
 }
 
 /* --- on harts' threads --- */
@@ -49,7 +54,7 @@ void probe_cover_cut(struct vcpu *vcpu)
     u32 number = vcpu->probe_path;
     u64 done = vcpu->insns - vcpu->probe_insns;
     vcpu->probe_path = 0;
-    if (number != 0 && done < probe_path_at(vcpu->engine->probe, number)->insn_count) {
+    if (number != 0 && done < probe_counted_at(&vcpu->engine->probe->ways, number)->insn_count) {
         probe_edge_count(vcpu, PROBE_CUT | number, done);
     }
 }
@@ -111,7 +116,7 @@ static void grow(struct probe_edges *far, struct probe_edge *edge)
 }
 
 /* Two places for each, next to each other; generated code looks at the first alone. */
-void probe_edge_count(struct vcpu *vcpu, u32 way, gva_t target)
+void probe_edge_count(struct vcpu *vcpu, u32 way, u64 target)
 {
     struct probe_edges *far = &probe_stream_of(vcpu)->edges;
     u32 slot = probe_edge_slot(way, target);
@@ -132,6 +137,20 @@ void probe_edge_count(struct vcpu *vcpu, u32 way, gva_t target)
     grow(far, first);
 }
 
+/* As generated code does it. */
+void probe_way_count(struct vcpu *vcpu, u32 way, gva_t target)
+{
+    u64 *place = vcpu->probe_counts + probe_places(way) + (target & PROBE_PLACE_BITS);
+    if (place[1] == 0) {
+        place[0] = target;
+    }
+    if (place[0] == target) {
+        place[1]++;
+    } else {
+        probe_edge_count(vcpu, way, target);
+    }
+}
+
 void probe_cover_edge(struct vcpu *vcpu)
 {
     const struct probe_edge *first =
@@ -146,19 +165,19 @@ void probe_cover_edge(struct vcpu *vcpu)
 
 /* --- what they say --- */
 
-/* A probe_edge, of all harts, in the list of its path. */
+/* A probe_edge of a hart's, in the list of its path. */
 struct taken {
     gva_t target;
     u64 count;
-    u32 way; /* PROBE_CUT, or which of the path's */
-    u32 next;
+    u32 way; /* PROBE_CUT, or which of the path's indirect ones */
+    u32 next; /* in `taken`; 0: none */
 };
 
 struct report {
     struct engine *engine;
+    struct probe_paths *paths;
     u64 *passes;   /* of a path: how often it ended after so many instructions */
-    u32 *path_of;  /* by way */
-    u32 *first;    /* by path: in `taken`; 0: none */
+    u32 *path_of;  /* by indirect way */
     struct taken *taken;
     size_t count, capacity;
     void (*block)(void *opaque, gva_t gva, unsigned bytes, unsigned insns, u64 count);
@@ -175,132 +194,161 @@ static u64 sum(const struct engine *engine, u32 counter)
     return count;
 }
 
-static const struct probe_unit *part_of(const struct report *report, const struct probe_path *path,
-                                        unsigned part)
+static gva_t part_gva(const struct probe_counted *path, unsigned part)
 {
-    return probe_unit_at(report->engine->probe, path->parts[part]);
+    return path->gva + (u64)probe_distance(path->words[part]);
 }
 
 /* Where the block began that instruction `insn` of the path is in. */
-static gva_t block_of(const struct report *report, const struct probe_path *path, unsigned insn)
+static gva_t block_of(const struct probe_counted *path, unsigned insn)
 {
     unsigned part = 0;
-    const struct probe_unit *unit = part_of(report, path, 0);
-    while (insn >= unit->insn_count) {
-        insn -= unit->insn_count;
-        unit = part_of(report, path, ++part);
+    while (insn >= probe_number(path->words[part])) {
+        insn -= probe_number(path->words[part++]);
     }
-    return unit->gva;
+    return part_gva(path, part);
 }
 
-static unsigned bytes_of(const struct probe_unit *unit, unsigned insns)
-{
-    unsigned bytes = 0;
-    for (unsigned i = 0; i < insns && bytes < unit->bytes; i++) {
-        bytes += (unit->code[bytes] & 3) == 3 ? 4 : 2;
-    }
-    return bytes;
-}
-
-static void tell_block(const struct report *report, const struct probe_unit *unit, unsigned insns,
-                       u64 count)
+/* Of a part the first instructions; `first` is its first one's number in the path. */
+static void tell_block(const struct report *report, const struct probe_counted *path,
+                       unsigned part, unsigned first, unsigned insns, u64 count)
 {
     const struct probe_config *config = &report->engine->probe->config;
-    if (count != 0 && insns != 0 && probe_address_wanted(config, unit->gva)) {
-        unsigned bytes = insns == unit->insn_count ? unit->bytes : bytes_of(unit, insns);
-        report->block(report->opaque, unit->gva, bytes, insns, count);
+    gva_t gva = part_gva(path, part);
+    if (count != 0 && insns != 0 && probe_address_wanted(config, gva)) {
+        report->block(report->opaque, gva, probe_counted_bytes(path, first, insns), insns, count);
     }
 }
 
-static void tell_parts(const struct report *report, const struct probe_path *path)
+static void tell_parts(const struct report *report, const struct probe_counted *path)
 {
     const u64 *passes = report->passes;
     unsigned end = path->insn_count;
     u64 further = passes[end]; /* went at least to `end` */
     for (unsigned part = path->part_count; part-- > 0;) {
-        const struct probe_unit *unit = part_of(report, path, part);
-        unsigned first = end - unit->insn_count;
-        tell_block(report, unit, unit->insn_count, further);
+        unsigned insns = probe_number(path->words[part]), first = end - insns;
+        tell_block(report, path, part, first, insns, further);
         for (unsigned n = first + 1; n < end; n++) {
-            tell_block(report, unit, n - first, passes[n]);
+            tell_block(report, path, part, first, n - first, passes[n]);
             further += passes[n];
         }
         if (part != 0 && further != 0) {
-            report->edge(report->opaque, part_of(report, path, part - 1)->gva, unit->gva,
-                         further);
+            report->edge(report->opaque, part_gva(path, part - 1), part_gva(path, part), further);
         }
         end = first;
         further += passes[end];
     }
 }
 
-/* A way out of it was gone so often. */
-static void tell_way(const struct report *report, const struct probe_path *path,
-                     const struct probe_way *way, gva_t target, u64 count)
+/* An exception ended it so often after so many instructions. Where that is before the first of a
+ * part, the one before has led there all the same. */
+static void tell_cut(const struct report *report, const struct probe_counted *path, u64 insns,
+                     u64 count)
 {
-    report->passes[way->after_insns] += count;
+    unsigned part = 0, first = 0;
+    report->passes[insns] += count;
+    while (first < insns) {
+        first += probe_number(path->words[part++]);
+    }
+    if (first == insns && part != 0) {
+        report->edge(report->opaque, part_gva(path, part - 1), part_gva(path, part), count);
+    }
+}
+
+/* A way out of it was gone so often. */
+static void tell_way(const struct report *report, const struct probe_counted *path, u64 way,
+                     gva_t target, u64 count)
+{
+    report->passes[probe_number(way)] += count;
     if (count != 0) {
-        report->edge(report->opaque, block_of(report, path, way->after_insns - 1u), target,
-                     count);
+        report->edge(report->opaque, block_of(path, probe_number(way) - 1), target, count);
     }
 }
 
 /* Where an indirect one led, of its own places. */
-static void tell_places(const struct report *report, const struct probe_path *path,
-                        const struct probe_way *way)
+static void tell_places(const struct report *report, const struct probe_counted *path, u64 way,
+                        u32 number)
 {
     for (unsigned i = 0; i < report->engine->vcpu_count; i++) {
-        const u64 *place = report->engine->vcpus[i]->probe_counts + way->places;
+        const u64 *place = report->engine->vcpus[i]->probe_counts + probe_places(number);
         for (unsigned n = 0; n < PROBE_PLACES; n++, place += 2) {
             tell_way(report, path, way, place[0], place[1]);
         }
     }
 }
 
-static void tell_path(const struct report *report, u32 number)
+/* The way of the path that is the indirect one of that number. */
+static u64 indirect_way(const struct probe_counted *path, u32 number)
 {
-    const struct probe_path *path = probe_path_at(report->engine->probe, number);
-    gva_t page = part_of(report, path, 0)->gva & PAGE_MASK;
+    const u64 *way = path->words + path->part_count;
+    for (u32 n = path->indirect; n < number || !probe_way_indirect(*way); way++) {
+        n += probe_way_indirect(*way);
+    }
+    return *way;
+}
+
+static void tell_path(const struct report *report, struct probe_counted *path)
+{
+    const u64 *ways = path->words + path->part_count;
+    u32 counter = path->counter, indirect = path->indirect;
     memset(report->passes, 0, (path->insn_count + 1u) * sizeof(u64));
     for (unsigned n = 0; n < path->way_count; n++) {
-        const struct probe_way *way = &path->ways[n];
-        if (way->target != PROBE_INDIRECT) {
-            tell_way(report, path, way, page + (u64)way->target,
-                     sum(report->engine, path->counter + n));
+        if (probe_way_indirect(ways[n])) {
+            tell_places(report, path, ways[n], indirect++);
         } else {
-            tell_places(report, path, way);
+            tell_way(report, path, ways[n], path->gva + (u64)probe_distance(ways[n]),
+                     sum(report->engine, counter++));
         }
     }
-    for (u32 n = report->first[number]; n != 0; n = report->taken[n].next) {
+    for (u32 n = path->taken; n != 0; n = report->taken[n].next) {
         const struct taken *taken = &report->taken[n];
         if (taken->way == PROBE_CUT) {
-            report->passes[taken->target] += taken->count;
+            tell_cut(report, path, taken->target, taken->count);
         } else {
-            tell_way(report, path, &path->ways[taken->way], taken->target, taken->count);
+            tell_way(report, path, indirect_way(path, taken->way), taken->target, taken->count);
         }
     }
+    path->taken = 0;
     tell_parts(report, path);
+}
+
+static struct probe_counted *first_path(const struct report *report)
+{
+    return probe_counted_at(report->paths, PROBE_FIRST_PATH);
+}
+
+/* NULL: it was the last. */
+static struct probe_counted *path_behind(const struct report *report, struct probe_counted *path)
+{
+    u64 *behind = (u64 *)(void *)path + probe_counted_words(path);
+    return behind < report->paths->words + report->paths->used
+               ? (struct probe_counted *)(void *)behind : NULL;
 }
 
 /* False: no memory. */
 static bool know_paths(struct report *report)
 {
-    const struct probe *probe = report->engine->probe;
-    report->path_of = malloc(probe->counters * sizeof(*report->path_of));
-    for (u32 n = 1; report->path_of != NULL && n < probe->path_count; n++) {
-        const struct probe_path *path = probe_path_at(probe, n);
-        for (unsigned way = 0; way < path->way_count; way++) {
-            report->path_of[path->counter + way] = n;
+    report->path_of = malloc(report->paths->indirects * sizeof(*report->path_of));
+    if (report->path_of == NULL) {
+        return false;
+    }
+    struct probe_counted *path = first_path(report);
+    for (; path != NULL; path = path_behind(report, path)) {
+        u32 number = (u32)((u64 *)(void *)path - report->paths->words);
+        u32 indirect = path->indirect;
+        for (unsigned n = 0; n < path->way_count; n++) {
+            if (probe_way_indirect(path->words[path->part_count + n])) {
+                report->path_of[indirect++] = number;
+            }
         }
     }
-    return report->path_of != NULL;
+    return true;
 }
 
 static bool take(struct report *report, u64 way, gva_t target, u64 count)
 {
-    const struct probe *probe = report->engine->probe;
-    if (report->count == report->capacity) {
-        size_t capacity = report->capacity * 2 + PROBE_EDGE_SLOTS;
+    if (report->count >= report->capacity) {
+        size_t capacity = report->capacity * 2 + (1 << 14);
         void *bigger = realloc(report->taken, capacity * sizeof(*report->taken));
         if (bigger == NULL) {
             return false;
@@ -309,13 +357,13 @@ static bool take(struct report *report, u64 way, gva_t target, u64 count)
         report->capacity = capacity;
     }
     bool cut = way & PROBE_CUT;
-    u32 path = cut ? (u32)way & ~(u32)PROBE_CUT : report->path_of[way];
+    u32 number = cut ? (u32)way & ~(u32)PROBE_CUT : report->path_of[way];
+    struct probe_counted *path = probe_counted_at(report->paths, number);
     report->taken[report->count] = (struct taken){
-        .target = target, .count = count,
-        .way = cut ? (u32)PROBE_CUT : (u32)way - probe_path_at(probe, path)->counter,
-        .next = report->first[path],
+        .target = target, .count = count, .way = cut ? (u32)PROBE_CUT : (u32)way,
+        .next = path->taken,
     };
-    report->first[path] = (u32)report->count++;
+    path->taken = (u32)report->count++;
     return true;
 }
 
@@ -340,25 +388,24 @@ bool probe_coverage(struct engine *engine,
                                   u64 count),
                     void (*edge)(void *opaque, gva_t from, gva_t to, u64 count), void *opaque)
 {
-    struct probe *probe = engine->probe;
+    struct probe_paths *paths = &engine->probe->ways;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         probe_pieces_count(engine->vcpus[i]);
     }
-    struct report report = {.engine = engine, .block = block, .edge = edge, .opaque = opaque,
-                            .count = 1};
-    report.first = calloc(probe->path_count, sizeof(*report.first));
-    report.passes = calloc(UINT16_MAX + 1, sizeof(*report.passes));
-    report.taken = calloc(PROBE_EDGE_SLOTS, sizeof(*report.taken));
-    report.capacity = PROBE_EDGE_SLOTS;
-    bool good = report.first != NULL && report.passes != NULL && report.taken != NULL &&
-                know_paths(&report);
+    struct report report = {.engine = engine, .paths = paths, .block = block, .edge = edge,
+                            .opaque = opaque, .count = 1};
+    if (paths->used == PROBE_FIRST_PATH) {
+        return true;
+    }
+    report.passes = malloc((UINT16_MAX + 1) * sizeof(*report.passes));
+    bool good = report.passes != NULL && know_paths(&report);
     for (unsigned i = 0; good && i < engine->vcpu_count; i++) {
         good = take_hart(&report, engine->vcpus[i]);
     }
-    for (u32 n = 1; good && n < probe->path_count; n++) {
-        tell_path(&report, n);
+    struct probe_counted *path = good ? first_path(&report) : NULL;
+    for (; path != NULL; path = path_behind(&report, path)) {
+        tell_path(&report, path);
     }
-    free(report.first);
     free(report.path_of);
     free(report.passes);
     free(report.taken);

@@ -101,7 +101,7 @@ void probe_direct_add_register(struct probe_direct *direct, u32 state_offset)
 
 void probe_direct_leaves(struct probe_direct *direct, s64 target)
 {
-    direct->ways[direct->way_count++] = (struct probe_way){
+    direct->ways[direct->way_count++] = (struct probe_direct_way){
         .target = target, .after_insns = (u16)direct->count,
     };
     direct->ended = true;

@@ -40,7 +40,10 @@ struct probe_direct {
     u32 numbers[PROBE_DIRECT_INSNS];
     struct probe_unit units[PROBE_DIRECT_INSNS];
     struct probe_slot slots[PROBE_DIRECT_SLOTS];
-    struct probe_way ways[PROBE_DIRECT_INSNS + 1];
+    struct probe_direct_way {
+        s64 target; /* from the page, or PROBE_INDIRECT */
+        u16 after_insns;
+    } ways[PROBE_DIRECT_INSNS + 1];
     u64 none[PROBE_DIRECT_SLOTS]; /* words of a unit without a number */
     struct { u8 insns, halfwords; } later_units[PROBE_DIRECT_INSNS]; /* unit_count */
     unsigned later_from; /* bytes before the present one, and */
@@ -69,7 +72,8 @@ static inline void probe_direct_register(struct probe_direct *direct, u32 state_
         probe_direct_add_register(direct, state_offset);
     }
 }
-/* A way out behind the instruction; `target` as in struct probe_way. The piece's end is one. */
+/* A way out behind the instruction; `target`: from the page, or PROBE_INDIRECT. The piece's end is
+ * one. */
 void probe_direct_leaves(struct probe_direct *direct, s64 target);
 void probe_direct_ready(struct probe_direct *direct);
 
@@ -84,7 +88,7 @@ static inline void probe_direct_later_insn(struct probe_direct *direct, u32 word
 
 static inline void probe_direct_later_leaves(struct probe_direct *direct, s64 target)
 {
-    direct->ways[direct->way_count++] = (struct probe_way){
+    direct->ways[direct->way_count++] = (struct probe_direct_way){
         .target = target, .after_insns = (u16)direct->count,
     };
     if (direct->count != direct->later_before) { /* it ends a unit */

@@ -38,24 +38,13 @@ static bool nodes_equal(const struct probe_path *x, const struct probe_path *y)
     return true;
 }
 
-static bool ways_equal(const struct probe_path *x, const struct probe_path *y)
-{
-    for (unsigned i = 0; i < x->way_count; i++) {
-        if (x->ways[i].after_insns != y->ways[i].after_insns ||
-            x->ways[i].target != y->ways[i].target) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool path_equal(const struct probe_path *x, const struct probe_path *y)
 {
     return x->part_count == y->part_count && x->slot_count == y->slot_count &&
-           x->word_count == y->word_count && x->way_count == y->way_count &&
-           x->counted == y->counted && x->node_count == y->node_count && nodes_equal(x, y) &&
+           x->word_count == y->word_count && x->counted == y->counted &&
+           x->node_count == y->node_count && nodes_equal(x, y) &&
            memcmp(x->parts, y->parts, x->part_count * sizeof(*x->parts)) == 0 &&
-           recipes_equal(x, y) && ways_equal(x, y);
+           recipes_equal(x, y);
 }
 
 /* A copy that stays. */
@@ -77,16 +66,7 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
         }
     }
     u32 number = probe->path_count;
-    bool counts = probe->config.what & PROBE_EDGES;
-    u32 counters = counts ? path->way_count : 0u;
-    u32 places = probe->counters + counters;
-    for (unsigned n = 0; counts && n < path->way_count; n++) {
-        if (path->ways[n].target == PROBE_INDIRECT) { /* a line of the host's cache */
-            u32 first = (probe->counters + counters + 7) & ~7u;
-            counters = first + 2 * PROBE_PLACES - probe->counters;
-        }
-    }
-    if (number >= PROBE_MAX_PATHS || counters > PROBE_MAX_COUNTERS - probe->counters) {
+    if (number >= PROBE_MAX_PATHS) {
         return 0;
     }
     struct probe_path **page = &probe->paths[number / PROBE_UNIT_PAGE];
@@ -98,19 +78,9 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     made->parts = keep(probe, path->parts, path->part_count * sizeof(*path->parts));
     made->recipes = keep(probe, path->recipes, path->slot_count * sizeof(*path->recipes));
     made->nodes = keep(probe, path->nodes, path->node_count * sizeof(*path->nodes));
-    struct probe_way *ways = keep(probe, path->ways, path->way_count * sizeof(*path->ways));
-    for (unsigned n = 0; counts && n < path->way_count; n++) {
-        if (ways[n].target == PROBE_INDIRECT) {
-            ways[n].places = (places + 7) & ~7u;
-            places = ways[n].places + 2 * PROBE_PLACES;
-        }
-    }
-    made->ways = ways;
     const struct probe_unit *first = probe_unit_at(probe, path->parts[0]);
     made->fixed = first->fixed;
     made->page = (first->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;
-    made->counter = probe->counters;
-    probe->counters += counters;
     made->next = probe->path_buckets[bucket];
     probe->path_buckets[bucket] = number;
     atomic_store_explicit(&probe->path_count, number + 1, memory_order_release);

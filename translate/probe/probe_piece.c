@@ -56,10 +56,9 @@ static void write_piece(u64 *words, unsigned count, const struct probe_direct *d
 
 struct piece {
     u64 counts;
-    u32 number; /* PROBE_PATH_BASE and a path, or a unit */
-    u32 path;   /* or 0 */
     bool fixed;
     gva_t gva, target;
+    const u8 *units, *ways, *code;
 };
 
 static unsigned part(const struct piece *piece, unsigned shift)
@@ -67,80 +66,116 @@ static unsigned part(const struct piece *piece, unsigned shift)
     return piece->counts >> shift & 0xff;
 }
 
-/* The engine's lock is held. */
-static struct piece read_piece(struct probe *probe, const u64 *words)
+static unsigned unit_count(const struct piece *piece)
+{
+    return part(piece, 40);
+}
+
+static unsigned way_count(const struct piece *piece)
+{
+    return part(piece, 48);
+}
+
+static struct piece read_piece(const u64 *words)
 {
     struct piece piece = {
         .counts = words[WORD_COUNTS], .fixed = (words[WORD_GPA] & FIXED) != 0,
         .gva = words[WORD_GVA], .target = words[WORD_TARGET],
+        .units = (const u8 *)(words + WORD_BYTES),
     };
-    bool counts = probe->config.what & PROBE_EDGES;
+    piece.ways = piece.units + 2 * unit_count(&piece);
+    piece.code = piece.ways + WAY_BYTES * way_count(&piece);
+    return piece;
+}
+
+/* The engine's lock is held. PROBE_PATH_BASE and a path, or a unit, or 0. */
+static u32 piece_number(struct probe *probe, const struct piece *piece, gpa_t gpa)
+{
     u32 parts[PROBE_DIRECT_INSNS];
-    struct probe_way ways[PROBE_DIRECT_INSNS + 1];
-    struct probe_path path = {.parts = parts, .ways = ways, .part_count = (u16)part(&piece, 40),
-                              .way_count = counts ? (u16)part(&piece, 48) : 0};
-    const u8 *from = (const u8 *)(words + WORD_BYTES);
-    const u8 *way = from + 2 * path.part_count;
-    const u8 *code = way + WAY_BYTES * part(&piece, 48);
-    struct probe_unit unit = {.gpa = words[WORD_GPA] & ~FIXED, .gva = piece.gva, .code = code,
-                              .mode = (u32)piece.counts, .fixed = piece.fixed};
-    for (unsigned n = 0; n < path.part_count; n++, from += 2) {
-        unit.insn_count = from[0];
-        unit.bytes = (u16)(2 * from[1]);
+    struct probe_path path = {.parts = parts, .part_count = (u16)unit_count(piece)};
+    struct probe_unit unit = {.gpa = gpa, .gva = piece->gva, .code = piece->code,
+                              .mode = (u32)piece->counts, .fixed = piece->fixed};
+    for (unsigned n = 0; n < path.part_count; n++) {
+        unit.insn_count = piece->units[2 * n];
+        unit.bytes = (u16)(2 * piece->units[2 * n + 1]);
         parts[n] = probe_unit_add(probe, &unit);
         path.insn_count = (u16)(path.insn_count + unit.insn_count);
         unit.gpa += unit.bytes;
         unit.gva += unit.bytes;
         unit.code += unit.bytes;
     }
-    for (unsigned n = 0; n < path.way_count; n++, way += WAY_BYTES) {
-        s32 leads = (s32)ld_le32(way + WAY_TARGET);
-        ways[n] = (struct probe_way){.target = leads == INT32_MIN ? PROBE_INDIRECT : leads,
-                                     .after_insns = way[WAY_AFTER]};
-    }
-    piece.number = parts[0];
-    if (path.part_count != 1 || counts) {
-        piece.path = probe_path_add(probe, &path);
-        piece.number = piece.path != 0 ? PROBE_PATH_BASE + piece.path : 0;
-    }
-    return piece;
+    u32 number = path.part_count != 1 ? probe_path_add(probe, &path) : 0;
+    return path.part_count == 1 ? parts[0] : number != 0 ? PROBE_PATH_BASE + number : 0;
 }
 
 u64 probe_piece_head(struct probe *probe, const u64 *words, unsigned *done)
 {
+    struct piece piece = read_piece(words);
     pthread_mutex_lock(&probe->engine->lock);
-    struct piece piece = read_piece(probe, words);
+    u32 number = piece_number(probe, &piece, words[WORD_GPA] & ~FIXED);
     pthread_mutex_unlock(&probe->engine->lock);
     *done = part(&piece, 32);
-    return piece.number | (piece.fixed ? 0 : (piece.gva & PAGE_MASK) << PROBE_PAGE_SHIFT);
+    return number | (piece.fixed ? 0 : (piece.gva & PAGE_MASK) << PROBE_PAGE_SHIFT);
 }
 
 /* --- counted --- */
 
+static void describe(const struct piece *piece, struct probe_ways *path)
+{
+    const u8 *code = piece->code;
+    probe_ways_begin(path, piece->gva);
+    for (unsigned n = 0; n < unit_count(piece); n++) {
+        probe_ways_part(path, piece->gva + (u64)(code - piece->code));
+        for (unsigned i = 0; i < piece->units[2 * n]; i++) {
+            unsigned length_bytes = (*code & 3) == 3 ? 4 : 2;
+            probe_ways_insn(path, length_bytes);
+            code += length_bytes;
+        }
+    }
+    const u8 *way = piece->ways;
+    for (unsigned n = 0; n < way_count(piece); n++, way += WAY_BYTES) {
+        s32 leads = (s32)ld_le32(way + WAY_TARGET);
+        if (leads == INT32_MIN) {
+            probe_ways_indirect(path, way[WAY_AFTER]);
+        } else {
+            probe_ways_way(path, way[WAY_AFTER], (piece->gva & PAGE_MASK) + (u64)(s64)leads);
+        }
+    }
+}
+
 static void count_piece(struct vcpu *vcpu, const struct piece *piece)
 {
-    unsigned way = part(piece, 56), done = part(piece, 32);
-    if (piece->path == 0) {
+    struct probe_paths *paths = &vcpu->engine->probe->ways;
+    struct probe_ways path;
+    unsigned way = part(piece, 56);
+    describe(piece, &path);
+    u32 number = probe_paths_add(paths, &path);
+    const struct probe_counted *counted = probe_counted_at(paths, number);
+    if (number == 0) {
         return;
     }
-    const struct probe_path *path = probe_path_at(vcpu->engine->probe, piece->path);
     if (way == PROBE_DIRECT_NONE) {
-        probe_edge_count(vcpu, PROBE_CUT | piece->path, done);
-    } else if (path->ways[way].target == PROBE_INDIRECT) {
-        probe_edge_count(vcpu, path->counter + way, piece->target);
+        probe_edge_count(vcpu, PROBE_CUT | number, part(piece, 32));
+        return;
+    }
+    u32 indirects = 0;
+    for (unsigned n = 0; n < way; n++) {
+        indirects += probe_way_indirect(path.ways[n]);
+    }
+    if (probe_way_indirect(path.ways[way])) {
+        probe_way_count(vcpu, counted->indirect + indirects, piece->target);
     } else {
-        vcpu->probe_counts[path->counter + way]++;
+        vcpu->probe_counts[counted->counter + way - indirects]++;
     }
 }
 
 void probe_pieces_count(struct vcpu *vcpu)
 {
     struct probe_stream *stream = probe_stream_of(vcpu);
-    struct probe *probe = vcpu->engine->probe;
     pthread_mutex_lock(&vcpu->engine->lock);
     for (unsigned at = 0; at < stream->piece_words;) {
         const u64 *words = stream->pieces + at;
-        struct piece piece = read_piece(probe, words);
+        struct piece piece = read_piece(words);
         count_piece(vcpu, &piece);
         at += 1 + (unsigned)(words[0] & 0xff);
     }

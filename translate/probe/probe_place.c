@@ -17,11 +17,12 @@ struct place {
     bool in_path, watched, looks;
     struct probe_path path;
     u32 parts[PROBE_MAX_PARTS];
-    struct probe_way ways[PROBE_MAX_WAYS];
+    struct probe_ways ways; /* in place of these, when it counts; of each way the operation */
     u16 way_at[PROBE_MAX_WAYS];
     unsigned head, left;  /* operations: its first, and the last that tells of a side exit, or 0 */
     unsigned left_insns;  /*   and after how many */
     bool calls;           /* C was called, which may have written */
+    bool over;            /* it has counted its last way, behind the current instruction */
     bool stops;           /* something in it may end it on the way, not at a way out */
     unsigned after_insns; /* the current one, counted from the path's start */
 };
@@ -64,25 +65,34 @@ static bool unit_goes_on(const struct place *place, const struct ir_insn *insn)
 static bool path_goes_on(const struct place *place, const struct ir_insn *insn)
 {
     return place->in_path && place->watched && !place->looks &&
-           place->path.part_count < PROBE_MAX_PARTS && !has_hook(place, insn) &&
-           is_watched(place, insn);
+           (counts(place) ? place->ways.part_count : place->path.part_count) < PROBE_MAX_PARTS &&
+           !has_hook(place, insn) && is_watched(place, insn);
 }
 
 /* --- ways --- */
 
-/* A way out of the path, told by the operation at `at`. */
-static void add_way(struct place *place, unsigned at, u64 target)
+/* A way out of the path, told by the operation at `at` from now on; `from`: what leaves. */
+static void add_way(struct place *place, unsigned at, enum ir_op op, const struct ir_insn *from)
 {
-    unsigned n = place->path.way_count;
-    if (n == PROBE_MAX_WAYS) {
+    struct probe_ways *ways = &place->ways;
+    bool indirect = from->op == IR_EXIT_UNLESS || from->op == IR_JUMP_IND || from->op == IR_LEAVE;
+    if (ways->way_count == PROBE_MAX_WAYS) {
         place->ir->overflow = true;
         return;
     }
-    place->way_at[n] = (u16)at;
-    place->ways[n] = (struct probe_way){
-        .target = (s64)target, .after_insns = (u16)place->after_insns,
-    };
-    place->path.way_count++;
+    place->way_at[ways->way_count] = (u16)at;
+    if (indirect) {
+        probe_ways_indirect(ways, place->after_insns);
+    } else {
+        probe_ways_way(ways, place->after_insns, place->source->gva_page + from->imm);
+    }
+    ir_ref target = from->a;
+    struct ir_insn *way = put(place, at, op, 0);
+    if (op == IR_PROBE_EDGE) {
+        way->a = target;
+    } else if (op == IR_PROBE_LEFT) {
+        way->sub = indirect ? IR_LEFT_EDGE : IR_LEFT_COUNT;
+    }
 }
 
 /* Whether a path's first word is still the last of the stream when a way out is taken, and has
@@ -111,33 +121,26 @@ static void note_way(struct place *place, unsigned at)
         }
         return;
     }
+    if (place->over) {
+        return;
+    }
     switch (op->op) {
     case IR_EXIT_IF:
-        put(place, at - 1, IR_PROBE_LEFT, 0)->sub = IR_LEFT_COUNT;
-        add_way(place, at - 1, op->imm);
-        break;
-    case IR_EXIT_UNLESS:
-        put(place, at - 1, IR_PROBE_LEFT, 0)->sub = IR_LEFT_EDGE;
-        add_way(place, at - 1, (u64)PROBE_INDIRECT);
-        break;
-    case IR_JUMP:
-        put(place, at - 1, IR_PROBE_ADD, 0);
-        add_way(place, at - 1, op->imm);
-        break;
+    case IR_EXIT_UNLESS: add_way(place, at - 1, IR_PROBE_LEFT, op); break;
+    case IR_LOOK: /* whether it leaves or not, another path is next */
+    case IR_JUMP: add_way(place, at - 1, IR_PROBE_ADD, op); break;
     case IR_JUMP_IND:
-    case IR_LEAVE:
-        put(place, at - 1, IR_PROBE_EDGE, 0)->a = op->a;
-        add_way(place, at - 1, (u64)PROBE_INDIRECT);
-        break;
+    case IR_LEAVE: add_way(place, at - 1, IR_PROBE_EDGE, op); break;
     default: break;
     }
+    place->over = op->op == IR_LOOK;
 }
 
 /* --- paths --- */
 
 static void unit_end(struct place *place)
 {
-    if (place->in_unit && place->in_path && place->watched) {
+    if (place->in_unit && place->in_path && place->watched && !counts(place)) {
         u32 number = probe_unit_add(place->probe, &place->unit);
         place->parts[place->path.part_count++] = number;
         place->path.insn_count = (u16)(place->path.insn_count + place->unit.insn_count);
@@ -147,19 +150,20 @@ static void unit_end(struct place *place)
 
 static void end_counting(struct place *place)
 {
-    u32 number = probe_path_add(place->probe, &place->path);
+    struct probe_paths *paths = &place->probe->ways;
+    const struct probe_ways *ways = &place->ways;
+    u32 number = probe_paths_add(paths, ways);
+    u32 counter = probe_counted_at(paths, number)->counter;
+    u32 indirect = probe_counted_at(paths, number)->indirect;
     struct ir_insn *insns = place->ir->insns;
     insns[place->head].imm = number; /* 0: none */
     insns[place->head].dead = !place->stops; /* nobody will ask which path it was */
-    for (unsigned n = 0; n < place->path.way_count; n++) {
+    for (unsigned n = 0; n < ways->way_count; n++) {
         struct ir_insn *way = &insns[place->way_at[n]];
-        const struct probe_path *path = probe_path_at(place->probe, number);
         way->dead = number == 0;
-        way->imm = number == 0 ? 0 : path->counter + (u64)n;
-        if (number != 0 && place->ways[n].target == PROBE_INDIRECT) {
-            way->imm |= (u64)path->ways[n].places << 32;
-        }
+        way->imm = probe_way_indirect(ways->ways[n]) ? indirect++ : counter++;
     }
+    place->ir->overflow |= ways->far;
 }
 
 static void end_streaming(struct place *place)
@@ -186,9 +190,8 @@ static void path_end(struct place *place, unsigned end)
     if (place->in_path && place->watched && !place->ir->overflow) {
         const struct ir_insn *insns = place->ir->insns;
         if (counts(place)) {
-            if (end < place->ir->count && insns[end - 1].op == IR_PROBE_LEFT) {
-                put(place, end - 1, IR_PROBE_ADD, 0); /* another path follows */
-                add_way(place, end - 1, insns[end].imm);
+            if (end < place->ir->count && insns[end - 1].op == IR_PROBE_LEFT && !place->over) {
+                add_way(place, end - 1, IR_PROBE_ADD, &insns[end]); /* another path follows */
             }
             end_counting(place);
         } else {
@@ -203,11 +206,12 @@ static void path_begin(struct place *place, unsigned at)
 {
     struct ir *ir = place->ir;
     unsigned to = at + 1;
-    place->path = (struct probe_path){.parts = place->parts, .ways = place->ways};
+    place->path = (struct probe_path){.parts = place->parts};
+    probe_ways_begin(&place->ways, place->source->gva_page + ir->insns[at].imm);
     place->in_path = true;
     place->looks = false;
     place->left = 0;
-    place->calls = place->stops = false;
+    place->calls = place->stops = place->over = false;
     place->after_insns = 0;
     place->watched = is_watched(place, &ir->insns[at]);
     to += to < ir->count && ir->insns[to].op == IR_POLL;
@@ -254,11 +258,18 @@ static void on_insn(struct place *place, unsigned at)
         };
         place->in_unit = true;
         place->leaves = false;
-        probe_unit_expect(place->probe, &place->unit);
+        if (counts(place)) {
+            probe_ways_part(&place->ways, place->unit.gva);
+        } else {
+            probe_unit_expect(place->probe, &place->unit);
+        }
     }
     place->unit.insn_count++;
     place->unit.bytes = (u16)(place->unit.bytes + insn->sub);
     place->after_insns++;
+    if (counts(place)) {
+        probe_ways_insn(&place->ways, insn->sub);
+    }
 }
 
 void probe_place(struct engine *engine, const struct probe_source *source)
@@ -277,8 +288,7 @@ void probe_place(struct engine *engine, const struct probe_source *source)
     for (unsigned i = 0; i < ir->count && !ir->overflow; i++) {
         const struct ir_insn *insn = &ir->insns[i];
         unsigned props = ir_op_info[insn->op].props;
-        place.stops |= (props & IR_F) != 0 || insn->op == IR_LOOK ||
-                       (insn->op == IR_POLL && i > place.head);
+        place.stops |= (props & IR_F) != 0 || (insn->op == IR_POLL && i > place.head);
         if (insn->op == IR_INSN) {
             on_insn(&place, i);
         } else if (props & (IR_X | IR_T) && insn->op != IR_POLL) {

@@ -6,6 +6,7 @@
 #include "cpu/guest.h"
 #include "translate/engine_private.h"
 #include "translate/probe/probe.h"
+#include "translate/probe/probe_ways.h"
 
 enum {
     PROBE_SLACK_WORDS = 1024,  /* room behind probe_end: the largest path, */
@@ -15,10 +16,7 @@ enum {
     PROBE_UNIT_BUCKETS = 1 << 18,
     PROBE_MAX_UNROLLED = 1 << 19, /* words of a chunk */
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
-    PROBE_MAX_PARTS = 128,
     PROBE_MAX_NODES = 1024, /* of a path */
-    PROBE_MAX_WAYS = 160,
-    PROBE_MAX_COUNTERS = 1 << 25, /* of each hart; virtual memory */
     PROBE_PAGE_BUCKETS = 1 << 12,
     PROBE_MAX_HOOKS = 4096,
     PROBE_STATE_WORDS = 512,
@@ -112,7 +110,7 @@ struct probe {
     struct probe_path **paths; /* pages of PROBE_UNIT_PAGE; the first is none */
     _Atomic u32 path_count;
     u32 *path_buckets;
-    u32 counters; /* of PROBE_MAX_COUNTERS, taken */
+    struct probe_paths ways; /* PROBE_EDGES */
     struct probe_chunk *unrolled; /* the consumer's thread: what it is given, */
     size_t unrolled_words;        /*   with its paths unrolled */
     struct probe_page *pages[PROBE_PAGE_BUCKETS];
@@ -141,7 +139,7 @@ u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
 /* Lock held. Such a unit, of which gpa, gva and mode are known, will be added soon. */
 void probe_unit_expect(const struct probe *probe, const struct probe_unit *unit);
 struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
-/* Lock held. The same for a path, which gets counters when it has ways; 0: there is no room. */
+/* Lock held. The same for a path; 0: there is no room. */
 u32 probe_path_add(struct probe *probe, const struct probe_path *path);
 /* Gives a chunk to the consumer, its paths unrolled. The consumer's thread. */
 void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk);
@@ -151,6 +149,8 @@ void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk);
 bool probe_cover_init(struct engine *engine, struct probe *probe);
 void probe_cover_fini(struct engine *engine, struct probe *probe);
 struct probe_path *probe_path_at(const struct probe *probe, u32 number);
+/* That way led to `target`, or (PROBE_CUT and a path) it ended after so many instructions. */
+void probe_edge_count(struct vcpu *vcpu, u32 way, u64 target);
 /* The hart's count is exact, and the path it is in ends here. */
 void probe_cover_cut(struct vcpu *vcpu);
 /* A way of number vcpu->probe_way led to vcpu->probe_target. */

@@ -133,7 +133,6 @@ struct left {
     bool tells;
     u8 how; /* enum ir_left */
     u32 number;
-    u32 places; /* of IR_LEFT_EDGE */
 };
 
 /* A path off the straight line, emitted behind the body or in the cold part. Fields mean what its

@@ -74,7 +74,7 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
 
 void emit_probe_left(struct compile *c, const struct ir_insn *insn)
 {
-    c->left = (struct left){true, insn->sub, (u32)insn->imm, (u32)(insn->imm >> 32)};
+    c->left = (struct left){true, insn->sub, (u32)insn->imm};
 }
 
 /* --- paths that count (PROBE_EDGES) --- */
@@ -133,11 +133,11 @@ static struct asm_mem count_of(struct asm_mem place)
 }
 
 /* The target's place among those of its way, whose index goes to `edge`. */
-static struct asm_mem own_place(const struct compile *c, unsigned edge, u32 places)
+static struct asm_mem own_place(const struct compile *c, unsigned edge, u32 way)
 {
     unsigned counts = x86_counts_reg(c->context->guest);
     CHECK(counts != NO_REG);
-    return asm_at_index(counts, edge, 3, 8 * (s32)places);
+    return asm_at_index(counts, edge, 3, 8 * (s32)probe_places(way));
 }
 
 /* Compares that place; flags: NE when it is not the target's. */
@@ -171,7 +171,7 @@ static void count_elsewhere(const struct compile *c, struct asm_buf *a, struct a
 /* An indirect side exit, to rax; rcx is free. */
 static void left_by_edge(struct compile *c, struct asm_buf *a, struct left left)
 {
-    struct asm_mem place = own_place(c, RCX, left.places);
+    struct asm_mem place = own_place(c, RCX, left.number);
     find_own_place(a, place, RAX, RCX);
     u32 elsewhere = asm_jcc_forward(a, ASM_NE);
     asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
@@ -222,10 +222,10 @@ void emit_probe_add(struct compile *c, const struct ir_insn *insn)
     count_in_place(c, &c->a, (u32)insn->imm);
 }
 
-/* reg[0]: the target; reg[1]: its place among the way's; data: the way, target: its places. */
+/* reg[0]: the target; reg[1]: its place among the way's; data: the way. */
 static void stub_probe_edge(struct compile *c, const struct stub *stub)
 {
-    struct asm_mem place = own_place(c, stub->reg[1], (u32)stub->target);
+    struct asm_mem place = own_place(c, stub->reg[1], stub->data);
     count_elsewhere(c, &c->a, place, stub->reg[0], stub->reg[1], stub->data,
                     c->cold.exec + stub->back); /* the parts are exchanged, see stub_return */
 }
@@ -234,14 +234,13 @@ void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
     unsigned target = alloc_use(c, insn->a), edge = alloc_temp(c);
-    struct asm_mem place = own_place(c, edge, (u32)(insn->imm >> 32));
+    struct asm_mem place = own_place(c, edge, (u32)insn->imm);
     find_own_place(a, place, target, edge);
     struct stub *stub = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
     asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
     stub->reg[0] = (u8)target;
     stub->reg[1] = (u8)edge;
     stub->data = (u32)insn->imm;
-    stub->target = (s64)(insn->imm >> 32);
     stub->back = asm_offset(a);
 }
 

@@ -1,0 +1,102 @@
+/* See probe_ways.h. */
+#include "translate/probe/probe_ways.h"
+
+#include "cpu/base/zeros.h"
+
+#include <string.h>
+
+enum { PATH_WORDS = 1 << 26, BUCKETS = 1 << 17 }; /* virtual memory */
+
+static const size_t words_bytes = PATH_WORDS * sizeof(u64), buckets_bytes = BUCKETS * sizeof(u32);
+_Static_assert((int)PATH_WORDS <= (int)PROBE_CUT, "a path's number is below that bit");
+_Static_assert(sizeof(struct probe_counted) == 8 * PROBE_FIRST_PATH, "number 0 can be looked at");
+
+bool probe_paths_init(struct probe_paths *paths)
+{
+    paths->words = zeros_new(words_bytes);
+    paths->buckets = zeros_new(buckets_bytes);
+    paths->directs = paths->indirects = 1; /* nothing has number 0 */
+    paths->used = PROBE_FIRST_PATH;
+    return paths->words != NULL && paths->buckets != NULL;
+}
+
+void probe_paths_fini(struct probe_paths *paths)
+{
+    zeros_free(paths->words, words_bytes);
+    zeros_free(paths->buckets, buckets_bytes);
+}
+
+/* Paths near each other have their buckets near each other: they are made in about that order. */
+static u32 hash(gva_t gva)
+{
+    u64 page = (gva >> PAGE_BITS) * 0x9e3779b97f4a7c15u;
+    return ((u32)(page >> 32) + (u32)(gva & PAGE_OFFSET_MASK) / 16) % BUCKETS;
+}
+
+static bool is_path(const struct probe_counted *made, const struct probe_ways *path)
+{
+    const u64 *words = made->words;
+    size_t parts = path->part_count, ways = path->way_count;
+    return made->gva == path->gva && made->insn_count == path->insn_count &&
+           made->part_count == parts && made->way_count == ways &&
+           memcmp(words, path->parts, parts * sizeof(u64)) == 0 &&
+           memcmp(words + parts, path->ways, ways * sizeof(u64)) == 0 &&
+           memcmp(words + parts + ways, path->wide, (path->insn_count + 63u) / 64 * 8) == 0;
+}
+
+/* Counters for its ways. False: there are no more. */
+static bool take_counters(struct probe_paths *paths, const struct probe_ways *path,
+                          struct probe_counted *made)
+{
+    u32 indirects = 0;
+    for (unsigned n = 0; n < path->way_count; n++) {
+        indirects += probe_way_indirect(path->ways[n]);
+    }
+    u32 directs = path->way_count - indirects;
+    if (directs > PROBE_MAX_DIRECTS - paths->directs ||
+        indirects > PROBE_MAX_INDIRECTS - paths->indirects) {
+        return false;
+    }
+    made->counter = paths->directs;
+    made->indirect = paths->indirects;
+    paths->directs += directs;
+    paths->indirects += indirects;
+    return true;
+}
+
+u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path)
+{
+    u32 *bucket = &paths->buckets[hash(path->gva)];
+    for (u32 n = *bucket; n != 0; n = probe_counted_at(paths, n)->next) {
+        if (is_path(probe_counted_at(paths, n), path)) {
+            return n;
+        }
+    }
+    struct probe_counted head = {
+        .gva = path->gva, .next = *bucket, .insn_count = (u16)path->insn_count,
+        .part_count = (u8)path->part_count, .way_count = (u8)path->way_count,
+    };
+    u32 number = paths->used, words = probe_counted_words(&head);
+    if (path->far || words > PATH_WORDS - number || !take_counters(paths, path, &head)) {
+        return 0;
+    }
+    struct probe_counted *made = probe_counted_at(paths, number);
+    size_t parts = path->part_count, ways = path->way_count;
+    *made = head;
+    memcpy(made->words, path->parts, parts * sizeof(u64));
+    memcpy(made->words + parts, path->ways, ways * sizeof(u64));
+    memcpy(made->words + parts + ways, path->wide, (path->insn_count + 63u) / 64 * 8);
+    paths->used += words;
+    *bucket = number;
+    return number;
+}
+
+unsigned probe_counted_bytes(const struct probe_counted *path, unsigned first, unsigned insns)
+{
+    const u64 *wide = path->words + path->part_count + path->way_count;
+    unsigned bytes = 2 * insns;
+    for (unsigned n = first; n < first + insns; n++) {
+        bytes += 2 * (unsigned)(wide[n / 64] >> n % 64 & 1);
+    }
+    return bytes;
+}

@@ -1,0 +1,123 @@
+/* Paths that count (PROBE_EDGES): what they are made of, and their counters. A boot has more than
+ * sixty thousand, most of which run a few times, so they are one run of words each, without
+ * units. */
+#ifndef METIC_TRANSLATE_PROBE_WAYS_H
+#define METIC_TRANSLATE_PROBE_WAYS_H
+
+#include "cpu/base/bits.h"
+#include "translate/probe/probe.h"
+
+enum {
+    PROBE_MAX_PARTS = 128,  /* of a path */
+    PROBE_MAX_WAYS = 160,
+    PROBE_PART_INSNS = 255, /* of a part */
+    PROBE_FIRST_PATH = 4,   /* its number: nobody has a lower one */
+};
+
+/* A path as it is described, from its start on: straight pieces of code (parts), which instructions
+ * are of four bytes, and the ways out, which have numbers in that order. */
+struct probe_ways {
+    gva_t gva;
+    unsigned insn_count, part_count, way_count;
+    bool far; /* something does not fit: there is no such path */
+    u64 parts[PROBE_MAX_PARTS], ways[PROBE_MAX_WAYS];
+    u64 wide[PROBE_MAX_PARTS * PROBE_PART_INSNS / 64 + 1];
+};
+
+/* The same, kept. */
+struct probe_counted {
+    gva_t gva;
+    u32 next;     /* in its hash bucket */
+    u32 counter;  /* of its first direct way: vcpu->probe_counts[counter] */
+    u32 indirect; /* number among all of its first indirect way: see probe_places */
+    u32 taken;    /* probe_coverage's */
+    u16 insn_count;
+    u8 part_count, way_count;
+    u64 words[];  /* parts, ways, wide */
+};
+
+static inline u64 probe_far_word(s64 distance, unsigned number)
+{
+    return (u64)distance << 16 | number;
+}
+
+/* Where a part begins or a way leads, from the path's start; how many instructions a part has, or
+ * after how many of the path a way leaves. */
+static inline s64 probe_distance(u64 word)
+{
+    return (s64)word >> 16;
+}
+
+static inline unsigned probe_number(u64 word)
+{
+    return word & 0xffff;
+}
+
+static inline bool probe_way_indirect(u64 way)
+{
+    return probe_distance(way) == PROBE_INDIRECT;
+}
+
+static inline void probe_ways_begin(struct probe_ways *path, gva_t gva)
+{
+    path->gva = gva;
+    path->insn_count = path->part_count = path->way_count = 0;
+    path->far = false;
+}
+
+/* Instructions from now on are of a part that begins there; fewer than PROBE_MAX_PARTS so far. */
+static inline void probe_ways_part(struct probe_ways *path, gva_t gva)
+{
+    u64 part = probe_far_word((s64)(gva - path->gva), 0);
+    path->far |= probe_distance(part) != (s64)(gva - path->gva);
+    path->parts[path->part_count++] = part;
+}
+
+static inline void probe_ways_insn(struct probe_ways *path, unsigned length_bytes)
+{
+    unsigned n = path->insn_count++;
+    path->wide[n / 64] = (n % 64 == 0 ? 0 : path->wide[n / 64]) |
+                         (u64)(length_bytes == 4) << n % 64;
+    path->parts[path->part_count - 1]++;
+}
+
+/* Behind so many instructions of the path, to `target`; fewer than PROBE_MAX_WAYS so far. */
+static inline void probe_ways_way(struct probe_ways *path, unsigned after_insns, gva_t target)
+{
+    u64 way = probe_far_word((s64)(target - path->gva), after_insns);
+    path->far |= probe_distance(way) != (s64)(target - path->gva) || probe_way_indirect(way);
+    path->ways[path->way_count++] = way;
+}
+
+static inline void probe_ways_indirect(struct probe_ways *path, unsigned after_insns)
+{
+    path->ways[path->way_count++] = probe_far_word(PROBE_INDIRECT, after_insns);
+}
+
+/* What probe_counted numbers lie in; all zeros at first. */
+struct probe_paths {
+    u64 *words;    /* a path's number is its place in it */
+    u32 *buckets;
+    u32 used, directs, indirects; /* words, counters, indirect ways taken */
+};
+
+/* False: no memory. */
+bool probe_paths_init(struct probe_paths *paths);
+void probe_paths_fini(struct probe_paths *paths);
+/* The engine's lock is held. The number of such a path; 0: there is no room. */
+u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path);
+/* How many bytes that many instructions take, from that one of the path on. */
+unsigned probe_counted_bytes(const struct probe_counted *path, unsigned first, unsigned insns);
+
+static inline struct probe_counted *probe_counted_at(const struct probe_paths *paths, u32 number)
+{
+    return (struct probe_counted *)(void *)(paths->words + number);
+}
+
+static inline u32 probe_counted_words(const struct probe_counted *path)
+{
+    return (u32)(sizeof(*path) / sizeof(u64)) + path->part_count + path->way_count +
+           (path->insn_count + 63u) / 64;
+}
+
+#endif
