@@ -17,7 +17,8 @@ enum {
 };
 
 struct table {
-    const u8 *start, *end;  /* what is searched */
+    const u8 *start, *end;  /* what is searched, */
+    const u8 *code;         /*   from there on first: tables lie behind code */
     const u8 *tokens, *token_index, *token_end;
     const u8 *markers, *names, *names_end;
     u32 marker_count, count;
@@ -61,11 +62,10 @@ static bool check_tokens(struct table *table, const u8 *tokens)
 }
 
 /* Token number '0' is "0", and so on: that many tokens lie before the digits. */
-static bool find_tokens(struct table *table)
+static bool find_tokens(struct table *table, const u8 *at, const u8 *end)
 {
     static const u8 digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
-    const u8 *at = table->start;
-    while ((at = memmem(at, (size_t)(table->end - at), digits, sizeof(digits))) != NULL) {
+    while ((at = memmem(at, (size_t)(end - at), digits, sizeof(digits))) != NULL) {
         const u8 *first = at;
         unsigned back = '0';
         while (back != 0 && first - table->start > 2) {
@@ -221,6 +221,7 @@ static bool kernel_window(metic_machine *machine, const struct memory_region *ra
             u64 left = ram->size_bytes - first;
             table->start = ram->host + first;
             table->end = table->start + (left < SEARCH_BYTES ? left : (u64)SEARCH_BYTES);
+            table->code = table->start + (code - first);
             return true;
         }
     }
@@ -229,12 +230,12 @@ static bool kernel_window(metic_machine *machine, const struct memory_region *ra
 
 static bool find_table(struct table *table)
 {
-    return find_tokens(table) && find_markers(table) && find_names(table) && find_offsets(table);
+    return (find_tokens(table, table->code, table->end) ||
+            find_tokens(table, table->start, table->end)) &&
+           find_markers(table) && find_names(table) && find_offsets(table);
 }
 
-size_t metic_kernel_symbols(metic_machine *machine,
-                            void (*each)(void *opaque, uint64_t address, char type,
-                                         const char *name), void *opaque)
+static bool find(metic_machine *machine, struct table *table)
 {
     const struct memory *memory = &machine->memory;
     unsigned n = 0;
@@ -242,29 +243,72 @@ size_t metic_kernel_symbols(metic_machine *machine,
         n++;
     }
     if (n == memory->region_count) {
-        return 0;
+        return false;
     }
     const struct memory_region *ram = &memory->regions[n];
-    struct table table = {0};
-    if (!kernel_window(machine, ram, &table) || !find_table(&table)) {
-        u64 bytes = ram->size_bytes < SEARCH_BYTES ? ram->size_bytes : (u64)SEARCH_BYTES;
-        table = (struct table){.start = ram->host, .end = ram->host + bytes};
-        if (!find_table(&table)) {
-            return 0;
-        }
+    *table = (struct table){0};
+    if (kernel_window(machine, ram, table) && find_table(table)) {
+        return true;
     }
-    const u8 *at = table.names;
+    u64 bytes = ram->size_bytes < SEARCH_BYTES ? ram->size_bytes : (u64)SEARCH_BYTES;
+    *table = (struct table){.start = ram->host, .end = ram->host + bytes, .code = ram->host};
+    return find_table(table);
+}
+
+static u64 address_of(const struct table *table, u32 symbol)
+{
+    return table->base + ld_le32(table->offsets + 4 * (size_t)symbol);
+}
+
+/* Of the symbols from `first` on those of the same address: where they end. */
+static u32 same_end(const struct table *table, u32 first)
+{
+    u32 end = first + 1;
+    while (end < table->count && address_of(table, end) == address_of(table, first)) {
+        end++;
+    }
+    return end;
+}
+
+size_t metic_kernel_symbols_in(metic_machine *machine,
+                               bool (*wants)(void *opaque, uint64_t first, uint64_t end),
+                               void (*each)(void *opaque, uint64_t address, char type,
+                                            const char *name), void *opaque)
+{
+    struct table table;
     struct tokens tokens;
+    if (!find(machine, &table)) {
+        return 0;
+    }
     read_tokens(&table, &tokens);
-    for (u32 i = 0; i < table.count; i++) {
+    const u8 *at = table.names;
+    bool wanted = false, shown = false;
+    for (u32 i = 0, end = 0; i < table.count; i++) {
         unsigned head;
         unsigned length = name_length(at, &head);
-        char text[MAX_NAME_BYTES];
-        expand(&table, &tokens, at + head, length, text);
-        at += head + length;
-        if (text[0] != '\0') {
-            each(opaque, table.base + ld_le32(table.offsets + 4 * (size_t)i), text[0], text + 1);
+        if (i == end) { /* another address */
+            bool before = wanted;
+            end = same_end(&table, i);
+            wanted = wants == NULL ||
+                     wants(opaque, address_of(&table, i),
+                           end < table.count ? address_of(&table, end) : UINT64_MAX);
+            shown = wanted || before;
         }
+        char text[MAX_NAME_BYTES];
+        if (shown) {
+            expand(&table, &tokens, at + head, length, text);
+            if (text[0] != '\0') {
+                each(opaque, address_of(&table, i), text[0], text + 1);
+            }
+        }
+        at += head + length;
     }
     return table.count;
+}
+
+size_t metic_kernel_symbols(metic_machine *machine,
+                            void (*each)(void *opaque, uint64_t address, char type,
+                                         const char *name), void *opaque)
+{
+    return metic_kernel_symbols_in(machine, NULL, each, opaque);
 }

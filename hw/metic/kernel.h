@@ -13,6 +13,13 @@
 size_t metic_kernel_symbols(metic_machine *machine,
                             void (*each)(void *opaque, uint64_t address, char type,
                                          const char *name), void *opaque);
+/* The same, but only those for which `wants` is true, and those behind them, where they end.
+ * `wants` is called in order of addresses: whether somebody asks for an address in [first, end),
+ * which symbols of one address reach over. */
+size_t metic_kernel_symbols_in(metic_machine *machine,
+                               bool (*wants)(void *opaque, uint64_t first, uint64_t end),
+                               void (*each)(void *opaque, uint64_t address, char type,
+                                            const char *name), void *opaque);
 
 /* A Linux kernel that runs in the guest, from 6.4 on and with BTF, as distributions build it. While
  * the machine stands still; what is found holds until it runs again. NULL: there is none, or none

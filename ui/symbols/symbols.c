@@ -2,6 +2,7 @@
 #include "ui/symbols/symbols.h"
 
 #include "cpu/base/arena.h"
+#include "cpu/base/hex.h"
 #include "ui/symbols/elfutils.h"
 
 #include <errno.h>
@@ -139,18 +140,9 @@ void symbols_add_text(struct symbols *symbols, const char *text)
     }
 }
 
-static char *put_hex(char *to, u64 value)
-{
-    unsigned digits = value != 0 ? (67 - (unsigned)__builtin_clzll(value)) / 4 : 1;
-    for (unsigned i = digits; i-- > 0;) {
-        *to++ = "0123456789abcdef"[value >> 4 * i & 15];
-    }
-    return to;
-}
-
 void symbols_text_add(struct symbols_text *text, u64 address, u64 size, const char *name)
 {
-    enum { NUMBERS_BYTES = 2 * 16 + 4 }; /* plus, two numbers, two blanks, end of line */
+    enum { NUMBERS_BYTES = 2 * 16 + 4 + 16 }; /* plus, two numbers, two blanks, end of line */
     size_t length = strlen(name);
     if (text->capacity - text->bytes < NUMBERS_BYTES + length) {
         size_t capacity = (text->capacity + length) * 2 + (1 << 20);

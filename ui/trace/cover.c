@@ -2,22 +2,25 @@
  * block is told by its address and length, since one that an exception cut short is another one. */
 #include "ui/trace/cover.h"
 
+#include "cpu/base/hex.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a block: address and bytes; of an edge: from and to. */
+/* Of a block: address, and bytes << 32 | instructions; of an edge: from and to. */
 struct entry {
     u64 key[2], count;
-    u32 insns;
 };
+enum { BYTES_SHIFT = 32 };
 
 struct list {
     struct entry *entries;
     size_t count, capacity;
     size_t settled; /* so many from the start are sorted, each key once */
+    unsigned shift; /* lower bits of key[1] are not part of the key */
 };
 
 struct cover {
@@ -25,6 +28,7 @@ struct cover {
     struct cover_block *sorted;
     struct cover_edge *sorted_edges;
     size_t sorted_count;
+    size_t asked; /* cover_has: blocks before it are passed */
     u32 longest_bytes; /* of a sorted block */
 };
 
@@ -41,55 +45,57 @@ static bool list_grow(struct list *list)
 }
 
 /* Without memory it is forgotten. */
-static void list_add(struct list *list, u64 a, u64 b, u32 insns, u64 count)
+static void list_add(struct list *list, u64 a, u64 b, u64 count)
 {
     if (list->count < list->capacity || list_grow(list)) {
-        list->entries[list->count++] = (struct entry){{a, b}, count, insns};
+        list->entries[list->count++] = (struct entry){{a, b}, count};
     }
 }
 
-enum { DIGIT_BITS = 11, DIGITS = 6, DIGIT_VALUES = 1 << DIGIT_BITS, FEW = 24 };
+static void add_block_entry(struct cover *cover, u64 address, u32 bytes, u32 insns, u64 count)
+{
+    list_add(&cover->blocks, address, (u64)bytes << BYTES_SHIFT | insns, count);
+}
 
-struct order {
-    u64 key;
-    size_t entry;
-};
+enum { DIGIT_BITS = 11, DIGITS = 6, DIGIT_VALUES = 1 << DIGIT_BITS, FEW = 24 };
 
 static unsigned digit_of(u64 key, unsigned digit)
 {
     return (unsigned)(key >> digit * DIGIT_BITS) % DIGIT_VALUES;
 }
 
-/* By key, digit by digit; most digits are the same in all, and cost nothing. The sorted one of the
- * two lists; NULL: no memory. */
-static struct order *order_sort(struct order *orders, struct order *other, size_t count)
+static void move_by_digit(struct entry *to, const struct entry *from, size_t count,
+                          unsigned digit, size_t starts[DIGIT_VALUES])
 {
-    size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
-    for (size_t i = 0; starts != NULL && i < count; i++) {
+    size_t start = 0;
+    for (unsigned value = 0; value < DIGIT_VALUES; value++) {
+        size_t here = starts[value];
+        starts[value] = start;
+        start += here;
+    }
+    for (size_t i = 0; i < count; i++) {
+        to[starts[digit_of(from[i].key[0], digit)]++] = from[i];
+    }
+}
+
+/* By key[0], digit by digit; some digits are the same in all, and cost nothing. Exchanges the two
+ * lists' memory as it likes. */
+static void sort_by_first(struct list *list, struct entry **other,
+                          size_t (*starts)[DIGIT_VALUES])
+{
+    for (size_t i = 0; i < list->count; i++) {
         for (unsigned digit = 0; digit < DIGITS; digit++) {
-            starts[digit][digit_of(orders[i].key, digit)]++;
+            starts[digit][digit_of(list->entries[i].key[0], digit)]++;
         }
     }
-    for (unsigned digit = 0; starts != NULL && digit < DIGITS; digit++) {
-        if (starts[digit][digit_of(orders[0].key, digit)] == count) {
-            continue;
+    for (unsigned digit = 0; digit < DIGITS; digit++) {
+        if (starts[digit][digit_of(list->entries[0].key[0], digit)] != list->count) {
+            struct entry *from = list->entries;
+            move_by_digit(*other, from, list->count, digit, starts[digit]);
+            list->entries = *other;
+            *other = from;
         }
-        size_t start = 0;
-        for (unsigned value = 0; value < DIGIT_VALUES; value++) {
-            size_t here = starts[digit][value];
-            starts[digit][value] = start;
-            start += here;
-        }
-        for (size_t i = 0; i < count; i++) {
-            other[starts[digit][digit_of(orders[i].key, digit)]++] = orders[i];
-        }
-        struct order *sorted = other;
-        other = orders;
-        orders = sorted;
     }
-    bool good = starts != NULL;
-    free(starts);
-    return good ? orders : NULL;
 }
 
 static int by_second(const void *a, const void *b)
@@ -98,8 +104,8 @@ static int by_second(const void *a, const void *b)
     return x->key[1] < y->key[1] ? -1 : x->key[1] > y->key[1];
 }
 
-/* Entries of one key[0], mostly a few. */
-static void sort_run(struct entry *entries, size_t count)
+/* Entries of one key[0], mostly a few: those stay in order where keys are the same. */
+static void sort_run(struct entry *entries, size_t count, unsigned shift)
 {
     if (count > FEW) {
         qsort(entries, count, sizeof(*entries), by_second);
@@ -108,45 +114,36 @@ static void sort_run(struct entry *entries, size_t count)
     for (size_t i = 1; i < count; i++) {
         struct entry entry = entries[i];
         size_t to = i;
-        for (; to > 0 && entries[to - 1].key[1] > entry.key[1]; to--) {
+        for (; to > 0 && entries[to - 1].key[1] >> shift > entry.key[1] >> shift; to--) {
             entries[to] = entries[to - 1];
         }
         entries[to] = entry;
     }
 }
-
 /* Sorted by key[0], then key[1]. False: no memory. */
 static bool list_sort(struct list *list)
 {
-    size_t count = list->count, run = 0;
-    struct order *orders = malloc((2 * count + 1) * sizeof(*orders));
-    struct entry *entries = malloc((list->capacity + 1) * sizeof(*entries));
-    for (size_t i = 0; orders != NULL && i < count; i++) {
-        orders[i] = (struct order){list->entries[i].key[0], i};
+    struct entry *other = malloc(list->capacity * sizeof(*other));
+    size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
+    bool good = other != NULL && starts != NULL;
+    size_t run = 0;
+    if (good) {
+        sort_by_first(list, &other, starts);
     }
-    struct order *sorted = orders != NULL && entries != NULL && count != 0
-                               ? order_sort(orders, orders + count, count) : NULL;
-    for (size_t i = 0; sorted != NULL && i < count; i++) {
-        entries[i] = list->entries[sorted[i].entry];
-        if (entries[i].key[0] != entries[run].key[0]) {
-            sort_run(entries + run, i - run);
+    for (size_t i = 1; good && i <= list->count; i++) {
+        if (i == list->count || list->entries[i].key[0] != list->entries[run].key[0]) {
+            sort_run(list->entries + run, i - run, list->shift);
             run = i;
         }
     }
-    free(orders);
-    if (sorted == NULL) {
-        free(entries);
-        return count == 0;
-    }
-    sort_run(entries + run, count - run);
-    free(list->entries);
-    list->entries = entries;
-    return true;
+    free(other);
+    free(starts);
+    return good;
 }
 
-static bool same_key(const struct entry *x, const struct entry *y)
+static bool same_key(const struct list *list, const struct entry *x, const struct entry *y)
 {
-    return x->key[0] == y->key[0] && x->key[1] == y->key[1];
+    return x->key[0] == y->key[0] && x->key[1] >> list->shift == y->key[1] >> list->shift;
 }
 
 static bool list_settle(struct list *list)
@@ -160,10 +157,10 @@ static bool list_settle(struct list *list)
     }
     for (size_t i = 0; i < list->count; i++) {
         struct entry *last = kept != 0 ? &list->entries[kept - 1] : NULL;
-        if (last != NULL && same_key(last, &list->entries[i])) {
+        if (last != NULL && same_key(list, last, &list->entries[i])) {
             u64 count = list->entries[i].count, most = ~(u64)0 - last->count;
             last->count += count < most ? count : most;
-            last->insns = list->entries[i].insns;
+            last->key[1] = list->entries[i].key[1];
         } else {
             list->entries[kept++] = list->entries[i];
         }
@@ -183,7 +180,9 @@ struct cover *cover_new(struct metic_error *error)
     struct cover *cover = calloc(1, sizeof(*cover));
     if (cover == NULL) {
         error_set(error, NULL, "the host has no memory for the coverage");
+        return NULL;
     }
+    cover->blocks.shift = BYTES_SHIFT;
     return cover;
 }
 
@@ -201,14 +200,13 @@ void cover_free(struct cover *cover)
 static void add_block(void *opaque, uint64_t address, unsigned bytes, unsigned insns,
                       uint64_t count)
 {
-    struct cover *cover = opaque;
-    list_add(&cover->blocks, address, bytes, insns, count);
+    add_block_entry(opaque, address, bytes, insns, count);
 }
 
 static void add_edge(void *opaque, uint64_t from, uint64_t to, uint64_t count)
 {
     struct cover *cover = opaque;
-    list_add(&cover->edges, from, to, 0, count);
+    list_add(&cover->edges, from, to, count);
 }
 
 bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error)
@@ -222,58 +220,94 @@ bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error 
 /* --- files: "metic-cover 2", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT, and (not in
  * version 1) s ADDRESS BYTES NAME --- */
 
-enum { LINE_BYTES = 640, NAME_BYTES = 512 };
+enum { LINE_BYTES = 640, NAME_BYTES = 512, NUMBERS_BYTES = 128 };
 
-/* Behind a blank. printf was a sixth of what coverage cost at the end of a boot. */
-static char *put_number(char *to, u64 value, unsigned base)
+/* Lines on their way to a file; printf was a sixth of what coverage cost at the end of a boot. */
+struct lines {
+    FILE *to;
+    size_t used;
+    char text[1 << 16];
+};
+
+static void lines_flush(struct lines *lines)
 {
-    char digits[24];
-    unsigned count = 0;
-    do {
-        digits[count++] = "0123456789abcdef"[value % base];
-        value /= base;
-    } while (value != 0);
-    *to++ = ' ';
-    while (count != 0) {
-        *to++ = digits[--count];
+    fwrite(lines->text, 1, lines->used, lines->to);
+    lines->used = 0;
+}
+
+/* Room for a line of numbers. */
+static char *line_begin(struct lines *lines, char kind)
+{
+    if (sizeof(lines->text) - lines->used < NUMBERS_BYTES) {
+        lines_flush(lines);
     }
-    return to;
+    char *at = lines->text + lines->used;
+    *at++ = kind;
+    *at++ = ' ';
+    return at;
 }
 
-static void put_block(FILE *to, const struct cover_block *block)
+static char *line_hex(char *at, u64 value)
 {
-    char line[LINE_BYTES] = "b";
-    char *end = put_number(line + 1, block->address, 16);
-    end = put_number(end, block->bytes, 10);
-    end = put_number(end, block->insns, 10);
-    end = put_number(end, block->count, 10);
-    *end++ = '\n';
-    fwrite(line, 1, (size_t)(end - line), to);
+    at = put_hex(at, value);
+    *at++ = ' ';
+    return at;
 }
 
-static void put_edge(FILE *to, const struct cover_edge *edge)
+static char *line_decimal(char *at, u64 value)
 {
-    char line[LINE_BYTES] = "e";
-    char *end = put_number(line + 1, edge->from, 16);
-    end = put_number(end, edge->to, 16);
-    end = put_number(end, edge->count, 10);
-    *end++ = '\n';
-    fwrite(line, 1, (size_t)(end - line), to);
+    at = put_decimal(at, value);
+    *at++ = ' ';
+    return at;
 }
 
-static void write_symbols(FILE *to, struct symbols *symbols, const struct cover_block *block,
-                          size_t blocks)
+/* In place of the last blank. */
+static void line_end(struct lines *lines, char *at)
+{
+    at[-1] = '\n';
+    lines->used = (size_t)(at - lines->text);
+}
+
+static u32 bytes_of(const struct entry *block)
+{
+    return (u32)(block->key[1] >> BYTES_SHIFT);
+}
+
+static u32 insns_of(const struct entry *block)
+{
+    return (u32)block->key[1];
+}
+
+static void put_block(struct lines *lines, const struct entry *block)
+{
+    char *at = line_hex(line_begin(lines, 'b'), block->key[0]);
+    at = line_decimal(at, bytes_of(block));
+    at = line_decimal(at, insns_of(block));
+    line_end(lines, line_decimal(at, block->count));
+}
+
+static void put_edge(struct lines *lines, const struct entry *edge)
+{
+    char *at = line_hex(line_begin(lines, 'e'), edge->key[0]);
+    at = line_hex(at, edge->key[1]);
+    line_end(lines, line_decimal(at, edge->count));
+}
+
+static void write_symbols(FILE *to, struct symbols *symbols, const struct list *blocks)
 {
     const struct symbol *last = NULL;
-    for (size_t i = 0; i < blocks; i++) {
-        if (last != NULL && last->size == 0 && block[i].address < symbols_end(symbols, last)) {
+    u64 end = 0; /* of the last */
+    for (size_t i = 0; i < blocks->settled; i++) {
+        u64 address = blocks->entries[i].key[0];
+        if (last != NULL && last->size == 0 && address < end) {
             continue; /* up to the next one, it is the same */
         }
-        const struct symbol *symbol = symbols_find(symbols, block[i].address);
+        const struct symbol *symbol = symbols_find(symbols, address);
+        end = symbol != NULL ? symbols_end(symbols, symbol) : 0;
         if (symbol != NULL && symbol != last && strlen(symbol->name) < NAME_BYTES &&
             strpbrk(symbol->name, " \n") == NULL) {
-            fprintf(to, "s %" PRIx64 " %" PRIx64 " %s\n", symbol->address,
-                    symbols_end(symbols, symbol) - symbol->address, symbol->name);
+            fprintf(to, "s %" PRIx64 " %" PRIx64 " %s\n", symbol->address, end - symbol->address,
+                    symbol->name);
         }
         last = symbol;
     }
@@ -282,23 +316,25 @@ static void write_symbols(FILE *to, struct symbols *symbols, const struct cover_
 bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
                  struct metic_error *error)
 {
-    FILE *to = fopen(path, "we");
+    struct lines *lines = malloc(sizeof(*lines));
+    FILE *to = lines != NULL ? fopen(path, "we") : NULL;
     if (to == NULL) {
-        return error_set(error, "give a file that can be written", "%s: %s", path,
-                         strerror(errno));
+        error_set(error, "give a file that can be written", "%s: %s", path, strerror(errno));
+        free(lines);
+        return false;
     }
-    setvbuf(to, NULL, _IOFBF, 1 << 17); /* some megabytes of short lines */
-    size_t blocks, edges;
-    const struct cover_block *block = cover_blocks(cover, &blocks);
-    const struct cover_edge *edge = cover_edges(cover, &edges);
+    lines->to = to;
+    lines->used = 0;
     fputs("metic-cover 2\n", to);
-    for (size_t i = 0; i < blocks; i++) {
-        put_block(to, &block[i]);
+    for (size_t i = 0; i < cover->blocks.settled; i++) {
+        put_block(lines, &cover->blocks.entries[i]);
     }
-    for (size_t i = 0; i < edges; i++) {
-        put_edge(to, &edge[i]);
+    for (size_t i = 0; i < cover->edges.settled; i++) {
+        put_edge(lines, &cover->edges.entries[i]);
     }
-    write_symbols(to, symbols, block, blocks);
+    lines_flush(lines);
+    free(lines);
+    write_symbols(to, symbols, &cover->blocks);
     bool good = !ferror(to);
     return (fclose(to) == 0 && good) ||
            error_set(error, "make room, or give another file", "%s: %s", path, strerror(errno));
@@ -321,10 +357,10 @@ bool cover_read(struct cover *cover, struct symbols *symbols, const char *path,
         number++;
         if (sscanf(line, "b %" SCNx64 " %u %u %" SCNu64, &a, &bytes, &insns, &count) == 4 &&
             bytes != 0 && bytes <= 4096 && count != 0) {
-            list_add(&cover->blocks, a, bytes, insns, count);
+            add_block_entry(cover, a, bytes, insns, count);
         } else if (sscanf(line, "e %" SCNx64 " %" SCNx64 " %" SCNu64, &a, &b, &count) == 3 &&
                    count != 0) {
-            list_add(&cover->edges, a, b, 0, count);
+            list_add(&cover->edges, a, b, count);
         } else if (sscanf(line, "s %" SCNx64 " %" SCNx64 " %511s", &a, &b, name) == 3) {
             symbols_add(symbols, a, b, name);
         } else {
@@ -342,6 +378,20 @@ bool cover_read(struct cover *cover, struct symbols *symbols, const char *path,
 
 /* --- sorted --- */
 
+bool cover_is_empty(const struct cover *cover)
+{
+    return cover->blocks.settled == 0;
+}
+
+bool cover_has(struct cover *cover, u64 first, u64 end)
+{
+    const struct list *list = &cover->blocks;
+    while (cover->asked < list->settled && list->entries[cover->asked].key[0] < first) {
+        cover->asked++;
+    }
+    return cover->asked < list->settled && list->entries[cover->asked].key[0] < end;
+}
+
 const struct cover_block *cover_blocks(struct cover *cover, size_t *count)
 {
     const struct list *list = &cover->blocks;
@@ -351,7 +401,7 @@ const struct cover_block *cover_blocks(struct cover *cover, size_t *count)
     for (size_t i = 0; i < *count; i++) {
         const struct entry *entry = &list->entries[i];
         cover->sorted[i] = (struct cover_block){
-            entry->key[0], entry->count, (u32)entry->key[1], entry->insns,
+            entry->key[0], entry->count, bytes_of(entry), insns_of(entry),
         };
     }
     cover->sorted_count = *count;

@@ -31,6 +31,9 @@ bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
  * damaged. */
 bool cover_read(struct cover *cover, struct symbols *symbols, const char *path,
                 struct metic_error *error);
+bool cover_is_empty(const struct cover *cover);
+/* Whether a block begins in [first, end); asked in ascending order, once. */
+bool cover_has(struct cover *cover, u64 first, u64 end);
 /* Sorted by address. */
 const struct cover_block *cover_blocks(struct cover *cover, size_t *count);
 const struct cover_edge *cover_edges(struct cover *cover, size_t *count);

@@ -364,6 +364,20 @@ static void put_symbols(struct trace_run *run, bool with_kernel)
     free(text.text);
 }
 
+/* Of the kernel's own symbols those in which something ran. */
+static void add_covered(void *opaque, uint64_t address, char type, const char *name)
+{
+    struct trace_run *run = opaque;
+    (void)type;
+    symbols_add(&run->symbols, address, 0, name);
+}
+
+static bool is_covered(void *opaque, uint64_t first, uint64_t end)
+{
+    const struct trace_run *run = opaque;
+    return cover_has(run->cover, first, end);
+}
+
 static bool open_output(struct trace_run *run, const struct run_args *args,
                         struct metic_error *error)
 {
@@ -524,13 +538,10 @@ void trace_run_machine(struct trace_run *run, const struct run_args *args, metic
 static void look_whether_empty(struct trace_run *run)
 {
     const struct run_trace *trace = &run->args->trace;
-    size_t blocks = 0;
-    if (run->cover != NULL) {
-        cover_blocks(run->cover, &blocks);
-    }
+    bool blocks = run->cover != NULL && !cover_is_empty(run->cover);
     bool asked = trace->filter_count != 0 || trace->calls != NULL;
     bool began = run->to_insns == 0 || run->window_began;
-    if (asked && !run->tells && blocks == 0 && !run->said_failed && (run->recorded || !began)) {
+    if (asked && !run->tells && !blocks && !run->said_failed && (run->recorded || !began)) {
         trace_empty_say(run->args, &run->options, run->machine, &run->seen, began);
     }
 }
@@ -540,13 +551,13 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     if (run == NULL) {
         return true;
     }
+    bool good = run->cover == NULL || !run->recording ||
+                cover_take(run->cover, run->machine, error);
     if (run->cover != NULL && run->late_kernel) {
-        run_symbols_add_kernel(&run->symbols, run->machine);
+        metic_kernel_symbols_in(run->machine, is_covered, add_covered, run);
     } else if ((run->store != NULL || run->cover != NULL) && !run->late_kernel) {
         run_symbols_complete(&run->symbols, run->machine);
     }
-    bool good = run->cover == NULL || !run->recording ||
-                cover_take(run->cover, run->machine, error);
     stop(run);
     look_whether_empty(run);
     if (run->store != NULL) {
