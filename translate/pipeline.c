@@ -380,7 +380,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     front_expect(vcpu);
     source_read(engine, fetched, &source);
     source.page = block_page_find(&engine->blocks, fetched->gpa & PAGE_MASK);
-    source.ran = source.page != NULL && engine->probe == NULL &&
+    source.ran = source.page != NULL &&
                  pipeline_may_run_direct(engine) &&
                  block_runs(source.page, source.offset) == BLOCK_RUNS_MAX;
     source_cut(engine, &source);
