@@ -6,6 +6,7 @@
 #define METIC_TRANSLATE_FOUND_H
 
 #include "cpu/base/types.h"
+#include "cpu/vcpu.h"
 
 /* Compilers return to tens of thousands of places; what two addresses share is found by
  * block_find() again. */
@@ -20,6 +21,8 @@ struct found_entry {
 
 struct found {
     struct found_entry *entries; /* FOUND_ENTRIES; the host's untouched zeros at first */
+    gva_t *pages;                /* of modes with VCPU_MODE_PROBE: entries' virtual pages, where
+                                    blocks name theirs (probe_page_key()), or 0 */
     bool used;
     u64 jumps, links; /* statistics: how often code went on without leaving */
 };
@@ -34,14 +37,18 @@ static inline struct found_entry *found_at(const struct found *found, gpa_t gpa)
     return &found->entries[((gpa >> 1) + page_hash) & (FOUND_ENTRIES - 1)];
 }
 
-/* 0: unknown. */
-static inline u32 found_get(const struct found *found, gpa_t gpa, u32 mode)
+/* 0: unknown. `gva_page` as in the block's key. */
+static inline u32 found_get(const struct found *found, gpa_t gpa, u32 mode, gva_t gva_page)
 {
     const struct found_entry *entry = found_at(found, gpa);
-    return entry->gpa == gpa && entry->mode == mode ? entry->code_offset : 0;
+    return entry->gpa == gpa && entry->mode == mode &&
+                   (LIKELY(!(mode & VCPU_MODE_PROBE)) ||
+                    found->pages[entry - found->entries] == gva_page)
+               ? entry->code_offset
+               : 0;
 }
 
-void found_put(struct found *found, gpa_t gpa, u32 mode, u32 code_offset);
+void found_put(struct found *found, gpa_t gpa, u32 mode, gva_t gva_page, u32 code_offset);
 /* The code at that offset, made of guest code at `gpa`, is not to be entered any more. */
 void found_forget(struct found *found, gpa_t gpa, u32 code_offset);
 void found_clear(struct found *found);

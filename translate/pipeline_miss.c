@@ -5,27 +5,37 @@
 
 #include "cpu/base/zeros.h"
 #include "translate/engine_private.h"
+#include "translate/probe/probe.h"
 
 #include <string.h>
 
-enum { FOUND_BYTES = FOUND_ENTRIES * sizeof(struct found_entry) };
+enum {
+    FOUND_BYTES = FOUND_ENTRIES * sizeof(struct found_entry),
+    PAGES_BYTES = FOUND_ENTRIES * sizeof(gva_t),
+};
 
 /* --- found.h --- */
 
 bool found_init(struct found *found)
 {
     found->entries = zeros_new(FOUND_BYTES);
-    return found->entries != NULL;
+    found->pages = zeros_new(PAGES_BYTES);
+    return found->entries != NULL && found->pages != NULL;
 }
 
 void found_fini(struct found *found)
 {
     zeros_free(found->entries, FOUND_BYTES);
+    zeros_free(found->pages, PAGES_BYTES);
 }
 
-void found_put(struct found *found, gpa_t gpa, u32 mode, u32 code_offset)
+void found_put(struct found *found, gpa_t gpa, u32 mode, gva_t gva_page, u32 code_offset)
 {
-    *found_at(found, gpa) = (struct found_entry){gpa, mode, code_offset};
+    struct found_entry *entry = found_at(found, gpa);
+    *entry = (struct found_entry){gpa, mode, code_offset};
+    if (UNLIKELY(mode & VCPU_MODE_PROBE)) {
+        found->pages[entry - found->entries] = gva_page;
+    }
     found->used = true;
 }
 
@@ -52,32 +62,34 @@ void found_clear(struct found *found)
 static bool may_go_on(const struct vcpu *vcpu)
 {
     const struct engine *engine = vcpu->engine;
-    return engine->probe == NULL &&
+    return !probe_hears_pages(engine->probe) &&
            (LIKELY(engine->debug.break_count == 0) || !debug_page_has_break(engine, vcpu->pc)) &&
            engine->options.kind == ENGINE_JIT && !engine->options.no_links;
 }
 
 /* The code for vcpu->pc, whose physical address is known; NULL: there is none yet. */
-static const u8 *find_code(struct vcpu *vcpu, gpa_t gpa)
+static const u8 *find_code(struct vcpu *vcpu, const struct fetched *fetched)
 {
     const struct engine *engine = vcpu->engine;
     struct found *found = &vcpu->engine->found[vcpu->index];
-    u32 code_offset = found_get(found, gpa, vcpu->mode);
+    gva_t gva_page = fetched->gva_page;
+    u32 code_offset = found_get(found, fetched->gpa, vcpu->mode, gva_page);
     if (UNLIKELY(code_offset == 0)) {
-        const struct block *block = block_find(&engine->blocks, gpa, vcpu->mode, BLOCK_NO_PAGE);
+        const struct block *block = block_find_at(&engine->blocks, fetched->gpa, vcpu->mode,
+                                                  BLOCK_NO_PAGE, gva_page);
         if (block == NULL) {
             return NULL;
         }
         code_offset = (u32)(block->host - engine->code.exec);
-        found_put(found, gpa, vcpu->mode, code_offset);
+        found_put(found, fetched->gpa, vcpu->mode, gva_page, code_offset);
     }
     return engine->code.exec + code_offset;
 }
 
 /* Goes to vcpu->pc as an indirect jump does. */
-static const u8 *go_on(struct vcpu *vcpu, gpa_t gpa)
+static const u8 *go_on(struct vcpu *vcpu, const struct fetched *fetched)
 {
-    const u8 *code = find_code(vcpu, gpa);
+    const u8 *code = find_code(vcpu, fetched);
     if (code != NULL) {
         tlb_jump_insert(vcpu, vcpu->pc, code);
         vcpu->pc_page = vcpu->pc & PAGE_MASK;
@@ -91,29 +103,38 @@ const void *engine_jump_missed(struct vcpu *vcpu)
     if (!may_go_on(vcpu) || !pipeline_fetch_plain(vcpu, &fetched)) {
         return NULL;
     }
-    const u8 *code = go_on(vcpu, fetched.gpa);
+    const u8 *code = go_on(vcpu, &fetched);
     vcpu->engine->found[vcpu->index].jumps += code != NULL;
     return code;
 }
 
-/* The way on is by the link's own jump, which was patched: the block that it leads to is not looked
- * at, since it would be in none of the host's caches. A link has the mode of the block it is in. */
+/* Whether the link leads to what was fetched. The block there is looked at only for its virtual
+ * page, where blocks have one: it would be in none of the host's caches. A link has the mode of the
+ * block it is in. */
+static bool leads_there(const struct engine *engine, const struct link *link,
+                        const struct block *to, const struct fetched *fetched)
+{
+    return LIKELY(link->to_gpa == fetched->gpa && link->to_second_page == BLOCK_NO_PAGE) &&
+           (LIKELY(engine->probe == NULL) || to->gva_page == fetched->gva_page);
+}
+
+/* The way on is by the link's own jump, which was patched. */
 const void *engine_link_missed(struct vcpu *vcpu, u32 number)
 {
     struct engine *engine = vcpu->engine;
     const struct link *link = &engine->blocks.links[number];
+    const struct block *to = atomic_load_explicit(&link->to, memory_order_acquire);
     struct fetched fetched;
-    if (!may_go_on(vcpu) || !link->cross_page ||
-        atomic_load_explicit(&link->to, memory_order_acquire) == NULL ||
+    if (!may_go_on(vcpu) || !link->cross_page || to == NULL ||
         !pipeline_fetch_plain(vcpu, &fetched)) {
         return NULL;
     }
     const u8 *code;
-    if (LIKELY(link->to_gpa == fetched.gpa && link->to_second_page == BLOCK_NO_PAGE)) {
+    if (leads_there(engine, link, to, &fetched)) {
         pipeline_prove_link(vcpu, number);
         code = engine->code.exec + link->jump_offset;
     } else { /* another page follows here than where it was linked */
-        code = go_on(vcpu, fetched.gpa);
+        code = go_on(vcpu, &fetched);
     }
     engine->found[vcpu->index].links += code != NULL;
     return code;

@@ -14,26 +14,35 @@ Test(found, by_address_and_mode)
 {
     struct found found = {0};
     cr_assert(found_init(&found));
-    found_put(&found, 0x80001000, 4, 100);
-    cr_expect(found_get(&found, 0x80001000, 4) == 100);
-    cr_expect(found_get(&found, 0x80001000, 5) == 0, "another mode means other code");
-    cr_expect(found_get(&found, 0x80001002, 4) == 0);
-    cr_expect(found_get(&found, 0, 0) == 0, "an empty place is no code at 0");
+    found_put(&found, 0x80001000, 4, 0, 100);
+    cr_expect(found_get(&found, 0x80001000, 4, 0) == 100);
+    cr_expect(found_get(&found, 0x80001000, 5, 0) == 0, "another mode means other code");
+    cr_expect(found_get(&found, 0x80001002, 4, 0) == 0);
+    cr_expect(found_get(&found, 0, 0, 0) == 0, "an empty place is no code at 0");
     /* two addresses in one place: the later one has it */
     gpa_t other = 0x80001000 + 2 * (gpa_t)PAGE_BYTES;
     while (found_at(&found, other) != found_at(&found, 0x80001000)) {
         other += 2;
     }
-    found_put(&found, other, 4, 200);
-    cr_expect(found_get(&found, 0x80001000, 4) == 0 && found_get(&found, other, 4) == 200);
+    found_put(&found, other, 4, 0, 200);
+    cr_expect(found_get(&found, 0x80001000, 4, 0) == 0 && found_get(&found, other, 4, 0) == 200);
     found_forget(&found, other, 100);
     found_forget(&found, 0x80001000, 200);
-    cr_expect(found_get(&found, other, 4) == 200, "that was forgotten of something else");
+    cr_expect(found_get(&found, other, 4, 0) == 200, "that was forgotten of something else");
     found_forget(&found, other, 200);
-    cr_expect(found_get(&found, other, 4) == 0);
-    found_put(&found, other, 4, 300);
+    cr_expect(found_get(&found, other, 4, 0) == 0);
+    found_put(&found, other, 4, 0, 300);
     found_clear(&found);
-    cr_expect(found_get(&found, other, 4) == 0);
+    cr_expect(found_get(&found, other, 4, 0) == 0);
+    /* recorded code that names its virtual page is other code at each */
+    const u32 mode = VCPU_MODE_PROBE | 4;
+    found_put(&found, 0x80001000, mode, 0x7000, 400);
+    cr_expect(found_get(&found, 0x80001000, mode, 0x7000) == 400);
+    cr_expect(found_get(&found, 0x80001000, mode, 0x8000) == 0);
+    cr_expect(found_get(&found, 0x80001000, mode, 0) == 0);
+    found_put(&found, 0x80001000, mode, 0, 500);
+    cr_expect(found_get(&found, 0x80001000, mode, 0) == 500, "a program's page may be anywhere");
+    cr_expect(found_get(&found, 0x80001000, mode, 0x7000) == 0);
     found_fini(&found);
 }
 

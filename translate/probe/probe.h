@@ -290,6 +290,8 @@ bool probe_calls_c(const struct probe *probe);
 bool probe_page_has_hooks(const struct probe *probe, gpa_t gpa_page);
 /* Puts the probes into engine->ir; lock held. Sets ir->overflow when they do not fit. */
 void probe_instrument(struct engine *engine, const struct probe_source *source);
+/* Whether the next has something to do; probe may be NULL. */
+bool probe_hears_pages(const struct probe *probe);
 /* The hart asks for code at vcpu->pc, which is in this page. */
 void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page);
 /* host_slow's member: no room for words; or, PROBE_EDGES, no place for an edge of

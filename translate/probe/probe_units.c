@@ -210,11 +210,16 @@ static bool page_mark(struct probe *probe, gpa_t gpa_page, gva_t gva_page)
     return changed;
 }
 
+bool probe_hears_pages(const struct probe *probe)
+{
+    return UNLIKELY(probe != NULL) && (probe->config.range_count != 0 || probe->hook_count != 0);
+}
+
 void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page)
 {
     struct engine *engine = vcpu->engine;
     struct probe *probe = engine->probe;
-    if (probe->config.range_count == 0 && probe->hook_count == 0) {
+    if (!probe_hears_pages(probe)) {
         return;
     }
     pthread_mutex_lock(&engine->lock);
