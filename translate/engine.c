@@ -280,6 +280,7 @@ bool engine_raised(struct vcpu *vcpu)
     vcpu->last_trap_insns = vcpu->insns;
     vcpu->empty_traps = 0;
     engine_take_exception(vcpu);
+    probe_look(vcpu);
     return true;
 }
 
@@ -302,7 +303,9 @@ static u64 next_stop_insns(const struct vcpu *vcpu)
 
 static u64 next_deadline_insns(const struct vcpu *vcpu)
 {
-    return tier2_deadline(&vcpu->engine->tier2[vcpu->index], next_stop_insns(vcpu));
+    const struct engine *engine = vcpu->engine;
+    u64 look = probe_look_insns(engine->probe, vcpu), stop = next_stop_insns(vcpu);
+    return tier2_deadline(&engine->tier2[vcpu->index], look < stop ? look : stop);
 }
 
 /* `deadline` is what the hart's was set to before the requests were read. */
@@ -376,6 +379,7 @@ bool engine_polled(struct vcpu *vcpu)
         engine->debug.break_count != 0) {
         return false;
     }
+    probe_look(vcpu);
     atomic_store_explicit(&vcpu->deadline, deadline, memory_order_relaxed);
     u32 requests = atomic_exchange(&vcpu->requests, 0);
     u32 others = requests & ~(u32)VCPU_REQUEST_IRQ;
@@ -600,6 +604,7 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
         if (UNLIKELY(vcpu->engine->debug.break_count != 0) && debug_break_here(vcpu)) {
             return ENGINE_STOP_DEBUG;
         }
+        probe_look(vcpu);
         enum ir_exit exit = pipeline_run_piece(vcpu, advance(vcpu, &departure));
         vcpu->engine_exits[exit]++;
         departure = (struct departure){ 0 };

@@ -124,6 +124,9 @@ struct ir_known {
  * four, and IR_PROBE_LEFT before each way out. */
 enum ir_marks { IR_MARKS_NONE, IR_MARKS_FEW, IR_MARKS_ALL };
 /* What PROBE_LEFT does, its `sub`. */
+/* What a PROBE does not do: name the page; look for room, since what is behind the stream's end is
+ * enough until somebody else does (probe.h, PROBE_LOOK_INSNS). */
+enum { IR_PROBE_NO_PAGE = 1, IR_PROBE_NO_LOOK = 2 };
 enum ir_left { IR_LEFT_WORD, IR_LEFT_HEAD, IR_LEFT_COUNT, IR_LEFT_EDGE };
 
 struct ir {

@@ -165,7 +165,7 @@ enum ir_exit interp_PROBE(struct interp *run, const struct ir_insn *insn, u64 *o
     vcpu->insns = interp_insns(run); /* a new chunk says it */
     u64 *words = probe_reserve(vcpu, (unsigned)(insn->imm >> 32));
     vcpu->insns = run->entry_insns;
-    words[0] = insn->sub == 1 ? unit : (vcpu->pc_page << PROBE_PAGE_SHIFT) + unit;
+    words[0] = insn->sub & IR_PROBE_NO_PAGE ? unit : (vcpu->pc_page << PROBE_PAGE_SHIFT) + unit;
     *out = (u64)(uintptr_t)words;
     return interp_next(run, insn, out);
 }

@@ -2,6 +2,7 @@
  * into blocks in probe_instrument.c. */
 #include "translate/probe/probe_private.h"
 
+#include "cpu/base/zeros.h"
 #include "cpu/memory.h"
 
 #include <stdlib.h>
@@ -16,17 +17,32 @@ enum {
 
 /* --- chunks --- */
 
+/* What generated code may write behind a chunk's end before it looks. */
+enum {
+    BEHIND_WORDS = (PROBE_LOOK_INSNS + PAGE_BYTES / 2 + 1) * PROBE_LOOK_WORDS + PROBE_SLACK_WORDS,
+};
+
+/* The memory of so many words, of which the last page is none: should words go on behind it, that
+ * ends the process. */
+static size_t chunk_bytes(size_t words)
+{
+    return ((words + BEHIND_WORDS) * sizeof(u64) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES +
+           PAGE_BYTES;
+}
+
 static struct probe_chunk *chunk_new(size_t words)
 {
     struct probe_chunk *chunk = calloc(1, sizeof(*chunk));
     if (chunk == NULL) {
         return NULL;
     }
-    chunk->words = malloc(words * sizeof(u64));
+    size_t bytes = chunk_bytes(words);
+    chunk->words = zeros_new(bytes);
     if (chunk->words == NULL) {
         free(chunk);
         return NULL;
     }
+    mprotect((u8 *)chunk->words + bytes - PAGE_BYTES, PAGE_BYTES, PROT_NONE);
     chunk->capacity = words;
     return chunk;
 }
@@ -35,7 +51,7 @@ static void chunk_free_list(struct probe_chunk *chunk)
 {
     while (chunk != NULL) {
         struct probe_chunk *next = chunk->next;
-        free(chunk->words);
+        zeros_free(chunk->words, chunk_bytes(chunk->capacity));
         free(chunk);
         chunk = next;
     }

@@ -162,7 +162,7 @@ struct probe_path {
 /* What a consumer gets: units and events in order of one hart. */
 struct probe_chunk {
     u64 *words;
-    size_t count, capacity;
+    size_t count, capacity; /* count may be larger: there is room behind, see PROBE_LOOK_INSNS */
     unsigned stream;  /* hart, or the number of harts: what happened outside of them */
     u64 sequence;     /* of this stream, from 0 */
     u64 start_insns;  /* at the first word */
@@ -297,6 +297,31 @@ void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page);
 /* host_slow's member: no room for words; or, PROBE_EDGES, no place for an edge of
  * vcpu->probe_way to vcpu->probe_target. */
 void probe_full(struct vcpu *vcpu);
+
+/* While nothing but blocks is told, generated code looks for room at no block's first path, and the
+ * hart looks at the latest after so many instructions, when its deadline has come. What is behind
+ * the stream's end is enough for what it may write until then:
+ * - a block's first path is PROBE_LOOK_WORDS words at most, with the one that says how far it came;
+ *   further paths look for themselves;
+ * - a block that is entered retires an instruction, or an exception ends it, and then C code looks
+ *   (probe_look());
+ * - between polls control goes forward in a page: once the deadline has come, to as many more
+ *   blocks as a page has halfwords, before there is one. */
+enum { PROBE_LOOK_INSNS = 1 << 17, PROBE_LOOK_WORDS = 3 };
+/* Turns to a new chunk when the present one is full. On the hart's thread, when its last path is
+ * over and its count exact. */
+static inline void probe_look(struct vcpu *vcpu)
+{
+    if (UNLIKELY(vcpu->probe_at > vcpu->probe_end)) { /* both NULL: nothing is recorded */
+        probe_full(vcpu);
+    }
+}
+/* The instruction count at which the hart must look for room; probe may be NULL. */
+static inline u64 probe_look_insns(const struct probe *probe, const struct vcpu *vcpu)
+{
+    return LIKELY(probe == NULL) ? UINT64_MAX : vcpu->insns + PROBE_LOOK_INSNS;
+}
+
 /* For the interpreter: an indirect jump by that way. */
 void probe_way_count(struct vcpu *vcpu, u32 way, gva_t target);
 /* For the interpreter: room for that many words. */

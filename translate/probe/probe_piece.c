@@ -92,6 +92,7 @@ static struct piece read_piece(const u64 *words)
 static u32 piece_number(struct probe *probe, const struct piece *piece, gpa_t gpa)
 {
     u32 parts[PROBE_DIRECT_INSNS];
+    parts[0] = 0; /* there is one, which compilers do not see */
     struct probe_path path = {.parts = parts, .part_count = (u16)unit_count(piece)};
     struct probe_unit unit = {.gpa = gpa, .gva = piece->gva, .code = piece->code,
                               .mode = (u32)piece->counts, .fixed = piece->fixed};

@@ -23,6 +23,7 @@ struct place {
     unsigned left_insns;  /*   and after how many */
     bool calls;           /* C was called, which may have written */
     bool over;            /* it has counted its last way, behind the current instruction */
+    bool streamed;        /* the block had a path before */
     bool stops;           /* something in it may end it on the way, not at a way out */
     unsigned after_insns; /* the current one, counted from the path's start */
 };
@@ -176,7 +177,10 @@ static void end_streaming(struct place *place)
     }
     u64 words = number != 0 ? 1u + place->path.word_count : 1u;
     insns[place->head].imm = number | words << 32;
-    insns[place->head].sub = place->source->fixed;
+    unsigned sub = place->source->fixed ? IR_PROBE_NO_PAGE : 0u;
+    sub |= place->streamed || words >= PROBE_LOOK_WORDS ? 0u : IR_PROBE_NO_LOOK;
+    insns[place->head].sub = (u8)sub;
+    place->streamed = true;
     insns[place->head].type = IR_I64;
     if (place->left != 0 && place->left_insns == place->path.insn_count) {
         insns[place->left].dead = 1; /* all of the path was done */
@@ -280,7 +284,7 @@ void probe_place(struct engine *engine, const struct probe_source *source)
     place.ir = ir;
     place.source = source;
     place.page_watched = probe_page_wanted(engine->probe, source->gpa_page);
-    place.in_unit = place.in_path = place.stops = false;
+    place.in_unit = place.in_path = place.stops = place.streamed = false;
     place.head = 0;
     if (!place.page_watched && !probe_page_has_hooks(engine->probe, source->gpa_page)) {
         return;

@@ -24,7 +24,7 @@ static void stub_probe_full(struct compile *c, const struct stub *stub)
 static void put_head(struct compile *c, const struct ir_insn *insn, unsigned at)
 {
     struct asm_buf *a = &c->a;
-    if (insn->sub == 1) {
+    if (insn->sub & IR_PROBE_NO_PAGE) {
         asm_mov_mem_imm(a, ASM_64, asm_at(at, 0), (s32)(u32)insn->imm);
         return;
     }
@@ -35,16 +35,24 @@ static void put_head(struct compile *c, const struct ir_insn *insn, unsigned at)
     asm_store(a, ASM_64, asm_at(at, 0), head);
 }
 
-void emit_probe(struct compile *c, const struct ir_insn *insn)
+static void look_for_room(struct compile *c, unsigned end)
 {
     struct asm_buf *a = &c->a;
-    unsigned end = x86_probe_reg(c->context->guest);
-    CHECK(end != NO_REG);
     u32 again = asm_offset(a);
     asm_alu_rm(a, ASM_CMP, ASM_64, end, VCPU_AT(probe_end));
     struct stub *stub = stub_add(c, stub_probe_full, asm_jcc_forward(a, ASM_AE));
     stub->back = again;
     stub->data = uncounted(c);
+}
+
+void emit_probe(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    unsigned end = x86_probe_reg(c->context->guest);
+    CHECK(end != NO_REG);
+    if (!(insn->sub & IR_PROBE_NO_LOOK)) {
+        look_for_room(c, end);
+    }
     put_head(c, insn, end);
     if (c->values[c->at].last_use != 0) {
         asm_mov(a, ASM_64, alloc_def(c), end);
