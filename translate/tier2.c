@@ -260,5 +260,5 @@ bool tier2_find_way(const struct tier2_run *runs, unsigned count, unsigned max_p
         append(circle, run);
         run = usual_run(runs, count, 0, run, &often);
     }
-    return circle->count != 0;
+    return circle->insns != 0;
 }

@@ -6,10 +6,11 @@
  * while and the blocks it goes through are written down (tier2_note). If they go in a circle, the
  * circle is a trace: lowered by the front end like any block, along the path instead of along
  * addresses, with a side exit wherever control could go another way, and several times in a row
- * when it is short. If not, the path as far as it is the usual one is a trace, too, an *open* one,
- * which ends like a block. A trace takes the place of the block at its head; nothing else knows the
- * difference. Its key, its links, its removal when bytes change are those of a block. Where it goes
- * on in another page, it asks whether that is mapped as it was (IR_EXIT_PAGE).
+ * when it is short. If not, or if the circle begins where a trace is already, the path as far as it
+ * is the usual one is a trace, too, an *open* one, which ends like a block, or before a helper. A
+ * trace takes the place of the block at its head; nothing else knows the difference. Its key, its
+ * links, its removal when bytes change are those of a block. Where it goes on in another page, it
+ * asks whether that is mapped as it was (IR_EXIT_PAGE).
  *
  * Each hart's thread has its own struct; the engine's lock is held only while a trace is made. */
 #ifndef METIC_TRANSLATE_TIER2_H

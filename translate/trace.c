@@ -29,6 +29,7 @@ static bool has_call(const struct ir_insn *insns, unsigned count)
 /* A path mostly comes by the same few places again and again: their IR is made once. */
 struct path {
     unsigned made;
+    bool calls; /* the last line asked for has a helper in it */
     struct straight kept[PATH_STRAIGHTS];
 };
 
@@ -43,9 +44,11 @@ static const struct straight *path_straight(struct path *path, struct vcpu *vcpu
     }
     struct straight *straight = &path->kept[path->made % PATH_STRAIGHTS];
     path->made++;
-    bool fits = pipeline_straight(vcpu, RUN_MAX_INSNS, straight) &&
-                !has_call(straight->insns, straight->count);
-    return fits ? straight : NULL;
+    if (!pipeline_straight(vcpu, RUN_MAX_INSNS, straight)) {
+        return NULL;
+    }
+    path->calls = has_call(straight->insns, straight->count);
+    return path->calls ? NULL : straight;
 }
 
 /* Runs the straight line at vcpu->pc; LEAVE, and nothing ran, when it cannot be part of a trace. */
@@ -84,6 +87,7 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
     enum ir_exit exit = IR_EXIT_IND;
     struct path path;
     path.made = 0;
+    path.calls = false;
     *count = 0;
     *whole = true;
     while (*count < TIER2_PATH_RUNS && vcpu->insns - start < TIER2_PATH_INSNS) {
@@ -99,6 +103,9 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
             return IR_EXIT_POLL;
         }
         exit = run_piece(&path, vcpu);
+        if (path.calls) { /* an open path ends in there */
+            runs[(*count)++] = (struct tier2_run){.pc = pc};
+        }
         if ((exit != IR_EXIT_JUMP && exit != IR_EXIT_IND) || vcpu->mode != mode) {
             *whole = false;
             return exit;
@@ -168,25 +175,37 @@ static struct page_source *enter(const struct engine *engine, struct lower *l,
     return page;
 }
 
-/* The straight run, after which control goes on at `next`. */
-static bool lower_run(const struct engine *engine, struct lower *l, struct source *source,
-                      const struct tier2_run *run, gva_t next)
+/* The instructions of the straight run, after which control goes on at `next`, up to the first that
+ * a trace cannot have: how many, and l->offset is behind them. An lr that its sc follows in the run
+ * can be had, as in a block. */
+static unsigned lower_run(const struct engine *engine, struct lower *l, struct source *source,
+                          const struct tier2_run *run, gva_t next)
 {
+    struct ir *ir = engine->ir;
     struct page_source *page = enter(engine, l, source, run->pc);
     s64 end = (l->offset & ~(s64)PAGE_OFFSET_MASK) + (s64)PAGE_BYTES;
     for (unsigned i = 0; i < run->insns; i++) {
         if (l->offset > end - 2) {
-            return false;
+            return i;
         }
         bool is_long = (page->bytes[l->offset & (s64)PAGE_OFFSET_MASK] & 3) == 3;
         s64 behind = l->offset + (is_long ? 4 : 2);
         s64 to = i + 1 == run->insns ? offset_of(source, next) : behind;
-        if (!lower_next(engine, l, page, to)) {
-            return false;
+        unsigned before = ir->count;
+        l->max_insns = run->insns - i;
+        if (!lower_next(engine, l, page, to) || has_call(ir->insns + before, ir->count - before)) {
+            ir->count = before; /* nothing that stays refers to what went */
+            return i;
         }
         l->offset = to;
     }
-    return true;
+    return run->insns;
+}
+
+/* Whether the trace may end here: an lr whose sc is left to another block would never succeed. */
+static bool is_whole(const struct engine *engine, const struct lower *l)
+{
+    return !engine->ir->overflow && l->open_lr.value == IR_REF_NONE;
 }
 
 /* What follows an open path from its last run on, as a block would have it: until control goes
@@ -200,6 +219,7 @@ static bool lower_tail(const struct engine *engine, struct lower *l, struct sour
     l->follow = false;
     for (unsigned n = 0; n < TRACE_TAIL_INSNS && l->offset < end; n++) {
         unsigned before = ir->count;
+        l->max_insns = TRACE_TAIL_INSNS - n;
         unsigned length = lower_one(engine, l, page);
         if (ir->overflow) {
             return false;
@@ -215,22 +235,25 @@ static bool lower_tail(const struct engine *engine, struct lower *l, struct sour
         l->offset += length;
     }
     ir_jump(ir, l->offset);
-    return !ir->overflow && *insns != 0;
+    return is_whole(engine, l) && *insns != 0;
 }
 
-/* An open path: its runs but for the last instruction, and what follows. */
+/* An open path: its runs but for the last instruction, and what follows. Where it comes to what a
+ * trace cannot have, it ends. */
 static bool lower_way(const struct engine *engine, struct lower *l, struct source *source,
                       unsigned *insns)
 {
     const struct tier2_circle *circle = source->circle;
     for (unsigned n = 0; n + 1 < circle->count; n++) {
-        if (!lower_run(engine, l, source, &circle->runs[n], circle->runs[n + 1].pc)) {
-            return false;
+        const struct tier2_run *run = &circle->runs[n];
+        unsigned done = lower_run(engine, l, source, run, circle->runs[n + 1].pc);
+        *insns += done;
+        if (done != run->insns) {
+            ir_jump(engine->ir, l->offset);
+            return n != 0 && is_whole(engine, l);
         }
-        *insns += circle->runs[n].insns;
     }
-    return lower_tail(engine, l, source, circle->runs[circle->count - 1].pc, insns) &&
-           !has_call(engine->ir->insns, engine->ir->count);
+    return lower_tail(engine, l, source, circle->runs[circle->count - 1].pc, insns);
 }
 
 /* Fills engine->ir with `copies` rounds of the circle; *insns is how many instructions. */
@@ -240,7 +263,6 @@ static bool lower_circle(struct engine *engine, struct source *source, u32 mode,
     const struct tier2_circle *circle = source->circle;
     struct lower l;
     front_begin(engine, mode, &l);
-    l.max_insns = 1;
     l.follow = true;
     engine->ir->constants_last = true;
     *insns = 0;
@@ -249,13 +271,14 @@ static bool lower_circle(struct engine *engine, struct source *source, u32 mode,
     }
     *insns = copies * circle->insns;
     for (unsigned n = 0; n < copies * circle->count; n++) {
+        const struct tier2_run *run = &circle->runs[n % circle->count];
         gva_t next = circle->runs[(n + 1) % circle->count].pc;
-        if (!lower_run(engine, &l, source, &circle->runs[n % circle->count], next)) {
+        if (lower_run(engine, &l, source, run, next) != run->insns) {
             return false;
         }
     }
     ir_jump(engine->ir, offset_of(source, circle->runs[0].pc));
-    return !engine->ir->overflow && !has_call(engine->ir->insns, engine->ir->count);
+    return !engine->ir->overflow;
 }
 
 /* Short circles go round several times before they look at the deadline. Long loops mostly go round
@@ -354,8 +377,10 @@ static void publish(struct engine *engine, struct block *block, struct block *ol
     block_insert(&engine->blocks, block, first->bytes + first->first);
     for (unsigned n = 1; n < source->circle->page_count; n++) {
         const struct page_source *page = &source->pages[n];
-        block_insert_part(&engine->blocks, block, source->circle->pages[n].gpa_page, page->first,
-                          page->end - page->first, page->bytes + page->first);
+        if (page->end != 0) { /* else the trace was cut before it came there */
+            block_insert_part(&engine->blocks, block, source->circle->pages[n].gpa_page,
+                              page->first, page->end - page->first, page->bytes + page->first);
+        }
     }
 }
 
@@ -427,13 +452,13 @@ static bool fetch_pages(struct vcpu *vcpu, struct tier2_circle *circle, struct f
     return found;
 }
 
-/* The circle as a block. The hart's pc may be anywhere. */
-static void make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
+/* The circle as a block; false when it was not made. The hart's pc may be anywhere. */
+static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
 {
     struct engine *engine = vcpu->engine;
     struct fetched fetched;
     if (!fetch_pages(vcpu, circle, &fetched)) {
-        return;
+        return false;
     }
     pthread_mutex_lock(&engine->lock);
     bool made = make(vcpu, &fetched, circle);
@@ -444,6 +469,7 @@ static void make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
             vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
         }
     }
+    return made;
 }
 
 /* Whether a trace from here is worth a try: the block is no trace, and was not tried just before.
@@ -486,8 +512,10 @@ enum ir_exit trace_form(struct vcpu *vcpu)
     enum ir_exit exit = follow(vcpu, runs, &count, &whole);
     unsigned pages = max_pages(vcpu->engine);
     tier2_of(vcpu)->recorded++;
-    if ((whole && tier2_find_circle(runs, count, pages, &circle)) ||
-        tier2_find_way(runs, count, pages, &circle)) {
+    /* A circle may begin elsewhere, where one is already: then the way from here leads to it. */
+    bool made = whole && tier2_find_circle(runs, count, pages, &circle) &&
+                make_trace(vcpu, &circle);
+    if (!made && tier2_find_way(runs, count, pages, &circle)) {
         make_trace(vcpu, &circle);
     }
     return exit;
