@@ -272,7 +272,7 @@ if [ -n "$cache" ]; then
     stacks fixed 'fixed;user' k.folded
     stacks moved 'moved;user' k.folded
     stacks bald 'bald;user' k.folded
-    if grep -q '^gone;user;gone+0x0;gone+0x0;' k.folded; then good; else wrong "pages of a file without names"; fi
+    if grep -q '^gone;user;gone+0x0;gone+0x0[ ;]' k.folded; then good; else wrong "pages of a file without names"; fi
     # The program's half of a kernel's samples, without frame pointers.
     is "thousandths of the kernel's samples with the program's calls" "$(awk '
         /^calls;user;.*;kernel;/ { all += $NF; n += /^calls;user;_start;work;outer;middle;inner;kernel;/ ? $NF : 0 }
