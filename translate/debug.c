@@ -195,7 +195,7 @@ static void fit_breaks(struct engine *engine)
     struct debug *debug = &engine->debug;
     debug_drop_bare(engine);
     debug->known_breaks = debug_grown(debug->known_breaks, debug->break_count,
-                                sizeof(*debug->known_breaks));
+                                      sizeof(*debug->known_breaks));
     for (unsigned i = 0; i < debug->break_count; i++) {
         debug->known_breaks[i] = debug->breaks[i].gva;
     }
@@ -218,7 +218,7 @@ static void fit_watches(struct engine *engine)
 {
     struct debug *debug = &engine->debug;
     debug->known_watches = debug_grown(debug->known_watches, debug->watch_count,
-                                 sizeof(*debug->known_watches));
+                                       sizeof(*debug->known_watches));
     if (debug->watch_count != 0) {
         memcpy(debug->known_watches, debug->watches,
                debug->watch_count * sizeof(*debug->watches));

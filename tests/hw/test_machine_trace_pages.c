@@ -1,11 +1,8 @@
 /* Loops whose trace has code of several pages, in every engine mode; and what may become of one of
  * these pages meanwhile. */
-#include "hw/machine/machine.h"
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { TRAP = 1, SUPER, LOOP, OUTER, NEXT, SECOND, FUNCTION, DONE, OTHERS, WAIT, CHECK_IT, COUNT };
 enum { CODE_A = 0x22000, CODE_B = 0x23000, ROUNDS = 600 };
@@ -60,20 +57,7 @@ static void call_often(struct rv_program *p, unsigned loop)
  * second tier. */
 static bool crosses(const struct rv_program *p, u64 pc)
 {
-    struct guest_mode mode = {.name = "jit, eager tier 2", .eager_tier2 = true};
-    metic_machine *machine = guest_machine(p, &mode, 1);
-    struct metic_result result;
-    struct metic_error error;
-    char *text = NULL;
-    size_t bytes;
-    FILE *to = open_memstream(&text, &bytes);
-    metic_run(machine, &result);
-    cr_assert(engine_show(machine->engine->vcpus[0], pc, "decode,ir,opt,host", to, &error));
-    fclose(to);
-    bool found = strstr(text, "exit_page guard") != NULL;
-    free(text);
-    metic_free(machine);
-    return found;
+    return guest_code_has(p, pc, "decode,ir,opt,host", "exit_page guard");
 }
 
 Test(machine_trace_pages, calls_become_part_of_the_loop)

@@ -2,6 +2,7 @@
 #include "tests/support/guest_rig.h"
 
 #include "cpu/base/bits.h"
+#include "hw/machine/machine.h"
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -216,6 +217,24 @@ void guest_finish(struct rv_program *p, unsigned harts, struct guest_outcome *ou
     rv_finish(p);
     guest_run_all(p, harts, outcome);
     rv_free(p);
+}
+
+bool guest_code_has(const struct rv_program *program, u64 pc, const char *stages, const char *text)
+{
+    struct guest_mode mode = {.name = "jit, eager tier 2", .eager_tier2 = true};
+    metic_machine *machine = guest_machine(program, &mode, 1);
+    struct metic_result result;
+    struct metic_error error;
+    char *shown = NULL;
+    size_t bytes;
+    FILE *to = open_memstream(&shown, &bytes);
+    metic_run(machine, &result);
+    cr_assert(engine_show(machine->engine->vcpus[0], pc, stages, to, &error));
+    fclose(to);
+    bool found = strstr(shown, text) != NULL;
+    free(shown);
+    metic_free(machine);
+    return found;
 }
 
 void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs)

@@ -50,6 +50,11 @@ void guest_run_all_with(const struct rv_program *program, unsigned harts,
 /* Completes the program, runs it as guest_run_all does, and frees it. */
 void guest_finish(struct rv_program *p, unsigned harts, struct guest_outcome *outcome);
 
+/* Whether the code for `pc`, after a run with an eager second tier, has that text in those stages
+ * ("opt,host") of its translation. */
+bool guest_code_has(const struct rv_program *program, u64 pc, const char *stages,
+                    const char *text);
+
 /* Program text: stores `rs` to result word `index`. Clobbers t6. */
 void guest_result(struct rv_program *p, unsigned index, enum rv_reg rs);
 /* Program text: what most programs begin with. Harts other than 0 jump to label `others` (when

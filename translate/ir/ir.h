@@ -123,10 +123,10 @@ struct ir_known {
  * then. IR_PROBE behind where a path of probe.h may begin, one, or with IR_MARKS_ALL each time
  * four, and IR_PROBE_LEFT before each way out. */
 enum ir_marks { IR_MARKS_NONE, IR_MARKS_FEW, IR_MARKS_ALL };
-/* What PROBE_LEFT does, its `sub`. */
-/* What a PROBE does not do: name the page; look for room, since what is behind the stream's end is
- * enough until somebody else does (probe.h, PROBE_LOOK_INSNS). */
+/* What a PROBE does not do, its `sub`: name the page; look for room, since what is behind the
+ * stream's end is enough until somebody else does (probe.h, PROBE_LOOK_INSNS). */
 enum { IR_PROBE_NO_PAGE = 1, IR_PROBE_NO_LOOK = 2 };
+/* What PROBE_LEFT does, its `sub`. */
 enum ir_left { IR_LEFT_WORD, IR_LEFT_HEAD, IR_LEFT_COUNT, IR_LEFT_EDGE };
 
 struct ir {

@@ -404,6 +404,13 @@ static inline s64 address_disp(const struct ir *ir, ir_ref address)
                : (s64)ir->insns[ir->insns[address].b].imm;
 }
 
+/* Whether two values are the same one, or equal constants. */
+static inline bool value_is_same(const struct compile *c, ir_ref x, ir_ref y)
+{
+    const struct ir_insn *a = &c->ir->insns[x], *b = &c->ir->insns[y];
+    return x == y || (a->op == IR_CONST && b->op == IR_CONST && a->imm == b->imm);
+}
+
 /* Whether a sum can shift that operand by itself: x86 scales by 2, 4 and 8. */
 static inline bool alu_scales(const struct compile *c, ir_ref ref)
 {
@@ -444,6 +451,11 @@ static inline bool hoist_has(const struct compile *c, unsigned index)
 static inline bool hoist_needs_address(const struct compile *c, unsigned index)
 {
     return c->hoists[c->hoist_of[index] - 1].stride != IR_REF_NONE;
+}
+/* How far a load or store is from the base of its group. */
+static inline s32 hoist_disp(const struct compile *c, unsigned index)
+{
+    return (s32)address_disp(c->ir, c->ir->insns[index].b);
 }
 struct asm_mem hoist_access(struct compile *c);
 /* At that distance from the register of group `n`, which has no stride. */

@@ -117,8 +117,7 @@ static bool load_extends(const struct compile *c, const struct pack *pack)
 static struct asm_mem place_of(struct compile *c, const struct pack *pack, unsigned lane)
 {
     unsigned ref = pack->refs[lane];
-    s32 disp = (s32)address_disp(c->ir, c->ir->insns[ref].b);
-    return hoist_place(c, c->hoist_of[ref] - 1u, disp);
+    return hoist_place(c, c->hoist_of[ref] - 1u, hoist_disp(c, ref));
 }
 
 static void emit_load_pack(struct vectors *v, const struct pack *pack, unsigned dst)

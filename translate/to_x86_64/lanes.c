@@ -134,31 +134,18 @@ static bool find_place(struct search *s)
 
 /* --- members, and who else needs them --- */
 
-static void mark_members(struct search *s)
+/* Says of all members that they are, or, when nothing comes of it, that they are none. */
+static void mark_members(const struct search *s, bool are)
 {
     u8 *of = s->c->lanes.of;
     for (unsigned n = s->sum.first; n < s->sum.end; n++) {
         const struct pack *pack = &s->c->lanes.packs[n];
         for (unsigned lane = 0; pack->kind != PACK_SAME && lane < s->lane_count; lane++) {
-            of[pack->refs[lane]] = (u8)(LANES_PACK + n);
+            of[pack->refs[lane]] = (u8)(are ? LANES_PACK + n : (unsigned)LANES_NONE);
         }
     }
     for (unsigned n = 0; n < s->term_count; n++) {
-        of[s->chain[n]] = n == 0 ? LANES_ROOT : LANES_DROPPED;
-    }
-}
-
-static void unmark_members(struct search *s)
-{
-    u8 *of = s->c->lanes.of;
-    for (unsigned n = s->sum.first; n < s->sum.end; n++) {
-        const struct pack *pack = &s->c->lanes.packs[n];
-        for (unsigned lane = 0; pack->kind != PACK_SAME && lane < s->lane_count; lane++) {
-            of[pack->refs[lane]] = LANES_NONE;
-        }
-    }
-    for (unsigned n = 0; n < s->term_count; n++) {
-        of[s->chain[n]] = LANES_NONE;
+        of[s->chain[n]] = !are ? LANES_NONE : n == 0 ? LANES_ROOT : LANES_DROPPED;
     }
 }
 
@@ -237,7 +224,7 @@ static bool overlap(const struct search *s, const struct pack *x, const struct p
 {
     for (unsigned n = 0; n < s->lane_count; n++) {
         for (unsigned m = 0; m < s->lane_count; m++) {
-            s32 distance = lane_place(s, x->refs[n]) - lane_place(s, y->refs[m]);
+            s32 distance = hoist_disp(s->c, x->refs[n]) - hoist_disp(s->c, y->refs[m]);
             if (distance > -8 && distance < 8) {
                 return true;
             }
@@ -349,10 +336,10 @@ static bool try_chain(struct search *s, unsigned root, bool second)
         !give_registers(s) || !find_place(s)) {
         return false;
     }
-    mark_members(s);
+    mark_members(s, true);
     mark_needed(s);
     if (!can_give(s) || !may_move(s) || !pays(s) || !give_slots(s)) {
-        unmark_members(s);
+        mark_members(s, false);
         return false;
     }
     keep_loads(s);
@@ -364,18 +351,12 @@ static bool try_chain(struct search *s, unsigned root, bool second)
 
 static bool may_have_lanes(const struct compile *c)
 {
-    if (!c->fast || c->hoist_count == 0 || c->exits_count == 0 || !(c->flags & HOST_LONG) ||
-        !(c->features & HOST_FEATURE_AVX2)) {
-        return false;
+    bool copies = false; /* they use vector registers, too */
+    for (unsigned n = 0; n < c->wides.count; n++) {
+        copies |= c->wides.all[n].copies;
     }
-    for (unsigned i = 0; i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        bool copies = insn->op == IR_STORE && wide_copies(c, i);
-        if (!insn->dead && (insn->op == IR_VECTOR || insn->op == IR_CALL || copies)) {
-            return false; /* they may use vector registers */
-        }
-    }
-    return true;
+    return c->wides.may && !copies && c->exits_count != 0 && (c->flags & HOST_LONG) &&
+           (c->features & HOST_FEATURE_AVX2);
 }
 
 void lanes_find(struct compile *c)

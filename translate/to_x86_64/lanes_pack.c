@@ -2,12 +2,6 @@
  * see lanes.c. */
 #include "translate/to_x86_64/lanes_search.h"
 
-static bool is_same_value(const struct search *s, unsigned x, unsigned y)
-{
-    const struct ir_insn *a = insn_at(s, x), *b = insn_at(s, y);
-    return x == y || (a->op == IR_CONST && b->op == IR_CONST && a->imm == b->imm);
-}
-
 static unsigned find_pack(const struct search *s, const u16 *refs, unsigned bits)
 {
     for (unsigned n = s->sum.first; n < s->sum.end; n++) {
@@ -36,7 +30,7 @@ static unsigned add_pack(struct search *s, const struct pack *pack, const u16 *r
 static bool all_same(const struct search *s, const u16 *refs)
 {
     for (unsigned n = 1; n < s->lane_count; n++) {
-        if (!is_same_value(s, refs[0], refs[n])) {
+        if (!value_is_same(s->c, refs[0], refs[n])) {
             return false;
         }
     }
@@ -82,7 +76,7 @@ static unsigned pack_loads(struct search *s, const u16 *refs, unsigned bits)
         if (hoist != c->hoist_of[refs[0]] || hoist == 0 || hoist_needs_address(c, refs[n])) {
             return NO_PACK;
         }
-        if (lane_place(s, refs[n]) != lane_place(s, refs[0]) + (s32)(n * bytes)) {
+        if (hoist_disp(s->c, refs[n]) != hoist_disp(s->c, refs[0]) + (s32)(n * bytes)) {
             pack.kind = PACK_APART;
         }
     }
@@ -134,7 +128,7 @@ static unsigned pack_shifts(struct search *s, const u16 *refs, unsigned bits)
         return NO_PACK;
     }
     for (unsigned n = 1; n < s->lane_count; n++) {
-        if (!is_same_value(s, first->b, insn_at(s, refs[n])->b)) {
+        if (!value_is_same(s->c, first->b, insn_at(s, refs[n])->b)) {
             return NO_PACK;
         }
     }

@@ -25,12 +25,6 @@ static inline const struct ir_insn *insn_at(const struct search *s, unsigned ref
     return &s->c->ir->insns[ref];
 }
 
-/* Where a load is, from the register of its group. */
-static inline s32 lane_place(const struct search *s, unsigned ref)
-{
-    return (s32)address_disp(s->c->ir, insn_at(s, ref)->b);
-}
-
 /* The pack that has those values, or of them what lanes of `bits` hold; a new one is the sum's
  * last. NO_PACK: there is none. */
 unsigned pack_of(struct search *s, const u16 *refs, unsigned bits);

@@ -40,11 +40,6 @@ static bool is_plain_hoist(const struct compile *c, unsigned i)
     return n != 0 && n < HOISTED_EXIT && c->hoists[n - 1].stride == IR_REF_NONE;
 }
 
-static s32 place_of(const struct compile *c, unsigned i)
-{
-    return (s32)address_disp(c->ir, c->ir->insns[i].b);
-}
-
 static unsigned bytes_of(const struct ir_insn *insn)
 {
     return 1u << (insn->sub & IR_MEM_SIZE_MASK);
@@ -56,12 +51,6 @@ static bool is_copied(const struct compile *c, ir_ref value, unsigned size_bytes
     const struct ir_insn *load = &c->ir->insns[value];
     return load->op == IR_LOAD && !load->dead && is_plain_hoist(c, value) &&
            bytes_of(load) == size_bytes;
-}
-
-static bool is_same_value(const struct compile *c, ir_ref x, ir_ref y)
-{
-    const struct ir_insn *a = &c->ir->insns[x], *b = &c->ir->insns[y];
-    return x == y || (a->op == IR_CONST && b->op == IR_CONST && a->imm == b->imm);
 }
 
 /* --- which --- */
@@ -83,7 +72,7 @@ static bool begin_run(const struct compile *c, unsigned i, struct run *run)
     run->wide.to = (u8)(c->hoist_of[i] - 1);
     if (copies) {
         run->wide.from = (u8)(c->hoist_of[store->c] - 1);
-        run->wide.from_first = place_of(c, store->c) - place_of(c, i); /* the distance */
+        run->wide.from_first = hoist_disp(c, store->c) - hoist_disp(c, i); /* the distance */
     }
     return true;
 }
@@ -96,11 +85,11 @@ static bool joins_run(const struct compile *c, unsigned i, const struct run *run
         return false;
     }
     if (!run->wide.copies) {
-        return store->type == first->type && is_same_value(c, store->c, first->c);
+        return store->type == first->type && value_is_same(c, store->c, first->c);
     }
     return is_copied(c, store->c, run->size_bytes) &&
            c->hoist_of[store->c] - 1u == run->wide.from &&
-           place_of(c, store->c) - place_of(c, i) == run->wide.from_first;
+           hoist_disp(c, store->c) - hoist_disp(c, i) == run->wide.from_first;
 }
 
 /* What may lie between the stores. */
@@ -172,17 +161,17 @@ static bool may_copy(const struct compile *c, const struct run *run)
 static bool trim_run(const struct compile *c, struct run *run)
 {
     for (unsigned n = 1; n < run->count; n++) {
-        for (unsigned m = n; m > 0 && place_of(c, run->stores[m]) < place_of(c, run->stores[m - 1]);
-             m--) {
+        for (unsigned m = n;
+             m > 0 && hoist_disp(c, run->stores[m]) < hoist_disp(c, run->stores[m - 1]); m--) {
             u16 store = run->stores[m];
             run->stores[m] = run->stores[m - 1];
             run->stores[m - 1] = store;
         }
     }
-    run->wide.to_first = place_of(c, run->stores[0]);
+    run->wide.to_first = hoist_disp(c, run->stores[0]);
     run->wide.from_first += run->wide.to_first;
     for (unsigned n = 1; n < run->count; n++) {
-        if (place_of(c, run->stores[n]) != run->wide.to_first + (s32)(n * run->size_bytes)) {
+        if (hoist_disp(c, run->stores[n]) != run->wide.to_first + (s32)(n * run->size_bytes)) {
             return false;
         }
     }
@@ -232,18 +221,25 @@ static unsigned find_run(struct compile *c, unsigned i)
     return i + 1;
 }
 
+/* Nothing else in the trace uses vector registers. */
+static bool has_registers(const struct compile *c)
+{
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (!insn->dead && (insn->op == IR_VECTOR || insn->op == IR_CALL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void wide_find(struct compile *c)
 {
     c->wides.count = 0;
     c->wides.fill = IR_REF_NONE;
-    if (!c->fast || c->hoist_count == 0) {
+    c->wides.may = c->fast && c->hoist_count != 0 && has_registers(c);
+    if (!c->wides.may) {
         return;
-    }
-    for (unsigned i = 0; i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (!insn->dead && (insn->op == IR_VECTOR || insn->op == IR_CALL)) {
-            return;
-        }
     }
     memset(c->wides.of, 0, c->ir->count);
     for (unsigned i = 0; i < c->ir->count && c->wides.count < WIDES_MAX;) {
@@ -343,7 +339,7 @@ static unsigned spread(struct compile *c, const struct ir_insn *store)
 static bool is_spread(const struct compile *c, const struct ir_insn *store)
 {
     return c->keeps_vectors && c->wides.fill != IR_REF_NONE &&
-           is_same_value(c, c->wides.fill, store->c) && c->wides.fill_size == store->sub;
+           value_is_same(c, c->wides.fill, store->c) && c->wides.fill_size == store->sub;
 }
 
 static void emit_fill(struct compile *c, const struct wide *wide)

@@ -19,6 +19,7 @@ struct wide {
 enum { WIDES_MAX = 64, WIDE_DROPPED = 0xff };
 
 struct wides {
+    bool may;            /* a fast body with groups, where nothing else uses vector registers */
     struct wide all[WIDES_MAX];
     unsigned count;
     u8 of[IR_MAX_INSNS]; /* of a store, if there are any: number + 1, WIDE_DROPPED, or 0 */
