@@ -22,11 +22,15 @@ boot() {
     wanted=$2
     shift 2
     start_s=$(date +%s)
-    timeout "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" \
+    # KILL, whose status is 137: metic's own for --limit-insns is 124, as timeout's would be
+    timeout -s KILL "$boot_timeout_s" "$METIC" run "$cache/vmlinuz" --initrd "$cache/initramfs.cpio.gz" \
         --append "console=ttyS0 ${append:-}" "$@" >"$TMP/$name" 2>&1 </dev/null
     got=$?
     if [ "$got" -eq "$wanted" ]; then
         good "$name ($(($(date +%s) - start_s)) s)"
+    elif [ "$got" -eq 137 ]; then
+        wrong "$name: not done after $boot_timeout_s s"
+        return 1
     else
         wrong "$name: status $got, not $wanted"
         tail -n 12 "$TMP/$name"

@@ -1,32 +1,10 @@
 /* Loops that carry a floating-point register from round to round: whatever it holds at first, and
  * however else it is read and written meanwhile, against the interpreter. */
-#include "tests/support/host_rig.h"
+#include "tests/support/rig_pair.h"
 
 enum { START = 0x100, ROUNDS = 2, RUN_INSNS = 40 };
 
-static struct rig *rig, *spare;
-
-static void setup(void)
-{
-    if (host_find() == NULL) {
-        cr_skip_test("no backend for this host");
-    }
-    rig = rig_new(HOST_FEATURE_ALL);
-    spare = rig_new(HOST_FEATURE_ALL);
-}
-
-static void teardown(void)
-{
-    rig_free(rig);
-    rig_free(spare);
-}
-
-TestSuite(carry, .init = setup, .fini = teardown);
-
-static ir_ref x(unsigned n)
-{
-    return ir_get(rig->ir, IR_I64, RIG_X(n), 8);
-}
+TestSuite(carry, .init = rig_pair_setup, .fini = rig_pair_teardown);
 
 static ir_ref raw(unsigned n)
 {

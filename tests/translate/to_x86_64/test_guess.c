@@ -2,7 +2,7 @@
  * aligned in every way, with nodes over a page's end and behind the end of memory, against the
  * interpreter. Neighbouring pages of the guest's are not neighbours on the host, so that an access
  * through another page's entry is seen. */
-#include "tests/support/host_rig.h"
+#include "tests/support/rig_pair.h"
 
 enum {
     START = 0x100,
@@ -12,23 +12,17 @@ enum {
     PAGE_SLOTS = PAGE_BYTES / SLOT_BYTES
 };
 
-static struct rig *rig, *spare;
 static u8 *pages; /* page n of RAM is page_place(n) of these */
 
 static void setup(void)
 {
-    if (host_find() == NULL) {
-        cr_skip_test("no backend for this host");
-    }
-    rig = rig_new(HOST_FEATURE_ALL);
-    spare = rig_new(HOST_FEATURE_ALL);
+    rig_pair_setup();
     pages = aligned_alloc(PAGE_BYTES, 2 * RIG_RAM_BYTES);
 }
 
 static void teardown(void)
 {
-    rig_free(rig);
-    rig_free(spare);
+    rig_pair_teardown();
     free(pages);
 }
 
@@ -47,11 +41,6 @@ static void map_pages(struct rig_hart *hart)
         hart->tlb[tlb_index(page)].addend = (u64)(uintptr_t)page_place(n) - page;
         memcpy(page_place(n), hart->ram + n * PAGE_BYTES, PAGE_BYTES);
     }
-}
-
-static ir_ref x(unsigned n)
-{
-    return ir_get(rig->ir, IR_I64, RIG_X(n), 8);
 }
 
 static ir_ref word_at(unsigned reg, s64 offset)

@@ -1,27 +1,10 @@
 /* Traces of long loops: ways out that the head of a round rules out. Every way round, from starts
  * and ends near each other and where numbers wrap, against the interpreter. */
-#include "tests/support/host_rig.h"
+#include "tests/support/rig_pair.h"
 
 enum { START = 0x100, ROUNDS = 5, RUN_INSNS = 60 };
 
-static struct rig *rig, *spare;
-
-static void setup(void)
-{
-    if (host_find() == NULL) {
-        cr_skip_test("no backend for this host");
-    }
-    rig = rig_new(HOST_FEATURE_ALL);
-    spare = rig_new(HOST_FEATURE_ALL);
-}
-
-static void teardown(void)
-{
-    rig_free(rig);
-    rig_free(spare);
-}
-
-TestSuite(hoist_exit, .init = setup, .fini = teardown);
+TestSuite(hoist_exit, .init = rig_pair_setup, .fini = rig_pair_teardown);
 
 struct loop {
     const char *what;
@@ -32,11 +15,6 @@ struct loop {
     bool has_end;       /* the end is a constant, */
     u64 end;            /*   this one; else x21 */
 };
-
-static ir_ref x(unsigned n)
-{
-    return ir_get(rig->ir, IR_I64, RIG_X(n), 8);
-}
 
 static void count(const struct loop *loop)
 {

@@ -1,33 +1,19 @@
 /* Traces of long loops whose rounds add up the same: sums of every operation that has lanes, of
  * random expressions over two arrays, as vectors and as the interpreter runs them. */
-#include "tests/support/host_rig.h"
+#include "tests/support/rig_pair.h"
 #include "translate/opt/dead.h"
 
 enum { START = 0x100, COPIES = 8, DEPTH_MAX = 4, PROGRAMS = 800 };
 
-/* x10: the sum; x11: another one; x12, x13: what the last round had; x14: what all use; x20, x21:
- * the arrays; x22: the end of the first one. */
-static struct rig *rig, *spare;
-
 static void setup(void)
 {
-    if (host_find() == NULL) {
-        cr_skip_test("no backend for this host");
-    }
-    rig = rig_new(HOST_FEATURE_ALL);
-    spare = rig_new(HOST_FEATURE_ALL);
+    rig_pair_setup();
     if (!(rig->context.features & HOST_FEATURE_AVX2)) {
         cr_skip_test("this host has no AVX2");
     }
 }
 
-static void teardown(void)
-{
-    rig_free(rig);
-    rig_free(spare);
-}
-
-TestSuite(lanes, .init = setup, .fini = teardown);
+TestSuite(lanes, .init = setup, .fini = rig_pair_teardown);
 
 static u64 seed;
 
@@ -40,6 +26,9 @@ static unsigned pick(unsigned count)
 }
 
 /* --- programs: one expression, the same in each round --- */
+
+/* x10: the sum; x11: another one; x12, x13: what the last round had; x14: what all use; x20, x21:
+ * the arrays; x22: the end of the first one. */
 
 struct node {
     u8 op;   /* enum ir_op: LOAD, GET, CONST or an operation */
@@ -113,11 +102,6 @@ static void random_program(struct program *p)
 }
 
 /* --- its trace --- */
-
-static ir_ref x(unsigned n)
-{
-    return ir_get(rig->ir, IR_I64, RIG_X(n), 8);
-}
 
 static ir_ref narrow(const struct program *p, ir_ref value)
 {

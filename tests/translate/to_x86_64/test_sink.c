@@ -1,24 +1,7 @@
 /* Traces: writes of guest registers that are left out, and made good where the trace is left. */
-#include "tests/support/host_rig.h"
+#include "tests/support/rig_pair.h"
 
-static struct rig *rig, *spare;
-
-static void setup(void)
-{
-    if (host_find() == NULL) {
-        cr_skip_test("no backend for this host");
-    }
-    rig = rig_new(HOST_FEATURE_ALL);
-    spare = rig_new(HOST_FEATURE_ALL);
-}
-
-static void teardown(void)
-{
-    rig_free(rig);
-    rig_free(spare);
-}
-
-TestSuite(sink, .init = setup, .fini = teardown);
+TestSuite(sink, .init = rig_pair_setup, .fini = rig_pair_teardown);
 
 enum { START = 0x100 };
 
@@ -34,11 +17,6 @@ static void insn(void)
 {
     ir_begin_insn(rig->ir, next_offset, 4);
     next_offset += 4;
-}
-
-static ir_ref x(unsigned n)
-{
-    return ir_get(rig->ir, IR_I64, RIG_X(n), 8);
 }
 
 static ir_ref plus(ir_ref base, s64 offset)
