@@ -28,6 +28,8 @@ struct lower {
                               sets `followed`; one that cannot is lowered as usual */
     bool followed;
     s64 next_offset;
+    bool skips;            /* of a trace: the branch passes over what follows (struct front, skips);
+                              opens that with ir_skip_begin */
     bool tells_csrs;       /* an access to a CSR is told to those who watch */
     bool poll_first;       /* append ir_poll(ir, 0) right after the first ir_begin_insn */
     bool ended;            /* a terminator was appended: the block is complete */
@@ -49,6 +51,8 @@ struct front_piece {
     u64 passed[FRONT_PASSED_WORDS]; /* bit n: a branch was not taken that ends at byte 2 * n */
 };
 
+enum { FRONT_SKIPS_MAX = IR_SKIP_SETS };
+
 struct front {
     const struct guest *guest;
     /* Lowers one instruction at l->rest (l->offset). `l->rest_bytes` may be too short for it:
@@ -59,6 +63,9 @@ struct front {
      * a block would end. As a block would: `exit` says how it ended. False, and nothing was done,
      * when some of it is not for this. NULL: never. */
     bool (*run_direct)(struct vcpu *vcpu, struct front_piece *front);
+    /* How many instructions, FRONT_SKIPS_MAX at most, the one at `code` passes over if it is a
+     * branch forward and they only compute, each from registers to one; else 0. NULL: not known. */
+    unsigned (*skips)(const u8 *code, unsigned code_bytes);
     /* Called once before a block's first instruction. */
     void (*begin)(struct lower *l);
     /* Prints the mode bits for --show ("U fs=on"). */

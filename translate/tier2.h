@@ -22,6 +22,7 @@ enum {
     TIER2_PATH_RUNS = 64,    /* blocks written down of a hot path */
     TIER2_PATH_INSNS = 1024, /* ... and instructions */
     TIER2_HEADS = 64,
+    TIER2_HAMMOCKS = 8,
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
@@ -44,6 +45,13 @@ struct tier2_page {
     u32 guard;      /*   and what proves that it is still there (block.h); none of the first page */
 };
 
+/* Branches of a path, by their pc, that go both ways but only pass over a few instructions that
+ * compute (hammock.h). */
+struct tier2_hammocks {
+    unsigned count;
+    gva_t at[TIER2_HAMMOCKS];
+};
+
 /* A way through code that leads back to its start, or, when it is open, goes on for a while. */
 struct tier2_circle {
     bool open;
@@ -53,6 +61,7 @@ struct tier2_circle {
     unsigned rounds; /* that mostly follow each other */
     struct tier2_page pages[TRACE_MAX_PAGES]; /* in the order in which the path comes to them */
     unsigned page_count;
+    struct tier2_hammocks hammocks;
 };
 
 /* Whether it went round without fail while it was recorded. */

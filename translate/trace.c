@@ -1,6 +1,7 @@
 /* Making a trace: following a hot path with the interpreter, lowering the circle found. */
 #include "cpu/memory.h"
 #include "translate/engine_private.h"
+#include "translate/hammock.h"
 #include "translate/probe/probe.h"
 
 #include <string.h>
@@ -134,6 +135,20 @@ static s64 offset_of(const struct source *source, gva_t pc)
     return (s64)(pc - source->circle->pages[0].page);
 }
 
+static s64 insn_bytes(const struct page_source *page, s64 offset)
+{
+    return (page->bytes[offset & (s64)PAGE_OFFSET_MASK] & 3) == 3 ? 4 : 2;
+}
+
+/* Where the instruction and `count` more behind it end. */
+static s64 hammock_end(const struct page_source *page, s64 offset, unsigned count)
+{
+    for (unsigned n = 0; n <= count; n++) {
+        offset += insn_bytes(page, offset);
+    }
+    return offset;
+}
+
 /* Lowers the instruction at l->offset, in that page; its length, or 0, also where a breakpoint
  * is. */
 static unsigned lower_one(const struct engine *engine, struct lower *l, struct page_source *page)
@@ -175,6 +190,38 @@ static struct page_source *enter(const struct engine *engine, struct lower *l,
     return page;
 }
 
+/* The branch there, which passes over `count` instructions, and these; then control goes on at
+ * `next`. */
+static bool lower_hammock(const struct engine *engine, struct lower *l, struct page_source *page,
+                          unsigned count, s64 next)
+{
+    l->skips = true;
+    bool fits = lower_next(engine, l, page, l->offset + insn_bytes(page, l->offset));
+    l->skips = false;
+    for (unsigned n = 1; fits && n <= count; n++) {
+        l->offset += l->length_bytes;
+        s64 behind = l->offset + insn_bytes(page, l->offset);
+        fits = lower_next(engine, l, page, n == count ? next : behind);
+    }
+    if (fits) {
+        ir_skip_end(engine->ir, count);
+    }
+    return fits && !engine->ir->overflow;
+}
+
+/* How many instructions of a run, of which `left` are left, the one there passes over. */
+static unsigned skipped(const struct engine *engine, const struct source *source,
+                        const struct page_source *page, s64 offset, unsigned left)
+{
+    u32 at = (u32)(offset & (s64)PAGE_OFFSET_MASK);
+    gva_t pc = source->circle->pages[0].page + (u64)offset;
+    unsigned count = 0;
+    if (hammock_is_at(&source->circle->hammocks, pc)) {
+        count = engine->front->skips(page->bytes + at, (unsigned)PAGE_BYTES - at);
+    }
+    return count < left ? count : 0;
+}
+
 /* The instructions of the straight run, after which control goes on at `next`, up to the first that
  * a trace cannot have: how many, and l->offset is behind them. An lr that its sc follows in the run
  * can be had, as in a block. */
@@ -184,19 +231,25 @@ static unsigned lower_run(const struct engine *engine, struct lower *l, struct s
     struct ir *ir = engine->ir;
     struct page_source *page = enter(engine, l, source, run->pc);
     s64 end = (l->offset & ~(s64)PAGE_OFFSET_MASK) + (s64)PAGE_BYTES;
-    for (unsigned i = 0; i < run->insns; i++) {
+    for (unsigned i = 0; i < run->insns;) {
         if (l->offset > end - 2) {
             return i;
         }
-        bool is_long = (page->bytes[l->offset & (s64)PAGE_OFFSET_MASK] & 3) == 3;
-        s64 behind = l->offset + (is_long ? 4 : 2);
-        s64 to = i + 1 == run->insns ? offset_of(source, next) : behind;
         unsigned before = ir->count;
+        s64 at = l->offset;
+        unsigned count = skipped(engine, source, page, l->offset, run->insns - i);
+        bool ends = i + 1 + count == run->insns;
+        s64 to = ends ? offset_of(source, next) : hammock_end(page, l->offset, count);
         l->max_insns = run->insns - i;
-        if (!lower_next(engine, l, page, to) || has_call(ir->insns + before, ir->count - before)) {
+        bool fits = count != 0 ? lower_hammock(engine, l, page, count, to)
+                               : lower_next(engine, l, page, to);
+        if (!fits || has_call(ir->insns + before, ir->count - before)) {
             ir->count = before; /* nothing that stays refers to what went */
+            ir->skip.open = false;
+            l->offset = at;
             return i;
         }
+        i += 1 + count;
         l->offset = to;
     }
     return run->insns;
@@ -500,22 +553,43 @@ static unsigned max_pages(const struct engine *engine)
     return engine->probe != NULL || engine->options.no_links ? 1 : TRACE_MAX_PAGES;
 }
 
+/* The circle of a path. One that went round without fail is as it is: the host guesses its
+ * branches. Else hammocks may make a better one; the runs are joined then. */
+static bool find_circle(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count,
+                        struct tier2_hammocks *hammocks, struct tier2_circle *circle)
+{
+    unsigned pages = max_pages(vcpu->engine);
+    bool found = tier2_find_circle(runs, *count, pages, circle);
+    if (found && tier2_is_steady(circle)) {
+        return true;
+    }
+    hammock_join(vcpu, runs, count, hammocks);
+    struct tier2_circle joined;
+    if (hammocks->count != 0 && tier2_find_circle(runs, *count, pages, &joined)) {
+        *circle = joined;
+        circle->hammocks = *hammocks;
+        found = true;
+    }
+    return found;
+}
+
 enum ir_exit trace_form(struct vcpu *vcpu)
 {
     struct tier2_run runs[TIER2_PATH_RUNS];
     struct tier2_circle circle;
+    struct tier2_hammocks hammocks = {.count = 0};
     unsigned count;
     bool whole;
     if (!worth_trying(vcpu)) {
         return IR_EXIT_IND;
     }
     enum ir_exit exit = follow(vcpu, runs, &count, &whole);
-    unsigned pages = max_pages(vcpu->engine);
     tier2_of(vcpu)->recorded++;
     /* A circle may begin elsewhere, where one is already: then the way from here leads to it. */
-    bool made = whole && tier2_find_circle(runs, count, pages, &circle) &&
+    bool made = whole && find_circle(vcpu, runs, &count, &hammocks, &circle) &&
                 make_trace(vcpu, &circle);
-    if (!made && tier2_find_way(runs, count, pages, &circle)) {
+    if (!made && tier2_find_way(runs, count, max_pages(vcpu->engine), &circle)) {
+        circle.hammocks = hammocks;
         make_trace(vcpu, &circle);
     }
     return exit;

@@ -152,6 +152,7 @@ struct builder {
     unsigned division; /* the last operation of build_division, or 0; its operands */
     enum ir_type division_type;
     ir_ref dividend, divisor;
+    unsigned taken_back; /* instructions that ir_skip_end may take back */
 };
 
 static void keep(struct builder *b, enum ir_type type, ir_ref ref)
@@ -467,6 +468,27 @@ static void build_sets(struct builder *b)
     }
 }
 
+/* Some of the last instructions may not have run, nor set what they set; each only once, and never
+ * all of the block: it may be a loop, that has to come to its deadline. */
+static void build_skip(struct builder *b)
+{
+    unsigned kept = 2 + b->taken_back; /* a JUMP_NEXT retires one less */
+    unsigned most = b->ir->insn_total > kept ? b->ir->insn_total - kept : 0;
+    most = most < 7 ? most : 7;
+    if (most == 0) {
+        return;
+    }
+    ir_skip_begin(b->ir, (enum ir_cond)below(10), any(b, IR_I64),
+                  below(3) == 0 ? ir_i64(b->ir, 0) : any(b, IR_I64));
+    for (unsigned n = below(4); n-- > 0;) {
+        build_integer(b);
+        ir_set(b->ir, RIG_X(1 + below(24)), 8, any(b, IR_I64));
+    }
+    unsigned insns = 1 + below(most);
+    ir_skip_end(b->ir, insns);
+    b->taken_back += insns;
+}
+
 static s64 random_target(void)
 {
     switch (below(4)) {
@@ -526,6 +548,9 @@ static void build_insn(struct builder *b, bool raises)
         return;
     }
     build_sets(b);
+    if (below(8) == 0) {
+        build_skip(b);
+    }
     if (below(16) == 0 && b->mix) {
         ir_fenv_set(b->ir, ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64), ir_i64(b->ir, 31)),
                     ir_i64(b->ir, below(b->host_rounding ? 4 : 5)));

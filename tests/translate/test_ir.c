@@ -337,6 +337,56 @@ Test(ir, a_word_comparison_is_not_fused_into_an_exit)
     cr_assert_eq(ir->insns[ir->count - 1].a, less);
 }
 
+Test(ir, what_may_be_skipped_is_selected)
+{
+    ir_ref first = x(), second = y();
+    ir_begin_insn(ir, 4, 4);
+    ir_skip_begin(ir, IR_LT_S, first, second);
+    ir_begin_insn(ir, 8, 4);
+    ir_ref sum = op2(IR_ADD, first, second);
+    ir_set(ir, STATE_X, 8, sum);
+    ir_begin_insn(ir, 12, 4);
+    cr_assert_eq(x(), sum, "behind the SET, in the same way");
+    ir_ref twice = op2(IR_ADD, sum, sum);
+    ir_set(ir, STATE_X, 8, twice);
+    ir_skip_end(ir, 2);
+    const struct ir_insn *set = &ir->insns[ir->count - 1], *select = &ir->insns[set->a];
+    cr_assert_eq(set->op, IR_SET);
+    cr_assert(select->op == IR_SELECT && select->sub == IR_LT_S && select->c == first &&
+              select->d == twice);
+    const struct ir_insn *unretire = &ir->insns[set->a - 1];
+    cr_assert(unretire->op == IR_UNRETIRE && unretire->sub == IR_LT_S && unretire->imm == 2);
+    cr_assert_eq(x(), set->a);
+}
+
+/* What is selected may be the value that was set: it is written all the same. */
+Test(ir, what_is_never_skipped_is_set)
+{
+    ir_ref first = x(), second = y();
+    ir_begin_insn(ir, 4, 4);
+    ir_skip_begin(ir, IR_NE, first, first);
+    ir_begin_insn(ir, 8, 4);
+    ir_set(ir, STATE_X, 8, second);
+    unsigned before = ir->count;
+    ir_skip_end(ir, 1);
+    cr_assert_eq(ir->count, before + 1);
+    cr_assert(ir->insns[before].op == IR_SET && ir->insns[before].a == second);
+}
+
+/* Two registers that share an entry of what is known. */
+Test(ir, what_may_be_skipped_is_remembered)
+{
+    const u32 other = STATE_X + 8 * IR_KNOWN_WORDS;
+    ir_begin_insn(ir, 4, 4);
+    ir_skip_begin(ir, IR_EQ, y(), ir_i64(ir, 0));
+    ir_begin_insn(ir, 8, 4);
+    ir_ref sum = op2_imm(IR_ADD, x(), 5);
+    ir_set(ir, STATE_X, 8, sum);
+    ir_set(ir, other, 8, ir_i64(ir, 7));
+    cr_assert_eq(x(), sum);
+    ir_skip_end(ir, 1);
+}
+
 Test(ir, float_move_rules)
 {
     ir_ref single = ir_op1(ir, IR_FUNBOX, IR_F32, 0, x());

@@ -102,6 +102,17 @@ Test(ir_verify, missing_operand)
     rejects(good.sum, "does not precede");
 }
 
+Test(ir_verify, more_taken_back_than_retired)
+{
+    struct ir_insn *exit = at(good.jump - 1);
+    exit->op = IR_UNRETIRE;
+    exit->imm = 1;
+    char why[200] = "";
+    cr_assert(ir_verify(good.ir, why, sizeof(why)), "%s", why);
+    exit->imm = 2;
+    rejects(good.jump - 1, "takes back what did not retire");
+}
+
 Test(ir_verify, surplus_operand)
 {
     at(good.sext)->b = good.x;

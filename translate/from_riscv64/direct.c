@@ -332,3 +332,34 @@ bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
     }
     return true;
 }
+
+/* One that takes no longer than a branch that goes the other way than the host expects. */
+static bool is_quick(struct row row)
+{
+    switch ((enum kind)row.kind) {
+    case OP: case OP_W: return row.what < IR_MULH_SS || row.what > IR_REM_U;
+    case OP_IMM: case OP_IMM_W: case COMPARE: case COMPARE_IMM: case UPPER: case UPPER_PC:
+        return true;
+    default: return false;
+    }
+}
+
+unsigned riscv64_skips(const u8 *code, unsigned code_bytes)
+{
+    struct riscv_insn insn;
+    unsigned length_bytes = riscv64_decode(code, code_bytes, &insn);
+    if (length_bytes == 0 || rows[insn.id].kind != BRANCH || insn.rs1 == insn.rs2 ||
+        insn.imm <= (s32)length_bytes) {
+        return 0;
+    }
+    unsigned at = length_bytes, end = (unsigned)insn.imm, count = 0;
+    while (at < end && count < FRONT_SKIPS_MAX && at < code_bytes) {
+        length_bytes = riscv64_decode(code + at, code_bytes - at, &insn);
+        if (length_bytes == 0 || !is_quick(rows[insn.id])) {
+            return 0;
+        }
+        at += length_bytes;
+        count++;
+    }
+    return at == end ? count : 0;
+}

@@ -150,5 +150,6 @@ const struct front riscv64_front = {
     .lower_insn = lower_insn,
     .begin = begin,
     .run_direct = riscv64_run_direct,
+    .skips = riscv64_skips,
     .print_mode = print_mode,
 };

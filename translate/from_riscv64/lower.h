@@ -20,6 +20,7 @@
 
 /* direct.c; see struct front. */
 bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front);
+unsigned riscv64_skips(const u8 *code, unsigned code_bytes);
 
 /* --- integer registers; x0 reads as 0 and is never written --- */
 

@@ -94,6 +94,10 @@ static void branch(struct lower *l, const struct riscv_insn *insn, enum ir_cond 
         return;
     }
     ir_ref a = lower_get_x(l, insn->rs1), b = lower_get_x(l, insn->rs2);
+    if (l->skips) {
+        ir_skip_begin(l->ir, cond, a, b);
+        return;
+    }
     if (l->follow && l->next_offset == target && target != behind) {
         ir_exit_if(l->ir, opposite(cond), a, b, behind);
         l->followed = true;

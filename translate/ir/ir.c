@@ -2,6 +2,7 @@
  * properties. Simplification of single operations is ir_fold.c's.
  *
  * Everything is one table look-up per append, so building a block takes time linear in it. */
+#include "cpu/base/error.h"
 #include "translate/ir/ir.h"
 #include "translate/ir/ir_eval.h"
 #include "translate/ir/ir_fold.h"
@@ -66,6 +67,7 @@ void ir_reset(struct ir *ir, const struct guest *guest)
     ir->insn_index = 0;
     ir->insn_total = 0;
     ir->share_floor = 0;
+    ir->skip.open = false;
     known_clear(ir);
     memset(ir->chain_head, 0xff, sizeof(ir->chain_head));
 }
@@ -272,9 +274,24 @@ static ir_ref known_value(struct ir *ir, const struct ir_known *known, enum ir_t
     return ir_op1(ir, IR_ZEXT, type, known_size_bytes(known) * 8u, known->value);
 }
 
+/* What the instructions that may be skipped have set the register to, by its number in skip.sets;
+ * the count of these when it is none of them. */
+static unsigned skip_find(const struct ir *ir, u32 offset)
+{
+    unsigned n = 0;
+    while (n < ir->skip.count && ir->skip.sets[n].offset != offset) {
+        n++;
+    }
+    return n;
+}
+
 static ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type type, u32 offset,
                             unsigned size_bytes)
 {
+    unsigned n = UNLIKELY(ir->skip.open) ? skip_find(ir, offset) : 0;
+    if (UNLIKELY(ir->skip.open) && n < ir->skip.count) {
+        return ir->skip.sets[n].value; /* something else took its place in `known` */
+    }
     bool tracked = !ir->no_fold && !known_crosses(offset, size_bytes);
     u64 key = known_key(ir, offset, size_bytes);
     if (tracked && known->key == key) {
@@ -301,8 +318,28 @@ ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes)
     return get_otherwise(ir, known, type, offset, size_bytes);
 }
 
+/* A SET that may be skipped waits for ir_skip_end; until then the register is known to hold it. */
+static NOINLINE void skip_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
+{
+    unsigned n = skip_find(ir, offset);
+    CHECK(n < IR_SKIP_SETS && size_bytes == 8 && ir_value_type(&ir->insns[value]) == IR_I64);
+    if (n == ir->skip.count) {
+        ir->skip.sets[n].before = ir_get(ir, IR_I64, offset, size_bytes);
+        ir->skip.sets[n].offset = offset;
+        ir->skip.count++;
+    }
+    ir->skip.sets[n].value = value;
+    *known_word(ir, offset) = (struct ir_known){
+        .key = known_key(ir, offset, size_bytes), .exact = true, .value = value,
+    };
+}
+
 void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value)
 {
+    if (UNLIKELY(ir->skip.open)) {
+        skip_set(ir, offset, size_bytes, value);
+        return;
+    }
     struct ir_known *known = known_word(ir, offset);
     bool folds = !ir->no_fold && !ir->keeps_sets;
     u64 key = known_key(ir, offset, size_bytes);
@@ -500,6 +537,38 @@ void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target
         return;
     }
     append_way(ir, insn);
+}
+
+void ir_skip_begin(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b)
+{
+    ir->skip.open = true;
+    ir->skip.cond = (u8)cond;
+    ir->skip.a = a;
+    ir->skip.b = b;
+    ir->skip.count = 0;
+}
+
+static void append_unretire(struct ir *ir, unsigned insns)
+{
+    struct ir_insn insn = insn_make(IR_UNRETIRE, IR_I64, ir->skip.cond, insns);
+    insn.a = ir->skip.a;
+    insn.b = ir->skip.b;
+    if (ir->no_fold || ir_fold_branch(ir, &insn) != IR_BRANCH_NEVER) {
+        append(ir, insn);
+    }
+}
+
+void ir_skip_end(struct ir *ir, unsigned insns)
+{
+    ir->skip.open = false;
+    append_unretire(ir, insns);
+    for (unsigned n = 0; n < ir->skip.count; n++) {
+        u32 offset = ir->skip.sets[n].offset;
+        ir_ref value = ir_select(ir, (enum ir_cond)ir->skip.cond, ir->skip.a, ir->skip.b, IR_I64,
+                                 ir->skip.sets[n].before, ir->skip.sets[n].value);
+        known_word(ir, offset)->key = 0; /* no SET of what it is known to hold was appended */
+        ir_set(ir, offset, 8, value);
+    }
 }
 
 void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset)

@@ -110,6 +110,9 @@ static inline enum ir_type ir_value_type(const struct ir_insn *insn)
     }
 }
 
+/* How many registers the instructions between ir_skip_begin and ir_skip_end may write. */
+enum { IR_SKIP_SETS = 4 };
+
 enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 128 };
 
 /* What one 8-byte word of guest state (offset / 8 modulo IR_KNOWN_WORDS) is known to hold. */
@@ -139,6 +142,16 @@ struct ir {
     u8 marks;         /* enum ir_marks */
     bool mark_due;
     bool has_pieces;  /* an OR may put a word together from what is loaded */
+    struct {          /* instructions that a branch may pass over (ir_skip_begin) */
+        bool open;
+        u8 cond;
+        ir_ref a, b;
+        unsigned count;
+        struct {
+            u32 offset;
+            ir_ref before, value;
+        } sets[IR_SKIP_SETS]; /* what they write */
+    } skip;
     bool no_fold;     /* tests: append exactly what is asked, no folding, sharing, forwarding */
     const struct guest *guest;
     s64 insn_offset;  /* of the current guest instruction (set by ir_begin_insn) */
@@ -194,6 +207,11 @@ ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, i
 void ir_poll(struct ir *ir, unsigned next_insns);
 void ir_look(struct ir *ir, s64 next_offset);
 void ir_exit_if(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b, s64 target_offset);
+/* The instructions appended until ir_skip_end do not run when a <cond> b: what they SET is selected
+ * there, and they are taken back from those retired. They only compute, and set whole registers,
+ * IR_SKIP_SETS at most, to I64 values; `insns` is how many they are. */
+void ir_skip_begin(struct ir *ir, enum ir_cond cond, ir_ref a, ir_ref b);
+void ir_skip_end(struct ir *ir, unsigned insns);
 void ir_exit_unless(struct ir *ir, ir_ref target, s64 expected_offset);
 void ir_exit_page(struct ir *ir, u32 guard, s64 target_offset);
 static inline u32 ir_guard(const struct ir_insn *exit_page)

@@ -167,6 +167,14 @@ enum ir_exit interp_SELECT(struct interp *run, const struct ir_insn *insn, u64 *
     return interp_next(run, insn, out);
 }
 
+enum ir_exit interp_UNRETIRE(struct interp *run, const struct ir_insn *insn, u64 *out)
+{
+    if (cond_holds(run, insn, IR_I64)) {
+        run->entry_insns -= insn->imm;
+    }
+    return interp_next(run, insn, out);
+}
+
 enum ir_exit interp_EXIT_IF(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
     if (cond_holds(run, insn, IR_I64)) {

@@ -144,6 +144,7 @@ static void put_detail(struct printer *p, const struct ir_insn *insn)
     case IR_ZEXT: put(p, " %u", insn->sub); break;
     case IR_SETCC:
     case IR_SELECT:
+    case IR_UNRETIRE:
     case IR_EXIT_IF: put(p, " %s", NAME(cond_names, insn->sub)); break;
     case IR_FCMP: put(p, " %s", NAME(fcmp_names, insn->sub)); break;
     case IR_FSGNJ: put(p, " %s", NAME(fsgnj_names, insn->sub)); break;
@@ -204,6 +205,9 @@ void ir_print_insn(const struct ir *ir, unsigned index, char *text, size_t text_
     put_head(&p, insn, index);
     put_detail(&p, insn);
     put_operands(&p, insn);
+    if (insn->op == IR_UNRETIRE) {
+        put(&p, " by %" PRIu64, insn->imm);
+    }
     if (insn->op == IR_EXIT_IF || insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP ||
         insn->op == IR_EXIT_PAGE ||
         insn->op == IR_JUMP_NEXT || insn->op == IR_LOOK) {

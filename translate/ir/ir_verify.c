@@ -29,6 +29,7 @@ static const char *const signatures[IR_OP_COUNT] = {
     [IR_AMO] = "icls",     [IR_CAS] = "iclss",     [IR_FENCE] = "-",      [IR_CALL] = "",
     [IR_VECTOR] = "",
     [IR_INSN] = "-",       [IR_POLL] = "-",        [IR_LOOK] = "-",       [IR_EXIT_IF] = "lll",
+    [IR_UNRETIRE] = "lll",
     [IR_EXIT_UNLESS] = "-l", [IR_EXIT_PAGE] = "-",
     [IR_JUMP] = "-",       [IR_JUMP_NEXT] = "-",   [IR_JUMP_IND] = "-l",  [IR_RAISE] = "-l",
     [IR_LEAVE] = "-l",     [IR_PROBE] = "l",       [IR_PROBE_WORD] = "als",
@@ -234,6 +235,10 @@ static bool check_range(struct verify *v)
     case IR_SETCC:
     case IR_SELECT:
     case IR_EXIT_IF: return check_limit(v, insn->sub, IR_GE_U);
+    case IR_UNRETIRE:
+        return check_limit(v, insn->sub, IR_GE_U) &&
+               ((insn->imm != 0 && insn->imm < v->insns_begun) ||
+                reject(v, "takes back what did not retire"));
     case IR_FSGNJ:
     case IR_FCMP: return check_limit(v, insn->sub, 2);
     case IR_FCVT_FI:

@@ -559,6 +559,7 @@ emit_fn emit_get, emit_set, emit_pc_page, emit_insn_count;
 emit_fn emit_alu, emit_muldiv, emit_shift, emit_bits, emit_extend, emit_compare;
 emit_fn emit_check, emit_load, emit_store, emit_amo, emit_cas, emit_fence;
 emit_fn emit_poll, emit_look, emit_exit_if, emit_exit_unless, emit_exit_page, emit_jump;
+emit_fn emit_unretire;
 emit_fn emit_jump_ind, emit_raise, emit_leave;
 /* emit_branch.c: stores the current guest instruction's pc and what r15 is to be there in the vcpu;
  * rax is scratch. */

@@ -214,6 +214,47 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     stub->data = uncounted(c) + 1;
 }
 
+/* Takes `count` from r15 when the flags say `cc`, above or below, by the carry. */
+static void take_by_carry(struct asm_buf *a, enum asm_cc cc)
+{
+    if (cc == ASM_B) {
+        asm_alu_imm(a, ASM_SBB, ASM_64, R15, 0);
+    } else {
+        asm_alu_imm(a, ASM_ADC, ASM_64, R15, -1);
+    }
+}
+
+/* The condition of the UNRETIRE as flags. That something is 0 becomes that it is below 1. */
+static enum asm_cc unretire_if(struct compile *c, const struct ir_insn *insn)
+{
+    s32 imm;
+    bool zero = value_const_s32(c, insn->b, IR_I64, &imm) && imm == 0 &&
+                !(c->values[c->values[insn->a].root].flags & VALUE_CONST);
+    if (!zero || (insn->sub != IR_EQ && insn->sub != IR_NE)) {
+        return emit_cmp(c, IR_I64, insn->sub, insn->a, insn->b);
+    }
+    asm_alu_imm(&c->a, ASM_CMP, ASM_64, alloc_use(c, insn->a), 1);
+    return insn->sub == IR_EQ ? ASM_B : ASM_AE;
+}
+
+void emit_unretire(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    enum asm_cc cc = unretire_if(c, insn);
+    if (insn->imm == 1 && (cc == ASM_B || cc == ASM_AE)) {
+        take_by_carry(a, cc);
+        return;
+    }
+    unsigned t = alloc_temp(c);
+    asm_setcc(a, cc, t);
+    asm_rr(a, 0x0fb6, ASM_8, t, t); /* movzx */
+    if (insn->imm != 1) {
+        asm_rr(a, 0x6b, ASM_32, t, t); /* imul */
+        asm_u8(a, (u8)insn->imm);
+    }
+    asm_alu_rr(a, ASM_SUB, ASM_64, R15, t);
+}
+
 void emit_jump(struct compile *c, const struct ir_insn *insn)
 {
     unsigned current = insn->op == IR_JUMP;

@@ -152,7 +152,7 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,
     [IR_PROBE_LEFT] = emit_probe_left, [IR_PROBE_AT] = emit_probe_path,
     [IR_PROBE_ADD] = emit_probe_add, [IR_PROBE_EDGE] = emit_probe_edge,
-    [IR_VECTOR] = emit_vector,
+    [IR_VECTOR] = emit_vector,    [IR_UNRETIRE] = emit_unretire,
 };
 
 void pins_as_usual(struct compile *c)

@@ -53,7 +53,7 @@ static bool is_plain(const struct ir_insn *insn)
     return insn->op == IR_LOAD || insn->op == IR_STORE || insn->op == IR_TLB_CHECK ||
            insn->op == IR_VECTOR || insn->op == IR_INSN || insn->op == IR_POLL ||
            insn->op == IR_EXIT_IF || insn->op == IR_EXIT_UNLESS || insn->op == IR_JUMP ||
-           insn->op == IR_EXIT_PAGE ||
+           insn->op == IR_EXIT_PAGE || insn->op == IR_UNRETIRE ||
            insn->op == IR_JUMP_IND || insn->op == IR_GET || insn->op == IR_SET ||
            insn->op == IR_PC_PAGE || insn->op == IR_CONST || insn->op == IR_PROBE ||
            insn->op == IR_PROBE_WORD || insn->op == IR_PROBE_LEFT || insn->op == IR_PROBE_AT ||

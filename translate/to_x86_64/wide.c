@@ -97,7 +97,7 @@ static bool may_pass(const struct compile *c, unsigned i)
 {
     const struct ir_insn *insn = &c->ir->insns[i];
     switch (insn->op) {
-    case IR_CONST: case IR_GET: case IR_SET: case IR_INSN: return true;
+    case IR_CONST: case IR_GET: case IR_SET: case IR_INSN: case IR_UNRETIRE: return true;
     case IR_TLB_CHECK: case IR_EXIT_IF: return insn->dead || c->hoist_of[i] != 0;
     default: return insn->dead || (ir_op_info[insn->op].props & ~(unsigned)IR_C) == IR_P;
     }

@@ -188,6 +188,39 @@ Test(lower, branch_on_one_register_is_decided)
     cr_assert_eq(count_op(IR_EXIT_IF), 0);
 }
 
+static unsigned skips(u32 branch, u32 first, u32 second)
+{
+    const u32 words[] = {branch, first, second, 0x00000073};
+    u8 bytes[sizeof(words)];
+    for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
+        st_le32(bytes + 4 * i, words[i]);
+    }
+    return riscv64_front.skips(bytes, sizeof(bytes));
+}
+
+Test(lower, a_branch_over_computing_is_known)
+{
+    const u32 addi = 0x00150513, addw = 0x00b5053b, two = 0x95ae852e; /* c.mv a0,a1; c.add a1,a1 */
+    cr_expect_eq(skips(0x00b50463, addi, addi), 1, "beq a0,a1,.+8");
+    cr_expect_eq(skips(0x00b54663, addi, addw), 2, "blt a0,a1,.+12");
+    cr_expect_eq(skips(0x00b50663, two, addw), 3);
+    cr_expect_eq(skips(0x00b50663, two, two), 4);
+    cr_expect_eq(skips(0x00b50363, two, addi), 1, "beq a0,a1,.+6");
+    cr_expect_eq(skips(0x00b50463, 0x00053503, addi), 0, "over ld");
+    cr_expect_eq(skips(0x00b50463, 0x00a53023, addi), 0, "over sd");
+    cr_expect_eq(skips(0x00b50463, 0x02b54533, addi), 0, "over div");
+    cr_expect_eq(skips(0x00b50463, 0x02b50533, addi), 1, "over mul");
+    cr_expect_eq(skips(0x00b50463, 0x00b50463, addi), 0, "over a branch");
+    cr_expect_eq(skips(0x00b50463, 0x02b57553, addi), 0, "over fadd.d");
+    cr_expect_eq(skips(0x00b50363, addi, addi), 0, "into the middle of addi");
+    cr_expect_eq(skips(0x00b50863, addi, addi), 0, "over ecall, .+16");
+    cr_expect_eq(skips(0x00b50a63, addi, addi), 0, "beyond what may be read, .+20");
+    cr_expect_eq(skips(0x00a50463, addi, addi), 0, "beq a0,a0");
+    cr_expect_eq(skips(0x00b50263, addi, addi), 0, "beq a0,a1,.+4");
+    cr_expect_eq(skips(0xfeb50ee3, addi, addi), 0, "backwards");
+    cr_expect_eq(skips(addi, addi, addi), 0);
+}
+
 Test(lower, jalr_hints_follow_the_manual)
 {
     lower_one(0x00008067, MODE_FP_M, NULL); /* jalr zero,0(ra) */

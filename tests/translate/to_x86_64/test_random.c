@@ -153,6 +153,21 @@ static bool left_early(const struct rig *rig, enum ir_exit interp, enum ir_exit 
              (interp == IR_EXIT_RAISED || (is_cut(rig->ir) && vcpu->pc != reference->pc))));
 }
 
+/* Whether hart 1 left before an access in a block that takes retired instructions back: their
+ * number does not say then how far it came. */
+static bool left_somewhere(const struct rig *rig, enum ir_exit host)
+{
+    u64 offset = rig->hart[1]->vcpu.pc - RIG_PC_PAGE;
+    bool inside = false, accesses = false, takes_back = false;
+    for (unsigned i = 0; i < rig->ir->count; i++) {
+        const struct ir_insn *insn = &rig->ir->insns[i];
+        inside = insn->op == IR_INSN ? insn->imm == offset : inside;
+        accesses |= inside && insn->op == IR_TLB_CHECK;
+        takes_back |= insn->op == IR_UNRETIRE;
+    }
+    return (host == IR_EXIT_IND || host == IR_EXIT_POLL) && accesses && takes_back;
+}
+
 /* Whether what hart 1 left before can be done again from its start: no guest's instruction has two
  * accesses, or one and floating-point flags, but those of random blocks may. */
 static bool left_before_plain(const struct rig *rig)
@@ -201,6 +216,9 @@ static bool run_one(struct rig *rig, struct rig *spare, u64 seed)
     }
     enum ir_exit interp = interpret(rig);
     enum ir_exit host = rig->context.enter(&rig->hart[1]->vcpu, code);
+    if (trace && left_somewhere(rig, host)) {
+        return true;
+    }
     if (trace && left_early(rig, interp, host)) {
         if (!left_before_plain(rig)) {
             return true;
