@@ -145,6 +145,16 @@ run 0 run $boot --clock virtual --trace e.trace --trace-filter start=@task:cat \
     --send 'cat /proc/version; poweroff -f\n'
 split e.trace
 says lines ' U 0000'
+run 125 trace show e.trace --hart 5
+says err '^metic: --hart: the last hart of e.trace is 0$'
+run 125 trace query e.trace calls do_sys_openat3
+says err '^       Did you mean do_sys_openat2\?$'
+run 2 trace query e.trace calls
+says err '^       As in metic trace query FILE writes 0x80001000; '
+run 2 trace show e.trace --form json
+says err '^       Did you mean --format\?$'
+run 2 trace show e.trace --format
+says err '^metic: --format needs a value$'
 if [ "$(wc -l <lines)" -lt 3000000 ]; then good; else wrong "it did not stop"; fi
 # shellcheck disable=SC2086
 run 124 run $boot --clock virtual --limit-insns 80M --cpus 2 --trace h.trace --trace-events blocks \
@@ -157,6 +167,33 @@ says err "no event 'nothing'"
 # shellcheck disable=SC2086
 run 125 run $boot --trace y --trace-filter start=@csr:nosuch
 says err 'no value that fits'
+
+# What is spelled wrong is answered with what would be right, and with nothing else.
+# refused PATTERN HINT ARGUMENT...
+refused() {
+    pattern=$1 hint=$2
+    shift 2
+    # shellcheck disable=SC2086
+    run 125 run $boot --limit-insns 1M --trace y "$@"
+    says err "^metic: $pattern\$" 1
+    says err "^       $hint\$" 1
+    if [ "$(wc -l <err)" -eq 2 ]; then good; else wrong "more than the refusal"; fi
+}
+refused "there is no symbol 'mutex_unlok'" 'Did you mean mutex_unlock\?' --trace-filter function=mutex_unlok
+refused "there is no symbol 'panik'" 'Did you mean panic\?' --trace-calls panik
+refused "there is no symbol 'nothing_like_it'" 'Give an address, or with --symbols .*' \
+    --trace-filter symbol=nothing_like_it
+refused '--trace-filter: insns=9-1 is no window' 'As in --trace-filter insns=100M-120M\.' --trace-filter insns=9-1
+refused '--trace-filter: hart=9 is no such number' 'The last hart is 1; .*' \
+    --trace-filter insns=900M-901M --trace-filter hart=9 --cpus 2
+refused '--trace-filter: every=0 is no such number' 'As in --trace-filter every=100\.' --trace-filter every=0
+for filter in task= priv= rang=1-2; do
+    refused "--trace-filter: '$filter' is none of the filters" 'As in range=A-B, .*' --trace-filter $filter
+done
+refused '--trace-last: the rings of 3 harts and the devices would be more than 4G' 'Give 1024M or less, .*' \
+    --trace-last 2G --cpus 3
+# shellcheck disable=SC2086
+run 124 run $boot --limit-insns 1M --trace y --trace-last 2G
 
 # Tasks are told apart where the kernel goes from one to another: kernel threads have names, and what others do while
 # a program sleeps is none of its. A filter leaves what the whole recording of the same window has between the events.

@@ -161,7 +161,7 @@ run 0 trace show l.trace
 says out ' stop ' 1
 run 2 run hello.elf --trace
 run 125 run hello.elf --quiet --trace x.trace --trace-filter colour=red
-says err "'colour=red' begins with none"
+says err "'colour=red' is none of the filters"
 run 125 run hello.elf --quiet --trace x.trace --trace-filter function=nowhere
 says err "no symbol 'nowhere'"
 run 125 run hello.elf --quiet --trace missing/x
@@ -171,7 +171,7 @@ run 2 trace query jit.trace writes 0x10000000 --every 2
 says err "query has no option '--every'; show has"
 run 2 trace show jit.trace --from
 run 2 trace show jit.trace --branches=yes
-says err "no option '--branches=yes'"
+says err '--branches takes no value'
 run 125 trace show hello.elf
 says err 'is no metic trace'
 

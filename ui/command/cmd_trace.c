@@ -128,6 +128,11 @@ static const struct option {
     {"--every", set_every, true, true},
 };
 
+static const char *option_at(unsigned index)
+{
+    return index < ARRAY_LEN(options) ? options[index].name : NULL;
+}
+
 /* The option at argv[*at], which moves on to its last word. */
 static bool parse_option(struct trace_query *query, int argc, char *const *argv, int *at,
                          struct metic_error *error)
@@ -144,7 +149,8 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
             value = argv[++*at];
         }
         if (option->has_value != (value != NULL)) {
-            break;
+            return error_set(error, "metic trace help", "%s %s a value", option->name,
+                             option->has_value ? "needs" : "takes no");
         }
         query->of_show = option->of_show ? word : query->of_show;
         struct metic_error reason = {{0}, {0}};
@@ -152,16 +158,34 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
                error_set(error, reason.next[0] != '\0' ? reason.next : NULL, "%s: %s",
                          option->name, reason.what);
     }
-    return error_set(error, "metic trace help", "there is no option '%s', or it needs a value, or "
-                     "takes none", word);
+    const char *nearest = args_nearest(word, option_at);
+    char next[64];
+    snprintf(next, sizeof(next), nearest != NULL ? "Did you mean %s?" : "metic trace help", nearest);
+    return error_set(error, next, "there is no option '%s'", word);
 }
 
-static bool check_words(const struct trace_query *query, const char *name, unsigned words,
+static const struct command {
+    const char *name;
+    unsigned words; /* FILE included */
+    bool (*run)(struct trace_query *query, struct metic_error *error);
+    const char *example;
+} commands[] = {
+    {"show", 1, trace_query_show, "metic trace show FILE"},
+    {"info", 1, trace_query_info, "metic trace info FILE"},
+    {"check", 1, trace_query_check, "metic trace check FILE"},
+    {"query", 3, trace_query_run, "metic trace query FILE writes 0x80001000"},
+    {"diff", 2, trace_query_diff, "metic trace diff FILE FILE"},
+};
+
+static bool check_words(const struct trace_query *query, const struct command *command,
                         struct metic_error *error)
 {
-    if (query->word_count != words) {
-        return error_set(error, "metic trace help", "metic trace %s takes %u words, not %u", name,
-                         words, query->word_count);
+    const char *name = command->name;
+    if (query->word_count != command->words) {
+        char next[96];
+        snprintf(next, sizeof(next), "As in %s; metic trace help lists all.", command->example);
+        return error_set(error, next, "metic trace %s takes %u words, not %u", name,
+                         command->words, query->word_count);
     }
     if (query->of_show != NULL && strcmp(name, "show") != 0) {
         return error_set(error, "metic trace help", "metic trace %s has no option '%s'; show has",
@@ -192,18 +216,6 @@ static bool parse(struct trace_query *query, int argc, char *const *argv, struct
     return true;
 }
 
-static const struct {
-    const char *name;
-    unsigned words; /* FILE included */
-    bool (*run)(struct trace_query *query, struct metic_error *error);
-} commands[] = {
-    {"show", 1, trace_query_show},
-    {"info", 1, trace_query_info},
-    {"check", 1, trace_query_check},
-    {"query", 3, trace_query_run},
-    {"diff", 2, trace_query_diff},
-};
-
 int cmd_trace(int argc, char *const *argv)
 {
     struct metic_error error = {{0}, {0}};
@@ -227,7 +239,7 @@ int cmd_trace(int argc, char *const *argv)
         int status = UI_EXIT_OK;
         query->text.to = stdout;
         if (!parse(query, argc - 1, argv + 1, &error) ||
-            !check_words(query, name, commands[i].words, &error)) {
+            !check_words(query, &commands[i], &error)) {
             status = ui_usage_error(&error);
         } else if (!commands[i].run(query, &error)) {
             ui_print_error(&error);

@@ -3,6 +3,7 @@
 
 #include "cpu/base/arena.h"
 #include "cpu/base/hex.h"
+#include "ui/command/args.h"
 #include "ui/symbols/elfutils.h"
 
 #include <errno.h>
@@ -108,6 +109,29 @@ const struct symbol *symbols_find_name(struct symbols *symbols, const char *name
         }
     }
     return NULL;
+}
+
+void symbols_say_nearest(const struct symbols *symbols, const char *wrong, const char *otherwise,
+                         char *text, size_t text_bytes)
+{
+    const char *nearest = NULL;
+    size_t wrong_bytes = strlen(wrong);
+    unsigned best = wrong_bytes > 5 ? 3 : 2; /* of short names too many are near */
+    for (size_t i = 0; i < symbols->count && best > 1; i++) {
+        const char *name = symbols->list[i].name;
+        size_t name_bytes = strlen(name);
+        if (name_bytes + best <= wrong_bytes || name_bytes >= wrong_bytes + best) {
+            continue; /* as many letters are too many or too few */
+        }
+        unsigned distance = args_distance(wrong, name);
+        nearest = distance < best ? name : nearest;
+        best = distance < best ? distance : best;
+    }
+    if (nearest != NULL) {
+        snprintf(text, text_bytes, "Did you mean %s?", nearest);
+    } else {
+        snprintf(text, text_bytes, "%s", otherwise);
+    }
 }
 
 void symbols_print(struct symbols *symbols, u64 address, char *text, size_t text_bytes)

@@ -37,6 +37,10 @@ void symbols_text_add_all(struct symbols_text *text, struct symbols *symbols);
 /* The one that holds the address, or NULL. Sorts when needed. */
 const struct symbol *symbols_find(struct symbols *symbols, u64 address);
 const struct symbol *symbols_find_name(struct symbols *symbols, const char *name);
+/* What to do about a name that is none of them: the one that was meant ("Did you mean memset?"), or
+ * else `otherwise`. */
+void symbols_say_nearest(const struct symbols *symbols, const char *wrong, const char *otherwise,
+                         char *text, size_t text_bytes);
 /* Where it ends. */
 u64 symbols_end(const struct symbols *symbols, const struct symbol *symbol);
 /* "name+0x12", or the address. */

@@ -14,6 +14,12 @@ bool trace_query_open(struct trace_query *query, struct metic_error *error)
     if (!trace_file_open(&query->file, query->words[0], error)) {
         return false;
     }
+    if (query->file.harts < METIC_MAX_HARTS && query->text.harts >> query->file.harts != 0) {
+        error_set(error, NULL, "--hart: the last hart of %s is %u", query->file.path,
+                  query->file.harts - 1);
+        trace_query_close(query);
+        return false;
+    }
     symbols_add_text(&query->symbols, query->file.symbols);
     for (unsigned i = 0; i < query->symbol_file_count; i++) {
         if (!symbols_add_elf(&query->symbols, query->symbol_files[i], error)) {
@@ -239,8 +245,10 @@ bool trace_query_place(struct trace_query *query, const char *text, u64 *first, 
     }
     const struct symbol *symbol = symbols_find_name(&query->symbols, text);
     if (symbol == NULL) {
-        return error_set(error, "Give an address, as 0x80001000 or 0x80001000+8, or a symbol.",
-                         "there is no symbol '%s' in %s", text, query->file.path);
+        char next[160];
+        symbols_say_nearest(&query->symbols, text, "Give an address, as 0x80001000 or "
+                            "0x80001000+8, or a symbol.", next, sizeof(next));
+        return error_set(error, next, "there is no symbol '%s' in %s", text, query->file.path);
     }
     *first = symbol->address;
     *end = symbols_end(&query->symbols, symbol);

@@ -27,10 +27,10 @@ struct trace_run {
     struct symbols symbols;
     size_t symbols_put; /* into the store */
     bool late_kernel;   /* its own symbols are asked for at the end alone */
-    char task[32];
+    char task[16]; /* Linux keeps fifteen letters of a name */
     const char *path;
     bool said_failed, tells; /* the consumer's thread */
-    bool window_began, recorded;
+    bool ready, window_began, recorded;
     struct metic_trace_seen seen;
     const struct run_args *args;
 };
@@ -53,8 +53,10 @@ static bool find_place(struct trace_run *run, const char *text, u64 *first, u64 
         *end = symbols_end(&run->symbols, symbol);
         return true;
     }
-    return error_set(error, "Give an address, or with --symbols FILE an ELF that has the symbol.",
-                     "there is no symbol '%s'", text);
+    char next[160];
+    symbols_say_nearest(&run->symbols, text, "Give an address, or with --symbols FILE an ELF that "
+                        "has the symbol.", next, sizeof(next));
+    return error_set(error, next, "there is no symbol '%s'", text);
 }
 
 static bool filter_range(struct trace_run *run, const char *value, struct metic_error *error)
@@ -95,11 +97,12 @@ static bool filter_window(struct trace_run *run, const char *value, struct metic
 {
     char first[32];
     const char *dash = strchr(value, '-');
+    u64 from, to = ~(u64)0;
     snprintf(first, sizeof(first), "%.*s", dash != NULL ? (int)(dash - value) : 31, value);
-    run->to_insns = ~(u64)0;
-    if (args_parse_count(first, &run->from_insns) &&
-        (dash == NULL || args_parse_count(dash + 1, &run->to_insns)) &&
-        run->from_insns < run->to_insns) {
+    if (args_parse_count(first, &from) && (dash == NULL || args_parse_count(dash + 1, &to)) &&
+        from < to) {
+        run->from_insns = from;
+        run->to_insns = to;
         return true;
     }
     return error_set(error, "As in --trace-filter insns=100M-120M.",
@@ -109,10 +112,14 @@ static bool filter_window(struct trace_run *run, const char *value, struct metic
 static bool filter_number(const char *key, const char *value, u64 first, u64 last, u64 *number,
                           struct metic_error *error)
 {
-    char *rest;
+    char *rest, next[64] = "As in --trace-filter every=100.";
+    if (last < METIC_MAX_HARTS) {
+        snprintf(next, sizeof(next), "The last hart is %" PRIu64 "; --cpus N gives it N of them.",
+                 last);
+    }
     *number = strtoull(value, &rest, 0);
     return (rest != value && *rest == '\0' && *number >= first && *number <= last) ||
-           error_set(error, NULL, "--trace-filter: %s=%s is no such number", key, value);
+           error_set(error, next, "--trace-filter: %s=%s is no such number", key, value);
 }
 
 /* As satp is printed: a mode in its highest bits, mostly without 0x. */
@@ -151,7 +158,7 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         options->function_count += found;
         return found;
     }
-    if (strcmp(key, "task") == 0) {
+    if (strcmp(key, "task") == 0 && value[0] != '\0') {
         snprintf(run->task, sizeof(run->task), "%s", value);
         options->task = run->task;
         return true;
@@ -165,7 +172,7 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
         options->harts |= found ? (u64)1 << number : 0;
         return found;
     }
-    if (strcmp(key, "priv") == 0) {
+    if (strcmp(key, "priv") == 0 && value[0] != '\0') {
         return filter_privileges(run, value, error);
     }
     if (strcmp(key, "start") == 0 && strcmp(value, "@monitor") == 0) {
@@ -188,8 +195,9 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
     if (strcmp(key, "every") == 0) {
         return filter_number(key, value, 1, ~(u64)0, &run->text.every, error);
     }
-    return error_set(error, "range symbol function task satp priv hart start stop insns every",
-                     "--trace-filter: '%s' begins with none of the filters", filter);
+    return error_set(error, "As in range=A-B, symbol=NAME, function=NAME, task=NAME, satp=N, priv=US, "
+                     "hart=N, start=PLACE, stop=PLACE, insns=A-B, every=N.",
+                     "--trace-filter: '%s' is none of the filters", filter);
 }
 
 /* --- what is recorded --- */
@@ -432,6 +440,20 @@ static bool wants_late_kernel(const struct run_trace *trace)
     return late && trace->calls == NULL;
 }
 
+/* A ring is many mappings of the process, of which a host allows so many. */
+static bool check_rings(const struct trace_run *run, const struct run_args *args,
+                        struct metic_error *error)
+{
+    unsigned harts = metic_hart_count(run->machine);
+    const u64 most = ((u64)4 << 30) / (harts + 1); /* the devices have one, too */
+    char next[96];
+    snprintf(next, sizeof(next), "Give %" PRIu64 "M or less, or record all of it, without "
+             "--trace-last.", most >> 20);
+    return args->trace.last_bytes <= most ||
+           error_set(error, next, "--trace-last: the rings of %u harts and the devices would be "
+                     "more than 4G", harts);
+}
+
 static bool prepare(struct trace_run *run, const struct run_args *args, struct metic_error *error)
 {
     const struct run_trace *trace = &args->trace;
@@ -439,7 +461,8 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
                          : trace->calls != NULL ? "tasks"
                                                 : "memory,registers,traps,devices,io";
     run->late_kernel = wants_late_kernel(trace);
-    if (!run_symbols_add_files(&run->symbols, args, error)) {
+    if (!check_rings(run, args, error) ||
+        !run_symbols_add_files(&run->symbols, args, error)) {
         return false;
     }
     if (!run->late_kernel) {
@@ -487,6 +510,7 @@ bool trace_run_start(const struct run_args *args, metic_machine *machine, struct
     if (!prepare(run, args, error)) {
         return false;
     }
+    run->ready = true;
     if (run->to_insns == 0) {
         run->recording = metic_trace_start(machine, &run->options, error);
         return run->recording;
@@ -541,7 +565,7 @@ static void look_whether_empty(struct trace_run *run)
     bool blocks = run->cover != NULL && !cover_is_empty(run->cover);
     bool asked = trace->filter_count != 0 || trace->calls != NULL;
     bool began = run->to_insns == 0 || run->window_began;
-    if (asked && !run->tells && !blocks && !run->said_failed && (run->recorded || !began)) {
+    if (run->ready && asked && !run->tells && !blocks && !run->said_failed && (run->recorded || !began)) {
         trace_empty_say(run->args, &run->options, run->machine, &run->seen, began);
     }
 }
