@@ -40,6 +40,15 @@ __attribute__((noinline)) static int choose(int value)
     return 0;
 }
 
+/* The line of its last brace begins with what only every fourth call comes to. */
+__attribute__((noinline)) static void either(int value)
+{
+    if (value % 4 != 0)
+        sink++;
+    else
+        choose(value);
+}
+
 int work(void);
 int work(void)
 {
@@ -48,6 +57,7 @@ int work(void)
         light();
         heavy();
         chosen += choose(i);
+        either(i);
     }
     return chosen;
 }

@@ -166,9 +166,8 @@ static void add_line(void *opaque, u64 address, u64 end, const char *file, unsig
         lines->list = bigger;
         lines->capacity = capacity;
     }
-    (void)end;
     lines->list[lines->count++] =
-        (struct line_count){file, line, cover_count(lines->report->cover, address)};
+        (struct line_count){file, line, cover_most(lines->report->cover, address, end)};
 }
 
 static int by_line(const void *a, const void *b)

@@ -149,8 +149,8 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
             value = argv[++*at];
         }
         if (option->has_value != (value != NULL)) {
-            return error_set(error, "metic trace help", "%s %s a value", option->name,
-                             option->has_value ? "needs" : "takes no");
+            return error_set(error, "metic trace help", "%s %s value", option->name,
+                             option->has_value ? "needs a" : "takes no");
         }
         query->of_show = option->of_show ? word : query->of_show;
         struct metic_error reason = {{0}, {0}};
@@ -160,7 +160,8 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
     }
     const char *nearest = args_nearest(word, option_at);
     char next[64];
-    snprintf(next, sizeof(next), nearest != NULL ? "Did you mean %s?" : "metic trace help", nearest);
+    snprintf(next, sizeof(next), nearest != NULL ? "Did you mean %s?" : "metic trace help",
+             nearest);
     return error_set(error, next, "there is no option '%s'", word);
 }
 

@@ -427,10 +427,10 @@ const struct cover_edge *cover_edges(struct cover *cover, size_t *count)
     return cover->sorted_edges;
 }
 
-u64 cover_count(struct cover *cover, u64 address)
+/* Index of the first block behind the address. */
+static size_t first_behind(const struct cover *cover, u64 address)
 {
     size_t low = 0, high = cover->sorted_count;
-    u64 count = 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (cover->sorted[middle].address <= address) {
@@ -439,10 +439,28 @@ u64 cover_count(struct cover *cover, u64 address)
             high = middle;
         }
     }
+    return low;
+}
+
+u64 cover_count(struct cover *cover, u64 address)
+{
+    u64 count = 0;
     /* Blocks may overlap. */
-    while (low-- > 0 && address - cover->sorted[low].address < cover->longest_bytes) {
-        const struct cover_block *block = &cover->sorted[low];
+    for (size_t at = first_behind(cover, address);
+         at-- > 0 && address - cover->sorted[at].address < cover->longest_bytes;) {
+        const struct cover_block *block = &cover->sorted[at];
         count += address < block->address + block->bytes ? block->count : 0;
     }
     return count;
+}
+
+u64 cover_most(struct cover *cover, u64 first, u64 end)
+{
+    u64 most = cover_count(cover, first);
+    for (size_t at = first_behind(cover, first);
+         at < cover->sorted_count && cover->sorted[at].address < end; at++) {
+        u64 count = cover_count(cover, cover->sorted[at].address);
+        most = count > most ? count : most;
+    }
+    return most;
 }

@@ -39,5 +39,7 @@ const struct cover_block *cover_blocks(struct cover *cover, size_t *count);
 const struct cover_edge *cover_edges(struct cover *cover, size_t *count);
 /* How often the instruction at the address ran. */
 u64 cover_count(struct cover *cover, u64 address);
+/* How often that one of [first, end) ran that ran most; more than once where it is a loop. */
+u64 cover_most(struct cover *cover, u64 first, u64 end);
 
 #endif

@@ -195,8 +195,8 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
     if (strcmp(key, "every") == 0) {
         return filter_number(key, value, 1, ~(u64)0, &run->text.every, error);
     }
-    return error_set(error, "As in range=A-B, symbol=NAME, function=NAME, task=NAME, satp=N, priv=US, "
-                     "hart=N, start=PLACE, stop=PLACE, insns=A-B, every=N.",
+    return error_set(error, "As in range=A-B, symbol=NAME, function=NAME, task=NAME, satp=N, "
+                     "priv=US, hart=N, start=PLACE, stop=PLACE, insns=A-B, every=N.",
                      "--trace-filter: '%s' is none of the filters", filter);
 }
 
@@ -565,7 +565,8 @@ static void look_whether_empty(struct trace_run *run)
     bool blocks = run->cover != NULL && !cover_is_empty(run->cover);
     bool asked = trace->filter_count != 0 || trace->calls != NULL;
     bool began = run->to_insns == 0 || run->window_began;
-    if (run->ready && asked && !run->tells && !blocks && !run->said_failed && (run->recorded || !began)) {
+    bool nothing = run->ready && !run->tells && !blocks && !run->said_failed;
+    if (asked && nothing && (run->recorded || !began)) {
         trace_empty_say(run->args, &run->options, run->machine, &run->seen, began);
     }
 }
