@@ -157,7 +157,7 @@ void _start(void)
     if (call(CLONE, SIGCHLD, 0, 0, 0) == 0) {
         for (int i = 0; i < 20; i++) {
             call(YIELD, 0, 0, 0, 0);
-            call(GETPPID, 0, 0, 0, 0);
+            call(GETPPID, 0x500 + i, 0x700 - i, i, 0);
         }
         call(EXIT, 7, 0, 0, 0);
     }
@@ -168,6 +168,10 @@ END
     mkdir -p add && $cross -O1 -nostdlib -static -o add/tasks tasks.c &&
         (cd add && echo tasks | cpio -o -H newc --quiet) >add.cpio &&
         cat "$cache/initramfs.cpio.gz" add.cpio >tasks.cpio || exit 1
+    # Each with the arguments of its own, which the program writes just before it.
+    for i in $(seq 0 19); do
+        printf 'syscalls: syscall_173(%x, %x, %x)\n' $((0x500 + i)) $((0x700 - i)) "$i"
+    done >getppids
     for cpus in 1 2; do
         run 0 "$cache/vmlinuz" --initrd tasks.cpio --append console=ttyS0 --serial none \
             --cpus $cpus --plugin syscalls.so --expect 'metic:~# ' --send '/tasks; poweroff -f\n'
@@ -178,6 +182,7 @@ END
         if [ "${child:-0}" -gt 1 ] && grep -q "^syscalls: clone = $child\$" calls &&
             ! grep -q '^syscalls: wait4 = 0$' calls && ! grep -q 'execve = [1-9]' calls &&
             [ "$(grep -c '^syscalls: syscall_173(' calls)" -eq 20 ] &&
+            grep '^syscalls: syscall_173(' calls | cmp -s - getppids &&
             [ "$(grep '^syscalls: syscall_173 = ' calls | sort -u | wc -l)" -eq 1 ] &&
             [ "$(grep -c '^syscalls: syscall_173 = ' calls)" -eq 20 ] &&
             [ "$(grep -c '^syscalls: syscall_124 = 0' calls)" -eq 20 ]; then

@@ -73,6 +73,7 @@ static void emit_pins(struct thunks *t)
     t->a->p += PIN_SPAN;
 }
 
+/* `all`: else those that a call of C changes. */
 static void transfer_pins(struct thunks *t, bool load, bool all)
 {
     for (unsigned n = 0; n < x86_pinned_count(t->context->guest); n++) {
@@ -322,7 +323,7 @@ static void poll_at_rax(struct thunks *t, enum ir_exit exit)
     asm_store(a, ASM_64, VCPU_AT(pc), RAX);
     asm_store(a, ASM_64, VCPU_AT(insns), R15);
     if (t->context->slow->polled != NULL) {
-        transfer_pins(t, false, false);
+        transfer_pins(t, false, true); /* who is told of the trap may look at registers */
         asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
         asm_call_far(a, (const void *)(uintptr_t)t->context->slow->polled);
         transfer_pins(t, true, false);
@@ -380,7 +381,7 @@ static void emit_raise_thunks(struct thunks *t)
     asm_store(a, ASM_64, VCPU_AT(insns), R15);
     place(t, THUNK_RAISED);
     if (t->context->slow->raised != NULL) {
-        transfer_pins(t, false, false);
+        transfer_pins(t, false, true); /* as for a poll */
         asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
         asm_call_far(a, (const void *)(uintptr_t)t->context->slow->raised);
         transfer_pins(t, true, false);
