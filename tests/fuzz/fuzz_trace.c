@@ -112,7 +112,8 @@ static void pick(struct trace_reader *reader, struct trace_file *file,
         struct trace_decoder decoder;
         struct metic_trace_chunk chunk = {.stream = section->stream};
         const u64 *words;
-        if (trace_reader_pick(reader, section, &wants[i], &words, &chunk.count)) {
+        bool to_end;
+        if (trace_reader_pick(reader, section, &wants[i], &words, &chunk.count, &to_end)) {
             chunk.words = words;
             trace_decoder_init(&decoder, callbacks, trace_file_unit, file);
             (void)trace_decode(&decoder, &chunk);

@@ -226,6 +226,13 @@ while [ $at -lt "$size" ]; do
     passed=$((passed + 1))
     at=$((at < 200 ? at + 9 : at + size / 60))
 done
+# A file of an older version says what to do.
+cp jit.trace old.trace
+printf '\004' | dd of=old.trace bs=1 seek=12 conv=notrunc 2>/dev/null
+printf '\000\000\000\000' | dd of=old.trace bs=1 seek=28 conv=notrunc 2>/dev/null
+run 125 trace show old.trace
+says err 'old.trace is a trace of version 4; this metic reads version [0-9]+$' 1
+says err 'ask the metic that wrote it, or record it again$' 1
 # A part in the middle of a longer one that is damaged: what comes behind can be asked for.
 run 0 run walk.elf --clock virtual --quiet --trace long.trace --trace-events blocks
 size=$(wc -c <long.trace)

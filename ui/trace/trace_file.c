@@ -51,10 +51,18 @@ static bool is_cut(const struct trace_file *file, u64 offset)
                                           (u32)crc32(0, at, 68) == ld_le32(at + 68));
 }
 
+/* What follows the header is what was written; of a STREAM the index and the table. */
+static bool index_is_whole(const struct trace_file *file, const struct trace_section *section)
+{
+    return (section->kind != TRACE_STREAM || section->packed_bytes >= TRACE_TABLE_BYTES) &&
+           (section->check == 0 ||
+            section->check == trace_section_check(section, file->bytes + section->offset));
+}
+
 /* The payload, or NULL when it is damaged; for the caller to free. */
 static u8 *unpack(struct trace_file *file, const struct trace_section *section)
 {
-    u8 *raw = malloc(section->raw_bytes + 1);
+    u8 *raw = index_is_whole(file, section) ? malloc(section->raw_bytes + 1) : NULL;
     if (raw == NULL) {
         return NULL;
     }
@@ -250,15 +258,6 @@ static bool add_section(struct trace_file *file, const struct trace_section *sec
     }
     file->sections[file->section_count++] = *section;
     return true;
-}
-
-/* Of a section in its place. */
-static bool index_is_whole(const struct trace_file *file, const struct trace_section *section)
-{
-    return (section->kind != TRACE_STREAM || section->packed_bytes >= TRACE_TABLE_BYTES) &&
-           (section->check == 0 ||
-            section->check == trace_section_check(section->kind, file->bytes + section->offset,
-                                                  section->index_bytes));
 }
 
 /* From its start to its end, or to where it was cut off. */
@@ -491,8 +490,9 @@ bool trace_file_open(struct trace_file *file, const char *path, struct metic_err
         known = error_set(error, "record it again", "%s is damaged in its first %d bytes", path,
                           TRACE_HEADER_BYTES);
     } else if (ld_le32(file->bytes + 12) != TRACE_VERSION) {
-        known = error_set(error, "use the metic that wrote it", "%s is a trace of version %u", path,
-                          ld_le32(file->bytes + 12));
+        known = error_set(error, "ask the metic that wrote it, or record it again",
+                          "%s is a trace of version %u; this metic reads version %u", path,
+                          ld_le32(file->bytes + 12), (unsigned)TRACE_VERSION);
     }
     if (!known) {
         if (bytes != MAP_FAILED) {

@@ -21,8 +21,10 @@
  * columns of those sections that may have the answer; one that was cut off is walked from its
  * start.
  *
- * Payloads are zstd frames with a checksum; headers carry a CRC-32 of themselves and one of what is
- * in no frame: the index and a stream's table. The file's header has one in its last bytes. */
+ * Payloads are zstd frames. Headers carry a CRC-32 of themselves and the sum (trace_sum) of what
+ * follows, as it is in the file, so that nothing has to be unpacked to be checked; but of a stream's
+ * payload only of its table: each of its frames has a sum in the index. The file's header has a
+ * CRC-32 in its last bytes. */
 #ifndef METIC_UI_TRACE_FORMAT_H
 #define METIC_UI_TRACE_FORMAT_H
 
@@ -31,7 +33,7 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 4 };
+enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 5 };
 #define TRACE_MAGIC "metic-trace\n"
 #define TRACE_SECTION_MAGIC 0x3153544du /* "MTS1" */
 
@@ -58,8 +60,8 @@ struct trace_section {
 };
 #define TRACE_NONE (~(u32)0)
 
-/* The index of a STREAM: satp u64; bit mask of enum metic_trace_event u64; the checksum of each
- * frame u32; then lines written, lines read, units, lines that units ran at elsewhere than they
+/* The index of a STREAM: satp u64; bit mask of enum metic_trace_event u64; the sum of each packed
+ * frame u32 (0: not told); then lines written, lines read, units, lines that units ran at elsewhere than they
  * were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a varint, for
  * each the difference to the last page, and a bit mask of its lines u64. Units: their number, for
  * each the difference to the last one, and how often it began. Behind them the pages that fills of
@@ -77,14 +79,18 @@ enum {
  *
  * A head is a unit, an event or METIC_TRACE_PATH and the number of a path in PATHS; before one that
  * ended early METIC_TRACE_LEFT and after how many instructions. Then only words are there that the
- * parts that ran need. The words of an item (trace_item.h) in ADDRESSES are: for each, in four
- * bits, how many bytes it has; these bytes, of the difference to the same word of the last such
- * item in the section (zigzag). The same in VALUES. */
+ * parts that ran need. The words of an item (trace_item.h) in ADDRESSES are the bytes, as many as
+ * it needs, of each one's difference to the same word of the last such item in the section
+ * (zigzag); ADDRESS_LENGTHS has how many these are, in four bits each, from a new byte on for each
+ * item. The same in VALUES and VALUE_LENGTHS. So items that nobody asks for are passed over by
+ * adding up lengths that stand next to each other. */
 enum trace_column {
     TRACE_HEADS,      /* u32 each */
     TRACE_PAGES,      /* items that did not run where they were translated: varints, heads of items
                          since the last one, page number less that of translation (zigzag) */
     TRACE_EVENTS,     /* u64 each */
+    TRACE_ADDRESS_LENGTHS,
+    TRACE_VALUE_LENGTHS,
     TRACE_ADDRESSES,
     TRACE_VALUES,
     TRACE_COLUMNS,
@@ -93,7 +99,7 @@ enum { TRACE_FRAMES = 3, TRACE_TABLE_BYTES = 4 * (TRACE_COLUMNS + TRACE_FRAMES) 
 
 static inline unsigned trace_frame_of(enum trace_column column)
 {
-    return column == TRACE_ADDRESSES ? 1 : column == TRACE_VALUES ? 2 : 0;
+    return column == TRACE_VALUES ? 2 : column >= TRACE_ADDRESS_LENGTHS ? 1 : 0;
 }
 
 /* The lines of its page that [address, address + size_bytes) has; the rest of it is in the next. */
@@ -145,7 +151,9 @@ static inline u64 trace_page(u64 word, u64 translated_at)
     return (u64)((s64)(page << 16) >> 16);
 }
 
-/* Of a section's index and, of a STREAM, the table behind it; never 0. */
-u32 trace_section_check(u32 kind, const u8 *index, u64 index_bytes);
+/* A sum of bytes that tells damage, not forgery, and costs little more than to read them; never 0. */
+u32 trace_sum(const u8 *bytes, u64 size_bytes);
+/* Of a section's index and what is behind it, of a STREAM the table alone; never 0. */
+u32 trace_section_check(const struct trace_section *section, const u8 *index);
 
 #endif

@@ -1,64 +1,37 @@
-/* See trace_reader.h: the words of those items alone that somebody asked for.
+/* See trace_reader_private.h: which heads of a section a pick has to do with.
  *
- * What an item is and how many bytes its words have is known without looking at them. So first the
- * heads alone are gone through: forwards for what is wanted, then backwards from there for which
- * item was the last one to write each register that is to be known. Only words of such items are
- * looked at, from the section's start on, since they are told by how they differ from the last
- * ones; words of all others are passed over.
- *
- * What is left of items that are passed over is how many instructions they were, and what they
- * wrote to those registers: their words are there until the item comes again, and then it writes
- * the same registers. */
+ * What an item is and how many bytes its words have is known without looking at them. So the heads
+ * alone are gone through: forwards for what is wanted, then backwards from there for which item was
+ * the last one to write each register that is to be known. */
 #include "ui/trace/trace_reader_private.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-enum { FRAME_HEADS = 1, FRAME_ADDRESSES = 2, FRAME_VALUES = 4 };
-
-/* What was passed over since words were told. */
-struct passed {
-    u64 insns;
-    u32 fresh; /* bit mask: registers that were written, */
-    const struct read_item *by[32]; /* whose words still say what, or NULL: */
-    u16 slots[32];
-    u64 values[32];
-};
-
-struct pick {
-    struct trace_reader *reader;
-    const struct trace_want *want;
-    u64 *words;
-    size_t used, room;
-    struct passed passed;
-};
+/* None. */
+#define NO_HEAD (~(u32)0)
 
 /* --- what is known of items --- */
 
-static u32 left_of(const struct occurrence *at)
-{
-    return at->left == OCCURRENCE_WHOLE ? TRACE_WHOLE : at->left;
-}
-
-static struct item_brief *brief_of(struct trace_reader *reader, u32 head)
-{
-    bool is_path = head >= METIC_TRACE_PATH;
-    return &reader->briefs[is_path ? reader->file->unit_count + head - METIC_TRACE_PATH : head];
-}
-
-/* For picks that ask for these registers. */
-static bool make_briefs(struct trace_reader *reader, u32 registers)
+/* For a pick that asks for this. */
+static bool make_briefs(struct trace_reader *reader, const struct trace_want *want)
 {
     size_t count = (size_t)reader->file->unit_count + reader->file->path_count;
     if (UNLIKELY(reader->briefs == NULL)) {
         reader->briefs = calloc(count + 1, sizeof(*reader->briefs));
-    } else if (UNLIKELY(reader->brief_registers != registers)) {
-        for (size_t i = 0; i < count; i++) {
-            reader->briefs[i].writes = 0;
-        }
+        reader->brief_writes = calloc(count + 1, sizeof(*reader->brief_writes));
     }
-    reader->brief_registers = registers;
-    return reader->briefs != NULL;
+    if (reader->briefs == NULL || reader->brief_writes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count && reader->brief_registers != want->registers; i++) {
+        reader->brief_writes[i] = 0;
+    }
+    for (size_t i = 0; i < count && reader->brief_version != want->version; i++) {
+        reader->briefs[i].state &= BRIEF_MET | BRIEF_LARGE;
+    }
+    reader->brief_registers = want->registers;
+    reader->brief_version = want->version;
+    return true;
 }
 
 static bool is_item(const struct trace_file *file, u32 head)
@@ -75,24 +48,12 @@ static bool make_brief(struct trace_reader *reader, u32 head, struct item_brief 
         return false;
     }
     const struct trace_item *item = &read->item;
-    brief->insns = item->insns_at[item->part_count - 1];
-    brief->address_words = item->address_words;
-    brief->value_words = (u16)(item->word_count - item->address_words);
-    brief->state = 1;
+    u32 insns = item->insns_at[item->part_count - 1];
+    brief->insns = (u16)insns;
+    brief->address_bytes = (u16)((item->address_words + 1u) / 2);
+    brief->value_bytes = (u16)((item->word_count - item->address_words + 1u) / 2);
+    brief->state = BRIEF_MET | (insns > 0xffff ? BRIEF_LARGE : 0);
     return true;
-}
-
-/* Words of items are needed, or not, by a bit for each item; where two share one, both are. */
-static unsigned needed_bit(u32 head)
-{
-    return (head * 0x9e3779b1u) >> 18;
-}
-_Static_assert(NEEDED_BITS == 1 << 14, "as many as needed_bit knows");
-
-static bool is_needed(const struct trace_reader *reader, u32 head)
-{
-    unsigned bit = needed_bit(head);
-    return reader->needed[bit / 64] >> bit % 64 & 1;
 }
 
 /* Lists what the item writes of the registers that are asked for. */
@@ -132,11 +93,9 @@ static bool know_writes(struct trace_reader *reader, struct read_item *read, u32
     return true;
 }
 
-/* Calls `each`, unless it is NULL, for the last write of each register of `mask` that the item's
- * first `parts` do; bit mask of those there are. */
-static u32 last_writes(const struct read_item *read, unsigned parts, u32 mask,
-                       void (*each)(struct pick *pick, const struct read_item *read,
-                                    const struct item_write *write), struct pick *pick)
+u32 trace_pick_writes(const struct read_item *read, unsigned parts, u32 mask,
+                      void (*each)(void *opaque, const struct read_item *read,
+                                   const struct item_write *write), void *opaque)
 {
     u32 found = 0;
     bool whole = parts == read->item.part_count;
@@ -147,14 +106,48 @@ static u32 last_writes(const struct read_item *read, unsigned parts, u32 mask,
         if (write->slot < slots && !(found >> write->reg & 1)) {
             found |= 1u << write->reg;
             if (each != NULL && mask >> write->reg & 1) {
-                each(pick, read, write);
+                each(opaque, read, write);
             }
         }
     }
     return found;
 }
 
+/* Registers that the item writes, or as much of it as ran. */
+static u32 writes_of(struct trace_reader *reader, u32 head, u32 left, u32 registers)
+{
+    u32 *known = &reader->brief_writes[trace_pick_brief(reader, head) - reader->briefs];
+    if (LIKELY(*known & 1 && left == TRACE_WHOLE)) {
+        return *known;
+    }
+    struct read_item *read = trace_reader_item(reader, head);
+    if (read == NULL || !know_writes(reader, read, registers)) {
+        return 0;
+    }
+    *known = trace_pick_writes(read, read->item.part_count, 0, NULL, NULL) | 1;
+    return left == TRACE_WHOLE
+               ? *known : trace_pick_writes(read, trace_item_parts(&read->item, left), 0, NULL,
+                                            NULL);
+}
+
 /* --- forwards: which are wanted --- */
+
+static bool add_mark(struct mark_list *marks, u32 at, u32 registers)
+{
+    if (!trace_reader_more((void **)&marks->list, &marks->capacity, marks->count + 1,
+                           sizeof(*marks->list))) {
+        return false;
+    }
+    marks->list[marks->count++] = (struct mark){at, registers};
+    return true;
+}
+
+/* The head is told; only the last one may be so already. */
+static bool tell(struct trace_reader *reader, u32 at)
+{
+    struct mark_list *told = &reader->told;
+    return (told->count != 0 && told->list[told->count - 1].at == at) || add_mark(told, at, 0);
+}
 
 /* A memory event's words: instruction count, time, address, value, bytes | write << 8. */
 static bool event_touches(struct trace_reader *reader, u32 head, const struct trace_want *want)
@@ -186,13 +179,12 @@ static bool item_touches(const struct read_item *read, unsigned parts,
 }
 
 /* Whether the item touches the places; its addresses are read. *bad: damaged. */
-static bool is_at_places(struct trace_reader *reader, const struct occurrence *at,
+static bool is_at_places(struct trace_reader *reader, u32 head, u32 left,
                          const struct trace_want *want, bool *bad)
 {
-    struct read_item *read = trace_reader_item(reader, at->head);
-    unsigned parts = trace_item_parts(&read->item, left_of(at));
-    *bad = !trace_reader_get(&reader->columns[TRACE_ADDRESSES], read, 0, read->item.address_words,
-                             trace_item_words(&read->item, parts));
+    struct read_item *read = trace_reader_item(reader, head);
+    unsigned parts = trace_item_parts(&read->item, left);
+    *bad = !trace_reader_get_addresses(reader, read, trace_item_words(&read->item, parts));
     return !*bad && item_touches(read, parts, want);
 }
 
@@ -200,396 +192,165 @@ static bool is_wanted(struct trace_reader *reader, u32 head, struct item_brief *
                       const struct trace_want *want)
 {
     u64 page_delta = trace_reader_page(reader);
-    if (want->item == NULL) {
-        return false;
+    if (LIKELY(page_delta == 0 && brief->state & BRIEF_ASKED)) {
+        return brief->state & BRIEF_WANTED;
     }
-    if (UNLIKELY(page_delta != 0)) {
-        const struct trace_item *item = &trace_reader_item(reader, head)->item;
-        return want->item(want->opaque, item->parts, item->part_count, page_delta);
+    const struct trace_item *item = &trace_reader_item(reader, head)->item;
+    bool wanted = want->item != NULL &&
+                  want->item(want->opaque, item->parts, item->part_count, page_delta);
+    if (page_delta == 0) {
+        brief->state |= BRIEF_ASKED | (wanted ? BRIEF_WANTED : 0);
     }
-    if (UNLIKELY(brief->state >> 2 != want->version)) {
-        const struct trace_item *item = &trace_reader_item(reader, head)->item;
-        bool wanted = want->item(want->opaque, item->parts, item->part_count, 0);
-        brief->state = want->version << 2 | (wanted ? 2u : 0u) | 1;
-    }
-    return brief->state & 2;
+    return wanted;
 }
 
-/* The brief of the head that comes in a while, for the cache. */
-static void expect_head(struct trace_reader *reader, const struct reader *heads)
+/* An event, which happened in the item at `last`; false: no memory. */
+static bool list_event(struct trace_reader *reader, const struct trace_want *want, u32 at,
+                       u32 head, u32 last)
 {
-    enum { AHEAD_BYTES = 4 * 12 };
-    if (heads->end - heads->at > AHEAD_BYTES) {
-        u32 head = ld_le32(heads->at + AHEAD_BYTES) & METIC_TRACE_NUMBER;
-        if (LIKELY(is_item(reader->file, head))) {
-            __builtin_prefetch(brief_of(reader, head));
-        }
+    bool touches = want->places != NULL && event_touches(reader, head, want);
+    if (!touches && !want->before_events) {
+        return true;
     }
+    return last != NO_HEAD ? tell(reader, last) : !touches || tell(reader, at);
 }
 
-/* An item's head; false: damaged. */
-static bool list_item(struct trace_reader *reader, struct occurrence *at,
-                      const struct trace_want *want)
+/* Lists the heads that are wanted; false: damaged. */
+static bool list_heads(struct trace_reader *reader, const struct trace_want *want, u32 count)
 {
-    bool bad = false;
-    if (!is_item(reader->file, at->head)) {
-        return false;
-    }
-    struct item_brief *brief = brief_of(reader, at->head);
-    if (UNLIKELY(brief->state == 0) && !make_brief(reader, at->head, brief)) {
-        return false;
-    }
-    at->insns = brief->insns;
-    at->address_words = brief->address_words;
-    at->value_words = brief->value_words;
-    at->told = want->places != NULL ? is_at_places(reader, at, want, &bad)
-                                    : is_wanted(reader, at->head, brief, want);
-    return !bad;
-}
-
-/* Lists the heads, and which are wanted; false: damaged. */
-static bool list_heads(struct trace_reader *reader, const struct trace_want *want)
-{
-    struct reader *heads = &reader->columns[TRACE_HEADS];
-    struct occurrence *last = NULL; /* an item */
-    if (!trace_reader_room((void **)&reader->heads, &reader->head_capacity,
-                           ((size_t)(heads->end - heads->at) / 4 + 1) * sizeof(*reader->heads))) {
-        return false;
-    }
-    reader->head_count = 0;
+    u32 last = NO_HEAD, left = TRACE_WHOLE; /* last: an item */
+    reader->told.count = 0;
     trace_reader_next_page(reader);
-    while (heads->at < heads->end) {
-        struct occurrence *at = &reader->heads[reader->head_count++];
-        *at = (struct occurrence){0};
-        expect_head(reader, heads);
-        u32 left;
-        at->head = trace_reader_head(reader, &left);
-        at->left = left == TRACE_WHOLE ? (u16)OCCURRENCE_WHOLE : (u16)left;
-        if (at->head == ~0u || (left != TRACE_WHOLE && left >= OCCURRENCE_WHOLE)) {
-            return false;
-        }
-        if (at->head < METIC_TRACE_EVENT) {
-            last = at;
-            if (!list_item(reader, at, want)) {
+    for (u32 i = 0; i < count; i++) {
+        u32 head = trace_pick_head(reader, i);
+        if (UNLIKELY(head >= METIC_TRACE_LEFT)) {
+            bool is_event = head >= METIC_TRACE_EVENT;
+            if (left != TRACE_WHOLE || (is_event && !list_event(reader, want, i, head, last))) {
                 return false;
             }
+            left = is_event ? TRACE_WHOLE : head - METIC_TRACE_LEFT;
             continue;
         }
-        at->told = want->places != NULL && event_touches(reader, at->head, want);
-        if (last != NULL) { /* it happened in there */
-            last->told |= at->told || want->before_events;
+        if (!is_item(reader->file, head) || (left != TRACE_WHOLE && head < METIC_TRACE_PATH)) {
+            return false;
         }
+        struct item_brief *brief = trace_pick_brief(reader, head);
+        if (UNLIKELY(brief->state == 0) && !make_brief(reader, head, brief)) {
+            return false;
+        }
+        bool bad = false;
+        last = i;
+        bool told = want->places != NULL ? is_at_places(reader, head, left, want, &bad)
+                                         : is_wanted(reader, head, brief, want);
+        if (bad || (UNLIKELY(told) && !tell(reader, i))) {
+            return false;
+        }
+        left = TRACE_WHOLE;
     }
-    if (last != NULL && want->before_events) {
-        last->told |= last == &reader->heads[reader->head_count - 1];
-    }
-    return true;
+    bool ends = want->before_events && last != NO_HEAD && last == count - 1;
+    return left == TRACE_WHOLE && (!ends || tell(reader, last));
 }
 
 /* --- backwards: which write what is to be known --- */
 
-/* Registers that the item writes, or as much of it as ran. */
-static u32 writes_of(struct trace_reader *reader, const struct occurrence *at, u32 registers)
+/* Words of the item are needed from now on; false: no memory. */
+static bool need(struct trace_reader *reader, u32 head)
 {
-    struct item_brief *brief = brief_of(reader, at->head);
-    if (LIKELY(brief->writes & 1 && at->left == OCCURRENCE_WHOLE)) {
-        return brief->writes;
+    struct item_brief *brief = trace_pick_brief(reader, head);
+    if (brief->state & BRIEF_NEEDED) {
+        return true;
     }
-    struct read_item *read = trace_reader_item(reader, at->head);
-    if (!know_writes(reader, read, registers)) {
-        return 0;
-    }
-    brief->writes = last_writes(read, read->item.part_count, 0, NULL, NULL) | 1;
-    return at->left == OCCURRENCE_WHOLE
-               ? brief->writes
-               : last_writes(read, trace_item_parts(&read->item, left_of(at)), 0, NULL, NULL);
+    brief->state |= BRIEF_NEEDED;
+    return add_mark(&reader->needed, head, 0);
 }
 
-static bool add_giving(struct trace_reader *reader, size_t at, u32 registers)
+static void need_none(struct trace_reader *reader)
 {
-    if (!trace_reader_more((void **)&reader->givings, &reader->giving_capacity,
-                           reader->giving_count + 1, sizeof(*reader->givings))) {
-        return false;
+    for (size_t i = 0; i < reader->needed.count; i++) {
+        trace_pick_brief(reader, reader->needed.list[i].at)->state &= (u16)~BRIEF_NEEDED;
     }
-    reader->givings[reader->giving_count++] = (struct giving){(u32)at, registers};
-    return true;
+    reader->needed.count = 0;
 }
 
-/* Marks items whose words are needed, and lists what occurrences give; false: no memory. */
-static bool mark_needed(struct trace_reader *reader, const struct trace_want *want, size_t count)
+static bool mark(struct trace_reader *reader, u32 at, u32 head, u32 registers)
 {
+    return add_mark(&reader->marks, at, registers) &&
+           (head >= METIC_TRACE_EVENT || need(reader, head));
+}
+
+/* Goes back from head number `count` - 1; false: no memory. Where nothing is missing it goes on at
+ * the next head that is told. An item that an event follows may have been cut short: whoever
+ * unrolls it looks how far it came. */
+static bool mark_needed(struct trace_reader *reader, const struct trace_want *want, u32 count)
+{
+    size_t told = reader->told.count;
     u32 missing = want->end_registers;
-    bool before_event = true; /* what follows may say that it was cut */
-    memset(reader->needed, 0, sizeof(reader->needed));
-    reader->giving_count = 0;
-    for (size_t i = count; i-- > 0;) {
-        struct occurrence *at = &reader->heads[i];
-        bool is_event = at->head >= METIC_TRACE_EVENT;
-        u32 writes = 0;
-        if (at->told) {
+    bool before_event = true;
+    for (u32 i = count; i-- > 0;) {
+        u32 head = trace_pick_head(reader, i);
+        if (told != 0 && reader->told.list[told - 1].at == i) {
+            told--;
             missing = want->registers;
-        } else if (!is_event && missing != 0) {
-            writes = writes_of(reader, at, want->registers) & missing;
-            at->told = writes != 0 && before_event; /* whoever unrolls it looks how far it came */
-            at->gives = writes != 0 && !before_event;
-        }
-        if (at->gives) {
-            missing &= ~writes;
-            if (!add_giving(reader, i, writes)) {
+            before_event = head >= METIC_TRACE_EVENT;
+            if (!mark(reader, i, head, 0)) {
                 return false;
             }
+        } else if (missing == 0) {
+            if (told == 0) {
+                break;
+            }
+            i = reader->told.list[told - 1].at + 1;
+        } else if (head >= METIC_TRACE_LEFT) {
+            before_event |= head >= METIC_TRACE_EVENT;
+        } else {
+            u32 prefix = i != 0 ? trace_pick_head(reader, i - 1) : 0;
+            bool whole = prefix < METIC_TRACE_LEFT || prefix >= METIC_TRACE_EVENT;
+            u32 writes = missing & writes_of(reader, head,
+                                             whole ? TRACE_WHOLE : prefix - METIC_TRACE_LEFT,
+                                             want->registers);
+            if (writes != 0 && !mark(reader, i, head, before_event ? 0 : writes)) {
+                return false;
+            }
+            missing &= before_event ? ~(u32)0 : ~writes;
+            before_event = false;
         }
-        if (!is_event && (at->told || at->gives)) {
-            reader->needed[needed_bit(at->head) / 64] |= (u64)1 << needed_bit(at->head) % 64;
-        }
-        before_event = is_event;
     }
     return true;
 }
 
 /* How many heads there are up to the last one that is wanted, with events that say how far it
  * came. */
-static size_t wanted_heads(const struct trace_reader *reader, const struct trace_want *want)
+static u32 wanted_heads(const struct trace_reader *reader, const struct trace_want *want, u32 all)
 {
-    size_t count = reader->head_count;
-    bool all = want->end_registers != 0 || want->before_events;
-    while (!all && count != 0 && !reader->heads[count - 1].told) {
-        count--;
+    const struct mark_list *told = &reader->told;
+    u32 count = told->count != 0 ? told->list[told->count - 1].at + 1 : 0;
+    if (want->end_registers != 0 || want->before_events) {
+        return all;
     }
-    while (count != 0 && count < reader->head_count &&
-           reader->heads[count].head >= METIC_TRACE_EVENT) {
+    while (count != 0 && count < all && trace_pick_head(reader, count) >= METIC_TRACE_EVENT) {
         count++;
     }
     return count;
 }
 
-/* --- registers --- */
-
-/* What registers hold that the item wrote, all of them when it is NULL. */
-static void work_out(struct pick *pick, const struct read_item *of)
-{
-    struct passed *passed = &pick->passed;
-    const struct read_item *now = NULL;
-    u64 nodes[TRACE_PATH_NODES_MAX];
-    unsigned done = 0;
-    for (u32 left = passed->fresh; left != 0; left &= left - 1) {
-        unsigned reg = (unsigned)__builtin_ctz(left);
-        const struct read_item *by = passed->by[reg];
-        if (by == NULL || (of != NULL && by != of)) {
-            continue;
-        }
-        const struct metic_trace_recipe *recipe = &by->item.recipes[passed->slots[reg]];
-        u64 value = recipe->add;
-        if (recipe->word != METIC_TRACE_NO_WORD && recipe->word & METIC_TRACE_NODE) {
-            unsigned node = recipe->word & ~METIC_TRACE_NODE;
-            done = by == now ? done : 0;
-            now = by;
-            if (node >= done) {
-                trace_item_nodes(&by->item, done, node + 1, by->last, nodes);
-                done = node + 1;
-            }
-            value += nodes[node];
-        } else if (recipe->word != METIC_TRACE_NO_WORD) {
-            value += by->last[recipe->word];
-        }
-        passed->values[reg] = value;
-        passed->by[reg] = NULL;
-    }
-}
-
-static void note_write(struct pick *pick, const struct read_item *read,
-                       const struct item_write *write)
-{
-    pick->passed.by[write->reg] = read;
-    pick->passed.slots[write->reg] = write->slot;
-    pick->passed.fresh |= 1u << write->reg;
-}
-
-/* --- forwards again: words --- */
-
-/* Says what was passed over; false: there is no room. */
-static bool tell_passed(struct pick *pick)
-{
-    struct passed *passed = &pick->passed;
-    if (passed->insns == 0 && passed->fresh == 0) {
-        return true;
-    }
-    if (pick->room - pick->used < 2 + 32) {
-        return false;
-    }
-    work_out(pick, NULL);
-    pick->words[pick->used++] = METIC_TRACE_LEFT | passed->insns << 28;
-    pick->words[pick->used++] = passed->fresh;
-    for (unsigned reg = 0; reg < 32; reg++) {
-        if (passed->fresh >> reg & 1) {
-            pick->words[pick->used++] = passed->values[reg];
-        }
-    }
-    passed->insns = 0;
-    passed->fresh = 0;
-    return true;
-}
-
-/* Words of the item are needed for what it is told by, or by items of its kind that come later. */
-static bool get_words(struct trace_reader *reader, struct read_item *read, unsigned parts)
-{
-    const struct trace_item *item = &read->item;
-    unsigned limit = trace_item_words(item, parts);
-    return trace_reader_get(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words,
-                            limit) &&
-           trace_reader_get(&reader->columns[TRACE_VALUES], read, item->address_words,
-                            item->word_count, limit) && !reader->columns[TRACE_PAGES].bad;
-}
-
-/* Passes over so many words: their lengths, in four bits each, then they. */
-static bool skip_words(struct reader *r, unsigned count)
-{
-    const u64 nibbles = 0x0f0f0f0f0f0f0f0fu, ones = 0x0101010101010101u;
-    unsigned left = (count + 1) / 2;
-    u64 bytes = left;
-    const u8 *at = get_bytes(r, left);
-    if (at == NULL || count == 0) {
-        return at != NULL;
-    }
-    for (; left != 0 && r->end - at >= 8; at += 8) {
-        unsigned part = left < 8 ? left : 8;
-        u64 lengths = ld_le64(at) & trace_mask(part);
-        if (part == left && count % 2 != 0) {
-            lengths &= ~((u64)0xf0 << 8 * (part - 1));
-        }
-        bytes += ((lengths & nibbles) + (lengths >> 4 & nibbles)) * ones >> 56;
-        left -= part;
-    }
-    for (; left != 0; at++, left--) {
-        bytes += (*at & 15u) + (left == 1 && count % 2 != 0 ? 0u : *at >> 4);
-    }
-    return get_bytes(r, bytes - (count + 1) / 2) != NULL;
-}
-
-/* How many of words [first, end) of an item's order are below `limit`. */
-static unsigned words_below(const struct trace_item *item, unsigned first, unsigned end,
-                            unsigned limit)
-{
-    while (end > first && item->order[end - 1] >= limit) {
-        end--;
-    }
-    return end - first;
-}
-
-/* Passes over words of an item that nobody needs. */
-static bool pass_over_words(struct trace_reader *reader, const struct occurrence *at,
-                            const struct trace_item *item, unsigned parts)
-{
-    unsigned addresses = at->address_words, values = at->value_words;
-    if (at->left != OCCURRENCE_WHOLE) {
-        unsigned limit = trace_item_words(item, parts);
-        addresses = words_below(item, 0, item->address_words, limit);
-        values = words_below(item, item->address_words, item->word_count, limit);
-    }
-    return skip_words(&reader->columns[TRACE_ADDRESSES], addresses) &&
-           skip_words(&reader->columns[TRACE_VALUES], values);
-}
-
-static bool pass_over(struct pick *pick, const struct occurrence *at)
-{
-    struct trace_reader *reader = pick->reader;
-    bool whole = at->left == OCCURRENCE_WHOLE, needed = is_needed(reader, at->head);
-    if (LIKELY(whole && !needed)) {
-        pick->passed.insns += at->insns;
-        return pass_over_words(reader, at, NULL, 0);
-    }
-    struct read_item *read = trace_reader_item(reader, at->head);
-    unsigned parts = trace_item_parts(&read->item, left_of(at));
-    pick->passed.insns += parts != 0 ? read->item.insns_at[parts - 1] : 0;
-    if (!needed) {
-        return pass_over_words(reader, at, &read->item, parts);
-    }
-    if (!whole) { /* not all is written that was the last time */
-        work_out(pick, read);
-    }
-    if (!get_words(reader, read, parts)) {
-        return false;
-    }
-    if (at->gives) {
-        const struct giving *giving = &reader->givings[--reader->giving_count];
-        last_writes(read, parts, giving->registers, note_write, pick);
-    }
-    return true;
-}
-
-static bool pick_item(struct pick *pick, const struct occurrence *at)
-{
-    struct trace_reader *reader = pick->reader;
-    u64 page_delta = trace_reader_page(reader);
-    if (!at->told) {
-        return pass_over(pick, at);
-    }
-    struct read_item *read = trace_reader_item(reader, at->head);
-    unsigned parts = trace_item_parts(&read->item, left_of(at));
-    if (!tell_passed(pick) || !get_words(reader, read, parts) ||
-        trace_item_unrolled(&read->item, parts) >= pick->room - pick->used) {
-        return false;
-    }
-    pick->used += trace_reader_unroll(reader, read, parts, page_delta, pick->words + pick->used);
-    return true;
-}
-
-static bool pick_event(struct pick *pick, u32 head)
-{
-    size_t got = 0;
-    if (tell_passed(pick)) {
-        got = trace_reader_event(pick->reader, head, pick->words + pick->used,
-                                 pick->room - pick->used);
-    }
-    pick->used += got;
-    return got != 0;
-}
-
-static bool pick_all(struct pick *pick, size_t count)
-{
-    struct trace_reader *reader = pick->reader;
-    trace_reader_next_page(reader);
-    for (size_t i = 0; i < count; i++) {
-        const struct occurrence *at = &reader->heads[i];
-        if (!(at->head >= METIC_TRACE_EVENT ? pick_event(pick, at->head) : pick_item(pick, at))) {
-            return false;
-        }
-    }
-    return tell_passed(pick);
-}
-
-bool trace_reader_pick(struct trace_reader *reader, const struct trace_section *section,
-                       const struct trace_want *want, const u64 **words, size_t *count)
+bool trace_pick_mark(struct trace_reader *reader, const struct trace_section *section,
+                     const struct trace_want *want, u32 *count)
 {
     const unsigned first = want->places != NULL ? FRAME_HEADS | FRAME_ADDRESSES : FRAME_HEADS;
-    *words = NULL;
+    const struct reader *heads = &reader->columns[TRACE_HEADS];
     *count = 0;
-    if (!make_briefs(reader, want->registers) || !trace_reader_open(reader, section, first) ||
-        !list_heads(reader, want)) {
+    reader->marks.count = 0;
+    if (!make_briefs(reader, want) || !trace_reader_open(reader, section, first) ||
+        (heads->end - heads->at) % 4 != 0) {
         return false;
     }
-    size_t heads = wanted_heads(reader, want);
-    if (heads == 0) {
-        return true;
-    }
-    if (!mark_needed(reader, want, heads) ||
-        !trace_reader_reopen(reader, section, first, FRAME_ADDRESSES | FRAME_VALUES)) {
+    need_none(reader);
+    u32 all = (u32)((heads->end - heads->at) / 4);
+    if (!list_heads(reader, want, all)) {
         return false;
     }
-    /* Each word stands for one of those there were, or tells of what was passed over in between. */
-    size_t most = heads < section->count ? heads : section->count;
-    struct pick pick = {.reader = reader, .want = want};
-    pick.room = section->count + 1 + (most + 1) * (2 + (size_t)__builtin_popcount(want->registers))
-                + 2 + 32;
-    if (!trace_reader_room((void **)&reader->words, &reader->word_capacity,
-                           pick.room * sizeof(u64))) {
-        return false;
-    }
-    pick.words = reader->words;
-    if (!pick_all(&pick, heads)) {
-        return false;
-    }
-    *words = pick.words;
-    *count = pick.used;
-    return true;
+    *count = wanted_heads(reader, want, all);
+    return *count == 0 ||
+           (mark_needed(reader, want, *count) &&
+            trace_reader_reopen(reader, section, first, FRAME_ADDRESSES | FRAME_VALUES));
 }

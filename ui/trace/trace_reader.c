@@ -36,8 +36,10 @@ void trace_reader_free(struct trace_reader *reader)
         free(reader->raw);
         free(reader->words);
         free(reader->briefs);
-        free(reader->heads);
-        free(reader->givings);
+        free(reader->brief_writes);
+        free(reader->told.list);
+        free(reader->marks.list);
+        free(reader->needed.list);
         free(reader);
     }
 }
@@ -70,6 +72,16 @@ bool trace_reader_more(void **list, size_t *capacity, size_t count, size_t item_
     return true;
 }
 
+/* The packed frame is what was written, by its sum. */
+static bool frame_is_whole(const struct trace_reader *reader, const struct trace_section *section,
+                           unsigned frame, const u8 *packed, size_t packed_bytes)
+{
+    const u8 *index = reader->file->bytes + section->offset;
+    u32 sum = section->index_bytes >= TRACE_LISTS_AT ? ld_le32(index + TRACE_CHECKS_AT + 4 * frame)
+                                                     : 0;
+    return sum == 0 || sum == trace_sum(packed, packed_bytes);
+}
+
 /* Columns of the frames of `mask`, of which those of `fresh` are still to be unpacked. */
 static bool open_frames(struct trace_reader *reader, const struct trace_section *section,
                         unsigned mask, unsigned fresh)
@@ -98,8 +110,9 @@ static bool open_frames(struct trace_reader *reader, const struct trace_section 
         u32 packed = ld_le32(table + 4 * (TRACE_COLUMNS + frame));
         const u8 *from = get_bytes(&r, packed);
         if (r.bad || (fresh >> frame & 1 &&
-                      ZSTD_decompressDCtx(reader->zstd, reader->raw + start, used - start, from,
-                                          packed) != used - start)) {
+                      (!frame_is_whole(reader, section, frame, from, packed) ||
+                       ZSTD_decompressDCtx(reader->zstd, reader->raw + start, used - start, from,
+                                           packed) != used - start))) {
             return false;
         }
     }
@@ -107,15 +120,19 @@ static bool open_frames(struct trace_reader *reader, const struct trace_section 
     return true;
 }
 
+static bool index_is_whole(const struct trace_reader *reader, const struct trace_section *section)
+{
+    const u8 *index = reader->file->bytes + section->offset;
+    return section->packed_bytes >= TRACE_TABLE_BYTES &&
+           section->count <= TRACE_MAX_CHUNK_WORDS &&
+           (section->check == 0 ||
+            section->check == trace_section_check(section, index));
+}
+
 bool trace_reader_open(struct trace_reader *reader, const struct trace_section *section,
                        unsigned mask)
 {
-    const u8 *index = reader->file->bytes + section->offset;
-    bool whole = section->packed_bytes >= TRACE_TABLE_BYTES &&
-                 section->count <= TRACE_MAX_CHUNK_WORDS &&
-                 (section->check == 0 ||
-                  section->check == trace_section_check(TRACE_STREAM, index, section->index_bytes));
-    return whole &&
+    return index_is_whole(reader, section) &&
            trace_reader_room((void **)&reader->raw, &reader->raw_capacity,
                              section->raw_bytes + 1) &&
            open_frames(reader, section, mask, mask);
@@ -164,8 +181,9 @@ struct read_item *trace_reader_item(struct trace_reader *reader, u32 head)
     return read;
 }
 
-bool trace_reader_get(struct reader *r, struct read_item *read, unsigned first, unsigned end,
-                      unsigned limit)
+/* Words [first, end) of an item's order, those below `limit`. */
+static bool get_words(struct reader *of_lengths, struct reader *r, struct read_item *read,
+                      unsigned first, unsigned end, unsigned limit)
 {
     const u16 *order = read->item.order;
     while (end > first && order[end - 1] >= limit) {
@@ -175,7 +193,7 @@ bool trace_reader_get(struct reader *r, struct read_item *read, unsigned first, 
     if (count == 0) {
         return true;
     }
-    const u8 *lengths = get_bytes(r, (count + 1) / 2);
+    const u8 *lengths = get_bytes(of_lengths, (count + 1) / 2);
     if (lengths == NULL) {
         return false;
     }
@@ -196,6 +214,21 @@ bool trace_reader_get(struct reader *r, struct read_item *read, unsigned first, 
         read->last[order[first + i]] += trace_unzigzag(coded);
     }
     return true;
+}
+
+bool trace_reader_get_addresses(struct trace_reader *reader, struct read_item *read,
+                                unsigned limit)
+{
+    struct reader *columns = reader->columns;
+    return get_words(&columns[TRACE_ADDRESS_LENGTHS], &columns[TRACE_ADDRESSES], read, 0,
+                     read->item.address_words, limit);
+}
+
+bool trace_reader_get_values(struct trace_reader *reader, struct read_item *read, unsigned limit)
+{
+    struct reader *columns = reader->columns;
+    return get_words(&columns[TRACE_VALUE_LENGTHS], &columns[TRACE_VALUES], read,
+                     read->item.address_words, read->item.word_count, limit);
 }
 
 size_t trace_reader_unroll(const struct trace_reader *reader, const struct read_item *read,
@@ -271,10 +304,8 @@ static size_t get_item(struct trace_reader *reader, u64 *words, size_t room)
         return 0;
     }
     u64 page_delta = trace_reader_page(reader);
-    if (!trace_reader_get(&reader->columns[TRACE_ADDRESSES], read, 0, item->address_words,
-                          limit) ||
-        !trace_reader_get(&reader->columns[TRACE_VALUES], read, item->address_words,
-                          item->word_count, limit) || reader->columns[TRACE_PAGES].bad) {
+    if (!trace_reader_get_addresses(reader, read, limit) ||
+        !trace_reader_get_values(reader, read, limit) || reader->columns[TRACE_PAGES].bad) {
         return 0;
     }
     return trace_reader_unroll(reader, read, parts, page_delta, words);
@@ -305,7 +336,20 @@ bool trace_reader_words(struct trace_reader *reader, const struct trace_section 
 
 bool trace_reader_check(struct trace_reader *reader, const struct trace_section *section)
 {
-    return trace_reader_open(reader, section, ~0u);
+    const u8 *payload = reader->file->bytes + section->offset + section->index_bytes;
+    struct reader r = {payload, payload + section->packed_bytes, false};
+    if (!index_is_whole(reader, section)) {
+        return false;
+    }
+    const u8 *table = get_bytes(&r, TRACE_TABLE_BYTES);
+    for (unsigned frame = 0; frame < TRACE_FRAMES; frame++) {
+        u32 packed = ld_le32(table + 4 * (TRACE_COLUMNS + frame));
+        const u8 *from = get_bytes(&r, packed);
+        if (r.bad || !frame_is_whole(reader, section, frame, from, packed)) {
+            return false;
+        }
+    }
+    return r.at == r.end;
 }
 
 bool trace_reader_events(struct trace_reader *reader, const struct trace_section *section,

@@ -47,8 +47,10 @@ struct trace_want {
  * METIC_TRACE_LEFT | number of instructions << 28, a bit mask of registers, and what they hold. An
  * item that an event may have cut short comes with its words, too, where its registers count.
  * Behind the last wanted item nothing is told. Count 0 when there is none, for a fraction of the
- * work. False when the section is damaged. */
+ * work. *to_end: the last of them is the section's last, and what the next section begins with may
+ * say how far it came (trace_reader_cut). False when the section is damaged. */
 bool trace_reader_pick(struct trace_reader *reader, const struct trace_section *section,
-                       const struct trace_want *want, const u64 **words, size_t *count);
+                       const struct trace_want *want, const u64 **words, size_t *count,
+                       bool *to_end);
 
 #endif

@@ -23,27 +23,26 @@ struct read_item {
 
 /* What a pick asks of each head: in few bytes, since there are many. */
 struct item_brief {
-    u32 insns;
-    u16 address_words, value_words;
-    u32 state;  /* 0: not met yet; else 1 | 2 if it is wanted | the pick's version << 2 */
-    u32 writes; /* bit mask: of the reader's brief_registers; bit 0: it is known */
+    u16 insns, address_bytes, value_bytes; /* of the whole item; of its lengths the bytes */
+    u16 state;
+};
+enum {
+    BRIEF_MET = 1,    /* what is above is known */
+    BRIEF_LARGE = 2,  /* it does not fit there: look at the item */
+    BRIEF_ASKED = 4,  /* whether it is wanted is known, of the reader's brief_version: */
+    BRIEF_WANTED = 8, /*   it is */
+    BRIEF_NEEDED = 16 /* words of it are, in this section */
 };
 
-/* A head of a section, as a pick goes through them: all of them, so it is small. */
-struct occurrence {
-    u32 head, insns;
-    u16 address_words, value_words; /* of the whole item, as insns are */
-    u16 left; /* OCCURRENCE_WHOLE: it ran to its end */
-    bool told; /* unrolled, with all its words */
-    bool gives; /* it is in the list of those that do */
+/* A head whose item is unrolled, with all its words, or gives registers that are to be known. */
+struct mark {
+    u32 at;        /* number in the column */
+    u32 registers; /* bit mask; 0: it is unrolled */
 };
-enum { OCCURRENCE_WHOLE = 0xffff };
-
-/* Registers that are to be known, and which that occurrence writes. */
-struct giving {
-    u32 at, registers; /* bit mask */
+struct mark_list {
+    struct mark *list;
+    size_t count, capacity;
 };
-enum { NEEDED_BITS = 1 << 14 };
 
 struct trace_reader {
     const struct trace_file *file;
@@ -57,12 +56,11 @@ struct trace_reader {
     u32 section;             /* counts those that were opened */
     u64 page_in, page_delta; /* heads until the next unit that ran elsewhere, and where */
     struct item_brief *briefs; /* as items; NULL until a pick */
-    u32 brief_registers;
-    struct occurrence *heads;  /* of a pick's section */
-    size_t head_capacity, head_count;
-    struct giving *givings;    /* the last one first */
-    size_t giving_capacity, giving_count;
-    u64 needed[NEEDED_BITS / 64]; /* by item: a pick needs its words; maybe a few others', too */
+    u32 *brief_writes;         /* as items, bit masks: of brief_registers; bit 0: it is known */
+    u32 brief_registers, brief_version;
+    struct mark_list told;     /* of a pick's section: those that were asked for */
+    struct mark_list marks;    /*   all of them, the last one first */
+    struct mark_list needed;   /*   `at`: heads of items whose briefs say so */
 };
 
 /* More room in *bytes, of which nothing is kept; false: no memory. */
@@ -90,9 +88,10 @@ static inline u32 trace_reader_head(struct trace_reader *reader, u32 *left)
 }
 /* The item of a head that is none of an event; NULL: there is no such thing. */
 struct read_item *trace_reader_item(struct trace_reader *reader, u32 head);
-/* Words [first, end) of an item's order, those below `limit`, into `last`; false: damaged. */
-bool trace_reader_get(struct reader *r, struct read_item *read, unsigned first, unsigned end,
-                      unsigned limit);
+/* Words of an item, those below `limit`, into `last`: its addresses; its values. False: damaged. */
+bool trace_reader_get_addresses(struct trace_reader *reader, struct read_item *read,
+                                unsigned limit);
+bool trace_reader_get_values(struct trace_reader *reader, struct read_item *read, unsigned limit);
 /* Looks at when that is; before the first item of a section. */
 void trace_reader_next_page(struct trace_reader *reader);
 /* How far the item that comes now was from where it was translated. */
@@ -110,5 +109,29 @@ size_t trace_reader_event(struct trace_reader *reader, u32 head, u64 *words, siz
 /* The first `parts` units of an item, as a hart writes them; number of words. */
 size_t trace_reader_unroll(const struct trace_reader *reader, const struct read_item *read,
                            unsigned parts, u64 page_delta, u64 *words);
+
+/* --- picks: trace_pick.c says which heads, trace_pick_words.c makes words of them --- */
+
+enum { FRAME_HEADS = 1, FRAME_ADDRESSES = 2, FRAME_VALUES = 4 };
+
+/* Head number `at` of the section that was opened for its heads. */
+static inline u32 trace_pick_head(const struct trace_reader *reader, u32 at)
+{
+    return ld_le32(reader->columns[TRACE_HEADS].at + 4 * (size_t)at) & METIC_TRACE_NUMBER;
+}
+static inline struct item_brief *trace_pick_brief(const struct trace_reader *reader, u32 head)
+{
+    bool is_path = head >= METIC_TRACE_PATH;
+    return &reader->briefs[is_path ? reader->file->unit_count + head - METIC_TRACE_PATH : head];
+}
+/* Marks what is asked for, and what it takes to know the registers; *count: so many heads are to be
+ * gone through, 0: none. False: damaged, or no memory. */
+bool trace_pick_mark(struct trace_reader *reader, const struct trace_section *section,
+                     const struct trace_want *want, u32 *count);
+/* Calls `each`, unless it is NULL, for the last write of each register of `mask` that the item's
+ * first `parts` do; bit mask of those there are. */
+u32 trace_pick_writes(const struct read_item *read, unsigned parts, u32 mask,
+                      void (*each)(void *opaque, const struct read_item *read,
+                                   const struct item_write *write), void *opaque);
 
 #endif

@@ -81,7 +81,8 @@ bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct t
     struct trace_stream *stream = &decoder->streams[section->stream];
     const u64 *words;
     size_t count;
-    if (!trace_reader_pick(worker->reader, section, want, &words, &count)) {
+    bool to_end;
+    if (!trace_reader_pick(worker->reader, section, want, &words, &count, &to_end)) {
         return false;
     }
     worker->none = count == 0;
@@ -95,7 +96,7 @@ bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct t
     struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
     bool good = trace_decode(decoder, &chunk);
     u64 cut[TRACE_CUT_WORDS];
-    if (good && stream->pending && section->behind != TRACE_NONE && callbacks->step != NULL &&
+    if (good && to_end && stream->pending && section->behind != TRACE_NONE && callbacks->step != NULL &&
         trace_reader_cut(worker->reader, &worker->file->sections[section->behind], cut, &count)) {
         worker->over = true;
         chunk = trace_section_chunk(section, 1, cut, count);

@@ -92,8 +92,7 @@ static void write_packed(struct trace_store *store, struct trace_section *sectio
     bool listed = section->kind < TRACE_INDEX;
     section->packed_bytes = payload_bytes;
     section->index_bytes = store->index.used;
-    section->check = trace_section_check(section->kind, header + TRACE_SECTION_BYTES,
-                                         section->index_bytes);
+    section->check = trace_section_check(section, header + TRACE_SECTION_BYTES);
     put_header(section, header);
     write_all(store, header, TRACE_SECTION_BYTES + store->index.used + payload_bytes);
     size_t told = TRACE_SECTION_BYTES + store->index.used;
@@ -117,6 +116,7 @@ static void write_bytes(struct trace_store *store, struct trace_section *section
     if (to == NULL) {
         return;
     }
+    ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
     size_t packed = ZSTD_compress2(store->zstd, to + TRACE_SECTION_BYTES, bound, bytes, size);
     if (ZSTD_isError(packed)) {
         store->failed = ENOMEM;
@@ -260,12 +260,12 @@ static void write_end(struct trace_store *store)
 
 
 /* Packs the columns of a frame behind `used` bytes of the payload; how much that was, 0 when it
- * failed. Its checksum goes into the index. */
+ * failed. Its sum goes into the index. */
 static size_t pack_frame(struct trace_store *store, unsigned frame, u8 *to, size_t room)
 {
-    const struct column *from = &store->columns[frame == 1 ? TRACE_ADDRESSES : TRACE_VALUES];
+    const struct column *from = &store->columns[TRACE_VALUES];
     store->raw.used = 0;
-    for (unsigned i = 0; frame == 0 && i < TRACE_COLUMNS; i++) {
+    for (unsigned i = 0; frame != 2 && i < TRACE_COLUMNS; i++) {
         const struct column *column = &store->columns[i];
         if (trace_frame_of((enum trace_column)i) == frame) {
             u8 *at = trace_column_room(store, &store->raw, column->used + 1);
@@ -281,12 +281,11 @@ static size_t pack_frame(struct trace_store *store, unsigned frame, u8 *to, size
                            frame == 2 ? VALUES_LEVEL : ZSTD_LEVEL);
     size_t packed = ZSTD_compress2(store->zstd, to, room, from->bytes, from->used);
     store->raw.used = 0;
-    if (ZSTD_isError(packed) || packed < 4) {
+    if (ZSTD_isError(packed)) {
         store->failed = ENOMEM;
         return 0;
     }
-    /* a frame ends with its checksum */
-    memcpy(store->index.bytes + TRACE_CHECKS_AT + 4 * frame, to + packed - 4, 4);
+    st_le32(store->index.bytes + TRACE_CHECKS_AT + 4 * frame, trace_sum(to, packed));
     return packed;
 }
 
@@ -392,8 +391,6 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
         free(store);
         return NULL;
     }
-    ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
-    ZSTD_CCtx_setParameter(store->zstd, ZSTD_c_checksumFlag, 1);
     store->source = *source;
     u8 header[TRACE_HEADER_BYTES] = TRACE_MAGIC;
     st_le32(header + 12, TRACE_VERSION);

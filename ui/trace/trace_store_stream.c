@@ -277,8 +277,10 @@ static void put_words(struct trace_store *store, enum trace_column to,
     while (end > first && order[end - 1] >= limit) {
         end--;
     }
-    u8 *lengths = column->bytes + column->used;
-    u8 *at = lengths + (end - first + 1) / 2;
+    struct column *of_lengths = &store->columns[to == TRACE_VALUES ? TRACE_VALUE_LENGTHS
+                                                                  : TRACE_ADDRESS_LENGTHS];
+    u8 *lengths = of_lengths->bytes + of_lengths->used;
+    u8 *at = column->bytes + column->used;
     for (unsigned i = first; i < end; i++) {
         unsigned word = order[i];
         u64 value = words[word] & masks[i];
@@ -292,6 +294,7 @@ static void put_words(struct trace_store *store, enum trace_column to,
         lengths[n / 2] = (u8)(n % 2 == 0 ? bytes : lengths[n / 2] | bytes << 4);
     }
     column->used = (size_t)(at - column->bytes);
+    of_lengths->used += (end - first + 1) / 2;
 }
 
 /* What the first `parts` of an item access, of what is not known of this section; `fresh`: nothing
