@@ -7,6 +7,7 @@
 #include "ui/trace/trace_query.h"
 
 #include "ui/trace/trace_scan.h"
+#include "ui/trace/trace_sift.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ struct visits {
 struct calls {
     struct trace_query *query;
     struct trace_pool *pool;
+    struct trace_sift sift;
     u8 *writes; /* by unit: a register that calls are told by */
     u64 entry;
     struct trace_units entry_code, return_code;
@@ -256,16 +258,20 @@ static void visit_section(struct trace_worker *worker, u32 number)
 
 /* --- the caller's --- */
 
+static u8 may_visit(void *opaque, struct trace_file *file, u32 number, unsigned thread)
+{
+    const struct calls *calls = opaque;
+    const struct trace_section *section = &file->sections[number];
+    (void)thread;
+    return trace_query_in_window(calls->query, number) &&
+           ((calls->for_calls && trace_file_may_run(file, section, &calls->entry_code)) ||
+            (calls->return_count != 0 && trace_file_may_run(file, section, &calls->return_code)));
+}
+
 static bool is_wanted(void *opaque, u32 number)
 {
-    struct calls *calls = opaque;
-    struct trace_query *query = calls->query;
-    const struct trace_section *section = &query->file.sections[number];
-    return trace_query_in_window(query, number) &&
-           ((calls->for_calls &&
-             trace_file_may_run(&query->file, section, &calls->entry_code)) ||
-            (calls->return_count != 0 &&
-             trace_file_may_run(&query->file, section, &calls->return_code)));
+    const struct calls *calls = opaque;
+    return calls->sift.answers[number] != 0;
 }
 
 static bool take(void *opaque, u32 number, struct trace_found *found)
@@ -333,13 +339,24 @@ static bool find_returns(struct calls *calls)
     return true;
 }
 
-/* Visits of what is looked for now, of sections [first, end) by their order. */
+static int by_number(const void *a, const void *b)
+{
+    u32 x = *(const u32 *)a, y = *(const u32 *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Visits of what is looked for now, of at most WINDOW sections [first, end) by their order. */
 static bool scan_for(struct calls *calls, u32 first, u32 end, struct metic_error *error)
 {
     const struct trace_scan scan = {
         .file = &calls->query->file, .pool = calls->pool, .wanted = is_wanted,
         .work = visit_section, .take = take, .opaque = calls,
     };
+    struct trace_file *file = &calls->query->file;
+    u32 list[WINDOW];
+    memcpy(list, file->order + first, (end - first) * sizeof(*list));
+    qsort(list, end - first, sizeof(*list), by_number);
+    trace_sift_list(&calls->sift, file, list, end - first);
     calls->version++;
     return trace_scan_run(&scan, first, end, error);
 }
@@ -514,7 +531,9 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
 {
     struct trace_file *file = &calls->query->file;
     calls->open = malloc(MAX_OPEN * sizeof(*calls->open));
+    calls->sift = (struct trace_sift){.ask = may_visit, .opaque = calls};
     bool good = calls->open != NULL && find_writes(calls) &&
+                trace_sift_begin(&calls->sift, file) &&
                 trace_file_find_code(file, calls->entry, calls->entry + 2, &calls->entry_code);
     if (!good) {
         error_set(error, NULL, "the host has no memory");
@@ -532,6 +551,7 @@ static bool from_registers(struct calls *calls, struct metic_error *error)
         tell_open(calls);
     }
     trace_pool_free(calls->pool);
+    trace_sift_end(&calls->sift);
     free(calls->writes);
     free(calls->open);
     free(calls->returns);

@@ -2,6 +2,7 @@
 #include "ui/trace/trace_file.h"
 
 #include "ui/trace/trace_bytes.h"
+#include "ui/trace/trace_sift.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -321,32 +322,95 @@ static bool load_group(struct trace_file *file, u32 group)
     return file->group_bytes != NULL;
 }
 
-static bool take_group(struct trace_file *file, u32 group)
+void trace_file_view(const struct trace_file *file, struct trace_file *view)
 {
-    if (!load_group(file, group)) {
+    *view = *file;
+    view->group_bytes = NULL;
+    view->zstd = ZSTD_createDCtx();
+}
+
+void trace_file_view_end(struct trace_file *view)
+{
+    free(view->group_bytes);
+    ZSTD_freeDCtx(view->zstd);
+}
+
+/* What a thread makes of each INDEX. */
+struct taking {
+    struct trace_file *file;
+    struct taken {
+        struct trace_section *sections;
+        bool good;
+    } *groups;
+};
+
+static bool get_headers(struct trace_file *view, u32 group, struct trace_section *sections)
+{
+    if (view->zstd == NULL || !load_group(view, group)) {
         return false;
     }
-    struct reader r = {file->group_bytes, file->group_bytes + file->groups[group].raw_bytes, false};
-    for (u64 i = 0; i < file->groups[group].count; i++) {
-        struct trace_section section;
+    struct reader r = {view->group_bytes, view->group_bytes + view->groups[group].raw_bytes, false};
+    for (u64 i = 0; i < view->groups[group].count; i++) {
+        struct trace_section *section = &sections[i];
         u64 offset = get_u64(&r);
         const u8 *header = get_bytes(&r, TRACE_SECTION_BYTES);
-        if (r.bad || offset > file->size - TRACE_SECTION_BYTES ||
-            !parse_header(file, header, offset, &section)) {
+        if (r.bad || offset > view->size - TRACE_SECTION_BYTES ||
+            !parse_header(view, header, offset, section)) {
             return false;
         }
-        section.group = group;
-        section.group_at = (u32)(r.at - file->group_bytes);
-        const u8 *index = get_bytes(&r, section.index_bytes);
-        section.satp = !r.bad && section.index_bytes >= 8 ? ld_le64(index + TRACE_SATP_AT) : 0;
-        /* they come once more */
-        bool units = section.kind == TRACE_UNITS || section.kind == TRACE_PATHS;
-        if (r.bad || section.kind >= TRACE_INDEX || (!units && !take_section(file, &section)) ||
-            !add_section(file, &section)) {
+        section->group = group;
+        section->group_at = (u32)(r.at - view->group_bytes);
+        const u8 *index = get_bytes(&r, section->index_bytes);
+        section->satp = !r.bad && section->index_bytes >= 8 ? ld_le64(index + TRACE_SATP_AT) : 0;
+        if (r.bad || section->kind >= TRACE_INDEX) {
             return false;
         }
     }
     return true;
+}
+
+static void take_group(void *opaque, unsigned thread, u32 group)
+{
+    struct taking *taking = opaque;
+    struct taken *taken = &taking->groups[group];
+    struct trace_file view;
+    u64 count = taking->file->groups[group].count;
+    (void)thread;
+    if (count > taking->file->groups[group].raw_bytes / TRACE_SECTION_BYTES) {
+        return; /* there cannot be so many */
+    }
+    taken->sections = malloc((count + 1) * sizeof(*taken->sections));
+    trace_file_view(taking->file, &view);
+    taken->good = taken->sections != NULL && get_headers(&view, group, taken->sections);
+    trace_file_view_end(&view);
+}
+
+static bool add_group(struct trace_file *file, const struct trace_section *sections, u64 count)
+{
+    for (u64 i = 0; i < count; i++) {
+        u32 kind = sections[i].kind;
+        bool units = kind == TRACE_UNITS || kind == TRACE_PATHS; /* they come once more */
+        if ((!units && !take_section(file, &sections[i])) || !add_section(file, &sections[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_groups(struct trace_file *file)
+{
+    struct taking taking = {file, calloc((size_t)file->group_count + 1, sizeof(struct taken))};
+    bool good = taking.groups != NULL;
+    if (good) {
+        trace_parallel(file->group_count, take_group, &taking);
+    }
+    for (u32 i = 0; taking.groups != NULL && i < file->group_count; i++) {
+        good = good && taking.groups[i].good &&
+               add_group(file, taking.groups[i].sections, file->groups[i].count);
+        free(taking.groups[i].sections);
+    }
+    free(taking.groups);
+    return good;
 }
 
 /* By its END; false: there is none, or it leads nowhere. */
@@ -360,10 +424,7 @@ static bool open_by_index(struct trace_file *file)
                 get_section(file, units.offset + units.index_bytes + units.packed_bytes, &paths) &&
                 paths.kind == TRACE_PATHS_AGAIN && get_units(file, &units) &&
                 get_paths(file, &paths);
-    for (u32 i = 0; good && i < file->group_count; i++) {
-        good = take_group(file, i);
-    }
-    return good;
+    return good && take_groups(file);
 }
 
 static void forget(struct trace_file *file)
@@ -421,47 +482,39 @@ static bool header_is_whole(const u8 *header)
     return check == 0 || check == (u32)crc32(0, header, TRACE_HEADER_BYTES - 4);
 }
 
-/* When a section begins. */
-struct begin {
-    u64 ns;
-    u32 stream, section;
-};
-
-static int by_begin(const void *a, const void *b)
-{
-    const struct begin *x = a, *y = b;
-    if (x->ns != y->ns) {
-        return x->ns < y->ns ? -1 : 1;
-    }
-    if (x->stream != y->stream) {
-        return x->stream < y->stream ? -1 : 1;
-    }
-    return x->section < y->section ? -1 : x->section > y->section;
-}
-
+/* By when they begin; a stream's own sections stay in their order. */
 static bool order_sections(struct trace_file *file)
 {
-    struct begin *list = malloc((file->section_count + 1) * sizeof(*list));
-    file->order = malloc((file->section_count + 1) * sizeof(*file->order));
-    if (list == NULL || file->order == NULL) {
-        free(list);
-        return false;
-    }
-    u64 last[METIC_MAX_HARTS + 1] = {0}; /* a stream's own sections stay in their order */
-    for (u32 i = 0; i < file->section_count; i++) {
-        const struct trace_section *section = &file->sections[i];
-        if (section->kind == TRACE_STREAM) {
-            u64 *ns = &last[section->stream];
-            *ns = section->turn_ns > *ns ? section->turn_ns : *ns;
-            list[file->order_count++] = (struct begin){*ns, section->stream, i};
+    u32 next[METIC_MAX_HARTS + 1];
+    u64 last_ns[METIC_MAX_HARTS + 1] = {0};
+    memset(next, 0xff, sizeof(next));
+    for (u32 i = (u32)file->section_count; i-- > 0;) {
+        if (file->sections[i].kind == TRACE_STREAM) {
+            next[file->sections[i].stream] = i;
         }
     }
-    qsort(list, file->order_count, sizeof(*list), by_begin);
-    for (u32 i = 0; i < file->order_count; i++) {
-        file->order[i] = list[i].section;
+    file->order = malloc((file->section_count + 1) * sizeof(*file->order));
+    while (file->order != NULL) {
+        unsigned first = METIC_MAX_HARTS + 1;
+        u64 first_ns = 0;
+        for (unsigned stream = 0; stream <= METIC_MAX_HARTS; stream++) {
+            if (next[stream] != TRACE_NONE) {
+                u64 ns = file->sections[next[stream]].turn_ns;
+                ns = ns > last_ns[stream] ? ns : last_ns[stream];
+                if (first > METIC_MAX_HARTS || ns < first_ns) {
+                    first = stream;
+                    first_ns = ns;
+                }
+            }
+        }
+        if (first > METIC_MAX_HARTS) {
+            return true;
+        }
+        last_ns[first] = first_ns;
+        file->order[file->order_count++] = next[first];
+        next[first] = file->sections[next[first]].behind;
     }
-    free(list);
-    return true;
+    return false;
 }
 
 bool trace_file_open(struct trace_file *file, const char *path, struct metic_error *error)

@@ -42,6 +42,10 @@ bool trace_file_unit(void *file, u32 number, struct metic_trace_unit *unit);
 /* A number of what the file says of its recording; `otherwise` when it does not. */
 u64 trace_file_meta(const struct trace_file *file, const char *key, int base, u64 otherwise);
 
+/* The same file for another thread, which may ask its indexes; until the file is closed. */
+void trace_file_view(const struct trace_file *file, struct trace_file *view);
+void trace_file_view_end(struct trace_file *view);
+
 /* --- what the indexes say (trace_index.c) --- */
 
 /* The bytes of a section's index, until another is asked for; NULL: damaged. */

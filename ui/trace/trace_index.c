@@ -94,7 +94,7 @@ static bool lines_have(struct reader *r, const struct trace_places *places)
     for (u64 i = 0; i < count && !r->bad; i++) {
         page += get_varint(r);
         u64 lines = get_u64(r);
-        has = has || page_has(places, page, lines);
+        has = has || (places->count != 0 && page_has(places, page, lines));
     }
     return has || r->bad;
 }
@@ -178,27 +178,21 @@ bool trace_file_find_register(const struct trace_file *file, unsigned reg,
     return units->wanted != NULL;
 }
 
-struct unit_search {
-    const u8 *wanted;
-    bool found;
-};
-
-static void look_for_unit(void *opaque, u64 unit, u64 ran)
-{
-    struct unit_search *search = opaque;
-    (void)ran;
-    search->found |= search->wanted[unit] != 0;
-}
-
 bool trace_file_may_run(struct trace_file *file, const struct trace_section *section,
                         const struct trace_units *units)
 {
     struct reader r = units_of(file, section);
-    struct unit_search search = {units->wanted, false};
     const struct trace_place place = {units->first, units->end};
     const struct trace_places moved = {&place, units->end > units->first};
-    return r.bad || !each_unit(file, &r, look_for_unit, &search) || search.found ||
-           lines_have(&r, &moved);
+    u64 count = get_varint(&r), unit = 0;
+    for (u64 i = 0; i < count && !r.bad; i++) {
+        unit += get_varint(&r);
+        if (unit >= file->unit_count || units->wanted[unit] != 0) {
+            return true;
+        }
+        (void)get_varint(&r);
+    }
+    return r.bad || lines_have(&r, &moved);
 }
 
 static void no_unit(void *opaque, u64 unit, u64 ran)

@@ -4,6 +4,7 @@
 
 #include "ui/trace/trace_pages.h"
 #include "ui/trace/trace_scan.h"
+#include "ui/trace/trace_sift.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ struct search {
     /* places are where [first, end), physical, was mapped: */
     bool physical;
     u64 end;
-    u8 *why;        /* by section; the caller's thread, before work */
+    struct trace_sift sift; /* why a section is looked at */
     struct trace_pages pages;
     struct hit *held;  /* what was found, until nothing can come before it */
     size_t held_count, held_capacity;
@@ -173,7 +174,7 @@ static void search_section(struct trace_worker *worker, u32 number)
     const struct search *search = worker->opaque;
     struct trace_callbacks callbacks = model;
     callbacks.opaque = worker;
-    unsigned why = search->physical ? search->why[number] : FOR_ACCESSES;
+    unsigned why = search->sift.answers[number];
     if (why == FOR_FILLS) {
         worker->found->bad |= !trace_worker_events(worker, number, &callbacks);
         return;
@@ -205,37 +206,43 @@ static void look_for_fill(void *opaque, u64 gva_page, u64 gpa_page)
 }
 
 /* What a page was at comes from all fills of it before, wherever the window begins. */
-static bool is_wanted_physical(struct search *search, u32 number)
+static u8 why_physical(const struct search *search, struct trace_file *file, u32 number)
 {
-    struct trace_file *file = &search->query->file;
     const struct trace_section *section = &file->sections[number];
     struct fill_search fills = {search, false};
     bool fill = trace_file_kinds(file, section) >> METIC_EVENT_TLB_FILL & 1 &&
                 (!trace_file_fills(file, section, look_for_fill, &fills) || fills.found);
     bool access = trace_query_in_window(search->query, number) &&
                   trace_file_may_access(file, section, &search->places, search->how);
-    search->why[number] = (u8)((fill ? FOR_FILLS : 0) | (access ? FOR_ACCESSES : 0));
-    return fill || access;
+    return (u8)((fill ? FOR_FILLS : 0) | (access ? FOR_ACCESSES : 0));
+}
+
+static u8 why_section(void *opaque, struct trace_file *file, u32 number, unsigned thread)
+{
+    const struct search *search = opaque;
+    const struct trace_section *section = &file->sections[number];
+    bool wanted;
+    (void)thread;
+    if (search->physical) {
+        return why_physical(search, file, number);
+    }
+    if (!trace_query_in_window(search->query, number)) {
+        return 0;
+    }
+    if (search->csr >= 0) {
+        wanted = trace_file_kinds(file, section) >> METIC_EVENT_CSR & 1;
+    } else if (search->reg >= 0) {
+        wanted = trace_file_may_run(file, section, &search->units);
+    } else {
+        wanted = trace_file_may_access(file, section, &search->places, search->how);
+    }
+    return wanted ? FOR_ACCESSES : 0;
 }
 
 static bool is_wanted(void *opaque, u32 number)
 {
     struct search *search = opaque;
-    struct trace_file *file = &search->query->file;
-    const struct trace_section *section = &file->sections[number];
-    if (search->physical) {
-        return is_wanted_physical(search, number);
-    }
-    if (!trace_query_in_window(search->query, number)) {
-        return false;
-    }
-    if (search->csr >= 0) {
-        return trace_file_kinds(file, section) >> METIC_EVENT_CSR & 1;
-    }
-    if (search->reg >= 0) {
-        return trace_file_may_run(file, section, &search->units);
-    }
-    return trace_file_may_access(file, section, &search->places, search->how);
+    return trace_sift_answer(&search->sift, &search->query->file, number) != 0;
 }
 
 static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
@@ -361,11 +368,15 @@ static bool run(struct search *search, struct metic_error *error)
         .file = &search->query->file, .wanted = is_wanted, .work = search_section, .take = take,
         .opaque = search,
     };
-    bool good = trace_scan_run(&scan, 0, search->query->file.order_count, error);
+    search->sift = (struct trace_sift){.ask = why_section, .opaque = search};
+    bool good = trace_sift_begin(&search->sift, &search->query->file) ||
+                error_set(error, NULL, "the host has no memory");
+    good = good && trace_scan_run(&scan, 0, search->query->file.order_count, error);
     if (search->held_count != 0) {
         tell_held(search, ~(u64)0);
     }
     free(search->held);
+    trace_sift_end(&search->sift);
     return good;
 }
 
@@ -378,14 +389,11 @@ static bool run_physical(struct search *search, struct metic_error *error)
                          "%s has no TLB fills, which tell physical addresses", file->path);
     }
     search->physical = true;
-    search->why = calloc(file->section_count + 1, 1);
-    bool good = search->why != NULL || error_set(error, NULL, "the host has no memory");
-    good = good && trace_query_physical(search->query, search->first, search->end,
+    bool good = trace_query_physical(search->query, search->first, search->end,
                                         &search->places, error) &&
            run(search, error);
     trace_pages_free(&search->pages);
     free((void *)(uintptr_t)search->places.list);
-    free(search->why);
     return good;
 }
 
