@@ -1,7 +1,10 @@
 /* `metic trace query FILE counts`: what ran how often, from the indexes alone. */
 #include "ui/trace/trace_query.h"
 
+#include "ui/trace/trace_sift.h"
+
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,25 +69,46 @@ static void mnemonic(u64 pc, const u8 *code, unsigned bytes, char *text, size_t 
     snprintf(text, text_bytes, "%.*s", (int)strcspn(whole, " \t"), whole);
 }
 
-static void add_insns(struct rows *rows, const struct metic_trace_unit *unit, u64 count)
+/* Rows are found again by an instruction's bits, so that few have to be disassembled. */
+struct known {
+    u32 bits, row; /* row: its number + 1 */
+};
+enum { KNOWN = 1 << 16 };
+
+static void add_insn(struct rows *rows, struct known *known, u64 pc, const u8 *code,
+                     unsigned bytes, u64 count)
+{
+    u32 bits = bytes == 4 ? ld_le32(code) : ld_le16(code);
+    struct known *at = &known[bits * 0x9e3779b1u >> 16];
+    if (LIKELY(at->row != 0 && at->bits == bits)) {
+        rows->list[at->row - 1].count += count;
+        return;
+    }
+    size_t had = rows->count;
+    add(rows, 0, count);
+    if (rows->count != had) {
+        mnemonic(pc, code, bytes, rows->list[had].text, sizeof(rows->list[had].text));
+        *at = (struct known){bits, (u32)rows->count};
+    }
+}
+
+static void add_insns(struct rows *rows, struct known *known, const struct metic_trace_unit *unit,
+                      u64 count)
 {
     for (unsigned at = 0; at + 2 <= unit->bytes;) {
         unsigned bytes = (unit->code[at] & 3) == 3 ? 4 : 2;
-        add(rows, 0, count);
-        if (rows->count != 0) {
-            mnemonic(unit->address + at, unit->code + at, bytes, rows->list[rows->count - 1].text,
-                     sizeof(rows->list[0].text));
-        }
+        add_insn(rows, known, unit->address + at, unit->code + at, bytes, count);
         at += bytes;
     }
 }
 
-static void add_unit(struct trace_query *query, struct rows *rows, u32 number, u64 count)
+static void add_unit(struct trace_query *query, struct rows *rows, struct known *known, u32 number,
+                     u64 count)
 {
     const struct metic_trace_unit *unit = &query->file.units[number];
     const char *by = query->words[2];
     if (strcmp(by, "insn") == 0) {
-        add_insns(rows, unit, count);
+        add_insns(rows, known, unit, count);
     } else if (strcmp(by, "page") == 0) {
         add(rows, unit->address & ~(u64)0xfff, count * unit->insn_count);
     } else {
@@ -106,6 +130,61 @@ static void name_rows(struct trace_query *query, struct rows *rows)
     }
 }
 
+/* How often each unit began, by the threads that add it up. */
+struct sums {
+    struct trace_query *query;
+    u64 *units[TRACE_THREADS_MAX];
+    _Atomic bool damaged, no_memory;
+};
+
+static u8 add_section(void *opaque, struct trace_file *file, u32 number, unsigned thread)
+{
+    struct sums *sums = opaque;
+    u64 **units = &sums->units[thread];
+    if (!trace_query_in_window(sums->query, number)) {
+        return 0;
+    }
+    if (*units == NULL) {
+        *units = calloc((size_t)file->unit_count + 1, sizeof(u64));
+    }
+    if (*units == NULL) {
+        sums->no_memory = true;
+    } else if (!trace_file_counts(file, &file->sections[number], *units)) {
+        sums->damaged = true;
+    }
+    return 0;
+}
+
+/* For the caller to free; NULL with a reason. */
+static u64 *count_units(struct trace_query *query, struct metic_error *error)
+{
+    struct trace_file *file = &query->file;
+    struct sums sums = {.query = query};
+    struct trace_sift sift = {.ask = add_section, .opaque = &sums};
+    u64 *counts = calloc((size_t)file->unit_count + 1, sizeof(*counts));
+    bool good = trace_sift_begin(&sift, file) && counts != NULL;
+    if (good && file->section_count != 0) {
+        (void)trace_sift_answer(&sift, file, (u32)file->section_count - 1); /* all are asked */
+    }
+    for (unsigned n = 0; n < TRACE_THREADS_MAX; n++) {
+        for (u32 i = 0; sums.units[n] != NULL && counts != NULL && i < file->unit_count; i++) {
+            counts[i] += sums.units[n][i];
+        }
+        free(sums.units[n]);
+    }
+    trace_sift_end(&sift);
+    if (good && !sums.damaged && !sums.no_memory) {
+        return counts;
+    }
+    free(counts);
+    if (sums.damaged) {
+        error_set(error, NULL, "%s: an index is damaged", file->path);
+    } else {
+        error_set(error, NULL, "the host has no memory");
+    }
+    return NULL;
+}
+
 bool trace_query_counts(struct trace_query *query, struct metic_error *error)
 {
     static const char *const kinds[] = {"function", "insn", "page"};
@@ -118,19 +197,14 @@ bool trace_query_counts(struct trace_query *query, struct metic_error *error)
                          query->words[2]);
     }
     struct rows rows = {0};
-    u64 *counts = calloc((size_t)query->file.unit_count + 1, sizeof(*counts));
-    bool good = counts != NULL;
-    for (u32 i = 0; good && i < query->file.section_count; i++) {
-        const struct trace_section *section = &query->file.sections[i];
-        if (section->kind == TRACE_STREAM && trace_query_in_window(query, i) &&
-            !trace_file_counts(&query->file, section, counts)) {
-            good = error_set(error, NULL, "%s: an index is damaged", query->file.path);
-        }
-    }
+    u64 *counts = count_units(query, error);
+    struct known *known = calloc(KNOWN, sizeof(*known));
+    bool good = counts != NULL &&
+                (known != NULL || error_set(error, NULL, "the host has no memory"));
     u64 total = 0;
     for (u32 i = 0; good && i < query->file.unit_count; i++) {
         if (counts[i] != 0) {
-            add_unit(query, &rows, i, counts[i]);
+            add_unit(query, &rows, known, i, counts[i]);
             total += counts[i] * query->file.units[i].insn_count;
         }
     }
@@ -143,6 +217,7 @@ bool trace_query_counts(struct trace_query *query, struct metic_error *error)
                rows.list[i].text);
     }
     free(rows.list);
+    free(known);
     free(counts);
     return good;
 }

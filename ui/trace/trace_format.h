@@ -22,9 +22,9 @@
  * start.
  *
  * Payloads are zstd frames. Headers carry a CRC-32 of themselves and the sum (trace_sum) of what
- * follows, as it is in the file, so that nothing has to be unpacked to be checked; but of a stream's
- * payload only of its table: each of its frames has a sum in the index. The file's header has a
- * CRC-32 in its last bytes. */
+ * follows, as it is in the file, so that nothing has to be unpacked to be checked; of a stream's
+ * payload that is its table alone, and each of its frames has a sum in the index. The file's header
+ * has a CRC-32 in its last bytes. */
 #ifndef METIC_UI_TRACE_FORMAT_H
 #define METIC_UI_TRACE_FORMAT_H
 
@@ -61,8 +61,8 @@ struct trace_section {
 #define TRACE_NONE (~(u32)0)
 
 /* The index of a STREAM: satp u64; bit mask of enum metic_trace_event u64; the sum of each packed
- * frame u32 (0: not told); then lines written, lines read, units, lines that units ran at elsewhere than they
- * were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a varint, for
+ * frame u32 (0: not told); then lines written, lines read, units, lines that units ran at elsewhere
+ * than they were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a varint, for
  * each the difference to the last page, and a bit mask of its lines u64. Units: their number, for
  * each the difference to the last one, and how often it began. Behind them the pages that fills of
  * the TLB told of: number (~0: any) as a varint, for each the difference to the last virtual page,
@@ -151,7 +151,7 @@ static inline u64 trace_page(u64 word, u64 translated_at)
     return (u64)((s64)(page << 16) >> 16);
 }
 
-/* A sum of bytes that tells damage, not forgery, and costs little more than to read them; never 0. */
+/* A sum that tells damage, not forgery, and costs little more than to read the bytes; never 0. */
 u32 trace_sum(const u8 *bytes, u64 size_bytes);
 /* Of a section's index and what is behind it, of a STREAM the table alone; never 0. */
 u32 trace_section_check(const struct trace_section *section, const u8 *index);
