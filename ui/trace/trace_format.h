@@ -62,11 +62,11 @@ struct trace_section {
 
 /* The index of a STREAM: satp u64; bit mask of enum metic_trace_event u64; the sum of each packed
  * frame u32 (0: not told); then lines written, lines read, units, lines that units ran at elsewhere
- * than they were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a varint, for
- * each the difference to the last page, and a bit mask of its lines u64. Units: their number, for
- * each the difference to the last one, and how often it began. Behind them the pages that fills of
- * the TLB told of: number (~0: any) as a varint, for each the difference to the last virtual page,
- * and to the last physical one (zigzag).
+ * than they were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a
+ * varint, for each the difference to the last page, and a bit mask of its lines u64. Units: their
+ * number, for each the difference to the last one, and how often it began. Behind them the pages
+ * that fills of the TLB told of: number (~0: any) as a varint, for each the difference to the last
+ * virtual page, and to the last physical one (zigzag).
  *
  * An INDEX has for each section its offset u64, the header, the index. */
 enum {

@@ -96,9 +96,9 @@ bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct t
     struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
     bool good = trace_decode(decoder, &chunk);
     u64 cut[TRACE_CUT_WORDS];
-    if (good && to_end && stream->pending && section->behind != TRACE_NONE && callbacks->step != NULL &&
-        trace_reader_cut(worker->reader, &worker->file->sections[section->behind], cut,
-                         &count)) {
+    bool is_open = to_end && stream->pending && section->behind != TRACE_NONE;
+    if (good && is_open && callbacks->step != NULL &&
+        trace_reader_cut(worker->reader, &worker->file->sections[section->behind], cut, &count)) {
         worker->over = true;
         chunk = trace_section_chunk(section, 1, cut, count);
         good = trace_decode(decoder, &chunk);
