@@ -442,22 +442,70 @@ static bool step_by_pointer(const struct guest_files *files, unsigned hart, stru
     return true;
 }
 
+/* A signal's handler returns to code of Linux's vDSO, whose call frame information says no more
+ * than that it is such: "li a7, 139" (rt_sigreturn), "ecall". The registers of what was interrupted
+ * lie on the stack: Linux, struct rt_sigframe (arch/riscv/kernel/signal.c), behind 128 bytes of
+ * siginfo and 176 of ucontext, with the pc in the place of x0. */
+static bool step_by_signal(const struct guest_files *files, unsigned hart, struct frame *frame)
+{
+    const u64 sigreturn = (u64)0x00000073 << 32 | 0x08b00893;
+    enum { REGS_ABOVE = 128 + 176 };
+    u8 code[8];
+    u64 from = frame->regs[SP] + REGS_ABOVE;
+    if (!(frame->known >> SP & 1) ||
+        !metic_read_virtual(files->machine, hart, frame->pc, code, sizeof(code)) ||
+        ld_le64(code) != sigreturn || !read_word(files, hart, from, &frame->pc)) {
+        return false;
+    }
+    for (unsigned i = 1; i < REGS; i++) {
+        if (!read_word(files, hart, from + 8 * i, &frame->regs[i])) {
+            return false;
+        }
+    }
+    frame->known = ~0u;
+    frame->is_exact = true;
+    return true;
+}
+
+static const struct rule *rule_at(struct guest_files *files, unsigned hart, bool user, u64 address)
+{
+    struct place place;
+    return find_place(files, hart, user, address, &place)
+               ? find_rule(files, place.file, address - place.moved)
+               : NULL;
+}
+
+/* Code without call frame information that calls nothing: of the vDSO, or written by hand. If it
+ * does call, its return address is its own, and there is no information for that. */
+static bool step_by_return(struct guest_files *files, unsigned hart, bool user, struct frame *frame)
+{
+    u64 ra = frame->regs[RA];
+    if (!user || !frame->is_exact || !(frame->known >> RA & 1) ||
+        rule_at(files, hart, user, ra - 1) == NULL) {
+        return false;
+    }
+    frame->pc = ra;
+    frame->is_exact = false;
+    return true;
+}
+
 static unsigned unwind(struct guest_files *files, unsigned hart, bool user, struct frame frame,
                        u64 *stack, unsigned limit)
 {
     unsigned depth = 0;
     for (bool goes_on = true; goes_on && depth < limit && frame.pc != 0;) {
-        struct place place;
         u64 at = frame.is_exact ? frame.pc : frame.pc - 1;
-        const struct rule *rule = find_place(files, hart, user, at, &place)
-                                      ? find_rule(files, place.file, at - place.moved)
-                                      : NULL;
-        if (depth == 0 && rule == NULL) {
-            return 0;
-        }
+        const struct rule *rule = rule_at(files, hart, user, at);
         stack[depth++] = frame.pc;
-        goes_on = rule != NULL ? step_by_rule(files, hart, rule, &frame)
-                               : step_by_pointer(files, hart, &frame);
+        if (rule != NULL) {
+            goes_on = step_by_rule(files, hart, rule, &frame);
+        } else if (!step_by_return(files, hart, user, &frame)) {
+            if (depth == 1) {
+                return 0;
+            }
+            goes_on = (user && step_by_signal(files, hart, &frame)) ||
+                      step_by_pointer(files, hart, &frame);
+        }
     }
     return depth;
 }

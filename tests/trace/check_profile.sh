@@ -262,12 +262,22 @@ if [ -n "$cache" ]; then
     deep bin/calls -DCALLS -fPIE -pie -Wl,--no-dynamic-linker
     cp bin/moved bin/gone
     riscv64-linux-gnu-strip bin/gone # nothing has a name: its pages are told
-    printf 'bin\nbin/fixed\nbin/moved\nbin/bald\nbin/calls\nbin/gone\n' | cpio -o -H newc --quiet | gzip >more.cpio.gz
+    # A handler's stack goes on behind the vDSO's return from it.
+    cat >signals.c <<'END'
+#include <signal.h>
+static volatile unsigned sink;
+__attribute__((noipa)) static void inside(void) { for (unsigned i = 0; i < 3000000; i++) { sink += i; } }
+static void handler(int number) { inside(); sink += (unsigned)number; }
+__attribute__((noipa)) static void raiser(void) { raise(SIGUSR1); sink++; }
+int main(void) { signal(SIGUSR1, handler); for (int i = 0; i < 4; i++) { raiser(); } return 0; }
+END
+    $cross -g -O2 -static -o bin/signals signals.c || exit 1
+    printf 'bin\nbin/signals\nbin/fixed\nbin/moved\nbin/bald\nbin/calls\nbin/gone\n' | cpio -o -H newc --quiet | gzip >more.cpio.gz
     cat "$cache/initramfs.cpio.gz" more.cpio.gz >initrd.gz
     metic profile "$cache/vmlinuz" --initrd initrd.gz --append console=ttyS0 \
         --serial none --quiet --cpus 2 --profile k.folded --profile-every 50k --expect 'metic:~# ' \
         --symbols bin/fixed --symbols bin/moved --symbols bin/bald --symbols bin/calls --symbols bin/gone \
-        --send 'gzip -c /bin/busybox >/dev/null; fixed; moved; bald; calls; gone; poweroff -f\n' || wrong "profile of a kernel"
+        --symbols bin/signals --send 'gzip -c /bin/busybox >/dev/null; fixed; moved; bald; calls; gone; signals; poweroff -f\n' || wrong "profile of a kernel"
     # Programs at addresses of their own, two of them moved by the kernel.
     stacks fixed 'fixed;user' k.folded
     stacks moved 'moved;user' k.folded
@@ -277,6 +287,9 @@ if [ -n "$cache" ]; then
     is "thousandths of the kernel's samples with the program's calls" "$(awk '
         /^calls;user;.*;kernel;/ { all += $NF; n += /^calls;user;_start;work;outer;middle;inner;kernel;/ ? $NF : 0 }
         END { print all < 20 ? 0 : int(1000 * n / all) }' k.folded)" 950 1000
+    is "thousandths of a handler's samples with what was interrupted" "$(awk '
+        /^signals;user;.*;inside [0-9]*$/ { all += $NF; n += /;main;raiser;.*;handler;inside / ? $NF : 0 }
+        END { print all < 100 ? 0 : int(1000 * n / all) }' k.folded)" 990 1000
     for stack in '^gzip;user;' 'kernel_init;' '^gzip;user;.*;kernel;.*handle_exception;.*do_'; do
         if grep -q "$stack" k.folded; then good; else wrong "no stack with $stack"; fi
     done
