@@ -155,10 +155,11 @@ struct guest {
      * ask. size_bytes is the access width, for physical protection inside a page. */
     bool (*translate)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
                       struct guest_translation *out);
-    /* translate's common case: a page of RAM that this access and all its like may use, found
-     * without changing anything. Fills in *fill and returns the page's flags (cpu/memory.h); NULL
-     * when anything is unusual, and translate decides. May be NULL. */
-    _Atomic u8 *(*find_plain)(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill);
+    /* translate's common cases: a page of RAM that this access and all its like may use, found
+     * without changing anything, and accesses that nothing permits. Fills in *fill and returns the
+     * page's flags (cpu/memory.h); NULL with the fault raised that translate would raise; or NULL
+     * without one when anything is unusual, and translate decides. May be NULL. */
+    _Atomic u8 *(*find_plain)(struct vcpu *vcpu, gva_t gva, bool write, struct tlb_fill *fill);
     /* Right after it: the same for the page behind, where that takes next to nothing; a read may
      * use it. *fill is what either found last. NULL with find_plain. */
     _Atomic u8 *(*find_plain_next)(struct vcpu *vcpu, struct tlb_fill *fill);

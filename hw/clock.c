@@ -2,7 +2,7 @@
 #include "hw/clock.h"
 
 #include "cpu/base/error.h"
-#include "cpu/base/host_time.h"
+#include "cpu/base/host_clock.h"
 
 /* A callback that re-arms itself in the past would otherwise keep clock_run_expired for ever. */
 enum { CLOCK_MAX_FIRINGS = 4096 };
@@ -10,6 +10,7 @@ enum { CLOCK_MAX_FIRINGS = 4096 };
 void clock_init(struct clock *clock, enum clock_mode mode)
 {
     *clock = (struct clock){.mode = mode};
+    host_clock_init();
     pthread_mutex_init(&clock->lock, NULL);
     pthread_cond_init(&clock->idle, NULL);
 }
@@ -34,7 +35,7 @@ void clock_start(struct clock *clock)
 {
     pthread_mutex_lock(&clock->lock);
     if (clock->mode == CLOCK_REAL && !clock->started) {
-        clock->origin_ns = host_time_ns() - clock->now_ns;
+        clock->origin_ns = host_clock_ns() - clock->now_ns;
         clock->started = true;
         clock_tell_deadline(clock);
     }
@@ -55,7 +56,7 @@ void clock_stop(struct clock *clock)
 u64 clock_now_ns(const struct clock *clock)
 {
     if (clock->mode == CLOCK_REAL && clock->started) {
-        return host_time_ns() - clock->origin_ns;
+        return host_clock_ns() - clock->origin_ns;
     }
     return clock->now_ns;
 }
@@ -68,7 +69,7 @@ void clock_set_virtual_ns(struct clock *clock, u64 now_ns)
     }
     pthread_mutex_lock(&clock->lock);
     clock->now_ns = now_ns;
-    clock->origin_ns = host_time_ns() - now_ns;
+    clock->origin_ns = host_clock_ns() - now_ns;
     clock_tell_deadline(clock);
     pthread_mutex_unlock(&clock->lock);
 }

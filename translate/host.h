@@ -57,10 +57,10 @@ static inline u64 host_desc_extend(u64 value, u32 desc)
  * thread. All of them handle misses (by filling the TLB), devices, page crossings, misalignment. */
 struct host_slow {
     /* Before the others, for a plain load or store: host address of its bytes when their page is
-     * RAM that the TLB had no entry for and has now. NULL: nothing was done; *device is then its
-     * physical address if the TLB says that a device may be asked at once, else HOST_NO_DEVICE.
-     * May be NULL itself. It changes no translation that was in use. desc has HOST_DESC_WRITE for
-     * stores, too. */
+     * RAM that the TLB had no entry for and has now. NULL: the access's fault is raised, or nothing
+     * was done; *device is then its physical address if the TLB says that a device may be asked at
+     * once, else HOST_NO_DEVICE. May be NULL itself. It changes no translation that was in use.
+     * desc has HOST_DESC_WRITE for stores, too. */
     u8 *(*refill)(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t *device);
     /* The value read, extended to 64 bits by HOST_DESC_SIGNED; `device` is refill's. */
     u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device);

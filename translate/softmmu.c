@@ -415,8 +415,11 @@ static NOINLINE u8 *refill_at(struct vcpu *vcpu, gva_t gva, u32 desc, struct tlb
                  engine->lockstep != NULL || engine->debug.watch_count != 0)) {
         return NULL;
     }
-    _Atomic u8 *flags = vcpu->guest->find_plain(vcpu, page, write, &fill);
+    _Atomic u8 *flags = vcpu->guest->find_plain(vcpu, gva, write, &fill);
     if (UNLIKELY(flags == NULL) || (UNLIKELY(!may_write(flags, &fill)) && write)) {
+        if (desc & HOST_DESC_PIECES) {
+            vcpu->exception_pending = 0; /* it has an exception of its own: load_pieces() */
+        }
         return NULL;
     }
     tlb_insert_at(vcpu, vacancy, &fill);

@@ -3,6 +3,7 @@
 
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/csr_bits.h"
+#include "cpu/riscv64/csr_fns.h"
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/trap.h"
 #include "cpu/riscv64/vector.h"
@@ -51,6 +52,15 @@ static u64 helper_csr_read(struct vcpu *vcpu, u64 number, u64 insn)
         return illegal(vcpu, insn);
     }
     return value;
+}
+
+/* Guests ask for the time all day. */
+static u64 helper_time(struct vcpu *vcpu, u64 insn)
+{
+    if (UNLIKELY(!riscv64_csr_guard_counter(riscv64_of(vcpu), CSR_TIME))) {
+        return illegal(vcpu, insn);
+    }
+    return vcpu->ops->time_ticks(vcpu);
 }
 
 static u64 helper_csr_write(struct vcpu *vcpu, u64 number, u64 value, u64 insn)

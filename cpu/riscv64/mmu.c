@@ -343,6 +343,19 @@ static ALWAYS_INLINE bool is_plain_leaf(const struct riscv64_state *state, u64 p
     return (pte & mask) == value;
 }
 
+/* Of the first entry of a walk that is no pointer, or that of the last level: it permits `priv`,
+ * without MXR, nothing of the kind. Whatever else may be wrong with it is a page fault, too. */
+static ALWAYS_INLINE bool is_certain_fault(const struct riscv64_state *state, u64 pte, bool write)
+{
+    u64 needed = PTE_V | (write ? PTE_W : PTE_R);
+    needed |= state->priv == RISCV_U ? PTE_U : 0;
+    if (!(state->menvcfg & MENVCFG_ADUE)) {
+        needed |= PTE_A | (write ? PTE_D : 0);
+    }
+    bool user_only = state->priv == RISCV_S && !(state->mstatus & MSTATUS_SUM) && pte & PTE_U;
+    return (pte & needed) != needed || user_only;
+}
+
 /* The page's flags, when it is RAM that S and U may access as needed; else NULL. */
 static ALWAYS_INLINE _Atomic u8 *fill_plain(const struct riscv64_cache *cache, gva_t page,
                                             gpa_t gpa_page, u64 span_bytes, u64 pte, bool write,
@@ -364,14 +377,20 @@ static ALWAYS_INLINE _Atomic u8 *fill_plain(const struct riscv64_cache *cache, g
     return &cache->ram_region->page_flags[(gpa_page - cache->ram_region->gpa) >> PAGE_BITS];
 }
 
-_Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill)
+_Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t gva, bool write, struct tlb_fill *fill)
 {
     struct riscv64_state *state = riscv64_of(vcpu);
     struct riscv64_cache *cache = &state->cache;
+    gva_t page = gva & PAGE_MASK;
     struct walk walk = {.state = state, .gva = page};
     if (UNLIKELY(state->priv == RISCV_M || state->mstatus & (MSTATUS_MPRV | MSTATUS_MXR) ||
-                 satp_is_bare(state->satp) || !is_canonical(&walk) || !descend(&walk) ||
-                 !is_plain_leaf(state, walk.pte, write))) {
+                 satp_is_bare(state->satp) || !is_canonical(&walk) || !descend(&walk))) {
+        return NULL;
+    }
+    if (UNLIKELY(!is_plain_leaf(state, walk.pte, write))) {
+        if (is_certain_fault(state, walk.pte, write)) {
+            vcpu_raise(vcpu, write ? RISCV_CAUSE_STORE_PAGE : RISCV_CAUSE_LOAD_PAGE, gva);
+        }
         return NULL;
     }
     u64 span = BIT(walk.span_bits);

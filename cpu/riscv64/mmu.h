@@ -44,7 +44,7 @@ enum riscv_mmu_result riscv64_mmu_walk(struct riscv64_state *state, gva_t gva, u
 /* The functions of struct guest. */
 bool riscv64_translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
                        struct guest_translation *out);
-_Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t page, bool write, struct tlb_fill *fill);
+_Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t gva, bool write, struct tlb_fill *fill);
 _Atomic u8 *riscv64_find_plain_next(struct vcpu *vcpu, struct tlb_fill *fill);
 bool riscv64_reads_linear(const struct vcpu *vcpu);
 bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);

@@ -236,7 +236,26 @@ Test(softmmu, refill_knows_plain_pages_alone)
     cr_expect_eq(refill(page + PAGE_BYTES - 8, 8, HOST_DESC_WRITE),
                  memory_host(&rig->memory, page + PAGE_BYTES - 8, 8));
     cr_expect_null(refill(ENGINE_RIG_DEVICE, 8, 0));
-    cr_expect_null(refill(0x40000000, 8, 0), "not mapped");
+    cr_expect_eq(vcpu->exception_pending, 0);
+}
+
+Test(softmmu, refill_raises_what_is_certain)
+{
+    translate_addresses();
+    gva_t unmapped = 0x40000000;
+    cr_expect_null(refill(unmapped + 24, 8, 0));
+    cr_expect_eq(vcpu->exception_pending, 1);
+    cr_expect_eq(vcpu->exception_cause, RISCV_CAUSE_LOAD_PAGE);
+    cr_expect_eq(vcpu->exception_value, unmapped + 24);
+    vcpu->exception_pending = 0;
+    cr_expect_null(refill(unmapped + 5, 1, HOST_DESC_WRITE));
+    cr_expect_eq(vcpu->exception_pending, 1);
+    cr_expect_eq(vcpu->exception_cause, RISCV_CAUSE_STORE_PAGE);
+    cr_expect_eq(vcpu->exception_value, unmapped + 5);
+    vcpu->exception_pending = 0;
+    cr_expect_null(refill(unmapped, 8, HOST_DESC_PIECES), "that has an exception of its own");
+    cr_expect_null(refill(unmapped + PAGE_BYTES - 4, 8, 0), "two pages");
+    cr_expect_null(refill(unmapped, 8, HOST_DESC_ALIGN));
     cr_expect_eq(vcpu->exception_pending, 0);
 }
 
@@ -255,8 +274,8 @@ Test(softmmu, refill_finds_devices_in_the_tlb)
     gva_t page = RV_BASE + 5 * PAGE_BYTES;
     cr_assert(softmmu_load(vcpu, page, 8, &value));
     cr_expect_eq(device(page, 8, 0), HOST_NO_DEVICE, "it is memory");
-    cr_expect_eq(device(~(gva_t)7, 8, 0), HOST_NO_DEVICE, "an empty entry's tag is no page");
     cr_expect_eq(vcpu->exception_pending, 0);
+    cr_expect_eq(device(~(gva_t)7, 8, 0), HOST_NO_DEVICE, "an empty entry's tag is no page");
 }
 
 Test(softmmu, a_device_page_that_may_be_read_alone_is_not_written_at_once)

@@ -209,6 +209,15 @@ static void call_write(struct lower *l, const struct csr_access *access)
             lower_word(l, access->insn), IR_REF_NONE);
 }
 
+static ir_ref call_read(struct lower *l, const struct csr_access *access)
+{
+    ir_ref word = lower_word(l, access->insn);
+    return access->number == CSR_TIME
+               ? ir_call(l->ir, &riscv64_helper_time, word, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE)
+               : ir_call(l->ir, &riscv64_helper_csr_read, ir_i64(l->ir, access->number), word,
+                         IR_REF_NONE, IR_REF_NONE);
+}
+
 static void access_helper(struct lower *l, const struct csr_access *access)
 {
     ir_ref old = IR_REF_NONE;
@@ -221,8 +230,7 @@ static void access_helper(struct lower *l, const struct csr_access *access)
         return;
     }
     if (access->reads) {
-        old = ir_call(l->ir, &riscv64_helper_csr_read, ir_i64(l->ir, access->number),
-                      lower_word(l, access->insn), IR_REF_NONE, IR_REF_NONE);
+        old = call_read(l, access);
     }
     if (access->writes) {
         call_write(l, access);

@@ -125,9 +125,14 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         return resume + stub[SITE_BACK];
     }
     if (stub[SITE_POISON] & SITE_LEAVE) {
+        vcpu->exception_pending = 0; /* it comes again, where the registers are the guest's */
         end_path(vcpu, stub);
         probe_sync(vcpu);
         return behind(stub) + (stub[SITE_POISON] & SITE_PATH ? SITE_PATH_BYTES : 0);
+    }
+    if (vcpu->exception_pending) {
+        end_path(vcpu, stub);
+        return NULL;
     }
     switch (kind) {
     case MEM_LOAD: load(vcpu, frame, stub, gva, slow, device); break;

@@ -56,6 +56,20 @@ static struct hart *paged(unsigned levels)
 }
 
 static unsigned plain_pages; /* that find_plain knew, in this test */
+static unsigned plain_faults;
+
+/* A fault that find_plain raised for an access is the walk's. */
+static void check_plain_fault(struct hart *hart, gva_t gva, enum vcpu_access access,
+                              enum riscv_mmu_result result)
+{
+    struct vcpu *vcpu = &hart->state.vcpu;
+    plain_faults++;
+    cr_assert_eq(result, MMU_PAGE_FAULT);
+    cr_assert_eq(vcpu->exception_cause,
+                 access == VCPU_WRITE ? RISCV_CAUSE_STORE_PAGE : RISCV_CAUSE_LOAD_PAGE);
+    cr_assert_eq(vcpu->exception_value, gva);
+    vcpu->exception_pending = 0;
+}
 
 /* The walk; what find_plain says of the same access must be what the walk says. */
 static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access access,
@@ -64,9 +78,13 @@ static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access
     struct tlb_fill fill;
     _Atomic u8 *flags = NULL;
     if (access != VCPU_FETCH) {
-        flags = riscv64_find_plain(&hart->state.vcpu, gva & PAGE_MASK, access == VCPU_WRITE, &fill);
+        flags = riscv64_find_plain(&hart->state.vcpu, gva, access == VCPU_WRITE, &fill);
     }
     enum riscv_mmu_result result = riscv64_mmu_walk(&hart->state, gva, 1, access, out);
+    if (hart->state.vcpu.exception_pending) {
+        cr_assert_null(flags);
+        check_plain_fault(hart, gva, access, result);
+    }
     if (flags != NULL) {
         plain_pages++;
         cr_assert_eq(result, MMU_OK);
@@ -174,6 +192,7 @@ Test(mmu, permission_matrix)
     }
     cr_assert_gt(permitted, 1000);
     cr_assert_gt(plain_pages, 100);
+    cr_assert_gt(plain_faults, 100);
     hart_free(hart);
 }
 

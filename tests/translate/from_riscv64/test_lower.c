@@ -329,6 +329,8 @@ Test(lower, plain_csrs_need_no_call_and_others_do)
     cr_assert_eq(find_op(IR_LEAVE)->sub, 0);
     lower_one(0x18051073, RISCV_S, &ended); /* csrrw zero,satp,a0 */
     cr_assert(ended && !calls(&riscv64_helper_csr_read));
+    lower_one(0xc0102573, RISCV_U, &ended); /* csrrs a0,time,zero */
+    cr_assert(!ended && calls(&riscv64_helper_time) && !calls(&riscv64_helper_csr_read));
     lower_one(0x3440e573, RISCV_M, &ended); /* csrrsi a0,mip,1 */
     cr_assert(calls(&riscv64_helper_csr_set));
 }
