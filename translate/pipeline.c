@@ -233,7 +233,8 @@ static struct lowered lower_watched(struct engine *engine, const struct source *
 /* What host code may do at once, an instruction that runs by itself may not. */
 static void optimise(struct engine *engine, bool drop)
 {
-    bool watched = engine->probe != NULL || engine->commit_log != NULL || engine->ops.tells_memory;
+    bool watched = probe_tells_accesses(engine->probe) || engine->commit_log != NULL ||
+                   engine->ops.tells_memory;
     pipeline_check_ir(engine, engine->ir);
     if (engine->options.kind == ENGINE_JIT && !watched) {
         opt_gather(engine->ir, engine->vcpu_count == 1);

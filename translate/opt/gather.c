@@ -266,8 +266,7 @@ static bool may_repeat(const struct gather *g, const struct ir_insn *insn)
     case IR_PC_PAGE: return true;
     case IR_TLB_CHECK: return insn->imm == IR_CHECK_READ;
     case IR_LOAD: return insn_at(g, insn->a)->imm == IR_CHECK_READ;
-    default: return (ir_op_info[insn->op].props & ~(unsigned)(IR_P | IR_C)) == 0 &&
-                    ir_op_info[insn->op].result != IR_RESULT_NONE;
+    default: return insn->dead || (ir_op_info[insn->op].props & ~(unsigned)IR_C) == IR_P;
     }
 }
 
@@ -631,7 +630,7 @@ static void gather(struct ir *ir, bool alone)
 
 void opt_gather(struct ir *ir, bool alone)
 {
-    if (ir->has_pieces && ir->marks == IR_MARKS_NONE && !ir->overflow) {
+    if (ir->has_pieces && !ir->overflow) {
         gather(ir, alone);
     }
 }

@@ -284,6 +284,8 @@ gva_t probe_page_key(const struct vcpu *vcpu);
 bool probe_tells_registers(const struct probe *probe, u32 mode);
 /* What room blocks of that mode leave for probes, an enum ir_marks; probe may be NULL. */
 unsigned probe_marks(const struct probe *probe, u32 mode);
+/* Whether each load is told, its page's fill included; probe may be NULL. */
+bool probe_tells_accesses(const struct probe *probe);
 /* Whether blocks call C. */
 bool probe_calls_c(const struct probe *probe);
 /* Whether the page has hooks; lock held. */

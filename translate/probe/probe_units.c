@@ -332,6 +332,13 @@ unsigned probe_marks(const struct probe *probe, u32 mode)
     return few ? IR_MARKS_FEW : IR_MARKS_ALL;
 }
 
+bool probe_tells_accesses(const struct probe *probe)
+{
+    enum { INSIDE = PROBE_BLOCKS | PROBE_EDGES | PROBE_EXACT };
+    return UNLIKELY(probe != NULL) && ((probe->config.what & ~(unsigned)INSIDE) != 0 ||
+                                       (probe->config.events >> VCPU_EVENT_TLB_FILL & 1));
+}
+
 bool probe_calls_c(const struct probe *probe)
 {
     return (probe->config.what & (PROBE_CALL_UNIT | PROBE_CALL_INSN | PROBE_CALL_MEMORY)) != 0;

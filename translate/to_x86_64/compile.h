@@ -457,6 +457,11 @@ static inline s32 hoist_disp(const struct compile *c, unsigned index)
 {
     return (s32)address_disp(c->ir, c->ir->insns[index].b);
 }
+/* Of a trace: whether the probe does nothing where it stands, but on a way out. */
+static inline bool probe_waits(const struct ir_insn *insn)
+{
+    return insn->op == IR_PROBE_AT || (insn->op == IR_PROBE_LEFT && insn->sub != IR_LEFT_EDGE);
+}
 struct asm_mem hoist_access(struct compile *c);
 /* At that distance from the register of group `n`, which has no stride. */
 struct asm_mem hoist_place(struct compile *c, unsigned n, s32 disp);

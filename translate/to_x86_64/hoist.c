@@ -323,12 +323,14 @@ bool hoist_comes_back(const struct compile *c)
     return false;
 }
 
-/* True when an operation other than an access may: soft floating point, probes. */
+/* True when an operation other than an access may: soft floating point, probes but for those that
+ * only count or tell how far a path came. */
 static bool calls_c(const struct compile *c)
 {
     for (unsigned i = 0; i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        bool is_probe = insn->op >= IR_PROBE && insn->op < IR_INSN;
+        bool is_probe = insn->op >= IR_PROBE && insn->op < IR_INSN && !probe_waits(insn) &&
+                        insn->op != IR_PROBE_ADD;
         bool is_float = (ir_op_info[insn->op].props & IR_E) != 0 && insn->op != IR_VECTOR;
         if (!insn->dead && (is_probe || is_float || insn->op == IR_FCLASS)) {
             return true;

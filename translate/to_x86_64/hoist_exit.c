@@ -183,12 +183,6 @@ void hoist_find_exits(struct compile *c)
     if (!c->fast || !(c->flags & HOST_LONG)) {
         return;
     }
-    for (unsigned i = 0; i < c->ir->count; i++) {
-        const struct ir_insn *insn = &c->ir->insns[i];
-        if (!insn->dead && insn->op >= IR_PROBE && insn->op < IR_INSN) {
-            return; /* ways out tell those who watch */
-        }
-    }
     unsigned last = c->ir->count;
     while (last-- > 0 && (c->ir->insns[last].op != IR_EXIT_IF || c->ir->insns[last].dead)) {
     }

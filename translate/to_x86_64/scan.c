@@ -408,8 +408,9 @@ static void scan_other(struct compile *c, struct scan *scan, struct ir_insn *ins
         scan_drop(insn, trace);
         return;
     }
-    if (trace && insn->op == IR_EXIT_IF && hoist_has(c, i)) {
-        return;
+    if (trace && (insn->op == IR_EXIT_IF || insn->op == IR_PROBE_LEFT) &&
+        hoist_has(c, i + (insn->op == IR_PROBE_LEFT))) {
+        return; /* nor is there anything to tell of it */
     }
     scan_hinted(c, scan, i);
     if (!trace && (kind & SCAN_EXACT)) {

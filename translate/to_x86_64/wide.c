@@ -99,7 +99,9 @@ static bool may_pass(const struct compile *c, unsigned i)
     switch (insn->op) {
     case IR_CONST: case IR_GET: case IR_SET: case IR_INSN: case IR_UNRETIRE: return true;
     case IR_TLB_CHECK: case IR_EXIT_IF: return insn->dead || c->hoist_of[i] != 0;
-    default: return insn->dead || (ir_op_info[insn->op].props & ~(unsigned)IR_C) == IR_P;
+    default:
+        return insn->dead || probe_waits(insn) ||
+               (ir_op_info[insn->op].props & ~(unsigned)IR_C) == IR_P;
     }
 }
 
@@ -115,7 +117,7 @@ static bool reads_first(const struct compile *c, const struct run *run)
         const struct ir_insn *insn = &c->ir->insns[i];
         unsigned props = ir_op_info[insn->op].props;
         if (!insn->dead && ((props & (IR_W | IR_T)) != 0 || insn->op == IR_LOOK ||
-                            (insn->op >= IR_PROBE && insn->op < IR_INSN))) {
+                            (insn->op >= IR_PROBE && insn->op < IR_INSN && !probe_waits(insn)))) {
             return false;
         }
     }
