@@ -135,8 +135,8 @@ struct vcpu {
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
      *     then a short displacement away from one base register --- */
     u64 *probe_at, *probe_end; /* where probes write next, and must not (translate/probe/probe.h) */
-    u64 *probe_counts;         /* what probes count, and */
-    struct probe_edge *probe_edges; /* indirect jumps; */
+    u64 probe_sum_insns;       /* when what probes count is summed up; ~0: never */
+    struct probe_edge *probe_edges; /* indirect jumps that they count; */
     gva_t probe_target;        /* one for which there is no place yet, of */
     u32 probe_way;             /*   that number */
     u64 probe_insns;           /* the count at the start of the path that is cut short, */

@@ -64,6 +64,11 @@ void engine_code_store(struct engine *engine, gpa_t gpa)
 
 /* --- life --- */
 
+static void state_free(struct vcpu *vcpu)
+{
+    zeros_free(vcpu, probe_counts_offset(vcpu->guest) + probe_counts_bytes);
+}
+
 static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machine_opaque,
                              struct log *log)
 {
@@ -75,11 +80,10 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     if (engine->options.kind == ENGINE_JIT && !found_init(&engine->found[index])) {
         return NULL;
     }
-    struct vcpu *vcpu = aligned_alloc(64, (engine->guest->vcpu_bytes + 63) & ~(size_t)63);
+    struct vcpu *vcpu = zeros_with_room(probe_counts_offset(engine->guest), probe_counts_bytes);
     if (vcpu == NULL) {
         return NULL;
     }
-    memset(vcpu, 0, engine->guest->vcpu_bytes);
     vcpu->guest = engine->guest;
     vcpu->memory = engine->memory;
     vcpu->log = log;
@@ -90,6 +94,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->features = engine->options.guest_features;
     vcpu->limit_insns = UINT64_MAX;
     vcpu->next_sample_insns = UINT64_MAX;
+    vcpu->probe_sum_insns = UINT64_MAX;
     vcpu->limit_traps = UINT64_MAX;
     vcpu->deadline = UINT64_MAX;
     vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
@@ -97,7 +102,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->link_proofs = zeros_new(link_proofs_bytes);
     if (vcpu->link_proofs == NULL || !tlb_init(vcpu)) {
         zeros_free(vcpu->link_proofs, link_proofs_bytes);
-        free(vcpu);
+        state_free(vcpu);
         return NULL;
     }
     vcpu->tlb_state->hostile_entries = engine->options.one_entry_tlb;
@@ -114,7 +119,7 @@ static void vcpu_free(struct vcpu *vcpu)
     }
     tlb_fini(vcpu);
     zeros_free(vcpu->link_proofs, link_proofs_bytes);
-    free(vcpu);
+    state_free(vcpu);
 }
 
 static void engine_set_ops(struct engine *engine, const struct engine_machine_ops *machine_ops)

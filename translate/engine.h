@@ -161,6 +161,7 @@ struct engine {
     struct probe *probe; /* somebody records, or NULL */
     bool tells_csrs;     /* ... accesses to CSRs, too; */
     bool tells_all_csrs; /*     those of code that is not watched as well */
+    bool was_watched;    /* there may be code of a recording that has ended */
 };
 
 

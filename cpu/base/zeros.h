@@ -15,6 +15,34 @@ static inline void *zeros_new(size_t size_bytes)
     return zeros == MAP_FAILED ? NULL : zeros;
 }
 
+/* The same, with room behind it, addresses alone: memory only after zeros_use(). Freed together. */
+static inline void *zeros_with_room(size_t size_bytes, size_t room_bytes)
+{
+    void *zeros = mmap(NULL, size_bytes + room_bytes, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (zeros == MAP_FAILED) {
+        return NULL;
+    }
+    if (mprotect(zeros, size_bytes, PROT_READ | PROT_WRITE) != 0) {
+        munmap(zeros, size_bytes + room_bytes);
+        return NULL;
+    }
+    return zeros;
+}
+
+/* Makes the room, whole pages, memory. False: the host has none. */
+static inline bool zeros_use(void *room, size_t room_bytes)
+{
+    return mprotect(room, room_bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* Makes it room again. */
+static inline void zeros_reserve(void *room, size_t room_bytes)
+{
+    mmap(room, room_bytes, PROT_NONE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 /* NULL allowed. */
 static inline void zeros_free(void *zeros, size_t size_bytes)
 {

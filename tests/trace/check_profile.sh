@@ -201,6 +201,11 @@ for how in --no-tier2 --no-tier0 '' --eager-tier2 '--engine interp' '--clock vir
     is "what is interrupted, '$how'" "$(grep -cE '^(b 80000080 6 2|e 80000080 80000086) 1000$' looks.cover)" 2 2
     is "ways to the access, '$how'" "$(awk '$1 == "e" && $3 == "80000040" { n += $4 } END { print n }' looks.cover)" 1000 1000
 done
+# A counter that is summed up on the way has what it counted before, too.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o long.elf \
+    "$SRCDIR/tests/trace/long.S" || exit 1
+metic run long.elf --firmware none --quiet --cover long.cover 2>/dev/null || wrong long
+is "rounds of a long loop" "$(awk '$1 == "e" && $2 == $3 { print $4 }' long.cover)" 199999999 199999999
 # Blocks, traces and the interpreter count the same: lines, and how often a block of walk.c's is come to.
 $cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
     -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1

@@ -189,7 +189,7 @@ void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t tar
         return;
     }
     if (insn->sub == IR_LEFT_COUNT) {
-        vcpu->probe_counts[insn->imm]++;
+        ++*probe_count_of(vcpu, (u32)insn->imm);
     } else {
         probe_way_count(vcpu, (u32)insn->imm, target);
     }
@@ -205,7 +205,7 @@ enum ir_exit interp_PROBE_AT(struct interp *run, const struct ir_insn *insn, u64
 
 enum ir_exit interp_PROBE_ADD(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
-    run->vcpu->probe_counts[insn->imm]++;
+    ++*probe_count_of(run->vcpu, (u32)insn->imm);
     return interp_next(run, insn, out);
 }
 

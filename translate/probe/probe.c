@@ -532,15 +532,12 @@ static void fit_harts(struct engine *engine)
     }
 }
 
-/* The stream's end, or the counters' address, gets the last place of those that the host keeps in
- * registers. */
+/* The stream's end gets the last place of those that the host keeps in registers. */
 static bool pin_stream(struct engine *engine, struct probe *probe)
 {
     const struct guest *guest = engine->guest;
     unsigned count = guest->pinned_count, at = 0;
-    size_t pin = probe->config.what & PROBE_STREAM ? offsetof(struct vcpu, probe_at)
-                                                   : offsetof(struct vcpu, probe_counts);
-    if (!(probe->config.what & (PROBE_STREAM | PROBE_EDGES)) || engine->host == NULL) {
+    if (!(probe->config.what & PROBE_STREAM) || engine->host == NULL) {
         return true;
     }
     CHECK(count < PROBE_MAX_PINS);
@@ -548,7 +545,7 @@ static bool pin_stream(struct engine *engine, struct probe *probe)
         at = engine->host->pinned_max < count ? engine->host->pinned_max - 1 : count;
     }
     for (unsigned i = 0; i <= count; i++) {
-        probe->pinned[i] = i == at ? (u32)pin
+        probe->pinned[i] = i == at ? (u32)offsetof(struct vcpu, probe_at)
                                    : guest->pinned[i < at ? i : i - 1];
     }
     probe->guest = *guest;
@@ -596,9 +593,10 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
                                (config->events >> VCPU_EVENT_MEMORY & 1);
     engine->tells_csrs = config->asks_csrs || (config->events >> VCPU_EVENT_CSR & 1);
     engine->tells_all_csrs = config->asks_csrs;
-    if (config->asks_csrs) {
+    if (config->asks_csrs || engine->was_watched) {
         pipeline_flush(engine); /* code that is not watched is another one, too */
     }
+    engine->was_watched = true; /* that code would do what this recording wants */
     fit_harts(engine);
     engine->ops.event = op_event; /* what this did to TLBs is not the guest's doing */
     return true;

@@ -28,6 +28,7 @@
 #define METIC_TRANSLATE_PROBE_H
 
 #include "cpu/base/error.h"
+#include "cpu/guest.h"
 #include "cpu/vcpu.h"
 #include "translate/ir/ir.h"
 #include <pthread.h>
@@ -117,20 +118,50 @@ unsigned probe_node_operands(unsigned op);
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 
 /* Ways out of paths that count (PROBE_EDGES, probe_ways.h). A direct one has a counter, an indirect
- * one a number, and places for targets of its own, PROBE_PLACES times target and count; the
- * target's low bits say which. All are in vcpu->probe_counts, places in lines of the host's
- * cache. */
+ * one a number, and places for targets of its own; the target's low bits say which. All lie behind
+ * the hart's state, at the same distance in every hart, so that generated code reaches them from
+ * the register that it has for the state. Direct ones count 32 bits, which is half the host's cache
+ * that they take, and are summed up (probe_look()) before they can be full: a path that is left has
+ * retired an instruction. */
 #define PROBE_INDIRECT (-((s64)1 << 47))
+struct probe_place {
+    gva_t target;
+    u64 count;
+};
 enum {
-    PROBE_PLACES = 4,
+    PROBE_PLACES = 2,
     PROBE_PLACE_BITS = 2 * (PROBE_PLACES - 1), /* of the target: words */
     PROBE_MAX_DIRECTS = 1 << 24,
     PROBE_MAX_INDIRECTS = 1 << 21,
-    PROBE_MAX_COUNTERS = PROBE_MAX_DIRECTS + 2 * PROBE_PLACES * PROBE_MAX_INDIRECTS,
+    PROBE_SUM_INSNS = 1 << 27,
 };
-static inline u32 probe_places(u32 way)
+static const size_t probe_directs_bytes = PROBE_MAX_DIRECTS * sizeof(u32);
+static const size_t probe_counts_bytes =
+    PROBE_MAX_DIRECTS * sizeof(u32) +
+    PROBE_MAX_INDIRECTS * PROBE_PLACES * sizeof(struct probe_place);
+/* From the hart's state to the first counter: whole pages. */
+static inline size_t probe_counts_offset(const struct guest *guest)
 {
-    return PROBE_MAX_DIRECTS + 2 * PROBE_PLACES * way;
+    return (guest->vcpu_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+/* To a direct way's counter. */
+static inline size_t probe_count_offset(const struct guest *guest, u32 way)
+{
+    return probe_counts_offset(guest) + way * sizeof(u32);
+}
+/* To an indirect way's first place. */
+static inline size_t probe_places_offset(const struct guest *guest, u32 way)
+{
+    return probe_counts_offset(guest) + probe_directs_bytes +
+           way * (PROBE_PLACES * sizeof(struct probe_place));
+}
+static inline u32 *probe_count_of(struct vcpu *vcpu, u32 way)
+{
+    return (u32 *)(void *)((u8 *)vcpu + probe_count_offset(vcpu->guest, way));
+}
+static inline struct probe_place *probe_places_of(struct vcpu *vcpu, u32 way)
+{
+    return (struct probe_place *)(void *)((u8 *)vcpu + probe_places_offset(vcpu->guest, way));
 }
 
 /* Where an indirect one led that has no place there, or (PROBE_CUT and the path) that a path ended
@@ -310,18 +341,25 @@ void probe_full(struct vcpu *vcpu);
  * - between polls control goes forward in a page: once the deadline has come, to as many more
  *   blocks as a page has halfwords, before there is one. */
 enum { PROBE_LOOK_INSNS = 1 << 17, PROBE_LOOK_WORDS = 3 };
-/* Turns to a new chunk when the present one is full. On the hart's thread, when its last path is
- * over and its count exact. */
+/* Sums up what the hart has counted so far. */
+void probe_sum(struct vcpu *vcpu);
+/* Turns to a new chunk when the present one is full, or sums up. On the hart's thread, when its
+ * last path is over and its count exact. */
 static inline void probe_look(struct vcpu *vcpu)
 {
     if (UNLIKELY(vcpu->probe_at > vcpu->probe_end)) { /* both NULL: nothing is recorded */
         probe_full(vcpu);
+    } else if (UNLIKELY(vcpu->insns >= vcpu->probe_sum_insns)) {
+        probe_sum(vcpu);
     }
 }
-/* The instruction count at which the hart must look for room; probe may be NULL. */
+/* The instruction count at which the hart must do so; probe may be NULL. Nobody waits for exactly
+ * that, so it moves on each time that somebody looks. */
 static inline u64 probe_look_insns(const struct probe *probe, const struct vcpu *vcpu)
 {
-    return LIKELY(probe == NULL) ? UINT64_MAX : vcpu->insns + PROBE_LOOK_INSNS;
+    bool sums = vcpu->probe_sum_insns != UINT64_MAX;
+    return LIKELY(probe == NULL) ? UINT64_MAX
+                                 : vcpu->insns + (sums ? PROBE_SUM_INSNS : PROBE_LOOK_INSNS);
 }
 
 /* For the interpreter: an indirect jump by that way. */

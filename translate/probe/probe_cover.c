@@ -11,7 +11,7 @@
 
 /* --- memory --- */
 
-static const size_t counters_bytes = PROBE_MAX_COUNTERS * sizeof(u64);
+static const size_t sums_bytes = PROBE_MAX_DIRECTS * sizeof(u64);
 static const size_t edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 
 bool probe_cover_init(struct engine *engine, struct probe *probe)
@@ -21,14 +21,16 @@ bool probe_cover_init(struct engine *engine, struct probe *probe)
     }
     for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
         struct vcpu *vcpu = engine->vcpus[i];
-        vcpu->probe_counts = zeros_new(counters_bytes);
+        struct probe_stream *stream = &probe->streams[i];
         vcpu->probe_edges = zeros_new(edges_bytes);
         vcpu->probe_path = 0;
-        probe->streams[i].pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
-        if (vcpu->probe_counts == NULL || vcpu->probe_edges == NULL ||
-            probe->streams[i].pieces == NULL) {
+        stream->pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
+        stream->sums = zeros_new(sums_bytes);
+        if (!zeros_use(probe_count_of(vcpu, 0), probe_counts_bytes) ||
+            vcpu->probe_edges == NULL || stream->pieces == NULL || stream->sums == NULL) {
             return false;
         }
+        vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
     }
     return true;
 }
@@ -37,12 +39,13 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
 {
     for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
         struct vcpu *vcpu = engine->vcpus[i];
-        zeros_free(vcpu->probe_counts, counters_bytes);
+        zeros_reserve(probe_count_of(vcpu, 0), probe_counts_bytes);
         zeros_free(vcpu->probe_edges, edges_bytes);
+        zeros_free(probe->streams[i].sums, sums_bytes);
         free(probe->streams[i].edges.list);
         free(probe->streams[i].pieces);
-        vcpu->probe_counts = NULL;
         vcpu->probe_edges = NULL;
+        vcpu->probe_sum_insns = UINT64_MAX;
     }
     probe_paths_fini(&probe->ways);
 }
@@ -140,12 +143,12 @@ void probe_edge_count(struct vcpu *vcpu, u32 way, u64 target)
 /* As generated code does it. */
 void probe_way_count(struct vcpu *vcpu, u32 way, gva_t target)
 {
-    u64 *place = vcpu->probe_counts + probe_places(way) + (target & PROBE_PLACE_BITS);
-    if (place[1] == 0) {
-        place[0] = target;
+    struct probe_place *place = probe_places_of(vcpu, way) + (target & PROBE_PLACE_BITS) / 2;
+    if (place->count == 0) {
+        place->target = target;
     }
-    if (place[0] == target) {
-        place[1]++;
+    if (place->target == target) {
+        place->count++;
     } else {
         probe_edge_count(vcpu, way, target);
     }
@@ -161,6 +164,23 @@ void probe_cover_edge(struct vcpu *vcpu)
     } else {
         probe_edge_count(vcpu, vcpu->probe_way, vcpu->probe_target);
     }
+}
+
+void probe_sum(struct vcpu *vcpu)
+{
+    struct probe *probe = vcpu->engine->probe;
+    u64 *sums = probe_stream_of(vcpu)->sums;
+    u32 *counts = probe_count_of(vcpu, 0);
+    pthread_mutex_lock(&vcpu->engine->lock);
+    u32 directs = probe->ways.directs; /* those that are given out later are 0 */
+    pthread_mutex_unlock(&vcpu->engine->lock);
+    for (u32 n = 0; n < directs; n++) {
+        if (counts[n] != 0) {
+            sums[n] += counts[n];
+            counts[n] = 0;
+        }
+    }
+    vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
 }
 
 /* --- what they say --- */
@@ -189,7 +209,8 @@ static u64 sum(const struct engine *engine, u32 counter)
 {
     u64 count = 0;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        count += engine->vcpus[i]->probe_counts[counter];
+        count += engine->probe->streams[i].sums[counter];
+        count += *probe_count_of(engine->vcpus[i], counter);
     }
     return count;
 }
@@ -270,9 +291,9 @@ static void tell_places(const struct report *report, const struct probe_counted 
                         u32 number)
 {
     for (unsigned i = 0; i < report->engine->vcpu_count; i++) {
-        const u64 *place = report->engine->vcpus[i]->probe_counts + probe_places(number);
-        for (unsigned n = 0; n < PROBE_PLACES; n++, place += 2) {
-            tell_way(report, path, way, place[0], place[1]);
+        const struct probe_place *places = probe_places_of(report->engine->vcpus[i], number);
+        for (unsigned n = 0; n < PROBE_PLACES; n++) {
+            tell_way(report, path, way, places[n].target, places[n].count);
         }
     }
 }

@@ -166,7 +166,7 @@ static void count_piece(struct vcpu *vcpu, const struct piece *piece)
     if (probe_way_indirect(path.ways[way])) {
         probe_way_count(vcpu, counted->indirect + indirects, piece->target);
     } else {
-        vcpu->probe_counts[counted->counter + way - indirects]++;
+        ++*probe_count_of(vcpu, counted->counter + way - indirects);
     }
 }
 

@@ -75,6 +75,7 @@ struct probe_stream {
     struct probe_unroll unroll; /* the consumer's thread */
     u64 *pieces; /* PROBE_EDGES: what tier 0 ran and nobody has counted */
     unsigned piece_words;
+    u64 *sums;   /* PROBE_EDGES: of direct ways, what their counters had before they began anew */
     struct probe_edges {        /* PROBE_EDGES: those without a place in the hart's table */
         struct probe_far_edge {
             gva_t target;

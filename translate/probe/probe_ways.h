@@ -28,8 +28,8 @@ struct probe_ways {
 struct probe_counted {
     gva_t gva;
     u32 next;     /* in its hash bucket */
-    u32 counter;  /* of its first direct way: vcpu->probe_counts[counter] */
-    u32 indirect; /* number among all of its first indirect way: see probe_places */
+    u32 counter;  /* number among all of its first direct way: see probe_count_of() */
+    u32 indirect; /* of its first indirect way: see probe_places_of() */
     u32 taken;    /* probe_coverage's */
     u16 insn_count;
     u8 part_count, way_count;

@@ -4,8 +4,8 @@
  *   rbp          the vcpu, plus VCPU_BIAS so that short displacements reach its hot members
  *   r15          instructions retired before this block (vcpu->insns lives here)
  *   rsp          the frame of FRAME_* below, 16-byte aligned
- *   rbx r12-r14 r8-r11   guest->pinned[0..7], within and between blocks; of a guest that is
- *                recorded one of them is vcpu->probe_at or vcpu->probe_counts
+ *   rbx r12-r14 r8-r11   guest->pinned[0..7], within and between blocks; while a stream
+ *                is recorded one of them is vcpu->probe_at
  *   rax rcx rdx rsi rdi  temporaries of the block
  *   xmm0-xmm15   floating-point values of the block; in a one-block loop the last ones carry
  *                floating-point state from round to round (loop.c)
@@ -333,8 +333,6 @@ unsigned x86_pinned_count(const struct guest *guest);
 /* The register that vcpu->probe_at is pinned to while a stream is recorded (emit_probe.c), or
  * NO_REG. C code that may write to the stream finds it in the vcpu, and leaves it there. */
 unsigned x86_probe_reg(const struct guest *guest);
-/* The same for vcpu->probe_counts, while coverage is; nobody changes it. */
-unsigned x86_counts_reg(const struct guest *guest);
 u32 x86_pin_base(const struct guest *guest);
 
 static inline struct asm_mem state_at(u32 offset)

@@ -87,12 +87,10 @@ void emit_probe_left(struct compile *c, const struct ir_insn *insn)
 
 /* --- paths that count (PROBE_EDGES) --- */
 
-/* While there are some, the counters' address is in a register. */
 static void count_in_place(const struct compile *c, struct asm_buf *a, u32 number)
 {
-    unsigned counts = x86_counts_reg(c->context->guest);
-    CHECK(counts != NO_REG);
-    asm_alu_mem_imm(a, ASM_ADD, ASM_64, asm_at(counts, 8 * (s32)number), 1);
+    size_t counter = probe_count_offset(c->context->guest, number);
+    asm_alu_mem_imm(a, ASM_ADD, ASM_32, state_at((u32)counter), 1);
 }
 
 /* The place of an edge into `edge`. */
@@ -143,9 +141,8 @@ static struct asm_mem count_of(struct asm_mem place)
 /* The target's place among those of its way, whose index goes to `edge`. */
 static struct asm_mem own_place(const struct compile *c, unsigned edge, u32 way)
 {
-    unsigned counts = x86_counts_reg(c->context->guest);
-    CHECK(counts != NO_REG);
-    return asm_at_index(counts, edge, 3, 8 * (s32)probe_places(way));
+    struct asm_mem first = state_at((u32)probe_places_offset(c->context->guest, way));
+    return asm_at_index(first.base, edge, 3, first.disp);
 }
 
 /* Compares that place; flags: NE when it is not the target's. */

@@ -46,11 +46,6 @@ unsigned x86_probe_reg(const struct guest *guest)
     return find_pinned(guest, offsetof(struct vcpu, probe_at));
 }
 
-unsigned x86_counts_reg(const struct guest *guest)
-{
-    return find_pinned(guest, offsetof(struct vcpu, probe_counts));
-}
-
 u32 x86_pin_base(const struct guest *guest)
 {
     u32 base = NO_HOME;

@@ -98,10 +98,9 @@ static bool count_usage(struct choice *choice)
 static void find_free(struct choice *choice)
 {
     unsigned probe = x86_probe_reg(choice->c->context->guest);
-    unsigned counts = x86_counts_reg(choice->c->context->guest);
     for (unsigned n = 0; n < choice->c->pinned_count; n++) {
         if (choice->usage[n].gets == 0 && choice->usage[n].sets == 0 &&
-            x86_pinned_regs[n] != probe && x86_pinned_regs[n] != counts) {
+            x86_pinned_regs[n] != probe) {
             choice->free[choice->free_count++] = (u8)n;
         }
     }

@@ -1,0 +1,14 @@
+# A loop of 400 million instructions: its counter is summed up on the way (PROBE_SUM_INSNS). Bare
+# metal, M-mode.
+    .globl _start
+_start:
+    li s1, 200000000
+    j again
+    .balign 64
+again: # 0x80000040
+    addi s1, s1, -1
+    bnez s1, again
+    li t0, 0x100000
+    li t1, 0x5555
+    sw t1, 0(t0)
+1:  j 1b
