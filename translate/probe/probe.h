@@ -133,7 +133,7 @@ enum {
     PROBE_PLACE_BITS = 2 * (PROBE_PLACES - 1), /* of the target: words */
     PROBE_MAX_DIRECTS = 1 << 24,
     PROBE_MAX_INDIRECTS = 1 << 21,
-    PROBE_SUM_INSNS = 1 << 27,
+    PROBE_SUM_INSNS = 1 << 29,
 };
 static const size_t probe_directs_bytes = PROBE_MAX_DIRECTS * sizeof(u32);
 static const size_t probe_counts_bytes =

@@ -170,15 +170,35 @@ static void count_piece(struct vcpu *vcpu, const struct piece *piece)
     }
 }
 
+/* Where the piece behind the one at that word begins; at the end it is the end. */
+static unsigned next_piece(const struct probe_stream *stream, unsigned at)
+{
+    return at < stream->piece_words ? at + 1 + (unsigned)(stream->pieces[at] & 0xff) : at;
+}
+
+/* What is to come waits for memory while others are counted. */
+enum { EXPECTED = 8 };
+
 void probe_pieces_count(struct vcpu *vcpu)
 {
     struct probe_stream *stream = probe_stream_of(vcpu);
+    const struct probe_paths *paths = &vcpu->engine->probe->ways;
     pthread_mutex_lock(&vcpu->engine->lock);
-    for (unsigned at = 0; at < stream->piece_words;) {
-        const u64 *words = stream->pieces + at;
-        struct piece piece = read_piece(words);
+    unsigned at[EXPECTED + 1] = {0}; /* the next pieces; at the end some are none */
+    for (unsigned n = 0; n < EXPECTED; n++) {
+        at[n + 1] = next_piece(stream, at[n]);
+    }
+    while (at[0] < stream->piece_words) {
+        if (at[EXPECTED] < stream->piece_words) {
+            probe_paths_expect(paths, stream->pieces[at[EXPECTED] + WORD_GVA]);
+        }
+        if (at[EXPECTED / 2] < stream->piece_words) {
+            probe_paths_expect_more(paths, stream->pieces[at[EXPECTED / 2] + WORD_GVA]);
+        }
+        struct piece piece = read_piece(stream->pieces + at[0]);
         count_piece(vcpu, &piece);
-        at += 1 + (unsigned)(words[0] & 0xff);
+        memmove(at, at + 1, EXPECTED * sizeof(at[0]));
+        at[EXPECTED] = next_piece(stream, at[EXPECTED]);
     }
     stream->piece_words = 0;
     pthread_mutex_unlock(&vcpu->engine->lock);

@@ -212,6 +212,9 @@ static void path_begin(struct place *place, unsigned at)
     unsigned to = at + 1;
     place->path = (struct probe_path){.parts = place->parts};
     probe_ways_begin(&place->ways, place->source->gva_page + ir->insns[at].imm);
+    if (counts(place)) {
+        probe_paths_expect(&place->probe->ways, place->ways.gva);
+    }
     place->in_path = true;
     place->looks = false;
     place->left = 0;

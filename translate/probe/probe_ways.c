@@ -44,6 +44,16 @@ static bool is_path(const struct probe_counted *made, const struct probe_ways *p
            memcmp(words + parts + ways, path->wide, (path->insn_count + 63u) / 64 * 8) == 0;
 }
 
+void probe_paths_expect(const struct probe_paths *paths, gva_t gva)
+{
+    __builtin_prefetch(&paths->buckets[hash(gva)]);
+}
+
+void probe_paths_expect_more(const struct probe_paths *paths, gva_t gva)
+{
+    __builtin_prefetch(probe_counted_at(paths, paths->buckets[hash(gva)]));
+}
+
 /* Counters for its ways. False: there are no more. */
 static bool take_counters(struct probe_paths *paths, const struct probe_ways *path,
                           struct probe_counted *made)

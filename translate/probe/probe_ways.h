@@ -104,6 +104,10 @@ struct probe_paths {
 /* False: no memory. */
 bool probe_paths_init(struct probe_paths *paths);
 void probe_paths_fini(struct probe_paths *paths);
+/* A path from there on will be added soon: its bucket, and then what is in it, is in the host's
+ * cache. The engine's lock is held. */
+void probe_paths_expect(const struct probe_paths *paths, gva_t gva);
+void probe_paths_expect_more(const struct probe_paths *paths, gva_t gva);
 /* The engine's lock is held. The number of such a path; 0: there is no room. */
 u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path);
 /* How many bytes that many instructions take, from that one of the path on. */
