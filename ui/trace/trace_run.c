@@ -349,27 +349,47 @@ static void put_meta(struct trace_run *run, const struct run_args *args)
     free(text);
 }
 
+struct names {
+    struct trace_run *run;
+    struct symbols_text text;
+};
+
 static void put_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
 {
+    struct names *names = opaque;
     (void)type;
-    symbols_text_add(opaque, address, 0, name);
+    symbols_text_add(&names->text, address, 0, name);
+}
+
+static bool is_in_store(void *opaque, uint64_t first, uint64_t end)
+{
+    const struct names *names = opaque;
+    return trace_store_has(names->run->store, first, end);
+}
+
+/* Of a ring of blocks alone, which has no other addresses than those of code in it, the names of
+ * that: packing all 95,000 of a distribution's kernel takes longer than all the rest of the end. */
+static bool has_code_alone(const struct trace_run *run)
+{
+    return run->options.what == METIC_TRACE_BLOCKS && run->options.events == 0;
 }
 
 /* At the start, for a file that is cut off, and again when there are more of them. */
 static void put_symbols(struct trace_run *run, bool with_kernel)
 {
-    struct symbols_text text = {0};
+    struct names names = {.run = run};
     if (run->symbols.count != run->symbols_put || with_kernel) {
-        symbols_text_add_all(&text, &run->symbols);
+        symbols_text_add_all(&names.text, &run->symbols);
     }
     if (with_kernel) {
-        metic_kernel_symbols(run->machine, put_kernel_symbol, &text);
+        metic_kernel_symbols_in(run->machine, has_code_alone(run) ? is_in_store : NULL,
+                                put_kernel_symbol, &names);
     }
-    if (text.bytes != 0) {
-        trace_store_text(run->store, TRACE_SYMBOLS, text.text, text.bytes);
+    if (names.text.bytes != 0) {
+        trace_store_text(run->store, TRACE_SYMBOLS, names.text.text, names.text.bytes);
         run->symbols_put = run->symbols.count;
     }
-    free(text.text);
+    free(names.text.text);
 }
 
 /* Of the kernel's own symbols those in which something ran. */

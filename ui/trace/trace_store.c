@@ -226,6 +226,38 @@ static void write_units(struct trace_store *store, u32 count)
 }
 
 
+static int by_address(const void *a, const void *b)
+{
+    u64 x = *(const u64 *)a, y = *(const u64 *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Of a ring most units are none: what they were is not there any more. */
+static void sort_starts(struct trace_store *store)
+{
+    if (!trace_store_grow(store, (void **)&store->starts, 0, store->unit_count + 1,
+                          sizeof(*store->starts))) {
+        return;
+    }
+    for (u32 n = 0; n < store->unit_count; n++) {
+        if (store->units[n].insn_count != 0) {
+            store->starts[store->start_count++] = store->units[n].address;
+        }
+    }
+    qsort(store->starts, store->start_count, sizeof(*store->starts), by_address);
+}
+
+bool trace_store_has(struct trace_store *store, u64 first, u64 end)
+{
+    if (store->starts == NULL) {
+        sort_starts(store);
+    }
+    while (store->asked < store->start_count && store->starts[store->asked] < first) {
+        store->asked++;
+    }
+    return store->asked < store->start_count && store->starts[store->asked] < end;
+}
+
 /* Those from number `first` on, whose bytes begin at `from` of all_paths. */
 static void write_paths(struct trace_store *store, u32 first, size_t from)
 {
@@ -427,6 +459,7 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     free(store->all_paths.bytes);
     trace_store_free_items(store);
     free(store->units);
+    free(store->starts);
     free(store->ran);
     free(store->touched);
     ZSTD_freeCCtx(store->zstd);

@@ -22,6 +22,9 @@ void trace_store_text(struct trace_store *store, enum trace_section_kind kind, c
 /* A chunk, and before it the units below unit_count that were not written yet. */
 void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
                        u32 unit_count);
+/* Whether a unit that was written begins in [first, end). Asked in order of addresses, behind the
+ * last chunk. */
+bool trace_store_has(struct trace_store *store, u64 first, u64 end);
 /* Why nothing more is written, an errno; 0: it is. */
 int trace_store_failed(const struct trace_store *store);
 /* False with a reason when anything could not be written. Frees in any case; NULL is allowed. */

@@ -52,6 +52,8 @@ struct trace_store {
     struct trace_source source;
     struct metic_trace_unit *units; /* as written */
     u32 unit_count, unit_capacity;
+    u64 *starts; /* where units begin, sorted, once somebody asks; */
+    u32 start_count, asked; /*   those before `asked` are passed */
     u32 last_made; /* of unit_items: number + 1 of the last one that was met */
     struct written_item *unit_items; /* by unit, */
     struct written_item *path_items; /*   and by number in the file */
