@@ -130,6 +130,7 @@ struct engine {
     u32 vector_key; /* under the lock: how vectors are configured where a block is being made */
     struct block_table blocks;
     struct ir *ir;
+    struct ir *way_ir; /* that of a trace's ways, while `ir` is the trace's */
     void *host_scratch;
     struct engine_stats stats;
     struct stats *costs; /* options.stats, or NULL */

@@ -86,7 +86,9 @@ void pipeline_set_poll(struct ir *ir, unsigned insns);
 void pipeline_check_ir(const struct engine *engine, const struct ir *ir);
 /* The passes; the IR is well-formed before and after. */
 void pipeline_optimise(struct engine *engine);
-enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block);
+/* `ways`: of a trace, or NULL. */
+enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
+                                  const struct host_ways *ways);
 void pipeline_keep_ir(struct engine *engine, struct block *block);
 
 /* The guest bytes of a one-instruction block. */
@@ -144,6 +146,8 @@ enum engine_stop engine_run_steps(struct vcpu *vcpu);
 enum ir_exit trace_form(struct vcpu *vcpu);
 /* For --show: engine->ir becomes that of the trace; lock held. */
 void trace_view(struct engine *engine, const struct block *block, bool optimised);
+/* The same of its way `n`, not optimised; false when there is none. */
+bool trace_view_way(struct engine *engine, const struct block *block, unsigned n);
 /* The physical page of what lies at `offset` from the page the trace begins in. */
 gpa_t trace_page(const struct block *block, s64 offset);
 

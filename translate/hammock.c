@@ -25,8 +25,7 @@ struct path {
     unsigned candidate_count;
 };
 
-/* The code at `pc` up to the end of its page; NULL when it cannot be looked at. */
-static const u8 *code_at(struct vcpu *vcpu, gva_t pc, unsigned *bytes)
+const u8 *hammock_code_at(struct vcpu *vcpu, gva_t pc, unsigned *bytes)
 {
     struct fetched fetched;
     gva_t here = vcpu->pc;
@@ -66,7 +65,7 @@ static struct candidate *find(struct path *path, gva_t pc)
 static void add(struct path *path, gva_t pc)
 {
     unsigned bytes;
-    const u8 *code = code_at(path->vcpu, pc, &bytes);
+    const u8 *code = hammock_code_at(path->vcpu, pc, &bytes);
     unsigned skips = code == NULL ? 0 : path->vcpu->engine->front->skips(code, bytes);
     unsigned over = skips == 0 ? 0 : distance_over(code, bytes, 1 + skips);
     if (over != 0 && path->candidate_count < CANDIDATES && find(path, pc) == NULL) {
@@ -81,7 +80,7 @@ static bool find_ends(struct path *path)
 {
     for (unsigned i = 0; i < path->count; i++) {
         unsigned bytes;
-        const u8 *code = code_at(path->vcpu, path->runs[i].pc, &bytes);
+        const u8 *code = hammock_code_at(path->vcpu, path->runs[i].pc, &bytes);
         if (code == NULL) {
             return false;
         }

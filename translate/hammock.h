@@ -15,6 +15,8 @@
  * passed over, too. Changes runs and *count. */
 void hammock_join(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count,
                   struct tier2_hammocks *found);
+/* The code at `pc` up to the end of its page; NULL when it cannot be looked at. */
+const u8 *hammock_code_at(struct vcpu *vcpu, gva_t pc, unsigned *bytes);
 bool hammock_is_at(const struct tier2_hammocks *hammocks, gva_t pc);
 
 #endif

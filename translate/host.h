@@ -158,6 +158,18 @@ struct host_place {
     s64 guest_offset; /* of a trace, also of another page */
 };
 
+/* Further ways of a trace that goes round. Each is code of its own that begins at an offset from
+ * the trace's page; side exits and jumps of the trace and of ways from the page that it begins in
+ * go there without leaving, and it may jump to the trace's start. */
+enum { HOST_WAYS_MAX = 8 };
+struct host_ways {
+    unsigned count;
+    s64 starts[HOST_WAYS_MAX];
+    /* The IR of way `n`, valid until the next call; NULL when it cannot be had. */
+    struct ir *(*lower)(void *opaque, unsigned n);
+    void *opaque;
+};
+
 struct host_request {
     const struct host_context *context;
     struct ir *ir; /* verified; instructions marked dead are left out. Of a block, which need not
@@ -175,6 +187,7 @@ struct host_request {
      * when compile fails. */
     u32 (*alloc_link)(void *opaque);
     void *opaque;
+    const struct host_ways *ways; /* or NULL; not with HOST_NO_SELF_LINK */
     struct host_exit *exits;
     unsigned exits_max;
     struct host_place *places; /* NULL: nobody asks. Those that do not fit are left out */

@@ -288,7 +288,8 @@ static void patch_link(void *opaque, struct link *link, struct block *to)
 
 /* Compiles engine->ir for `block`. Whether dynamic rounding is a mode the host has is part of the
  * block's key through the guest's mode bits, so asking the hart that compiles is enough. */
-enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
+enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
+                                  const struct host_ways *ways)
 {
     struct engine *engine = vcpu->engine;
     struct host_exit exits[MAX_EXITS];
@@ -315,6 +316,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block)
         .scratch = engine->host_scratch,
         .alloc_link = alloc_link,
         .opaque = engine,
+        .ways = ways,
         .exits = exits,
         .exits_max = MAX_EXITS,
     };
@@ -399,7 +401,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
         if (engine->options.kind == ENGINE_INTERP) {
             break;
         }
-        enum host_status status = pipeline_compile(vcpu, block);
+        enum host_status status = pipeline_compile(vcpu, block, NULL);
         if (status == HOST_OK) {
             break;
         }
@@ -598,6 +600,9 @@ bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
         trace_view(engine, view->block, to == NULL);
         if (to != NULL) {
             print(engine->ir, "ir", to);
+            for (unsigned n = 0; trace_view_way(engine, view->block, n); n++) {
+                print(engine->ir, "ir of a further way", to);
+            }
             trace_view(engine, view->block, true);
         }
         pthread_mutex_unlock(&engine->lock);
@@ -648,7 +653,8 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     engine->blocks.patch = patch_link;
     engine->blocks.opaque = engine;
     engine->ir = zeros_new(sizeof(*engine->ir));
-    if (engine->ir == NULL) {
+    engine->way_ir = zeros_new(sizeof(*engine->way_ir));
+    if (engine->ir == NULL || engine->way_ir == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
     engine->front = front_find(engine->guest);
@@ -688,4 +694,5 @@ void pipeline_fini(struct engine *engine)
     codebuf_fini(&engine->code);
     zeros_free(engine->host_scratch, engine->host != NULL ? engine->host->scratch_bytes : 0);
     zeros_free(engine->ir, sizeof(*engine->ir));
+    zeros_free(engine->way_ir, sizeof(*engine->way_ir));
 }

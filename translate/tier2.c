@@ -190,8 +190,7 @@ unsigned tier2_page_of(const struct tier2_circle *circle, gva_t pc)
     return n;
 }
 
-/* Makes the page of `pc` one of the circle's; false when there are too many. */
-static bool join_page(struct tier2_circle *circle, gva_t pc, unsigned max_pages)
+bool tier2_join_page(struct tier2_circle *circle, gva_t pc, unsigned max_pages)
 {
     unsigned n = tier2_page_of(circle, pc);
     if (n == circle->page_count && n < max_pages) {
@@ -240,7 +239,7 @@ bool tier2_find_circle(const struct tier2_run *runs, unsigned count, unsigned ma
     }
     turn(circle);
     for (unsigned i = 0; i < circle->count; i++) {
-        if (!join_page(circle, circle->runs[i].pc, max_pages)) {
+        if (!tier2_join_page(circle, circle->runs[i].pc, max_pages)) {
             return false;
         }
     }
@@ -256,7 +255,7 @@ bool tier2_find_way(const struct tier2_run *runs, unsigned count, unsigned max_p
         count == 0 ? NULL : usual_run(runs, count, runs[0].pc, NULL, &often);
     often = true;
     while (run != NULL && often && !is_in(circle, run->pc) && has_room(circle, run) &&
-           join_page(circle, run->pc, max_pages)) {
+           tier2_join_page(circle, run->pc, max_pages)) {
         append(circle, run);
         run = usual_run(runs, count, 0, run, &often);
     }

@@ -7,7 +7,8 @@
  * circle is a trace: lowered by the front end like any block, along the path instead of along
  * addresses, with a side exit wherever control could go another way, and several times in a row
  * when it is short. If not, or if the circle begins where a trace is already, the path as far as it
- * is the usual one is a trace, too, an *open* one, which ends like a block, or before a helper. A
+ * is the usual one is a trace, too, an *open* one, which ends like a block, or before a helper;
+ * unless it is a circle with further ways (region.h), whose branches seldom leave the trace. A
  * trace takes the place of the block at its head; nothing else knows the difference. Its key, its
  * links, its removal when bytes change are those of a block. Where it goes on in another page, it
  * asks whether that is mapped as it was (IR_EXIT_PAGE).
@@ -23,6 +24,7 @@ enum {
     TIER2_PATH_INSNS = 1024, /* ... and instructions */
     TIER2_HEADS = 64,
     TIER2_HAMMOCKS = 8,
+    TIER2_WAYS = 8,
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
@@ -52,22 +54,31 @@ struct tier2_hammocks {
     gva_t at[TIER2_HAMMOCKS];
 };
 
+/* A further way of a circle (region.h), from where its first run begins to `next`. */
+struct tier2_way {
+    u16 first, count; /* its runs: circle->runs[first..first + count) */
+    u16 insns;
+    gva_t next;       /* the circle's head, another way's start, or outside */
+};
+
 /* A way through code that leads back to its start, or, when it is open, goes on for a while. */
 struct tier2_circle {
     bool open;
-    struct tier2_run runs[TIER2_PATH_RUNS];
+    struct tier2_run runs[TIER2_PATH_RUNS]; /* its own `count`, then those of its ways */
     unsigned count;
-    unsigned insns;  /* in all runs */
+    unsigned insns;  /* in its own runs */
     unsigned rounds; /* that mostly follow each other */
     struct tier2_page pages[TRACE_MAX_PAGES]; /* in the order in which the path comes to them */
     unsigned page_count;
     struct tier2_hammocks hammocks;
+    struct tier2_way ways[TIER2_WAYS];
+    unsigned way_count;
 };
 
-/* Whether it went round without fail while it was recorded. */
+/* Whether it went round without fail while it was recorded, by whatever way. */
 static inline bool tier2_is_steady(const struct tier2_circle *circle)
 {
-    return !circle->open && circle->rounds >= TRACE_MAX_COPIES;
+    return !circle->open && (circle->rounds >= TRACE_MAX_COPIES || circle->way_count != 0);
 }
 
 /* Whether it went round so often in a row that the end of the loop hardly counts. */
@@ -108,5 +119,7 @@ bool tier2_find_way(const struct tier2_run *runs, unsigned count, unsigned max_p
                     struct tier2_circle *circle);
 /* Which of the circle's pages `pc` is in; page_count when it is in none. */
 unsigned tier2_page_of(const struct tier2_circle *circle, gva_t pc);
+/* Makes the page of `pc` one of the circle's; false when there are too many. */
+bool tier2_join_page(struct tier2_circle *circle, gva_t pc, unsigned max_pages);
 
 #endif

@@ -3,6 +3,7 @@
 #include "translate/engine_private.h"
 #include "translate/hammock.h"
 #include "translate/probe/probe.h"
+#include "translate/region.h"
 
 #include <string.h>
 
@@ -334,6 +335,32 @@ static bool lower_circle(struct engine *engine, struct source *source, u32 mode,
     return !engine->ir->overflow;
 }
 
+/* Fills engine->ir with a further way of the circle, to be left where the front end or a breakpoint
+ * has it end. The page that it begins in was asked for before. */
+static bool lower_further(struct engine *engine, struct source *source, u32 mode,
+                          const struct tier2_way *way)
+{
+    const struct tier2_circle *circle = source->circle;
+    struct lower l;
+    front_begin(engine, mode, &l);
+    l.follow = true;
+    engine->ir->constants_last = true;
+    for (unsigned n = 0; n < circle->page_count; n++) {
+        source->pages[n].entered = n == 0;
+    }
+    source->pages[tier2_page_of(circle, circle->runs[way->first].pc)].entered = true;
+    for (unsigned n = 0; n < way->count; n++) {
+        const struct tier2_run *run = &circle->runs[way->first + n];
+        gva_t next = n + 1u < way->count ? run[1].pc : way->next;
+        if (lower_run(engine, &l, source, run, next) != run->insns) {
+            return false;
+        }
+    }
+    ir_jump(engine->ir, offset_of(source, way->next));
+    pipeline_set_poll(engine->ir, way->insns);
+    return is_whole(engine, &l);
+}
+
 /* Short circles go round several times before they look at the deadline. Long loops mostly go round
  * a multiple of a power of two times, and then end with a whole trace. */
 static unsigned copies_of(const struct tier2_circle *circle)
@@ -394,7 +421,7 @@ static bool watch(struct vcpu *vcpu, const struct fetched *fetched, const struct
     return !engine->ir->overflow;
 }
 
-/* Where the path first comes to page `n`. */
+/* Where the path, or one of its ways, first comes to page `n`. */
 static gva_t first_pc(const struct tier2_circle *circle, unsigned n)
 {
     unsigned i = 0;
@@ -437,6 +464,52 @@ static void publish(struct engine *engine, struct block *block, struct block *ol
     }
 }
 
+/* What the ways of a trace are made from. */
+struct further {
+    struct engine *engine;
+    struct source *source;
+    u32 mode;
+};
+
+/* As a member of struct host_ways. engine->ir stays as it is. */
+static struct ir *make_further(void *opaque, unsigned n)
+{
+    struct further *further = opaque;
+    struct engine *engine = further->engine;
+    struct ir *ir = engine->ir;
+    engine->ir = engine->way_ir;
+    bool made = lower_further(engine, further->source, further->mode,
+                              &further->source->circle->ways[n]);
+    if (made) {
+        pipeline_optimise(engine);
+    }
+    engine->ir = ir;
+    return made ? engine->way_ir : NULL;
+}
+
+/* Compiles engine->ir, with the circle's ways. */
+static bool compile(struct vcpu *vcpu, struct block *block, struct source *source)
+{
+    const struct tier2_circle *circle = source->circle;
+    struct further further = {.engine = vcpu->engine, .source = source, .mode = vcpu->mode};
+    struct host_ways ways = {
+        .count = circle->way_count, .lower = make_further, .opaque = &further,
+    };
+    for (unsigned n = 0; n < ways.count; n++) {
+        ways.starts[n] = offset_of(source, circle->runs[circle->ways[n].first].pc);
+    }
+    return pipeline_compile(vcpu, block, ways.count != 0 ? &ways : NULL) == HOST_OK;
+}
+
+static unsigned ways_insns(const struct tier2_circle *circle)
+{
+    unsigned insns = 0;
+    for (unsigned n = 0; n < circle->way_count; n++) {
+        insns += circle->ways[n].insns;
+    }
+    return insns;
+}
+
 /* Lock held. */
 static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_circle *circle)
 {
@@ -462,14 +535,14 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_
     block->gva_page = fetched->gva_page;
     block->mode = vcpu->mode;
     block->circle = kept;
-    block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - source.pages[0].first);
-    block->length_bytes = (u16)(source.pages[0].end - source.pages[0].first);
     block->insn_count = (u16)insns;
     block->tries = old != NULL ? old->tries : 1;
-    if (pipeline_compile(vcpu, block) != HOST_OK) {
+    if (!compile(vcpu, block, &source)) {
         return false;
     }
-    engine->stats.trace_insns += insns;
+    block->before_bytes = (u16)((fetched->gpa & PAGE_OFFSET_MASK) - source.pages[0].first);
+    block->length_bytes = (u16)(source.pages[0].end - source.pages[0].first);
+    engine->stats.trace_insns += insns + ways_insns(circle);
     publish(engine, block, old, &source);
     return true;
 }
@@ -482,6 +555,14 @@ void trace_view(struct engine *engine, const struct block *block, bool optimised
     if (make_ir(engine, &source, block->mode, &insns) && optimised) {
         pipeline_optimise(engine);
     }
+}
+
+bool trace_view_way(struct engine *engine, const struct block *block, unsigned n)
+{
+    struct source source;
+    source_read(engine, block->circle, &source);
+    return n < block->circle->way_count &&
+           lower_further(engine, &source, block->mode, &block->circle->ways[n]);
 }
 
 gpa_t trace_page(const struct block *block, s64 offset)
@@ -553,6 +634,14 @@ static unsigned max_pages(const struct engine *engine)
     return engine->probe != NULL || engine->options.no_links ? 1 : TRACE_MAX_PAGES;
 }
 
+/* Recorded code has units of straight paths; the interpreter, which lock-step compares with, leaves
+ * at every side exit. */
+static bool may_have_ways(const struct engine *engine)
+{
+    return engine->probe == NULL && !engine->options.no_links &&
+           engine->options.kind == ENGINE_JIT;
+}
+
 /* The circle of a path. One that went round without fail is as it is: the host guesses its
  * branches. Else hammocks may make a better one; the runs are joined then. */
 static bool find_circle(struct vcpu *vcpu, struct tier2_run *runs, unsigned *count,
@@ -588,6 +677,11 @@ enum ir_exit trace_form(struct vcpu *vcpu)
     /* A circle may begin elsewhere, where one is already: then the way from here leads to it. */
     bool made = whole && find_circle(vcpu, runs, &count, &hammocks, &circle) &&
                 make_trace(vcpu, &circle);
+    if (!made && whole && may_have_ways(vcpu->engine) &&
+        region_find(vcpu, runs, count, max_pages(vcpu->engine), &circle)) {
+        circle.hammocks = hammocks;
+        made = make_trace(vcpu, &circle);
+    }
     if (!made && tier2_find_way(runs, count, max_pages(vcpu->engine), &circle)) {
         circle.hammocks = hammocks;
         make_trace(vcpu, &circle);

@@ -4,7 +4,10 @@
 
 #include <criterion/criterion.h>
 
-enum { TRAP = 1, SUPER, LOOP, OUTER, NEXT, SECOND, FUNCTION, DONE, OTHERS, WAIT, CHECK_IT, COUNT };
+enum {
+    TRAP = 1, SUPER, LOOP, OUTER, NEXT, SECOND, FUNCTION, DONE, OTHERS, WAIT, CHECK_IT, COUNT,
+    SKIPPED,
+};
 enum { CODE_A = 0x22000, CODE_B = 0x23000, ROUNDS = 600 };
 #define FAR ((u64)0x3f00000000) /* further from RV_BASE than a displacement goes */
 #define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
@@ -51,6 +54,33 @@ static void call_often(struct rv_program *p, unsigned loop)
     rv_addi(p, A3, A3, 1);
     rv_addi(p, S2, S2, -1);
     rv_bne(p, S2, X0, loop);
+}
+
+#define NOISE 6364136223846793005u
+
+/* The same where noise in s7 says so. */
+static void call_now_and_then(struct rv_program *p, unsigned loop)
+{
+    rv_li(p, S2, ROUNDS);
+    rv_li(p, S9, NOISE);
+    rv_label(p, loop);
+    rv_mul(p, S7, S7, S9);
+    rv_addi(p, S7, S7, 1);
+    rv_srli(p, T3, S7, 40);
+    rv_andi(p, T3, T3, 1);
+    rv_bne(p, T3, X0, SKIPPED);
+    rv_jalr(p, RA, S0, 0);
+    rv_label(p, SKIPPED);
+    rv_addi(p, A3, A3, 1);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, loop);
+}
+
+/* Whether the next round calls. */
+static bool noise_calls(u64 *noise)
+{
+    *noise = *noise * NOISE + 1;
+    return (*noise >> 40 & 1) == 0;
 }
 
 /* Whether what begins at `pc` is a trace that goes on in another page, after a run with an eager
@@ -127,8 +157,24 @@ Test(machine_trace_pages, store_that_faults_in_the_other_page)
     fault_there(true);
 }
 
-/* The function's page is mapped elsewhere, and back, and not to be executed in the end. */
-static void remap(u64 gva)
+/* What a4 is after `outer` loops over the function at CODE_A and at CODE_B in turn, and how many
+ * rounds more until the next call. */
+static u64 sum_now_and_then(unsigned outer, u64 *rounds)
+{
+    u64 noise = 0, sum = 0;
+    for (unsigned i = 0; i < outer * ROUNDS; i++) {
+        sum += noise_calls(&noise) ? 10 + i / ROUNDS % 2 : 0;
+    }
+    *rounds = 0;
+    while (!noise_calls(&noise)) {
+        ++*rounds;
+    }
+    return sum;
+}
+
+/* The function's page is mapped elsewhere, and back, and not to be executed in the end. `seldom`: a
+ * further way of the loop's trace goes there. */
+static void remap(u64 gva, bool seldom)
 {
     struct rv_program *p = rv_new();
     u32 root = guest_identity_table(p);
@@ -139,8 +185,13 @@ static void remap(u64 gva)
     rv_li(p, S3, 12);
     rv_li(p, S4, leaf(CODE_A, PTE_RX));
     rv_li(p, S5, leaf(CODE_B, PTE_RX));
+    rv_li(p, S7, 0);
     rv_label(p, OUTER);
-    call_often(p, LOOP);
+    if (seldom) {
+        call_now_and_then(p, LOOP);
+    } else {
+        call_often(p, LOOP);
+    }
     rv_beq(p, S3, X0, NEXT); /* it should have faulted */
     rv_mv(p, T0, S4); /* the other one's turn */
     rv_mv(p, S4, S5);
@@ -161,19 +212,91 @@ static void remap(u64 gva)
     end(p);
     struct guest_outcome outcome;
     guest_finish(p, 1, &outcome);
-    cr_expect(outcome.x[A4] == 6 * ROUNDS * 21);
+    u64 more, sum = sum_now_and_then(12, &more);
+    more = seldom ? more : 0;
+    cr_expect(outcome.x[A4] == (seldom ? sum : 6 * ROUNDS * 21));
     cr_expect(outcome.words[0] == 12 && outcome.words[1] == gva && outcome.words[2] == gva);
-    cr_expect(outcome.x[A3] == 12 * ROUNDS && outcome.x[S2] == ROUNDS);
+    cr_expect(outcome.x[A3] == 12 * ROUNDS + more && outcome.x[S2] == ROUNDS - more);
 }
 
 Test(machine_trace_pages, near_page_mapped_elsewhere)
 {
-    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000);
+    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, false);
 }
 
 Test(machine_trace_pages, far_page_mapped_elsewhere)
 {
-    remap(FAR);
+    remap(FAR, false);
+}
+
+Test(machine_trace_pages, page_of_a_further_way_mapped_elsewhere)
+{
+    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, true);
+    remap(FAR, true);
+}
+
+/* A loop whose ways read data that another address space has elsewhere; no fences. */
+Test(machine_trace_pages, data_of_further_ways_in_another_space)
+{
+    enum { DATA_A = 0x40000, DATA_B = 0x50000, SPACES = 8 };
+    struct rv_program *p = rv_new();
+    u32 first = guest_identity_table(p), second = guest_identity_table(p);
+    for (u32 page = 0; page < 4 * PAGE_BYTES; page += PAGE_BYTES) {
+        rv_map(p, first, FAR + page, RV_BASE + DATA_A + page, PTE_RW);
+        rv_map(p, second, FAR + page, RV_BASE + DATA_B + page, PTE_RW);
+    }
+    begin(p, first);
+    rv_li(p, S0, FAR);
+    rv_li(p, S1, FAR + PAGE_BYTES);
+    rv_li(p, S3, SPACES);
+    rv_li(p, S4, rv_satp(first, 1));
+    rv_li(p, S5, rv_satp(second, 2));
+    rv_li(p, S7, 0);
+    rv_li(p, S9, NOISE);
+    rv_label(p, OUTER);
+    rv_li(p, S2, ROUNDS);
+    rv_label(p, LOOP);
+    rv_mul(p, S7, S7, S9);
+    rv_addi(p, S7, S7, 1);
+    rv_srli(p, T3, S7, 40);
+    rv_andi(p, T3, T3, 1);
+    rv_bne(p, T3, X0, SKIPPED);
+    rv_ld(p, A1, S0, 0);
+    rv_add(p, A4, A4, A1);
+    rv_sd(p, A4, S0, 2000);
+    rv_j(p, NEXT);
+    rv_label(p, SKIPPED);
+    rv_ld(p, A2, S1, 0);
+    rv_add(p, A5, A5, A2);
+    rv_sd(p, A5, S1, 2000);
+    rv_label(p, NEXT);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_mv(p, T0, S4); /* the other one's turn */
+    rv_mv(p, S4, S5);
+    rv_mv(p, S5, T0);
+    rv_csrw(p, CSR_SATP, S4);
+    rv_addi(p, S3, S3, -1);
+    rv_bne(p, S3, X0, OUTER);
+    end(p);
+    rv_org(p, DATA_A);
+    rv_dword(p, 1);
+    rv_org(p, DATA_A + PAGE_BYTES);
+    rv_dword(p, 3);
+    rv_org(p, DATA_B);
+    rv_dword(p, 1000);
+    rv_org(p, DATA_B + PAGE_BYTES);
+    rv_dword(p, 3000);
+    struct guest_outcome outcome;
+    guest_finish(p, 1, &outcome);
+    u64 noise = 0, calls = 0, skips = 0;
+    for (unsigned i = 0; i < SPACES * ROUNDS; i++) {
+        u64 value = i / ROUNDS % 2 == 0 ? 1 : 1000;
+        bool called = noise_calls(&noise);
+        calls += called ? value : 0;
+        skips += called ? 0 : 3 * value;
+    }
+    cr_expect(outcome.x[A4] == calls && outcome.x[A5] == skips);
 }
 
 /* One loop in two address spaces that have another function at the same address; no fences. */

@@ -74,7 +74,7 @@ static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
 /* An access of the fast body, unless it may call C. */
 bool access_must_leave(const struct compile *c)
 {
-    return c->fast && (c->has_slow || c->insn_index != 0);
+    return c->fast && (c->has_slow || c->in_way || c->insn_index != 0);
 }
 
 /* Leaves the trace before the current instruction; vcpu->pc and insns are right. */
@@ -83,7 +83,7 @@ static void leave_trace(struct compile *c, const struct access *m)
     if (m->tag_is_saved) {
         asm_load(&c->cold, ASM_64, m->tag, frame_at(SAVED_TAG));
     }
-    if (c->insn_index == 0) {
+    if (c->insn_index == 0 && !c->in_way) {
         hoist_go_slow(c);
         return;
     }

@@ -149,6 +149,7 @@ struct stub {
     s64 target;
 };
 
+enum { WAY_JUMPS_MAX = 64 };
 enum { STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6 };
 
 /* Accesses of a trace that are checked together: bytes [first, end) from value `base`, and with a
@@ -242,6 +243,13 @@ struct compile {
     unsigned exits_count;
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a way out:
                                   HOISTED_EXIT + number, or 0 */
+    bool in_way;         /* this body is that of a further way (ways.c) */
+    u32 way_entries[HOST_WAYS_MAX]; /* code offsets of ways; 0: not yet */
+    struct {
+        u32 field;
+        u8 way;
+    } way_jumps[WAY_JUMPS_MAX]; /* to ways that are not there yet */
+    unsigned way_jump_count;
     struct wides wides;
     struct lanes lanes;
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
@@ -481,9 +489,27 @@ bool hoist_is_head_register(const struct compile *c, ir_ref ref);
 /* False for an open trace that never jumps to its start: nothing is kept for a next round. */
 bool hoist_comes_back(const struct compile *c);
 
+/* --- ways.c --- */
+/* The number of the way, plus 1, that a jump at the current instruction to `target` goes to; or
+ * 0. */
+unsigned ways_at(const struct compile *c, s64 target);
+/* Goes to the way with that number plus 1; r15 is right, and nothing waits for a way out. */
+void ways_go(struct compile *c, unsigned way);
+/* Emits all of them, behind the fast body. */
+void ways_emit(struct compile *c);
+/* host_x86_64.c: the body of c->ir, its way out; before it, what prepares it. */
+bool x86_has_room(struct compile *c);
+void x86_prepare(struct compile *c);
+void x86_emit_body(struct compile *c);
+/* emit_branch.c: leaves for `target`, not to a way. */
+void emit_go_out(struct compile *c, s64 target);
+void emit_poll_out(struct compile *c, struct asm_buf *a, s64 target);
+
 /* --- own.c --- */
 /* Chooses registers of the fast body; after hoist_find. */
 void own_find(struct compile *c);
+/* Whether c->ir does nothing that registers of its own stand in the way of. */
+bool own_fits(struct compile *c);
 /* Where the trace is entered, and before every way out of the fast body. */
 void own_enter(struct compile *c);
 void own_leave(struct compile *c, struct asm_buf *a);
@@ -510,6 +536,8 @@ u32 loop_walker(const struct compile *c, ir_ref base);
 bool loop_writes(const struct compile *c, const struct ir_insn *insn);
 /* Finds c->sites and c->carried of a block that jumps to its own start; empties them otherwise. */
 void loop_find(struct compile *c);
+/* Finds more sites for a way of it. */
+void loop_find_more(struct compile *c);
 /* Whether the address comes from memory in the same loop, so that its site may be wrong often. */
 bool loop_guesses(const struct compile *c, const struct ir_insn *insn);
 /* The site of the instruction, or of the group of which it is the first; or SITES_MAX. */

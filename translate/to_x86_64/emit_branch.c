@@ -125,18 +125,14 @@ static void emit_link(struct compile *c, s64 target)
     asm_jmp(&c->a, unlinked);
 }
 
-/* To `target` with `retired` more instructions of this block behind it than r15 counts, `progress`
- * if any of the block. */
-static void go_to(struct compile *c, s64 target, unsigned retired, bool progress)
+void emit_poll_out(struct compile *c, struct asm_buf *a, s64 target)
 {
-    add_retired(&c->a, retired);
-    if (target == c->entry_target && progress && !(c->flags & HOST_NO_SELF_LINK)) {
-        asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
-        asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
-        own_leave(c, &c->a);
-        leave_for_poll(c, &c->a, target);
-        return;
-    }
+    own_leave(c, a);
+    leave_for_poll(c, a, target);
+}
+
+void emit_go_out(struct compile *c, s64 target)
+{
     own_leave(c, &c->a);
     if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
         poll_deadline(c, target);
@@ -144,15 +140,31 @@ static void go_to(struct compile *c, s64 target, unsigned retired, bool progress
     emit_link(c, target);
 }
 
-/* data: instructions retired that r15 does not count */
+/* To `target`, maybe by a way (ways_at), with `retired` more instructions of this block behind it
+ * than r15 counts, `progress` if any of the block. */
+static void go_to(struct compile *c, s64 target, unsigned way, unsigned retired, bool progress)
+{
+    add_retired(&c->a, retired);
+    if (target == c->entry_target && progress && !(c->flags & HOST_NO_SELF_LINK)) {
+        asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
+        asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
+        emit_poll_out(c, &c->a, target);
+    } else if (way != 0) {
+        ways_go(c, way);
+    } else {
+        emit_go_out(c, target);
+    }
+}
+
+/* data: instructions retired that r15 does not count; back: the way */
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
     sink_fix(c, &c->a, stub->fix_first, stub->fix_count);
     emit_left(c, &c->a, stub->left);
-    if (stub->target == c->entry_target && stub->fix_count != 0) {
+    if ((stub->target == c->entry_target || stub->back != 0) && stub->fix_count != 0) {
         loop_carry(c);
     }
-    go_to(c, stub->target, stub->data, true);
+    go_to(c, stub->target, stub->back, stub->data, true);
 }
 
 /* True when nothing of the current guest instruction is left that looks at r15. */
@@ -199,7 +211,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     if (backward && !trace) {
         u32 field = asm_jcc_forward(&c->a, cc ^ 1);
         emit_left(c, &c->a, left);
-        go_to(c, target, uncounted(c) + 1, true);
+        go_to(c, target, 0, uncounted(c) + 1, true);
         asm_bind(&c->a, field);
         return;
     }
@@ -212,6 +224,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     stub->tail = true;
     stub->target = target;
     stub->data = uncounted(c) + 1;
+    stub->back = ways_at(c, target);
 }
 
 /* Takes `count` from r15 when the flags say `cc`, above or below, by the carry. */
@@ -258,7 +271,8 @@ void emit_unretire(struct compile *c, const struct ir_insn *insn)
 void emit_jump(struct compile *c, const struct ir_insn *insn)
 {
     unsigned current = insn->op == IR_JUMP;
-    go_to(c, (s64)insn->imm, uncounted(c) + current, c->insn_index + current != 0);
+    go_to(c, (s64)insn->imm, ways_at(c, (s64)insn->imm), uncounted(c) + current,
+          c->insn_index + current != 0);
 }
 
 /* --- the rest --- */

@@ -453,7 +453,7 @@ static void emit_part(struct vec *x, const struct vec_row *row, const u8 *back)
 static void leave_trace(struct vec *x, u32 fix_first, u32 fix_count)
 {
     struct compile *c = x->c;
-    if (c->insn_index == 0) {
+    if (c->insn_index == 0 && !c->in_way) {
         hoist_go_slow(c);
         return;
     }

@@ -185,6 +185,9 @@ static void start(struct compile *c, const struct host_request *request,
     c->left = (struct left){ 0 };
     c->path = 0;
     c->path_first = 0;
+    c->in_way = false;
+    c->way_jump_count = 0;
+    memset(c->way_entries, 0, sizeof(c->way_entries));
     for (unsigned i = 0; i < c->ir->count; i++) {
         if (c->ir->insns[i].op == IR_INSN) {
             c->entry_target = (s64)c->ir->insns[i].imm;
@@ -197,7 +200,7 @@ static void start(struct compile *c, const struct host_request *request,
     result->entry_offset = 0;
 }
 
-static void prepare(struct compile *c)
+void x86_prepare(struct compile *c)
 {
     c->stub_count = 0;
     c->nan_wait.root = IR_REF_NONE;
@@ -227,8 +230,13 @@ static void begin_insn(struct compile *c, const struct ir_insn *insn)
     }
 }
 
+bool x86_has_room(struct compile *c)
+{
+    return has_room(c, INSN_BYTES_MAX);
+}
+
 /* There is room for the first instruction. */
-static void emit_body(struct compile *c)
+void x86_emit_body(struct compile *c)
 {
     const u8 *last = c->a.limit - INSN_BYTES_MAX, *cold_last = c->cold.limit - STUB_BYTES_MAX;
     for (unsigned n = c->live_first; n < IR_MAX_INSNS; n++) {
@@ -272,7 +280,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     sink_find(c);
     wide_find(c);
     lanes_find(c);
-    prepare(c);
+    x86_prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
         loop_enter(c);
@@ -281,13 +289,14 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         c->entry = asm_offset(&c->a);
         hoist_enter(c);
         hoist_enter_exits(c);
-        emit_body(c);
+        x86_emit_body(c);
     }
+    ways_emit(c);
     if (c->has_slow && has_room(c, INSN_BYTES_MAX)) {
         hoist_begin_slow(c);
-        prepare(c);
+        x86_prepare(c);
         loop_mark(c);
-        emit_body(c);
+        x86_emit_body(c);
     }
     result->code_bytes = asm_offset(&c->a);
     result->cold_bytes = asm_offset(&c->cold);

@@ -144,11 +144,24 @@ u32 loop_walker(const struct compile *c, ir_ref base)
     return not_state + base;
 }
 
+/* The name of the site that an access would have. With further ways, one register has addresses of
+ * several tables in turn: what guesses does so by instruction. */
+static u32 site_walker(const struct compile *c, unsigned at)
+{
+    const u32 by_instruction = (u32)1 << 31;
+    if (c->request->ways == NULL || !loop_guesses(c, &c->ir->insns[at])) {
+        return loop_walker(c, address_base(c->ir, c->ir->insns[at].b));
+    }
+    while (c->ir->insns[at].op != IR_INSN) {
+        at--;
+    }
+    return by_instruction | (u32)c->ir->insns[at].imm;
+}
+
 static unsigned find(const struct compile *c, unsigned at)
 {
     const struct ir_insn *insn = &c->ir->insns[at];
-    ir_ref base = address_base(c->ir, insn->b);
-    u32 walker = loop_walker(c, base);
+    u32 walker = site_walker(c, at);
     for (unsigned n = 0; n < c->site_count; n++) {
         if (c->sites[n].walker == walker && c->sites[n].write == site_writes(c, at) &&
             c->sites[n].guess == loop_guesses(c, insn)) {
@@ -173,10 +186,12 @@ void loop_mark(struct compile *c)
 /* A loop does not guess with more sites than that, nor one of them for more accesses: the loop then
  * waits for their number, and the tables they are in may be in more than one page. */
 enum { GUESSES_MAX = 4, GUESS_USES_MAX = 2 * TRACE_MAX_COPIES, WRONG_GUESSES = 12 };
+/* With further ways each instruction guesses for itself, and the loop is not left often. */
+enum { WRONG_GUESSES_BY_WAYS = 4096 };
 
 static void add_site(struct compile *c, unsigned at, bool guess)
 {
-    c->sites[c->site_count].walker = loop_walker(c, address_base(c->ir, c->ir->insns[at].b));
+    c->sites[c->site_count].walker = site_walker(c, at);
     c->sites[c->site_count].guess = guess;
     c->sites[c->site_count++].write = site_writes(c, at);
 }
@@ -194,7 +209,7 @@ static void add_guesses(struct compile *c)
 {
     unsigned sure = c->site_count, limit = sure + GUESSES_MAX;
     unsigned uses[SITES_MAX] = {0};
-    limit = limit < SITES_MAX ? limit : SITES_MAX;
+    limit = limit < SITES_MAX && c->request->ways == NULL ? limit : SITES_MAX;
     for (unsigned i = 0; i < c->ir->count; i++) {
         if (!is_site(c, i) || !loop_guesses(c, &c->ir->insns[i])) {
             continue;
@@ -204,7 +219,7 @@ static void add_guesses(struct compile *c)
             site = c->site_count;
             add_site(c, i, true);
         }
-        if (site == SITES_MAX || ++uses[site] > GUESS_USES_MAX) {
+        if (c->request->ways == NULL && (site == SITES_MAX || ++uses[site] > GUESS_USES_MAX)) {
             c->site_count = sure;
             return;
         }
@@ -229,6 +244,14 @@ void loop_find(struct compile *c)
         add_guesses(c);
     }
     find_carried(c);
+}
+
+void loop_find_more(struct compile *c)
+{
+    for (unsigned i = 0; i < c->ir->count; i++) { /* other ways load them */
+        c->values[i].flags |= VALUE_FROM_MEMORY;
+    }
+    add_guesses(c);
 }
 
 unsigned loop_site(const struct compile *c, unsigned at)
@@ -308,11 +331,13 @@ void loop_load_carrier(struct compile *c, unsigned carrier)
 
 void loop_enter(struct compile *c)
 {
-    for (unsigned n = 0; n < c->site_count; n++) {
+    unsigned count = c->request->ways != NULL ? (unsigned)SITES_MAX : c->site_count;
+    for (unsigned n = 0; n < count; n++) { /* ways may have more of them */
         asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
     }
-    if (c->guess_count != 0) {
-        asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_GUESSES), WRONG_GUESSES);
+    if (c->guess_count != 0 || c->request->ways != NULL) {
+        asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_GUESSES),
+                        c->request->ways == NULL ? WRONG_GUESSES : WRONG_GUESSES_BY_WAYS);
     }
     loop_carry(c);
 }

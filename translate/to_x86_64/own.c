@@ -136,7 +136,7 @@ static void adopt(struct choice *choice, unsigned number)
     struct compile *c = choice->c;
     unsigned pin = take_free(choice);
     c->adopted[pin] = c->context->guest->pinned[number];
-    c->adopted_written[pin] = choice->usage[number].sets != 0;
+    c->adopted_written[pin] = choice->usage[number].sets != 0 || c->request->ways != NULL;
     choice->usage[number] = (struct usage){ 0 };
 }
 
@@ -189,6 +189,12 @@ static void own_choose(struct compile *c)
     if (c->own_pins != 0) {
         set_table(c);
     }
+}
+
+bool own_fits(struct compile *c)
+{
+    struct choice choice = {.c = c};
+    return c->own_pins == 0 || count_usage(&choice);
 }
 
 void own_find(struct compile *c)
