@@ -181,6 +181,10 @@ struct host_request {
     const u8 *cold_exec;
     size_t cold_room_bytes;
     u32 flags;           /* enum host_request_flag */
+    /* The hart a trace is made for, and what the guest's `pinned` registers held when it was in
+     * the loop; NULL: not known. */
+    const struct vcpu *vcpu;
+    const u64 *head;
     void *scratch;       /* host->scratch_bytes, aligned as malloc does; zeroes at first, the
                             host's own afterwards */
     /* A machine-wide number for a new link, below HOST_LINKS. The ids in `exits` were taken even

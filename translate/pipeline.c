@@ -313,6 +313,8 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
                  (block->circle != NULL && block->circle->open ? HOST_OPEN : 0u) |
                  (block->circle != NULL && tier2_is_steady(block->circle) ? HOST_STEADY : 0u) |
                  (block->circle != NULL && tier2_is_long(block->circle) ? HOST_LONG : 0u),
+        .vcpu = vcpu,
+        .head = engine->tier2[vcpu->index].head,
         .scratch = engine->host_scratch,
         .alloc_link = alloc_link,
         .opaque = engine,

@@ -25,6 +25,7 @@ enum {
     TIER2_HEADS = 64,
     TIER2_HAMMOCKS = 8,
     TIER2_WAYS = 8,
+    TIER2_REGISTERS = 64,    /* more than a guest pins */
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
@@ -99,6 +100,7 @@ struct tier2 {
         u32 mode;
         u32 samples;
     } heads[TIER2_HEADS];
+    u64 head[TIER2_REGISTERS];   /* what the guest's `pinned` registers held at hot_pc */
     u64 sampled, recorded, made; /* statistics */
 };
 

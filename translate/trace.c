@@ -14,6 +14,15 @@ static struct tier2 *tier2_of(const struct vcpu *vcpu)
     return &vcpu->engine->tier2[vcpu->index];
 }
 
+/* What the trace that will be made may find in registers. */
+static void note_registers(const struct vcpu *vcpu)
+{
+    const struct guest *guest = vcpu->guest;
+    for (unsigned n = 0; n < guest->pinned_count && n < TIER2_REGISTERS; n++) {
+        tier2_of(vcpu)->head[n] = ld_le64((const u8 *)vcpu + guest->pinned[n]);
+    }
+}
+
 /* Room for a long straight run, and to stay clear of an exact deadline. */
 enum { RUN_MAX_INSNS = 64, PATH_STRAIGHTS = 8, PATH_ENOUGH_RUNS = 16 };
 
@@ -672,6 +681,7 @@ enum ir_exit trace_form(struct vcpu *vcpu)
     if (!worth_trying(vcpu)) {
         return IR_EXIT_IND;
     }
+    note_registers(vcpu);
     enum ir_exit exit = follow(vcpu, runs, &count, &whole);
     tier2_of(vcpu)->recorded++;
     /* A circle may begin elsewhere, where one is already: then the way from here leads to it. */

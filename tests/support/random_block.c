@@ -361,8 +361,26 @@ static void build_float(struct builder *b)
     }
 }
 
+/* At an index that cannot be large, in a table that a register points to. */
+static ir_ref table_address(struct builder *b)
+{
+    ir_ref index = ir_op2(b->ir, IR_AND, IR_I64, 0, any(b, IR_I64),
+                          ir_i64(b->ir, below(2) ? 0xff : 0x7ff));
+    if (below(2)) {
+        index = ir_op2(b->ir, IR_ADD, IR_I64, 0, index, ir_i64(b->ir, below(64)));
+    }
+    if (below(2)) {
+        index = ir_op2(b->ir, IR_SHL, IR_I64, 0, index, ir_i64(b->ir, below(4)));
+    }
+    ir_ref table = ir_get(b->ir, IR_I64, RIG_X(RANDOM_BLOCK_TABLE), 8);
+    return ir_op2(b->ir, IR_ADD, IR_I64, 0, table, index);
+}
+
 static ir_ref random_address(struct builder *b, unsigned size_bytes)
 {
+    if (below(4) == 0) {
+        return table_address(b);
+    }
     if (b->base != IR_REF_NONE && below(2)) {
         s64 offset = below(4) == 0 ? (s64)below(8192) - 4096 : (s64)below(8) * 8;
         return ir_op2(b->ir, IR_ADD, IR_I64, 0, b->base, ir_i64(b->ir, (u64)offset));

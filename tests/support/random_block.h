@@ -15,6 +15,9 @@ u64 random_int(void);
 u64 random_f64(void);
 u32 random_f32(void);
 
+/* Register x30 is to point to a table somewhere. */
+enum { RANDOM_BLOCK_TABLE = 30 };
+
 /* Makes a block in rig->ir; fails the test when it is not well-formed. With `host_rounding` it sets
  * no rounding mode that the host lacks. */
 void random_block(struct rig *rig, bool host_rounding);

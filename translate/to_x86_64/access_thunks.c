@@ -152,6 +152,47 @@ static void look_up(struct thunks *t, const struct look *look)
     asm_bind_short(a, found);
 }
 
+/* Flags: EQ, and rsi the entry, when the TLB has page rcx for reading; uses rdi. */
+static void find_readable(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    struct access m = {.entry = RSI, .table = NO_REG};
+    access_index(a, t->context->features, &m, RCX);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RCX, asm_at(RSI, access_tag_offset(false)));
+    u32 found = asm_jcc_short(a, ASM_E);
+    access_other_entry(a, RSI, RCX, RDI);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RCX, asm_at(RSI, access_tag_offset(false)));
+    asm_bind_short(a, found);
+}
+
+/* rcx: a table's first byte, rdx: its last. Flags: EQ, and rax the addend, when all its pages may
+ * be read and have the same. Uses all temporaries. */
+static void table(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_TABLE);
+    asm_alu_imm(a, ASM_AND, ASM_64, RCX, -(s32)PAGE_BYTES);
+    asm_alu_rr(a, ASM_SUB, ASM_64, RDX, RCX);
+    asm_shift_imm(a, ASM_SHR, ASM_64, RDX, PAGE_BITS); /* how many pages follow */
+    find_readable(t);
+    u32 none = asm_jcc_short(a, ASM_NE);
+    asm_load(a, ASM_64, RAX, asm_at(RSI, offsetof(struct tlb_entry, addend)));
+    const u8 *again = asm_exec(a);
+    asm_test(a, ASM_32, RDX, RDX);
+    u32 done = asm_jcc_short(a, ASM_E);
+    asm_alu_imm(a, ASM_SUB, ASM_32, RDX, 1);
+    asm_alu_imm(a, ASM_ADD, ASM_64, RCX, PAGE_BYTES);
+    find_readable(t);
+    u32 missing = asm_jcc_short(a, ASM_NE);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RSI, offsetof(struct tlb_entry, addend)));
+    asm_jcc(a, ASM_E, again);
+    asm_bind_short(a, none);
+    asm_bind_short(a, missing);
+    asm_bind_short(a, done);
+    ret(t);
+}
+
 /* An access alone. With a table `entry` becomes an offset. */
 static void alone(struct thunks *t, unsigned entry, unsigned tag, bool has_table, bool write)
 {
@@ -306,6 +347,7 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
     by_c(&t, THUNK_ACCESS, access_call);
     by_c(&t, THUNK_VECTOR, vector_call);
     promote(&t);
+    table(&t);
     leave(&t);
     vector_data(&t);
     for (unsigned x = 0; x < 5; x++) {

@@ -87,6 +87,7 @@ enum thunk {
     THUNK_VECTOR,          /* vector operations by C: see emit_vector.c */
     THUNK_VECTOR_DATA,     /* data: see emit_vector.h */
     THUNK_PROMOTE,         /* call: moves a page to its first TLB entry (access_thunks.c) */
+    THUNK_TABLE,           /* call: a table's pages (access_thunks.c) */
     THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
     THUNK_LOOK_UP,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
@@ -159,6 +160,7 @@ struct hoist {
     u16 stride;   /* the value, or IR_REF_NONE */
     u8 steps;
     bool both;    /* accesses both read and write */
+    bool table;   /* loads at an index, checked where the trace is entered (table.c) */
     s32 first, end;
     unsigned members;
     u8 reg;       /* holds the host address of `base`, with a stride the addend of its page; NO_REG:
@@ -453,10 +455,11 @@ static inline bool hoist_has(const struct compile *c, unsigned index)
 {
     return c->fast && c->hoist_of[index] != 0;
 }
-/* Whether its address must be computed all the same. */
+/* Whether its address, or of a table the index, must be computed all the same. */
 static inline bool hoist_needs_address(const struct compile *c, unsigned index)
 {
-    return c->hoists[c->hoist_of[index] - 1].stride != IR_REF_NONE;
+    const struct hoist *hoist = &c->hoists[c->hoist_of[index] - 1];
+    return hoist->stride != IR_REF_NONE || hoist->table;
 }
 /* How far a load or store is from the base of its group. */
 static inline s32 hoist_disp(const struct compile *c, unsigned index)
@@ -504,6 +507,28 @@ void x86_emit_body(struct compile *c);
 /* emit_branch.c: leaves for `target`, not to a way. */
 void emit_go_out(struct compile *c, s64 target);
 void emit_poll_out(struct compile *c, struct asm_buf *a, s64 target);
+
+/* --- table.c --- */
+/* A load at value `base`, what a guest register holds that the trace never writes, +
+ * (index << shift) + disp. */
+struct table_place {
+    ir_ref base, index;
+    unsigned shift;
+    u64 disp;
+};
+/* Bytes [first, end) from `base` are all that it may touch. */
+struct table_range {
+    ir_ref base;
+    s64 first, end;
+};
+bool table_place_of(const struct compile *c, const struct ir_insn *load, struct table_place *place);
+/* Whether instruction `i` looks something up in a table. */
+bool table_find(const struct compile *c, unsigned i, struct table_range *range);
+/* Whether the table, which has no members yet or the same base, can have that range, too. */
+bool table_fits(const struct compile *c, const struct hoist *hoist,
+                const struct table_range *range);
+/* Where the trace is entered: the checks of its tables. */
+void table_enter(struct compile *c);
 
 /* --- own.c --- */
 /* Chooses registers of the fast body; after hoist_find. */

@@ -93,16 +93,16 @@ static bool is_head_value(const struct compile *c, ir_ref ref)
     if (insn->op == IR_PC_PAGE) {
         return has_neighbours(c, ref);
     }
-    return hoist_is_head_register(c, ref) || (insn->op == IR_ADD && insn->type == IR_I64 &&
-                                        hoist_is_head_register(c, insn->a) &&
-                                        hoist_is_head_register(c, insn->b));
+    return hoist_is_head_register(c, ref) ||
+           (insn->op == IR_ADD && insn->type == IR_I64 && hoist_is_head_register(c, insn->a) &&
+            hoist_is_head_register(c, insn->b));
 }
 
 static unsigned hoist_for(const struct compile *c, ir_ref base, bool write)
 {
     for (unsigned n = 0; n < c->hoist_count; n++) {
         if (c->hoists[n].base == base && c->hoists[n].stride == IR_REF_NONE &&
-            c->sites[n].write == write) {
+            !c->hoists[n].table && c->sites[n].write == write) {
             return n;
         }
     }
@@ -244,6 +244,41 @@ static bool join_walk(struct compile *c, unsigned i)
     return false;
 }
 
+/* --- tables --- */
+
+static unsigned hoist_for_table(const struct compile *c, ir_ref base)
+{
+    unsigned n = 0;
+    while (n < c->hoist_count &&
+           !(c->hoists[n].table && same_register(c, c->hoists[n].base, base))) {
+        n++;
+    }
+    return n == c->hoist_count ? (unsigned)HOISTS_MAX : n;
+}
+
+/* True when the access becomes one that looks something up in a table. */
+static bool join_table(struct compile *c, unsigned i)
+{
+    struct table_range range;
+    if (!table_find(c, i, &range)) {
+        return false;
+    }
+    unsigned n = hoist_for_table(c, range.base);
+    struct hoist none = {.members = 0};
+    if (!table_fits(c, n == HOISTS_MAX ? &none : &c->hoists[n], &range)) {
+        return false;
+    }
+    if (n == HOISTS_MAX) {
+        n = hoist_new(c, range.base, IR_REF_NONE, false);
+    }
+    if (n == HOISTS_MAX || !widen(&c->hoists[n], range.first, range.end, INT32_MAX)) {
+        return false;
+    }
+    c->hoists[n].table = true;
+    set_member(c, i, n);
+    return true;
+}
+
 /* --- groups --- */
 
 /* Makes the access a member of its group if it can be one. */
@@ -256,7 +291,8 @@ static void join(struct compile *c, unsigned i)
     s64 range = hoist_by_span(c) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
     bool far = (first < -range || first > range) && c->ir->insns[base].op != IR_PC_PAGE;
     c->at = i;
-    if (join_walk(c, i) || is_aligned(c, insn) || far || !is_head_value(c, base)) {
+    if (join_table(c, i) || join_walk(c, i) || is_aligned(c, insn) || far ||
+        !is_head_value(c, base)) {
         return;
     }
     unsigned n = hoist_for(c, base, write);
@@ -293,7 +329,7 @@ static bool are_near(const struct compile *c, unsigned n, unsigned m)
     s32 first = x->first < y->first ? x->first : y->first;
     s32 end = x->end > y->end ? x->end : y->end;
     return x->base == y->base && x->stride == IR_REF_NONE && y->stride == IR_REF_NONE &&
-           end - first <= BOTH_MAX_BYTES &&
+           !x->table && !y->table && end - first <= BOTH_MAX_BYTES &&
            end - first <= x->end - x->first + y->end - y->first + BOTH_GAP_BYTES;
 }
 

@@ -221,7 +221,9 @@ void hoist_enter(struct compile *c)
 {
     for (unsigned n = 0; c->fast && n < c->hoist_count; n++) {
         c->held[n] = NO_REG;
-        enter_hoist(c, n);
+        if (!c->hoists[n].table) {
+            enter_hoist(c, n);
+        }
     }
 }
 
@@ -282,9 +284,20 @@ struct asm_mem hoist_place(struct compile *c, unsigned n, s32 disp)
     return asm_at(hold(c, n), disp);
 }
 
+static struct asm_mem table_access(struct compile *c, unsigned n)
+{
+    struct table_place place;
+    table_place_of(c, &c->ir->insns[c->at], &place);
+    unsigned index = alloc_use(c, place.index);
+    return asm_at_index(hold(c, n), index, place.shift, (s32)place.disp);
+}
+
 struct asm_mem hoist_access(struct compile *c)
 {
     unsigned n = c->hoist_of[c->at] - 1u;
+    if (c->hoists[n].table) {
+        return table_access(c, n);
+    }
     ir_ref address = hoist_address(&c->ir->insns[c->at]);
     s32 disp = (s32)address_disp(c->ir, address);
     if (c->hoists[n].stride == IR_REF_NONE) {

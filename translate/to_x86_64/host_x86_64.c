@@ -286,6 +286,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         loop_enter(c);
         c->outer_entry = asm_offset(&c->a);
         own_enter(c);
+        table_enter(c);
         c->entry = asm_offset(&c->a);
         hoist_enter(c);
         hoist_enter_exits(c);

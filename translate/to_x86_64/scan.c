@@ -258,6 +258,17 @@ static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn,
     }
 }
 
+/* A walk's address, or the index into a table. */
+static void scan_hoisted_address(struct compile *c, const struct ir_insn *insn, unsigned i)
+{
+    struct table_place place;
+    if (c->hoists[c->hoist_of[i] - 1].table && table_place_of(c, insn, &place)) {
+        scan_value(c, place.index, i);
+    } else {
+        scan_address(c, insn->b, i);
+    }
+}
+
 static void scan_load(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i,
                       bool trace)
 {
@@ -267,7 +278,7 @@ static void scan_load(struct compile *c, struct scan *scan, const struct ir_insn
         scan_group(c, scan, insn, i);
         scan_address(c, insn->b, i);
     } else if (hoist_needs_address(c, i)) {
-        scan_address(c, insn->b, i);
+        scan_hoisted_address(c, insn, i);
     }
 }
 

@@ -37,7 +37,7 @@ static bool has_evex(const struct compile *c)
 static bool is_plain_hoist(const struct compile *c, unsigned i)
 {
     unsigned n = c->hoist_of[i];
-    return n != 0 && n < HOISTED_EXIT && c->hoists[n - 1].stride == IR_REF_NONE;
+    return n != 0 && n < HOISTED_EXIT && !hoist_needs_address(c, i);
 }
 
 static unsigned bytes_of(const struct ir_insn *insn)

@@ -15,6 +15,7 @@ static void random_state_of(struct rig_hart *hart, bool host_rounding)
         hart->x[n] = random_int();
         hart->f[n] = n < 8 || below(8) == 0 ? random_f64() : 0xffffffff00000000u | random_f32();
     }
+    hart->x[RANDOM_BLOCK_TABLE] = RIG_RAM_GVA + below(RIG_RAM_BYTES);
     for (unsigned n = 0; n < sizeof(hart->small); n++) {
         hart->small[n] = (u8)rnd();
     }
