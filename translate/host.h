@@ -148,6 +148,9 @@ struct host_exit {
                              instruction may go on in the next: guarded by link_proofs[id] ==
                              vcpu_link_proof(pc_page); pc_page already changed when the jump is
                              reached */
+    bool passed;          /* of a target in another page of a trace, whose guard was passed on the
+                             way here: it is mapped as the trace has it. Not cross_page, but pc_page
+                             is changed likewise */
     s64 target_offset;    /* gva of the target = page of this block + this; even */
 };
 

@@ -18,6 +18,11 @@ void pipeline_record_links(struct engine *engine, struct block *block,
         link->jump_offset = code_offset + exits[i].jump_offset;
         link->stub_offset = (u32)(code_offset + exits[i].unlinked_offset);
         link->cross_page = exits[i].cross_page;
+        if (exits[i].passed) { /* nobody proves it: it leads to that page alone */
+            link->to_gpa = trace_page(block, link->target_offset) |
+                           ((u64)link->target_offset & PAGE_OFFSET_MASK);
+            link->to_second_page = BLOCK_NO_PAGE;
+        }
     }
 }
 

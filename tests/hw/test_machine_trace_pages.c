@@ -299,6 +299,52 @@ Test(machine_trace_pages, data_of_further_ways_in_another_space)
     cr_expect(outcome.x[A4] == calls && outcome.x[A5] == skips);
 }
 
+/* A function that now and then goes another way in its page, which is mapped elsewhere and back:
+ * the way out of the trace leads to where the page is then. */
+Test(machine_trace_pages, other_way_in_a_page_mapped_elsewhere)
+{
+    enum { TIMES = 12, WAYS_A = 0x24000, WAYS_B = 0x25000 };
+    struct rv_program *p = rv_new();
+    u32 root = guest_identity_table(p);
+    rv_map(p, root, FAR, RV_BASE + WAYS_A, PTE_RX);
+    begin(p, root);
+    rv_li(p, S0, FAR);
+    rv_li(p, S1, rv_pte_address(p, root, FAR));
+    rv_li(p, S3, TIMES);
+    rv_li(p, S4, leaf(WAYS_B, PTE_RX));
+    rv_li(p, S5, leaf(WAYS_A, PTE_RX));
+    rv_label(p, OUTER);
+    call_often(p, LOOP);
+    rv_sd(p, S4, S1, 0);
+    rv_sfence_vma(p, X0, S0, X0);
+    rv_mv(p, T0, S4); /* the other one's turn */
+    rv_mv(p, S4, S5);
+    rv_mv(p, S5, T0);
+    rv_addi(p, S3, S3, -1);
+    rv_bne(p, S3, X0, OUTER);
+    end(p);
+    for (unsigned n = 0; n < 2; n++) {
+        unsigned other = n == 0 ? SECOND : FUNCTION;
+        rv_org(p, n == 0 ? WAYS_A : WAYS_B);
+        rv_andi(p, T0, A3, 15);
+        rv_addi(p, A4, A4, (s32)(1 + n));
+        rv_beq(p, T0, X0, other);
+        rv_ret(p);
+        rv_label(p, other);
+        rv_addi(p, A4, A4, (s32)(100 * (n + 1)));
+        rv_ret(p);
+    }
+    struct guest_outcome outcome;
+    guest_finish(p, 1, &outcome);
+    u64 sum = 0;
+    for (unsigned n = 0; n < TIMES * ROUNDS; n++) {
+        unsigned page = n / ROUNDS % 2;
+        sum += 1 + page + (n % 16 == 0 ? 100 * (page + 1) : 0);
+    }
+    cr_expect(outcome.x[A4] == sum, "%llu, not %llu", (unsigned long long)outcome.x[A4],
+              (unsigned long long)sum);
+}
+
 /* One loop in two address spaces that have another function at the same address; no fences. */
 Test(machine_trace_pages, other_function_in_another_space)
 {

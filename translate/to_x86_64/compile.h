@@ -146,12 +146,13 @@ struct stub {
     u32 fix_first, fix_count; /* sink.c */
     struct left left;
     bool tail;  /* behind the body */
+    bool passed; /* to a page of the trace whose guard was passed before (is_passed) */
     u8 reg[4];
     s64 target;
 };
 
 enum { WAY_JUMPS_MAX = 64 };
-enum { STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6 };
+enum { STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6, PASSED_MAX = 8 };
 
 /* Accesses of a trace that are checked together: bytes [first, end) from value `base`, and with a
  * stride from `base` plus 0 to `steps` times `stride`, what a guest register holds. */
@@ -284,6 +285,8 @@ struct compile {
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
     struct left left;    /* of the next side exit */
+    s64 passed[PASSED_MAX]; /* distances of the pages whose guards the body has passed so far */
+    unsigned passed_count;
     u32 path;            /* PROBE_AT's, or 0; how many of the block precede it */
     u32 path_first;
     u32 entry;           /* code offset of where the block's own jumps to its start go */

@@ -88,8 +88,19 @@ static bool leaves_page(s64 target)
     return target < 0 || target >= (s64)PAGE_BYTES - 2;
 }
 
+/* Whether the body has passed the guard of the page of an instruction there, which does not go on
+ * in the next page. */
+static bool is_passed(const struct compile *c, s64 target)
+{
+    unsigned n = 0;
+    while (n < c->passed_count && c->passed[n] != (target & ~(s64)PAGE_OFFSET_MASK)) {
+        n++;
+    }
+    return n < c->passed_count && (target & (s64)PAGE_OFFSET_MASK) < (s64)PAGE_BYTES - 2;
+}
+
 /* Registers an exit; NULL when there are too many. */
-static struct host_exit *add_exit(struct compile *c, s64 target)
+static struct host_exit *add_exit(struct compile *c, s64 target, bool passed)
 {
     const struct host_request *request = c->request;
     if (c->result->exit_count >= request->exits_max) {
@@ -99,23 +110,26 @@ static struct host_exit *add_exit(struct compile *c, s64 target)
     struct host_exit *exit = &request->exits[c->result->exit_count++];
     *exit = (struct host_exit){
         .id = request->alloc_link(request->opaque),
-        .cross_page = leaves_page(target),
+        .cross_page = leaves_page(target) && !passed,
+        .passed = passed,
         .target_offset = target,
     };
     return exit;
 }
 
 /* A jump that the engine can link; r15 and poll are done. */
-static void emit_link(struct compile *c, s64 target)
+static void emit_link(struct compile *c, s64 target, bool passed)
 {
-    struct host_exit *exit = add_exit(c, target);
+    struct host_exit *exit = add_exit(c, target, passed);
     if (exit == NULL) {
         return;
     }
     if (exit->cross_page) {
         guard_link(c, exit->id, target);
-        target &= (s64)PAGE_OFFSET_MASK;
+    } else if (passed) {
+        change_page(&c->a, target & ~(s64)PAGE_OFFSET_MASK);
     }
+    target &= (s64)PAGE_OFFSET_MASK;
     const u8 *unlinked = asm_exec(&c->cold);
     leave_unlinked(c, &c->cold, exit->id, target);
     exit->unlinked_offset = unlinked - c->a.exec;
@@ -131,28 +145,47 @@ void emit_poll_out(struct compile *c, struct asm_buf *a, s64 target)
     leave_for_poll(c, a, target);
 }
 
-void emit_go_out(struct compile *c, s64 target)
+/* `passed`: is_passed there. */
+static void go_out(struct compile *c, s64 target, bool passed)
 {
     own_leave(c, &c->a);
     if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
         poll_deadline(c, target);
     }
-    emit_link(c, target);
+    emit_link(c, target, passed);
 }
 
-/* To `target`, maybe by a way (ways_at), with `retired` more instructions of this block behind it
- * than r15 counts, `progress` if any of the block. */
-static void go_to(struct compile *c, s64 target, unsigned way, unsigned retired, bool progress)
+void emit_go_out(struct compile *c, s64 target)
 {
+    go_out(c, target, false);
+}
+
+/* A jump from the current instruction. */
+struct jump {
+    s64 target;
+    unsigned way;  /* ways_at */
+    bool passed;   /* is_passed */
+    bool progress; /* an instruction of the block is behind it */
+};
+
+static struct jump jump_to(const struct compile *c, s64 target)
+{
+    return (struct jump){target, ways_at(c, target), is_passed(c, target), true};
+}
+
+/* With `retired` more instructions of this block behind it than r15 counts. */
+static void go_to(struct compile *c, const struct jump *jump, unsigned retired)
+{
+    s64 target = jump->target;
     add_retired(&c->a, retired);
-    if (target == c->entry_target && progress && !(c->flags & HOST_NO_SELF_LINK)) {
+    if (target == c->entry_target && jump->progress && !(c->flags & HOST_NO_SELF_LINK)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
         emit_poll_out(c, &c->a, target);
-    } else if (way != 0) {
-        ways_go(c, way);
+    } else if (jump->way != 0) {
+        ways_go(c, jump->way);
     } else {
-        emit_go_out(c, target);
+        go_out(c, target, jump->passed);
     }
 }
 
@@ -164,7 +197,7 @@ static void stub_go_to(struct compile *c, const struct stub *stub)
     if ((stub->target == c->entry_target || stub->back != 0) && stub->fix_count != 0) {
         loop_carry(c);
     }
-    go_to(c, stub->target, stub->back, stub->data, true);
+    go_to(c, &(struct jump){stub->target, stub->back, stub->passed, true}, stub->data);
 }
 
 /* True when nothing of the current guest instruction is left that looks at r15. */
@@ -178,7 +211,7 @@ static bool ends_here(const struct compile *c)
 /* A side exit that is one jcc to its target: what it retires is counted on both ways. */
 static void exit_by_jcc(struct compile *c, const struct ir_insn *insn)
 {
-    struct host_exit *exit = add_exit(c, (s64)insn->imm);
+    struct host_exit *exit = add_exit(c, (s64)insn->imm, false);
     if (exit == NULL) {
         return;
     }
@@ -211,7 +244,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     if (backward && !trace) {
         u32 field = asm_jcc_forward(&c->a, cc ^ 1);
         emit_left(c, &c->a, left);
-        go_to(c, target, 0, uncounted(c) + 1, true);
+        go_to(c, &(struct jump){.target = target, .progress = true}, uncounted(c) + 1);
         asm_bind(&c->a, field);
         return;
     }
@@ -222,9 +255,11 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     stub->fix_count = fix_count;
     stub->left = left;
     stub->tail = true;
-    stub->target = target;
     stub->data = uncounted(c) + 1;
-    stub->back = ways_at(c, target);
+    struct jump jump = jump_to(c, target);
+    stub->target = target;
+    stub->back = jump.way;
+    stub->passed = jump.passed;
 }
 
 /* Takes `count` from r15 when the flags say `cc`, above or below, by the carry. */
@@ -271,8 +306,9 @@ void emit_unretire(struct compile *c, const struct ir_insn *insn)
 void emit_jump(struct compile *c, const struct ir_insn *insn)
 {
     unsigned current = insn->op == IR_JUMP;
-    go_to(c, (s64)insn->imm, ways_at(c, (s64)insn->imm), uncounted(c) + current,
-          c->insn_index + current != 0);
+    struct jump jump = jump_to(c, (s64)insn->imm);
+    jump.progress = c->insn_index + current != 0;
+    go_to(c, &jump, uncounted(c) + current);
 }
 
 /* --- the rest --- */
@@ -388,6 +424,9 @@ void emit_exit_page(struct compile *c, const struct ir_insn *insn)
     stub->target = (s64)insn->imm;
     st_le32(stub->reg, ir_guard(insn));
     stub->data = uncounted(c) + 1;
+    if (c->passed_count < PASSED_MAX) {
+        c->passed[c->passed_count++] = stub->target & ~(s64)PAGE_OFFSET_MASK;
+    }
 }
 
 void emit_exact(const struct compile *c, struct asm_buf *a)

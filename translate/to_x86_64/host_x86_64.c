@@ -203,6 +203,7 @@ static void start(struct compile *c, const struct host_request *request,
 void x86_prepare(struct compile *c)
 {
     c->stub_count = 0;
+    c->passed_count = 0;
     c->nan_wait.root = IR_REF_NONE;
     c->divided = IR_REF_NONE;
     alloc_begin(c);

@@ -141,6 +141,46 @@ Test(links, across_pages)
     cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x80);
 }
 
+/* A trace that goes on in page 2, with ways out to that page before and behind the guard. */
+Test(links, to_a_page_whose_guard_was_passed)
+{
+    enum { GUARD = 9, FAR = 0x2000 };
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    ir_reset(rig->ir, &rig_guest);
+    for (unsigned n = 0; n < 2; n++) {
+        ir_begin_insn(rig->ir, n == 0 ? 0x100 : FAR + 0x40, 4);
+        if (n == 1) {
+            ir_exit_page(rig->ir, GUARD, FAR + 0x40);
+        }
+        ir_exit_if(rig->ir, IR_EQ, ir_get(rig->ir, IR_I64, RIG_X(11), 8), ir_i64(rig->ir, n),
+                   FAR + 0x80);
+    }
+    ir_begin_insn(rig->ir, FAR + 0x44, 4);
+    ir_exit_if(rig->ir, IR_EQ, ir_get(rig->ir, IR_I64, RIG_X(11), 8), ir_i64(rig->ir, 2),
+               FAR + PAGE_BYTES - 2); /* may go on in page 3 */
+    ir_begin_insn(rig->ir, FAR + 0x48, 4);
+    ir_jump(rig->ir, FAR + 0x4c);
+    const u8 *code = rig_compile(rig, HOST_TRACE | HOST_OPEN, NULL);
+    cr_assert_not_null(code);
+    cr_assert_eq(rig->result.exit_count, 4);
+    unsigned passed = 0;
+    for (unsigned n = 0; n < 4; n++) {
+        const struct host_exit *exit = &rig->exits[n];
+        cr_expect_neq(exit->cross_page, exit->passed);
+        passed += exit->passed;
+    }
+    cr_expect_eq(passed, 2);
+    for (u64 way = 0; way < 4; way++) {
+        vcpu->pc_page = RIG_PC_PAGE;
+        vcpu->link_proofs[GUARD] = vcpu_link_proof(vcpu, RIG_PC_PAGE);
+        rig->hart[1]->x[11] = way;
+        cr_assert_eq(enter(code), IR_EXIT_JUMP);
+        u64 to = way < 2 ? 0x80 : way == 2 ? PAGE_BYTES - 2 : 0x4c;
+        cr_expect_eq(vcpu->pc, RIG_PC_PAGE + FAR + to, "way %llu", (unsigned long long)way);
+        cr_expect_eq(vcpu->pc_page, RIG_PC_PAGE + FAR);
+    }
+}
+
 Test(links, self_loop_ends_at_the_deadline)
 {
     struct vcpu *vcpu = &rig->hart[1]->vcpu;
