@@ -291,8 +291,7 @@ static void join(struct compile *c, unsigned i)
     s64 range = hoist_by_span(c) ? SPAN_RANGE_MAX_BYTES : RANGE_MAX_BYTES;
     bool far = (first < -range || first > range) && c->ir->insns[base].op != IR_PC_PAGE;
     c->at = i;
-    if (join_table(c, i) || join_walk(c, i) || is_aligned(c, insn) || far ||
-        !is_head_value(c, base)) {
+    if (join_walk(c, i) || is_aligned(c, insn) || far || !is_head_value(c, base)) {
         return;
     }
     unsigned n = hoist_for(c, base, write);
@@ -375,10 +374,55 @@ static bool calls_c(const struct compile *c)
     return false;
 }
 
+/* Tables have the first numbers. Where the trace goes round seldom, one that few accesses look up
+ * is not worth being checked at each entry. */
+static unsigned find_tables(struct compile *c)
+{
+    enum { MEMBERS_MIN = 4 };
+    unsigned members = 0;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        members += is_access(c, &c->ir->insns[i]) && join_table(c, i);
+    }
+    if (members < MEMBERS_MIN && !(c->flags & HOST_STEADY)) {
+        c->hoist_count = 0;
+        memset(c->hoist_of, 0, c->ir->count);
+        return 0;
+    }
+    return members;
+}
+
+/* Only where most of the `others`, accesses that look up no table, are in groups. */
+static unsigned find_groups(struct compile *c, unsigned others)
+{
+    unsigned tables = c->hoist_count, members = 0;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        if (is_access(c, &c->ir->insns[i]) && c->hoist_of[i] == 0) {
+            find_walk(c, i);
+        }
+    }
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        if (is_access(c, &c->ir->insns[i]) && c->hoist_of[i] == 0) {
+            join(c, i);
+        }
+    }
+    join_reads_and_writes(c);
+    for (unsigned n = tables; n < c->hoist_count; n++) {
+        members += c->hoists[n].members;
+    }
+    if (members >= 2 * (c->hoist_count - tables) && 2 * members >= others) {
+        return members;
+    }
+    c->hoist_count = tables;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        c->hoist_of[i] = c->hoist_of[i] <= tables ? c->hoist_of[i] : 0;
+    }
+    return 0;
+}
+
 void hoist_find(struct compile *c)
 {
     unsigned accesses = 0, members = 0;
-    bool in_rounds = hoist_comes_back(c);
+    bool swaps = false; /* whose slow path is not rare */
     c->fast = false;
     c->keeps_vectors = false;
     c->hoist_count = 0;
@@ -388,32 +432,16 @@ void hoist_find(struct compile *c)
     }
     memset(c->hoist_of, 0, c->ir->count);
     loop_mark(c);
-    for (unsigned i = 0; in_rounds && i < c->ir->count; i++) {
-        if (is_access(c, &c->ir->insns[i])) {
-            find_walk(c, i);
-        }
-    }
     for (unsigned i = 0; i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
-        if (insn->op == IR_AMO || insn->op == IR_CAS) {
-            accesses = IR_MAX_INSNS; /* their slow path is not rare */
-        }
-        if (is_access(c, insn)) {
-            accesses++;
-            if (in_rounds) {
-                join(c, i);
-            }
-        }
+        swaps |= insn->op == IR_AMO || insn->op == IR_CAS;
+        accesses += is_access(c, insn);
     }
-    join_reads_and_writes(c);
-    for (unsigned n = 0; n < c->hoist_count; n++) {
-        members += c->hoists[n].members;
+    if (!swaps && hoist_comes_back(c)) {
+        members = find_tables(c);
+        members += find_groups(c, accesses - members);
     }
-    if (members < 2 * c->hoist_count || 2 * members < accesses) {
-        c->hoist_count = 0;
-        memset(c->hoist_of, 0, c->ir->count);
-    }
-    c->fast = accesses < IR_MAX_INSNS;
+    c->fast = !swaps;
     c->all_hoisted = members == accesses;
     if (c->hoist_count != 0 && c->all_hoisted) {
         c->keeps_vectors = c->context->features & HOST_FEATURE_AVX512 && !calls_c(c);
