@@ -203,7 +203,8 @@ bool table_find(const struct compile *c, unsigned i, struct table_range *range)
 {
     const struct ir_insn *load = &c->ir->insns[i];
     struct table_place place;
-    if (c->request->ways != NULL || load->op != IR_LOAD || (c->ir->insns[load->a].imm & (IR_CHECK_ALIGN | IR_CHECK_WRITE)) ||
+    if (c->request->ways != NULL || load->op != IR_LOAD ||
+        (c->ir->insns[load->a].imm & (IR_CHECK_ALIGN | IR_CHECK_WRITE)) ||
         !table_place_of(c, load, &place)) {
         return false;
     }
