@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 
 enum { TRAP = 1, LOOP, DONE, FIRST_JOIN };
-enum { CSR_MINSTRET = 0xb02 };
 
 #define DATA_AT (RV_BASE + 0x40000u)
 #define RAM_END (RV_BASE + (16u << 20))

@@ -128,26 +128,6 @@ static const struct guest_window window = {
     .pages = PAGES, .stride = 3, .missing = MISSING, .read_only = READ_ONLY,
 };
 
-/* s5 counts faults, s6 mixes where and what. */
-static void emit_trap(struct rv_program *p)
-{
-    rv_align(p, 4);
-    rv_label(p, TRAP);
-    rv_csrr(p, T5, CSR_MEPC);
-    rv_add(p, S6, S6, T5);
-    rv_addi(p, T5, T5, 4);
-    rv_csrw(p, CSR_MEPC, T5);
-    rv_addi(p, S5, S5, 1);
-    rv_csrr(p, T5, CSR_MTVAL);
-    rv_add(p, S6, S6, T5);
-    for (unsigned n = 0; n < REGS_MAX; n++) {
-        rv_slli(p, T5, S6, 5);
-        rv_sub(p, S6, T5, S6);
-        rv_xor(p, S6, S6, regs[n]);
-    }
-    rv_word(p, RV_MRET);
-}
-
 static void emit_sum(struct rv_program *p, u64 at)
 {
     rv_label(p, DONE);
@@ -189,7 +169,7 @@ static void run_moves(u64 number, bool paged)
     rv_addi(p, S2, S2, -1);
     rv_bne(p, S2, X0, LOOP);
     emit_sum(p, at);
-    emit_trap(p);
+    guest_mix_trap(p, TRAP, regs, REGS_MAX);
     guest_fill_frames(p, PAGES);
     guest_finish(p, 1, &outcome);
 }
@@ -215,7 +195,7 @@ static void run_long(unsigned count, u64 distance)
     rv_addi(p, A1, A1, 8 * (s32)count);
     rv_bne(p, A0, S2, LOOP);
     emit_sum(p, at);
-    emit_trap(p);
+    guest_mix_trap(p, TRAP, regs, REGS_MAX);
     guest_fill_frames(p, PAGES);
     guest_finish(p, 1, &outcome);
 }

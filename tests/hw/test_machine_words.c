@@ -135,28 +135,8 @@ static const struct guest_window window = {
     .pages = PAGES, .stride = 3, .missing = MISSING, .moved = DEVICE, .moved_to = PLIC,
 };
 
-/* s5 counts faults, s6 mixes their addresses, causes and all that the words are made in. */
-static void emit_trap(struct rv_program *p)
-{
-    static const enum rv_reg mixed[] = {A2, A3, A4, A5, A6, A7, S3, S4, S7, S8, T3};
-    rv_align(p, 4);
-    rv_label(p, TRAP);
-    rv_csrr(p, T5, CSR_MEPC);
-    rv_add(p, S6, S6, T5);
-    rv_addi(p, T5, T5, 4);
-    rv_csrw(p, CSR_MEPC, T5);
-    rv_addi(p, S5, S5, 1);
-    rv_csrr(p, T5, CSR_MTVAL);
-    rv_add(p, S6, S6, T5);
-    rv_csrr(p, T5, CSR_MCAUSE);
-    rv_add(p, S6, S6, T5);
-    for (unsigned n = 0; n < ARRAY_LEN(mixed); n++) {
-        rv_slli(p, T5, S6, 5);
-        rv_sub(p, S6, T5, S6);
-        rv_xor(p, S6, S6, mixed[n]);
-    }
-    rv_word(p, RV_MRET);
-}
+/* What the words are made in. */
+static const enum rv_reg mixed[] = {A2, A3, A4, A5, A6, A7, S3, S4, S7, S8, T3};
 
 /* a0 walks, a1 stays. */
 static void run_words(u64 number, bool paged)
@@ -185,7 +165,7 @@ static void run_words(u64 number, bool paged)
     rv_bne(p, S2, X0, LOOP);
     rv_label(p, DONE);
     rv_exit(p);
-    emit_trap(p);
+    guest_mix_trap(p, TRAP, mixed, ARRAY_LEN(mixed));
     guest_fill_frames(p, PAGES);
     guest_finish(p, 1, &outcome);
 }

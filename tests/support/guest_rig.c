@@ -319,3 +319,31 @@ void guest_record_trap(struct rv_program *p)
     rv_csrw(p, CSR_MEPC, S10);
     rv_word(p, RV_MRET);
 }
+
+static void mix_csr(struct rv_program *p, unsigned csr)
+{
+    rv_csrr(p, T5, csr);
+    rv_add(p, S6, S6, T5);
+}
+
+void guest_mix_trap(struct rv_program *p, unsigned label, const enum rv_reg *regs, unsigned count)
+{
+    rv_align(p, 4);
+    rv_label(p, label);
+    rv_csrr(p, T5, CSR_MEPC);
+    rv_add(p, S6, S6, T5);
+    rv_addi(p, T5, T5, 4);
+    rv_csrw(p, CSR_MEPC, T5);
+    rv_addi(p, S5, S5, 1);
+    rv_slli(p, T5, S6, 5);
+    rv_sub(p, S6, T5, S6);
+    mix_csr(p, CSR_MTVAL);
+    mix_csr(p, CSR_MCAUSE);
+    mix_csr(p, CSR_MINSTRET);
+    for (unsigned n = 0; n < count; n++) {
+        rv_slli(p, T5, S6, 5);
+        rv_sub(p, S6, T5, S6);
+        rv_xor(p, S6, S6, regs[n]);
+    }
+    rv_word(p, RV_MRET);
+}

@@ -84,4 +84,9 @@ unsigned long guest_tries(const char *variable, unsigned long usual);
  * RV_BASE; then goes on at the address in s10. Clobbers t6. */
 void guest_record_trap(struct rv_program *p);
 
+/* Program text of a trap handler at `label`, an M-mode one: counts traps in s5, and mixes into s6
+ * what they were (mepc, mtval, mcause, minstret) and what `count` registers hold then. The
+ * instruction, of 4 bytes, is left out. Clobbers t5. */
+void guest_mix_trap(struct rv_program *p, unsigned label, const enum rv_reg *regs, unsigned count);
+
 #endif
