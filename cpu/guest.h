@@ -75,14 +75,18 @@ struct guest_debug_reg {
     u8 size_bytes;
 };
 
-/* One retired instruction, for the commit log. */
+/* One retired instruction, for the commit log; or one that a fault of its memory access ended. */
 struct guest_commit {
     gva_t pc;
     u8 bytes[4];         /* of the instruction; a shorter one is followed by anything */
     unsigned privilege;  /* it ran in */
     u64 status;          /* guest's own: what commit_begin needs to see a change */
+    u64 before[8];       /* guest's own, too */
     u32 fpu_flags_raised;
+    u8 saturated;
     bool hides_fpu_flags; /* commit_begin: let it start from no flags, to see which it raises */
+    bool hides_saturated; /* the same of guest_vector's `saturated` */
+    bool retired;
     unsigned access_count;
     struct guest_commit_access {
         gva_t gva;
@@ -90,7 +94,7 @@ struct guest_commit {
         const u8 *late_host;  /* an atomic's: the value is read here when it has retired */
         u8 size_bytes;
         bool write;
-    } accesses[16];
+    } accesses[256]; /* those that succeeded; as many as a vector instruction has at most */
 };
 
 /* A piece of an address space, for a debugger. */
@@ -208,7 +212,8 @@ struct guest {
     /* Privilege level number for traces (RISC-V: 0, 1, 3). */
     unsigned (*privilege)(const struct vcpu *vcpu);
     /* The commit log: notes what the next instruction starts from; and writes its line, with a
-     * newline, after it retired. Returns the line's length in bytes. */
+     * newline, after it retired or raised an exception, which is pending still. Returns the line's
+     * length in bytes; 0: none. */
     void (*commit_begin)(struct vcpu *vcpu, struct guest_commit *commit);
     size_t (*commit_line)(struct vcpu *vcpu, const struct guest_commit *commit, char *text,
                           size_t text_bytes);

@@ -17,6 +17,7 @@ struct commit_log {
     struct hart_commit {
         struct guest_commit commit;
         u32 fpu_flags_before;
+        u8 saturated_before;
         bool open;
     } harts[];
 };
@@ -57,6 +58,11 @@ void commit_log_free(struct commit_log *log)
     free(log);
 }
 
+static u8 *saturated_of(struct vcpu *vcpu)
+{
+    return (u8 *)vcpu + vcpu->guest->vector->saturated;
+}
+
 /* The flags an instruction raises are seen by letting it start from none; end() puts the
  * earlier ones back. An instruction that reads or writes the flags as a register must not start so:
  * those do not raise any, and are told by the guest through `status`. */
@@ -67,11 +73,16 @@ static void begin(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
     memset(hart->commit.bytes, 0, sizeof(hart->commit.bytes));
     memcpy(hart->commit.bytes, bytes, available_bytes < 4 ? available_bytes : 4);
     hart->commit.fpu_flags_raised = 0;
-    hart->commit.hides_fpu_flags = false;
+    hart->commit.saturated = 0;
+    hart->commit.hides_fpu_flags = hart->commit.hides_saturated = false;
     vcpu->guest->commit_begin(vcpu, &hart->commit);
     if (hart->commit.hides_fpu_flags) {
         hart->fpu_flags_before = vcpu->fpu_flags;
         vcpu->fpu_flags = 0;
+    }
+    if (hart->commit.hides_saturated) {
+        hart->saturated_before = *saturated_of(vcpu);
+        *saturated_of(vcpu) = 0;
     }
     hart->open = true;
 }
@@ -87,7 +98,12 @@ static void end(struct commit_log *log, struct vcpu *vcpu, bool retired)
         hart->commit.fpu_flags_raised = vcpu->fpu_flags;
         vcpu->fpu_flags |= hart->fpu_flags_before;
     }
-    if (!retired) {
+    if (hart->commit.hides_saturated) {
+        hart->commit.saturated = *saturated_of(vcpu);
+        *saturated_of(vcpu) |= hart->saturated_before;
+    }
+    hart->commit.retired = retired;
+    if (!retired && !vcpu->exception_pending) {
         return;
     }
     for (unsigned i = 0; i < hart->commit.access_count; i++) {
@@ -96,8 +112,11 @@ static void end(struct commit_log *log, struct vcpu *vcpu, bool retired)
             access->value = ld_le(access->late_host, access->size_bytes);
         }
     }
-    char text[4096]; /* cbo.zero: 64 bytes told one by one */
+    char text[12 << 10]; /* a vector store: 256 bytes told one by one */
     size_t length = vcpu->guest->commit_line(vcpu, &hart->commit, text, sizeof(text));
+    if (length == 0) {
+        return;
+    }
     pthread_mutex_lock(&log->lock);
     fwrite(text, 1, length, log->file);
     pthread_mutex_unlock(&log->lock);

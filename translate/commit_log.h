@@ -18,13 +18,14 @@ struct commit_log *commit_log_new(const char *path, unsigned hart_count,
                                   struct metic_error *error);
 void commit_log_free(struct commit_log *log); /* NULL allowed; writes out what is buffered */
 
-/* Runs one instruction of a hart, on its thread, by `step`, whose answer it gives; when it retired,
- * its line is written. `bytes` is the instruction at vcpu->pc; `log` may be NULL. */
+/* Runs one instruction of a hart, on its thread, by `step`, whose answer it gives; when it retired
+ * (or, as the guest has it, faulted), its line is written. `bytes` is the instruction at vcpu->pc;
+ * `log` may be NULL. */
 typedef int commit_step_fn(struct vcpu *vcpu, void *what);
 int commit_log_step(struct commit_log *log, struct vcpu *vcpu, const u8 *bytes,
                     unsigned available_bytes, commit_step_fn *step, void *what);
 
-/* A data access of the current instruction; `log` may be NULL. */
+/* A data access of the current instruction, which succeeded; `log` may be NULL. */
 void commit_log_access(struct commit_log *log, const struct vcpu *vcpu, gva_t gva,
                        unsigned size_bytes, bool write, u64 value);
 

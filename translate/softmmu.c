@@ -282,7 +282,7 @@ bool softmmu_load(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
         return false;
     }
     bool loaded = load_any(vcpu, gva, size_bytes, value);
-    if (UNLIKELY(vcpu->engine->commit_log != NULL)) {
+    if (UNLIKELY(vcpu->engine->commit_log != NULL) && loaded) {
         commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, false, 0);
     }
     return loaded;
@@ -303,10 +303,11 @@ bool softmmu_store(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value)
     if (!allowed(vcpu, gva, size_bytes, DEBUG_WRITE)) {
         return false;
     }
-    if (UNLIKELY(vcpu->engine->commit_log != NULL)) {
+    bool stored = store_any(vcpu, gva, size_bytes, value);
+    if (UNLIKELY(vcpu->engine->commit_log != NULL) && stored) {
         commit_log_access(vcpu->engine->commit_log, vcpu, gva, size_bytes, true, value);
     }
-    return store_any(vcpu, gva, size_bytes, value);
+    return stored;
 }
 
 u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool write)
