@@ -1,13 +1,14 @@
 #!/bin/sh
-# Our commit log against Spike's own, byte for byte, on random vector instructions (random_vector.py):
+# Our commit log against Spike's own, byte for byte, on random vector instructions
+# (random_vector.py):
 #     make check SPIKE=PROGRAM
 # SPIKE may be left out when `spike` is on the PATH. RANDOM_SEED is the first program's seed,
 # RANDOM_TESTS the number of programs, of 1000 instructions each, by turns for VLEN 128 and 256. What
 # differs because the two are different processors is not in the programs:
 # - With vstart, arithmetic is illegal in Spike, and it has no SEW above LMUL * 64.
 # - vset*vl* of x0 and x0 that changes VLMAX gives vill there, and so a new vl here.
+# - A misaligned store over the end of a page, whose second part faults, has stored the first there.
 # - An unordered sum of floats without an active element makes a NaN canonical there.
-# - Misaligned elements fault there (without --misaligned).
 # - A vector instruction of floats makes mstatus.FS dirty here even when it raises no flag; the
 #   programs begin with it dirty.
 
@@ -27,14 +28,14 @@ begun() {
 
 passed=0
 failed=0
-for n in $(seq 0 $((${RANDOM_TESTS:-6} - 1))); do
+for n in $(seq 0 $((${RANDOM_TESTS:-8} - 1))); do
     number=$((seed + n))
     vlen=$((128 << number % 2))
     python3 "$SRCDIR/tests/isa/random_vector.py" $number 1000 $vlen "$SRCDIR/cpu/riscv64/rv_v.def" >program.S &&
         $cc -march=rv64gc -mno-relax -fno-pic -nostdlib -static -o program.elf program.S \
             -Wl,-N,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments || exit 1
     tohost=$(riscv64-linux-gnu-nm program.elf | sed -n 's/ . tohost$//p')
-    timeout 60 "$spike" --isa=rv64gcv_zvl${vlen}b -m512 --triggers=0 --log-commits --log=/dev/stdout \
+    timeout 60 "$spike" --isa=rv64gcv_zvl${vlen}b_zicclsm -m512 --triggers=0 --log-commits --log=/dev/stdout \
         program.elf </dev/null 2>/dev/null | begun >theirs
     for engine in jit interp; do
         timeout 60 "$METIC" run program.elf --quiet --ram 512M --cpu rv64,v=on,vlen=$vlen --engine $engine \
@@ -46,7 +47,7 @@ for n in $(seq 0 $((${RANDOM_TESTS:-6} - 1))); do
         else
             failed=$((failed + 1))
             echo "FAIL $engine, VLEN $vlen, RANDOM_SEED=$number, of $lines lines; Spike's and ours:"
-            diff theirs own.begun | head -n "${LINES_SHOWN:-6}"
+            diff theirs own.begun | head -n "${LINES_SHOWN:-6}" | cut -c1-500
         fi
     done
 done

@@ -4,14 +4,16 @@
     random_vector.py SEED COUNT VLEN rv_v.def >program.S
 
 Each row of rv_v.def is taken as often as any other, with registers of which no two groups overlap,
-under each SEW, LMUL, vl, mask and vstart that both processors permit; what is illegal (both agree
-on that) is skipped by the trap handler, as are accesses behind the end of RAM.
+under each SEW, LMUL, vl, mask and vstart that both processors permit; what is illegal (both agree on
+that) is skipped by the trap handler, as are accesses behind the end of RAM or of the only page: two
+programs of four run in U-mode under Sv39. Elements may be misaligned.
 """
 import random
 import re
 import sys
 
 RAM_END = 0xA0000000
+PAGE_END = 0x80200000
 X_SCALARS, X_RESULTS, F_REGS = (13, 14, 15), (16, 17, 18, 19), (0, 1, 2, 3, 9)
 BASE, STRIDE, TEMP = 10, 12, 29
 ROW = re.compile(r'VINSN\((\w+),\s*"([^"]*)",\s*(\w+),\s*"[^"]*",\s*([^,]+),\s*(\w+),\s*(\w+)\)')
@@ -20,6 +22,7 @@ ROW = re.compile(r'VINSN\((\w+),\s*"([^"]*)",\s*(\w+),\s*"[^"]*",\s*([^,]+),\s*(
 class Program:
     def __init__(self, seed, vlen, rows):
         self.random = random.Random(seed)
+        self.paged = seed % 4 >= 2
         self.vlen = vlen
         self.rows = rows
         self.sew, self.lmul = 8, 0
@@ -76,9 +79,11 @@ class Program:
     def address(self, shape):
         r = self.random
         if "whole" not in shape and "mask" not in shape and r.randrange(8) == 0:
-            self.li(BASE, RAM_END - 8 * r.randrange(24))
+            # A misaligned store over the end stores its first bytes in Spike.
+            away = r.randrange(200) & (~7 if "store" in shape else ~0)
+            self.li(BASE, (PAGE_END if self.paged else RAM_END) - away)
         else:
-            self.line(f"la x{BASE}, middle + {8 * r.randrange(16)}")
+            self.line(f"la x{BASE}, middle + {r.choice([8 * r.randrange(16), r.randrange(128)])}")
         self.li(STRIDE, 8 * r.randint(-6, 6))
         if r.randrange(6) == 0:
             self.line(f"csrwi vstart, {r.randrange(12)}")
@@ -121,13 +126,15 @@ class Program:
             position = 31 - at
             start = max((s for s in fields if s <= position < s + 5), default=None)
             if bit == ".":
-                bit = random_bits[at] if start is None else str(fields[start] >> position - start & 1)
+                bit = str(fields[start] >> position - start & 1) if start else random_bits[at]
             word |= int(bit) << position
         self.line(f".word {word:#x} # {name}")
         self.line("csrwi vstart, 0")
 
     def run(self, count):
         print(HEAD)
+        if self.paged:
+            print(PAGES)
         self.line(f"li x{BASE}, 0x80000000")
         self.line(f".word {1 << 25 | 8 << 20 | BASE << 15 | 9 << 7 | 0x07:#x} # vl1r.v, vill")
         for n in range(count):
@@ -150,6 +157,7 @@ class Program:
             for _ in range(8 * self.vlen // width):
                 print(f"    .{directive} {8 * self.random.randrange(16 if width == 8 else 64):#x}")
         print("    .balign 64\n    .fill 4096, 1, 0x5a\nmiddle:\n    .fill 8192, 1, 0xa5")
+        print("    .balign 4096\ntables:\n    .fill 8192, 1, 0")
 
 
 HEAD = """    .globl _start, tohost, fromhost
@@ -169,6 +177,32 @@ trap:
     csrwi vstart, 0
     mret
 begin:"""
+
+# A table that leads to another, whose first entry is a page of 2 MiB for all that U-mode may do.
+PAGES = """
+    la x5, tables + 4096
+    li x6, 0x80000000 >> 2 | 0xdf
+    sd x6, 0(x5)
+    srli x6, x5, 12
+    slli x6, x6, 10
+    ori x6, x6, 1
+    la x5, tables
+    sd x6, 16(x5)
+    srli x5, x5, 12
+    li x6, 8 << 60
+    or x5, x5, x6
+    csrw satp, x5
+    li x5, -1
+    csrw pmpaddr0, x5
+    li x5, 0x1f
+    csrw pmpcfg0, x5
+    sfence.vma
+    li x5, 0x1800
+    csrc mstatus, x5
+    la x5, user
+    csrw mepc, x5
+    mret
+user:"""
 
 TAIL = """    la x5, tohost
     li x6, 1
