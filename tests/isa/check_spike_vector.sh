@@ -17,6 +17,7 @@ spike=${SPIKE:-$(command -v spike || true)}
 [ -n "$spike" ] || { echo "Spike is not installed; give make check SPIKE=PROGRAM"; exit 77; }
 cc=riscv64-linux-gnu-gcc
 command -v $cc >/dev/null 2>&1 || { echo "no $cc (Debian: gcc-riscv64-linux-gnu)"; exit 77; }
+command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
 seed=${RANDOM_SEED:-1}
 cd "$TMP" || exit 1
 

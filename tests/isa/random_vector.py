@@ -164,7 +164,7 @@ HEAD = """    .globl _start, tohost, fromhost
     .option norvc
     .option nopic
 _start:
-    li x5, 0x6600
+    li x5, 0x6200 # FS dirty, VS initial
     csrs mstatus, x5
     la x5, trap
     csrw mtvec, x5
