@@ -444,7 +444,7 @@ static bool step_by_pointer(const struct guest_files *files, unsigned hart, stru
 
 /* A signal's handler returns to code of Linux's vDSO, whose call frame information says no more
  * than that it is such: "li a7, 139" (rt_sigreturn), "ecall". The registers of what was interrupted
- * lie on the stack: Linux, struct rt_sigframe (arch/riscv/kernel/signal.c), behind 128 bytes of
+ * lie on the stack: Linux, struct rt_sigframe of its RISC-V port, behind 128 bytes of
  * siginfo and 176 of ucontext, with the pc in the place of x0. */
 static bool step_by_signal(const struct guest_files *files, unsigned hart, struct frame *frame)
 {
