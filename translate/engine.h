@@ -64,14 +64,15 @@ struct engine_sampler {
 
 /* What was made of a block, apart from what the block knows. */
 struct engine_code {
+    gva_t pc;       /* of its first instruction; the hart may be elsewhere when a trace is made */
     const u8 *cold; /* what runs seldom is elsewhere */
     size_t cold_bytes;
     const struct host_place *places; /* in the order of the code */
     unsigned place_count;
 };
 
-/* Is told of each piece of host code when it is made for the hart at its pc; called with the
- * engine's lock held, on the hart's thread. */
+/* Is told of each piece of host code when it is made for the hart; called with the engine's lock
+ * held, on the hart's thread. */
 struct engine_code_listener {
     void (*made)(void *opaque, const struct vcpu *vcpu, const struct block *block,
                  const struct engine_code *code); /* NULL: nobody */

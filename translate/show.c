@@ -7,11 +7,19 @@
 
 #include <string.h>
 
+/* Of a trace, or of a block in the page that the hart is in. */
+static gva_t head_of(const struct vcpu *vcpu, const struct block *block)
+{
+    return block->circle != NULL ? block->circle->runs[0].pc
+                                 : (vcpu->pc & PAGE_MASK) | (block->gpa & PAGE_OFFSET_MASK);
+}
+
 void pipeline_code_made(const struct vcpu *vcpu, const struct block *block,
                         const struct host_request *request, const struct host_result *result)
 {
     const struct engine_code_listener *listener = &vcpu->engine->code_listener;
     const struct engine_code code = {
+        .pc = head_of(vcpu, block),
         .cold = request->cold_exec, .cold_bytes = result->cold_bytes,
         .places = request->places, .place_count = result->place_count,
     };
@@ -166,12 +174,6 @@ static const struct block *find_covering(const struct vcpu *vcpu, gpa_t gpa)
         }
     }
     return best;
-}
-
-static gva_t head_of(const struct vcpu *vcpu, const struct block *block)
-{
-    return block->circle != NULL ? block->circle->runs[0].pc
-                                 : (vcpu->pc & PAGE_MASK) | (block->gpa & PAGE_OFFSET_MASK);
 }
 
 bool engine_show_running(struct vcpu *vcpu, const char *stages, FILE *to,

@@ -195,7 +195,7 @@ static void on_code(void *opaque, const struct vcpu *vcpu, const struct block *b
 {
     metic_machine *machine = opaque;
     const struct metic_code code = {
-        .pc = vcpu->pc, .gpa = block->gpa, .hart = vcpu->index,
+        .pc = made->pc, .gpa = block->gpa, .hart = vcpu->index,
         .privilege = vcpu->guest->privilege(vcpu), .insns = block->insn_count,
         .trace = block->circle != NULL, .host = block->host, .host_bytes = block->host_bytes,
         .cold = made->cold, .cold_bytes = made->cold_bytes,

@@ -64,15 +64,19 @@ _start: li      s0, 3000000
         li      t1, 0x5555
         sw      t1, (t0)
 2:      j       2b
+        .balign ALIGN
 leaf:   slli    a0, a0, 1
         xori    a0, a0, 5
         ret
 END
-$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o pieces.elf pieces.S || exit 1
-run pieces.elf
-expect "a program with a loop that calls runs" [ $status -eq 0 ]
-expect "the called part of a trace has its function's name" named 'leaf \(trace\)'
-expect "and the calling part its own" named '_start(\+0x[0-9a-f]+)? \(trace\)'
+for align in 2 4096; do # in one page, and in two
+    $cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o pieces.elf \
+        -Wa,--defsym,ALIGN=$align pieces.S || exit 1
+    run pieces.elf
+    expect "a program with a loop that calls runs" [ $status -eq 0 ]
+    expect "the called part of a trace has its function's name" named 'leaf \(trace\)'
+    expect "and the calling part its own" named '_start(\+0x[0-9a-f]+)? \(trace\)'
+done
 
 cache=$(sh "$SRCDIR/tests/guest/fetch.sh" 2>/dev/null) || cache=
 if [ -n "$cache" ]; then
