@@ -63,6 +63,8 @@ struct front {
      * a block would end. As a block would: `exit` says how it ended. False, and nothing was done,
      * when some of it is not for this. NULL: never. */
     bool (*run_direct)(struct vcpu *vcpu, struct front_piece *front);
+    /* Length in bytes of the instruction of which `code` has the first two bytes. */
+    unsigned (*insn_bytes)(const u8 *code);
     /* How many instructions, FRONT_SKIPS_MAX at most, the one at `code` passes over if it is a
      * branch forward and they only compute, each from registers to one; else 0. NULL: not known. */
     unsigned (*skips)(const u8 *code, unsigned code_bytes);

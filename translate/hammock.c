@@ -36,17 +36,13 @@ const u8 *hammock_code_at(struct vcpu *vcpu, gva_t pc, unsigned *bytes)
     return found ? memory_host_any_mode(vcpu->memory, fetched.gpa, *bytes) : NULL;
 }
 
-static unsigned length_of(const u8 *insn)
-{
-    return (insn[0] & 3) == 3 ? 4 : 2;
-}
-
 /* The distance over `insns` instructions; 0 when the page ends before. */
-static unsigned distance_over(const u8 *code, unsigned bytes, unsigned insns)
+static unsigned distance_over(const struct front *front, const u8 *code, unsigned bytes,
+                              unsigned insns)
 {
     unsigned at = 0;
     for (unsigned n = 0; n < insns && at < bytes; n++) {
-        at += length_of(code + at);
+        at += front->insn_bytes(code + at);
     }
     return at < bytes ? at : 0;
 }
@@ -66,11 +62,12 @@ static void add(struct path *path, gva_t pc)
 {
     unsigned bytes;
     const u8 *code = hammock_code_at(path->vcpu, pc, &bytes);
-    unsigned skips = code == NULL ? 0 : path->vcpu->engine->front->skips(code, bytes);
-    unsigned over = skips == 0 ? 0 : distance_over(code, bytes, 1 + skips);
+    const struct front *front = path->vcpu->engine->front;
+    unsigned skips = code == NULL ? 0 : front->skips(code, bytes);
+    unsigned over = skips == 0 ? 0 : distance_over(front, code, bytes, 1 + skips);
     if (over != 0 && path->candidate_count < CANDIDATES && find(path, pc) == NULL) {
         path->candidates[path->candidate_count++] = (struct candidate){
-            .pc = pc, .behind = pc + length_of(code), .join = pc + over, .skips = skips,
+            .pc = pc, .behind = pc + front->insn_bytes(code), .join = pc + over, .skips = skips,
         };
     }
 }
@@ -78,13 +75,15 @@ static void add(struct path *path, gva_t pc)
 /* Fills in `last`; false when some code cannot be looked at. */
 static bool find_ends(struct path *path)
 {
+    const struct front *front = path->vcpu->engine->front;
     for (unsigned i = 0; i < path->count; i++) {
         unsigned bytes;
         const u8 *code = hammock_code_at(path->vcpu, path->runs[i].pc, &bytes);
         if (code == NULL) {
             return false;
         }
-        path->last[i] = path->runs[i].pc + distance_over(code, bytes, path->runs[i].insns - 1);
+        path->last[i] =
+            path->runs[i].pc + distance_over(front, code, bytes, path->runs[i].insns - 1);
     }
     return true;
 }

@@ -85,7 +85,7 @@ static bool walk(struct region *region, const struct tier2_run *run, bool leads)
         if (code == NULL || at >= bytes) {
             return false;
         }
-        at += (code[at] & 3) == 3 ? 4 : 2;
+        at += region->vcpu->engine->front->insn_bytes(code + at);
         bool ends = n + 1 == run->insns;
         if (leads && ends) {
             add_leader(region, run->pc + at);

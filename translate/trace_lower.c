@@ -22,16 +22,17 @@ s64 trace_offset(const struct trace_source *source, gva_t pc)
     return (s64)(pc - source->circle->pages[0].page);
 }
 
-static s64 insn_bytes(const struct page_source *page, s64 offset)
+static s64 insn_bytes(const struct engine *engine, const struct page_source *page, s64 offset)
 {
-    return (page->bytes[offset & (s64)PAGE_OFFSET_MASK] & 3) == 3 ? 4 : 2;
+    return engine->front->insn_bytes(page->bytes + (offset & (s64)PAGE_OFFSET_MASK));
 }
 
 /* Where the instruction and `count` more behind it end. */
-static s64 hammock_end(const struct page_source *page, s64 offset, unsigned count)
+static s64 hammock_end(const struct engine *engine, const struct page_source *page, s64 offset,
+                       unsigned count)
 {
     for (unsigned n = 0; n <= count; n++) {
-        offset += insn_bytes(page, offset);
+        offset += insn_bytes(engine, page, offset);
     }
     return offset;
 }
@@ -83,11 +84,11 @@ static bool lower_hammock(const struct engine *engine, struct lower *l, struct p
                           unsigned count, s64 next)
 {
     l->skips = true;
-    bool fits = lower_next(engine, l, page, l->offset + insn_bytes(page, l->offset));
+    bool fits = lower_next(engine, l, page, l->offset + insn_bytes(engine, page, l->offset));
     l->skips = false;
     for (unsigned n = 1; fits && n <= count; n++) {
         l->offset += l->length_bytes;
-        s64 behind = l->offset + insn_bytes(page, l->offset);
+        s64 behind = l->offset + insn_bytes(engine, page, l->offset);
         fits = lower_next(engine, l, page, n == count ? next : behind);
     }
     if (fits) {
@@ -126,7 +127,7 @@ static unsigned lower_run(const struct engine *engine, struct lower *l, struct t
         s64 at = l->offset;
         unsigned count = skipped(engine, source, page, l->offset, run->insns - i);
         bool ends = i + 1 + count == run->insns;
-        s64 to = ends ? trace_offset(source, next) : hammock_end(page, l->offset, count);
+        s64 to = ends ? trace_offset(source, next) : hammock_end(engine, page, l->offset, count);
         l->max_insns = run->insns - i;
         bool fits = count != 0 ? lower_hammock(engine, l, page, count, to)
                                : lower_next(engine, l, page, to);

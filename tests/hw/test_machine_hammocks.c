@@ -10,24 +10,17 @@ enum { TRAP = 1, LOOP, DONE, FIRST_JOIN };
 #define DATA_AT (RV_BASE + 0x40000u)
 #define RAM_END (RV_BASE + (16u << 20))
 
-/* Numbers that are the same in every run. */
-static u64 random_bits(u64 *seed, unsigned limit)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-    return (*seed >> 33) % limit;
-}
-
 static enum rv_reg random_reg(u64 *seed)
 {
     static const enum rv_reg regs[] = {A0, A1, A2, A3, A4, A5, A6, S2, S3, S4, S5, S6, T1, T2, S8};
-    return regs[random_bits(seed, sizeof(regs) / sizeof(regs[0]))];
+    return regs[guest_random(seed, sizeof(regs) / sizeof(regs[0]))];
 }
 
 static void random_insn(struct rv_program *p, u64 *seed)
 {
     enum rv_reg rd = random_reg(seed), rs1 = random_reg(seed), rs2 = random_reg(seed);
-    s32 imm = (s32)random_bits(seed, 4096) - 2048;
-    switch (random_bits(seed, 12)) {
+    s32 imm = (s32)guest_random(seed, 4096) - 2048;
+    switch (guest_random(seed, 12)) {
     case 0: rv_add(p, rd, rs1, rs2); break;
     case 1: rv_sub(p, rd, rs1, rs2); break;
     case 2: rv_addw(p, rd, rs1, rs2); break;
@@ -46,8 +39,8 @@ static void random_insn(struct rv_program *p, u64 *seed)
 static void random_branch(struct rv_program *p, u64 *seed, unsigned label)
 {
     enum rv_reg rs1 = random_reg(seed);
-    enum rv_reg rs2 = random_bits(seed, 3) == 0 ? X0 : random_reg(seed);
-    switch (random_bits(seed, 6)) {
+    enum rv_reg rs2 = guest_random(seed, 3) == 0 ? X0 : random_reg(seed);
+    switch (guest_random(seed, 6)) {
     case 0: rv_beq(p, rs1, rs2, label); break;
     case 1: rv_bne(p, rs1, rs2, label); break;
     case 2: rv_blt(p, rs1, rs2, label); break;
@@ -70,13 +63,13 @@ static void stir(struct rv_program *p, u64 *seed)
 /* Also what the host has shorter ways for: whether it is 0, or below a register. */
 static void certain_hammock(struct rv_program *p, u64 *seed, unsigned label)
 {
-    switch (random_bits(seed, 4)) {
+    switch (guest_random(seed, 4)) {
     case 0: rv_beq(p, T3, X0, label); break;
     case 1: rv_bne(p, T3, X0, label); break;
     case 2: rv_bltu(p, T3, S10, label); break;
     default: rv_bgeu(p, T3, S10, label); break;
     }
-    for (u64 n = random_bits(seed, 4) + 1; n > 0; n--) {
+    for (u64 n = guest_random(seed, 4) + 1; n > 0; n--) {
         random_insn(p, seed);
     }
     rv_label(p, label);
@@ -85,7 +78,7 @@ static void certain_hammock(struct rv_program *p, u64 *seed, unsigned label)
 static void random_hammock(struct rv_program *p, u64 *seed, unsigned label)
 {
     random_branch(p, seed, label);
-    for (u64 n = random_bits(seed, 5) + 1; n > 0; n--) { /* 5 are too many for one */
+    for (u64 n = guest_random(seed, 5) + 1; n > 0; n--) { /* 5 are too many for one */
         random_insn(p, seed);
     }
     rv_label(p, label);
@@ -99,14 +92,14 @@ static void random_loop(struct rv_program *p, u64 *seed, bool faults)
     stir(p, seed);
     for (unsigned part = 0; part < 4; part++) {
         certain_hammock(p, seed, label++);
-        if (random_bits(seed, 2) == 0) {
-            rv_ld(p, random_reg(seed), S0, 8 * (s32)random_bits(seed, 8));
+        if (guest_random(seed, 2) == 0) {
+            rv_ld(p, random_reg(seed), S0, 8 * (s32)guest_random(seed, 8));
         }
-        if (random_bits(seed, 2) == 0) {
-            rv_sd(p, random_reg(seed), S0, 8 * (s32)random_bits(seed, 8));
+        if (guest_random(seed, 2) == 0) {
+            rv_sd(p, random_reg(seed), S0, 8 * (s32)guest_random(seed, 8));
         }
         random_insn(p, seed);
-        if (random_bits(seed, 3) == 0) {
+        if (guest_random(seed, 3) == 0) {
             random_hammock(p, seed, label++);
         }
     }

@@ -10,27 +10,20 @@ enum { PAGES = 16, MISSING = 9, READ_ONLY = 5, ROUNDS = 3000 };
 enum { CODE_A = 0x22000, CODE_B = 0x23f80 };
 enum { CSR_MCOUNTEREN = 0x306, CSR_INSTRET = 0xc02 };
 
-/* Numbers that are the same in every run. */
-static u64 random_bits(u64 *seed, unsigned limit)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-    return (*seed >> 33) % limit;
-}
-
 /* Some of them are in host registers between blocks, others are not. */
 static enum rv_reg random_reg(u64 *seed)
 {
     static const enum rv_reg regs[] = {A0, A1, A2, A3, A4, A5, A6, S2, S3, S4, T1, T2, S8};
-    return regs[random_bits(seed, sizeof(regs) / sizeof(regs[0]))];
+    return regs[guest_random(seed, sizeof(regs) / sizeof(regs[0]))];
 }
 
 /* At s0, or at s1, whose page is one of two. */
 static void random_access(struct rv_program *p, u64 *seed)
 {
-    enum rv_reg base = random_bits(seed, 2) == 0 ? S0 : S1;
+    enum rv_reg base = guest_random(seed, 2) == 0 ? S0 : S1;
     enum rv_reg reg = random_reg(seed);
-    s32 disp = 8 * (s32)random_bits(seed, 8);
-    switch (random_bits(seed, 5)) {
+    s32 disp = 8 * (s32)guest_random(seed, 8);
+    switch (guest_random(seed, 5)) {
     case 0: rv_sd(p, reg, base, disp); break;
     case 1: rv_sw(p, reg, base, disp + 4); break;
     case 2: rv_lw(p, reg, base, disp + 4); break;
@@ -41,8 +34,8 @@ static void random_access(struct rv_program *p, u64 *seed)
 static void random_insn(struct rv_program *p, u64 *seed)
 {
     enum rv_reg rd = random_reg(seed), rs1 = random_reg(seed), rs2 = random_reg(seed);
-    s32 imm = (s32)random_bits(seed, 4096) - 2048;
-    switch (random_bits(seed, 10)) {
+    s32 imm = (s32)guest_random(seed, 4096) - 2048;
+    switch (guest_random(seed, 10)) {
     case 0: rv_add(p, rd, rs1, rs2); break;
     case 1: rv_sub(p, rd, rs1, rs2); break;
     case 2: rv_addw(p, rd, rs1, rs2); break;
@@ -57,7 +50,7 @@ static void random_insn(struct rv_program *p, u64 *seed)
 
 static void random_insns(struct rv_program *p, u64 *seed, unsigned limit)
 {
-    for (u64 n = random_bits(seed, limit) + 1; n > 0; n--) {
+    for (u64 n = guest_random(seed, limit) + 1; n > 0; n--) {
         random_insn(p, seed);
     }
 }
@@ -70,7 +63,7 @@ static void stir(struct rv_program *p, u64 *seed)
     rv_srli(p, T3, S7, 40);
     rv_xor(p, random_reg(seed), T3, random_reg(seed));
     rv_andi(p, T3, T3, 3);
-    if (random_bits(seed, 2) == 0) {
+    if (guest_random(seed, 2) == 0) {
         rv_andi(p, T4, T3, 1);
         rv_slli(p, T4, T4, 12);
         rv_add(p, S1, S0, T4);
@@ -83,11 +76,11 @@ static void random_ways(struct rv_program *p, u64 *seed, unsigned label)
     stir(p, seed);
     rv_beq(p, T3, X0, label);
     random_insns(p, seed, 6);
-    if (random_bits(seed, 2) == 0) {
+    if (guest_random(seed, 2) == 0) {
         rv_bltu(p, T3, S10, label + 1);
         random_insns(p, seed, 4);
     }
-    switch (random_bits(seed, 4)) {
+    switch (guest_random(seed, 4)) {
     case 0: rv_call(p, FUNCTION_A); break;
     case 1: rv_call(p, FUNCTION_B); break;
     default: break;
@@ -125,12 +118,12 @@ static unsigned random_loop(struct rv_program *p, u64 *seed)
 {
     unsigned label = FIRST;
     rv_label(p, LOOP);
-    for (u64 parts = random_bits(seed, 3) + 1; parts > 0; parts--) {
+    for (u64 parts = guest_random(seed, 3) + 1; parts > 0; parts--) {
         random_ways(p, seed, label);
         label += 2;
         random_insns(p, seed, 3);
     }
-    if (random_bits(seed, 3) == 0) {
+    if (guest_random(seed, 3) == 0) {
         random_circle(p, seed, label++);
     }
     rv_addi(p, S0, S0, 16);

@@ -300,6 +300,12 @@ void guest_fill_frames(struct rv_program *p, unsigned pages)
     }
 }
 
+u64 guest_random(u64 *seed, unsigned limit)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (*seed >> 33) % limit;
+}
+
 unsigned long guest_tries(const char *variable, unsigned long usual)
 {
     const char *wanted = getenv(variable);

@@ -77,6 +77,8 @@ void guest_start_paged(struct rv_program *p, const struct guest_window *window, 
 /* What stands at GUEST_FRAMES_AT: no two words of so many pages alike. */
 void guest_fill_frames(struct rv_program *p, unsigned pages);
 
+/* A number below `limit`, which follows from the seed. */
+u64 guest_random(u64 *seed, unsigned limit);
 /* How many programs a random test makes: as many as usual, or what that variable says. */
 unsigned long guest_tries(const char *variable, unsigned long usual);
 

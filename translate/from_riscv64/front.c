@@ -123,6 +123,11 @@ static unsigned lower_insn(struct lower *l)
     return length_bytes;
 }
 
+static unsigned insn_bytes(const u8 *code)
+{
+    return riscv64_insn_length_bytes(ld_le16(code));
+}
+
 static void begin(struct lower *l)
 {
     l->fp_is_dirty = false;
@@ -150,6 +155,7 @@ const struct front riscv64_front = {
     .lower_insn = lower_insn,
     .begin = begin,
     .run_direct = riscv64_run_direct,
+    .insn_bytes = insn_bytes,
     .skips = riscv64_skips,
     .print_mode = print_mode,
 };
