@@ -15,7 +15,7 @@ unsigned insn_parse_pattern(const char *pattern, u32 *mask, u32 *match)
         if (*p == ' ') {
             continue;
         }
-        /* Without branches: no host predicts which bits are fixed, and every start waits. */
+        /* Without branches: no host predicts which bits are fixed. */
         unsigned digit = (unsigned)*p - '.';
         well_formed &= (unsigned)WELL_FORMED >> (digit & 3) & (digit < 4);
         fixed = fixed << 1 | (digit >> 1 & 1);
@@ -56,8 +56,7 @@ static unsigned fixed_bits(const struct insn_code *code)
     return (unsigned)__builtin_popcount(code->mask);
 }
 
-/* More fixed bits first, so that a subset is met before the row it belongs to; stable. By counting:
- * every start of a machine waits for this. */
+/* More fixed bits first, so that a subset is met before the row it belongs to; stable. */
 static void sort_codes(struct insn_decoder *decoder)
 {
     struct insn_code unsorted[INSN_MAX_ROWS];
@@ -136,7 +135,6 @@ bool insn_decoders_init(struct insn_decoder *const *decoders, unsigned count,
                         const struct insn_set *set)
 {
     for (unsigned n = 0; n < count; n++) {
-        decoders[n]->set = set;
         decoders[n]->code_count = 0; /* the rest of its tables is not touched unless used */
         memset(decoders[n]->first, 0, sizeof(decoders[n]->first));
     }
@@ -303,12 +301,24 @@ static bool check_overlap(const struct insn_set *set, unsigned row, char *why, s
     return true;
 }
 
+static bool texts_end(const struct insn_row *row)
+{
+    return row->name[sizeof(row->name) - 1] == '\0' &&
+           row->pattern[sizeof(row->pattern) - 1] == '\0' &&
+           row->extension[sizeof(row->extension) - 1] == '\0' &&
+           row->assembly[sizeof(row->assembly) - 1] == '\0';
+}
+
 bool insn_check(const struct insn_set *set, const struct insn_token *tokens, unsigned token_count,
                 char *why, size_t why_bytes)
 {
     for (unsigned i = 0; i < set->row_count; i++) {
         const struct insn_row *row = &set->rows[i];
         u32 mask, match;
+        if (!texts_end(row)) {
+            snprintf(why, why_bytes, "row %u: a text is too long", i);
+            return false;
+        }
         unsigned width_bits = insn_parse_pattern(row->pattern, &mask, &match);
         if (width_bits == 0) {
             snprintf(why, why_bytes, "%s: malformed pattern '%s'", row->name, row->pattern);

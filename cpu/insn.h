@@ -40,11 +40,13 @@ struct insn_format {
     struct insn_piece pieces[INSN_MAX_PIECES];
 };
 
+/* The texts are in the row: a table of pointers is put right at each start of the program, page by
+ * page. All end with a zero (insn_check). */
 struct insn_row {
-    const char *name;      /* mnemonic with '_' for '.'; a capital letter is a token */
-    const char *pattern;   /* '0', '1', '.', most significant bit first; spaces are ignored */
-    const char *extension;
-    const char *assembly;  /* operands: words are tokens of the guest, all else is literal; what
+    char name[20];         /* mnemonic with '_' for '.'; a capital letter is a token */
+    char pattern[44];      /* '0', '1', '.', most significant bit first; spaces are ignored */
+    char extension[12];
+    char assembly[20];     /* operands: words are tokens of the guest, all else is literal; what
                               stands before a space joins the mnemonic */
     u16 flags;
     u8 format;
@@ -72,7 +74,6 @@ struct insn_code {
 
 /* Finds the row of a word of one width. Immutable once made; any number of threads may read it. */
 struct insn_decoder {
-    const struct insn_set *set;
     struct insn_key key;
     unsigned width_bits;
     unsigned code_count;

@@ -86,8 +86,12 @@ static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool host_has_counter;
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <x86intrin.h>
+#if __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#else
+#include <cpuid.h>
+#endif
 
 /* Not before what the thread did earlier is done: else a hart could read an older time than another
  * one told it in memory. */
@@ -100,8 +104,12 @@ static inline u64 host_ticks(void)
 /* Runs at one rate in all states of the processor (AMD APM volume 3, E.4.7, "TscInvariant"). */
 static bool counter_is_invariant(void)
 {
+#ifdef CPU_FEATURE_PRESENT
+    return CPU_FEATURE_PRESENT(INVARIANT_TSC); /* asked when the process began */
+#else
     unsigned a, b, c, d;
     return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d >> 8 & 1) != 0;
+#endif
 }
 #else
 static inline u64 host_ticks(void)

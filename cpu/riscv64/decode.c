@@ -1,10 +1,9 @@
 /* The RV64GCV instruction table and its decoder. */
 #include "cpu/riscv64/decode.h"
 #include "cpu/base/bits.h"
-#include "cpu/base/error.h"
+#include "cpu/base/zeros.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
 enum format_id {
 #define FORMAT(name, ...) FORMAT_##name,
@@ -99,45 +98,40 @@ static const struct insn_set insn_set = {
     .operand_count = RISCV_OPERAND_COUNT,
 };
 
+/* full_decoder, compressed_decoder and their keys, which decode_tables made. */
+#include "decode_tables.inc"
+
 /* Written once under pthread_once, then only read. */
 static struct {
     pthread_once_t once;
-    pthread_key_t kept_key; /* frees what a thread kept */
+    pthread_key_t key; /* frees what a thread kept */
     bool may_keep;
-    struct insn_decoder compressed, full;
-} decoders = {.once = PTHREAD_ONCE_INIT};
+} keeping = {.once = PTHREAD_ONCE_INIT};
 
 /* What this thread decoded last, by a hash of the word; NULL before the first. Programs consist of
  * few different words, and code that is new is decoded three times, twice to run from its bytes. */
-enum { KEPT_BITS = 12 };
+enum { KEPT_BITS = 12, KEPT_BYTES = sizeof(struct riscv_insn) << KEPT_BITS };
 static _Thread_local struct riscv_insn *kept __attribute__((tls_model("initial-exec")));
 
-/* opcode, funct3, and the top five bits, which tell most of funct7 */
-static const struct insn_key full_key = {{{2, 5}, {12, 3}, {27, 5}}};
-/* quadrant, funct3, and bits that tell c.jr from c.add, c.srli from c.and */
-static const struct insn_key compressed_key = {{{0, 2}, {13, 3}, {10, 3}}};
-
-static void init_decoders(void)
+static void free_kept(void *insns)
 {
-    struct insn_decoder *const both[] = {&decoders.compressed, &decoders.full};
-    decoders.compressed.width_bits = 16;
-    decoders.compressed.key = compressed_key;
-    decoders.full.width_bits = 32;
-    decoders.full.key = full_key;
-    CHECK(insn_decoders_init(both, ARRAY_LEN(both), &insn_set));
-    decoders.may_keep = pthread_key_create(&decoders.kept_key, free) == 0;
+    zeros_free(insns, KEPT_BYTES);
+}
+
+static void init_keeping(void)
+{
+    keeping.may_keep = pthread_key_create(&keeping.key, free_kept) == 0;
 }
 
 /* Leaves `kept` NULL when the host has no memory: then nothing is kept. */
 static void begin_thread(void)
 {
-    pthread_once(&decoders.once, init_decoders);
-    struct riscv_insn *insns = decoders.may_keep ? calloc((size_t)1 << KEPT_BITS, sizeof(*insns))
-                                                 : NULL;
-    if (insns != NULL && pthread_setspecific(decoders.kept_key, insns) == 0) {
+    pthread_once(&keeping.once, init_keeping);
+    struct riscv_insn *insns = keeping.may_keep ? zeros_new(KEPT_BYTES) : NULL;
+    if (insns != NULL && pthread_setspecific(keeping.key, insns) == 0) {
         kept = insns;
     } else {
-        free(insns);
+        zeros_free(insns, KEPT_BYTES);
     }
 }
 
@@ -151,8 +145,8 @@ static void decode_word(u32 word, unsigned length_bytes, struct riscv_insn *insn
     *insn = (struct riscv_insn){.word = word, .length_bytes = (u8)length_bytes};
     bool too_long = (word & 0x1f) == 0x1f;
     int row = too_long            ? -1
-              : length_bytes == 4 ? insn_find(&decoders.full, full_key, word)
-                                  : insn_find(&decoders.compressed, compressed_key, word);
+              : length_bytes == 4 ? insn_find(&full_decoder, full_key, word)
+                                  : insn_find(&compressed_decoder, compressed_key, word);
     if (row < 0 || (briefs[row].flags & INSN_RESERVED) != 0) {
         insn->id = RISCV_INSN_illegal;
         return;

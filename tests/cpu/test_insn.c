@@ -1,6 +1,7 @@
 /* Patterns, formats, buckets, overlap rule and printing, on a small table of its own. */
 #include "cpu/insn.h"
 #include <criterion/criterion.h>
+#include <string.h>
 
 enum { OPERAND_A, OPERAND_B, OPERAND_COUNT };
 
@@ -109,6 +110,11 @@ Test(insn, a_good_table_passes_and_bad_ones_say_why)
     const struct insn_row word[] = {{"a", "0000........0000", "X", "second", 0, 0}};
     cr_assert_not(check(word, 1, why, sizeof(why)));
     cr_assert_str_eq(why, "a: unknown operand 'second'");
+
+    struct insn_row text[] = {{"a", "0000........0000", "X", "", 0, 0}};
+    memset(text[0].extension, 'X', sizeof(text[0].extension));
+    cr_assert_not(check(text, 1, why, sizeof(why)));
+    cr_assert_str_eq(why, "row 0: a text is too long");
 
     const struct insn_row format[] = {{"a", "0000........0000", "X", "", 0, 3}};
     cr_assert_not(check(format, 1, why, sizeof(why)));

@@ -50,6 +50,15 @@ grep -q 'libslirp-dev' out || wrong "configure does not name libslirp-dev"
 MISSING=-lcriterion sh "$SRCDIR/configure" CC="$TMP/cc" --without-slirp >out 2>&1 ||
     wrong "configure --without-slirp: $(cat out)"
 grep -q 'HAVE_SLIRP 0' config.h || wrong "--without-slirp does not show in config.h"
+# Libraries are put into the program where they can be.
+grep -q '^PROGRAM_LIBS = .*-Bstatic.* -lz' Makefile || wrong "no library is put into the program"
+MISSING=-Wl,-Bstatic sh "$SRCDIR/configure" CC="$TMP/cc" >out 2>&1 ||
+    wrong "configure wants libraries for the program: $(cat out)"
+grep -q '^PROGRAM_LIBS = .*-lz' Makefile && ! grep -q Bstatic Makefile ||
+    wrong "libraries that cannot be put into the program are missing"
+sh "$SRCDIR/configure" CC="$TMP/cc" --shared-libs >out 2>&1 || wrong "configure --shared-libs: $(cat out)"
+! grep -q Bstatic Makefile || wrong "--shared-libs does not show in the Makefile"
+MISSING=-lcriterion sh "$SRCDIR/configure" CC="$TMP/cc" >out 2>&1 || wrong "configure: $(cat out)"
 make check >out 2>&1 && wrong "make check passes without Criterion"
 grep -q libcriterion-dev out || wrong "make check does not say what it needs"
 

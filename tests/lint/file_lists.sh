@@ -15,7 +15,7 @@ list() {
 
 lists() {
     find cpu/base -name '*.c' | list BASE_SRCS
-    find cpu -name '*.c' ! -path 'cpu/base/*' | list CPU_SRCS
+    find cpu -name '*.c' ! -path 'cpu/base/*' ! -name decode_tables.c | list CPU_SRCS
     find translate -name '*.c' | list TRANSLATE_SRCS
     find hw -name '*.c' | list HW_SRCS
     find roms -maxdepth 1 -name '*.S' | list ROM_SRCS

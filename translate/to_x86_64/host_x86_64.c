@@ -1,47 +1,42 @@
 /* The x86-64 host's descriptor: features, compiling a block, patching links. */
 #include "translate/to_x86_64/compile.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 /* --- features --- */
+
+/* glibc asked when the process began; in a virtual machine asking takes 9 us each time. What it
+ * calls active the host's kernel saves, too. */
+#if !defined(__x86_64__)
+#define HAS(feature, name) false
+#elif __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#define HAS(feature, name) is_active(x86_cpu_##feature)
+
+/* CPU_FEATURE_ACTIVE, which shifts an int by 31 for some. */
+static bool is_active(unsigned feature)
+{
+    const struct cpuid_feature *leaf = __x86_get_cpuid_feature_leaf(feature / 128);
+    return leaf->active_array[feature % 128 / 32] >> feature % 32 & 1;
+}
+#else
+#define HAS(feature, name) (__builtin_cpu_supports(name) != 0)
+#endif
 
 static u32 detect_features(void)
 {
-    u32 features = 0;
-#if defined(__x86_64__)
-    unsigned a, b, c, d;
-    const unsigned avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
-    const unsigned vbmi = bit_AVX512VBMI | bit_AVX512VBMI2;
-    bool os_zmm = false;
-    /* In a virtual machine asking takes 9 us. clang has it as an int. */
-    const unsigned last = (unsigned)__get_cpuid_max(0, NULL);
-    if (last >= 1) {
-        __cpuid(1, a, b, c, d);
-        bool os_avx = (c & bit_OSXSAVE) && (c & bit_AVX);
-        if (os_avx) {
-            u32 low, high;
-            __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-            os_avx = (low & 6) == 6;
-            os_zmm = (low & 0xe6) == 0xe6;
-        }
-        features |= c & bit_POPCNT ? HOST_FEATURE_POPCNT : 0;
-        features |= os_avx ? HOST_FEATURE_AVX : 0;
-        features |= os_avx && (c & bit_FMA) ? HOST_FEATURE_FMA : 0;
-    }
-    if ((features & HOST_FEATURE_AVX) && last >= 7) {
-        __cpuid_count(7, 0, a, b, c, d);
-        features |= b & bit_BMI ? HOST_FEATURE_BMI1 : 0;
-        features |= b & bit_BMI2 ? HOST_FEATURE_BMI2 : 0;
-        features |= b & bit_AVX2 ? HOST_FEATURE_AVX2 : 0;
-        features |= os_zmm && (b & avx512) == avx512 ? HOST_FEATURE_AVX512 : 0;
-        features |= (features & HOST_FEATURE_AVX512) && (c & vbmi) == vbmi ? HOST_FEATURE_VBMI : 0;
-    }
-    if (__get_cpuid(0x80000001u, &a, &b, &c, &d)) {
-        features |= c & bit_LZCNT ? HOST_FEATURE_LZCNT : 0;
-    }
-#endif
+    bool avx = HAS(AVX, "avx");
+    bool avx2 = avx && HAS(AVX2, "avx2");
+    bool avx512 = avx2 && HAS(AVX512F, "avx512f") && HAS(AVX512DQ, "avx512dq") &&
+                  HAS(AVX512BW, "avx512bw") && HAS(AVX512VL, "avx512vl");
+    bool vbmi = avx512 && HAS(AVX512_VBMI, "avx512vbmi") && HAS(AVX512_VBMI2, "avx512vbmi2");
+    u32 features = HAS(POPCNT, "popcnt") ? HOST_FEATURE_POPCNT : 0;
+    features |= HAS(LZCNT, "lzcnt") ? HOST_FEATURE_LZCNT : 0;
+    features |= avx ? HOST_FEATURE_AVX : 0;
+    features |= avx && HAS(FMA, "fma") ? HOST_FEATURE_FMA : 0;
+    features |= avx && HAS(BMI1, "bmi") ? HOST_FEATURE_BMI1 : 0;
+    features |= avx && HAS(BMI2, "bmi2") ? HOST_FEATURE_BMI2 : 0;
+    features |= avx2 ? HOST_FEATURE_AVX2 : 0;
+    features |= avx512 ? HOST_FEATURE_AVX512 : 0;
+    features |= vbmi ? HOST_FEATURE_VBMI : 0;
     return features;
 }
 
