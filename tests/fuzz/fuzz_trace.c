@@ -84,6 +84,12 @@ static void count_step(void *opaque, const struct trace_step *step)
     }
 }
 
+static void count_context(void *opaque, const struct trace_context *context)
+{
+    *(u64 *)opaque += context->insns ^ context->satp ^ context->task ^ context->privilege ^
+                      (u64)context->name[15];
+}
+
 static void count_fill(void *opaque, u64 gva_page, u64 gpa_page)
 {
     *(u64 *)opaque += gva_page ^ gpa_page;
@@ -156,6 +162,7 @@ static void read_file(const char *path)
         (void)trace_file_may_access(&file, &file.sections[i], &places, TRACE_WRITES);
         (void)trace_file_may_access(&file, &file.sections[i], &places, TRACE_READS);
         (void)trace_file_fills(&file, &file.sections[i], count_fill, &sum);
+        (void)trace_file_contexts(&file, &file.sections[i], count_context, &sum);
         (void)trace_file_kinds(&file, &file.sections[i]);
         (void)trace_file_checks(&file, &file.sections[i], checks, &last);
         pick(reader, &file, &file.sections[i], &places, &callbacks);
@@ -193,9 +200,19 @@ static u8 *put_again(u8 *at, const u8 *from, u32 kind)
     return at + size_bytes;
 }
 
-/* The same as a file that was finished: by its INDEX. Units are the first section, then `paths`;
- * `stream`, up to `at`, is the last. */
-static u8 *finish_file(u8 *file, const u8 *paths, const u8 *stream, u8 *at)
+/* A directory of the INDEX at `index_at`, in which byte `wrong` is another; 0: none. */
+static u8 *put_directory(u8 *file, u8 *at, u64 index_at, unsigned wrong)
+{
+    u8 listed[TRACE_LISTED_BYTES];
+    st_le64(listed, index_at);
+    memcpy(listed + 8, file + index_at, TRACE_SECTION_BYTES);
+    listed[wrong % TRACE_LISTED_BYTES] ^= (u8)(wrong != 0);
+    return put_section(at, TRACE_DIRECTORY, listed, sizeof(listed), NULL, 0, 1);
+}
+
+/* The same as a file that was finished: by the directory of its INDEX. Units are the first section,
+ * then `paths`; `stream`, up to `at`, is the last. */
+static u8 *finish_file(u8 *file, const u8 *paths, const u8 *stream, u8 *at, unsigned wrong)
 {
     static u8 raw[FUZZ_MAX_BYTES + 4096];
     u64 index_at = (u64)(at - file);
@@ -206,10 +223,13 @@ static u8 *finish_file(u8 *file, const u8 *paths, const u8 *stream, u8 *at)
     u64 units_at = (u64)(at - file);
     at = put_again(at, file + TRACE_HEADER_BYTES, TRACE_UNITS_AGAIN);
     at = put_again(at, paths, TRACE_PATHS_AGAIN);
+    u64 directory_at = (u64)(at - file);
+    at = put_directory(file, at, index_at, wrong);
+    st_le64(file + TRACE_LAST_AT, wrong % 2 != 0 ? directory_at : index_at);
     memset(at, 0, TRACE_SECTION_BYTES);
     st_le32(at, TRACE_SECTION_MAGIC);
     st_le32(at + 4, TRACE_END);
-    st_le64(at + 40, index_at);
+    st_le64(at + 40, directory_at);
     st_le64(at + 48, units_at);
     st_le32(at + 68, (u32)crc32(0, at, 68));
     return at + TRACE_SECTION_BYTES;
@@ -260,7 +280,12 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
                          path_bytes != 0);
     u8 *behind = put_stream(at, stream + index, size_bytes - 3 - units - index, stream, index);
     write_and_read(fd, path, file, (size_t)(behind - file));
-    write_and_read(fd, path, file, (size_t)(finish_file(file, paths, at, behind) - file));
+    size_t whole = (size_t)(finish_file(file, paths, at, behind, 0) - file);
+    write_and_read(fd, path, file, whole);
+    write_and_read(fd, path, file, whole - 1); /* no end: by what the header says */
+    whole = (size_t)(finish_file(file, paths, at, behind, bytes[0]) - file);
+    write_and_read(fd, path, file, whole);
+    write_and_read(fd, path, file, whole - 1);
 }
 
 /* One unit of a load and its register, a path of it twice with one word for addresses and one for

@@ -133,6 +133,15 @@ run 0 run $boot --clock virtual --trace u.trace --trace-filter task=cat --trace-
 split u.trace
 says lines ' U 0000'
 says lines ' S ffffffff'
+# What counts say of privileges is what is shown, but for pieces that traps left, which count whole.
+run 0 trace query u.trace counts priv
+for mode in U S; do
+    shown=$(awk -v mode=$mode '$3 == mode' lines | wc -l)
+    is=$(sed -n "s/^ *\([0-9]*\) .* $mode-mode$/\1/p" out)
+    if [ "${is:-0}" -ge "$shown" ] && [ $((is - shown)) -le $((shown / 50)) ]; then good; else
+        wrong "$mode-mode: $is instructions, $shown shown"
+    fi
+done
 satp=$("$METIC" trace show u.trace --format json | sed -n 's/.*"priv":"U","satp":"\(0x[0-9a-f]*\)".*/\1/p' | head -n 1)
 # shellcheck disable=SC2086
 run 0 run $boot --clock virtual --trace s.trace --trace-filter "satp=$satp" --trace-filter priv=U \
@@ -233,6 +242,30 @@ run 0 run $boot --clock virtual --trace t.trace --trace-events blocks,tasks --tr
     --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n'
 split t.trace
 if [ "$(awk '/ns task: / { print $7; exit }' events)" = cat ]; then good; else wrong "told of tasks before the start"; fi
+# What counts say of a task is what is recorded of it alone, by name and by address space.
+# shellcheck disable=SC2086
+run 0 run $boot --clock virtual --trace t.trace --trace-events blocks,tasks \
+    --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n'
+run 0 trace query t.trace counts task --limit 1000
+of_cat=$(sed -n 's/^ *\([0-9]*\) .*% cat$/\1/p' out)
+says out '% swapper/0$'
+run 0 trace query t.trace counts satp --limit 1000
+says out "% $(printf %s "$satp" | sed 's/0x//') cat\$"
+run 0 trace query u.trace counts task
+says out '100\.0% cat$'
+run 0 trace query u.trace counts insn --limit 1000
+alone=$(awk '{ n += $1 } END { print n }' out)
+if [ $((of_cat - alone)) -lt $((alone / 20)) ] && [ $((alone - of_cat)) -lt $((alone / 20)) ]; then
+    good
+else
+    wrong "$of_cat instructions of cat, $alone recorded alone"
+fi
+# shellcheck disable=SC2086
+run 124 run $boot --clock virtual --trace n.trace --trace-events blocks --limit-insns 1M
+run 125 trace query n.trace counts task
+says err 'record with tasks among --trace-events$'
+run 125 trace query n.trace counts process
+says err 'function, insn, page; or of who ran: task, satp, priv, hart$'
 
 # Filters that let nothing through: which, and what would have been near, in every format.
 # nothing PATTERN ARGUMENT...

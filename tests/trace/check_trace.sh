@@ -228,10 +228,10 @@ while [ $at -lt "$size" ]; do
 done
 # A file of an older version says what to do.
 cp jit.trace old.trace
-printf '\004' | dd of=old.trace bs=1 seek=12 conv=notrunc 2>/dev/null
+printf '\005' | dd of=old.trace bs=1 seek=12 conv=notrunc 2>/dev/null
 printf '\000\000\000\000' | dd of=old.trace bs=1 seek=28 conv=notrunc 2>/dev/null
 run 125 trace show old.trace
-says err 'old.trace is a trace of version 4; this metic reads version [0-9]+$' 1
+says err 'old.trace is a trace of version 5; this metic reads version [0-9]+$' 1
 says err 'ask the metic that wrote it, or record it again$' 1
 # A part in the middle of a longer one that is damaged: what comes behind can be asked for.
 run 0 run walk.elf --clock virtual --quiet --trace long.trace --trace-events blocks
@@ -362,6 +362,12 @@ awk -v from="$middle" '$2 >= from' out | grep ' @' >whole
 grep ' @' from | cmp -s - whole && [ -s whole ] && passed=$((passed + 1)) ||
     wrong "physical addresses from $middle on are others than in the whole"
 
+# The header of a store says where the last index is. This one does not.
+blind() {
+    printf '\000\000\000\000\000\000\000\000\000\000\000\000' |
+        dd of="$1" bs=1 seek=20 conv=notrunc 2>/dev/null
+}
+
 # Killed at any moment, what was recorded before is a whole trace: the same as another run's beginning.
 # shellcheck disable=SC2086
 run 124 run $boot --clock virtual --limit-insns 40M --trace whole.trace
@@ -384,6 +390,11 @@ for bytes in 1 100000 1000000 3000000 6000000 12000000; do
     [ "$size" -lt 2000000 ] || says out '^hart 0: .* to [0-9]{4,}$' 1
     grep -E '^hart 0: .* to [0-9]{4,}$' out >has_instructions
     run 0 trace query killed.trace counts function
+    # As by a walk through all of it: its header does not say where the last index is.
+    mv out by_header
+    blind killed.trace
+    run 0 trace query killed.trace counts function
+    cmp -s out by_header && passed=$((passed + 1)) || wrong "$bytes bytes: other answers by the header"
     run 125 trace diff killed.trace whole.trace
     if [ -s has_instructions ]; then
         says out '^hart 0: first difference after [0-9]{4,} instructions that are the same$'
@@ -391,17 +402,36 @@ for bytes in 1 100000 1000000 3000000 6000000 12000000; do
     fi
 done
 
-# By the index at the end, and by a walk from the start: the same answers. One byte less has no end.
-head -c $(($(stat -c %s whole.trace) - 1)) whole.trace >walked.trace
+# By the directory at the end, by what the header says of one that was cut off (one byte less has no
+# end), and by a walk from the start: the same answers.
+head -c $(($(stat -c %s whole.trace) - 1)) whole.trace >cut.trace
+cp cut.trace walked.trace
+blind walked.trace
 for ask in 'writes jiffies_64' 'values jiffies_64' 'calls printk_get_console_flush_type' \
-    'calls vsnprintf --limit 50' 'values a0 --from 20M --limit 50' 'counts page'; do
+    'calls vsnprintf --limit 50' 'values a0 --from 20M --limit 50' 'counts page' 'counts priv'; do
     # shellcheck disable=SC2086
     run 0 trace query whole.trace $ask
     mv out indexed
-    # shellcheck disable=SC2086
-    run 0 trace query walked.trace $ask
-    says err 'what comes before is used'
-    if cmp -s out indexed; then passed=$((passed + 1)); else wrong "$ask: other answers by the index"; fi
+    for other in cut walked; do
+        # shellcheck disable=SC2086
+        run 0 trace query $other.trace $ask
+        says err 'what comes before is used'
+        if cmp -s out indexed; then passed=$((passed + 1)); else wrong "$ask: other answers, $other"; fi
+    done
+done
+# So what is damaged in the middle of one that was cut off does not hide what comes behind.
+printf 'xxxx' | dd of=cut.trace bs=1 seek=1500000 conv=notrunc 2>/dev/null
+run 0 trace query whole.trace counts page
+mv out indexed
+run 0 trace query cut.trace counts page
+cmp -s out indexed && passed=$((passed + 1)) || wrong "no counts of what is behind the damage"
+# Who ran: as many instructions as there are.
+run 0 trace query whole.trace counts insn --limit 1000000
+total=$(awk '{ n += $1 } END { print n }' out)
+for by in priv satp hart task; do
+    run 0 trace query whole.trace counts $by
+    is=$(awk '{ n += $1 } END { print n }' out)
+    [ "$is" = "$total" ] && passed=$((passed + 1)) || wrong "by $by: $is instructions of $total"
 done
 # The calls are those that the instructions show.
 run 0 trace query whole.trace calls vsnprintf

@@ -17,6 +17,7 @@ static const char usage[] =
     "                         an ADDRESS is 0x80001000, phys:0x80001000 or a symbol\n"
     "metic trace query FILE calls FUNCTION             with arguments and results\n"
     "metic trace query FILE counts function|insn|page  what ran how often\n"
+    "metic trace query FILE counts task|satp|priv|hart who ran, in instructions\n"
     "metic trace diff FILE FILE    where two runs differ first\n\n"
     "Options of all of them:\n"
     "  --from N, --to N     instruction counts (200M is understood)\n"

@@ -229,6 +229,9 @@ static void look_back(struct trace_worker *worker, u32 number)
         const struct trace_want want = {.registers = CALL_REGS, .end_registers = unknown};
         number = worker->file->sections[number].before;
         worker->known = 0;
+        if (number != TRACE_NONE) {
+            trace_file_will_read(worker->file, &worker->file->sections[number]);
+        }
         if (number == TRACE_NONE || !trace_worker_decode(worker, number, &want, &callbacks)) {
             return;
         }

@@ -1,5 +1,5 @@
-/* `metic trace query FILE counts`: what ran how often, from the indexes alone. */
-#include "ui/trace/trace_query.h"
+/* See trace_counts.h: what ran how often. */
+#include "ui/trace/trace_counts.h"
 
 #include "ui/trace/trace_sift.h"
 
@@ -8,28 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct row {
-    u64 key, count;
-    char text[96];
-};
-
-struct rows {
-    struct row *list;
-    size_t count, capacity;
-};
-
-static void add(struct rows *rows, u64 key, u64 count)
+struct row *trace_rows_add(struct rows *rows, u64 key, u64 count)
 {
     if (rows->count == rows->capacity) {
         size_t capacity = rows->capacity * 2 + 1024;
         void *bigger = realloc(rows->list, capacity * sizeof(*rows->list));
         if (bigger == NULL) {
-            return;
+            rows->no_memory = true;
+            return NULL;
         }
         rows->list = bigger;
         rows->capacity = capacity;
     }
-    rows->list[rows->count++] = (struct row){.key = key, .count = count};
+    struct row *row = &rows->list[rows->count++];
+    *row = (struct row){.key = key, .count = count};
+    return row;
 }
 
 static int by_key(const void *a, const void *b)
@@ -84,10 +77,9 @@ static void add_insn(struct rows *rows, struct known *known, u64 pc, const u8 *c
         rows->list[at->row - 1].count += count;
         return;
     }
-    size_t had = rows->count;
-    add(rows, 0, count);
-    if (rows->count != had) {
-        mnemonic(pc, code, bytes, rows->list[had].text, sizeof(rows->list[had].text));
+    struct row *row = trace_rows_add(rows, 0, count);
+    if (row != NULL) {
+        mnemonic(pc, code, bytes, row->text, sizeof(row->text));
         *at = (struct known){bits, (u32)rows->count};
     }
 }
@@ -110,10 +102,10 @@ static void add_unit(struct trace_query *query, struct rows *rows, struct known 
     if (strcmp(by, "insn") == 0) {
         add_insns(rows, known, unit, count);
     } else if (strcmp(by, "page") == 0) {
-        add(rows, unit->address & ~(u64)0xfff, count * unit->insn_count);
+        trace_rows_add(rows, unit->address & ~(u64)0xfff, count * unit->insn_count);
     } else {
         const struct symbol *symbol = symbols_find(&query->symbols, unit->address);
-        add(rows, symbol != NULL ? symbol->address : unit->address & ~(u64)0xfff,
+        trace_rows_add(rows, symbol != NULL ? symbol->address : unit->address & ~(u64)0xfff,
             count * unit->insn_count);
     }
 }
@@ -185,39 +177,54 @@ static u64 *count_units(struct trace_query *query, struct metic_error *error)
     return NULL;
 }
 
+static bool add_code(struct trace_query *query, struct rows *rows, struct metic_error *error)
+{
+    u64 *counts = count_units(query, error);
+    struct known *known = calloc(KNOWN, sizeof(*known));
+    bool good = counts != NULL &&
+                (known != NULL || error_set(error, NULL, "the host has no memory"));
+    for (u32 i = 0; good && i < query->file.unit_count; i++) {
+        if (counts[i] != 0) {
+            add_unit(query, rows, known, i, counts[i]);
+        }
+    }
+    free(known);
+    free(counts);
+    return good;
+}
+
+static void print_rows(const struct trace_query *query, const struct rows *rows)
+{
+    u64 limit = query->text.limit != 0 ? query->text.limit : 30, total = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        total += rows->list[i].count;
+    }
+    for (size_t i = 0; i < rows->count && i < limit; i++) {
+        printf("%14" PRIu64 " %5.1f%% %s\n", rows->list[i].count,
+               total != 0 ? 100.0 * (double)rows->list[i].count / (double)total : 0.0,
+               rows->list[i].text);
+    }
+}
+
 bool trace_query_counts(struct trace_query *query, struct metic_error *error)
 {
-    static const char *const kinds[] = {"function", "insn", "page"};
+    static const char *const kinds[] = {"function", "insn", "page", "task", "satp", "priv", "hart"};
     unsigned n = 0;
     while (n < ARRAY_LEN(kinds) && strcmp(kinds[n], query->words[2]) != 0) {
         n++;
     }
     if (n == ARRAY_LEN(kinds)) {
-        return error_set(error, "function, insn or page", "there are no counts by '%s'",
-                         query->words[2]);
+        return error_set(error, "function, insn, page; or of who ran: task, satp, priv, hart",
+                         "there are no counts by '%s'", query->words[2]);
     }
     struct rows rows = {0};
-    u64 *counts = count_units(query, error);
-    struct known *known = calloc(KNOWN, sizeof(*known));
-    bool good = counts != NULL &&
-                (known != NULL || error_set(error, NULL, "the host has no memory"));
-    u64 total = 0;
-    for (u32 i = 0; good && i < query->file.unit_count; i++) {
-        if (counts[i] != 0) {
-            add_unit(query, &rows, known, i, counts[i]);
-            total += counts[i] * query->file.units[i].insn_count;
-        }
-    }
-    merge(&rows);
-    name_rows(query, &rows);
-    u64 limit = query->text.limit != 0 ? query->text.limit : 30;
-    for (size_t i = 0; good && i < rows.count && i < limit; i++) {
-        printf("%14" PRIu64 " %5.1f%% %s\n", rows.list[i].count,
-               total != 0 ? 100.0 * (double)rows.list[i].count / (double)total : 0.0,
-               rows.list[i].text);
+    bool good = (n < 3 ? add_code : trace_counts_contexts)(query, &rows, error) &&
+                (!rows.no_memory || error_set(error, NULL, "the host has no memory"));
+    if (good) {
+        merge(&rows);
+        name_rows(query, &rows);
+        print_rows(query, &rows);
     }
     free(rows.list);
-    free(known);
-    free(counts);
     return good;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 1 << 16 };
+enum { BATCH = 1 << 16, AHEAD_BYTES = 8 << 20 };
 
 /* An instruction. */
 struct line {
@@ -31,6 +31,7 @@ struct side {
     struct trace_query *query;
     unsigned hart;
     u32 section; /* the next one */
+    u32 ahead;   /* those before it come from the disk meanwhile */
     struct trace_decoder decoder;
     struct trace_reader *reader;
     pthread_t thread;
@@ -76,6 +77,16 @@ static void side_step(void *opaque, const struct trace_step *step)
     }
 }
 
+static void look_ahead(struct side *side)
+{
+    const struct trace_section *sections = side->query->file.sections;
+    while (side->ahead != TRACE_NONE &&
+           sections[side->ahead].offset < sections[side->section].offset + AHEAD_BYTES) {
+        trace_file_will_read(&side->query->file, &sections[side->ahead]);
+        side->ahead = sections[side->ahead].behind;
+    }
+}
+
 static void *side_main(void *opaque)
 {
     struct side *side = opaque;
@@ -86,6 +97,7 @@ static void *side_main(void *opaque)
         const struct trace_section *section = &file->sections[side->section];
         const u64 *words;
         size_t count;
+        look_ahead(side);
         if (!trace_reader_words(side->reader, section, &words, &count)) {
             break;
         }
@@ -131,7 +143,8 @@ static const struct line *side_line(struct side *side)
 static bool side_begin(struct side *side, struct trace_query *query, unsigned hart, u32 section)
 {
     const struct trace_callbacks callbacks = {.step = side_step, .opaque = side};
-    *side = (struct side){.query = query, .hart = hart, .section = section};
+    *side = (struct side){.query = query, .hart = hart, .section = section,
+                           .ahead = section};
     side->reader = trace_reader_new(&query->file);
     side->batches[0] = calloc(1, sizeof(struct batch));
     side->batches[1] = calloc(1, sizeof(struct batch));

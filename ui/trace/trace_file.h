@@ -32,8 +32,13 @@ struct trace_file {
 
 /* False with a reason when nothing can be read. What comes before damage can be. */
 bool trace_file_open(struct trace_file *file, const char *path, struct metic_error *error);
-/* Looks at each section but the streams that a reader can check; `damaged` gets what is wrong. */
-void trace_file_check(struct trace_file *file,
+/* How far a file has been looked at; zero: not at all. */
+struct trace_walk {
+    u64 offset, ahead;
+};
+/* Looks at each section that begins before `end`, but the streams that a reader can check, from
+ * where the walk is; `damaged` gets what is wrong. */
+void trace_file_check(struct trace_file *file, struct trace_walk *walk, u64 end,
                       void (*damaged)(void *opaque, u64 offset, const char *what), void *opaque);
 void trace_file_close(struct trace_file *file);
 
@@ -41,6 +46,9 @@ void trace_file_close(struct trace_file *file);
 bool trace_file_unit(void *file, u32 number, struct metic_trace_unit *unit);
 /* A number of what the file says of its recording; `otherwise` when it does not. */
 u64 trace_file_meta(const struct trace_file *file, const char *key, int base, u64 otherwise);
+
+/* The section is wanted soon: it comes into memory meanwhile. */
+void trace_file_will_read(const struct trace_file *file, const struct trace_section *section);
 
 /* The same file for another thread, which may ask its indexes; until the file is closed. */
 void trace_file_view(const struct trace_file *file, struct trace_file *view);
@@ -100,6 +108,10 @@ bool trace_file_may_run(struct trace_file *file, const struct trace_section *sec
 bool trace_file_fills(struct trace_file *file, const struct trace_section *section,
                       void (*each)(void *opaque, u64 gva_page, u64 gpa_page), void *opaque);
 
+/* Calls `each` for the contexts that the section ran in; false when the index is damaged. */
+bool trace_file_contexts(struct trace_file *file, const struct trace_section *section,
+                         void (*each)(void *opaque, const struct trace_context *context),
+                         void *opaque);
 /* Adds to counts[unit] how often each unit began; false when the index is damaged. */
 bool trace_file_counts(struct trace_file *file, const struct trace_section *section, u64 *counts);
 /* Bit mask of the kinds of events in it; all when the index is damaged. */

@@ -1,7 +1,8 @@
 /* The trace store: what a file written by `metic run --trace FILE` is made of.
  *
- * A file header, then sections, each with a header of its own, so that a file that was cut off
- * anywhere is good up to its last whole section. All numbers are little-endian.
+ * A file header (magic, version u32, harts u32, where the last INDEX or DIRECTORY so far is u64,
+ * CRC-32 of all that), then sections, each with a header of its own, so that a file that was cut
+ * off anywhere is good up to its last whole section. All numbers are little-endian.
  *
  *   META     text, a line each: key=value (command, image, regions, registers)
  *   UNITS    units (hw/metic.h) from number `first` on; before the first stream that names them
@@ -12,19 +13,21 @@
  *   PATHS    units that run one after the other, from number `first` on, and how their slots follow
  *            from fewer words: what code computes from these is computed again; before the first
  *            stream that names them
- *   INDEX    the headers and indexes of the sections since the INDEX before it, which is at `first`
+ *   INDEX    the headers and indexes of the sections since the INDEX before it; that one, or a
+ *            DIRECTORY that has it, is at `first`
+ *   DIRECTORY  places and headers of the INDEXes since the DIRECTORY at `first`; once more at the
+ *            end, of all of them
  *   UNITS_AGAIN, PATHS_AGAIN  all of them, one behind the other, at the end
- *   END      the last bytes of a file that was finished: the last INDEX is at `first`, UNITS_AGAIN
- *            at `count`
+ *   END      the last bytes of a file that was finished: the DIRECTORY of all is at `first`,
+ *            UNITS_AGAIN at `count`
  *
- * So a file that was finished is opened without looking at its streams, and a question reads those
- * columns of those sections that may have the answer; one that was cut off is walked from its
- * start.
+ * So a file is opened without looking at its streams, and a question reads those columns of those
+ * sections that may have the answer. One that was cut off is opened by what its header says, and
+ * walked from there; from its start when it was cut off further.
  *
  * Payloads are zstd frames. Headers carry a CRC-32 of themselves and the sum (trace_sum) of what
  * follows, as it is in the file, so that nothing has to be unpacked to be checked; of a stream's
- * payload that is its table alone, and each of its frames has a sum in the index. The file's header
- * has a CRC-32 in its last bytes. */
+ * payload that is its table alone, and each of its frames has a sum in the index. */
 #ifndef METIC_UI_TRACE_FORMAT_H
 #define METIC_UI_TRACE_FORMAT_H
 
@@ -33,13 +36,15 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 5 };
+enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 6,
+       TRACE_LAST_AT = 20, /* in the file header */
+       TRACE_LISTED_BYTES = 8 + TRACE_SECTION_BYTES /* of a DIRECTORY: offset, header */ };
 #define TRACE_MAGIC "metic-trace\n"
 #define TRACE_SECTION_MAGIC 0x3153544du /* "MTS1" */
 
 enum trace_section_kind {
     TRACE_META = 1, TRACE_UNITS, TRACE_STREAM, TRACE_SYMBOLS, TRACE_PATHS, TRACE_INDEX,
-    TRACE_UNITS_AGAIN, TRACE_PATHS_AGAIN, TRACE_END, TRACE_SECTION_KINDS,
+    TRACE_DIRECTORY, TRACE_UNITS_AGAIN, TRACE_PATHS_AGAIN, TRACE_END, TRACE_SECTION_KINDS,
 };
 
 /* In a file: magic u32, kind u32, stream u16, start_ns - turn_ns u16, privilege u32, then the u64s
@@ -49,7 +54,7 @@ struct trace_section {
     u32 check;        /* trace_section_check; 0: not told */
     u64 raw_bytes, packed_bytes, index_bytes; /* index first, then the payload */
     u64 first;        /* STREAM: instruction count at its first word; UNITS: first number */
-    u64 count;        /* STREAM: words, of units; UNITS, PATHS: they; INDEX: sections */
+    u64 count;        /* STREAM: words, of units; of all others what they hold */
     u64 start_ns;
     u64 turn_ns;      /* start_ns, or when the turn began that it is in */
     /* not written: */
@@ -60,13 +65,23 @@ struct trace_section {
 };
 #define TRACE_NONE (~(u32)0)
 
+/* So many instructions of a section ran at that privilege (~0: not known), in that address space
+ * and Linux's task (0: not known). Of units that were left early all count. */
+struct trace_context {
+    u64 satp, task, insns;
+    char name[16]; /* not always with a NUL */
+    u32 privilege;
+};
+
 /* The index of a STREAM: satp u64; bit mask of enum metic_trace_event u64; the sum of each packed
  * frame u32 (0: not told); then lines written, lines read, units, lines that units ran at elsewhere
  * than they were translated. Lines are LINE_BYTES of memory: number of pages (~0: any line) as a
  * varint, for each the difference to the last page, and a bit mask of its lines u64. Units: their
  * number, for each the difference to the last one, and how often it began. Behind them the pages
  * that fills of the TLB told of: number (~0: any) as a varint, for each the difference to the last
- * virtual page, and to the last physical one (zigzag).
+ * virtual page, and to the last physical one (zigzag). At last contexts: number as a varint, for
+ * each privilege + 1, differences of satp and of the task's address to the last one's (zigzag), and
+ * instructions << 1 | 1 when the 16 bytes of a name follow, which are otherwise the last one's.
  *
  * An INDEX has for each section its offset u64, the header, the index. */
 enum {

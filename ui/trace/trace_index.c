@@ -202,24 +202,72 @@ static void no_unit(void *opaque, u64 unit, u64 ran)
     (void)ran;
 }
 
-bool trace_file_fills(struct trace_file *file, const struct trace_section *section,
-                      void (*each)(void *opaque, u64 gva_page, u64 gpa_page), void *opaque)
+/* The reader at the pages that fills told of. */
+static struct reader fills_of(struct trace_file *file, const struct trace_section *section)
 {
     struct reader r = units_of(file, section);
-    if (r.bad || !each_unit(file, &r, no_unit, NULL)) {
-        return false;
+    r.bad = r.bad || !each_unit(file, &r, no_unit, NULL);
+    if (!r.bad) {
+        lines_have(&r, &nowhere);
     }
-    lines_have(&r, &nowhere);
-    u64 count = r.bad || r.at == r.end ? ~(u64)0 : get_varint(&r);
+    return r;
+}
+
+/* Leaves the reader behind them; false: not all are known. */
+static bool each_fill(struct reader *r, void (*each)(void *opaque, u64 gva_page, u64 gpa_page),
+                      void *opaque)
+{
+    u64 count = get_varint(r);
     u64 gva_page = 0, gpa_page = 0;
-    for (u64 i = 0; i < count && count != ~(u64)0 && !r.bad; i++) {
-        gva_page += get_varint(&r);
-        gpa_page += trace_unzigzag(get_varint(&r));
-        if (!r.bad) {
+    for (u64 i = 0; i < count && count != ~(u64)0 && !r->bad; i++) {
+        gva_page += get_varint(r);
+        gpa_page += trace_unzigzag(get_varint(r));
+        if (!r->bad) {
             each(opaque, gva_page, gpa_page);
         }
     }
-    return count != ~(u64)0 && !r.bad;
+    return count != ~(u64)0 && !r->bad;
+}
+
+bool trace_file_fills(struct trace_file *file, const struct trace_section *section,
+                      void (*each)(void *opaque, u64 gva_page, u64 gpa_page), void *opaque)
+{
+    struct reader r = fills_of(file, section);
+    return !r.bad && each_fill(&r, each, opaque);
+}
+
+static void no_fill(void *opaque, u64 gva_page, u64 gpa_page)
+{
+    (void)opaque;
+    (void)gva_page;
+    (void)gpa_page;
+}
+
+bool trace_file_contexts(struct trace_file *file, const struct trace_section *section,
+                         void (*each)(void *opaque, const struct trace_context *context),
+                         void *opaque)
+{
+    struct reader r = fills_of(file, section);
+    struct trace_context context = {0};
+    if (!r.bad) {
+        (void)each_fill(&r, no_fill, NULL);
+    }
+    u64 count = r.bad ? 0 : get_varint(&r);
+    for (u64 i = 0; i < count && !r.bad; i++) {
+        context.privilege = (u32)get_varint(&r) - 1;
+        context.satp += trace_unzigzag(get_varint(&r));
+        context.task += trace_unzigzag(get_varint(&r));
+        context.insns = get_varint(&r);
+        const u8 *name = context.insns & 1 ? get_bytes(&r, sizeof(context.name)) : NULL;
+        context.insns >>= 1;
+        if (name != NULL) {
+            memcpy(context.name, name, sizeof(context.name));
+        }
+        if (!r.bad) {
+            each(opaque, &context);
+        }
+    }
+    return !r.bad;
 }
 
 u64 trace_file_kinds(struct trace_file *file, const struct trace_section *section)

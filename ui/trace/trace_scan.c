@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 enum { MAX_THREADS = 16, JOBS_EACH = 8, RING = JOBS_EACH * MAX_THREADS };
+/* What is wanted next comes from the disk meanwhile: so many bytes, and sections at most. */
+enum { AHEAD_BYTES = 32 << 20, AHEAD = 4096 };
 
 struct job {
     u32 section;
@@ -207,24 +209,49 @@ static void *worker_main(void *opaque)
 
 /* --- the caller's thread --- */
 
-/* Fills the ring; the next section. */
-static u32 fill(struct trace_pool *pool, u32 at, u32 end)
+/* Sections that are wanted and on their way from the disk. */
+struct ahead {
+    u32 at, end; /* of the file's order: not looked at yet */
+    u32 list[AHEAD];
+    u64 put, got;
+    u64 bytes;
+};
+
+static u64 size_of(const struct trace_file *file, u32 section)
+{
+    return file->sections[section].index_bytes + file->sections[section].packed_bytes;
+}
+
+static void look_ahead(const struct trace_pool *pool, struct ahead *ahead)
+{
+    const struct trace_scan *scan = pool->scan;
+    for (; ahead->at < ahead->end && ahead->bytes < AHEAD_BYTES && ahead->put - ahead->got < AHEAD;
+         ahead->at++) {
+        u32 section = pool->file->order[ahead->at];
+        if (scan->wanted == NULL || scan->wanted(scan->opaque, section)) {
+            trace_file_will_read(pool->file, &pool->file->sections[section]);
+            ahead->list[ahead->put++ % AHEAD] = section;
+            ahead->bytes += size_of(pool->file, section);
+        }
+    }
+}
+
+/* Fills the ring; false: nothing is left to put there. */
+static bool fill(struct trace_pool *pool, struct ahead *ahead)
 {
     u64 room = JOBS_EACH * (pool->threads + 1) - (pool->filled - pool->taken);
-    for (; room != 0 && at < end; at++) {
-        u32 section = pool->file->order[at];
-        if (pool->scan->wanted != NULL && !pool->scan->wanted(pool->scan->opaque, section)) {
-            continue;
-        }
+    look_ahead(pool, ahead);
+    for (; room != 0 && ahead->got != ahead->put; room--) {
+        u32 section = ahead->list[ahead->got++ % AHEAD];
+        ahead->bytes -= size_of(pool->file, section);
         pthread_mutex_lock(&pool->lock);
         pool->ring[pool->filled++ % RING] = (struct job){.section = section};
         if (pool->idle != 0) {
             pthread_cond_signal(&pool->filled_cond);
         }
         pthread_mutex_unlock(&pool->lock);
-        room--;
     }
-    return at;
+    return ahead->got != ahead->put || ahead->at < ahead->end;
 }
 
 /* Lock held. Waits for a job to be done; without threads by doing what there is. */
@@ -315,7 +342,8 @@ bool trace_scan_run(const struct trace_scan *scan, u32 first, u32 end, struct me
     pool->scan = scan;
     pthread_mutex_unlock(&pool->lock);
     bool good = true, enough = false;
-    while (!enough && ((first = fill(pool, first, end)) < end || pool->filled != pool->taken)) {
+    struct ahead ahead = {.at = first, .end = end};
+    while (!enough && (fill(pool, &ahead) || pool->filled != pool->taken)) {
         good = take_oldest(pool, &enough, error);
     }
     while (pool->filled != pool->taken) {

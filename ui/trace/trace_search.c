@@ -80,8 +80,27 @@ static bool wants_unit(void *opaque, u32 number, u64 pc, const u64 *words)
     return false;
 }
 
+/* A value that the same hart saw there just before is no news: a loop that waits for another would
+ * fill the memory with it. */
+static bool is_again(const struct trace_worker *worker, const struct hit *hit)
+{
+    const struct search *search = worker->opaque;
+    const struct trace_found *found = worker->found;
+    if (!search->is_values || found->count == 0) {
+        return false;
+    }
+    const struct hit *last = (const struct hit *)found->items + (found->count - 1);
+    return hit->fill == NO_FILL &&
+           last->fill == NO_FILL && last->address == hit->address && last->value == hit->value &&
+           last->size_bytes == hit->size_bytes && last->satp == hit->satp &&
+           last->privilege == hit->privilege;
+}
+
 static void add_hit(struct trace_worker *worker, const struct hit *hit)
 {
+    if (is_again(worker, hit)) {
+        return;
+    }
     struct hit *to = trace_found_add(worker->found, sizeof(*to));
     if (to != NULL) {
         *to = *hit;

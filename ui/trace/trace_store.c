@@ -12,7 +12,6 @@
 enum {
     ZSTD_LEVEL = 1,
     VALUES_LEVEL = -3, /* they hardly shrink, whatever is tried */
-    GROUP_SECTIONS = 512, GROUP_BYTES = 1 << 20,
 };
 
 /* --- growing bytes --- */
@@ -50,7 +49,7 @@ bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t
 
 /* --- sections --- */
 
-static void write_all(struct trace_store *store, const void *bytes, size_t size)
+void trace_store_write(struct trace_store *store, const void *bytes, size_t size)
 {
     const u8 *at = bytes;
     while (size != 0 && store->failed == 0) {
@@ -68,7 +67,7 @@ static void write_all(struct trace_store *store, const void *bytes, size_t size)
     }
 }
 
-static void put_header(const struct trace_section *section, u8 *at)
+void trace_store_put_header(const struct trace_section *section, u8 *at)
 {
     st_le32(at, TRACE_SECTION_MAGIC);
     st_le32(at + 4, section->kind);
@@ -93,8 +92,8 @@ static void write_packed(struct trace_store *store, struct trace_section *sectio
     section->packed_bytes = payload_bytes;
     section->index_bytes = store->index.used;
     section->check = trace_section_check(section, header + TRACE_SECTION_BYTES);
-    put_header(section, header);
-    write_all(store, header, TRACE_SECTION_BYTES + store->index.used + payload_bytes);
+    trace_store_put_header(section, header);
+    trace_store_write(store, header, TRACE_SECTION_BYTES + store->index.used + payload_bytes);
     size_t told = TRACE_SECTION_BYTES + store->index.used;
     u8 *to = listed ? trace_column_room(store, &store->group, 8 + told) : NULL;
     if (to != NULL) {
@@ -106,9 +105,8 @@ static void write_packed(struct trace_store *store, struct trace_section *sectio
     store->index.used = 0;
 }
 
-/* Packs bytes and writes them as a section. */
-static void write_bytes(struct trace_store *store, struct trace_section *section,
-                        const void *bytes, size_t size)
+void trace_store_write_bytes(struct trace_store *store, struct trace_section *section,
+                             const void *bytes, size_t size)
 {
     size_t bound = ZSTD_compressBound(size);
     store->packed.used = 0;
@@ -129,33 +127,15 @@ static void write_bytes(struct trace_store *store, struct trace_section *section
 /* The same of `raw`. */
 static void write_section(struct trace_store *store, struct trace_section *section)
 {
-    write_bytes(store, section, store->raw.bytes, store->raw.used);
+    trace_store_write_bytes(store, section, store->raw.bytes, store->raw.used);
     store->raw.used = 0;
-}
-
-/* What was told of the sections since the last one. */
-static void write_index(struct trace_store *store)
-{
-    struct trace_section section = {
-        .kind = TRACE_INDEX, .first = store->last_index, .count = store->group_count,
-    };
-    u64 offset = store->offset;
-    u8 *to = trace_column_room(store, &store->raw, store->group.used + 1);
-    if (to != NULL && store->group_count != 0) {
-        memcpy(to, store->group.bytes, store->group.used);
-        store->raw.used = store->group.used;
-        store->group.used = 0;
-        store->group_count = 0;
-        write_section(store, &section);
-        store->last_index = offset;
-    }
 }
 
 void trace_store_text(struct trace_store *store, enum trace_section_kind kind, const char *text,
                       size_t text_bytes)
 {
     struct trace_section section = {.kind = kind};
-    write_bytes(store, &section, text, text_bytes);
+    trace_store_write_bytes(store, &section, text, text_bytes);
 }
 
 /* --- units: gpa, gva, mode, insn_count, bytes, slot_count as varints, code, slots (6 bytes) --- */
@@ -274,23 +254,6 @@ static void write_paths(struct trace_store *store, u32 first, size_t from)
     }
 }
 
-
-/* All units and paths once more, the last INDEX, and where they are. */
-static void write_end(struct trace_store *store)
-{
-    write_index(store);
-    struct trace_section units = {.kind = TRACE_UNITS_AGAIN, .count = store->unit_count};
-    struct trace_section end = {.kind = TRACE_END, .first = store->last_index,
-                                .count = store->offset};
-    struct trace_section paths = {.kind = TRACE_PATHS_AGAIN, .count = store->path_count};
-    write_bytes(store, &units, store->all_units.bytes, store->all_units.used);
-    write_bytes(store, &paths, store->all_paths.bytes, store->all_paths.used);
-    u8 header[TRACE_SECTION_BYTES];
-    put_header(&end, header);
-    write_all(store, header, sizeof(header));
-}
-
-
 /* Packs the columns of a frame behind `used` bytes of the payload; how much that was, 0 when it
  * failed. Its sum goes into the index. */
 static size_t pack_frame(struct trace_store *store, unsigned frame, u8 *to, size_t room)
@@ -398,9 +361,7 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
     if (store->failed == 0) {
         write_stream(store, &section);
     }
-    if (store->group_count >= GROUP_SECTIONS || store->group.used >= GROUP_BYTES) {
-        write_index(store);
-    }
+    trace_store_index(store);
 }
 
 /* --- life --- */
@@ -424,11 +385,10 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
         return NULL;
     }
     store->source = *source;
-    u8 header[TRACE_HEADER_BYTES] = TRACE_MAGIC;
-    st_le32(header + 12, TRACE_VERSION);
-    st_le32(header + 16, harts);
-    st_le32(header + TRACE_HEADER_BYTES - 4, (u32)crc32(0, header, TRACE_HEADER_BYTES - 4));
-    write_all(store, header, sizeof(header));
+    store->harts = harts;
+    u8 header[TRACE_HEADER_BYTES];
+    trace_store_put_file_header(store, header);
+    trace_store_write(store, header, sizeof(header));
     return store;
 }
 
@@ -438,7 +398,7 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
         return true;
     }
     if (store->failed == 0) {
-        write_end(store);
+        trace_store_finish(store);
     }
     int failed = store->failed;
     if (close(store->fd) != 0 && failed == 0) {
@@ -455,6 +415,7 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     free(store->packed.bytes);
     free(store->index.bytes);
     free(store->group.bytes);
+    free(store->indexes.bytes);
     free(store->all_units.bytes);
     free(store->all_paths.bytes);
     trace_store_free_items(store);

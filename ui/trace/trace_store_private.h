@@ -1,5 +1,6 @@
-/* Between trace_store.c, which writes sections, and trace_store_stream.c, which codes the words of
- * a chunk. */
+/* Between trace_store.c, which writes sections, trace_store_stream.c, which codes the words of a
+ * chunk, trace_store_contexts.c, which counts who ran, and trace_store_index.c, which writes where
+ * all that is. */
 #ifndef METIC_UI_TRACE_STORE_PRIVATE_H
 #define METIC_UI_TRACE_STORE_PRIVATE_H
 
@@ -8,7 +9,7 @@
 
 #include <zstd.h>
 
-enum { MAX_PAGES = 4096, PAGE_SET = 8192 /* a power of two */ };
+enum { MAX_PAGES = 4096, PAGE_SET = 8192 /* a power of two */, MAX_CONTEXTS = 128 };
 
 struct column {
     u8 *bytes;
@@ -34,6 +35,17 @@ struct fill_set {
     bool full;
 };
 
+/* In which contexts a chunk ran, and of each stream the task that is known to run. */
+struct context_set {
+    struct trace_context list[MAX_CONTEXTS], now;
+    unsigned count;
+    u64 insns; /* since `now` is so */
+    struct context_task {
+        u64 address, next_sequence;
+        char name[16];
+    } tasks[METIC_MAX_HARTS + 1], *task;
+};
+
 /* An item, and what this section has of it. */
 struct written_item {
     u64 *last;   /* its words; NULL: not met yet */
@@ -47,6 +59,7 @@ struct written_item {
 
 struct trace_store {
     int fd;
+    unsigned harts;
     char path[256];
     int failed; /* errno */
     struct trace_source source;
@@ -70,9 +83,12 @@ struct trace_store {
     u64 offset;          /* in the file */
     struct column group; /* what the next INDEX will have, */
     u32 group_count;     /*   of so many sections */
-    u64 last_index;      /* offset of the last one; 0: none */
+    struct column indexes;   /* all INDEXes so far, as a DIRECTORY has them; */
+    size_t indexes_listed;   /*   bytes of it that are in one */
+    u64 last_index, last_directory; /* offsets: the last INDEX or DIRECTORY; DIRECTORY; 0: none */
     struct line_set written, read, moved;
     struct fill_set fills;
+    struct context_set contexts;
     u32 *ran;          /* by unit: how often it began in this chunk */
     u32 *touched;      /* units with a count */
     u32 touched_count;
@@ -84,6 +100,33 @@ u8 *trace_column_room(struct trace_store *store, struct column *column, size_t b
 /* More room in a list, which is zero. */
 bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
                       size_t bytes);
+
+/* --- trace_store.c: sections --- */
+
+void trace_store_write(struct trace_store *store, const void *bytes, size_t size);
+void trace_store_put_header(const struct trace_section *section, u8 *at);
+/* Packs bytes and writes them as a section. */
+void trace_store_write_bytes(struct trace_store *store, struct trace_section *section,
+                             const void *bytes, size_t size);
+
+/* --- trace_store_contexts.c --- */
+
+void trace_contexts_begin(struct trace_store *store, const struct metic_trace_chunk *chunk);
+/* Words of the event behind its head. What ran before it is in contexts.insns. */
+void trace_contexts_event(struct trace_store *store, u32 head, const u64 *words);
+/* Behind the rest of the index. */
+void trace_contexts_put(struct trace_store *store);
+
+/* --- trace_store_index.c --- */
+
+/* TRACE_HEADER_BYTES, with where the last INDEX is. */
+void trace_store_put_file_header(const struct trace_store *store, u8 *header);
+/* Writes the next INDEX when there is enough for one. */
+void trace_store_index(struct trace_store *store);
+/* Behind the last chunk: what is left of the INDEX, units and paths once more, where all is. */
+void trace_store_finish(struct trace_store *store);
+
+/* --- trace_store_stream.c --- */
 
 static inline u8 *put_varint(u8 *at, u64 value)
 {

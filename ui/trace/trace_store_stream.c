@@ -402,6 +402,7 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
     if (UNLIKELY(page != (written->address & ~(u64)0xfff))) {
         put_page(store, page, item, parts, heads_since);
     }
+    store->contexts.insns += parts != 0 ? item->insns_at[parts - 1] : 0;
     store->unrolled += whole ? (size_t)parts + item->slot_count : trace_item_unrolled(item, parts);
     put_words(store, TRACE_ADDRESSES, written, 0, item->address_words, limit, words + 1);
     put_words(store, TRACE_VALUES, written, item->address_words, item->word_count, limit,
@@ -422,6 +423,8 @@ static void put_event(struct trace_store *store, u32 head, const u64 *words)
         bytes_note(words[4] >> 8 & 1 ? &store->written : &store->read, words[2], words[4] & 0xff);
     } else if ((head >> 8 & 0xff) == METIC_EVENT_TLB_FILL) {
         fill_note(&store->fills, words[2] >> 12, words[3] >> 12);
+    } else {
+        trace_contexts_event(store, head, words);
     }
 }
 
@@ -443,6 +446,7 @@ u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_ch
     }
     store->section++; /* each stands for itself */
     store->unrolled = 0;
+    trace_contexts_begin(store, chunk);
     struct column *heads = &store->columns[TRACE_HEADS];
     u64 heads_since = 0, kinds = 0;
     u32 left = TRACE_WHOLE;
@@ -509,4 +513,5 @@ void trace_store_put_lists(struct trace_store *store)
     put_counts(store);
     put_lines(store, &store->moved);
     put_fills(store, &store->fills);
+    trace_contexts_put(store);
 }
