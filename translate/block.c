@@ -298,6 +298,15 @@ void block_remove(struct block_table *table, struct block *block)
     }
 }
 
+void block_remove_at(struct block_table *table, gpa_t gpa)
+{
+    struct code_page *page = page_find(table, gpa & PAGE_MASK);
+    u32 at = (u32)(gpa & PAGE_OFFSET_MASK);
+    if (page != NULL) {
+        page_kill_range(table, page, at, at);
+    }
+}
+
 static const u8 *page_bytes(const struct block_table *table, gpa_t page)
 {
     return memory_host_any_mode(table->memory, page, PAGE_BYTES);

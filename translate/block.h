@@ -140,6 +140,8 @@ static inline unsigned block_runs(const struct code_page *page, u32 offset)
 struct block *block_new(struct block_table *table);
 /* Makes the block unreachable for look-ups and links, as if its bytes had changed. */
 void block_remove(struct block_table *table, struct block *block);
+/* The same for all blocks that have code at `gpa`. */
+void block_remove_at(struct block_table *table, gpa_t gpa);
 void *block_alloc(struct block_table *table, size_t size_bytes);
 /* `source` is the snapshot of the guest bytes the block was made from (length_bytes of them, from
  * gpa - before_bytes; what lies in the second page follows at source + 2). Marks the pages. */

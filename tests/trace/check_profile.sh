@@ -192,6 +192,15 @@ for how in --no-tier2 --no-tier0 '' --eager-tier2 '--engine interp' '--clock vir
     is "places that leaf returns to, '$how'" "$(grep -c '^e 80000080 [0-9a-f]* 1000$' sites.cover)" 12 12
     is "halves of what faults, '$how'" "$(grep -cE '^b 800000c(0 2 1|6 4 2) 1000$' sites.cover)" 2 2
 done
+# A hot jump that is known for more targets than it has places: each target counts.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o jumps.elf \
+    "$SRCDIR/tests/trace/jumps.S" || exit 1
+for how in --no-tier2 '' --eager-tier2 '--engine interp' '--clock virtual'; do
+    # shellcheck disable=SC2086
+    metic run jumps.elf --firmware none --quiet $how --cover jumps.cover || wrong "jumps $how"
+    is "targets of the jump, '$how'" "$(awk '$1 == "e" && $2 < "80000020" && $3 >= "80000100" { n[$3] += $4 }
+        END { for (a in n) good += n[a] == 20000; print good + 0 }' jumps.cover)" 32 32
+done
 # An interrupt behind an instruction that lets it in, and, before that, a device access that is done again.
 $cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o looks.elf \
     "$SRCDIR/tests/trace/looks.S" || exit 1

@@ -130,7 +130,7 @@ enum ir_marks { IR_MARKS_NONE, IR_MARKS_FEW, IR_MARKS_ALL };
  * stream's end is enough until somebody else does (probe.h, PROBE_LOOK_INSNS). */
 enum { IR_PROBE_NO_PAGE = 1, IR_PROBE_NO_LOOK = 2 };
 /* What PROBE_LEFT does, its `sub`. */
-enum ir_left { IR_LEFT_WORD, IR_LEFT_HEAD, IR_LEFT_COUNT, IR_LEFT_EDGE };
+enum ir_left { IR_LEFT_WORD, IR_LEFT_HEAD, IR_LEFT_COUNT, IR_LEFT_EDGE, IR_LEFT_WIDE };
 
 struct ir {
     struct ir_insn insns[IR_MAX_INSNS];

@@ -177,6 +177,16 @@ enum ir_exit interp_PROBE_WORD(struct interp *run, const struct ir_insn *insn, u
     return interp_next(run, insn, out);
 }
 
+static void count_edge(struct vcpu *vcpu, const struct ir_insn *insn, gva_t target)
+{
+    if (insn->sub == IR_LEFT_WIDE) {
+        const struct probe_wide *wide = (const struct probe_wide *)(uintptr_t)insn->imm;
+        probe_way_count(vcpu, wide->way, wide->count, target);
+    } else {
+        probe_way_count(vcpu, (u32)insn->imm, PROBE_PLACES, target);
+    }
+}
+
 void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t target)
 {
     struct vcpu *vcpu = run->vcpu;
@@ -191,7 +201,7 @@ void interp_probe_left(struct interp *run, const struct ir_insn *insn, gva_t tar
     if (insn->sub == IR_LEFT_COUNT) {
         ++*probe_count_of(vcpu, (u32)insn->imm);
     } else {
-        probe_way_count(vcpu, (u32)insn->imm, target);
+        count_edge(vcpu, insn, target);
     }
     vcpu->probe_path = 0;
 }
@@ -211,7 +221,7 @@ enum ir_exit interp_PROBE_ADD(struct interp *run, const struct ir_insn *insn, u6
 
 enum ir_exit interp_PROBE_EDGE(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
-    probe_way_count(run->vcpu, (u32)insn->imm, run->values[insn->a]);
+    count_edge(run->vcpu, insn, run->values[insn->a]);
     return interp_next(run, insn, out);
 }
 

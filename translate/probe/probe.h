@@ -118,7 +118,7 @@ unsigned probe_node_operands(unsigned op);
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 
 /* Ways out of paths that count (PROBE_EDGES, probe_ways.h). A direct one has a counter, an indirect
- * one a number, and places for targets of its own; the target's low bits say which. All lie behind
+ * one a number, and places for targets of its own. All lie behind
  * the hart's state, at the same distance in every hart, so that generated code reaches them from
  * the register that it has for the state. Direct ones count 32 bits, which is half the host's cache
  * that they take, and are summed up (probe_look()) before they can be full: a path that is left has
@@ -128,9 +128,17 @@ struct probe_place {
     gva_t target;
     u64 count;
 };
+/* A way whose jump is known for more targets than that (probe_jump.h): each has its place from the
+ * start, and code finds it by comparing. Where a count is written must not follow from the target:
+ * the host has the target late, and loads behind the store wait for that. */
+struct probe_wide {
+    u32 way;   /* its first number */
+    u32 count;
+    const gva_t *targets;
+};
 enum {
-    PROBE_PLACES = 2,
-    PROBE_PLACE_BITS = 2 * (PROBE_PLACES - 1), /* of the target: words */
+    PROBE_PLACES = 2,        /* of a way: whoever comes first has them */
+    PROBE_WIDE_PLACES = 24,  /* of a wide one, at most: it has the numbers of several ways */
     PROBE_MAX_DIRECTS = 1 << 24,
     PROBE_MAX_INDIRECTS = 1 << 21,
     PROBE_SUM_INSNS = 1 << 29,
@@ -171,8 +179,10 @@ enum { PROBE_EDGE_SLOTS = 1 << 16, PROBE_CUT = 1 << 30 };
 struct probe_edge {
     gva_t target;
     u32 way;   /* 0: free */
-    u32 count; /* 0: 2^32 more, elsewhere */
+    u32 count; /* what is more than PROBE_EDGE_START; at 0 C puts that elsewhere, and may find the
+                  target worth a place of the way's */
 };
+#define PROBE_EDGE_START (0u - (1u << 7))
 static inline u32 probe_edge_slot(u32 way, gva_t target)
 {
     return ((u32)target >> 1 ^ way * 0x9e5u) % PROBE_EDGE_SLOTS;
@@ -362,8 +372,8 @@ static inline u64 probe_look_insns(const struct probe *probe, const struct vcpu 
                                  : vcpu->insns + (sums ? PROBE_SUM_INSNS : PROBE_LOOK_INSNS);
 }
 
-/* For the interpreter: an indirect jump by that way. */
-void probe_way_count(struct vcpu *vcpu, u32 way, gva_t target);
+/* For the interpreter: an indirect jump by that way, which has so many places. */
+void probe_way_count(struct vcpu *vcpu, u32 way, unsigned places, gva_t target);
 /* For the interpreter: room for that many words. */
 u64 *probe_reserve(struct vcpu *vcpu, unsigned words);
 

@@ -1,9 +1,13 @@
-/* PROBE_EDGES (probe.h): counters of the ways out of paths, and what they say of blocks.
+/* PROBE_EDGES (probe.h): counters of the ways out of paths. What they say of blocks is in
+ * probe_report.c.
  *
- * A path counts nothing when it begins. Its way out does: a counter for each direct one, a place in
- * the hart's table for an indirect one and where it leads. What ends a path early, by an exception,
- * says which it was and where it began, so that C code can count those. */
+ * A path counts nothing when it begins. Its way out does: a counter for each direct one; for an
+ * indirect one and where it leads a place of the way's own, or one in the hart's table. An edge of
+ * that table that counts on takes a place of its way (promote()), and if more such edges than there
+ * are places do so, the jump's code is made anew with a wide way. What ends a path early, by an
+ * exception, says which it was and where it began, so that C code can count those. */
 #include "cpu/base/zeros.h"
+#include "translate/probe/probe_jump.h"
 #include "translate/probe/probe_piece.h"
 
 #include <stdlib.h>
@@ -16,10 +20,14 @@ static const size_t edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 
 bool probe_cover_init(struct engine *engine, struct probe *probe)
 {
-    if ((probe->config.what & PROBE_EDGES) && !probe_paths_init(&probe->ways)) {
+    if (!(probe->config.what & PROBE_EDGES)) {
+        return true;
+    }
+    probe->jumps = probe_jumps_new();
+    if (!probe_paths_init(&probe->ways) || probe->jumps == NULL) {
         return false;
     }
-    for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
         struct vcpu *vcpu = engine->vcpus[i];
         struct probe_stream *stream = &probe->streams[i];
         vcpu->probe_edges = zeros_new(edges_bytes);
@@ -48,6 +56,7 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
         vcpu->probe_sum_insns = UINT64_MAX;
     }
     probe_paths_fini(&probe->ways);
+    probe_jumps_free(probe->jumps);
 }
 
 /* --- on harts' threads --- */
@@ -111,10 +120,17 @@ static bool is_edge(const struct probe_edge *edge, u32 way, gva_t target)
     return edge->way == way && edge->target == target;
 }
 
+/* It has counted all that it can. */
+static void edge_over(struct probe_edges *far, struct probe_edge *edge)
+{
+    far_add(far, edge->way, edge->target, edge->count - PROBE_EDGE_START);
+    edge->count = PROBE_EDGE_START;
+}
+
 static void grow(struct probe_edges *far, struct probe_edge *edge)
 {
     if (++edge->count == 0) {
-        far_add(far, edge->way, edge->target, (u64)1 << 32);
+        edge_over(far, edge);
     }
 }
 
@@ -130,39 +146,126 @@ void probe_edge_count(struct vcpu *vcpu, u32 way, u64 target)
     }
     struct probe_edge found = *other;
     if (!is_edge(other, way, target)) {
-        if (found.way != 0 && found.count != 0) {
-            far_add(far, found.way, found.target, found.count);
+        if (found.way != 0) {
+            edge_over(far, &found);
         }
-        found = (struct probe_edge){.target = target, .way = way};
+        found = (struct probe_edge){.target = target, .way = way, .count = PROBE_EDGE_START};
     }
     *other = *first;
     *first = found;
     grow(far, first);
 }
 
-/* As generated code does it. */
-void probe_way_count(struct vcpu *vcpu, u32 way, gva_t target)
+/* The first of the places that is the target's; NULL: none. A place of target 0 that counts nothing
+ * may as well be anybody's. */
+static struct probe_place *find_place(struct vcpu *vcpu, u32 way, unsigned places, gva_t target)
 {
-    struct probe_place *place = probe_places_of(vcpu, way) + (target & PROBE_PLACE_BITS) / 2;
-    if (place->count == 0) {
-        place->target = target;
+    struct probe_place *place = probe_places_of(vcpu, way);
+    for (unsigned n = 0; n < places; n++, place++) {
+        if (place->target == target) {
+            return place;
+        }
+        if (place->target == 0 && place->count == 0) {
+            place->target = target;
+            return place;
+        }
     }
-    if (place->target == target) {
+    return NULL;
+}
+
+void probe_way_count(struct vcpu *vcpu, u32 way, unsigned places, gva_t target)
+{
+    struct probe_place *place = find_place(vcpu, way, places, target);
+    if (place != NULL) {
         place->count++;
     } else {
         probe_edge_count(vcpu, way, target);
     }
 }
 
+/* A target that the way has not led to before, or not for long. Wide ways have no free places. */
+static void count_new(struct vcpu *vcpu, u32 way, gva_t target)
+{
+    struct probe_place *place = find_place(vcpu, way, PROBE_PLACES, target);
+    if (place != NULL) {
+        place->count++;
+    } else {
+        probe_edge_count(vcpu, way, target);
+    }
+}
+
+static u64 far_count(const struct probe_edges *far, u64 way, gva_t target)
+{
+    return far->size != 0 ? far_find(far, way, target)->count : 0;
+}
+
+/* An edge that has counted often takes the place of its way that has counted least, if it has
+ * counted more: who comes first to a jump is seldom who comes most. */
+static void promote(struct vcpu *vcpu, struct probe_edge *edge)
+{
+    struct probe_edges *far = &probe_stream_of(vcpu)->edges;
+    struct probe_place *least = NULL, *place = probe_places_of(vcpu, edge->way);
+    u64 least_count = far_count(far, edge->way, edge->target);
+    for (unsigned n = 0; n < PROBE_PLACES; n++) {
+        u64 count = place[n].count + far_count(far, edge->way, place[n].target);
+        if (count < least_count) {
+            least = &place[n];
+            least_count = count;
+        }
+    }
+    if (least != NULL) {
+        if (least->count != 0) {
+            far_add(far, edge->way, least->target, least->count);
+        }
+        *least = (struct probe_place){.target = edge->target};
+        *edge = (struct probe_edge){.way = 0};
+    }
+}
+
+/* Code with that jump is made anew. The hart is in it, and leaves it as when a store changed it. */
+static void make_anew(struct vcpu *vcpu, gva_t pc)
+{
+    struct engine *engine = vcpu->engine;
+    gpa_t gpa_page;
+    if (tlb_fetch_find(vcpu, pc & PAGE_MASK, &gpa_page)) {
+        block_remove_at(&engine->blocks, gpa_page | (pc & PAGE_OFFSET_MASK));
+        for (unsigned i = 0; i < engine->vcpu_count; i++) {
+            vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
+        }
+    }
+}
+
+/* The edge's count is full: the jump is known for its target, and for those that have places. */
+static void count_more(struct vcpu *vcpu, struct probe_edge *edge)
+{
+    struct engine *engine = vcpu->engine;
+    const struct probe_paths *paths = &engine->probe->ways;
+    edge_over(&probe_stream_of(vcpu)->edges, edge);
+    pthread_mutex_lock(&engine->lock);
+    const struct probe_counted *path = probe_counted_at(paths, paths->path_of[edge->way]);
+    u64 way = probe_indirect_way(path, edge->way);
+    gva_t pc = probe_way_pc(path, way), targets[PROBE_PLACES + 1] = {edge->target};
+    bool wide = probe_way_places(way) > PROBE_PLACES;
+    for (unsigned n = 0; n < PROBE_PLACES; n++) {
+        targets[n + 1] = probe_places_of(vcpu, edge->way)[n].target;
+    }
+    if (!wide && probe_jump_missed(engine->probe->jumps, pc, targets, ARRAY_LEN(targets))) {
+        make_anew(vcpu, pc);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (!wide) {
+        promote(vcpu, edge);
+    }
+}
+
 void probe_cover_edge(struct vcpu *vcpu)
 {
-    const struct probe_edge *first =
+    struct probe_edge *first =
         &vcpu->probe_edges[probe_edge_slot(vcpu->probe_way, vcpu->probe_target)];
     if (is_edge(first, vcpu->probe_way, vcpu->probe_target)) { /* its count went over the top */
-        far_add(&probe_stream_of(vcpu)->edges, vcpu->probe_way, vcpu->probe_target,
-                (u64)1 << 32);
+        count_more(vcpu, first);
     } else {
-        probe_edge_count(vcpu, vcpu->probe_way, vcpu->probe_target);
+        count_new(vcpu, vcpu->probe_way, vcpu->probe_target);
     }
 }
 
@@ -181,254 +284,4 @@ void probe_sum(struct vcpu *vcpu)
         }
     }
     vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
-}
-
-/* --- what they say --- */
-
-/* A probe_edge of a hart's, in the list of its path. */
-struct taken {
-    gva_t target;
-    u64 count;
-    u32 way; /* PROBE_CUT, or which of the path's indirect ones */
-    u32 next; /* in `taken`; 0: none */
-};
-
-struct report {
-    struct engine *engine;
-    struct probe_paths *paths;
-    u64 *passes;   /* of a path: how often it ended after so many instructions */
-    u32 *path_of;  /* by indirect way */
-    struct taken *taken;
-    size_t count, capacity;
-    void (*block)(void *opaque, gva_t gva, unsigned bytes, unsigned insns, u64 count);
-    void (*edge)(void *opaque, gva_t from, gva_t to, u64 count);
-    void *opaque;
-};
-
-static u64 sum(const struct engine *engine, u32 counter)
-{
-    u64 count = 0;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        count += engine->probe->streams[i].sums[counter];
-        count += *probe_count_of(engine->vcpus[i], counter);
-    }
-    return count;
-}
-
-static gva_t part_gva(const struct probe_counted *path, unsigned part)
-{
-    return path->gva + (u64)probe_distance(path->words[part]);
-}
-
-/* Where the block began that instruction `insn` of the path is in. */
-static gva_t block_of(const struct probe_counted *path, unsigned insn)
-{
-    unsigned part = 0;
-    while (insn >= probe_number(path->words[part])) {
-        insn -= probe_number(path->words[part++]);
-    }
-    return part_gva(path, part);
-}
-
-/* Of a part the first instructions; `first` is its first one's number in the path. */
-static void tell_block(const struct report *report, const struct probe_counted *path,
-                       unsigned part, unsigned first, unsigned insns, u64 count)
-{
-    const struct probe_config *config = &report->engine->probe->config;
-    gva_t gva = part_gva(path, part);
-    if (count != 0 && insns != 0 && probe_address_wanted(config, gva)) {
-        report->block(report->opaque, gva, probe_counted_bytes(path, first, insns), insns, count);
-    }
-}
-
-static void tell_parts(const struct report *report, const struct probe_counted *path)
-{
-    const u64 *passes = report->passes;
-    unsigned end = path->insn_count;
-    u64 further = passes[end]; /* went at least to `end` */
-    for (unsigned part = path->part_count; part-- > 0;) {
-        unsigned insns = probe_number(path->words[part]), first = end - insns;
-        tell_block(report, path, part, first, insns, further);
-        for (unsigned n = first + 1; n < end; n++) {
-            tell_block(report, path, part, first, n - first, passes[n]);
-            further += passes[n];
-        }
-        if (part != 0 && further != 0) {
-            report->edge(report->opaque, part_gva(path, part - 1), part_gva(path, part), further);
-        }
-        end = first;
-        further += passes[end];
-    }
-}
-
-/* An exception ended it so often after so many instructions. Where that is before the first of a
- * part, the one before has led there all the same. */
-static void tell_cut(const struct report *report, const struct probe_counted *path, u64 insns,
-                     u64 count)
-{
-    unsigned part = 0, first = 0;
-    report->passes[insns] += count;
-    while (first < insns) {
-        first += probe_number(path->words[part++]);
-    }
-    if (first == insns && part != 0) {
-        report->edge(report->opaque, part_gva(path, part - 1), part_gva(path, part), count);
-    }
-}
-
-/* A way out of it was gone so often. */
-static void tell_way(const struct report *report, const struct probe_counted *path, u64 way,
-                     gva_t target, u64 count)
-{
-    report->passes[probe_number(way)] += count;
-    if (count != 0) {
-        report->edge(report->opaque, block_of(path, probe_number(way) - 1), target, count);
-    }
-}
-
-/* Where an indirect one led, of its own places. */
-static void tell_places(const struct report *report, const struct probe_counted *path, u64 way,
-                        u32 number)
-{
-    for (unsigned i = 0; i < report->engine->vcpu_count; i++) {
-        const struct probe_place *places = probe_places_of(report->engine->vcpus[i], number);
-        for (unsigned n = 0; n < PROBE_PLACES; n++) {
-            tell_way(report, path, way, places[n].target, places[n].count);
-        }
-    }
-}
-
-/* The way of the path that is the indirect one of that number. */
-static u64 indirect_way(const struct probe_counted *path, u32 number)
-{
-    const u64 *way = path->words + path->part_count;
-    for (u32 n = path->indirect; n < number || !probe_way_indirect(*way); way++) {
-        n += probe_way_indirect(*way);
-    }
-    return *way;
-}
-
-static void tell_path(const struct report *report, struct probe_counted *path)
-{
-    const u64 *ways = path->words + path->part_count;
-    u32 counter = path->counter, indirect = path->indirect;
-    memset(report->passes, 0, (path->insn_count + 1u) * sizeof(u64));
-    for (unsigned n = 0; n < path->way_count; n++) {
-        if (probe_way_indirect(ways[n])) {
-            tell_places(report, path, ways[n], indirect++);
-        } else {
-            tell_way(report, path, ways[n], path->gva + (u64)probe_distance(ways[n]),
-                     sum(report->engine, counter++));
-        }
-    }
-    for (u32 n = path->taken; n != 0; n = report->taken[n].next) {
-        const struct taken *taken = &report->taken[n];
-        if (taken->way == PROBE_CUT) {
-            tell_cut(report, path, taken->target, taken->count);
-        } else {
-            tell_way(report, path, indirect_way(path, taken->way), taken->target, taken->count);
-        }
-    }
-    path->taken = 0;
-    tell_parts(report, path);
-}
-
-static struct probe_counted *first_path(const struct report *report)
-{
-    return probe_counted_at(report->paths, PROBE_FIRST_PATH);
-}
-
-/* NULL: it was the last. */
-static struct probe_counted *path_behind(const struct report *report, struct probe_counted *path)
-{
-    u64 *behind = (u64 *)(void *)path + probe_counted_words(path);
-    return behind < report->paths->words + report->paths->used
-               ? (struct probe_counted *)(void *)behind : NULL;
-}
-
-/* False: no memory. */
-static bool know_paths(struct report *report)
-{
-    report->path_of = malloc(report->paths->indirects * sizeof(*report->path_of));
-    if (report->path_of == NULL) {
-        return false;
-    }
-    struct probe_counted *path = first_path(report);
-    for (; path != NULL; path = path_behind(report, path)) {
-        u32 number = (u32)((u64 *)(void *)path - report->paths->words);
-        u32 indirect = path->indirect;
-        for (unsigned n = 0; n < path->way_count; n++) {
-            if (probe_way_indirect(path->words[path->part_count + n])) {
-                report->path_of[indirect++] = number;
-            }
-        }
-    }
-    return true;
-}
-
-static bool take(struct report *report, u64 way, gva_t target, u64 count)
-{
-    if (report->count >= report->capacity) {
-        size_t capacity = report->capacity * 2 + (1 << 14);
-        void *bigger = realloc(report->taken, capacity * sizeof(*report->taken));
-        if (bigger == NULL) {
-            return false;
-        }
-        report->taken = bigger;
-        report->capacity = capacity;
-    }
-    bool cut = way & PROBE_CUT;
-    u32 number = cut ? (u32)way & ~(u32)PROBE_CUT : report->path_of[way];
-    struct probe_counted *path = probe_counted_at(report->paths, number);
-    report->taken[report->count] = (struct taken){
-        .target = target, .count = count, .way = cut ? (u32)PROBE_CUT : (u32)way,
-        .next = path->taken,
-    };
-    path->taken = (u32)report->count++;
-    return true;
-}
-
-static bool take_hart(struct report *report, struct vcpu *vcpu)
-{
-    const struct probe_edges *far = &probe_stream_of(vcpu)->edges;
-    bool good = true;
-    probe_cover_cut(vcpu);
-    for (unsigned n = 0; n < PROBE_EDGE_SLOTS && good; n++) {
-        const struct probe_edge *edge = &vcpu->probe_edges[n];
-        good = edge->count == 0 || take(report, edge->way, edge->target, edge->count);
-    }
-    for (size_t n = 0; n < far->size && good; n++) {
-        const struct probe_far_edge *edge = &far->list[n];
-        good = edge->count == 0 || take(report, edge->way, edge->target, edge->count);
-    }
-    return good;
-}
-
-bool probe_coverage(struct engine *engine,
-                    void (*block)(void *opaque, gva_t gva, unsigned bytes, unsigned insns,
-                                  u64 count),
-                    void (*edge)(void *opaque, gva_t from, gva_t to, u64 count), void *opaque)
-{
-    struct probe_paths *paths = &engine->probe->ways;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        probe_pieces_count(engine->vcpus[i]);
-    }
-    struct report report = {.engine = engine, .paths = paths, .block = block, .edge = edge,
-                            .opaque = opaque, .count = 1};
-    if (paths->used == PROBE_FIRST_PATH) {
-        return true;
-    }
-    report.passes = malloc((UINT16_MAX + 1) * sizeof(*report.passes));
-    bool good = report.passes != NULL && know_paths(&report);
-    for (unsigned i = 0; good && i < engine->vcpu_count; i++) {
-        good = take_hart(&report, engine->vcpus[i]);
-    }
-    struct probe_counted *path = good ? first_path(&report) : NULL;
-    for (; path != NULL; path = path_behind(&report, path)) {
-        tell_path(&report, path);
-    }
-    free(report.path_of);
-    free(report.passes);
-    free(report.taken);
-    return good;
 }

@@ -137,7 +137,7 @@ static void describe(const struct piece *piece, struct probe_ways *path)
     for (unsigned n = 0; n < way_count(piece); n++, way += WAY_BYTES) {
         s32 leads = (s32)ld_le32(way + WAY_TARGET);
         if (leads == INT32_MIN) {
-            probe_ways_indirect(path, way[WAY_AFTER]);
+            probe_ways_indirect(path, way[WAY_AFTER], PROBE_PLACES);
         } else {
             probe_ways_way(path, way[WAY_AFTER], (piece->gva & PAGE_MASK) + (u64)(s64)leads);
         }
@@ -164,7 +164,7 @@ static void count_piece(struct vcpu *vcpu, const struct piece *piece)
         indirects += probe_way_indirect(path.ways[n]);
     }
     if (probe_way_indirect(path.ways[way])) {
-        probe_way_count(vcpu, counted->indirect + indirects, piece->target);
+        probe_way_count(vcpu, counted->indirect + indirects, PROBE_PLACES, piece->target);
     } else {
         ++*probe_count_of(vcpu, counted->counter + way - indirects);
     }

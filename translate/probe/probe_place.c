@@ -3,6 +3,7 @@
  * What is told of such a block needs none of its values, so the IR need not be copied and renamed
  * as in probe_instrument.c: while it is built, places are left (enum ir_marks) that do nothing
  * unless something is put into them here. See probe.h for what units and paths are. */
+#include "translate/probe/probe_jump.h"
 #include "translate/probe/probe_private.h"
 
 struct place {
@@ -19,6 +20,8 @@ struct place {
     u32 parts[PROBE_MAX_PARTS];
     struct probe_ways ways; /* in place of these, when it counts; of each way the operation */
     u16 way_at[PROBE_MAX_WAYS];
+    const gva_t *targets[PROBE_MAX_WAYS]; /* of wide ones */
+    gva_t gva;            /* of the current instruction */
     unsigned head, left;  /* operations: its first, and the last that tells of a side exit, or 0 */
     unsigned left_insns;  /*   and after how many */
     bool calls;           /* C was called, which may have written */
@@ -83,7 +86,11 @@ static void add_way(struct place *place, unsigned at, enum ir_op op, const struc
     }
     place->way_at[ways->way_count] = (u16)at;
     if (indirect) {
-        probe_ways_indirect(ways, place->after_insns);
+        unsigned count;
+        place->targets[ways->way_count] =
+            probe_jump_targets(place->probe->jumps, place->gva, &count);
+        probe_ways_indirect(ways, place->after_insns,
+                            count > PROBE_PLACES ? count : (unsigned)PROBE_PLACES);
     } else {
         probe_ways_way(ways, place->after_insns, place->source->gva_page + from->imm);
     }
@@ -91,6 +98,7 @@ static void add_way(struct place *place, unsigned at, enum ir_op op, const struc
     struct ir_insn *way = put(place, at, op, 0);
     if (op == IR_PROBE_EDGE) {
         way->a = target;
+        way->sub = IR_LEFT_EDGE;
     } else if (op == IR_PROBE_LEFT) {
         way->sub = indirect ? IR_LEFT_EDGE : IR_LEFT_COUNT;
     }
@@ -149,6 +157,22 @@ static void unit_end(struct place *place)
     place->in_unit = false;
 }
 
+/* Each target has its place in each hart, and had it if there was such a path before. */
+static void make_wide(struct place *place, struct ir_insn *op, u64 way, const gva_t *targets)
+{
+    const struct engine *engine = place->probe->engine;
+    struct probe_wide *wide = arena_alloc(place->probe->arena, sizeof(*wide));
+    *wide = (struct probe_wide){(u32)op->imm, probe_way_places(way), targets};
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        struct probe_place *places = probe_places_of(engine->vcpus[i], wide->way);
+        for (unsigned n = 0; n < wide->count && places[n].target != targets[n]; n++) {
+            places[n].target = targets[n];
+        }
+    }
+    op->sub = IR_LEFT_WIDE;
+    op->imm = (uintptr_t)wide;
+}
+
 static void end_counting(struct place *place)
 {
     struct probe_paths *paths = &place->probe->ways;
@@ -162,7 +186,13 @@ static void end_counting(struct place *place)
     for (unsigned n = 0; n < ways->way_count; n++) {
         struct ir_insn *way = &insns[place->way_at[n]];
         way->dead = number == 0;
-        way->imm = probe_way_indirect(ways->ways[n]) ? indirect++ : counter++;
+        u32 numbers = probe_way_numbers(ways->ways[n]);
+        way->imm = numbers != 0 ? indirect : counter;
+        if (probe_way_places(ways->ways[n]) > PROBE_PLACES && number != 0) {
+            make_wide(place, way, ways->ways[n], place->targets[n]);
+        }
+        indirect += numbers;
+        counter += numbers == 0;
     }
     place->ir->overflow |= ways->far;
 }
@@ -271,6 +301,7 @@ static void on_insn(struct place *place, unsigned at)
             probe_unit_expect(place->probe, &place->unit);
         }
     }
+    place->gva = place->source->gva_page + insn->imm;
     place->unit.insn_count++;
     place->unit.bytes = (u16)(place->unit.bytes + insn->sub);
     place->after_insns++;

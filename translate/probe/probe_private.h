@@ -111,7 +111,8 @@ struct probe {
     struct probe_path **paths; /* pages of PROBE_UNIT_PAGE; the first is none */
     _Atomic u32 path_count;
     u32 *path_buckets;
-    struct probe_paths ways; /* PROBE_EDGES */
+    struct probe_paths ways;   /* PROBE_EDGES; */
+    struct probe_jumps *jumps; /*   else NULL */
     struct probe_chunk *unrolled; /* the consumer's thread: what it is given, */
     size_t unrolled_words;        /*   with its paths unrolled */
     struct probe_page *pages[PROBE_PAGE_BUCKETS];

@@ -8,6 +8,7 @@
 enum { PATH_WORDS = 1 << 26, BUCKETS = 1 << 17 }; /* virtual memory */
 
 static const size_t words_bytes = PATH_WORDS * sizeof(u64), buckets_bytes = BUCKETS * sizeof(u32);
+static const size_t path_of_bytes = PROBE_MAX_INDIRECTS * sizeof(u32);
 _Static_assert((int)PATH_WORDS <= (int)PROBE_CUT, "a path's number is below that bit");
 _Static_assert(sizeof(struct probe_counted) == 8 * PROBE_FIRST_PATH, "number 0 can be looked at");
 
@@ -15,15 +16,17 @@ bool probe_paths_init(struct probe_paths *paths)
 {
     paths->words = zeros_new(words_bytes);
     paths->buckets = zeros_new(buckets_bytes);
+    paths->path_of = zeros_new(path_of_bytes);
     paths->directs = paths->indirects = 1; /* nothing has number 0 */
     paths->used = PROBE_FIRST_PATH;
-    return paths->words != NULL && paths->buckets != NULL;
+    return paths->words != NULL && paths->buckets != NULL && paths->path_of != NULL;
 }
 
 void probe_paths_fini(struct probe_paths *paths)
 {
     zeros_free(paths->words, words_bytes);
     zeros_free(paths->buckets, buckets_bytes);
+    zeros_free(paths->path_of, path_of_bytes);
 }
 
 /* Paths near each other have their buckets near each other: they are made in about that order. */
@@ -54,15 +57,16 @@ void probe_paths_expect_more(const struct probe_paths *paths, gva_t gva)
     __builtin_prefetch(probe_counted_at(paths, paths->buckets[hash(gva)]));
 }
 
-/* Counters for its ways. False: there are no more. */
-static bool take_counters(struct probe_paths *paths, const struct probe_ways *path,
+/* Counters for the ways of the path that gets that number. False: there are no more. */
+static bool take_counters(struct probe_paths *paths, const struct probe_ways *path, u32 number,
                           struct probe_counted *made)
 {
-    u32 indirects = 0;
+    u32 indirects = 0, directs = 0;
     for (unsigned n = 0; n < path->way_count; n++) {
-        indirects += probe_way_indirect(path->ways[n]);
+        u32 numbers = probe_way_numbers(path->ways[n]);
+        directs += numbers == 0;
+        indirects += numbers;
     }
-    u32 directs = path->way_count - indirects;
     if (directs > PROBE_MAX_DIRECTS - paths->directs ||
         indirects > PROBE_MAX_INDIRECTS - paths->indirects) {
         return false;
@@ -70,7 +74,12 @@ static bool take_counters(struct probe_paths *paths, const struct probe_ways *pa
     made->counter = paths->directs;
     made->indirect = paths->indirects;
     paths->directs += directs;
-    paths->indirects += indirects;
+    for (unsigned n = 0; n < path->way_count && indirects != 0; n++) {
+        if (probe_way_indirect(path->ways[n])) {
+            paths->path_of[paths->indirects] = number;
+            paths->indirects += probe_way_numbers(path->ways[n]);
+        }
+    }
     return true;
 }
 
@@ -87,7 +96,7 @@ u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path)
         .part_count = (u8)path->part_count, .way_count = (u8)path->way_count,
     };
     u32 number = paths->used, words = probe_counted_words(&head);
-    if (path->far || words > PATH_WORDS - number || !take_counters(paths, path, &head)) {
+    if (path->far || words > PATH_WORDS - number || !take_counters(paths, path, number, &head)) {
         return 0;
     }
     struct probe_counted *made = probe_counted_at(paths, number);
@@ -99,6 +108,24 @@ u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path)
     paths->used += words;
     *bucket = number;
     return number;
+}
+
+gva_t probe_way_pc(const struct probe_counted *path, u64 way)
+{
+    unsigned part = 0, first = 0, insn = probe_number(way) - 1;
+    while (insn - first >= probe_number(path->words[part])) {
+        first += probe_number(path->words[part++]);
+    }
+    return probe_part_gva(path, part) + probe_counted_bytes(path, first, insn - first);
+}
+
+u64 probe_indirect_way(const struct probe_counted *path, u32 number)
+{
+    const u64 *way = path->words + path->part_count;
+    for (u32 n = path->indirect; n < number || !probe_way_indirect(*way); way++) {
+        n += probe_way_numbers(*way);
+    }
+    return *way;
 }
 
 unsigned probe_counted_bytes(const struct probe_counted *path, unsigned first, unsigned insns)

@@ -53,9 +53,22 @@ static inline unsigned probe_number(u64 word)
     return word & 0xffff;
 }
 
+/* PROBE_INDIRECT, and how many places more than others a wide one has. */
 static inline bool probe_way_indirect(u64 way)
 {
-    return probe_distance(way) == PROBE_INDIRECT;
+    return probe_distance(way) <= PROBE_INDIRECT + PROBE_WIDE_PLACES;
+}
+
+static inline unsigned probe_way_places(u64 way)
+{
+    return probe_way_indirect(way)
+               ? PROBE_PLACES + (unsigned)(probe_distance(way) - PROBE_INDIRECT) : 0;
+}
+
+/* How many numbers of indirect ways it has: they are numbers of pairs of places. */
+static inline u32 probe_way_numbers(u64 way)
+{
+    return (probe_way_places(way) + PROBE_PLACES - 1) / PROBE_PLACES;
 }
 
 static inline void probe_ways_begin(struct probe_ways *path, gva_t gva)
@@ -89,15 +102,18 @@ static inline void probe_ways_way(struct probe_ways *path, unsigned after_insns,
     path->ways[path->way_count++] = way;
 }
 
-static inline void probe_ways_indirect(struct probe_ways *path, unsigned after_insns)
+static inline void probe_ways_indirect(struct probe_ways *path, unsigned after_insns,
+                                       unsigned places)
 {
-    path->ways[path->way_count++] = probe_far_word(PROBE_INDIRECT, after_insns);
+    path->ways[path->way_count++] =
+        probe_far_word(PROBE_INDIRECT + places - PROBE_PLACES, after_insns);
 }
 
 /* What probe_counted numbers lie in; all zeros at first. */
 struct probe_paths {
     u64 *words;    /* a path's number is its place in it */
     u32 *buckets;
+    u32 *path_of;  /* of an indirect way: by its number, of a wide one's the first */
     u32 used, directs, indirects; /* words, counters, indirect ways taken */
 };
 
@@ -110,12 +126,21 @@ void probe_paths_expect(const struct probe_paths *paths, gva_t gva);
 void probe_paths_expect_more(const struct probe_paths *paths, gva_t gva);
 /* The engine's lock is held. The number of such a path; 0: there is no room. */
 u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path);
+/* Where the instruction is that leaves by that way of the path. */
+gva_t probe_way_pc(const struct probe_counted *path, u64 way);
+/* The way of the path that is the indirect one of that number. */
+u64 probe_indirect_way(const struct probe_counted *path, u32 number);
 /* How many bytes that many instructions take, from that one of the path on. */
 unsigned probe_counted_bytes(const struct probe_counted *path, unsigned first, unsigned insns);
 
 static inline struct probe_counted *probe_counted_at(const struct probe_paths *paths, u32 number)
 {
     return (struct probe_counted *)(void *)(paths->words + number);
+}
+
+static inline gva_t probe_part_gva(const struct probe_counted *path, unsigned part)
+{
+    return path->gva + (u64)probe_distance(path->words[part]);
 }
 
 static inline u32 probe_counted_words(const struct probe_counted *path)

@@ -134,6 +134,7 @@ struct left {
     bool tells;
     u8 how; /* enum ir_left */
     u32 number;
+    const struct probe_wide *wide; /* IR_LEFT_WIDE */
 };
 
 /* A path off the straight line, emitted behind the body or in the cold part. Fields mean what its

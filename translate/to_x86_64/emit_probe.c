@@ -80,9 +80,14 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
     }
 }
 
+static const struct probe_wide *wide_of(const struct ir_insn *insn)
+{
+    return insn->sub == IR_LEFT_WIDE ? (const struct probe_wide *)(uintptr_t)insn->imm : NULL;
+}
+
 void emit_probe_left(struct compile *c, const struct ir_insn *insn)
 {
-    c->left = (struct left){true, insn->sub, (u32)insn->imm};
+    c->left = (struct left){true, insn->sub, (u32)insn->imm, wide_of(insn)};
 }
 
 /* --- paths that count (PROBE_EDGES) --- */
@@ -131,39 +136,26 @@ static void count_edge_by_c(const struct compile *c, struct asm_buf *a, unsigned
     asm_call(a, thunk(c, THUNK_PROBE));
 }
 
-/* The second word of a place. */
-static struct asm_mem count_of(struct asm_mem place)
+static struct asm_mem place_of(const struct compile *c, u32 way, unsigned n)
 {
-    place.disp += 8;
-    return place;
+    size_t first = probe_places_offset(c->context->guest, way);
+    return state_at((u32)(first + n * sizeof(struct probe_place)));
 }
 
-/* The target's place among those of its way, whose index goes to `edge`. */
-static struct asm_mem own_place(const struct compile *c, unsigned edge, u32 way)
+/* Counts the target if the place is its own; the field of the jump that is taken otherwise. */
+static u32 count_at(struct asm_buf *a, struct asm_mem place, unsigned target)
 {
-    struct asm_mem first = state_at((u32)probe_places_offset(c->context->guest, way));
-    return asm_at_index(first.base, edge, 3, first.disp);
-}
-
-/* Compares that place; flags: NE when it is not the target's. */
-static void find_own_place(struct asm_buf *a, struct asm_mem place, unsigned target, unsigned edge)
-{
-    asm_mov(a, ASM_32, edge, target);
-    asm_alu_imm(a, ASM_AND, ASM_32, edge, PROBE_PLACE_BITS);
     asm_alu_rm(a, ASM_CMP, ASM_64, target, place);
+    u32 other = asm_jcc_forward(a, ASM_NE);
+    place.disp += (s32)offsetof(struct probe_place, count);
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, place, 1);
+    return other;
 }
 
-/* It was not: a place that nobody has is this target's now; else it has one among all of the
- * hart. */
-static void count_elsewhere(const struct compile *c, struct asm_buf *a, struct asm_mem place,
-                            unsigned target, unsigned edge, u32 way, const u8 *back)
+/* It has no place of its way: one among all of the hart, or C gives it one. */
+static void count_elsewhere(const struct compile *c, struct asm_buf *a, unsigned target,
+                            unsigned edge, u32 way, const u8 *back)
 {
-    asm_alu_mem_imm(a, ASM_CMP, ASM_64, count_of(place), 0);
-    u32 taken = asm_jcc_forward(a, ASM_NE);
-    asm_store(a, ASM_64, place, target);
-    asm_mov_mem_imm(a, ASM_64, count_of(place), 1);
-    asm_jmp(a, back);
-    asm_bind(a, taken);
     struct edge_jumps jumps = count_edge(a, edge, target, way);
     asm_jmp(a, back);
     asm_bind(a, jumps.target);
@@ -173,15 +165,85 @@ static void count_elsewhere(const struct compile *c, struct asm_buf *a, struct a
     asm_jmp(a, back);
 }
 
+/* The same, when only the first place was asked so far. */
+static void count_second(struct compile *c, unsigned target, unsigned edge, u32 way,
+                         const u8 *back)
+{
+    u32 none = count_at(&c->a, place_of(c, way, 1), target);
+    asm_jmp(&c->a, back);
+    bind_cold(c, none);
+    count_elsewhere(c, &c->cold, target, edge, way, back);
+}
+
+/* A wide way: which places are looked at, in the order of their targets' lower halves; the jumps to
+ * the end, and to where no place was the target's. */
+struct leaves {
+    const struct probe_wide *wide;
+    u8 order[PROBE_WIDE_PLACES];
+    u32 found[PROBE_WIDE_PLACES], none[PROBE_WIDE_PLACES];
+};
+
+static void sort_leaves(struct leaves *leaves)
+{
+    const gva_t *targets = leaves->wide->targets;
+    for (unsigned n = 0; n < leaves->wide->count; n++) {
+        unsigned to = n;
+        for (; to > 0 && (u32)targets[leaves->order[to - 1]] > (u32)targets[n]; to--) {
+            leaves->order[to] = leaves->order[to - 1];
+        }
+        leaves->order[to] = (u8)n;
+    }
+}
+
+/* Of leaves [first, end) the target's, found by halves. */
+static void count_among(const struct compile *c, struct asm_buf *a, struct leaves *leaves,
+                        unsigned target, unsigned first, unsigned end)
+{
+    const struct probe_wide *wide = leaves->wide;
+    if (end - first == 1) {
+        leaves->none[first] = count_at(a, place_of(c, wide->way, leaves->order[first]), target);
+        leaves->found[first] = asm_jmp_forward(a);
+        return;
+    }
+    unsigned middle = first + (end - first) / 2;
+    asm_alu_imm(a, ASM_CMP, ASM_32, target, (s32)(u32)wide->targets[leaves->order[middle]]);
+    u32 above = asm_jcc_forward(a, ASM_AE);
+    count_among(c, a, leaves, target, first, middle);
+    asm_bind(a, above);
+    count_among(c, a, leaves, target, middle, end);
+}
+
+/* Counts by a wide way. The field of the jump that is taken when the target has no place there. */
+static u32 count_wide(const struct compile *c, struct asm_buf *a, const struct probe_wide *wide,
+                      unsigned target)
+{
+    struct leaves leaves = {.wide = wide};
+    sort_leaves(&leaves);
+    count_among(c, a, &leaves, target, 0, wide->count);
+    for (unsigned n = 0; n < wide->count; n++) {
+        asm_bind(a, leaves.none[n]);
+    }
+    u32 none = asm_jmp_forward(a);
+    for (unsigned n = 0; n < wide->count; n++) {
+        asm_bind(a, leaves.found[n]);
+    }
+    return none;
+}
+
 /* An indirect side exit, to rax; rcx is free. */
 static void left_by_edge(struct compile *c, struct asm_buf *a, struct left left)
 {
-    struct asm_mem place = own_place(c, RCX, left.number);
-    find_own_place(a, place, RAX, RCX);
-    u32 elsewhere = asm_jcc_forward(a, ASM_NE);
-    asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
-    bind_cold(c, elsewhere);
-    count_elsewhere(c, &c->cold, place, RAX, RCX, left.number, asm_exec(a));
+    if (left.wide != NULL) {
+        bind_cold(c, count_wide(c, a, left.wide, RAX));
+        count_elsewhere(c, &c->cold, RAX, RCX, left.wide->way, asm_exec(a));
+    } else {
+        u32 other = count_at(a, place_of(c, left.number, 0), RAX);
+        u32 done = asm_jmp_forward(a);
+        asm_bind(a, other);
+        bind_cold(c, count_at(a, place_of(c, left.number, 1), RAX));
+        asm_bind(a, done);
+        count_elsewhere(c, &c->cold, RAX, RCX, left.number, asm_exec(a));
+    }
 }
 
 void emit_left(struct compile *c, struct asm_buf *a, struct left left)
@@ -227,25 +289,32 @@ void emit_probe_add(struct compile *c, const struct ir_insn *insn)
     count_in_place(c, &c->a, (u32)insn->imm);
 }
 
-/* reg[0]: the target; reg[1]: its place among the way's; data: the way. */
+/* reg[0]: the target; reg[1]: for its place; data: the way. */
+static void stub_probe_wide(struct compile *c, const struct stub *stub)
+{
+    /* the parts are exchanged, see stub_return */
+    count_elsewhere(c, &c->a, stub->reg[0], stub->reg[1], stub->data, c->cold.exec + stub->back);
+}
+
+/* The same. The second place is asked for near the first: what is cold comes from far away. */
 static void stub_probe_edge(struct compile *c, const struct stub *stub)
 {
-    struct asm_mem place = own_place(c, stub->reg[1], stub->data);
-    count_elsewhere(c, &c->a, place, stub->reg[0], stub->reg[1], stub->data,
-                    c->cold.exec + stub->back); /* the parts are exchanged, see stub_return */
+    count_second(c, stub->reg[0], stub->reg[1], stub->data, c->a.exec + stub->back);
 }
 
 void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
     unsigned target = alloc_use(c, insn->a), edge = alloc_temp(c);
-    struct asm_mem place = own_place(c, edge, (u32)insn->imm);
-    find_own_place(a, place, target, edge);
-    struct stub *stub = stub_add(c, stub_probe_edge, asm_jcc_forward(a, ASM_NE));
-    asm_alu_mem_imm(a, ASM_ADD, ASM_64, count_of(place), 1);
+    const struct probe_wide *wide = wide_of(insn);
+    u32 way = wide != NULL ? wide->way : (u32)insn->imm;
+    u32 field = wide != NULL ? count_wide(c, a, wide, target)
+                             : count_at(a, place_of(c, way, 0), target);
+    struct stub *stub = stub_add(c, wide != NULL ? stub_probe_wide : stub_probe_edge, field);
+    stub->tail = wide == NULL;
     stub->reg[0] = (u8)target;
     stub->reg[1] = (u8)edge;
-    stub->data = (u32)insn->imm;
+    stub->data = way;
     stub->back = asm_offset(a);
 }
 
