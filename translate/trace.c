@@ -113,18 +113,15 @@ static enum ir_exit follow(struct vcpu *vcpu, struct tier2_run *runs, unsigned *
 
 /* --- making --- */
 
-/* Puts probes into the trace where something is watched; false when they do not fit. */
-static bool watch(struct vcpu *vcpu, const struct fetched *fetched,
-                  const struct trace_source *source)
+/* Puts probes into engine->ir, the trace or a way of it, where something is watched; false when
+ * they do not fit. */
+static bool watch(struct engine *engine, bool fixed, const struct trace_source *source, u32 mode)
 {
-    struct engine *engine = vcpu->engine;
+    const struct tier2_page *page = &source->circle->pages[0];
     if (UNLIKELY(engine->probe != NULL)) {
         struct probe_source probed = {
-            .bytes = source->pages[0].bytes,
-            .gpa_page = fetched->gpa & PAGE_MASK,
-            .gva_page = source->circle->pages[0].page,
-            .mode = vcpu->mode,
-            .fixed = fetched->gva_page != 0,
+            .bytes = source->pages[0].bytes, .gpa_page = page->gpa_page, .gva_page = page->page,
+            .mode = mode, .fixed = fixed,
         };
         if (source->circle->page_count != 1 || probe_calls_c(engine->probe) ||
             probe_page_has_hooks(engine->probe, probed.gpa_page)) {
@@ -183,6 +180,7 @@ struct further {
     struct engine *engine;
     struct trace_source *source;
     u32 mode;
+    bool fixed;
 };
 
 /* As a member of struct host_ways. engine->ir stays as it is. */
@@ -193,7 +191,9 @@ static struct ir *make_further(void *opaque, unsigned n)
     struct ir *ir = engine->ir;
     engine->ir = engine->way_ir;
     bool made =
-        trace_lower_way(engine, further->source, further->mode, &further->source->circle->ways[n]);
+        trace_lower_way(engine, further->source, further->mode,
+                        &further->source->circle->ways[n]) &&
+        watch(engine, further->fixed, further->source, further->mode);
     if (made) {
         pipeline_optimise(engine);
     }
@@ -205,7 +205,8 @@ static struct ir *make_further(void *opaque, unsigned n)
 static bool compile(struct vcpu *vcpu, struct block *block, struct trace_source *source)
 {
     const struct tier2_circle *circle = source->circle;
-    struct further further = {.engine = vcpu->engine, .source = source, .mode = vcpu->mode};
+    struct further further = {.engine = vcpu->engine, .source = source, .mode = vcpu->mode,
+                              .fixed = block->gva_page != 0};
     struct host_ways ways = {
         .count = circle->way_count,
         .lower = make_further,
@@ -240,7 +241,8 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_
         return false;
     }
     trace_source_read(engine, circle, &source);
-    if (!trace_lower(engine, &source, vcpu->mode, &insns) || !watch(vcpu, fetched, &source)) {
+    if (!trace_lower(engine, &source, vcpu->mode, &insns) ||
+        !watch(engine, fetched->gva_page != 0, &source, vcpu->mode)) {
         return false;
     }
     pipeline_optimise(engine);
@@ -350,11 +352,10 @@ static unsigned max_pages(const struct engine *engine)
     return engine->probe != NULL || engine->options.no_links ? 1 : TRACE_MAX_PAGES;
 }
 
-/* Recorded code has units of straight paths; the interpreter, which lock-step compares with, leaves
- * at every side exit. */
+/* The interpreter, which lock-step compares with, leaves at every side exit. */
 static bool may_have_ways(const struct engine *engine)
 {
-    return engine->probe == NULL && !engine->options.no_links && engine->options.kind == ENGINE_JIT;
+    return !engine->options.no_links && engine->options.kind == ENGINE_JIT;
 }
 
 /* The circle of a path. One that went round without fail is as it is: the host guesses its

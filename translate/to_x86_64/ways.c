@@ -61,6 +61,8 @@ static void begin(struct compile *c, unsigned n)
     c->insn_offset = c->request->ways->starts[n];
     c->insn_index = 0;
     c->counted = 0;
+    c->path = 0;
+    c->path_first = 0;
 }
 
 /* Operations whose slow path is not rare call C, which finds registers as usual. */
