@@ -34,6 +34,11 @@ sources() {
         echo ui/gdb/gdb*.c ui/monitor/monitor*.c hw/machine/machine_history.c \
             hw/machine/machine_reverse.c hw/machine/machine_debug.c
         ;;
+    trace) echo ui/trace/trace_[dfgipru]*.c ui/trace/trace_text.c ui/trace/cover.c ;;
+    gdb_agent) echo ui/gdb/gdb_agent.c ;;
+    btf) echo hw/btf.c ;;
+    fuse | p9) echo hw/share/*.c ;;
+    disk_layout) echo hw/block/disk_layout.c ;;
     qmp) echo ui/monitor/qmp*.c ui/monitor/monitor*.c ui/monitor/line_edit.c ui/screen/key*.c ;;
     keyboard) echo ui/screen/keyboard.c ui/screen/key_steps.c ui/screen/keys.c ui/screen/keymap*.c ;;
     snapshot) echo hw/machine/machine_snapshot.c hw/snapshot/*.c cpu/state.c ;;

@@ -70,6 +70,19 @@ if command -v jq >/dev/null 2>&1; then
     "$METIC" trace show jit.trace --format json | jq -e . >/dev/null || wrong "no JSON"
     "$METIC" trace show jit.trace --format chrome | jq -e . >/dev/null || wrong "no JSON for Chrome"
 fi
+# As Perfetto reads it; beside calls, what devices did.
+if command -v python3 >/dev/null 2>&1; then
+    for how in '' --branches; do
+        # shellcheck disable=SC2086
+        "$METIC" trace show jit.trace $how --format chrome >chrome.json 2>err
+        # shellcheck disable=SC2046
+        if python3 "$SRCDIR/tests/trace/chrome.py" chrome.json i $([ -n "$how" ] && echo B E) >err; then
+            passed=$((passed + 1))
+        else
+            wrong "Chrome's form $how: $(head -n 3 err)"
+        fi
+    done
+fi
 run 0 trace query jit.trace writes 0x10000000
 says out '6c to 10000000$' 2
 says out '000000008000003c putc\+0x8: ' 6

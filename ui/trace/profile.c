@@ -337,6 +337,8 @@ static void write_perfetto(struct profile *profile, FILE *to)
     for (unsigned hart = 0; hart < profile->harts; hart++) {
         u64 start = 0, last = 0;
         int state = -1;
+        fprintf(to, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\","
+                    "\"args\":{\"name\":\"hart %u\"}}", hart, hart);
         for (size_t i = 0; i <= profile->point_count; i++) {
             const struct profile_point *point = &profile->points[i];
             bool end = i == profile->point_count;

@@ -137,8 +137,8 @@ static int by_space(const void *a, const void *b)
     return x->last < y->last ? -1 : x->last > y->last;
 }
 
-/* The task that ran most in the address space, as a program (kernel threads borrow one), by the last
- * name it had: a program begins with that of who starts it. Cells are in order; NULL: none. */
+/* The task that ran most in the address space, as a program (kernel threads borrow one), by the
+ * last name it had: a program begins with that of who starts it. Cells are in order; NULL: none. */
 static const struct trace_context *program_of(struct cell *const *cells, size_t count)
 {
     const struct trace_context *most = NULL, *last = NULL;

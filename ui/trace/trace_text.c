@@ -553,6 +553,15 @@ void trace_text_step(void *opaque, const struct trace_step *step)
     }
 }
 
+/* Beside calls and traps, slices of a track, Chrome's form has what a reader finds his way by. */
+static bool is_beside_branches(const struct trace_text *text, const struct trace_event *event)
+{
+    return event->kind == METIC_EVENT_TRAP ||
+           (text->format == TRACE_TEXT_CHROME &&
+            (event->kind == METIC_EVENT_TASK || event->kind == METIC_EVENT_DEVICE ||
+             event->kind == METIC_EVENT_IO));
+}
+
 void trace_text_event(void *opaque, const struct trace_event *event)
 {
     struct trace_text *text = opaque;
@@ -560,7 +569,7 @@ void trace_text_event(void *opaque, const struct trace_event *event)
     if (text->branches && event->kind == METIC_EVENT_TRAP && event->count >= 3) {
         text_branch(text, event->stream, event->insns, event->words[2]); /* where it came to */
     }
-    if ((text->branches && event->kind != METIC_EVENT_TRAP) ||
+    if ((text->branches && !is_beside_branches(text, event)) ||
         !wanted(text, event->stream, event->insns)) {
         return;
     }
