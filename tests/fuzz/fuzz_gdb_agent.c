@@ -2,6 +2,7 @@
  * behind its end, and has the same value each time. */
 #include "tests/fuzz/fuzz.h"
 #include "ui/gdb/gdb_agent.h"
+#include "ui/gdb/gdb_print.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +27,30 @@ static bool read_memory(void *opaque, u64 address, void *to, size_t size_bytes)
     return (address >> 32) == 0;
 }
 
+/* Fits, and ends. */
+static void print(void *opaque, const char *text)
+{
+    (void)opaque;
+    if (strlen(text) >= GDB_PRINT_BYTES) {
+        abort();
+    }
+}
+
 void fuzz_one(const u8 *bytes, size_t size_bytes)
 {
     unsigned reads = 0;
     u64 first = 0, second = 0;
-    const struct gdb_agent_guest guest = {read_register, read_memory, &reads};
+    const struct gdb_agent_guest guest = {read_register, read_memory, &reads, NULL};
     bool has_first = gdb_agent_evaluate(bytes, size_bytes, &guest, &first);
     bool has_second = gdb_agent_evaluate(bytes, size_bytes, &guest, &second);
     if (has_first != has_second || (has_first && first != second) ||
         reads > 2 * GDB_AGENT_STEPS) {
+        abort();
+    }
+    const struct gdb_agent_guest prints = {read_register, read_memory, &reads, print};
+    reads = 0;
+    (void)gdb_agent_run(bytes, size_bytes, &prints);
+    if (reads > 64 * (GDB_PRINT_BYTES + 64) + GDB_AGENT_STEPS) {
         abort();
     }
 }
@@ -52,4 +68,9 @@ void fuzz_seeds(void (*add)(const u8 *bytes, size_t size_bytes))
     add(loop, sizeof(loop));
     add(reads, sizeof(reads));
     add(every, sizeof(every));
+    static const u8 prints[] = {
+        0x22, 5, 0x23, 1, 2, 0x26, 0, 8, 0x22, 0, 0x22, 0, 0x34, 3, 0, 20, '%', 'd', ' ', '%', '-',
+        '8', '.', '3', 's', '\\', 'n', '%', '0', '4', 'l', 'x', '%', 'c', '\\', 0, 0x27,
+    };
+    add(prints, sizeof(prints));
 }

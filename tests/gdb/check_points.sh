@@ -111,6 +111,30 @@ says '= 1$' 4
 says 'No more reverse-execution history' 1
 wait
 
+# What is printed here stops nothing, in both directions: s3 is not yet added to.
+for engine in jit interp; do
+    begin "prints-$engine" beside.elf --firmware none --engine $engine --clock virtual --gdb-wait
+    debug beside.elf <<'END'
+set dprintf-style agent
+dprintf rare,"s3 is %d, s0 %#lx\n", $s3, $fp
+condition 1 $s3 % 2 == 1 && $s3 < 6
+info breakpoints
+break *((long)&rare + 4) if $s3 == 8
+continue
+reverse-continue
+print $s3
+delete 2
+continue
+END
+    says '^[[:space:]]*agent-printf "s3 is'
+    says '^s3 is [135], s0 0x[135]0000$' 6
+    says '^Breakpoint 2, rare'
+    says 'No more reverse-execution history' 1
+    says '^\$1 = 0$'
+    says 'exited normally'
+    ends 0
+done
+
 # --- registers that are written --------------------------------------------------------------------
 
 bare gdb/registers

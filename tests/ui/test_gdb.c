@@ -258,6 +258,48 @@ Test(gdb_session, conditions)
     rig_fini(&rig);
 }
 
+static char heard[256];
+
+static void hear(void *opaque, const struct gdb_output *packet)
+{
+    struct gdb_text text = {packet->text + 1, packet->text + packet->length_bytes};
+    size_t had = strlen(heard);
+    (void)opaque;
+    cr_assert(packet->text[0] == 'O');
+    size_t got = gdb_take_bytes(&text, heard + had, sizeof(heard) - 1 - had);
+    heard[had + got] = '\0';
+}
+
+/* Commands print, and the machine does not stop for them; under a condition, or without one. */
+Test(gdb_session, commands)
+{
+    static const char print_s0[] = "X14,2600082200220034010008" "73303d25645c6e00" "27";
+    static struct rig rig;
+    char text[256];
+    rig_init(&rig);
+    rig.session.send = hear;
+    unsigned long long here = rv_address(rig.program, HERE);
+    snprintf(text, sizeof(text), "Z1,%llx,2;X7,26000822051327", here); /* s0 is 5 */
+    expect_answer(&rig, text, "OK");
+    snprintf(text, sizeof(text), "Z0,%llx,2;cmds:0,%s", here, print_s0);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;hwbreak:;");
+    const char *last = strstr(heard, "s0=3\ns0=4\ns0=5\n");
+    cr_expect(last != NULL && strlen(last) == 15, "%s", heard);
+    /* Only when s0 is 7; what has no value says so. */
+    heard[0] = '\0';
+    snprintf(text, sizeof(text), "Z0,%llx,2;X7,26000822071327;cmds:1,%sX1,ff", here, print_s0);
+    expect_answer(&rig, text, "OK");
+    snprintf(text, sizeof(text), "Z1,%llx,2;X7,26000822091327", here);
+    expect_answer(&rig, text, "OK");
+    cr_expect(packet(&rig, "vCont;c:p1.1") == GDB_THEN_RUN);
+    expect_stop(&rig, "T05thread:p1.1;hwbreak:;");
+    snprintf(text, sizeof(text), "s0=7\n(0x%llx: what is to be printed has no value)\n", here);
+    cr_expect(strcmp(heard, text) == 0, "%s", heard);
+    rig_fini(&rig);
+}
+
 Test(gdb_session, nonsense)
 {
     static const char *const wrong[] = {
@@ -266,7 +308,8 @@ Test(gdb_session, nonsense)
         "vCont", "vCont;", "vCont;x", "vCont;c:", "vCont;c:p9.1", "vCont;r1", "vCont;r1,:1",
         "vCont;C", "vCont;c:p1.7", "cx", "C", "Sxx", "D;2", "Z0,1,2;Y", "Z0,1,2;X", "Z0,1,2;X0,",
         "Z0,1,2;X2,00", "Z0,1,2;X1,0g", "Z1,1,2;X1,27X", "Z0,1,2;Xffffffffffffffff,27",
-        "Z0,1,2;X1,27;cmds:0,X1,27",
+        "Z0,1,2;X1,27;cmds:0,X1", "Z0,1,2;cmds:", "Z0,1,2;cmds:0", "Z0,1,2;cmds:0,X1,27;",
+        "Z0,1,2;;cmds:0,X1,27Y",
     };
     static const char *const unknown[] = {
         "", "A", "vMustReplyEmpty", "vFile:open:", "qUnknown", "QUnknown", "qCRC:0,1", "Z5,1,1",

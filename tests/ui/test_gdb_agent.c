@@ -2,6 +2,7 @@
 #include "ui/gdb/gdb_agent.h"
 
 #include "cpu/base/bits.h"
+#include "ui/gdb/gdb_print.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static bool read_memory(void *opaque, u64 address, void *to, size_t size_bytes)
     return address >= 0x1000 && address + size_bytes <= 0x1100;
 }
 
-static const struct gdb_agent_guest guest = {read_register, read_memory, NULL};
+static const struct gdb_agent_guest guest = {read_register, read_memory, NULL, NULL};
 
 static size_t take_hex(const char *text, u8 *code)
 {
@@ -123,6 +124,83 @@ Test(gdb_agent, no_value)
         u64 value;
         cr_expect(!evaluate(rows[i], &value), "%s", rows[i]);
     }
+}
+
+/* --- printing --- */
+
+static char printed[3 * GDB_PRINT_BYTES];
+
+static void print(void *opaque, const char *text)
+{
+    (void)opaque;
+    cr_assert(strlen(printed) + strlen(text) < sizeof(printed));
+    strcat(printed, text);
+}
+
+static const struct gdb_agent_guest printer = {read_register, read_memory, NULL, print};
+
+/* Code that prints: values, the last one first, then function and channel. */
+static bool run(const char *values, unsigned count, const char *format, const char *end)
+{
+    u8 code[4096];
+    size_t bytes = take_hex(values, code), length = strlen(format) + 1;
+    bytes += take_hex("2200 2200 34", code + bytes);
+    code[bytes++] = (u8)count;
+    code[bytes++] = (u8)(length >> 8);
+    code[bytes++] = (u8)length;
+    memcpy(code + bytes, format, length);
+    bytes += length;
+    bytes += take_hex(end, code + bytes);
+    printed[0] = '\0';
+    return gdb_agent_run(code, bytes, &printer);
+}
+
+Test(gdb_agent, prints)
+{
+    static const struct {
+        const char *values, *format, *text;
+        unsigned count;
+    } rows[] = {
+        {"", "plain\\t\\x\\101\\\\%%\\n", "plain\txA\\%\n", 0},
+        {"22ff 1608 2205", "%d %d", "5 -1", 2},
+        {"22ff 1608", "%u", "4294967295", 1},
+        {"22ff 1608", "%lx", "ffffffffffffffff", 1},
+        {"22ff 1608", "%hhx", "ffffffff", 1},
+        {"22ff", "[%6d|%-6d|%06d]", "[   255|?|?]", 1},
+        {"2241", "%c", "A", 1},
+        {"232000", "%p", "0x2000", 1},
+        {"231041", "[%.3s]", "[ABC]", 1},
+        {"231041", "[%-5.3s]", "[ABC  ]", 1},
+        {"232000", "%s", "?", 1},
+        {"2205", "%f", "?", 1},
+        {"2205", "%", "?", 1},
+        {"2205", "%-+ #0-+ #0999999999999.999999999999d\\", NULL, 1},
+        {"2205", "%llllllllhhhhzzzd", "5", 1},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        cr_expect(run(rows[i].values, rows[i].count, rows[i].format, "27"), "%s", rows[i].format);
+        cr_expect(rows[i].text == NULL || strcmp(printed, rows[i].text) == 0, "%s: '%s'",
+                  rows[i].format, printed);
+    }
+    /* A string without an end, and more than there is room for. */
+    cr_expect(run("231000 231000 231000", 3, "x%s", "27") && strcmp(printed, "x") == 0);
+    char long_format[GDB_PRINT_BYTES + 10];
+    memset(long_format, 'x', sizeof(long_format));
+    long_format[sizeof(long_format) - 1] = '\0';
+    cr_expect(run("", 0, long_format, "27") && strlen(printed) == GDB_PRINT_BYTES - 1);
+    /* More values than there are, no zero at the end, no end, and what does not print. */
+    cr_expect(!run("2205", 2, "%d", "27"));
+    cr_expect(!run("2205", 1, "%d", "") && strcmp(printed, "5") == 0);
+    u8 code[64];
+    size_t bytes = take_hex("2200 2200 34000002 7878 27", code);
+    cr_expect(!gdb_agent_run(code, bytes, &printer));
+    bytes = take_hex("2200 2200 34000001 00 27", code);
+    cr_expect(gdb_agent_run(code, bytes, &printer) && !gdb_agent_run(code, bytes, &guest));
+    cr_expect(!gdb_agent_run(code, 7, &printer) && !gdb_agent_run(code, 6, &printer));
+    /* For ever is some hundred times. */
+    bytes = take_hex("2200 2200 34000002 7900 210000", code);
+    printed[0] = '\0';
+    cr_expect(!gdb_agent_run(code, bytes, &printer) && strlen(printed) < 100);
 }
 
 /* Exactly what fits on the stack, and an expression of the greatest length. */

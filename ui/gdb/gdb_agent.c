@@ -3,17 +3,18 @@
 #include "ui/gdb/gdb_agent.h"
 
 #include "cpu/base/bits.h"
+#include "ui/gdb/gdb_print.h"
 
 #include <string.h>
 
-enum { STACK_VALUES = 64 };
+enum { STACK_VALUES = 64, PRINT_STEPS = 256 /* what printing counts as */ };
 
 struct agent {
     const u8 *code;
     size_t code_bytes, at;
     const struct gdb_agent_guest *guest;
     u64 stack[STACK_VALUES];
-    unsigned depth;
+    unsigned depth, steps;
     bool ended;
 };
 
@@ -62,6 +63,7 @@ enum {
     OP_SWAP,
     OP_PICK = 0x32,
     OP_ROT,
+    OP_PRINTF,
 };
 
 /* --- two values become one: `b` was there first --- */
@@ -251,6 +253,32 @@ static bool op_pick(struct agent *agent, u64 n)
     return true;
 }
 
+/* Behind it stand the number of values, and the format behind its length with the zero. Function
+ * and channel, which say where to, are off the stack; the first value is on its top. */
+static bool op_printf(struct agent *agent, u64 count)
+{
+    const struct gdb_agent_guest *guest = agent->guest;
+    u64 values[STACK_VALUES];
+    char text[GDB_PRINT_BYTES];
+    size_t left = agent->code_bytes - agent->at;
+    const u8 *at = agent->code + agent->at;
+    size_t length = left >= 2 ? (size_t)at[0] << 8 | at[1] : 0;
+    if (guest->print == NULL || count > agent->depth || length == 0 || length > left - 2 ||
+        at[1 + length] != '\0') {
+        return false;
+    }
+    const char *format = (const char *)at + 2;
+    for (unsigned i = 0; i < count; i++) {
+        values[i] = *below(agent, i);
+    }
+    agent->at += 2 + length;
+    agent->depth -= (unsigned)count;
+    agent->steps += PRINT_STEPS;
+    gdb_print(format, values, (unsigned)count, guest, text);
+    guest->print(guest->opaque, text);
+    return true;
+}
+
 /* --- the table --- */
 
 /* Without `run` it is for combine(). */
@@ -290,13 +318,14 @@ static const struct op {
     [OP_CONST32] = {true, 4, 0, 1, op_const},
     [OP_CONST64] = {true, 8, 0, 1, op_const},
     [OP_REG] = {true, 2, 0, 1, op_register},
-    [OP_END] = {true, 0, 1, 1, op_end},
+    [OP_END] = {true, 0, 0, 0, op_end},
     [OP_DUP] = {true, 0, 1, 2, op_dup},
     [OP_POP] = {true, 0, 1, 0, op_pop},
     [OP_ZERO_EXT] = {true, 1, 1, 1, op_zero_extend},
     [OP_SWAP] = {true, 0, 2, 2, op_swap},
     [OP_PICK] = {true, 1, 0, 1, op_pick},
     [OP_ROT] = {true, 0, 3, 3, op_rotate},
+    [OP_PRINTF] = {true, 1, 2, 0, op_printf},
 };
 
 static u64 take_operand(struct agent *agent, unsigned operand_bytes)
@@ -326,24 +355,41 @@ static bool step(struct agent *agent)
     return op->run != NULL ? op->run(agent, operand) : combine(number, top[-1], top[0], &top[-1]);
 }
 
+/* Executes it to its end; false: there is none. */
+static bool execute(struct agent *agent, const u8 *code, size_t code_bytes,
+                    const struct gdb_agent_guest *guest)
+{
+    agent->code = code;
+    agent->code_bytes = code_bytes;
+    agent->at = 0;
+    agent->guest = guest;
+    agent->depth = 0;
+    agent->ended = false;
+    agent->steps = 0;
+    if (code_bytes > GDB_AGENT_BYTES) {
+        return false;
+    }
+    for (; !agent->ended; agent->steps++) {
+        if (agent->steps >= GDB_AGENT_STEPS || !step(agent)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool gdb_agent_evaluate(const u8 *code, size_t code_bytes, const struct gdb_agent_guest *guest,
                         u64 *value)
 {
     struct agent agent; /* the stack is not read before it is written */
-    agent.code = code;
-    agent.code_bytes = code_bytes;
-    agent.at = 0;
-    agent.guest = guest;
-    agent.depth = 0;
-    agent.ended = false;
-    if (code_bytes > GDB_AGENT_BYTES) {
+    if (!execute(&agent, code, code_bytes, guest) || agent.depth == 0) {
         return false;
-    }
-    for (unsigned steps = 0; !agent.ended; steps++) {
-        if (steps == GDB_AGENT_STEPS || !step(&agent)) {
-            return false;
-        }
     }
     *value = *below(&agent, 0);
     return true;
+}
+
+bool gdb_agent_run(const u8 *code, size_t code_bytes, const struct gdb_agent_guest *guest)
+{
+    struct agent agent;
+    return execute(&agent, code, code_bytes, guest);
 }

@@ -4,13 +4,15 @@
 #include "cpu/base/bits.h"
 #include "cpu/base/error.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct gdb_condition {
     u64 address;
     u8 *code; /* heap: expressions, each behind its length in two bytes */
-    size_t code_bytes;
+    size_t code_bytes, commands_at; /* those from there on are commands */
     u8 owner;
 };
 
@@ -94,21 +96,43 @@ static bool take_expression(struct gdb_text *text, u8 *code, size_t *code_bytes)
     return gdb_take_bytes(text, at + LENGTH_BYTES, (size_t)length) == length;
 }
 
+/* All of them up to a semicolon or the end. */
+static bool take_expressions(struct gdb_text *text, u8 *code, size_t *code_bytes)
+{
+    while (text->at != text->end && *text->at != ';') {
+        if (!take_expression(text, code, code_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool take_commands(struct gdb_text *text, u8 *code, size_t *code_bytes)
+{
+    u64 persist;
+    return text->at == text->end ||
+           (gdb_take(text, ";cmds:") && gdb_take_hex(text, &persist) && gdb_take(text, ",") &&
+            take_expressions(text, code, code_bytes) && text->at == text->end);
+}
+
 bool gdb_conditions_set(struct gdb_conditions *conditions, u64 address, unsigned owner,
                         struct gdb_text text)
 {
     u8 code[GDB_PACKET_BYTES]; /* each expression is shorter than its text */
     size_t code_bytes = 0;
-    while (text.at != text.end) {
-        if (!take_expression(&text, code, &code_bytes)) {
-            return false;
-        }
+    if (!take_expressions(&text, code, &code_bytes)) {
+        return false;
+    }
+    size_t commands_at = code_bytes;
+    if (!take_commands(&text, code, &code_bytes)) {
+        return false;
     }
     gdb_conditions_remove(conditions, address, owner);
     if (code_bytes == 0) {
         return true;
     }
-    struct gdb_condition condition = {address, malloc(code_bytes), code_bytes, (u8)owner};
+    struct gdb_condition condition = {address, malloc(code_bytes), code_bytes, commands_at,
+                                      (u8)owner};
     if (condition.code == NULL) {
         error_no_memory(code_bytes);
     }
@@ -119,22 +143,49 @@ bool gdb_conditions_set(struct gdb_conditions *conditions, u64 address, unsigned
 
 /* --- evaluating --- */
 
-bool gdb_conditions_hold(const struct gdb_conditions *conditions, u64 address, unsigned owner,
-                         const struct gdb_agent_guest *guest)
+static bool holds(const struct gdb_condition *condition, const struct gdb_agent_guest *guest)
+{
+    for (size_t i = 0; i < condition->commands_at;) {
+        size_t length = ld_le16(condition->code + i);
+        u64 value;
+        i += LENGTH_BYTES;
+        if (!gdb_agent_evaluate(condition->code + i, length, guest, &value) || value != 0) {
+            return true;
+        }
+        i += length;
+    }
+    return condition->commands_at == 0;
+}
+
+static void run_commands(const struct gdb_condition *condition, const struct gdb_agent_guest *guest)
+{
+    for (size_t i = condition->commands_at; i < condition->code_bytes;) {
+        size_t length = ld_le16(condition->code + i);
+        i += LENGTH_BYTES;
+        if (!gdb_agent_run(condition->code + i, length, guest) && guest->print != NULL) {
+            char text[96];
+            snprintf(text, sizeof(text), "(0x%" PRIx64 ": what is to be printed has no value)\n",
+                     condition->address);
+            guest->print(guest->opaque, text);
+        }
+        i += length;
+    }
+}
+
+bool gdb_conditions_stop(const struct gdb_conditions *conditions, u64 address, unsigned owner,
+                         const struct gdb_agent_guest *guest, bool runs)
 {
     size_t at = find_index(conditions, address, owner);
     if (!is_at(conditions, at, address, owner)) {
         return true;
     }
     const struct gdb_condition *found = &conditions->list[at];
-    for (size_t i = 0; i < found->code_bytes;) {
-        size_t length = ld_le16(found->code + i);
-        u64 value;
-        i += LENGTH_BYTES;
-        if (!gdb_agent_evaluate(found->code + i, length, guest, &value) || value != 0) {
-            return true;
-        }
-        i += length;
+    if (!holds(found, guest)) {
+        return false;
     }
-    return false;
+    bool has_commands = found->commands_at != found->code_bytes;
+    if (has_commands && runs) {
+        run_commands(found, guest);
+    }
+    return !has_commands;
 }

@@ -1,10 +1,12 @@
 /* See gdb_session.h: breakpoints, with their conditions, and watchpoints. */
 #include "ui/gdb/gdb_session.h"
 
+#include <string.h>
+
 /* --- conditions --- */
 
 struct asked {
-    const struct gdb_session *session;
+    struct gdb_session *session;
     unsigned hart;
 };
 
@@ -23,15 +25,33 @@ static bool read_memory(void *opaque, u64 address, void *to, size_t size_bytes)
                : metic_read_virtual(machine, asked->hart, address, to, size_bytes);
 }
 
-/* On the hart's thread. */
+/* To the debugger, while the machine runs; harts one after the other. */
+static void print(void *opaque, const char *text)
+{
+    const struct asked *asked = opaque;
+    struct gdb_session *session = asked->session;
+    if (session->send != NULL) {
+        pthread_mutex_lock(&session->printing);
+        struct gdb_output *packet = &session->printed;
+        packet->length_bytes = 0;
+        packet->full = false;
+        gdb_put(packet, "O");
+        gdb_put_hex(packet, text, strlen(text));
+        session->send(session->send_opaque, packet);
+        pthread_mutex_unlock(&session->printing);
+    }
+}
+
+/* On the hart's thread. Who goes back comes by places where it was before. */
 static unsigned filter(void *opaque, unsigned hart, uint64_t address, unsigned owners)
 {
-    const struct gdb_session *session = opaque;
+    struct gdb_session *session = opaque;
     struct asked asked = {session, hart};
-    const struct gdb_agent_guest guest = {read_register, read_memory, &asked};
+    const struct gdb_agent_guest guest = {read_register, read_memory, &asked, print};
     for (unsigned owner = GDB_SOFTWARE; owner <= GDB_HARDWARE; owner++) {
         if ((owners & 1u << owner) &&
-            !gdb_conditions_hold(&session->conditions, address, owner, &guest)) {
+            !gdb_conditions_stop(&session->conditions, address, owner, &guest,
+                                 !session->goes_back)) {
             owners &= ~(1u << owner);
         }
     }
@@ -40,6 +60,7 @@ static unsigned filter(void *opaque, unsigned hart, uint64_t address, unsigned o
 
 void gdb_points_init(struct gdb_session *session)
 {
+    pthread_mutex_init(&session->printing, NULL);
     metic_set_break_filter(session->machine, filter, session);
 }
 
@@ -72,7 +93,10 @@ static bool change_break(struct gdb_session *session, bool set, u64 type, u64 ad
         metic_remove_breakpoint(session->machine, address, owner);
         return true;
     }
-    gdb_take(&rest, ";");
+    struct gdb_text commands = rest;
+    if (!gdb_take(&commands, ";cmds:")) { /* else there are no conditions before them */
+        gdb_take(&rest, ";");
+    }
     if (!gdb_conditions_set(&session->conditions, address, owner, rest)) {
         return false;
     }
@@ -80,8 +104,7 @@ static bool change_break(struct gdb_session *session, bool set, u64 type, u64 ad
     return true;
 }
 
-/* "TYPE,ADDRESS,KIND[;CONDITIONS]"; the kind is a watchpoint's length. Commands may follow; they
- * were not offered. */
+/* "TYPE,ADDRESS,KIND[;CONDITIONS][;cmds:COMMANDS]"; the kind is a watchpoint's length. */
 static bool change_point(struct gdb_session *session, bool set, struct gdb_text text,
                          struct gdb_output *output)
 {

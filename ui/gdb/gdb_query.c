@@ -16,8 +16,9 @@ static void on_supported(struct gdb_session *session, struct gdb_text text,
     (void)session;
     (void)text;
     gdb_putf(output, "PacketSize=%x;QStartNoAckMode+;multiprocess+;swbreak+;hwbreak+;"
-             "ConditionalBreakpoints+;vContSupported+;ReverseStep+;ReverseContinue+;"
-             "qXfer:features:read+;qXfer:threads:read+;qXfer:memory-map:read+", GDB_PACKET_BYTES);
+             "ConditionalBreakpoints+;BreakpointCommands+;vContSupported+;"
+             "ReverseStep+;ReverseContinue+;qXfer:features:read+;qXfer:threads:read+;"
+             "qXfer:memory-map:read+", GDB_PACKET_BYTES);
 }
 
 static void on_no_ack(struct gdb_session *session, struct gdb_text text, struct gdb_output *output)

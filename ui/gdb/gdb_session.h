@@ -7,6 +7,8 @@
 #include "ui/gdb/gdb_condition.h"
 #include "ui/gdb/gdb_packet.h"
 
+#include <pthread.h>
+
 enum gdb_then {
     GDB_THEN_REPLY,  /* send the output */
     GDB_THEN_RUN,    /* the machine goes on; no reply until it stops */
@@ -38,7 +40,10 @@ struct gdb_session {
     struct gdb_plan plans[METIC_MAX_HARTS]; /* of the run that is going on */
     char *description;                      /* target.xml, made when first asked for; heap */
     size_t description_bytes;
-    /* Sends a packet at once: lines of a long answer of the monitor. May be NULL. */
+    pthread_mutex_t printing; /* of harts: */
+    struct gdb_output printed;
+    /* Sends a packet at once: lines of a long answer of the monitor; what breakpoints print, on a
+     * hart's thread while the machine runs. May be NULL. */
     void (*send)(void *opaque, const struct gdb_output *packet);
     void *send_opaque;
     const struct monitor *with; /* what the monitor's commands know besides, or NULL */
