@@ -115,6 +115,17 @@ for events in blocks memory,registers,traps; do
     done
 done
 
+# Where two runs part, it is said what each does there: here what is in a register.
+for value in 7 9; do
+    printf '.globl _start\n_start: li a0, 5\nli a1, %s\nli t0, 0x100000\nli t1, 0x5555\nsw t1, (t0)\n1: j 1b\n' $value >part.S
+    $cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o part.elf part.S || exit 1
+    run 0 run part.elf --quiet --clock virtual --trace part$value.trace
+done
+run 125 trace diff part7.trace part9.trace
+says out '^hart 0: first difference after [0-9]+ instructions that are the same$' 1
+says out '^  part[79]\.trace: instruction [0-9]+, pc 0000000080000002 ' 2
+says out '^    0 +[0-9]+ M 0000000080000002 .* a1=[79]' 2
+
 # Several harts are told in the order in which they ran: each addition to a counter that they share
 # comes behind the one whose sum it found.
 $cross -nostdlib -static -march=rv64gc -Wl,-n,-Ttext=0x80000000,--build-id=none -o turns.elf \

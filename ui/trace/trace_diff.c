@@ -236,17 +236,35 @@ static u64 pass_same(struct trace_query *a, u32 *i, struct trace_query *b, u32 *
 
 /* --- the answer --- */
 
-static void say_side(struct side *side, const char *name)
+/* The instruction as `metic trace show` has it, values included: it may be these that differ. */
+static void show_line(struct trace_query *query, unsigned hart, u64 insns)
+{
+    struct trace_text *text = &query->text, before = *text;
+    const struct trace_callbacks callbacks = {.step = trace_text_step, .opaque = text};
+    struct metic_error ignored;
+    text->to = stdout;
+    text->from_insns = insns;
+    text->to_insns = insns + 1;
+    text->harts = (u64)1 << hart;
+    text->limit = text->told + 1;
+    fputs("    ", stdout);
+    if (!trace_query_each(query, &callbacks, NULL, &ignored) || text->told == before.told) {
+        putchar('\n');
+    }
+    *text = before;
+}
+
+static void say_side(struct trace_query *query, unsigned hart, const struct line *line)
 {
     char where[160];
-    const struct line *line = side_line(side);
     if (line == NULL) {
-        printf("  %s ends there\n", name);
+        printf("  %s ends there\n", query->words[0]);
         return;
     }
-    symbols_print(&side->query->symbols, line->pc, where, sizeof(where));
-    printf("  %s: instruction %" PRIu64 ", pc %016" PRIx64 " %s\n", name, line->insns, line->pc,
-           where);
+    symbols_print(&query->symbols, line->pc, where, sizeof(where));
+    printf("  %s: instruction %" PRIu64 ", pc %016" PRIx64 " %s\n", query->words[0], line->insns,
+           line->pc, where);
+    show_line(query, hart, line->insns);
 }
 
 /* True when the hart does the same in both. */
@@ -280,8 +298,8 @@ static bool tell_hart(struct trace_query *a, struct trace_query *b, unsigned har
     } else if (right) {
         printf("hart %u: first difference after %" PRIu64 " instructions that are the same\n", hart,
                same);
-        say_side(&sides[0], a->words[0]);
-        say_side(&sides[1], a->words[1]);
+        say_side(a, hart, side_line(&sides[0]));
+        say_side(b, hart, side_line(&sides[1]));
     }
     if (sides != NULL) {
         side_end(&sides[0], left);
