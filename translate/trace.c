@@ -123,7 +123,8 @@ static bool watch(struct engine *engine, bool fixed, const struct trace_source *
             .bytes = source->pages[0].bytes, .gpa_page = page->gpa_page, .gva_page = page->page,
             .mode = mode, .fixed = fixed,
         };
-        if (source->circle->page_count != 1 || probe_calls_c(engine->probe) ||
+        if ((source->circle->page_count != 1 && !probe_spans_pages(engine->probe)) ||
+            probe_calls_c(engine->probe) ||
             probe_page_has_hooks(engine->probe, probed.gpa_page)) {
             return false; /* which a trace, that calls nothing, must not have */
         }
@@ -346,10 +347,10 @@ static bool worth_trying(struct vcpu *vcpu)
     return worth;
 }
 
-/* Recorded code names the page of its unit; and without links nobody proves guards. */
+/* Without links nobody proves guards. */
 static unsigned max_pages(const struct engine *engine)
 {
-    return engine->probe != NULL || engine->options.no_links ? 1 : TRACE_MAX_PAGES;
+    return !probe_spans_pages(engine->probe) || engine->options.no_links ? 1 : TRACE_MAX_PAGES;
 }
 
 /* The interpreter, which lock-step compares with, leaves at every side exit. */

@@ -583,7 +583,7 @@ void ir_exit_page(struct ir *ir, u32 guard, s64 target_offset)
     struct ir_insn insn = insn_make(IR_EXIT_PAGE, IR_NONE, 0, (u64)target_offset);
     insn.a = (ir_ref)guard;
     insn.b = (ir_ref)(guard >> 16);
-    append(ir, insn);
+    append_way(ir, insn);
 }
 
 void ir_jump(struct ir *ir, s64 target_offset)

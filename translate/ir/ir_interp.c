@@ -174,6 +174,9 @@ enum ir_exit interp_EXIT_PAGE(struct interp *run, const struct ir_insn *insn, u6
 {
     struct vcpu *vcpu = run->vcpu;
     if (UNLIKELY(vcpu->link_proofs[ir_guard(insn)] != vcpu_link_proof(vcpu, vcpu->pc_page))) {
+        if (UNLIKELY(insn[-1].op == IR_PROBE_LEFT && !insn[-1].dead)) {
+            interp_probe_left(run, insn - 1, 0);
+        }
         vcpu->exit_request = ir_guard(insn);
         return jump_to(run, (s64)insn->imm);
     }

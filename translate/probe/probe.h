@@ -329,6 +329,9 @@ unsigned probe_marks(const struct probe *probe, u32 mode);
 bool probe_tells_accesses(const struct probe *probe);
 /* Whether blocks call C. */
 bool probe_calls_c(const struct probe *probe);
+/* Whether traces may have code of several pages: ways are counted wherever they are, while words of
+ * a stream name the page of their unit. NULL: nothing is recorded. */
+bool probe_spans_pages(const struct probe *probe);
 /* Whether the page has hooks; lock held. */
 bool probe_page_has_hooks(const struct probe *probe, gpa_t gpa_page);
 /* Puts the probes into engine->ir; lock held. Sets ir->overflow when they do not fit. */

@@ -135,6 +135,7 @@ static void note_way(struct place *place, unsigned at)
     }
     switch (op->op) {
     case IR_EXIT_IF:
+    case IR_EXIT_PAGE:
     case IR_EXIT_UNLESS: add_way(place, at - 1, IR_PROBE_LEFT, op); break;
     case IR_LOOK: /* whether it leaves or not, another path is next */
     case IR_JUMP: add_way(place, at - 1, IR_PROBE_ADD, op); break;
@@ -278,6 +279,15 @@ static void path_begin(struct place *place, unsigned at)
     }
 }
 
+/* The unit that begins there, of which gva is known. */
+static void describe(struct place *place, const struct ir_insn *insn)
+{
+    place->unit.gpa = place->source->gpa_page | (insn->imm & PAGE_OFFSET_MASK);
+    place->unit.mode = place->source->mode;
+    place->unit.fixed = place->source->fixed;
+    place->unit.code = place->source->bytes + (insn->imm - place->source->first);
+}
+
 static void on_insn(struct place *place, unsigned at)
 {
     const struct ir_insn *insn = &place->ir->insns[at];
@@ -288,16 +298,14 @@ static void on_insn(struct place *place, unsigned at)
             path_begin(place, at);
         }
         place->unit = (struct probe_unit){
-            .gpa = place->source->gpa_page | (insn->imm & PAGE_OFFSET_MASK),
             .gva = place->source->gva_page + insn->imm,
-            .mode = place->source->mode, .fixed = place->source->fixed,
-            .code = place->source->bytes + (insn->imm - place->source->first),
         };
         place->in_unit = true;
         place->leaves = false;
-        if (counts(place)) {
+        if (counts(place)) { /* which asks for nothing else, and may be in several pages */
             probe_ways_part(&place->ways, place->unit.gva);
         } else {
+            describe(place, insn);
             probe_unit_expect(place->probe, &place->unit);
         }
     }

@@ -339,6 +339,12 @@ bool probe_tells_accesses(const struct probe *probe)
                                        (probe->config.events >> VCPU_EVENT_TLB_FILL & 1));
 }
 
+bool probe_spans_pages(const struct probe *probe)
+{
+    return probe == NULL || (probe->config.what == PROBE_EDGES && probe->config.range_count == 0 &&
+                             probe->hook_count == 0);
+}
+
 bool probe_calls_c(const struct probe *probe)
 {
     return (probe->config.what & (PROBE_CALL_UNIT | PROBE_CALL_INSN | PROBE_CALL_MEMORY)) != 0;

@@ -406,6 +406,7 @@ static void stub_go_unproved(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
     sink_fix(c, a, stub->fix_first, stub->fix_count);
+    emit_left(c, a, stub->left);
     add_retired(a, stub->data);
     own_leave(c, a);
     change_page(a, stub->target & ~(s64)PAGE_OFFSET_MASK);
@@ -418,6 +419,8 @@ void emit_exit_page(struct compile *c, const struct ir_insn *insn)
     u32 fixes = c->fix_count;
     unsigned fix_count = sink_way_out(c); /* leaves the flags as they are */
     struct stub *stub = stub_add(c, stub_go_unproved, asm_jcc_forward(&c->a, ASM_NE));
+    stub->left = c->left;
+    c->left = (struct left){ 0 };
     stub->fix_first = fixes;
     stub->fix_count = fix_count;
     stub->tail = true;
