@@ -15,6 +15,27 @@ static inline void *zeros_new(size_t size_bytes)
     return zeros == MAP_FAILED ? NULL : zeros;
 }
 
+enum { ZEROS_HUGE_BYTES = 2 << 20 };
+
+/* The same for a table that is filled from its start: the host may give huge pages. The rest of one
+ * costs less than a fault for each small page. */
+static inline void *zeros_new_dense(size_t size_bytes)
+{
+    u8 *all = zeros_new(size_bytes + ZEROS_HUGE_BYTES);
+    if (all == NULL) {
+        return NULL;
+    }
+    size_t before = -(uintptr_t)all % ZEROS_HUGE_BYTES;
+    if (before != 0) {
+        munmap(all, before);
+    }
+    if (before != ZEROS_HUGE_BYTES) {
+        munmap(all + before + size_bytes, ZEROS_HUGE_BYTES - before);
+    }
+    madvise(all + before, size_bytes, MADV_HUGEPAGE);
+    return all + before;
+}
+
 /* The same, with room behind it, addresses alone: memory only after zeros_use(). Freed together. */
 static inline void *zeros_with_room(size_t size_bytes, size_t room_bytes)
 {

@@ -14,7 +14,7 @@ _Static_assert(sizeof(struct probe_counted) == 8 * PROBE_FIRST_PATH, "number 0 c
 
 bool probe_paths_init(struct probe_paths *paths)
 {
-    paths->words = zeros_new(words_bytes);
+    paths->words = zeros_new_dense(words_bytes);
     paths->buckets = zeros_new(buckets_bytes);
     paths->path_of = zeros_new(path_of_bytes);
     paths->directs = paths->indirects = 1; /* nothing has number 0 */
