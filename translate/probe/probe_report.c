@@ -1,5 +1,5 @@
-/* PROBE_EDGES (probe.h): what the counters of ways out of paths say of blocks, and of the ways between
- * them. No hart runs. */
+/* PROBE_EDGES (probe.h): what the counters of ways out of paths say of blocks, and of the ways
+ * between them. No hart runs. */
 #include "translate/probe/probe_piece.h"
 
 #include <stdlib.h>
