@@ -605,10 +605,10 @@ void alloc_begin(struct compile *c)
 
 void alloc_box(struct compile *c, unsigned reg)
 {
-    asm_mov(&c->a, ASM_32, reg, reg);
-    asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_RESULT), 0);
-    asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_RESULT + 4), -1);
-    asm_alu_rm(&c->a, ASM_OR, ASM_64, reg, frame_at(FRAME_RESULT));
+    asm_unary(&c->a, ASM_NOT, ASM_32, reg); /* and zeros above */
+    asm_shift_imm(&c->a, ASM_SHL, ASM_64, reg, 32);
+    asm_unary(&c->a, ASM_NOT, ASM_64, reg);
+    asm_shift_imm(&c->a, ASM_ROR, ASM_64, reg, 32);
 }
 
 void alloc_load(struct compile *c, ir_ref ref, unsigned reg)

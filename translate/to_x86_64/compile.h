@@ -604,6 +604,8 @@ emit_fn emit_jump_ind, emit_raise, emit_leave;
 void emit_exact(const struct compile *c, struct asm_buf *a);
 emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
+/* emit_int.c: stores the NaN box of an F32, 64 bits, in halves. */
+void emit_store_boxed(struct compile *c, ir_ref ref, struct asm_mem to);
 /* emit_probe.c: on a way out; rax is scratch. */
 void emit_left(struct compile *c, struct asm_buf *a, struct left left);
 /* Says that the path ends before the current guest instruction; r15 counts `counted` of the block.

@@ -103,20 +103,21 @@ static void set_pin(struct compile *c, const struct ir_insn *insn, unsigned pin)
     }
 }
 
-static void store_boxed(struct compile *c, const struct ir_insn *insn, u32 offset)
+void emit_store_boxed(struct compile *c, ir_ref ref, struct asm_mem to)
 {
     unsigned xmm;
-    struct value *value = root_of(c, insn->a);
+    struct value *value = root_of(c, ref);
     if (value->reg != NO_REG && value->reg < REG_XMM0) {
-        asm_store(&c->a, ASM_32, state_at(offset), value->reg);
+        asm_store(&c->a, ASM_32, to, value->reg);
     } else {
-        u8 flags = c->values[insn->a].flags;
-        c->values[insn->a].flags = (u8)(flags & ~VALUE_BOXED);
-        xmm = alloc_use_xmm(c, insn->a);
-        c->values[insn->a].flags = flags;
-        asm_rm(&c->a, ASM_OP(0xf3, 0x0f11), ASM_32, xmm, state_at(offset));
+        u8 flags = c->values[ref].flags;
+        c->values[ref].flags = (u8)(flags & ~VALUE_BOXED);
+        xmm = alloc_use_xmm(c, ref);
+        c->values[ref].flags = flags;
+        asm_rm(&c->a, ASM_OP(0xf3, 0x0f11), ASM_32, xmm, to);
     }
-    asm_mov_mem_imm(&c->a, ASM_32, state_at(offset + 4), -1);
+    to.disp += 4;
+    asm_mov_mem_imm(&c->a, ASM_32, to, -1);
 }
 
 static void store_value(struct compile *c, const struct ir_insn *insn, u32 offset)
@@ -182,7 +183,7 @@ void emit_set(struct compile *c, const struct ir_insn *insn)
         pins_through_memory(c, false);
     }
     if ((c->values[insn->a].flags & VALUE_BOXED) && insn->sub == 8) {
-        store_boxed(c, insn, offset);
+        emit_store_boxed(c, insn->a, state_at(offset));
     } else {
         store_value(c, insn, offset);
         if (insn->sub == 8 && pin == NO_REG && width_of(c->ir->insns[insn->a].type) == ASM_64 &&

@@ -71,6 +71,8 @@ void emit_probe_word(struct compile *c, const struct ir_insn *insn)
     s32 imm;
     if (value_const_s32(c, insn->b, insn->type, &imm)) {
         asm_mov_mem_imm(a, width, mem, imm);
+    } else if ((c->values[insn->b].flags & VALUE_BOXED) && width == ASM_64) {
+        emit_store_boxed(c, insn->b, mem);
     } else if (!(c->values[insn->b].flags & VALUE_BOXED) &&
                (value->reg != NO_REG ? value->reg >= REG_XMM0 : type_is_float(insn->type))) {
         u32 op = ASM_OP(width == ASM_64 ? 0xf2 : 0xf3, 0x0f11);
