@@ -101,7 +101,7 @@ struct guest_commit {
 struct guest_mapping {
     gva_t first, last;
     gpa_t gpa; /* of `first` */
-    bool mapped, readable, writable, executable, user;
+    bool mapped, readable, writable, executable, user, accessed;
 };
 
 /* What an address translation found; filled by guest->translate. */

@@ -404,6 +404,12 @@ u32 block_guard_alloc(struct block_table *table, gpa_t page, s64 target_offset)
     return number;
 }
 
+void block_guard_join(struct block_table *table, u32 guard, u32 other)
+{
+    table->links[other].next_incoming = table->links[guard].next_incoming;
+    table->links[guard].next_incoming = other;
+}
+
 bool block_link(struct block_table *table, u32 number, struct block *to)
 {
     struct link *link = &table->links[number];

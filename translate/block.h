@@ -60,7 +60,8 @@ struct block {
  *
  * A *guard* is no exit but a place where a trace goes on in another page, to_gpa: where the hart
  * has no proof for its number that this page is mapped there, the trace is left as by an unlinked
- * exit. It has no `from` and is never patched. */
+ * exit. It has no `from` and is never patched. A list of guards is asked for at once, by
+ * the first one. */
 struct link {
     struct block *from;
     _Atomic(struct block *) to; /* patched to, or NULL; changed under the lock */
@@ -69,7 +70,7 @@ struct link {
     s64 target_offset;  /* from pc_page of `from` */
     u32 patch_offset;   /* of the rel32 in the code buffer */
     u32 jump_offset;    /* of the jump that it is part of, where it crosses pages */
-    u32 next_incoming;  /* list of links patched to the same block */
+    u32 next_incoming;  /* list of links patched to the same block, or of guards */
     u32 stub_offset;    /* where the unlinked jump goes */
     bool cross_page;
 };
@@ -156,6 +157,8 @@ u32 block_link_alloc(struct block_table *table);
 /* The number of a guard that leads to code in the physical page `page`, which must be
  * `target_offset` from the page the trace begins in; 0 when they ran out. */
 u32 block_guard_alloc(struct block_table *table, gpa_t page, s64 target_offset);
+/* Who asks for the guard asks for `other`, too. For guards of a trace that nobody can run yet. */
+void block_guard_join(struct block_table *table, u32 guard, u32 other);
 static inline bool block_is_guard(const struct link *link)
 {
     return link->from == NULL && link->to_gpa != BLOCK_NO_PAGE;

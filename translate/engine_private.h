@@ -105,6 +105,8 @@ struct pipeline_view {
 bool pipeline_view(struct vcpu *vcpu, struct pipeline_view *view, FILE *to,
                    void (*print)(const struct ir *ir, const char *title, FILE *to));
 
+/* As alloc_link of struct host_request. */
+u32 pipeline_alloc_link(void *engine);
 /* The ways out of a block that was just compiled, before its code is committed. */
 void pipeline_record_links(struct engine *engine, struct block *block,
                            const struct host_exit *exits, unsigned count);
@@ -118,8 +120,8 @@ void pipeline_code_made(const struct vcpu *vcpu, const struct block *block,
 struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number);
 /* Link `number` leads to vcpu->pc, as this hart's page tables are now. */
 void pipeline_prove_link(struct vcpu *vcpu, u32 number);
-/* Guard `number` of a trace was left unproved at vcpu->pc: proves it when that is the page it asks
- * for. Other links it leaves alone. */
+/* Guard `number` of a trace was left unproved at vcpu->pc: proves it when all pages that it asks
+ * for are where the trace found them. Other links it leaves alone. */
 void pipeline_prove_guard(struct vcpu *vcpu, u32 number);
 /* Link `number` was left unlinked (or unproved) on the way to `to`, which vcpu->pc leads to. */
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to);
@@ -150,5 +152,7 @@ void trace_view(struct engine *engine, const struct block *block, bool optimised
 bool trace_view_way(struct engine *engine, const struct block *block, unsigned n);
 /* The physical page of what lies at `offset` from the page the trace begins in. */
 gpa_t trace_page(const struct block *block, s64 offset);
+/* Fills in the request's pages, from the circle of a trace or NULL. */
+void trace_name_pages(const struct tier2_circle *circle, struct host_request *request);
 
 #endif

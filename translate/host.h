@@ -148,7 +148,7 @@ struct host_exit {
                              instruction may go on in the next: guarded by link_proofs[id] ==
                              vcpu_link_proof(pc_page); pc_page already changed when the jump is
                              reached */
-    bool passed;          /* of a target in another page of a trace, whose guard was passed on the
+    bool passed;          /* of a target in another page of a trace, when a guard was passed on the
                              way here: it is mapped as the trace has it. Not cross_page, but pc_page
                              is changed likewise */
     s64 target_offset;    /* gva of the target = page of this block + this; even */
@@ -164,7 +164,7 @@ struct host_place {
 /* Further ways of a trace that goes round. Each is code of its own that begins at an offset from
  * the trace's page; side exits and jumps of the trace and of ways from the page that it begins in
  * go there without leaving, and it may jump to the trace's start. */
-enum { HOST_WAYS_MAX = 8 };
+enum { HOST_WAYS_MAX = 8, HOST_PAGES_MAX = 8 };
 struct host_ways {
     unsigned count;
     s64 starts[HOST_WAYS_MAX];
@@ -194,6 +194,13 @@ struct host_request {
      * when compile fails. */
     u32 (*alloc_link)(void *opaque);
     void *opaque;
+    /* Further pages of a trace, by their distance from its first one: whoever passed the
+     * IR_EXIT_PAGE of `guard` knows that the page is mapped as the trace has it. */
+    struct {
+        s64 distance;
+        u32 guard;
+    } pages[HOST_PAGES_MAX];
+    unsigned page_count;
     const struct host_ways *ways; /* or NULL; not with HOST_NO_SELF_LINK */
     struct host_exit *exits;
     unsigned exits_max;

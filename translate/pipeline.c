@@ -268,12 +268,6 @@ static struct lowered make_ir(struct engine *engine, const struct source *source
 
 /* --- compile --- */
 
-static u32 alloc_link(void *opaque)
-{
-    struct engine *engine = opaque;
-    return block_link_alloc(&engine->blocks);
-}
-
 /* Called by block.c under the lock. */
 static void patch_link(void *opaque, struct link *link, struct block *to)
 {
@@ -316,12 +310,13 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
         .vcpu = vcpu,
         .head = engine->tier2[vcpu->index].head,
         .scratch = engine->host_scratch,
-        .alloc_link = alloc_link,
+        .alloc_link = pipeline_alloc_link,
         .opaque = engine,
         .ways = ways,
         .exits = exits,
         .exits_max = MAX_EXITS,
     };
+    trace_name_pages(block->circle, &request);
     struct host_place places[MAX_PLACES];
     if (UNLIKELY(engine->code_listener.made != NULL)) {
         request.places = places;

@@ -4,6 +4,11 @@
 #include "translate/engine_private.h"
 #include "translate/probe/probe.h"
 
+u32 pipeline_alloc_link(void *engine)
+{
+    return block_link_alloc(&((struct engine *)engine)->blocks);
+}
+
 void pipeline_record_links(struct engine *engine, struct block *block,
                            const struct host_exit *exits, unsigned count)
 {
@@ -26,12 +31,16 @@ void pipeline_record_links(struct engine *engine, struct block *block,
     }
 }
 
+static void prove(struct vcpu *vcpu, u32 number, gva_t from_page)
+{
+    vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
+    vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
+}
+
 void pipeline_prove_link(struct vcpu *vcpu, u32 number)
 {
     const struct link *link = &vcpu->engine->blocks.links[number];
-    gva_t from_page = vcpu->pc - (u64)link->target_offset;
-    vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
-    vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
+    prove(vcpu, number, vcpu->pc - (u64)link->target_offset);
 }
 
 struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number)
@@ -60,16 +69,64 @@ struct block *pipeline_prove_again(struct vcpu *vcpu, u32 number)
     return to;
 }
 
+/* The guard's page, from that of the trace's first instruction. */
+static s64 guard_page(const struct link *guard)
+{
+    return guard->target_offset & ~(s64)PAGE_OFFSET_MASK;
+}
+
+/* Whether `page` is mapped where the guard's trace found it. The hart may not come there, so this
+ * leaves no mark in its page tables: a page that was not used yet is not looked up as for use. */
+static bool is_there(struct vcpu *vcpu, const struct link *guard, gva_t page)
+{
+    struct guest_mapping mapping;
+    struct fetched fetched;
+    gpa_t known;
+    gva_t pc = vcpu->pc;
+    if (!tlb_fetch_find(vcpu, page, &known) && vcpu->guest->map_debug(vcpu, page, &mapping) &&
+        !mapping.accessed) {
+        return false;
+    }
+    vcpu->pc = page;
+    bool there = pipeline_fetch_plain(vcpu, &fetched) && fetched.gpa == guard->to_gpa &&
+                 (LIKELY(vcpu->engine->debug.break_count == 0) ||
+                  debug_page_is_known(vcpu, guard->to_gpa));
+    vcpu->pc = pc;
+    return there;
+}
+
+/* The guard of that list for the page that the hart is in; NULL: none. */
+static const struct link *guard_here(struct vcpu *vcpu, u32 number)
+{
+    const struct link *links = vcpu->engine->blocks.links;
+    struct fetched fetched;
+    if (!pipeline_fetch_plain(vcpu, &fetched)) {
+        return NULL;
+    }
+    while (number != 0 && links[number].to_gpa != (fetched.gpa & PAGE_MASK)) {
+        number = links[number].next_incoming;
+    }
+    return number != 0 ? &links[number] : NULL;
+}
+
 void pipeline_prove_guard(struct vcpu *vcpu, u32 number)
 {
-    const struct engine *engine = vcpu->engine;
-    const struct link *link = &engine->blocks.links[number];
-    struct fetched fetched;
-    if (number < engine->blocks.link_count && UNLIKELY(block_is_guard(link)) &&
-        pipeline_fetch_plain(vcpu, &fetched) && (fetched.gpa & PAGE_MASK) == link->to_gpa &&
-        (LIKELY(engine->debug.break_count == 0) || debug_page_is_known(vcpu, link->to_gpa))) {
-        pipeline_prove_link(vcpu, number);
+    const struct block_table *blocks = &vcpu->engine->blocks;
+    if (number >= blocks->link_count || LIKELY(!block_is_guard(&blocks->links[number]))) {
+        return;
     }
+    const struct link *here = guard_here(vcpu, number);
+    if (here == NULL) {
+        return;
+    }
+    gva_t first_page = (vcpu->pc & PAGE_MASK) - (u64)guard_page(here);
+    for (u32 n = number; n != 0; n = blocks->links[n].next_incoming) {
+        const struct link *guard = &blocks->links[n];
+        if (!is_there(vcpu, guard, first_page + (u64)guard_page(guard))) {
+            return;
+        }
+    }
+    prove(vcpu, number, first_page);
 }
 
 void pipeline_link(struct vcpu *vcpu, u32 number, struct block *to)

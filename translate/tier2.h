@@ -44,8 +44,9 @@ struct tier2_run {
 /* A page that the runs of a path lie in. */
 struct tier2_page {
     gva_t page;
-    gpa_t gpa_page; /* these two are the trace's, when it is made: where its code was found, */
-    u32 guard;      /*   and what proves that it is still there (block.h); none of the first page */
+    gpa_t gpa_page; /* these are the trace's, when it is made: where its code was found, */
+    u32 guard;      /*   what proves that it is still there (block.h); none of the first page, */
+    u8 asks;        /*   and the page whose guard asks for this one, too; 0: none does */
 };
 
 /* Branches of a path, by their pc, that go both ways but only pass over a few instructions that

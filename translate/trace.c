@@ -157,11 +157,25 @@ static bool guard_pages(struct engine *engine, struct tier2_circle *circle)
     return true;
 }
 
+/* Guards ask for other pages, too: also for one that the trace only leads to, since a way out to it
+ * takes for granted that the guard was passed. */
+static void join_guards(struct engine *engine, const struct trace_source *source)
+{
+    const struct tier2_circle *circle = source->circle;
+    for (unsigned n = 1; n < circle->page_count; n++) {
+        unsigned asks = source->pages[n].asks;
+        if (asks != 0 && asks != n) {
+            block_guard_join(&engine->blocks, circle->pages[asks].guard, circle->pages[n].guard);
+        }
+    }
+}
+
 /* The compiled block takes the place of the one at its head. */
 static void publish(struct engine *engine, struct block *block, struct block *old,
                     const struct trace_source *source)
 {
     const struct page_source *first = &source->pages[0];
+    join_guards(engine, source);
     pipeline_keep_ir(engine, block);
     if (old != NULL) {
         block_remove(&engine->blocks, old);
@@ -249,6 +263,9 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_
     pipeline_optimise(engine);
     struct block *block = block_new(&engine->blocks);
     struct tier2_circle *kept = block_alloc(&engine->blocks, sizeof(*kept));
+    for (unsigned n = 0; n < circle->page_count; n++) {
+        circle->pages[n].asks = source.pages[n].asks;
+    }
     *kept = *circle;
     block->gpa = fetched->gpa;
     block->gva_page = fetched->gva_page;
@@ -282,6 +299,17 @@ bool trace_view_way(struct engine *engine, const struct block *block, unsigned n
     trace_source_read(engine, block->circle, &source);
     return n < block->circle->way_count &&
            trace_lower_way(engine, &source, block->mode, &block->circle->ways[n]);
+}
+
+void trace_name_pages(const struct tier2_circle *circle, struct host_request *request)
+{
+    for (unsigned n = 1; circle != NULL && n < circle->page_count; n++) {
+        if (circle->pages[n].asks != 0) {
+            unsigned at = request->page_count++;
+            request->pages[at].distance = (s64)(circle->pages[n].page - circle->pages[0].page);
+            request->pages[at].guard = circle->pages[circle->pages[n].asks].guard;
+        }
+    }
 }
 
 gpa_t trace_page(const struct block *block, s64 offset)

@@ -64,6 +64,39 @@ static bool lower_next(const struct engine *engine, struct lower *l, struct page
            (l->followed || next == l->offset + length);
 }
 
+/* Whether the last instruction jumped to an address from a register: where that leads need not lie
+ * as far from here in another process. */
+static bool came_indirectly(const struct ir *ir)
+{
+    unsigned i = ir->count;
+    while (i-- > 0 && ir->insns[i].op != IR_INSN) {
+        if (ir->insns[i].op == IR_EXIT_UNLESS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The path is in page `n`, which is not the first one. Pages that direct jumps lead to are parts of
+ * one file, and are asked for together, by the guard of the one that comes first. */
+static void ask(const struct engine *engine, const struct lower *l, struct trace_source *source,
+                unsigned n)
+{
+    struct page_source *page = &source->pages[n];
+    struct page_source *from = &source->pages[source->page];
+    if (page->asks == 0) {
+        bool alone = from->asks == 0 || came_indirectly(engine->ir);
+        page->asks = alone ? (u8)n : from->asks;
+        if (source->page == 0 && !came_indirectly(engine->ir)) {
+            from->asks = page->asks;
+        }
+    }
+    if (!(source->asked >> page->asks & 1)) {
+        ir_exit_page(engine->ir, source->circle->pages[page->asks].guard, l->offset);
+        source->asked |= (u32)1 << page->asks;
+    }
+}
+
 /* The path comes to a run there. */
 static struct page_source *enter(const struct engine *engine, struct lower *l,
                                  struct trace_source *source, gva_t pc)
@@ -71,10 +104,10 @@ static struct page_source *enter(const struct engine *engine, struct lower *l,
     unsigned n = tier2_page_of(source->circle, pc);
     struct page_source *page = &source->pages[n];
     l->offset = trace_offset(source, pc);
-    if (!page->entered && n != 0) {
-        ir_exit_page(engine->ir, source->circle->pages[n].guard, l->offset);
+    if (n != 0) {
+        ask(engine, l, source, n);
     }
-    page->entered = true;
+    source->page = n;
     return page;
 }
 
@@ -230,10 +263,8 @@ bool trace_lower_way(struct engine *engine, struct trace_source *source, u32 mod
     front_begin(engine, mode, &l);
     l.follow = true;
     engine->ir->constants_last = true;
-    for (unsigned n = 0; n < circle->page_count; n++) {
-        source->pages[n].entered = n == 0;
-    }
-    source->pages[tier2_page_of(circle, circle->runs[way->first].pc)].entered = true;
+    source->page = tier2_page_of(circle, circle->runs[way->first].pc);
+    source->asked = source->page != 0 ? (u32)1 << source->pages[source->page].asks : 0;
     for (unsigned n = 0; n < way->count; n++) {
         const struct tier2_run *run = &circle->runs[way->first + n];
         gva_t next = n + 1u < way->count ? run[1].pc : way->next;
@@ -263,6 +294,8 @@ void trace_source_read(const struct engine *engine, const struct tier2_circle *c
                        struct trace_source *source)
 {
     source->circle = circle;
+    source->page = 0;
+    source->asked = 0;
     for (unsigned n = 0; n < circle->page_count; n++) {
         struct page_source *page = &source->pages[n];
         memcpy(page->bytes,
@@ -271,7 +304,7 @@ void trace_source_read(const struct engine *engine, const struct tier2_circle *c
         page->gpa_page = circle->pages[n].gpa_page;
         page->first = PAGE_BYTES;
         page->end = 0;
-        page->entered = false;
+        page->asks = 0;
     }
 }
 

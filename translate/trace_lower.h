@@ -12,8 +12,11 @@ struct trace_source {
         u8 bytes[PAGE_BYTES];
         gpa_t gpa_page;
         u32 first, end; /* offsets of what was used of it */
-        bool entered;   /* the path has been there: a guard has asked for it */
+        u8 asks;        /* the page whose guard asks for this one, too; 0: none so far. Of the
+                           first page, for those that are always as far from it */
     } pages[TRACE_MAX_PAGES];
+    unsigned page;      /* that the path is in */
+    u32 asked;          /* bits: pages whose guards it has passed */
 };
 
 

@@ -475,7 +475,7 @@ bool riscv64_map_debug(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mappi
         .first = gva - offset, .last = gva - offset + (span_bytes - 1), .gpa = gpa - offset,
         .mapped = mapped, .readable = mapped && walk.pte & PTE_R,
         .writable = mapped && walk.pte & PTE_W, .executable = mapped && walk.pte & PTE_X,
-        .user = mapped && walk.pte & PTE_U,
+        .user = mapped && walk.pte & PTE_U, .accessed = mapped && walk.pte & PTE_A,
     };
     return true;
 }

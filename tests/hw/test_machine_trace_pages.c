@@ -8,7 +8,7 @@ enum {
     TRAP = 1, SUPER, LOOP, OUTER, NEXT, SECOND, FUNCTION, DONE, OTHERS, WAIT, CHECK_IT, COUNT,
     SKIPPED,
 };
-enum { CODE_A = 0x22000, CODE_B = 0x23000, ROUNDS = 600 };
+enum { CODE_A = 0x22000, CODE_B = 0x23000, CODE_THROUGH = 0x26000, ROUNDS = 600 };
 #define FAR ((u64)0x3f00000000) /* further from RV_BASE than a displacement goes */
 #define ADDI_A0(imm) (0x00050513u | (u32)(imm) << 20) /* addi a0, a0, imm */
 
@@ -173,14 +173,16 @@ static u64 sum_now_and_then(unsigned outer, u64 *rounds)
 }
 
 /* The function's page is mapped elsewhere, and back, and not to be executed in the end. `seldom`: a
- * further way of the loop's trace goes there. */
-static void remap(u64 gva, bool seldom)
+ * further way of the loop's trace goes there. `through`: by a jump in the page before, for which
+ * the trace asks together with this one. */
+static void remap(u64 gva, bool seldom, bool through)
 {
     struct rv_program *p = rv_new();
     u32 root = guest_identity_table(p);
     rv_map(p, root, gva, RV_BASE + CODE_A, PTE_RX);
+    rv_map(p, root, gva - PAGE_BYTES, RV_BASE + CODE_THROUGH, PTE_RX);
     begin(p, root);
-    rv_li(p, S0, gva);
+    rv_li(p, S0, gva - (through ? PAGE_BYTES : 0));
     rv_li(p, S1, rv_pte_address(p, root, gva));
     rv_li(p, S3, 12);
     rv_li(p, S4, leaf(CODE_A, PTE_RX));
@@ -203,13 +205,16 @@ static void remap(u64 gva, bool seldom)
     rv_label(p, SECOND);
     rv_sd(p, S4, S1, 0);
     rv_beq(p, T1, X0, WAIT);
-    rv_sfence_vma(p, X0, S0, X0);
+    rv_li(p, T0, gva);
+    rv_sfence_vma(p, X0, T0, X0);
     rv_j(p, OUTER);
     rv_label(p, WAIT);
     rv_sfence_vma(p, X0, X0, X0);
     rv_j(p, OUTER);
     rv_label(p, NEXT);
     end(p);
+    rv_org(p, CODE_THROUGH);
+    rv_word(p, 0x0000106f); /* j . + 4096 */
     struct guest_outcome outcome;
     guest_finish(p, 1, &outcome);
     u64 more, sum = sum_now_and_then(12, &more);
@@ -221,18 +226,26 @@ static void remap(u64 gva, bool seldom)
 
 Test(machine_trace_pages, near_page_mapped_elsewhere)
 {
-    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, false);
+    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, false, false);
 }
 
 Test(machine_trace_pages, far_page_mapped_elsewhere)
 {
-    remap(FAR, false);
+    remap(FAR, false, false);
+}
+
+Test(machine_trace_pages, second_page_asked_for_at_once_mapped_elsewhere)
+{
+    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, false, true);
+    remap(FAR, false, true);
+    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, true, true);
+    remap(FAR, true, true);
 }
 
 Test(machine_trace_pages, page_of_a_further_way_mapped_elsewhere)
 {
-    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, true);
-    remap(FAR, true);
+    remap(RV_BASE + RV_IMAGE_BYTES + 0x5000, true, false);
+    remap(FAR, true, false);
 }
 
 /* A loop whose ways read data that another address space has elsewhere; no fences. */

@@ -286,7 +286,7 @@ struct compile {
     u32 counted;         /*   of those (and it, after an exit), how many r15 counts already */
     s64 entry_target;    /* offset of the block's first guest instruction */
     struct left left;    /* of the next side exit */
-    s64 passed[PASSED_MAX]; /* distances of the pages whose guards the body has passed so far */
+    u32 passed[PASSED_MAX]; /* guards that the body has passed so far */
     unsigned passed_count;
     u32 path;            /* PROBE_AT's, or 0; how many of the block precede it */
     u32 path_first;

@@ -88,15 +88,28 @@ static bool leaves_page(s64 target)
     return target < 0 || target >= (s64)PAGE_BYTES - 2;
 }
 
-/* Whether the body has passed the guard of the page of an instruction there, which does not go on
- * in the next page. */
+static bool has_passed(const struct compile *c, u32 guard)
+{
+    for (unsigned n = 0; n < c->passed_count; n++) {
+        if (c->passed[n] == guard) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the body has passed a guard for the page of an instruction there, which does not go on in
+ * the next page. */
 static bool is_passed(const struct compile *c, s64 target)
 {
+    const struct host_request *request = c->request;
     unsigned n = 0;
-    while (n < c->passed_count && c->passed[n] != (target & ~(s64)PAGE_OFFSET_MASK)) {
+    while (n < request->page_count &&
+           request->pages[n].distance != (target & ~(s64)PAGE_OFFSET_MASK)) {
         n++;
     }
-    return n < c->passed_count && (target & (s64)PAGE_OFFSET_MASK) < (s64)PAGE_BYTES - 2;
+    return n < request->page_count && has_passed(c, request->pages[n].guard) &&
+           (target & (s64)PAGE_OFFSET_MASK) < (s64)PAGE_BYTES - 2;
 }
 
 /* Registers an exit; NULL when there are too many. */
@@ -428,7 +441,7 @@ void emit_exit_page(struct compile *c, const struct ir_insn *insn)
     st_le32(stub->reg, ir_guard(insn));
     stub->data = uncounted(c) + 1;
     if (c->passed_count < PASSED_MAX) {
-        c->passed[c->passed_count++] = stub->target & ~(s64)PAGE_OFFSET_MASK;
+        c->passed[c->passed_count++] = ir_guard(insn);
     }
 }
 
