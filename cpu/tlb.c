@@ -3,7 +3,7 @@
 
 #include "cpu/base/error.h"
 #include "cpu/base/zeros.h"
-#include "cpu/vcpu.h"
+#include "cpu/tlb_select.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
     puts_empty(&space->puts, space->entries, sizeof(*space->entries), TLB_ENTRIES);
     space->span = vcpu->span = (struct tlb_span){0, 0, 0}; /* it is or becomes the current one */
     space->write_span = vcpu->write_span = space->span;
-    tlb->data_keys.key[space - tlb->data].has_private = false;
+    space->key->has_private = false;
     space->large_first = 1;
     space->large_last = 0;
 }
@@ -107,10 +107,9 @@ static void fetch_space_renew(struct vcpu *vcpu, struct fetch_space *space)
 
 static void fetch_space_empty(struct vcpu *vcpu, struct fetch_space *space)
 {
-    struct tlb *tlb = vcpu->tlb_state;
     fetch_space_renew(vcpu, space);
     puts_empty(&space->page_puts, space->pages, sizeof(space->pages[0]), TLB_FETCH_ENTRIES);
-    tlb->fetch_keys.key[space - tlb->fetch].has_private = false;
+    space->key->has_private = false;
     space->large_first = 1;
     space->large_last = 0;
 }
@@ -179,6 +178,10 @@ bool tlb_init(struct vcpu *vcpu)
 {
     struct tlb *tlb = zeros_new(sizeof(*tlb));
     vcpu->tlb_state = tlb;
+    for (unsigned i = 0; tlb != NULL && i < TLB_SPACES; i++) {
+        tlb->data[i].key = &tlb->data_keys.key[i];
+        tlb->fetch[i].key = &tlb->fetch_keys.key[i];
+    }
     if (tlb == NULL || !data_space_alloc(&tlb->data[0]) || !fetch_space_alloc(&tlb->fetch[0])) {
         tlb_fini(vcpu);
         return false;
@@ -209,8 +212,10 @@ void tlb_fini(struct vcpu *vcpu)
 
 /* --- which space serves a context --- */
 
-/* Which space to use; *claimed: it served somebody else and must be emptied. */
-static unsigned keys_select(struct tlb_keys *keys, const struct tlb_context *wanted, bool *claimed)
+/* Which space to use; *claimed: it served somebody else and must be emptied. *moved: it serves
+ * another address space than before, as one that all share may. */
+static unsigned keys_select(struct tlb_keys *keys, const struct tlb_context *wanted, bool *claimed,
+                            bool *moved)
 {
     u64 hash = wanted->address_space * 0x9e3779b97f4a7c15u >> 60;
     u8 *hint = &keys->hint[(hash ^ wanted->regime) % TLB_SPACES];
@@ -221,6 +226,7 @@ static unsigned keys_select(struct tlb_keys *keys, const struct tlb_context *wan
         *hint = (u8)i;
     }
     struct tlb_key *key = &keys->key[i];
+    *moved = *claimed || key->address_space != wanted->address_space || key->asid != wanted->asid;
     keys->used |= 1u << i;
     key->address_space = wanted->address_space;
     key->asid = wanted->asid;
@@ -230,97 +236,44 @@ static unsigned keys_select(struct tlb_keys *keys, const struct tlb_context *wan
     return i;
 }
 
-/* Of writes there is mostly none, before and after. */
-static inline void use_spans(struct vcpu *vcpu, const struct tlb_space *space)
-{
-    vcpu->span = space->span;
-    if (UNLIKELY((vcpu->write_span.bytes | space->write_span.bytes) != 0)) {
-        vcpu->write_span = space->write_span;
-    }
-}
-
 void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
     struct tlb_context wanted = {address_space, asid, klass, shared};
-    bool claimed;
-    struct tlb_space *space = &tlb->data[keys_select(&tlb->data_keys, &wanted, &claimed)];
+    bool claimed, moved;
+    unsigned n = keys_select(&tlb->data_keys, &wanted, &claimed, &moved);
+    struct tlb_space *space = &tlb->data[n];
+    tlb->generation += moved;
     if (UNLIKELY(claimed)) {
-        tlb->generation++;
         if (space->entries == NULL && !data_space_alloc(space)) {
             error_no_memory(TLB_ENTRIES * sizeof(*space->entries));
         }
         data_space_empty(vcpu, space);
     }
-    tlb->data_now = space;
-    tlb->data_key = &tlb->data_keys.key[space - tlb->data];
-    vcpu->tlb = space->entries;
-    use_spans(vcpu, space);
+    tlb_use_data(vcpu, space);
 }
 
 void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, bool shared)
 {
     struct tlb *tlb = vcpu->tlb_state;
     struct tlb_context wanted = {address_space, asid, mode, shared};
-    bool claimed;
-    struct fetch_space *space = &tlb->fetch[keys_select(&tlb->fetch_keys, &wanted, &claimed)];
+    bool claimed, moved;
+    unsigned n = keys_select(&tlb->fetch_keys, &wanted, &claimed, &moved);
+    struct fetch_space *space = &tlb->fetch[n];
+    tlb->generation += moved;
     if (UNLIKELY(claimed)) {
-        tlb->generation++;
         if (space->jumps == NULL && !fetch_space_alloc(space)) {
             error_no_memory(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
         }
         fetch_space_empty(vcpu, space);
     }
-    tlb->fetch_now = space;
-    tlb->fetch_key = &tlb->fetch_keys.key[space - tlb->fetch];
-    vcpu->jumps = space->jumps;
-    vcpu->link_epoch = space->epoch;
+    tlb_use_fetch(vcpu, space);
 }
 
 void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection)
 {
-    struct tlb *tlb = vcpu->tlb_state;
-    const struct tlb_key *data = tlb->data_key;
-    const struct tlb_key *fetch = tlb->fetch_key;
-    *selection = (struct tlb_selection){
-        .generation = tlb->generation,
-        .data_address_space = data->address_space, .fetch_address_space = fetch->address_space,
-        .data_asid = data->asid, .fetch_asid = fetch->asid,
-        .data = tlb->data_now, .fetch = tlb->fetch_now,
-        .data_key = tlb->data_key, .fetch_key = tlb->fetch_key,
-    };
-}
-
-bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection)
-{
-    struct tlb *tlb = vcpu->tlb_state;
-    if (UNLIKELY(selection->generation != tlb->generation)) {
-        return false;
-    }
-    struct tlb_key *data = selection->data_key;
-    struct tlb_key *fetch = selection->fetch_key;
-    if (tlb->data_now == selection->data && tlb->fetch_now == selection->fetch &&
-        data->address_space == selection->data_address_space &&
-        data->asid == selection->data_asid &&
-        fetch->address_space == selection->fetch_address_space &&
-        fetch->asid == selection->fetch_asid) {
-        return true; /* a trap within a privilege */
-    }
-    data->last_use = ++tlb->data_keys.clock;
-    data->address_space = selection->data_address_space;
-    data->asid = selection->data_asid;
-    fetch->last_use = ++tlb->fetch_keys.clock;
-    fetch->address_space = selection->fetch_address_space;
-    fetch->asid = selection->fetch_asid;
-    tlb->data_key = data;
-    tlb->fetch_key = fetch;
-    tlb->data_now = selection->data;
-    tlb->fetch_now = selection->fetch;
-    vcpu->tlb = selection->data->entries;
-    use_spans(vcpu, selection->data);
-    vcpu->jumps = selection->fetch->jumps;
-    vcpu->link_epoch = selection->fetch->epoch;
-    return true;
+    const struct tlb *tlb = vcpu->tlb_state;
+    *selection = (struct tlb_selection){tlb->generation, tlb->data_now, tlb->fetch_now};
 }
 
 /* The current space of its kind holds an entry of this kind of mapping. */
@@ -569,7 +522,7 @@ static ALWAYS_INLINE void entry_set(struct tlb *tlb, struct tlb_entry *entry,
     entry->addend = fill->host_page != NULL ? (u64)(uintptr_t)fill->host_page - fill->page : 0;
     entry->gpa_page = fill->gpa_page;
     puts_add(&space->puts, (u32)(entry - space->entries));
-    note_global(tlb, tlb->data_key, flags & TLB_GLOBAL);
+    note_global(tlb, space->key, flags & TLB_GLOBAL);
     if (fill->span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, fill->page, fill->span_bytes);
     }
@@ -639,7 +592,7 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     puts_add(&space->page_puts, (u32)(entry - space->pages));
     entry->page = page;
     entry->gpa_page = gpa_page;
-    note_global(tlb, tlb->fetch_key, global);
+    note_global(tlb, space->key, global);
     if (span_bytes > PAGE_BYTES) {
         span_add(&space->large_first, &space->large_last, page, span_bytes);
     }

@@ -96,7 +96,7 @@ struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write);
 /* What a space serves. */
 struct tlb_key {
     u64 address_space; /* guest-chosen id of the translation root, e.g. satp */
-    u64 last_use;
+    u64 last_use;      /* by a selection that was searched for */
     u32 asid;
     u32 regime;        /* guest-chosen permission regime, or block mode */
     bool shared;
@@ -142,6 +142,7 @@ struct tlb_space {
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
     void *mapped; /* where they are, twice as large */
     struct tlb_span span, write_span;
+    struct tlb_key *key; /* in data_keys */
     struct tlb_puts puts;
 };
 
@@ -178,6 +179,7 @@ struct fetch_space {
     bool evicted_any;
     gva_t large_first, large_last;
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
+    struct tlb_key *key; /* in fetch_keys */
     struct tlb_puts jump_puts, page_puts;
     struct fetch_entry pages[TLB_FETCH_ENTRIES];
     u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
@@ -189,11 +191,11 @@ enum { TLB_RUNS = 4 };
 struct tlb {
     struct tlb_space *data_now;
     struct fetch_space *fetch_now;
-    struct tlb_key *data_key, *fetch_key; /* of the current ones */
     struct tlb_keys data_keys, fetch_keys;
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
-    u64 generation; /* grows when a space serves another context than before; never 0 */
+    u64 generation; /* grows when a space serves another context than before, or may be claimed;
+                       never 0 */
     u32 next_epoch;
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
     gva_t run_next[TLB_RUNS]; /* the pages behind those filled last */
@@ -209,20 +211,15 @@ struct tlb {
 bool tlb_init(struct vcpu *vcpu);
 void tlb_fini(struct vcpu *vcpu);
 
-/* What was selected, to be selected again without a search. */
+/* What was selected, to be selected again without a search (cpu/tlb_select.h). */
 struct tlb_selection {
     u64 generation; /* of the spaces' owners when it was made; 0: none */
-    u64 data_address_space, fetch_address_space;
-    u32 data_asid, fetch_asid;
     struct tlb_space *data;
     struct fetch_space *fetch;
-    struct tlb_key *data_key, *fetch_key;
 };
 
-/* Notes the present selection; tlb_reselect makes it the present one again, false when spaces
- * have changed owners since. */
+/* Notes the present selection. */
 void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection);
-bool tlb_reselect(struct vcpu *vcpu, const struct tlb_selection *selection);
 
 /* Makes the spaces for this context current and updates the pointers in vcpu. `shared` spaces:
  * see above. Cheap when nothing changes. */

@@ -268,8 +268,9 @@ void engine_free(struct engine *engine)
 
 void engine_take_exception(struct vcpu *vcpu)
 {
-    engine_reservation_drop(vcpu);
-    vcpu->exception_pending = 0;
+    if (UNLIKELY(engine_has_reservations(vcpu->engine))) {
+        engine_reservation_drop(vcpu);
+    }
     vcpu->guest->take_exception(vcpu);
 }
 

@@ -242,5 +242,9 @@ bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64
 bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
                               bool *stored);
 void engine_reservation_drop(struct vcpu *vcpu);
+static inline bool engine_has_reservations(struct engine *engine)
+{
+    return atomic_load_explicit(&engine->reservation_count, memory_order_relaxed) != 0;
+}
 
 #endif

@@ -248,8 +248,8 @@ struct surroundings {
 static void surroundings_save(const struct vcpu *vcpu, struct surroundings *saved)
 {
     const struct tlb *tlb = vcpu->tlb_state;
-    saved->data = *tlb->data_key;
-    saved->fetch = *tlb->fetch_key;
+    saved->data = *tlb->data_now->key;
+    saved->fetch = *tlb->fetch_now->key;
     saved->reservation = vcpu->engine->reservations[vcpu->index];
     saved->reservation_count = vcpu->engine->reservation_count;
 }

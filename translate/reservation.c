@@ -78,7 +78,7 @@ bool engine_reserved_store(struct engine *engine, gpa_t gpa, u8 *host, unsigned 
 void engine_reservation_drop(struct vcpu *vcpu)
 {
     struct engine *engine = vcpu->engine;
-    if (atomic_load_explicit(&engine->reservation_count, memory_order_relaxed) == 0) {
+    if (!engine_has_reservations(engine)) {
         return;
     }
     pthread_mutex_lock(&engine->reservation_lock);

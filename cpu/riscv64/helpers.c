@@ -131,14 +131,14 @@ static u64 returned_to(struct vcpu *vcpu, u64 pc)
 
 static u64 helper_mret(struct vcpu *vcpu, u64 insn)
 {
-    u64 pc;
-    return riscv64_mret(riscv64_of(vcpu), &pc) ? returned_to(vcpu, pc) : illegal(vcpu, insn);
+    struct riscv64_state *state = riscv64_of(vcpu);
+    return LIKELY(riscv64_mret(state)) ? returned_to(vcpu, state->mepc) : illegal(vcpu, insn);
 }
 
 static u64 helper_sret(struct vcpu *vcpu, u64 insn)
 {
-    u64 pc;
-    return riscv64_sret(riscv64_of(vcpu), &pc) ? returned_to(vcpu, pc) : illegal(vcpu, insn);
+    struct riscv64_state *state = riscv64_of(vcpu);
+    return LIKELY(riscv64_sret(state)) ? returned_to(vcpu, state->sepc) : illegal(vcpu, insn);
 }
 
 static bool waits_are_forbidden(const struct riscv64_state *state)

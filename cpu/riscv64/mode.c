@@ -1,6 +1,7 @@
 /* Block mode bits and TLB spaces that follow from privilege, mstatus, satp and frm. */
 #include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/state.h"
+#include "cpu/tlb_select.h"
 
 /* The permission regimes that data TLB entries are made under. Bare regimes are apart because
  * their entries are global among address spaces, and must not meet those of a page table. */
@@ -16,7 +17,9 @@ enum data_class {
     CLASS_S_SUM_MXR,
 };
 
-#define ENGINE_BITS ((u32)(RISCV_MODE_TRACE | RISCV_MODE_COUNT | VCPU_MODE_PROBE))
+/* Those that a guest keeps, and those that whoever records chooses anew. */
+#define KEPT_BITS ((u32)(RISCV_MODE_TRACE | RISCV_MODE_COUNT))
+#define ENGINE_BITS (KEPT_BITS | (u32)VCPU_MODE_PROBE)
 
 static u32 asid_of(u64 satp)
 {
@@ -55,10 +58,9 @@ static void select_fetch(struct riscv64_state *state)
     tlb_select_fetch(vcpu, satp, asid_of(satp), vcpu->mode, state->priv == RISCV_S);
 }
 
-static void select_anew(struct riscv64_state *state)
+static u32 mode_of(const struct riscv64_state *state, u32 engine_bits)
 {
-    struct vcpu *vcpu = &state->vcpu;
-    u32 mode = vcpu->mode & ENGINE_BITS;
+    u32 mode = engine_bits;
     mode |= state->priv | (state->mstatus & MSTATUS_FS ? (u32)RISCV_MODE_FS : 0u);
     u32 vs = (u32)(state->mstatus >> MSTATUS_VS_SHIFT) & 3;
     mode |= (vs == 2 ? 1 : vs) << RISCV_MODE_VS_SHIFT;
@@ -69,38 +71,58 @@ static void select_anew(struct riscv64_state *state)
     if (state->frm > RISCV_FRM_RMM) {
         mode |= RISCV_MODE_FRM_BAD;
     }
-    vcpu->mode = mode;
-    select_data(state);
-    select_fetch(state);
+    return mode;
 }
 
-/* What of mstatus decides always; of the rest, MPP while MPRV is set. */
-#define MSTATUS_OF_MODE \
-    (MSTATUS_FS | MSTATUS_VS | MSTATUS_SUM | MSTATUS_MXR | MSTATUS_MPRV)
+/* What of mstatus decides beside FS and SUM, which are in a context's number. Under MPRV, which is
+ * never set for long, MPP decides too: then nothing is remembered. */
+#define MSTATUS_OF_CONTEXT (MSTATUS_VS | MSTATUS_MXR | MSTATUS_MPRV)
 
-void riscv64_mode_update(struct riscv64_state *state)
+static NOINLINE void update_anew(struct riscv64_state *state, struct riscv64_context *context,
+                                 u32 engine_bits)
 {
-    struct vcpu *vcpu = &state->vcpu;
-    u32 watched = vcpu->ops != NULL && vcpu->ops->context != NULL
-                      ? vcpu->ops->context(vcpu, state->priv, state->satp)
-                                             : 0;
-    vcpu->mode = (vcpu->mode & ~(u32)VCPU_MODE_PROBE) | watched;
-    u64 status = state->mstatus & MSTATUS_OF_MODE;
-    status |= status & MSTATUS_FS ? MSTATUS_FS : 0;
-    status |= status & MSTATUS_MPRV ? state->mstatus & MSTATUS_MPP : 0;
-    unsigned number = state->priv * 2u + (status & MSTATUS_SUM ? 1 : 0);
-    struct riscv64_context *context = &state->cache.contexts[number];
-    bool same = context->satp == state->satp && context->status == status &&
-                context->frm == state->frm &&
-                ((context->mode ^ state->vcpu.mode) & ENGINE_BITS) == 0;
-    if (LIKELY(same && tlb_reselect(&state->vcpu, &context->selection))) {
-        state->vcpu.mode = context->mode;
+    state->vcpu.mode = mode_of(state, engine_bits);
+    select_data(state);
+    select_fetch(state);
+    if (state->mstatus & MSTATUS_MPRV) {
         return;
     }
-    select_anew(state);
     context->satp = state->satp;
-    context->status = status;
+    context->status = state->mstatus & MSTATUS_OF_CONTEXT;
     context->frm = state->frm;
     context->mode = state->vcpu.mode;
     tlb_note_selection(&state->vcpu, &context->selection);
+}
+
+static ALWAYS_INLINE void update(struct riscv64_state *state, u32 engine_bits)
+{
+    u64 mstatus = state->mstatus;
+    unsigned number = state->priv * 4u + (mstatus & MSTATUS_SUM ? 2u : 0u) +
+                      (mstatus & MSTATUS_FS ? 1u : 0u);
+    struct riscv64_context *context = &state->cache.contexts[number];
+    if (LIKELY(context->satp == state->satp &&
+               context->status == (mstatus & MSTATUS_OF_CONTEXT) &&
+               context->frm == state->frm && (context->mode & ENGINE_BITS) == engine_bits &&
+               tlb_reselect(&state->vcpu, &context->selection))) {
+        state->vcpu.mode = context->mode;
+    } else {
+        update_anew(state, context, engine_bits);
+    }
+}
+
+static NOINLINE void update_watched(struct riscv64_state *state)
+{
+    struct vcpu *vcpu = &state->vcpu;
+    u32 watched = vcpu->ops->context(vcpu, state->priv, state->satp);
+    update(state, (vcpu->mode & KEPT_BITS) | watched);
+}
+
+void riscv64_mode_update(struct riscv64_state *state)
+{
+    const struct vcpu_ops *ops = state->vcpu.ops;
+    if (UNLIKELY(ops != NULL && ops->context != NULL)) {
+        update_watched(state);
+    } else {
+        update(state, state->vcpu.mode & KEPT_BITS);
+    }
 }

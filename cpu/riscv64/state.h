@@ -97,13 +97,13 @@ struct riscv64_pmp_range {
 
 /* Which TLB spaces served a privilege and its surroundings last. */
 struct riscv64_context {
-    u64 satp, status; /* those bits of mstatus that decide */
+    u64 satp, status; /* other bits of mstatus that decide */
     u32 mode;
     u8 frm;
     struct tlb_selection selection;
 };
 
-enum { RISCV_CONTEXTS = 8 }; /* by privilege and mstatus.SUM */
+enum { RISCV_CONTEXTS = 16 }; /* by privilege, mstatus.SUM, and whether FS is off */
 
 struct riscv64_cache {
     struct riscv64_context contexts[RISCV_CONTEXTS];

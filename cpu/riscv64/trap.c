@@ -20,7 +20,7 @@ u64 riscv64_mip(const struct riscv64_state *state)
     return soft | (lines & (RISCV_IRQS_M | RISCV_IRQS_S));
 }
 
-static u64 tvec_target(u64 tvec, u64 cause)
+static ALWAYS_INLINE u64 tvec_target(u64 tvec, u64 cause)
 {
     u64 base = tvec & ~(u64)TVEC_MODE;
     if ((tvec & TVEC_MODE) == TVEC_VECTORED && cause & RISCV_CAUSE_INTERRUPT) {
@@ -29,7 +29,7 @@ static u64 tvec_target(u64 tvec, u64 cause)
     return base;
 }
 
-static void enter_supervisor(struct riscv64_state *state, u64 cause, u64 tval)
+static ALWAYS_INLINE void enter_supervisor(struct riscv64_state *state, u64 cause, u64 tval)
 {
     u64 mstatus = state->mstatus & ~(MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_SIE);
     mstatus |= state->mstatus & MSTATUS_SIE ? MSTATUS_SPIE : 0;
@@ -42,7 +42,7 @@ static void enter_supervisor(struct riscv64_state *state, u64 cause, u64 tval)
     state->vcpu.pc = tvec_target(state->stvec, cause);
 }
 
-static void enter_machine(struct riscv64_state *state, u64 cause, u64 tval)
+static ALWAYS_INLINE void enter_machine(struct riscv64_state *state, u64 cause, u64 tval)
 {
     u64 mstatus = state->mstatus & ~(MSTATUS_MPIE | MSTATUS_MPP | MSTATUS_MIE);
     mstatus |= state->mstatus & MSTATUS_MIE ? MSTATUS_MPIE : 0;
@@ -55,12 +55,27 @@ static void enter_machine(struct riscv64_state *state, u64 cause, u64 tval)
     state->vcpu.pc = tvec_target(state->mtvec, cause);
 }
 
-void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval)
+/* What follows from a new privilege. `at_insns`: see counters.h. */
+static NOINLINE void priv_changed_filtered(struct riscv64_state *state, u64 at_insns)
+{
+    riscv64_counters_update(state, at_insns);
+    riscv64_mode_update(state);
+}
+
+static ALWAYS_INLINE void priv_changed(struct riscv64_state *state, u64 at_insns)
+{
+    if (UNLIKELY(state->counters_filtered != 0)) {
+        priv_changed_filtered(state, at_insns);
+    } else {
+        riscv64_mode_update(state);
+    }
+}
+
+static ALWAYS_INLINE void enter(struct riscv64_state *state, u64 cause, u64 tval)
 {
     bool interrupt = (cause & RISCV_CAUSE_INTERRUPT) != 0;
     u64 number = cause & ~RISCV_CAUSE_INTERRUPT;
     u64 delegated = interrupt ? state->mideleg : state->medeleg;
-    vcpu_event(&state->vcpu, VCPU_EVENT_TRAP, cause, tval, state->vcpu.pc);
     state->last_trap_pc = state->vcpu.pc;
     state->last_trap_cause = cause;
     if (state->priv != RISCV_M && number < 64 && delegated & BIT(number)) {
@@ -68,8 +83,29 @@ void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval)
     } else {
         enter_machine(state, cause, tval);
     }
-    riscv64_counters_priv_changed(state, state->vcpu.insns);
-    riscv64_mode_update(state);
+    priv_changed(state, state->vcpu.insns);
+}
+
+/* Traps and returns from them are told of in functions of their own: so the others call nothing
+ * that they come back from, and keep no register. */
+static bool tells(const struct riscv64_state *state)
+{
+    return UNLIKELY(state->vcpu.ops != NULL && state->vcpu.ops->event != NULL);
+}
+
+static NOINLINE void enter_told(struct riscv64_state *state, u64 cause, u64 tval)
+{
+    vcpu_event(&state->vcpu, VCPU_EVENT_TRAP, cause, tval, state->vcpu.pc);
+    enter(state, cause, tval);
+}
+
+void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval)
+{
+    if (tells(state)) {
+        enter_told(state, cause, tval);
+    } else {
+        enter(state, cause, tval);
+    }
 }
 
 void riscv64_take_exception(struct vcpu *vcpu)
@@ -138,18 +174,32 @@ void riscv64_take_interrupt(struct vcpu *vcpu)
     }
 }
 
-static void returned(struct riscv64_state *state, unsigned priv, u64 pc)
+static ALWAYS_INLINE void enter_privilege(struct riscv64_state *state, unsigned priv)
 {
     state->priv = (u8)priv;
-    vcpu_event(&state->vcpu, VCPU_EVENT_RETURN, pc, priv, 0);
     if (priv != RISCV_M) {
         state->mstatus &= ~MSTATUS_MPRV;
     }
-    riscv64_counters_priv_changed(state, state->vcpu.insns + 1);
-    riscv64_mode_update(state);
+    priv_changed(state, state->vcpu.insns + 1);
 }
 
-bool riscv64_mret(struct riscv64_state *state, u64 *pc)
+static NOINLINE void returned_told(struct riscv64_state *state, unsigned priv, u64 pc)
+{
+    state->priv = (u8)priv;
+    vcpu_event(&state->vcpu, VCPU_EVENT_RETURN, pc, priv, 0);
+    enter_privilege(state, priv);
+}
+
+static ALWAYS_INLINE void returned(struct riscv64_state *state, unsigned priv, u64 pc)
+{
+    if (tells(state)) {
+        returned_told(state, priv, pc);
+    } else {
+        enter_privilege(state, priv);
+    }
+}
+
+bool riscv64_mret(struct riscv64_state *state)
 {
     if (state->priv != RISCV_M) {
         return false;
@@ -158,12 +208,11 @@ bool riscv64_mret(struct riscv64_state *state, u64 *pc)
     unsigned priv = (unsigned)(mstatus >> MSTATUS_MPP_SHIFT) & 3;
     state->mstatus = (mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | MSTATUS_MPIE |
                      (mstatus & MSTATUS_MPIE ? MSTATUS_MIE : 0);
-    *pc = state->mepc;
-    returned(state, priv, *pc);
+    returned(state, priv, state->mepc);
     return true;
 }
 
-bool riscv64_sret(struct riscv64_state *state, u64 *pc)
+bool riscv64_sret(struct riscv64_state *state)
 {
     u64 mstatus = state->mstatus;
     if (state->priv == RISCV_U || (state->priv == RISCV_S && mstatus & MSTATUS_TSR)) {
@@ -172,8 +221,7 @@ bool riscv64_sret(struct riscv64_state *state, u64 *pc)
     unsigned priv = mstatus & MSTATUS_SPP ? RISCV_S : RISCV_U;
     state->mstatus = (mstatus & ~(MSTATUS_SIE | MSTATUS_SPP)) | MSTATUS_SPIE |
                      (mstatus & MSTATUS_SPIE ? MSTATUS_SIE : 0);
-    *pc = state->sepc;
-    returned(state, priv, *pc);
+    returned(state, priv, state->sepc);
     return true;
 }
 

@@ -17,9 +17,9 @@
  * retire. */
 void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval);
 
-/* mret and sret: false when illegal at this privilege; else the new pc. */
-bool riscv64_mret(struct riscv64_state *state, u64 *pc);
-bool riscv64_sret(struct riscv64_state *state, u64 *pc);
+/* mret and sret: false when illegal at this privilege; else the new pc is in mepc or sepc. */
+bool riscv64_mret(struct riscv64_state *state);
+bool riscv64_sret(struct riscv64_state *state);
 
 /* Re-evaluates the Sstc comparator and arms the host's timer for it; after stimecmp or menvcfg
  * changed. */

@@ -1,7 +1,7 @@
 /* The soft-MMU's caches: what is found, what a fence takes away, and what it leaves. */
 #include "cpu/tlb.h"
 
-#include "cpu/vcpu.h"
+#include "cpu/tlb_select.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -610,6 +610,27 @@ Test(tlb, span_comes_back_with_a_selection)
     cr_expect(has_span(0, 0));
     cr_assert(tlb_reselect(hart, &selection), "nobody's place was taken");
     cr_expect(has_span(0x80000000 + TLB_SPAN_MARGIN, 0x100000 - span_margins));
+}
+
+/* What all share belongs to the address space that has it now, whose first private entry makes it
+ * its own: so a selection made for another one is no good, though nobody's place was taken. */
+Test(tlb, selection_of_what_all_share_is_of_one_address_space)
+{
+    struct tlb_selection first, second;
+    tlb_select_data(hart, 1, 11, 0, true);
+    tlb_select_fetch(hart, 1, 11, 0, true);
+    put(0x1000, 0x80001000, PAGE_BYTES, true);
+    tlb_note_selection(hart, &first);
+    tlb_select_data(hart, 2, 12, 0, true);
+    tlb_select_fetch(hart, 2, 12, 0, true);
+    cr_expect(has(0x1000), "the same space");
+    cr_expect(!tlb_reselect(hart, &first));
+    tlb_note_selection(hart, &second);
+    cr_expect(tlb_reselect(hart, &second));
+    put(0x2000, 0x80002000, PAGE_BYTES, false);
+    cr_expect(!tlb_reselect(hart, &second), "it is private since");
+    tlb_select_data(hart, 1, 11, 0, true);
+    cr_expect(!has(0x2000));
 }
 
 Test(tlb, span_goes_with_the_larger_page)
