@@ -129,6 +129,14 @@ struct guest_isa {
     const char *mmu_type; /* the largest address space: "riscv,sv57" */
 };
 
+enum guest_refill {
+    GUEST_REFILL_NOT,   /* nothing was done: translate decides */
+    GUEST_REFILL_DONE,  /* the page's first entry permits the access now */
+    GUEST_REFILL_FAULT, /* the page tables permit the access to nobody: its fault is
+                           raise_page_fault's, unless a misaligned address has another one;
+                           vcpu->exception_value is the address, and nothing else was done */
+};
+
 struct guest {
     const char *name;      /* "riscv64" */
     size_t vcpu_bytes;     /* size of the guest's state struct (struct vcpu first) */
@@ -167,6 +175,10 @@ struct guest {
     /* Right after it: the same for the page behind, where that takes next to nothing; a read may
      * use it. *fill is what either found last. NULL with find_plain. */
     _Atomic u8 *(*find_plain_next)(struct vcpu *vcpu, struct tlb_fill *fill);
+    /* The TLB has no entry for an access whose bytes are in one page: puts the page in, if it is
+     * RAM and nothing about it or the hart is unusual; enum guest_refill. Uses no vector register,
+     * raises nothing, tells nobody. May be NULL. */
+    unsigned (*refill)(struct vcpu *vcpu, gva_t gva, bool write);
     /* True when code in the present mode reads mostly where translate finds such addresses. A
      * hint, for the translator. */
     bool (*reads_linear)(const struct vcpu *vcpu);
@@ -178,7 +190,8 @@ struct guest {
     /* The piece of the address space around gva that one table entry maps or leaves unmapped, in
      * the same view. False: addresses are physical now. */
     bool (*map_debug)(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping);
-    /* Raises the guest's access fault / misaligned fault for an access. */
+    /* Raises the guest's page fault / access fault / misaligned fault for an access. */
+    void (*raise_page_fault)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
     void (*raise_access_fault)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
     void (*raise_misaligned)(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
 

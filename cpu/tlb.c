@@ -3,6 +3,7 @@
 
 #include "cpu/base/error.h"
 #include "cpu/base/zeros.h"
+#include "cpu/tlb_insert.h"
 #include "cpu/tlb_select.h"
 
 #include <stdlib.h>
@@ -12,14 +13,6 @@
 static unsigned bit_of(u32 mask)
 {
     return (unsigned)__builtin_ctz(mask);
-}
-
-static void puts_add(struct tlb_puts *puts, u32 index)
-{
-    if (puts->count < TLB_PUTS_LOGGED) {
-        puts->index[puts->count] = (u16)index;
-    }
-    puts->count += puts->count <= TLB_PUTS_LOGGED;
 }
 
 /* Empties the table that `puts` is about: entries of ones are empty. */
@@ -48,6 +41,7 @@ static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
     space->span = vcpu->span = (struct tlb_span){0, 0, 0}; /* it is or becomes the current one */
     space->write_span = vcpu->write_span = space->span;
     space->key->has_private = false;
+    space->moved_any = false;
     space->large_first = 1;
     space->large_last = 0;
 }
@@ -130,11 +124,6 @@ enum {
     JUMP_TABLE_BYTES = TLB_JUMP_ENTRIES * sizeof(struct jump_entry),
 };
 
-static void entry_clear(struct tlb_entry *entry)
-{
-    memset(entry, 0xff, sizeof(*entry));
-}
-
 /* New tables are the host's zeros, untouched, and so take as much memory as they are used. Zeros
  * are empty but where something looks for page (or pc) 0. */
 
@@ -188,6 +177,7 @@ bool tlb_init(struct vcpu *vcpu)
     }
     tlb->next_epoch = 1;
     tlb->generation = 1;
+    tlb->tables.epoch = 1;
     tlb_select_data(vcpu, 0, 0, 0, true);
     tlb_select_fetch(vcpu, 0, 0, 0, true);
     /* Nothing is in them: whoever selects first may have them. */
@@ -276,21 +266,20 @@ void tlb_note_selection(const struct vcpu *vcpu, struct tlb_selection *selection
     *selection = (struct tlb_selection){tlb->generation, tlb->data_now, tlb->fetch_now};
 }
 
-/* The current space of its kind holds an entry of this kind of mapping. */
-static void note_global(struct tlb *tlb, struct tlb_key *key, bool global)
+/* --- fences --- */
+
+static void tables_forget(struct tlb_tables *tables)
 {
-    if (!global && !key->has_private) {
-        key->has_private = true;
-        tlb->generation++;
+    if (UNLIKELY(++tables->epoch >> TLB_TABLE_BITS != 0)) {
+        *tables = (struct tlb_tables){.epoch = 1};
     }
 }
-
-/* --- fences --- */
 
 void tlb_flush_all(struct vcpu *vcpu)
 {
     vcpu_event(vcpu, VCPU_EVENT_TLB_FLUSH, ~(u64)0, ~(u64)0, 0);
     struct tlb *tlb = vcpu->tlb_state;
+    tables_forget(&tlb->tables);
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         data_space_drop(vcpu, &tlb->data[bit_of(left)]);
     }
@@ -310,6 +299,7 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
 {
     vcpu_event(vcpu, VCPU_EVENT_TLB_FLUSH, ~(u64)0, asid, 0);
     struct tlb *tlb = vcpu->tlb_state;
+    tables_forget(&tlb->tables);
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         if (asid_fence_concerns(&tlb->data_keys.key[bit_of(left)], asid)) {
             data_space_drop(vcpu, &tlb->data[bit_of(left)]);
@@ -320,20 +310,6 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
             fetch_space_drop(vcpu, &tlb->fetch[bit_of(left)]);
         }
     }
-}
-
-static ALWAYS_INLINE bool entry_holds(const struct tlb_entry *entry, gva_t page)
-{
-    return ((entry->read_tag ^ page) & ~TLB_TAG_SLOW) == 0 ||
-           ((entry->write_tag ^ page) & ~TLB_TAG_SLOW) == 0;
-}
-
-/* Emptied, or as in a new table, where writes may have been forbidden since: what page 0 has is
- * either SLOW or somewhere in the host. */
-static ALWAYS_INLINE bool entry_empty(const struct tlb_entry *entry)
-{
-    return (entry->read_tag & entry->write_tag) == TLB_TAG_NONE ||
-           (entry->addend == 0 && entry->read_tag == 0 && entry->write_tag + 1 <= 1);
 }
 
 static u32 way_index(gva_t page, u32 way)
@@ -353,31 +329,6 @@ struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
     return NULL;
 }
 
-/* The other entry that may hold what `entry`, which is not empty, holds. */
-static struct tlb_entry *entry_alternative(struct tlb_space *space, const struct tlb_entry *entry)
-{
-    u64 tag = entry->read_tag != TLB_TAG_NONE ? entry->read_tag : entry->write_tag;
-    gva_t page = tag & ~TLB_TAG_SLOW;
-    struct tlb_entry *first = &space->entries[tlb_index(page)];
-    return entry == first ? &space->entries[tlb_other_index(page)] : first;
-}
-
-/* Empties an entry: its holder moves to its alternative or, every second time, is forgotten. */
-static void make_room(struct tlb *tlb, struct tlb_space *space, struct tlb_entry *entry)
-{
-    if (entry_empty(entry)) {
-        return;
-    }
-    /* Always moving the holder would let two pages at home in two entries push each other out for
-     * ever while a third, unused one stays. */
-    struct tlb_entry *refuge = entry_alternative(space, entry);
-    tlb->keep_other = !tlb->keep_other;
-    if (entry_empty(refuge) || !tlb->keep_other) {
-        *refuge = *entry;
-        puts_add(&space->puts, (u32)(refuge - space->entries));
-    }
-}
-
 /* Where a page goes: its own entry if it has one already, or its first choice. A page is never in
  * two entries. */
 static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, gva_t page)
@@ -393,17 +344,19 @@ static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, g
     return first;
 }
 
-static void data_flush_page(struct vcpu *vcpu, struct tlb_space *space, gva_t page)
+static inline void data_flush_page(struct vcpu *vcpu, struct tlb_space *space, gva_t page)
 {
-    if (page >= space->large_first && page <= space->large_last) {
+    if (UNLIKELY(page >= space->large_first && page <= space->large_last)) {
         data_space_drop(vcpu, space);
         return;
     }
-    for (u32 way = 0; way < 2; way++) {
-        struct tlb_entry *entry = &space->entries[way_index(page, way)];
-        if (entry_holds(entry, page)) {
-            entry_clear(entry);
-        }
+    struct tlb_entry *entry = &space->entries[tlb_index(page)];
+    if (entry_holds(entry, page)) {
+        entry_clear(entry);
+    }
+    entry = &space->entries[tlb_other_index(page)];
+    if (UNLIKELY(space->moved_any) && entry_holds(entry, page)) {
+        entry_clear(entry);
     }
 }
 
@@ -427,17 +380,17 @@ static void evicted_add(struct fetch_space *space, gva_t page)
     *word |= bit;
 }
 
-static void fetch_flush_page(struct vcpu *vcpu, struct fetch_space *space, gva_t page)
+static inline void fetch_flush_page(struct vcpu *vcpu, struct fetch_space *space, gva_t page)
 {
-    if (page >= space->large_first && page <= space->large_last) {
+    if (UNLIKELY(page >= space->large_first && page <= space->large_last)) {
         fetch_space_drop(vcpu, space);
         return;
     }
     struct fetch_entry *entry = fetch_slot(space, page);
-    if (entry->page == page) {
+    if (UNLIKELY(entry->page == page)) {
         entry->page = TLB_TAG_NONE;
         fetch_space_renew(vcpu, space);
-    } else if (evicted_has(space, page)) {
+    } else if (UNLIKELY(space->evicted_any) && evicted_has(space, page)) {
         fetch_space_renew(vcpu, space);
     }
 }
@@ -495,38 +448,6 @@ void tlb_flush_jump(struct vcpu *vcpu, u32 page_offset, const void *host)
             }
         }
     }
-}
-
-/* Grows a span of addresses that came from large pages. */
-static void span_add(gva_t *first, gva_t *last, gva_t page, u64 span_bytes)
-{
-    gva_t start = page & ~(span_bytes - 1);
-    gva_t end = start + span_bytes - PAGE_BYTES;
-    if (*first > *last) {
-        *first = start;
-        *last = end;
-        return;
-    }
-    *first = start < *first ? start : *first;
-    *last = end > *last ? end : *last;
-}
-
-static ALWAYS_INLINE void entry_set(struct tlb *tlb, struct tlb_entry *entry,
-                                    const struct tlb_fill *fill, u32 flags)
-{
-    struct tlb_space *space = tlb->data_now;
-    u64 read_tag = fill->page | (flags & TLB_SLOW_READ ? TLB_TAG_SLOW : 0);
-    u64 write_tag = fill->page | (flags & TLB_SLOW_WRITE ? TLB_TAG_SLOW : 0);
-    entry->read_tag = flags & TLB_READABLE ? read_tag : TLB_TAG_NONE;
-    entry->write_tag = flags & TLB_WRITABLE ? write_tag : TLB_TAG_NONE;
-    entry->addend = fill->host_page != NULL ? (u64)(uintptr_t)fill->host_page - fill->page : 0;
-    entry->gpa_page = fill->gpa_page;
-    puts_add(&space->puts, (u32)(entry - space->entries));
-    note_global(tlb, space->key, flags & TLB_GLOBAL);
-    if (fill->span_bytes > PAGE_BYTES) {
-        span_add(&space->large_first, &space->large_last, fill->page, fill->span_bytes);
-    }
-    tlb->fills++;
 }
 
 struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)

@@ -16,12 +16,13 @@
 #define METIC_CPU_TLB_H
 
 #include "cpu/base/types.h"
+#include "cpu/huge.h"
 
 struct vcpu;
 
 enum { TLB_BITS = 12, TLB_ENTRIES = 1 << TLB_BITS };
 enum { TLB_SPACES = 16 }; /* of each kind */
-enum { TLB_PUTS_LOGGED = 512 };
+enum { TLB_PUTS_LOGGED = 1536 };
 enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
 /* Programs like compilers return to tens of thousands of places. */
 enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
@@ -143,6 +144,7 @@ struct tlb_space {
     void *mapped; /* where they are, twice as large */
     struct tlb_span span, write_span;
     struct tlb_key *key; /* in data_keys */
+    bool moved_any; /* since it was emptied: only then may a page be in its other entry alone */
     struct tlb_puts puts;
 };
 
@@ -185,6 +187,36 @@ struct fetch_space {
     u64 evicted[TLB_EVICTED_WORDS]; /* Bloom filter of pages that lost their slot in `pages` */
 };
 
+/* Where page walks found tables of last-level entries. A fence without an address makes all of it
+ * stale (`epoch`); one with an address is about last-level entries alone, which are read each time
+ * (privileged manual, section 12.2.1). Since there are guests that never ran where upper levels are
+ * remembered, the entry that points to the table is compared each time, too. */
+enum { TLB_TABLE_BITS = 21, TLB_TABLES = 64 };
+
+struct tlb_table {
+    gva_t key;       /* the first address whose entry is in it, | epoch; 0 is of none */
+    u64 root;        /* guest-chosen id of the translation root */
+    const u64 *pointer; /* the entry that points to it, */
+    u64 pointed;        /*   and what it was */
+    u64 *host;          /* the table */
+    u64 above;          /* guest's: what the entries on the way to it said */
+};
+
+struct tlb_tables {
+    u32 epoch; /* 1 to 2^TLB_TABLE_BITS - 1 */
+    struct tlb_table table[TLB_TABLES];
+};
+
+static inline struct tlb_table *tlb_table_at(struct tlb_tables *tables, gva_t gva)
+{
+    return &tables->table[gva >> TLB_TABLE_BITS & (TLB_TABLES - 1)];
+}
+
+static inline gva_t tlb_table_key(const struct tlb_tables *tables, gva_t gva)
+{
+    return (gva >> TLB_TABLE_BITS << TLB_TABLE_BITS) | tables->epoch;
+}
+
 /* Runs of pages that are told apart: a copy has two. */
 enum { TLB_RUNS = 4 };
 
@@ -203,6 +235,10 @@ struct tlb {
     bool keep_other; /* which way loses when both are taken; alternates */
     u64 write_span_insns; /* not before that count may it grow (translate/write_span.c) */
     bool all_slow; /* every access takes the slow path (commit log) */
+    bool watched;  /* which pages are put in is not for guest->refill alone to say (lock-step,
+                      watchpoints) */
+    struct huge huge;
+    struct tlb_tables tables;
     u64 fills, flushes;  /* statistics */
 };
 

@@ -225,7 +225,9 @@ static void fit_watches(struct engine *engine)
     }
     debug->known_watch_count = debug->watch_count;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        tlb_flush_all(engine->vcpus[i]);
+        struct vcpu *vcpu = engine->vcpus[i];
+        vcpu->tlb_state->watched = engine->lockstep != NULL || debug->watch_count != 0;
+        tlb_flush_all(vcpu);
     }
 }
 

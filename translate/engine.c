@@ -207,6 +207,9 @@ static bool engine_make_parts(struct engine *engine, unsigned hart_count, void *
     }
     if (engine->lockstep != NULL) {
         engine_prepare_show(engine);
+        for (unsigned i = 0; i < hart_count; i++) {
+            engine->vcpus[i]->tlb_state->watched = true;
+        }
     }
     return options->kind != ENGINE_BOTH || engine->lockstep != NULL || no_memory(error);
 }

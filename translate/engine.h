@@ -19,7 +19,6 @@
 #include "translate/found.h"
 #include "translate/front.h"
 #include "translate/host.h"
-#include "translate/huge.h"
 #include "translate/tier2.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -119,7 +118,6 @@ struct engine {
     struct vcpu *vcpus[ENGINE_MAX_HARTS];
     unsigned vcpu_count;
     struct tier2 tier2[ENGINE_MAX_HARTS]; /* each its hart's own */
-    struct huge huge[ENGINE_MAX_HARTS];   /* too */
     u64 direct_runs[ENGINE_MAX_HARTS];    /* of tier 0; too */
     struct found found[ENGINE_MAX_HARTS]; /* too */
     struct again again[ENGINE_MAX_HARTS]; /* too */

@@ -62,6 +62,8 @@ struct host_slow {
      * once, else HOST_NO_DEVICE. May be NULL itself. It changes no translation that was in use.
      * desc has HOST_DESC_WRITE for stores, too. */
     u8 *(*refill)(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t *device);
+    /* Before that, code may call the guest's function of that name (cpu/guest.h). */
+    bool guest_refills;
     /* The value read, extended to 64 bits by HOST_DESC_SIGNED; `device` is refill's. */
     u64 (*load)(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t device);
     /* `value` is zero-extended from the access size. */

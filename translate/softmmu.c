@@ -2,11 +2,11 @@
 #include "translate/softmmu.h"
 
 #include "cpu/memory.h"
+#include "cpu/page_flags.h"
 #include "translate/commit_log.h"
 #include "translate/engine.h"
 #include "translate/ir/ir_eval.h"
 #include "translate/lockstep.h"
-#include "translate/page_flags.h"
 #include "translate/probe/probe.h"
 #include "translate/stats.h"
 
@@ -77,7 +77,7 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
     if (found->page_uniform) {
         tlb_insert(vcpu, &fill);
         if (direct) {
-            huge_filled(&vcpu->engine->huge[vcpu->index], vcpu->memory, fill.gpa_page);
+            huge_filled(&vcpu->tlb_state->huge, vcpu->memory, fill.gpa_page);
         }
         vcpu_event(vcpu, VCPU_EVENT_TLB_FILL, fill.page, fill.gpa_page, fill.flags);
         if (found->linear_last != 0 && found->readable && direct && region->kind == MEMORY_RAM) {
@@ -425,7 +425,7 @@ static NOINLINE u8 *refill_at(struct vcpu *vcpu, gva_t gva, u32 desc, struct tlb
     }
     tlb_insert_at(vcpu, vacancy, &fill);
     tell_fill(vcpu, &fill);
-    huge_filled(&engine->huge[vcpu->index], vcpu->memory, fill.gpa_page);
+    huge_filled(&vcpu->tlb_state->huge, vcpu->memory, fill.gpa_page);
     u8 *host = fill.host_page + (gva & PAGE_OFFSET_MASK);
     u32 run = tlb_run(tlb, page, &follows);
     if (follows) {
@@ -578,6 +578,7 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
 }
 
 const struct host_slow softmmu_slow = {
+    .guest_refills = true,
     .refill = refill,
     .load = slow_load,
     .store = slow_store,

@@ -8,7 +8,7 @@
  * firmware that is called now and then is hardly ever seen. */
 #include "cpu/guest.h"
 #include "translate/engine.h"
-#include "translate/page_flags.h"
+#include "cpu/page_flags.h"
 #include "translate/softmmu.h"
 
 /* How far from a page others are looked at, and how many instructions pass before the next time. */

@@ -1,53 +1,14 @@
 /* See mmu.h. */
 #include "cpu/riscv64/mmu.h"
 
-#include "cpu/base/bits.h"
-#include "cpu/memory.h"
-#include "cpu/riscv64/csr_bits.h"
-#include "cpu/riscv64/pmp.h"
-
-enum { LEVEL_BITS = 9, PTE_BYTES = 8, NAPOT_PPN = 8, NAPOT_BYTES = 64 * 1024 };
-
-/* One walk: its input, and the leaf that was found. */
-struct walk {
-    struct riscv64_state *state;
-    gva_t gva;
-    enum vcpu_access access;
-    unsigned priv; /* RISCV_U or RISCV_S */
-    unsigned span_bits; /* of the leaf: log2 of the bytes it maps */
-    u64 pte;
-    u64 permits; /* leaf_permits of it */
-    bool global;
-    u64 above; /* all entries before the last one, or'ed */
-    u64 *pte_host;
-    gpa_t pte_gpa;
-};
+#include "cpu/riscv64/walk.h"
 
 static unsigned pmp_bit(enum vcpu_access access)
 {
     return access == VCPU_READ ? PMP_R : access == VCPU_WRITE ? PMP_W : PMP_X;
 }
 
-static bool satp_is_bare(u64 satp)
-{
-    return satp >> SATP_MODE_SHIFT == SATP_BARE;
-}
-
-/* Bits of a virtual address that count; the rest repeats the uppermost. */
-static unsigned satp_address_bits(u64 satp)
-{
-    unsigned levels = 3 + ((unsigned)(satp >> SATP_MODE_SHIFT) - SATP_SV39);
-    return PAGE_BITS + LEVEL_BITS * levels;
-}
-
-static gpa_t pte_target(u64 pte)
-{
-    return (pte >> PTE_PPN_SHIFT & SATP_PPN_MASK) << PAGE_BITS;
-}
-
-/* Makes the RAM around gpa, as far as PMP treats it alike, the cached window; false when gpa is no
- * RAM. */
-static bool ram_window_move(struct riscv64_state *state, gpa_t gpa)
+bool riscv64_ram_window_move(struct riscv64_state *state, gpa_t gpa)
 {
     struct riscv64_cache *cache = &state->cache;
     struct memory_region *region = memory_find(state->vcpu.memory, gpa);
@@ -64,25 +25,6 @@ static bool ram_window_move(struct riscv64_state *state, gpa_t gpa)
     cache->ram_pte_bytes = readable ? cache->ram_bytes - (PTE_BYTES - 1) : 0;
     cache->ram_region = region;
     return true;
-}
-
-/* True when the aligned bytes are in the window. */
-static inline bool ram_window_holds(const struct riscv64_cache *cache, gpa_t gpa, u64 size_bytes)
-{
-    u64 offset = gpa - cache->ram_gpa;
-    return offset < cache->ram_bytes && size_bytes <= cache->ram_bytes - offset;
-}
-
-/* Host address of a page-table entry, or NULL: not RAM or not readable. An entry that PMP splits
- * never fits the window, and is not permitted either. */
-static ALWAYS_INLINE u64 *pte_find(struct riscv64_state *state, gpa_t gpa)
-{
-    const struct riscv64_cache *cache = &state->cache;
-    if (UNLIKELY(gpa - cache->ram_gpa >= cache->ram_pte_bytes) &&
-        (!ram_window_move(state, gpa) || gpa - cache->ram_gpa >= cache->ram_pte_bytes)) {
-        return NULL;
-    }
-    return (u64 *)(void *)(cache->ram_host + (gpa - cache->ram_gpa));
 }
 
 /* Reserved bits and encodings of a leaf that maps 1 << span_bits bytes. */
@@ -122,50 +64,12 @@ static u64 access_pte_bit(enum vcpu_access access)
     return access == VCPU_READ ? PTE_R : access == VCPU_WRITE ? PTE_W : PTE_X;
 }
 
-/* Descends to the first entry that does not point to a next level, or the last one. False when an
- * entry cannot be read. Sets pte, pte_host, pte_gpa, span_bits, and global. */
-static ALWAYS_INLINE bool descend(struct walk *walk)
-{
-    /* of an entry that points to the next level; the others of these are reserved in it */
-    const u64 pointer_bits = PTE_V | PTE_R | PTE_W | PTE_X | PTE_U | PTE_A | PTE_D | PTE_RESERVED |
-                             PTE_PBMT | PTE_N;
-    struct riscv64_state *state = walk->state;
-    unsigned shift = satp_address_bits(state->satp);
-    gpa_t table = (state->satp & SATP_PPN_MASK) << PAGE_BITS;
-    u64 pte;
-    u64 seen = 0;
-    do {
-        shift -= LEVEL_BITS;
-        walk->pte_gpa = table + bits_get(walk->gva, shift, LEVEL_BITS) * PTE_BYTES;
-        walk->pte_host = pte_find(state, walk->pte_gpa);
-        if (UNLIKELY(walk->pte_host == NULL)) {
-            return false;
-        }
-        pte = METIC_LE64(__atomic_load_n(walk->pte_host, __ATOMIC_ACQUIRE));
-        table = pte_target(pte);
-        walk->above = seen;
-        seen |= pte;
-        if ((pte & pointer_bits) != PTE_V) {
-            break;
-        }
-    } while (shift > PAGE_BITS);
-    walk->global = (seen & PTE_G) != 0;
-    walk->pte = pte;
-    walk->span_bits = shift;
-    return true;
-}
-
-static bool is_canonical(const struct walk *walk)
-{
-    return bits_sext(walk->gva, satp_address_bits(walk->state->satp)) == walk->gva;
-}
-
 static enum riscv_mmu_result walk_to_leaf(struct walk *walk)
 {
     if (UNLIKELY(!is_canonical(walk))) {
         return MMU_PAGE_FAULT;
     }
-    if (UNLIKELY(!descend(walk))) {
+    if (UNLIKELY(!descend(walk, true))) {
         return MMU_ACCESS_FAULT;
     }
     u64 pte = walk->pte;
@@ -311,70 +215,17 @@ enum riscv_mmu_result riscv64_mmu_walk(struct riscv64_state *state, gva_t gva, u
 bool riscv64_translate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_access access,
                        struct guest_translation *out)
 {
-    static const u8 page_fault_cause[] = {
-        [VCPU_READ] = RISCV_CAUSE_LOAD_PAGE,
-        [VCPU_WRITE] = RISCV_CAUSE_STORE_PAGE,
-        [VCPU_FETCH] = RISCV_CAUSE_FETCH_PAGE,
-    };
     enum riscv_mmu_result result =
         riscv64_mmu_walk(riscv64_of(vcpu), gva, size_bytes, access, out);
     if (LIKELY(result == MMU_OK)) {
         return true;
     }
     if (result == MMU_PAGE_FAULT) {
-        vcpu_raise(vcpu, page_fault_cause[access], gva);
+        riscv64_raise_page_fault(vcpu, gva, access);
     } else {
         riscv64_raise_access_fault(vcpu, gva, access);
     }
     return false;
-}
-
-/* What a leaf must look like for the access to be permitted without a further look: all of `mask`'s
- * bits as in `value`. */
-static ALWAYS_INLINE bool is_plain_leaf(const struct riscv64_state *state, u64 pte, bool write)
-{
-    u64 value = PTE_V | PTE_R | PTE_A | (write ? PTE_W | PTE_D : 0);
-    u64 mask = value | PTE_U | PTE_RESERVED | PTE_PBMT | PTE_N;
-    if (state->priv == RISCV_U) {
-        value |= PTE_U;
-    } else if (state->mstatus & MSTATUS_SUM) {
-        mask &= ~PTE_U;
-    }
-    return (pte & mask) == value;
-}
-
-/* Of the first entry of a walk that is no pointer, or that of the last level: it permits `priv`,
- * without MXR, nothing of the kind. Whatever else may be wrong with it is a page fault, too. */
-static ALWAYS_INLINE bool is_certain_fault(const struct riscv64_state *state, u64 pte, bool write)
-{
-    u64 needed = PTE_V | (write ? PTE_W : PTE_R);
-    needed |= state->priv == RISCV_U ? PTE_U : 0;
-    if (!(state->menvcfg & MENVCFG_ADUE)) {
-        needed |= PTE_A | (write ? PTE_D : 0);
-    }
-    bool user_only = state->priv == RISCV_S && !(state->mstatus & MSTATUS_SUM) && pte & PTE_U;
-    return (pte & needed) != needed || user_only;
-}
-
-/* The page's flags, when it is RAM that S and U may access as needed; else NULL. */
-static ALWAYS_INLINE _Atomic u8 *fill_plain(const struct riscv64_cache *cache, gva_t page,
-                                            gpa_t gpa_page, u64 span_bytes, u64 pte, bool write,
-                                            struct tlb_fill *fill)
-{
-    unsigned needed = write ? PMP_R | PMP_W : PMP_R;
-    if (UNLIKELY(!ram_window_holds(cache, gpa_page, PAGE_BYTES) ||
-                 (cache->ram_permits & needed) != needed)) {
-        return NULL;
-    }
-    bool writable = (pte & (PTE_W | PTE_D)) == (PTE_W | PTE_D) && cache->ram_permits & PMP_W;
-    bool global = ((pte | cache->plain_global) & PTE_G) != 0;
-    fill->page = page;
-    fill->gpa_page = gpa_page;
-    fill->host_page = cache->ram_host + (gpa_page - cache->ram_gpa);
-    fill->span_bytes = span_bytes;
-    fill->flags = (u32)TLB_READABLE | (writable ? (u32)TLB_WRITABLE : 0) |
-                  (global ? (u32)TLB_GLOBAL : 0);
-    return &cache->ram_region->page_flags[(gpa_page - cache->ram_region->gpa) >> PAGE_BITS];
 }
 
 _Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t gva, bool write, struct tlb_fill *fill)
@@ -384,12 +235,12 @@ _Atomic u8 *riscv64_find_plain(struct vcpu *vcpu, gva_t gva, bool write, struct 
     gva_t page = gva & PAGE_MASK;
     struct walk walk = {.state = state, .gva = page};
     if (UNLIKELY(state->priv == RISCV_M || state->mstatus & (MSTATUS_MPRV | MSTATUS_MXR) ||
-                 satp_is_bare(state->satp) || !is_canonical(&walk) || !descend(&walk))) {
+                 satp_is_bare(state->satp) || !is_canonical(&walk) || !descend(&walk, true))) {
         return NULL;
     }
     if (UNLIKELY(!is_plain_leaf(state, walk.pte, write))) {
         if (is_certain_fault(state, walk.pte, write)) {
-            vcpu_raise(vcpu, write ? RISCV_CAUSE_STORE_PAGE : RISCV_CAUSE_LOAD_PAGE, gva);
+            riscv64_raise_page_fault(vcpu, gva, write ? VCPU_WRITE : VCPU_READ);
         }
         return NULL;
     }
@@ -478,6 +329,16 @@ bool riscv64_map_debug(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mappi
         .user = mapped && walk.pte & PTE_U, .accessed = mapped && walk.pte & PTE_A,
     };
     return true;
+}
+
+void riscv64_raise_page_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)
+{
+    static const u8 cause[] = {
+        [VCPU_READ] = RISCV_CAUSE_LOAD_PAGE,
+        [VCPU_WRITE] = RISCV_CAUSE_STORE_PAGE,
+        [VCPU_FETCH] = RISCV_CAUSE_FETCH_PAGE,
+    };
+    vcpu_raise(vcpu, cause[access], gva);
 }
 
 void riscv64_raise_access_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access)

@@ -50,6 +50,9 @@ bool riscv64_reads_linear(const struct vcpu *vcpu);
 bool riscv64_translate_debug(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
 bool riscv64_translate_kernel(struct vcpu *vcpu, gva_t gva, gpa_t *gpa);
 bool riscv64_map_debug(struct vcpu *vcpu, gva_t gva, struct guest_mapping *mapping);
+/* guest->refill. */
+unsigned riscv64_refill(struct vcpu *vcpu, gva_t gva, bool write);
+void riscv64_raise_page_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
 void riscv64_raise_access_fault(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
 void riscv64_raise_misaligned(struct vcpu *vcpu, gva_t gva, enum vcpu_access access);
 

@@ -312,10 +312,10 @@ Test(softmmu, memory_stays_as_it_is_when_it_becomes_huge)
     }
     for (unsigned n = 0; n < 2 * HUGE_FILLS; n++) {
         for (gpa_t gpa = RV_BASE; gpa < END_OF_RAM; gpa += (u64)1 << HUGE_BITS) {
-            huge_filled(&rig->engine->huge[0], &rig->memory, gpa);
+            huge_filled(&rig->engine->vcpus[0]->tlb_state->huge, &rig->memory, gpa);
         }
-        huge_filled(&rig->engine->huge[0], &rig->memory, END_OF_RAM - PAGE_BYTES);
-        huge_filled(&rig->engine->huge[0], &rig->memory, END_OF_RAM);
+        huge_filled(&rig->engine->vcpus[0]->tlb_state->huge, &rig->memory, END_OF_RAM - PAGE_BYTES);
+        huge_filled(&rig->engine->vcpus[0]->tlb_state->huge, &rig->memory, END_OF_RAM);
     }
     for (gva_t gva = RV_BASE; gva < END_OF_RAM; gva += step) {
         u64 value = 0;

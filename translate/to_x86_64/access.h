@@ -148,6 +148,8 @@ extern const u8 access_temps[5];
  * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
  * to go on; NULL when an exception was raised. */
 void access_forget_pages(u8 *frame, unsigned poison);
+/* Raises the page fault of an access of which guest->refill said so. */
+void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub);
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

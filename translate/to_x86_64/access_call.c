@@ -107,19 +107,35 @@ static void end_path(struct vcpu *vcpu, const u8 *stub)
     }
 }
 
-const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
+/* The access as its description says, which `stub` points to; pc and insns exact. */
+static ALWAYS_INLINE u32 begin(struct vcpu *vcpu, u64 insns, const u8 *stub)
 {
-    const u8 *resume = stub + SITE_JUMP_BYTES + (s32)ld_le32(stub + 1);
-    stub += SITE_JUMP_BYTES;
     u32 desc = ld_le32(stub + SITE_DESC);
-    gva_t gva = *saved_reg(frame, stub[SITE_ADDRESS] & 15);
-    enum mem_kind kind = (enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3);
-    gpa_t device = HOST_NO_DEVICE;
-    vcpu->insns = *saved_reg(frame, R15) + (desc >> HOST_DESC_INDEX_SHIFT);
+    vcpu->insns = insns + (desc >> HOST_DESC_INDEX_SHIFT);
     vcpu->pc = vcpu->pc_page + (desc >> HOST_DESC_PC_SHIFT & PAGE_OFFSET_MASK);
     if (UNLIKELY(stub[SITE_POISON] & SITE_FAR)) {
         vcpu->pc += ld_le64(behind(stub) - 8);
     }
+    return desc;
+}
+
+void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub)
+{
+    stub += SITE_JUMP_BYTES;
+    u32 desc = begin(vcpu, insns, stub);
+    vcpu->guest->raise_page_fault(vcpu, vcpu->exception_value,
+                                  desc & HOST_DESC_WRITE ? VCPU_WRITE : VCPU_READ);
+    end_path(vcpu, stub);
+}
+
+const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
+{
+    const u8 *resume = stub + SITE_JUMP_BYTES + (s32)ld_le32(stub + 1);
+    stub += SITE_JUMP_BYTES;
+    u32 desc = begin(vcpu, *saved_reg(frame, R15), stub);
+    gva_t gva = *saved_reg(frame, stub[SITE_ADDRESS] & 15);
+    enum mem_kind kind = (enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3);
+    gpa_t device = HOST_NO_DEVICE;
     if (kind <= MEM_STORE && LIKELY(slow->refill != NULL) &&
         LIKELY(refilled(vcpu, frame, stub, gva, kind, slow, &device))) {
         return resume + stub[SITE_BACK];

@@ -79,6 +79,16 @@ static void finish(struct thunks *t, unsigned other)
     ret(t);
 }
 
+/* The TLB has no such page; flags as look_up() leaves them. */
+static void give_up(struct thunks *t, unsigned other)
+{
+    asm_load(t->a, ASM_64, other, frame_at(ABOVE + FRAME_ARGS));
+    if (t->context->slow->guest_refills) {
+        asm_jcc(t->a, ASM_A, t->context->thunks[THUNK_FAULT]);
+    }
+    asm_jmp(t->a, t->context->thunks[THUNK_ACCESS]);
+}
+
 /* How many times a page may be found in its other entry before it gets its first one. */
 enum { TLB_PATIENCE = 32 };
 
@@ -125,8 +135,83 @@ static void promote(struct thunks *t)
     ret(t);
 }
 
-/* Makes `entry` the page's; flags: NE when there is none. The other one is looked at first, since
- * most that come here found that the first is not the page's. */
+/* What a call of guest->refill changes. */
+static const u8 refill_kept[] = {RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11};
+enum { REFILL_KEPT_BYTES = 8 * ARRAY_LEN(refill_kept) };
+
+static void keep(struct thunks *t, unsigned first, unsigned end)
+{
+    for (unsigned n = first; n < end; n++) {
+        asm_store(t->a, ASM_64, frame_at(8 * n), refill_kept[n]);
+    }
+}
+
+/* The flags stay. */
+static void ret_restoring(struct thunks *t, unsigned count)
+{
+    for (unsigned n = 0; n < count; n++) {
+        asm_load(t->a, ASM_64, refill_kept[n], frame_at(8 * n));
+    }
+    asm_lea(t->a, ASM_64, RSP, frame_at(REFILL_KEPT_BYTES));
+    ret(t);
+}
+
+/* Pushed behind the return address: the page of the access's last byte, its address, and the page's
+ * first entry. Has the guest put the page into the TLB; flags: EQ when that is done, A when the
+ * access faults, B otherwise. Nothing is to be refilled where every access takes the slow path,
+ * which devices' pages would ask for each time. Keeps all registers; the guest's function keeps the
+ * vector ones. */
+static void refill(struct thunks *t, bool write)
+{
+    enum { LAST_PAGE = REFILL_KEPT_BYTES + 8, ADDRESS = LAST_PAGE + 8, ENTRY = ADDRESS + 8 };
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_REFILL + write);
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, REFILL_KEPT_BYTES); /* a multiple of 16, for C */
+    keep(t, 0, 2);
+    asm_load(a, ASM_64, RCX, frame_at(ENTRY));
+    asm_load(a, ASM_64, RAX, frame_at(LAST_PAGE));
+    asm_alu_imm(a, ASM_OR, ASM_64, RAX, (s32)TLB_TAG_SLOW);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, asm_at(RCX, access_tag_offset(write)));
+    u32 refills = asm_jcc_short(a, ASM_NE);
+    asm_alu_imm(a, ASM_CMP, ASM_64, RAX, -1); /* B */
+    ret_restoring(t, 2);
+    asm_bind_short(a, refills);
+    keep(t, 2, ARRAY_LEN(refill_kept));
+    asm_load(a, ASM_64, RSI, frame_at(ADDRESS));
+    asm_mov(a, ASM_64, RAX, RSI);
+    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, frame_at(LAST_PAGE));
+    asm_mov_imm(a, RAX, GUEST_REFILL_NOT);
+    u32 crosses = asm_jcc_short(a, ASM_NE);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_mov_imm(a, RDX, write);
+    asm_call_far(a, (const void *)(uintptr_t)t->context->guest->refill);
+    asm_bind_short(a, crosses);
+    asm_alu_imm(a, ASM_CMP, ASM_32, RAX, GUEST_REFILL_DONE);
+    ret_restoring(t, ARRAY_LEN(refill_kept));
+}
+
+_Static_assert(GUEST_REFILL_NOT < GUEST_REFILL_DONE && GUEST_REFILL_DONE < GUEST_REFILL_FAULT,
+               "one comparison tells them apart");
+
+/* Both entries were looked at. */
+static void refill_and_look(struct thunks *t, const struct look *look)
+{
+    struct asm_buf *a = t->a;
+    u32 found = asm_jcc_short(a, ASM_E);
+    push(t, look->entry);
+    push(t, look->tag);
+    push(t, look->other);
+    asm_call(a, t->context->thunks[THUNK_REFILL + look->write]);
+    pop(t, look->other);
+    pop(t, look->tag);
+    pop(t, look->entry);
+    asm_bind_short(a, found);
+}
+
+/* Makes `entry` the page's; flags: EQ when there is one, else those of refill(). The other one is
+ * looked at first, since most that come here found that the first is not the page's. */
 static void look_up(struct thunks *t, const struct look *look)
 {
     struct asm_buf *a = t->a;
@@ -149,6 +234,9 @@ static void look_up(struct thunks *t, const struct look *look)
     access_index(a, t->context->features, &m, look->tag);
     asm_alu_rm(a, ASM_CMP, ASM_64, look->other,
                asm_at(look->entry, access_tag_offset(look->write)));
+    if (t->context->slow->guest_refills) {
+        refill_and_look(t, look);
+    }
     asm_bind_short(a, found);
 }
 
@@ -205,8 +293,9 @@ static void alone(struct thunks *t, unsigned entry, unsigned tag, bool has_table
         asm_alu_rm(t->a, ASM_SUB, ASM_64, entry, VCPU_AT(tlb));
     }
     check_alignment(t, tag, look.other);
-    asm_bind_short(t->a, missed);
     finish(t, look.other);
+    asm_bind_short(t->a, missed);
+    give_up(t, look.other);
 }
 
 /* Returns in any case; flags: NE when the group is in no one page, or not permitted. */
@@ -237,10 +326,12 @@ static void site(struct thunks *t, unsigned tag, bool write)
     asm_alu_imm(a, ASM_AND, ASM_32, tag, 16 * (SITES_MAX - 1));
     asm_store(a, ASM_64, asm_at_index(RSP, tag, 0, ABOVE + FRAME_SITES), other);
     asm_store(a, ASM_64, asm_at_index(RSP, tag, 0, ABOVE + FRAME_SITES + 8), entry);
-    asm_alu_rr(a, ASM_XOR, ASM_32, entry, entry); /* EQ */
+    asm_load(a, ASM_64, entry, frame_at(ABOVE + FRAME_ARGS + 8));
+    asm_load(a, ASM_64, other, frame_at(ABOVE + FRAME_ARGS));
+    ret(t);
     asm_bind_short(a, missed);
     asm_load(a, ASM_64, entry, frame_at(ABOVE + FRAME_ARGS + 8));
-    finish(t, other);
+    give_up(t, other);
 }
 
 /* --- the access by C --- */
@@ -315,6 +406,58 @@ static void by_c(struct thunks *t, unsigned index, call_fn *fn)
     asm_jmp(a, t->context->thunks[THUNK_RAISED]);
 }
 
+/* The pinned registers that a call of C changes. */
+static void transfer_pins(struct thunks *t, bool load)
+{
+    const struct guest *guest = t->context->guest;
+    for (unsigned n = 0; n < x86_pinned_count(guest); n++) {
+        unsigned reg = x86_pinned_regs[n];
+        if (reg >= R8 && reg <= R11 && load) {
+            asm_load(t->a, ASM_64, reg, state_at(guest->pinned[n]));
+        } else if (reg >= R8 && reg <= R11) {
+            asm_store(t->a, ASM_64, state_at(guest->pinned[n]), reg);
+        }
+    }
+}
+
+static void test_site(struct thunks *t, unsigned offset, unsigned bits)
+{
+    asm_rm(t->a, 0xf6, ASM_32, 0, asm_at(RAX, (s32)(SITE_JUMP_BYTES + offset))); /* test byte */
+    asm_u8(t->a, bits);
+}
+
+/* As by_c, for access_fault: nothing is wanted any more but the pinned registers. An access that
+ * comes again, or that has faults of its own, is for C as if nothing was known. */
+static void fault(struct thunks *t)
+{
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_FAULT);
+    push(t, RAX);
+    asm_load(a, ASM_64, RAX, frame_at(8));
+    test_site(t, SITE_POISON, SITE_LEAVE);
+    u32 leaves = asm_jcc_short(a, ASM_NE);
+    test_site(t, SITE_ADDRESS, MEM_AMO << SITE_KIND_SHIFT); /* that and MEM_CHECK */
+    u32 other_kind = asm_jcc_short(a, ASM_NE);
+    test_site(t, SITE_DESC, HOST_DESC_ALIGN | HOST_DESC_PIECES);
+    u32 plain = asm_jcc_forward(a, ASM_E);
+    asm_bind_short(a, leaves);
+    asm_bind_short(a, other_kind);
+    pop(t, RAX);
+    asm_jmp(a, t->context->thunks[THUNK_ACCESS]);
+    asm_bind(a, plain);
+    transfer_pins(t, false);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_mov(a, ASM_64, RSI, R15);
+    asm_mov(a, ASM_64, RDX, RAX);
+    asm_call_far(a, (const void *)(uintptr_t)access_fault);
+    transfer_pins(t, true);
+    asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 16);
+    asm_jmp(a, t->context->thunks[THUNK_RAISED]);
+}
+
+_Static_assert(MEM_AMO == 2 && MEM_CHECK == 3, "one bit tells them from plain loads and stores");
+
 static void leave(struct thunks *t)
 {
     place(t, THUNK_LEAVE);
@@ -345,8 +488,15 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
 {
     struct thunks t = {context, a};
     by_c(&t, THUNK_ACCESS, access_call);
+    if (context->slow->guest_refills) {
+        fault(&t);
+    }
     by_c(&t, THUNK_VECTOR, vector_call);
     promote(&t);
+    if (context->slow->guest_refills) {
+        refill(&t, false);
+        refill(&t, true);
+    }
     table(&t);
     leave(&t);
     vector_data(&t);

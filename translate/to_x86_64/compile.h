@@ -88,7 +88,9 @@ enum thunk {
     THUNK_VECTOR_DATA,     /* data: see emit_vector.h */
     THUNK_PROMOTE,         /* call: moves a page to its first TLB entry (access_thunks.c) */
     THUNK_TABLE,           /* call: a table's pages (access_thunks.c) */
-    THUNK_ACCESS,          /* slow paths of accesses: see access_slow.c */
+    THUNK_REFILL,          /* call, for a read or a write: see access_thunks.c */
+    THUNK_FAULT = THUNK_REFILL + 2, /* slow paths of accesses: see access_slow.c */
+    THUNK_ACCESS,
     THUNK_LOOK_UP,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
     THUNK_SITE = THUNK_GROUP + 2 * 5 * 5,

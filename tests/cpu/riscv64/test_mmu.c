@@ -1,59 +1,8 @@
 /* Address translation: the permission matrix against a restatement of the manual's rules, page
  * sizes, reserved bits, A/D updates, Svnapot, Svpbmt, faults of the walk itself. */
-#include "tests/cpu/riscv64/hart.h"
+#include "tests/cpu/riscv64/paged.h"
 
-#include "cpu/riscv64/helpers.h"
-#include "cpu/riscv64/mmu.h"
 #include "cpu/riscv64/pmp.h"
-
-#include <criterion/criterion.h>
-
-#define ROOT_GPA (RAM_GPA + 0x100000)
-#define TABLE_GPA(level) (ROOT_GPA + 0x1000 * (5 - (level)))
-#define DATA_GPA (RAM_GPA + 0x200000)
-#define GVA ((gva_t)0x40201000) /* an index of 1 on the three lowest levels */
-
-static void put64(struct hart *hart, gpa_t gpa, u64 value)
-{
-    cr_assert(memory_dma_write(&hart->memory, gpa, &value, sizeof(value)));
-}
-
-static u64 get64(struct hart *hart, gpa_t gpa)
-{
-    u64 value;
-    cr_assert(memory_dma_read(&hart->memory, gpa, &value, sizeof(value)));
-    return value;
-}
-
-static u64 pte_of(gpa_t gpa, u64 bits)
-{
-    return gpa >> PAGE_BITS << PTE_PPN_SHIFT | bits;
-}
-
-static gpa_t pte_gpa(gva_t gva, unsigned levels, unsigned level)
-{
-    gpa_t table = level == levels - 1 ? ROOT_GPA : TABLE_GPA(level);
-    return table + (gva >> (PAGE_BITS + 9 * level) & 511) * 8;
-}
-
-/* Maps gva with leaf `pte` at `leaf_level`, pointers above it. */
-static void map(struct hart *hart, unsigned levels, gva_t gva, unsigned leaf_level, u64 pte)
-{
-    for (unsigned level = levels - 1; level > leaf_level; level--) {
-        put64(hart, pte_gpa(gva, levels, level), pte_of(TABLE_GPA(level - 1), PTE_V));
-    }
-    put64(hart, pte_gpa(gva, levels, leaf_level), pte);
-}
-
-/* A hart in S-mode with an empty page table of `levels` levels. */
-static struct hart *paged(unsigned levels)
-{
-    struct hart *hart = hart_new();
-    hart_open_pmp(hart);
-    hart->state.satp = (u64)(SATP_SV39 + levels - 3) << SATP_MODE_SHIFT | ROOT_GPA >> PAGE_BITS;
-    hart_set_priv(hart, RISCV_S);
-    return hart;
-}
 
 static unsigned plain_pages; /* that find_plain knew, in this test */
 static unsigned plain_faults;
@@ -71,7 +20,32 @@ static void check_plain_fault(struct hart *hart, gva_t gva, enum vcpu_access acc
     vcpu->exception_pending = 0;
 }
 
-/* The walk; what find_plain says of the same access must be what the walk says. */
+/* What refill says, and that it put in what `fill`, which find_plain found, says, or nothing; by a
+ * whole walk and by what it remembers of one. */
+static unsigned refill(struct hart *hart, gva_t gva, bool write, const struct tlb_fill *fill)
+{
+    struct vcpu *vcpu = &hart->state.vcpu;
+    unsigned outcome = GUEST_REFILL_NOT;
+    tlb_flush_all(vcpu);
+    for (unsigned time = 0; time < 2; time++) {
+        forget_entry(hart, gva);
+        unsigned again = riscv64_refill(vcpu, gva, write);
+        cr_assert(time == 0 || again == outcome);
+        outcome = again;
+        const struct tlb_entry *entry = tlb_find(vcpu, gva & PAGE_MASK, write);
+        cr_assert_eq(entry != NULL, outcome == GUEST_REFILL_DONE);
+        if (entry != NULL) {
+            cr_assert_eq(entry->read_tag, fill->page);
+            cr_assert_eq(entry->write_tag,
+                         fill->flags & TLB_WRITABLE ? fill->page : TLB_TAG_NONE);
+            cr_assert_eq((u8 *)(uintptr_t)(fill->page + entry->addend), fill->host_page);
+            cr_assert_eq(entry->gpa_page, fill->gpa_page);
+        }
+    }
+    return outcome;
+}
+
+/* The walk; what find_plain and refill say of the same access must be what the walk says. */
 static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access access,
                                   struct guest_translation *out)
 {
@@ -79,6 +53,11 @@ static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access
     _Atomic u8 *flags = NULL;
     if (access != VCPU_FETCH) {
         flags = riscv64_find_plain(&hart->state.vcpu, gva, access == VCPU_WRITE, &fill);
+        bool faults = hart->state.vcpu.exception_pending;
+        cr_assert_eq(refill(hart, gva, access == VCPU_WRITE, &fill),
+                     flags != NULL ? GUEST_REFILL_DONE
+                     : faults      ? GUEST_REFILL_FAULT
+                                   : GUEST_REFILL_NOT);
     }
     enum riscv_mmu_result result = riscv64_mmu_walk(&hart->state, gva, 1, access, out);
     if (hart->state.vcpu.exception_pending) {
@@ -100,6 +79,29 @@ static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access
         cr_assert_eq(flags, &region->page_flags[(fill.gpa_page - region->gpa) >> PAGE_BITS]);
     }
     return result;
+}
+
+/* A refill whose page is the next one of a run fills as many pages more, and no others. */
+static void check_run_refill(struct hart *hart, gva_t page, unsigned pages)
+{
+    struct vcpu *vcpu = &hart->state.vcpu;
+    tlb_flush_all(vcpu);
+    vcpu->tlb_state->run_next[0] = page;
+    cr_assert_eq(riscv64_refill(vcpu, page, false), GUEST_REFILL_DONE);
+    cr_assert_eq(vcpu->tlb_state->run_next[0], page + (pages + 1) * PAGE_BYTES);
+    for (unsigned n = 0; n < 16; n++) {
+        gva_t other = page + n * PAGE_BYTES;
+        const struct tlb_entry *entry = tlb_find(vcpu, other, false);
+        struct guest_translation out;
+        cr_assert_eq(entry != NULL, n <= pages, "page %u of %u", n, pages);
+        if (entry != NULL) {
+            cr_assert_eq(riscv64_mmu_walk(&hart->state, other, 1, VCPU_READ, &out), MMU_OK);
+            cr_assert_eq(entry->gpa_page, out.gpa & PAGE_MASK);
+            cr_assert_eq((u8 *)(uintptr_t)(other + entry->addend),
+                         memory_host(&hart->memory, entry->gpa_page, PAGE_BYTES));
+            cr_assert_eq(entry->write_tag, out.writable ? other : TLB_TAG_NONE);
+        }
+    }
 }
 
 /* What find_plain_next says of the pages behind must be what the walk says of a read of them. */
@@ -126,10 +128,9 @@ static unsigned check_run(struct hart *hart, gva_t page)
         const struct memory_region *region = memory_find(&hart->memory, fill.gpa_page);
         cr_assert_eq(flags, &region->page_flags[(fill.gpa_page - region->gpa) >> PAGE_BITS]);
     }
+    check_run_refill(hart, page, pages);
     return pages;
 }
-
-static const u64 all_bits = PTE_V | PTE_R | PTE_W | PTE_X | PTE_A | PTE_D;
 
 /* --- permissions --- */
 
@@ -518,13 +519,6 @@ Test(mmu, kernel_entries_survive_a_change_of_address_space_when_global)
     hart_free(hart);
 }
 
-static void sfence(struct hart *hart, u64 va, u64 asid, u64 flags)
-{
-    u64 (*fn)(struct vcpu *, u64, u64, u64, u64) =
-        (u64(*)(struct vcpu *, u64, u64, u64, u64))(void (*)(void))riscv64_helper_sfence_vma.fn;
-    fn(&hart->state.vcpu, va, asid, flags, 0x12000073);
-}
-
 Test(mmu, sfence_vma_in_its_four_forms)
 {
     struct {
@@ -695,6 +689,23 @@ Test(mmu, a_run_ends_before_a_page_that_a_read_may_not_use_as_it_is)
     }
     map_run(hart, 0); /* no RAM there */
     map(hart, 3, RUN_GVA + 3 * PAGE_BYTES, 0, pte_of(0x1000, good));
+    cr_expect_eq(check_run(hart, RUN_GVA), 2);
+    hart_free(hart);
+}
+
+Test(mmu, a_run_ends_before_an_entry_that_may_not_be_read)
+{
+    struct hart *hart = paged(3);
+    struct riscv64_state *state = &hart->state;
+    for (unsigned n = 0; n < 8; n++) { /* to where PMP permits the same as of the first entries */
+        map(hart, 3, RUN_GVA + n * PAGE_BYTES, 0, pte_of(RAM_GPA, PTE_V | PTE_R | PTE_A));
+    }
+    cr_assert_eq(check_run(hart, RUN_GVA), 7);
+    state->pmpaddr[1] = state->pmpaddr[0];
+    state->pmpcfg[1] = state->pmpcfg[0];
+    state->pmpaddr[0] = pte_gpa(RUN_GVA + 3 * PAGE_BYTES, 3, 0) >> 2; /* 8 bytes */
+    state->pmpcfg[0] = PMP_A_NAPOT;
+    riscv64_pmp_update(state);
     cr_expect_eq(check_run(hart, RUN_GVA), 2);
     hart_free(hart);
 }

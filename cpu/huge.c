@@ -1,5 +1,7 @@
 /* See huge.h. */
-#include "translate/huge.h"
+#include "cpu/huge.h"
+
+#include "cpu/memory.h"
 
 #include <sys/mman.h>
 

@@ -1,6 +1,6 @@
 /* The flags of a page of RAM (cpu/memory.h) as those look at them who may write it. */
-#ifndef METIC_TRANSLATE_PAGE_FLAGS_H
-#define METIC_TRANSLATE_PAGE_FLAGS_H
+#ifndef METIC_CPU_PAGE_FLAGS_H
+#define METIC_CPU_PAGE_FLAGS_H
 
 #include "cpu/memory.h"
 
