@@ -1,7 +1,7 @@
 /* Block mode bits and TLB spaces that follow from privilege, mstatus, satp and frm. */
+#include "cpu/riscv64/mode.h"
+
 #include "cpu/riscv64/mmu.h"
-#include "cpu/riscv64/state.h"
-#include "cpu/tlb_select.h"
 
 /* The permission regimes that data TLB entries are made under. Bare regimes are apart because
  * their entries are global among address spaces, and must not meet those of a page table. */
@@ -16,10 +16,6 @@ enum data_class {
     CLASS_S_SUM,
     CLASS_S_SUM_MXR,
 };
-
-/* Those that a guest keeps, and those that whoever records chooses anew. */
-#define KEPT_BITS ((u32)(RISCV_MODE_TRACE | RISCV_MODE_COUNT))
-#define ENGINE_BITS (KEPT_BITS | (u32)VCPU_MODE_PROBE)
 
 static u32 asid_of(u64 satp)
 {
@@ -74,12 +70,8 @@ static u32 mode_of(const struct riscv64_state *state, u32 engine_bits)
     return mode;
 }
 
-/* What of mstatus decides beside FS and SUM, which are in a context's number. Under MPRV, which is
- * never set for long, MPP decides too: then nothing is remembered. */
-#define MSTATUS_OF_CONTEXT (MSTATUS_VS | MSTATUS_MXR | MSTATUS_MPRV)
-
-static NOINLINE void update_anew(struct riscv64_state *state, struct riscv64_context *context,
-                                 u32 engine_bits)
+void riscv64_mode_update_anew(struct riscv64_state *state, struct riscv64_context *context,
+                              u32 engine_bits)
 {
     state->vcpu.mode = mode_of(state, engine_bits);
     select_data(state);
@@ -94,35 +86,14 @@ static NOINLINE void update_anew(struct riscv64_state *state, struct riscv64_con
     tlb_note_selection(&state->vcpu, &context->selection);
 }
 
-static ALWAYS_INLINE void update(struct riscv64_state *state, u32 engine_bits)
-{
-    u64 mstatus = state->mstatus;
-    unsigned number = state->priv * 4u + (mstatus & MSTATUS_SUM ? 2u : 0u) +
-                      (mstatus & MSTATUS_FS ? 1u : 0u);
-    struct riscv64_context *context = &state->cache.contexts[number];
-    if (LIKELY(context->satp == state->satp &&
-               context->status == (mstatus & MSTATUS_OF_CONTEXT) &&
-               context->frm == state->frm && (context->mode & ENGINE_BITS) == engine_bits &&
-               tlb_reselect(&state->vcpu, &context->selection))) {
-        state->vcpu.mode = context->mode;
-    } else {
-        update_anew(state, context, engine_bits);
-    }
-}
-
-static NOINLINE void update_watched(struct riscv64_state *state)
+void riscv64_mode_update_watched(struct riscv64_state *state)
 {
     struct vcpu *vcpu = &state->vcpu;
     u32 watched = vcpu->ops->context(vcpu, state->priv, state->satp);
-    update(state, (vcpu->mode & KEPT_BITS) | watched);
+    mode_select(state, state->priv, state->mstatus, (vcpu->mode & KEPT_BITS) | watched);
 }
 
 void riscv64_mode_update(struct riscv64_state *state)
 {
-    const struct vcpu_ops *ops = state->vcpu.ops;
-    if (UNLIKELY(ops != NULL && ops->context != NULL)) {
-        update_watched(state);
-    } else {
-        update(state, state->vcpu.mode & KEPT_BITS);
-    }
+    mode_changed(state, state->priv, state->mstatus);
 }

@@ -5,6 +5,7 @@
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/csr_bits.h"
 #include "cpu/riscv64/imsic.h"
+#include "cpu/riscv64/mode.h"
 
 enum { TVEC_MODE = 3, TVEC_VECTORED = 1 };
 
@@ -29,7 +30,7 @@ static ALWAYS_INLINE u64 tvec_target(u64 tvec, u64 cause)
     return base;
 }
 
-static ALWAYS_INLINE void enter_supervisor(struct riscv64_state *state, u64 cause, u64 tval)
+static ALWAYS_INLINE u64 enter_supervisor(struct riscv64_state *state, u64 cause, u64 tval)
 {
     u64 mstatus = state->mstatus & ~(MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_SIE);
     mstatus |= state->mstatus & MSTATUS_SIE ? MSTATUS_SPIE : 0;
@@ -40,9 +41,10 @@ static ALWAYS_INLINE void enter_supervisor(struct riscv64_state *state, u64 caus
     state->sepc = state->vcpu.pc;
     state->priv = RISCV_S;
     state->vcpu.pc = tvec_target(state->stvec, cause);
+    return mstatus;
 }
 
-static ALWAYS_INLINE void enter_machine(struct riscv64_state *state, u64 cause, u64 tval)
+static ALWAYS_INLINE u64 enter_machine(struct riscv64_state *state, u64 cause, u64 tval)
 {
     u64 mstatus = state->mstatus & ~(MSTATUS_MPIE | MSTATUS_MPP | MSTATUS_MIE);
     mstatus |= state->mstatus & MSTATUS_MIE ? MSTATUS_MPIE : 0;
@@ -53,6 +55,7 @@ static ALWAYS_INLINE void enter_machine(struct riscv64_state *state, u64 cause, 
     state->mepc = state->vcpu.pc;
     state->priv = RISCV_M;
     state->vcpu.pc = tvec_target(state->mtvec, cause);
+    return mstatus;
 }
 
 /* What follows from a new privilege. `at_insns`: see counters.h. */
@@ -62,12 +65,13 @@ static NOINLINE void priv_changed_filtered(struct riscv64_state *state, u64 at_i
     riscv64_mode_update(state);
 }
 
-static ALWAYS_INLINE void priv_changed(struct riscv64_state *state, u64 at_insns)
+static ALWAYS_INLINE void priv_changed(struct riscv64_state *state, unsigned priv, u64 mstatus,
+                                       u64 at_insns)
 {
     if (UNLIKELY(state->counters_filtered != 0)) {
         priv_changed_filtered(state, at_insns);
     } else {
-        riscv64_mode_update(state);
+        mode_changed(state, priv, mstatus);
     }
 }
 
@@ -79,11 +83,10 @@ static ALWAYS_INLINE void enter(struct riscv64_state *state, u64 cause, u64 tval
     state->last_trap_pc = state->vcpu.pc;
     state->last_trap_cause = cause;
     if (state->priv != RISCV_M && number < 64 && delegated & BIT(number)) {
-        enter_supervisor(state, cause, tval);
+        priv_changed(state, RISCV_S, enter_supervisor(state, cause, tval), state->vcpu.insns);
     } else {
-        enter_machine(state, cause, tval);
+        priv_changed(state, RISCV_M, enter_machine(state, cause, tval), state->vcpu.insns);
     }
-    priv_changed(state, state->vcpu.insns);
 }
 
 /* Traps and returns from them are told of in functions of their own: so the others call nothing
@@ -174,28 +177,29 @@ void riscv64_take_interrupt(struct vcpu *vcpu)
     }
 }
 
-static ALWAYS_INLINE void enter_privilege(struct riscv64_state *state, unsigned priv)
+/* `mstatus` is the new one, but for MPRV. */
+static ALWAYS_INLINE void enter_privilege(struct riscv64_state *state, unsigned priv, u64 mstatus)
 {
+    mstatus &= priv != RISCV_M ? ~MSTATUS_MPRV : ~(u64)0;
+    state->mstatus = mstatus;
     state->priv = (u8)priv;
-    if (priv != RISCV_M) {
-        state->mstatus &= ~MSTATUS_MPRV;
-    }
-    priv_changed(state, state->vcpu.insns + 1);
+    priv_changed(state, priv, mstatus, state->vcpu.insns + 1);
 }
 
-static NOINLINE void returned_told(struct riscv64_state *state, unsigned priv, u64 pc)
+static NOINLINE void returned_told(struct riscv64_state *state, unsigned priv, u64 mstatus, u64 pc)
 {
     state->priv = (u8)priv;
+    state->mstatus = mstatus;
     vcpu_event(&state->vcpu, VCPU_EVENT_RETURN, pc, priv, 0);
-    enter_privilege(state, priv);
+    enter_privilege(state, priv, mstatus);
 }
 
-static ALWAYS_INLINE void returned(struct riscv64_state *state, unsigned priv, u64 pc)
+static ALWAYS_INLINE void returned(struct riscv64_state *state, unsigned priv, u64 mstatus, u64 pc)
 {
     if (tells(state)) {
-        returned_told(state, priv, pc);
+        returned_told(state, priv, mstatus, pc);
     } else {
-        enter_privilege(state, priv);
+        enter_privilege(state, priv, mstatus);
     }
 }
 
@@ -206,9 +210,9 @@ bool riscv64_mret(struct riscv64_state *state)
     }
     u64 mstatus = state->mstatus;
     unsigned priv = (unsigned)(mstatus >> MSTATUS_MPP_SHIFT) & 3;
-    state->mstatus = (mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | MSTATUS_MPIE |
-                     (mstatus & MSTATUS_MPIE ? MSTATUS_MIE : 0);
-    returned(state, priv, state->mepc);
+    mstatus = (mstatus & ~(MSTATUS_MIE | MSTATUS_MPP)) | MSTATUS_MPIE |
+              (mstatus & MSTATUS_MPIE ? MSTATUS_MIE : 0);
+    returned(state, priv, mstatus, state->mepc);
     return true;
 }
 
@@ -219,9 +223,9 @@ bool riscv64_sret(struct riscv64_state *state)
         return false;
     }
     unsigned priv = mstatus & MSTATUS_SPP ? RISCV_S : RISCV_U;
-    state->mstatus = (mstatus & ~(MSTATUS_SIE | MSTATUS_SPP)) | MSTATUS_SPIE |
-                     (mstatus & MSTATUS_SPIE ? MSTATUS_SIE : 0);
-    returned(state, priv, state->sepc);
+    mstatus = (mstatus & ~(MSTATUS_SIE | MSTATUS_SPP)) | MSTATUS_SPIE |
+              (mstatus & MSTATUS_SPIE ? MSTATUS_SIE : 0);
+    returned(state, priv, mstatus, state->sepc);
     return true;
 }
 
