@@ -29,9 +29,7 @@ static inline void *zeros_new_dense(size_t size_bytes)
     if (before != 0) {
         munmap(all, before);
     }
-    if (before != ZEROS_HUGE_BYTES) {
-        munmap(all + before + size_bytes, ZEROS_HUGE_BYTES - before);
-    }
+    munmap(all + before + size_bytes, ZEROS_HUGE_BYTES - before);
     madvise(all + before, size_bytes, MADV_HUGEPAGE);
     return all + before;
 }

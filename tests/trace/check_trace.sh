@@ -142,6 +142,17 @@ run 0 trace show t.trace
 sed -n 's/.*amoadd.* w\[[0-9a-f]*\]=\([0-9a-f]*\)$/\1/p' out >sums
 cmp -s sums wanted && passed=$((passed + 1)) || wrong "instructions of two harts are in another order"
 
+# What a hot loop tells of floats is what the interpreter does; a trace goes some rounds further.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o floats.elf \
+    "$SRCDIR/tests/trace/floats.S" || exit 1
+for how in '--engine interp' --no-tier2 --eager-tier2; do
+    # shellcheck disable=SC2086
+    run 0 run floats.elf --firmware none $how --trace-filter insns=0-50000 --trace "floats$how.trace" \
+        --trace-events memory,registers
+    "$METIC" trace diff 'floats--engine interp.trace' "floats$how.trace" >out 2>/dev/null
+    says out '^hart 0: (the same, 500[0-9]{2} instr|first difference after 500[0-9]{2} instr)'
+done
+
 # The monitor begins and ends a recording in the middle of a run; one that does not wait for it, it leaves alone.
 if grep -q 'HAVE_JANSSON 1' "${METIC%/*}/config.h"; then
     export XDG_RUNTIME_DIR="$TMP/run"
