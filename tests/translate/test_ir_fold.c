@@ -383,3 +383,26 @@ Test(ir_fold, shifts_left_and_right_again_become_extensions_and_masks)
     }
     free(ir);
 }
+
+/* Only then opt_gather, a pass over all of it, has something to look for. */
+Test(ir_fold, an_or_of_less_than_words_may_put_a_word_together)
+{
+    static const struct {
+        unsigned mem;
+        bool pieces;
+    } cases[] = {
+        {IR_MEM_8, true},   {IR_MEM_16, true},  {IR_MEM_32, true},
+        {IR_MEM_64, false}, {IR_MEM_32 | IR_MEM_SIGNED, false},
+    };
+    struct ir *ir = calloc(1, sizeof(*ir));
+    for (unsigned n = 0; n < 2 * ARRAY_LEN(cases); n++) {
+        ir_reset(ir, NULL);
+        ir_begin_insn(ir, 0, 4);
+        ir_ref other = ir_get(ir, IR_I64, 256, 8);
+        ir_ref loaded = ir_load(ir, IR_I64, cases[n / 2].mem, ir_get(ir, IR_I64, 264, 8));
+        cr_expect_not(ir->has_pieces, "case %u", n);
+        ir_op2(ir, IR_OR, IR_I64, 0, n % 2 ? other : loaded, n % 2 ? loaded : other);
+        cr_expect_eq(ir->has_pieces, cases[n / 2].pieces, "case %u", n);
+    }
+    free(ir);
+}

@@ -24,7 +24,7 @@ const struct ir_op_info ir_op_info[IR_OP_COUNT] = {
 #undef I32
 
 _Static_assert(offsetof(struct ir_insn, a) == 4 && offsetof(struct ir_insn, c) == 8,
-               "insn_head() and insn_tail() are these bytes");
+               "struct packed is these bytes");
 _Static_assert(sizeof(struct ir_insn) == 24, "passes and the interpreter walk arrays of these");
 _Static_assert(IR_MAX_INSNS < IR_REF_NONE, "a ref names every instruction");
 
@@ -85,40 +85,54 @@ static ALWAYS_INLINE struct ir_insn insn_make(enum ir_op op, enum ir_type type, 
                             .b = IR_REF_NONE, .c = IR_REF_NONE, .d = IR_REF_NONE, .imm = imm};
 }
 
-/* Its first eight bytes, when it is not dead, and the four behind them. */
-static ALWAYS_INLINE u64 insn_head(struct ir_insn insn)
+/* An instruction that is not dead, as it stands in memory. */
+struct packed {
+    u64 head; /* its first eight bytes */
+    u32 tail; /* the four behind them */
+    u64 imm;
+};
+
+static ALWAYS_INLINE struct packed packed_at(const struct ir_insn *insn)
 {
-    return insn.op | (u64)insn.type << 8 | (u64)insn.sub << 16 | (u64)insn.a << 32 |
-           (u64)insn.b << 48;
+    struct packed packed = {.imm = insn->imm};
+    memcpy(&packed.head, insn, sizeof(packed.head));
+    memcpy(&packed.tail, &insn->c, sizeof(packed.tail));
+    return packed;
 }
 
-static ALWAYS_INLINE u32 insn_tail(struct ir_insn insn)
-{
-    return insn.c | (u32)insn.d << 16;
-}
-
-/* Three stores instead of eight, where the host's order of bytes allows. */
-static ALWAYS_INLINE void insn_put(struct ir_insn *slot, struct ir_insn insn)
+static ALWAYS_INLINE struct packed packed_of(struct ir_insn insn)
 {
     if (METIC_LE16(1) != 1) {
-        *slot = insn;
-        return;
+        return packed_at(&insn);
     }
-    u64 head = insn_head(insn);
-    u32 tail = insn_tail(insn);
-    memcpy(slot, &head, sizeof(head));
-    memcpy(&slot->c, &tail, sizeof(tail));
-    slot->imm = insn.imm;
+    return (struct packed){
+        .head = insn.op | (u64)insn.type << 8 | (u64)insn.sub << 16 | (u64)insn.a << 32 |
+                (u64)insn.b << 48,
+        .tail = insn.c | (u32)insn.d << 16,
+        .imm = insn.imm,
+    };
 }
 
-static ALWAYS_INLINE ir_ref append(struct ir *ir, struct ir_insn insn)
+static ALWAYS_INLINE void packed_put(struct ir_insn *slot, struct packed packed)
+{
+    memcpy(slot, &packed.head, sizeof(packed.head));
+    memcpy(&slot->c, &packed.tail, sizeof(packed.tail));
+    slot->imm = packed.imm;
+}
+
+static ALWAYS_INLINE ir_ref append_packed(struct ir *ir, struct packed packed)
 {
     if (UNLIKELY(ir->count >= IR_MAX_INSNS)) {
         ir->overflow = true;
         return 0;
     }
-    insn_put(&ir->insns[ir->count], insn);
+    packed_put(&ir->insns[ir->count], packed);
     return (ir_ref)ir->count++;
+}
+
+static ALWAYS_INLINE ir_ref append(struct ir *ir, struct ir_insn insn)
+{
+    return append_packed(ir, packed_of(insn));
 }
 
 /* Where a probe may be put. */
@@ -138,64 +152,55 @@ static ALWAYS_INLINE void append_way(struct ir *ir, struct ir_insn insn)
     append(ir, insn);
 }
 
-static ALWAYS_INLINE unsigned share_hash(struct ir_insn insn)
+static ALWAYS_INLINE unsigned share_hash(struct packed x)
 {
-    u64 key = insn_head(insn) ^ insn.imm ^ (u64)insn_tail(insn) << 13;
+    u64 key = x.head ^ x.imm ^ (u64)x.tail << 13;
     return (unsigned)(key * 0x9e3779b97f4a7c15u >> 56);
 }
 
-static ALWAYS_INLINE bool share_equal(const struct ir_insn *x, struct ir_insn y)
+static ALWAYS_INLINE bool share_equal(struct packed x, struct packed y)
 {
-    if (METIC_LE16(1) != 1) {
-        return x->imm == y.imm && insn_head(*x) == insn_head(y) && insn_tail(*x) == insn_tail(y);
-    }
-    u64 head;
-    u32 tail;
-    memcpy(&head, x, sizeof(head));
-    memcpy(&tail, &x->c, sizeof(tail));
-    return x->imm == y.imm && head == insn_head(y) && tail == insn_tail(y);
+    return x.imm == y.imm && x.head == y.head && x.tail == y.tail;
 }
 
 /* Appends unless an equal instruction at or after `floor` exists. */
-static ALWAYS_INLINE ir_ref append_shared(struct ir *ir, struct ir_insn insn, unsigned floor)
+static ALWAYS_INLINE ir_ref append_shared(struct ir *ir, struct packed packed, unsigned floor)
 {
-    if (ir->no_fold) {
-        return append(ir, insn);
+    if (UNLIKELY(ir->no_fold)) {
+        return append_packed(ir, packed);
     }
-    unsigned chain = share_hash(insn) % IR_CHAINS;
+    unsigned chain = share_hash(packed) % IR_CHAINS;
     for (ir_ref ref = ir->chain_head[chain]; ref != IR_REF_NONE && ref >= floor;
          ref = ir->chain_next[ref]) {
-        if (share_equal(&ir->insns[ref], insn)) {
+        if (share_equal(packed_at(&ir->insns[ref]), packed)) {
             return ref;
         }
     }
-    ir_ref ref = append(ir, insn);
-    if (!ir->overflow) {
+    ir_ref ref = append_packed(ir, packed);
+    if (LIKELY(!ir->overflow)) {
         ir->chain_next[ref] = ir->chain_head[chain];
         ir->chain_head[chain] = ref;
     }
     return ref;
 }
 
+/* Rules see it in memory, and may replace its operands there: seldom, so that it is read in the
+ * pieces in which it was written. */
 static ALWAYS_INLINE ir_ref append_value(struct ir *ir, struct ir_insn insn)
 {
-    if (!ir->no_fold) {
-        struct ir_insn rule = insn; /* rules may replace its operands */
+    struct packed packed = packed_of(insn);
+    if (LIKELY(!ir->no_fold)) {
+        struct ir_insn rule;
+        packed_put(&rule, packed);
         ir_ref folded = ir_fold(ir, &rule);
         if (folded != IR_REF_NONE) {
             return folded;
         }
+        packed = packed_at(&rule);
         insn.op = rule.op;
-        insn.type = rule.type;
-        insn.sub = rule.sub;
-        insn.a = rule.a;
-        insn.b = rule.b;
-        insn.c = rule.c;
-        insn.d = rule.d;
-        insn.imm = rule.imm;
     }
     bool environment = (ir_op_info[insn.op].props & IR_E) != 0;
-    return append_shared(ir, insn, environment ? ir->share_floor : 0);
+    return append_shared(ir, packed, environment ? ir->share_floor : 0);
 }
 
 /* --- instruction boundaries, constants --- */
@@ -213,7 +218,7 @@ void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
     append(ir, insn);
 }
 
-void ir_mark(struct ir *ir)
+void ir_mark_places(struct ir *ir)
 {
     unsigned places = ir->marks == IR_MARKS_ALL ? 4 : ir->marks == IR_MARKS_FEW && ir->mark_due;
     for (unsigned i = 0; i < places; i++) {
@@ -225,14 +230,14 @@ void ir_mark(struct ir *ir)
 ir_ref ir_const(struct ir *ir, enum ir_type type, u64 value)
 {
     struct ir_insn insn = insn_make(IR_CONST, type, 0, ir_narrow(type, value));
-    return append_shared(ir, insn, 0);
+    return append_shared(ir, packed_of(insn), 0);
 }
 
 ir_ref ir_pc_page(struct ir *ir)
 {
     /* Constant while the block runs: shared like a pure value. */
     struct ir_insn insn = insn_make(IR_PC_PAGE, IR_I64, 0, 0);
-    return append_shared(ir, insn, 0);
+    return append_shared(ir, packed_of(insn), 0);
 }
 
 ir_ref ir_insn_count(struct ir *ir)
@@ -285,8 +290,9 @@ static unsigned skip_find(const struct ir *ir, u32 offset)
     return n;
 }
 
-static ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type type, u32 offset,
-                            unsigned size_bytes)
+/* By itself, so that what is known costs ir_get no saved registers. */
+static NOINLINE ir_ref get_otherwise(struct ir *ir, struct ir_known *known, enum ir_type type,
+                                     u32 offset, unsigned size_bytes)
 {
     unsigned n = UNLIKELY(ir->skip.open) ? skip_find(ir, offset) : 0;
     if (UNLIKELY(ir->skip.open) && n < ir->skip.count) {
@@ -485,7 +491,7 @@ ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, i
     insn.c = c;
     insn.d = d;
     if (helper->flags & HELPER_PURE) {
-        return append_shared(ir, insn, 0);
+        return append_shared(ir, packed_of(insn), 0);
     }
     ir_ref ref = append(ir, insn);
     ir->mark_due |= (helper->flags & HELPER_MEMORY) != 0;

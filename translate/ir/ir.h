@@ -172,7 +172,13 @@ void ir_reset(struct ir *ir, const struct guest *guest);
 /* --- append; all return the value's ref (possibly of an earlier equal one) --- */
 void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes);
 /* Behind ir_begin_insn, and POLL if there is one. */
-void ir_mark(struct ir *ir);
+void ir_mark_places(struct ir *ir);
+static inline void ir_mark(struct ir *ir)
+{
+    if (ir->marks != IR_MARKS_NONE) {
+        ir_mark_places(ir);
+    }
+}
 /* It may tell of any number of events. */
 static inline bool ir_is_memory_call(const struct ir_insn *insn)
 {

@@ -223,6 +223,12 @@ static ir_ref fold_and(struct ir *ir, struct ir_insn *insn)
     return stripped != IR_REF_NONE ? stripped : reassociate(ir, insn);
 }
 
+/* What a longer word may be put together from (opt/gather.c). */
+static bool is_piece(const struct ir *ir, ir_ref ref)
+{
+    return fold_is_op(ir, ref, IR_LOAD) && fold_def(ir, ref)->sub < IR_MEM_64;
+}
+
 static ir_ref fold_or(struct ir *ir, struct ir_insn *insn)
 {
     if (insn->a == insn->b || fold_is_imm(ir, insn->b, 0)) {
@@ -232,7 +238,7 @@ static ir_ref fold_or(struct ir *ir, struct ir_insn *insn)
         return insn->b;
     }
     ir_ref rotated = ir_fold_rotation(ir, insn);
-    ir->has_pieces |= fold_is_op(ir, insn->a, IR_LOAD) || fold_is_op(ir, insn->b, IR_LOAD);
+    ir->has_pieces |= is_piece(ir, insn->a) || is_piece(ir, insn->b);
     return rotated != IR_REF_NONE ? rotated : reassociate(ir, insn);
 }
 

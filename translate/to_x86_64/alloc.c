@@ -477,7 +477,7 @@ static unsigned dying_reg(const struct compile *c, ir_ref ref, bool xmm)
     return temp ? value->reg : (unsigned)NO_REG;
 }
 
-static unsigned def(struct compile *c, bool xmm, bool fresh)
+static NOINLINE unsigned def(struct compile *c, bool xmm, bool fresh)
 {
     const struct ir_insn *insn = &c->ir->insns[c->at];
     unsigned reg = c->values[c->at].hint;
@@ -502,9 +502,22 @@ static unsigned def(struct compile *c, bool xmm, bool fresh)
     return reg;
 }
 
+/* Mostly the hinted register, in which nothing is that lives on: what def() would do, then. */
 unsigned alloc_def(struct compile *c)
 {
-    return def(c, false, false);
+    struct value *value = &c->values[c->at];
+    unsigned reg = value->hint;
+    if (UNLIKELY(reg == NO_REG || c->fast || (c->kept_regs >> reg & 1) || value->reg != NO_REG ||
+                 alloc_used_from(c, reg, c->at + 1))) {
+        return def(c, false, false);
+    }
+    u16 before = c->reg_value[reg];
+    if (before != IR_REF_NONE) {
+        c->values[before].reg = NO_REG;
+    }
+    value->reg = (u8)reg;
+    c->reg_value[reg] = (u16)c->at;
+    return reg;
 }
 
 unsigned alloc_def_fresh(struct compile *c)

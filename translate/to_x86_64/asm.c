@@ -82,16 +82,6 @@ void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *
     asm_u32(a, (u32)(target - (asm_exec(a) + 4)));
 }
 
-void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
-             unsigned vvvv, unsigned rm)
-{
-    u64 code = 0xc4 | ((~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map) << 8 |
-               (wide << 7 | (~vvvv & 15) << 3 | pp) << 16 | op << 24 |
-               (u64)(0xc0 | (reg & 7) << 3 | (rm & 7)) << 32;
-    memcpy(a->p, &code, 8);
-    a->p += 5;
-}
-
 void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
                 unsigned reg, unsigned vvvv, struct asm_mem mem)
 {
@@ -121,41 +111,6 @@ void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value)
     }
 }
 
-/* An operation of one byte of opcode on a register, and the immediate behind it, in one store. */
-static inline void put_unary(struct asm_buf *a, unsigned op, unsigned width, unsigned field,
-                             unsigned reg, u32 imm, unsigned imm_bytes)
-{
-    if (UNLIKELY(width == ASM_16)) {
-        asm_u8(a, 0x66);
-    }
-    u64 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | reg >> 3;
-    u64 code = op | (0xc0 | field << 3 | (reg & 7)) << 8 | (u64)imm << 16;
-    bool prefix = rex != 0x40 || (width == ASM_8 && reg >= 4);
-    code = prefix ? code << 8 | rex : code;
-    memcpy(a->p, &code, 8);
-    a->p += 2 + prefix + imm_bytes;
-}
-
-void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg, s32 imm)
-{
-    if (asm_fits_s8(imm)) {
-        put_unary(a, 0x83, width, (unsigned)alu, reg, (u32)imm, 1);
-    } else if (reg == RAX) {
-        if (width == ASM_64) {
-            asm_u8(a, 0x48);
-        }
-        asm_u8(a, (unsigned)alu << 3 | 5);
-        asm_u32(a, (u32)imm);
-    } else {
-        put_unary(a, 0x81, width, (unsigned)alu, reg, (u32)imm, 4);
-    }
-}
-
-void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm)
-{
-    put_unary(a, 0xf6, ASM_8, 0, reg, imm, 1);
-}
-
 void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct asm_mem mem,
                      s32 imm)
 {
@@ -166,12 +121,6 @@ void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct
         asm_rm(a, 0x81, width, (unsigned)alu, mem);
         asm_u32(a, (u32)imm);
     }
-}
-
-void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsigned reg,
-                   unsigned count)
-{
-    put_unary(a, 0xc1, width, (unsigned)shift, reg, count, 1);
 }
 
 void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 imm)
@@ -187,24 +136,6 @@ void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 
     }
 }
 
-/* An opcode of so many bytes and the rel32 to a target, in one store. */
-static inline void put_jump(struct asm_buf *a, u32 op, unsigned op_bytes, const u8 *target)
-{
-    u64 code = op | (u64)(u32)(target - (asm_exec(a) + op_bytes + 4)) << 8 * op_bytes;
-    memcpy(a->p, &code, 8);
-    a->p += op_bytes + 4;
-}
-
-void asm_jmp(struct asm_buf *a, const u8 *target)
-{
-    put_jump(a, 0xe9, 1, target);
-}
-
-void asm_call(struct asm_buf *a, const u8 *target)
-{
-    put_jump(a, 0xe8, 1, target);
-}
-
 void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target)
 {
     s64 distance = target - (asm_exec(a) + 2);
@@ -213,29 +144,13 @@ void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target)
         asm_u8(a, (u8)distance);
         return;
     }
-    put_jump(a, 0x0f | (0x80u | (unsigned)cc) << 8, 2, target);
+    asm_put_jump(a, 0x0f | (0x80u | (unsigned)cc) << 8, 2, target);
 }
 
 void asm_call_far(struct asm_buf *a, const void *target)
 {
     asm_mov_imm(a, RAX, (u64)(uintptr_t)target);
     asm_rr(a, 0xff, ASM_32, 2, RAX);
-}
-
-u32 asm_jcc_forward(struct asm_buf *a, enum asm_cc cc)
-{
-    u64 code = 0x0f | (0x80u | (unsigned)cc) << 8;
-    memcpy(a->p, &code, 8);
-    a->p += 6;
-    return asm_offset(a) - 4;
-}
-
-u32 asm_jmp_forward(struct asm_buf *a)
-{
-    u64 code = 0xe9;
-    memcpy(a->p, &code, 8);
-    a->p += 5;
-    return asm_offset(a) - 4;
 }
 
 u32 asm_jcc_short(struct asm_buf *a, enum asm_cc cc)
@@ -250,17 +165,6 @@ u32 asm_jmp_short(struct asm_buf *a)
     asm_u8(a, 0xeb);
     asm_u8(a, 0);
     return asm_offset(a) - 1;
-}
-
-void asm_bind_to(struct asm_buf *a, u32 field_offset, const u8 *target)
-{
-    u32 distance = (u32)(target - (a->exec + field_offset + 4));
-    memcpy(a->start + field_offset, &distance, 4);
-}
-
-void asm_bind(struct asm_buf *a, u32 field_offset)
-{
-    asm_bind_to(a, field_offset, asm_exec(a));
 }
 
 void asm_bind_short(struct asm_buf *a, u32 field_offset)

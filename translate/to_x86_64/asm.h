@@ -103,20 +103,23 @@ void asm_rm(struct asm_buf *a, u32 op, unsigned width, unsigned reg, struct asm_
 /* Register and memory at the address `target` (rip-relative; no immediate may follow). */
 void asm_rip(struct asm_buf *a, u32 op, unsigned width, unsigned reg, const u8 *target);
 /* VEX-encoded; map 1: 0f, 2: 0f38, 3: 0f3a; pp 0: none, 1: 66, 2: f3, 3: f2. */
-void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op, unsigned reg,
-             unsigned vvvv, unsigned rm);
+static inline void asm_vex(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
+                           unsigned reg, unsigned vvvv, unsigned rm)
+{
+    u64 code = 0xc4 | ((~reg >> 3 & 1) << 7 | 1u << 6 | (~rm >> 3 & 1) << 5 | map) << 8 |
+               (wide << 7 | (~vvvv & 15) << 3 | pp) << 16 | op << 24 |
+               (u64)(0xc0 | (reg & 7) << 3 | (rm & 7)) << 32;
+    memcpy(a->p, &code, 8);
+    a->p += 5;
+}
 
 void asm_vex_rm(struct asm_buf *a, unsigned map, unsigned pp, unsigned wide, unsigned op,
                 unsigned reg, unsigned vvvv, struct asm_mem mem);
 
 /* Loads a constant, in the shortest way; leaves the flags alone. */
 void asm_mov_imm(struct asm_buf *a, unsigned reg, u64 value);
-/* dst op= imm. */
-void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg, s32 imm);
 void asm_alu_mem_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, struct asm_mem mem,
                      s32 imm);
-void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width, unsigned reg,
-                   unsigned count);
 /* Stores a sign-extended constant of the given width. */
 void asm_mov_mem_imm(struct asm_buf *a, unsigned width, struct asm_mem mem, s32 imm);
 
@@ -227,9 +230,6 @@ static inline void asm_unary(struct asm_buf *a, enum asm_unary op, unsigned widt
     asm_rr(a, 0xf7, width, (unsigned)op, reg);
 }
 
-/* test of the register's low byte */
-void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm);
-
 static inline void asm_test(struct asm_buf *a, unsigned width, unsigned x, unsigned y)
 {
     asm_rr_plain(a, 0x85, width, x, y);
@@ -246,24 +246,110 @@ static inline void asm_cmov(struct asm_buf *a, enum asm_cc cc, unsigned width, u
     asm_rr(a, 0x0f40u + (u32)cc, width, dst, src);
 }
 
+/* --- with immediates --- */
+
+/* An operation of one byte of opcode on a register, and the immediate behind it, in one store. */
+static inline void asm_put_unary(struct asm_buf *a, unsigned op, unsigned width, unsigned field,
+                                 unsigned reg, u32 imm, unsigned imm_bytes)
+{
+    if (UNLIKELY(width == ASM_16)) {
+        asm_u8(a, 0x66);
+    }
+    u64 rex = 0x40 | (width == ASM_64 ? 8u : 0u) | reg >> 3;
+    u64 code = op | (0xc0 | field << 3 | (reg & 7)) << 8 | (u64)imm << 16;
+    bool prefix = rex != 0x40 || (width == ASM_8 && reg >= 4);
+    code = prefix ? code << 8 | rex : code;
+    memcpy(a->p, &code, 8);
+    a->p += 2 + prefix + imm_bytes;
+}
+
+/* dst op= imm. */
+static inline void asm_alu_imm(struct asm_buf *a, enum asm_alu alu, unsigned width, unsigned reg,
+                               s32 imm)
+{
+    if (asm_fits_s8(imm)) {
+        asm_put_unary(a, 0x83, width, (unsigned)alu, reg, (u32)imm, 1);
+    } else if (reg == RAX) {
+        if (width == ASM_64) {
+            asm_u8(a, 0x48);
+        }
+        asm_u8(a, (unsigned)alu << 3 | 5);
+        asm_u32(a, (u32)imm);
+    } else {
+        asm_put_unary(a, 0x81, width, (unsigned)alu, reg, (u32)imm, 4);
+    }
+}
+
+/* test of the register's low byte */
+static inline void asm_test_imm8(struct asm_buf *a, unsigned reg, unsigned imm)
+{
+    asm_put_unary(a, 0xf6, ASM_8, 0, reg, imm, 1);
+}
+
+static inline void asm_shift_imm(struct asm_buf *a, enum asm_shift shift, unsigned width,
+                                 unsigned reg, unsigned count)
+{
+    asm_put_unary(a, 0xc1, width, (unsigned)shift, reg, count, 1);
+}
+
 /* --- jumps --- */
 
+/* Inline are the forms that memory accesses are made of: most of their arguments are constant. */
+
+/* An opcode of so many bytes and the rel32 to a target, in one store. */
+static inline void asm_put_jump(struct asm_buf *a, u32 op, unsigned op_bytes, const u8 *target)
+{
+    u64 code = op | (u64)(u32)(target - (asm_exec(a) + op_bytes + 4)) << 8 * op_bytes;
+    memcpy(a->p, &code, 8);
+    a->p += op_bytes + 4;
+}
+
 /* To an address in executable memory; within 2 GiB. */
-void asm_jmp(struct asm_buf *a, const u8 *target);
-void asm_call(struct asm_buf *a, const u8 *target);
+static inline void asm_jmp(struct asm_buf *a, const u8 *target)
+{
+    asm_put_jump(a, 0xe9, 1, target);
+}
+
+static inline void asm_call(struct asm_buf *a, const u8 *target)
+{
+    asm_put_jump(a, 0xe8, 1, target);
+}
+
 void asm_jcc(struct asm_buf *a, enum asm_cc cc, const u8 *target);
 /* Anywhere; clobbers rax. */
 void asm_call_far(struct asm_buf *a, const void *target);
 
 /* To a place not known yet: return the offset of the rel32 (rel8) field to give to asm_bind. */
-u32 asm_jcc_forward(struct asm_buf *a, enum asm_cc cc);
-u32 asm_jmp_forward(struct asm_buf *a);
+static inline u32 asm_jcc_forward(struct asm_buf *a, enum asm_cc cc)
+{
+    u64 code = 0x0f | (0x80u | (unsigned)cc) << 8;
+    memcpy(a->p, &code, 8);
+    a->p += 6;
+    return asm_offset(a) - 4;
+}
+
+static inline u32 asm_jmp_forward(struct asm_buf *a)
+{
+    u64 code = 0xe9;
+    memcpy(a->p, &code, 8);
+    a->p += 5;
+    return asm_offset(a) - 4;
+}
+
 u32 asm_jcc_short(struct asm_buf *a, enum asm_cc cc);
 u32 asm_jmp_short(struct asm_buf *a);
-/* The jump with that field goes to the present place. */
-void asm_bind(struct asm_buf *a, u32 field_offset);
-/* The same for a place anywhere in executable memory. */
-void asm_bind_to(struct asm_buf *a, u32 field_offset, const u8 *target);
+/* The jump with that field goes to a place anywhere in executable memory, or to the present one. */
+static inline void asm_bind_to(struct asm_buf *a, u32 field_offset, const u8 *target)
+{
+    u32 distance = (u32)(target - (a->exec + field_offset + 4));
+    memcpy(a->start + field_offset, &distance, 4);
+}
+
+static inline void asm_bind(struct asm_buf *a, u32 field_offset)
+{
+    asm_bind_to(a, field_offset, asm_exec(a));
+}
+
 void asm_bind_short(struct asm_buf *a, u32 field_offset);
 
 /* Pads so that `ahead_bytes` further on the address is a multiple of the alignment. */

@@ -216,9 +216,11 @@ static void stub_go_to(struct compile *c, const struct stub *stub)
 /* True when nothing of the current guest instruction is left that looks at r15. */
 static bool ends_here(const struct compile *c)
 {
-    unsigned next = c->live_at + 1;
-    unsigned op = next < IR_MAX_INSNS ? c->ir->insns[c->live[next]].op : IR_CONST;
-    return op == IR_INSN || op == IR_JUMP;
+    const struct ir_insn *insn = &c->ir->insns[c->at + 1], *end = c->ir->insns + c->ir->count;
+    while (insn < end && (insn->dead || insn->op == IR_CONST)) {
+        insn++;
+    }
+    return insn < end && (insn->op == IR_INSN || insn->op == IR_JUMP);
 }
 
 /* A side exit that is one jcc to its target: what it retires is counted on both ways. */

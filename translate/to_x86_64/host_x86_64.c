@@ -231,13 +231,33 @@ bool x86_has_room(struct compile *c)
     return has_room(c, INSN_BYTES_MAX);
 }
 
+/* Where the body keeps vectors in registers or adds up in them. */
+static NOINLINE void emit_with_vectors(struct compile *c, const struct ir_insn *insn)
+{
+    if (c->keeps_vectors) {
+        keep_before(c, insn);
+    }
+    if (c->lanes.sum_count == 0 || !lanes_emit(c, insn)) {
+        emitters[insn->op](c, insn);
+    }
+}
+
+/* Room for everything that so many instructions may become. */
+static bool has_plenty(const struct compile *c, size_t insns)
+{
+    return (size_t)(c->a.limit - c->a.p) >= insns * INSN_BYTES_MAX &&
+           (size_t)(c->cold.limit - c->cold.p) >= insns * STUB_BYTES_MAX;
+}
+
 /* There is room for the first instruction. */
 void x86_emit_body(struct compile *c)
 {
-    const u8 *last = c->a.limit - INSN_BYTES_MAX, *cold_last = c->cold.limit - STUB_BYTES_MAX;
+    const struct ir_insn *const insns = c->ir->insns;
+    const bool plenty = has_plenty(c, IR_MAX_INSNS - c->live_first + 1);
+    const bool plain = !c->keeps_vectors && c->lanes.sum_count == 0;
     for (unsigned n = c->live_first; n < IR_MAX_INSNS; n++) {
         unsigned i = c->live[n];
-        const struct ir_insn *insn = &c->ir->insns[i];
+        const struct ir_insn *insn = &insns[i];
         if (insn->op == IR_INSN) {
             begin_insn(c, insn);
             continue;
@@ -248,14 +268,12 @@ void x86_emit_body(struct compile *c)
         if (UNLIKELY(c->nan_wait.root != IR_REF_NONE)) {
             nan_before(c, insn);
         }
-        if (UNLIKELY(c->keeps_vectors)) {
-            keep_before(c, insn);
-        }
-        if (LIKELY(c->lanes.sum_count == 0) || !lanes_emit(c, insn)) {
+        if (LIKELY(plain)) {
             emitters[insn->op](c, insn);
+        } else {
+            emit_with_vectors(c, insn);
         }
-        bool near_end = c->a.p > last || c->cold.p > cold_last || c->status != HOST_OK;
-        if (UNLIKELY(near_end) && !has_room(c, INSN_BYTES_MAX)) {
+        if (UNLIKELY(c->status != HOST_OK || (!plenty && !has_room(c, INSN_BYTES_MAX)))) {
             break;
         }
     }

@@ -14,6 +14,7 @@ struct scan {
     u16 set_at[REG_XMM0];          /* nearest following SET */
     unsigned segment;              /* counts the EXIT_IFs that follow */
     unsigned live;                 /* where c->live begins */
+    bool insn_matters;             /* something that follows asks where the instruction is */
     s32 group_bytes_max;
     u32 groups_known;              /* bits: which of the groups there are */
     struct scan_group {
@@ -234,12 +235,9 @@ static inline void scan_values(struct compile *c, const struct ir_insn *insn, un
 
 /* A value computed into a pinned register is best computed from one that is there already: its
  * first operand gets the hint too, or its second, when nothing else needs it. */
-static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn, unsigned i)
+static NOINLINE void pass_hint(struct compile *c, const struct ir_insn *insn, unsigned i)
 {
     const struct value *value = &c->values[i];
-    if (value->hint == NO_REG || !(scan_kinds[insn->op] & SCAN_INPLACE)) {
-        return;
-    }
     for (unsigned n = 0; n < 2; n++) {
         ir_ref ref = n == 0 ? insn->a : insn->b;
         struct value *operand = &c->values[ref];
@@ -255,6 +253,13 @@ static inline void scan_pass_hint(struct compile *c, const struct ir_insn *insn,
         if (!(scan_kinds[insn->op] & SCAN_COMMUTES)) {
             return;
         }
+    }
+}
+
+static ALWAYS_INLINE void scan_pass_hint(struct compile *c, const struct ir_insn *insn, unsigned i)
+{
+    if (c->values[i].hint != NO_REG) {
+        pass_hint(c, insn, i);
     }
 }
 
@@ -350,6 +355,7 @@ static void scan_init(struct compile *c, struct scan *scan)
     clear_values(c);
     scan->barrier = NEVER;
     scan->live = IR_MAX_INSNS;
+    scan->insn_matters = c->request->places != NULL;
     scan->segment = 0;
     scan->group_bytes_max = c->has_slow && !c->fast ? SLOW_GROUP_BYTES_MAX
                                                             : GROUP_BYTES_MAX;
@@ -431,12 +437,32 @@ static void scan_other(struct compile *c, struct scan *scan, struct ir_insn *ins
         scan->barrier = i;
     }
     scan_live(c, scan, i);
+    scan->insn_matters |= !(kind & SCAN_PURE);
     if (kind & SCAN_SPECIAL) {
         scan_special(c, scan, insn, i, kind & SCAN_ARGS, trace);
     } else {
         scan_values(c, insn, kind & SCAN_ARGS, i);
-        scan_pass_hint(c, insn, i);
+        if (kind & SCAN_INPLACE) {
+            scan_pass_hint(c, insn, i);
+        }
     }
+}
+
+/* An integer operation of one or two operands, which only computes. */
+static ALWAYS_INLINE void scan_integer(struct compile *c, struct scan *scan, struct ir_insn *insn,
+                                       unsigned i, unsigned count, bool trace)
+{
+    if (c->values[i].last_use == 0) {
+        scan_drop(insn, trace);
+        return;
+    }
+    scan_hinted(c, scan, i);
+    scan_live(c, scan, i);
+    scan_value(c, insn->a, i);
+    if (count == 2) {
+        scan_value(c, insn->b, i);
+    }
+    scan_pass_hint(c, insn, i);
 }
 
 /* A load or store, and its check; of a trace some are made at its head, and stores together. */
@@ -445,6 +471,7 @@ static ALWAYS_INLINE void scan_access(struct compile *c, struct scan *scan,
 {
     bool hoisted = trace && hoist_has(c, i);
     bool store = insn->op == IR_STORE;
+    scan->insn_matters = true;
     if (trace && (store ? wide_drops(c, i) : hoisted && c->values[i].last_use == 0)) {
         return;
     }
@@ -466,6 +493,7 @@ static ALWAYS_INLINE void scan_check(struct compile *c, struct scan *scan,
         return;
     }
     scan_look(c, scan, i, trace);
+    scan->insn_matters = true;
     if (c->values[i].last_use == 0) {
         scan_live(c, scan, i); /* others are made by their access (emit_mem.c) */
     }
@@ -477,7 +505,12 @@ static ALWAYS_INLINE void scan_insn(struct compile *c, struct scan *scan, struct
 {
     struct value *value = &c->values[i];
     switch (insn->op) {
-    case IR_INSN: scan_live(c, scan, i); break;
+    case IR_INSN:
+        if (trace || scan->insn_matters) {
+            scan_live(c, scan, i);
+        }
+        scan->insn_matters = c->request->places != NULL;
+        break;
     case IR_CONST: /* nothing is emitted for it */
         if (value->last_use == 0) {
             scan_drop(insn, trace);
@@ -515,6 +548,10 @@ static ALWAYS_INLINE void scan_insn(struct compile *c, struct scan *scan, struct
         scan_sum(c, insn, i);
         scan_pass_hint(c, insn, i);
         break;
+    case IR_SUB: case IR_AND: case IR_OR: case IR_XOR: case IR_SHL: case IR_SHR: case IR_SAR:
+        scan_integer(c, scan, insn, i, 2, trace);
+        break;
+    case IR_SEXT: case IR_ZEXT: case IR_TRUNC: scan_integer(c, scan, insn, i, 1, trace); break;
     case IR_LOAD: case IR_STORE: scan_access(c, scan, insn, i, trace); break;
     case IR_TLB_CHECK: scan_check(c, scan, insn, i, trace); break;
     default: scan_other(c, scan, insn, i, trace); break;
