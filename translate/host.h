@@ -163,6 +163,13 @@ struct host_place {
     s64 guest_offset; /* of a trace, also of another page */
 };
 
+/* A further page of a trace, by its distance from the first one: whoever passed the IR_EXIT_PAGE of
+ * `guard` knows that the page is mapped as the trace has it. */
+struct host_page {
+    s64 distance;
+    u32 guard;
+};
+
 /* Further ways of a trace that goes round. Each is code of its own that begins at an offset from
  * the trace's page; side exits and jumps of the trace and of ways from the page that it begins in
  * go there without leaving, and it may jump to the trace's start. */
@@ -196,12 +203,7 @@ struct host_request {
      * when compile fails. */
     u32 (*alloc_link)(void *opaque);
     void *opaque;
-    /* Further pages of a trace, by their distance from its first one: whoever passed the
-     * IR_EXIT_PAGE of `guard` knows that the page is mapped as the trace has it. */
-    struct {
-        s64 distance;
-        u32 guard;
-    } pages[HOST_PAGES_MAX];
+    struct host_page pages[HOST_PAGES_MAX];
     unsigned page_count;
     const struct host_ways *ways; /* or NULL; not with HOST_NO_SELF_LINK */
     struct host_exit *exits;

@@ -266,6 +266,12 @@ static u32 alloc_link(void *opaque)
 
 const u8 *rig_compile(struct rig *rig, u32 flags, enum host_status *status)
 {
+    return rig_compile_pages(rig, flags, NULL, 0, status);
+}
+
+const u8 *rig_compile_pages(struct rig *rig, u32 flags, const struct host_page *pages,
+                            unsigned page_count, enum host_status *status)
+{
     size_t used = (rig->used_bytes + 15) & ~(size_t)15;
     struct host_request request = {
         .context = &rig->context,
@@ -280,9 +286,13 @@ const u8 *rig_compile(struct rig *rig, u32 flags, enum host_status *status)
         .scratch = rig->scratch,
         .alloc_link = alloc_link,
         .opaque = rig,
+        .page_count = page_count,
         .exits = rig->exits,
         .exits_max = ARRAY_LEN(rig->exits),
     };
+    for (unsigned n = 0; n < page_count; n++) {
+        request.pages[n] = pages[n];
+    }
     enum host_status got = host_find()->compile(&request, &rig->result);
     if (status) {
         *status = got;

@@ -66,6 +66,9 @@ void rig_reset(struct rig *rig);
 void rig_map(struct rig_hart *hart, gva_t page, bool readable, bool writable, bool slow);
 /* Compiles rig->ir behind what is there; the entry, or NULL (then see *status). */
 const u8 *rig_compile(struct rig *rig, u32 flags, enum host_status *status);
+/* The same, of a trace with further pages, at most HOST_PAGES_MAX. */
+const u8 *rig_compile_pages(struct rig *rig, u32 flags, const struct host_page *pages,
+                            unsigned page_count, enum host_status *status);
 /* The same hart as `from` but with its own pointers. */
 void rig_copy(struct rig_hart *to, const struct rig_hart *from);
 /* Runs rig->ir on hart 0, from the state of `start`, until its instruction count is `insns`; the

@@ -141,43 +141,52 @@ Test(links, across_pages)
     cr_assert_eq(vcpu->pc, RIG_PC_PAGE - 0x2000 + 0x80);
 }
 
-/* A trace that goes on in page 2, with ways out to that page before and behind the guard. */
+/* A trace that goes on in page 2 by a guard that asks for page 4, too, while page 5 has another
+ * one. It has a way out to page 2 before the guard, and the others behind it. */
+static const struct {
+    s64 target;
+    bool passed;
+} ways_out[] = {
+    {0x2080, false}, {0x2084, true},  {0x2000 + PAGE_BYTES - 2, false}, /* may go on in page 3 */
+    {0x4080, true},  {0x5080, false}, {0x204c, true},
+};
+
 Test(links, to_a_page_whose_guard_was_passed)
 {
-    enum { GUARD = 9, FAR = 0x2000 };
+    enum { GUARD = 9, FAR = 0x2000, LAST = ARRAY_LEN(ways_out) - 1 };
     struct vcpu *vcpu = &rig->hart[1]->vcpu;
     ir_reset(rig->ir, &rig_guest);
-    for (unsigned n = 0; n < 2; n++) {
-        ir_begin_insn(rig->ir, n == 0 ? 0x100 : FAR + 0x40, 4);
+    for (unsigned n = 0; n < LAST; n++) {
+        ir_begin_insn(rig->ir, n == 0 ? 0x100 : FAR + 0x34 + (s64)n * 4, 4);
         if (n == 1) {
-            ir_exit_page(rig->ir, GUARD, FAR + 0x40);
+            ir_exit_page(rig->ir, GUARD, FAR + 0x38);
         }
         ir_exit_if(rig->ir, IR_EQ, ir_get(rig->ir, IR_I64, RIG_X(11), 8), ir_i64(rig->ir, n),
-                   FAR + 0x80);
+                   ways_out[n].target);
     }
-    ir_begin_insn(rig->ir, FAR + 0x44, 4);
-    ir_exit_if(rig->ir, IR_EQ, ir_get(rig->ir, IR_I64, RIG_X(11), 8), ir_i64(rig->ir, 2),
-               FAR + PAGE_BYTES - 2); /* may go on in page 3 */
     ir_begin_insn(rig->ir, FAR + 0x48, 4);
-    ir_jump(rig->ir, FAR + 0x4c);
-    const u8 *code = rig_compile(rig, HOST_TRACE | HOST_OPEN, NULL);
+    ir_jump(rig->ir, ways_out[LAST].target);
+    const struct host_page pages[] = {{FAR, GUARD}, {2 * FAR, GUARD}, {0x5000, GUARD + 1}};
+    const u8 *code = rig_compile_pages(rig, HOST_TRACE | HOST_OPEN, pages, ARRAY_LEN(pages), NULL);
     cr_assert_not_null(code);
-    cr_assert_eq(rig->result.exit_count, 4);
-    unsigned passed = 0;
-    for (unsigned n = 0; n < 4; n++) {
-        const struct host_exit *exit = &rig->exits[n];
-        cr_expect_neq(exit->cross_page, exit->passed);
-        passed += exit->passed;
+    cr_assert_eq(rig->result.exit_count, ARRAY_LEN(ways_out));
+    for (unsigned n = 0; n < ARRAY_LEN(ways_out); n++) {
+        unsigned e = 0;
+        while (e < ARRAY_LEN(ways_out) && rig->exits[e].target_offset != ways_out[n].target) {
+            e++;
+        }
+        cr_assert_lt(e, ARRAY_LEN(ways_out), "way %u", n);
+        cr_expect_eq(rig->exits[e].passed, ways_out[n].passed, "way %u", n);
+        cr_expect_neq(rig->exits[e].cross_page, ways_out[n].passed, "way %u", n);
     }
-    cr_expect_eq(passed, 2);
-    for (u64 way = 0; way < 4; way++) {
+    for (unsigned n = 0; n < ARRAY_LEN(ways_out); n++) {
         vcpu->pc_page = RIG_PC_PAGE;
         vcpu->link_proofs[GUARD] = vcpu_link_proof(vcpu, RIG_PC_PAGE);
-        rig->hart[1]->x[11] = way;
+        rig->hart[1]->x[11] = n;
         cr_assert_eq(enter(code), IR_EXIT_JUMP);
-        u64 to = way < 2 ? 0x80 : way == 2 ? PAGE_BYTES - 2 : 0x4c;
-        cr_expect_eq(vcpu->pc, RIG_PC_PAGE + FAR + to, "way %llu", (unsigned long long)way);
-        cr_expect_eq(vcpu->pc_page, RIG_PC_PAGE + FAR);
+        u64 to = RIG_PC_PAGE + (u64)ways_out[n].target;
+        cr_expect_eq(vcpu->pc, to, "way %u", n);
+        cr_expect_eq(vcpu->pc_page, to & PAGE_MASK, "way %u", n);
     }
 }
 
