@@ -156,9 +156,13 @@ struct jump_entry {
 
 _Static_assert(sizeof(struct jump_entry) == 16, "generated code scales the index by 16");
 
+/* Where calls return to is at least an instruction of four bytes from the next such place, mostly:
+ * so no entry is lost to a neighbour, and four are in a line of the host's cache. */
+enum { TLB_JUMP_SHIFT = 2 };
+
 static inline u32 jump_index(gva_t pc)
 {
-    return (u32)((pc >> 1) & (TLB_JUMP_ENTRIES - 1));
+    return (u32)((pc >> TLB_JUMP_SHIFT) & (TLB_JUMP_ENTRIES - 1));
 }
 
 /* Where a jump entry is that lost its place at jump_index to another pc: generated code and the run

@@ -389,6 +389,9 @@ Test(tlb, fetch_fences)
     cr_expect(!fetches(0x7000));
 }
 
+/* A pc this far on has the same places. */
+static const gva_t jump_period = (gva_t)TLB_JUMP_ENTRIES << TLB_JUMP_SHIFT;
+
 Test(tlb, jumps)
 {
     tlb_jump_insert(hart, 0x7004, host_page);
@@ -403,7 +406,7 @@ Test(tlb, jumps)
 
 Test(tlb, two_jumps_that_meet)
 {
-    const gva_t meets = 0x7004 + 2 * (gva_t)TLB_JUMP_ENTRIES;
+    const gva_t meets = 0x7004 + jump_period;
     cr_assert(jump_index(meets) == jump_index(0x7004));
     tlb_jump_insert(hart, 0x7004, host_page);
     tlb_jump_insert(hart, meets, host_page + 1);
@@ -468,7 +471,7 @@ Test(tlb, many_jumps_are_emptied)
         for (unsigned n = 0; n < count; n++) {
             tlb_jump_insert(hart, 0x7000 + 6 * (gva_t)n, host_page);
         }
-        tlb_jump_insert(hart, 0x7000 + 2 * (gva_t)TLB_JUMP_ENTRIES, host_page);
+        tlb_jump_insert(hart, 0x7000 + jump_period, host_page);
         tlb_flush_jumps(hart);
         for (unsigned n = 0; n < TLB_JUMP_ENTRIES; n++) {
             gva_t pc = hart->jumps[n].pc;
@@ -482,12 +485,12 @@ Test(tlb, many_jumps_are_emptied)
 Test(tlb, a_new_jump_table_is_empty)
 {
     tlb_select_fetch(hart, 7, 7, 0, false);
-    for (gva_t pc = 0; pc < 4 * (gva_t)TLB_JUMP_ENTRIES; pc += 2) {
+    for (gva_t pc = 0; pc < 2 * jump_period; pc += 2) {
         cr_assert(hart->jumps[jump_index(pc)].pc != pc);
         cr_assert_null(tlb_jump_find(hart, pc));
     }
-    tlb_jump_insert(hart, (gva_t)TLB_JUMP_ENTRIES, host_page); /* where the other place of 0 is */
-    tlb_jump_insert(hart, 2 * (gva_t)TLB_JUMP_ENTRIES, host_page); /* the same place as 0 */
+    tlb_jump_insert(hart, jump_period / 2, host_page); /* where the other place of 0 is */
+    tlb_jump_insert(hart, jump_period, host_page);     /* the same place as 0 */
     cr_expect_null(tlb_jump_find(hart, 0));
     tlb_jump_insert(hart, 0, host_page);
     cr_expect(tlb_jump_find(hart, 0) == host_page);

@@ -42,7 +42,9 @@ void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, uns
 
 void access_index(struct asm_buf *a, u32 features, const struct access *m, unsigned address)
 {
-    if (features & HOST_FEATURE_BMI2) {
+    if (address == m->entry) {
+        asm_shift_imm(a, ASM_SHR, ASM_32, m->entry, PAGE_BITS - ENTRY_SHIFT);
+    } else if (features & HOST_FEATURE_BMI2) {
         asm_vex(a, 3, 3, 0, 0xf0, m->entry, 0, address);
         asm_u8(a, PAGE_BITS - ENTRY_SHIFT);
     } else {
@@ -58,15 +60,15 @@ void access_index(struct asm_buf *a, u32 features, const struct access *m, unsig
 }
 
 /* The address to find the entry by: `address` itself when that is in the page too if the bytes from
- * `disp` on are, or computed. */
+ * `disp` on are, or its lower half in the entry's register. */
 static unsigned anchor(struct compile *c, const struct access *m, s32 disp, unsigned bytes)
 {
     enum { NEAR = 128 };
     if (disp >= 0 && disp + (s32)bytes <= NEAR) {
         return m->address;
     }
-    asm_lea(&c->a, ASM_64, m->tag, asm_at(m->address, disp));
-    return m->tag;
+    asm_lea(&c->a, ASM_32, m->entry, asm_at(m->address, disp));
+    return m->entry;
 }
 
 static void compare(struct compile *c, struct access *m, s32 disp, s32 mask, struct asm_mem with)
@@ -228,10 +230,17 @@ static struct kept *kept_find(struct compile *c, const struct access *m, ir_ref 
     return NULL;
 }
 
+/* Whether the group that begins now takes in bytes of the one that was kept. */
+static bool is_widened(const struct compile *c, const struct kept *kept, ir_ref base)
+{
+    s64 first = c->groups[c->at].disp, end = first + c->groups[c->at].bytes;
+    return kept->base == base && kept->disp < end && first < (s64)kept->disp + kept->bytes;
+}
+
 static const struct kept *keep(struct compile *c, const struct access *m, ir_ref base)
 {
     unsigned n = 0;
-    while (n < KEPT_MAX && kept_is_used(&c->kept[n]) && c->kept[n].base != base) {
+    while (n < KEPT_MAX && kept_is_used(&c->kept[n]) && !is_widened(c, &c->kept[n], base)) {
         n++;
     }
     if (n == KEPT_MAX) {

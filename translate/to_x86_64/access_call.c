@@ -81,7 +81,7 @@ void access_forget_pages(u8 *frame, unsigned poison)
     u64 *site_tags = (u64 *)(void *)(frame + FRAME_SITES);
     poison_temps(frame, poison);
     u64 *kept = (u64 *)(void *)(frame + FRAME_KEPT);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (unsigned n = 0; n < KEPT_MAX; n++) {
         kept[n] |= 1;
     }

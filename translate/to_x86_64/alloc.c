@@ -77,16 +77,17 @@ void alloc_load_root(struct compile *c, unsigned root, unsigned to)
 
 /* --- giving up registers --- */
 
+/* The first that is free: near ones have short displacements. */
 static unsigned slot_find(struct compile *c)
 {
-    for (unsigned n = 0; n < FRAME_SLOT_COUNT; n++) {
-        unsigned slot = c->slot_next++ % FRAME_SLOT_COUNT;
-        if (slot >= c->slot_end) {
+    for (unsigned slot = 0; slot < FRAME_SLOT_COUNT; slot++) {
+        if (slot == c->slot_end) {
             c->slot_end = slot + 1;
             return slot;
         }
-        u16 owner = c->slot_value[slot];
-        if (owner == IR_REF_NONE || c->values[owner].last_use < c->at) {
+        struct value *owner = &c->values[c->slot_value[slot]];
+        if (owner->last_use < c->at) {
+            owner->slot = NO_SLOT; /* a NaN that waits (nan.c) outlives its uses */
             return slot;
         }
     }
@@ -610,7 +611,6 @@ void alloc_begin(struct compile *c)
     for (unsigned reg = 0; reg < REG_COUNT; reg++) {
         c->reg_value[reg] = IR_REF_NONE;
     }
-    c->slot_next = 0;
     c->slot_end = 0;
     c->home_count = 0;
     c->home_words = 0;

@@ -30,25 +30,25 @@
 
 enum { VCPU_BIAS = offsetof(struct vcpu, pc_page) + 128, PINNED_MAX = 8, PIN_SPAN = 64 };
 
-/* The frame, as offsets from rsp. */
+/* The frame, as offsets from rsp. What comes first has short displacements. */
 enum {
-    FRAME_VALUE = 0, /* operands of a compare-and-swap */
-    FRAME_EXPECTED = 8,
-    FRAME_RESULT = 16, /* of slow paths */
-    FRAME_RESUME = 24, /* where a slow path goes on */
-    FRAME_MXCSR = 32,  /* passing MXCSR through memory */
-    FRAME_HOST_MXCSR = 36,
-    KEPT_MAX = 4,
-    FRAME_KEPT = 40, /* addends of groups that lost their register (access.c) */
-    FRAME_SITES = FRAME_KEPT + 8 * KEPT_MAX, /* tag, addend of each access site (loop.c) */
+    KEPT_MAX = 8,
+    FRAME_KEPT = 0, /* addends of groups that lost their register (access.c) */
+    FRAME_SLOTS = FRAME_KEPT + 8 * KEPT_MAX,
+    FRAME_SLOT_COUNT = 256,
+    FRAME_VALUE = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* operands of a compare-and-swap */
+    FRAME_EXPECTED = FRAME_VALUE + 8,
+    FRAME_RESULT = FRAME_VALUE + 16, /* of slow paths */
+    FRAME_RESUME = FRAME_VALUE + 24, /* where a slow path goes on */
+    FRAME_MXCSR = FRAME_VALUE + 32,  /* passing MXCSR through memory */
+    FRAME_HOST_MXCSR = FRAME_MXCSR + 4,
+    FRAME_SITES = FRAME_MXCSR + 8, /* tag, addend of each access site (loop.c) */
     SITES_MAX = 8,
     FRAME_HOISTS = FRAME_SITES + 16 * SITES_MAX, /* host addresses (hoist.c) */
     HOISTS_MAX = 4,
     FRAME_ARGS = FRAME_HOISTS + 8 * HOISTS_MAX, /* operands and flags of a soft FP operation */
     FRAME_GUESSES = FRAME_ARGS + 32, /* how many more times sites may guess wrong (loop.c) */
-    FRAME_SLOTS = FRAME_GUESSES + 8,
-    FRAME_SLOT_COUNT = 256,
-    FRAME_REGS = FRAME_SLOTS + 8 * FRAME_SLOT_COUNT, /* general registers, saved by slow paths */
+    FRAME_REGS = FRAME_GUESSES + 8, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
     FRAME_DIVIDED = FRAME_XMM + 8 * 16, /* the other result of a division (emit_bits.c) */
     FRAME_LANES = FRAME_DIVIDED + 16, /* vectors of which values are wanted (lanes.c) */
@@ -304,7 +304,7 @@ struct compile {
     const u8 *pin_reg;         /* by (offset - pin_base) / 8: register or NO_REG */
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
-    unsigned slot_next, slot_end; /* no slot from there on was ever taken */
+    unsigned slot_end; /* no slot from there on was ever taken */
     u32 kept_regs;             /* those of `kept` (bits by number) */
     struct kept {
         u8 reg;                /* holds the addend for accesses of a group; NO_REG: none, */

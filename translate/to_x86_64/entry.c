@@ -270,20 +270,19 @@ static void emit_link_miss(struct thunks *t)
     leave_with(t, IR_EXIT_JUMP, THUNK_EXIT);
 }
 
-/* An entry is 16 bytes and a pc is even, so the low 16 bits of the pc, eightfold, are where its
- * entry is. */
-_Static_assert(TLB_JUMP_BITS == 15 && sizeof(struct jump_entry) == 16, "");
+_Static_assert(sizeof(struct jump_entry) == 16 && TLB_JUMP_SHIFT >= 1, "x86 scales by 8");
 
 static struct asm_mem jump_entry_at(unsigned member)
 {
-    return asm_at_index(RDX, RCX, 3, (s32)member);
+    return asm_at_index(RDX, RCX, 4 - TLB_JUMP_SHIFT, (s32)member);
 }
 
 void jump_look_up(struct asm_buf *a, u32 flip)
 {
-    asm_rr(a, 0x0fb7, ASM_32, RCX, RAX);
+    asm_mov(a, ASM_32, RCX, RAX);
+    asm_alu_imm(a, ASM_AND, ASM_32, RCX, (TLB_JUMP_ENTRIES - 1) << TLB_JUMP_SHIFT);
     if (flip != 0) {
-        asm_alu_imm(a, ASM_XOR, ASM_32, RCX, (s32)flip << 1);
+        asm_alu_imm(a, ASM_XOR, ASM_32, RCX, (s32)flip << TLB_JUMP_SHIFT);
     }
     asm_load(a, ASM_64, RDX, VCPU_AT(jumps));
     asm_alu_rm(a, ASM_CMP, ASM_64, RAX, jump_entry_at(offsetof(struct jump_entry, pc)));

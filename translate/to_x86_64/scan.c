@@ -16,14 +16,14 @@ struct scan {
     unsigned live;                 /* where c->live begins */
     bool insn_matters;             /* something that follows asks where the instruction is */
     s32 group_bytes_max;
-    u32 groups_known;              /* bits: which of the groups there are */
+    u64 groups_known;              /* bits: which of the groups there are */
     struct scan_group {
         u16 base;                  /* address_base of following accesses, */
         u8 kind;                   /*   those in the span or the others, and */
-        bool write;                /* whether one of them in that segment writes */
+        bool write;                /* whether one of them in that segment writes, or of the trace */
         unsigned segment;
         s32 first, end;            /* what bytes they touch, from the base */
-    } groups[32];                  /* by base and page-sized part of the distance from it */
+    } groups[64];                  /* by base and page-sized part of the distance from it */
 };
 
 enum { NEVER = IR_MAX_INSNS };
@@ -37,7 +37,8 @@ static bool in_two_pages(s32 first, s32 end)
 }
 
 /* Joins the access to the group that the following ones at its base make, if that is small. Not
- * across a helper, which takes all temporaries and may switch the TLB. */
+ * across a helper, which takes all temporaries and may switch the TLB. It asks for permission to
+ * write if one of them is sure to: in a trace, whose ways out are seldom taken, if one does. */
 static void scan_group(struct compile *c, struct scan *scan, const struct ir_insn *insn, unsigned i)
 {
     ir_ref base = address_base(c->ir, insn->b);
@@ -55,14 +56,15 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     s32 first = (s32)disp;
     s32 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
     bool is_known = scan->groups_known >> n & 1;
-    scan->groups_known |= (u32)1 << n;
+    scan->groups_known |= (u64)1 << n;
     s32 all_first = is_known && group->first < first ? group->first : first;
     s32 all_end = is_known && group->end > end ? group->end : end;
     bool joins = is_known && group->base == base && group->kind == kind &&
                  all_end - all_first <= scan->group_bytes_max &&
                  !(c->ir->insns[base].op == IR_PC_PAGE && in_two_pages(all_first, all_end));
     if (joins) {
-        write |= group->write && group->segment == scan->segment;
+        bool sure = group->segment == scan->segment || (c->flags & HOST_TRACE);
+        write |= group->write && sure;
         first = all_first;
         end = all_end;
         c->values[i].flags |= write ? (u8)VALUE_GROUP_WRITES : 0;

@@ -236,7 +236,7 @@ Test(links, indirect_through_the_cache)
     cr_assert_eq(rig->hart[1]->x[10], 16);
     cr_assert_eq(vcpu->insns, 1003);
 
-    vcpu->jumps[jump_index(target)].pc = target + 2 * TLB_JUMP_ENTRIES;
+    vcpu->jumps[jump_index(target)].pc = target + ((gva_t)TLB_JUMP_ENTRIES << TLB_JUMP_SHIFT);
     cr_assert_eq(enter(code), IR_EXIT_IND);
     vcpu->jumps[jump_index_other(jump_index(target))] = (struct jump_entry){target, second};
     cr_assert_eq(enter(code), IR_EXIT_JUMP, "its other place");
