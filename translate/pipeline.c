@@ -72,11 +72,7 @@ static bool fetch_page(struct vcpu *vcpu, gva_t gva, gpa_t *page, bool *uniform)
 /* True when the instruction at the last two bytes of a page is longer than they are. */
 static bool straddles(const struct engine *engine, u32 offset, const u8 *bytes)
 {
-    if (offset != PAGE_BYTES - 2) {
-        return false;
-    }
-    char text[8];
-    return engine->guest->disassemble(0, bytes, 2, text, sizeof(text)) > 2;
+    return offset == PAGE_BYTES - 2 && engine->front->insn_bytes(bytes) > 2;
 }
 
 bool pipeline_fetch(struct vcpu *vcpu, struct fetched *fetched)

@@ -38,11 +38,12 @@ static struct probe_chunk *chunk_new(size_t words)
     }
     size_t bytes = chunk_bytes(words);
     chunk->words = zeros_new(bytes);
-    if (chunk->words == NULL) {
+    if (chunk->words == NULL ||
+        mprotect((u8 *)chunk->words + bytes - PAGE_BYTES, PAGE_BYTES, PROT_NONE) != 0) {
+        zeros_free(chunk->words, bytes);
         free(chunk);
         return NULL;
     }
-    mprotect((u8 *)chunk->words + bytes - PAGE_BYTES, PAGE_BYTES, PROT_NONE);
     chunk->capacity = words;
     return chunk;
 }
