@@ -301,6 +301,8 @@ bool trace_view_way(struct engine *engine, const struct block *block, unsigned n
            trace_lower_way(engine, &source, block->mode, &block->circle->ways[n]);
 }
 
+_Static_assert(TRACE_MAX_PAGES - 1 <= HOST_PAGES_MAX, "all but the first may be named");
+
 void trace_name_pages(const struct tier2_circle *circle, struct host_request *request)
 {
     for (unsigned n = 1; circle != NULL && n < circle->page_count; n++) {

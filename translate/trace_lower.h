@@ -19,7 +19,6 @@ struct trace_source {
     u32 asked;          /* bits: pages whose guards it has passed */
 };
 
-
 /* Fills in the source of a circle whose pages' gpa_page are known; `circle` must outlive it. */
 void trace_source_read(const struct engine *engine, const struct tier2_circle *circle,
                        struct trace_source *source);

@@ -19,10 +19,7 @@ again:
     fsd fa4, 16(s0)
     addi s1, s1, -1
     bnez s1, again
-    li t0, 0x100000
-    li t1, 0x5555
-    sw t1, 0(t0)
-1:  j 1b
+#include "finish.inc"
     .balign 8
 numbers:
     .float 1.5, 0.25

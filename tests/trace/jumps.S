@@ -26,7 +26,4 @@ targets:
     .endr
     .balign 256
 end:
-    li t0, 0x100000
-    li t1, 0x5555
-    sw t1, 0(t0)
-1:  j 1b
+#include "finish.inc"

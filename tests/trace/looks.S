@@ -21,10 +21,7 @@ enable: # 0x80000080
     csrci mstatus, 8
     addi s1, s1, -1
     bnez s1, again
-    li t0, 0x100000
-    li t1, 0x5555
-    sw t1, 0(t0)
-1:  j 1b
+#include "finish.inc"
     .balign 64
 trap:
     sw zero, 0(t2)

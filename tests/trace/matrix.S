@@ -92,10 +92,7 @@ behind:
     csrci   sstatus, 2
     li      a0, 5
     call    work
-    li      t0, 0x100000
-    li      t1, 0x5555
-    sw      t1, 0(t0)
-1:  j       1b
+#include "finish.inc"
 
     .balign 4
 supervisor_trap:

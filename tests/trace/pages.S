@@ -19,7 +19,4 @@ second:
 third:
     addi a0, a0, 4
     bnez s1, again
-    li t0, 0x100000
-    li t1, 0x5555
-    sw t1, 0(t0)
-1:  j 1b
+#include "finish.inc"

@@ -12,10 +12,7 @@ again:
     call faults
     addi s1, s1, -1
     bnez s1, again
-    li t0, 0x100000
-    li t1, 0x5555
-    sw t1, 0(t0)
-1:  j 1b
+#include "finish.inc"
     .balign 64
 leaf:
     addi a0, a0, 1

@@ -69,6 +69,7 @@ void gdb_points_fini(struct gdb_session *session)
     metic_clear_breakpoints(session->machine);
     metic_set_break_filter(session->machine, NULL, NULL);
     gdb_conditions_fini(&session->conditions);
+    pthread_mutex_destroy(&session->printing);
 }
 
 /* --- the packets --- */

@@ -49,8 +49,9 @@ static bool add_index(struct trace_file *file, const struct trace_section *secti
 {
     if ((file->group_count & (file->group_count - 1)) == 0) { /* a power of two is full */
         size_t capacity = file->group_count != 0 ? 2 * (size_t)file->group_count : 1;
-        void *bigger = realloc(file->groups, capacity * sizeof(*file->groups));
-        if (bigger == NULL || capacity >= TRACE_NONE) {
+        void *bigger = capacity < TRACE_NONE
+                           ? realloc(file->groups, capacity * sizeof(*file->groups)) : NULL;
+        if (bigger == NULL) { /* the old list stays */
             return false;
         }
         file->groups = bigger;
