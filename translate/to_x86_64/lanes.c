@@ -161,7 +161,7 @@ static bool has_effect(const struct search *s, unsigned i)
     if (insn->op == IR_LOAD || insn->op == IR_TLB_CHECK || insn->op == IR_EXIT_IF) {
         return !hoist_has(s->c, i);
     }
-    return !(props & IR_P) && insn->op != IR_INSN;
+    return (!(props & IR_P) && insn->op != IR_INSN) || (props & IR_E) != 0;
 }
 
 /* What the sum whose root that is adds to. */
