@@ -243,7 +243,7 @@ struct compile {
     struct {
         bool cold;
         u32 field;
-    } slow[4 * HOISTS_MAX + 2 * HOISTED_EXITS_MAX + 4]; /* jumps to the other body */
+    } slow[4 * HOISTS_MAX + 2 * HOISTED_EXITS_MAX + APARTS_MAX + 4]; /* jumps to the other body */
     unsigned slow_count;
     struct hoisted_exits exits[HOISTED_EXITS_MAX]; /* of a trace: left out of its fast body */
     unsigned exits_count;

@@ -1,4 +1,5 @@
-/* Code for sums over a trace's rounds in vectors; see lanes.c. Needs AVX2. */
+/* Code for sums over a trace's rounds in vectors, and stores; see lanes.c, lanes_store.c. Needs
+ * AVX2. */
 #include "translate/to_x86_64/asm_vector.h"
 #include "translate/to_x86_64/compile.h"
 #include "translate/to_x86_64/places.h"
@@ -67,10 +68,27 @@ static struct asm_vop extend_op(unsigned from_bits, unsigned bits, bool is_signe
     return (struct asm_vop){2, 1, 0, (u8)((is_signed ? 0x20 : 0x30) + op)};
 }
 
+static void combine_floats(struct vectors *v, const struct pack *pack, struct asm_vhow how,
+                           unsigned dst, unsigned x)
+{
+    unsigned op = pack->op == IR_FADD   ? 0x58
+                  : pack->op == IR_FSUB ? 0x5c
+                  : pack->op == IR_FMUL ? 0x59
+                  : pack->op == IR_FDIV ? 0x5e
+                                        : 0x51;
+    bool unary = pack->op == IR_FSQRT;
+    asm_vrr(&v->c->a, (struct asm_vop){1, pack->bits == 64, 0, (u8)op}, how, dst, unary ? 0 : x,
+            unary ? x : reg_of(v, pack->b));
+}
+
 static void emit_op(struct vectors *v, const struct pack *pack, unsigned dst)
 {
     struct asm_vhow how = how_of(v, pack, pack->bits);
     unsigned x = reg_of(v, pack->a);
+    if (pack->is_float) {
+        combine_floats(v, pack, how, dst, x);
+        return;
+    }
     switch (pack->op) {
     case IR_TRUNC: break; /* as it is */
     case IR_SEXT: case IR_ZEXT:
@@ -89,6 +107,12 @@ static void emit_same(struct vectors *v, const struct pack *pack, unsigned dst)
     const struct ir_insn *insn = &c->ir->insns[pack->refs[0]];
     bool wide = pack->bits == 64;
     unsigned reg;
+    if (pack->is_float) { /* vbroadcastsd, vbroadcastss */
+        reg = alloc_use_xmm(c, pack->refs[0]);
+        asm_vrr(&c->a, (struct asm_vop){2, 1, 0, wide ? 0x19 : 0x18}, how_of(v, pack, pack->bits),
+                dst, 0, reg);
+        return;
+    }
     if (insn->op == IR_CONST && insn->imm == 0) {
         make_zero(v, dst);
         return;
@@ -224,6 +248,45 @@ static void emit_terms(struct vectors *v, const struct sum *sum)
     asm_vrm(&c->a, vmovq, narrow, to, 0, slot_at(sum->slot, 0));
 }
 
+/* Lanes that are NaNs become the canonical one. */
+static void make_canonical(struct vectors *v, const struct pack *pack, unsigned reg)
+{
+    enum { UNORDERED = 3 };
+    struct asm_buf *a = &v->c->a;
+    struct asm_vhow how = how_of(v, pack, pack->bits);
+    bool wide = pack->bits == 64;
+    unsigned mask = v->reg[0], nan = v->spare;
+    const u8 *canonical = thunk(v->c, THUNK_FP_CONSTS) + 16 * (wide ? FP_NAN64 : FP_NAN32);
+    asm_vrr(a, (struct asm_vop){1, wide, 0, 0xc2}, how, mask, reg, reg); /* vcmpps, vcmppd */
+    asm_u8(a, UNORDERED);
+    asm_vrip(a, (struct asm_vop){2, 1, 0, wide ? 0x19 : 0x18}, how, nan, 0, canonical, 0);
+    asm_vrr(a, (struct asm_vop){3, 1, 0, wide ? 0x4b : 0x4a}, how, reg, reg, nan); /* vblendv */
+    asm_u8(a, mask << 4);
+}
+
+static void emit_stores(struct vectors *v, const struct sum *sum)
+{
+    struct compile *c = v->c;
+    unsigned reg = reg_of(v, sum->terms[0]);
+    const struct pack *pack = &c->lanes.packs[sum->terms[0]];
+    if (pack->is_float) {
+        make_canonical(v, pack, reg);
+    }
+    struct asm_mem to = hoist_place(c, c->hoist_of[sum->store] - 1u, hoist_disp(c, sum->store));
+    asm_vrm(&c->a, (struct asm_vop){1, 2, 0, 0x7f}, how_of(v, pack, pack->bits), reg, 0, to);
+}
+
+/* Whether no vectors follow in the body. */
+static bool are_last(const struct compile *c, const struct sum *sum)
+{
+    for (unsigned n = 0; n < c->lanes.sum_count; n++) {
+        if (c->lanes.sums[n].at > sum->at) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void emit_vectors(struct compile *c, const struct sum *sum)
 {
     struct vectors v = {.c = c};
@@ -234,8 +297,13 @@ static void emit_vectors(struct compile *c, const struct sum *sum)
     for (unsigned n = sum->first; n < sum->end; n++) {
         emit_pack(&v, n);
     }
-    emit_terms(&v, sum);
-    if (v.wide) { /* vzeroupper: scalar code is SSE's */
+    if (sum->root == IR_REF_NONE) {
+        emit_stores(&v, sum);
+    } else {
+        emit_terms(&v, sum);
+    }
+    c->lanes.wide |= v.wide;
+    if (c->lanes.wide && are_last(c, sum)) { /* vzeroupper: scalar code is SSE's */
         asm_u8(&c->a, 0xc5);
         asm_u8(&c->a, 0xf8);
         asm_u8(&c->a, 0x77);
@@ -264,7 +332,16 @@ static void emit_lane(struct compile *c, const struct ir_insn *insn, const struc
     while (lane + 1u < pack->count && pack->refs[lane] != c->at) {
         lane++;
     }
-    asm_load(&c->a, width_of(insn->type), alloc_def(c), slot_at(pack->slot, lane * pack->bits / 8));
+    struct asm_mem at = slot_at(pack->slot, lane * pack->bits / 8);
+    if (type_is_float(insn->type)) {
+        u32 op = ASM_OP(insn->type == IR_F64 ? 0xf2 : 0xf3, 0x0f10);
+        asm_rm(&c->a, op, ASM_32, alloc_def_xmm(c), at);
+        if (insn->op != IR_LOAD) {
+            nan_defer(c);
+        }
+        return;
+    }
+    asm_load(&c->a, width_of(insn->type), alloc_def(c), at);
     c->values[c->at].flags |= insn->type == IR_I32 ? (u8)VALUE_ZEXT : 0;
 }
 

@@ -304,6 +304,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         c->entry = asm_offset(&c->a);
         hoist_enter(c);
         hoist_enter_exits(c);
+        lanes_enter(c);
         x86_emit_body(c);
     }
     ways_emit(c);

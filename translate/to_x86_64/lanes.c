@@ -1,4 +1,4 @@
-/* Traces: rounds of a loop that add up the same become lanes of vectors.
+/* Traces: rounds of a loop that add up, or store, the same become lanes of vectors.
  *
  *     sum += f(a[i], b[i]);
  *
@@ -8,6 +8,8 @@
  * order. So the loads of all rounds become one vector, and so does each step of f, as long as the
  * rounds do the same operations in it; the lanes are summed up at the end. What else of the rounds
  * somebody needs, mostly what registers hold after the last one, is taken out of its lane.
+ *
+ * What the rounds store becomes lanes, too: lanes_store.c.
  *
  * The loads move behind each other, to where the last of them stands. Nothing is stored or ordered
  * in between. With several harts, who could store, loads of other places stay in order as well:
@@ -73,8 +75,7 @@ static unsigned holder_of(const struct search *s, unsigned n)
     return pack->kind == PACK_OP && pack->op == IR_TRUNC ? holder_of(s, pack->a) : n;
 }
 
-/* Gives each pack a register until the last one that needs it; the sum has the first. */
-static bool give_registers(struct search *s)
+bool lanes_give_registers(struct search *s, unsigned count)
 {
     struct pack *packs = s->c->lanes.packs;
     u8 last[PACKS_MAX], taken_until[PACK_REGS] = {PACKS_MAX};
@@ -91,10 +92,10 @@ static bool give_registers(struct search *s)
     s->sum.reg_count = 1;
     for (unsigned n = s->sum.first; n < s->sum.end; n++) {
         unsigned reg = 1;
-        while (reg < PACK_REGS && taken_until[reg] > n) {
+        while (reg < count && taken_until[reg] > n) {
             reg++;
         }
-        if (reg == PACK_REGS) {
+        if (reg == count) {
             return false;
         }
         if (holder_of(s, n) == n) {
@@ -106,8 +107,7 @@ static bool give_registers(struct search *s)
     return true;
 }
 
-/* Where all is computed, before anything but a lane of the last round: at the last check. */
-static bool find_place(struct search *s)
+bool lanes_find_place(struct search *s)
 {
     unsigned at = 0;
     s->first_load = IR_MAX_INSNS;
@@ -134,8 +134,7 @@ static bool find_place(struct search *s)
 
 /* --- members, and who else needs them --- */
 
-/* Says of all members that they are, or, when nothing comes of it, that they are none. */
-static void mark_members(const struct search *s, bool are)
+void lanes_mark_members(const struct search *s, bool are)
 {
     u8 *of = s->c->lanes.of;
     for (unsigned n = s->sum.first; n < s->sum.end; n++) {
@@ -175,7 +174,7 @@ static unsigned before_of(const struct search *s, unsigned root)
     return s->sum.before;
 }
 
-static void mark_needed(struct search *s)
+void lanes_mark_needed(struct search *s)
 {
     memset(s->needed, 0, s->c->ir->count);
     for (unsigned n = 0; n < s->sum.end; n++) {
@@ -233,8 +232,7 @@ static bool overlap(const struct search *s, const struct pack *x, const struct p
     return false;
 }
 
-/* Whether two vectors may load the same bytes, which another hart could change in between. */
-static bool loads_twice(const struct search *s)
+bool lanes_load_twice(const struct search *s)
 {
     for (unsigned n = s->sum.first; n < s->sum.end; n++) {
         for (unsigned m = n + 1; m < s->sum.end; m++) {
@@ -253,7 +251,7 @@ static bool may_move(const struct search *s)
 {
     bool alone = (s->c->flags & HOST_ONE_HART) != 0;
     unsigned first = s->first_load < s->sum.at ? s->first_load : s->sum.at;
-    if (!alone && loads_twice(s)) {
+    if (!alone && lanes_load_twice(s)) {
         return false;
     }
     for (unsigned i = first; i < s->last_load; i++) {
@@ -270,7 +268,7 @@ static bool may_move(const struct search *s)
 
 /* --- whether it pays --- */
 
-static unsigned cost_of(const struct search *s, const struct pack *pack)
+unsigned lanes_cost_of(const struct search *s, const struct pack *pack)
 {
     bool is_const = insn_at(s, pack->refs[0])->op == IR_CONST;
     unsigned cost = pack->kind == PACK_APART              ? 2 * s->lane_count + 1
@@ -289,7 +287,7 @@ static bool pays(const struct search *s)
     unsigned cost = 8 + s->sum.term_count, saved = s->term_count;
     for (unsigned n = s->sum.first; n < s->sum.end; n++) {
         const struct pack *pack = &s->c->lanes.packs[n];
-        cost += cost_of(s, pack);
+        cost += lanes_cost_of(s, pack);
         for (unsigned lane = 0; lane < s->lane_count; lane++) {
             bool stays = pack->kind != PACK_OP && s->needed[pack->refs[lane]];
             bool counts =
@@ -333,13 +331,13 @@ static bool try_chain(struct search *s, unsigned root, bool second)
     struct lanes *lanes = &s->c->lanes;
     follow_chain(s, root, second);
     if (s->term_count == 0 || (!pack_terms(s, false) && !pack_terms(s, true)) ||
-        !give_registers(s) || !find_place(s)) {
+        !lanes_give_registers(s, PACK_REGS) || !lanes_find_place(s)) {
         return false;
     }
-    mark_members(s, true);
-    mark_needed(s);
+    lanes_mark_members(s, true);
+    lanes_mark_needed(s);
     if (!can_give(s) || !may_move(s) || !pays(s) || !give_slots(s)) {
-        mark_members(s, false);
+        lanes_mark_members(s, false);
         return false;
     }
     keep_loads(s);
@@ -365,6 +363,8 @@ void lanes_find(struct compile *c)
     c->lanes.sum_count = 0;
     c->lanes.pack_count = 0;
     c->lanes.slot_count = 0;
+    c->lanes.apart_count = 0;
+    c->lanes.wide = false;
     if (!may_have_lanes(c)) {
         return;
     }
@@ -373,6 +373,11 @@ void lanes_find(struct compile *c)
     for (unsigned i = c->ir->count; i-- > 0 && c->lanes.sum_count < SUMS_MAX;) {
         if (sums_up(&c->ir->insns[i]) && c->lanes.of[i] == LANES_NONE && !try_chain(&s, i, false)) {
             try_chain(&s, i, true);
+        }
+    }
+    for (unsigned i = 0; i < c->ir->count && c->lanes.sum_count < SUMS_MAX; i++) {
+        if (c->ir->insns[i].op == IR_STORE && c->lanes.of[i] == LANES_NONE) {
+            lanes_try_stores(&s, i);
         }
     }
 }

@@ -48,15 +48,17 @@ static bool all_alike(const struct search *s, const u16 *refs)
             return false;
         }
     }
-    return !type_is_float(first->type);
+    return true;
 }
 
 static unsigned pack_same(struct search *s, const u16 *refs, unsigned bits)
 {
-    const struct pack pack = {.kind = PACK_SAME, .bits = (u8)bits};
     const struct ir_insn *insn = insn_at(s, refs[0]);
-    bool fits = !type_is_float(insn->type) && (bits == 32 || insn->type == IR_I64);
-    return fits ? add_pack(s, &pack, refs) : NO_PACK;
+    bool is_float = type_is_float(insn->type);
+    const struct pack pack = {.kind = PACK_SAME, .bits = (u8)bits, .is_float = is_float};
+    bool fits = is_float ? insn->type == (bits == 32 ? IR_F32 : IR_F64)
+                         : bits == 32 || insn->type == IR_I64;
+    return fits && s->c->lanes.of[refs[0]] == LANES_NONE ? add_pack(s, &pack, refs) : NO_PACK;
 }
 
 static unsigned pack_loads(struct search *s, const u16 *refs, unsigned bits)
@@ -67,6 +69,7 @@ static unsigned pack_loads(struct search *s, const u16 *refs, unsigned bits)
     bool is_signed = (first->sub & IR_MEM_SIGNED) != 0;
     struct pack pack = {.kind = PACK_LOAD,
                         .bits = (u8)bits,
+                        .is_float = type_is_float(first->type),
                         .is_word = bits == 64 && bytes < 8 && (is_signed || bytes < 4)};
     if (8 * bytes > bits) {
         return NO_PACK;
@@ -155,6 +158,31 @@ static unsigned pack_sums(struct search *s, const u16 *refs, unsigned bits)
     return has_op ? add_pack(s, &pack, refs) : NO_PACK;
 }
 
+/* By the rounding that the host has set. */
+static unsigned pack_floats(struct search *s, const u16 *refs, unsigned bits)
+{
+    const struct ir_insn *first = insn_at(s, refs[0]);
+    struct pack pack = {
+        .kind = PACK_OP, .op = first->op, .bits = (u8)bits, .b = NO_PACK, .is_float = true};
+    for (unsigned n = 0; n < s->lane_count; n++) {
+        if (rounding_of(s->c, insn_at(s, refs[n])) != ROUND_AS_IS) {
+            return NO_PACK;
+        }
+    }
+    pack.a = (u8)pack_operands(s, refs, false, bits);
+    if (pack.a != NO_PACK && first->op != IR_FSQRT) {
+        pack.b = (u8)pack_operands(s, refs, true, bits);
+    }
+    bool has_all = pack.a != NO_PACK && (pack.b != NO_PACK || first->op == IR_FSQRT);
+    return has_all ? add_pack(s, &pack, refs) : NO_PACK;
+}
+
+/* Whether a lane of so many bits holds such a value, or of an integer the lower half. */
+static bool type_fits(unsigned type, unsigned bits)
+{
+    return bits == 64 ? type == IR_I64 || type == IR_F64 : type != IR_F64;
+}
+
 unsigned pack_of(struct search *s, const u16 *refs, unsigned bits)
 {
     unsigned known = find_pack(s, refs, bits);
@@ -164,7 +192,7 @@ unsigned pack_of(struct search *s, const u16 *refs, unsigned bits)
     if (all_same(s, refs)) {
         return pack_same(s, refs, bits);
     }
-    if (!all_alike(s, refs) || (bits == 64 && insn_at(s, refs[0])->type != IR_I64)) {
+    if (!all_alike(s, refs) || !type_fits(insn_at(s, refs[0])->type, bits)) {
         return NO_PACK;
     }
     switch (insn_at(s, refs[0])->op) {
@@ -186,6 +214,12 @@ unsigned pack_of(struct search *s, const u16 *refs, unsigned bits)
     case IR_OR:
     case IR_XOR:
         return pack_sums(s, refs, bits);
+    case IR_FADD:
+    case IR_FSUB:
+    case IR_FMUL:
+    case IR_FDIV:
+    case IR_FSQRT:
+        return pack_floats(s, refs, bits);
     default:
         return NO_PACK;
     }
