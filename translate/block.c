@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_HASH_BITS = 12 };
+enum { PAGE_HASH_BITS = 13, PAGE_GROUP_BITS = 2 };
 
 /* Blocks near each other have their buckets in the same lines of the host's cache: code that is new
  * is mostly near code that was new just before. */
@@ -22,29 +22,16 @@ static u32 block_hash(gpa_t gpa, u32 mode)
     return group << GROUP_BITS | (u32)bits_get(gpa, BUCKET_BYTES_LOG2, GROUP_BITS);
 }
 
-/* A bucket is a block's address and, in the bits that no address here has, marks of all its
- * blocks: so looking for code that is new mostly ends at the bucket, and reads no block, which
- * would be in none of the host's caches. */
-enum { BUCKET_MARK_SHIFT = 48 };
-#define BUCKET_ADDRESS (((u64)1 << BUCKET_MARK_SHIFT) - 1)
-
-static u64 block_mark(gpa_t gpa)
-{
-    return (u64)1 << (BUCKET_MARK_SHIFT + ((gpa >> 1 ^ (gpa >> PAGE_BITS) * 5) & 15));
-}
-
-static struct block *bucket_first(u64 bucket)
-{
-    return (struct block *)(uintptr_t)(bucket & BUCKET_ADDRESS);
-}
-
+/* Pages that are neighbours have theirs in a line of the host's cache, too. */
 static u32 page_hash(gpa_t page)
 {
-    return (u32)((page >> PAGE_BITS) * 0x9e3779b97f4a7c15u >> (64 - PAGE_HASH_BITS));
+    u64 key = (page >> (PAGE_BITS + PAGE_GROUP_BITS)) * 0x9e3779b97f4a7c15u;
+    u32 group = (u32)(key >> (64 - PAGE_HASH_BITS + PAGE_GROUP_BITS));
+    return group << PAGE_GROUP_BITS | (u32)bits_get(page, PAGE_BITS, PAGE_GROUP_BITS);
 }
 
-static const size_t buckets_bytes = sizeof(_Atomic u64) << BLOCK_HASH_BITS;
-static const size_t pages_bytes = sizeof(struct code_page *) << PAGE_HASH_BITS;
+static const size_t buckets_bytes = sizeof(_Atomic(struct block *)) << BLOCK_HASH_BITS;
+static const size_t pages_bytes = sizeof(struct code_pages) << PAGE_HASH_BITS;
 static const size_t links_bytes = sizeof(struct link) * BLOCK_MAX_LINKS;
 
 bool block_table_init(struct block_table *table, struct memory *memory)
@@ -83,7 +70,7 @@ void block_table_fini(struct block_table *table)
 static void clear_buckets(struct block_table *table, const struct code_page *page)
 {
     for (const struct block *block = page->blocks; block != NULL; block = block->page_next) {
-        atomic_store_explicit(&table->buckets[block_hash(block->gpa, block->mode)], 0,
+        atomic_store_explicit(&table->buckets[block_hash(block->gpa, block->mode)], NULL,
                               memory_order_relaxed);
     }
 }
@@ -95,7 +82,7 @@ void block_table_clear(struct block_table *table)
     }
     shadows_free(table);
     for (unsigned i = 0; i < 1u << PAGE_HASH_BITS; i++) {
-        for (struct code_page *page = table->pages[i]; page != NULL; page = page->next) {
+        for (struct code_page *page = table->pages[i].first; page != NULL; page = page->next) {
             memory_page_clear(table->memory, page->page, MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY);
             clear_buckets(table, page);
         }
@@ -106,15 +93,38 @@ void block_table_clear(struct block_table *table)
     table->block_count = 0;
 }
 
+static struct code_page *page_find(const struct block_table *table, gpa_t page)
+{
+    const struct code_pages *bucket = &table->pages[page_hash(page)];
+    struct code_page *code = atomic_load_explicit(&bucket->first, memory_order_acquire);
+    if (code == NULL || bucket->page == page) {
+        return code;
+    }
+    do {
+        code = atomic_load_explicit(&code->next, memory_order_acquire);
+    } while (code != NULL && code->page != page);
+    return code;
+}
+
+const struct code_page *block_page_find(const struct block_table *table, gpa_t page)
+{
+    return page_find(table, page);
+}
+
+bool block_may_begin(const struct block_table *table, gpa_t gpa)
+{
+    const struct code_page *page = page_find(table, gpa & PAGE_MASK);
+    return page != NULL && block_began(page, (u32)(gpa & PAGE_OFFSET_MASK));
+}
+
 struct block *block_find_at(const struct block_table *table, gpa_t gpa, u32 mode,
                             gpa_t second_page, gva_t gva_page)
 {
-    u64 bucket = atomic_load_explicit(&table->buckets[block_hash(gpa, mode)],
-                                      memory_order_acquire);
-    if ((bucket & block_mark(gpa)) == 0) {
+    if (!block_may_begin(table, gpa)) {
         return NULL;
     }
-    struct block *block = bucket_first(bucket);
+    struct block *block = atomic_load_explicit(&table->buckets[block_hash(gpa, mode)],
+                                               memory_order_acquire);
     while (block != NULL && (block->gpa != gpa || block->mode != mode ||
                              block->second_page != second_page ||
                              block->gva_page != gva_page)) {
@@ -135,28 +145,22 @@ struct block *block_new(struct block_table *table)
     return block;
 }
 
-static struct code_page *page_find(const struct block_table *table, gpa_t page)
-{
-    struct code_page *code = table->pages[page_hash(page)];
-    while (code != NULL && code->page != page) {
-        code = code->next;
-    }
-    return code;
-}
-
-const struct code_page *block_page_find(const struct block_table *table, gpa_t page)
-{
-    return page_find(table, page);
-}
-
 static struct code_page *page_get(struct block_table *table, gpa_t page)
 {
     struct code_page *code = page_find(table, page);
-    if (code == NULL) {
-        code = block_alloc(table, sizeof(*code));
-        code->page = page;
-        code->next = table->pages[page_hash(page)];
-        table->pages[page_hash(page)] = code;
+    if (code != NULL) {
+        return code;
+    }
+    struct code_pages *bucket = &table->pages[page_hash(page)];
+    struct code_page *first = bucket->first;
+    code = block_alloc(table, sizeof(*code));
+    code->page = page;
+    if (first == NULL) {
+        bucket->page = page;
+        atomic_store_explicit(&bucket->first, code, memory_order_release);
+    } else { /* who reads the bucket's number reads that of its first one */
+        code->next = atomic_load_explicit(&first->next, memory_order_relaxed);
+        atomic_store_explicit(&first->next, code, memory_order_release);
     }
     return code;
 }
@@ -166,20 +170,36 @@ static unsigned run_shift(u32 offset)
     return offset / 2 % 4 * 2;
 }
 
+/* Where how often the byte at that offset ran is, with others. */
+static _Atomic u8 *runs_at(struct code_page *page, u32 offset)
+{
+    return &page->pieces[offset / CODE_PIECE_BYTES].runs[offset % CODE_PIECE_BYTES / 8];
+}
+
+void block_page_begin(struct block_table *table, gpa_t page)
+{
+    page_get(table, page);
+}
+
 unsigned block_note_run(struct block_table *table, gpa_t gpa)
 {
     u32 offset = (u32)(gpa & PAGE_OFFSET_MASK);
-    struct code_page *page = page_get(table, gpa & PAGE_MASK);
-    unsigned before = block_runs(page, offset);
+    struct code_page *page = page_find(table, gpa & PAGE_MASK);
+    if (UNLIKELY(page == NULL)) {
+        return BLOCK_RUNS_UNKNOWN;
+    }
+    _Atomic u8 *at = runs_at(page, offset);
+    unsigned runs = atomic_load_explicit(at, memory_order_relaxed);
+    unsigned before = runs >> run_shift(offset) & BLOCK_RUNS_MAX;
     if (before < BLOCK_RUNS_MAX) {
-        page->runs[offset / 8] = (u8)(page->runs[offset / 8] + (1u << run_shift(offset)));
+        atomic_store_explicit(at, (u8)(runs + (1u << run_shift(offset))), memory_order_relaxed);
     }
     return before;
 }
 
 static void forget_runs(struct code_page *page, u32 offset)
 {
-    page->runs[offset / 8] &= (u8)~((unsigned)BLOCK_RUNS_MAX << run_shift(offset));
+    atomic_fetch_and(runs_at(page, offset), (u8)~((unsigned)BLOCK_RUNS_MAX << run_shift(offset)));
 }
 
 static void unlink_incoming(struct block_table *table, struct block *block)
@@ -211,20 +231,15 @@ static void incoming_remove(struct block_table *table, u32 number)
     link->to = NULL;
 }
 
+/* The removed block keeps its hash_next: a reader may be standing on it. */
 static void hash_remove(struct block_table *table, struct block *block)
 {
-    _Atomic u64 *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
-    struct block *first = bucket_first(atomic_load(bucket));
-    u64 marks = 0;
-    for (struct block *entry = first; entry != NULL; entry = atomic_load(&entry->hash_next)) {
-        marks |= entry != block ? block_mark(entry->gpa) : 0;
-        if (atomic_load(&entry->hash_next) == block) {
-            atomic_store(&entry->hash_next, atomic_load(&block->hash_next));
-        }
+    _Atomic(struct block *) *at = &table->buckets[block_hash(block->gpa, block->mode)];
+    struct block *entry;
+    while ((entry = atomic_load(at)) != block) {
+        at = &entry->hash_next;
     }
-    /* The removed block keeps its hash_next: a reader may be standing on it. */
-    first = first == block ? atomic_load(&block->hash_next) : first;
-    atomic_store(bucket, (u64)(uintptr_t)first | marks);
+    atomic_store(at, atomic_load(&block->hash_next));
 }
 
 /* Makes the block unreachable for lookups and links; its own exits are cut too, so that code
@@ -360,6 +375,15 @@ void block_insert_part(struct block_table *table, struct block *block, gpa_t gpa
     page->parts = part;
 }
 
+/* Behind the block: who sees the mark finds it. */
+static void mark_head(struct code_page *page, u32 offset)
+{
+    struct code_piece *piece = &page->pieces[offset / CODE_PIECE_BYTES];
+    u32 heads = atomic_load_explicit(&piece->heads, memory_order_relaxed);
+    atomic_store_explicit(&piece->heads, heads | (u32)1 << (offset % CODE_PIECE_BYTES / 2),
+                          memory_order_release);
+}
+
 void block_insert(struct block_table *table, struct block *block, const u8 *source)
 {
     u32 start = (u32)(block->gpa & PAGE_OFFSET_MASK) - block->before_bytes;
@@ -373,12 +397,10 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
     }
     block->page_next = page->blocks;
     page->blocks = block;
-    page->heads[start / 64] |= (u32)1 << (start / 2 % 32);
-    _Atomic u64 *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
-    u64 before = atomic_load(bucket);
-    atomic_store_explicit(&block->hash_next, bucket_first(before), memory_order_relaxed);
-    atomic_store_explicit(bucket, (u64)(uintptr_t)block | (before & ~BUCKET_ADDRESS) |
-                          block_mark(block->gpa), memory_order_release);
+    _Atomic(struct block *) *bucket = &table->buckets[block_hash(block->gpa, block->mode)];
+    atomic_store_explicit(&block->hash_next, atomic_load(bucket), memory_order_relaxed);
+    atomic_store_explicit(bucket, block, memory_order_release);
+    mark_head(page, (u32)(block->gpa & PAGE_OFFSET_MASK));
     table->block_count++;
 }
 

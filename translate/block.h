@@ -75,20 +75,33 @@ struct link {
     bool cross_page;
 };
 
+/* What is known of 64 bytes of a page: side by side, since who looks for new code asks for both. */
+enum { CODE_PIECE_BYTES = 64 };
+struct code_piece {
+    _Atomic u32 heads; /* bit n: a block begins (or began) at byte 2 * n */
+    _Atomic u8 runs[CODE_PIECE_BYTES / 2 / 4]; /* two bits for each byte 2 * n: block_note_run */
+};
+
 struct code_page {
     gpa_t page;
     struct block *blocks;    /* by page_next */
     struct block_part *parts; /* of blocks that begin in other pages, by next */
     u8 *shadow;              /* bytes the blocks were made from, while the page is dirty */
-    struct code_page *next;  /* in its hash bucket */
+    _Atomic(struct code_page *) next; /* in its hash bucket */
     struct code_page *dirty_next;
-    u32 heads[PAGE_BYTES / 2 / 32]; /* bit n: a block begins (or began) at byte 2 * n */
-    u8 runs[PAGE_BYTES / 2 / 4];    /* two bits for each byte 2 * n: block_note_run */
+    struct code_piece pieces[PAGE_BYTES / CODE_PIECE_BYTES];
+};
+
+/* A bucket of pages. The first one's number is here, too, since the page itself is mostly in none
+ * of the host's caches. */
+struct code_pages {
+    _Atomic(struct code_page *) first;
+    gpa_t page;
 };
 
 struct block_table {
-    _Atomic u64 *buckets; /* 1 << BLOCK_HASH_BITS; see block.c */
-    struct code_page **pages;         /* hash by gpa page */
+    _Atomic(struct block *) *buckets; /* 1 << BLOCK_HASH_BITS; see block.c */
+    struct code_pages *pages; /* hash by gpa page; found without the lock, too */
     struct code_page *dirty;          /* list of pages with a shadow */
     _Atomic u32 dirty_count;          /* read without the lock, as is removals */
     u32 compared_in_vain;             /* dirty pages that a fence found unchanged */
@@ -126,15 +139,31 @@ static inline struct block *block_find(const struct block_table *table, gpa_t gp
 
 /* The page that holds code, or NULL. The engine's lock is held, for what follows too. */
 const struct code_page *block_page_find(const struct block_table *table, gpa_t page);
+/* True where a block of any mode begins at that byte of the page, or began. No lock needed. */
+static inline bool block_began(const struct code_page *page, u32 offset)
+{
+    const struct code_piece *piece = &page->pieces[offset / CODE_PIECE_BYTES];
+    return atomic_load_explicit(&piece->heads, memory_order_acquire) >>
+               (offset % CODE_PIECE_BYTES / 2) & 1;
+}
+/* False where no block ever began. Lock-free. Code that is new is mostly near code that was new
+ * just before, so this looks at memory that is in the host's caches, and that block_note_run() is
+ * going to need; a look into a large table would not be. */
+bool block_may_begin(const struct block_table *table, gpa_t gpa);
 
 /* Code at `gpa` is about to run and has no block: how often it has done so before; BLOCK_RUNS_MAX
- * means that often, or more. Code that is written anew begins anew. */
-enum { BLOCK_RUNS_MAX = 3 };
+ * means that often, or more; BLOCK_RUNS_UNKNOWN that nothing is kept of its page yet, for which
+ * somebody must call block_page_begin(). Code that is written anew begins anew. Lock-free: of two
+ * harts at once one may not be counted. */
+enum { BLOCK_RUNS_MAX = 3, BLOCK_RUNS_UNKNOWN };
 unsigned block_note_run(struct block_table *table, gpa_t gpa);
+void block_page_begin(struct block_table *table, gpa_t page);
 /* The same, with nothing noted, of the byte at that offset of the page. */
 static inline unsigned block_runs(const struct code_page *page, u32 offset)
 {
-    return page->runs[offset / 8] >> (offset / 2 % 4 * 2) & BLOCK_RUNS_MAX;
+    const struct code_piece *piece = &page->pieces[offset / CODE_PIECE_BYTES];
+    return atomic_load_explicit(&piece->runs[offset % CODE_PIECE_BYTES / 8],
+                                memory_order_relaxed) >> (offset / 2 % 4 * 2) & BLOCK_RUNS_MAX;
 }
 
 /* A new block from the arena; the caller fills it and publishes it with block_insert. */

@@ -501,10 +501,11 @@ static enum ir_exit run_logged(struct vcpu *vcpu, struct block *block)
                                          block->length_bytes, step_block, block);
 }
 
-/* The jump cache, for what comes through the run loop often: trap entries and returns. */
+/* The jump cache, for what comes through the run loop often: trap entries and returns. What a
+ * direct jump leads to is seldom in it. */
 static const void *find_jump(const struct vcpu *vcpu, const struct departure *departure)
 {
-    return departure->link == 0 ? tlb_jump_find(vcpu, vcpu->pc) : NULL;
+    return departure->indirect ? tlb_jump_find(vcpu, vcpu->pc) : NULL;
 }
 
 /* Also links to the block that is found. */

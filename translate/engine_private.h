@@ -45,12 +45,16 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **block, enum
 /* --- pipeline_direct.c: tier 0 --- */
 /* Whether anything may run without a block: nobody looks at single blocks. */
 bool pipeline_may_run_direct(const struct engine *engine);
-/* Of code that has no block and is about to run; takes note of that. Lock held. */
+/* Of code that has no block and is about to run; takes note of that. Lock not held: a hart that
+ * comes to new code need not wait while another one translates. */
 bool pipeline_is_new(struct engine *engine, const struct fetched *fetched);
 /* Runs it, as a block would. Lock not held. False: it is to be translated after all. */
 bool pipeline_run_direct(struct vcpu *vcpu, const struct fetched *fetched, enum ir_exit *exit);
 
 /* --- pipeline.c --- */
+/* Whether blocks take so much apart from host code that everything goes. Removed ones keep their
+ * memory: a guest that patches code for ever comes here. Lock held. */
+bool pipeline_is_full(const struct engine *engine);
 /* Throws all blocks away; no hart runs. */
 void pipeline_flush(struct engine *engine);
 /* The host's translator begins anew, with an empty buffer and that descriptor of the guest, which

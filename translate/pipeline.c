@@ -142,8 +142,7 @@ struct lowered {
 /* True where another block of the page begins: what follows is translated already. */
 static bool is_head(const struct source *source, u32 offset)
 {
-    return source->page != NULL && offset < PAGE_BYTES &&
-           (source->page->heads[offset / 64] >> (offset / 2 % 32) & 1);
+    return source->page != NULL && offset < PAGE_BYTES && block_began(source->page, offset);
 }
 
 /* True behind a branch that was taken whenever tier 0 came there. */
@@ -344,9 +343,7 @@ static u64 host_ns(const struct engine *engine)
     return LIKELY(engine->costs == NULL) ? 0 : host_time_ns();
 }
 
-/* Whether blocks take so much apart from host code that everything goes. Removed ones keep their
- * memory: a guest that patches code for ever comes here. */
-static bool is_full(const struct engine *engine)
+bool pipeline_is_full(const struct engine *engine)
 {
     bool tiny = engine->options.kind == ENGINE_INTERP && engine->options.code_bytes != 0;
     size_t limit_bytes = tiny ? engine->options.code_bytes : (size_t)MAX_ARENA_BYTES;
@@ -370,7 +367,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     u32 mode = vcpu->mode;
     u64 start_ns = host_ns(engine);
     struct source source;
-    if (is_full(engine)) {
+    if (pipeline_is_full(engine)) {
         return NULL;
     }
     front_expect(vcpu);
@@ -468,25 +465,21 @@ enum pipeline_result pipeline_find(struct vcpu *vcpu, struct block **found, enum
             *found = block;
             return PIPELINE_BLOCK;
         }
+        if (direct && pipeline_is_new(engine, &fetched) &&
+            pipeline_run_direct(vcpu, &fetched, exit)) {
+            return PIPELINE_RAN;
+        }
+        direct = false;
         pthread_mutex_lock(&engine->lock);
         block = block_find_at(&engine->blocks, fetched.gpa, vcpu->mode, fetched.second_page,
                               fetched.gva_page);
-        direct = direct && block == NULL && !is_full(engine) &&
-                 pipeline_is_new(engine, &fetched);
-        if (block == NULL && !direct) {
+        if (block == NULL) {
             block = make_block(vcpu, &fetched);
         }
         pthread_mutex_unlock(&engine->lock);
         if (block != NULL) {
             *found = block;
             return PIPELINE_BLOCK;
-        }
-        if (direct) {
-            if (pipeline_run_direct(vcpu, &fetched, exit)) {
-                return PIPELINE_RAN;
-            }
-            direct = false;
-            continue;
         }
         flush_all(vcpu);
     }

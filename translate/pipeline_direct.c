@@ -18,13 +18,31 @@ bool pipeline_may_run_direct(const struct engine *engine)
            engine->front->run_direct != NULL;
 }
 
+/* False when there is no room to keep anything of a page. */
+static bool begin_page(struct engine *engine, gpa_t page)
+{
+    pthread_mutex_lock(&engine->lock);
+    bool room = !pipeline_is_full(engine);
+    if (room) {
+        block_page_begin(&engine->blocks, page);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return room;
+}
+
 bool pipeline_is_new(struct engine *engine, const struct fetched *fetched)
 {
     if (fetched->second_page != BLOCK_NO_PAGE) {
         return false;
     }
-    return block_note_run(&engine->blocks, fetched->gpa) < DIRECT_RUNS ||
-           engine->options.eager_tier0;
+    unsigned runs = block_note_run(&engine->blocks, fetched->gpa);
+    if (runs == BLOCK_RUNS_UNKNOWN) {
+        if (!begin_page(engine, fetched->gpa & PAGE_MASK)) {
+            return false;
+        }
+        runs = block_note_run(&engine->blocks, fetched->gpa);
+    }
+    return runs < DIRECT_RUNS || engine->options.eager_tier0;
 }
 
 enum ir_exit pipeline_run_alone(struct vcpu *vcpu)
@@ -77,13 +95,11 @@ static void piece_take(struct engine *engine, gpa_t gpa, struct front_piece *fro
 /* What lies behind a branch that was not taken ran, too. */
 static void note_passed(struct engine *engine, gpa_t gpa, const struct front_piece *front)
 {
-    pthread_mutex_lock(&engine->lock);
     for (unsigned word = 0; word < FRONT_PASSED_WORDS; word++) {
         for (u64 left = front->passed[word]; left != 0; left &= left - 1) {
             block_note_run(&engine->blocks, gpa + 128 * word + 2 * (u64)__builtin_ctzll(left));
         }
     }
-    pthread_mutex_unlock(&engine->lock);
 }
 
 _Static_assert(FRONT_PASSED_WORDS == 2, "pipeline_run_direct looks at both");

@@ -73,6 +73,9 @@ static const u8 *find_code(struct vcpu *vcpu, const struct fetched *fetched)
     const struct engine *engine = vcpu->engine;
     struct found *found = &vcpu->engine->found[vcpu->index];
     gva_t gva_page = fetched->gva_page;
+    if (!block_may_begin(&engine->blocks, fetched->gpa)) {
+        return NULL;
+    }
     u32 code_offset = found_get(found, fetched->gpa, vcpu->mode, gva_page);
     if (UNLIKELY(code_offset == 0)) {
         const struct block *block = block_find_at(&engine->blocks, fetched->gpa, vcpu->mode,

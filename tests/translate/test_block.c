@@ -111,7 +111,69 @@ Test(block, pages_know_where_blocks_begin)
     cr_assert(page != NULL);
     for (u32 half = 0; half < PAGE_BYTES / 2; half++) {
         bool head = half == 0x21 || half == 0x7fe;
-        cr_expect((page->heads[half / 32] >> half % 32 & 1) == head, "%u", half);
+        cr_expect(block_began(page, 2 * half) == head, "%u", half);
+    }
+}
+
+/* A look-up ends where no block ever began. What began there and went may begin again. */
+Test(block, may_begin_where_one_began)
+{
+    cr_expect(!block_may_begin(&table, RAM + 0x40), "a page without code");
+    block_page_begin(&table, RAM);
+    cr_expect(block_note_run(&table, RAM + 0x40) == 0);
+    cr_expect(!block_may_begin(&table, RAM + 0x40), "it only ran");
+    struct block *block = make(RAM + 0x40, 8, MODE);
+    cr_expect(block_may_begin(&table, RAM + 0x40) && !block_may_begin(&table, RAM + 0x42));
+    block_remove(&table, block);
+    cr_expect(find(RAM + 0x40) == NULL && block_may_begin(&table, RAM + 0x40));
+    cr_expect(make(RAM + 0x40, 8, MODE) == find(RAM + 0x40));
+    block_table_clear(&table);
+    cr_expect(!block_may_begin(&table, RAM + 0x40));
+}
+
+Test(block, a_trace_is_found_where_it_is_entered)
+{
+    struct block *trace = block_new(&table);
+    trace->gpa = RAM + 0x80;
+    trace->mode = MODE;
+    trace->before_bytes = 0x20;
+    trace->length_bytes = 0x40;
+    block_insert(&table, trace, memory_host(&memory, RAM + 0x60, 0x40));
+    cr_expect(find(RAM + 0x80) == trace && !block_may_begin(&table, RAM + 0x60));
+}
+
+/* More pages than there are buckets of pages, each with code at another place. */
+Test(block, pages_are_told_apart_that_share_a_bucket)
+{
+    enum { PAGES = 20000 };
+    for (gpa_t n = 0; n < PAGES; n++) {
+        block_page_begin(&table, n << PAGE_BITS);
+        cr_expect(block_note_run(&table, (n << PAGE_BITS) + n % 2048 * 2) == 0);
+    }
+    for (gpa_t n = 0; n < PAGES; n++) {
+        gpa_t gpa = (n << PAGE_BITS) + n % 2048 * 2;
+        const struct code_page *page = block_page_find(&table, n << PAGE_BITS);
+        cr_assert(page != NULL && page->page == n << PAGE_BITS);
+        cr_expect(block_runs(page, (n + 1) % 2048 * 2) == 0);
+        cr_expect(block_note_run(&table, gpa) == 1 && !block_may_begin(&table, gpa));
+    }
+    cr_expect(block_page_find(&table, (gpa_t)PAGES << PAGE_BITS) == NULL);
+}
+
+/* Two bytes apart: they share a bucket. */
+Test(block, neighbours_stay_when_one_goes)
+{
+    enum { COUNT = 8 };
+    for (unsigned gone = 0; gone < COUNT; gone++) {
+        struct block *blocks[COUNT];
+        for (unsigned i = 0; i < COUNT; i++) {
+            blocks[i] = make(RAM + 0x100 + 2 * i, 2, MODE);
+        }
+        block_remove(&table, blocks[gone]);
+        for (unsigned i = 0; i < COUNT; i++) {
+            cr_expect(find(RAM + 0x100 + 2 * i) == (i == gone ? NULL : blocks[i]), "%u", i);
+        }
+        block_table_clear(&table);
     }
 }
 
@@ -367,6 +429,9 @@ Test(block, all_that_are_left_are_found)
 Test(block, runs_are_counted_for_each_place_until_code_is_written_anew)
 {
     enum { FIRST = RAM + 0x100, NEXT = FIRST + 2, LAST = RAM + PAGE_BYTES - 2 };
+    cr_expect(block_note_run(&table, FIRST) == BLOCK_RUNS_UNKNOWN);
+    block_page_begin(&table, RAM);
+    cr_expect(block_note_run(&table, RAM + PAGE_BYTES) == BLOCK_RUNS_UNKNOWN);
     for (unsigned run = 0; run < 6; run++) {
         unsigned wanted = run < BLOCK_RUNS_MAX ? run : BLOCK_RUNS_MAX;
         cr_expect(block_note_run(&table, FIRST) == wanted);
@@ -380,5 +445,5 @@ Test(block, runs_are_counted_for_each_place_until_code_is_written_anew)
     block_fence(&table);
     cr_expect(block_note_run(&table, FIRST) == (find(FIRST) == NULL ? 0 : BLOCK_RUNS_MAX));
     block_table_clear(&table);
-    cr_expect(block_note_run(&table, LAST) == 0);
+    cr_expect(block_note_run(&table, LAST) == BLOCK_RUNS_UNKNOWN);
 }
