@@ -25,6 +25,20 @@ struct row {
     u8 kind, what;
 };
 
+/* Both as one number, since what a row does is found by one jump: the host mostly cannot know which
+ * instruction comes next in code that is new. */
+enum { WHAT_BITS = 5 };
+#define DOES(kind, what) ((unsigned)(kind) << WHAT_BITS | (unsigned)(what))
+
+#define BINARY_OPS(X)                                                                            \
+    X(ADD) X(SUB) X(MUL) X(MULH_SS) X(MULH_SU) X(MULH_UU) X(DIV_S) X(DIV_U) X(REM_S) X(REM_U)    \
+    X(AND) X(OR) X(XOR) X(SHL) X(SHR) X(SAR)
+#define CONDS(X) X(EQ) X(NE) X(LT_S) X(GE_S) X(LT_U) X(GE_U)
+#define LOADS(X)                                                                                 \
+    X(IR_MEM_8) X(IR_MEM_16) X(IR_MEM_32) X(IR_MEM_64)                                           \
+    X(IR_MEM_8 | IR_MEM_SIGNED) X(IR_MEM_16 | IR_MEM_SIGNED) X(IR_MEM_32 | IR_MEM_SIGNED)
+#define STORES(X) X(IR_MEM_8) X(IR_MEM_16) X(IR_MEM_32) X(IR_MEM_64)
+
 #define ROW(name, kind, what) [RISCV_INSN_##name] = {kind, what}
 static const struct row rows[RISCV_INSN_COUNT + 1] = {
     ROW(lui, UPPER, 0), ROW(c_lui, UPPER, 0), ROW(auipc, UPPER_PC, 0),
@@ -70,27 +84,30 @@ static const struct row rows[RISCV_INSN_COUNT + 1] = {
 };
 #undef ROW
 
+_Static_assert((unsigned)IR_ROTR < 1u << WHAT_BITS && (unsigned)IR_GE_U < 1u << WHAT_BITS,
+               "every `what` has its bits");
+
 struct run {
     struct vcpu *vcpu;
     u64 *x;
-    gva_t pc;  /* of this instruction */
+    gva_t pc;  /* of this instruction, then where control goes from it */
     u64 insns; /* retired before it */
     struct probe_direct *direct; /* who is told, or NULL */
 };
 
 /* Before anything that may raise, or look at the count. */
-static void sync(const struct run *run)
+static ALWAYS_INLINE void sync(const struct run *run, gva_t pc)
 {
-    run->vcpu->pc = run->pc;
+    run->vcpu->pc = pc;
     run->vcpu->insns = run->insns;
 }
 
-static gva_t address(const struct run *run, const struct riscv_insn *insn)
+static ALWAYS_INLINE gva_t address(const struct run *run, const struct riscv_insn *insn)
 {
     return run->x[insn->rs1] + (u64)(s64)insn->imm;
 }
 
-static void set(struct run *run, const struct riscv_insn *insn, u64 value)
+static ALWAYS_INLINE void set(struct run *run, const struct riscv_insn *insn, u64 value)
 {
     if (insn->rd != 0) {
         run->x[insn->rd] = value;
@@ -98,13 +115,14 @@ static void set(struct run *run, const struct riscv_insn *insn, u64 value)
     }
 }
 
-static void tell_access(const struct run *run, gva_t gva, u64 value)
+static ALWAYS_INLINE void tell_access(const struct run *run, gva_t gva, u64 value)
 {
     probe_direct_word(run->direct, PROBE_MEMORY, gva);
     probe_direct_word(run->direct, PROBE_MEMORY, value);
 }
 
-static bool load(struct run *run, const struct riscv_insn *insn, unsigned mem)
+static ALWAYS_INLINE bool load(struct run *run, const struct riscv_insn *insn, gva_t pc,
+                               unsigned mem)
 {
     struct vcpu *vcpu = run->vcpu;
     unsigned size_bytes = 1u << (mem & IR_MEM_SIZE_MASK);
@@ -114,7 +132,7 @@ static bool load(struct run *run, const struct riscv_insn *insn, unsigned mem)
     if (LIKELY(((gva + size_bytes - 1) & PAGE_MASK) == entry->read_tag)) {
         value = ld_le((const u8 *)(uintptr_t)(gva + entry->addend), size_bytes);
     } else {
-        sync(run);
+        sync(run, pc);
         struct stats_span span = stats_begin(vcpu);
         bool loaded = vcpu->ops->load(vcpu, gva, size_bytes, &value);
         stats_end(vcpu, STATS_LOAD, &span);
@@ -127,7 +145,8 @@ static bool load(struct run *run, const struct riscv_insn *insn, unsigned mem)
     return true;
 }
 
-static bool store(struct run *run, const struct riscv_insn *insn, unsigned mem)
+static ALWAYS_INLINE bool store(struct run *run, const struct riscv_insn *insn, gva_t pc,
+                                unsigned mem)
 {
     struct vcpu *vcpu = run->vcpu;
     unsigned size_bytes = 1u << mem;
@@ -139,7 +158,7 @@ static bool store(struct run *run, const struct riscv_insn *insn, unsigned mem)
         tell_access(run, gva, value);
         return true;
     }
-    sync(run);
+    sync(run, pc);
     struct stats_span span = stats_begin(vcpu);
     bool stored = vcpu->ops->store(vcpu, gva, size_bytes, value);
     stats_end(vcpu, STATS_STORE, &span);
@@ -149,43 +168,55 @@ static bool store(struct run *run, const struct riscv_insn *insn, unsigned mem)
     return stored;
 }
 
-static u64 word_op(enum ir_op op, u64 a, u64 b)
+static ALWAYS_INLINE u64 word_op(enum ir_op op, u64 a, u64 b)
 {
     return (u64)(s64)(s32)(u32)ir_eval_binary(op, IR_I32, (u32)a, (u32)b);
 }
 
-/* Where control goes from a jump or a branch; `behind` is what follows it. */
-static gva_t target_of(struct run *run, const struct riscv_insn *insn, struct row row, gva_t behind)
-{
-    const u64 *x = run->x;
-    gva_t known = run->pc + (u64)(s64)insn->imm;
-    if (row.kind == BRANCH) {
-        enum ir_cond cond = (enum ir_cond)row.what;
-        return ir_eval_cond(cond, IR_I64, x[insn->rs1], x[insn->rs2]) ? known : behind;
-    }
-    gva_t target = row.kind == JUMP ? known : address(run, insn) & ~(u64)1;
-    set(run, insn, behind);
-    return target;
-}
-
-/* Everything but jumps and branches. False when it raised. */
-static bool execute(struct run *run, const struct riscv_insn *insn, struct row row)
+/* False when it raised; else run->pc is where control goes. */
+static ALWAYS_INLINE bool execute(struct run *run, const struct riscv_insn *insn, struct row row)
 {
     u64 a = run->x[insn->rs1], b = run->x[insn->rs2], imm = (u64)(s64)insn->imm;
-    switch ((enum kind)row.kind) {
-    case OP: set(run, insn, ir_eval_binary((enum ir_op)row.what, IR_I64, a, b)); break;
-    case OP_IMM: set(run, insn, ir_eval_binary((enum ir_op)row.what, IR_I64, a, imm)); break;
-    case OP_W: set(run, insn, word_op((enum ir_op)row.what, a, b)); break;
-    case OP_IMM_W: set(run, insn, word_op((enum ir_op)row.what, a, imm)); break;
-    case COMPARE: set(run, insn, ir_eval_cond((enum ir_cond)row.what, IR_I64, a, b)); break;
-    case COMPARE_IMM: set(run, insn, ir_eval_cond((enum ir_cond)row.what, IR_I64, a, imm)); break;
-    case LOAD: return load(run, insn, row.what);
-    case STORE: return store(run, insn, row.what);
-    case UPPER: set(run, insn, imm); break;
-    case UPPER_PC: set(run, insn, run->pc + imm); break;
+    gva_t pc = run->pc, behind = pc + insn->length_bytes;
+    bool done = true;
+    run->pc = behind;
+    switch (DOES(row.kind, row.what)) {
+#define CASES(op)                                                                                \
+    case DOES(OP, IR_##op): set(run, insn, ir_eval_binary(IR_##op, IR_I64, a, b)); break;        \
+    case DOES(OP_IMM, IR_##op): set(run, insn, ir_eval_binary(IR_##op, IR_I64, a, imm)); break;  \
+    case DOES(OP_W, IR_##op): set(run, insn, word_op(IR_##op, a, b)); break;                     \
+    case DOES(OP_IMM_W, IR_##op): set(run, insn, word_op(IR_##op, a, imm)); break;
+        BINARY_OPS(CASES)
+#undef CASES
+#define CASES(cond)                                                                              \
+    case DOES(COMPARE, IR_##cond): set(run, insn, ir_eval_cond(IR_##cond, IR_I64, a, b)); break; \
+    case DOES(COMPARE_IMM, IR_##cond):                                                           \
+        set(run, insn, ir_eval_cond(IR_##cond, IR_I64, a, imm));                                 \
+        break;                                                                                   \
+    case DOES(BRANCH, IR_##cond):                                                                \
+        run->pc = ir_eval_cond(IR_##cond, IR_I64, a, b) ? pc + imm : behind;                     \
+        break;
+        CONDS(CASES)
+#undef CASES
+#define CASES(mem) case DOES(LOAD, mem): done = load(run, insn, pc, mem); break;
+        LOADS(CASES)
+#undef CASES
+#define CASES(mem) case DOES(STORE, mem): done = store(run, insn, pc, mem); break;
+        STORES(CASES)
+#undef CASES
+    case DOES(UPPER, 0): set(run, insn, imm); break;
+    case DOES(UPPER_PC, 0): set(run, insn, pc + imm); break;
+    case DOES(JUMP, 0):
+        set(run, insn, behind);
+        run->pc = pc + imm;
+        break;
+    case DOES(JUMP_IND, 0):
+        set(run, insn, behind);
+        run->pc = (a + imm) & ~(u64)1;
+        break;
     default: atomic_thread_fence(memory_order_seq_cst); break; /* FENCE: the strongest */
     }
-    return true;
+    return done;
 }
 
 enum { MAX_INSNS = PROBE_DIRECT_INSNS };
@@ -275,60 +306,82 @@ static void pass(struct front_piece *front, u64 bytes)
     front->passed[bytes / 128] |= (u64)1 << (bytes / 2 % 64);
 }
 
+/* How a piece ended. */
+struct way {
+    unsigned last; /* the number of its last instruction that ran, or raised */
+    bool taken;    /* a jump or branch, which that one is */
+    bool raised;
+};
+
+/* `direct` is told, or NULL. */
+static ALWAYS_INLINE struct way run_piece(struct vcpu *vcpu, const struct piece *piece,
+                                          struct front_piece *front, struct probe_direct *direct)
+{
+    struct way way = { 0 };
+    gva_t start = vcpu->pc;
+    struct run run = {vcpu, riscv64_of(vcpu)->x, start, vcpu->insns, direct};
+    for (unsigned n = 0; n < piece->count; n++) {
+        const struct riscv_insn *insn = &piece->insns[n];
+        struct row row = rows[insn->id];
+        gva_t pc = run.pc, behind = pc + insn->length_bytes;
+        way.last = n;
+        if (direct != NULL) {
+            sync(&run, pc);
+            probe_direct_begins(direct, n);
+        }
+        if (UNLIKELY(!execute(&run, insn, row))) {
+            way.raised = true; /* in sync, as it was before the instruction */
+            return way;
+        }
+        run.insns++;
+        way.taken = run.pc != behind;
+        if (way.taken) {
+            break;
+        }
+        if (row.kind == BRANCH && n + 1 < piece->count) {
+            pass(front, behind - start);
+        }
+    }
+    sync(&run, run.pc);
+    return way;
+}
+
+static NOINLINE struct way run_told(struct vcpu *vcpu, const struct piece *piece,
+                                    struct front_piece *front, struct probe_direct *direct)
+{
+    describe(piece, vcpu->pc & PAGE_OFFSET_MASK, direct);
+    probe_direct_ready(direct);
+    return run_piece(vcpu, piece, front, direct);
+}
+
+static NOINLINE struct way run_untold(struct vcpu *vcpu, const struct piece *piece,
+                                      struct front_piece *front)
+{
+    return run_piece(vcpu, piece, front, NULL);
+}
+
 bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
 {
     struct piece piece; /* what is done is what was decoded, though another hart may be writing */
-    struct probe_direct *later = front->direct, *direct = NULL;
-    gva_t start = vcpu->pc;
+    struct probe_direct *direct = front->direct;
+    bool later = UNLIKELY(direct != NULL) && direct->later;
+    u64 offset = vcpu->pc & PAGE_OFFSET_MASK;
     if (!decode(front->code, front->code_bytes,
                 front->max_insns < MAX_INSNS ? front->max_insns : MAX_INSNS, &piece)) {
         return false;
     }
-    if (UNLIKELY(later != NULL) && !later->later) {
-        direct = later;
-        later = NULL;
-        describe(&piece, start & PAGE_OFFSET_MASK, direct);
-        probe_direct_ready(direct);
-    }
-    struct run run = {vcpu, riscv64_of(vcpu)->x, start, vcpu->insns, direct};
-    front->exit = IR_EXIT_JUMP;
     memset(front->passed, 0, sizeof(front->passed));
-    unsigned n = 0;
-    bool taken = false;
-    for (const struct riscv_insn *insn = piece.insns; insn < piece.insns + piece.count; insn++) {
-        struct row row = rows[insn->id];
-        gva_t behind = run.pc + insn->length_bytes;
-        gva_t next = behind;
-        n = (unsigned)(insn - piece.insns);
-        if (UNLIKELY(direct != NULL)) {
-            sync(&run);
-            probe_direct_begins(direct, n);
+    struct way way = UNLIKELY(direct != NULL) && !later ? run_told(vcpu, &piece, front, direct)
+                                                        : run_untold(vcpu, &piece, front);
+    bool indirect = rows[piece.insns[way.last].id].kind == JUMP_IND;
+    front->exit = way.raised ? IR_EXIT_RAISED : indirect ? IR_EXIT_IND : IR_EXIT_JUMP;
+    if (UNLIKELY(later)) {
+        describe_later(&piece, offset, direct);
+        if (way.raised) {
+            probe_direct_raised(direct, way.last);
+        } else {
+            probe_direct_way(direct, way.last, way.taken, vcpu->pc);
         }
-        if (is_jump(row)) {
-            next = target_of(&run, insn, row, behind);
-            front->exit = row.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
-        } else if (!execute(&run, insn, row)) {
-            front->exit = IR_EXIT_RAISED; /* in sync, as it was before the instruction */
-            if (UNLIKELY(later != NULL)) {
-                describe_later(&piece, start & PAGE_OFFSET_MASK, later);
-                probe_direct_raised(later, n);
-            }
-            return true;
-        }
-        run.pc = next;
-        run.insns++;
-        taken = next != behind;
-        if (taken) {
-            break;
-        }
-        if (row.kind == BRANCH && insn + 1 < piece.insns + piece.count) {
-            pass(front, next - start);
-        }
-    }
-    sync(&run);
-    if (UNLIKELY(later != NULL)) {
-        describe_later(&piece, start & PAGE_OFFSET_MASK, later);
-        probe_direct_way(later, n, taken, run.pc);
     }
     return true;
 }
