@@ -541,6 +541,9 @@ static enum ir_exit form_trace(struct vcpu *vcpu)
 static enum ir_exit advance(struct vcpu *vcpu, struct departure *departure)
 {
     struct tier2 *tier2 = &vcpu->engine->tier2[vcpu->index];
+    if (UNLIKELY(tier2->split)) {
+        trace_mend(vcpu);
+    }
     if (UNLIKELY(tier2->hot)) {
         tier2->hot = false;
         if (tier2->hot_pc == vcpu->pc) {

@@ -150,13 +150,15 @@ enum engine_stop engine_run_steps(struct vcpu *vcpu);
 /* Runs on from vcpu->pc, which is hot, by the interpreter; makes a trace of where that went when it
  * went in circles. As the way a block ended. */
 enum ir_exit trace_form(struct vcpu *vcpu);
+/* Makes the trace anew of which so many groups were split that tier2->split says so. */
+void trace_mend(struct vcpu *vcpu);
 /* For --show: engine->ir becomes that of the trace; lock held. */
 void trace_view(struct engine *engine, const struct block *block, bool optimised);
 /* The same of its way `n`, not optimised; false when there is none. */
 bool trace_view_way(struct engine *engine, const struct block *block, unsigned n);
 /* The physical page of what lies at `offset` from the page the trace begins in. */
 gpa_t trace_page(const struct block *block, s64 offset);
-/* Fills in the request's pages, from the circle of a trace or NULL. */
-void trace_name_pages(const struct tier2_circle *circle, struct host_request *request);
+/* Fills in of the request what a trace's circle says, which may be NULL. */
+void trace_request(const struct tier2_circle *circle, struct host_request *request);
 
 #endif

@@ -88,6 +88,10 @@ struct host_slow {
     const void *(*link_missed)(struct vcpu *vcpu, u32 number);
     /* A probe found the hart's stream full; vcpu->insns is exact. Afterwards there is room. */
     void (*probe_full)(struct vcpu *vcpu);
+    /* A trace is left before the instruction at vcpu->pc, since a group of accesses that begins
+     * there lies in two pages, or in one that does not permit what some of them do. `head` is the
+     * trace's first pc. NULL: nobody minds. */
+    void (*split)(struct vcpu *vcpu, gva_t head);
     /* Calls the helper with its arguments; those it has not are anything. NULL: code calls helpers
      * directly. */
     u64 (*helper)(struct vcpu *vcpu, u64 a, u64 b, u64 c, u64 d, const struct helper *helper);
@@ -136,6 +140,7 @@ enum host_request_flag {
     HOST_OPEN = 64,          /* a trace that need not come back to its start */
     HOST_STEADY = 1024,      /* a trace that goes round many times */
     HOST_LONG = 4096,        /* ... and many more */
+    HOST_ALL_SPLIT = 128,    /* a trace of which so many groups are split that all may be */
     HOST_WATCHED = 2048,     /* C code must hear of accesses that are no loads and stores */
     HOST_PRIVATE = 32,       /* no other thread looks at guest memory: fences are for nobody */
 };
@@ -206,6 +211,10 @@ struct host_request {
     struct host_page pages[HOST_PAGES_MAX];
     unsigned page_count;
     const struct host_ways *ways; /* or NULL; not with HOST_NO_SELF_LINK */
+    /* Instructions of a trace, by their offset from its page, whose groups of accesses are often
+     * split: it is not left there. */
+    const s64 *split;
+    unsigned split_count;
     struct host_exit *exits;
     unsigned exits_max;
     struct host_place *places; /* NULL: nobody asks. Those that do not fit are left out */

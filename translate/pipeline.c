@@ -303,7 +303,6 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
                  (block->circle != NULL && tier2_is_steady(block->circle) ? HOST_STEADY : 0u) |
                  (block->circle != NULL && tier2_is_long(block->circle) ? HOST_LONG : 0u),
         .vcpu = vcpu,
-        .head = engine->tier2[vcpu->index].head,
         .scratch = engine->host_scratch,
         .alloc_link = pipeline_alloc_link,
         .opaque = engine,
@@ -311,7 +310,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
         .exits = exits,
         .exits_max = MAX_EXITS,
     };
-    trace_name_pages(block->circle, &request);
+    trace_request(block->circle, &request);
     struct host_place places[MAX_PLACES];
     if (UNLIKELY(engine->code_listener.made != NULL)) {
         request.places = places;

@@ -588,5 +588,6 @@ const struct host_slow softmmu_slow = {
     .polled = engine_polled,
     .jump_missed = engine_jump_missed,
     .link_missed = engine_link_missed,
+    .split = engine_trace_split,
     .probe_full = probe_full,
 };

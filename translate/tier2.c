@@ -7,6 +7,11 @@ enum {
     SAMPLE_INSNS = 1 << 17,
     HOT_SAMPLES = 3,
     EAGER_SAMPLE_INSNS = 500,
+    /* A group that is split costs some 50 ns and the rest of the trace, one that is tested less
+     * than one. */
+    SPLIT_MANY = 32,
+    SPLIT_SOME = 4,
+    SPLIT_INSNS = 8192, /* at most, from one to the next */
 };
 
 void tier2_init(struct tier2 *tier2, bool eager)
@@ -47,6 +52,49 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
         tier2->hot_pc = vcpu->pc;
     }
     return true;
+}
+
+bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
+{
+    struct tier2_split *split =
+        &tier2->splits[(vcpu->pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (TIER2_SPLIT_PLACES - 1)];
+    bool known = split->pc == vcpu->pc && split->head == head && split->mode == vcpu->mode;
+    if (!known || vcpu->insns - split->first_insns > SPLIT_MANY * (u64)SPLIT_INSNS) {
+        *split = (struct tier2_split){
+            .pc = vcpu->pc, .head = head, .mode = vcpu->mode, .first_insns = vcpu->insns,
+        };
+    }
+    if (++split->count < SPLIT_MANY || tier2->sample_insns == 0) {
+        return false;
+    }
+    tier2->split = true;
+    tier2->split_head = head;
+    tier2->next_sample_insns = vcpu->insns;
+    return true;
+}
+
+static void join_split(struct tier2_circle *circle, s64 offset)
+{
+    unsigned n = 0;
+    while (n < circle->split_count && n < TIER2_SPLIT_MAX && circle->split[n] != offset) {
+        n++;
+    }
+    if (n < TIER2_SPLIT_MAX) {
+        circle->split[n] = offset;
+    }
+    circle->split_count = n < circle->split_count ? circle->split_count : n + 1;
+}
+
+void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circle)
+{
+    gva_t page = tier2->split_head & PAGE_MASK;
+    for (unsigned n = 0; n < TIER2_SPLIT_PLACES; n++) {
+        struct tier2_split *split = &tier2->splits[n];
+        if (split->count >= SPLIT_SOME && split->head == tier2->split_head && split->mode == mode) {
+            join_split(circle, (s64)(split->pc - page));
+            split->count = 0;
+        }
+    }
 }
 
 u64 tier2_deadline(const struct tier2 *tier2, u64 deadline)

@@ -25,7 +25,9 @@ enum {
     TIER2_HEADS = 64,
     TIER2_HAMMOCKS = 8,
     TIER2_WAYS = 8,
-    TIER2_REGISTERS = 64,    /* more than a guest pins */
+    TIER2_REGISTERS = 32,    /* more than a guest pins */
+    TIER2_SPLIT_PLACES = 64,
+    TIER2_SPLIT_MAX = 16,    /* instructions of a trace whose groups of accesses are split */
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
@@ -75,6 +77,9 @@ struct tier2_circle {
     struct tier2_hammocks hammocks;
     struct tier2_way ways[TIER2_WAYS];
     unsigned way_count;
+    u64 head[TIER2_REGISTERS]; /* what the guest's `pinned` registers held where it began */
+    s64 split[TIER2_SPLIT_MAX]; /* struct host_request's; these are from the circle's first page */
+    unsigned split_count;       /* TIER2_SPLIT_MAX + 1: too many to tell them apart */
 };
 
 /* Whether it went round without fail while it was recorded, by whatever way. */
@@ -102,6 +107,13 @@ struct tier2 {
         u32 samples;
     } heads[TIER2_HEADS];
     u64 head[TIER2_REGISTERS];   /* what the guest's `pinned` registers held at hot_pc */
+    bool split;                  /* the trace at split_head is to be made anew */
+    gva_t split_head;
+    struct tier2_split {
+        gva_t pc, head;          /* of the instruction, and of its trace */
+        u32 mode, count;
+        u64 first_insns;         /* of the hart, at the first one that counts */
+    } splits[TIER2_SPLIT_PLACES];
     u64 sampled, recorded, made; /* statistics */
 };
 
@@ -109,6 +121,11 @@ struct tier2 {
 void tier2_init(struct tier2 *tier2, bool eager);
 /* The hart looks up: a sample, when one is due. */
 bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
+/* A trace was left as struct host_slow's `split` says. True when that is so often at vcpu->pc that
+ * the trace had better be made anew, for which the hart then looks up. */
+bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
+/* Adds to circle->split what was noted of the trace at tier2->split_head, and forgets that. */
+void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circle);
 /* `deadline`, or the next sample if that is earlier. */
 u64 tier2_deadline(const struct tier2 *tier2, u64 deadline);
 /* Finds the circle that a recorded path goes round: one exactly repeated, or else the usual way

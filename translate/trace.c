@@ -242,8 +242,9 @@ static unsigned ways_insns(const struct tier2_circle *circle)
     return insns;
 }
 
-/* Lock held. */
-static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_circle *circle)
+/* Lock held. `anew` where the trace is there. */
+static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_circle *circle,
+                 bool anew)
 {
     struct engine *engine = vcpu->engine;
     struct trace_source source;
@@ -251,7 +252,7 @@ static bool make(struct vcpu *vcpu, const struct fetched *fetched, struct tier2_
     struct block *old =
         block_find_at(&engine->blocks, fetched->gpa, vcpu->mode, BLOCK_NO_PAGE, fetched->gva_page);
     unsigned insns;
-    if ((old != NULL && old->circle != NULL && !(old->circle->open && !circle->open)) ||
+    if ((old != NULL && old->circle != NULL && !anew && !(old->circle->open && !circle->open)) ||
         !guard_pages(engine, circle)) {
         return false;
     }
@@ -303,9 +304,19 @@ bool trace_view_way(struct engine *engine, const struct block *block, unsigned n
 
 _Static_assert(TRACE_MAX_PAGES - 1 <= HOST_PAGES_MAX, "all but the first may be named");
 
-void trace_name_pages(const struct tier2_circle *circle, struct host_request *request)
+void trace_request(const struct tier2_circle *circle, struct host_request *request)
 {
-    for (unsigned n = 1; circle != NULL && n < circle->page_count; n++) {
+    if (circle == NULL) {
+        return;
+    }
+    request->head = circle->head;
+    request->split = circle->split;
+    request->split_count = circle->split_count;
+    if (circle->split_count > TIER2_SPLIT_MAX) {
+        request->split_count = 0;
+        request->flags |= HOST_ALL_SPLIT;
+    }
+    for (unsigned n = 1; n < circle->page_count; n++) {
         if (circle->pages[n].asks != 0) {
             unsigned at = request->page_count++;
             request->pages[at].distance = (s64)(circle->pages[n].page - circle->pages[0].page);
@@ -335,6 +346,14 @@ static bool fetch_pages(struct vcpu *vcpu, struct tier2_circle *circle, struct f
     return found;
 }
 
+static void forget_replaced(struct vcpu *vcpu)
+{
+    struct engine *engine = vcpu->engine;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) { /* jumps to the block replaced */
+        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
+    }
+}
+
 /* The circle as a block; false when it was not made. The hart's pc may be anywhere. */
 static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
 {
@@ -344,15 +363,52 @@ static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
         return false;
     }
     pthread_mutex_lock(&engine->lock);
-    bool made = make(vcpu, &fetched, circle);
+    memcpy(circle->head, tier2_of(vcpu)->head, sizeof(circle->head));
+    circle->split_count = 0;
+    bool made = make(vcpu, &fetched, circle, false);
     pthread_mutex_unlock(&engine->lock);
     if (made) {
         tier2_of(vcpu)->made++;
-        for (unsigned i = 0; i < engine->vcpu_count; i++) { /* to the block replaced */
-            vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
-        }
+        forget_replaced(vcpu);
     }
     return made;
+}
+
+void engine_trace_split(struct vcpu *vcpu, gva_t head)
+{
+    if (tier2_note_split(tier2_of(vcpu), vcpu, head)) {
+        vcpu_look_up(vcpu);
+    }
+}
+
+/* The trace is the one that lies at its head now: the hart may be in another address space than the
+ * one in which its groups were split. */
+void trace_mend(struct vcpu *vcpu)
+{
+    struct engine *engine = vcpu->engine;
+    struct tier2 *tier2 = tier2_of(vcpu);
+    struct fetched fetched;
+    gva_t pc = vcpu->pc;
+    tier2->split = false;
+    vcpu->pc = tier2->split_head;
+    bool found = pipeline_fetch_plain(vcpu, &fetched);
+    vcpu->pc = pc;
+    if (!found) {
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    struct block *block = block_find_at(&engine->blocks, fetched.gpa, vcpu->mode, BLOCK_NO_PAGE,
+                                        fetched.gva_page);
+    bool made = false;
+    if (block != NULL && block->circle != NULL) {
+        struct tier2_circle circle = *block->circle;
+        tier2_join_splits(tier2, vcpu->mode, &circle);
+        made = make(vcpu, &fetched, &circle, true);
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (made) {
+        forget_replaced(vcpu);
+    }
 }
 
 /* Whether a trace from here is worth a try: the block is no trace, and was not tried just before.

@@ -1,6 +1,7 @@
 /* Loops that walk through memory with a stride in a register, and loops that read and write near
  * one address, as traces (translate/to_x86_64/hoist.c) in every engine mode: over pages that are
  * not in order, not writable, not there. */
+#include "cpu/base/bits.h"
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
@@ -283,4 +284,78 @@ Test(machine_walks, reads_and_writes_near_each_other)
     window_end(p, &outcome);
     cr_expect(outcome.x[S5] == 9 * traps, "%llu, not %llu", (unsigned long long)outcome.x[S5],
               (unsigned long long)(9 * traps));
+}
+
+/* Objects at addresses from memory, some of them over page ends, one in a page that may only be
+ * read: often enough that traces are made anew for them. */
+static const u64 objects[] = {
+    0x100, 0xff0, 0x1fe8, 0x8100, 0x3100, 0x8ff8, 0x9008, 0x3ff0,
+};
+enum { OBJECTS_AT = 0x18000, OBJECT_ROUNDS = 6000 };
+
+static void objects_program(struct rv_program *p)
+{
+    rv_label(p, SUPER);
+    rv_li(p, S1, RV_BASE + OBJECTS_AT);
+    rv_li(p, S2, OBJECT_ROUNDS);
+    rv_li(p, A4, 0);
+    rv_label(p, LOOP);
+    rv_andi(p, T0, S2, 8 * (ARRAY_LEN(objects) - 1));
+    rv_add(p, T0, T0, S1);
+    rv_ld(p, T0, T0, 0);
+    rv_ld(p, A0, T0, 0);
+    rv_ld(p, A1, T0, 8);
+    rv_add(p, A0, A0, A1);
+    rv_sd(p, A0, T0, 16);
+    rv_ld(p, A1, T0, 24);
+    rv_add(p, A4, A4, A1);
+    rv_sd(p, A4, T0, 8);
+    rv_addi(p, S2, S2, -1);
+    rv_bne(p, S2, X0, LOOP);
+    rv_j(p, DONE);
+    rv_org(p, OBJECTS_AT);
+    for (unsigned n = 0; n < ARRAY_LEN(objects); n++) {
+        rv_dword(p, GUEST_WINDOW + objects[n]);
+    }
+}
+
+static u8 *object_byte(u8 *frames, u64 offset)
+{
+    return &frames[5 * (offset / PAGE_BYTES) % PAGES * PAGE_BYTES + offset % PAGE_BYTES];
+}
+
+static u64 object_word(u8 *frames, u64 offset)
+{
+    return ld_le64(object_byte(frames, offset));
+}
+
+static void set_object_word(u8 *frames, u64 offset, u64 value, u64 *traps)
+{
+    if (offset / PAGE_BYTES == READ_ONLY) {
+        ++*traps;
+    } else {
+        st_le64(object_byte(frames, offset), value);
+    }
+}
+
+Test(machine_walks, objects_over_page_ends)
+{
+    static u8 frames[PAGES * PAGE_BYTES];
+    u64 traps = 0, sum = 0;
+    for (unsigned n = 0; n < sizeof(frames); n++) {
+        frames[n] = (u8)(n / 8 * 0x9e3779b97f4a7c15u >> n % 8 * 8);
+    }
+    for (unsigned round = OBJECT_ROUNDS; round > 0; round--) {
+        u64 at = objects[round / 8 % ARRAY_LEN(objects)];
+        u64 both = object_word(frames, at) + object_word(frames, at + 8);
+        set_object_word(frames, at + 16, both, &traps);
+        sum += object_word(frames, at + 24);
+        set_object_word(frames, at + 8, sum, &traps);
+    }
+    struct rv_program *p = window_begin();
+    objects_program(p);
+    struct guest_outcome outcome;
+    window_end(p, &outcome);
+    cr_expect(outcome.x[S5] == traps, "%llu", (unsigned long long)outcome.x[S5]);
+    cr_expect(outcome.x[A4] == sum);
 }

@@ -146,8 +146,15 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
     misaligned(vcpu, gva, desc);
 }
 
+static void note_split(struct vcpu *vcpu, gva_t head)
+{
+    hart_of(vcpu)->splits++;
+    hart_of(vcpu)->split_head = head;
+}
+
 const struct host_slow rig_slow = {
     .load = slow_load, .store = slow_store, .amo = slow_amo, .check = slow_check,
+    .split = note_split,
 };
 
 /* --- the guest and the rig --- */
@@ -204,6 +211,7 @@ void rig_reset(struct rig *rig)
     hart_reset(rig->hart[0]);
     hart_reset(rig->hart[1]);
     rig->link_count = 0;
+    rig->split = 0;
     rig->used_bytes = rig->context.used_bytes;
     rig->cold_end = RIG_COLD_START;
 }
@@ -287,6 +295,8 @@ const u8 *rig_compile_pages(struct rig *rig, u32 flags, const struct host_page *
         .alloc_link = alloc_link,
         .opaque = rig,
         .page_count = page_count,
+        .split = &rig->split,
+        .split_count = rig->split != 0,
         .exits = rig->exits,
         .exits_max = ARRAY_LEN(rig->exits),
     };

@@ -37,6 +37,8 @@ struct rig_hart {
     struct jump_entry jumps[TLB_JUMP_ENTRIES];
     u64 proofs[RIG_LINKS];
     unsigned slow_calls;
+    unsigned splits;  /* calls of host_slow's `split`, */
+    gva_t split_head; /*   and what the last one said */
     void (*on_slow)(struct rig_hart *hart); /* NULL, or called by each slow path */
 };
 
@@ -53,6 +55,7 @@ struct rig {
     void *scratch;
     struct host_exit exits[512];
     struct host_result result;
+    s64 split; /* not 0: the next traces are not left where a group begins there */
 };
 
 extern const struct guest rig_guest;

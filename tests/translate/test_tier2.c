@@ -188,3 +188,44 @@ Test(tier2, one_that_is_off_changes_no_deadline)
     cr_expect(!tier2.hot && tier2.sampled == 0);
     cr_expect(tier2_deadline(&tier2, UINT64_MAX) == UINT64_MAX);
 }
+
+/* So many in so few instructions that the trace is made anew; `true` when that is so. */
+static bool note_splits(struct tier2 *tier2, struct vcpu *vcpu, unsigned count, u64 insns_each)
+{
+    bool often = false;
+    for (unsigned n = 0; n < count; n++) {
+        vcpu->insns += insns_each;
+        often = tier2_note_split(tier2, vcpu, 0x80001000);
+    }
+    return often;
+}
+
+Test(tier2, groups_that_are_often_split_are_known_to_the_trace_made_anew)
+{
+    static struct tier2 tier2;
+    static struct tier2_circle circle;
+    struct vcpu vcpu = {.pc = 0x80001010};
+    tier2_init(&tier2, false);
+    cr_expect_not(note_splits(&tier2, &vcpu, 1000, 100000), "seldom enough");
+    vcpu.pc = 0x80003020; /* in another page of the trace */
+    cr_expect_not(note_splits(&tier2, &vcpu, 20, 100));
+    vcpu.pc = 0x80001010;
+    cr_expect(!tier2.split && note_splits(&tier2, &vcpu, 40, 100));
+    cr_expect(tier2.split && tier2.split_head == 0x80001000);
+    cr_expect(tier2_deadline(&tier2, UINT64_MAX) <= vcpu.insns, "the hart looks up");
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_assert(circle.split_count == 2);
+    cr_expect(circle.split[0] + circle.split[1] == 0x10 + 0x2020);
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_expect(circle.split_count == 2, "they are forgotten");
+    tier2_init(&tier2, false);
+    note_splits(&tier2, &vcpu, 40, 100);
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_expect(circle.split_count == 2, "that one was known");
+    for (unsigned n = 0; n < 2 * TIER2_SPLIT_MAX; n++) {
+        vcpu.pc += 2;
+        note_splits(&tier2, &vcpu, 40, 100);
+        tier2_join_splits(&tier2, vcpu.mode, &circle);
+    }
+    cr_expect(circle.split_count == TIER2_SPLIT_MAX + 1, "more than can be told apart");
+}

@@ -22,6 +22,11 @@
  * whose register is wanted goes to the frame, for less than another look-up costs, and comes back
  * for the group's next access; C poisons what is there, too.
  *
+ * In the fast body of a trace (hoist.c) nobody calls C, and a group that does not lie in such a
+ * page has the trace left before its first access: the others test nothing. Where that happens
+ * often the trace is made anew, and tests (struct host_request's `split`). In the first instruction
+ * of a trace, where leaving leads back to it, groups are tested, too.
+ *
  * Where nothing but moves and sums lie between two accesses of a group, the second one is not
  * tested: the slow path of the first goes on with a copy of what lies between and with the slow
  * path of the second. So a function's prologue, all stores near one base, tests once. */
@@ -184,6 +189,9 @@ static bool goes_on(const struct compile *c, const struct access *m)
 
 static void lookup_kept(struct compile *c, struct access *m)
 {
+    if (m->sure) {
+        return;
+    }
     m->chained = goes_on(c, m);
     if (!m->chained) {
         asm_test_imm8(&c->a, m->entry, 1);
@@ -250,6 +258,7 @@ static const struct kept *keep(struct compile *c, const struct access *m, ir_ref
     alloc_unkeep(c, kept);
     alloc_keep(c, kept, m->entry);
     kept->write = m->group_write;
+    kept->sure = m->sure;
     kept->base = (u16)base;
     kept->disp = c->groups[c->at].disp;
     kept->bytes = c->groups[c->at].bytes;
@@ -285,6 +294,16 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     m->address = alloc_use(c, add->a);
 }
 
+/* Whether the group that begins with the current access is one that often has no addend. */
+static bool is_split(const struct compile *c)
+{
+    unsigned n = 0;
+    while (n < c->request->split_count && c->request->split[n] != c->insn_offset) {
+        n++;
+    }
+    return n < c->request->split_count || (c->flags & HOST_ALL_SPLIT) != 0;
+}
+
 struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags)
 {
     struct access m = {
@@ -309,6 +328,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
             c->locked |= 1u << kept->reg;
         }
         use_address(c, &m, address);
+        m.sure = kept->sure;
         m.entry = use_kept(c, kept);
         m.kept = kept;
         return m;
@@ -329,6 +349,7 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         m.group_write = (value->flags & VALUE_GROUP_WRITES) != 0;
         m.group_disp = (s32)(c->groups[c->at].disp - disp) + m.disp;
         m.group_bytes = c->groups[c->at].bytes;
+        m.sure = access_must_leave(c) && !is_split(c);
         m.kept = keep(c, &m, base);
     }
     return m;

@@ -30,6 +30,7 @@ struct access {
     unsigned group_bytes;
     bool group_write; /* what the group's look-up asks for */
     const struct kept *kept; /* the group */
+    bool sure;        /* its addend is good, or the trace was left; of the first, or kept */
     bool chained;     /* kept, and no test: the slow path of the access before goes on with it */
     bool tag_is_saved; /* the slow path's `tag` is not its to use: the frame has its contents */
     u32 fix_first, fix_count; /* what leaving the trace here must make good (sink.c) */
@@ -74,6 +75,7 @@ enum {
     SITE_FAR = 1 << 5,   /* the instruction is in another page than the block's start: */
     SITE_VALUE = 9,    /* s32 with SITE_CONST; then, with SITE_FAR, the page's distance, s64 */
     SITE_JUMP_BYTES = 5,
+    SITE_HEAD = 1,       /* of THUNK_SPLIT, in place of the jump: u32, the trace's first offset */
     GROUP_BYTES = -6,  /* of a group, less 1; from the return address of its thunk */
 };
 
@@ -151,5 +153,7 @@ void access_forget_pages(u8 *frame, unsigned poison);
 /* Raises the page fault of an access of which guest->refill said so. */
 void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub);
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
+/* The same of THUNK_SPLIT: a trace is to be left before the access. */
+const u8 *access_split(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

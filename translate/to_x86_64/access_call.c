@@ -128,6 +128,24 @@ void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub)
     end_path(vcpu, stub);
 }
 
+static const u8 *leave(struct vcpu *vcpu, const u8 *stub)
+{
+    end_path(vcpu, stub);
+    probe_sync(vcpu);
+    return behind(stub) + (stub[SITE_POISON] & SITE_PATH ? SITE_PATH_BYTES : 0);
+}
+
+const u8 *access_split(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
+{
+    gva_t head = vcpu->pc_page + ld_le32(stub + SITE_HEAD);
+    stub += SITE_JUMP_BYTES;
+    begin(vcpu, *saved_reg(frame, R15), stub);
+    if (slow->split != NULL) {
+        slow->split(vcpu, head);
+    }
+    return leave(vcpu, stub);
+}
+
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
 {
     const u8 *resume = stub + SITE_JUMP_BYTES + (s32)ld_le32(stub + 1);
@@ -142,9 +160,7 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     }
     if (stub[SITE_POISON] & SITE_LEAVE) {
         vcpu->exception_pending = 0; /* it comes again, where the registers are the guest's */
-        end_path(vcpu, stub);
-        probe_sync(vcpu);
-        return behind(stub) + (stub[SITE_POISON] & SITE_PATH ? SITE_PATH_BYTES : 0);
+        return leave(vcpu, stub);
     }
     if (vcpu->exception_pending) {
         end_path(vcpu, stub);

@@ -16,7 +16,10 @@
  *     lea tag, [address]; call THUNK_LOOK_UP; jmp 1f; SITE_* bytes
  *     1: mov tag, [entry.addend]; access [address + tag]; or kept, -1; jmp behind the access
  *
- * In the fast body of a trace what follows the bytes leaves the trace, when C says so. */
+ * In the fast body of a trace what follows the bytes leaves the trace, when C says so. There the
+ * first of a group that is sure (access.c), when THUNK_GROUP finds none, has
+ *     call THUNK_SPLIT; five bytes, at SITE_HEAD the trace's first offset; SITE_* bytes
+ * and then leaves. */
 #include "translate/to_x86_64/access.h"
 
 const u8 access_temps[5] = {RAX, RCX, RDX, RSI, RDI};
@@ -122,18 +125,13 @@ static void guess_again(struct compile *c, const struct access *m)
     asm_bind_short(cold, missed);
 }
 
-/* From the computation of the address to the description. The fast path, or what stands for it,
- * goes on at `resume` (NULL: behind the description). Returns where to put how many bytes later it
- * ends. */
-static u8 *look_up(struct compile *c, const struct access *m, const struct access_call *call,
-                   const u8 *resume)
+/* The description, and how the trace is left. Returns where to put how many bytes after its return
+ * the fast path ends. */
+static u8 *describe(struct compile *c, const struct access *m, const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
     bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
     unsigned must_be_0 = m->align ? m->size_bytes - 1 : 0u;
-    load_address(cold, m, m->disp);
-    asm_call(cold, thunk(c, thunk_of(m)));
-    u32 field = asm_jmp_forward(cold);
     unsigned address = m->tag | (unsigned)call->kind << SITE_KIND_SHIFT |
                        (xmm ? (unsigned)SITE_KEEP_XMM : 0u) |
                        (call->is_const ? (unsigned)SITE_CONST : 0u);
@@ -160,12 +158,35 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     if (access_must_leave(c)) {
         leave_trace(c, m);
     }
+    return back;
+}
+
+/* From the computation of the address to the description. The fast path, or what stands for it,
+ * goes on at `resume` (NULL: behind the description). Returns as describe(). */
+static u8 *look_up(struct compile *c, const struct access *m, const struct access_call *call,
+                   const u8 *resume)
+{
+    struct asm_buf *cold = &c->cold;
+    load_address(cold, m, m->disp);
+    asm_call(cold, thunk(c, thunk_of(m)));
+    u32 field = asm_jmp_forward(cold);
+    u8 *back = describe(c, m, call);
     if (resume != NULL) {
         asm_bind_to(cold, field, resume);
     } else {
         asm_bind(cold, field);
     }
     return back;
+}
+
+/* The group has no addend, and its other accesses do not ask. */
+static void leave_split(struct compile *c, const struct access *m, const struct access_call *call)
+{
+    struct asm_buf *cold = &c->cold;
+    asm_call(cold, thunk(c, THUNK_SPLIT));
+    asm_u8(cold, 0);
+    asm_u32(cold, (u32)c->entry_target);
+    describe(c, m, call);
 }
 
 /* A scratch register for the slow path of a kept one, which has claimed none. */
@@ -182,9 +203,13 @@ static unsigned claim_tag(const struct compile *c, const struct access *m, unsig
     return tag;
 }
 
-/* Looks up this access alone and does it. */
+/* Looks up this access alone and does it; or leaves the trace. */
 static void access_once(struct compile *c, const struct access *m, const struct access_call *call)
 {
+    if (m->sure) {
+        leave_split(c, m, call);
+        return;
+    }
     struct asm_buf *cold = &c->cold;
     const struct ir_insn *insn = &c->ir->insns[c->at];
     struct asm_mem mem = asm_at_index(m->address, m->tag, 0, m->disp);
@@ -296,6 +321,9 @@ static void chain_slow_path(struct compile *c, const struct access *m)
 void access_slow_path(struct compile *c, const struct access *m, const struct access_call *call)
 {
     u32 end = asm_offset(&c->a);
+    if (m->way == ACCESS_KEPT && m->sure) {
+        return;
+    }
     if (m->chained) {
         chain_slow_path(c, m);
     } else {
@@ -315,6 +343,9 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
         kept_slow_path(c, m, call);
     } else {
         first_slow_path(c, m, call);
+    }
+    if (m->sure) {
+        return;
     }
     asm_jmp(&c->cold, c->a.exec + end);
     c->chain.kept = m->kept;

@@ -488,6 +488,7 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
 {
     struct thunks t = {context, a};
     by_c(&t, THUNK_ACCESS, access_call);
+    by_c(&t, THUNK_SPLIT, access_split);
     if (context->slow->guest_refills) {
         fault(&t);
     }

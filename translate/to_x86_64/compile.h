@@ -90,7 +90,7 @@ enum thunk {
     THUNK_TABLE,           /* call: a table's pages (access_thunks.c) */
     THUNK_REFILL,          /* call, for a read or a write: see access_thunks.c */
     THUNK_FAULT = THUNK_REFILL + 2, /* slow paths of accesses: see access_slow.c */
-    THUNK_ACCESS,
+    THUNK_ACCESS, THUNK_SPLIT,
     THUNK_LOOK_UP,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
     THUNK_SITE = THUNK_GROUP + 2 * 5 * 5,
@@ -309,7 +309,7 @@ struct compile {
     struct kept {
         u8 reg;                /* holds the addend for accesses of a group; NO_REG: none, */
         bool saved;            /*   and the frame has it, too or only */
-        bool write;            /* they may write */
+        bool write, sure;      /* they may write; it is good wherever one of them is */
         u16 base;              /* their base address */
         s32 disp;              /* the bytes they may touch begin there */
         u16 bytes;

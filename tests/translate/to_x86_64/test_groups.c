@@ -75,7 +75,7 @@ static u64 ram_word(gva_t gva)
 }
 
 /* What a function does with its frame, at x2: four stores, then loads into other registers. */
-static const u8 *frame_block(void)
+static const u8 *frame_block_with(u32 flags)
 {
     ir_reset(rig->ir, &rig_guest);
     for (unsigned n = 0; n < 4; n++) {
@@ -86,7 +86,12 @@ static const u8 *frame_block(void)
         begin(16 + 4 * n);
         load_to(24 + n, x(2), 8 * (s64)n - 16);
     }
-    return finish();
+    return finish_with(flags);
+}
+
+static const u8 *frame_block(void)
+{
+    return frame_block_with(0);
 }
 
 static void check_frame(const u8 *code, gva_t base)
@@ -288,6 +293,99 @@ Test(groups, permission_lost_in_between)
     cr_assert_eq(enter(code), IR_EXIT_JUMP);
     cr_expect_eq(hart->slow_calls, 2, "the device, then the store");
     cr_expect(hart->x[22] == 9 && ram_word(RIG_RAM_GVA + 16) == 9);
+}
+
+/* --- in traces --- */
+
+enum { SECOND_INSN = 8 };
+
+/* A function's frame, but for one instruction before it. */
+static const u8 *frame_trace(u32 flags)
+{
+    ir_reset(rig->ir, &rig_guest);
+    begin(4);
+    ir_set(rig->ir, RIG_X(30), 8, at(x(30), 1));
+    for (unsigned n = 0; n < 4; n++) {
+        begin(SECOND_INSN + 4 * n);
+        store_from(20 + n, x(2), 8 * (s64)n - 16);
+    }
+    for (unsigned n = 0; n < 4; n++) {
+        begin(SECOND_INSN + 16 + 4 * n);
+        load_to(24 + n, x(2), 8 * (s64)n - 16);
+    }
+    return finish_with(HOST_TRACE | HOST_OPEN | flags);
+}
+
+static bool is_split(gva_t base)
+{
+    return base + 16 > RIG_RAM_GVA + PAGE_BYTES && base - 16 < RIG_RAM_GVA + PAGE_BYTES;
+}
+
+/* Its accesses do not ask whether the first one found a page; without one it is left before that,
+ * with nothing done. */
+Test(groups, a_trace_is_left_where_a_group_is_split)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const u8 *code = frame_trace(0);
+    for (gva_t base = RIG_RAM_GVA + PAGE_BYTES - 24; base < RIG_RAM_GVA + PAGE_BYTES + 24; base++) {
+        hart->splits = 0;
+        if (!is_split(base)) {
+            check_frame(code, base);
+            cr_assert(hart->splits == 0 && hart->slow_calls == 0);
+            continue;
+        }
+        memset(hart->ram, 0, RIG_RAM_BYTES);
+        hart->x[2] = base;
+        hart->x[20] = 5;
+        hart->x[30] = 7;
+        u64 insns = hart->vcpu.insns;
+        cr_assert_eq(enter(code), IR_EXIT_IND);
+        cr_assert(hart->vcpu.pc == RIG_PC_PAGE + SECOND_INSN && hart->vcpu.insns == insns + 1);
+        cr_assert(hart->splits == 1 && hart->split_head == RIG_PC_PAGE + 4);
+        cr_assert(hart->x[30] == 8 && ram_word(base - 16) == 0 && hart->slow_calls == 0);
+    }
+}
+
+/* Where that would be often, and in its first instruction, where it would come back, it is not. */
+Test(groups, a_trace_is_not_left_where_groups_are_often_split)
+{
+    struct rig_hart *hart = rig->hart[1];
+    for (unsigned way = 0; way < 3; way++) {
+        rig_reset(rig);
+        rig->split = way == 0 ? SECOND_INSN : 0;
+        const u8 *code = way == 2 ? frame_block_with(HOST_TRACE | HOST_OPEN)
+                                  : frame_trace(way == 1 ? HOST_ALL_SPLIT : 0);
+        for (gva_t base = RIG_RAM_GVA + PAGE_BYTES - 24; base < RIG_RAM_GVA + PAGE_BYTES + 24;
+             base += 8) {
+            check_frame(code, base);
+            cr_assert(hart->splits == 0 && hart->slow_calls == 0);
+        }
+    }
+}
+
+/* A page that may be read only, where a later access of the group writes. */
+Test(groups, a_trace_is_left_where_a_group_may_not_write)
+{
+    struct rig_hart *hart = rig->hart[1];
+    ir_reset(rig->ir, &rig_guest);
+    begin(0);
+    load_to(20, x(3), 0);
+    begin(4);
+    load_to(21, x(2), 8);
+    begin(8);
+    store_from(20, x(2), 16);
+    const u8 *code = finish_with(HOST_TRACE | HOST_OPEN);
+    rig_map(hart, RIG_RAM_GVA, true, false, false);
+    hart->x[2] = RIG_RAM_GVA;
+    hart->x[3] = RIG_RAM_GVA + PAGE_BYTES;
+    hart->x[21] = 5;
+    cr_assert_eq(enter(code), IR_EXIT_IND);
+    cr_expect(hart->vcpu.pc == RIG_PC_PAGE + 4 && hart->splits == 1 && hart->x[21] == 5);
+    rig_map(hart, RIG_RAM_GVA, true, true, false);
+    st_le64(hart->ram + 8, 78);
+    st_le64(hart->ram + PAGE_BYTES, 77);
+    cr_assert_eq(enter(code), IR_EXIT_JUMP);
+    cr_expect(hart->splits == 1 && hart->x[21] == 78 && ram_word(RIG_RAM_GVA + 16) == 77);
 }
 
 /* Values of the block survive the slow paths although they fill all temporaries. */
