@@ -2,6 +2,7 @@
 #include "cpu/memory.h"
 
 #include "cpu/base/zeros.h"
+#include "cpu/page_flags.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -295,6 +296,7 @@ static bool write_range(struct memory *memory, gpa_t gpa, const void *buffer, u6
         u64 chunk_bytes = size_bytes;
         const struct memory_region *region = region_clip(memory, gpa, &chunk_bytes);
         if (region != NULL && region->host != NULL && (region->kind == MEMORY_RAM || into_rom)) {
+            memory_ask(memory, gpa, chunk_bytes);
             memcpy(memory_region_bytes(region) + (gpa - region->gpa), from, chunk_bytes);
             memory_note_write(memory, gpa, chunk_bytes);
         } else {
@@ -442,6 +444,42 @@ void memory_note_write(struct memory *memory, gpa_t gpa, u64 size_bytes)
     }
 }
 
+void memory_ask(struct memory *memory, gpa_t gpa, u64 size_bytes)
+{
+    const u64 group_bytes = (u64)MEMORY_ASK_PAGES << PAGE_BITS;
+    const struct memory_region *region = memory_find(memory, gpa);
+    if (region == NULL || region->kind != MEMORY_RAM || size_bytes == 0) {
+        return;
+    }
+    u64 at = gpa - region->gpa, last = region->size_bytes - 1;
+    last = size_bytes - 1 < last - at ? at + size_bytes - 1 : last;
+    u64 asked = 0, end = at & ~(group_bytes - 1); /* the `asked` bytes before `end` are to come */
+    for (; end <= last; end += group_bytes) {
+        _Atomic u8 *flags = &region->page_flags[end >> PAGE_BITS];
+        bool unasked = page_unasked(flags) &&
+                       !(atomic_fetch_or(flags, MEMORY_PAGE_ASKED) & MEMORY_PAGE_ASKED) &&
+                       !region->from_file;
+        if (!unasked && asked != 0) {
+            zeros_ask(region->host + (end - asked), asked);
+        }
+        asked = unasked ? asked + group_bytes : 0;
+    }
+    if (asked != 0) {
+        end = end < region->size_bytes ? end : region->size_bytes;
+        zeros_ask(region->host + (end - asked), asked);
+    }
+}
+
+/* These pages of RAM are not there any more. */
+static void forget_asked(struct memory_region *region, u64 at, u64 size_bytes)
+{
+    const u64 group_bytes = (u64)MEMORY_ASK_PAGES << PAGE_BITS;
+    u64 first = (at + group_bytes - 1) & ~(group_bytes - 1);
+    for (u64 i = first; i + group_bytes <= at + size_bytes; i += group_bytes) {
+        atomic_fetch_and(&region->page_flags[i >> PAGE_BITS], (u8)~MEMORY_PAGE_ASKED);
+    }
+}
+
 bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at, u64 size_bytes,
                      int fd, u64 offset)
 {
@@ -451,6 +489,7 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
                         (off_t)offset);
     bool whole = at == 0 && size_bytes == region->size_bytes;
     region->from_file = fd >= 0 || (region->from_file && !whole);
+    forget_asked(region, at, size_bytes);
     return mapped != MAP_FAILED;
 }
 
@@ -488,7 +527,9 @@ bool memory_discard(struct memory *memory, gpa_t gpa, u64 size_bytes)
     bool gone = !region->from_file ? madvise(host, size_bytes, MADV_DONTNEED) == 0
                 : size_bytes >= LEAST_MAPPING_BYTES &&
                       memory_map_file(memory, region, gpa - region->gpa, size_bytes, -1, 0);
-    if (!gone) {
+    if (gone) {
+        forget_asked(region, gpa - region->gpa, size_bytes);
+    } else {
         memset(host, 0, size_bytes);
     }
     memory_note_write(memory, gpa, size_bytes);

@@ -7,6 +7,8 @@
  *   MEMORY_PAGE_WRITABLE some hart's TLB may hold a write entry for it
  *   MEMORY_PAGE_DIRTY    written since it was last compared with its translations
  *   MEMORY_PAGE_RESERVED a load-reserved outside a simple loop watches this page
+ * and of the first of MEMORY_ASK_PAGES:
+ *   MEMORY_PAGE_ASKED    the host was asked for all of them at once (memory_ask)
  * RISC-V makes code modification explicit (fence.i), so a store into a code page need only mark
  * it. */
 #ifndef METIC_CPU_MEMORY_H
@@ -23,7 +25,12 @@ enum {
     MEMORY_PAGE_WRITABLE = 2,
     MEMORY_PAGE_DIRTY = 4,
     MEMORY_PAGE_RESERVED = 8,
+    MEMORY_PAGE_ASKED = 16,
 };
+
+/* Guests write most pages that are near each other, and many small faults cost the host up to
+ * twenty times what one request for all of the pages does. */
+enum { MEMORY_ASK_PAGES = 16 };
 
 /* A device's registers as memory sees them. Offsets are from the region's start; size_bytes is
  * 1, 2, 4 or 8 and the access never crosses the region's end. Called on any hart's thread. */
@@ -156,6 +163,12 @@ bool memory_is_touched(struct memory *memory, const struct memory_region *region
 /* Gives whole pages of RAM back to the host: they read as zeros, and cost nothing until they are
  * touched again. Harts may run; tells of code that is gone. False: not all of it is RAM. */
 bool memory_discard(struct memory *memory, gpa_t gpa, u64 size_bytes);
+
+/* Has the host give the pages of [gpa, gpa + size_bytes) that will be written, in groups of
+ * MEMORY_ASK_PAGES; once for each group until it is discarded whole. Does nothing to pages that are
+ * there, and nothing where some could be a file's; the host may refuse: then each comes with its
+ * first access. What is not RAM is left out. Any thread. */
+void memory_ask(struct memory *memory, gpa_t gpa, u64 size_bytes);
 
 /* Opens what memory_is_touched asks the host through, which it does by itself otherwise. */
 void memory_open_late(struct memory *memory);

@@ -23,4 +23,21 @@ static inline u8 mark_writable(_Atomic u8 *flags)
     return now & MEMORY_PAGE_WRITABLE ? now : atomic_fetch_or(flags, MEMORY_PAGE_WRITABLE);
 }
 
+/* Whether nobody has asked the host for the pages around one yet (memory_ask); by its flags. */
+static inline bool page_unasked(const _Atomic u8 *flags)
+{
+    const uintptr_t others = MEMORY_ASK_PAGES - 1;
+    const _Atomic u8 *first = (const _Atomic u8 *)((uintptr_t)flags & ~others);
+    return (atomic_load_explicit(first, memory_order_relaxed) & MEMORY_PAGE_ASKED) == 0;
+}
+
+/* mark_writable for a page that is written now: the host is asked for those around it, too. */
+static inline u8 mark_written(struct memory *memory, _Atomic u8 *flags, gpa_t gpa)
+{
+    if (UNLIKELY(page_unasked(flags))) {
+        memory_ask(memory, gpa, 1);
+    }
+    return mark_writable(flags);
+}
+
 #endif

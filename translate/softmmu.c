@@ -65,7 +65,10 @@ static struct place enter(struct vcpu *vcpu, gva_t gva, enum vcpu_access access,
                 place.host = NULL; /* stores to ROM and flash go to the device side */
             }
         } else if (fill.flags & TLB_WRITABLE) {
-            place.watch = watch_flags(mark_writable(&region->page_flags[page_offset >> PAGE_BITS]));
+            _Atomic u8 *flags = &region->page_flags[page_offset >> PAGE_BITS];
+            place.watch = watch_flags(access == VCPU_WRITE
+                                          ? mark_written(vcpu->memory, flags, found->gpa)
+                                          : mark_writable(flags));
             fill.flags |= place.watch != 0 ? (u32)TLB_SLOW_WRITE : 0;
         }
     }
@@ -417,6 +420,9 @@ static NOINLINE u8 *refill_at(struct vcpu *vcpu, gva_t gva, u32 desc, struct tlb
         return NULL;
     }
     _Atomic u8 *flags = vcpu->guest->find_plain(vcpu, gva, write, &fill);
+    if (flags != NULL && write) {
+        mark_written(vcpu->memory, flags, fill.gpa_page);
+    }
     if (UNLIKELY(flags == NULL) || (UNLIKELY(!may_write(flags, &fill)) && write)) {
         if (desc & HOST_DESC_PIECES) {
             vcpu->exception_pending = 0; /* it has an exception of its own: load_pieces() */

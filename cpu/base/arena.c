@@ -2,17 +2,18 @@
 #include "cpu/base/arena.h"
 
 #include "cpu/base/error.h"
+#include "cpu/base/zeros.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { ARENA_CHUNK_BYTES = 256 * 1024, ARENA_ALIGN_BYTES = 16 };
 
 struct chunk {
     struct chunk *next;
-    size_t size_bytes, used_bytes;
-    _Alignas(ARENA_ALIGN_BYTES) u8 bytes[];
+    size_t size_bytes, used_bytes, asked_bytes; /* of the whole chunk, with this */
 };
+
+_Static_assert(sizeof(struct chunk) % ARENA_ALIGN_BYTES == 0, "what is behind it is aligned");
 
 struct arena {
     struct chunk *first;
@@ -28,7 +29,7 @@ void arena_clear(struct arena *arena)
 {
     while (arena->first != NULL) {
         struct chunk *next = arena->first->next;
-        free(arena->first);
+        zeros_free(arena->first, arena->first->size_bytes);
         arena->first = next;
     }
     arena->total_bytes = 0;
@@ -42,25 +43,32 @@ void arena_free(struct arena *arena)
     }
 }
 
+/* With room for `least_bytes`, itself included. */
+static struct chunk *chunk_new(size_t least_bytes)
+{
+    size_t bytes = least_bytes > ARENA_CHUNK_BYTES ? least_bytes : ARENA_CHUNK_BYTES;
+    struct chunk *chunk = zeros_new(bytes);
+    if (chunk == NULL) {
+        error_no_memory(bytes);
+    }
+    *chunk = (struct chunk){.size_bytes = bytes, .used_bytes = sizeof(*chunk)};
+    return chunk;
+}
+
 void *arena_alloc(struct arena *arena, size_t size_bytes)
 {
     size_bytes = (size_bytes + ARENA_ALIGN_BYTES - 1) & ~(size_t)(ARENA_ALIGN_BYTES - 1);
     struct chunk *chunk = arena->first;
     if (chunk == NULL || chunk->size_bytes - chunk->used_bytes < size_bytes) {
-        size_t chunk_bytes = size_bytes > ARENA_CHUNK_BYTES ? size_bytes : ARENA_CHUNK_BYTES;
-        chunk = malloc(sizeof(*chunk) + chunk_bytes);
-        if (chunk == NULL) {
-            error_no_memory(sizeof(*chunk) + chunk_bytes);
-        }
-        chunk->size_bytes = chunk_bytes;
-        chunk->used_bytes = 0;
+        chunk = chunk_new(size_bytes + sizeof(*chunk));
         chunk->next = arena->first;
         arena->first = chunk;
     }
-    void *p = chunk->bytes + chunk->used_bytes;
+    void *p = (u8 *)chunk + chunk->used_bytes;
     chunk->used_bytes += size_bytes;
     arena->total_bytes += size_bytes;
-    return memset(p, 0, size_bytes);
+    zeros_ahead(chunk, chunk->size_bytes, chunk->used_bytes, &chunk->asked_bytes);
+    return p;
 }
 
 size_t arena_used_bytes(const struct arena *arena)

@@ -62,6 +62,26 @@ static inline void zeros_reserve(void *room, size_t room_bytes)
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
+/* Has the host give these pages at once, before they are written: a fault for each is dear (in a
+ * virtual machine it may cost ten times what giving a page does). The host may refuse: then they
+ * come with their first accesses. */
+void zeros_ask(void *bytes, size_t size_bytes);
+/* The same for pages that are there, seen through another mapping: nothing is written. */
+void zeros_ask_to_read(const void *bytes, size_t size_bytes);
+
+/* See zeros_ahead(). Returns the new *asked_bytes. */
+size_t zeros_ask_next(void *bytes, size_t size_bytes, size_t used_bytes, size_t asked_bytes);
+
+/* For a table that is used from its start on: its first used_bytes will be written, and what lies
+ * before *asked_bytes was asked for; has the host give pieces that grow with it. */
+static inline void zeros_ahead(void *bytes, size_t size_bytes, size_t used_bytes,
+                               size_t *asked_bytes)
+{
+    if (UNLIKELY(used_bytes > *asked_bytes)) {
+        *asked_bytes = zeros_ask_next(bytes, size_bytes, used_bytes, *asked_bytes);
+    }
+}
+
 /* NULL allowed. */
 static inline void zeros_free(void *zeros, size_t size_bytes)
 {

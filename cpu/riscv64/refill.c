@@ -132,7 +132,8 @@ unsigned riscv64_refill(struct vcpu *vcpu, gva_t gva, bool write)
         return GUEST_REFILL_NOT;
     }
     u32 slow = write_flags(page_flags, fill.flags);
-    if (UNLIKELY(slow != 0 && write) || UNLIKELY(huge_is_due(&tlb->huge, fill.gpa_page))) {
+    if ((write && (UNLIKELY(slow != 0) || UNLIKELY(page_unasked(page_flags)))) ||
+        UNLIKELY(huge_is_due(&tlb->huge, fill.gpa_page))) {
         return GUEST_REFILL_NOT;
     }
     struct tlb_entry *entry = &vcpu->tlb[tlb_index(page)];

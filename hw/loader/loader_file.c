@@ -1,6 +1,8 @@
 /* Reading the user's files, with the reasons people need when that fails. */
 #include "hw/loader/loader_private.h"
 
+#include "cpu/base/zeros.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -54,6 +56,16 @@ static bool file_grow(const char *path, u8 **bytes, u64 *capacity_bytes, u64 wan
     return true;
 }
 
+/* The next read goes here: what it fills is asked of the host, if it is much. */
+static void file_ask(const struct loader_file *file, u64 capacity_bytes, u64 expected_bytes)
+{
+    enum { MUCH_BYTES = 128 << 10 };
+    u64 end = capacity_bytes < expected_bytes ? capacity_bytes : expected_bytes;
+    if (end >= file->size_bytes + MUCH_BYTES) {
+        zeros_ask(file->bytes + file->size_bytes, end - file->size_bytes);
+    }
+}
+
 /* Reads until the file ends or `limit_bytes` are there. */
 static bool file_read_up_to(int fd, const char *path, u64 expected_bytes, u64 limit_bytes,
                             struct loader_file *file, u64 *capacity_bytes,
@@ -72,6 +84,7 @@ static bool file_read_up_to(int fd, const char *path, u64 expected_bytes, u64 li
             if (!file_grow(path, &file->bytes, capacity_bytes, wanted, error)) {
                 return false;
             }
+            file_ask(file, *capacity_bytes, expected_bytes);
         }
         u64 room = *capacity_bytes - file->size_bytes;
         u64 left = limit_bytes - file->size_bytes;
@@ -119,9 +132,7 @@ static u8 *file_pages_new(u64 size_bytes)
         munmap(start, before);
     }
     munmap(end, (size_t)(start + want_bytes - end));
-#if defined(MADV_POPULATE_WRITE)
-    madvise(bytes, file_pages_bytes(size_bytes), MADV_POPULATE_WRITE); /* cheaper than one by one */
-#endif
+    zeros_ask(bytes, file_pages_bytes(size_bytes));
     return bytes;
 }
 

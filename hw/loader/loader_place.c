@@ -44,16 +44,17 @@ static bool place_fits(const struct memory *memory, gpa_t gpa, u64 bytes)
            bytes <= region->size_bytes - (gpa - region->gpa);
 }
 
-/* Zeros, leaving pages that are zero already to the host. */
+/* Zeros, leaving whole pages to the host. */
 static bool place_zero(struct memory *memory, gpa_t gpa, u64 bytes)
 {
-    static const u8 zeros[4096];
+    static const u8 zeros[PAGE_BYTES];
     while (bytes > 0) {
-        u64 step = sizeof(zeros) - gpa % sizeof(zeros);
+        u64 step = PAGE_BYTES - (gpa & PAGE_OFFSET_MASK);
         step = step < bytes ? step : bytes;
-        const u8 *host = memory_host(memory, gpa, step);
-        if ((host == NULL || memcmp(host, zeros, step) != 0) &&
-            !memory_load(memory, gpa, zeros, step)) {
+        u64 whole_bytes = step == PAGE_BYTES ? bytes & PAGE_MASK : 0;
+        if (memory_discard(memory, gpa, whole_bytes)) {
+            step = whole_bytes;
+        } else if (!memory_load(memory, gpa, zeros, step)) {
             return false;
         }
         gpa += step;

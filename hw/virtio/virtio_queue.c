@@ -53,10 +53,13 @@ static unsigned avail_event_offset(unsigned entries)
 static u8 *queue_host(const struct virtio *virtio, gpa_t gpa, u64 size_bytes,
                       bool readable_is_enough)
 {
-    const struct memory *memory = virtio->device->env->memory;
+    struct memory *memory = virtio->device->env->memory;
     const struct memory_region *region = memory_find(memory, gpa);
     if (region == NULL || (region->kind != MEMORY_RAM && !readable_is_enough)) {
         return NULL;
+    }
+    if (!readable_is_enough) {
+        memory_ask(memory, gpa, size_bytes);
     }
     return memory_host(memory, gpa, size_bytes);
 }

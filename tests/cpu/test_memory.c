@@ -1,10 +1,14 @@
 /* Guest physical memory: the map, DMA over borders, page flags and their hooks. */
 #include "cpu/memory.h"
 
+#include "cpu/base/zeros.h"
+
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RAM 0x80000000u
 #define ROM 0x1000u
@@ -252,4 +256,86 @@ Test(memory, late_contents_are_made_once_and_before_anybody_sees_them)
     }
     cr_expect_eq(fills, 1);
     cr_expect_eq(*memory_host(&memory, FLASH, 1), 0xff);
+}
+
+/* --- the host is asked for groups of pages --- */
+
+enum { GROUP_BYTES = MEMORY_ASK_PAGES << PAGE_BITS };
+
+static bool host_gives_when_asked(void)
+{
+    u8 *page = zeros_new(PAGE_BYTES);
+    struct memory_region all = {.host = page, .size_bytes = PAGE_BYTES};
+    zeros_ask(page, PAGE_BYTES);
+    bool gives = memory_is_touched(&memory, &all, 0, PAGE_BYTES);
+    zeros_free(page, PAGE_BYTES);
+    return gives;
+}
+
+/* Three groups and a bit, with the host's pages of `touched`, a bit for each group. */
+#define BIG 0x90000000u
+static void check_groups(unsigned touched)
+{
+    const struct memory_region *big = memory_find(&memory, BIG);
+    for (unsigned i = 0; i < 4; i++) {
+        u64 at = i * (u64)GROUP_BYTES, bytes = i < 3 ? (u64)GROUP_BYTES : PAGE_BYTES;
+        for (u64 page = 0; page < bytes; page += PAGE_BYTES) {
+            cr_expect_eq(memory_is_touched(&memory, big, at + page, PAGE_BYTES), touched >> i & 1,
+                         "page 0x%llx of group %u", (unsigned long long)page, i);
+        }
+    }
+}
+
+Test(memory, groups_of_pages_are_asked_for_once)
+{
+    struct metic_error error;
+    cr_assert(memory_add_ram(&memory, "big", BIG, 3 * (u64)GROUP_BYTES + PAGE_BYTES, &error));
+    if (!host_gives_when_asked()) {
+        cr_skip_test("this host has no MADV_POPULATE_WRITE, or no pagemap");
+    }
+    memory_ask(&memory, BIG + GROUP_BYTES + 17, 1);
+    check_groups(2);
+    memory_ask(&memory, BIG + 2 * GROUP_BYTES - 1, 2);
+    check_groups(6);
+    memory_ask(&memory, BIG + 3 * GROUP_BYTES, ~(u64)0);
+    check_groups(14);
+    /* A part of a group that is given back stays so, a whole group is asked for again. */
+    const struct memory_region *big = memory_find(&memory, BIG);
+    cr_assert(memory_discard(&memory, BIG + GROUP_BYTES, 2 * GROUP_BYTES - PAGE_BYTES));
+    memory_ask(&memory, BIG + 2 * GROUP_BYTES, 1);
+    cr_expect_not(memory_is_touched(&memory, big, 2 * (u64)GROUP_BYTES, PAGE_BYTES));
+    memory_ask(&memory, BIG + GROUP_BYTES, 1);
+    cr_expect(memory_is_touched(&memory, big, GROUP_BYTES, PAGE_BYTES));
+}
+
+Test(memory, writes_from_outside_ask_and_reads_do_not)
+{
+    struct metic_error error;
+    u8 byte = 0;
+    cr_assert(memory_add_ram(&memory, "big", BIG, 3 * (u64)GROUP_BYTES + PAGE_BYTES, &error));
+    if (!host_gives_when_asked()) {
+        cr_skip_test("this host has no MADV_POPULATE_WRITE, or no pagemap");
+    }
+    cr_assert(memory_dma_write(&memory, BIG + GROUP_BYTES, &byte, 1));
+    check_groups(2);
+    cr_assert(memory_dma_read(&memory, BIG, &byte, 1));
+    cr_expect_not(memory_page_flags(&memory, BIG) & MEMORY_PAGE_ASKED);
+}
+
+/* Pages of a file are copied when they are written: those around one need not be. */
+Test(memory, no_pages_are_asked_for_beside_a_files)
+{
+    struct metic_error error;
+    cr_assert(memory_add_ram(&memory, "big", BIG, 3 * (u64)GROUP_BYTES + PAGE_BYTES, &error));
+    struct memory_region *big = memory_find(&memory, BIG);
+    FILE *file = tmpfile();
+    cr_assert(file != NULL && ftruncate(fileno(file), (off_t)big->size_bytes) == 0);
+    memory_ask(&memory, BIG, 1);
+    cr_assert(memory_map_file(&memory, big, 0, big->size_bytes, fileno(file), 0));
+    cr_expect_not(memory_page_flags(&memory, BIG) & MEMORY_PAGE_ASKED);
+    memory_ask(&memory, BIG, 1);
+    unsigned char there[3 * MEMORY_ASK_PAGES + 1];
+    cr_assert_eq(mincore(big->host, big->size_bytes, there), 0);
+    cr_expect(memory_page_flags(&memory, BIG) & MEMORY_PAGE_ASKED, "nobody asks twice");
+    fclose(file);
 }

@@ -54,6 +54,9 @@ static enum riscv_mmu_result walk(struct hart *hart, gva_t gva, enum vcpu_access
     if (access != VCPU_FETCH) {
         flags = riscv64_find_plain(&hart->state.vcpu, gva, access == VCPU_WRITE, &fill);
         bool faults = hart->state.vcpu.exception_pending;
+        if (flags != NULL) {
+            memory_ask(&hart->memory, fill.gpa_page, 1); /* or refill leaves a write to who does */
+        }
         cr_assert_eq(refill(hart, gva, access == VCPU_WRITE, &fill),
                      flags != NULL ? GUEST_REFILL_DONE
                      : faults      ? GUEST_REFILL_FAULT

@@ -154,6 +154,26 @@ Test(refill, refill_leaves_the_unusual_to_others)
 }
 
 /* The one fill in thousands that makes a huge page of the host's is somebody else's. */
+/* Also in RAM that could be a file's, for which nobody asks, or every write would be left. */
+Test(refill, first_writes_are_left_to_who_asks_the_host)
+{
+    for (unsigned from_file = 0; from_file < 2; from_file++) {
+        struct hart *hart = with_tables();
+        struct vcpu *vcpu = &hart->state.vcpu;
+        const gva_t next = GVA + PAGE_BYTES;
+        map(hart, 3, next, 0, pte_of(DATA_GPA + 3 * MEMORY_ASK_PAGES * PAGE_BYTES, all_bits));
+        memory_find(&hart->memory, DATA_GPA)->from_file = from_file != 0;
+        memory_page_clear(&hart->memory, DATA_GPA, MEMORY_PAGE_ASKED);
+        cr_expect_eq(refilled(hart, GVA), DATA_GPA, "a read is not");
+        forget_entry(hart, GVA);
+        cr_expect_eq(riscv64_refill(vcpu, GVA, true), GUEST_REFILL_NOT);
+        memory_ask(&hart->memory, DATA_GPA + 5, 1);
+        cr_expect_eq(riscv64_refill(vcpu, GVA, true), GUEST_REFILL_DONE);
+        cr_expect_eq(riscv64_refill(vcpu, next, true), GUEST_REFILL_NOT);
+        hart_free(hart);
+    }
+}
+
 Test(refill, refill_counts_for_huge_pages)
 {
     struct hart *hart = with_tables();

@@ -1,0 +1,35 @@
+/* See zeros.h. */
+#include "cpu/base/zeros.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_READ 22 /* <linux/mman.h> since 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static void ask(const void *bytes, size_t size_bytes, int advice)
+{
+    uintptr_t first = (uintptr_t)bytes & PAGE_MASK;
+    uintptr_t end = ((uintptr_t)bytes + size_bytes + PAGE_OFFSET_MASK) & PAGE_MASK;
+    madvise((void *)first, end - first, advice);
+}
+
+void zeros_ask(void *bytes, size_t size_bytes)
+{
+    ask(bytes, size_bytes, MADV_POPULATE_WRITE);
+}
+
+void zeros_ask_to_read(const void *bytes, size_t size_bytes)
+{
+    ask(bytes, size_bytes, MADV_POPULATE_READ);
+}
+
+size_t zeros_ask_next(void *bytes, size_t size_bytes, size_t used_bytes, size_t asked_bytes)
+{
+    enum { LEAST_BYTES = 16 << 10, MOST_BYTES = 128 << 10 };
+    size_t step = asked_bytes < LEAST_BYTES ? LEAST_BYTES
+                  : asked_bytes > MOST_BYTES ? MOST_BYTES : asked_bytes;
+    size_t want = used_bytes > asked_bytes + step ? used_bytes : asked_bytes + step;
+    want = want < size_bytes ? want : size_bytes;
+    zeros_ask((u8 *)bytes + asked_bytes, want - asked_bytes);
+    return want;
+}
