@@ -120,6 +120,7 @@ static void fetch_space_drop(struct vcpu *vcpu, struct fetch_space *space)
 }
 
 enum {
+    ASK_PUTS = 32, /* with so many there will be some in most pages of a table of jumps soon */
     DATA_TABLE_BYTES = TLB_ENTRIES * sizeof(struct tlb_entry),
     JUMP_TABLE_BYTES = TLB_JUMP_ENTRIES * sizeof(struct jump_entry),
 };
@@ -129,8 +130,10 @@ enum {
 
 /* Accesses that end in page 0 are looked for at its entries or, when they begin in the last page
  * of all, at those of that one. */
-static bool data_space_alloc(struct tlb_space *space)
+static bool data_space_alloc(struct tlb *tlb, unsigned n)
 {
+    struct tlb_space *space = &tlb->data[n];
+    space->key = &tlb->data_keys.key[n];
     /* Aligned to its size: generated code finds the other entry by flipping address bits. */
     space->mapped = zeros_new(2 * (size_t)DATA_TABLE_BYTES);
     if (space->mapped == NULL) {
@@ -139,6 +142,8 @@ static bool data_space_alloc(struct tlb_space *space)
     size_t past = (uintptr_t)space->mapped % DATA_TABLE_BYTES;
     void *aligned = (u8 *)space->mapped + (past == 0 ? 0 : DATA_TABLE_BYTES - past);
     space->entries = aligned;
+    tlb->data_made |= 1u << n;
+    zeros_ask(aligned, DATA_TABLE_BYTES); /* most of it is soon used */
     const gva_t last_page = ~(gva_t)0 & PAGE_MASK;
     entry_clear(&space->entries[tlb_index(0)]);
     entry_clear(&space->entries[tlb_other_index(0)]);
@@ -148,13 +153,16 @@ static bool data_space_alloc(struct tlb_space *space)
     return true;
 }
 
-static bool fetch_space_alloc(struct fetch_space *space)
+static bool fetch_space_alloc(struct tlb *tlb, unsigned n)
 {
     const struct jump_entry none = {TLB_TAG_NONE, NULL};
+    struct fetch_space *space = &tlb->fetch[n];
+    space->key = &tlb->fetch_keys.key[n];
     space->jumps = zeros_new(JUMP_TABLE_BYTES);
     if (space->jumps == NULL) {
         return false;
     }
+    tlb->fetch_made |= 1u << n;
     space->jumps[jump_index(0)] = none;
     space->jumps[jump_index_other(jump_index(0))] = none;
     space->jump_puts.count = 0;
@@ -167,11 +175,7 @@ bool tlb_init(struct vcpu *vcpu)
 {
     struct tlb *tlb = zeros_new(sizeof(*tlb));
     vcpu->tlb_state = tlb;
-    for (unsigned i = 0; tlb != NULL && i < TLB_SPACES; i++) {
-        tlb->data[i].key = &tlb->data_keys.key[i];
-        tlb->fetch[i].key = &tlb->fetch_keys.key[i];
-    }
-    if (tlb == NULL || !data_space_alloc(&tlb->data[0]) || !fetch_space_alloc(&tlb->fetch[0])) {
+    if (tlb == NULL || !data_space_alloc(tlb, 0) || !fetch_space_alloc(tlb, 0)) {
         tlb_fini(vcpu);
         return false;
     }
@@ -192,9 +196,11 @@ void tlb_fini(struct vcpu *vcpu)
     if (tlb == NULL) {
         return;
     }
-    for (unsigned i = 0; i < TLB_SPACES; i++) {
-        zeros_free(tlb->data[i].mapped, 2 * (size_t)DATA_TABLE_BYTES);
-        zeros_free(tlb->fetch[i].jumps, JUMP_TABLE_BYTES);
+    for (u32 left = tlb->data_made; left != 0; left &= left - 1) {
+        zeros_free(tlb->data[bit_of(left)].mapped, 2 * (size_t)DATA_TABLE_BYTES);
+    }
+    for (u32 left = tlb->fetch_made; left != 0; left &= left - 1) {
+        zeros_free(tlb->fetch[bit_of(left)].jumps, JUMP_TABLE_BYTES);
     }
     zeros_free(tlb, sizeof(*tlb));
     vcpu->tlb_state = NULL;
@@ -235,7 +241,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     struct tlb_space *space = &tlb->data[n];
     tlb->generation += moved;
     if (UNLIKELY(claimed)) {
-        if (space->entries == NULL && !data_space_alloc(space)) {
+        if (space->entries == NULL && !data_space_alloc(tlb, n)) {
             error_no_memory(TLB_ENTRIES * sizeof(*space->entries));
         }
         data_space_empty(vcpu, space);
@@ -252,7 +258,7 @@ void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, 
     struct fetch_space *space = &tlb->fetch[n];
     tlb->generation += moved;
     if (UNLIKELY(claimed)) {
-        if (space->jumps == NULL && !fetch_space_alloc(space)) {
+        if (space->jumps == NULL && !fetch_space_alloc(tlb, n)) {
             error_no_memory(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
         }
         fetch_space_empty(vcpu, space);
@@ -436,16 +442,27 @@ void tlb_flush_jumps(struct vcpu *vcpu)
     }
 }
 
+static void jump_forget(struct jump_entry *jump, const void *host)
+{
+    if (jump->host == host) {
+        jump->pc = TLB_TAG_NONE;
+    }
+}
+
 void tlb_flush_jump(struct vcpu *vcpu, u32 page_offset, const void *host)
 {
     struct tlb *tlb = vcpu->tlb_state;
     const u32 step = jump_index(PAGE_BYTES);
     for (u32 left = tlb->fetch_keys.used; left != 0; left &= left - 1) {
-        struct jump_entry *jumps = tlb->fetch[bit_of(left)].jumps;
-        for (u32 n = jump_index(page_offset); n < TLB_JUMP_ENTRIES; n += step) {
-            if (jumps[n].host == host) {
-                jumps[n].pc = TLB_TAG_NONE;
+        struct fetch_space *space = &tlb->fetch[bit_of(left)];
+        if (!space->jumps_asked) {
+            for (u32 n = 0; n < space->jump_puts.count; n++) {
+                jump_forget(&space->jumps[space->jump_puts.index[n]], host);
             }
+            continue; /* the others' pages were never touched */
+        }
+        for (u32 n = jump_index(page_offset); n < TLB_JUMP_ENTRIES; n += step) {
+            jump_forget(&space->jumps[n], host);
         }
     }
 }
@@ -522,6 +539,10 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
 static void jump_put(struct fetch_space *space, u32 index, struct jump_entry entry)
 {
     puts_add(&space->jump_puts, index);
+    if (UNLIKELY(space->jump_puts.count == ASK_PUTS) && !space->jumps_asked) {
+        space->jumps_asked = true;
+        zeros_ask(space->jumps, JUMP_TABLE_BYTES);
+    }
     space->jumps[index] = entry;
 }
 

@@ -185,6 +185,7 @@ struct fetch_space {
     bool evicted_any;
     gva_t large_first, large_last;
     struct jump_entry *jumps; /* TLB_JUMP_ENTRIES */
+    bool jumps_asked; /* of the host, all of them */
     struct tlb_key *key; /* in fetch_keys */
     struct tlb_puts jump_puts, page_puts;
     struct fetch_entry pages[TLB_FETCH_ENTRIES];
@@ -243,6 +244,8 @@ struct tlb {
                       watchpoints) */
     struct huge huge;
     struct tlb_tables tables;
+    size_t proofs_asked_bytes; /* of vcpu->link_proofs: zeros_ahead */
+    u32 data_made, fetch_made; /* spaces that have tables */
     u64 fills, flushes;  /* statistics */
 };
 

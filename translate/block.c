@@ -10,6 +10,9 @@
 
 enum { PAGE_HASH_BITS = 13, PAGE_GROUP_BITS = 2 };
 
+/* With so many blocks there will be some in most pages of the buckets soon. */
+enum { ASK_BLOCKS = 128 };
+
 /* Blocks near each other have their buckets in the same lines of the host's cache: code that is new
  * is mostly near code that was new just before. */
 enum { BUCKET_BYTES_LOG2 = 4, GROUP_BYTES_LOG2 = 8 };
@@ -47,11 +50,38 @@ bool block_table_init(struct block_table *table, struct memory *memory)
            table->arena != NULL;
 }
 
+void *block_alloc(struct block_table *table, size_t size_bytes)
+{
+    return arena_alloc(table->arena, size_bytes);
+}
+
+/* Shadows come and go by the thousand, so those that went are kept. */
+struct free_shadow {
+    struct free_shadow *next;
+};
+
+static u8 *shadow_new(struct block_table *table)
+{
+    struct free_shadow *shadow = table->free_shadows;
+    if (shadow == NULL) {
+        return block_alloc(table, PAGE_BYTES);
+    }
+    table->free_shadows = shadow->next;
+    return (u8 *)shadow;
+}
+
+static void shadow_free(struct block_table *table, struct code_page *page)
+{
+    struct free_shadow *shadow = (struct free_shadow *)(void *)page->shadow;
+    shadow->next = table->free_shadows;
+    table->free_shadows = shadow;
+    page->shadow = NULL;
+}
+
 static void shadows_free(struct block_table *table)
 {
     for (struct code_page *page = table->dirty; page != NULL; page = page->dirty_next) {
-        free(page->shadow);
-        page->shadow = NULL;
+        shadow_free(table, page);
     }
     table->dirty = NULL;
     table->dirty_count = 0;
@@ -89,6 +119,7 @@ void block_table_clear(struct block_table *table)
     }
     memset(table->pages, 0, pages_bytes);
     arena_clear(table->arena);
+    table->free_shadows = NULL;
     table->link_count = 1;
     table->block_count = 0;
 }
@@ -131,11 +162,6 @@ struct block *block_find_at(const struct block_table *table, gpa_t gpa, u32 mode
         block = atomic_load_explicit(&block->hash_next, memory_order_acquire);
     }
     return block;
-}
-
-void *block_alloc(struct block_table *table, size_t size_bytes)
-{
-    return arena_alloc(table->arena, size_bytes);
 }
 
 struct block *block_new(struct block_table *table)
@@ -332,10 +358,7 @@ static void page_make_dirty(struct block_table *table, struct code_page *page, c
     if (page->shadow != NULL) {
         return;
     }
-    page->shadow = malloc(PAGE_BYTES);
-    if (page->shadow == NULL) {
-        error_no_memory(PAGE_BYTES);
-    }
+    page->shadow = shadow_new(table);
     memcpy(page->shadow, bytes, PAGE_BYTES);
     page->dirty_next = table->dirty;
     table->dirty = page;
@@ -402,6 +425,9 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
     atomic_store_explicit(bucket, block, memory_order_release);
     mark_head(page, (u32)(block->gpa & PAGE_OFFSET_MASK));
     table->block_count++;
+    if (UNLIKELY(table->block_count == ASK_BLOCKS)) {
+        zeros_ask(table->buckets, buckets_bytes);
+    }
 }
 
 u32 block_link_alloc(struct block_table *table)
@@ -410,6 +436,8 @@ u32 block_link_alloc(struct block_table *table)
         return 0;
     }
     struct link *link = &table->links[table->link_count];
+    zeros_ahead(table->links, links_bytes, sizeof(*link) * (table->link_count + 1),
+                &table->links_asked_bytes);
     memset(link, 0, sizeof(*link));
     link->to_gpa = BLOCK_NO_PAGE;
     return table->link_count++;
@@ -495,8 +523,7 @@ static void page_compare(struct block_table *table, struct code_page *page)
 /* A page without blocks is no code page any more. */
 static void page_forget(struct block_table *table, struct code_page *page)
 {
-    free(page->shadow);
-    page->shadow = NULL;
+    shadow_free(table, page);
     table->dirty_count--;
     memory_page_clear(table->memory, page->page, MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY);
 }

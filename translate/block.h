@@ -103,10 +103,12 @@ struct block_table {
     _Atomic(struct block *) *buckets; /* 1 << BLOCK_HASH_BITS; see block.c */
     struct code_pages *pages; /* hash by gpa page; found without the lock, too */
     struct code_page *dirty;          /* list of pages with a shadow */
+    struct free_shadow *free_shadows; /* in the arena, for the next ones */
     _Atomic u32 dirty_count;          /* read without the lock, as is removals */
     u32 compared_in_vain;             /* dirty pages that a fence found unchanged */
     struct link *links;               /* BLOCK_MAX_LINKS, reserved, touched as used */
     u32 link_count;
+    size_t links_asked_bytes;         /* zeros_ahead */
     struct memory *memory;
     /* Blocks removed so far, and which the last ones were: what a hart that follows takes out of
      * its jump cache. A reader that is more than the log's length behind forgets everything. */

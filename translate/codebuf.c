@@ -1,10 +1,13 @@
 /* See codebuf.h. */
 #include "translate/codebuf.h"
 
+#include "cpu/base/zeros.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CODEBUF_ALIGN_BYTES = 16 };
+/* Most blocks have less than AHEAD_BYTES. */
+enum { CODEBUF_ALIGN_BYTES = 16, AHEAD_BYTES = 8 << 10 };
 
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {
@@ -42,6 +45,25 @@ void codebuf_fini(struct codebuf *buffer)
         munmap((void *)(uintptr_t)buffer->exec, buffer->size_bytes);
         buffer->write = NULL;
     }
+}
+
+/* In the part at [start, start + size_bytes). */
+static void part_ahead(struct codebuf *buffer, size_t start, size_t size_bytes, size_t used_bytes,
+                       size_t *asked_bytes)
+{
+    size_t before = *asked_bytes;
+    zeros_ahead(buffer->write + start, size_bytes, used_bytes + AHEAD_BYTES, asked_bytes);
+    if (UNLIKELY(*asked_bytes != before)) {
+        zeros_ask_to_read(buffer->exec + start + before, *asked_bytes - before);
+    }
+}
+
+void codebuf_ahead(struct codebuf *buffer)
+{
+    size_t cold = buffer->cold_start;
+    part_ahead(buffer, 0, cold, buffer->used_bytes, &buffer->asked_bytes);
+    part_ahead(buffer, cold, buffer->size_bytes - cold, buffer->cold_end - cold,
+               &buffer->cold_asked_bytes);
 }
 
 void codebuf_commit(struct codebuf *buffer, size_t size_bytes, size_t cold_bytes)

@@ -18,6 +18,7 @@ struct codebuf {
     size_t used_bytes;  /* from the start; */
     size_t cold_end;    /* of what is used of the cold part */
     size_t keep_bytes;  /* the host's common thunks at the start survive codebuf_clear */
+    size_t asked_bytes, cold_asked_bytes; /* of each part, that the host was asked for */
 };
 
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error);
@@ -37,6 +38,9 @@ static inline bool codebuf_is_empty(const struct codebuf *buffer)
 {
     return buffer->used_bytes == buffer->keep_bytes && buffer->cold_end == buffer->cold_start;
 }
+
+/* Has the host give memory for what is written next, in both parts and through both mappings. */
+void codebuf_ahead(struct codebuf *buffer);
 
 /* Takes size_bytes that were just written at write + used_bytes and cold_bytes at write + cold_end;
  * keeps the next start aligned. */

@@ -10,7 +10,7 @@
 
 /* Compilers return to tens of thousands of places; what two addresses share is found by
  * block_find() again. */
-enum { FOUND_BITS = 16, FOUND_ENTRIES = 1 << FOUND_BITS };
+enum { FOUND_BITS = 16, FOUND_ENTRIES = 1 << FOUND_BITS, FOUND_ASK_PUTS = 64 };
 
 /* A look-up mostly misses the host's caches once, and so is one word in one place. */
 struct found_entry {
@@ -24,6 +24,7 @@ struct found {
     gva_t *pages;                /* of modes with VCPU_MODE_PROBE: entries' virtual pages, where
                                     blocks name theirs (probe_page_key()), or 0 */
     bool used;
+    u32 puts; /* up to FOUND_ASK_PUTS, when all of the table was asked of the host */
     u64 jumps, links; /* statistics: how often code went on without leaving */
 };
 

@@ -283,6 +283,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
     struct engine *engine = vcpu->engine;
     struct host_exit exits[MAX_EXITS];
     struct codebuf *code = &engine->code;
+    codebuf_ahead(code);
     struct host_request request = {
         .context = &engine->host_context,
         .ir = engine->ir,

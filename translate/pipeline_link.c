@@ -1,6 +1,8 @@
 /* Direct jumps between blocks: patched when they are first taken, and, where they leave their page,
  * proved by each hart for each of its address spaces (vcpu_link_proof). */
 #include "translate/engine.h"
+
+#include "cpu/base/zeros.h"
 #include "translate/engine_private.h"
 #include "translate/probe/probe.h"
 
@@ -34,7 +36,11 @@ void pipeline_record_links(struct engine *engine, struct block *block,
 static void prove(struct vcpu *vcpu, u32 number, gva_t from_page)
 {
     vcpu->link_proofs[number] = vcpu_link_proof(vcpu, from_page);
-    vcpu->proved_links = number >= vcpu->proved_links ? number + 1 : vcpu->proved_links;
+    if (number >= vcpu->proved_links) {
+        vcpu->proved_links = number + 1;
+        zeros_ahead(vcpu->link_proofs, sizeof(u64) * BLOCK_MAX_LINKS, sizeof(u64) * number,
+                    &vcpu->tlb_state->proofs_asked_bytes);
+    }
 }
 
 void pipeline_prove_link(struct vcpu *vcpu, u32 number)

@@ -32,6 +32,9 @@ void found_fini(struct found *found)
 void found_put(struct found *found, gpa_t gpa, u32 mode, gva_t gva_page, u32 code_offset)
 {
     struct found_entry *entry = found_at(found, gpa);
+    if (UNLIKELY(found->puts < FOUND_ASK_PUTS) && ++found->puts == FOUND_ASK_PUTS) {
+        zeros_ask(found->entries, FOUND_BYTES);
+    }
     *entry = (struct found_entry){gpa, mode, code_offset};
     if (UNLIKELY(mode & VCPU_MODE_PROBE)) {
         found->pages[entry - found->entries] = gva_page;
