@@ -16,9 +16,10 @@ enum kind {
     NOT_HERE,
     OP, OP_IMM,       /* `what` is an enum ir_op */
     OP_W, OP_IMM_W,   /* the same of low halves */
-    COMPARE, COMPARE_IMM, BRANCH, /* an enum ir_cond */
+    COMPARE, COMPARE_IMM, /* an enum ir_cond */
     LOAD, STORE,      /* an enum ir_mem */
-    UPPER, UPPER_PC, JUMP, JUMP_IND, FENCE,
+    UPPER, UPPER_PC, FENCE,
+    BRANCH, JUMP, JUMP_IND, /* is_jump(); of BRANCH, an enum ir_cond */
 };
 
 struct row {
@@ -229,16 +230,16 @@ struct piece {
 
 static bool is_jump(struct row row)
 {
-    return row.kind == BRANCH || row.kind == JUMP || row.kind == JUMP_IND;
+    return row.kind >= BRANCH;
 }
 
 /* False when something in it is not for here. */
 static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, struct piece *piece)
 {
-    piece->count = 0;
-    while (piece->count < max_insns) {
-        struct riscv_insn *insn = &piece->insns[piece->count];
-        unsigned length_bytes = riscv64_decode(bytes, count_bytes, insn);
+    const u8 *end = bytes + count_bytes;
+    struct riscv_insn *insn = piece->insns;
+    while (insn < piece->insns + max_insns) {
+        unsigned length_bytes = riscv64_decode(bytes, (unsigned)(end - bytes), insn);
         if (length_bytes == 0) {
             break;
         }
@@ -246,13 +247,14 @@ static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, st
         if (row.kind == NOT_HERE) {
             return false;
         }
-        piece->count++;
-        if (is_jump(row) && !(row.kind == BRANCH && insn->imm > 0)) {
+        bool goes_on = !is_jump(row) || (row.kind == BRANCH && insn->imm > 0);
+        insn++;
+        if (!goes_on) {
             break; /* a block goes on behind a branch forward */
         }
         bytes += length_bytes;
-        count_bytes -= length_bytes;
     }
+    piece->count = (unsigned)(insn - piece->insns);
     return piece->count != 0;
 }
 
