@@ -270,6 +270,9 @@ static bool is_fault_first(const struct riscv_insn *insn)
 /* Behind such a load: a trace whose vectors were full is left where it shortened them. */
 static void follow_fault_first(struct lower *l)
 {
+    ir_forget(l->ir, VL_AT);
+    ir_forget(l->ir, at(offsetof(struct riscv64_state, vstart)));
+    ir_forget(l->ir, at(offsetof(struct riscv64_state, cache.vector_key)));
     u64 vtype = l->vector_key & VTYPE_LEGAL_BITS;
     ir_ref vlmax = ir_i64(l->ir, riscv64_vector_vlmax(vtype, vlenb(l)));
     bool sure = l->follow && (l->vector_key & KEY_IS_SURE) &&

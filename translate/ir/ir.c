@@ -504,6 +504,11 @@ ir_ref ir_call(struct ir *ir, const struct helper *helper, ir_ref a, ir_ref b, i
     return helper->has_result ? ref : IR_REF_NONE;
 }
 
+void ir_forget(struct ir *ir, u32 offset)
+{
+    known_word(ir, offset)->key = 0;
+}
+
 ir_ref ir_vector(struct ir *ir, const struct helper *helper, ir_ref word, ir_ref row,
                  ir_ref scalar, const struct ir_vector *v)
 {
@@ -514,9 +519,6 @@ ir_ref ir_vector(struct ir *ir, const struct helper *helper, ir_ref word, ir_ref
     insn.c = scalar;
     insn.d = ir_i64(ir, ir_vector_pack(v));
     ir_ref ref = append(ir, insn);
-    if (v->op == IR_VECTOR_LOAD_FIRST) {
-        known_clear(ir);
-    }
     ir->share_floor = ir->count;
     return ref;
 }

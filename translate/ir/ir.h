@@ -189,6 +189,8 @@ ir_ref ir_const(struct ir *ir, enum ir_type type, u64 value);
 static inline ir_ref ir_i64(struct ir *ir, u64 value) { return ir_const(ir, IR_I64, value); }
 ir_ref ir_get(struct ir *ir, enum ir_type type, u32 offset, unsigned size_bytes);
 void ir_set(struct ir *ir, u32 offset, unsigned size_bytes, ir_ref value);
+/* The word at `offset`, of 8 bytes, may hold anything: a VECTOR changes it. */
+void ir_forget(struct ir *ir, u32 offset);
 ir_ref ir_pc_page(struct ir *ir);
 ir_ref ir_insn_count(struct ir *ir);
 /* Any pure or FP op with up to four operands. `type` as in struct ir_insn. */

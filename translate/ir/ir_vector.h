@@ -70,7 +70,8 @@ static inline struct ir_vector ir_vector_of(const struct ir *ir, const struct ir
     return ir_vector_unpack(ir->insns[insn->d].imm);
 }
 
-/* Appends one: the helper takes `word`, `row`, `scalar` and something it ignores. Its result. */
+/* Appends one: the helper takes `word`, `row`, `scalar` and something it ignores. Its result. Of
+ * what it may change beside vector registers, the caller tells by ir_forget(). */
 ir_ref ir_vector(struct ir *ir, const struct helper *helper, ir_ref word, ir_ref row,
                  ir_ref scalar, const struct ir_vector *v);
 

@@ -176,13 +176,13 @@ struct hoist {
 struct hoisted_exits {
     u16 x, y;     /* values at the head: a guest register's; the same or a constant */
     u16 stride;   /* the same as x, or IR_REF_NONE */
-    u8 cond;      /* IR_EQ, IR_GE_U, IR_GE_S */
+    u8 cond;      /* IR_EQ, IR_LT_U, IR_GE_U, IR_GE_S */
     u8 steps;     /* with a stride: how many at most */
     bool word;
     s32 min, max; /* without: distances from x */
     unsigned members;
 };
-enum { HOISTED_EXITS_MAX = 4, HOISTED_EXIT = 0x80 };
+enum { HOISTED_EXITS_MAX = 4, HOISTED_EXIT = 0x80, HOISTED_SURE = 0xff };
 
 /* sink.c. Guest register at `offset` is to hold the value, or what it holds plus a constant. */
 struct put_off {
@@ -248,7 +248,7 @@ struct compile {
     struct hoisted_exits exits[HOISTED_EXITS_MAX]; /* of a trace: left out of its fast body */
     unsigned exits_count;
     u8 hoist_of[IR_MAX_INSNS]; /* of an access and its check: number + 1, or 0; of a way out:
-                                  HOISTED_EXIT + number, or 0 */
+                                  HOISTED_EXIT + number, HOISTED_SURE, or 0 */
     bool in_way;         /* this body is that of a further way (ways.c) */
     u32 way_entries[HOST_WAYS_MAX]; /* code offsets of ways; 0: not yet */
     struct {

@@ -157,9 +157,10 @@ static void count_in_chunk(struct vec *x, unsigned j)
 static void mask_by_register(struct vec *x, unsigned j)
 {
     u32 first = j * (x->chunk_bytes >> x->sew);
-    struct asm_mem mem = state_at(x->c->context->guest->vector->file + first / 8);
+    u32 offset = vec_offset(x, 0) + first / 8;
     CHECK(first % 8 == 0);
-    asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1], mem);
+    vec_keep_clean(x, offset, 8);
+    asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1], state_at(offset));
 }
 
 /* bzhi */
@@ -176,9 +177,9 @@ unsigned vec_mask(struct vec *x, unsigned j, bool by_mask)
         return 0;
     }
     if (!x->partial && !is_few && x->group_bytes >= x->chunk_bytes) {
-        u32 first = j * (x->chunk_bytes >> x->sew);
-        asm_mask_load(x->a, mask_bits(x), 1,
-                      state_at(x->c->context->guest->vector->file + first / 8));
+        u32 offset = vec_offset(x, 0) + j * (x->chunk_bytes >> x->sew) / 8;
+        vec_keep_clean(x, offset, mask_bits(x) / 8);
+        asm_mask_load(x->a, mask_bits(x), 1, state_at(offset));
         return 1;
     }
     if (x->partial) {
@@ -206,9 +207,29 @@ static struct asm_vop sized(struct asm_vop op, unsigned sew)
     return (struct asm_vop){1, sew < 2 ? 3 : 2, sew & 1, op.op};
 }
 
+void vec_rm_of(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
+               unsigned unit, unsigned j, unsigned bytes)
+{
+    unsigned kept = NO_REG;
+    if (x->finds) {
+        kept = vec_kept(x, vec_offset(x, unit) + j * bytes, bytes);
+    }
+    if (kept != NO_REG) {
+        asm_vrr(x->a, op, how, reg, vvvv, kept);
+    } else {
+        asm_vrm(x->a, op, how, reg, vvvv, vec_at(x, unit, j, bytes));
+    }
+}
+
+void vec_rm(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
+            unsigned unit, unsigned j)
+{
+    vec_rm_of(x, op, how, reg, vvvv, unit, j, x->chunk_bytes);
+}
+
 void vec_load(struct vec *x, unsigned reg, unsigned unit, unsigned j)
 {
-    asm_vrm(x->a, load_op, vec_how(x), reg, 0, vec_chunk(x, unit, j));
+    vec_rm(x, load_op, vec_how(x), reg, 0, unit, j);
 }
 
 static void store_masked(struct vec *x, struct asm_mem mem, unsigned reg, unsigned mask)
@@ -218,11 +239,28 @@ static void store_masked(struct vec *x, struct asm_mem mem, unsigned reg, unsign
     asm_vrm(x->a, mask != 0 ? sized(store_op, x->sew) : store_op, how, reg, 0, mem);
 }
 
+/* r[j] becomes chunk j of group d, and stays in its register. */
+static void keep_chunk(struct vec *x, unsigned j, unsigned mask)
+{
+    struct asm_vhow how = vec_how(x);
+    if (mask != 0) {
+        struct asm_vop blend = {2, 1, x->sew & 1, x->sew < 2 ? 0x66 : 0x64};
+        how.mask = (u8)mask;
+        vec_load(x, x->t[1], x->v.d, j);
+        asm_vrr(x->a, blend, how, x->r[j], x->t[1], x->r[j]);
+    }
+    vec_keep_put(x, j);
+}
+
 /* To chunk j of group d. What a mask leaves is written as it was: what a store under a mask wrote
  * could not be forwarded to a load. */
 static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
 {
     struct asm_vhow how = vec_how(x);
+    if (x->finds) {
+        keep_chunk(x, j, mask);
+        return;
+    }
     if (mask != 0) {
         how.mask = (u8)mask;
         vec_load(x, x->t[1], x->v.d, j);
@@ -285,7 +323,7 @@ void vec_op_b(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned ds
               unsigned j)
 {
     if (x->v.second == IR_VECTOR_GROUP) {
-        asm_vrm(x->a, op, how, dst, first, vec_chunk(x, x->v.b, j));
+        vec_rm(x, op, how, dst, first, x->v.b, j);
     } else {
         asm_vrr(x->a, op, how, dst, first, x->s);
     }

@@ -34,6 +34,7 @@ struct vec {
     u8 r[VEC_CHUNKS_MAX], t[2], s; /* vector registers: results, scratch, the scalar repeated */
     u32 fails[VEC_FAILS_MAX]; /* jumps in `a` to the helper */
     unsigned fail_count;
+    bool finds;          /* groups may be in registers, VEC_FINDS */
 };
 
 /* Emits the operation. */
@@ -58,8 +59,10 @@ enum vec_flag {
     VEC_SUB = 64,      /* the second operation of two subtracts */
     VEC_SWAP = 128,    /* of the scalar and a */
     VEC_IMM = 256,     /* a constant scalar needs no register */
-    VEC_KEEPS = 512,   /* may work on registers that are kept (emit_vector_keep.c) */
+    VEC_KEEPS = 512,   /* from registers that are kept to such ones (emit_vector_keep.c) */
     VEC_VBMI = 1024,   /* bytes, and what `imm` chunks hold, at most */
+    VEC_FINDS = 2048,  /* its function looks for groups where they are kept; so do VEC_KEEPS' */
+    VEC_BITS = 4096,   /* its results are no elements, but bits */
 };
 
 /* Each of the emit_vector_ file of that name: the rows of some operations; no `emit` where it is
@@ -92,10 +95,16 @@ static inline struct asm_vhow vec_under(const struct vec *x, unsigned mask)
     return how;
 }
 
+/* Where in guest state the group begins. */
+static inline u32 vec_offset(const struct vec *x, unsigned unit)
+{
+    return x->c->context->guest->vector->file + 16 * unit;
+}
+
 /* Chunk j, of that many bytes, of the group at `unit`. */
 static inline struct asm_mem vec_at(const struct vec *x, unsigned unit, unsigned j, unsigned bytes)
 {
-    return state_at(x->c->context->guest->vector->file + 16 * unit + j * bytes);
+    return state_at(vec_offset(x, unit) + j * bytes);
 }
 
 static inline struct asm_mem vec_chunk(const struct vec *x, unsigned unit, unsigned j)
@@ -111,6 +120,11 @@ static inline const u8 *vec_const(const struct vec *x, enum vec_const which)
 /* --- emit_vector.c --- */
 vec_fn vec_move_memory;
 void vec_load(struct vec *x, unsigned reg, unsigned unit, unsigned j);
+/* An instruction whose last source is chunk j, or that of so many bytes, of the group. */
+void vec_rm(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
+            unsigned unit, unsigned j);
+void vec_rm_of(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
+               unsigned unit, unsigned j, unsigned bytes);
 /* All results to group d, as mask and count say. */
 void vec_store_results(struct vec *x);
 /* The mask register with the active elements of chunk j; 0: all are. `by_mask`: v.masked counts. */
@@ -142,10 +156,19 @@ void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);
 void vec_fail_if_nan(struct vec *x);
 
 /* --- emit_vector_keep.c --- */
-/* True when the operation can be done on registers that are kept: they have been claimed. Otherwise
- * all that was kept is where it belongs. */
+/* True when the operation can be done from registers that are kept to such ones: they have been
+ * claimed. Otherwise it finds what is kept (x->finds), and its results will be, or all that was
+ * kept is where it belongs. */
 bool vec_keep_begin(struct vec *x, const struct vec_row *row);
 void vec_keep_emit(struct vec *x, const struct vec_row *row);
+/* Where x->finds: */
+/* The register that has those bytes of guest state, from its first byte on; NO_REG: memory has. */
+unsigned vec_kept(struct vec *x, u32 offset, unsigned bytes);
+/* They are going to be read from memory; to be written there. */
+void vec_keep_clean(struct vec *x, u32 offset, u32 bytes);
+void vec_keep_lose(struct vec *x, u32 offset, u32 bytes);
+/* r[j] is chunk j of group d now. */
+void vec_keep_put(struct vec *x, unsigned j);
 
 /* --- vector_call.c: what THUNK_VECTOR calls, as access_call --- */
 enum { /* the stub's bytes, after SITE_REG */

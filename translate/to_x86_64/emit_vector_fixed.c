@@ -146,16 +146,16 @@ static void clip(struct vec *x)
 enum { SHORT = 3, WIDE = 14, CUTS = 7 };
 enum { ADDS, SUBS };
 
-#define SATURATE(byte, half, how) {saturate, {OP(byte), OP(half)}, 0, SHORT, how, VEC_TEMPS}
+#define SATURATE(byte, half, how) {saturate, {OP(byte), OP(half)}, 0, SHORT, how, VEC_TEMPS | VEC_FINDS}
 
 const struct vec_row vec_fixed_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_SADD_U] = SATURATE(0xdc, 0xdd, ADDS),
     [IR_VECTOR_SADD_S] = SATURATE(0xec, 0xed, ADDS),
     [IR_VECTOR_SSUB_U] = SATURATE(0xd8, 0xd9, SUBS),
     [IR_VECTOR_SSUB_S] = SATURATE(0xe8, 0xe9, SUBS),
-    [IR_VECTOR_AVG_U] = {average, {OP(0xe0), OP(0xe3)}, 0, SHORT, 0, 0},
-    [IR_VECTOR_RSHR_U] = {shift, {{0}}, 0, WIDE, 0, VEC_IMM},
-    [IR_VECTOR_RSHR_S] = {shift, {{0}}, 0, WIDE, SIGNED, VEC_IMM},
-    [IR_VECTOR_CLIP_U] = {clip, {{0}}, 0, CUTS, 0, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_CLIP_S] = {clip, {{0}}, 0, CUTS, SIGNED, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_AVG_U] = {average, {OP(0xe0), OP(0xe3)}, 0, SHORT, 0, VEC_FINDS},
+    [IR_VECTOR_RSHR_U] = {shift, {{0}}, 0, WIDE, 0, VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_RSHR_S] = {shift, {{0}}, 0, WIDE, SIGNED, VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_CLIP_U] = {clip, {{0}}, 0, CUTS, 0, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_CLIP_S] = {clip, {{0}}, 0, CUTS, SIGNED, VEC_TEMPS | VEC_IMM | VEC_FINDS},
 };

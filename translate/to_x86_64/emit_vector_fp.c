@@ -81,7 +81,7 @@ static void binary(struct vec *x)
         unsigned mask = vec_mask(x, j, true);
         struct asm_vhow how = vec_under(x, mask);
         if (scalar && (row->flags & (VEC_COMMUTES | VEC_SWAP))) {
-            asm_vrm(x->a, row_op(x), how, x->r[j], x->s, vec_chunk(x, x->v.a, j));
+            vec_rm(x, row_op(x), how, x->r[j], x->s, x->v.a, j);
         } else {
             vec_load(x, x->r[j], x->v.a, j);
             vec_op_b(x, row_op(x), how, x->r[j], x->r[j], j);
@@ -95,7 +95,7 @@ static void root(struct vec *x)
 {
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
-        asm_vrm(x->a, row_op(x), vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
+        vec_rm(x, row_op(x), vec_under(x, mask), x->r[j], 0, x->v.a, j);
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
     finish(x);
@@ -119,7 +119,7 @@ static void fused(struct vec *x)
                 second = x->t[0];
                 vec_load(x, second, x->v.b, j);
             }
-            asm_vrm(x->a, row_op(x), how, x->r[j], second, vec_chunk(x, x->v.a, j));
+            vec_rm(x, row_op(x), how, x->r[j], second, x->v.a, j);
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
@@ -200,7 +200,7 @@ static void from_int(struct vec *x)
 {
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
-        asm_vrm(x->a, row_op(x), how, x->r[j], 0, vec_chunk(x, x->v.a, j));
+        vec_rm(x, row_op(x), how, x->r[j], 0, x->v.a, j);
     }
     vec_store_results(x);
 }
@@ -214,7 +214,7 @@ static void to_int(struct vec *x)
                                         : VEC_SIGN_32;
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
-        asm_vrm(x->a, row_op(x), vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
+        vec_rm(x, row_op(x), vec_under(x, mask), x->r[j], 0, x->v.a, j);
         struct asm_vhow how = vec_how(x);
         how.mask = (u8)mask;
         how.broadcast = true;
@@ -235,8 +235,7 @@ static const struct asm_vop to_doubles = {1, 0, 0, 0x5a}, to_singles = {1, 1, 1,
 /* reg = chunk j, of doubles, of what the group has as singles. */
 static void load_doubles(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned mask)
 {
-    asm_vrm(x->a, to_doubles, vec_under(x, mask), reg, 0,
-            vec_at(x, unit, j, x->chunk_bytes / 2));
+    vec_rm_of(x, to_doubles, vec_under(x, mask), reg, 0, unit, j, x->chunk_bytes / 2);
 }
 
 /* t[1] = chunk j of the second operand. The scalar is converted again each time, under the mask:
@@ -274,7 +273,7 @@ static void narrow(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true), bytes = x->chunk_bytes;
         x->chunk_bytes = 2 * bytes;
-        asm_vrm(x->a, to_singles, vec_under(x, mask), x->r[j], 0, vec_chunk(x, x->v.a, j));
+        vec_rm(x, to_singles, vec_under(x, mask), x->r[j], 0, x->v.a, j);
         x->chunk_bytes = bytes;
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
@@ -317,9 +316,9 @@ enum { BOTH = 12 };
 /* Of packed singles and doubles. */
 #define FP(op) {{0}, {0}, {1, 0, 0, op}, {1, 1, 1, op}}
 #define FUSED(op) {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, VEC_KEEPS}
-#define COMPARE(how) {compare, FP(0xc2), 0, BOTH, how, VEC_TEMPS}
-#define WIDE(map, op) {wide, {{0}, {0}, {0}, {map, 1, 1, op}}, 0, 8, 0, VEC_TEMPS}
-#define SIGN(how) {sign, {{0}}, 0, BOTH, how, 0}
+#define COMPARE(how) {compare, FP(0xc2), 0, BOTH, how, VEC_TEMPS | VEC_FINDS | VEC_BITS}
+#define WIDE(map, op) {wide, {{0}, {0}, {0}, {map, 1, 1, op}}, 0, 8, 0, VEC_TEMPS | VEC_FINDS}
+#define SIGN(how) {sign, {{0}}, 0, BOTH, how, VEC_FINDS}
 
 const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_FADD] = {binary, FP(0x58), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS},
@@ -328,9 +327,9 @@ const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_FMUL] = {binary, FP(0x59), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_FDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_KEEPS},
     [IR_VECTOR_FRDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS},
-    [IR_VECTOR_FSQRT] = {root, FP(0x51), BOTH, BOTH, 0, 0},
-    [IR_VECTOR_FMIN] = {minmax, FP(0x5d), 0, BOTH, 0, 0},
-    [IR_VECTOR_FMAX] = {minmax, FP(0x5f), 0, BOTH, 0, 0},
+    [IR_VECTOR_FSQRT] = {root, FP(0x51), BOTH, BOTH, 0, VEC_FINDS},
+    [IR_VECTOR_FMIN] = {minmax, FP(0x5d), 0, BOTH, 0, VEC_FINDS},
+    [IR_VECTOR_FMAX] = {minmax, FP(0x5f), 0, BOTH, 0, VEC_FINDS},
     [IR_VECTOR_FMACC] = FUSED(0xb8),
     [IR_VECTOR_FNMACC] = FUSED(0xbe),
     [IR_VECTOR_FMSAC] = FUSED(0xba),
@@ -356,13 +355,17 @@ const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_FWMSAC] = WIDE(2, 0xba),
     [IR_VECTOR_FWNMSAC] = WIDE(2, 0xbc),
     [IR_VECTOR_FWCVT] = WIDE(0, 0),
-    [IR_VECTOR_FNCVT] = {narrow, {{0}}, 0, 4, 0, VEC_TEMPS},
+    [IR_VECTOR_FNCVT] = {narrow, {{0}}, 0, 4, 0, VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_FRED_ADD] = {sum, {{0}, {0}, {1, 2, 0, 0x58}, {1, 3, 1, 0x58}}, BOTH, BOTH, 0,
                             VEC_TEMPS | VEC_NO_MASK},
-    [IR_VECTOR_S_TO_F] = {from_int, {{0}, {0}, {1, 0, 0, 0x5b}, {1, 2, 1, 0xe6}}, 0, BOTH, 0, 0},
-    [IR_VECTOR_U_TO_F] = {from_int, {{0}, {0}, {1, 3, 0, 0x7a}, {1, 2, 1, 0x7a}}, 0, BOTH, 0, 0},
-    [IR_VECTOR_F_TO_S] = {to_int, {{0}, {0}, {1, 1, 0, 0x5b}, {1, 1, 1, 0x7b}}, 0, BOTH, 1, 0},
-    [IR_VECTOR_F_TO_U] = {to_int, {{0}, {0}, {1, 0, 0, 0x79}, {1, 1, 1, 0x79}}, 0, BOTH, 0, 0},
-    [IR_VECTOR_F_TO_S_RTZ] = {to_int, {{0}, {0}, {1, 2, 0, 0x5b}, {1, 1, 1, 0x7a}}, 0, BOTH, 1, 0},
-    [IR_VECTOR_F_TO_U_RTZ] = {to_int, {{0}, {0}, {1, 0, 0, 0x78}, {1, 1, 1, 0x78}}, 0, BOTH, 0, 0},
+    [IR_VECTOR_S_TO_F] = {from_int, {{0}, {0}, {1, 0, 0, 0x5b}, {1, 2, 1, 0xe6}}, 0, BOTH, 0, VEC_FINDS},
+    [IR_VECTOR_U_TO_F] = {from_int, {{0}, {0}, {1, 3, 0, 0x7a}, {1, 2, 1, 0x7a}}, 0, BOTH, 0, VEC_FINDS},
+    [IR_VECTOR_F_TO_S] = {to_int, {{0}, {0}, {1, 1, 0, 0x5b}, {1, 1, 1, 0x7b}}, 0, BOTH,
+                              1, VEC_FINDS},
+    [IR_VECTOR_F_TO_U] = {to_int, {{0}, {0}, {1, 0, 0, 0x79}, {1, 1, 1, 0x79}}, 0, BOTH,
+                              0, VEC_FINDS},
+    [IR_VECTOR_F_TO_S_RTZ] = {to_int, {{0}, {0}, {1, 2, 0, 0x5b}, {1, 1, 1, 0x7a}}, 0, BOTH,
+                              1, VEC_FINDS},
+    [IR_VECTOR_F_TO_U_RTZ] = {to_int, {{0}, {0}, {1, 0, 0, 0x78}, {1, 1, 1, 0x78}}, 0, BOTH,
+                              0, VEC_FINDS},
 };

@@ -22,7 +22,7 @@ static void binary(struct vec *x)
     }
     for (unsigned j = 0; j < x->chunks; j++) {
         if (by_memory) {
-            asm_vrm(x->a, op, vec_how(x), x->r[j], x->s, vec_chunk(x, x->v.a, j));
+            vec_rm(x, op, vec_how(x), x->r[j], x->s, x->v.a, j);
         } else {
             vec_load(x, x->r[j], x->v.a, j);
             vec_op_b(x, op, vec_how(x), x->r[j], x->r[j], j);
@@ -184,7 +184,7 @@ static void extend(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsig
     static const u8 ops[3][4] = {{0, 0x30, 0x31, 0x32}, {0, 0, 0x33, 0x34}, {0, 0, 0, 0x35}};
     struct asm_vop op = OP(2, 0, (u8)(ops[from][to] - (is_signed ? 0x10 : 0)));
     unsigned bytes = x->chunk_bytes >> (to - from);
-    asm_vrm(x->a, op, vec_how(x), reg, 0, vec_at(x, unit, j, bytes));
+    vec_rm_of(x, op, vec_how(x), reg, 0, unit, j, bytes);
 }
 
 static void extends(struct vec *x)
@@ -229,8 +229,8 @@ static void widen(struct vec *x)
         }
         asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[j], x->r[j], second);
         if (adds) {
-            asm_vrm(x->a, op_of(row_named(IR_VECTOR_ADD), x), vec_how(x), x->r[j], x->r[j],
-                    vec_chunk(x, x->v.d, j));
+            vec_rm(x, op_of(row_named(IR_VECTOR_ADD), x), vec_how(x), x->r[j], x->r[j], x->v.d,
+                   j);
         }
     }
     vec_store_results(x);
@@ -336,8 +336,8 @@ enum { BOTH = A_SIGNED | B_SIGNED };
 #define COMPARE_US {OP(3, 0, 0x3e), OP(3, 1, 0x3e), OP(3, 0, 0x1e), OP(3, 1, 0x1e)}
 #define COMPARE_SS {OP(3, 0, 0x3f), OP(3, 1, 0x3f), OP(3, 0, 0x1f), OP(3, 1, 0x1f)}
 
-#define COMPARE(ops, how) {compare, ops, 0, ANY, how, VEC_TEMPS}
-#define EXTEND(how, widths) {extends, {{0}}, widths, widths, how, 0}
+#define COMPARE(ops, how) {compare, ops, 0, ANY, how, VEC_TEMPS | VEC_FINDS | VEC_BITS}
+#define EXTEND(how, widths) {extends, {{0}}, widths, widths, how, VEC_FINDS}
 #define REDUCE(ops, avx2) {reduce, ops, avx2, ANY, 0, VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART}
 
 const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
@@ -360,9 +360,9 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
     [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS},
     [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
-    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, WIDE, VEC_LEFT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, WIDE, VEC_RIGHT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, WIDE, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, WIDE, VEC_LEFT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, WIDE, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, WIDE, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM | VEC_FINDS},
     [IR_VECTOR_EQ] = COMPARE(COMPARE_US, 0),
     [IR_VECTOR_NE] = COMPARE(COMPARE_US, 4),
     [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 1),
@@ -377,26 +377,26 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_SEXT_2] = EXTEND(1 | 4, 14),
     [IR_VECTOR_SEXT_4] = EXTEND(2 | 4, 12),
     [IR_VECTOR_SEXT_8] = EXTEND(3 | 4, 8),
-    [IR_VECTOR_WADD_U] = {widen, ADDS, WIDE, WIDE, 0, 0},
-    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, BOTH, 0},
-    [IR_VECTOR_WSUB_U] = {widen, SUBS, WIDE, WIDE, 0, 0},
-    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, BOTH, 0},
-    [IR_VECTOR_WMUL_U] = {widen, MULS, 6, WIDE, 0, 0},
-    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, BOTH, 0},
-    [IR_VECTOR_WMACC_U] = {widen, MULS, 6, WIDE, 0, VEC_COMMUTES},
-    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, BOTH, VEC_COMMUTES},
-    [IR_VECTOR_WADD_WU] = {widen, ADDS, WIDE, WIDE, A_WIDE, 0},
-    [IR_VECTOR_WADD_WS] = {widen, ADDS, WIDE, WIDE, A_WIDE | BOTH, 0},
-    [IR_VECTOR_WSUB_WU] = {widen, SUBS, WIDE, WIDE, A_WIDE, 0},
-    [IR_VECTOR_WSUB_WS] = {widen, SUBS, WIDE, WIDE, A_WIDE | BOTH, 0},
-    [IR_VECTOR_WMUL_SU] = {widen, MULS, 6, WIDE, A_SIGNED, 0},
-    [IR_VECTOR_WMACC_US] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_COMMUTES},
-    [IR_VECTOR_WMACC_SU] = {widen, MULS, 6, WIDE, B_SIGNED, VEC_COMMUTES},
+    [IR_VECTOR_WADD_U] = {widen, ADDS, WIDE, WIDE, 0, VEC_FINDS},
+    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, BOTH, VEC_FINDS},
+    [IR_VECTOR_WSUB_U] = {widen, SUBS, WIDE, WIDE, 0, VEC_FINDS},
+    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, BOTH, VEC_FINDS},
+    [IR_VECTOR_WMUL_U] = {widen, MULS, 6, WIDE, 0, VEC_FINDS},
+    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, BOTH, VEC_FINDS},
+    [IR_VECTOR_WMACC_U] = {widen, MULS, 6, WIDE, 0, VEC_COMMUTES | VEC_FINDS},
+    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, BOTH, VEC_COMMUTES | VEC_FINDS},
+    [IR_VECTOR_WADD_WU] = {widen, ADDS, WIDE, WIDE, A_WIDE, VEC_FINDS},
+    [IR_VECTOR_WADD_WS] = {widen, ADDS, WIDE, WIDE, A_WIDE | BOTH, VEC_FINDS},
+    [IR_VECTOR_WSUB_WU] = {widen, SUBS, WIDE, WIDE, A_WIDE, VEC_FINDS},
+    [IR_VECTOR_WSUB_WS] = {widen, SUBS, WIDE, WIDE, A_WIDE | BOTH, VEC_FINDS},
+    [IR_VECTOR_WMUL_SU] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_FINDS},
+    [IR_VECTOR_WMACC_US] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_COMMUTES | VEC_FINDS},
+    [IR_VECTOR_WMACC_SU] = {widen, MULS, 6, WIDE, B_SIGNED, VEC_COMMUTES | VEC_FINDS},
     [IR_VECTOR_WRED_U] = {reduce_wide, ADDS, WIDE, WIDE, 0, VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART},
     [IR_VECTOR_WRED_S] = {reduce_wide, ADDS, WIDE, WIDE, BOTH,
                           VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART},
-    [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, VEC_RIGHT, VEC_TEMPS | VEC_IMM},
-    [IR_VECTOR_NSAR] = {narrow, {{0}}, 0, 7, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_NSAR] = {narrow, {{0}}, 0, 7, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM | VEC_FINDS},
     [IR_VECTOR_RED_ADD] = REDUCE(ADDS, ANY),
     [IR_VECTOR_RED_AND] = REDUCE(ANDS, ANY),
     [IR_VECTOR_RED_OR] = REDUCE(ORS, ANY),

@@ -6,11 +6,13 @@
  * an operation that does not know of this, at the end of a round, or by a way out (sink.c). Most
  * never are, since a loop's next round computes them again.
  *
- * What takes part: operations that are sure of their whole group, unmasked, of two chunks at
- * most. */
+ * What takes part: operations that are sure of their whole group. Plain ones, unmasked and of two
+ * chunks at most, go from registers to registers here; others do what they always do, but find
+ * their sources where they are (vec_rm) and leave their results in registers. Bits of masks are
+ * always in the guest's registers. */
 #include "translate/to_x86_64/emit_vector.h"
 
-enum { FIRST_REG = 16 };
+enum { FIRST_REG = 16, PART_REG = 31 };
 
 static u32 end_of(const struct kept_vector *kept)
 {
@@ -115,8 +117,7 @@ static u8 get(struct hold *hold, unsigned unit, unsigned j)
     return (u8)(FIRST_REG + n);
 }
 
-/* r[j] is chunk j of group d now. */
-static void put(struct vec *x, unsigned j)
+void vec_keep_put(struct vec *x, unsigned j)
 {
     struct compile *c = x->c;
     u32 offset = chunk_offset(x, x->v.d, j), bytes = x->chunk_bytes;
@@ -145,13 +146,18 @@ static bool reads_a(unsigned op)
     return !ir_vector_is_memory(op) && op != IR_VECTOR_MOVE;
 }
 
+static bool is_plain(const struct vec *x, const struct vec_row *row)
+{
+    return (row->flags & VEC_KEEPS) && !x->v.masked && x->chunks <= 2 &&
+           x->group_bytes >= x->chunk_bytes && (x->v.op != IR_VECTOR_MUL || x->sew != 0);
+}
+
 bool vec_keep_begin(struct vec *x, const struct vec_row *row)
 {
     struct compile *c = x->c;
-    bool can = c->keeps_vectors && (row->flags & VEC_KEEPS) && x->v.guard == IR_VECTOR_FULL &&
-               !x->v.masked && x->chunks <= 2 && x->group_bytes >= x->chunk_bytes &&
-               (!ir_vector_is_memory(x->v.op) || hoist_has(c, c->at)) &&
-               (x->v.op != IR_VECTOR_MUL || x->sew != 0);
+    bool can = c->keeps_vectors && (row->flags & (VEC_KEEPS | VEC_FINDS)) &&
+               x->v.guard == IR_VECTOR_FULL &&
+               (!ir_vector_is_memory(x->v.op) || hoist_has(c, c->at));
     if (!can) {
         if (c->keeps_vectors) {
             vec_keep_flush(c);
@@ -159,6 +165,14 @@ bool vec_keep_begin(struct vec *x, const struct vec_row *row)
         return false;
     }
     struct hold hold = {.x = x};
+    if (!is_plain(x, row)) {
+        x->finds = true;
+        bool stores = !(row->flags & (VEC_RESULT | VEC_BITS));
+        for (unsigned j = 0; stores && j < x->chunks; j++) {
+            x->r[j] = (u8)(FIRST_REG + take(&hold));
+        }
+        return false;
+    }
     for (unsigned j = 0; j < x->chunks; j++) {
         x->in_a[j] = reads_a(x->v.op) ? get(&hold, x->v.a, j) : 0;
         x->in_b[j] = x->v.second == IR_VECTOR_GROUP ? get(&hold, x->v.b, j) : x->s;
@@ -166,6 +180,53 @@ bool vec_keep_begin(struct vec *x, const struct vec_row *row)
         x->r[j] = x->v.op == IR_VECTOR_STORE ? 0 : (u8)(FIRST_REG + take(&hold));
     }
     return true;
+}
+
+/* --- where operations find their sources --- */
+
+/* Part number `part` of that size, of what kept_vectors[n] has. */
+static unsigned part_of(struct vec *x, unsigned n, unsigned bytes, unsigned part)
+{
+    struct asm_vop op = {3, 1, bytes == 32, bytes == 32 ? 0x3b : 0x39};
+    if (part == 0) {
+        return FIRST_REG + n;
+    }
+    asm_vrr(x->a, op, how_of(x->c->kept_vectors[n].bytes), FIRST_REG + n, 0, PART_REG);
+    asm_u8(x->a, part);
+    return PART_REG;
+}
+
+unsigned vec_kept(struct vec *x, u32 offset, unsigned bytes)
+{
+    const struct kept_vector *kept = x->c->kept_vectors;
+    for (unsigned n = 0; n < KEPT_VECTORS; n++) {
+        u32 before = offset - kept[n].offset;
+        bool is_inside = before < kept[n].bytes && before + bytes <= kept[n].bytes;
+        if (is_inside && (before == 0 || (bytes >= 16 && before % bytes == 0))) {
+            return part_of(x, n, bytes, before / bytes);
+        }
+    }
+    vec_keep_clean(x, offset, bytes);
+    return NO_REG;
+}
+
+void vec_keep_clean(struct vec *x, u32 offset, u32 bytes)
+{
+    for (unsigned n = 0; x->finds && n < KEPT_VECTORS; n++) {
+        if (overlap(&x->c->kept_vectors[n], offset, bytes)) {
+            clean(x->c, n);
+        }
+    }
+}
+
+void vec_keep_lose(struct vec *x, u32 offset, u32 bytes)
+{
+    vec_keep_clean(x, offset, bytes);
+    for (unsigned n = 0; x->finds && n < KEPT_VECTORS; n++) {
+        if (overlap(&x->c->kept_vectors[n], offset, bytes)) {
+            x->c->kept_vectors[n].bytes = 0;
+        }
+    }
 }
 
 /* --- operations, from registers to registers --- */
@@ -241,6 +302,6 @@ void vec_keep_emit(struct vec *x, const struct vec_row *row)
         vec_fail_if_nan(x);
     }
     for (unsigned j = 0; x->v.op != IR_VECTOR_STORE && j < x->chunks; j++) {
-        put(x, j);
+        vec_keep_put(x, j);
     }
 }

@@ -10,7 +10,9 @@ static void move(struct vec *x)
         vec_splat(x, x->s, x->v.sew);
     }
     for (unsigned j = 0; j < x->chunks; j++) {
-        if (scalar) {
+        if (scalar && x->finds) {
+            asm_vrr(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), x->r[j], 0, x->s);
+        } else if (scalar) {
             x->r[j] = x->s;
         } else {
             vec_load(x, x->r[j], x->v.b, j);
@@ -60,12 +62,14 @@ static void number(struct vec *x)
 
 static void to_x(struct vec *x)
 {
+    vec_keep_clean(x, vec_offset(x, x->v.a), 8);
     static const u32 ops[4] = {0x0fbe, 0x0fbf, 0x63, 0x8b};
     asm_rm(x->a, ops[x->sew], ASM_64, x->result, vec_chunk(x, x->v.a, 0));
 }
 
 static void to_f(struct vec *x)
 {
+    vec_keep_clean(x, vec_offset(x, x->v.a), 8);
     if (x->sew == 3) {
         asm_load(x->a, ASM_64, x->result, vec_chunk(x, x->v.a, 0));
         return;
@@ -136,6 +140,9 @@ static void combine(struct vec *x, unsigned reg, struct asm_mem b)
 static void mask_logic(struct vec *x)
 {
     unsigned words = (elements_of(x) + 63) / 64;
+    vec_keep_clean(x, vec_offset(x, x->v.a), 8 * words);
+    vec_keep_clean(x, vec_offset(x, x->v.b), 8 * words);
+    vec_keep_lose(x, vec_offset(x, x->v.d), 8 * words);
     for (unsigned n = 0; n < words; n++) {
         struct asm_mem d = word_at(x, x->v.d, n);
         asm_load(x->a, ASM_64, x->temp[0], word_at(x, x->v.a, n));
@@ -153,6 +160,8 @@ static void mask_logic(struct vec *x)
 /* temp[0] = word n of a, active bits alone. */
 static void active_word(struct vec *x, unsigned n)
 {
+    vec_keep_clean(x, vec_offset(x, x->v.a) + 8 * n, 8);
+    vec_keep_clean(x, vec_offset(x, 0) + 8 * n, x->v.masked ? 8 : 0);
     asm_load(x->a, ASM_64, x->temp[0], word_at(x, x->v.a, n));
     if (x->v.masked) {
         asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[0], word_at(x, 0, n));
@@ -194,6 +203,7 @@ void vec_store_bits(struct vec *x)
     unsigned elements = x->chunk_bytes >> x->sew;
     unsigned bits = elements < 8 ? 8 : elements;
     bool odd = elements_of(x) < 8;
+    vec_keep_lose(x, vec_offset(x, x->v.d), (x->chunks * elements + 7) / 8);
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_mem mem =
             state_at(x->c->context->guest->vector->file + 16u * x->v.d + j * elements / 8);
@@ -216,18 +226,19 @@ void vec_store_bits(struct vec *x)
 
 enum { ANY = 15, FLOATS = 12 };
 
-#define LOGIC {mask_logic, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART}
+#define LOGIC                                                                                      \
+    {mask_logic, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS}
 
 const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
     [IR_VECTOR_LOAD_FIRST] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
     [IR_VECTOR_STORE] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
     [IR_VECTOR_MOVE] = {move, {{0}}, ANY, ANY, 0, VEC_KEEPS},
-    [IR_VECTOR_MERGE] = {merge, {{0}}, 0, ANY, 0, VEC_TEMPS},
+    [IR_VECTOR_MERGE] = {merge, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_COPY] = {copy, {{0}}, ANY, ANY, 0, 0},
-    [IR_VECTOR_INDEX] = {number, {{0}}, ANY, ANY, 0, 0},
-    [IR_VECTOR_TO_X] = {to_x, {{0}}, ANY, ANY, 0, VEC_RESULT},
-    [IR_VECTOR_TO_F] = {to_f, {{0}}, FLOATS, FLOATS, 0, VEC_RESULT | VEC_TEMPS},
+    [IR_VECTOR_INDEX] = {number, {{0}}, ANY, ANY, 0, VEC_FINDS},
+    [IR_VECTOR_TO_X] = {to_x, {{0}}, ANY, ANY, 0, VEC_RESULT | VEC_FINDS},
+    [IR_VECTOR_TO_F] = {to_f, {{0}}, FLOATS, FLOATS, 0, VEC_RESULT | VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_TO_FIRST] = {to_first, {{0}}, ANY, ANY, 0, VEC_NO_PART},
     [IR_VECTOR_MASK_AND] = LOGIC,
     [IR_VECTOR_MASK_NAND] = LOGIC,
@@ -238,7 +249,7 @@ const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_MASK_XOR] = LOGIC,
     [IR_VECTOR_MASK_XNOR] = LOGIC,
     [IR_VECTOR_MASK_COUNT] = {mask_count, {{0}}, ANY, ANY, 0,
-                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART},
+                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS},
     [IR_VECTOR_MASK_FIRST] = {mask_first, {{0}}, ANY, ANY, 0,
-                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART},
+                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS},
 };

@@ -4,18 +4,21 @@
  * pointer has come to its end. What is compared is mostly a constant distance from what a register
  * holds at the head, or some strides that a register holds, and the end is a register's value or a
  * constant. So one comparison at the head tells that none of these ways out is taken in this round.
+ * Where a counter has come below a constant, as that of the elements left to a loop of vectors, it
+ * tells so for those that ask whether it is 0, too.
  * The fast body (hoist.c) leaves them out, and with them what only they needed: the values
  * compared, and the writes of registers that nobody could see any more (sink.c). In the last rounds
  * of the loop, where one of them may be taken, the slow body runs.
  *
  * That pays where a loop is long, since its end becomes slower. The last way out of all stays, so
  * that a loop whose rounds are a multiple of those in the trace does not need the slow body. */
+#include "translate/ir/ir_vector.h"
 #include "translate/to_x86_64/compile.h"
 
-enum { EXITS_MIN = 3, STRIDE_STEPS_MAX = 16 };
+enum { EXITS_MIN = 3, STRIDE_STEPS_MAX = 16, BELOW_MAX = 1 << 20 };
 
-/* A way out that is taken when `x` + distance, or + steps * stride, is `cond` (EQ, or GE of either
- * kind) `y`. */
+/* A way out that is taken when `x` + distance, or + steps * stride, is `cond` (EQ, LT_U, or GE of
+ * either kind) `y`. */
 struct part {
     ir_ref x, y, stride;
     unsigned cond, steps;
@@ -92,7 +95,9 @@ static bool moves(const struct compile *c, ir_ref ref, struct part *part)
     if (hoist_is_head_register(c, base)) {
         part->x = base;
         part->distance = address_disp(c->ir, ref);
-        return asm_fits_s32(part->distance) && (part->cond == IR_EQ || part->distance >= 0);
+        return asm_fits_s32(part->distance) &&
+               (part->cond == IR_EQ ||
+                (part->cond == IR_LT_U ? part->distance <= 0 : part->distance >= 0));
     }
     return part->cond == IR_GE_U && is_walk(c, ref, part);
 }
@@ -112,6 +117,11 @@ static bool part_of(const struct compile *c, const struct ir_insn *insn, struct 
         cond = cond == IR_LE_U ? IR_GE_U : cond == IR_LE_S ? IR_GE_S : IR_EQ;
     }
     *part = (struct part){.y = y, .stride = IR_REF_NONE, .cond = cond};
+    if (cond == IR_LT_U) {
+        const struct ir_insn *end = &c->ir->insns[y];
+        return end->op == IR_CONST && end->imm <= BELOW_MAX && moves(c, x, part) &&
+               part->distance >= -BELOW_MAX;
+    }
     return (cond == IR_EQ || cond == IR_GE_U || cond == IR_GE_S) && is_end(c, y) &&
            moves(c, x, part);
 }
@@ -177,9 +187,36 @@ static void drop_small(struct compile *c)
     c->exits_count = kept;
 }
 
+/* The next way out asks whether load i shortened the vector, which it does not where it is
+ * hoisted. */
+static void drop_length_check(struct compile *c, unsigned load)
+{
+    unsigned i = load + 1;
+    while (i < c->ir->count && c->ir->insns[i].op != IR_EXIT_IF) {
+        i++;
+    }
+    const struct ir_insn *exit = &c->ir->insns[i], *get = &c->ir->insns[exit->a];
+    if (i < c->ir->count && exit->sub == IR_NE && exit->a > load && get->op == IR_GET &&
+        get->imm == c->context->guest->vector->count) {
+        c->hoist_of[i] = HOISTED_SURE;
+    }
+}
+
+static void drop_length_checks(struct compile *c)
+{
+    for (unsigned i = 0; c->fast && i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->op == IR_VECTOR && c->hoist_of[i] != 0 &&
+            ir_vector_of(c->ir, insn).op == IR_VECTOR_LOAD_FIRST) {
+            drop_length_check(c, i);
+        }
+    }
+}
+
 void hoist_find_exits(struct compile *c)
 {
     c->exits_count = 0;
+    drop_length_checks(c);
     if (!c->fast || !(c->flags & HOST_LONG)) {
         return;
     }
@@ -222,12 +259,24 @@ static void subtract_head(struct compile *c, unsigned width, unsigned reg, ir_re
     }
 }
 
+/* x less what the furthest takes from it is not below y, a constant. */
+static void compare_above(struct compile *c, const struct hoisted_exits *group)
+{
+    load_head(c, ASM_64, RAX, group->x);
+    asm_alu_imm(&c->a, ASM_CMP, ASM_64, RAX, (s32)c->ir->insns[group->y].imm - group->min);
+    hoist_go_slow_by(c, asm_jcc_forward(&c->a, ASM_B));
+}
+
 /* What is left from x to y must be more than the furthest of them goes; for equality, none of what
  * lies from the nearest to the furthest. */
 static void compare_left(struct compile *c, const struct hoisted_exits *group)
 {
     struct asm_buf *a = &c->a;
     unsigned width = group->word ? ASM_32 : ASM_64;
+    if (group->cond == IR_LT_U) {
+        compare_above(c, group);
+        return;
+    }
     load_head(c, width, RAX, group->y);
     subtract_head(c, width, RAX, group->x);
     if (group->cond != IR_EQ) {
@@ -247,9 +296,27 @@ static void compare_left(struct compile *c, const struct hoisted_exits *group)
     hoist_go_slow_by(c, asm_jcc_forward(a, ASM_BE));
 }
 
+/* x is so far above the other group's constant that it cannot come to this one's. */
+static bool is_implied(const struct compile *c, const struct hoisted_exits *group)
+{
+    const struct ir_insn *end = &c->ir->insns[group->y];
+    bool may_be = group->cond == IR_EQ && !group->word && end->op == IR_CONST &&
+                  end->imm <= BELOW_MAX && group->max <= 0;
+    for (unsigned n = 0; may_be && n < c->exits_count; n++) {
+        const struct hoisted_exits *other = &c->exits[n];
+        if (other->cond == IR_LT_U && same_register(c, other->x, group->x) &&
+            (s64)c->ir->insns[other->y].imm - other->min > (s64)end->imm - group->min) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void hoist_enter_exits(struct compile *c)
 {
     for (unsigned n = 0; c->fast && n < c->exits_count; n++) {
-        compare_left(c, &c->exits[n]);
+        if (!is_implied(c, &c->exits[n])) {
+            compare_left(c, &c->exits[n]);
+        }
     }
 }

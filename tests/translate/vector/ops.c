@@ -1,6 +1,7 @@
 /* Loops of one vector instruction each, hot enough for traces: slides, gathers, fixed point, mixed
- * widths, segments; for check_vector.sh. With all elements, some, and under a mask. Prints a hash
- * of what each leaves in registers, memory and flags. Runs as faults.c does. */
+ * widths, segments; for check_vector.sh. With all elements, some, and under a mask. Then loops that
+ * walk through memory, whose groups traces keep in registers. Prints a hash of what each leaves in
+ * registers, memory and flags. Runs as faults.c does. */
 #include "console.h"
 
 #include <stddef.h>
@@ -9,7 +10,7 @@
 enum { ROUNDS = 300 };
 
 uint64_t root[512] __attribute__((aligned(4096)));
-static uint8_t data[4096] __attribute__((aligned(4096)));
+static uint8_t data[12288] __attribute__((aligned(4096)));
 static uint64_t registers[32 * 4] __attribute__((aligned(64)));
 
 void supervisor_main(void);
@@ -141,11 +142,100 @@ static void memory(void)
     BOTH("e8, m1", "vsseg4e8.v v16, (%2)")
 }
 
+/* `body` at many places in memory, one behind the other, from %0 and to %1; again and again. */
+#define WALK_BY(type, avl, body)                                                                   \
+    begin();                                                                                       \
+    for (uint64_t i = 0; i < ROUNDS / 20; i++) {                                                   \
+        uint8_t *from = data + i % 3, *to = data + 6144;                                           \
+        uint64_t left = 100;                                                                       \
+        __asm__ volatile("1: vsetvli t0, %4, " type ", tu, mu\n" body                              \
+                         "\naddi %0, %0, 40\naddi %1, %1, 48\naddi %2, %2, -1\nbnez %2, 1b"        \
+                         : "+r"(from), "+r"(to), "+r"(left)                                        \
+                         : "r"(i), "r"(avl)                                                        \
+                         : "t0", "t1", "memory");                                                  \
+    }                                                                                              \
+    end(type " " body);
+
+#define WALK(type, body)                                                                           \
+    for (uint64_t avl = 1000; avl != 0; avl = avl == 1000 ? 3 : 0) {                               \
+        WALK_BY(type, avl, body)                                                                   \
+    }
+
+static void masks(void)
+{
+    WALK("e32, m4", "vle32.v v8, (%0)\nvmslt.vx v0, v8, %3\nvle32.v v12, (%1)\n"
+                    "vadd.vv v12, v12, v8, v0.t\nvse32.v v12, (%1)")
+    WALK("e8, m2", "vle8.v v8, (%0)\nvmsgtu.vi v0, v8, 9\nvmerge.vxm v10, v8, %3, v0\n"
+                   "vse8.v v10, (%1)")
+    WALK("e64, m2", "vle64.v v8, (%0)\nvmsne.vv v0, v8, v16\nvmacc.vx v16, %3, v8, v0.t\n"
+                    "vse64.v v16, (%1), v0.t")
+    WALK("e16, m1", "vle16.v v0, (%0)\nvsub.vv v16, v16, v8, v0.t\nvse16.v v16, (%1)")
+    WALK("e16, mf2", "vle16.v v8, (%0)\nvmsle.vv v0, v8, v16\nvxor.vv v16, v16, v8, v0.t\n"
+                     "vmv.v.x v9, %3\nvse16.v v16, (%1)")
+    WALK("e32, m2", "vle32.v v8, (%0), v0.t\nvmv.v.x v10, %3\nvmv1r.v v0, v8\n"
+                    "vmul.vv v10, v10, v8, v0.t\n"
+                    "vse32.v v10, (%1)")
+    WALK("e8, m1", "vle8.v v8, (%0)\nvle8.v v9, (%1)\nvmandn.mm v0, v8, v9\nvcpop.m t1, v0\n"
+                   "vadd.vx v8, v8, t1\nvfirst.m t1, v8, v0.t\nvadd.vx v8, v8, t1, v0.t\n"
+                   "vmxor.mm v8, v8, v0\nvse8.v v8, (%1)")
+    WALK("e8, m1", "vle8.v v0, (%0)\nvadd.vx v0, v0, %3\nvcpop.m t1, v9, v0.t\nvadd.vx v0, v0, t1\n"
+                   "vmseq.vv v0, v0, v8\nvmv.v.v v9, v0\nvse8.v v9, (%1)")
+    WALK("e8, m8", "vle8.v v8, (%0)\nvmseq.vi v0, v8, 3, v0.t\nvfirst.m t1, v0\nvor.vx v8, v8, t1\n"
+                   "vse8.v v8, (%1)")
+    WALK("e64, m1", "vle64.v v8, (%0)\nvmv.x.s t1, v8\nvmv.s.x v9, t1\nvadd.vv v8, v8, v9\n"
+                    "vredsum.vs v10, v8, v9\nvse64.v v10, (%1)")
+}
+
+static void widths(void)
+{
+    WALK("e16, m2", "vle16.v v8, (%0)\nvle16.v v10, (%1)\nvwmacc.vv v16, v8, v10\n"
+                    "vsetvli t0, %4, e32, m4, tu, mu\nvse32.v v16, (%1)")
+    WALK("e8, m4", "vle8.v v8, (%0)\nvwsubu.vx v16, v8, %3\nvnsrl.wi v8, v16, 3\nvse8.v v8, (%1)")
+    WALK("e32, m2", "vle32.v v8, (%0)\nvsext.vf2 v16, v8\nvzext.vf4 v18, v8\n"
+                    "vadd.vv v16, v16, v18\n"
+                    "vse32.v v16, (%1)")
+    WALK("e8, m1", "vle8.v v8, (%0)\nvwaddu.wv v16, v16, v8\nvnclipu.wi v9, v16, 4\n"
+                   "vsaddu.vv v9, v9, v8\n"
+                   "vaaddu.vv v9, v9, v8\nvssra.vi v9, v9, 1\nvse8.v v9, (%1)")
+    /* Parts of what is kept, and what has it as a part. */
+    WALK("e32, m2", "vle32.v v8, (%0)\nvadd.vx v8, v8, %3\nvsetvli t0, %4, e32, m1, tu, mu\n"
+                    "vsll.vi v10, v9, 3\nvmul.vv v9, v8, v9\nvsetvli t0, %4, e32, m4, tu, mu\n"
+                    "vsrl.vv v12, v8, v8\nvse32.v v12, (%1)")
+    WALK("e16, m4", "vle16.v v8, (%0)\nvsra.vi v8, v8, 1\nvsetvli t0, %4, e8, mf2, tu, mu\n"
+                    "vmsltu.vv v0, v9, v11\nvxor.vv v10, v9, v11, v0.t\nvwaddu.vx v12, v9, %3\n"
+                    "vsetvli t0, %4, e16, m4, tu, mu\nvmaxu.vv v8, v8, v12, v0.t\nvse16.v v8, (%1)")
+    WALK("e8, m1", "vle8.v v8, (%0)\nvadd.vv v8, v8, v8\nvslidedown.vi v9, v8, 1\n"
+                   "vslide1up.vx v10, v9, %3\n"
+                   "vrgather.vi v11, v10, 2\nvadd.vv v11, v11, v9\nvse8.v v11, (%1)")
+}
+
+/* Numbers from bytes; and whatever memory has: not-a-numbers, which leave the trace. */
+static void floats(void)
+{
+#define NUMBERS "vle8.v v6, (%0)\nvzext.vf4 v8, v6\nvfcvt.f.xu.v v8, v8\n"
+    WALK("e32, m1", NUMBERS "vmfgt.vf v0, v8, fa0\nvfadd.vv v9, v8, v8, v0.t\n"
+                    "vfsqrt.v v9, v9, v0.t\n"
+                            "vfsgnjn.vv v9, v9, v8\nvfmin.vv v9, v9, v8\nvse32.v v9, (%1)")
+    WALK("e32, m2", NUMBERS "vfmadd.vv v8, v8, v8, v0.t\nvfdiv.vv v10, v8, v8\n"
+                    "vfcvt.x.f.v v10, v8\n"
+                            "vse32.v v10, (%1)")
+    WALK("e32, m2", NUMBERS "vfwmul.vv v12, v8, v8\nvfwmacc.vv v12, v8, v8, v0.t\n"
+                    "vfncvt.f.f.w v16, v12\n"
+                            "vse32.v v16, (%1)")
+    WALK("e32, m2", "vle32.v v8, (%0)\nvfadd.vv v10, v8, v8\nvfmul.vv v10, v8, v8, v0.t\n"
+                    "vse32.v v10, (%1)")
+    WALK("e64, m4", "vle64.v v8, (%0)\nvmfle.vv v0, v8, v16\nvfmax.vv v12, v8, v16, v0.t\n"
+                    "vse64.v v12, (%1)")
+}
+
 void supervisor_main(void)
 {
     places();
     numbers();
     memory();
+    masks();
+    widths();
+    floats();
     put_text("end\n");
 }
 
