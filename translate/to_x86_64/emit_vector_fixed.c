@@ -146,7 +146,8 @@ static void clip(struct vec *x)
 enum { SHORT = 3, WIDE = 14, CUTS = 7 };
 enum { ADDS, SUBS };
 
-#define SATURATE(byte, half, how) {saturate, {OP(byte), OP(half)}, 0, SHORT, how, VEC_TEMPS | VEC_FINDS}
+#define SATURATE(byte, half, how)                                                                  \
+    {saturate, {OP(byte), OP(half)}, 0, SHORT, how, VEC_TEMPS | VEC_FINDS}
 
 const struct vec_row vec_fixed_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_SADD_U] = SATURATE(0xdc, 0xdd, ADDS),
