@@ -128,7 +128,8 @@ static void fill_block(struct riscv_program *p, unsigned test, enum riscv_class 
 {
     u8 *block = p->data + (size_t)test * RISCV_BLOCK_BYTES;
     u64 scratch = RISCV_DATA_BASE + (u64)test * RISCV_BLOCK_BYTES + RISCV_SCRATCH_OFFSET;
-    u64 middle = scratch + 2048 - 8; /* what begins 2047 bytes further on ends before the next block */
+    /* What begins 2047 bytes further on ends before the next block, or the end of all memory. */
+    u64 middle = scratch + 2048 - 8;
     for (unsigned i = 1; i < RISCV_HOLDER; i++) {
         bool pointer = class == RISCV_CLASS_MEMORY && riscv_is_pointer(i);
         st_le64(block + 8 * i, pointer ? middle : riscv_random_int(p));
