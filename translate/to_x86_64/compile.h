@@ -154,8 +154,7 @@ struct stub {
     s64 target;
 };
 
-enum { WAY_JUMPS_MAX = 64 };
-enum { STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6, PASSED_MAX = 8 };
+enum { WAY_JUMPS_MAX = 64, STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6, PASSED_MAX = 8 };
 
 /* Accesses of a trace that are checked together: bytes [first, end) from value `base`, and with a
  * stride from `base` plus 0 to `steps` times `stride`, what a guest register holds. */
@@ -298,6 +297,7 @@ struct compile {
     u32 locked;                /* registers of the current instruction */
     u32 temps;                 /* general registers for temporaries */
     u16 reg_value[REG_COUNT];  /* root that lives there, IR_REF_NONE */
+    bool whole[IR_MAX_INSNS];  /* of a trace's value: its upper half is needed, too (narrow.c) */
     bool has_calls;            /* the block calls helpers */
     bool jumps_to_start;       /* one of its exits is a jump to its own start */
     u32 pin_base;              /* state offset of pin_reg[0] */

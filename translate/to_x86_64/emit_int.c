@@ -434,6 +434,11 @@ void emit_extend(struct compile *c, const struct ir_insn *insn)
         alloc_rename(c, insn->a);
         return;
     }
+    if (insn->sub == 32 && (c->flags & HOST_TRACE) && !c->whole[c->at] &&
+        !(c->values[insn->a].flags & VALUE_BOXED)) {
+        alloc_rename(c, insn->a);
+        return;
+    }
     if (!sign && insn->sub == 32 && (root_of(c, insn->a)->flags & VALUE_ZEXT) &&
         !(c->values[insn->a].flags & VALUE_BOXED)) {
         alloc_rename(c, insn->a);

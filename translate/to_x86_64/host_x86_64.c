@@ -202,6 +202,9 @@ void x86_prepare(struct compile *c)
     c->nan_wait.root = IR_REF_NONE;
     c->divided = IR_REF_NONE;
     alloc_begin(c);
+    if (c->flags & HOST_TRACE) {
+        narrow_find(c);
+    }
     scan_block(c);
 }
 

@@ -5,6 +5,9 @@
 
 #include "translate/to_x86_64/compile.h"
 
+/* narrow.c: finds c->whole of a trace's body; after sink_find. */
+void narrow_find(struct compile *c);
+
 /* --- alloc.c: registers. An `alloc_use` or `alloc_temp` register stays put until the instruction
  *     ends; results are claimed after the uses. --- */
 void alloc_begin(struct compile *c);
