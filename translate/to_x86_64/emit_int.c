@@ -576,7 +576,7 @@ void emit_compare(struct compile *c, const struct ir_insn *insn)
     }
     enum asm_cc cc = emit_cmp(c, insn->type, insn->sub, insn->a, insn->b);
     unsigned dst = alloc_def(c);
+    asm_mov_imm(&c->a, dst, 0); /* which keeps the flags; an extension would come behind them */
     asm_setcc(&c->a, cc, dst);
-    asm_rr(&c->a, 0x0fb6, ASM_8, dst, dst);
     c->values[c->at].flags |= VALUE_ZEXT;
 }
