@@ -72,12 +72,14 @@ struct vcpu_ops {
     /* Asked before a store-conditional that was lowered as a compare-and-swap, and before
      * atomic_host. False with an exception pending: it must not happen now. NULL: always may. */
     bool (*swap_allowed)(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
-    /* Somebody records what harts do (translate/probe/probe.h); NULL both: nobody does. The
+    /* Somebody records what harts do (translate/probe/probe.h); NULL and 0: nobody does. The
      * guest tells of its privilege and address space whenever it works out its mode, and gets the
-     * mode bits to add; and of what happens to the hart. */
+     * mode bits to add; and of what happens to the hart, where that is wanted (vcpu_wants). */
     u32 (*context)(struct vcpu *vcpu, unsigned privilege, u64 address_space);
     void (*event)(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
-    bool tells_memory; /* VCPU_EVENT_MEMORY is wanted, of every access that C code makes */
+    u64 events; /* bit mask of enum vcpu_event: what `event` is called for. MEMORY is every access
+                   that C code makes, TLB_FILL every page that it puts into the TLB: neither is done
+                   in faster ways that tell nobody while it is wanted. */
 };
 
 enum { VCPU_CSR_READ = 1 << 16, VCPU_CSR_WRITTEN = 1 << 17 };
@@ -189,10 +191,16 @@ void vcpu_look_up(struct vcpu *vcpu);
 /* Drives interrupt input `line` (bit number in irq_lines). Any thread. Kicks when it rises. */
 void vcpu_irq_input(struct vcpu *vcpu, unsigned line, bool level);
 
+/* Whether somebody records events of that kind. */
+static inline bool vcpu_wants(const struct vcpu *vcpu, enum vcpu_event kind)
+{
+    return UNLIKELY(vcpu->ops != NULL && (vcpu->ops->events >> kind & 1));
+}
+
 /* Tells of an event whoever records. The hart's own thread. */
 static inline void vcpu_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c)
 {
-    if (UNLIKELY(vcpu->ops != NULL && vcpu->ops->event != NULL)) {
+    if (vcpu_wants(vcpu, kind)) {
         vcpu->ops->event(vcpu, kind, a, b, c);
     }
 }

@@ -318,7 +318,8 @@ u8 *softmmu_plain_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, bool w
     gva_t page = gva & PAGE_MASK;
     const struct tlb_entry *entry = tlb_find(vcpu, page, write);
     bool watched = vcpu->engine->lockstep != NULL || vcpu->engine->commit_log != NULL ||
-                   vcpu->engine->debug.watch_count != 0 || vcpu->ops->tells_memory;
+                   vcpu->engine->debug.watch_count != 0 ||
+                   vcpu_wants(vcpu, VCPU_EVENT_MEMORY);
     if (entry == NULL || (write ? entry->write_tag : entry->read_tag) != page || watched ||
         crosses_page(gva, size_bytes)) {
         return NULL;

@@ -9,7 +9,7 @@ static ALWAYS_INLINE bool is_unusual(const struct riscv64_state *state, const st
 {
     return state->priv == RISCV_M || state->mstatus & (MSTATUS_MPRV | MSTATUS_MXR) ||
            satp_is_bare(state->satp) || (tlb->watched | tlb->all_slow) || tlb->hostile_entries ||
-           state->vcpu.ops->event != NULL;
+           (state->vcpu.ops->events >> VCPU_EVENT_TLB_FILL & 1);
 }
 
 /* Whether the space has the page, if not for this access. */

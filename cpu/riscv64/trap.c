@@ -91,11 +91,6 @@ static ALWAYS_INLINE void enter(struct riscv64_state *state, u64 cause, u64 tval
 
 /* Traps and returns from them are told of in functions of their own: so the others call nothing
  * that they come back from, and keep no register. */
-static bool tells(const struct riscv64_state *state)
-{
-    return UNLIKELY(state->vcpu.ops != NULL && state->vcpu.ops->event != NULL);
-}
-
 static NOINLINE void enter_told(struct riscv64_state *state, u64 cause, u64 tval)
 {
     vcpu_event(&state->vcpu, VCPU_EVENT_TRAP, cause, tval, state->vcpu.pc);
@@ -104,7 +99,7 @@ static NOINLINE void enter_told(struct riscv64_state *state, u64 cause, u64 tval
 
 void riscv64_trap_enter(struct riscv64_state *state, u64 cause, u64 tval)
 {
-    if (tells(state)) {
+    if (vcpu_wants(&state->vcpu, VCPU_EVENT_TRAP)) {
         enter_told(state, cause, tval);
     } else {
         enter(state, cause, tval);
@@ -196,7 +191,7 @@ static NOINLINE void returned_told(struct riscv64_state *state, unsigned priv, u
 
 static ALWAYS_INLINE void returned(struct riscv64_state *state, unsigned priv, u64 mstatus, u64 pc)
 {
-    if (tells(state)) {
+    if (vcpu_wants(&state->vcpu, VCPU_EVENT_RETURN)) {
         returned_told(state, priv, mstatus, pc);
     } else {
         enter_privilege(state, priv, mstatus);

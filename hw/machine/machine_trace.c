@@ -478,6 +478,7 @@ static struct probe_config config_of(struct machine_trace *trace)
     if (options->start_on.event != METIC_EVENT_SYNC ||
         options->stop_on.event != METIC_EVENT_SYNC) {
         config.on_event = on_any_event;
+        config.heard = (u64)1 << options->start_on.event | (u64)1 << options->stop_on.event;
         config.asks_csrs = options->start_on.event == METIC_EVENT_CSR ||
                            options->stop_on.event == METIC_EVENT_CSR;
     }
@@ -488,6 +489,7 @@ static struct probe_config config_of(struct machine_trace *trace)
         .event = options->hooks.event != NULL ? on_event : NULL,
     };
     config.what |= config.calls.event != NULL ? (unsigned)PROBE_EXACT : 0u;
+    config.heard |= config.calls.event != NULL ? options->hooks.events : 0u;
     config.what &= ~((config.calls.unit == NULL ? (unsigned)PROBE_CALL_UNIT : 0u) |
                      (config.calls.insn == NULL ? (unsigned)PROBE_CALL_INSN : 0u) |
                      (config.calls.memory == NULL ? (unsigned)PROBE_CALL_MEMORY : 0u));

@@ -134,6 +134,7 @@ struct metic_trace_hooks {
                    unsigned size_bytes, bool write);
     void (*event)(void *opaque, unsigned hart, uint64_t pc, enum metic_trace_event event,
                   uint64_t a, uint64_t b, uint64_t c);
+    uint64_t events; /* bit mask by enum metic_trace_event: what `event` is called for, at least */
 };
 
 /* For the memory hook, on the hart's thread: the physical address of an access. False: none. */

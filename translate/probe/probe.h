@@ -246,6 +246,8 @@ struct probe_config {
     bool keeps_paths;    /* the consumer unrolls paths, where it is known how far they came */
     bool counts_ns;      /* an instruction takes a nanosecond: the virtual clock */
     bool asks_csrs;      /* on_event is told of CSRs that code which is not watched accesses */
+    u64 heard;           /* bit mask of events that on_event and calls.event are called for; others
+                            may come, too */
     /* An event of a hart, written down or not, on its thread; NULL: nobody asks. */
     void (*on_event)(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
     /* Consumes a chunk, on the consumer's thread; with keep_last in probe_stop. */

@@ -71,7 +71,7 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     }
     struct probe_path **page = &probe->paths[number / PROBE_UNIT_PAGE];
     if (*page == NULL) {
-        *page = arena_alloc(probe->arena, PROBE_UNIT_PAGE * sizeof(**page));
+        *page = probe_page_new();
     }
     struct probe_path *made = probe_path_at(probe, number);
     *made = *path;

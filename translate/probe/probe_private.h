@@ -1,8 +1,9 @@
-/* Between probe.c and probe_instrument.c. */
+/* Between the files of translate/probe. */
 #ifndef METIC_TRANSLATE_PROBE_PRIVATE_H
 #define METIC_TRANSLATE_PROBE_PRIVATE_H
 
 #include "cpu/base/arena.h"
+#include "cpu/base/zeros.h"
 #include "cpu/guest.h"
 #include "translate/engine_private.h"
 #include "translate/probe/probe.h"
@@ -12,7 +13,8 @@ enum {
     PROBE_SLACK_WORDS = 1024,  /* room behind probe_end: the largest path, */
     PROBE_EVENT_SLACK = 8, /* then this part of a chunk for events inside of the path, since these
                               must not change the chunk */
-    PROBE_UNIT_PAGE = 4096,
+    PROBE_UNIT_PAGE = 32 << 10,
+    PROBE_UNIT_PAGE_BYTES = PROBE_UNIT_PAGE * 64, /* a huge page */
     PROBE_UNIT_BUCKETS = 1 << 18,
     PROBE_MAX_UNROLLED = 1 << 19, /* words of a chunk */
     PROBE_MAX_SLOTS = PROBE_SLACK_WORDS - 64, /* of a path */
@@ -107,7 +109,7 @@ struct probe {
     struct arena *arena;
     struct probe_unit **units;
     _Atomic u32 unit_count;
-    u32 *unit_buckets;
+    u32 *unit_buckets; /* and behind them path_buckets */
     struct probe_path **paths; /* pages of PROBE_UNIT_PAGE; the first is none */
     _Atomic u32 path_count;
     u32 *path_buckets;
@@ -136,6 +138,38 @@ static inline struct probe_stream *probe_stream_of(const struct vcpu *vcpu)
     return &vcpu->engine->probe->streams[vcpu->index];
 }
 
+/* probe_chunk.c: all chunks that there will be; false: no memory. The streams have begun no more
+ * than that. */
+bool probe_chunks_new(struct probe *probe);
+void probe_chunks_free(struct probe *probe);
+/* The stream, of that hart or (NULL) of none, goes on in this chunk. */
+void probe_stream_begin(struct probe *probe, struct probe_stream *stream,
+                        struct probe_chunk *chunk, struct vcpu *vcpu);
+/* Its chunk, whose count is set, is full: it goes on in another one, for which the hart may have to
+ * wait. */
+void probe_stream_turn(struct probe *probe, struct probe_stream *stream, struct vcpu *vcpu);
+/* Gives chunks to the consumer until the recording is `ending`; opaque is the probe. */
+void *probe_consumer_thread(void *opaque);
+/* probe_event.c: vcpu_ops of harts that are recorded: the mode bits that a hart must run with now,
+ * an event of its own, */
+u32 probe_op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space);
+void probe_op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c);
+/*   and what events that is for. */
+u64 probe_events_wanted(const struct probe_config *config);
+static inline u64 probe_now_ns(const struct probe *probe, struct vcpu *vcpu)
+{
+    return probe->config.time_ns != NULL ? probe->config.time_ns(probe->config.opaque, vcpu) : 0;
+}
+_Static_assert(sizeof(struct probe_unit) <= 64 && sizeof(struct probe_path) <= 64, "it has room");
+/* A page of units or paths, all zeros; the process ends when there is no memory. */
+static inline void *probe_page_new(void)
+{
+    void *page = zeros_new_dense(PROBE_UNIT_PAGE_BYTES);
+    if (page == NULL) {
+        error_no_memory(PROBE_UNIT_PAGE_BYTES);
+    }
+    return page;
+}
 /* Lock held. The number of a unit like this, which is copied if there is none yet. */
 u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit);
 /* Lock held. Such a unit, of which gpa, gva and mode are known, will be added soon. */

@@ -153,6 +153,22 @@ Test(refill, refill_leaves_the_unusual_to_others)
     hart_free(hart);
 }
 
+/* Who records other events does not hear of fills, and so gets them as quickly as who records
+ * nothing. */
+Test(refill, refill_tells_nobody)
+{
+    struct hart *hart = with_tables();
+    struct vcpu *vcpu = &hart->state.vcpu;
+    struct vcpu_ops ops = *vcpu->ops;
+    vcpu->ops = &ops;
+    ops.events = (u64)1 << VCPU_EVENT_TLB_FILL;
+    forget_entry(hart, GVA);
+    cr_expect_eq(riscv64_refill(vcpu, GVA, false), GUEST_REFILL_NOT);
+    ops.events = ~ops.events;
+    cr_expect_eq(riscv64_refill(vcpu, GVA, false), GUEST_REFILL_DONE);
+    hart_free(hart);
+}
+
 /* The one fill in thousands that makes a huge page of the host's is somebody else's. */
 /* Also in RAM that could be a file's, for which nobody asks, or every write would be left. */
 Test(refill, first_writes_are_left_to_who_asks_the_host)
