@@ -17,42 +17,61 @@ static inline void *zeros_new(size_t size_bytes)
 
 enum { ZEROS_HUGE_BYTES = 2 << 20 };
 
-/* The same for a table that is filled from its start: the host may give huge pages. The rest of one
- * costs less than a fault for each small page. */
-static inline void *zeros_new_dense(size_t size_bytes)
+/* Addresses alone, of which those from `offset_bytes` on are where huge pages may begin. */
+static inline u8 *zeros_addresses(size_t size_bytes, size_t offset_bytes)
 {
-    u8 *all = zeros_new(size_bytes + ZEROS_HUGE_BYTES);
-    if (all == NULL) {
+    u8 *all = mmap(NULL, size_bytes + ZEROS_HUGE_BYTES, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) {
         return NULL;
     }
-    size_t before = -(uintptr_t)all % ZEROS_HUGE_BYTES;
+    size_t before = -((uintptr_t)all + offset_bytes) % ZEROS_HUGE_BYTES;
     if (before != 0) {
         munmap(all, before);
     }
     munmap(all + before + size_bytes, ZEROS_HUGE_BYTES - before);
-    madvise(all + before, size_bytes, MADV_HUGEPAGE);
     return all + before;
 }
 
-/* The same, with room behind it, addresses alone: memory only after zeros_use(). Freed together. */
-static inline void *zeros_with_room(size_t size_bytes, size_t room_bytes)
+/* NULL allowed. */
+static inline void zeros_free(void *zeros, size_t size_bytes)
 {
-    void *zeros = mmap(NULL, size_bytes + room_bytes, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (zeros == MAP_FAILED) {
+    if (zeros != NULL) {
+        munmap(zeros, size_bytes);
+    }
+}
+
+/* Makes addresses, whole pages, memory. False: the host has none. */
+static inline bool zeros_use(void *room, size_t room_bytes)
+{
+    return mprotect(room, room_bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* The same for a table that is filled from its start, in whole pages: the host may give huge ones.
+ * The rest of one costs less than a fault for each small page. */
+static inline void *zeros_new_dense(size_t size_bytes)
+{
+    u8 *zeros = zeros_addresses(size_bytes, 0);
+    if (zeros != NULL && !zeros_use(zeros, size_bytes)) {
+        zeros_free(zeros, size_bytes);
         return NULL;
     }
-    if (mprotect(zeros, size_bytes, PROT_READ | PROT_WRITE) != 0) {
-        munmap(zeros, size_bytes + room_bytes);
-        return NULL;
+    if (zeros != NULL) {
+        madvise(zeros, size_bytes, MADV_HUGEPAGE);
     }
     return zeros;
 }
 
-/* Makes the room, whole pages, memory. False: the host has none. */
-static inline bool zeros_use(void *room, size_t room_bytes)
+/* Zeros, with room behind them, addresses alone, where huge pages may begin: memory only after
+ * zeros_use(). Freed together. */
+static inline void *zeros_with_room(size_t size_bytes, size_t room_bytes)
 {
-    return mprotect(room, room_bytes, PROT_READ | PROT_WRITE) == 0;
+    u8 *zeros = zeros_addresses(size_bytes + room_bytes, size_bytes);
+    if (zeros != NULL && !zeros_use(zeros, size_bytes)) {
+        zeros_free(zeros, size_bytes + room_bytes);
+        return NULL;
+    }
+    return zeros;
 }
 
 /* Makes it room again. */
@@ -79,14 +98,6 @@ static inline void zeros_ahead(void *bytes, size_t size_bytes, size_t used_bytes
 {
     if (UNLIKELY(used_bytes > *asked_bytes)) {
         *asked_bytes = zeros_ask_next(bytes, size_bytes, used_bytes, *asked_bytes);
-    }
-}
-
-/* NULL allowed. */
-static inline void zeros_free(void *zeros, size_t size_bytes)
-{
-    if (zeros != NULL) {
-        munmap(zeros, size_bytes);
     }
 }
 

@@ -18,6 +18,9 @@
 static const size_t sums_bytes = PROBE_MAX_DIRECTS * sizeof(u64);
 static const size_t edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 
+/* A few harts' tables may have huge pages, which each takes whole. */
+enum { FEW_HARTS = 4 };
+
 bool probe_cover_init(struct engine *engine, struct probe *probe)
 {
     if (!(probe->config.what & PROBE_EDGES)) {
@@ -27,16 +30,20 @@ bool probe_cover_init(struct engine *engine, struct probe *probe)
     if (!probe_paths_init(&probe->ways) || probe->jumps == NULL) {
         return false;
     }
+    bool few = engine->vcpu_count <= FEW_HARTS;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         struct vcpu *vcpu = engine->vcpus[i];
         struct probe_stream *stream = &probe->streams[i];
         vcpu->probe_edges = zeros_new(edges_bytes);
         vcpu->probe_path = 0;
         stream->pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
-        stream->sums = zeros_new(sums_bytes);
+        stream->sums = few ? zeros_new_dense(sums_bytes) : zeros_new(sums_bytes);
         if (!zeros_use(probe_count_of(vcpu, 0), probe_counts_bytes) ||
             vcpu->probe_edges == NULL || stream->pieces == NULL || stream->sums == NULL) {
             return false;
+        }
+        if (few) {
+            madvise(probe_count_of(vcpu, 0), probe_counts_bytes, MADV_HUGEPAGE);
         }
         vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
     }

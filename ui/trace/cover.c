@@ -3,6 +3,7 @@
 #include "ui/trace/cover.h"
 
 #include "cpu/base/hex.h"
+#include "cpu/base/zeros.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +18,7 @@ struct entry {
 enum { BYTES_SHIFT = 32 };
 
 struct list {
-    struct entry *entries;
+    struct entry *entries; /* in pages of their own (zeros.h), which it fills from the start */
     size_t count, capacity;
     size_t settled; /* so many from the start are sorted, each key once */
     unsigned shift; /* lower bits of key[1] are not part of the key */
@@ -32,13 +33,22 @@ struct cover {
     u32 longest_bytes; /* of a sorted block */
 };
 
+static void list_free(struct list *list)
+{
+    zeros_free(list->entries, list->capacity * sizeof(*list->entries));
+}
+
 static bool list_grow(struct list *list)
 {
     size_t capacity = list->capacity * 2 + (1 << 18); /* a boot's; the rest is not touched */
-    void *bigger = realloc(list->entries, capacity * sizeof(*list->entries));
+    struct entry *bigger = zeros_new_dense(capacity * sizeof(*bigger));
     if (bigger == NULL) {
         return false;
     }
+    if (list->count != 0) {
+        memcpy(bigger, list->entries, list->count * sizeof(*bigger));
+    }
+    list_free(list);
     list->entries = bigger;
     list->capacity = capacity;
     return true;
@@ -123,7 +133,8 @@ static void sort_run(struct entry *entries, size_t count, unsigned shift)
 /* Sorted by key[0], then key[1]. False: no memory. */
 static bool list_sort(struct list *list)
 {
-    struct entry *other = malloc(list->capacity * sizeof(*other));
+    size_t other_bytes = list->capacity * sizeof(struct entry);
+    struct entry *other = zeros_new_dense(other_bytes);
     size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
     bool good = other != NULL && starts != NULL;
     size_t run = 0;
@@ -136,7 +147,7 @@ static bool list_sort(struct list *list)
             run = i;
         }
     }
-    free(other);
+    zeros_free(other, other_bytes);
     free(starts);
     return good;
 }
@@ -189,8 +200,8 @@ struct cover *cover_new(struct metic_error *error)
 void cover_free(struct cover *cover)
 {
     if (cover != NULL) {
-        free(cover->blocks.entries);
-        free(cover->edges.entries);
+        list_free(&cover->blocks);
+        list_free(&cover->edges);
         free(cover->sorted);
         free(cover->sorted_edges);
         free(cover);
