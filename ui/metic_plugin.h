@@ -26,13 +26,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define METIC_PLUGIN_VERSION 1
+#define METIC_PLUGIN_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* What the plug-in was built for: metic refuses one for another version. */
+/* What the plug-in was built for: metic refuses one for a newer version. Members of the interface
+ * only come behind those there are. */
 __attribute__((weak)) uint32_t metic_plugin_version(void);
 __attribute__((weak)) uint32_t metic_plugin_version(void)
 {
@@ -41,6 +42,15 @@ __attribute__((weak)) uint32_t metic_plugin_version(void)
 
 typedef struct metic_plugin metic_plugin;
 typedef void (*metic_plugin_fn)(void);
+
+struct metic_plugin_access {
+    uint64_t pc, address, physical, value; /* as those of `memory` below */
+    uint32_t hart;
+    uint8_t size;
+    bool write;
+};
+typedef void metic_plugin_accesses_fn(void *user, const struct metic_plugin_access *accesses,
+                                      size_t count);
 
 struct metic_plugin_api {
     uint32_t version; /* METIC_PLUGIN_VERSION of metic */
@@ -84,6 +94,13 @@ struct metic_plugin_api {
     const char *(*argument)(metic_plugin *plugin, const char *name);
     /* A line to standard error, with the plug-in's name before it. */
     void (*say)(metic_plugin *plugin, const char *line);
+
+    /* What `memory` tells, but many accesses at a time, at a fraction of the time: those of one hart
+     * in order, some time after they happened, and what is left before `end`. In
+     * metic_plugin_start. Without `physical` (which takes time, too) nobody may look at those. 0,
+     * or not, and metic says why. Since version 2. */
+    int (*on_accesses)(metic_plugin *plugin, metic_plugin_accesses_fn *fn, bool physical,
+                       void *user);
 };
 
 /* The plug-in's. */

@@ -15,11 +15,14 @@ static metic_plugin *plugin;
 static uint64_t first, part, points[SIDE * SIDE], insns;
 static FILE *file; /* opened at the start: a confined machine opens none later */
 
-static void on_memory(uint64_t physical)
+static void on_accesses(void *user, const struct metic_plugin_access *accesses, size_t count)
 {
-    uint64_t n = (physical - first) / part;
-    if (physical >= first && n < SIDE * SIDE) {
-        points[n]++;
+    (void)user;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t n = (accesses[i].physical - first) / part;
+        if (accesses[i].physical >= first && n < SIDE * SIDE) {
+            points[n]++;
+        }
     }
 }
 
@@ -81,6 +84,6 @@ int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
     const char *name = api->argument(plugin, "file");
     file = fopen(name != NULL ? name : "heat.ppm", "wb");
     api->count_blocks(plugin);
-    return api->on(plugin, "memory", (metic_plugin_fn)on_memory, "physical", NULL) ||
+    return api->on_accesses(plugin, on_accesses, true, NULL) ||
            api->on(plugin, "end", (metic_plugin_fn)on_end, "", NULL);
 }

@@ -60,6 +60,85 @@ run 0 matrix.elf --clock virtual --plugin heatmap.so,file=p.ppm,size=0x400000
 count=$(tail -c $((3 * 256 * 256)) p.ppm | od -An -v -tu1 -w3 | grep -cv '^ *0 *0 *0$')
 if [ "$count" -gt 3 ]; then passed=$((passed + 1)); else wrong "p.ppm: $count points"; fi
 
+# Accesses many at a time are those that are told one by one, in each hart's order, also when there
+# is a part of them left at the end.
+cat >both.c <<'END'
+#include "ui/metic_plugin.h"
+#include <stdio.h>
+static const struct metic_plugin_api *api;
+static metic_plugin *plugin;
+static struct sum { uint64_t count, value; } one[64], many[64];
+static void add(struct sum *sum, uint64_t pc, uint64_t address, uint64_t physical, uint64_t value,
+                uint32_t size, uint32_t write)
+{
+    uint64_t all = pc ^ address << 7 ^ physical << 13 ^ value << 23 ^ size << 5 ^ write;
+    sum->value = (sum->value + all) * 0x9e3779b97f4a7c15u; /* of their order, too */
+    sum->count++;
+}
+static void on_memory(uint32_t hart, uint64_t pc, uint64_t address, uint64_t physical,
+                      uint64_t value, uint32_t size, uint32_t write)
+{
+    add(&one[hart], pc, address, physical, value, size, write);
+}
+static void on_accesses(void *user, const struct metic_plugin_access *at, size_t count)
+{
+    for (; count != 0; count--, at++) {
+        add(&((struct sum *)user)[at->hart], at->pc, at->address, at->physical, at->value, at->size, at->write);
+    }
+}
+static void on_end(void)
+{
+    for (int i = 0; i < 64; i++) {
+        char line[80];
+        snprintf(line, sizeof(line), "hart %d: %llu accesses, %s", i, (unsigned long long)one[i].count,
+                 one[i].count == many[i].count && one[i].value == many[i].value ? "equal" : "not equal");
+        if (one[i].count + many[i].count != 0) {
+            api->say(plugin, line);
+        }
+    }
+}
+int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
+{
+    api = given;
+    plugin = mine;
+    return api->on(plugin, "memory", (metic_plugin_fn)on_memory, "hart pc address physical value size write", 0) ||
+           api->on_accesses(plugin, on_accesses, true, many) ||
+           api->on(plugin, "end", (metic_plugin_fn)on_end, "", 0);
+}
+END
+$cc -shared -fPIC -Wall -Wextra -Werror -I"$SRCDIR" -o both.so both.c || exit 1
+cat >loads.S <<'END'
+    .globl _start
+_start:
+    csrr t0, mhartid
+    slli t0, t0, 8
+    addi s1, t0, 1500
+    lla s0, word
+    add s0, s0, t0
+1:  sd s1, (s0)
+    lw a0, 4(s0)
+    addi s1, s1, -1
+    bnez s1, 1b
+    csrr t0, mhartid
+2:  bnez t0, 2b
+    li a0, 0x100000
+    li a1, 0x5555
+    li s1, 100000       # the other hart is done before
+3:  addi s1, s1, -1
+    bnez s1, 3b
+    sw a1, (a0)
+    .bss
+    .balign 8
+word: .skip 1024
+END
+$cross -march=rv64gc -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments \
+    -o loads.elf loads.S || exit 1
+for engine in jit interp; do
+    run 0 loads.elf --clock virtual --cpus 2 --firmware none --engine $engine --plugin both.so
+    says '^both: hart 0: 30[0-9][0-9] accesses, equal$'
+    says '^both: hart 1: 35[0-9][0-9] accesses, equal$'
+done
+
 run 125 hello.elf --plugin nowhere.so
 says 'cannot open shared object'
 run 125 hello.elf --plugin hello.elf
@@ -102,10 +181,10 @@ run 125 hello.elf --plugin leaves_early.so
 says '^metic: the plug-in leaves_early called exit'
 
 # Built for another version, and one in C++ that throws.
-mkdir -p newer/ui && sed 's/\(METIC_PLUGIN_VERSION\) 1$/\1 2/' "$SRCDIR/ui/metic_plugin.h" \
+mkdir -p newer/ui && sed 's/\(METIC_PLUGIN_VERSION\) 2$/\1 3/' "$SRCDIR/ui/metic_plugin.h" \
     >newer/ui/metic_plugin.h && $cc -shared -fPIC -Inewer -o newer.so crashes.c || exit 1
 run 125 hello.elf --plugin newer.so
-says 'newer\.so is for version 2 of the interface, and this metic has 1$'
+says 'newer\.so is for version 3 of the interface, and this metic has 2$'
 if command -v g++ >/dev/null 2>&1; then
     sed -e 's/\*(volatile int \*)8 = 1/throw 1/' -e 's/^int /extern "C" int /' crashes.c >throws.cc
     g++ -Wall -Wextra -Werror -Wno-unused-parameter -shared -fPIC -I"$SRCDIR" -o throws.so throws.cc || exit 1

@@ -3,7 +3,7 @@
 #include "ui/plugin/plugin.h"
 
 #include "cpu/base/bits.h"
-#include "ui/metic_plugin.h"
+#include "ui/plugin/plugin_accesses.h"
 #include "ui/plugin/plugin_guard.h"
 #include "ui/plugin/plugin_syscalls.h"
 #include "ui/run/run_symbols.h"
@@ -79,6 +79,7 @@ struct plugins {
     unsigned count;
     struct callback callbacks[EVENTS][MAX_CALLBACKS];
     unsigned callback_count[EVENTS];
+    struct plugin_accesses *accesses; /* NULL: nobody wants them */
     bool counts, wants_physical;
     struct plugin_syscalls syscalls;
     bool recording;
@@ -141,15 +142,32 @@ static void on_insn(void *opaque, unsigned hart, uint64_t pc, uint32_t unit, uns
 static void on_memory(void *opaque, unsigned hart, uint64_t pc, uint64_t address, uint64_t value,
                       unsigned size_bytes, bool write)
 {
-    u64 given[VALUES] = {[V_HART] = hart, [V_PC] = pc, [V_ADDRESS] = address, [V_VALUE] = value,
-                         [V_SIZE] = size_bytes, [V_WRITE] = write};
     struct plugins *plugins = opaque;
     uint64_t physical = ~(u64)0;
     if (plugins->wants_physical) {
         metic_trace_physical(plugins->machine, hart, address, write, &physical);
-        given[V_PHYSICAL] = physical;
     }
-    call_all(plugins, ON_MEMORY, given);
+    if (plugins->accesses != NULL) {
+        struct metic_plugin_access *access = plugin_accesses_next(plugins->accesses, hart);
+        access->pc = pc;
+        access->address = address;
+        access->physical = physical;
+        access->value = value;
+        access->hart = hart;
+        access->size = (u8)size_bytes;
+        access->write = write;
+    }
+    if (plugins->callback_count[ON_MEMORY] != 0) {
+        u64 given[VALUES];
+        given[V_HART] = hart;
+        given[V_PC] = pc;
+        given[V_ADDRESS] = address;
+        given[V_PHYSICAL] = physical;
+        given[V_VALUE] = value;
+        given[V_SIZE] = size_bytes;
+        given[V_WRITE] = write;
+        call_all(plugins, ON_MEMORY, given);
+    }
 }
 
 static void on_event(void *opaque, unsigned hart, uint64_t pc, enum metic_trace_event event,
@@ -245,6 +263,19 @@ static void api_each_block(metic_plugin *plugin,
     }
 }
 
+static int api_on_accesses(metic_plugin *plugin, metic_plugin_accesses_fn *fn, bool physical,
+                           void *user)
+{
+    struct plugins *plugins = plugin->all;
+    if (fn == NULL || !plugin_accesses_add(&plugins->accesses, plugins->machine, plugin->name, fn,
+                                           user)) {
+        fprintf(stderr, "metic: %s: accesses are for nobody, or for too many\n", plugin->name);
+        return 1;
+    }
+    plugins->wants_physical |= physical;
+    return 0;
+}
+
 static uint64_t api_read_register(metic_plugin *plugin, uint32_t hart, const char *name)
 {
     return read_register(plugin->all, hart, name);
@@ -282,7 +313,7 @@ static const struct metic_plugin_api api = {
     .version = METIC_PLUGIN_VERSION, .on = api_on, .count_blocks = api_count_blocks,
     .each_block = api_each_block, .read_register = api_read_register,
     .read_memory = api_read_memory, .name_address = api_name_address, .argument = api_argument,
-    .say = api_say,
+    .say = api_say, .on_accesses = api_on_accesses,
 };
 
 /* --- loading --- */
@@ -291,7 +322,7 @@ static bool is_version(void *library, const char *path, struct metic_error *erro
 {
     uint32_t (*version)(void);
     *(void **)&version = dlsym(library, "metic_plugin_version");
-    return version == NULL || version() == METIC_PLUGIN_VERSION ||
+    return version == NULL || version() <= METIC_PLUGIN_VERSION ||
            error_set(error, "Build it with this metic's metic_plugin.h.",
                      "the plug-in %s is for version %u of the interface, and this metic has %u",
                      path, version(), METIC_PLUGIN_VERSION);
@@ -346,9 +377,11 @@ static bool record(struct plugins *plugins, struct metic_error *error)
         .what = (plugins->counts ? (unsigned)METIC_TRACE_COUNT : 0u) |
                 (counts[ON_BLOCK] != 0 ? (unsigned)METIC_TRACE_CALL_UNIT : 0u) |
                 (counts[ON_INSN] != 0 ? (unsigned)METIC_TRACE_CALL_INSN : 0u) |
-                (counts[ON_MEMORY] != 0 ? (unsigned)METIC_TRACE_CALL_MEMORY : 0u),
+                (counts[ON_MEMORY] != 0 || plugins->accesses != NULL
+                     ? (unsigned)METIC_TRACE_CALL_MEMORY : 0u),
         .hooks = {.unit = on_unit, .insn = on_insn, .memory = on_memory,
-                  .event = events ? on_event : NULL},
+                  .event = events ? on_event : NULL,
+                  .events = 1 << METIC_EVENT_TRAP | 1 << METIC_EVENT_RETURN},
         .opaque = plugins,
     };
     plugins->recording = metic_trace_start(plugins->machine, &options, error);
@@ -388,6 +421,7 @@ void plugins_end(struct plugins *plugins)
     }
     u64 given[VALUES] = {0};
     if (plugins->recording) {
+        plugin_accesses_flush(plugins->accesses);
         call_all(plugins, ON_END, given);
         metic_trace_stop(plugins->machine);
     }
@@ -398,6 +432,7 @@ void plugins_end(struct plugins *plugins)
             dlclose(plugins->list[i].library);
         }
     }
+    plugin_accesses_free(plugins->accesses);
     symbols_fini(&plugins->symbols);
     plugin_syscalls_fini(&plugins->syscalls);
     free(plugins);
