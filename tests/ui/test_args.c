@@ -253,7 +253,10 @@ Test(args, script)
 Test(args, refusals)
 {
     expect_refused("", "nothing to run", "--demo");
-    expect_refused("a b", "two things to run, 'a' and 'b'", "");
+    expect_refused("a b", "two things to run, 'a' and 'b'", "have options");
+    expect_refused("--gdb a.sock b", "two things to run", "--gdb=PATH");
+    expect_refused("a --gdb b.sock", "two things to run", "--gdb=PATH");
+    expect_refused("a --quiet b", "two things to run", "have options");
     expect_refused("a --demo", "both 'a' and --demo", "");
     expect_refused("k --intrd x", "no option --intrd", "--initrd");
     expect_refused("k --memory=4G", "no option --memory", "--help");

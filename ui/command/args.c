@@ -127,13 +127,29 @@ static bool args_option(struct run_args *args, const char *arg, const char *foll
     return true;
 }
 
-static bool args_thing(struct run_args *args, const char *thing, struct metic_error *error)
+/* An option whose value may be left out, so that what follows it is not one. */
+static bool args_ends_here(const char *arg)
+{
+    const struct option_row *row =
+        strncmp(arg, "--", 2) == 0 ? args_find(arg + 2, strlen(arg + 2)) : NULL;
+    return row != NULL && row->value != NULL && row->value[0] == '[';
+}
+
+/* before: the argument in front of it, or "". */
+static bool args_thing(struct run_args *args, const char *thing, const char *before,
+                       struct metic_error *error)
 {
     if (args->thing != NULL) {
-        return error_set(error, "Disks, initrds and firmware have options: metic run --help.",
-                         "two things to run, '%s' and '%s'", args->thing, thing);
+        char next[128] = "Disks, initrds and firmware have options: metic run --help.";
+        const char *option = args_ends_here(before) ? before : args->before_thing;
+        if (args_ends_here(option)) {
+            snprintf(next, sizeof(next), "Only a number may follow %s; a path belongs to it as in "
+                     "%s=PATH.", option, option);
+        }
+        return error_set(error, next, "two things to run, '%s' and '%s'", args->thing, thing);
     }
     args->thing = thing;
+    args->before_thing = before;
     return true;
 }
 
@@ -268,7 +284,7 @@ static bool parse(struct run_args *args, int argc, char *const *argv, struct met
             ok = error_set(error, "Options have long names: metic run --help lists them.",
                            "there is no option %s", arg);
         } else {
-            ok = args_thing(args, arg, error);
+            ok = args_thing(args, arg, i > 0 && !options_over ? argv[i - 1] : "", error);
         }
         if (!ok) {
             return false;

@@ -36,6 +36,7 @@ struct run_trace {
 struct run_args {
     struct metic_options options;
     const char *thing; /* NULL: none given */
+    const char *before_thing; /* the argument before it, or "" */
     bool demo, quiet, json, help;
     bool perf_map, jitdump; /* for the host's perf */
     struct run_restored *restored; /* what to begin with, or NULL: power-on */
