@@ -4,10 +4,12 @@
 #include "cpu/base/error.h"
 #include "cpu/riscv64/decode.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* --- values --- */
 
@@ -241,8 +243,14 @@ void riscv_write_elf(const struct riscv_program *p, const char *path)
     CHECK(chmod(path, 0755) == 0);
 }
 
-/* False when qemu did not write the whole data. */
-bool riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *result)
+/* By the status of a shell, which may have become qemu or tell how that ended. */
+static bool is_abort(int status)
+{
+    return WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT
+                               : WEXITSTATUS(status) == 128 + SIGABRT;
+}
+
+enum riscv_qemu_end riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *result)
 {
     char command[300];
     if (p->vlenb != 0) {
@@ -255,6 +263,8 @@ bool riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *result)
     CHECK(pipe != NULL);
     size_t got = fread(result, 1, RISCV_DATA_BYTES, pipe);
     int status = pclose(pipe);
-    return got == RISCV_DATA_BYTES && status == 0;
+    return got == RISCV_DATA_BYTES && status == 0 ? RISCV_QEMU_FINISHED
+           : is_abort(status)                      ? RISCV_QEMU_ABORTED
+                                                   : RISCV_QEMU_FAILED;
 }
 

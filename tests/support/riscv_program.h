@@ -65,7 +65,13 @@ bool riscv_row_in_class(const struct insn_row *row, enum riscv_class class);
 bool riscv_have_qemu(void);
 /* Writes the program as an executable. */
 void riscv_write_elf(const struct riscv_program *p, const char *path);
-/* Runs it and takes its data; false when it did not come to its end. */
-bool riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *data);
+enum riscv_qemu_end {
+    RISCV_QEMU_FINISHED,
+    RISCV_QEMU_ABORTED, /* one of its own assertions did not hold */
+    RISCV_QEMU_FAILED,
+};
+
+/* Runs it and takes its data, which is all there when it came to its end. */
+enum riscv_qemu_end riscv_run_qemu(const struct riscv_program *p, const char *elf, u8 *data);
 
 #endif

@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     }
     riscv_vectors_program(vectors, count, &program);
     riscv_write_elf(&program, elf);
-    bool ran = riscv_run_qemu(&program, elf, data);
+    bool ran = riscv_run_qemu(&program, elf, data) == RISCV_QEMU_FINISHED;
     unlink(elf);
     if (!ran) {
         fprintf(stderr, "qemu-riscv64 did not finish\n");
