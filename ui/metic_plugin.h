@@ -95,8 +95,8 @@ struct metic_plugin_api {
     /* A line to standard error, with the plug-in's name before it. */
     void (*say)(metic_plugin *plugin, const char *line);
 
-    /* What `memory` tells, but many accesses at a time, at a fraction of the time: those of one hart
-     * in order, some time after they happened, and what is left before `end`. In
+    /* What `memory` tells, but many accesses at a time, at a fraction of the time: those of one
+     * hart in order, some time after they happened, and what is left before `end`. In
      * metic_plugin_start. Without `physical` (which takes time, too) nobody may look at those. 0,
      * or not, and metic says why. Since version 2. */
     int (*on_accesses)(metic_plugin *plugin, metic_plugin_accesses_fn *fn, bool physical,

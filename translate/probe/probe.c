@@ -106,8 +106,8 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     probe->engine = engine;
     probe->stream_count = engine->vcpu_count + 1;
     probe->events = config->events;
-    if (!make_tables(engine, probe) || !probe_chunks_new(probe) || !probe_cover_init(engine, probe) ||
-        !pin_stream(engine, probe)) {
+    if (!make_tables(engine, probe) || !probe_chunks_new(probe) ||
+        !probe_cover_init(engine, probe) || !pin_stream(engine, probe)) {
         probe_cover_fini(engine, probe);
         probe_free(probe);
         return no_memory(error);
@@ -136,8 +136,9 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     }
     engine->was_watched = true; /* that code would do what this recording wants */
     fit_harts(engine);
+    /* From now on: what this did to TLBs is not the guest's doing. */
     engine->ops.event = probe_op_event;
-    engine->ops.events = probe_events_wanted(config); /* what this did to TLBs is not the guest's doing */
+    engine->ops.events = probe_events_wanted(config);
     return true;
 }
 

@@ -7,8 +7,8 @@
 
 struct plugin_accesses;
 
-/* Whoever wants them; `*accesses` is made at the first. False: there is no memory for them, or there
- * are too many who want them. `name` outlives it. */
+/* Whoever wants them; `*accesses` is made at the first. False: there is no memory for them, or
+ * there are too many who want them. `name` outlives it. */
 bool plugin_accesses_add(struct plugin_accesses **accesses, metic_machine *machine,
                          const char *name, metic_plugin_accesses_fn *fn, void *user);
 /* Where the hart's next access goes, which its thread fills in at once. */
