@@ -225,11 +225,17 @@ static struct lowered lower_watched(struct engine *engine, const struct source *
     return done;
 }
 
+/* Whether somebody hears of each access to memory. */
+static bool tells_memory(const struct engine *engine)
+{
+    return (engine->ops.events >> VCPU_EVENT_MEMORY & 1) != 0;
+}
+
 /* What host code may do at once, an instruction that runs by itself may not. */
 static void optimise(struct engine *engine, bool drop)
 {
     bool watched = probe_tells_accesses(engine->probe) || engine->commit_log != NULL ||
-                   (engine->ops.events >> VCPU_EVENT_MEMORY & 1);
+                   tells_memory(engine);
     pipeline_check_ir(engine, engine->ir);
     if (engine->options.kind == ENGINE_JIT && !watched) {
         opt_gather(engine->ir, engine->vcpu_count == 1);
@@ -296,7 +302,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
         .flags = (vcpu->fpu_round < FPU_RMM ? HOST_DYN_ROUNDING : 0u) |
                  (engine->vcpu_count == 1 ? HOST_ONE_HART : 0u) |
                  (engine->options.private_memory ? HOST_PRIVATE : 0u) |
-                 (engine->ops.events >> VCPU_EVENT_MEMORY & 1 ? HOST_WATCHED : 0u) |
+                 (tells_memory(engine) ? HOST_WATCHED : 0u) |
                  (engine->guest->reads_linear(vcpu) ? HOST_LINEAR : 0u) |
                  (engine->options.no_links ? HOST_NO_SELF_LINK : 0u) |
                  (block->circle != NULL ? HOST_TRACE : 0u) |

@@ -326,9 +326,16 @@ static void keep_loads(struct search *s)
     }
 }
 
-static bool try_chain(struct search *s, unsigned root, bool second)
+void lanes_keep_sum(const struct search *s)
 {
     struct lanes *lanes = &s->c->lanes;
+    lanes->pack_count = s->sum.end;
+    lanes->slot_count = s->slot_count;
+    lanes->sums[lanes->sum_count++] = s->sum;
+}
+
+static bool try_chain(struct search *s, unsigned root, bool second)
+{
     follow_chain(s, root, second);
     if (s->term_count == 0 || (!pack_terms(s, false) && !pack_terms(s, true)) ||
         !lanes_give_registers(s, PACK_REGS) || !lanes_find_place(s)) {
@@ -341,9 +348,7 @@ static bool try_chain(struct search *s, unsigned root, bool second)
         return false;
     }
     keep_loads(s);
-    lanes->pack_count = s->sum.end;
-    lanes->slot_count = s->slot_count;
-    lanes->sums[lanes->sum_count++] = s->sum;
+    lanes_keep_sum(s);
     return true;
 }
 

@@ -43,6 +43,8 @@ void lanes_mark_needed(struct search *s);
 bool lanes_load_twice(const struct search *s);
 /* How many operations of the host a pack takes. */
 unsigned lanes_cost_of(const struct search *s, const struct pack *pack);
+/* What was looked at is done in vectors: the trace has its sum, packs and slots from now on. */
+void lanes_keep_sum(const struct search *s);
 
 /* --- lanes_store.c --- */
 /* Tries the stores of several rounds of which that is the first. */

@@ -293,7 +293,6 @@ static void mark_stores(const struct search *s, const struct stores *stores, uns
 
 bool lanes_try_stores(struct search *s, unsigned first)
 {
-    struct lanes *lanes = &s->c->lanes;
     struct stores stores;
     if (!is_plain_store(s, first) || !find_stores(s, first, &stores) || !pack_values(s, &stores) ||
         !lanes_give_registers(s, STORE_REGS) || !lanes_find_place(s)) {
@@ -309,9 +308,7 @@ bool lanes_try_stores(struct search *s, unsigned first)
         return false;
     }
     keep_loads(s);
-    lanes->pack_count = s->sum.end;
-    lanes->slot_count = s->slot_count;
-    lanes->sums[lanes->sum_count++] = s->sum;
+    lanes_keep_sum(s);
     return true;
 }
 

@@ -1,29 +1,11 @@
 /* Traces of long loops whose rounds add up the same: sums of every operation that has lanes, of
  * random expressions over two arrays, as vectors and as the interpreter runs them. */
-#include "tests/support/rig_pair.h"
+#include "tests/support/rig_lanes.h"
 #include "translate/opt/dead.h"
 
 enum { START = 0x100, COPIES = 8, DEPTH_MAX = 4, PROGRAMS = 800 };
 
-static void setup(void)
-{
-    rig_pair_setup();
-    if (!(rig->context.features & HOST_FEATURE_AVX2)) {
-        cr_skip_test("this host has no AVX2");
-    }
-}
-
-TestSuite(lanes, .init = setup, .fini = rig_pair_teardown);
-
-static u64 seed;
-
-static unsigned pick(unsigned count)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)((seed >> 20) % count);
-}
+TestSuite(lanes, .init = rig_lanes_setup, .fini = rig_pair_teardown);
 
 /* --- programs: one expression, the same in each round --- */
 
@@ -243,37 +225,20 @@ static void compare_all(const struct program *p, const u8 *code)
     }
 }
 
-static bool has_vzeroupper(const u8 *code, size_t bytes)
+static struct program random_one;
+
+static const u8 *make_random(u32 flags)
 {
-    for (size_t n = 0; n + 3 <= bytes; n++) {
-        if (code[n] == 0xc5 && code[n + 1] == 0xf8 && code[n + 2] == 0x77) {
-            return true;
-        }
-    }
-    return false;
+    random_program(&random_one);
+    return compile(&random_one, flags);
+}
+
+static void check_random(const u8 *code)
+{
+    compare_all(&random_one, code);
 }
 
 Test(lanes, random_sums, .timeout = 120)
 {
-    unsigned wide = 0, compiled = 0;
-    for (unsigned n = 0; n < PROGRAMS; n++) {
-        struct program p;
-        seed = 0x9e3779b97f4a7c15u * (n + 1);
-        random_program(&p);
-        u32 flags = HOST_TRACE | HOST_STEADY | HOST_LONG | HOST_DYN_ROUNDING |
-                    (n % 4 != 0 ? (u32)HOST_ONE_HART : 0);
-        if (n % 64 == 0) {
-            rig_free(rig);
-            rig = rig_new(HOST_FEATURE_ALL);
-        }
-        const u8 *code = compile(&p, flags);
-        if (code == NULL) {
-            continue; /* too complex */
-        }
-        compiled++;
-        wide += has_vzeroupper(rig->write + (code - rig->exec), rig->result.code_bytes);
-        compare_all(&p, code);
-    }
-    cr_assert_gt(compiled, PROGRAMS * 9 / 10);
-    cr_assert_gt(wide, PROGRAMS / 8, "only %u of %u have vectors", wide, compiled);
+    rig_lanes_run(PROGRAMS, make_random, check_random);
 }

@@ -1,21 +1,12 @@
 /* Traces of word arithmetic, as RV64 code has it: random instructions that extend their results,
  * and others that may need the upper halves of these, with ways out and accesses between them. */
 #include "tests/support/rig_pair.h"
+#include "tests/support/rig_random.h"
 #include "translate/opt/dead.h"
 
 TestSuite(narrow, .init = rig_pair_setup, .fini = rig_pair_teardown);
 
 enum { START = 0x100, PROGRAMS = 1500, INSNS = 24, REGS = 8 };
-
-static u64 seed;
-
-static unsigned pick(unsigned count)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)((seed >> 20) % count);
-}
 
 /* x8 to x15 are computed; x20: memory. */
 static ir_ref any(void)
