@@ -1,7 +1,8 @@
 #!/bin/sh
 # Vector loads and stores at page borders, faults and what vstart is then, hot loops that run into
-# them (vector/faults.c), and hot loops of other instructions (vector/ops.c): the same from the interpreter, from code with and without traces, with and
-# without the host's vectors, in lock-step, and from QEMU where it is installed.
+# them (vector/faults.c), hot loops of other instructions (vector/ops.c) and of which traces do
+# several rounds at once (vector/rounds.c): the same from the interpreter, from code with and without
+# traces, with and without the host's vectors, in lock-step, and from QEMU where it is installed.
 
 set -u
 passed=0
@@ -39,8 +40,10 @@ same() {
 
 make_program faults.elf || exit 1
 make_program faults_qemu.elf -DNO_FAULT_FIRST || exit 1
-source=ops.c
-make_program ops.elf || exit 1
+for name in ops rounds; do
+    source=$name.c
+    make_program $name.elf || exit 1
+done
 for vlen in 128 256; do
     metic $vlen faults.elf --engine interp >"interp-$vlen"
     grep -q '^end$' "interp-$vlen" || {
@@ -53,14 +56,16 @@ for vlen in 128 256; do
         metic $vlen faults.elf $how >"jit$how-$vlen" 2>&1
         same "jit$how-$vlen" "interp-$vlen"
     done
-    metic $vlen ops.elf --engine interp >"ops-interp-$vlen"
-    grep -q '^end$' "ops-interp-$vlen" || {
-        echo "WRONG: the interpreter does not come to the end"
-        exit 1
-    }
-    for how in --no-tier2 --eager-tier2 --plain-host; do
-        metic $vlen ops.elf $how >"ops$how-$vlen" 2>&1
-        same "ops$how-$vlen" "ops-interp-$vlen"
+    for name in ops rounds; do
+        metic $vlen $name.elf --engine interp >"$name-interp-$vlen"
+        grep -q '^end$' "$name-interp-$vlen" || {
+            echo "WRONG: the interpreter does not come to the end"
+            exit 1
+        }
+        for how in --no-tier2 --eager-tier2 --plain-host --cpus=2; do
+            metic $vlen $name.elf $how >"$name$how-$vlen" 2>&1
+            same "$name$how-$vlen" "$name-interp-$vlen"
+        done
     done
     if command -v qemu-system-riscv64 >/dev/null 2>&1; then
         timeout -k 5 60 qemu-system-riscv64 -M virt -cpu "rv64,v=on,vlen=$vlen" -m 128M \
@@ -68,17 +73,21 @@ for vlen in 128 256; do
             </dev/null 2>&1 | tr -d '\r' >"qemu-$vlen"
         metic $vlen faults_qemu.elf >"ours-$vlen"
         same "ours-$vlen" "qemu-$vlen"
-        timeout -k 5 60 qemu-system-riscv64 -M virt -cpu "rv64,v=on,vlen=$vlen" -m 128M \
-            -display none -monitor none -serial stdio -bios none -kernel ops.elf \
-            </dev/null 2>&1 | tr -d '\r' >"ops-qemu-$vlen"
-        same "ops-qemu-$vlen" "ops-interp-$vlen"
+        for name in ops rounds; do
+            timeout -k 5 60 qemu-system-riscv64 -M virt -cpu "rv64,v=on,vlen=$vlen" -m 128M \
+                -display none -monitor none -serial stdio -bios none -kernel $name.elf \
+                </dev/null 2>&1 | tr -d '\r' >"$name-qemu-$vlen"
+            same "$name-qemu-$vlen" "$name-interp-$vlen"
+        done
     else
         echo "no qemu-system-riscv64: not compared with it (configure --install-bench-deps)"
     fi
 done
 metic 128 faults.elf --engine both >both 2>&1
 same both interp-128
-metic 128 ops.elf --engine both >ops-both 2>&1
-same ops-both ops-interp-128
+for name in ops rounds; do
+    metic 128 $name.elf --engine both >$name-both 2>&1
+    same $name-both $name-interp-128
+done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

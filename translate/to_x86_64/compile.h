@@ -25,6 +25,7 @@
 #include "translate/host.h"
 #include "translate/opt/overwritten.h"
 #include "translate/to_x86_64/asm.h"
+#include "translate/to_x86_64/kept.h"
 #include "translate/to_x86_64/lanes.h"
 #include "translate/to_x86_64/wide.h"
 
@@ -202,16 +203,10 @@ struct fix {
     bool extends; /* FIX_REG: as in struct put_off */
     u8 unchecked; /* FIX_REG: the type of an unchecked value (nan.c), or IR_NONE */
     u32 offset; /* of the guest register */
-    s64 imm;    /* constant, or where in state or frame; FIX_VECTOR: how many bytes */
+    s64 imm;    /* constant, or where in state or frame; FIX_VECTOR: bytes, and 256 times the first
+                    one's number in the register */
 };
 
-/* A chunk of guest vectors that a register has (emit_vector_keep.c). */
-struct kept_vector {
-    u32 offset;
-    u8 bytes;   /* 0: nothing */
-    bool dirty; /* the guest's state is not up to date */
-};
-enum { KEPT_VECTORS = 12 };
 enum { PUT_OFF_MAX = 32, FIXES_MAX = 4096 };
 enum { SINK_STEP = IR_MAX_INSNS + 1, SINK_EXTENDS = 0x8000 };
 
@@ -341,6 +336,7 @@ struct compile {
     bool keeps_vectors;         /* emit_vector_keep.c: this body does */
     unsigned kept_vector_next;
     struct kept_vector kept_vectors[KEPT_VECTORS]; /* by register */
+    struct vec_rounds rounds;
 };
 
 extern const u8 x86_pinned_regs[PINNED_MAX];
@@ -661,12 +657,6 @@ static inline bool nan_sees(const struct compile *c, const struct ir_insn *set)
 }
 /* Code for a way out: a NaN in XMM register `xmm` becomes canonical. Changes the flags. */
 void nan_fix(const struct compile *c, struct asm_buf *a, unsigned type, unsigned xmm);
-
-/* emit_vector_keep.c: everything kept goes to the guest's state; what a way out here must store, at
- * most KEPT_VECTORS; and storing one of these. */
-void vec_keep_flush(struct compile *c);
-unsigned vec_keep_fixes(const struct compile *c, struct fix *fixes);
-void vec_keep_fix(struct asm_buf *a, const struct fix *fix);
 
 /* emit_vector.c: as struct host's member. */
 bool x86_does_vector(const struct host_context *context, const struct ir_vector *v);

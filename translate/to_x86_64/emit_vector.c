@@ -45,6 +45,7 @@ static bool is_narrow(unsigned op)
 /* Chunks of the result. */
 static void set_shape(struct vec *x, bool evex)
 {
+    x->rounds = 1;
     unsigned max = !evex || is_narrow(x->v.op) ? 32 : 64;
     x->evex = evex;
     x->sew = x->v.sew + is_wide(x->v.op);
@@ -279,22 +280,26 @@ void vec_store_results(struct vec *x)
     }
 }
 
-/* Of a float in an f register: the helper knows what an unboxed one is. */
-static void check_box(struct vec *x)
+void vec_compare_box(struct vec *x)
 {
     asm_mov(x->a, ASM_64, x->temp[0], x->scalar);
     asm_shift_imm(x->a, ASM_SAR, ASM_64, x->temp[0], 32);
     asm_alu_imm(x->a, ASM_CMP, ASM_32, x->temp[0], -1);
-    vec_fail_if(x, ASM_NE);
 }
 
 void vec_splat(struct vec *x, unsigned reg, unsigned sew)
 {
+    if (x->v.second == IR_VECTOR_FLOAT && sew == 2) {
+        vec_compare_box(x);
+        vec_fail_if(x, ASM_NE); /* the helper knows what an unboxed one is */
+    }
+    vec_repeat(x, reg, sew);
+}
+
+void vec_repeat(struct vec *x, unsigned reg, unsigned sew)
+{
     static const u8 by_general[4] = {0x7a, 0x7b, 0x7c, 0x7c};
     static const u8 by_vector[4] = {0x78, 0x79, 0x58, 0x59};
-    if (x->v.second == IR_VECTOR_FLOAT && sew == 2) {
-        check_box(x);
-    }
     if (x->evex) {
         asm_vrr(x->a, (struct asm_vop){2, 1, sew == 3, by_general[sew]}, vec_how(x), reg, 0,
                 x->scalar);
@@ -569,12 +574,14 @@ static void zero_upper(struct vec *x)
     }
 }
 
-void emit_vector(struct compile *c, const struct ir_insn *insn)
+static void emit(struct compile *c, const struct ir_insn *insn, unsigned rounds)
 {
     struct vec x = {.c = c, .a = &c->a, .insn = insn, .v = ir_vector_of(c->ir, insn)};
     const struct vec_row *row = vec_row_of(x.v.op);
     const struct guest_vector *vector = c->context->guest->vector;
     set_shape(&x, c->features & HOST_FEATURE_AVX512);
+    x.rounds = rounds;
+    x.chunk_bytes *= rounds;
     claim(&x, row);
     if (x.v.op == IR_VECTOR_LOAD_FIRST) {
         alloc_home_lost(c, vector->state_first, vector->state_end - vector->state_first);
@@ -582,7 +589,7 @@ void emit_vector(struct compile *c, const struct ir_insn *insn)
     }
     bool keeps = vec_keep_begin(&x, row);
     u32 fix_first = c->fix_count;
-    bool may_leave = c->fast && !hoist_has(c, c->at) && !ir_vector_is_sure(&x.v);
+    bool may_leave = c->fast && !hoist_has(c, c->at) && !keeps && !ir_vector_is_sure(&x.v);
     u32 fix_count = may_leave ? sink_way_out(c) : 0;
     guard(&x);
     bool looks_up = ir_vector_is_memory(x.v.op) && !hoist_has(c, c->at);
@@ -600,4 +607,16 @@ void emit_vector(struct compile *c, const struct ir_insn *insn)
     if (x.fail_count != 0 || looks_up) {
         emit_cold(&x, row, fix_first, fix_count);
     }
+}
+
+void emit_vector(struct compile *c, const struct ir_insn *insn)
+{
+    if (!vec_rounds_are_merged(c)) {
+        emit(c, insn, 1);
+        return;
+    }
+    if (vec_rounds_begin(c) == 0) {
+        emit(c, insn, c->rounds.merged);
+    }
+    vec_rounds_end(c);
 }

@@ -23,6 +23,7 @@ struct vec {
     unsigned sew;        /* log2 of the bytes of an element of the result */
     unsigned group_bytes; /* of the result */
     unsigned chunk_bytes, chunks;
+    unsigned rounds;     /* that many become one; chunk_bytes is of all of them */
     unsigned scalar;     /* general register, or NO_REG */
     bool is_const;       /* and then its value is this */
     s64 value;
@@ -131,8 +132,12 @@ void vec_store_results(struct vec *x);
 unsigned vec_mask(struct vec *x, unsigned j, bool by_mask);
 /* Whether vec_mask gives any. */
 bool vec_is_masked(const struct vec *x, bool by_mask);
-/* reg = the scalar, as often as it fits, in elements of 1 << sew bytes. */
+/* reg = the scalar, as often as it fits, in elements of 1 << sew bytes. The first one fails when it
+ * is a single that is not boxed. */
 void vec_splat(struct vec *x, unsigned reg, unsigned sew);
+void vec_repeat(struct vec *x, unsigned reg, unsigned sew);
+/* Flags: NE when the scalar, which is to be a single, is not boxed. */
+void vec_compare_box(struct vec *x);
 /* The flags' condition means that only the helper can do it. */
 void vec_fail_if(struct vec *x, enum asm_cc cc);
 /* Only the helper can do it, always. */
@@ -151,11 +156,26 @@ void vec_store_bits(struct vec *x);
 enum vec_shift { VEC_LEFT, VEC_RIGHT, VEC_ARITHMETIC };
 void vec_shift_imm(struct vec *x, unsigned reg, unsigned sew, enum vec_shift kind, unsigned count);
 
-/* emit_vector_fp.c: notes whether `reg` has NaNs, under a mask; fails if any of them had. */
+/* emit_vector_fp.c: notes whether `reg` has NaNs, under a mask. */
 void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);
-void vec_fail_if_nan(struct vec *x);
+
+/* --- emit_vector_rounds.c --- */
+/* Before and behind a VECTOR: which of the rounds that become one it belongs to. Only in the first
+ * one there is something to do. */
+unsigned vec_rounds_begin(const struct compile *c);
+void vec_rounds_end(struct compile *c);
+static inline bool vec_rounds_are_merged(const struct compile *c)
+{
+    return c->keeps_vectors && c->rounds.merged > 1;
+}
 
 /* --- emit_vector_keep.c --- */
+/* Whether the operation goes from kept registers to such ones, if it is sure of its group. */
+bool vec_keep_is_plain(const struct ir_vector *v);
+bool vec_keep_reads_a(unsigned op);
+bool vec_keep_reads_d(unsigned op);
+/* Behind rounds that became one: registers have what the last of them left. */
+void vec_keep_turn(struct compile *c);
 /* True when the operation can be done from registers that are kept to such ones: they have been
  * claimed. Otherwise it finds what is kept (x->finds), and its results will be, or all that was
  * kept is where it belongs. */

@@ -54,7 +54,7 @@ void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg)
     }
 }
 
-void vec_fail_if_nan(struct vec *x)
+static void fail_if_nan(struct vec *x)
 {
     if (x->evex) {
         asm_mask_test(x->a, 2);
@@ -66,7 +66,7 @@ void vec_fail_if_nan(struct vec *x)
 
 static void finish(struct vec *x)
 {
-    vec_fail_if_nan(x);
+    fail_if_nan(x);
     vec_store_results(x);
 }
 
@@ -152,7 +152,7 @@ static void minmax(struct vec *x)
             asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
         }
     }
-    vec_fail_if_nan(x);
+    fail_if_nan(x);
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
         load_b(x, x->t[0], j);

@@ -26,24 +26,36 @@ static bool overlap(const struct kept_vector *kept, u32 offset, u32 bytes)
 
 static struct asm_vhow how_of(unsigned bytes)
 {
-    return (struct asm_vhow){.length = bytes == 64 ? 2 : bytes == 32 ? 1 : 0, .evex = true};
+    return (struct asm_vhow){.length = bytes > 32 ? 2 : bytes == 32 ? 1 : 0, .evex = true};
 }
 
-static void store(struct asm_buf *a, unsigned reg, u32 offset, unsigned bytes)
+/* vextracti: 16 or 32 bytes of a register. */
+static struct asm_vop extract_op(unsigned bytes)
 {
-    asm_vrm(a, (struct asm_vop){1, 2, 0, 0x7f}, how_of(bytes), reg, 0, state_at(offset));
+    return (struct asm_vop){3, 1, bytes == 32, bytes == 32 ? 0x3b : 0x39};
+}
+
+/* The bytes of the register from `at` on. */
+static void store(struct asm_buf *a, unsigned reg, unsigned at, u32 offset, unsigned bytes)
+{
+    if (at == 0) {
+        asm_vrm(a, (struct asm_vop){1, 2, 0, 0x7f}, how_of(bytes), reg, 0, state_at(offset));
+    } else {
+        asm_vrm(a, extract_op(bytes), how_of(at + bytes), reg, 0, state_at(offset));
+        asm_u8(a, at / bytes);
+    }
 }
 
 void vec_keep_fix(struct asm_buf *a, const struct fix *fix)
 {
-    store(a, fix->reg, fix->offset, (unsigned)fix->imm);
+    store(a, fix->reg, (unsigned)fix->imm >> 8, fix->offset, (u8)fix->imm);
 }
 
 static void clean(struct compile *c, unsigned n)
 {
     struct kept_vector *kept = &c->kept_vectors[n];
     if (kept->dirty) {
-        store(&c->a, FIRST_REG + n, kept->offset, kept->bytes);
+        store(&c->a, FIRST_REG + n, kept->at, kept->offset, kept->bytes);
         kept->dirty = false;
     }
 }
@@ -63,7 +75,8 @@ unsigned vec_keep_fixes(const struct compile *c, struct fix *fixes)
         const struct kept_vector *kept = &c->kept_vectors[n];
         if (kept->dirty) {
             fixes[count++] = (struct fix){.kind = FIX_VECTOR, .reg = (u8)(FIRST_REG + n),
-                                          .offset = kept->offset, .imm = kept->bytes};
+                                          .offset = kept->offset,
+                                          .imm = kept->bytes | kept->at << 8};
         }
     }
     return count;
@@ -95,11 +108,18 @@ static u32 chunk_offset(const struct vec *x, unsigned unit, unsigned j)
     return x->c->context->guest->vector->file + 16 * unit + j * x->chunk_bytes;
 }
 
+/* What no round writes. */
+static void load_for_all(struct vec *x, unsigned reg, u32 offset, unsigned bytes)
+{
+    struct asm_vop broadcast = {2, 1, bytes == 32, bytes == 32 ? 0x5b : 0x5a};
+    asm_vrm(x->a, broadcast, vec_how(x), reg, 0, state_at(offset));
+}
+
 /* The register that has chunk j of the group. */
 static u8 get(struct hold *hold, unsigned unit, unsigned j)
 {
     struct compile *c = hold->x->c;
-    u32 offset = chunk_offset(hold->x, unit, j), bytes = hold->x->chunk_bytes;
+    u32 offset = chunk_offset(hold->x, unit, j), bytes = hold->x->chunk_bytes / hold->x->rounds;
     for (unsigned n = 0; n < KEPT_VECTORS; n++) {
         if (c->kept_vectors[n].offset == offset && c->kept_vectors[n].bytes == bytes) {
             hold->locked |= 1u << n;
@@ -113,14 +133,18 @@ static u8 get(struct hold *hold, unsigned unit, unsigned j)
     }
     unsigned n = take(hold);
     c->kept_vectors[n] = (struct kept_vector){.offset = offset, .bytes = (u8)bytes};
-    vec_load(hold->x, FIRST_REG + n, unit, j);
+    if (hold->x->rounds > 1) {
+        load_for_all(hold->x, FIRST_REG + n, offset, bytes);
+    } else {
+        vec_load(hold->x, FIRST_REG + n, unit, j);
+    }
     return (u8)(FIRST_REG + n);
 }
 
 void vec_keep_put(struct vec *x, unsigned j)
 {
     struct compile *c = x->c;
-    u32 offset = chunk_offset(x, x->v.d, j), bytes = x->chunk_bytes;
+    u32 offset = chunk_offset(x, x->v.d, j), bytes = x->chunk_bytes / x->rounds;
     for (unsigned n = 0; n < KEPT_VECTORS; n++) {
         struct kept_vector *kept = &c->kept_vectors[n];
         if (!overlap(kept, offset, bytes)) {
@@ -135,21 +159,39 @@ void vec_keep_put(struct vec *x, unsigned j)
         (struct kept_vector){.offset = offset, .bytes = (u8)bytes, .dirty = true};
 }
 
-static bool reads_d(unsigned op)
+void vec_keep_turn(struct compile *c)
+{
+    for (unsigned n = 0; n < KEPT_VECTORS; n++) {
+        struct kept_vector *kept = &c->kept_vectors[n];
+        if (kept->dirty) {
+            kept->at = (u8)((c->rounds.merged - 1) * kept->bytes);
+        }
+    }
+}
+
+bool vec_keep_reads_d(unsigned op)
 {
     return op == IR_VECTOR_STORE || (op >= IR_VECTOR_MACC && op <= IR_VECTOR_NMSUB) ||
            (op >= IR_VECTOR_FMACC && op <= IR_VECTOR_FNMSUB);
 }
 
-static bool reads_a(unsigned op)
+bool vec_keep_reads_a(unsigned op)
 {
     return !ir_vector_is_memory(op) && op != IR_VECTOR_MOVE;
 }
 
-static bool is_plain(const struct vec *x, const struct vec_row *row)
+bool vec_keep_is_plain(const struct ir_vector *v)
 {
-    return (row->flags & VEC_KEEPS) && !x->v.masked && x->chunks <= 2 &&
-           x->group_bytes >= x->chunk_bytes && (x->v.op != IR_VECTOR_MUL || x->sew != 0);
+    const struct vec_row *row = vec_row_of(v->op);
+    unsigned group_bytes = 1u << v->group_log2;
+    return row != NULL && (row->flags & VEC_KEEPS) && !v->masked && group_bytes >= 16 &&
+           group_bytes <= 128 && (v->op != IR_VECTOR_MUL || v->sew != 0);
+}
+
+bool vec_keep_is_sure(const struct compile *c, const struct ir_vector *v)
+{
+    return c->keeps_vectors && v->guard == IR_VECTOR_FULL && !ir_vector_is_memory(v->op) &&
+           vec_keep_is_plain(v);
 }
 
 bool vec_keep_begin(struct vec *x, const struct vec_row *row)
@@ -165,7 +207,7 @@ bool vec_keep_begin(struct vec *x, const struct vec_row *row)
         return false;
     }
     struct hold hold = {.x = x};
-    if (!is_plain(x, row)) {
+    if (!vec_keep_is_plain(&x->v)) {
         x->finds = true;
         bool stores = !(row->flags & (VEC_RESULT | VEC_BITS));
         for (unsigned j = 0; stores && j < x->chunks; j++) {
@@ -174,9 +216,9 @@ bool vec_keep_begin(struct vec *x, const struct vec_row *row)
         return false;
     }
     for (unsigned j = 0; j < x->chunks; j++) {
-        x->in_a[j] = reads_a(x->v.op) ? get(&hold, x->v.a, j) : 0;
+        x->in_a[j] = vec_keep_reads_a(x->v.op) ? get(&hold, x->v.a, j) : 0;
         x->in_b[j] = x->v.second == IR_VECTOR_GROUP ? get(&hold, x->v.b, j) : x->s;
-        x->in_d[j] = reads_d(x->v.op) ? get(&hold, x->v.d, j) : 0;
+        x->in_d[j] = vec_keep_reads_d(x->v.op) ? get(&hold, x->v.d, j) : 0;
         x->r[j] = x->v.op == IR_VECTOR_STORE ? 0 : (u8)(FIRST_REG + take(&hold));
     }
     return true;
@@ -187,11 +229,11 @@ bool vec_keep_begin(struct vec *x, const struct vec_row *row)
 /* Part number `part` of that size, of what kept_vectors[n] has. */
 static unsigned part_of(struct vec *x, unsigned n, unsigned bytes, unsigned part)
 {
-    struct asm_vop op = {3, 1, bytes == 32, bytes == 32 ? 0x3b : 0x39};
     if (part == 0) {
         return FIRST_REG + n;
     }
-    asm_vrr(x->a, op, how_of(x->c->kept_vectors[n].bytes), FIRST_REG + n, 0, PART_REG);
+    struct asm_vhow how = how_of(x->c->kept_vectors[n].bytes);
+    asm_vrr(x->a, extract_op(bytes), how, FIRST_REG + n, 0, PART_REG);
     asm_u8(x->a, part);
     return PART_REG;
 }
@@ -274,9 +316,9 @@ static void operate(struct vec *x, const struct vec_row *row, unsigned j)
         asm_vrr(x->a, load_op, vec_how(x), x->r[j], 0, x->in_b[j]);
         break;
     default:
-        if (reads_d(x->v.op) && x->v.op < IR_VECTOR_FADD) {
+        if (vec_keep_reads_d(x->v.op) && x->v.op < IR_VECTOR_FADD) {
             accumulate(x, row, j);
-        } else if (reads_d(x->v.op)) {
+        } else if (vec_keep_reads_d(x->v.op)) {
             fused(x, op, j);
         } else {
             asm_vrr(x->a, op, vec_how(x), x->r[j], swap ? x->in_b[j] : x->in_a[j],
@@ -286,11 +328,87 @@ static void operate(struct vec *x, const struct vec_row *row, unsigned j)
     }
 }
 
+/* --- what is not a number --- */
+
+/* How, under a mask. */
+static struct asm_vhow only(const struct vec *x, unsigned mask, bool zero)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    how.zero = zero;
+    return how;
+}
+
+/* The canonical NaN, in elements of `reg` that the mask has. */
+static void load_nan(const struct vec *x, struct asm_buf *a, unsigned reg, unsigned mask)
+{
+    bool wide = x->v.sew == 3;
+    struct asm_vop broadcast = {2, 1, wide, wide ? 0x59 : 0x58};
+    asm_vrip(a, broadcast, only(x, mask, false), reg, 0,
+             thunk(x->c, THUNK_FP_CONSTS) + 16 * (wide ? FP_NAN64 : FP_NAN32), 0);
+}
+
+/* The invalid operation that 0 times infinity is, which the host forgets where a NaN is added; in
+ * elements that mask 3 has. */
+static void raise_invalid(const struct vec *x, struct asm_buf *a, unsigned zero, unsigned infinity)
+{
+    enum { ZEROS = 0x06, INFINITIES = 0x18 };
+    const struct asm_vop class = {3, 1, x->v.sew == 3, 0x66};
+    asm_vrr(a, class, only(x, 3, false), 1, 0, zero);
+    asm_u8(a, ZEROS);
+    asm_vrr(a, class, only(x, 1, false), 1, 0, infinity);
+    asm_u8(a, INFINITIES);
+    asm_vrr(a, vec_row_of(IR_VECTOR_FMUL)->op[x->sew], only(x, 1, true), x->t[0], zero, infinity);
+}
+
+static void make_chunk_canonical(const struct vec *x, struct asm_buf *a, unsigned j)
+{
+    bool wide = x->v.sew == 3;
+    enum { UNORDERED = 3 };
+    asm_vrr(a, (struct asm_vop){1, wide, wide, 0xc2}, vec_how(x), 3, x->r[j], x->r[j]);
+    asm_u8(a, UNORDERED);
+    if (vec_keep_reads_d(x->v.op)) {
+        unsigned factor = x->v.op <= IR_VECTOR_FNMSAC ? x->in_a[j] : x->in_d[j];
+        raise_invalid(x, a, factor, x->in_b[j]);
+        raise_invalid(x, a, x->in_b[j], factor);
+    }
+    load_nan(x, a, x->r[j], 3);
+}
+
+/* In the cold part, since it is rare. */
+static void make_canonical(struct vec *x)
+{
+    struct asm_buf *cold = &x->c->cold;
+    asm_mask_test(x->a, 2);
+    bind_cold(x->c, asm_jcc_forward(x->a, ASM_NE));
+    for (unsigned j = 0; j < x->chunks; j++) {
+        make_chunk_canonical(x, cold, j);
+    }
+    asm_jmp(cold, asm_exec(x->a));
+}
+
+/* What is no boxed single is a NaN. */
+static void repeat_scalar(struct vec *x)
+{
+    bool single = x->v.second == IR_VECTOR_FLOAT && x->v.sew == 2;
+    u32 field = 0;
+    if (single) {
+        vec_compare_box(x);
+        field = asm_jcc_forward(x->a, ASM_NE);
+    }
+    vec_repeat(x, x->s, x->v.sew);
+    if (single) {
+        bind_cold(x->c, field);
+        load_nan(x, &x->c->cold, x->s, 0);
+        asm_jmp(&x->c->cold, asm_exec(x->a));
+    }
+}
+
 void vec_keep_emit(struct vec *x, const struct vec_row *row)
 {
     bool is_float = x->v.op >= IR_VECTOR_FADD;
     if (!ir_vector_is_memory(x->v.op) && x->v.second != IR_VECTOR_GROUP) {
-        vec_splat(x, x->s, x->v.sew);
+        repeat_scalar(x);
     }
     for (unsigned j = 0; j < x->chunks; j++) {
         operate(x, row, j);
@@ -299,7 +417,7 @@ void vec_keep_emit(struct vec *x, const struct vec_row *row)
         }
     }
     if (is_float) {
-        vec_fail_if_nan(x);
+        make_canonical(x);
     }
     for (unsigned j = 0; x->v.op != IR_VECTOR_STORE && j < x->chunks; j++) {
         vec_keep_put(x, j);

@@ -297,6 +297,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     sink_find(c);
     wide_find(c);
     lanes_find(c);
+    vec_rounds_find(c);
     x86_prepare(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {

@@ -68,6 +68,8 @@ enum lanes_of {
 
 /* Finds those of the fast body; after wide_find. */
 void lanes_find(struct compile *c);
+/* The trace asks for that at the head of a round, too; false: there are too many. */
+bool lanes_add_apart(struct lanes *lanes, struct apart apart);
 /* At the head of a round, behind hoist_enter: what must be apart is. Changes rax. */
 void lanes_enter(struct compile *c);
 /* Emits what stands for the current instruction; false when it is to be emitted as usual. */

@@ -182,7 +182,7 @@ static struct apart apart_of(const struct search *s, const struct stores *stores
     return apart;
 }
 
-static bool add_apart(struct lanes *lanes, struct apart apart)
+bool lanes_add_apart(struct lanes *lanes, struct apart apart)
 {
     for (unsigned n = 0; n < lanes->apart_count; n++) {
         const struct apart *other = &lanes->aparts[n];
@@ -210,7 +210,7 @@ static bool are_apart(struct search *s, const struct stores *stores)
         }
         unsigned from = s->c->hoist_of[pack->refs[0]] - 1u;
         bool near = hoists[from].base == hoists[to].base;
-        if (near ? follows(s, stores, pack) : !add_apart(lanes, apart_of(s, stores, pack))) {
+        if (near ? follows(s, stores, pack) : !lanes_add_apart(lanes, apart_of(s, stores, pack))) {
             lanes->apart_count = count;
             return false;
         }
@@ -334,7 +334,7 @@ static void subtract_base(struct compile *c, unsigned n)
 
 void lanes_enter(struct compile *c)
 {
-    for (unsigned n = 0; c->fast && c->lanes.sum_count != 0 && n < c->lanes.apart_count; n++) {
+    for (unsigned n = 0; c->fast && n < c->lanes.apart_count; n++) {
         const struct apart *apart = &c->lanes.aparts[n];
         load_base(c, apart->from);
         subtract_base(c, apart->to);

@@ -29,7 +29,7 @@ static bool overlap(const struct ir_insn *x, const struct ir_insn *y)
 static bool vector_is_sure(const struct compile *c, const struct ir_insn *insn)
 {
     struct ir_vector v = ir_vector_of(c->ir, insn);
-    return ir_vector_is_sure(&v);
+    return ir_vector_is_sure(&v) || vec_keep_is_sure(c, &v);
 }
 
 static enum sink_class class_of(const struct compile *c, unsigned i)
