@@ -179,11 +179,13 @@ struct jump {
     unsigned way;  /* ways_at */
     bool passed;   /* is_passed */
     bool progress; /* an instruction of the block is behind it */
+    u32 fix_first, fix_count; /* of what waits over the trace's start (sink.c) */
 };
 
 static struct jump jump_to(const struct compile *c, s64 target)
 {
-    return (struct jump){target, ways_at(c, target), is_passed(c, target), true};
+    return (struct jump){.target = target, .way = ways_at(c, target),
+                         .passed = is_passed(c, target), .progress = true};
 }
 
 /* With `retired` more instructions of this block behind it than r15 counts. */
@@ -194,6 +196,7 @@ static void go_to(struct compile *c, const struct jump *jump, unsigned retired)
     if (target == c->entry_target && jump->progress && !(c->flags & HOST_NO_SELF_LINK)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
+        sink_fix(c, &c->a, jump->fix_first, jump->fix_count);
         emit_poll_out(c, &c->a, target);
     } else if (jump->way != 0) {
         ways_go(c, jump->way);
@@ -210,7 +213,8 @@ static void stub_go_to(struct compile *c, const struct stub *stub)
     if ((stub->target == c->entry_target || stub->back != 0) && stub->fix_count != 0) {
         loop_carry(c);
     }
-    go_to(c, &(struct jump){stub->target, stub->back, stub->passed, true}, stub->data);
+    go_to(c, &(struct jump){.target = stub->target, .way = stub->back, .passed = stub->passed,
+                            .progress = true}, stub->data);
 }
 
 /* True when nothing of the current guest instruction is left that looks at r15. */
@@ -323,6 +327,10 @@ void emit_jump(struct compile *c, const struct ir_insn *insn)
     unsigned current = insn->op == IR_JUMP;
     struct jump jump = jump_to(c, (s64)insn->imm);
     jump.progress = c->insn_index + current != 0;
+    if (c->sinking) {
+        jump.fix_first = c->fix_count;
+        jump.fix_count = sink_way_out(c);
+    }
     go_to(c, &jump, uncounted(c) + current);
 }
 

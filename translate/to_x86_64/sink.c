@@ -80,6 +80,33 @@ static bool vector_looks(const struct compile *c, const struct ir_insn *insn,
     return concerned && v.guard != IR_VECTOR_FULL;
 }
 
+/* Whether the trace goes back to its start there, where it may be left for a poll. */
+static bool is_way_back(const struct compile *c, unsigned i)
+{
+    const struct ir_insn *insn = &c->ir->insns[i];
+    return insn->op == IR_JUMP && insn->sub != IR_JUMP_CALL && !c->in_way &&
+           (s64)insn->imm == c->entry_target && !(c->flags & HOST_NO_SELF_LINK);
+}
+
+/* Whether each round, in the slow body too, sets the register before anything could look at it. */
+static bool is_dead_at_head(const struct compile *c, const struct ir_insn *set)
+{
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        const struct ir_insn *insn = &c->ir->insns[i];
+        if (insn->dead || insn->op == IR_INSN) {
+            continue;
+        }
+        if (insn->op == IR_SET && overlap(insn, set)) {
+            return insn->imm == set->imm && insn->sub == set->sub;
+        }
+        if ((insn->op == IR_GET && overlap(insn, set)) ||
+            (insn->op != IR_SET && insn->op != IR_GET && !(ir_op_info[insn->op].props & IR_P))) {
+            return false;
+        }
+    }
+    return false;
+}
+
 /* True when another SET makes the one at `at` unneeded, with the last way out between them; `at`
  * when there is none. */
 static bool can_wait(const struct sink_search *search, unsigned at, unsigned *last)
@@ -106,7 +133,9 @@ static bool can_wait(const struct sink_search *search, unsigned at, unsigned *la
                 return false;
             }
             break;
-        case SINK_LOOKS: return false;
+        case SINK_LOOKS:
+            *last = i;
+            return is_way_back(search->c, i) && is_dead_at_head(search->c, set);
         default: break;
         }
     }

@@ -233,3 +233,61 @@ Test(sink, side_exit_to_the_start)
     rig->hart[1]->x[21] = 9;
     compare(code, "loop");
 }
+
+/* What each round sets before anything looks waits over the trace's start; `look` says what does
+ * look there: nothing, a read, a way out, an access that may leave. */
+static void make_rounds(unsigned look)
+{
+    struct ir *ir = rig->ir;
+    start_block();
+    insn();
+    ir_ref count = x(20);
+    if (look == 1) {
+        set_x(15, plus(x(19), 1));
+    } else if (look == 2) {
+        ir_exit_if(ir, IR_EQ, count, x(23), 0x340);
+    } else if (look == 3) {
+        set_x(15, ir_load(ir, IR_I64, IR_MEM_64, plus(x(2), 8)));
+    }
+    set_x(19, ir_op2(ir, IR_XOR, IR_I64, 0, count, x(21)));
+    set_x(18, ir_i64(ir, 0x123456789abcu));
+    ir_ref d = ir_get(ir, IR_F64, RIG_F(1), 8);
+    d = ir_fp(ir, IR_FMUL, IR_F64, 0, IR_ROUND_DYN, d, d, IR_REF_NONE);
+    ir_set(ir, RIG_F(2), 8, d);
+    insn();
+    set_x(20, plus(count, 1));
+    insn();
+    ir_exit_if(ir, IR_EQ, count, x(22), 0x300);
+    insn();
+    set_x(19, count);
+    set_x(18, ir_i64(ir, 7));
+    ir_set(ir, RIG_F(2), 8,
+           ir_fp(ir, IR_FADD, IR_F64, 0, IR_ROUND_DYN, d, d, IR_REF_NONE));
+    insn();
+    ir_store(ir, IR_MEM_64, plus(x(2), 16), x(17));
+}
+
+Test(sink, values_over_the_start)
+{
+    for (unsigned look = 0; look < 4; look++) {
+        make_rounds(look);
+        insn();
+        ir_jump(rig->ir, START);
+        const u8 *code = rig_compile(rig, HOST_TRACE | HOST_DYN_ROUNDING, NULL);
+        cr_assert_not_null(code);
+        for (unsigned last = 0; last < 3; last++) {
+            for (unsigned insns = 0; insns < 24; insns++) {
+                prepare(0);
+                struct rig_hart *hart = rig->hart[1];
+                hart->x[20] = 0;
+                hart->x[22] = last;
+                hart->x[23] = 2;
+                hart->vcpu.deadline = hart->vcpu.insns + insns;
+                if (insns % 3 == 2) { /* at first for reading only */
+                    rig_map(hart, RIG_RAM_GVA, true, false, false);
+                }
+                compare(code, "rounds");
+            }
+        }
+    }
+}
