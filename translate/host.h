@@ -114,7 +114,7 @@ enum host_feature {
     HOST_FEATURE_ALL = 511,
 };
 
-enum { HOST_THUNKS = 192 };
+enum { HOST_THUNKS = 256 };
 
 struct host_context {
     const struct guest *guest;

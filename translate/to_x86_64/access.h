@@ -143,6 +143,7 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
 /* Thunks of the slow path. Registers are temporaries. */
 unsigned access_look_up_thunk(unsigned entry, unsigned tag, bool has_table, bool write);
 unsigned access_group_thunk(unsigned entry, unsigned tag, bool write);
+unsigned access_once_thunk(unsigned entry, unsigned tag, bool write);
 unsigned access_site_thunk(unsigned tag, bool write);
 extern const u8 access_temps[5];
 

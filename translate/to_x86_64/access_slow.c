@@ -13,7 +13,7 @@
  * The first of a group asks THUNK_GROUP for the group's page, and resumes when there is one. Else
  * it and those whose addend is poisoned have the access once more, since the fast path's uses the
  * addend kept:
- *     lea tag, [address]; call THUNK_LOOK_UP; jmp 1f; SITE_* bytes
+ *     lea tag, [address]; call THUNK_ONCE; jmp 1f; SITE_* bytes
  *     1: mov tag, [entry.addend]; access [address + tag]; or kept, -1; jmp behind the access
  *
  * In the fast body of a trace what follows the bytes leaves the trace, when C says so. There the
@@ -44,6 +44,11 @@ unsigned access_group_thunk(unsigned entry, unsigned tag, bool write)
     return THUNK_GROUP + pair_number(entry, tag, write);
 }
 
+unsigned access_once_thunk(unsigned entry, unsigned tag, bool write)
+{
+    return THUNK_ONCE + pair_number(entry, tag, write);
+}
+
 unsigned access_site_thunk(unsigned tag, bool write)
 {
     return THUNK_SITE + temp_number(tag) * 2 + write;
@@ -51,9 +56,11 @@ unsigned access_site_thunk(unsigned tag, bool write)
 
 static unsigned thunk_of(const struct access *m)
 {
-    return m->way == ACCESS_SITE ? access_site_thunk(m->tag, m->write)
-                                 : access_look_up_thunk(m->entry, m->tag, m->table != NO_REG,
-                                                        m->write);
+    switch (m->way) {
+    case ACCESS_SITE: return access_site_thunk(m->tag, m->write);
+    case ACCESS_FIRST: case ACCESS_KEPT: return access_once_thunk(m->entry, m->tag, m->write);
+    default: return access_look_up_thunk(m->entry, m->tag, m->table != NO_REG, m->write);
+    }
 }
 
 enum { SAVED_TAG = FRAME_ARGS + 16 };
@@ -95,34 +102,48 @@ static void leave_trace(struct compile *c, const struct access *m)
     asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
 }
 
-/* The page of the access, or of its whole group, was not the one guessed: looks at its first entry,
- * and guesses that one from now on unless it was wrong too often. */
-static void guess_again(struct compile *c, const struct access *m)
+/* The page of the access, or of its whole group, was not the one remembered: looks at its first
+ * entry, by way of `entry`, and remembers that one; but a loop that guessed wrong too often guesses
+ * no more. */
+static void look_again(struct compile *c, const struct access *m, unsigned entry)
 {
     struct asm_buf *cold = &c->cold;
+    struct access by = {.entry = entry, .table = NO_REG};
     bool first = m->way == ACCESS_FIRST;
     s32 disp = first ? m->group_disp : m->disp;
     s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
     unsigned reg = first ? m->entry : m->tag;
-    struct asm_mem addend = asm_at(m->entry, offsetof(struct tlb_entry, addend));
+    struct asm_mem addend = asm_at(entry, offsetof(struct tlb_entry, addend));
     load_address(cold, m, disp);
-    access_index(cold, c->features, m, m->tag);
+    access_index(cold, c->features, &by, m->tag);
     asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
     asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
     asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
-               asm_at(m->entry, access_tag_offset(first ? m->group_write : m->write)));
+               asm_at(entry, access_tag_offset(first ? m->group_write : m->write)));
     u32 missed = asm_jcc_short(cold, ASM_NE);
-    asm_rm(cold, 0xff, ASM_32, 1, frame_at(FRAME_GUESSES)); /* dec */
-    u32 bad = asm_jcc_short(cold, ASM_S);
+    u32 bad = 0;
+    if (m->guess) {
+        asm_rm(cold, 0xff, ASM_32, 1, frame_at(FRAME_GUESSES)); /* dec */
+        bad = asm_jcc_short(cold, ASM_S);
+    }
     asm_store(cold, ASM_64, site_tag_at(m->site), m->tag);
     asm_load(cold, ASM_64, reg, addend);
     asm_store(cold, ASM_64, site_addend_at(m->site), reg);
     asm_jmp(cold, c->a.exec + m->ready);
-    asm_bind_short(cold, bad);
-    asm_mov_mem_imm(cold, ASM_64, site_tag_at(m->site), -1);
-    asm_load(cold, ASM_64, reg, addend);
-    asm_jmp(cold, c->a.exec + m->ready);
+    if (m->guess) {
+        asm_bind_short(cold, bad);
+        asm_mov_mem_imm(cold, ASM_64, site_tag_at(m->site), -1);
+        asm_load(cold, ASM_64, reg, addend);
+        asm_jmp(cold, c->a.exec + m->ready);
+    }
     asm_bind_short(cold, missed);
+}
+
+/* A register that is the slow path's to use, if there is one without saving it. */
+static unsigned look_by(const struct compile *c, const struct access *m, unsigned reg)
+{
+    u32 taken = 1u << m->address | 1u << m->tag | (reg < REG_XMM0 ? 1u << reg : 0u);
+    return m->entry != NO_REG ? m->entry : alloc_idle_temp(c, taken);
 }
 
 /* The description, and how the trace is left. Returns where to put how many bytes after its return
@@ -329,8 +350,9 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
     } else {
         bind_cold(c, m->slow);
     }
-    if (m->guess) {
-        guess_again(c, m);
+    unsigned by = m->site < SITES_MAX ? look_by(c, m, call->reg) : (unsigned)NO_REG;
+    if (by != NO_REG && (m->guess || m->way == ACCESS_SITE)) {
+        look_again(c, m, by);
     }
     if (!m->span && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
         CHECK(end - m->resume <= UINT8_MAX);

@@ -298,6 +298,21 @@ static void alone(struct thunks *t, unsigned entry, unsigned tag, bool has_table
     give_up(t, look.other);
 }
 
+/* An access whose group has no addend, mostly since that lies in two pages: nothing looked at its
+ * page yet, whose first entry mostly has it. */
+static void once(struct thunks *t, unsigned entry, unsigned tag, bool write)
+{
+    struct access m = {.entry = entry, .table = NO_REG};
+    struct look look = {entry, tag, third(entry, tag), write, false};
+    place(t, access_once_thunk(entry, tag, write));
+    asm_store(t->a, ASM_64, frame_at(ABOVE + FRAME_ARGS), look.other);
+    access_index(t->a, t->context->features, &m, tag);
+    compare_page(t, &look);
+    asm_load(t->a, ASM_64, look.other, frame_at(ABOVE + FRAME_ARGS));
+    asm_jcc(t->a, ASM_NE, t->context->thunks[access_look_up_thunk(entry, tag, false, write)]);
+    ret(t);
+}
+
 /* Returns in any case; flags: NE when the group is in no one page, or not permitted. */
 static void group(struct thunks *t, unsigned entry, unsigned tag, bool write)
 {
@@ -507,6 +522,7 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
                 alone(&t, access_temps[x], access_temps[y], false, write != 0);
                 alone(&t, access_temps[x], access_temps[y], true, write != 0);
                 group(&t, access_temps[x], access_temps[y], write != 0);
+                once(&t, access_temps[x], access_temps[y], write != 0);
             }
         }
         site(&t, access_temps[x], false);

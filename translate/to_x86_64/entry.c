@@ -487,7 +487,7 @@ static void emit_probe_thunk(struct thunks *t)
 
 bool thunks_emit(struct host_context *context, struct asm_buf *a)
 {
-    enum { THUNKS_BYTES = 32768 };
+    enum { THUNKS_BYTES = 40960 };
     struct thunks t = {context, a};
     if (a->limit - a->p < THUNKS_BYTES) {
         return false;
