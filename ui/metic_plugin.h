@@ -78,7 +78,8 @@ struct metic_plugin_api {
     /* Blocks count in place how often they ran, without a call; see each_block. In
      * metic_plugin_start. */
     void (*count_blocks)(metic_plugin *plugin);
-    /* Every block so far: its address, instructions in it, how often it ran. */
+    /* Every block so far: its address, instructions in it, how often it ran. Of code that is new,
+     * or that another hart runs, runs may come some time later, but before `end`. */
     void (*each_block)(metic_plugin *plugin,
                        void (*each)(void *user, uint64_t address, uint32_t insns, uint64_t count),
                        void *user);

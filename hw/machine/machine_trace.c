@@ -613,6 +613,11 @@ bool metic_trace_coverage(metic_machine *machine,
     return machine->trace == NULL || probe_coverage(machine->engine, block, edge, opaque);
 }
 
+void metic_trace_settle(metic_machine *machine)
+{
+    probe_counts_settle(machine->engine);
+}
+
 bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit)
 {
     const struct probe_unit *found = probe_unit_get(machine->engine, number);
@@ -623,7 +628,7 @@ bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_
         .physical = found->gpa, .address = found->gva, .mode = found->mode,
         .insn_count = found->insn_count, .bytes = found->bytes, .slot_count = found->slot_count,
         .code = found->code,
-        .count = found->count != NULL ? __atomic_load_n(found->count, __ATOMIC_RELAXED) : 0,
+        .count = probe_unit_runs(machine->engine, number),
         .slots = (const struct metic_trace_slot *)(const void *)found->slots,
     };
     return true;

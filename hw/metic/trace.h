@@ -205,6 +205,9 @@ bool metic_trace_coverage(metic_machine *machine,
                           void *opaque);
 /* Any thread; false when there is no such unit. What it points to lives as long as the trace. */
 bool metic_trace_get_unit(metic_machine *machine, uint32_t number, struct metic_trace_unit *unit);
+/* METIC_TRACE_COUNT, while no hart runs: units are all there, and their counts complete. Before,
+ * those of a hart may lack what it has run of new code since its last event. */
+void metic_trace_settle(metic_machine *machine);
 uint32_t metic_trace_unit_count(metic_machine *machine);
 /* The same for a path, by its word's number less METIC_TRACE_PATH. */
 bool metic_trace_get_path(metic_machine *machine, uint32_t number, struct metic_trace_path *path);

@@ -139,6 +139,80 @@ for engine in jit interp; do
     says '^both: hart 1: 35[0-9][0-9] accesses, equal$'
 done
 
+# Blocks that count in place: each instruction as often as the program says, in every tier, of both
+# harts together.
+cat >counts.c <<'END'
+#include "ui/metic_plugin.h"
+#include <stdio.h>
+static const struct metic_plugin_api *api;
+static metic_plugin *plugin;
+static uint64_t runs[16];
+static void each(void *user, uint64_t address, uint32_t insns, uint64_t count)
+{
+    (void)user;
+    for (uint64_t n = (address - 0x80000000) / 4; insns-- != 0 && n < 16; n++) {
+        runs[n] += count;
+    }
+}
+static void on_end(void)
+{
+    char line[400];
+    int at = 0;
+    api->each_block(plugin, each, NULL);
+    for (int i = 0; i < 16; i++) {
+        at += snprintf(line + at, sizeof(line) - (size_t)at, " %llu", (unsigned long long)runs[i]);
+    }
+    api->say(plugin, line + 1);
+}
+int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
+{
+    api = given;
+    plugin = mine;
+    api->count_blocks(plugin);
+    return api->on(plugin, "end", (metic_plugin_fn)on_end, "", NULL);
+}
+END
+$cc -shared -fPIC -Wall -Wextra -Werror -I"$SRCDIR" -o counts.so counts.c || exit 1
+cat >counts.S <<'END'
+    .option norvc
+    .globl _start
+_start:
+    lui s0, 2           # 0: twice, as there are two harts
+1:  andi a0, s0, 7      # 1: 8192 times, twice
+    bnez a0, 2f         # 2
+    jal ra, once        # 3: 1024 times, twice
+    addi a1, a1, 1      # 4
+2:  addi s0, s0, -1     # 5
+    bnez s0, 1b         # 6
+    csrr a0, mhartid    # 7: twice
+    bnez a0, other      # 8: twice
+    lla a1, done        # 9, 10: once
+3:  lw a0, (a1)         # 11: until the other hart is done
+    beqz a0, 3b         # 12
+    j end               # 13: once
+once:
+    jr ra               # 14
+    .skip 4 * 8
+other:
+    lla a1, done
+    sw a0, (a1)
+4:  j 4b
+end:
+    li a0, 0x100000
+    li a1, 0x5555
+    sw a1, (a0)
+5:  j 5b
+    .bss
+done: .skip 4
+END
+$cross -march=rv64i_zicsr -mabi=lp64 -nostdlib -static -o counts.elf \
+    -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments counts.S || exit 1
+for how in '--clock virtual' '--clock virtual --engine interp' '--clock real'; do
+    # shellcheck disable=SC2086
+    run 0 counts.elf --cpus 2 --firmware none $how --plugin counts.so
+    says '^counts: 2 16384 16384 2048 2048 16384 16384 2 2 1 1 [0-9]+ [0-9]+ 1 2048 0$'
+done
+
 run 125 hello.elf --plugin nowhere.so
 says 'cannot open shared object'
 run 125 hello.elf --plugin hello.elf

@@ -230,10 +230,3 @@ enum ir_exit interp_PROBE_LEFT(struct interp *run, const struct ir_insn *insn, u
 {
     return interp_next(run, insn, out);
 }
-
-enum ir_exit interp_PROBE_COUNT(struct interp *run, const struct ir_insn *insn, u64 *out)
-{
-    u64 *count = (u64 *)(uintptr_t)insn->imm;
-    __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
-    return interp_next(run, insn, out);
-}

@@ -33,7 +33,7 @@ static const char *const signatures[IR_OP_COUNT] = {
     [IR_EXIT_UNLESS] = "-l", [IR_EXIT_PAGE] = "-",
     [IR_JUMP] = "-",       [IR_JUMP_NEXT] = "-",   [IR_JUMP_IND] = "-l",  [IR_RAISE] = "-l",
     [IR_LEAVE] = "-l",     [IR_PROBE] = "l",       [IR_PROBE_WORD] = "als",
-    [IR_PROBE_LEFT] = "-", [IR_PROBE_COUNT] = "-",   [IR_PROBE_AT] = "-",    [IR_PROBE_ADD] = "-",
+    [IR_PROBE_LEFT] = "-", [IR_PROBE_AT] = "-",    [IR_PROBE_ADD] = "-",
     [IR_PROBE_EDGE] = "-l",
 };
 

@@ -39,13 +39,15 @@ enum probe_what {
     PROBE_REGISTERS = 4,  /* values written to registers, CSRs included */
     PROBE_STREAM = PROBE_BLOCKS | PROBE_MEMORY | PROBE_REGISTERS,
     /* Instead of the stream: */
-    PROBE_COUNT = 8,      /* each unit counts in place how often it began */
+    PROBE_COUNT = 8,      /* each unit counts in place how often it began: probe_unit_runs */
     PROBE_CALL_UNIT = 16, /* C is called when a unit begins, */
     PROBE_CALL_INSN = 32, /*   before each instruction, */
     PROBE_CALL_MEMORY = 64, /* after each access */
+    PROBE_CALLS = PROBE_CALL_UNIT | PROBE_CALL_INSN | PROBE_CALL_MEMORY,
     PROBE_EDGES = 256, /* paths count in place how often they were left, and where to: see
                           probe_coverage */
     PROBE_EXACT = 128, /* registers are in place, too, when a helper tells of an event */
+    PROBE_COUNTERS = PROBE_COUNT | PROBE_EDGES, /* not both */
 };
 
 /* A unit's first word: page number (bits 12..47 of the page's gva) in bits 28..63, the unit in
@@ -85,7 +87,6 @@ struct probe_unit {
     bool kept;       /* keep_last, at the end: it is in what is left */
     const u8 *code;  /* the guest's bytes */
     const struct probe_slot *slots;
-    u64 *count;      /* PROBE_COUNT, or NULL */
     u32 next;        /* in its hash bucket */
 };
 
@@ -117,12 +118,12 @@ unsigned probe_node_operands(unsigned op);
 /* The node's value; operands it does not have are ignored. */
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 
-/* Ways out of paths that count (PROBE_EDGES, probe_ways.h). A direct one has a counter, an indirect
- * one a number, and places for targets of its own. All lie behind
- * the hart's state, at the same distance in every hart, so that generated code reaches them from
- * the register that it has for the state. Direct ones count 32 bits, which is half the host's cache
- * that they take, and are summed up (probe_look()) before they can be full: a path that is left has
- * retired an instruction. */
+/* Ways out of paths that count (PROBE_EDGES, probe_ways.h). A direct one has a counter, as a unit
+ * has by its number (PROBE_COUNT), an indirect one a number, and places for targets of its own. All
+ * lie behind the hart's state, at the same distance in every hart, so that generated code reaches
+ * them from the register that it has for the state. Direct ones count 32 bits, which is half the
+ * host's cache that they take, and are summed up (probe_look()) before they can be full: a path
+ * that is left has retired an instruction, as has a unit, or a trap's handler did. */
 #define PROBE_INDIRECT (-((s64)1 << 47))
 struct probe_place {
     gva_t target;
@@ -283,6 +284,11 @@ void probe_ask_again(struct vcpu *vcpu);
  * ring that is handed over does not have it. */
 const struct probe_unit *probe_unit_get(const struct engine *engine, u32 number);
 u32 probe_unit_count(const struct engine *engine);
+/* How often the unit began so far; 0 without PROBE_COUNT. What a hart ran before code was
+ * translated is in it at the hart's events, and behind probe_counts_settle(). */
+u64 probe_unit_runs(struct engine *engine, u32 number);
+/* No hart runs. */
+void probe_counts_settle(struct engine *engine);
 /* Of paths that were handed over. */
 const struct probe_path *probe_path_get(const struct engine *engine, u32 number);
 

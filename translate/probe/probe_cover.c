@@ -1,5 +1,5 @@
-/* PROBE_EDGES (probe.h): counters of the ways out of paths. What they say of blocks is in
- * probe_report.c.
+/* Counters (probe.h): of the ways out of paths, PROBE_EDGES, and of units, PROBE_COUNT. What the
+ * former say of blocks is in probe_report.c.
  *
  * A path counts nothing when it begins. Its way out does: a counter for each direct one; for an
  * indirect one and where it leads a place of the way's own, or one in the hart's table. An edge of
@@ -21,38 +21,49 @@ static const size_t edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 /* A few harts' tables may have huge pages, which each takes whole. */
 enum { FEW_HARTS = 4 };
 
-bool probe_cover_init(struct engine *engine, struct probe *probe)
+static bool counters_init(struct vcpu *vcpu, struct probe_stream *stream, bool few)
 {
-    if (!(probe->config.what & PROBE_EDGES)) {
-        return true;
-    }
-    probe->jumps = probe_jumps_new();
-    if (!probe_paths_init(&probe->ways) || probe->jumps == NULL) {
+    stream->pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
+    stream->sums = few ? zeros_new_dense(sums_bytes) : zeros_new(sums_bytes);
+    if (!zeros_use(probe_count_of(vcpu, 0), probe_counts_bytes) || stream->pieces == NULL ||
+        stream->sums == NULL) {
         return false;
     }
-    bool few = engine->vcpu_count <= FEW_HARTS;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        struct vcpu *vcpu = engine->vcpus[i];
-        struct probe_stream *stream = &probe->streams[i];
-        vcpu->probe_edges = zeros_new(edges_bytes);
-        vcpu->probe_path = 0;
-        stream->pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
-        stream->sums = few ? zeros_new_dense(sums_bytes) : zeros_new(sums_bytes);
-        if (!zeros_use(probe_count_of(vcpu, 0), probe_counts_bytes) ||
-            vcpu->probe_edges == NULL || stream->pieces == NULL || stream->sums == NULL) {
-            return false;
-        }
-        if (few) {
-            madvise(probe_count_of(vcpu, 0), probe_counts_bytes, MADV_HUGEPAGE);
-        }
-        vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
+    if (few) {
+        madvise(probe_count_of(vcpu, 0), probe_counts_bytes, MADV_HUGEPAGE);
     }
+    vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
     return true;
+}
+
+bool probe_cover_init(struct engine *engine, struct probe *probe)
+{
+    bool ways = probe->config.what & PROBE_EDGES, few = engine->vcpu_count <= FEW_HARTS;
+    bool good = true;
+    if (ways) {
+        probe->jumps = probe_jumps_new();
+        good = probe_paths_init(&probe->ways) && probe->jumps != NULL;
+    }
+    for (unsigned i = 0; i < engine->vcpu_count && good; i++) {
+        struct vcpu *vcpu = engine->vcpus[i];
+        if (ways) {
+            vcpu->probe_edges = zeros_new(edges_bytes);
+            vcpu->probe_path = 0;
+            good = vcpu->probe_edges != NULL;
+        }
+        if (probe->config.what & PROBE_COUNTERS) {
+            good = counters_init(vcpu, &probe->streams[i], few) && good;
+        }
+    }
+    return good;
 }
 
 void probe_cover_fini(struct engine *engine, struct probe *probe)
 {
-    for (unsigned i = 0; i < engine->vcpu_count && (probe->config.what & PROBE_EDGES); i++) {
+    if (!(probe->config.what & PROBE_COUNTERS)) {
+        return;
+    }
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
         struct vcpu *vcpu = engine->vcpus[i];
         zeros_reserve(probe_count_of(vcpu, 0), probe_counts_bytes);
         zeros_free(vcpu->probe_edges, edges_bytes);
@@ -62,8 +73,10 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
         vcpu->probe_edges = NULL;
         vcpu->probe_sum_insns = UINT64_MAX;
     }
-    probe_paths_fini(&probe->ways);
-    probe_jumps_free(probe->jumps);
+    if (probe->config.what & PROBE_EDGES) {
+        probe_paths_fini(&probe->ways);
+        probe_jumps_free(probe->jumps);
+    }
 }
 
 /* --- on harts' threads --- */
@@ -276,19 +289,56 @@ void probe_cover_edge(struct vcpu *vcpu)
     }
 }
 
+/* So many counters are in use; those that are given out later are 0. */
+static u32 counters_used(const struct probe *probe)
+{
+    return probe->config.what & PROBE_EDGES        ? probe->ways.directs
+           : probe->unit_count < PROBE_MAX_DIRECTS ? probe->unit_count : (u32)PROBE_MAX_DIRECTS;
+}
+
 void probe_sum(struct vcpu *vcpu)
 {
-    struct probe *probe = vcpu->engine->probe;
     u64 *sums = probe_stream_of(vcpu)->sums;
     u32 *counts = probe_count_of(vcpu, 0);
-    pthread_mutex_lock(&vcpu->engine->lock);
-    u32 directs = probe->ways.directs; /* those that are given out later are 0 */
-    pthread_mutex_unlock(&vcpu->engine->lock);
-    for (u32 n = 0; n < directs; n++) {
+    pthread_mutex_lock(&vcpu->engine->lock); /* somebody may ask for their sum */
+    u32 used = counters_used(vcpu->engine->probe);
+    for (u32 n = 0; n < used; n++) {
         if (counts[n] != 0) {
             sums[n] += counts[n];
             counts[n] = 0;
         }
     }
+    pthread_mutex_unlock(&vcpu->engine->lock);
     vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
+}
+
+u64 probe_counter(const struct engine *engine, u32 counter)
+{
+    u64 count = 0;
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        count += engine->probe->streams[i].sums[counter];
+        count += __atomic_load_n(probe_count_of(engine->vcpus[i], counter), __ATOMIC_RELAXED);
+    }
+    return count;
+}
+
+u64 probe_unit_runs(struct engine *engine, u32 number)
+{
+    if (!(engine->probe->config.what & PROBE_COUNT) || probe_unit_counter(number) == 0) {
+        return 0;
+    }
+    pthread_mutex_lock(&engine->lock);
+    u64 runs = probe_counter(engine, number);
+    pthread_mutex_unlock(&engine->lock);
+    return runs;
+}
+
+void probe_counts_settle(struct engine *engine)
+{
+    const struct probe *probe = engine->probe;
+    if (probe != NULL && (probe->config.what & PROBE_COUNTERS)) {
+        for (unsigned i = 0; i < engine->vcpu_count; i++) {
+            probe_pieces_count(engine->vcpus[i]);
+        }
+    }
 }

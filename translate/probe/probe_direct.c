@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { DIRECT_WHAT = PROBE_STREAM | PROBE_EDGES | PROBE_EXACT };
+enum { DIRECT_WHAT = PROBE_STREAM | PROBE_COUNTERS | PROBE_EXACT };
 
 enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcpu *vcpu, gpa_t gpa,
                                          bool fixed, const u8 *guest, unsigned code_bytes)
@@ -33,7 +33,9 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
     if (!watched || config->what == 0) {
         return PROBE_DIRECT_UNSEEN;
     }
-    if ((config->what & ~(unsigned)DIRECT_WHAT) || config->has_gaps || config->range_count != 0) {
+    bool partly = (config->what & PROBE_COUNT) && (config->what != PROBE_COUNT || !direct->later);
+    if ((config->what & ~(unsigned)DIRECT_WHAT) || config->has_gaps || config->range_count != 0 ||
+        partly) {
         return PROBE_DIRECT_NEVER;
     }
     direct->vcpu = vcpu;
@@ -139,7 +141,7 @@ void probe_direct_begins(struct probe_direct *direct, unsigned insn)
 
 void probe_direct_raised(struct probe_direct *direct, unsigned insn)
 {
-    if (insn != 0) {
+    if (insn != 0 || (direct->what & PROBE_COUNT)) {
         probe_piece_tell(direct, insn, PROBE_DIRECT_NONE, 0);
     }
 }

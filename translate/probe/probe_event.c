@@ -1,5 +1,5 @@
 /* See probe.h: events, and what is watched now. */
-#include "translate/probe/probe_private.h"
+#include "translate/probe/probe_piece.h"
 
 #include <string.h>
 
@@ -24,6 +24,13 @@ static u64 event_head(unsigned kind, unsigned words)
 static bool in_code(const struct probe_config *config)
 {
     return config->what != 0 || (config->events >> VCPU_EVENT_CSR & 1);
+}
+
+/* Whether that is told, or counted, in a way that has to say where a trap ends it. */
+static bool is_cut(const struct probe_config *config)
+{
+    return (config->what & ~(unsigned)(PROBE_COUNT | PROBE_CALLS)) != 0 ||
+           (config->events >> VCPU_EVENT_CSR & 1);
 }
 
 static void tell_context(struct vcpu *vcpu, struct probe_stream *stream)
@@ -70,7 +77,7 @@ void probe_sync(struct vcpu *vcpu)
     }
     if (vcpu->engine->probe->config.what & PROBE_EDGES) {
         probe_cover_cut(vcpu);
-    } else if (in_code(&vcpu->engine->probe->config)) { /* events have exact counts anyway */
+    } else if (is_cut(&vcpu->engine->probe->config)) { /* events have exact counts anyway */
         probe_event(vcpu, VCPU_EVENT_SYNC, NULL, 0);
     }
 }
@@ -141,7 +148,7 @@ u32 probe_op_context(struct vcpu *vcpu, unsigned privilege, u64 address_space)
         stream->privilege = privilege;
         stream->address_space = address_space;
         stream->untold = true; /* nobody asks before the next event */
-        if (in_code(&probe->config)) {
+        if (is_cut(&probe->config)) {
             tell_context(vcpu, stream);
         }
         stream->wanted = probe->config.wanted == NULL ||
@@ -184,6 +191,9 @@ void probe_op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c
         probe->config.on_event(probe->config.opaque, vcpu, kind, a, b, c);
     }
     if (UNLIKELY(probe->config.calls.event != NULL)) {
+        if (probe->config.what & PROBE_COUNT) {
+            probe_pieces_count(vcpu);
+        }
         probe->config.calls.event(probe->config.opaque, vcpu, kind, a, b, c);
     }
     /* In code that is watched still, a trap says where it ended. */
@@ -201,7 +211,7 @@ void probe_op_event(struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b, u64 c
 u64 probe_events_wanted(const struct probe_config *config)
 {
     return config->events | config->heard |
-           (in_code(config) ? (u64)1 << VCPU_EVENT_TRAP : (u64)0);
+           (is_cut(config) ? (u64)1 << VCPU_EVENT_TRAP : (u64)0);
 }
 
 void probe_switch(struct engine *engine, struct vcpu *vcpu, bool on)

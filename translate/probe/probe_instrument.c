@@ -543,8 +543,7 @@ static void put_head(struct pass *pass, const struct probe_unit *unit)
     unsigned what = pass->probe->config.what;
     u32 number = probe_unit_add(pass->probe, unit);
     if (what & PROBE_COUNT) {
-        struct ir_insn count = blank(IR_PROBE_COUNT, IR_NONE,
-                                     (u64)(uintptr_t)probe_unit_at(pass->probe, number)->count);
+        struct ir_insn count = blank(IR_PROBE_ADD, IR_NONE, probe_unit_counter(number));
         put(pass, &count);
     }
     if (what & PROBE_CALL_UNIT) {

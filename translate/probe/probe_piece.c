@@ -88,22 +88,45 @@ static struct piece read_piece(const u64 *words)
     return piece;
 }
 
+/* Its units, one after the other. */
+struct piece_units {
+    const struct piece *piece;
+    gpa_t gpa;
+    unsigned next, bytes; /* number of the next one, and how far from the start it is */
+};
+
+static struct piece_units units_begin(const struct piece *piece, gpa_t gpa)
+{
+    return (struct piece_units){.piece = piece, .gpa = gpa};
+}
+
+static bool next_unit(struct piece_units *units, struct probe_unit *unit)
+{
+    const struct piece *piece = units->piece;
+    unsigned n = units->next++;
+    if (n == unit_count(piece)) {
+        return false;
+    }
+    *unit = (struct probe_unit){
+        .gpa = units->gpa + units->bytes, .gva = piece->gva + units->bytes,
+        .code = piece->code + units->bytes, .mode = (u32)piece->counts, .fixed = piece->fixed,
+        .insn_count = piece->units[2 * n], .bytes = (u16)(2 * piece->units[2 * n + 1]),
+    };
+    units->bytes += unit->bytes;
+    return true;
+}
+
 /* The engine's lock is held. PROBE_PATH_BASE and a path, or a unit, or 0. */
 static u32 piece_number(struct probe *probe, const struct piece *piece, gpa_t gpa)
 {
     u32 parts[PROBE_DIRECT_INSNS];
     parts[0] = 0; /* there is one, which compilers do not see */
     struct probe_path path = {.parts = parts, .part_count = (u16)unit_count(piece)};
-    struct probe_unit unit = {.gpa = gpa, .gva = piece->gva, .code = piece->code,
-                              .mode = (u32)piece->counts, .fixed = piece->fixed};
-    for (unsigned n = 0; n < path.part_count; n++) {
-        unit.insn_count = piece->units[2 * n];
-        unit.bytes = (u16)(2 * piece->units[2 * n + 1]);
+    struct probe_unit unit;
+    struct piece_units units = units_begin(piece, gpa);
+    for (unsigned n = 0; next_unit(&units, &unit); n++) {
         parts[n] = probe_unit_add(probe, &unit);
         path.insn_count = (u16)(path.insn_count + unit.insn_count);
-        unit.gpa += unit.bytes;
-        unit.gva += unit.bytes;
-        unit.code += unit.bytes;
     }
     u32 number = path.part_count != 1 ? probe_path_add(probe, &path) : 0;
     return path.part_count == 1 ? parts[0] : number != 0 ? PROBE_PATH_BASE + number : 0;
@@ -120,6 +143,19 @@ u64 probe_piece_head(struct probe *probe, const u64 *words, unsigned *done)
 }
 
 /* --- counted --- */
+
+/* PROBE_COUNT: units that began. The one that an exception ended did. */
+static void count_units(struct vcpu *vcpu, const struct piece *piece, gpa_t gpa)
+{
+    struct probe *probe = vcpu->engine->probe;
+    unsigned begun = part(piece, 32) + (part(piece, 56) == PROBE_DIRECT_NONE);
+    struct probe_unit unit;
+    struct piece_units units = units_begin(piece, gpa);
+    for (unsigned first = 0; first < begun && next_unit(&units, &unit);) {
+        ++*probe_count_of(vcpu, probe_unit_counter(probe_unit_add(probe, &unit)));
+        first += unit.insn_count;
+    }
+}
 
 static void describe(const struct piece *piece, struct probe_ways *path)
 {
@@ -144,7 +180,7 @@ static void describe(const struct piece *piece, struct probe_ways *path)
     }
 }
 
-static void count_piece(struct vcpu *vcpu, const struct piece *piece)
+static void count_ways(struct vcpu *vcpu, const struct piece *piece)
 {
     struct probe_paths *paths = &vcpu->engine->probe->ways;
     struct probe_ways path;
@@ -183,20 +219,28 @@ void probe_pieces_count(struct vcpu *vcpu)
 {
     struct probe_stream *stream = probe_stream_of(vcpu);
     const struct probe_paths *paths = &vcpu->engine->probe->ways;
+    bool units = vcpu->engine->probe->config.what & PROBE_COUNT;
+    if (stream->piece_words == 0) {
+        return;
+    }
     pthread_mutex_lock(&vcpu->engine->lock);
     unsigned at[EXPECTED + 1] = {0}; /* the next pieces; at the end some are none */
     for (unsigned n = 0; n < EXPECTED; n++) {
         at[n + 1] = next_piece(stream, at[n]);
     }
     while (at[0] < stream->piece_words) {
-        if (at[EXPECTED] < stream->piece_words) {
+        if (at[EXPECTED] < stream->piece_words && !units) {
             probe_paths_expect(paths, stream->pieces[at[EXPECTED] + WORD_GVA]);
         }
-        if (at[EXPECTED / 2] < stream->piece_words) {
+        if (at[EXPECTED / 2] < stream->piece_words && !units) {
             probe_paths_expect_more(paths, stream->pieces[at[EXPECTED / 2] + WORD_GVA]);
         }
         struct piece piece = read_piece(stream->pieces + at[0]);
-        count_piece(vcpu, &piece);
+        if (units) {
+            count_units(vcpu, &piece, stream->pieces[at[0] + WORD_GPA] & ~FIXED);
+        } else {
+            count_ways(vcpu, &piece);
+        }
         memmove(at, at + 1, EXPECTED * sizeof(at[0]));
         at[EXPECTED] = next_piece(stream, at[EXPECTED]);
     }
@@ -210,7 +254,7 @@ void probe_piece_tell(struct probe_direct *direct, unsigned done, unsigned way, 
     struct probe_stream *stream = probe_stream_of(vcpu);
     unsigned count = words_of(direct);
     u64 *words;
-    if (direct->what & PROBE_EDGES) {
+    if (direct->what & PROBE_COUNTERS) {
         if (stream->piece_words + count > PROBE_PIECE_WORDS) {
             probe_pieces_count(vcpu);
         }

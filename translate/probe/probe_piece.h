@@ -1,6 +1,6 @@
 /* What tier 0 has run of code that is watched, while nothing but blocks or ways is told and no
  * events: a piece is told when it has run, as words of its own, and becomes units and a path when
- * somebody looks: a consumer (probe_path.c), or, when ways are counted, the hart itself, many
+ * somebody looks: a consumer (probe_path.c), or, when something is counted, the hart itself, many
  * pieces at a time. */
 #ifndef METIC_TRANSLATE_PROBE_PIECE_H
 #define METIC_TRANSLATE_PROBE_PIECE_H
@@ -20,7 +20,7 @@ void probe_piece_tell(struct probe_direct *direct, unsigned done, unsigned way, 
  * Takes the engine's lock. */
 u64 probe_piece_head(struct probe *probe, const u64 *words, unsigned *done);
 
-/* PROBE_EDGES: counts what the hart has told since. Takes the engine's lock. */
+/* PROBE_COUNTERS: counts what the hart has told since. Takes the engine's lock. */
 void probe_pieces_count(struct vcpu *vcpu);
 
 #endif

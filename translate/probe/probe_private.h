@@ -75,9 +75,9 @@ struct probe_stream {
     gva_t hooked_pc;   /* hooks that ran already although the instruction did not */
     u64 hooked_insns;
     struct probe_unroll unroll; /* the consumer's thread */
-    u64 *pieces; /* PROBE_EDGES: what tier 0 ran and nobody has counted */
+    u64 *pieces; /* PROBE_COUNTERS: what tier 0 ran and nobody has counted */
     unsigned piece_words;
-    u64 *sums;   /* PROBE_EDGES: of direct ways, what their counters had before they began anew */
+    u64 *sums;   /* PROBE_COUNTERS: what counters had before they began anew */
     struct probe_edges {        /* PROBE_EDGES: those without a place in the hart's table */
         struct probe_far_edge {
             gva_t target;
@@ -181,9 +181,16 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path);
 void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk);
 /* Marks the units that are in a chunk. */
 void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk);
+/* PROBE_COUNT: the counter of a unit; there are so many units with one of their own. */
+static inline u32 probe_unit_counter(u32 unit)
+{
+    return unit < PROBE_MAX_DIRECTS ? unit : 0;
+}
 /* probe_cover.c: counters of all harts. */
 bool probe_cover_init(struct engine *engine, struct probe *probe);
 void probe_cover_fini(struct engine *engine, struct probe *probe);
+/* What all harts have counted there. The engine's lock is held. */
+u64 probe_counter(const struct engine *engine, u32 counter);
 struct probe_path *probe_path_at(const struct probe *probe, u32 number);
 /* That way led to `target`, or (PROBE_CUT and a path) it ended after so many instructions. */
 void probe_edge_count(struct vcpu *vcpu, u32 way, u64 target);

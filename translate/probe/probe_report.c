@@ -24,16 +24,6 @@ struct report {
     void *opaque;
 };
 
-static u64 sum(const struct engine *engine, u32 counter)
-{
-    u64 count = 0;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        count += engine->probe->streams[i].sums[counter];
-        count += *probe_count_of(engine->vcpus[i], counter);
-    }
-    return count;
-}
-
 /* Where the block began that instruction `insn` of the path is in. */
 static gva_t block_of(const struct probe_counted *path, unsigned insn)
 {
@@ -125,7 +115,7 @@ static void tell_path(const struct report *report, struct probe_counted *path)
             indirect += probe_way_numbers(ways[n]);
         } else {
             tell_way(report, path, ways[n], path->gva + (u64)probe_distance(ways[n]),
-                     sum(report->engine, counter++));
+                     probe_counter(report->engine, counter++));
         }
     }
     for (u32 n = path->taken; n != 0; n = report->taken[n].next) {
@@ -199,9 +189,7 @@ bool probe_coverage(struct engine *engine,
                     void (*edge)(void *opaque, gva_t from, gva_t to, u64 count), void *opaque)
 {
     struct probe_paths *paths = &engine->probe->ways;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        probe_pieces_count(engine->vcpus[i]);
-    }
+    probe_counts_settle(engine);
     struct report report = {.engine = engine, .paths = paths, .block = block, .edge = edge,
                             .opaque = opaque, .count = 1};
     if (paths->used == PROBE_FIRST_PATH) {

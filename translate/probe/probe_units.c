@@ -78,10 +78,6 @@ u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
         memcpy(slots, unit->slots, unit->slot_count * sizeof(*slots));
         made->slots = slots;
     }
-    if (probe->config.what & PROBE_COUNT) {
-        made->count = arena_alloc(probe->arena, sizeof(*made->count));
-        *made->count = 0;
-    }
     made->next = probe->unit_buckets[bucket];
     probe->unit_buckets[bucket] = number;
     atomic_store_explicit(&probe->unit_count, number + 1, memory_order_release);
@@ -347,5 +343,5 @@ bool probe_spans_pages(const struct probe *probe)
 
 bool probe_calls_c(const struct probe *probe)
 {
-    return (probe->config.what & (PROBE_CALL_UNIT | PROBE_CALL_INSN | PROBE_CALL_MEMORY)) != 0;
+    return (probe->config.what & PROBE_CALLS) != 0;
 }

@@ -600,7 +600,7 @@ emit_fn emit_jump_ind, emit_raise, emit_leave;
 /* emit_branch.c: stores the current guest instruction's pc and what r15 is to be there in the vcpu;
  * rax is scratch. */
 void emit_exact(const struct compile *c, struct asm_buf *a);
-emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left, emit_probe_count;
+emit_fn emit_vector, emit_call, emit_probe, emit_probe_word, emit_probe_left;
 emit_fn emit_probe_path, emit_probe_add, emit_probe_edge;
 /* emit_int.c: stores the NaN box of an F32, 64 bits, in halves. */
 void emit_store_boxed(struct compile *c, ir_ref ref, struct asm_mem to);

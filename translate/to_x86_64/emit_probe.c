@@ -319,13 +319,3 @@ void emit_probe_edge(struct compile *c, const struct ir_insn *insn)
     stub->data = way;
     stub->back = asm_offset(a);
 }
-
-void emit_probe_count(struct compile *c, const struct ir_insn *insn)
-{
-    unsigned at = alloc_temp(c);
-    asm_mov_imm(&c->a, at, insn->imm);
-    if (!(c->flags & HOST_ONE_HART)) {
-        asm_u8(&c->a, 0xf0); /* lock */
-    }
-    asm_alu_mem_imm(&c->a, ASM_ADD, ASM_64, asm_at(at, 0), 1);
-}

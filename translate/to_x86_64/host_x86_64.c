@@ -144,9 +144,9 @@ static emit_fn *const emitters[IR_OP_COUNT] = {
     [IR_EXIT_PAGE] = emit_exit_page,
     [IR_JUMP] = emit_jump,        [IR_JUMP_NEXT] = emit_jump,  [IR_JUMP_IND] = emit_jump_ind,
     [IR_RAISE] = emit_raise,      [IR_LEAVE] = emit_leave,   [IR_PROBE] = emit_probe,
-    [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_COUNT] = emit_probe_count,
-    [IR_PROBE_LEFT] = emit_probe_left, [IR_PROBE_AT] = emit_probe_path,
-    [IR_PROBE_ADD] = emit_probe_add, [IR_PROBE_EDGE] = emit_probe_edge,
+    [IR_PROBE_WORD] = emit_probe_word, [IR_PROBE_LEFT] = emit_probe_left,
+    [IR_PROBE_AT] = emit_probe_path, [IR_PROBE_ADD] = emit_probe_add,
+    [IR_PROBE_EDGE] = emit_probe_edge,
     [IR_VECTOR] = emit_vector,    [IR_UNRETIRE] = emit_unretire,
 };
 

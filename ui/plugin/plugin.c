@@ -422,6 +422,7 @@ void plugins_end(struct plugins *plugins)
     u64 given[VALUES] = {0};
     if (plugins->recording) {
         plugin_accesses_flush(plugins->accesses);
+        metic_trace_settle(plugins->machine);
         call_all(plugins, ON_END, given);
         metic_trace_stop(plugins->machine);
     }
