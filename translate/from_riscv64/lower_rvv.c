@@ -31,6 +31,7 @@ enum {
 enum {
     KEY_IS_SURE = 1 << 16,   /* nothing can have changed it since the vset that says so */
     KEY_WAS_FULL = 1 << 17,  /* vl was VLMAX when the block was made */
+    KEY_COUNT_SHIFT = 18,    /* if it is sure and vl below VLMAX: vl, which fits 8 bits */
 };
 
 /* The key is to be `key` from here on. */
@@ -80,8 +81,9 @@ static void set_known(struct lower *l, const struct riscv_insn *insn, ir_ref avl
     } else {
         set_minimum(l, insn, avl, vtype, vlmax);
     }
+    u32 count = is_const && !is_full ? (u32)l->ir->insns[avl].imm << KEY_COUNT_SHIFT : 0;
     expect_key(l, (u32)vtype | (is_full || follows ? (u32)RISCV_VECTOR_KEY_FULL : 0u) |
-                      (is_const || follows ? (u32)KEY_IS_SURE : 0u));
+                      (is_const || follows ? (u32)KEY_IS_SURE : 0u) | count);
 }
 
 static void set_any(struct lower *l, const struct riscv_insn *insn, ir_ref avl, ir_ref vtype)
@@ -212,6 +214,19 @@ static void describe_memory(const struct lower *l, const struct riscv_insn *insn
     v->group_log2 = (u8)(whole ? log2_of((u64)(insn->nf + 1) * vlenb(l)) : group_log2(l, v));
 }
 
+/* So many elements make a smaller group, or the first ones of such a one. */
+static void shorten(struct ir_vector *v, unsigned count)
+{
+    unsigned bytes = count << v->sew;
+    v->group_log2 = (u8)log2_of(bytes);
+    if (bytes == 1u << v->group_log2) {
+        v->guard = IR_VECTOR_FULL;
+    } else {
+        v->group_log2++;
+        v->count = (u8)count;
+    }
+}
+
 static bool writes_flags(const struct riscv_insn *insn)
 {
     return (insn->flags & RV_FP_FLAGS) == RV_FP_FLAGS;
@@ -255,6 +270,10 @@ static bool describe(const struct lower *l, const struct riscv_insn *insn, struc
     } else if (v->op == IR_VECTOR_COPY) {
         v->guard = IR_VECTOR_VALID;
         v->group_log2 = (u8)log2_of((u64)((insn->word >> 15 & 31) + 1) * vlenb(l));
+    }
+    unsigned count = l->vector_key >> KEY_COUNT_SHIFT;
+    if (v->guard == IR_VECTOR_PART && count != 0 && ir_vector_is_by_element(v->op)) {
+        shorten(v, count);
     }
     return l->host != NULL && l->host->does_vector != NULL &&
            l->host->does_vector(l->host_context, v);

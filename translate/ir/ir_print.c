@@ -125,6 +125,9 @@ static void put_vector(struct printer *p, const struct ir_insn *insn)
     struct ir_vector v = ir_vector_unpack(p->ir->insns[insn->d].imm);
     put(p, " %s.e%u %u bytes%s", NAME(names, v.op), 8u << v.sew, 1u << v.group_log2,
         v.masked ? " masked" : "");
+    if (v.count != 0) {
+        put(p, " first %u", v.count);
+    }
     put_group(p, "d", v.d);
     put_group(p, "a", v.a);
     if (v.second == IR_VECTOR_GROUP) {

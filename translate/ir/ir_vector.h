@@ -36,6 +36,8 @@ struct ir_vector {
     u8 second;     /* enum ir_vector_second: what b is */
     u8 sew;        /* log2 of an element's bytes */
     u8 group_log2; /* log2 of the bytes of a group of such elements */
+    u8 count;      /* of an operation element by element, guard PART: the group's first so many ones
+                      alone; 0: the guest's state says */
     u8 type;       /* of the key: GUEST_VECTOR_TYPE */
     bool masked;   /* elements whose bit of the register file's first register is clear are left */
     u8 d, a, b;    /* groups: 16-byte units from the register file's start, below 64 */
@@ -45,7 +47,7 @@ static inline u64 ir_vector_pack(const struct ir_vector *v)
 {
     return v->op | (u64)v->guard << 8 | (u64)v->second << 11 | (u64)v->sew << 13 |
            (u64)v->group_log2 << 15 | (u64)v->masked << 19 | (u64)v->d << 20 | (u64)v->a << 26 |
-           (u64)v->b << 32 | (u64)v->type << 38;
+           (u64)v->b << 32 | (u64)v->type << 38 | (u64)v->count << 46;
 }
 
 static inline struct ir_vector ir_vector_unpack(u64 packed)
@@ -61,6 +63,7 @@ static inline struct ir_vector ir_vector_unpack(u64 packed)
         .a = packed >> 26 & 63,
         .b = packed >> 32 & 63,
         .type = (u8)(packed >> 38),
+        .count = (u8)(packed >> 46),
     };
 }
 
@@ -80,16 +83,35 @@ static inline bool ir_vector_is_memory(unsigned op)
     return op <= IR_VECTOR_STORE;
 }
 
-/* A load or store that is sure to be of a whole group. */
+/* Whether element i of the result comes of elements i alone, so that groups may be cut. */
+static inline bool ir_vector_is_by_element(unsigned op)
+{
+    return op == IR_VECTOR_LOAD || op == IR_VECTOR_STORE ||
+           (op >= IR_VECTOR_ADD && op <= IR_VECTOR_MERGE) ||
+           (op >= IR_VECTOR_FADD && op <= IR_VECTOR_FSGNJX);
+}
+
+/* Whether it is known how many elements it is of. */
+static inline bool ir_vector_is_counted(const struct ir_vector *v)
+{
+    return v->guard == IR_VECTOR_FULL || v->count != 0;
+}
+
+/* A load or store of a known number of bytes, and how many these are. */
 static inline bool ir_vector_is_access(const struct ir_vector *v)
 {
-    return ir_vector_is_memory(v->op) && v->guard == IR_VECTOR_FULL;
+    return ir_vector_is_memory(v->op) && ir_vector_is_counted(v);
+}
+
+static inline unsigned ir_vector_bytes(const struct ir_vector *v)
+{
+    return v->count != 0 ? (unsigned)v->count << v->sew : 1u << v->group_log2;
 }
 
 /* Sure to be done in place: of integers, with nothing to compare. */
 static inline bool ir_vector_is_sure(const struct ir_vector *v)
 {
-    return v->guard == IR_VECTOR_FULL && v->second != IR_VECTOR_FLOAT &&
+    return ir_vector_is_counted(v) && v->second != IR_VECTOR_FLOAT &&
            !ir_vector_is_memory(v->op) && v->op < IR_VECTOR_FADD;
 }
 

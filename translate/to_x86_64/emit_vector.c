@@ -51,7 +51,8 @@ static void set_shape(struct vec *x, bool evex)
     x->sew = x->v.sew + is_wide(x->v.op);
     x->group_bytes = 1u << (x->v.group_log2 + is_wide(x->v.op));
     x->chunk_bytes = x->group_bytes > max ? max : x->group_bytes < 16 ? 16 : x->group_bytes;
-    x->chunks = x->group_bytes <= x->chunk_bytes ? 1 : x->group_bytes / x->chunk_bytes;
+    unsigned bytes = x->v.count != 0 ? ir_vector_bytes(&x->v) : x->group_bytes;
+    x->chunks = (bytes + x->chunk_bytes - 1) / x->chunk_bytes;
 }
 
 bool x86_does_vector(const struct host_context *context, const struct ir_vector *v)
@@ -109,7 +110,7 @@ static void claim(struct vec *x, const struct vec_row *row)
     if (hoisted) {
         x->host = hoist_access(c);
     } else if (memory) {
-        x->access = access_claim(c, x->insn->c, x->group_bytes,
+        x->access = access_claim(c, x->insn->c, ir_vector_bytes(&x->v),
                                  x->v.op == IR_VECTOR_STORE ? (unsigned)ACCESS_WRITE : 0u);
         x->scalar = x->access.address;
         x->temp[0] = x->access.entry;
@@ -170,6 +171,13 @@ static void keep_low_bits(struct vec *x, unsigned reg, unsigned count)
     asm_vrr(x->a, (struct asm_vop){2, 0, 1, 0xf5}, (struct asm_vhow){0}, reg, count, reg);
 }
 
+/* temp[1] = a bit for each element of chunk j that is one of the first v.count. */
+static void mask_by_count(struct vec *x, unsigned j)
+{
+    unsigned each = x->chunk_bytes >> x->sew, left = x->v.count - j * each;
+    asm_mov_imm(x->a, x->temp[1], ~(u64)0 >> (left < 64 ? 64 - left : 0));
+}
+
 unsigned vec_mask(struct vec *x, unsigned j, bool by_mask)
 {
     bool by_register = x->v.masked && by_mask;
@@ -183,7 +191,9 @@ unsigned vec_mask(struct vec *x, unsigned j, bool by_mask)
         asm_mask_load(x->a, mask_bits(x), 1, state_at(offset));
         return 1;
     }
-    if (x->partial) {
+    if (x->v.count != 0) {
+        mask_by_count(x, j);
+    } else if (x->partial) {
         count_in_chunk(x, j);
         asm_rr(x->a, 0xc7, ASM_64, 0, x->temp[1]);
         asm_u32(x->a, UINT32_MAX);
@@ -410,7 +420,7 @@ static void try_other_entry(struct vec *x)
 {
     const struct access *m = &x->access;
     access_other_entry(x->a, m->entry, m->address, m->tag);
-    asm_lea(x->a, ASM_64, m->tag, asm_at(m->address, m->disp + (s32)x->group_bytes - 1));
+    asm_lea(x->a, ASM_64, m->tag, asm_at(m->address, m->disp + (s32)ir_vector_bytes(&x->v) - 1));
     compare_page(x);
     asm_jcc(x->a, ASM_E, x->c->a.exec + m->resume);
 }
@@ -539,7 +549,7 @@ static void emit_cold(struct vec *x, const struct vec_row *row, u32 fix_first, u
     x->a = &c->cold;
     bool memory = ir_vector_is_memory(x->v.op);
     u32 to_helper = 0;
-    if (memory && !x->partial) {
+    if (memory && (!x->partial || x->v.count != 0)) {
         bind_cold(c, x->access.slow);
         try_other_entry(x);
         to_helper = guarded ? asm_jmp_forward(x->a) : 0;
@@ -593,7 +603,7 @@ static void emit(struct compile *c, const struct ir_insn *insn, unsigned rounds)
     u32 fix_count = may_leave ? sink_way_out(c) : 0;
     guard(&x);
     bool looks_up = ir_vector_is_memory(x.v.op) && !hoist_has(c, c->at);
-    if (looks_up && x.partial) {
+    if (looks_up && x.partial && x.v.count == 0) {
         look_up_part(&x);
     } else if (looks_up) {
         access_look_up_alone(c, &x.access);

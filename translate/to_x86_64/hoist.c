@@ -44,8 +44,11 @@ static bool is_access(const struct compile *c, const struct ir_insn *insn)
 
 static s32 bytes_of(const struct compile *c, const struct ir_insn *insn)
 {
-    return insn->op == IR_VECTOR ? 1 << ir_vector_of(c->ir, insn).group_log2
-                                 : 1 << (insn->sub & IR_MEM_SIZE_MASK);
+    if (insn->op != IR_VECTOR) {
+        return 1 << (insn->sub & IR_MEM_SIZE_MASK);
+    }
+    struct ir_vector v = ir_vector_of(c->ir, insn);
+    return (s32)ir_vector_bytes(&v);
 }
 
 bool hoist_is_head_register(const struct compile *c, ir_ref ref)

@@ -77,7 +77,7 @@ static bool vector_looks(const struct compile *c, const struct ir_insn *insn,
     struct ir_vector v = ir_vector_of(c->ir, insn);
     bool concerned = (set->imm < vector->state_end && set->imm + set->sub > vector->state_first) ||
                      set->imm == vector->key;
-    return concerned && v.guard != IR_VECTOR_FULL;
+    return concerned && !ir_vector_is_counted(&v);
 }
 
 /* Whether the trace goes back to its start there, where it may be left for a poll. */

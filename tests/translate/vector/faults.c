@@ -162,6 +162,11 @@ ACCESSES(store_8_m8, "e8, m8", "vse8.v v8, (%1)")
 ACCESSES(store_32_m4_masked, "e32, m4", "vse32.v v8, (%1), v0.t")
 ACCESSES(store_64_m2, "e64, m2", "vse64.v v8, (%1)")
 ACCESSES(store_whole, "e8, m1", "vs2r.v v8, (%1)")
+ACCESSES(load_seven, "e32, m8", "vsetivli zero, 7, e32, m8, ta, mu\nvle32.v v8, (%1)")
+ACCESSES(load_eight, "e32, m8", "vsetivli zero, 8, e32, m8, ta, mu\nvle32.v v8, (%1)")
+ACCESSES(load_five_masked, "e8, m1", "vsetivli zero, 5, e8, m1, ta, mu\nvle8.v v8, (%1), v0.t")
+ACCESSES(store_seven, "e64, m8", "vsetivli zero, 7, e64, m8, ta, mu\nvse64.v v8, (%1)")
+ACCESSES(store_nine, "e16, m2", "vsetivli zero, 9, e16, m2, ta, mu\nvse16.v v8, (%1)")
 
 /* Hot loops, which become traces, and run into a page that is not there, or across borders. */
 static void copy_loop(uint64_t to, uint64_t from, uint64_t bytes)
@@ -256,6 +261,11 @@ void supervisor_main(void)
         store_32_m4_masked(fix);
         store_64_m2(fix);
         store_whole(fix);
+        load_seven(fix);
+        load_eight(fix);
+        load_five_masked(fix);
+        store_seven(fix);
+        store_nine(fix);
     }
     hot();
     put_text("end\n");

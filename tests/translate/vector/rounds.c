@@ -206,9 +206,44 @@ static void scalars(void)
                           "vadd.vv v8, v8, v16\nvse32.v v8, (%0)")
 }
 
+/* So many elements, which is known: as a smaller group, or its first ones. The rest of the register
+ * and of memory stays. */
+#define COUNTED(count, bits)                                                                       \
+    LOOP("e32, m2", 2, 0, "vsetivli zero, " #count ", e" #bits ", m2, tu, mu\n"                    \
+                          "vle" #bits ".v v8, (%1)\nvle" #bits ".v v10, (%2)\n"                   \
+                          "vadd.vv v12, v8, v10\nvse" #bits ".v v12, (%0)")                       \
+    LOOP("e32, m2", 2, 0, "vle8.v v4, (%2)\nvmv1r.v v0, v4\nvsetivli zero, " #count ", e" #bits   \
+                          ", m4, tu, mu\nvle" #bits ".v v8, (%1)\nvsub.vx v12, v8, %3, v0.t\n"   \
+                          "vmerge.vvm v20, v8, v12, v0\nvmseq.vv v2, v8, v12\n"                  \
+                          "vslidedown.vi v16, v12, 1\nvredsum.vs v24, v12, v8\n"                 \
+                          "vse" #bits ".v v16, (%0), v0.t\nvse" #bits ".v v12, (%2)")             \
+    LOOP("e32, m2", 2, 1, "vsetivli zero, " #count ", e32, m2, tu, mu\nvle32.v v8, (%1)\n"        \
+                          "vfmacc.vf v10, fa0, v8\nvfmax.vv v12, v8, v10\nvfsqrt.v v14, v8\n"    \
+                          "vfadd.vv v10, v10, v8, v0.t\nvse32.v v10, (%0)")
+
+static void counted(void)
+{
+    COUNTED(0, 32)
+    COUNTED(1, 8)
+    COUNTED(2, 32)
+    COUNTED(3, 64)
+    COUNTED(4, 32)
+    COUNTED(5, 16)
+    COUNTED(7, 32)
+    COUNTED(8, 16)
+    COUNTED(13, 8)
+    COUNTED(16, 8)
+    COUNTED(19, 8)
+    LOOP("e8, m8", 0, 0, "li t1, 65\nvsetvli zero, t1, e8, m8, tu, mu\nvle8.v v8, (%1)\n"
+                         "vadd.vi v16, v8, 3\nvse8.v v16, (%0)")
+    LOOP("e8, m8", 0, 0, "li t1, 100\nvsetvli zero, t1, e8, m8, tu, mu\nvle8.v v8, (%1), v0.t\n"
+                         "vmacc.vx v16, %3, v8, v0.t\nvse8.v v16, (%0)")
+}
+
 void supervisor_main(void)
 {
     integers();
+    counted();
     dependent();
     numbers(0);
     numbers(1);
