@@ -92,6 +92,9 @@ struct host_slow {
      * there lies in two pages, or in one that does not permit what some of them do. `head` is the
      * trace's first pc. NULL: nobody minds. */
     void (*split)(struct vcpu *vcpu, gva_t head);
+    /* The trace with that first pc has guessed pages wrong so many times as it may before this is
+     * told. NULL: likewise. */
+    void (*guessed)(struct vcpu *vcpu, gva_t head);
     /* Calls the helper with its arguments; those it has not are anything. NULL: code calls helpers
      * directly. */
     u64 (*helper)(struct vcpu *vcpu, u64 a, u64 b, u64 c, u64 d, const struct helper *helper);
@@ -141,6 +144,7 @@ enum host_request_flag {
     HOST_STEADY = 1024,      /* a trace that goes round many times */
     HOST_LONG = 4096,        /* ... and many more */
     HOST_ALL_SPLIT = 128,    /* a trace of which so many groups are split that all may be */
+    HOST_NO_GUESS = 256,     /* a trace that would mostly guess pages wrong (loop.c) */
     HOST_WATCHED = 2048,     /* C code must hear of accesses that are no loads and stores */
     HOST_PRIVATE = 32,       /* no other thread looks at guest memory: fences are for nobody */
 };

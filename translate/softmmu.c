@@ -596,5 +596,6 @@ const struct host_slow softmmu_slow = {
     .jump_missed = engine_jump_missed,
     .link_missed = engine_link_missed,
     .split = engine_trace_split,
+    .guessed = engine_trace_guessed,
     .probe_full = probe_full,
 };

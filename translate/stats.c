@@ -200,7 +200,7 @@ const struct host_slow *stats_slow(const struct stats *stats, const struct host_
         .amo = timed_amo,       .check = timed_check,   .raised = timed_raised,
         .polled = engine_polled,
         .jump_missed = engine_jump_missed, .link_missed = engine_link_missed,
-        .split = engine_trace_split,
+        .split = engine_trace_split, .guessed = engine_trace_guessed,
         .helper = timed_helper, .probe_full = probe_full,
     };
     return stats != NULL ? &timed : slow;

@@ -12,6 +12,9 @@ enum {
     SPLIT_MANY = 32,
     SPLIT_SOME = 4,
     SPLIT_INSNS = 8192, /* at most, from one to the next */
+    /* A wrong guess costs some 25 cycles, a right one spares 9 where the host waits for them. */
+    GUESSES_MANY = 16,
+    GUESSES_INSNS = 1024,
 };
 
 void tier2_init(struct tier2 *tier2, bool eager)
@@ -54,23 +57,35 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
     return true;
 }
 
-bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
+/* True when it was noted `many` times, at most so many instructions apart on average. */
+static bool note(struct tier2 *tier2, const struct vcpu *vcpu, gva_t pc, gva_t head, unsigned many,
+                 u64 insns_each)
 {
     struct tier2_split *split =
-        &tier2->splits[(vcpu->pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (TIER2_SPLIT_PLACES - 1)];
-    bool known = split->pc == vcpu->pc && split->head == head && split->mode == vcpu->mode;
-    if (!known || vcpu->insns - split->first_insns > SPLIT_MANY * (u64)SPLIT_INSNS) {
+        &tier2->splits[(pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (TIER2_SPLIT_PLACES - 1)];
+    bool known = split->pc == pc && split->head == head && split->mode == vcpu->mode;
+    if (!known || vcpu->insns - split->first_insns > many * insns_each) {
         *split = (struct tier2_split){
-            .pc = vcpu->pc, .head = head, .mode = vcpu->mode, .first_insns = vcpu->insns,
+            .pc = pc, .head = head, .mode = vcpu->mode, .first_insns = vcpu->insns,
         };
     }
-    if (++split->count < SPLIT_MANY || tier2->sample_insns == 0) {
+    if (++split->count < many || tier2->sample_insns == 0) {
         return false;
     }
     tier2->split = true;
     tier2->split_head = head;
     tier2->next_sample_insns = vcpu->insns;
     return true;
+}
+
+bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
+{
+    return note(tier2, vcpu, vcpu->pc, head, SPLIT_MANY, SPLIT_INSNS);
+}
+
+bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
+{
+    return note(tier2, vcpu, head | 1, head, GUESSES_MANY, GUESSES_INSNS);
 }
 
 static void join_split(struct tier2_circle *circle, s64 offset)
@@ -91,7 +106,11 @@ void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circl
     for (unsigned n = 0; n < TIER2_SPLIT_PLACES; n++) {
         struct tier2_split *split = &tier2->splits[n];
         if (split->count >= SPLIT_SOME && split->head == tier2->split_head && split->mode == mode) {
-            join_split(circle, (s64)(split->pc - page));
+            if (split->pc & 1) {
+                circle->no_guess = true;
+            } else {
+                join_split(circle, (s64)(split->pc - page));
+            }
             split->count = 0;
         }
     }

@@ -80,6 +80,7 @@ struct tier2_circle {
     u64 head[TIER2_REGISTERS]; /* what the guest's `pinned` registers held where it began */
     s64 split[TIER2_SPLIT_MAX]; /* struct host_request's; these are from the circle's first page */
     unsigned split_count;       /* TIER2_SPLIT_MAX + 1: too many to tell them apart */
+    bool no_guess;              /* it guessed pages wrong */
 };
 
 /* Whether it went round without fail while it was recorded, by whatever way. */
@@ -110,7 +111,7 @@ struct tier2 {
     bool split;                  /* the trace at split_head is to be made anew */
     gva_t split_head;
     struct tier2_split {
-        gva_t pc, head;          /* of the instruction, and of its trace */
+        gva_t pc, head;          /* of the instruction (odd: all that guess), of its trace */
         u32 mode, count;
         u64 first_insns;         /* of the hart, at the first one that counts */
     } splits[TIER2_SPLIT_PLACES];
@@ -124,7 +125,9 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
 /* A trace was left as struct host_slow's `split` says. True when that is so often at vcpu->pc that
  * the trace had better be made anew, for which the hart then looks up. */
 bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
-/* Adds to circle->split what was noted of the trace at tier2->split_head, and forgets that. */
+/* The same of struct host_slow's `guessed`, whatever vcpu->pc. */
+bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
+/* Adds to the circle what was noted of the trace at tier2->split_head, and forgets that. */
 void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circle);
 /* `deadline`, or the next sample if that is earlier. */
 u64 tier2_deadline(const struct tier2 *tier2, u64 deadline);

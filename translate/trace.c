@@ -316,6 +316,7 @@ void trace_request(const struct tier2_circle *circle, struct host_request *reque
         request->split_count = 0;
         request->flags |= HOST_ALL_SPLIT;
     }
+    request->flags |= circle->no_guess ? HOST_NO_GUESS : 0u;
     for (unsigned n = 1; n < circle->page_count; n++) {
         if (circle->pages[n].asks != 0) {
             unsigned at = request->page_count++;
@@ -365,6 +366,7 @@ static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
     pthread_mutex_lock(&engine->lock);
     memcpy(circle->head, tier2_of(vcpu)->head, sizeof(circle->head));
     circle->split_count = 0;
+    circle->no_guess = false;
     bool made = make(vcpu, &fetched, circle, false);
     pthread_mutex_unlock(&engine->lock);
     if (made) {
@@ -377,6 +379,13 @@ static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
 void engine_trace_split(struct vcpu *vcpu, gva_t head)
 {
     if (tier2_note_split(tier2_of(vcpu), vcpu, head)) {
+        vcpu_look_up(vcpu);
+    }
+}
+
+void engine_trace_guessed(struct vcpu *vcpu, gva_t head)
+{
+    if (tier2_note_guesses(tier2_of(vcpu), vcpu, head)) {
         vcpu_look_up(vcpu);
     }
 }

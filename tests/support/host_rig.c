@@ -152,9 +152,16 @@ static void note_split(struct vcpu *vcpu, gva_t head)
     hart_of(vcpu)->split_head = head;
 }
 
+static void note_guesses(struct vcpu *vcpu, gva_t head)
+{
+    hart_of(vcpu)->guesses++;
+    hart_of(vcpu)->split_head = head;
+}
+
 const struct host_slow rig_slow = {
     .load = slow_load, .store = slow_store, .amo = slow_amo, .check = slow_check,
     .split = note_split,
+    .guessed = note_guesses,
 };
 
 /* --- the guest and the rig --- */

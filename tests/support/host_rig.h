@@ -39,6 +39,7 @@ struct rig_hart {
     unsigned slow_calls;
     unsigned splits;  /* calls of host_slow's `split`, */
     gva_t split_head; /*   and what the last one said */
+    unsigned guesses; /* calls of `guessed` */
     void (*on_slow)(struct rig_hart *hart); /* NULL, or called by each slow path */
 };
 

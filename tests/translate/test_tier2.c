@@ -229,3 +229,30 @@ Test(tier2, groups_that_are_often_split_are_known_to_the_trace_made_anew)
     }
     cr_expect(circle.split_count == TIER2_SPLIT_MAX + 1, "more than can be told apart");
 }
+
+static bool note_guesses(struct tier2 *tier2, struct vcpu *vcpu, unsigned count, u64 insns_each)
+{
+    bool often = false;
+    for (unsigned n = 0; n < count; n++) {
+        vcpu->insns += insns_each;
+        vcpu->pc += 4; /* wherever */
+        often = tier2_note_guesses(tier2, vcpu, 0x80001000);
+    }
+    return often;
+}
+
+Test(tier2, a_trace_that_guesses_wrong_often_guesses_no_more)
+{
+    static struct tier2 tier2;
+    static struct tier2_circle circle;
+    struct vcpu vcpu = {.pc = 0x80001010};
+    tier2_init(&tier2, false);
+    cr_expect_not(note_guesses(&tier2, &vcpu, 1000, 10000), "right often enough");
+    cr_expect(!tier2.split && note_guesses(&tier2, &vcpu, 40, 100));
+    cr_expect(tier2.split && tier2.split_head == 0x80001000);
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_expect(circle.no_guess && circle.split_count == 0);
+    circle.no_guess = false;
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_expect_not(circle.no_guess, "it is forgotten");
+}

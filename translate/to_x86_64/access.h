@@ -154,7 +154,7 @@ void access_forget_pages(u8 *frame, unsigned poison);
 /* Raises the page fault of an access of which guest->refill said so. */
 void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub);
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
-/* The same of THUNK_SPLIT: a trace is to be left before the access. */
+/* The same of THUNK_SPLIT: a trace is to be left before the access, or guessed wrong. */
 const u8 *access_split(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);
 
 #endif

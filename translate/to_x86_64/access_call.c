@@ -128,18 +128,31 @@ void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub)
     end_path(vcpu, stub);
 }
 
+/* Behind all that is said of it. */
+static const u8 *past(const u8 *stub)
+{
+    return behind(stub) + (stub[SITE_POISON] & SITE_PATH ? SITE_PATH_BYTES : 0);
+}
+
 static const u8 *leave(struct vcpu *vcpu, const u8 *stub)
 {
     end_path(vcpu, stub);
     probe_sync(vcpu);
-    return behind(stub) + (stub[SITE_POISON] & SITE_PATH ? SITE_PATH_BYTES : 0);
+    return past(stub);
 }
 
 const u8 *access_split(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
 {
     gva_t head = vcpu->pc_page + ld_le32(stub + SITE_HEAD);
+    bool guessed = stub[0] != 0;
     stub += SITE_JUMP_BYTES;
     begin(vcpu, *saved_reg(frame, R15), stub);
+    if (guessed) {
+        if (slow->guessed != NULL) {
+            slow->guessed(vcpu, head);
+        }
+        return past(stub);
+    }
     if (slow->split != NULL) {
         slow->split(vcpu, head);
     }

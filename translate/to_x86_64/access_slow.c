@@ -102,52 +102,7 @@ static void leave_trace(struct compile *c, const struct access *m)
     asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
 }
 
-/* The page of the access, or of its whole group, was not the one remembered: looks at its first
- * entry, by way of `entry`, and remembers that one; but a loop that guessed wrong too often guesses
- * no more. */
-static void look_again(struct compile *c, const struct access *m, unsigned entry)
-{
-    struct asm_buf *cold = &c->cold;
-    struct access by = {.entry = entry, .table = NO_REG};
-    bool first = m->way == ACCESS_FIRST;
-    s32 disp = first ? m->group_disp : m->disp;
-    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
-    unsigned reg = first ? m->entry : m->tag;
-    struct asm_mem addend = asm_at(entry, offsetof(struct tlb_entry, addend));
-    load_address(cold, m, disp);
-    access_index(cold, c->features, &by, m->tag);
-    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
-    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
-    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
-               asm_at(entry, access_tag_offset(first ? m->group_write : m->write)));
-    u32 missed = asm_jcc_short(cold, ASM_NE);
-    u32 bad = 0;
-    if (m->guess) {
-        asm_rm(cold, 0xff, ASM_32, 1, frame_at(FRAME_GUESSES)); /* dec */
-        bad = asm_jcc_short(cold, ASM_S);
-    }
-    asm_store(cold, ASM_64, site_tag_at(m->site), m->tag);
-    asm_load(cold, ASM_64, reg, addend);
-    asm_store(cold, ASM_64, site_addend_at(m->site), reg);
-    asm_jmp(cold, c->a.exec + m->ready);
-    if (m->guess) {
-        asm_bind_short(cold, bad);
-        asm_mov_mem_imm(cold, ASM_64, site_tag_at(m->site), -1);
-        asm_load(cold, ASM_64, reg, addend);
-        asm_jmp(cold, c->a.exec + m->ready);
-    }
-    asm_bind_short(cold, missed);
-}
-
-/* A register that is the slow path's to use, if there is one without saving it. */
-static unsigned look_by(const struct compile *c, const struct access *m, unsigned reg)
-{
-    u32 taken = 1u << m->address | 1u << m->tag | (reg < REG_XMM0 ? 1u << reg : 0u);
-    return m->entry != NO_REG ? m->entry : alloc_idle_temp(c, taken);
-}
-
-/* The description, and how the trace is left. Returns where to put how many bytes after its return
- * the fast path ends. */
+/* The description. Returns where to put how many bytes after its return the fast path ends. */
 static u8 *describe(struct compile *c, const struct access *m, const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
@@ -176,10 +131,68 @@ static u8 *describe(struct compile *c, const struct access *m, const struct acce
         asm_u8(cold, path_done(c) & 0xff);
         asm_u8(cold, path_done(c) >> 8);
     }
+    return back;
+}
+
+/* The same, and how the trace is left. */
+static u8 *describe_way_out(struct compile *c, const struct access *m,
+                            const struct access_call *call)
+{
+    u8 *back = describe(c, m, call);
     if (access_must_leave(c)) {
         leave_trace(c, m);
     }
     return back;
+}
+
+/* Calls THUNK_SPLIT, which says so to C: the trace's group is split, or it guessed wrong. */
+static void tell(struct compile *c, bool guessed)
+{
+    asm_call(&c->cold, thunk(c, THUNK_SPLIT));
+    asm_u8(&c->cold, guessed);
+    asm_u32(&c->cold, (u32)c->entry_target);
+}
+
+
+/* The page of the access, or of its whole group, was not the one remembered: looks at its first
+ * entry, by way of `entry`, and remembers that one. C is told of every so many wrong guesses. */
+static void look_again(struct compile *c, const struct access *m, const struct access_call *call,
+                       unsigned entry)
+{
+    struct asm_buf *cold = &c->cold;
+    struct access by = {.entry = entry, .table = NO_REG};
+    bool first = m->way == ACCESS_FIRST;
+    s32 disp = first ? m->group_disp : m->disp;
+    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
+    unsigned reg = first ? m->entry : m->tag;
+    struct asm_mem addend = asm_at(entry, offsetof(struct tlb_entry, addend));
+    load_address(cold, m, disp);
+    access_index(cold, c->features, &by, m->tag);
+    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
+    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
+    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
+               asm_at(entry, access_tag_offset(first ? m->group_write : m->write)));
+    u32 missed = asm_jcc_short(cold, ASM_NE);
+    if (m->guess) {
+        asm_rm(cold, 0xff, ASM_32, 1, frame_at(FRAME_GUESSES)); /* dec */
+        u32 few = asm_jcc_short(cold, ASM_NE);
+        asm_mov_mem_imm(cold, ASM_32, frame_at(FRAME_GUESSES), WRONG_GUESSES);
+        tell(c, true);
+        describe(c, m, call);
+        asm_bind_short(cold, few);
+    }
+    asm_store(cold, ASM_64, site_tag_at(m->site), m->tag);
+    asm_load(cold, ASM_64, reg, addend);
+    asm_store(cold, ASM_64, site_addend_at(m->site), reg);
+    asm_jmp(cold, c->a.exec + m->ready);
+    asm_bind_short(cold, missed);
+}
+
+/* A register that is the slow path's to use, if there is one without saving it. */
+static unsigned look_by(const struct compile *c, const struct access *m, unsigned reg)
+{
+    u32 taken = 1u << m->address | 1u << m->tag | (reg < REG_XMM0 ? 1u << reg : 0u);
+    return m->entry != NO_REG ? m->entry : alloc_idle_temp(c, taken);
 }
 
 /* From the computation of the address to the description. The fast path, or what stands for it,
@@ -191,7 +204,7 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
     load_address(cold, m, m->disp);
     asm_call(cold, thunk(c, thunk_of(m)));
     u32 field = asm_jmp_forward(cold);
-    u8 *back = describe(c, m, call);
+    u8 *back = describe_way_out(c, m, call);
     if (resume != NULL) {
         asm_bind_to(cold, field, resume);
     } else {
@@ -203,11 +216,8 @@ static u8 *look_up(struct compile *c, const struct access *m, const struct acces
 /* The group has no addend, and its other accesses do not ask. */
 static void leave_split(struct compile *c, const struct access *m, const struct access_call *call)
 {
-    struct asm_buf *cold = &c->cold;
-    asm_call(cold, thunk(c, THUNK_SPLIT));
-    asm_u8(cold, 0);
-    asm_u32(cold, (u32)c->entry_target);
-    describe(c, m, call);
+    tell(c, false);
+    describe_way_out(c, m, call);
 }
 
 /* A scratch register for the slow path of a kept one, which has claimed none. */
@@ -352,7 +362,7 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
     }
     unsigned by = m->site < SITES_MAX ? look_by(c, m, call->reg) : (unsigned)NO_REG;
     if (by != NO_REG && (m->guess || m->way == ACCESS_SITE)) {
-        look_again(c, m, by);
+        look_again(c, m, call, by);
     }
     if (!m->span && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
         CHECK(end - m->resume <= UINT8_MAX);

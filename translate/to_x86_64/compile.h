@@ -48,13 +48,15 @@ enum {
     FRAME_HOISTS = FRAME_SITES + 16 * SITES_MAX, /* host addresses (hoist.c) */
     HOISTS_MAX = 4,
     FRAME_ARGS = FRAME_HOISTS + 8 * HOISTS_MAX, /* operands and flags of a soft FP operation */
-    FRAME_GUESSES = FRAME_ARGS + 32, /* how many more times sites may guess wrong (loop.c) */
+    FRAME_GUESSES = FRAME_ARGS + 32, /* how many more wrong guesses until C is told (loop.c) */
     FRAME_REGS = FRAME_GUESSES + 8, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
     FRAME_DIVIDED = FRAME_XMM + 8 * 16, /* the other result of a division (emit_bits.c) */
     FRAME_LANES = FRAME_DIVIDED + 16, /* vectors of which values are wanted (lanes.c) */
     FRAME_BYTES = FRAME_LANES + LANE_SLOT_BYTES * LANE_SLOTS + 8, /* 8 modulo 16 */
 };
+
+enum { WRONG_GUESSES = 12 }; /* C is told of so many */
 
 _Static_assert(FRAME_BYTES % 16 == 8, "six pushes and the return address keep rsp aligned");
 

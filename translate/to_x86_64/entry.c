@@ -202,6 +202,7 @@ static void emit_enter(struct thunks *t)
     load_fpu(t, 0);
     transfer_pins(t, true, true);
     asm_load(a, ASM_64, R15, VCPU_AT(insns));
+    asm_mov_mem_imm(a, ASM_32, frame_at(FRAME_GUESSES), WRONG_GUESSES);
     asm_rr(a, 0xff, ASM_32, 4, RSI);
 }
 

@@ -11,8 +11,9 @@
  * Addresses that come from memory in the same loop (linked lists, tables) wait for the look-up, so
  * a page remembered gains most there, but they change page often. Their sites guess, in loops that
  * go round many times: where the page is another one, the slow path first looks at its first entry
- * in the TLB, as an access alone does. After some wrong ones a loop guesses no more until it is
- * entered again; and one with many such addresses does not begin, since it waits for their number.
+ * in the TLB, as an access alone does. Of some wrong ones the engine is told, and a trace that
+ * guesses wrong often is made anew without guesses; one with many such addresses does not begin,
+ * since it waits for their number.
  *
  * The frame is the hart's own, and the sites forget at every entry of the block and whenever a slow
  * path has called C. Between those nothing changes a translation: remote fences and newly watched
@@ -185,9 +186,7 @@ void loop_mark(struct compile *c)
 
 /* A loop does not guess with more sites than that, nor one of them for more accesses: the loop then
  * waits for their number, and the tables they are in may be in more than one page. */
-enum { GUESSES_MAX = 4, GUESS_USES_MAX = 2 * TRACE_MAX_COPIES, WRONG_GUESSES = 12 };
-/* With further ways each instruction guesses for itself, and the loop is not left often. */
-enum { WRONG_GUESSES_BY_WAYS = 4096 };
+enum { GUESSES_MAX = 4, GUESS_USES_MAX = 2 * TRACE_MAX_COPIES };
 
 static void add_site(struct compile *c, unsigned at, bool guess)
 {
@@ -240,7 +239,7 @@ void loop_find(struct compile *c)
     }
     loop_mark(c);
     add_sure_sites(c);
-    if (c->flags & HOST_STEADY) {
+    if ((c->flags & (HOST_STEADY | HOST_NO_GUESS)) == HOST_STEADY) {
         add_guesses(c);
     }
     find_carried(c);
@@ -251,7 +250,9 @@ void loop_find_more(struct compile *c)
     for (unsigned i = 0; i < c->ir->count; i++) { /* other ways load them */
         c->values[i].flags |= VALUE_FROM_MEMORY;
     }
-    add_guesses(c);
+    if (!(c->flags & HOST_NO_GUESS)) {
+        add_guesses(c);
+    }
 }
 
 unsigned loop_site(const struct compile *c, unsigned at)
@@ -334,10 +335,6 @@ void loop_enter(struct compile *c)
     unsigned count = c->request->ways != NULL ? (unsigned)SITES_MAX : c->site_count;
     for (unsigned n = 0; n < count; n++) { /* ways may have more of them */
         asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
-    }
-    if (c->guess_count != 0 || c->request->ways != NULL) {
-        asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_GUESSES),
-                        c->request->ways == NULL ? WRONG_GUESSES : WRONG_GUESSES_BY_WAYS);
     }
     loop_carry(c);
 }

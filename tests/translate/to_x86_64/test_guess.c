@@ -193,7 +193,25 @@ Test(guess, steady_loops_guess)
     compile(false, false, HOST_TRACE);
     size_t without_bytes = rig->result.code_bytes;
     compile(false, false, HOST_TRACE | HOST_STEADY);
-    cr_assert_neq(rig->result.code_bytes, without_bytes);
+    size_t guessing_bytes = rig->result.code_bytes;
+    cr_assert_neq(guessing_bytes, without_bytes);
+    compile(false, false, HOST_TRACE | HOST_STEADY | HOST_NO_GUESS);
+    cr_assert_neq(rig->result.code_bytes, guessing_bytes);
+}
+
+/* And goes on as if nothing was. */
+Test(guess, c_is_told_of_wrong_guesses)
+{
+    const struct shape near = {.what = "told", .pages = 1, .align = 16};
+    const struct shape far = {.what = "told", .pages = RIG_PAGES, .align = 16};
+    for (unsigned turns = 0; turns < 2; turns++) {
+        const u8 *code = compile(turns != 0, false, HOST_TRACE | HOST_STEADY);
+        compare(code, &near, turns != 0);
+        cr_expect_eq(rig->hart[1]->guesses, 0);
+        compare(code, &far, turns != 0);
+        cr_expect_neq(rig->hart[1]->guesses, 0);
+        cr_expect_eq(rig->hart[1]->split_head, RIG_PC_PAGE + START);
+    }
 }
 
 /* Another page's permission, and a page that is taken out of the TLB in the middle: what C is asked
