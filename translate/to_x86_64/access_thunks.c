@@ -485,6 +485,7 @@ static void leave(struct thunks *t)
 static void vector_data(struct thunks *t)
 {
     static const u64 constants[VEC_CONST_COUNT] = {
+        [VEC_COUNT_8] = 0x0707070707070707,  [VEC_SIGN_8] = 0x8080808080808080,
         [VEC_COUNT_16] = 0x000f000f000f000f, [VEC_COUNT_32] = 0x0000001f0000001f,
         [VEC_COUNT_64] = 63,                 [VEC_SIGN_32] = 0x8000000080000000,
         [VEC_SIGN_64] = (u64)1 << 63,        [VEC_ONES] = ~(u64)0,

@@ -21,7 +21,7 @@
 const struct vec_row *vec_row_of(unsigned op)
 {
     const struct vec_row *const tables[] = {vec_int_rows, vec_move_rows, vec_fp_rows,
-                                            vec_permute_rows, vec_fixed_rows};
+                                            vec_permute_rows, vec_fixed_rows, vec_carry_rows};
     for (unsigned n = 0; n < ARRAY_LEN(tables); n++) {
         if (tables[n][op].emit != NULL) {
             return &tables[n][op];
@@ -45,8 +45,9 @@ static bool is_narrow(unsigned op)
 /* Chunks of the result. */
 static void set_shape(struct vec *x, bool evex)
 {
+    bool wide_source = is_narrow(x->v.op) || (x->v.op == IR_VECTOR_GATHER_16 && x->v.sew == 0);
+    unsigned max = !evex || wide_source ? 32 : 64;
     x->rounds = 1;
-    unsigned max = !evex || is_narrow(x->v.op) ? 32 : 64;
     x->evex = evex;
     x->sew = x->v.sew + is_wide(x->v.op);
     x->group_bytes = 1u << (x->v.group_log2 + is_wide(x->v.op));
@@ -281,9 +282,43 @@ static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
     asm_vrm(x->a, store_op, vec_how(x), reg, 0, vec_chunk(x, x->v.d, j));
 }
 
+bool vec_masks_results(const struct vec *x)
+{
+    switch (x->v.op) {
+    case IR_VECTOR_MERGE:
+    case IR_VECTOR_ADC:
+    case IR_VECTOR_SBC:
+    case IR_VECTOR_MADC:
+    case IR_VECTOR_MSBC: return false;
+    default: return true;
+    }
+}
+
+void vec_copy(struct vec *x, unsigned to, unsigned from)
+{
+    asm_vrr(x->a, load_op, vec_how(x), to, 0, from);
+}
+
+void vec_load_b(struct vec *x, unsigned reg, unsigned j)
+{
+    if (x->v.second == IR_VECTOR_GROUP) {
+        vec_load(x, reg, x->v.b, j);
+    } else {
+        vec_copy(x, reg, x->s);
+    }
+}
+
+void vec_ones(struct vec *x, unsigned reg, unsigned mask)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    asm_vrr(x->a, (struct asm_vop){3, 1, x->sew == 3, 0x25}, how, reg, reg, reg); /* vpternlog */
+    asm_u8(x->a, 0xff);
+}
+
 void vec_store_results(struct vec *x)
 {
-    bool by_mask = x->v.op != IR_VECTOR_MERGE;
+    bool by_mask = vec_masks_results(x);
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, by_mask);
         store_chunk(x, j, x->r[j], mask);

@@ -73,14 +73,32 @@ extern const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fixed_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_carry_rows[IR_VECTOR_OP_COUNT];
 const struct vec_row *vec_row_of(unsigned op);
 
 /* --- data in THUNK_VECTOR_DATA --- */
 enum vec_const {
-    VEC_COUNT_16, VEC_COUNT_32, VEC_COUNT_64, /* width - 1 in each element */
-    VEC_SIGN_32, VEC_SIGN_64, VEC_ONES, VEC_CONST_COUNT,
+    VEC_COUNT_8, VEC_COUNT_16, VEC_COUNT_32, VEC_COUNT_64, /* width - 1 in each element */
+    VEC_SIGN_8, VEC_SIGN_32, VEC_SIGN_64, VEC_ONES, VEC_CONST_COUNT,
     VEC_NUMBERS_AT = 8 * VEC_CONST_COUNT, /* bytes 0, 1, 2, ... 255 */
 };
+
+/* AVX-512's comparison of unsigned elements of 1 << sew bytes to a mask; which one follows, u8. */
+static inline struct asm_vop vec_compare_op(unsigned sew)
+{
+    return (struct asm_vop){3, 1, sew & 1, sew < 2 ? 0x3e : 0x1e};
+}
+
+static inline struct asm_vop vec_add_op(unsigned sew)
+{
+    static const u8 ops[4] = {0xfc, 0xfd, 0xfe, 0xd4};
+    return (struct asm_vop){1, 1, sew == 3, ops[sew]};
+}
+
+static inline struct asm_vop vec_sub_op(unsigned sew)
+{
+    return (struct asm_vop){1, 1, sew == 3, (u8)(0xf8 + sew)};
+}
 
 static inline struct asm_vhow vec_how(const struct vec *x)
 {
@@ -126,10 +144,17 @@ void vec_rm(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg,
             unsigned unit, unsigned j);
 void vec_rm_of(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
                unsigned unit, unsigned j, unsigned bytes);
+void vec_copy(struct vec *x, unsigned to, unsigned from);
+/* reg = chunk j of group b, or the scalar repeated, which is in x->s. */
+void vec_load_b(struct vec *x, unsigned reg, unsigned j);
+/* reg = all ones; elements that a mask register has, where there is one. */
+void vec_ones(struct vec *x, unsigned reg, unsigned mask);
 /* All results to group d, as mask and count say. */
 void vec_store_results(struct vec *x);
 /* The mask register with the active elements of chunk j; 0: all are. `by_mask`: v.masked counts. */
 unsigned vec_mask(struct vec *x, unsigned j, bool by_mask);
+/* Whether the mask says which elements are active: it may be an operand. */
+bool vec_masks_results(const struct vec *x);
 /* Whether vec_mask gives any. */
 bool vec_is_masked(const struct vec *x, bool by_mask);
 /* reg = the scalar, as often as it fits, in elements of 1 << sew bytes. The first one fails when it
@@ -155,6 +180,12 @@ void vec_store_bits(struct vec *x);
 /* emit_vector_int.c: shifts elements of 1 << sew bytes, at least 2, by a constant. */
 enum vec_shift { VEC_LEFT, VEC_RIGHT, VEC_ARITHMETIC };
 void vec_shift_imm(struct vec *x, unsigned reg, unsigned sew, enum vec_shift kind, unsigned count);
+/* dst = reg shifted element by element by `counts`; those from the width on shift all out. */
+void vec_shift_each(struct vec *x, unsigned dst, unsigned reg, unsigned counts, unsigned sew,
+                    enum vec_shift kind);
+/* reg = chunk j of a group of elements of 1 << from bytes, extended to 1 << to. */
+void vec_extend(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned from, unsigned to,
+                bool is_signed);
 
 /* emit_vector_fp.c: notes whether `reg` has NaNs, under a mask. */
 void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);

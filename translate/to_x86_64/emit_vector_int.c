@@ -56,11 +56,7 @@ static void products(struct vec *x)
     }
     for (unsigned j = 0; j < x->chunks; j++) {
         vec_load(x, x->r[j], x->v.a, j);
-        if (x->v.second == IR_VECTOR_GROUP) {
-            vec_load(x, x->t[0], x->v.b, j);
-        } else {
-            asm_vrr(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), x->t[0], 0, x->s);
-        }
+        vec_load_b(x, x->t[0], j);
         multiply_bytes(x, j);
     }
     vec_store_results(x);
@@ -111,11 +107,12 @@ static struct asm_vop shift_by_register(unsigned sew, unsigned kind)
     return (struct asm_vop)OP(1, sew == 3, ops[kind][sew]);
 }
 
-/* Element by element. */
-static struct asm_vop shift_each(unsigned sew, unsigned kind)
+void vec_shift_each(struct vec *x, unsigned dst, unsigned reg, unsigned counts, unsigned sew,
+                    enum vec_shift kind)
 {
     static const u8 ops[3][2] = {{0x12, 0x47}, {0x10, 0x45}, {0x11, 0x46}};
-    return (struct asm_vop)OP(2, sew != 2, ops[kind][sew != 1]);
+    asm_vrr(x->a, (struct asm_vop)OP(2, sew != 2, ops[kind][sew != 1]), vec_how(x), dst, reg,
+            counts);
 }
 
 /* x->s = a scalar count modulo the width, for shift_by_register. */
@@ -133,7 +130,7 @@ static void shift(struct vec *x, unsigned reg, unsigned sew, unsigned kind)
     if (x->v.second == IR_VECTOR_GROUP) {
         vec_op_const(x, (struct asm_vop)OP(1, 1, 0xdb), x->t[0], x->t[0],
                      (enum vec_const)(VEC_COUNT_16 + sew - 1));
-        asm_vrr(x->a, shift_each(sew, kind), vec_how(x), reg, reg, x->t[0]);
+        vec_shift_each(x, reg, reg, x->t[0], sew, (enum vec_shift)kind);
     } else if (x->is_const) {
         vec_shift_imm(x, reg, sew, (enum vec_shift)kind, (unsigned)x->value & ((8u << sew) - 1));
     } else {
@@ -141,8 +138,100 @@ static void shift(struct vec *x, unsigned reg, unsigned sew, unsigned kind)
     }
 }
 
+/* --- of bytes, for which there are no instructions: AVX-512 alone --- */
+
+/* reg = bytes, each the low one of temp[1]. */
+static void splat_byte(struct vec *x, unsigned reg)
+{
+    asm_vrr(x->a, (struct asm_vop)OP(2, 0, 0x7a), vec_how(x), reg, 0, x->temp[1]);
+}
+
+/* By one count, as words; bits that came from the other byte are cleared. t[0] has those to keep,
+ * or, to extend the sign by, where the sign is now. */
+static void shift_bytes_alike(struct vec *x, unsigned reg, unsigned kind)
+{
+    enum vec_shift way = kind == VEC_LEFT ? VEC_LEFT : VEC_RIGHT;
+    if (x->is_const) {
+        vec_shift_imm(x, reg, 1, way, (unsigned)x->value & 7);
+    } else {
+        asm_vrr(x->a, shift_by_register(1, way), vec_how(x), reg, reg, x->s);
+    }
+    asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xdb), vec_how(x), reg, reg, x->t[1]);
+    if (kind == VEC_ARITHMETIC) {
+        asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xef), vec_how(x), reg, reg, x->t[0]);
+        asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xf8), vec_how(x), reg, reg, x->t[0]);
+    }
+}
+
+/* temp[1] = value << or >> the count. */
+static void shift_constant(struct vec *x, u64 value, bool left)
+{
+    unsigned count = (unsigned)x->value & 7;
+    if (x->is_const) {
+        asm_mov_imm(x->a, x->temp[1], left ? value << count : value >> count);
+        return;
+    }
+    asm_mov_imm(x->a, x->temp[1], value);
+    asm_vrr(x->a, (struct asm_vop){2, left ? 1 : 3, 1, 0xf7}, (struct asm_vhow){0}, x->temp[1],
+            x->temp[0], x->temp[1]); /* shlx, shrx */
+}
+
+/* By counts in t[0], which like s is scratch then: the low bytes at the top of their words, and the
+ * high ones with nothing below. */
+static void shift_bytes_each(struct vec *x, unsigned reg, unsigned kind)
+{
+    enum { LOW_BYTES = 2 };
+    struct asm_vhow how = vec_how(x);
+    vec_op_const(x, (struct asm_vop)OP(1, 1, 0xdb), x->t[0], x->t[0], VEC_COUNT_8);
+    vec_copy(x, x->t[1], reg);
+    vec_copy(x, x->s, x->t[0]);
+    vec_shift_imm(x, x->t[1], 1, VEC_LEFT, 8);
+    vec_shift_imm(x, x->s, 1, VEC_LEFT, 8);
+    vec_shift_imm(x, x->s, 1, VEC_RIGHT, 8);
+    vec_shift_each(x, x->t[1], x->t[1], x->s, 1, (enum vec_shift)kind);
+    vec_shift_imm(x, x->t[1], 1, VEC_RIGHT, 8);
+    vec_shift_imm(x, reg, 1, VEC_RIGHT, 8);
+    vec_shift_imm(x, reg, 1, VEC_LEFT, 8);
+    vec_shift_imm(x, x->t[0], 1, VEC_RIGHT, 8);
+    vec_shift_each(x, reg, reg, x->t[0], 1, (enum vec_shift)kind);
+    how.mask = LOW_BYTES;
+    asm_vrr(x->a, (struct asm_vop){1, 3, 0, 0x6f}, how, reg, 0, x->t[1]);
+}
+
+static void shifts_of_bytes(struct vec *x)
+{
+    unsigned kind = vec_row_of(x->v.op)->imm;
+    bool each = x->v.second == IR_VECTOR_GROUP;
+    if (each) {
+        asm_mov_imm(x->a, x->temp[1], 0x5555555555555555u);
+        asm_mask_from(x->a, 64, 2, x->temp[1]);
+    } else {
+        if (!x->is_const) {
+            load_count(x, 0);
+        }
+        shift_constant(x, 0x80, false);
+        splat_byte(x, x->t[0]);
+        shift_constant(x, 0xff, kind == VEC_LEFT);
+        splat_byte(x, x->t[1]);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_load(x, x->r[j], x->v.a, j);
+        if (each) {
+            vec_load(x, x->t[0], x->v.b, j);
+            shift_bytes_each(x, x->r[j], kind);
+        } else {
+            shift_bytes_alike(x, x->r[j], kind);
+        }
+    }
+    vec_store_results(x);
+}
+
 static void shifts(struct vec *x)
 {
+    if (x->sew == 0) {
+        shifts_of_bytes(x);
+        return;
+    }
     if (x->v.second != IR_VECTOR_GROUP && !x->is_const) {
         load_count(x, x->sew);
     }
@@ -177,9 +266,8 @@ static void compare(struct vec *x)
 
 /* --- other widths --- */
 
-/* reg = elements of `from` bytes each (log2) of chunk j, extended to `to`. */
-static void extend(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned from,
-                   unsigned to, bool is_signed)
+void vec_extend(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned from, unsigned to,
+                bool is_signed)
 {
     static const u8 ops[3][4] = {{0, 0x30, 0x31, 0x32}, {0, 0, 0x33, 0x34}, {0, 0, 0, 0x35}};
     struct asm_vop op = OP(2, 0, (u8)(ops[from][to] - (is_signed ? 0x10 : 0)));
@@ -192,7 +280,7 @@ static void extends(struct vec *x)
     unsigned how = vec_row_of(x->v.op)->imm;
     unsigned from = x->sew - (how & 3);
     for (unsigned j = 0; j < x->chunks; j++) {
-        extend(x, x->r[j], x->v.a, j, from, x->sew, (how & 4) != 0);
+        vec_extend(x, x->r[j], x->v.a, j, from, x->sew, (how & 4) != 0);
     }
     vec_store_results(x);
 }
@@ -221,11 +309,11 @@ static void widen(struct vec *x)
         if (row->imm & A_WIDE) {
             vec_load(x, x->r[j], x->v.a, j);
         } else {
-            extend(x, x->r[j], x->v.a, j, x->v.sew, x->sew, (row->imm & A_SIGNED) != 0);
+            vec_extend(x, x->r[j], x->v.a, j, x->v.sew, x->sew, (row->imm & A_SIGNED) != 0);
         }
         if (x->v.second == IR_VECTOR_GROUP) {
             second = x->t[0];
-            extend(x, second, x->v.b, j, x->v.sew, x->sew, b_signed);
+            vec_extend(x, second, x->v.b, j, x->v.sew, x->sew, b_signed);
         }
         asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[j], x->r[j], second);
         if (adds) {
@@ -248,7 +336,7 @@ static void narrow(struct vec *x)
         x->chunk_bytes = 2 * bytes;
         vec_load(x, x->r[j], x->v.a, j);
         if (x->v.second == IR_VECTOR_GROUP) {
-            extend(x, x->t[0], x->v.b, j, x->sew, wide, false);
+            vec_extend(x, x->t[0], x->v.b, j, x->sew, wide, false);
         }
         shift(x, x->r[j], wide, vec_row_of(x->v.op)->imm);
         asm_vrr(x->a, (struct asm_vop){2, 2, 0, cut[x->sew]}, vec_how(x), x->r[j], 0, x->r[j]);
@@ -295,12 +383,50 @@ static void fold(struct vec *x)
     asm_store(x->a, widths[x->sew], vec_chunk(x, x->v.d, 0), x->temp[0]);
 }
 
+/* Of no elements d is left as it is. */
+static void fail_if_none(struct vec *x)
+{
+    if (x->partial) {
+        asm_alu_mem_imm(x->a, ASM_CMP, ASM_32, state_at(x->c->context->guest->vector->count), 0);
+        vec_fail_if(x, ASM_E);
+    }
+}
+
+/* reg = the active elements of chunk j; elsewhere what changes nothing: 0 in sums; in others, where
+ * the same may come twice, what is there already, and at first element 0 of b. */
+static void load_active(struct vec *x, unsigned reg, unsigned j)
+{
+    static const u8 splat[4] = {0x78, 0x79, 0x58, 0x59};
+    bool sums = x->v.op == IR_VECTOR_RED_ADD || x->v.op == IR_VECTOR_RED_XOR;
+    struct asm_vop move = {1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f};
+    struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
+    how.zero = how.zero && sums;
+    if (!sums && j == 0) {
+        asm_vrm(x->a, (struct asm_vop)OP(2, x->sew == 3, splat[x->sew]), vec_how(x), reg, 0,
+                vec_chunk(x, x->v.b, 0));
+    } else if (!sums) {
+        vec_copy(x, reg, x->r[0]);
+    }
+    asm_vrm(x->a, move, how, reg, 0, vec_chunk(x, x->v.a, j));
+}
+
 static void reduce(struct vec *x)
 {
     struct asm_vop op = op_of(vec_row_of(x->v.op), x);
-    vec_load(x, x->r[0], x->v.a, 0);
-    for (unsigned j = 1; j < x->chunks; j++) {
-        asm_vrm(x->a, op, vec_how(x), x->r[0], x->r[0], vec_chunk(x, x->v.a, j));
+    fail_if_none(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        bool some = x->v.masked || x->partial;
+        unsigned to = j == 0 ? x->r[0] : x->t[0];
+        if (some) {
+            load_active(x, to, j);
+        } else if (j == 0) {
+            vec_load(x, to, x->v.a, 0);
+        }
+        if (some && j != 0) {
+            asm_vrr(x->a, op, vec_how(x), x->r[0], x->r[0], to);
+        } else if (j != 0) {
+            asm_vrm(x->a, op, vec_how(x), x->r[0], x->r[0], vec_chunk(x, x->v.a, j));
+        }
     }
     fold(x);
 }
@@ -310,17 +436,24 @@ static void reduce_wide(struct vec *x)
 {
     const struct vec_row *row = vec_row_of(x->v.op);
     bool is_signed = (row->imm & A_SIGNED) != 0;
-    extend(x, x->r[0], x->v.a, 0, x->v.sew, x->sew, is_signed);
-    for (unsigned j = 1; j < x->chunks; j++) {
-        extend(x, x->t[0], x->v.a, j, x->v.sew, x->sew, is_signed);
-        asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[0], x->r[0], x->t[0]);
+    fail_if_none(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        unsigned mask = vec_mask(x, j, true), to = j == 0 ? x->r[0] : x->t[0];
+        vec_extend(x, to, x->v.a, j, x->v.sew, x->sew, is_signed);
+        if (mask != 0) {
+            asm_vrr(x->a, (struct asm_vop){1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f},
+                    vec_under(x, mask), to, 0, to);
+        }
+        if (j != 0) {
+            asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[0], x->r[0], to);
+        }
     }
     fold(x);
 }
 
 /* --- rows --- */
 
-enum { ANY = 15, WIDE = 14, LONG = 12, WORDS = 4, HALVES = 2 };
+enum { ANY = 15, WIDE = 14, LONG = 12, WORDS = 4 };
 enum { BOTH = A_SIGNED | B_SIGNED };
 
 #define ADDS {OP(1, 0, 0xfc), OP(1, 0, 0xfd), OP(1, 0, 0xfe), OP(1, 1, 0xd4)}
@@ -338,7 +471,7 @@ enum { BOTH = A_SIGNED | B_SIGNED };
 
 #define COMPARE(ops, how) {compare, ops, 0, ANY, how, VEC_TEMPS | VEC_FINDS | VEC_BITS}
 #define EXTEND(how, widths) {extends, {{0}}, widths, widths, how, VEC_FINDS}
-#define REDUCE(ops, avx2) {reduce, ops, avx2, ANY, 0, VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART}
+#define REDUCE(ops, avx2) {reduce, ops, avx2, ANY, 0, VEC_TEMPS}
 
 const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_ADD] = {binary, ADDS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
@@ -352,17 +485,13 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_MAX_U] = {binary, MAX_US, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MAX_S] = {binary, MAX_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MUL] = {products, MULS, 6, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MULH_U] = {binary, {{0}, OP(1, 0, 0xe4)}, HALVES, HALVES, 0,
-                          VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MULH_S] = {binary, {{0}, OP(1, 0, 0xe5)}, HALVES, HALVES, 0,
-                          VEC_COMMUTES | VEC_KEEPS},
     [IR_VECTOR_MACC] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS},
     [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
     [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS},
     [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
-    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, WIDE, VEC_LEFT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
-    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, WIDE, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
-    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, WIDE, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, ANY, VEC_LEFT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, ANY, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
+    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, ANY, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM | VEC_FINDS},
     [IR_VECTOR_EQ] = COMPARE(COMPARE_US, 0),
     [IR_VECTOR_NE] = COMPARE(COMPARE_US, 4),
     [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 1),
@@ -392,9 +521,8 @@ const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_WMUL_SU] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_FINDS},
     [IR_VECTOR_WMACC_US] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_COMMUTES | VEC_FINDS},
     [IR_VECTOR_WMACC_SU] = {widen, MULS, 6, WIDE, B_SIGNED, VEC_COMMUTES | VEC_FINDS},
-    [IR_VECTOR_WRED_U] = {reduce_wide, ADDS, WIDE, WIDE, 0, VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART},
-    [IR_VECTOR_WRED_S] = {reduce_wide, ADDS, WIDE, WIDE, BOTH,
-                          VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART},
+    [IR_VECTOR_WRED_U] = {reduce_wide, ADDS, WIDE, WIDE, 0, VEC_TEMPS},
+    [IR_VECTOR_WRED_S] = {reduce_wide, ADDS, WIDE, WIDE, BOTH, VEC_TEMPS},
     [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
     [IR_VECTOR_NSAR] = {narrow, {{0}}, 0, 7, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM | VEC_FINDS},
     [IR_VECTOR_RED_ADD] = REDUCE(ADDS, ANY),

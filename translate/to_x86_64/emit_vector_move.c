@@ -11,7 +11,7 @@ static void move(struct vec *x)
     }
     for (unsigned j = 0; j < x->chunks; j++) {
         if (scalar && x->finds) {
-            asm_vrr(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), x->r[j], 0, x->s);
+            vec_copy(x, x->r[j], x->s);
         } else if (scalar) {
             x->r[j] = x->s;
         } else {
@@ -198,6 +198,33 @@ static void mask_first(struct vec *x)
     }
 }
 
+/* Of the active bits of a, up to 64: those before the first that is set, and so on. Others of d are
+ * written as they are. */
+static void mask_set(struct vec *x)
+{
+    struct asm_mem d = word_at(x, x->v.d, 0);
+    if (elements_of(x) > 64) {
+        vec_fail(x);
+        return;
+    }
+    active_word(x, 0);
+    vec_keep_lose(x, vec_offset(x, x->v.d), 8);
+    asm_lea(x->a, ASM_64, x->temp[1], asm_at(x->temp[0], -1));
+    if (x->v.op == IR_VECTOR_MASK_UP_TO) {
+        asm_alu_rr(x->a, ASM_XOR, ASM_64, x->temp[0], x->temp[1]);
+    } else {
+        asm_unary(x->a, ASM_NOT, ASM_64,
+                  x->temp[x->v.op == IR_VECTOR_MASK_BEFORE ? 0 : 1]);
+        asm_alu_rr(x->a, ASM_AND, ASM_64, x->temp[0], x->temp[1]);
+    }
+    asm_alu_rm(x->a, ASM_XOR, ASM_64, x->temp[0], d);
+    if (x->v.masked) {
+        asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[0], word_at(x, 0, 0));
+    }
+    cut(x, x->temp[0], x->temp[1]);
+    asm_rm(x->a, 0x31, ASM_64, x->temp[0], d);
+}
+
 void vec_store_bits(struct vec *x)
 {
     unsigned elements = x->chunk_bytes >> x->sew;
@@ -207,7 +234,7 @@ void vec_store_bits(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_mem mem =
             state_at(x->c->context->guest->vector->file + 16u * x->v.d + j * elements / 8);
-        unsigned mask = vec_mask(x, j, true);
+        unsigned mask = vec_mask(x, j, vec_masks_results(x));
         if (mask == 0 && odd) {
             asm_mov_imm(x->a, x->temp[1], ((u64)1 << elements_of(x)) - 1);
             asm_mask_from(x->a, 64, 1, x->temp[1]);
@@ -228,6 +255,9 @@ enum { ANY = 15, FLOATS = 12 };
 
 #define LOGIC                                                                                      \
     {mask_logic, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS}
+
+#define SET                                                                                        \
+    {mask_set, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS}
 
 const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
@@ -252,4 +282,7 @@ const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
                               VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS},
     [IR_VECTOR_MASK_FIRST] = {mask_first, {{0}}, ANY, ANY, 0,
                               VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS},
+    [IR_VECTOR_MASK_BEFORE] = SET,
+    [IR_VECTOR_MASK_UP_TO] = SET,
+    [IR_VECTOR_MASK_ONLY] = SET,
 };

@@ -70,18 +70,16 @@ static struct asm_mem moved_by(const struct vec *x, unsigned j, unsigned reg)
     return asm_at_index(mem.base, reg, x->sew, mem.disp);
 }
 
-static void fail_from(struct vec *x, unsigned elements)
-{
-    asm_alu_imm(x->a, ASM_CMP, ASM_64, x->scalar, (s32)elements);
-    vec_fail_if(x, ASM_AE);
-}
-
-/* temp[1] = bits << scalar, or >>: 0 to 63. */
+/* temp[1] = bits << scalar, or >>, and temp[0] the scalar; from the number of elements on 0. */
 static void shift_bits(struct vec *x, u64 bits, bool left)
 {
     struct asm_vop op = {2, left ? 1 : 3, 1, 0xf7};
     asm_mov_imm(x->a, x->temp[1], bits);
     asm_vrr(x->a, op, (struct asm_vhow){0}, x->temp[1], x->scalar, x->temp[1]);
+    asm_alu_rr(x->a, ASM_XOR, ASM_32, x->temp[0], x->temp[0]);
+    asm_alu_imm(x->a, ASM_CMP, ASM_64, x->scalar, (s32)elements_of(x));
+    asm_cmov(x->a, ASM_AE, ASM_64, x->temp[1], x->temp[0]);
+    asm_cmov(x->a, ASM_B, ASM_64, x->temp[0], x->scalar);
 }
 
 /* The mask of chunk j, when temp[1] has that of the group. */
@@ -120,11 +118,10 @@ static void slide_down(struct vec *x)
     } else if (elements_of(x) > 64) {
         vec_fail(x);
     } else {
-        fail_from(x, elements_of(x));
         shift_bits(x, ones(elements_of(x)), false);
         for (unsigned j = 0; j < x->chunks; j++) {
             mask_of_chunk(x, j);
-            load_under(x, j, moved_by(x, j, x->scalar), true);
+            load_under(x, j, moved_by(x, j, x->temp[0]), true);
         }
     }
     vec_store_results(x);
@@ -156,9 +153,7 @@ static void slide_up(struct vec *x)
     } else if (elements_of(x) > 64) {
         vec_fail(x);
     } else {
-        fail_from(x, elements_of(x));
         shift_bits(x, ~(u64)0, true);
-        asm_mov(x->a, ASM_64, x->temp[0], x->scalar);
         asm_unary(x->a, ASM_NEG, ASM_64, x->temp[0]);
         for (unsigned j = 0; j < x->chunks; j++) {
             vec_load(x, x->r[j], x->v.d, j);
@@ -229,8 +224,11 @@ static void broadcast(struct vec *x, unsigned reg, struct asm_mem mem)
 static void gather_one(struct vec *x)
 {
     if (!x->is_const) {
-        fail_from(x, elements_of(x));
+        zero(x, x->s);
+        asm_alu_imm(x->a, ASM_CMP, ASM_64, x->scalar, (s32)elements_of(x));
+        u32 outside = asm_jcc_short(x->a, ASM_AE);
         broadcast(x, x->s, moved_by(x, 0, x->scalar));
+        asm_bind_short(x->a, outside);
     } else if ((u64)x->value < elements_of(x)) {
         broadcast(x, x->s, moved(x, 0, (s32)x->value));
     } else {
@@ -251,6 +249,23 @@ static void compare_indices(struct vec *x, unsigned reg)
     asm_u8(x->a, BELOW);
 }
 
+/* r[j] = the indices of chunk j. Of 16 bits, as bytes: saturated, which is outside. */
+static void load_indices(struct vec *x, unsigned j)
+{
+    if (x->v.op == IR_VECTOR_GATHER || x->sew == 1) {
+        vec_load(x, x->r[j], x->v.b, j);
+    } else if (x->sew > 1) {
+        vec_extend(x, x->r[j], x->v.b, j, 1, x->sew, false);
+    } else {
+        unsigned bytes = x->chunk_bytes;
+        x->chunk_bytes = 2 * bytes;
+        struct asm_vhow how = vec_how(x);
+        vec_load(x, x->r[j], x->v.b, j);
+        asm_vrr(x->a, (struct asm_vop){2, 2, 0, 0x10}, how, x->r[j], 0, x->r[j]);
+        x->chunk_bytes = bytes;
+    }
+}
+
 static void gather(struct vec *x)
 {
     static const u8 splat[4] = {0x7a, 0x7b, 0x7c, 0x7c};
@@ -265,7 +280,7 @@ static void gather(struct vec *x)
             x->temp[0]);
     vec_load(x, x->t[0], x->v.a, 0);
     for (unsigned j = 0; j < x->chunks; j++) {
-        vec_load(x, x->r[j], x->v.b, j);
+        load_indices(x, j);
         compare_indices(x, x->r[j]);
         if (x->chunks == 1) {
             asm_vrr(x->a, one[x->sew], how, x->r[j], x->r[j], x->t[0]);
@@ -307,6 +322,7 @@ const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_SLIDE1_UP] = {slide1_up, {{0}}, 0, ANY, 0, VEC_TEMPS},
     [IR_VECTOR_SLIDE1_DOWN] = {slide1_down, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_SHORT_PART},
     [IR_VECTOR_GATHER] = {gather, {{0}}, 0, ANY, 2, VEC_TEMPS | VEC_VBMI},
+    [IR_VECTOR_GATHER_16] = {gather, {{0}}, 0, ANY, 2, VEC_TEMPS | VEC_VBMI},
     [IR_VECTOR_GATHER_ONE] = {gather_one, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
     [IR_VECTOR_COMPRESS] = {compress, {{0}}, 0, ANY, 1, VEC_TEMPS | VEC_VBMI},
 };

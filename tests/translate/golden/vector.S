@@ -135,6 +135,26 @@ _start:
     vsetvli a0, zero, e32, m4, ta, ma
     vcompress.vm v8, v16, v24
     j       over
+    sequence carry_out
+    vsetvli a0, zero, e64, m2, ta, ma
+    vmadc.vvm v0, v4, v8, v0
+    j       over
+    sequence sum_under_mask
+    vsetvli a0, zero, e32, m2, ta, ma
+    vredsum.vs v1, v4, v2, v0.t
+    j       over
+    sequence shift_bytes
+    vsetvli a0, zero, e8, m2, ta, ma
+    vsra.vi v4, v8, 3
+    j       over
+    sequence saturated_words
+    vsetvli a0, zero, e32, m2, ta, ma
+    vsadd.vv v4, v8, v12
+    j       over
+    sequence shift_rounded
+    vsetvli a0, zero, e16, m2, ta, ma
+    vssra.vv v4, v8, v12
+    j       over
 
 over:
     j       over

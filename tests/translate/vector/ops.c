@@ -106,6 +106,13 @@ static void places(void)
     BOTH("e64, m1", "vrgather.vv v8, v16, v24")
     BOTH("e32, m1", "vrgather.vi v8, v16, 2")
     BOTH("e16, m2", "vrgather.vx v8, v16, %1")
+    BOTH("e8, m1", "vrgather.vx v8, v16, %0")
+    BOTH("e16, m1", "vslideup.vx v8, v16, %0")
+    BOTH("e8, m2", "vslidedown.vx v8, v16, %0")
+    BOTH("e8, m1", "vrgatherei16.vv v8, v16, v24")
+    BOTH("e8, m4", "vrgatherei16.vv v8, v16, v24")
+    BOTH("e16, m2", "vrgatherei16.vv v8, v16, v24")
+    BOTH("e64, m4", "vrgatherei16.vv v8, v16, v24")
     WHOLE("e32, m2", "vcompress.vm v8, v16, v25")
     WHOLE("e8, m1", "vcompress.vm v8, v16, v25")
 }
@@ -129,6 +136,75 @@ static void numbers(void)
     BOTH("e32, m1", "vfwmacc.vv v8, v16, v24")
     BOTH("e32, m2", "vfwcvt.f.f.v v8, v16")
     BOTH("e32, m2", "vfncvt.f.f.w v8, v16")
+}
+
+/* Carries, high halves, shifts of bytes and of each element's own width. */
+static void carries(void)
+{
+    BOTH("e8, m1", "vsll.vv v8, v16, v24")
+    BOTH("e8, m4", "vsrl.vx v8, v16, %0")
+    BOTH("e8, m2", "vsra.vi v8, v16, 11")
+    BOTH("e8, m2", "vsra.vv v8, v16, v24")
+    BOTH("e8, mf4", "vsll.vi v8, v16, 3")
+    WHOLE("e32, m2", "vadc.vvm v8, v16, v24, v0")
+    WHOLE("e8, m1", "vadc.vxm v8, v16, %0, v0")
+    WHOLE("e64, m8", "vsbc.vvm v8, v16, v24, v0")
+    WHOLE("e16, mf2", "vsbc.vxm v8, v16, %0, v0")
+    WHOLE("e64, m1", "vmadc.vv v8, v16, v24")
+    WHOLE("e8, m2", "vmadc.vim v8, v16, -1, v0")
+    WHOLE("e16, m8", "vmadc.vxm v8, v16, %0, v0")
+    WHOLE("e32, m4", "vmsbc.vvm v8, v16, v24, v0")
+    WHOLE("e32, mf2", "vmsbc.vx v8, v16, %0")
+    BOTH("e32, m2", "vmulhu.vv v8, v16, v24")
+    BOTH("e32, m1", "vmulh.vx v8, v16, %0")
+    BOTH("e16, m2", "vmulhsu.vv v8, v16, v24")
+    BOTH("e32, m8", "vmulhsu.vx v8, v16, %0")
+    BOTH("e8, m1", "vmsbf.m v8, v16")
+    BOTH("e8, m4", "vmsif.m v8, v16")
+    BOTH("e64, m1", "vmsof.m v8, v16")
+    BOTH("e8, m8", "vmsif.m v8, v16")
+}
+
+/* Fixed point in all widths, by counts that are not constant, and in another rounding. */
+static void fixed(void)
+{
+    BOTH("e32, m2", "vsadd.vv v8, v16, v24")
+    BOTH("e64, m1", "vssub.vv v8, v16, v24")
+    BOTH("e32, m1", "vssub.vx v8, v16, %0")
+    BOTH("e64, m4", "vsaddu.vv v8, v16, v24")
+    BOTH("e32, m2", "vssubu.vx v8, v16, %0")
+    BOTH("e8, m1", "vaadd.vv v8, v16, v24")
+    BOTH("e16, m2", "vaadd.vx v8, v16, %0")
+    BOTH("e32, m1", "vaaddu.vv v8, v16, v24")
+    BOTH("e64, m2", "vasub.vv v8, v16, v24")
+    BOTH("e16, m1", "vasubu.vv v8, v16, v24")
+    BOTH("e32, m4", "vasubu.vx v8, v16, %0")
+    BOTH("e16, m4", "vsmul.vv v8, v16, v24")
+    BOTH("e16, m1", "vsmul.vx v8, v16, %0")
+    BOTH("e16, m2", "vssra.vv v8, v16, v24")
+    BOTH("e64, m1", "vssrl.vv v8, v16, v24")
+    BOTH("e32, m2", "vssra.vx v8, v16, %0")
+    BOTH("e8, m2", "vnclip.wv v8, v16, v24")
+    BOTH("e32, m1", "vnclipu.wx v8, v16, %0")
+    BOTH("e16, m1", "csrwi vxrm, 2\nvnclipu.wv v8, v16, v24")
+    BOTH("e32, m1", "csrwi vxrm, 1\nvaadd.vv v8, v16, v24")
+}
+
+static void reductions(void)
+{
+    BOTH("e8, m4", "vredsum.vs v8, v16, v24")
+    BOTH("e8, m8", "vredxor.vs v8, v16, v24")
+    BOTH("e16, m8", "vredand.vs v8, v16, v24")
+    BOTH("e32, m1", "vredor.vs v8, v16, v24")
+    BOTH("e64, m8", "vredmaxu.vs v8, v16, v24")
+    BOTH("e32, m4", "vredmin.vs v8, v16, v24")
+    BOTH("e8, m1", "vredminu.vs v8, v16, v24")
+    BOTH("e16, mf4", "vredmax.vs v8, v16, v24")
+    BOTH("e16, m4", "vwredsum.vs v8, v16, v24")
+    BOTH("e8, m2", "vwredsumu.vs v8, v16, v24")
+    LOOP("e32, m1", "vredsum.vs v8, v16, v24", 0ul)
+    LOOP("e8, m4", "vredand.vs v8, v16, v24, v0.t", 0ul)
+    LOOP("e16, m1", "vwredsum.vs v8, v16, v24", 0ul)
 }
 
 static void memory(void)
@@ -209,6 +285,20 @@ static void widths(void)
                    "vrgather.vi v11, v10, 2\nvadd.vv v11, v11, v9\nvse8.v v11, (%1)")
 }
 
+static void sums(void)
+{
+    WALK("e64, m2", "vle64.v v8, (%0)\nvmadc.vv v0, v8, v16\nvadc.vvm v16, v8, v16, v0\n"
+                    "vse64.v v16, (%1)")
+    WALK("e8, m2", "vle8.v v8, (%0)\nvsll.vv v10, v8, v8\nvsra.vx v12, v8, %3\n"
+                   "vaadd.vv v10, v10, v12\nvse8.v v10, (%1)")
+    WALK("e32, m1", "vle32.v v8, (%0)\nvsadd.vv v16, v16, v8\nvssra.vv v9, v16, v8\n"
+                    "vmulhsu.vv v9, v9, v8\nvse32.v v9, (%1)")
+    WALK("e8, m1", "vle8.v v8, (%0)\nvmseq.vi v0, v8, 3\nvmsif.m v9, v0\nvmandn.mm v0, v9, v0\n"
+                   "vredsum.vs v10, v8, v10, v0.t\nvse8.v v10, (%1)")
+    WALK("e16, m1", "vle16.v v8, (%0)\nvmsbc.vx v0, v8, %3\nvsbc.vvm v9, v8, v16, v0\n"
+                    "vasubu.vv v9, v9, v8\nvnclip.wx v12, v8, %3\nvse16.v v9, (%1)")
+}
+
 /* Numbers from bytes; and whatever memory has: not-a-numbers, which leave the trace. */
 static void floats(void)
 {
@@ -232,9 +322,13 @@ void supervisor_main(void)
 {
     places();
     numbers();
+    carries();
+    fixed();
+    reductions();
     memory();
     masks();
     widths();
+    sums();
     floats();
     put_text("end\n");
 }
