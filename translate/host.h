@@ -117,6 +117,9 @@ enum host_feature {
     HOST_FEATURE_ALL = 511,
 };
 
+/* A mask of a bit that none of them has. */
+#define HOST_FEATURE_NONE ((u32)1 << 31)
+
 enum { HOST_THUNKS = 256 };
 
 struct host_context {

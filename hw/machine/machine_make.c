@@ -123,12 +123,18 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
         [METIC_ENGINE_INTERP] = ENGINE_INTERP,
         [METIC_ENGINE_BOTH] = ENGINE_BOTH,
     };
+    static const u32 features[] = {
+        [METIC_HOST_ALL] = HOST_FEATURE_ALL,
+        [METIC_HOST_PLAIN] = HOST_FEATURE_NONE,
+        [METIC_HOST_AVX2] = HOST_FEATURE_ALL & ~(HOST_FEATURE_AVX512 | HOST_FEATURE_VBMI),
+        [METIC_HOST_AVX512] = HOST_FEATURE_ALL & ~HOST_FEATURE_VBMI,
+    };
     const struct metic_options *options = &machine->options;
     struct engine_options engine = {
         .kind = kinds[options->engine],
         .code_bytes = options->code_bytes,
         .block_insns = options->block_insns,
-        .host_features = options->host_features,
+        .host_features = features[options->host],
         .no_links = options->no_links,
         .one_entry_tlb = options->one_entry_tlb,
         .no_tier0 = options->no_tier0,

@@ -10,6 +10,10 @@
 
 enum metic_engine { METIC_ENGINE_JIT, METIC_ENGINE_INTERP, METIC_ENGINE_BOTH };
 
+/* How much of the host's processor generated code may use: all that it has; no more than the first
+ * x86-64 had; what came up to AVX2, or up to AVX-512 (x86-64-v3 and -v4). Tests want less. */
+enum metic_host { METIC_HOST_ALL, METIC_HOST_PLAIN, METIC_HOST_AVX2, METIC_HOST_AVX512 };
+
 /* Real: guest time is host time, harts run in parallel. Virtual: guest time is the instruction
  * count, harts take turns on one thread, every run is the same. */
 enum metic_clock { METIC_CLOCK_REAL, METIC_CLOCK_VIRTUAL };
@@ -171,7 +175,7 @@ struct metic_options {
 
     size_t code_bytes;       /* code cache; 0: default */
     unsigned block_insns;    /* longest translated block; 0: default */
-    uint32_t host_features;  /* 0: all; otherwise a mask (tests force a plain x86-64) */
+    enum metic_host host;
     bool no_links;           /* tests */
     bool one_entry_tlb;      /* tests */
     bool no_tier0;           /* tests: code is translated before its first run */

@@ -27,7 +27,7 @@ for stage in $stages; do
         continue
         ;;
     esac
-    "$METIC" run "$TMP/hello.elf" --quiet --serial none --plain-host --show "$stage@putc" \
+    "$METIC" run "$TMP/hello.elf" --quiet --serial none --host-features plain --show "$stage@putc" \
         >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
     sed 1d "$TMP/shown" >"$TMP/$stage"
     if [ "$stage" = host ]; then

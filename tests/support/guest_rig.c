@@ -33,7 +33,7 @@ const struct guest_mode guest_modes[] = {
     { .name = "jit, no links", .no_links = true },
     { .name = "jit, tiny cache", .code_bytes = TINY_CODE_BYTES },
     { .name = "interp, tiny cache", .engine = METIC_ENGINE_INTERP, .code_bytes = TINY_CODE_BYTES },
-    { .name = "jit, plain host", .host_features = 1u << 31 }, /* a bit that no feature has */
+    { .name = "jit, plain host", .host = METIC_HOST_PLAIN },
     { .name = "jit, no tier 0", .no_tier0 = true },
     { .name = "jit, eager tier 0", .eager_tier0 = true },
     { .name = "jit, virtual clock, eager tier 0", .eager_tier0 = true,
@@ -45,7 +45,7 @@ const struct guest_mode guest_modes[] = {
     { .name = "both, eager tier 2", .engine = METIC_ENGINE_BOTH, .clock = METIC_CLOCK_VIRTUAL,
       .eager_tier2 = true },
     { .name = "jit, all at once", .block_insns = 1, .one_entry_tlb = true, .no_links = true,
-      .code_bytes = TINY_CODE_BYTES, .host_features = 1u << 31 },
+      .code_bytes = TINY_CODE_BYTES, .host = METIC_HOST_PLAIN },
 };
 const unsigned guest_mode_count = sizeof(guest_modes) / sizeof(guest_modes[0]);
 
@@ -96,7 +96,7 @@ struct metic_options guest_options(const struct guest_mode *mode, unsigned harts
     options.no_tier2 = mode->no_tier2;
     options.eager_tier2 = mode->eager_tier2;
     options.code_bytes = mode->code_bytes;
-    options.host_features = mode->host_features;
+    options.host = mode->host;
     options.verify_ir = true;
     options.limit_insns = LIMIT_INSNS;
     options.limit_ns = mode->clock == METIC_CLOCK_REAL ? LIMIT_NS : 0;

@@ -13,7 +13,7 @@ struct guest_mode {
     unsigned block_insns;
     bool one_entry_tlb, no_links, no_tier0, eager_tier0, no_tier2, eager_tier2;
     size_t code_bytes;
-    uint32_t host_features;
+    enum metic_host host;
 };
 
 extern const struct guest_mode guest_modes[];

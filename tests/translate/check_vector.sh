@@ -50,8 +50,8 @@ for vlen in 128 256; do
         echo "WRONG: the interpreter does not come to the end"
         exit 1
     }
-    for how in "" --no-tier2 --eager-tier2 --plain-host --no-links --one-entry-tlb \
-        --code-cache=96K; do
+    for how in "" --no-tier2 --eager-tier2 --host-features=plain --host-features=avx2 \
+        --host-features=avx512 --no-links --one-entry-tlb --code-cache=96K; do
         # shellcheck disable=SC2086
         metic $vlen faults.elf $how >"jit$how-$vlen" 2>&1
         same "jit$how-$vlen" "interp-$vlen"
@@ -62,7 +62,8 @@ for vlen in 128 256; do
             echo "WRONG: the interpreter does not come to the end"
             exit 1
         }
-        for how in --no-tier2 --eager-tier2 --plain-host --cpus=2; do
+        for how in --no-tier2 --eager-tier2 --host-features=plain --host-features=avx2 \
+            --host-features=avx512 --cpus=2; do
             metic $vlen $name.elf $how >"$name$how-$vlen" 2>&1
             same "$name$how-$vlen" "$name-interp-$vlen"
         done

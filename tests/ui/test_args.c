@@ -60,14 +60,13 @@ Test(args, switches_and_kinds)
 {
     struct run_args args;
     struct metic_error error;
-    cr_assert(parse(&args, "--demo --no-links --one-entry-tlb --verify --plain-host --perf-map "
-                           "--stats --json --quiet --limit-time 1500ms --code-cache 64M "
+    cr_assert(parse(&args, "--demo --no-links --one-entry-tlb --verify --host-features plain "
+                           "--perf-map --stats --json --quiet --limit-time 1500ms --code-cache 64M "
                            "--block-insns 1", &error), "%s", error.what);
     cr_expect(args.demo && args.options.stats && args.json && args.quiet);
     cr_expect(args.options.no_links && args.options.one_entry_tlb && args.options.verify_ir);
     cr_expect(args.perf_map);
-    cr_expect_neq(args.options.host_features, 0);
-    cr_expect_eq(args.options.host_features & 0xffff, 0);
+    cr_expect_eq(args.options.host, METIC_HOST_PLAIN);
     cr_expect_eq(args.options.limit_ns, 1500000000);
     cr_expect_eq(args.options.code_bytes, 64 << 20);
     cr_expect_eq(args.options.block_insns, 1);

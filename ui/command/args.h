@@ -200,7 +200,7 @@ OPTION_PARSER(trace_last);
 OPTION_PARSER(show);
 OPTION_PARSER(gdb);
 OPTION_PARSER(symbols);
-OPTION_PARSER(plain_host);
+OPTION_PARSER(host_features);
 OPTION_PARSER(percent);
 OPTION_PARSER(confine);
 OPTION_PARSER(allow);

@@ -8,9 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A mask that no feature is in: 0 would mean all. */
-#define PLAIN_HOST_MASK ((uint32_t)1 << 31)
-
 /* Parsers share one signature; most need only some of it. */
 #define UNUSED(name) (void)(name)
 
@@ -483,9 +480,15 @@ OPTION_PARSER(show)
     return true;
 }
 
-OPTION_PARSER(plain_host)
+OPTION_PARSER(host_features)
 {
-    UNUSED(args), UNUSED(name), UNUSED(value), UNUSED(error);
-    *(uint32_t *)member = PLAIN_HOST_MASK;
-    return true;
+    UNUSED(args);
+    static const enum metic_host hosts[] = {
+        METIC_HOST_PLAIN, METIC_HOST_AVX2, METIC_HOST_AVX512,
+    };
+    int word = value_word(name, value, "plain avx2 avx512", error);
+    if (word >= 0) {
+        *(enum metic_host *)member = hosts[word];
+    }
+    return word >= 0;
 }

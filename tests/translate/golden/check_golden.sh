@@ -1,8 +1,9 @@
 #!/bin/sh
 # Host code of guest sequences, one block for each symbol g_..., compared with a listing: so that a
 # change in code generation is seen in review, where it was meant and where it was not.
-#   sequences.S  host.txt    the host's features are forced (--plain-host): the same everywhere
+#   sequences.S  host.txt    the host's features are forced (--host-features plain): the same everywhere
 #   vector.S     vector.txt  with AVX-512, on hosts that have it
+#   vector.S     vector_avx2.txt  up to AVX2
 #
 #   sh tests/translate/golden/check_golden.sh --update    with METIC, SRCDIR and TMP set: writes them
 
@@ -54,7 +55,12 @@ golden() {
     fi
 }
 
-golden sequences.S host.txt --plain-host
+golden sequences.S host.txt --host-features plain
+if grep -qw avx2 /proc/cpuinfo && grep -qw bmi2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo; then
+    golden vector.S vector_avx2.txt --cpu rv64,v=on --host-features avx2
+else
+    echo "no AVX2 here: the vector sequences are not compared"
+fi
 if grep -qw avx512bw /proc/cpuinfo && grep -qw avx512vl /proc/cpuinfo; then
     golden vector.S vector.txt --cpu rv64,v=on
 else
