@@ -130,7 +130,8 @@ struct vcpu {
     u64 sample_period_insns, sample_random; /* where the present period of one by instructions
                                                began; what the next place is chosen by */
     bool powered_off;
-    u8 tlb_patience; /* generated code's: see access_thunks.c of the host's translator */
+    u8 tlb_patience, jump_patience; /* generated code's: see access_thunks.c and entry.c of the
+                                       host's translator */
     u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
 

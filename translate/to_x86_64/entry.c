@@ -296,6 +296,31 @@ void jump_go(struct asm_buf *a)
     asm_rm(a, 0xff, ASM_32, 4, jump_entry_at(offsetof(struct jump_entry, host)));
 }
 
+/* How many jumps may be found in their other place before one changes places with what is in its
+ * first. */
+enum { JUMP_PATIENCE = 8 };
+
+/* rcx: where the pc, rax, was found; then its first place, where it is. Uses rsi and rdi. */
+static void change_places(struct thunks *t)
+{
+    enum { PC = offsetof(struct jump_entry, pc), HOST = offsetof(struct jump_entry, host) };
+    struct asm_buf *a = t->a;
+    const struct asm_mem first_pc = asm_at_index(RDX, RSI, 4 - TLB_JUMP_SHIFT, PC);
+    const struct asm_mem first_host = asm_at_index(RDX, RSI, 4 - TLB_JUMP_SHIFT, HOST);
+    asm_mov_mem_imm(a, ASM_8, VCPU_AT(jump_patience), JUMP_PATIENCE);
+    asm_mov(a, ASM_32, RSI, RCX);
+    asm_alu_imm(a, ASM_XOR, ASM_32, RSI, (s32)(jump_index_other(0) << TLB_JUMP_SHIFT));
+    asm_load(a, ASM_64, RDI, first_pc);
+    asm_store(a, ASM_64, first_pc, RAX);
+    asm_store(a, ASM_64, jump_entry_at(PC), RDI);
+    asm_load(a, ASM_64, RDI, first_host);
+    asm_load(a, ASM_64, RAX, jump_entry_at(HOST));
+    asm_store(a, ASM_64, first_host, RAX);
+    asm_store(a, ASM_64, jump_entry_at(HOST), RDI);
+    asm_load(a, ASM_64, RAX, first_pc);
+    asm_mov(a, ASM_32, RCX, RSI);
+}
+
 /* The pc is not where the jump cache has it first. */
 static void emit_indirect_other(struct thunks *t)
 {
@@ -303,6 +328,10 @@ static void emit_indirect_other(struct thunks *t)
     place(t, THUNK_IND_MISS);
     jump_look_up(t->a, jump_index_other(0));
     u32 missed = asm_jcc_forward(t->a, ASM_NE);
+    asm_rm(t->a, 0xfe, ASM_32, 1, VCPU_AT(jump_patience)); /* dec byte */
+    u32 patient = asm_jcc_short(t->a, ASM_NE);
+    change_places(t);
+    asm_bind_short(t->a, patient);
     jump_go(t->a);
     asm_bind(t->a, missed);
     asm_store(t->a, ASM_64, VCPU_AT(pc), RAX);

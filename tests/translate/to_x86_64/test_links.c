@@ -248,6 +248,34 @@ Test(links, indirect_through_the_cache)
     cr_assert_eq(rig->hart[1]->x[10], 32);
 }
 
+/* Whoever is found in its other place often changes places with who is in its first one. */
+Test(links, indirect_jumps_change_places_in_the_cache)
+{
+    enum { OFTEN = 1000 };
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const gva_t target = 0x7000123456;
+    const u32 first = jump_index(target), other = jump_index_other(first);
+    const struct jump_entry holder = {target + ((gva_t)TLB_JUMP_ENTRIES << TLB_JUMP_SHIFT), &first};
+    ir_reset(rig->ir, &rig_guest);
+    ir_begin_insn(rig->ir, 0x100, 4);
+    ir_jump_ind(rig->ir, IR_JUMP_RETURN, ir_get(rig->ir, IR_I64, RIG_X(1), 8));
+    const u8 *code = rig_compile(rig, 0, NULL);
+    const u8 *second = adder(0x456, 16, 0x300, 0);
+    rig->hart[1]->x[1] = target;
+    vcpu->jumps[first] = holder;
+    vcpu->jumps[other] = (struct jump_entry){target, second};
+    for (unsigned n = 1; n <= OFTEN; n++) {
+        cr_assert_eq(enter(code), IR_EXIT_JUMP);
+        cr_assert_eq(vcpu->pc, (target & PAGE_MASK) + 0x300);
+        cr_assert_eq(rig->hart[1]->x[10], 16 * n);
+        bool changed = vcpu->jumps[first].pc == target;
+        cr_assert(changed || n < OFTEN);
+        cr_assert_eq(vcpu->jumps[changed ? first : other].host, second);
+        cr_assert_eq(vcpu->jumps[changed ? other : first].pc, holder.pc);
+        cr_assert_eq(vcpu->jumps[changed ? other : first].host, holder.host);
+    }
+}
+
 Test(links, look_leaves_when_there_is_a_hint)
 {
     for (unsigned hint = 0; hint < 2; hint++) {
