@@ -242,6 +242,8 @@ struct guest {
      * under that number, whose bytes may be read and written there. NULL: nothing. May be NULL. */
     u8 *(*debug_wide)(struct vcpu *vcpu, u32 number, struct guest_debug_reg *reg);
     const char *debug_architecture; /* GDB's name */
+    /* Length of the instruction that begins with these bytes, of which there are two. */
+    unsigned (*insn_bytes)(const u8 *bytes);
     /* Text of one instruction; returns its length in bytes (never 0). */
     unsigned (*disassemble)(gva_t pc, const u8 *bytes, unsigned available_bytes, char *text,
                             size_t text_bytes);

@@ -1,10 +1,12 @@
 /* The RISC-V 64 guest as generic code sees it; see cpu/guest.h. */
 #include "cpu/guest.h"
 
+#include "cpu/base/bits.h"
 #include "cpu/riscv64/counters.h"
 #include "cpu/riscv64/csr.h"
 #include "cpu/riscv64/commit_log.h"
 #include "cpu/riscv64/debug.h"
+#include "cpu/riscv64/decode.h"
 #include "cpu/riscv64/disasm.h"
 #include "cpu/riscv64/imsic.h"
 #include "cpu/riscv64/isa.h"
@@ -147,6 +149,11 @@ static const struct guest_vector vector = {
     .fixed_round = offsetof(struct riscv64_state, vxrm),
 };
 
+static unsigned insn_bytes(const u8 *bytes)
+{
+    return riscv64_insn_length_bytes(ld_le16(bytes));
+}
+
 const struct guest riscv64_guest = {
     .name = "riscv64",
     .vcpu_bytes = sizeof(struct riscv64_state),
@@ -185,7 +192,7 @@ const struct guest riscv64_guest = {
     .privilege = guest_privilege,
     .mode_changed = guest_mode_changed,
     .set_boot = guest_set_boot,
-    .disassemble = riscv64_disassemble,
+    .insn_bytes = insn_bytes, .disassemble = riscv64_disassemble,
     .debug_reg = riscv64_debug_reg,
     .debug_read = riscv64_debug_read,
     .debug_write = riscv64_debug_write,

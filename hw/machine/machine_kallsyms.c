@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum {
+    KERNEL_BYTES = 4 << 20, /* none is smaller */
     SEARCH_BYTES = 96 << 20, TOKENS = 256, MAX_SYMBOLS = 1 << 20, PER_MARKER = 256,
     MAX_TOKEN_BYTES = 64, MAX_NAME_BYTES = 512 + MAX_TOKEN_BYTES,
 };
@@ -235,10 +236,27 @@ static bool find_table(struct table *table)
            find_markers(table) && find_names(table) && find_offsets(table);
 }
 
+/* A hart with page tables may run a kernel, and an image may be one before it runs, or have one in
+ * it. For nobody else a table is looked for: that touches a hundred megabytes of memory. */
+static bool may_have_kernel(metic_machine *machine)
+{
+    const struct image *image = machine->boot.main;
+    bool may = image != NULL && (image->mode == IMAGE_MODE_SUPERVISOR ||
+                                 image->size_bytes >= KERNEL_BYTES);
+    for (unsigned i = 0; i < metic_hart_count(machine) && !may; i++) {
+        uint64_t satp = 0;
+        may = metic_get_register(machine, i, "satp", &satp) && satp != 0;
+    }
+    return may;
+}
+
 static bool find(metic_machine *machine, struct table *table)
 {
     const struct memory *memory = &machine->memory;
     unsigned n = 0;
+    if (!may_have_kernel(machine)) {
+        return false;
+    }
     while (n < memory->region_count && memory->regions[n].kind != MEMORY_RAM) {
         n++;
     }

@@ -159,20 +159,6 @@ static void note_symbol(void *opaque, uint64_t address, char type, const char *n
     }
 }
 
-/* A hart without page tables sees RAM where it is. Then no kernel is looked for: that would touch
- * all of its memory. */
-static bool has_page_tables(metic_machine *machine)
-{
-    const u64 ram = machine->board->class->ram_gpa;
-    uint64_t physical;
-    for (unsigned i = 0; i < metic_hart_count(machine); i++) {
-        if (!metic_translate(machine, i, ram, &physical) || physical != ram) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void note_start(void *opaque, uint64_t address, char type, const char *name)
 {
     uint64_t *start = opaque;
@@ -200,9 +186,7 @@ struct metic_kernel *metic_kernel_find(metic_machine *machine)
     kernel->machine = machine;
     uint64_t physical;
     unsigned harts = metic_hart_count(machine);
-    if (has_page_tables(machine)) {
-        metic_kernel_symbols(machine, note_symbol, kernel);
-    }
+    metic_kernel_symbols(machine, note_symbol, kernel);
     while (kernel->text != 0 && kernel->hart < harts &&
            !metic_translate(machine, kernel->hart, kernel->text, &physical)) {
         kernel->hart++;

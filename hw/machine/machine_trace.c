@@ -681,6 +681,11 @@ void metic_csr_name(unsigned number, char *text, size_t text_bytes)
     riscv64_csr_name(number, text, text_bytes);
 }
 
+unsigned metic_insn_bytes(const uint8_t *bytes)
+{
+    return guest_list[0]->insn_bytes(bytes);
+}
+
 unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
                            char *text, size_t text_bytes)
 {

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Symbols of a Linux kernel in guest memory, from its own table (kallsyms); the number found.
+/* Symbols of a Linux kernel in guest memory, from its own table (kallsyms); the number found. Where
+ * there can be none, since no hart has page tables and the image is too small, nobody looks.
  * `each` is called in order of addresses. */
 size_t metic_kernel_symbols(metic_machine *machine,
                             void (*each)(void *opaque, uint64_t address, char type,

@@ -215,6 +215,8 @@ bool metic_trace_get_path(metic_machine *machine, uint32_t number, struct metic_
 const char *metic_trace_register(unsigned reg);
 /* The name of a CSR, as "sstatus", in `text`. */
 void metic_csr_name(unsigned number, char *text, size_t text_bytes);
+/* Length in bytes of the instruction that begins with these two. No machine is needed. */
+unsigned metic_insn_bytes(const uint8_t *bytes);
 /* Text of the instruction at `bytes`; its length in bytes. No machine is needed. */
 unsigned metic_disassemble(uint64_t address, const uint8_t *bytes, size_t available_bytes,
                            char *text, size_t text_bytes);

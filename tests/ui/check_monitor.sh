@@ -117,6 +117,7 @@ human-monitor-command {"command-line": "info harts"}
 human-monitor-command {"command-line": "info devices uart0"}
 human-monitor-command {"command-line": "xp 0x1000 16"}
 human-monitor-command {"command-line": "nonsense"}
+human-monitor-command {"command-line": "info"}
 stop
 event STOP
 snapshot-save {"job-id": "a", "tag": "first"}
@@ -149,6 +150,7 @@ says qmp 'return": "hart 0: pc 0x'
 says qmp 'ns16550a'
 says qmp '"return": "0000000000001000: '
 says qmp "there is no command 'nonsense'"
+says qmp '"info status .*info kernel '
 says qmp 'first  *1 hart, 512 MiB'
 says qmp 'cannot open the snapshot .*second'
 says qmp "Parameter 'tag' is missing"

@@ -62,6 +62,7 @@ void ir_reset(struct ir *ir, const struct guest *guest)
     ir->has_pieces = false;
     ir->marks = IR_MARKS_NONE;
     ir->mark_due = true;
+    ir->insn_end = 0;
     ir->guest = guest;
     ir->insn_offset = 0;
     ir->insn_index = 0;
@@ -146,10 +147,11 @@ static void append_place(struct ir *ir, enum ir_op op)
 
 static ALWAYS_INLINE void append_way(struct ir *ir, struct ir_insn insn)
 {
-    if (UNLIKELY(ir->marks != IR_MARKS_NONE)) {
+    if (UNLIKELY(ir->marks >= IR_MARKS_FEW)) {
         append_place(ir, IR_PROBE_LEFT);
     }
     append(ir, insn);
+    ir->mark_due |= ir->marks == IR_MARKS_UNITS;
 }
 
 static ALWAYS_INLINE unsigned share_hash(struct packed x)
@@ -208,10 +210,12 @@ static ALWAYS_INLINE ir_ref append_value(struct ir *ir, struct ir_insn insn)
 void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
 {
     struct ir_insn insn = insn_make(IR_INSN, IR_NONE, length_bytes, (u64)offset_from_page);
-    if (UNLIKELY(ir->marks != IR_MARKS_NONE) && ir->insn_total != 0 &&
+    if (UNLIKELY(ir->marks >= IR_MARKS_FEW) && ir->insn_total != 0 &&
         (ir->mark_due || ir->marks == IR_MARKS_ALL)) {
         append_place(ir, IR_PROBE_LEFT);
     }
+    ir->mark_due |= ir->marks == IR_MARKS_UNITS && offset_from_page != ir->insn_end;
+    ir->insn_end = offset_from_page + length_bytes;
     ir->insn_offset = offset_from_page;
     ir->insn_index = ir->insn_total++;
     insn.a = (ir_ref)ir->insn_index;
@@ -220,7 +224,7 @@ void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
 
 void ir_mark_places(struct ir *ir)
 {
-    unsigned places = ir->marks == IR_MARKS_ALL ? 4 : ir->marks == IR_MARKS_FEW && ir->mark_due;
+    unsigned places = ir->marks == IR_MARKS_ALL ? 4 : ir->mark_due;
     for (unsigned i = 0; i < places; i++) {
         append_place(ir, IR_PROBE);
     }

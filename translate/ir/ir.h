@@ -124,8 +124,9 @@ struct ir_known {
 
 /* Places that are left for probes (translate/probe/probe_place.c): operations that are dead until
  * then. IR_PROBE behind where a path of probe.h may begin, one, or with IR_MARKS_ALL each time
- * four, and IR_PROBE_LEFT before each way out. */
-enum ir_marks { IR_MARKS_NONE, IR_MARKS_FEW, IR_MARKS_ALL };
+ * four, and IR_PROBE_LEFT before each way out; or with IR_MARKS_UNITS one IR_PROBE behind where a
+ * unit may begin, and no others. */
+enum ir_marks { IR_MARKS_NONE, IR_MARKS_UNITS, IR_MARKS_FEW, IR_MARKS_ALL };
 /* What a PROBE does not do, its `sub`: name the page; look for room, since what is behind the
  * stream's end is enough until somebody else does (probe.h, PROBE_LOOK_INSNS). */
 enum { IR_PROBE_NO_PAGE = 1, IR_PROBE_NO_LOOK = 2 };
@@ -141,6 +142,7 @@ struct ir {
     bool keeps_sets;  /* of watched code: a SET to what is there already is told, too */
     u8 marks;         /* enum ir_marks */
     bool mark_due;
+    s64 insn_end;     /* marks: where the current instruction ends */
     bool has_pieces;  /* an OR may put a word together from what is loaded */
     struct {          /* instructions that a branch may pass over (ir_skip_begin) */
         bool open;

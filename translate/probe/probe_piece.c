@@ -157,14 +157,15 @@ static void count_units(struct vcpu *vcpu, const struct piece *piece, gpa_t gpa)
     }
 }
 
-static void describe(const struct piece *piece, struct probe_ways *path)
+static void describe(const struct piece *piece, struct probe_ways *path,
+                     unsigned (*insn_bytes)(const u8 *bytes))
 {
     const u8 *code = piece->code;
     probe_ways_begin(path, piece->gva);
     for (unsigned n = 0; n < unit_count(piece); n++) {
         probe_ways_part(path, piece->gva + (u64)(code - piece->code));
         for (unsigned i = 0; i < piece->units[2 * n]; i++) {
-            unsigned length_bytes = (*code & 3) == 3 ? 4 : 2;
+            unsigned length_bytes = insn_bytes(code);
             probe_ways_insn(path, length_bytes);
             code += length_bytes;
         }
@@ -185,7 +186,7 @@ static void count_ways(struct vcpu *vcpu, const struct piece *piece)
     struct probe_paths *paths = &vcpu->engine->probe->ways;
     struct probe_ways path;
     unsigned way = part(piece, 56);
-    describe(piece, &path);
+    describe(piece, &path, vcpu->guest->insn_bytes);
     u32 number = probe_paths_add(paths, &path);
     const struct probe_counted *counted = probe_counted_at(paths, number);
     if (number == 0) {

@@ -1,4 +1,5 @@
-/* Probes of units without slots, blocks and coverage: put into a block where it has room for them.
+/* Probes of units without slots (blocks, counts, coverage): put into a block where it has room for
+ * them.
  *
  * What is told of such a block needs none of its values, so the IR need not be copied and renamed
  * as in probe_instrument.c: while it is built, places are left (enum ir_marks) that do nothing
@@ -318,6 +319,44 @@ static void on_insn(struct place *place, unsigned at)
     }
 }
 
+/* --- units that count --- */
+
+static void count_unit(struct place *place)
+{
+    if (place->in_unit) {
+        u32 number = probe_unit_add(place->probe, &place->unit);
+        put(place, place->head, IR_PROBE_ADD, probe_unit_counter(number));
+    }
+}
+
+/* Nothing of the block is in a path. */
+static void place_counts(struct place *place)
+{
+    struct ir *ir = place->ir;
+    for (unsigned i = 0; i < ir->count && !ir->overflow; i++) {
+        const struct ir_insn *insn = &ir->insns[i];
+        place->leaves |= (ir_op_info[insn->op].props & (IR_X | IR_T)) && insn->op != IR_POLL;
+        if (insn->op != IR_INSN) {
+            continue;
+        }
+        if (!unit_goes_on(place, insn)) {
+            count_unit(place);
+            place->head = i + 1;
+            place->head += place->head < ir->count && ir->insns[place->head].op == IR_POLL;
+            ir->overflow |= place->head >= ir->count || ir->insns[place->head].op != IR_PROBE;
+            place->unit = (struct probe_unit){.gva = place->source->gva_page + insn->imm};
+            describe(place, insn);
+            place->in_unit = true;
+            place->leaves = false;
+        }
+        place->unit.insn_count++;
+        place->unit.bytes = (u16)(place->unit.bytes + insn->sub);
+    }
+    if (!ir->overflow) {
+        count_unit(place);
+    }
+}
+
 void probe_place(struct engine *engine, const struct probe_source *source)
 {
     struct ir *ir = engine->ir;
@@ -329,6 +368,10 @@ void probe_place(struct engine *engine, const struct probe_source *source)
     place.in_unit = place.in_path = place.stops = place.streamed = false;
     place.head = 0;
     if (!place.page_watched && !probe_page_has_hooks(engine->probe, source->gpa_page)) {
+        return;
+    }
+    if (ir->marks == IR_MARKS_UNITS) {
+        place_counts(&place);
         return;
     }
     for (unsigned i = 0; i < ir->count && !ir->overflow; i++) {

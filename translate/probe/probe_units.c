@@ -321,10 +321,13 @@ unsigned probe_marks(const struct probe *probe, u32 mode)
     }
     const struct probe_config *config = &probe->config;
     unsigned what = config->what & ~(unsigned)PROBE_EXACT;
+    bool few = probe->hook_count == 0 && config->range_count == 0 && !config->has_gaps;
+    if (what == PROBE_COUNT && few) {
+        return IR_MARKS_UNITS;
+    }
     if (what != PROBE_BLOCKS && what != PROBE_EDGES) {
         return IR_MARKS_NONE;
     }
-    bool few = probe->hook_count == 0 && config->range_count == 0 && !config->has_gaps;
     return few ? IR_MARKS_FEW : IR_MARKS_ALL;
 }
 

@@ -360,14 +360,27 @@ static const struct {
 #undef MONITOR
 };
 
+/* Those whose words begin with `first`; how many. */
+static unsigned list_commands(struct monitor *monitor, const char *first)
+{
+    size_t bytes = strlen(first);
+    unsigned listed = 0;
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
+        const char *words = commands[i].words;
+        char head[64];
+        if (bytes == 0 || (strncmp(words, first, bytes) == 0 && words[bytes] == ' ')) {
+            snprintf(head, sizeof(head), "%s %s", words, commands[i].arguments);
+            fprintf(monitor->to, "%-24s %s\n", head, commands[i].doc);
+            listed++;
+        }
+    }
+    return listed;
+}
+
 static void monitor_help(struct monitor *monitor, const char *arguments)
 {
     (void)arguments;
-    for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
-        char head[64];
-        snprintf(head, sizeof(head), "%s %s", commands[i].words, commands[i].arguments);
-        fprintf(monitor->to, "%-24s %s\n", head, commands[i].doc);
-    }
+    list_commands(monitor, "");
 }
 
 static const char *skip_blanks(const char *text)
@@ -443,5 +456,7 @@ void monitor_command(struct monitor *monitor, const char *line)
         }
     }
     monitor->failed = true;
-    fprintf(monitor->to, "there is no command '%s'; help lists them\n", trimmed);
+    if (trimmed[0] == '\0' || list_commands(monitor, trimmed) == 0) {
+        fprintf(monitor->to, "there is no command '%s'; help lists them\n", trimmed);
+    }
 }

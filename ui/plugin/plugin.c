@@ -134,7 +134,7 @@ static void on_insn(void *opaque, unsigned hart, uint64_t pc, uint32_t unit, uns
         u8 code[4] = {0};
         size_t left = at < about.bytes ? about.bytes - at : 0;
         memcpy(code, about.code + at, left < 4 ? left : 4);
-        given[V_CODE] = (code[0] & 3) == 3 ? ld_le32(code) : (u64)(code[0] | code[1] << 8);
+        given[V_CODE] = metic_insn_bytes(code) == 4 ? ld_le32(code) : ld_le16(code);
     }
     call_all(plugins, ON_INSN, given);
 }

@@ -14,19 +14,9 @@ size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine)
     return metic_kernel_symbols(machine, add_kernel_symbol, symbols);
 }
 
-bool run_symbols_may_have_kernel(metic_machine *machine)
-{
-    uint64_t satp = 0;
-    for (unsigned i = 0; satp == 0 && i < metic_hart_count(machine); i++) {
-        metic_get_register(machine, i, "satp", &satp);
-    }
-    return satp != 0;
-}
-
 void run_symbols_complete(struct symbols *symbols, metic_machine *machine)
 {
-    if (run_symbols_may_have_kernel(machine) &&
-        symbols_find_name(symbols, "linux_banner") == NULL) {
+    if (symbols_find_name(symbols, "linux_banner") == NULL) {
         run_symbols_add_kernel(symbols, machine);
     }
 }

@@ -19,9 +19,6 @@ struct guest_files *run_symbols_files(const struct run_args *args, metic_machine
 /* Adds the kernel's own; the number found. A kernel that unpacks itself has none before it did. Any
  * thread: it reads memory alone. */
 size_t run_symbols_add_kernel(struct symbols *symbols, metic_machine *machine);
-/* Whether a hart has page tables, as every kernel's have: looking for a table of symbols reads, and
- * so touches, a hundred megabytes of memory. */
-bool run_symbols_may_have_kernel(metic_machine *machine);
 /* At the end: those of a kernel that was not there at the start, since firmware loaded it. */
 void run_symbols_complete(struct symbols *symbols, metic_machine *machine);
 

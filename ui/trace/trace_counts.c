@@ -88,7 +88,7 @@ static void add_insns(struct rows *rows, struct known *known, const struct metic
                       u64 count)
 {
     for (unsigned at = 0; at + 2 <= unit->bytes;) {
-        unsigned bytes = (unit->code[at] & 3) == 3 ? 4 : 2;
+        unsigned bytes = metic_insn_bytes(unit->code + at);
         add_insn(rows, known, unit->address + at, unit->code + at, bytes, count);
         at += bytes;
     }

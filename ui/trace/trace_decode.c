@@ -59,7 +59,7 @@ static void tell_steps(struct trace_decoder *decoder, struct trace_stream *strea
     end = end < unit->insn_count ? end : unit->insn_count;
     while (stream->told < end && stream->code + 2 <= unit->bytes) {
         const u8 *code = unit->code + stream->code;
-        unsigned bytes = (code[0] & 3) == 3 ? 4 : 2;
+        unsigned bytes = metic_insn_bytes(code);
         unsigned last = stream->slot;
         while (last < unit->slot_count && unit->slots[last].insn == stream->told) {
             last++;

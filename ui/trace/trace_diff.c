@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 1 << 16, AHEAD_BYTES = 8 << 20 };
+enum { BATCH = 1 << 16 };
 
 /* An instruction. */
 struct line {
@@ -32,6 +32,7 @@ struct side {
     unsigned hart;
     u32 section; /* the next one */
     u32 ahead;   /* those before it come from the disk meanwhile */
+    struct trace_ahead asked;
     struct trace_decoder decoder;
     struct trace_reader *reader;
     pthread_t thread;
@@ -80,11 +81,11 @@ static void side_step(void *opaque, const struct trace_step *step)
 static void look_ahead(struct side *side)
 {
     const struct trace_section *sections = side->query->file.sections;
-    while (side->ahead != TRACE_NONE &&
-           sections[side->ahead].offset < sections[side->section].offset + AHEAD_BYTES) {
-        trace_file_will_read(&side->query->file, &sections[side->ahead]);
+    while (side->ahead != TRACE_NONE && trace_ahead_room(&side->asked)) {
+        trace_ahead_ask(&side->query->file, &side->asked, &sections[side->ahead]);
         side->ahead = sections[side->ahead].behind;
     }
+    trace_ahead_use(&side->asked, &sections[side->section]);
 }
 
 static void *side_main(void *opaque)

@@ -65,6 +65,13 @@ void trace_file_will_read(const struct trace_file *file, const struct trace_sect
     will_read(file, from, trace_section_end(section) - from);
 }
 
+void trace_ahead_ask(const struct trace_file *file, struct trace_ahead *ahead,
+                     const struct trace_section *section)
+{
+    trace_file_will_read(file, section);
+    ahead->bytes += section->index_bytes + section->packed_bytes;
+}
+
 /* For one who reads all of it from `offset` on; what is before *ahead is on its way. */
 static void read_ahead(const struct trace_file *file, u64 offset, u64 *ahead)
 {

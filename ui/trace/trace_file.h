@@ -49,6 +49,22 @@ u64 trace_file_meta(const struct trace_file *file, const char *key, int base, u6
 
 /* The section is wanted soon: it comes into memory meanwhile. */
 void trace_file_will_read(const struct trace_file *file, const struct trace_section *section);
+/* The same of many, one after the other, as long as there is room for more on their way. */
+enum { TRACE_AHEAD_BYTES = 32 << 20 };
+struct trace_ahead {
+    u64 bytes; /* asked for and not used yet; 0 at first */
+};
+static inline bool trace_ahead_room(const struct trace_ahead *ahead)
+{
+    return ahead->bytes < TRACE_AHEAD_BYTES;
+}
+void trace_ahead_ask(const struct trace_file *file, struct trace_ahead *ahead,
+                     const struct trace_section *section);
+/* One that was asked for is used now. */
+static inline void trace_ahead_use(struct trace_ahead *ahead, const struct trace_section *section)
+{
+    ahead->bytes -= section->index_bytes + section->packed_bytes;
+}
 
 /* The same file for another thread, which may ask its indexes; until the file is closed. */
 void trace_file_view(const struct trace_file *file, struct trace_file *view);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- opening --- */
 
@@ -42,6 +43,8 @@ void trace_query_close(struct trace_query *query)
 {
     trace_file_close(&query->file);
     symbols_fini(&query->symbols);
+    free(query->place_texts);
+    query->place_texts = NULL;
 }
 
 /* The section may have instructions between --from and --to, as far as the next one of its stream
@@ -366,6 +369,9 @@ bool trace_query_run(struct trace_query *query, struct metic_error *error)
     };
     if (!trace_query_open(query, error)) {
         return false;
+    }
+    if (!isatty(STDOUT_FILENO)) { /* millions of lines, maybe */
+        setvbuf(stdout, NULL, _IOFBF, 1 << 18);
     }
     bool good = false, found = false;
     for (unsigned i = 0; i < ARRAY_LEN(queries); i++) {

@@ -5,6 +5,15 @@
 #include "ui/trace/trace_file.h"
 #include "ui/trace/trace_text.h"
 
+enum { TRACE_ANSWER_BYTES = 512, TRACE_PLACE_BYTES = 160 };
+
+/* The text of an address, which answers have again and again. */
+struct trace_place_text {
+    u64 address;
+    size_t bytes; /* 0: none */
+    char text[TRACE_PLACE_BYTES];
+};
+
 struct trace_query {
     const char *words[4];
     unsigned word_count;
@@ -19,6 +28,7 @@ struct trace_query {
     struct trace_file file;
     const void *opaque; /* of a query */
     struct symbols symbols;
+    struct trace_place_text *place_texts; /* NULL: not asked yet, or no memory */
 };
 
 /* words[0] is the file; false with a reason. */
@@ -41,6 +51,10 @@ bool trace_query_place(struct trace_query *query, const char *text, u64 *first, 
                        struct metic_error *error);
 /* Prints where and when, unless --from, --to or --limit have it left out: then false. */
 bool trace_query_told(struct trace_query *query, const struct trace_step *step);
+/* The same, which another text of up to TRACE_ANSWER_BYTES / 2 may follow, to `text`: where it
+ * ends, or NULL. */
+char *trace_query_tell(struct trace_query *query, const struct trace_step *step,
+                       char text[TRACE_ANSWER_BYTES]);
 /* Where [first, end), physical, was mapped, and itself; the caller frees the list. */
 bool trace_query_physical(struct trace_query *query, u64 first, u64 end,
                           struct trace_places *places, struct metic_error *error);

@@ -381,7 +381,7 @@ static void put_symbols(struct trace_run *run, bool with_kernel)
     if (run->symbols.count != run->symbols_put || with_kernel) {
         symbols_text_add_all(&names.text, &run->symbols);
     }
-    if (with_kernel && run_symbols_may_have_kernel(run->machine)) {
+    if (with_kernel) {
         metic_kernel_symbols_in(run->machine, has_code_alone(run) ? is_in_store : NULL,
                                 put_kernel_symbol, &names);
     }
@@ -599,9 +599,7 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     bool good = run->cover == NULL || !run->recording ||
                 cover_take(run->cover, run->machine, error);
     if (run->cover != NULL && run->late_kernel) {
-        if (run_symbols_may_have_kernel(run->machine)) {
-            metic_kernel_symbols_in(run->machine, is_covered, add_covered, run);
-        }
+        metic_kernel_symbols_in(run->machine, is_covered, add_covered, run);
     } else if ((run->store != NULL || run->cover != NULL) && !run->late_kernel) {
         run_symbols_complete(&run->symbols, run->machine);
     }

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 enum { MAX_THREADS = 16, JOBS_EACH = 8, RING = JOBS_EACH * MAX_THREADS };
-/* What is wanted next comes from the disk meanwhile: so many bytes, and sections at most. */
-enum { AHEAD_BYTES = 32 << 20, AHEAD = 4096 };
+/* What is wanted next comes from the disk meanwhile: so many sections at most. */
+enum { AHEAD = 4096 };
 
 struct job {
     u32 section;
@@ -214,24 +214,19 @@ struct ahead {
     u32 at, end; /* of the file's order: not looked at yet */
     u32 list[AHEAD];
     u64 put, got;
-    u64 bytes;
+    struct trace_ahead asked;
 };
-
-static u64 size_of(const struct trace_file *file, u32 section)
-{
-    return file->sections[section].index_bytes + file->sections[section].packed_bytes;
-}
 
 static void look_ahead(const struct trace_pool *pool, struct ahead *ahead)
 {
     const struct trace_scan *scan = pool->scan;
-    for (; ahead->at < ahead->end && ahead->bytes < AHEAD_BYTES && ahead->put - ahead->got < AHEAD;
+    for (; ahead->at < ahead->end && trace_ahead_room(&ahead->asked) &&
+           ahead->put - ahead->got < AHEAD;
          ahead->at++) {
         u32 section = pool->file->order[ahead->at];
         if (scan->wanted == NULL || scan->wanted(scan->opaque, section)) {
-            trace_file_will_read(pool->file, &pool->file->sections[section]);
+            trace_ahead_ask(pool->file, &ahead->asked, &pool->file->sections[section]);
             ahead->list[ahead->put++ % AHEAD] = section;
-            ahead->bytes += size_of(pool->file, section);
         }
     }
 }
@@ -243,7 +238,7 @@ static bool fill(struct trace_pool *pool, struct ahead *ahead)
     look_ahead(pool, ahead);
     for (; room != 0 && ahead->got != ahead->put; room--) {
         u32 section = ahead->list[ahead->got++ % AHEAD];
-        ahead->bytes -= size_of(pool->file, section);
+        trace_ahead_use(&ahead->asked, &pool->file->sections[section]);
         pthread_mutex_lock(&pool->lock);
         pool->ring[pool->filled++ % RING] = (struct job){.section = section};
         if (pool->idle != 0) {

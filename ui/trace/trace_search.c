@@ -2,6 +2,7 @@
  * register, are searched by threads; units without an access there are passed over. */
 #include "ui/trace/trace_query.h"
 
+#include "cpu/base/hex.h"
 #include "ui/trace/trace_pages.h"
 #include "ui/trace/trace_scan.h"
 #include "ui/trace/trace_sift.h"
@@ -45,19 +46,48 @@ struct search {
     u64 known[METIC_MAX_HARTS + 1]; /* bit mask: of last */
 };
 
+/* "name+0x12", or the address: found again, since most answers are at few places. */
+static char *put_place(struct trace_query *query, u64 address, char *to)
+{
+    enum { PLACES = 1 << 8 };
+    struct trace_place_text own = {.address = address}, *place = &own;
+    if (query->place_texts == NULL) {
+        query->place_texts = calloc(PLACES, sizeof(*query->place_texts));
+    }
+    if (query->place_texts != NULL) {
+        place = &query->place_texts[(u32)(address >> 1) * 0x9e3779b1u >> 24];
+    }
+    if (place->bytes == 0 || place->address != address) {
+        symbols_print(&query->symbols, address, place->text, sizeof(place->text));
+        place->address = address;
+        place->bytes = strlen(place->text);
+    }
+    memcpy(to, place->text, place->bytes);
+    return to + place->bytes;
+}
+
+char *trace_query_tell(struct trace_query *query, const struct trace_step *step,
+                       char text[TRACE_ANSWER_BYTES])
+{
+    struct trace_text *limits = &query->text;
+    if (trace_text_is_full(limits) || step->insns < limits->from_insns ||
+        (limits->to_insns != 0 && step->insns >= limits->to_insns)) {
+        return NULL;
+    }
+    limits->told++;
+    char *at = put_decimal(put_text(text, "hart "), step->stream);
+    at = put_decimal(put_text(at, ", instruction "), step->insns);
+    at = put_decimal(put_text(at, ", "), step->ns);
+    at = put_text(put_text(at, " ns, "), trace_privilege(step->privilege));
+    at = put_hex_digits(put_text(at, "-mode, "), step->pc, 16);
+    return put_text(put_place(query, step->pc, put_text(at, " ")), ": ");
+}
+
 bool trace_query_told(struct trace_query *query, const struct trace_step *step)
 {
-    struct trace_text *text = &query->text;
-    if (trace_text_is_full(text) || step->insns < text->from_insns ||
-        (text->to_insns != 0 && step->insns >= text->to_insns)) {
-        return false;
-    }
-    char where[160];
-    symbols_print(&query->symbols, step->pc, where, sizeof(where));
-    printf("hart %u, instruction %" PRIu64 ", %" PRIu64 " ns, %s-mode, %016" PRIx64 " %s: ",
-           step->stream, step->insns, step->ns, trace_privilege(step->privilege), step->pc, where);
-    text->told++;
-    return true;
+    char text[TRACE_ANSWER_BYTES];
+    const char *end = trace_query_tell(query, step, text);
+    return end != NULL && fwrite(text, 1, (size_t)(end - text), stdout) != 0;
 }
 
 /* --- on threads --- */
@@ -268,22 +298,23 @@ static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
 {
     struct trace_step step = {.stream = hit->stream, .insns = hit->insns, .ns = hit->ns,
                               .privilege = hit->privilege, .pc = hit->pc};
-    if (!trace_query_told(search->query, &step)) {
+    char text[TRACE_ANSWER_BYTES], *at = trace_query_tell(search->query, &step, text);
+    if (at == NULL) {
         return;
     }
-    if (search->is_values) {
-        printf("%" PRIx64, hit->value);
-    } else if (hit->size_bytes <= 8) {
-        printf("%0*" PRIx64 " %s %" PRIx64, 2 * hit->size_bytes, hit->value,
-               search->how & TRACE_WRITES ? "to" : "from", hit->address);
-    } else {
-        printf("%" PRIx64 " %s %" PRIx64 ", %u bytes", hit->value,
-               search->how & TRACE_WRITES ? "to" : "from", hit->address, hit->size_bytes);
+    bool digits = !search->is_values && hit->size_bytes <= 8;
+    at = digits ? put_hex_digits(at, hit->value, 2u * hit->size_bytes) : put_hex(at, hit->value);
+    if (!search->is_values) {
+        at = put_hex(put_text(at, search->how & TRACE_WRITES ? " to " : " from "), hit->address);
+    }
+    if (!search->is_values && hit->size_bytes > 8) {
+        at = put_text(put_decimal(put_text(at, ", "), hit->size_bytes), " bytes");
     }
     if (search->physical && !search->is_values) {
-        printf(", physical %" PRIx64, gpa);
+        at = put_hex(put_text(at, ", physical "), gpa);
     }
-    putchar('\n');
+    *at++ = '\n';
+    fwrite(text, 1, (size_t)(at - text), stdout);
 }
 
 /* What the bytes from `first` on hold after an access to some of them, at `address`, as far as is
@@ -339,11 +370,22 @@ static int by_order(const void *a, const void *b)
     return x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
+/* Mostly it is in order, and sorting that would copy all of it. */
+static void sort_held(struct search *search)
+{
+    for (size_t i = 1; i < search->held_count; i++) {
+        if (by_order(&search->held[i - 1], &search->held[i]) > 0) {
+            qsort(search->held, search->held_count, sizeof(*search->held), by_order);
+            return;
+        }
+    }
+}
+
 /* Tells of what is held from before that time. */
 static void tell_held(struct search *search, u64 before_ns)
 {
     size_t told = 0;
-    qsort(search->held, search->held_count, sizeof(*search->held), by_order);
+    sort_held(search);
     for (; told < search->held_count && search->held[told].order_ns < before_ns; told++) {
         struct hit *hit = &search->held[told];
         u64 gpa = hit->address;
