@@ -262,8 +262,12 @@ static void subtract_head(struct compile *c, unsigned width, unsigned reg, ir_re
 /* x less what the furthest takes from it is not below y, a constant. */
 static void compare_above(struct compile *c, const struct hoisted_exits *group)
 {
-    load_head(c, ASM_64, RAX, group->x);
-    asm_alu_imm(&c->a, ASM_CMP, ASM_64, RAX, (s32)c->ir->insns[group->y].imm - group->min);
+    unsigned pin = pin_of(c, (u32)c->ir->insns[group->x].imm);
+    if (pin == NO_REG) {
+        load_head(c, ASM_64, RAX, group->x);
+    }
+    asm_alu_imm(&c->a, ASM_CMP, ASM_64, pin == NO_REG ? (unsigned)RAX : pin,
+                (s32)c->ir->insns[group->y].imm - group->min);
     hoist_go_slow_by(c, asm_jcc_forward(&c->a, ASM_B));
 }
 

@@ -314,12 +314,14 @@ bool lanes_try_stores(struct search *s, unsigned first)
 
 /* --- the head --- */
 
-static void load_base(struct compile *c, unsigned n)
+/* rax = the base of group `n` less so many bytes. */
+static void load_base(struct compile *c, unsigned n, s32 less)
 {
     if (c->hoists[n].reg == NO_REG) {
         asm_load(&c->a, ASM_64, RAX, frame_at(FRAME_HOISTS + 8 * n));
+        asm_alu_imm(&c->a, ASM_SUB, ASM_64, RAX, less);
     } else {
-        asm_mov(&c->a, ASM_64, RAX, c->hoists[n].reg);
+        asm_lea(&c->a, ASM_64, RAX, asm_at(c->hoists[n].reg, -less));
     }
 }
 
@@ -336,9 +338,8 @@ void lanes_enter(struct compile *c)
 {
     for (unsigned n = 0; c->fast && n < c->lanes.apart_count; n++) {
         const struct apart *apart = &c->lanes.aparts[n];
-        load_base(c, apart->from);
+        load_base(c, apart->from, apart->low);
         subtract_base(c, apart->to);
-        asm_alu_imm(&c->a, ASM_SUB, ASM_64, RAX, apart->low);
         asm_alu_imm(&c->a, ASM_CMP, ASM_64, RAX, apart->count);
         hoist_go_slow_by(c, asm_jcc_forward(&c->a, ASM_B));
     }
