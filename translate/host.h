@@ -130,7 +130,8 @@ struct host_context {
     /* Runs code (a block's entry) on the vcpu until an exit. vcpu->pc_page must be set and
      * everything stored in the vcpu; it is again when this returns. */
     enum ir_exit (*enter)(struct vcpu *vcpu, const void *code);
-    const u8 *thunks[HOST_THUNKS]; /* private to the host */
+    const u8 *thunks[HOST_THUNKS]; /* private to the host, */
+    u32 pin_base;                  /*   as is this */
 };
 
 /* --- compiling one block --- */

@@ -113,7 +113,7 @@ static inline enum ir_type ir_value_type(const struct ir_insn *insn)
 /* How many registers the instructions between ir_skip_begin and ir_skip_end may write. */
 enum { IR_SKIP_SETS = 4 };
 
-enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 128 };
+enum { IR_KNOWN_WORDS = 128, IR_CHAINS = 256 };
 
 /* What one 8-byte word of guest state (offset / 8 modulo IR_KNOWN_WORDS) is known to hold. */
 struct ir_known {

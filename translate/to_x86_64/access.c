@@ -227,9 +227,9 @@ void access_lookup(struct compile *c, struct access *m)
 /* The addend left for that access, or NULL; `disp` from the base. */
 static struct kept *kept_find(struct compile *c, const struct access *m, ir_ref base, s64 disp)
 {
-    for (unsigned n = 0; n < KEPT_MAX; n++) {
-        struct kept *kept = &c->kept[n];
-        if (kept_is_used(kept) && kept->base == base && disp >= kept->disp &&
+    for (u32 left = c->kept_used; left != 0; left &= left - 1) {
+        struct kept *kept = &c->kept[__builtin_ctz(left)];
+        if (kept->base == base && disp >= kept->disp &&
             disp + (s64)m->size_bytes <= (s64)kept->disp + kept->bytes &&
             (kept->write || !m->write)) {
             return kept;
@@ -248,7 +248,7 @@ static bool is_widened(const struct compile *c, const struct kept *kept, ir_ref 
 static const struct kept *keep(struct compile *c, const struct access *m, ir_ref base)
 {
     unsigned n = 0;
-    while (n < KEPT_MAX && kept_is_used(&c->kept[n]) && !is_widened(c, &c->kept[n], base)) {
+    while (n < KEPT_MAX && (c->kept_used >> n & 1) && !is_widened(c, &c->kept[n], base)) {
         n++;
     }
     if (n == KEPT_MAX) {
@@ -304,9 +304,10 @@ static bool is_split(const struct compile *c)
     return n < c->request->split_count || (c->flags & HOST_ALL_SPLIT) != 0;
 }
 
-struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags)
+void access_claim(struct compile *c, struct access *m, ir_ref address, unsigned size_bytes,
+                  unsigned flags)
 {
-    struct access m = {
+    *m = (struct access){
         .size_bytes = size_bytes,
         .write = (flags & ACCESS_WRITE) != 0,
         .align = (flags & ACCESS_ALIGN) != 0,
@@ -316,41 +317,40 @@ struct access access_claim(struct compile *c, ir_ref address, unsigned size_byte
         .site = SITES_MAX,
     };
     const struct value *value = &c->values[c->at];
-    bool group = (flags & ACCESS_GROUP) && !m.align;
+    bool group = (flags & ACCESS_GROUP) && !m->align;
     bool linear = group && (c->flags & HOST_LINEAR);
     bool first = group && c->groups[c->at].bytes != 0;
     ir_ref base = address_base(c->ir, address);
     s64 disp = address_disp(c->ir, address);
-    struct kept *kept = group ? kept_find(c, &m, base, disp) : NULL;
+    struct kept *kept = group ? kept_find(c, m, base, disp) : NULL;
     if (kept != NULL) {
-        m.way = ACCESS_KEPT;
+        m->way = ACCESS_KEPT;
         if (kept->reg != NO_REG) {
             c->locked |= 1u << kept->reg;
         }
-        use_address(c, &m, address);
-        m.sure = kept->sure;
-        m.entry = use_kept(c, kept);
-        m.kept = kept;
-        return m;
+        use_address(c, m, address);
+        m->sure = kept->sure;
+        m->entry = use_kept(c, kept);
+        m->kept = kept;
+        return;
     }
-    use_address(c, &m, address);
-    m.site = loop_site(c, c->at);
-    m.guess = m.site < SITES_MAX && loop_guesses(c, &c->ir->insns[c->at]);
-    m.way = first ? ACCESS_FIRST : m.site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;
-    if (m.way != ACCESS_SITE || m.guess) {
-        m.entry = alloc_temp(c);
+    use_address(c, m, address);
+    m->site = loop_site(c, c->at);
+    m->guess = m->site < SITES_MAX && loop_guesses(c, &c->ir->insns[c->at]);
+    m->way = first ? ACCESS_FIRST : m->site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;
+    if (m->way != ACCESS_SITE || m->guess) {
+        m->entry = alloc_temp(c);
     }
-    m.tag = alloc_temp(c);
-    m.span = linear;
-    if (m.way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m.span) {
-        m.table = alloc_temp(c);
+    m->tag = alloc_temp(c);
+    m->span = linear;
+    if (m->way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m->span) {
+        m->table = alloc_temp(c);
     }
     if (first) {
-        m.group_write = (value->flags & VALUE_GROUP_WRITES) != 0;
-        m.group_disp = (s32)(c->groups[c->at].disp - disp) + m.disp;
-        m.group_bytes = c->groups[c->at].bytes;
-        m.sure = access_must_leave(c) && !is_split(c);
-        m.kept = keep(c, &m, base);
+        m->group_write = (value->flags & VALUE_GROUP_WRITES) != 0;
+        m->group_disp = (s32)(c->groups[c->at].disp - disp) + m->disp;
+        m->group_bytes = c->groups[c->at].bytes;
+        m->sure = access_must_leave(c) && !is_split(c);
+        m->kept = keep(c, m, base);
     }
-    return m;
 }

@@ -110,8 +110,9 @@ enum access_flag {
     ACCESS_SPARE = 8, /* a third register may be taken to save a cycle */
 };
 
-/* Registers for an access at `address`. */
-struct access access_claim(struct compile *c, ir_ref address, unsigned size_bytes, unsigned flags);
+/* Registers for an access at `address`, to *m, whatever that is. */
+void access_claim(struct compile *c, struct access *m, ir_ref address, unsigned size_bytes,
+                  unsigned flags);
 /* Leaves the host address in what access_host_at says, or goes to the slow path. All registers of
  * the instruction have been claimed. */
 void access_lookup(struct compile *c, struct access *m);

@@ -125,6 +125,7 @@ void alloc_keep(struct compile *c, struct kept *kept, unsigned reg)
     alloc_lose_kept(c, reg);
     kept->reg = (u8)reg;
     c->kept_regs |= alloc_bit(reg);
+    c->kept_used |= 1u << (kept - c->kept);
 }
 
 void alloc_unkeep(struct compile *c, struct kept *kept)
@@ -134,11 +135,13 @@ void alloc_unkeep(struct compile *c, struct kept *kept)
     }
     kept->reg = NO_REG;
     kept->saved = false;
+    c->kept_used &= ~(1u << (kept - c->kept));
 }
 
 void alloc_keep_none(struct compile *c)
 {
     c->kept_regs = 0;
+    c->kept_used = 0;
     c->chain.kept = NULL;
     for (unsigned n = 0; n < KEPT_MAX; n++) {
         c->kept[n].reg = NO_REG;
@@ -158,8 +161,10 @@ static unsigned kept_in(const struct compile *c, unsigned reg)
 void alloc_lose_kept(struct compile *c, unsigned reg)
 {
     if (c->kept_regs & alloc_bit(reg)) {
-        c->kept[kept_in(c, reg)].reg = NO_REG;
+        unsigned n = kept_in(c, reg);
+        c->kept[n].reg = NO_REG;
         c->kept_regs &= ~alloc_bit(reg);
+        c->kept_used &= c->kept[n].saved ? ~0u : ~(1u << n);
     }
 }
 

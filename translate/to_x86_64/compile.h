@@ -302,7 +302,7 @@ struct compile {
     unsigned pinned_count;
     u16 slot_value[FRAME_SLOT_COUNT];
     unsigned slot_end; /* no slot from there on was ever taken */
-    u32 kept_regs;             /* those of `kept` (bits by number) */
+    u32 kept_regs, kept_used;  /* registers of `kept`; which of it are in one or saved (bits) */
     struct kept {
         u8 reg;                /* holds the addend for accesses of a group; NO_REG: none, */
         bool saved;            /*   and the frame has it, too or only */

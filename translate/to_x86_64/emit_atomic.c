@@ -92,7 +92,8 @@ void emit_amo(struct compile *c, const struct ir_insn *insn)
     unsigned size = insn->type == IR_I32 ? IR_MEM_32 : IR_MEM_64;
     alloc_take(c, RAX);
     unsigned operand = alloc_use(c, insn->c);
-    struct access m = access_claim(c, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
+    struct access m;
+    access_claim(c, &m, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
     access_lookup(c, &m);
     amo_access(c, insn, &m, operand);
     finish_atomic(c, insn, &m, (unsigned)insn->imm, operand);
@@ -142,7 +143,8 @@ void emit_cas(struct compile *c, const struct ir_insn *insn)
     unsigned value = pinned_operand(c, insn->d);
     c->locked = 0;
     alloc_take(c, RAX);
-    struct access m = access_claim(c, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
+    struct access m;
+    access_claim(c, &m, insn->b, 1u << size, ACCESS_WRITE | ACCESS_ALIGN);
     access_lookup(c, &m);
     cas_access(c, insn, &m, value);
     finish_atomic(c, insn, &m, HOST_AMO_CAS, NO_REG);

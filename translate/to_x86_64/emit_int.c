@@ -9,10 +9,11 @@ static bool pin_is_whole(const struct compile *c, const struct ir_insn *insn)
     return insn->sub == 8 && ((u32)insn->imm - c->pin_base) % 8 == 0;
 }
 
-static unsigned pin_overlapping(const struct compile *c, u32 offset, unsigned bytes)
+static unsigned pin_overlapping(const struct compile *c, const struct ir_insn *insn)
 {
+    u32 offset = (u32)insn->imm;
     unsigned pin = pin_of(c, offset);
-    return pin != NO_REG ? pin : pin_of(c, offset + bytes - 1);
+    return pin != NO_REG || pin_is_whole(c, insn) ? pin : pin_of(c, offset + insn->sub - 1);
 }
 
 static void pins_through_memory(struct compile *c, bool reload)
@@ -41,7 +42,7 @@ static void load_narrow(struct compile *c, const struct ir_insn *insn)
 void emit_get(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
-    unsigned pin = pin_overlapping(c, offset, insn->sub);
+    unsigned pin = pin_overlapping(c, insn);
     unsigned carrier = insn->type == IR_F64 && insn->sub == 8 ? loop_carrier_of(c, offset, IR_F64)
                                                               : (unsigned)NO_REG;
     if (carrier != NO_REG) {
@@ -166,7 +167,7 @@ static void update_carrier(struct compile *c, const struct ir_insn *insn, u32 of
 void emit_set(struct compile *c, const struct ir_insn *insn)
 {
     u32 offset = (u32)insn->imm;
-    unsigned pin = pin_overlapping(c, offset, insn->sub);
+    unsigned pin = pin_overlapping(c, insn);
     if (c->sinking && sink_set(c, insn)) {
         return;
     }

@@ -27,7 +27,8 @@ void emit_check(struct compile *c, const struct ir_insn *insn)
 {
     unsigned flags = (unsigned)insn->imm;
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
-    struct access m = access_claim(c, insn->a, 1u << size, access_flags(flags));
+    struct access m;
+    access_claim(c, &m, insn->a, 1u << size, access_flags(flags));
     access_lookup(c, &m);
     struct access_call call = {
         .kind = MEM_CHECK,
@@ -116,8 +117,8 @@ void emit_load(struct compile *c, const struct ir_insn *insn)
     unsigned flags = check_flags(c, insn->a);
     unsigned size = insn->sub & IR_MEM_SIZE_MASK;
     bool keep_xmm = alloc_xmm_live(c);
-    struct access m = access_claim(c, insn->b, 1u << size,
-                                   access_flags(flags) | ACCESS_GROUP | ACCESS_SPARE);
+    struct access m;
+    access_claim(c, &m, insn->b, 1u << size, access_flags(flags) | ACCESS_GROUP | ACCESS_SPARE);
     struct access_call call = {
         .emit = load_at,
         .kind = MEM_LOAD,
@@ -168,8 +169,8 @@ void emit_store(struct compile *c, const struct ir_insn *insn)
         store_at(&c->a, insn, &call, hoist_access(c));
         return;
     }
-    struct access m =
-        access_claim(c, insn->b, 1u << size, access_flags(flags) | ACCESS_GROUP);
+    struct access m;
+    access_claim(c, &m, insn->b, 1u << size, access_flags(flags) | ACCESS_GROUP);
     access_lookup(c, &m);
     struct access_call call = {
         .emit = store_at,

@@ -111,8 +111,8 @@ static void claim(struct vec *x, const struct vec_row *row)
     if (hoisted) {
         x->host = hoist_access(c);
     } else if (memory) {
-        x->access = access_claim(c, x->insn->c, ir_vector_bytes(&x->v),
-                                 x->v.op == IR_VECTOR_STORE ? (unsigned)ACCESS_WRITE : 0u);
+        access_claim(c, &x->access, x->insn->c, ir_vector_bytes(&x->v),
+                     x->v.op == IR_VECTOR_STORE ? (unsigned)ACCESS_WRITE : 0u);
         x->scalar = x->access.address;
         x->temp[0] = x->access.entry;
         x->host = asm_at_index(x->access.address, x->access.tag, 0, x->access.disp);

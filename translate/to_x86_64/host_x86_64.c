@@ -48,6 +48,7 @@ static bool x86_init(struct host_context *context, const struct guest *guest,
     context->guest = guest;
     context->slow = slow;
     context->features = detect_features() & feature_mask;
+    context->pin_base = x86_pin_base(guest);
     if (!thunks_emit(context, &a)) {
         return false;
     }
@@ -154,7 +155,7 @@ void pins_as_usual(struct compile *c)
 {
     const struct guest *guest = c->context->guest;
     c->pinned_count = x86_pinned_count(guest);
-    c->pin_base = x86_pin_base(guest);
+    c->pin_base = c->context->pin_base;
     c->pin_reg = thunk(c, THUNK_PINS);
 }
 

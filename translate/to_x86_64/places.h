@@ -62,10 +62,6 @@ void alloc_get_register(struct compile *c, unsigned reg);
 void alloc_keep(struct compile *c, struct kept *kept, unsigned reg);
 void alloc_unkeep(struct compile *c, struct kept *kept);
 void alloc_keep_none(struct compile *c);
-static inline bool kept_is_used(const struct kept *kept)
-{
-    return kept->reg != NO_REG || kept->saved;
-}
 /* Emits code that puts the value into `reg`, from wherever it is, and records nothing. */
 void alloc_load(struct compile *c, ir_ref ref, unsigned reg);
 /* Makes the register the NaN box of the F32 in its low half; changes the flags. */
