@@ -351,6 +351,34 @@ END
     says '^syscalls: hart [01]: openat\(.*"/nothing"$'
     says '^syscalls: hart [01]: openat = -2$'
     says '^syscalls: hart [01]: execve\(.*"/sbin/init"$'
+    # Addresses of the kernel have names, whichever hart asks.
+    cat >names.c <<'END'
+#include "ui/metic_plugin.h"
+#include <string.h>
+static const struct metic_plugin_api *api;
+static metic_plugin *plugin;
+static void on_trap(uint64_t pc, uint64_t cause)
+{
+    static _Atomic int said;
+    char text[160];
+    if (cause == 9 && pc >> 63) { /* an ecall of the kernel's */
+        api->name_address(plugin, pc, text, sizeof(text));
+        if (strncmp(text, "__sbi_ecall", 11) == 0 && said++ == 0) {
+            api->say(plugin, text);
+        }
+    }
+}
+int metic_plugin_start(const struct metic_plugin_api *given, metic_plugin *mine)
+{
+    api = given;
+    plugin = mine;
+    return api->on(plugin, "trap", (metic_plugin_fn)on_trap, "pc cause", NULL);
+}
+END
+    $cc -shared -fPIC -Wall -Wextra -Werror -I"$SRCDIR" -o names.so names.c || exit 1
+    run 124 "$cache/vmlinuz" --append console=ttyS0 --serial none --cpus 2 --clock virtual \
+        --plugin names.so --limit-insns 200M
+    says '^names: __sbi_ecall\+0x[0-9a-f]+$'
 fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

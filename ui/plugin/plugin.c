@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <ffi.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +75,10 @@ struct metic_plugin {
 
 struct plugins {
     metic_machine *machine;
+    pthread_mutex_t names_lock; /* symbols and the next two: harts may ask at once */
     struct symbols symbols;
+    unsigned named;  /* how often somebody asked for a name */
+    bool has_kernel; /* its symbols are among them */
     struct metic_plugin list[MAX_PLUGINS];
     unsigned count;
     struct callback callbacks[EVENTS][MAX_CALLBACKS];
@@ -289,7 +293,15 @@ static bool api_read_memory(metic_plugin *plugin, uint32_t hart, uint64_t addres
 
 static void api_name_address(metic_plugin *plugin, uint64_t address, char *text, size_t text_bytes)
 {
-    symbols_print(&plugin->all->symbols, address, text, text_bytes);
+    struct plugins *plugins = plugin->all;
+    pthread_mutex_lock(&plugins->names_lock);
+    unsigned named = ++plugins->named;
+    /* A kernel has a hundred thousand, and there may be none yet: looked for a few times. */
+    if (!plugins->has_kernel && (named & (named - 1)) == 0) {
+        plugins->has_kernel = run_symbols_add_kernel(&plugins->symbols, plugins->machine) != 0;
+    }
+    symbols_print(&plugins->symbols, address, text, text_bytes);
+    pthread_mutex_unlock(&plugins->names_lock);
 }
 
 static const char *api_argument(metic_plugin *plugin, const char *name)
@@ -401,9 +413,10 @@ bool plugins_start(const struct run_args *args, metic_machine *machine, struct p
     }
     *out = plugins;
     plugins->machine = machine;
+    pthread_mutex_init(&plugins->names_lock, NULL);
     plugin_syscalls_init(&plugins->syscalls, machine);
     plugin_guard_begin(machine);
-    if (!run_symbols_add(&plugins->symbols, args, machine, error)) {
+    if (!run_symbols_add_files(&plugins->symbols, args, error)) {
         return false;
     }
     for (unsigned i = 0; i < args->plugin_count; i++) {
@@ -435,6 +448,7 @@ void plugins_end(struct plugins *plugins)
     }
     plugin_accesses_free(plugins->accesses);
     symbols_fini(&plugins->symbols);
+    pthread_mutex_destroy(&plugins->names_lock);
     plugin_syscalls_fini(&plugins->syscalls);
     free(plugins);
 }
