@@ -227,6 +227,18 @@ static void shorten(struct ir_vector *v, unsigned count)
     }
 }
 
+/* Groups of whole registers, so that they lie one behind the other; false: they are not. */
+static bool describe_fields(const struct lower *l, const struct riscv_insn *insn,
+                            struct ir_vector *v)
+{
+    unsigned bytes = (insn->nf + 1u) << v->group_log2;
+    bool whole = (1u << v->group_log2) >= vlenb(l);
+    v->b = (u8)(insn->nf + 1);
+    v->group_log2 = (u8)log2_of(2 * bytes - 1);
+    v->count = (u8)(bytes == 1u << v->group_log2 ? 0 : bytes >> v->sew);
+    return whole;
+}
+
 static bool writes_flags(const struct riscv_insn *insn)
 {
     return (insn->flags & RV_FP_FLAGS) == RV_FP_FLAGS;
@@ -267,6 +279,9 @@ static bool describe(const struct lower *l, const struct riscv_insn *insn, struc
     v->group_log2 = (u8)group_log2(l, v);
     if (ir_vector_is_memory(v->op)) {
         describe_memory(l, insn, v);
+        if (insn->nf != 0 && v->guard != IR_VECTOR_START && !describe_fields(l, insn, v)) {
+            return false;
+        }
     } else if (v->op == IR_VECTOR_COPY) {
         v->guard = IR_VECTOR_VALID;
         v->group_log2 = (u8)log2_of((u64)((insn->word >> 15 & 31) + 1) * vlenb(l));

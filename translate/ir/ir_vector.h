@@ -37,10 +37,12 @@ struct ir_vector {
     u8 sew;        /* log2 of an element's bytes */
     u8 group_log2; /* log2 of the bytes of a group of such elements */
     u8 count;      /* of an operation element by element, guard PART: the group's first so many ones
-                      alone; 0: the guest's state says */
+                      alone; of fields: all elements, where these fill no power of two; 0: the
+                      guest's state says */
     u8 type;       /* of the key: GUEST_VECTOR_TYPE */
     bool masked;   /* elements whose bit of the register file's first register is clear are left */
-    u8 d, a, b;    /* groups: 16-byte units from the register file's start, below 64 */
+    u8 d, a, b;    /* groups: 16-byte units from the register file's start, below 64; b of accesses
+                      to fields: how many these are, and then sizes are those of all together */
 };
 
 static inline u64 ir_vector_pack(const struct ir_vector *v)
@@ -83,6 +85,11 @@ static inline bool ir_vector_is_memory(unsigned op)
     return op <= IR_VECTOR_STORE;
 }
 
+static inline bool ir_vector_is_store(unsigned op)
+{
+    return op == IR_VECTOR_STORE || op == IR_VECTOR_STORE_FIELDS;
+}
+
 /* Whether element i of the result comes of elements i alone, so that groups may be cut. */
 static inline bool ir_vector_is_by_element(unsigned op)
 {
@@ -94,7 +101,7 @@ static inline bool ir_vector_is_by_element(unsigned op)
 /* Whether it is known how many elements it is of. */
 static inline bool ir_vector_is_counted(const struct ir_vector *v)
 {
-    return v->guard == IR_VECTOR_FULL || v->count != 0;
+    return v->guard == IR_VECTOR_FULL || (v->guard == IR_VECTOR_PART && v->count != 0);
 }
 
 /* A load or store of a known number of bytes, and how many these are. */

@@ -112,7 +112,7 @@ static void claim(struct vec *x, const struct vec_row *row)
         x->host = hoist_access(c);
     } else if (memory) {
         access_claim(c, &x->access, x->insn->c, ir_vector_bytes(&x->v),
-                     x->v.op == IR_VECTOR_STORE ? (unsigned)ACCESS_WRITE : 0u);
+                     ir_vector_is_store(x->v.op) ? (unsigned)ACCESS_WRITE : 0u);
         x->scalar = x->access.address;
         x->temp[0] = x->access.entry;
         x->host = asm_at_index(x->access.address, x->access.tag, 0, x->access.disp);
@@ -416,7 +416,7 @@ static void guard(struct vec *x)
 
 /* --- loads and stores --- */
 
-static struct asm_mem host_at(const struct vec *x, unsigned j)
+struct asm_mem vec_host_at(const struct vec *x, unsigned j)
 {
     struct asm_mem mem = x->host;
     mem.disp += (s32)(j * x->chunk_bytes);
@@ -428,11 +428,11 @@ static void move_chunk(struct vec *x, unsigned j)
     unsigned mask = vec_mask(x, j, true);
     if (x->v.op == IR_VECTOR_STORE) {
         vec_load(x, x->r[j], x->v.d, j);
-        store_masked(x, host_at(x, j), x->r[j], mask);
+        store_masked(x, vec_host_at(x, j), x->r[j], mask);
         return;
     }
     asm_vrm(x->a, mask != 0 ? sized(load_op, x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
-            host_at(x, j));
+            vec_host_at(x, j));
     store_chunk(x, j, x->r[j], mask);
 }
 

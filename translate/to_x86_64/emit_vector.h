@@ -138,6 +138,8 @@ static inline const u8 *vec_const(const struct vec *x, enum vec_const which)
 
 /* --- emit_vector.c --- */
 vec_fn vec_move_memory;
+/* Chunk j of what a load or store is of. */
+struct asm_mem vec_host_at(const struct vec *x, unsigned j);
 void vec_load(struct vec *x, unsigned reg, unsigned unit, unsigned j);
 /* An instruction whose last source is chunk j, or that of so many bytes, of the group. */
 void vec_rm(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,

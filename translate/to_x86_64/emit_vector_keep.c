@@ -275,13 +275,6 @@ void vec_keep_lose(struct vec *x, u32 offset, u32 bytes)
 
 static const struct asm_vop load_op = {1, 2, 0, 0x6f}, store_op = {1, 2, 0, 0x7f};
 
-static struct asm_mem host_at(const struct vec *x, unsigned j)
-{
-    struct asm_mem mem = x->host;
-    mem.disp += (s32)(j * x->chunk_bytes);
-    return mem;
-}
-
 static void fused(struct vec *x, struct asm_vop op, unsigned j)
 {
     bool adds_to_d = x->v.op <= IR_VECTOR_FNMSAC;
@@ -307,10 +300,10 @@ static void operate(struct vec *x, const struct vec_row *row, unsigned j)
     switch (x->v.op) {
     case IR_VECTOR_LOAD:
     case IR_VECTOR_LOAD_FIRST:
-        asm_vrm(x->a, load_op, vec_how(x), x->r[j], 0, host_at(x, j));
+        asm_vrm(x->a, load_op, vec_how(x), x->r[j], 0, vec_host_at(x, j));
         break;
     case IR_VECTOR_STORE:
-        asm_vrm(x->a, store_op, vec_how(x), x->in_d[j], 0, host_at(x, j));
+        asm_vrm(x->a, store_op, vec_how(x), x->in_d[j], 0, vec_host_at(x, j));
         break;
     case IR_VECTOR_MOVE:
         asm_vrr(x->a, load_op, vec_how(x), x->r[j], 0, x->in_b[j]);

@@ -1,4 +1,5 @@
-/* Vector operations in place: slides, gathers, compress. AVX-512 alone. See emit_vector.c.
+/* Vector operations in place: slides, gathers, compress, segments. AVX-512 alone. See
+ * emit_vector.c.
  *
  * A slide is a load from elsewhere in guest state, under a mask where it would pass the group's
  * end. What lies around the group is guest state, too, so that the load itself may pass it. */
@@ -249,6 +250,12 @@ static void compare_indices(struct vec *x, unsigned reg)
     asm_u8(x->a, BELOW);
 }
 
+/* By indices: elements of a register; of two, and then the register of indices gets the result. */
+static const struct asm_vop from_one[4] = {OP(2, 0, 0x8d), OP(2, 1, 0x8d), OP(2, 0, 0x36),
+                                           OP(2, 1, 0x36)};
+static const struct asm_vop from_two[4] = {OP(2, 0, 0x75), OP(2, 1, 0x75), OP(2, 0, 0x76),
+                                           OP(2, 1, 0x76)};
+
 /* r[j] = the indices of chunk j. Of 16 bits, as bytes: saturated, which is outside. */
 static void load_indices(struct vec *x, unsigned j)
 {
@@ -269,10 +276,6 @@ static void load_indices(struct vec *x, unsigned j)
 static void gather(struct vec *x)
 {
     static const u8 splat[4] = {0x7a, 0x7b, 0x7c, 0x7c};
-    static const struct asm_vop one[4] = {OP(2, 0, 0x8d), OP(2, 1, 0x8d), OP(2, 0, 0x36),
-                                          OP(2, 1, 0x36)};
-    static const struct asm_vop two[4] = {OP(2, 0, 0x75), OP(2, 1, 0x75), OP(2, 0, 0x76),
-                                          OP(2, 1, 0x76)};
     struct asm_vhow how = vec_under(x, MASK);
     how.length = how.length == 0 ? 1 : how.length; /* some have no shorter form */
     asm_mov_imm(x->a, x->temp[0], elements_of(x));
@@ -283,12 +286,74 @@ static void gather(struct vec *x)
         load_indices(x, j);
         compare_indices(x, x->r[j]);
         if (x->chunks == 1) {
-            asm_vrr(x->a, one[x->sew], how, x->r[j], x->r[j], x->t[0]);
+            asm_vrr(x->a, from_one[x->sew], how, x->r[j], x->r[j], x->t[0]);
         } else {
-            asm_vrm(x->a, two[x->sew], how, x->r[j], x->t[0], vec_chunk(x, x->v.a, 1));
+            asm_vrm(x->a, from_two[x->sew], how, x->r[j], x->t[0], vec_chunk(x, x->v.a, 1));
         }
     }
     vec_store_results(x);
+}
+
+/* --- segments: gathers by indices that are known now --- */
+
+/* Where element n of the result is in what is loaded. */
+static unsigned index_of(const struct vec *x, unsigned n)
+{
+    unsigned fields = x->v.b, each = (ir_vector_bytes(&x->v) >> x->sew) / fields;
+    if (n >= each * fields) {
+        return 0;
+    }
+    return ir_vector_is_store(x->v.op) ? n % fields * each + n / fields
+                                       : n % each * fields + n / each;
+}
+
+/* All indices, in the cold part. */
+static const u8 *put_indices(struct vec *x)
+{
+    struct asm_buf *cold = &x->c->cold;
+    const u8 *at = cold->exec + asm_offset(cold);
+    for (unsigned n = 0; n < x->chunks * elements_per_chunk(x); n++) {
+        for (unsigned byte = 0; byte < 1u << x->sew; byte++) {
+            asm_u8(cold, byte == 0 ? index_of(x, n) : 0);
+        }
+    }
+    return at;
+}
+
+/* For a move of chunk j: k1 has the bytes that are there. */
+static struct asm_vhow under_bytes(struct vec *x, unsigned j)
+{
+    struct asm_vhow how = vec_how(x);
+    unsigned left = ir_vector_bytes(&x->v) - j * x->chunk_bytes;
+    if (left < x->chunk_bytes) {
+        asm_mov_imm(x->a, x->temp[1], ones(left));
+        asm_mask_from(x->a, 64, 1, x->temp[1]);
+        how.mask = 1;
+    }
+    return how;
+}
+
+static void move_fields(struct vec *x)
+{
+    static const struct asm_vop load = {1, 3, 0, 0x6f}, store = {1, 3, 0, 0x7f};
+    bool stores = ir_vector_is_store(x->v.op);
+    const u8 *indices = put_indices(x);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow how = under_bytes(x, j);
+        how.zero = how.mask != 0;
+        asm_vrm(x->a, load, how, x->r[j], 0,
+                stores ? vec_chunk(x, x->v.d, j) : vec_host_at(x, j));
+        asm_vrip(x->a, load, vec_how(x), x->t[j], 0, indices + j * x->chunk_bytes, 0);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        if (x->chunks == 1) {
+            asm_vrr(x->a, from_one[x->sew], vec_how(x), x->t[0], x->t[0], x->r[0]);
+        } else {
+            asm_vrr(x->a, from_two[x->sew], vec_how(x), x->t[j], x->r[0], x->r[1]);
+        }
+        asm_vrm(x->a, store, under_bytes(x, j), x->t[j], 0,
+                stores ? vec_host_at(x, j) : vec_chunk(x, x->v.d, j));
+    }
 }
 
 /* b is a mask: of the elements operated on, those whose bit is set, one behind the other. */
@@ -314,9 +379,11 @@ static void compress(struct vec *x)
 
 /* --- rows --- */
 
-enum { ANY = 15 };
+enum { ANY = 15, FIELDS = VEC_TEMPS | VEC_NO_MASK | VEC_NO_PART | VEC_VBMI };
 
 const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT] = {
+    [IR_VECTOR_LOAD_FIELDS] = {move_fields, {{0}}, 0, ANY, 2, FIELDS},
+    [IR_VECTOR_STORE_FIELDS] = {move_fields, {{0}}, 0, ANY, 2, FIELDS},
     [IR_VECTOR_SLIDE_UP] = {slide_up, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
     [IR_VECTOR_SLIDE_DOWN] = {slide_down, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
     [IR_VECTOR_SLIDE1_UP] = {slide1_up, {{0}}, 0, ANY, 0, VEC_TEMPS},

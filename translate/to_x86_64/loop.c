@@ -90,7 +90,7 @@ static void mark(struct compile *c, struct loaded *loaded)
 bool loop_writes(const struct compile *c, const struct ir_insn *insn)
 {
     if (insn->op == IR_VECTOR) {
-        return ir_vector_of(c->ir, insn).op == IR_VECTOR_STORE;
+        return ir_vector_is_store(ir_vector_of(c->ir, insn).op);
     }
     return insn->op == IR_STORE || (c->ir->insns[insn->a].imm & IR_CHECK_WRITE);
 }

@@ -29,8 +29,8 @@ golden() {
         "$METIC" run "$TMP/golden.elf" --firmware none --quiet --serial none --no-tier0 "$@" \
             --show "host@g_$name" >"$TMP/shown" 2>"$TMP/err" || { cat "$TMP/err"; exit 1; }
         echo "$name:"
-        # How far before it the common code has a constant is that code's length.
-        sed '1d; s/\[rip - 0x[0-9a-f]*\]/[rip - ...]/
+        # How far away the common code or the cold part has a constant depends on their lengths.
+        sed '1d; s/\[rip \([-+]\) 0x[0-9a-f]*\]/[rip \1 ...]/
             s/\((bytes) 62 .. .. .. .. [0-3][5d]\) .. .. ff ff/\1 .../' "$TMP/shown" |
             awk -f "$SRCDIR/tests/support/host_code.awk"
     done >"$TMP/$listing"

@@ -135,6 +135,10 @@ _start:
     vsetvli a0, zero, e32, m4, ta, ma
     vcompress.vm v8, v16, v24
     j       over
+    sequence three_fields
+    vsetvli a0, zero, e16, m1, ta, ma
+    vlseg3e16.v v4, (a1)
+    j       over
     sequence carry_out
     vsetvli a0, zero, e64, m2, ta, ma
     vmadc.vvm v0, v4, v8, v0

@@ -216,6 +216,15 @@ static void memory(void)
     BOTH("e8, m2", "vlseg2e8.v v8, (%2)")
     BOTH("e8, m1", "vlseg3e8.v v8, (%2)")
     BOTH("e8, m1", "vsseg4e8.v v16, (%2)")
+    BOTH("e16, m1", "vlseg2e16.v v8, (%2)")
+    BOTH("e32, m2", "vlseg3e32.v v8, (%2)")
+    BOTH("e64, m1", "vlseg7e64.v v8, (%2)")
+    BOTH("e16, m1", "vlseg8e16.v v8, (%2)")
+    BOTH("e32, mf2", "vlseg2e16.v v8, (%2)")
+    BOTH("e8, m2", "vsseg2e8.v v16, (%2)")
+    BOTH("e16, m1", "vsseg5e16.v v16, (%2)")
+    BOTH("e64, m2", "vsseg3e64.v v16, (%2)")
+    BOTH("e32, m1", "vsseg6e32.v v16, (%2)")
 }
 
 /* `body` at many places in memory, one behind the other, from %0 and to %1; again and again. */
@@ -264,6 +273,10 @@ static void masks(void)
 
 static void widths(void)
 {
+    WALK("e8, m1", "vlseg3e8.v v8, (%0)\nvadd.vv v11, v8, v9\nvadd.vv v9, v9, v10\n"
+                   "vadd.vx v10, v11, %3\nvsseg3e8.v v9, (%1)")
+    WALK("e32, m2", "vlseg2e32.v v8, (%0)\nvmul.vv v12, v8, v10\nvsub.vv v10, v8, v10\n"
+                    "vmv2r.v v8, v12\nvsseg2e32.v v8, (%1)")
     WALK("e16, m2", "vle16.v v8, (%0)\nvle16.v v10, (%1)\nvwmacc.vv v16, v8, v10\n"
                     "vsetvli t0, %4, e32, m4, tu, mu\nvse32.v v16, (%1)")
     WALK("e8, m4", "vle8.v v8, (%0)\nvwsubu.vx v16, v8, %3\nvnsrl.wi v8, v16, 3\nvse8.v v8, (%1)")
