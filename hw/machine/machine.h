@@ -328,6 +328,9 @@ void machine_history_edited(struct metic_machine *machine);
 void machine_history_held(struct metic_machine *machine);
 void machine_history_lost(struct metic_machine *machine);
 
+/* machine_kallsyms.c: a kernel may run, and what it says of itself is where it lies. */
+bool machine_has_page_tables(struct metic_machine *machine, unsigned hart);
+
 /* machine_control.c */
 void machine_control_init(struct metic_machine *machine);
 void machine_control_start(struct metic_machine *machine); /* when there is a journal */

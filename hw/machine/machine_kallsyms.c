@@ -236,6 +236,12 @@ static bool find_table(struct table *table)
            find_markers(table) && find_names(table) && find_offsets(table);
 }
 
+bool machine_has_page_tables(struct metic_machine *machine, unsigned hart)
+{
+    uint64_t satp = 0;
+    return metic_get_register(machine, hart, "satp", &satp) && satp != 0;
+}
+
 /* A hart with page tables may run a kernel, and an image may be one before it runs, or have one in
  * it. For nobody else a table is looked for: that touches a hundred megabytes of memory. */
 static bool may_have_kernel(metic_machine *machine)
@@ -244,8 +250,7 @@ static bool may_have_kernel(metic_machine *machine)
     bool may = image != NULL && (image->mode == IMAGE_MODE_SUPERVISOR ||
                                  image->size_bytes >= KERNEL_BYTES);
     for (unsigned i = 0; i < metic_hart_count(machine) && !may; i++) {
-        uint64_t satp = 0;
-        may = metic_get_register(machine, i, "satp", &satp) && satp != 0;
+        may = machine_has_page_tables(machine, i);
     }
     return may;
 }

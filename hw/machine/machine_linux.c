@@ -186,9 +186,16 @@ struct metic_kernel *metic_kernel_find(metic_machine *machine)
     kernel->machine = machine;
     uint64_t physical;
     unsigned harts = metic_hart_count(machine);
-    metic_kernel_symbols(machine, note_symbol, kernel);
+    /* Before, an image says where it was linked to lie, and it may yet move. */
+    while (kernel->hart < harts && !machine_has_page_tables(machine, kernel->hart)) {
+        kernel->hart++;
+    }
+    if (kernel->hart < harts) {
+        metic_kernel_symbols(machine, note_symbol, kernel);
+    }
     while (kernel->text != 0 && kernel->hart < harts &&
-           !metic_translate(machine, kernel->hart, kernel->text, &physical)) {
+           !(machine_has_page_tables(machine, kernel->hart) &&
+             metic_translate(machine, kernel->hart, kernel->text, &physical))) {
         kernel->hart++;
     }
     if (kernel->text == 0 || kernel->hart == harts) {
