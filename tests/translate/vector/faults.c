@@ -270,13 +270,3 @@ void supervisor_main(void)
     hot();
     put_text("end\n");
 }
-
-/* gcc calls these in freestanding code too. */
-void *memset(void *to, int value, size_t bytes);
-void *memset(void *to, int value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        ((volatile uint8_t *)to)[i] = (uint8_t)value;
-    }
-    return to;
-}

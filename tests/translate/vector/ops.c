@@ -2,43 +2,17 @@
  * widths, segments; for check_vector.sh. With all elements, some, and under a mask. Then loops that
  * walk through memory, whose groups traces keep in registers. Prints a hash of what each leaves in
  * registers, memory and flags. Runs as faults.c does. */
-#include "console.h"
+#include "flat.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum { ROUNDS = 300 };
 
-uint64_t root[512] __attribute__((aligned(4096)));
 static uint8_t data[12288] __attribute__((aligned(4096)));
 static uint64_t registers[32 * 4] __attribute__((aligned(64)));
 
 void supervisor_main(void);
-void make_tables(void);
-uint64_t on_trap(uint64_t cause, uint64_t value, uint64_t vstart);
-
-/* Everything is at its own address. */
-void make_tables(void)
-{
-    root[0] = 0xcf;
-    root[2] = (0x80000000ul >> 12 << 10) | 0xcf;
-}
-
-/* None is meant. */
-uint64_t on_trap(uint64_t cause, uint64_t value, uint64_t vstart)
-{
-    put_text("trap ");
-    put_hex(cause);
-    put_hex(value);
-    put_hex(vstart);
-    put('\n');
-    return 0;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    return (hash ^ word) * 0x9e3779b97f4a7c15u + (hash >> 29);
-}
 
 static void begin(void)
 {
@@ -344,14 +318,4 @@ void supervisor_main(void)
     sums();
     floats();
     put_text("end\n");
-}
-
-/* gcc calls these in freestanding code too. */
-void *memset(void *to, int value, size_t bytes);
-void *memset(void *to, int value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        ((volatile uint8_t *)to)[i] = (uint8_t)value;
-    }
-    return to;
 }
