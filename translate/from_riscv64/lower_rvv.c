@@ -214,29 +214,29 @@ static void describe_memory(const struct lower *l, const struct riscv_insn *insn
     v->group_log2 = (u8)(whole ? log2_of((u64)(insn->nf + 1) * vlenb(l)) : group_log2(l, v));
 }
 
+/* A group of so many elements: `count` says so unless they fill it. */
+static void set_elements(struct ir_vector *v, unsigned elements)
+{
+    unsigned bytes = elements << v->sew;
+    v->group_log2 = (u8)log2_of(2 * bytes - 1);
+    v->count = (u8)(bytes == 1u << v->group_log2 ? 0 : elements);
+}
+
 /* So many elements make a smaller group, or the first ones of such a one. */
 static void shorten(struct ir_vector *v, unsigned count)
 {
-    unsigned bytes = count << v->sew;
-    v->group_log2 = (u8)log2_of(bytes);
-    if (bytes == 1u << v->group_log2) {
-        v->guard = IR_VECTOR_FULL;
-    } else {
-        v->group_log2++;
-        v->count = (u8)count;
-    }
+    set_elements(v, count);
+    v->guard = v->count == 0 ? (u8)IR_VECTOR_FULL : v->guard;
 }
 
 /* Groups of whole registers, so that they lie one behind the other; false: they are not. */
 static bool describe_fields(const struct lower *l, const struct riscv_insn *insn,
                             struct ir_vector *v)
 {
-    unsigned bytes = (insn->nf + 1u) << v->group_log2;
-    bool whole = (1u << v->group_log2) >= vlenb(l);
+    unsigned each_bytes = 1u << v->group_log2;
     v->b = (u8)(insn->nf + 1);
-    v->group_log2 = (u8)log2_of(2 * bytes - 1);
-    v->count = (u8)(bytes == 1u << v->group_log2 ? 0 : bytes >> v->sew);
-    return whole;
+    set_elements(v, v->b * (each_bytes >> v->sew));
+    return each_bytes >= vlenb(l);
 }
 
 static bool writes_flags(const struct riscv_insn *insn)

@@ -153,7 +153,6 @@ static void tell(struct compile *c, bool guessed)
     asm_u32(&c->cold, (u32)c->entry_target);
 }
 
-
 /* The page of the access, or of its whole group, was not the one remembered: looks at its first
  * entry, by way of `entry`, and remembers that one. C is told of every so many wrong guesses. */
 static void look_again(struct compile *c, const struct access *m, const struct access_call *call,

@@ -213,10 +213,12 @@ unsigned vec_mask(struct vec *x, unsigned j, bool by_mask)
 
 static const struct asm_vop load_op = {1, 2, 0, 0x6f}, store_op = {1, 2, 0, 0x7f};
 
-/* The move whose mask is of elements. */
-static struct asm_vop sized(struct asm_vop op, unsigned sew)
+/* To memory, where a mask is of elements. */
+static struct asm_vop sized_store(unsigned sew)
 {
-    return (struct asm_vop){1, sew < 2 ? 3 : 2, sew & 1, op.op};
+    struct asm_vop op = vec_move_op(sew);
+    op.op = store_op.op;
+    return op;
 }
 
 void vec_rm_of(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
@@ -248,7 +250,7 @@ static void store_masked(struct vec *x, struct asm_mem mem, unsigned reg, unsign
 {
     struct asm_vhow how = vec_how(x);
     how.mask = (u8)mask;
-    asm_vrm(x->a, mask != 0 ? sized(store_op, x->sew) : store_op, how, reg, 0, mem);
+    asm_vrm(x->a, mask != 0 ? sized_store(x->sew) : store_op, how, reg, 0, mem);
 }
 
 /* r[j] becomes chunk j of group d, and stays in its register. */
@@ -276,7 +278,7 @@ static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
     if (mask != 0) {
         how.mask = (u8)mask;
         vec_load(x, x->t[1], x->v.d, j);
-        asm_vrr(x->a, sized(load_op, x->sew), how, x->t[1], 0, reg);
+        asm_vrr(x->a, vec_move_op(x->sew), how, x->t[1], 0, reg);
         reg = x->t[1];
     }
     asm_vrm(x->a, store_op, vec_how(x), reg, 0, vec_chunk(x, x->v.d, j));
@@ -297,6 +299,18 @@ bool vec_masks_results(const struct vec *x)
 void vec_copy(struct vec *x, unsigned to, unsigned from)
 {
     asm_vrr(x->a, load_op, vec_how(x), to, 0, from);
+}
+
+void vec_broadcast(struct vec *x, unsigned reg, struct asm_mem mem)
+{
+    static const u8 ops[4] = {0x78, 0x79, 0x58, 0x59};
+    asm_vrm(x->a, (struct asm_vop){2, 1, x->sew == 3, ops[x->sew]}, vec_how(x), reg, 0, mem);
+}
+
+void vec_set_mask(struct vec *x, unsigned mask, u64 bits)
+{
+    asm_mov_imm(x->a, x->temp[1], bits);
+    asm_mask_from(x->a, 64, mask, x->temp[1]);
 }
 
 void vec_load_b(struct vec *x, unsigned reg, unsigned j)
@@ -431,7 +445,7 @@ static void move_chunk(struct vec *x, unsigned j)
         store_masked(x, vec_host_at(x, j), x->r[j], mask);
         return;
     }
-    asm_vrm(x->a, mask != 0 ? sized(load_op, x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
+    asm_vrm(x->a, mask != 0 ? vec_move_op(x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
             vec_host_at(x, j));
     store_chunk(x, j, x->r[j], mask);
 }

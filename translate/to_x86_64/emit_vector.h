@@ -91,13 +91,18 @@ static inline struct asm_vop vec_compare_op(unsigned sew)
 
 static inline struct asm_vop vec_add_op(unsigned sew)
 {
-    static const u8 ops[4] = {0xfc, 0xfd, 0xfe, 0xd4};
-    return (struct asm_vop){1, 1, sew == 3, ops[sew]};
+    return vec_int_rows[IR_VECTOR_ADD].op[sew];
 }
 
 static inline struct asm_vop vec_sub_op(unsigned sew)
 {
-    return (struct asm_vop){1, 1, sew == 3, (u8)(0xf8 + sew)};
+    return vec_int_rows[IR_VECTOR_SUB].op[sew];
+}
+
+/* The move, of a register or from memory, whose mask is of elements of 1 << sew bytes. */
+static inline struct asm_vop vec_move_op(unsigned sew)
+{
+    return (struct asm_vop){1, sew < 2 ? 3 : 2, sew & 1, 0x6f};
 }
 
 static inline struct asm_vhow vec_how(const struct vec *x)
@@ -147,6 +152,10 @@ void vec_rm(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg,
 void vec_rm_of(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned reg, unsigned vvvv,
                unsigned unit, unsigned j, unsigned bytes);
 void vec_copy(struct vec *x, unsigned to, unsigned from);
+/* reg = one element of memory, repeated. */
+void vec_broadcast(struct vec *x, unsigned reg, struct asm_mem mem);
+/* A mask register gets these bits. Takes temp[1]. */
+void vec_set_mask(struct vec *x, unsigned mask, u64 bits);
 /* reg = chunk j of group b, or the scalar repeated, which is in x->s. */
 void vec_load_b(struct vec *x, unsigned reg, unsigned j);
 /* reg = all ones; elements that a mask register has, where there is one. */

@@ -85,8 +85,7 @@ static void multiply_words(struct vec *x, unsigned j, bool is_signed)
     vec_shift_imm(x, x->r[j], 3, VEC_RIGHT, 32);
     vec_shift_imm(x, x->t[0], 3, VEC_RIGHT, 32);
     asm_vrr(x->a, multiply, how, x->r[j], x->r[j], x->t[0]);
-    asm_mov_imm(x->a, x->temp[1], EVEN_WORDS);
-    asm_mask_from(x->a, 64, MORE, x->temp[1]);
+    vec_set_mask(x, MORE, EVEN_WORDS);
     how.mask = MORE;
     asm_vrr(x->a, (struct asm_vop){1, 1, 0, 0x6f}, how, x->r[j], 0, x->t[1]);
 }

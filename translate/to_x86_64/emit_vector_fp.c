@@ -129,15 +129,6 @@ static void fused(struct vec *x)
 /* --- minimum, maximum: as of scalars (emit_fp_arith.c). The host's raise a flag for any NaN, so
  *     there must be none. --- */
 
-static void load_b(struct vec *x, unsigned reg, unsigned j)
-{
-    if (x->v.second == IR_VECTOR_GROUP) {
-        vec_load(x, reg, x->v.b, j);
-    } else {
-        asm_vrr(x->a, (struct asm_vop){1, 2, 0, 0x6f}, vec_how(x), reg, 0, x->s);
-    }
-}
-
 static void minmax(struct vec *x)
 {
     bool minimum = x->v.op == IR_VECTOR_FMIN;
@@ -155,7 +146,7 @@ static void minmax(struct vec *x)
     fail_if_nan(x);
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
-        load_b(x, x->t[0], j);
+        vec_load_b(x, x->t[0], j);
         asm_vrr(x->a, row_op(x), how, x->t[1], x->r[j], x->t[0]);
         asm_vrr(x->a, row_op(x), how, x->t[0], x->t[0], x->r[j]);
         asm_vrr(x->a, (struct asm_vop){1, 1, 0, minimum ? 0xeb : 0xdb}, vec_how(x), x->r[j],

@@ -140,6 +140,8 @@ static void shift(struct vec *x, unsigned reg, unsigned sew, unsigned kind)
 
 /* --- of bytes, for which there are no instructions: AVX-512 alone --- */
 
+enum { LOW_BYTES = 2 }; /* a mask register */
+
 /* reg = bytes, each the low one of temp[1]. */
 static void splat_byte(struct vec *x, unsigned reg)
 {
@@ -180,7 +182,6 @@ static void shift_constant(struct vec *x, u64 value, bool left)
  * high ones with nothing below. */
 static void shift_bytes_each(struct vec *x, unsigned reg, unsigned kind)
 {
-    enum { LOW_BYTES = 2 };
     struct asm_vhow how = vec_how(x);
     vec_op_const(x, (struct asm_vop)OP(1, 1, 0xdb), x->t[0], x->t[0], VEC_COUNT_8);
     vec_copy(x, x->t[1], reg);
@@ -195,7 +196,7 @@ static void shift_bytes_each(struct vec *x, unsigned reg, unsigned kind)
     vec_shift_imm(x, x->t[0], 1, VEC_RIGHT, 8);
     vec_shift_each(x, reg, reg, x->t[0], 1, (enum vec_shift)kind);
     how.mask = LOW_BYTES;
-    asm_vrr(x->a, (struct asm_vop){1, 3, 0, 0x6f}, how, reg, 0, x->t[1]);
+    asm_vrr(x->a, vec_move_op(0), how, reg, 0, x->t[1]);
 }
 
 static void shifts_of_bytes(struct vec *x)
@@ -203,8 +204,7 @@ static void shifts_of_bytes(struct vec *x)
     unsigned kind = vec_row_of(x->v.op)->imm;
     bool each = x->v.second == IR_VECTOR_GROUP;
     if (each) {
-        asm_mov_imm(x->a, x->temp[1], 0x5555555555555555u);
-        asm_mask_from(x->a, 64, 2, x->temp[1]);
+        vec_set_mask(x, LOW_BYTES, 0x5555555555555555u);
     } else {
         if (!x->is_const) {
             load_count(x, 0);
@@ -396,18 +396,15 @@ static void fail_if_none(struct vec *x)
  * the same may come twice, what is there already, and at first element 0 of b. */
 static void load_active(struct vec *x, unsigned reg, unsigned j)
 {
-    static const u8 splat[4] = {0x78, 0x79, 0x58, 0x59};
     bool sums = x->v.op == IR_VECTOR_RED_ADD || x->v.op == IR_VECTOR_RED_XOR;
-    struct asm_vop move = {1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f};
     struct asm_vhow how = vec_under(x, vec_mask(x, j, true));
     how.zero = how.zero && sums;
     if (!sums && j == 0) {
-        asm_vrm(x->a, (struct asm_vop)OP(2, x->sew == 3, splat[x->sew]), vec_how(x), reg, 0,
-                vec_chunk(x, x->v.b, 0));
+        vec_broadcast(x, reg, vec_chunk(x, x->v.b, 0));
     } else if (!sums) {
         vec_copy(x, reg, x->r[0]);
     }
-    asm_vrm(x->a, move, how, reg, 0, vec_chunk(x, x->v.a, j));
+    asm_vrm(x->a, vec_move_op(x->sew), how, reg, 0, vec_chunk(x, x->v.a, j));
 }
 
 static void reduce(struct vec *x)
@@ -441,8 +438,7 @@ static void reduce_wide(struct vec *x)
         unsigned mask = vec_mask(x, j, true), to = j == 0 ? x->r[0] : x->t[0];
         vec_extend(x, to, x->v.a, j, x->v.sew, x->sew, is_signed);
         if (mask != 0) {
-            asm_vrr(x->a, (struct asm_vop){1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f},
-                    vec_under(x, mask), to, 0, to);
+            asm_vrr(x->a, vec_move_op(x->sew), vec_under(x, mask), to, 0, to);
         }
         if (j != 0) {
             asm_vrr(x->a, op_of(row, x), vec_how(x), x->r[0], x->r[0], to);

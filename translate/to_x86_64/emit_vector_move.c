@@ -32,7 +32,7 @@ static void copy(struct vec *x)
 /* The mask chooses; elements behind `count` are left. */
 static void merge(struct vec *x)
 {
-    struct asm_vop op = {1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f};
+    struct asm_vop op = vec_move_op(x->sew);
     if (x->v.second != IR_VECTOR_GROUP) {
         vec_splat(x, x->s, x->v.sew);
     }
@@ -236,8 +236,7 @@ void vec_store_bits(struct vec *x)
             state_at(x->c->context->guest->vector->file + 16u * x->v.d + j * elements / 8);
         unsigned mask = vec_mask(x, j, vec_masks_results(x));
         if (mask == 0 && odd) {
-            asm_mov_imm(x->a, x->temp[1], ((u64)1 << elements_of(x)) - 1);
-            asm_mask_from(x->a, 64, 1, x->temp[1]);
+            vec_set_mask(x, 1, ((u64)1 << elements_of(x)) - 1);
             mask = 1;
         }
         if (mask != 0) {

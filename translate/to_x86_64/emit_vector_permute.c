@@ -25,19 +25,13 @@ static u64 ones(unsigned count)
     return count >= 64 ? ~(u64)0 : ((u64)1 << count) - 1;
 }
 
-/* The move whose mask is of elements. */
-static struct asm_vop move_op(const struct vec *x)
-{
-    return (struct asm_vop){1, x->sew < 2 ? 3 : 2, x->sew & 1, 0x6f};
-}
-
 /* r[j] = memory under a mask; elsewhere 0, or what it was. */
 static void load_under(struct vec *x, unsigned j, struct asm_mem mem, bool zero)
 {
     struct asm_vhow how = vec_how(x);
     how.mask = MASK;
     how.zero = zero;
-    asm_vrm(x->a, move_op(x), how, x->r[j], 0, mem);
+    asm_vrm(x->a, vec_move_op(x->sew), how, x->r[j], 0, mem);
 }
 
 static void load_all(struct vec *x, unsigned j, struct asm_mem mem)
@@ -48,12 +42,6 @@ static void load_all(struct vec *x, unsigned j, struct asm_mem mem)
 static void zero(struct vec *x, unsigned reg)
 {
     asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xef), vec_how(x), reg, reg, reg);
-}
-
-static void mask_of(struct vec *x, u64 bits)
-{
-    asm_mov_imm(x->a, x->temp[1], bits);
-    asm_mask_from(x->a, 64, MASK, x->temp[1]);
 }
 
 /* Chunk j of a, that many elements further on. */
@@ -106,7 +94,7 @@ static void slide_down_const(struct vec *x)
         } else if (inside >= elements_per_chunk(x)) {
             load_all(x, j, moved(x, j, (s32)by));
         } else {
-            mask_of(x, ones((unsigned)inside));
+            vec_set_mask(x, MASK, ones((unsigned)inside));
             load_under(x, j, moved(x, j, (s32)by), true);
         }
     }
@@ -141,7 +129,7 @@ static void slide_up_const(struct vec *x)
         }
         vec_load(x, x->r[j], x->v.d, j);
         if (kept < elements_per_chunk(x)) {
-            mask_of(x, ~ones((unsigned)kept));
+            vec_set_mask(x, MASK, ~ones((unsigned)kept));
             load_under(x, j, moved(x, j, -(s32)by), false);
         }
     }
@@ -170,7 +158,7 @@ static void insert(struct vec *x, unsigned j)
 {
     struct asm_vhow how = vec_how(x);
     how.mask = MASK;
-    asm_vrr(x->a, move_op(x), how, x->r[j], 0, x->s);
+    asm_vrr(x->a, vec_move_op(x->sew), how, x->r[j], 0, x->s);
 }
 
 static void slide1_up(struct vec *x)
@@ -179,7 +167,7 @@ static void slide1_up(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         load_all(x, j, moved(x, j, -1));
     }
-    mask_of(x, 1);
+    vec_set_mask(x, MASK, 1);
     insert(x, 0);
     vec_store_results(x);
 }
@@ -207,7 +195,7 @@ static void slide1_down(struct vec *x)
             mask_of_chunk(x, j);
             insert(x, j);
         } else if (j == last / elements_per_chunk(x)) {
-            mask_of(x, (u64)1 << last % elements_per_chunk(x));
+            vec_set_mask(x, MASK, (u64)1 << last % elements_per_chunk(x));
             insert(x, j);
         }
     }
@@ -216,22 +204,16 @@ static void slide1_down(struct vec *x)
 
 /* --- gathers --- */
 
-static void broadcast(struct vec *x, unsigned reg, struct asm_mem mem)
-{
-    static const u8 ops[4] = {0x78, 0x79, 0x58, 0x59};
-    asm_vrm(x->a, (struct asm_vop){2, 1, x->sew == 3, ops[x->sew]}, vec_how(x), reg, 0, mem);
-}
-
 static void gather_one(struct vec *x)
 {
     if (!x->is_const) {
         zero(x, x->s);
         asm_alu_imm(x->a, ASM_CMP, ASM_64, x->scalar, (s32)elements_of(x));
         u32 outside = asm_jcc_short(x->a, ASM_AE);
-        broadcast(x, x->s, moved_by(x, 0, x->scalar));
+        vec_broadcast(x, x->s, moved_by(x, 0, x->scalar));
         asm_bind_short(x->a, outside);
     } else if ((u64)x->value < elements_of(x)) {
-        broadcast(x, x->s, moved(x, 0, (s32)x->value));
+        vec_broadcast(x, x->s, moved(x, 0, (s32)x->value));
     } else {
         zero(x, x->s);
     }
@@ -245,8 +227,7 @@ static void gather_one(struct vec *x)
 static void compare_indices(struct vec *x, unsigned reg)
 {
     enum { BELOW = 1 };
-    struct asm_vop op = {3, 1, x->sew & 1, x->sew < 2 ? 0x3e : 0x1e};
-    asm_vrr(x->a, op, vec_how(x), MASK, reg, x->s);
+    asm_vrr(x->a, vec_compare_op(x->sew), vec_how(x), MASK, reg, x->s);
     asm_u8(x->a, BELOW);
 }
 
@@ -326,8 +307,7 @@ static struct asm_vhow under_bytes(struct vec *x, unsigned j)
     struct asm_vhow how = vec_how(x);
     unsigned left = ir_vector_bytes(&x->v) - j * x->chunk_bytes;
     if (left < x->chunk_bytes) {
-        asm_mov_imm(x->a, x->temp[1], ones(left));
-        asm_mask_from(x->a, 64, 1, x->temp[1]);
+        vec_set_mask(x, 1, ones(left));
         how.mask = 1;
     }
     return how;
@@ -335,7 +315,8 @@ static struct asm_vhow under_bytes(struct vec *x, unsigned j)
 
 static void move_fields(struct vec *x)
 {
-    static const struct asm_vop load = {1, 3, 0, 0x6f}, store = {1, 3, 0, 0x7f};
+    static const struct asm_vop store = {1, 3, 0, 0x7f};
+    struct asm_vop load = vec_move_op(0);
     bool stores = ir_vector_is_store(x->v.op);
     const u8 *indices = put_indices(x);
     for (unsigned j = 0; j < x->chunks; j++) {
