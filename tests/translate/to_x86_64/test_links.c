@@ -215,16 +215,23 @@ Test(links, self_loop_as_a_link)
     cr_assert_eq(vcpu->pc, RIG_PC_PAGE + 0x100);
 }
 
-Test(links, indirect_through_the_cache)
+/* A return to `target`, with that in its register; *second: what is to be there. */
+static const u8 *make_return(gva_t target, const u8 **second)
 {
-    struct vcpu *vcpu = &rig->hart[1]->vcpu;
-    const gva_t target = 0x7000123456;
     ir_reset(rig->ir, &rig_guest);
     ir_begin_insn(rig->ir, 0x100, 4);
     ir_jump_ind(rig->ir, IR_JUMP_RETURN, ir_get(rig->ir, IR_I64, RIG_X(1), 8));
     const u8 *code = rig_compile(rig, 0, NULL);
-    const u8 *second = adder(0x456, 16, 0x300, 0);
+    *second = adder(0x456, 16, 0x300, 0);
     rig->hart[1]->x[1] = target;
+    return code;
+}
+
+Test(links, indirect_through_the_cache)
+{
+    struct vcpu *vcpu = &rig->hart[1]->vcpu;
+    const gva_t target = 0x7000123456;
+    const u8 *second, *code = make_return(target, &second);
 
     cr_assert_eq(enter(code), IR_EXIT_IND);
     cr_assert_eq(vcpu->pc, target);
@@ -256,12 +263,7 @@ Test(links, indirect_jumps_change_places_in_the_cache)
     const gva_t target = 0x7000123456;
     const u32 first = jump_index(target), other = jump_index_other(first);
     const struct jump_entry holder = {target + ((gva_t)TLB_JUMP_ENTRIES << TLB_JUMP_SHIFT), &first};
-    ir_reset(rig->ir, &rig_guest);
-    ir_begin_insn(rig->ir, 0x100, 4);
-    ir_jump_ind(rig->ir, IR_JUMP_RETURN, ir_get(rig->ir, IR_I64, RIG_X(1), 8));
-    const u8 *code = rig_compile(rig, 0, NULL);
-    const u8 *second = adder(0x456, 16, 0x300, 0);
-    rig->hart[1]->x[1] = target;
+    const u8 *second, *code = make_return(target, &second);
     vcpu->jumps[first] = holder;
     vcpu->jumps[other] = (struct jump_entry){target, second};
     for (unsigned n = 1; n <= OFTEN; n++) {
