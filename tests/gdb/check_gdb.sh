@@ -233,9 +233,15 @@ stepi
 detach
 END
 says '^\$1 = 1$'
+if command -v python3 >/dev/null; then
+    talk=$(timeout 60 python3 "$SRCDIR/tests/gdb/talk.py" socket 2>&1)
+    same packets "$talk" ""
+fi
 debug spin.elf <<'END'
+monitor
 kill
 END
+says '^a command is missing; help lists them'
 ends 0
 
 # --- Debian's kernel -------------------------------------------------------------------------------
@@ -411,7 +417,9 @@ END
         --serial file:debug-modules.out --expect '# ' --send "$load" <<END
 break start_kernel
 break virtnet_probe
+set trace-commands on
 continue
+set trace-commands off
 info symbol \$pc
 delete 1
 continue

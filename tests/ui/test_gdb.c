@@ -353,6 +353,8 @@ Test(gdb_session, questions)
     expect_answer(&rig, "qRcmd,706879736963616c206f6666", /* physical off */
                   "61646472657373657320617265207669727475616c0a");
     cr_expect(!rig.session.physical);
+    expect_answer(&rig, "qRcmd,706", "E16");
+    expect_answer(&rig, "qRcmd,70zz", "E16");
     packet(&rig, "qXfer:threads:read::0,fff");
     cr_expect(strstr(rig.output.text, "<thread id=\"p1.2\" core=\"1\" name=\"hart 1\">") != NULL);
     cr_expect(packet(&rig, "qRcmd,71756974") == GDB_THEN_KILL, "quit");

@@ -23,7 +23,8 @@ struct gdb {
     metic_machine *machine;
     struct monitor with; /* of each session's commands */
     struct listener listener;
-    int client_fd; /* -1: nobody is attached */
+    int client_fd;  /* -1: nobody is attached */
+    int refused_fd; /* who came after that and was told so; -1: nobody */
     struct gdb_session session;
     struct gdb_input input;
     struct gdb_output output; /* the last packet sent */
@@ -55,7 +56,54 @@ static void write_event(int fd)
     }
 }
 
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* A second debugger would wait for an answer, and then tell of a riddle. It is told why, and then has
+ * an end: its connection stays open for what it sends before it reads that. */
+static void refuse_another(struct gdb *gdb)
+{
+    int fd = accept4(gdb->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        return;
+    }
+    struct gdb_output packet = {.length_bytes = 0};
+    char answer[1 + GDB_PACKET_BYTES + 4] = "+"; /* what comes before that, GDB throws away */
+    gdb_put(&packet, "E.another debugger is attached to this machine");
+    if (send(fd, answer, 1 + gdb_frame(&packet, answer + 1), MSG_NOSIGNAL) < 0 ||
+        shutdown(fd, SHUT_WR) != 0) {
+        close(fd);
+        return;
+    }
+    close_fd(gdb->refused_fd);
+    gdb->refused_fd = fd;
+}
+
 /* Watches from a go to a leave; what comes from outside stops the machine, once. */
+static void watch(struct gdb *gdb)
+{
+    int others_fd = gdb->client_fd >= 0 ? gdb->listener.fd : -1;
+    for (;;) {
+        struct pollfd fds[] = {
+            {gdb->leave_fd, POLLIN, 0}, {gdb->watched_fd, POLLIN, 0}, {others_fd, POLLIN, 0}
+        };
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0) {
+            continue; /* a signal */
+        }
+        if (fds[1].revents != 0) {
+            metic_break(gdb->machine);
+        }
+        if (fds[0].revents != 0 || fds[1].revents != 0) {
+            return;
+        }
+        refuse_another(gdb);
+    }
+}
+
 static void *watcher_thread(void *opaque)
 {
     struct gdb *gdb = opaque;
@@ -64,12 +112,7 @@ static void *watcher_thread(void *opaque)
         if (gdb->ends) {
             return NULL;
         }
-        struct pollfd fds[] = {{gdb->leave_fd, POLLIN, 0}, {gdb->watched_fd, POLLIN, 0}};
-        while (poll(fds, 2, -1) < 0 && errno == EINTR) {
-        }
-        if (fds[1].revents != 0) {
-            metic_break(gdb->machine);
-        }
+        watch(gdb);
         read_event(gdb->leave_fd);
         sem_post(&gdb->idle);
     }
@@ -105,7 +148,7 @@ struct gdb *gdb_new(const struct monitor *with, const char *where, struct metic_
     }
     gdb->machine = with->machine;
     gdb->with = *with;
-    gdb->client_fd = gdb->listener.fd = -1;
+    gdb->client_fd = gdb->refused_fd = gdb->listener.fd = -1;
     gdb_session_init(&gdb->session, gdb->machine);
     gdb->go_fd = eventfd(0, EFD_CLOEXEC);
     gdb->leave_fd = eventfd(0, EFD_CLOEXEC);
@@ -126,13 +169,6 @@ struct gdb *gdb_new(const struct monitor *with, const char *where, struct metic_
     return NULL;
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
 void gdb_free(struct gdb *gdb)
 {
     if (gdb == NULL) {
@@ -145,6 +181,7 @@ void gdb_free(struct gdb *gdb)
     }
     gdb_session_fini(&gdb->session);
     close_fd(gdb->client_fd);
+    close_fd(gdb->refused_fd);
     close_fd(gdb->go_fd);
     close_fd(gdb->leave_fd);
     sem_destroy(&gdb->idle);
@@ -285,7 +322,12 @@ static enum verdict take_byte(struct gdb *gdb, u8 byte)
             send_bytes(gdb, "-", 1);
         }
         return GO_ON;
-    case GDB_RESEND: send_packet(gdb, &gdb->output); return GO_ON;
+    case GDB_RESEND:
+        /* GDB sends it after two seconds without an answer in this mode, too. */
+        if (!gdb->session.no_ack) {
+            send_packet(gdb, &gdb->output);
+        }
+        return GO_ON;
     case GDB_MORE: break;
     }
     return GO_ON;
@@ -303,6 +345,7 @@ static enum verdict serve_client(struct gdb *gdb)
         }
         if (input == INPUT_NONE) {
             metic_serve(gdb->machine); /* a monitor may have questions, too */
+            refuse_another(gdb);
             if (gdb->awaits_stop && gdb->session.goes_back) {
                 tell_stop(gdb, SIGNAL_INTERRUPT); /* who goes back has moved */
             } else if (gdb->awaits_stop) {

@@ -161,10 +161,14 @@ static void send_ahead(struct gdb_session *session, const char **text, size_t *s
 static void on_command(struct gdb_session *session, struct gdb_text text,
                        struct gdb_output *output)
 {
-    char line[256] = "";
+    char line[4096] = "";
     char *answer = NULL;
     size_t answer_bytes = 0;
     gdb_take_bytes(&text, line, sizeof(line) - 1);
+    if (text.at != text.end) {
+        gdb_put_error(output, GDB_ERROR_ARGUMENT); /* too long, or no digits */
+        return;
+    }
     FILE *to = open_memstream(&answer, &answer_bytes);
     CHECK(to != NULL);
     struct monitor monitor = {0};

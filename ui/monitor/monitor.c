@@ -456,7 +456,9 @@ void monitor_command(struct monitor *monitor, const char *line)
         }
     }
     monitor->failed = true;
-    if (trimmed[0] == '\0' || list_commands(monitor, trimmed) == 0) {
+    if (trimmed[0] == '\0') {
+        fprintf(monitor->to, "a command is missing; help lists them\n");
+    } else if (list_commands(monitor, trimmed) == 0) {
         fprintf(monitor->to, "there is no command '%s'; help lists them\n", trimmed);
     }
 }
