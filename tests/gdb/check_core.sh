@@ -127,7 +127,6 @@ name=panic
     --serial none --quiet --core panic.core >panic.out 2>&1
 same status $? 90
 reads panic panic.core.symbols -core panic.core <<'END'
-x/s linux_banner
 x/s &linux_banner
 info registers satp
 python

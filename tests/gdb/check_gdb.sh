@@ -425,8 +425,12 @@ delete 1
 continue
 backtrace
 monitor info kernel
+print (unsigned long)jiffies_64 >> 16
+info symbol &jiffies_64
 kill
 END
+    says '= 65534$' # Linux begins five minutes before 32 bits overflow
+    says 'jiffies_64 in section .data'
     says 'Breakpoint 2 \(virtnet_probe\) pending'
     says 'Breakpoint 1 \(start_kernel\) pending'
     says 'hit Breakpoint 1, 0x[0-9a-f]+ in start_kernel|^Breakpoint 1, 0x[0-9a-f]+ in start_kernel'

@@ -13,9 +13,11 @@
 
 enum { MAX_RANGES = 1024, NULL_SECTION = 0, SYMTAB, STRTAB, SHSTRTAB, FIRST_RANGE };
 
-/* Code of the kernel or of a module: a section without contents. */
+/* Code or data of the kernel, code of a module: a section without contents. Debuggers take a symbol
+ * for a function or a variable by its section, so that `print (long)jiffies_64` says what is there. */
 struct range {
     u64 first, end;
+    bool code;
 };
 
 struct writer {
@@ -68,15 +70,31 @@ static void add_symbol(struct writer *writer, u64 address, u64 size_bytes, bool 
 
 /* --- what there is --- */
 
+/* Addresses rise, and code and data of a kernel change a few times; of one that is mixed, half the
+ * ranges are enough. */
+static struct range *range_of(struct writer *writer, u64 address, bool code)
+{
+    struct range *range = &writer->ranges[writer->range_count - 1];
+    if (range->code != code && writer->range_count < MAX_RANGES / 2) {
+        range->end = address;
+        range++;
+        *range = (struct range){address, address, code};
+        writer->range_count++;
+    }
+    return range;
+}
+
 static void on_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
 {
     struct writer *writer = opaque;
-    struct range *range = &writer->ranges[0];
     bool code = type == 't' || type == 'T' || type == 'w' || type == 'W';
-    if (strcmp(name, "_end") == 0) {
-        range->end = address;
+    if (address < writer->ranges[writer->range_count - 1].first) { /* no address at all */
+        add_symbol(writer, address, 0, false, SHN_ABS, name);
+        return;
     }
-    add_symbol(writer, address, 0, code, FIRST_RANGE, name);
+    struct range *range = range_of(writer, address, code);
+    range->end = address;
+    add_symbol(writer, address, 0, code, FIRST_RANGE + writer->range_count - 1, name);
 }
 
 static void on_module_symbol(void *opaque, uint64_t address, uint64_t size_bytes, const char *name)
@@ -93,15 +111,15 @@ static void on_module(void *opaque, const struct metic_kernel_module *module)
     struct writer *writer = opaque;
     if (writer->range_count < MAX_RANGES && module->size_bytes != 0) {
         writer->ranges[writer->range_count++] =
-            (struct range){module->address, module->address + module->size_bytes};
+            (struct range){module->address, module->address + module->size_bytes, true};
         metic_kernel_module_symbols(writer->kernel, module, on_module_symbol, writer);
     }
 }
 
 /* --- the file --- */
 
-static const char section_names[] = "\0.symtab\0.strtab\0.shstrtab\0.text";
-enum { NAME_SYMTAB = 1, NAME_STRTAB = 9, NAME_SHSTRTAB = 17, NAME_TEXT = 27 };
+static const char section_names[] = "\0.symtab\0.strtab\0.shstrtab\0.text\0.data";
+enum { NAME_SYMTAB = 1, NAME_STRTAB = 9, NAME_SHSTRTAB = 17, NAME_TEXT = 27, NAME_DATA = 33 };
 
 static void set_sections(const struct writer *writer, Elf64_Shdr *sections)
 {
@@ -121,10 +139,12 @@ static void set_sections(const struct writer *writer, Elf64_Shdr *sections)
     };
     at += sizeof(section_names);
     for (unsigned i = 0; i < writer->range_count; i++) {
+        const struct range *range = &writer->ranges[i];
         sections[FIRST_RANGE + i] = (Elf64_Shdr){
-            .sh_name = NAME_TEXT, .sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
-            .sh_addr = writer->ranges[i].first, .sh_offset = at,
-            .sh_size = writer->ranges[i].end - writer->ranges[i].first, .sh_addralign = 1,
+            .sh_name = range->code ? NAME_TEXT : NAME_DATA, .sh_type = SHT_NOBITS,
+            .sh_flags = SHF_ALLOC | (range->code ? SHF_EXECINSTR : SHF_WRITE),
+            .sh_addr = range->first, .sh_offset = at, .sh_size = range->end - range->first,
+            .sh_addralign = 1,
         };
     }
 }
@@ -180,7 +200,8 @@ bool kernel_symbols_write(metic_machine *machine, const char *path, size_t *symb
                 error_set(error, "try again when a Linux kernel runs with its page tables",
                           "there is no Linux kernel that is known");
     if (good) {
-        writer->ranges[writer->range_count++].first = metic_kernel_text(writer->kernel);
+        u64 text = metic_kernel_text(writer->kernel);
+        writer->ranges[writer->range_count++] = (struct range){text, text, true};
         add_symbol(writer, 0, 0, false, SHN_UNDEF, ""); /* as the format wants it */
         metic_kernel_symbols(machine, on_kernel_symbol, writer);
         metic_kernel_modules(writer->kernel, on_module, writer);
