@@ -85,6 +85,12 @@ static inline bool ir_vector_is_memory(unsigned op)
     return op <= IR_VECTOR_STORE;
 }
 
+/* A load whose fault may make the vector shorter. */
+static inline bool ir_vector_may_shorten(unsigned op)
+{
+    return op == IR_VECTOR_LOAD_FIRST || op == IR_VECTOR_LOAD_FIELDS_FIRST;
+}
+
 static inline bool ir_vector_is_store(unsigned op)
 {
     return op == IR_VECTOR_STORE || op == IR_VECTOR_STORE_FIELDS;

@@ -489,6 +489,7 @@ static void vector_data(struct thunks *t)
         [VEC_COUNT_16] = 0x000f000f000f000f, [VEC_COUNT_32] = 0x0000001f0000001f,
         [VEC_COUNT_64] = 63,                 [VEC_SIGN_32] = 0x8000000080000000,
         [VEC_SIGN_64] = (u64)1 << 63,        [VEC_ONES] = ~(u64)0,
+        [VEC_HALF_32] = (u64)1 << 31,
     };
     asm_align(t->a, 16, 0);
     place(t, THUNK_VECTOR_DATA);

@@ -21,7 +21,8 @@
 const struct vec_row *vec_row_of(unsigned op)
 {
     const struct vec_row *const tables[] = {vec_int_rows, vec_move_rows, vec_fp_rows,
-                                            vec_permute_rows, vec_fixed_rows, vec_carry_rows};
+                                            vec_permute_rows, vec_fixed_rows, vec_carry_rows,
+                                            vec_divide_rows, vec_convert_rows};
     for (unsigned n = 0; n < ARRAY_LEN(tables); n++) {
         if (tables[n][op].emit != NULL) {
             return &tables[n][op];
@@ -33,20 +34,29 @@ const struct vec_row *vec_row_of(unsigned op)
 static bool is_wide(unsigned op)
 {
     return (op >= IR_VECTOR_WADD_U && op <= IR_VECTOR_WRED_S) ||
-           (op >= IR_VECTOR_FWADD && op <= IR_VECTOR_FWCVT);
+           (op >= IR_VECTOR_FWADD && op <= IR_VECTOR_U_TO_FW);
 }
 
 static bool is_narrow(unsigned op)
 {
     return op == IR_VECTOR_NSHR || op == IR_VECTOR_NSAR || op == IR_VECTOR_CLIP_U ||
-           op == IR_VECTOR_CLIP_S || op == IR_VECTOR_FNCVT;
+           op == IR_VECTOR_CLIP_S || (op >= IR_VECTOR_FNCVT && op <= IR_VECTOR_U_TO_FN);
+}
+
+/* The most bytes of a chunk, of which AVX-512 may work on two or four times as many. */
+static unsigned chunk_bytes_max(const struct ir_vector *v)
+{
+    bool divides = v->op >= IR_VECTOR_DIV_U && v->op <= IR_VECTOR_REM_S;
+    if (divides && v->sew < 3) {
+        return v->sew == 0 ? 16 : 32;
+    }
+    return is_narrow(v->op) || (v->op == IR_VECTOR_GATHER_16 && v->sew == 0) ? 32 : 64;
 }
 
 /* Chunks of the result. */
 static void set_shape(struct vec *x, bool evex)
 {
-    bool wide_source = is_narrow(x->v.op) || (x->v.op == IR_VECTOR_GATHER_16 && x->v.sew == 0);
-    unsigned max = !evex || wide_source ? 32 : 64;
+    unsigned max = evex ? chunk_bytes_max(&x->v) : 32;
     x->rounds = 1;
     x->evex = evex;
     x->sew = x->v.sew + is_wide(x->v.op);
@@ -642,7 +652,7 @@ static void emit(struct compile *c, const struct ir_insn *insn, unsigned rounds)
     x.rounds = rounds;
     x.chunk_bytes *= rounds;
     claim(&x, row);
-    if (x.v.op == IR_VECTOR_LOAD_FIRST) {
+    if (ir_vector_may_shorten(x.v.op)) {
         alloc_home_lost(c, vector->state_first, vector->state_end - vector->state_first);
         alloc_home_killed(c, vector->key, 4);
     }

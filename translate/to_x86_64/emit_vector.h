@@ -74,12 +74,14 @@ extern const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_fixed_rows[IR_VECTOR_OP_COUNT];
 extern const struct vec_row vec_carry_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_divide_rows[IR_VECTOR_OP_COUNT];
+extern const struct vec_row vec_convert_rows[IR_VECTOR_OP_COUNT];
 const struct vec_row *vec_row_of(unsigned op);
 
 /* --- data in THUNK_VECTOR_DATA --- */
 enum vec_const {
     VEC_COUNT_8, VEC_COUNT_16, VEC_COUNT_32, VEC_COUNT_64, /* width - 1 in each element */
-    VEC_SIGN_8, VEC_SIGN_32, VEC_SIGN_64, VEC_ONES, VEC_CONST_COUNT,
+    VEC_SIGN_8, VEC_SIGN_32, VEC_SIGN_64, VEC_ONES, VEC_HALF_32, VEC_CONST_COUNT,
     VEC_NUMBERS_AT = 8 * VEC_CONST_COUNT, /* bytes 0, 1, 2, ... 255 */
 };
 
@@ -185,12 +187,16 @@ void vec_op_const(struct vec *x, struct asm_vop op, unsigned dst, unsigned first
 void vec_op_b(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned dst, unsigned first,
               unsigned j);
 
+/* emit_vector_move.c: reg = the numbers of chunk j's elements. */
+void vec_numbers(struct vec *x, unsigned reg, unsigned j);
 /* Bits of mask registers [2, 2 + chunks) to register d, as mask and count say. */
 void vec_store_bits(struct vec *x);
 
 /* emit_vector_int.c: shifts elements of 1 << sew bytes, at least 2, by a constant. */
 enum vec_shift { VEC_LEFT, VEC_RIGHT, VEC_ARITHMETIC };
 void vec_shift_imm(struct vec *x, unsigned reg, unsigned sew, enum vec_shift kind, unsigned count);
+/* dst = reg, doublewords, shifted without sign. */
+void vec_shift_to(struct vec *x, unsigned dst, unsigned reg, enum vec_shift kind, unsigned count);
 /* dst = reg shifted element by element by `counts`; those from the width on shift all out. */
 void vec_shift_each(struct vec *x, unsigned dst, unsigned reg, unsigned counts, unsigned sew,
                     enum vec_shift kind);
@@ -198,8 +204,17 @@ void vec_shift_each(struct vec *x, unsigned dst, unsigned reg, unsigned counts, 
 void vec_extend(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned from, unsigned to,
                 bool is_signed);
 
+/* emit_vector_carry.c: r[j] = the high half of a * b, as one of the three operations has it. Takes
+ * t[0], t[1] and VEC_SPARE, which finding parts of what is kept takes, too. */
+enum { VEC_SPARE = 31 };
+void vec_multiply_high(struct vec *x, unsigned j, unsigned op);
+
 /* emit_vector_fp.c: notes whether `reg` has NaNs, under a mask. */
 void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);
+/* All results to group d, unless something was noted: then it is the helper's. */
+void vec_store_noted(struct vec *x);
+/* Notes where r[j] is what the host answers when there is no such integer, under a mask. */
+void vec_note_no_integer(struct vec *x, unsigned j, unsigned mask, bool is_signed);
 
 /* --- emit_vector_rounds.c --- */
 /* Before and behind a VECTOR: which of the rounds that become one it belongs to. Only in the first

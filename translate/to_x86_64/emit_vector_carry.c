@@ -90,45 +90,77 @@ static void multiply_words(struct vec *x, unsigned j, bool is_signed)
     asm_vrr(x->a, (struct asm_vop){1, 1, 0, 0x6f}, how, x->r[j], 0, x->t[1]);
 }
 
-static void multiply(struct vec *x, unsigned j, bool is_signed)
+/* Doublewords as digits of 32 bits, unsigned: r[j] = a, t[0] = b. */
+static void multiply_digits(struct vec *x, unsigned j)
 {
-    if (x->sew == 2) {
+    static const struct asm_vop multiply = OP(1, 1, 0xf4);
+    struct asm_vhow how = vec_how(x);
+    unsigned a = x->r[j], b = x->t[0], sum = x->t[1], high = VEC_SPARE;
+    asm_vrr(x->a, multiply, how, sum, a, b);
+    vec_shift_imm(x, sum, 3, VEC_RIGHT, 32);
+    vec_shift_to(x, high, a, VEC_RIGHT, 32);
+    asm_vrr(x->a, multiply, how, b, high, b);
+    asm_vrr(x->a, vec_add_op(3), how, sum, sum, b);
+    vec_load_b(x, b, j); /* takes VEC_SPARE */
+    vec_shift_imm(x, b, 3, VEC_RIGHT, 32);
+    vec_shift_to(x, high, a, VEC_RIGHT, 32);
+    asm_vrr(x->a, multiply, how, a, a, b);
+    asm_vrr(x->a, multiply, how, high, high, b);
+    vec_shift_to(x, b, sum, VEC_LEFT, 32);
+    vec_shift_imm(x, b, 3, VEC_RIGHT, 32);
+    asm_vrr(x->a, vec_add_op(3), how, a, a, b);
+    vec_shift_imm(x, a, 3, VEC_RIGHT, 32);
+    vec_shift_imm(x, sum, 3, VEC_RIGHT, 32);
+    asm_vrr(x->a, vec_add_op(3), how, a, a, sum);
+    asm_vrr(x->a, vec_add_op(3), how, a, a, high);
+}
+
+/* A negative a, or b, counts 2^width too much as an unsigned one: b, or a, less, where it is. */
+static void correct_sign(struct vec *x, unsigned j, bool of_a)
+{
+    unsigned a = x->t[of_a ? 1 : 0], b = x->t[of_a ? 0 : 1];
+    vec_load(x, a, x->v.a, j);
+    vec_load_b(x, b, j);
+    vec_shift_imm(x, x->t[1], x->sew, VEC_ARITHMETIC, (8u << x->sew) - 1);
+    asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xdb), vec_how(x), x->t[1], x->t[1], x->t[0]);
+    asm_vrr(x->a, vec_sub_op(x->sew), vec_how(x), x->r[j], x->r[j], x->t[1]);
+}
+
+void vec_multiply_high(struct vec *x, unsigned j, unsigned op)
+{
+    bool is_signed = op == IR_VECTOR_MULH_S;
+    vec_load(x, x->r[j], x->v.a, j);
+    vec_load_b(x, x->t[0], j);
+    if (x->sew == 3) {
+        multiply_digits(x, j);
+    } else if (x->sew == 2) {
         multiply_words(x, j, is_signed);
     } else {
         asm_vrr(x->a, (struct asm_vop)OP(1, 0, is_signed ? 0xe5 : 0xe4), vec_how(x), x->r[j],
                 x->r[j], x->t[0]);
     }
-}
-
-/* A negative a counts 2^width too much as an unsigned one: b less, where it is. */
-static void correct_sign(struct vec *x, unsigned j)
-{
-    vec_load(x, x->t[1], x->v.a, j);
-    vec_shift_imm(x, x->t[1], x->sew, VEC_ARITHMETIC, (8u << x->sew) - 1);
-    vec_load_b(x, x->t[0], j);
-    asm_vrr(x->a, (struct asm_vop)OP(1, 0, 0xdb), vec_how(x), x->t[1], x->t[1], x->t[0]);
-    asm_vrr(x->a, vec_sub_op(x->sew), vec_how(x), x->r[j], x->r[j], x->t[1]);
+    if (op == IR_VECTOR_MULH_SU || (is_signed && x->sew == 3)) {
+        correct_sign(x, j, true);
+    }
+    if (is_signed && x->sew == 3) {
+        correct_sign(x, j, false);
+    }
 }
 
 static void high_half(struct vec *x)
 {
     begin(x);
     for (unsigned j = 0; j < x->chunks; j++) {
-        vec_load(x, x->r[j], x->v.a, j);
-        vec_load_b(x, x->t[0], j);
-        multiply(x, j, x->v.op == IR_VECTOR_MULH_S);
-        if (x->v.op == IR_VECTOR_MULH_SU) {
-            correct_sign(x, j);
-        }
+        vec_multiply_high(x, j, x->v.op);
     }
     vec_store_results(x);
 }
 
 /* --- rows --- */
 
-enum { ANY = 15, SHORT_ONES = 6 };
+enum { ANY = 15, WIDE = 14 };
 
-#define HIGH_HALF {high_half, {{0}}, 0, SHORT_ONES, 0, VEC_TEMPS | VEC_FINDS}
+#define HIGH_HALF {high_half, {{0}}, 0, WIDE, 0, VEC_TEMPS | VEC_FINDS}
 
 const struct vec_row vec_carry_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_ADC] = {carry, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_FINDS},

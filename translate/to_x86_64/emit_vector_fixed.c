@@ -110,7 +110,45 @@ static void saturate(struct vec *x)
     store_saturated(x);
 }
 
-/* Of halves: x86 rounds as the guest does, but -1 times -1 becomes -1. */
+/* t[0] = the upper halves of twice the products of words, rounded up: of even ones, then of odd
+ * ones. r[j] is scratch. */
+static void multiply_words(struct vec *x, unsigned j)
+{
+    enum { ODD_WORDS = 0xaaaa };
+    static const struct asm_vop multiply = {2, 1, 1, 0x28};
+    struct asm_vhow how = vec_how(x);
+    vec_load_b(x, x->t[1], j);
+    asm_vrr(x->a, multiply, how, x->r[j], x->t[0], x->t[1]);
+    vec_shift_imm(x, x->t[0], 3, VEC_RIGHT, 32);
+    vec_shift_imm(x, x->t[1], 3, VEC_RIGHT, 32);
+    asm_vrr(x->a, multiply, how, x->t[0], x->t[0], x->t[1]);
+    vec_shift_imm(x, x->t[0], 3, VEC_LEFT, 1);
+    vec_shift_imm(x, x->r[j], 3, VEC_LEFT, 1);
+    vec_op_const(x, vec_add_op(3), x->t[0], x->t[0], VEC_HALF_32);
+    vec_op_const(x, vec_add_op(3), x->r[j], x->r[j], VEC_HALF_32);
+    vec_shift_imm(x, x->r[j], 3, VEC_RIGHT, 32);
+    vec_set_mask(x, MORE, ODD_WORDS);
+    how.mask = MORE;
+    asm_vrr(x->a, vec_move_op(2), how, x->r[j], 0, x->t[0]);
+    vec_copy(x, x->t[0], x->r[j]);
+}
+
+/* The same of doublewords: the low half's two highest bits round. */
+static void multiply_longs(struct vec *x, unsigned j)
+{
+    struct asm_vhow how = vec_how(x);
+    vec_multiply_high(x, j, IR_VECTOR_MULH_S);
+    vec_load(x, x->t[0], x->v.a, j);
+    vec_op_b(x, (struct asm_vop){2, 1, 1, 0x40}, how, x->t[0], x->t[0], j);
+    vec_shift_imm(x, x->t[0], 3, VEC_RIGHT, 62);
+    vec_ones(x, x->t[1], 0);
+    asm_vrr(x->a, vec_sub_op(3), how, x->t[0], x->t[0], x->t[1]);
+    vec_shift_imm(x, x->t[0], 3, VEC_RIGHT, 1);
+    vec_shift_imm(x, x->r[j], 3, VEC_LEFT, 1);
+    asm_vrr(x->a, vec_add_op(3), how, x->t[0], x->t[0], x->r[j]);
+}
+
+/* -1 times -1 becomes -1, which nothing else does. */
 static void multiply(struct vec *x)
 {
     enum { EQUAL = 0 };
@@ -122,14 +160,20 @@ static void multiply(struct vec *x)
         struct asm_vhow how = vec_how(x);
         how.mask = MORE;
         vec_load(x, x->t[0], x->v.a, j);
-        vec_op_b(x, (struct asm_vop){2, 1, 0, 0x0b}, vec_how(x), x->t[0], x->t[0], j);
+        if (x->sew == 1) {
+            vec_op_b(x, (struct asm_vop){2, 1, 0, 0x0b}, vec_how(x), x->t[0], x->t[0], j);
+        } else if (x->sew == 2) {
+            multiply_words(x, j);
+        } else {
+            multiply_longs(x, j);
+        }
         vec_copy(x, x->r[j], x->t[0]);
         vec_ones(x, x->t[1], 0);
-        vec_shift_imm(x, x->t[1], 1, VEC_LEFT, 15);
-        asm_vrr(x->a, vec_compare_op(1), vec_how(x), MORE, x->t[0], x->t[1]);
+        vec_shift_imm(x, x->t[1], x->sew, VEC_LEFT, (8u << x->sew) - 1);
+        asm_vrr(x->a, vec_compare_op(x->sew), vec_how(x), MORE, x->t[0], x->t[1]);
         asm_u8(x->a, EQUAL);
         vec_ones(x, x->t[1], 0);
-        asm_vrr(x->a, vec_add_op(1), how, x->r[j], x->r[j], x->t[1]);
+        asm_vrr(x->a, vec_add_op(x->sew), how, x->r[j], x->r[j], x->t[1]);
         note_misfits(x, vec_how(x), j, x->sew, x->t[0], x->r[j]);
     }
     store_saturated(x);
@@ -310,7 +354,7 @@ static void clip(struct vec *x)
 
 /* --- rows --- */
 
-enum { HALVES = 2, WIDE = 14, ANY = 15, CUTS = 7 };
+enum { WIDE = 14, ANY = 15, CUTS = 7 };
 
 #define SATURATE(byte, half, how)                                                                  \
     {saturate, {OP(byte), OP(half)}, 0, ANY, how, VEC_TEMPS | VEC_FINDS}
@@ -326,7 +370,7 @@ const struct vec_row vec_fixed_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_AVG_S] = AVERAGE(ANY, SIGNED),
     [IR_VECTOR_AVG_SUB_U] = AVERAGE(WIDE, SUBS),
     [IR_VECTOR_AVG_SUB_S] = AVERAGE(WIDE, SIGNED | SUBS),
-    [IR_VECTOR_SMUL] = {multiply, {{0}}, 0, HALVES, 0, VEC_TEMPS | VEC_FINDS},
+    [IR_VECTOR_SMUL] = {multiply, {{0}}, 0, WIDE, 0, VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_RSHR_U] = {shift, {{0}}, 0, WIDE, 0, VEC_IMM | VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_RSHR_S] = {shift, {{0}}, 0, WIDE, SIGNED, VEC_IMM | VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_CLIP_U] = {clip, {{0}}, 0, CUTS, 0, VEC_TEMPS | VEC_IMM | VEC_FINDS},

@@ -64,7 +64,7 @@ static void fail_if_nan(struct vec *x)
     vec_fail_if(x, ASM_NE);
 }
 
-static void finish(struct vec *x)
+void vec_store_noted(struct vec *x)
 {
     fail_if_nan(x);
     vec_store_results(x);
@@ -88,7 +88,7 @@ static void binary(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    finish(x);
+    vec_store_noted(x);
 }
 
 static void root(struct vec *x)
@@ -98,7 +98,7 @@ static void root(struct vec *x)
         vec_rm(x, row_op(x), vec_under(x, mask), x->r[j], 0, x->v.a, j);
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    finish(x);
+    vec_store_noted(x);
 }
 
 /* d = a * b + d, or d * b + a. */
@@ -123,7 +123,7 @@ static void fused(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    finish(x);
+    vec_store_noted(x);
 }
 
 /* --- minimum, maximum: as of scalars (emit_fp_arith.c). The host's raise a flag for any NaN, so
@@ -196,27 +196,31 @@ static void from_int(struct vec *x)
     vec_store_results(x);
 }
 
-/* What the host answers when there is no such integer is not what the guest does. */
-static void to_int(struct vec *x)
+void vec_note_no_integer(struct vec *x, unsigned j, unsigned mask, bool is_signed)
 {
-    bool is_signed = vec_row_of(x->v.op)->imm;
     enum vec_const none = !is_signed     ? VEC_ONES
                           : x->sew == 3 ? VEC_SIGN_64
                                         : VEC_SIGN_32;
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    how.broadcast = true;
+    asm_vrip(x->a, (struct asm_vop){3, 1, x->sew == 3, 0x1f}, how, j == 0 ? 2 : 3, x->r[j],
+             vec_const(x, none), 1);
+    asm_u8(x->a, 0);
+    if (j != 0) {
+        asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
+    }
+}
+
+/* What the host answers when there is no such integer is not what the guest does. */
+static void to_int(struct vec *x)
+{
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
         vec_rm(x, row_op(x), vec_under(x, mask), x->r[j], 0, x->v.a, j);
-        struct asm_vhow how = vec_how(x);
-        how.mask = (u8)mask;
-        how.broadcast = true;
-        asm_vrip(x->a, (struct asm_vop){3, 1, x->sew == 3, 0x1f}, how, j == 0 ? 2 : 3, x->r[j],
-                 vec_const(x, none), 1);
-        asm_u8(x->a, 0);
-        if (j != 0) {
-            asm_mask_op(x->a, ASM_MASK_OR, 2, 2, 3);
-        }
+        vec_note_no_integer(x, j, mask, vec_row_of(x->v.op)->imm);
     }
-    finish(x);
+    vec_store_noted(x);
 }
 
 /* --- doubles of singles, and back --- */
@@ -243,10 +247,15 @@ static void load_second(struct vec *x, unsigned j, unsigned mask)
 static void wide(struct vec *x)
 {
     bool adds = x->v.op >= IR_VECTOR_FWMACC && x->v.op <= IR_VECTOR_FWNMSAC;
+    bool from_wide = x->v.op == IR_VECTOR_FWADD_W || x->v.op == IR_VECTOR_FWSUB_W;
     begin_singles(x);
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true), first = adds ? x->t[0] : x->r[j];
-        load_doubles(x, first, x->v.a, j, mask);
+        if (from_wide) {
+            vec_load(x, first, x->v.a, j);
+        } else {
+            load_doubles(x, first, x->v.a, j, mask);
+        }
         if (adds) {
             vec_load(x, x->r[j], x->v.d, j);
         }
@@ -256,7 +265,7 @@ static void wide(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    finish(x);
+    vec_store_noted(x);
 }
 
 static void narrow(struct vec *x)
@@ -268,36 +277,85 @@ static void narrow(struct vec *x)
         x->chunk_bytes = bytes;
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    finish(x);
+    vec_store_noted(x);
 }
 
 /* --- the sum, in order: of the elements there are --- */
 
-static void sum(struct vec *x)
+static struct asm_vop scalar_op(const struct vec *x, unsigned op)
 {
     bool wide = x->sew == 3;
-    struct asm_vop load = {1, wide ? 3 : 2, wide, 0x10}, store = {1, wide ? 3 : 2, wide, 0x11};
-    struct asm_vop compare = {1, wide, wide, 0x2e};
+    return (struct asm_vop){1, wide ? 3 : 2, wide, (u8)op};
+}
+
+/* r[0] += the element at temp[0]. */
+static void add_element(struct vec *x)
+{
+    static const struct asm_vop to_double = {1, 2, 0, 0x5a};
     struct asm_vhow how = {.evex = x->evex};
-    struct asm_mem from = vec_chunk(x, x->v.a, 0);
+    struct asm_mem at = vec_at(x, x->v.a, 0, 0);
+    at = asm_at_index(at.base, x->temp[0], x->v.sew, at.disp);
+    if (x->v.sew == x->sew) {
+        asm_vrm(x->a, scalar_op(x, 0x58), how, x->r[0], x->r[0], at);
+        return;
+    }
+    asm_vrm(x->a, to_double, how, x->t[0], x->t[0], at);
+    asm_vrr(x->a, scalar_op(x, 0x58), how, x->r[0], x->r[0], x->t[0]);
+}
+
+/* Of all elements, or the first `count` ones. */
+static void add_all(struct vec *x)
+{
     unsigned at = x->temp[0], end = x->temp[1];
-    asm_vrm(x->a, load, how, x->r[0], 0, vec_chunk(x, x->v.b, 0));
     if (x->partial) {
         asm_load(x->a, ASM_32, end, state_at(x->c->context->guest->vector->count));
-        asm_shift_imm(x->a, ASM_SHL, ASM_32, end, x->sew);
+        asm_alu_imm(x->a, ASM_CMP, ASM_32, end, 0);
         vec_fail_if(x, ASM_E);
     } else {
-        asm_mov_imm(x->a, end, x->group_bytes);
+        asm_mov_imm(x->a, end, x->group_bytes >> x->sew);
     }
     asm_alu_rr(x->a, ASM_XOR, ASM_32, at, at);
     const u8 *again = asm_exec(x->a);
-    asm_vrm(x->a, row_op(x), how, x->r[0], x->r[0], asm_at_index(from.base, at, 0, from.disp));
-    asm_alu_imm(x->a, ASM_ADD, ASM_32, at, 1 << x->sew);
+    add_element(x);
+    asm_alu_imm(x->a, ASM_ADD, ASM_32, at, 1);
     asm_alu_rr(x->a, ASM_CMP, ASM_32, at, end);
     asm_jcc(x->a, ASM_B, again);
+}
+
+/* Of those, up to 64, whose bit is set; of none it is the helper's, which then looks at no
+ * number. */
+static void add_active(struct vec *x)
+{
+    unsigned bits = x->temp[1];
+    if (x->partial) {
+        asm_load(x->a, ASM_32, x->temp[0], state_at(x->c->context->guest->vector->count));
+    } else {
+        asm_mov_imm(x->a, x->temp[0], x->group_bytes >> x->sew);
+    }
+    asm_load(x->a, ASM_64, bits, vec_at(x, 0, 0, 0));
+    asm_vrr(x->a, (struct asm_vop){2, 0, 1, 0xf5}, (struct asm_vhow){0}, bits, x->temp[0], bits);
+    vec_fail_if(x, ASM_E);
+    const u8 *again = asm_exec(x->a);
+    asm_rr(x->a, 0x0fbc, ASM_64, x->temp[0], bits); /* bsf */
+    add_element(x);
+    asm_lea(x->a, ASM_64, x->temp[0], asm_at(bits, -1));
+    asm_alu_rr(x->a, ASM_AND, ASM_64, bits, x->temp[0]);
+    asm_jcc(x->a, ASM_NE, again);
+}
+
+static void sum(struct vec *x)
+{
+    struct asm_vhow how = {.evex = x->evex};
+    struct asm_vop compare = {1, x->sew == 3, x->sew == 3, 0x2e};
+    asm_vrm(x->a, scalar_op(x, 0x10), how, x->r[0], 0, vec_chunk(x, x->v.b, 0));
+    if (x->v.masked) {
+        add_active(x);
+    } else {
+        add_all(x);
+    }
     asm_vrr(x->a, compare, how, x->r[0], 0, x->r[0]);
     vec_fail_if(x, ASM_P);
-    asm_vrm(x->a, store, how, x->r[0], 0, vec_chunk(x, x->v.d, 0));
+    asm_vrm(x->a, scalar_op(x, 0x11), how, x->r[0], 0, vec_chunk(x, x->v.d, 0));
 }
 
 /* --- rows --- */
@@ -345,10 +403,12 @@ const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_FWNMACC] = WIDE(2, 0xbe),
     [IR_VECTOR_FWMSAC] = WIDE(2, 0xba),
     [IR_VECTOR_FWNMSAC] = WIDE(2, 0xbc),
+    [IR_VECTOR_FWADD_W] = WIDE(1, 0x58),
+    [IR_VECTOR_FWSUB_W] = WIDE(1, 0x5c),
     [IR_VECTOR_FWCVT] = WIDE(0, 0),
     [IR_VECTOR_FNCVT] = {narrow, {{0}}, 0, 4, 0, VEC_TEMPS | VEC_FINDS},
-    [IR_VECTOR_FRED_ADD] = {sum, {{0}, {0}, {1, 2, 0, 0x58}, {1, 3, 1, 0x58}}, BOTH, BOTH, 0,
-                            VEC_TEMPS | VEC_NO_MASK},
+    [IR_VECTOR_FRED_ADD] = {sum, {{0}}, BOTH, BOTH, 0, VEC_TEMPS},
+    [IR_VECTOR_FWRED_ADD] = {sum, {{0}}, 8, 8, 0, VEC_TEMPS},
     [IR_VECTOR_S_TO_F] = {from_int, {{0}, {0}, {1, 0, 0, 0x5b}, {1, 2, 1, 0xe6}}, 0, BOTH, 0,
                           VEC_FINDS},
     [IR_VECTOR_U_TO_F] = {from_int, {{0}, {0}, {1, 3, 0, 0x7a}, {1, 2, 1, 0x7a}}, 0, BOTH, 0,

@@ -99,6 +99,12 @@ void vec_shift_imm(struct vec *x, unsigned reg, unsigned sew, enum vec_shift kin
     asm_u8(x->a, count);
 }
 
+void vec_shift_to(struct vec *x, unsigned dst, unsigned reg, enum vec_shift kind, unsigned count)
+{
+    asm_vrr(x->a, (struct asm_vop)OP(1, 1, 0x73), vec_how(x), kind == VEC_LEFT ? 6 : 2, dst, reg);
+    asm_u8(x->a, count);
+}
+
 /* By the low quadword of a vector register. */
 static struct asm_vop shift_by_register(unsigned sew, unsigned kind)
 {

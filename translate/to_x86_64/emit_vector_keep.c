@@ -12,7 +12,7 @@
  * always in the guest's registers. */
 #include "translate/to_x86_64/emit_vector.h"
 
-enum { FIRST_REG = 16, PART_REG = 31 };
+enum { FIRST_REG = 16, PART_REG = VEC_SPARE };
 
 static u32 end_of(const struct kept_vector *kept)
 {

@@ -45,15 +45,19 @@ static void merge(struct vec *x)
     vec_store_results(x);
 }
 
-static void number(struct vec *x)
+void vec_numbers(struct vec *x, unsigned reg, unsigned j)
 {
     static const u8 ops[4] = {0, 0x30, 0x31, 0x32};
-    unsigned elements = x->chunk_bytes >> x->sew;
+    struct asm_vop op = {x->sew == 0 ? 1 : 2, x->sew == 0 ? 2 : 1, 0,
+                         x->sew == 0 ? 0x6f : ops[x->sew]};
+    asm_vrip(x->a, op, vec_how(x), reg, 0,
+             thunk(x->c, THUNK_VECTOR_DATA) + VEC_NUMBERS_AT + j * (x->chunk_bytes >> x->sew), 0);
+}
+
+static void number(struct vec *x)
+{
     for (unsigned j = 0; j < x->chunks; j++) {
-        struct asm_vop op = {x->sew == 0 ? 1 : 2, x->sew == 0 ? 2 : 1, 0,
-                             x->sew == 0 ? 0x6f : ops[x->sew]};
-        asm_vrip(x->a, op, vec_how(x), x->r[j], 0,
-                 thunk(x->c, THUNK_VECTOR_DATA) + VEC_NUMBERS_AT + j * elements, 0);
+        vec_numbers(x, x->r[j], j);
     }
     vec_store_results(x);
 }

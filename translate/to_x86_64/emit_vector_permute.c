@@ -337,6 +337,57 @@ static void move_fields(struct vec *x)
     }
 }
 
+/* t[1] = how many bits are set in the mask of this chunk, whose complement is in temp[1], and of
+ * those before. */
+static void count_more(struct vec *x, unsigned j)
+{
+    static const u8 splat[4] = {0x7a, 0x7b, 0x7c, 0x7c};
+    unsigned elements = elements_per_chunk(x);
+    asm_unary(x->a, ASM_NOT, ASM_64, x->temp[1]);
+    if (elements < 64) {
+        asm_shift_imm(x->a, ASM_SHL, ASM_64, x->temp[1], 64 - elements);
+    }
+    asm_rr(x->a, ASM_OP(0xf3, 0x0fb8), ASM_64, x->temp[1], x->temp[1]);
+    if (j == 0) {
+        asm_mov(x->a, ASM_64, x->temp[0], x->temp[1]);
+    } else {
+        asm_alu_rr(x->a, ASM_ADD, ASM_64, x->temp[0], x->temp[1]);
+    }
+    asm_vrr(x->a, (struct asm_vop){2, 1, x->sew == 3, splat[x->sew]}, vec_how(x), x->t[1], 0,
+            x->temp[0]);
+}
+
+/* a is a mask. Expanding numbers under it tells, where a bit is set, how many are before it; under
+ * its complement, how many are not. */
+static void count_before(struct vec *x)
+{
+    enum { CLEAR = 3 };
+    struct asm_vop expand = {2, 1, x->sew & 1, x->sew < 2 ? 0x62 : 0x89};
+    for (unsigned j = 0; j < x->chunks; j++) {
+        struct asm_vhow set = vec_under(x, MASK), clear = vec_under(x, CLEAR);
+        unsigned offset = j * elements_per_chunk(x) / 8;
+        asm_load(x->a, ASM_64, x->temp[1], vec_at(x, x->v.a, 1, offset));
+        if (x->v.masked) {
+            asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1], vec_at(x, 0, 1, offset));
+        }
+        asm_mask_from(x->a, 64, MASK, x->temp[1]);
+        asm_unary(x->a, ASM_NOT, ASM_64, x->temp[1]);
+        asm_mask_from(x->a, 64, CLEAR, x->temp[1]);
+        vec_numbers(x, x->s, 0);
+        asm_vrr(x->a, expand, clear, x->t[0], 0, x->s);
+        asm_vrr(x->a, vec_sub_op(x->sew), vec_how(x), x->r[j], x->s, x->t[0]);
+        set.zero = false;
+        asm_vrr(x->a, expand, set, x->r[j], 0, x->s);
+        if (j != 0) {
+            asm_vrr(x->a, vec_add_op(x->sew), vec_how(x), x->r[j], x->r[j], x->t[1]);
+        }
+        if (j + 1 < x->chunks) {
+            count_more(x, j);
+        }
+    }
+    vec_store_results(x);
+}
+
 /* b is a mask: of the elements operated on, those whose bit is set, one behind the other. */
 static void compress(struct vec *x)
 {
@@ -372,5 +423,7 @@ const struct vec_row vec_permute_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_GATHER] = {gather, {{0}}, 0, ANY, 2, VEC_TEMPS | VEC_VBMI},
     [IR_VECTOR_GATHER_16] = {gather, {{0}}, 0, ANY, 2, VEC_TEMPS | VEC_VBMI},
     [IR_VECTOR_GATHER_ONE] = {gather_one, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_IMM},
+    [IR_VECTOR_IOTA] = {count_before, {{0}}, 0, ANY, 4, VEC_TEMPS | VEC_VBMI},
+    [IR_VECTOR_LOAD_FIELDS_FIRST] = {move_fields, {{0}}, 0, ANY, 2, FIELDS},
     [IR_VECTOR_COMPRESS] = {compress, {{0}}, 0, ANY, 1, VEC_TEMPS | VEC_VBMI},
 };

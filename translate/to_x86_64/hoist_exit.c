@@ -207,7 +207,7 @@ static void drop_length_checks(struct compile *c)
     for (unsigned i = 0; c->fast && i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
         if (insn->op == IR_VECTOR && c->hoist_of[i] != 0 &&
-            ir_vector_of(c->ir, insn).op == IR_VECTOR_LOAD_FIRST) {
+            ir_vector_may_shorten(ir_vector_of(c->ir, insn).op)) {
             drop_length_check(c, i);
         }
     }

@@ -159,6 +159,42 @@ _start:
     vsetvli a0, zero, e16, m2, ta, ma
     vssra.vv v4, v8, v12
     j       over
+    sequence divide_bytes
+    vsetvli a0, zero, e8, m1, ta, ma
+    vdiv.vv v4, v8, v12
+    j       over
+    sequence remainder_words
+    vsetvli a0, zero, e32, m1, ta, ma
+    vremu.vx v4, v8, a1
+    j       over
+    sequence divide_longs
+    vsetvli a0, zero, e64, m1, ta, ma
+    vdiv.vv v4, v8, v12
+    j       over
+    sequence high_longs
+    vsetvli a0, zero, e64, m2, ta, ma
+    vmulh.vv v4, v8, v12
+    j       over
+    sequence fraction_words
+    vsetvli a0, zero, e32, m1, ta, ma
+    vsmul.vv v4, v8, v12
+    j       over
+    sequence count_before
+    vsetvli a0, zero, e16, m2, ta, ma
+    viota.m v4, v8, v0.t
+    j       over
+    sequence float_to_wide_int
+    vsetvli a0, zero, e32, m1, ta, ma
+    vfwcvt.rtz.x.f.v v4, v8
+    j       over
+    sequence float_class
+    vsetvli a0, zero, e64, m1, ta, ma
+    vfclass.v v4, v8
+    j       over
+    sequence float_sum_under_mask
+    vsetvli a0, zero, e32, m2, ta, ma
+    vfredosum.vs v4, v8, v12, v0.t
+    j       over
 
 over:
     j       over
