@@ -208,12 +208,11 @@ static bool all_are_apart(const struct found *f)
     return true;
 }
 
-void vec_rounds_find(struct compile *c)
+/* By itself, since what it finds things in is large and most code has no vectors. */
+static void find_in_trace(struct compile *c)
 {
     struct found f = {.c = c};
-    c->rounds.merged = 1;
-    c->rounds.done = 0;
-    if (!c->keeps_vectors || !collect(&f)) {
+    if (!collect(&f)) {
         return;
     }
     f.group_bytes = 1u << f.v[0].group_log2;
@@ -225,6 +224,15 @@ void vec_rounds_find(struct compile *c)
         all_are_apart(&f)) {
         c->rounds.merged = f.merged;
         c->rounds.period = f.period;
+    }
+}
+
+void vec_rounds_find(struct compile *c)
+{
+    c->rounds.merged = 1;
+    c->rounds.done = 0;
+    if (c->keeps_vectors) {
+        find_in_trace(c);
     }
 }
 
