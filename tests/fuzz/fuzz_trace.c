@@ -95,6 +95,16 @@ static void count_fill(void *opaque, u64 gva_page, u64 gpa_page)
     *(u64 *)opaque += gva_page ^ gpa_page;
 }
 
+static void count_unit(void *opaque, u32 unit)
+{
+    *(u64 *)opaque += unit;
+}
+
+static void count_event(void *opaque, enum metic_trace_event kind, const u64 *words, unsigned count)
+{
+    *(u64 *)opaque += (u64)kind ^ (count != 0 ? words[count - 1] : 0);
+}
+
 /* Every third unit. */
 static bool wants_some(void *opaque, const u32 *units, unsigned count, u64 page_delta)
 {
@@ -145,10 +155,14 @@ static void read_file(const char *path)
     static const struct trace_place list[] = {{0x1000, 0x2000}, {0x2ff8, 0x3008},
                                              {~0xfffull, ~0ull}};
     static const struct trace_places places = {list, ARRAY_LEN(list)};
+    const struct trace_who who = {.task = "cat", .privileges = 3};
+    const struct trace_heads heads = {.unit = count_unit, .event = count_event, .opaque = &sum};
+    char task[16];
     if (counts == NULL || reader == NULL || !trace_file_find_code(&file, 0x1000, 0x2000, &code)) {
         abort();
     }
     trace_decoder_init(&decoder, &callbacks, trace_file_unit, &file);
+    decoder.who = &who;
     for (size_t i = 0; i < file.section_count; i++) {
         const u64 *words;
         u64 cut[TRACE_CUT_WORDS];
@@ -164,9 +178,13 @@ static void read_file(const char *path)
         (void)trace_file_fills(&file, &file.sections[i], count_fill, &sum);
         (void)trace_file_contexts(&file, &file.sections[i], count_context, &sum);
         (void)trace_file_kinds(&file, &file.sections[i]);
+        (void)trace_who_may_run(&who, &file, &file.sections[i]);
+        trace_who_begins(&file, &file.sections[i], task);
+        trace_decode_task(&decoder, file.sections[i].stream, task);
         (void)trace_file_checks(&file, &file.sections[i], checks, &last);
         pick(reader, &file, &file.sections[i], &places, &callbacks);
         (void)trace_reader_events(reader, &file.sections[i], &words, &count);
+        (void)trace_reader_heads(reader, &file.sections[i], &heads);
         (void)trace_reader_cut(reader, &file.sections[i], cut, &count);
         (void)trace_file_counts(&file, &file.sections[i], counts);
         if (trace_reader_words(reader, &file.sections[i], &words, &chunk.count)) {

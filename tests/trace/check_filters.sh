@@ -221,14 +221,21 @@ where="--trace-filter insns=$((from - 100000))-$((switched + 400000)) --trace-ev
 # shellcheck disable=SC2086
 tasks $where
 mv all whole
+mv t.trace window.trace
 for task in $(sed -n 's/.* ns task: \([^ ]*\) .*/\1/p' whole | sort -u); do
     # shellcheck disable=SC2086
     tasks $where --trace-filter "task=$task"
     awk '{ print $1, $2, $4 }' lines >ours
     # the return into a new program is the old one's last instruction
     awk -v task="$task" '/ ns task: / { last = now; now = $7; new = $3 == "U"; next } / ns [a-z-]+: / { next }
-        (new && $4 ~ /^f/ ? last : now) == task { print $1, $2, $4 } { new = 0 }' whole >theirs
+        (new && $4 ~ /^f/ ? last : now) == task { print } { new = 0 }' whole >of_task
+    awk '{ print $1, $2, $4 }' of_task >theirs
     if [ -s ours ] && cmp -s ours theirs; then good; else wrong "task=$task is not what the whole has of it"; fi
+    # The same asked of the whole.
+    "$METIC" trace show window.trace --task "$task" 2>err | grep -vE ' ns [a-z-]+: ' >ours
+    if [ -s ours ] && cmp -s ours of_task; then good; else wrong "--task $task is not what the whole has of it"; fi
+    "$METIC" trace show window.trace --task "$task" --priv U 2>err | grep -vE ' ns [a-z-]+: ' >ours
+    awk '$3 == "U"' of_task | cmp -s ours - && good || wrong "--task $task --priv U is not what the whole has of it"
 done
 
 # Of harts that are left out no tasks are told either, nor before a recording begins, and then which there is.
@@ -260,9 +267,44 @@ if [ $((of_cat - alone)) -lt $((alone / 20)) ] && [ $((alone - of_cat)) -lt $((a
 else
     wrong "$of_cat instructions of cat, $alone recorded alone"
 fi
+# Counts of what a task, an address space or a privilege ran add up to what these say of who ran.
+# total OPTION...: instructions of t.trace.
+total() { "$METIC" trace query t.trace counts insn --limit 1000 "$@" | awk '{ n += $1 } END { print n + 0 }'; }
+[ "$(total --task cat)" = "$of_cat" ] && good || wrong "--task cat: $(total --task cat) instructions, not $of_cat"
+of_space=$("$METIC" trace query t.trace counts satp | sed -n "s/^ *\([0-9]*\) .*% ${satp#0x} cat\$/\1/p")
+[ "$(total --satp "$satp")" = "$of_space" ] && good || wrong "--satp: $(total --satp "$satp"), not $of_space"
+parts=$(($(total --priv M) + $(total --priv S) + $(total --priv U)))
+[ "$(total)" = $parts ] && good || wrong "$parts instructions by privilege, $(total) in all"
+both=$("$METIC" trace query t.trace counts priv --task cat | sed -n 's/^ *\([0-9]*\) .* U-mode$/\1/p')
+[ "$(total --task cat --priv U)" = "$both" ] && good || wrong "--task and --priv: not $both"
+# Two runs in which a program does the same, though what ran before it was not: that is found by its name.
+mv t.trace one.trace
+# shellcheck disable=SC2086
+run 0 run $boot --clock virtual --trace two.trace --trace-events blocks,tasks \
+    --expect 'metic:~# ' --send 'ls /bin >/dev/null; cat /proc/version; poweroff -f\n'
+run 125 trace diff one.trace two.trace
+run 0 trace diff one.trace two.trace --task cat --priv U
+says out '^task cat: the same, [0-9]{3,} instructions$' 1
+run 125 trace diff one.trace two.trace --task sh --priv U
+says out '^task sh: first difference after [0-9]{3,} instructions that are the same$' 1
+says out '^  (one|two)\.trace: instruction [0-9]+, pc 0000' 2
+says out '^    0 +[0-9]+ U 0000' 2
+run 125 trace diff one.trace two.trace --task ls
+says err '^metic: one.trace has no instruction of those$' 1
+says err '^       metic trace query one.trace counts task lists what ran$' 1
+run 0 trace diff one.trace one.trace --from 1M --to 2M
+says out '^hart 0: the same, 1000000 instructions$' 1
+run 0 trace diff one.trace one.trace --task cat
+says out "^task cat: the same, [0-9]+ instructions\$" 1
+run 2 trace show one.trace --satp 81234
+says err '^metic: --satp: .81234. is no address space$'
+run 2 trace show one.trace --priv H
+run 2 trace show one.trace --task ''
 # shellcheck disable=SC2086
 run 124 run $boot --clock virtual --trace n.trace --trace-events blocks --limit-insns 1M
 run 125 trace query n.trace counts task
+says err 'record with tasks among --trace-events$'
+run 125 trace show n.trace --task cat
 says err 'record with tasks among --trace-events$'
 run 125 trace query n.trace counts process
 says err 'function, insn, page; or of who ran: task, satp, priv, hart$'

@@ -18,11 +18,15 @@ static const char usage[] =
     "metic trace query FILE calls FUNCTION             with arguments and results\n"
     "metic trace query FILE counts function|insn|page  what ran how often\n"
     "metic trace query FILE counts task|satp|priv|hart who ran, in instructions\n"
-    "metic trace diff FILE FILE    where two runs differ first\n\n"
+    "metic trace diff FILE FILE    where two runs differ first: hart by hart, or with\n"
+    "                              --task, --satp or --priv in what these ran\n\n"
     "Options of all of them:\n"
     "  --from N, --to N     instruction counts (200M is understood)\n"
     "  --hart N             this hart alone\n"
     "  --limit N            as many lines at most\n"
+    "  --task NAME          what Linux's task of that name ran, its kernel side included\n"
+    "  --satp N             what ran in that address space\n"
+    "  --priv US            what ran at these privileges\n"
     "  --symbols FILE       an ELF with symbols, and source lines if it has them\n"
     "Of show:\n"
     "  --format text|qemu|json|chrome\n"
@@ -65,6 +69,25 @@ static bool set_hart(struct trace_query *query, const char *value, struct metic_
     bool good = args_parse_count(value, &hart) && hart < METIC_MAX_HARTS;
     query->text.harts = good ? (u64)1 << hart : 0;
     return good || error_set(error, "As in --hart 0.", "'%s' is no hart", value);
+}
+
+static bool set_task(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    query->who.task = value;
+    return value[0] != '\0' || error_set(error, "As in --task cat.", "this is no name");
+}
+
+static bool set_satp(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return trace_who_parse_satp(value, &query->who.satp) ||
+           error_set(error, "As in --satp 0x80000000000814f2, mode and ASID included; metic trace "
+                     "query FILE counts satp lists them.", "'%s' is no address space", value);
+}
+
+static bool set_privileges(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return trace_who_parse_privileges(value, &query->who.privileges) ||
+           error_set(error, "As in --priv US.", "'%s' has other letters than U, S and M", value);
 }
 
 static bool set_symbols(struct trace_query *query, const char *value, struct metic_error *error)
@@ -126,7 +149,8 @@ static const struct option {
     {"--symbols", set_symbols, true, false},   {"--format", set_format, true, true},
     {"--function", set_function, true, true},  {"--range", set_range, true, true},
     {"--branches", set_branches, false, true}, {"--instructions", set_instructions, false, true},
-    {"--every", set_every, true, true},
+    {"--every", set_every, true, true},        {"--task", set_task, true, false},
+    {"--satp", set_satp, true, false},         {"--priv", set_privileges, true, false},
 };
 
 static const char *option_at(unsigned index)

@@ -145,10 +145,10 @@ static void visit_step(void *opaque, const struct trace_step *step)
 {
     struct trace_worker *worker = opaque;
     const struct calls *calls = worker->opaque;
-    if (is_return(calls, step->pc)) {
+    if (step->mine && is_return(calls, step->pc)) {
         add_visit(worker, step, false);
     }
-    if (calls->for_calls && step->pc == calls->entry) {
+    if (step->mine && calls->for_calls && step->pc == calls->entry) {
         add_visit(worker, step, true);
     }
     keep_registers(worker, step);
@@ -266,7 +266,7 @@ static u8 may_visit(void *opaque, struct trace_file *file, u32 number, unsigned 
     const struct calls *calls = opaque;
     const struct trace_section *section = &file->sections[number];
     (void)thread;
-    return trace_query_in_window(calls->query, number) &&
+    return trace_query_may_have(calls->query, file, number) &&
            ((calls->for_calls && trace_file_may_run(file, section, &calls->entry_code)) ||
             (calls->return_count != 0 && trace_file_may_run(file, section, &calls->return_code)));
 }
@@ -353,7 +353,7 @@ static bool scan_for(struct calls *calls, u32 first, u32 end, struct metic_error
 {
     const struct trace_scan scan = {
         .file = &calls->query->file, .pool = calls->pool, .wanted = is_wanted,
-        .work = visit_section, .take = take, .opaque = calls,
+        .work = visit_section, .take = take, .opaque = calls, .who = &calls->query->who,
     };
     struct trace_file *file = &calls->query->file;
     u32 list[WINDOW];
@@ -496,7 +496,7 @@ static void calls_event(void *opaque, const struct trace_event *event)
 {
     struct calls *calls = opaque;
     bool is_call = event->kind == METIC_EVENT_CALL || event->kind == METIC_EVENT_CALL_END;
-    if (is_call && event->count >= 5 && event->words[0] == calls->entry) {
+    if (is_call && event->mine && event->count >= 5 && event->words[0] == calls->entry) {
         struct trace_step step = {.stream = event->stream, .insns = event->insns, .ns = event->ns,
                                   .privilege = event->privilege, .pc = event->words[0]};
         if (trace_query_told(calls->query, &step)) {

@@ -1,6 +1,7 @@
 /* See trace_counts.h: what ran how often. */
 #include "ui/trace/trace_counts.h"
 
+#include "ui/trace/trace_scan.h"
 #include "ui/trace/trace_sift.h"
 
 #include <inttypes.h>
@@ -125,16 +126,43 @@ static void name_rows(struct trace_query *query, struct rows *rows)
 /* How often each unit began, by the threads that add it up. */
 struct sums {
     struct trace_query *query;
-    u64 *units[TRACE_THREADS_MAX];
+    struct trace_sift sift;
+    u64 *units[TRACE_THREADS_MAX], *all;
     _Atomic bool damaged, no_memory;
 };
+
+/* Of whose contexts a section has some, by its index. */
+enum { HAS_MINE = 1, HAS_OTHERS = 2 };
+
+struct contexts {
+    const struct trace_who *who;
+    u8 has;
+};
+
+static void look_at_context(void *opaque, const struct trace_context *context)
+{
+    struct contexts *contexts = opaque;
+    bool mine = trace_who_is(contexts->who, context->privilege, context->satp, context->name);
+    contexts->has |= context->privilege == TRACE_NONE ? HAS_MINE | HAS_OTHERS
+                     : mine                           ? HAS_MINE : HAS_OTHERS;
+}
 
 static u8 add_section(void *opaque, struct trace_file *file, u32 number, unsigned thread)
 {
     struct sums *sums = opaque;
     u64 **units = &sums->units[thread];
+    struct contexts contexts = {&sums->query->who, HAS_MINE};
     if (!trace_query_in_window(sums->query, number)) {
         return 0;
+    }
+    if (trace_who_narrows(contexts.who)) {
+        contexts.has = 0;
+        if (!trace_file_contexts(file, &file->sections[number], look_at_context, &contexts)) {
+            sums->damaged = true;
+        }
+    }
+    if (contexts.has != HAS_MINE) {
+        return contexts.has & HAS_MINE; /* gone through later, by its heads */
     }
     if (*units == NULL) {
         *units = calloc((size_t)file->unit_count + 1, sizeof(u64));
@@ -147,16 +175,91 @@ static u8 add_section(void *opaque, struct trace_file *file, u32 number, unsigne
     return 0;
 }
 
+/* --- sections of which a part is asked for --- */
+
+/* One that is gone through. */
+struct walk {
+    struct trace_found *found; /* numbers of units */
+    const struct trace_who *who;
+    u32 privilege;
+    u64 satp;
+    char task[16];
+    bool mine;
+};
+
+static void walk_unit(void *opaque, u32 unit)
+{
+    struct walk *walk = opaque;
+    u32 *to = walk->mine ? trace_found_add(walk->found, sizeof(*to)) : NULL;
+    if (to != NULL) {
+        *to = unit;
+    }
+}
+
+static void walk_event(void *opaque, enum metic_trace_event kind, const u64 *words, unsigned count)
+{
+    struct walk *walk = opaque;
+    if (kind == METIC_EVENT_CONTEXT && count >= 2) {
+        walk->privilege = (u32)words[0];
+        walk->satp = words[1];
+    } else if (kind == METIC_EVENT_TASK && count >= 3) {
+        memcpy(walk->task, &words[1], sizeof(walk->task));
+    }
+    walk->mine = trace_who_is(walk->who, walk->privilege, walk->satp, walk->task);
+}
+
+static void walk_section(struct trace_worker *worker, u32 number)
+{
+    const struct sums *sums = worker->opaque;
+    const struct trace_section *section = &worker->file->sections[number];
+    struct walk walk = {
+        .found = worker->found, .who = &sums->query->who, .privilege = section->privilege,
+        .satp = section->satp,
+    };
+    const struct trace_heads heads = {.unit = walk_unit, .event = walk_event, .opaque = &walk};
+    trace_who_begins(worker->file, section, walk.task);
+    walk.mine = trace_who_is(walk.who, walk.privilege, walk.satp, walk.task);
+    worker->found->bad |= !trace_reader_heads(worker->reader, section, &heads);
+}
+
+static bool is_walked(void *opaque, u32 number)
+{
+    const struct sums *sums = opaque;
+    return sums->sift.answers[number] != 0;
+}
+
+static bool take_units(void *opaque, u32 number, struct trace_found *found)
+{
+    struct sums *sums = opaque;
+    const u32 *units = found->items;
+    (void)number;
+    for (size_t i = 0; i < found->count; i++) {
+        sums->all[units[i]]++;
+    }
+    return true;
+}
+
+static bool walk_sections(struct sums *sums, struct metic_error *error)
+{
+    struct trace_file *file = &sums->query->file;
+    const struct trace_scan scan = {
+        .file = file, .wanted = is_walked, .work = walk_section, .take = take_units,
+        .opaque = sums,
+    };
+    return !trace_who_narrows(&sums->query->who) ||
+           trace_scan_run(&scan, 0, file->order_count, error);
+}
+
 /* For the caller to free; NULL with a reason. */
 static u64 *count_units(struct trace_query *query, struct metic_error *error)
 {
     struct trace_file *file = &query->file;
-    struct sums sums = {.query = query};
-    struct trace_sift sift = {.ask = add_section, .opaque = &sums};
+    struct sums sums = {.query = query, .sift = {.ask = add_section, .opaque = &sums}};
     u64 *counts = calloc((size_t)file->unit_count + 1, sizeof(*counts));
-    bool good = trace_sift_begin(&sift, file) && counts != NULL;
+    bool good = trace_sift_begin(&sums.sift, file) && counts != NULL;
+    sums.all = counts;
     if (good && file->section_count != 0) {
-        (void)trace_sift_answer(&sift, file, (u32)file->section_count - 1); /* all are asked */
+        (void)trace_sift_answer(&sums.sift, file, (u32)file->section_count - 1); /* of all */
     }
     for (unsigned n = 0; n < TRACE_THREADS_MAX; n++) {
         for (u32 i = 0; sums.units[n] != NULL && counts != NULL && i < file->unit_count; i++) {
@@ -164,11 +267,16 @@ static u64 *count_units(struct trace_query *query, struct metic_error *error)
         }
         free(sums.units[n]);
     }
-    trace_sift_end(&sift);
-    if (good && !sums.damaged && !sums.no_memory) {
+    good = good && !sums.damaged && !sums.no_memory;
+    bool walked = !good || walk_sections(&sums, error);
+    trace_sift_end(&sums.sift);
+    if (good && walked) {
         return counts;
     }
     free(counts);
+    if (!walked) {
+        return NULL;
+    }
     if (sums.damaged) {
         error_set(error, NULL, "%s: an index is damaged", file->path);
     } else {

@@ -82,7 +82,8 @@ static void add_context(void *opaque, const struct trace_context *context)
 {
     struct adding *adding = opaque;
     struct table *table = &adding->table;
-    if (context->insns == 0) {
+    if (context->insns == 0 || !trace_who_is(&adding->sums->query->who, context->privilege,
+                                             context->satp, context->name)) {
         return;
     }
     if (table->count >= table->size / 4 * 3 && !grow(table)) {

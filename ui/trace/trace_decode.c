@@ -73,6 +73,7 @@ static void tell_steps(struct trace_decoder *decoder, struct trace_stream *strea
             .ns_insns = stream->ns_insns,
             .slots = unit->slots + stream->slot, .words = stream->words + stream->slot,
             .slot_count = last - stream->slot, .unit = stream->unit, .first = stream->told == 0,
+            .mine = stream->unit_mine,
         };
         if (stream->wanted) {
             decoder->callbacks.step(decoder->callbacks.opaque, &step);
@@ -103,6 +104,17 @@ static void finish(struct trace_decoder *decoder, struct trace_stream *stream, u
     stream->insns += count;
 }
 
+static void look_whose(const struct trace_decoder *decoder, struct trace_stream *stream)
+{
+    stream->mine = decoder->who == NULL ||
+                   trace_who_is(decoder->who, stream->privilege, stream->satp, stream->task);
+}
+
+void trace_decode_task(struct trace_decoder *decoder, unsigned stream, const char name[16])
+{
+    memcpy(decoder->streams[stream].task, name, sizeof(decoder->streams[stream].task));
+}
+
 static void begin_unit(const struct trace_decoder *decoder, struct trace_stream *stream, u32 number,
                        const struct metic_trace_unit *unit, const u64 *words)
 {
@@ -110,6 +122,7 @@ static void begin_unit(const struct trace_decoder *decoder, struct trace_stream 
     stream->unit = number;
     stream->unit_privilege = stream->privilege;
     stream->unit_satp = stream->satp;
+    stream->unit_mine = stream->mine;
     stream->pc = trace_page(words[0], unit->address) | (unit->address & 0xfff);
     stream->told = 0;
     stream->slot = 0;
@@ -148,7 +161,12 @@ static void take_event(struct trace_decoder *decoder, struct trace_stream *strea
     if (event.kind == METIC_EVENT_CONTEXT && event.count >= 2) {
         stream->privilege = (u32)event.words[0];
         stream->satp = event.words[1];
+    } else if (event.kind == METIC_EVENT_TASK && event.count >= 3) {
+        memcpy(stream->task, &event.words[1], sizeof(stream->task));
     }
+    event.mine = stream->mine;
+    look_whose(decoder, stream);
+    event.mine |= stream->mine;
     event.privilege = stream->privilege;
     event.satp = stream->satp;
     if (decoder->callbacks.event != NULL) {
@@ -161,6 +179,7 @@ static void begin_chunk(struct trace_decoder *decoder, struct trace_stream *stre
 {
     if (stream->known && chunk->sequence == stream->next_sequence) {
         stream->next_sequence++;
+        look_whose(decoder, stream);
         return;
     }
     finish(decoder, stream, ~(u64)0);
@@ -172,6 +191,7 @@ static void begin_chunk(struct trace_decoder *decoder, struct trace_stream *stre
     stream->ns = chunk->start_ns;
     stream->order_ns = decoder->has_turns ? chunk->turn_ns : chunk->start_ns;
     stream->ns_insns = chunk->start_insns;
+    look_whose(decoder, stream);
 }
 
 /* Instructions that the reader has passed over; number of words, 0 when there are too few. */

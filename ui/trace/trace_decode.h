@@ -3,7 +3,7 @@
 #ifndef METIC_UI_TRACE_DECODE_H
 #define METIC_UI_TRACE_DECODE_H
 
-#include "ui/trace/trace_format.h"
+#include "ui/trace/trace_who.h"
 
 /* An instruction that retired. Pointers live until the callback returns. */
 struct trace_step {
@@ -21,6 +21,7 @@ struct trace_step {
     unsigned slot_count;
     u32 unit;
     bool first; /* of its unit */
+    bool mine;  /* it ran in what the decoder's `who` asks for */
 };
 
 /* Guest time of the step, where an instruction takes a nanosecond (the virtual clock); elsewhere of
@@ -37,6 +38,7 @@ struct trace_event {
     u64 pc; /* of the instruction that it is part of, where steps are told; or 0 */
     u32 privilege;
     u64 satp;
+    bool mine; /* as of steps: before it or behind it */
     const u64 *words;
     unsigned count;
 };
@@ -61,10 +63,13 @@ struct trace_stream {
     bool known;
     u32 privilege;
     u64 satp, ns, ns_insns;
+    char task[16];   /* name of Linux's task; zeros: not known */
+    bool mine;       /* that is what the decoder's `who` asks for */
     u64 order_ns;    /* when the turn began; without turns the time of the last event */
     bool pending, wanted;
     u32 unit, unit_privilege; /* what it runs in: its last instruction may change that */
     u64 unit_satp;
+    bool unit_mine;
     u64 pc;
     unsigned told;   /* steps of it */
     unsigned slot;   /* the next step's first */
@@ -76,6 +81,7 @@ struct trace_stream {
 struct trace_decoder {
     struct trace_callbacks callbacks;
     bool has_turns; /* set by the caller: the words tell when the harts' turns begin */
+    const struct trace_who *who; /* set by the caller: what `mine` is; NULL: everything */
     bool (*get_unit)(void *opaque, u32 number, struct metic_trace_unit *unit);
     void *unit_opaque;
     struct metic_trace_unit *units;
@@ -89,6 +95,8 @@ void trace_decoder_init(struct trace_decoder *decoder, const struct trace_callba
 void trace_decoder_fini(struct trace_decoder *decoder);
 /* False when the words name units there are not. */
 bool trace_decode(struct trace_decoder *decoder, const struct metic_trace_chunk *chunk);
+/* In which task the chunk begins that comes next: trace_who_begins. Matters where `who` is set. */
+void trace_decode_task(struct trace_decoder *decoder, unsigned stream, const char name[16]);
 /* What is pending retired. */
 void trace_decode_end(struct trace_decoder *decoder);
 /* NULL: no such unit. */

@@ -1,4 +1,5 @@
-/* `metic trace diff`: two traces, hart by hart, instruction by instruction.
+/* `metic trace diff`: two traces, hart by hart, instruction by instruction; or what a task, an
+ * address space or a privilege ran in them, on whichever harts that was, in the order of time.
  *
  * What two runs have in common is mostly their beginning, and there their sections are the same: it
  * is enough to compare what the indexes say of them. From the first section that differs on, each
@@ -18,6 +19,7 @@ enum { BATCH = 1 << 16 };
 /* An instruction. */
 struct line {
     u64 pc, insns, hash;
+    u32 hart;
 };
 
 struct batch {
@@ -29,7 +31,8 @@ struct batch {
 /* One trace's instructions of one hart. */
 struct side {
     struct trace_query *query;
-    unsigned hart;
+    struct trace_query *narrowed; /* a copy: what it asks for, in the order of time; NULL: all of a
+                                     hart, whose sections these are: */
     u32 section; /* the next one */
     u32 ahead;   /* those before it come from the disk meanwhile */
     struct trace_ahead asked;
@@ -39,11 +42,20 @@ struct side {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     bool over;           /* no more lines */
+    bool failed;         /* for this reason, */
+    struct metic_error error;
     _Atomic bool stop;   /* nobody wants them */
     struct batch *batches[2], *filling;
     unsigned fill_next, read_next;
     size_t at;
 };
+
+/* Not all of a hart is compared, but what the query asks for. */
+static bool is_narrowed(const struct trace_query *query)
+{
+    return trace_who_narrows(&query->who) || query->text.from_insns != 0 ||
+           query->text.to_insns != 0;
+}
 
 /* --- the side's thread --- */
 
@@ -71,10 +83,24 @@ static void side_step(void *opaque, const struct trace_step *step)
         hash = (hash ^ (step->words[i] & mask)) * 1099511628211u;
     }
     if (!side->stop) {
-        side->filling->lines[side->filling->count++] = (struct line){step->pc, step->insns, hash};
+        side->filling->lines[side->filling->count++] =
+            (struct line){step->pc, step->insns, hash, step->stream};
         if (side->filling->count == BATCH) {
             hand_over(side);
         }
+    }
+}
+
+static void narrowed_step(void *opaque, const struct trace_step *step)
+{
+    struct side *side = opaque;
+    struct trace_text *text = &side->narrowed->text;
+    if (step->mine && step->insns >= text->from_insns &&
+        (text->to_insns == 0 || step->insns < text->to_insns)) {
+        side_step(side, step);
+    }
+    if (side->stop) { /* the text is full, and nothing more decoded */
+        text->limit = text->told = 1;
     }
 }
 
@@ -88,9 +114,15 @@ static void look_ahead(struct side *side)
     trace_ahead_use(&side->asked, &sections[side->section]);
 }
 
-static void *side_main(void *opaque)
+static void decode_narrowed(struct side *side)
 {
-    struct side *side = opaque;
+    const struct trace_callbacks callbacks = {.step = narrowed_step, .opaque = side};
+    side->failed = !trace_query_each(side->narrowed, &callbacks, NULL, &side->error);
+}
+
+/* All sections of a hart. */
+static void decode_hart(struct side *side)
+{
     struct trace_file *file = &side->query->file;
     u64 sequence = 0;
     for (; side->section != TRACE_NONE && !side->stop;
@@ -100,6 +132,7 @@ static void *side_main(void *opaque)
         size_t count;
         look_ahead(side);
         if (!trace_reader_words(side->reader, section, &words, &count)) {
+            side->failed = !trace_scan_damaged(file, side->section, &side->error);
             break;
         }
         struct metic_trace_chunk chunk = trace_section_chunk(section, sequence++, words, count);
@@ -108,6 +141,12 @@ static void *side_main(void *opaque)
         }
     }
     trace_decode_end(&side->decoder);
+}
+
+static void *side_main(void *opaque)
+{
+    struct side *side = opaque;
+    (side->narrowed != NULL ? decode_narrowed : decode_hart)(side);
     pthread_mutex_lock(&side->lock);
     side->filling->full = side->filling->count != 0;
     side->over = true;
@@ -141,35 +180,56 @@ static const struct line *side_line(struct side *side)
     return more ? &batch->lines[0] : NULL;
 }
 
-static bool side_begin(struct side *side, struct trace_query *query, unsigned hart, u32 section)
+static struct trace_query *narrow(struct trace_query *query, u64 harts)
+{
+    struct trace_query *narrowed = malloc(sizeof(*narrowed));
+    if (narrowed != NULL) {
+        *narrowed = *query;
+        trace_file_view(&query->file, &narrowed->file);
+        narrowed->text.harts = harts;
+        narrowed->text.limit = narrowed->text.told = 0;
+    }
+    return narrowed;
+}
+
+/* Of a hart from that section on; TRACE_NONE: what the query asks for, on these harts. */
+static bool side_begin(struct side *side, struct trace_query *query, u64 harts, u32 section)
 {
     const struct trace_callbacks callbacks = {.step = side_step, .opaque = side};
-    *side = (struct side){.query = query, .hart = hart, .section = section,
-                           .ahead = section};
+    *side = (struct side){.query = query, .section = section, .ahead = section};
     side->reader = trace_reader_new(&query->file);
     side->batches[0] = calloc(1, sizeof(struct batch));
     side->batches[1] = calloc(1, sizeof(struct batch));
     side->filling = side->batches[0];
+    side->narrowed = is_narrowed(query) ? narrow(query, harts) : NULL;
     trace_decoder_init(&side->decoder, &callbacks, trace_file_unit, &query->file);
     pthread_mutex_init(&side->lock, NULL);
     pthread_cond_init(&side->cond, NULL);
     return side->reader != NULL && side->batches[0] != NULL && side->batches[1] != NULL &&
+           (side->narrowed != NULL || !is_narrowed(query)) &&
            pthread_create(&side->thread, NULL, side_main, side) == 0;
 }
 
-static void side_end(struct side *side, bool begun)
+/* Waits for its thread. */
+static void side_stop(struct side *side)
 {
-    if (begun) {
-        pthread_mutex_lock(&side->lock);
-        side->stop = true;
-        pthread_cond_signal(&side->cond);
-        pthread_mutex_unlock(&side->lock);
-        pthread_join(side->thread, NULL);
-    }
+    pthread_mutex_lock(&side->lock);
+    side->stop = true;
+    pthread_cond_signal(&side->cond);
+    pthread_mutex_unlock(&side->lock);
+    pthread_join(side->thread, NULL);
+}
+
+static void side_end(struct side *side)
+{
     trace_decoder_fini(&side->decoder);
     trace_reader_free(side->reader);
     free(side->batches[0]);
     free(side->batches[1]);
+    if (side->narrowed != NULL) {
+        trace_file_view_end(&side->narrowed->file);
+        free(side->narrowed);
+    }
 }
 
 /* --- what is the same by the indexes --- */
@@ -238,15 +298,15 @@ static u64 pass_same(struct trace_query *a, u32 *i, struct trace_query *b, u32 *
 /* --- the answer --- */
 
 /* The instruction as `metic trace show` has it, values included: it may be these that differ. */
-static void show_line(struct trace_query *query, unsigned hart, u64 insns)
+static void show_line(struct trace_query *query, const struct line *line)
 {
     struct trace_text *text = &query->text, before = *text;
     const struct trace_callbacks callbacks = {.step = trace_text_step, .opaque = text};
     struct metic_error ignored;
     text->to = stdout;
-    text->from_insns = insns;
-    text->to_insns = insns + 1;
-    text->harts = (u64)1 << hart;
+    text->from_insns = line->insns;
+    text->to_insns = line->insns + 1;
+    text->harts = (u64)1 << line->hart;
     text->limit = text->told + 1;
     fputs("    ", stdout);
     if (!trace_query_each(query, &callbacks, NULL, &ignored) || text->told == before.told) {
@@ -255,7 +315,7 @@ static void show_line(struct trace_query *query, unsigned hart, u64 insns)
     *text = before;
 }
 
-static void say_side(struct trace_query *query, unsigned hart, const struct line *line)
+static void say_side(struct trace_query *query, const struct line *line)
 {
     char where[160];
     if (line == NULL) {
@@ -265,11 +325,26 @@ static void say_side(struct trace_query *query, unsigned hart, const struct line
     symbols_print(&query->symbols, line->pc, where, sizeof(where));
     printf("  %s: instruction %" PRIu64 ", pc %016" PRIx64 " %s\n", query->words[0], line->insns,
            line->pc, where);
-    show_line(query, hart, line->insns);
+    show_line(query, line);
 }
 
-/* True when the hart does the same in both. */
-static bool diff_hart(struct side *a, struct side *b, u64 *same)
+/* Where two sides part: each one's line, NULL where there are no more. */
+struct parting {
+    struct line lines[2];
+    const struct line *a, *b;
+};
+
+static const struct line *keep_line(struct line *kept, const struct line *line)
+{
+    if (line != NULL) {
+        *kept = *line;
+        return kept;
+    }
+    return NULL;
+}
+
+/* True when both are the same to their ends. */
+static bool compare_sides(struct side *a, struct side *b, u64 *same, struct parting *parting)
 {
     for (;;) {
         const struct line *x = side_line(a), *y = side_line(b);
@@ -277,6 +352,8 @@ static bool diff_hart(struct side *a, struct side *b, u64 *same)
             return true;
         }
         if (x == NULL || y == NULL || x->pc != y->pc || x->hash != y->hash) {
+            parting->a = keep_line(&parting->lines[0], x);
+            parting->b = keep_line(&parting->lines[1], y);
             return false;
         }
         a->at++;
@@ -285,29 +362,98 @@ static bool diff_hart(struct side *a, struct side *b, u64 *same)
     }
 }
 
-static bool tell_hart(struct trace_query *a, struct trace_query *b, unsigned hart, bool *differ,
-                      struct metic_error *error)
+/* What is compared, as the answer names it. */
+static void name_compared(const struct trace_query *query, u64 harts, char *name, size_t bytes)
+{
+    const struct trace_who *who = &query->who;
+    if (who->task != NULL) {
+        snprintf(name, bytes, "task %s", who->task);
+    } else if (who->satp != 0) {
+        snprintf(name, bytes, "satp %" PRIx64, who->satp);
+    } else if (who->privileges != 0) {
+        snprintf(name, bytes, "what was asked for");
+    } else {
+        snprintf(name, bytes, "hart %u", (unsigned)__builtin_ctzll(harts));
+    }
+}
+
+static bool say_none(const struct trace_query *query, struct metic_error *error)
+{
+    char next[400];
+    snprintf(next, sizeof(next), "metic trace query %s counts %s lists what ran", query->words[0],
+             query->who.task != NULL ? "task" : query->who.satp != 0 ? "satp" : "priv");
+    return error_set(error, next, "%s has no instruction of those", query->words[0]);
+}
+
+static bool tell_parting(struct trace_query *a, struct trace_query *b, u64 harts, u64 same,
+                         bool differ, const struct parting *parting, struct metic_error *error)
+{
+    char name[64];
+    name_compared(a, harts, name, sizeof(name));
+    if (trace_who_narrows(&a->who) && same == 0 && (parting->a == NULL || parting->b == NULL)) {
+        return say_none(parting->a == NULL ? a : b, error);
+    }
+    if (!differ) {
+        printf("%s: the same, %" PRIu64 " instructions\n", name, same);
+        return true;
+    }
+    printf("%s: first difference after %" PRIu64 " instructions that are the same\n", name, same);
+    say_side(a, parting->a);
+    say_side(b, parting->b);
+    return true;
+}
+
+/* Of one hart, or what the query asks for on these. */
+static bool compare(struct trace_query *a, struct trace_query *b, u64 harts, bool *differ,
+                    struct metic_error *error)
 {
     struct side *sides = calloc(2, sizeof(*sides));
-    u32 i = first_section(&a->file, hart), j = first_section(&b->file, hart);
-    u64 same = pass_same(a, &i, b, &j);
-    bool left = sides != NULL && side_begin(&sides[0], a, hart, i);
-    bool right = left && side_begin(&sides[1], b, hart, j);
-    *differ = right && !diff_hart(&sides[0], &sides[1], &same);
-    if (right && !*differ) {
-        printf("hart %u: the same, %" PRIu64 " instructions\n", hart, same);
-    } else if (right) {
-        printf("hart %u: first difference after %" PRIu64 " instructions that are the same\n", hart,
-               same);
-        say_side(a, hart, side_line(&sides[0]));
-        say_side(b, hart, side_line(&sides[1]));
+    struct parting parting = {.a = NULL, .b = NULL};
+    u32 i = TRACE_NONE, j = TRACE_NONE;
+    u64 same = 0;
+    if (!is_narrowed(a)) {
+        i = first_section(&a->file, (unsigned)__builtin_ctzll(harts));
+        j = first_section(&b->file, (unsigned)__builtin_ctzll(harts));
+        same = pass_same(a, &i, b, &j);
     }
-    if (sides != NULL) {
-        side_end(&sides[0], left);
-        side_end(&sides[1], right);
+    bool left = sides != NULL && side_begin(&sides[0], a, harts, i);
+    bool right = left && side_begin(&sides[1], b, harts, j);
+    *differ = right && !compare_sides(&sides[0], &sides[1], &same, &parting);
+    if (left) {
+        side_stop(&sides[0]);
+    }
+    if (right) {
+        side_stop(&sides[1]);
+    }
+    bool good = right || error_set(error, NULL, "the host has no memory, or no threads");
+    for (unsigned n = 0; sides != NULL && n < 2; n++) {
+        if (good && sides[n].failed) {
+            *error = sides[n].error;
+            good = false;
+        }
+        side_end(&sides[n]);
     }
     free(sides);
-    return right || error_set(error, NULL, "the host has no memory, or no threads");
+    return good && tell_parting(a, b, harts, same, *differ, &parting, error);
+}
+
+/* Hart by hart, or all harts at once. */
+static bool compare_all(struct trace_query *a, struct trace_query *b, unsigned *differences,
+                        struct metic_error *error)
+{
+    u64 asked = a->text.harts != 0 ? a->text.harts : ~(u64)0;
+    u64 harts = asked & (a->file.harts < 64 ? ((u64)1 << a->file.harts) - 1 : ~(u64)0);
+    bool good = true, differ;
+    if (trace_who_narrows(&a->who)) {
+        good = compare(a, b, harts, &differ, error);
+        *differences += differ;
+        return good;
+    }
+    for (u64 left = harts; good && left != 0; left &= left - 1) {
+        good = compare(a, b, left & (~left + 1), &differ, error);
+        *differences += differ;
+    }
+    return good;
 }
 
 bool trace_query_diff(struct trace_query *query, struct metic_error *error)
@@ -318,14 +464,13 @@ bool trace_query_diff(struct trace_query *query, struct metic_error *error)
         return false;
     }
     other->words[0] = query->words[1];
+    other->who = query->who;
+    other->text.harts = query->text.harts;
+    other->text.from_insns = query->text.from_insns;
+    other->text.to_insns = query->text.to_insns;
     bool opened = trace_query_open(other, error);
-    bool good = opened;
     unsigned differences = 0;
-    for (unsigned hart = 0; good && hart < query->file.harts; hart++) {
-        bool differ;
-        good = tell_hart(query, other, hart, &differ, error);
-        differences += differ;
-    }
+    bool good = opened && compare_all(query, other, &differences, error);
     if (opened) {
         query->damaged |= other->damaged;
         trace_query_close(other);

@@ -33,6 +33,13 @@ bool trace_query_open(struct trace_query *query, struct metic_error *error)
         fprintf(stderr, "metic: %s: byte %" PRIu64 ": %s; what comes before is used\n",
                 query->file.path, query->file.damage_offset, query->file.damage);
     }
+    if (query->who.task != NULL &&
+        !(trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_TASK & 1)) {
+        error_set(error, "record with tasks among --trace-events", "%s has no tasks",
+                  query->file.path);
+        trace_query_close(query);
+        return false;
+    }
     query->text.symbols = &query->symbols;
     query->text.counts_ns = query->file.meta != NULL &&
                             strstr(query->file.meta, "\nclock=virtual\n") != NULL;
@@ -64,6 +71,13 @@ bool trace_query_in_window(const struct trace_query *query, u32 number)
     }
     return section->behind == TRACE_NONE ||
            file->sections[section->behind].first > query->text.from_insns;
+}
+
+bool trace_query_may_have(const struct trace_query *query, struct trace_file *file, u32 number)
+{
+    return trace_query_in_window(query, number) &&
+           (!trace_who_narrows(&query->who) || file->sections[number].stream >= file->harts ||
+            trace_who_may_run(&query->who, file, &file->sections[number]));
 }
 
 /* --- decoding in order ---
@@ -99,7 +113,7 @@ static bool each_wanted(void *opaque, u32 number)
 {
     struct each *each = opaque;
     struct trace_query *query = each->query;
-    return trace_query_in_window(query, number) &&
+    return trace_query_may_have(query, &query->file, number) &&
            (each->wanted == NULL || each->wanted(query, &query->file.sections[number]));
 }
 
@@ -133,6 +147,11 @@ static void decode_slice(struct each *each, struct each_stream *stream)
     bool follows = section->before != TRACE_NONE && section->before == stream->section;
     size_t count = slice_of(each, waiting);
     stream->sequence += waiting->at != 0 || follows ? 1 : 2;
+    char task[16];
+    if (waiting->at == 0 && each->decoder.who != NULL) {
+        trace_who_begins(&each->query->file, section, task);
+        trace_decode_task(&each->decoder, section->stream, task);
+    }
     struct metic_trace_chunk chunk = trace_section_chunk(
         section, stream->sequence, waiting->words + waiting->at, count);
     each->bad |= !trace_decode(&each->decoder, &chunk);
@@ -211,6 +230,7 @@ bool trace_query_each(struct trace_query *query, const struct trace_callbacks *c
     }
     trace_decoder_init(&each->decoder, callbacks, trace_file_unit, &query->file);
     each->decoder.has_turns = query->file.has_turns;
+    each->decoder.who = trace_who_narrows(&query->who) ? &query->who : NULL;
     const struct trace_scan scan = {
         .file = &query->file, .wanted = each_wanted, .work = trace_worker_words, .take = each_take,
         .opaque = each,

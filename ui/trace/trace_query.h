@@ -22,6 +22,8 @@ struct trace_query {
     const char *function;
     bool instructions; /* of a trace that was recorded for its branches */
     const char *of_show; /* an option of show's that was given, or NULL */
+    struct trace_who who; /* --task, --satp, --priv */
+    u64 last;             /* of the answers that many, the last ones; 0: all */
     bool damaged;        /* set: the answer is of what comes before the damage */
     struct trace_text text; /* filters; of show the rest, too */
     /* own */
@@ -43,6 +45,8 @@ bool trace_query_open(struct trace_query *query, struct metic_error *error);
 void trace_query_close(struct trace_query *query);
 /* Whether the section (its number) may have what --from, --to and --hart ask for. */
 bool trace_query_in_window(const struct trace_query *query, u32 number);
+/* The same, and what --task, --satp and --priv ask for. `file` is the query's, or a view of it. */
+bool trace_query_may_have(const struct trace_query *query, struct trace_file *file, u32 number);
 /* Decodes the sections that `wanted` names (NULL: all), in order, until the text is full. */
 typedef bool trace_wanted_fn(struct trace_query *query, const struct trace_section *section);
 bool trace_query_each(struct trace_query *query, const struct trace_callbacks *callbacks,

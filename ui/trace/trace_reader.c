@@ -381,6 +381,36 @@ bool trace_reader_events(struct trace_reader *reader, const struct trace_section
     return true;
 }
 
+bool trace_reader_heads(struct trace_reader *reader, const struct trace_section *section,
+                        const struct trace_heads *heads)
+{
+    u64 words[256];
+    if (!trace_reader_open(reader, section, 1u << trace_frame_of(TRACE_HEADS))) {
+        return false;
+    }
+    while (reader->columns[TRACE_HEADS].at < reader->columns[TRACE_HEADS].end) {
+        u32 left, head = trace_reader_head(reader, &left);
+        if (head != ~0u && head >= METIC_TRACE_EVENT) {
+            size_t got = trace_reader_event(reader, head, words, ARRAY_LEN(words));
+            if (got == 0) {
+                return false;
+            }
+            heads->event(heads->opaque, (enum metic_trace_event)(head >> 8 & 0xff), words + 3,
+                         (unsigned)got - 3);
+            continue;
+        }
+        struct read_item *read = head != ~0u ? trace_reader_item(reader, head) : NULL;
+        if (read == NULL) {
+            return false;
+        }
+        unsigned parts = trace_item_parts(&read->item, left);
+        for (unsigned i = 0; i < parts; i++) {
+            heads->unit(heads->opaque, read->item.parts[i]);
+        }
+    }
+    return true;
+}
+
 bool trace_reader_cut(struct trace_reader *reader, const struct trace_section *section,
                       u64 words[TRACE_CUT_WORDS], size_t *count)
 {

@@ -15,6 +15,16 @@ void trace_reader_free(struct trace_reader *reader); /* NULL allowed */
 bool trace_reader_words(struct trace_reader *reader, const struct trace_section *section,
                         const u64 **words, size_t *count);
 
+/* Calls `unit` for each unit that began, and `event` for each event, in their order, by the heads
+ * alone; the words are those behind an event's head. False when the section is damaged. */
+struct trace_heads {
+    void (*unit)(void *opaque, u32 unit);
+    void (*event)(void *opaque, enum metic_trace_event kind, const u64 *words, unsigned count);
+    void *opaque;
+};
+bool trace_reader_heads(struct trace_reader *reader, const struct trace_section *section,
+                        const struct trace_heads *heads);
+
 /* The event at the section's start that says how far the unit before it came. False: there is none;
  * the unit came to its end. */
 enum { TRACE_CUT_WORDS = 256 };

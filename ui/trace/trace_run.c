@@ -82,15 +82,9 @@ static bool filter_range(struct trace_run *run, const char *value, struct metic_
 
 static bool filter_privileges(struct trace_run *run, const char *value, struct metic_error *error)
 {
-    for (const char *at = value; *at != '\0'; at++) {
-        const char *letter = strchr("USHM", *at);
-        if (letter == NULL || *at == 'H') {
-            return error_set(error, "As in --trace-filter priv=US.",
-                             "--trace-filter: priv=%s has other letters than U, S and M", value);
-        }
-        run->options.privileges |= 1u << (letter - "USHM");
-    }
-    return true;
+    return trace_who_parse_privileges(value, &run->options.privileges) ||
+           error_set(error, "As in --trace-filter priv=US.",
+                     "--trace-filter: priv=%s has other letters than U, S and M", value);
 }
 
 static bool filter_window(struct trace_run *run, const char *value, struct metic_error *error)
@@ -122,15 +116,9 @@ static bool filter_number(const char *key, const char *value, u64 first, u64 las
            error_set(error, next, "--trace-filter: %s=%s is no such number", key, value);
 }
 
-/* As satp is printed: a mode in its highest bits, mostly without 0x. */
 static bool filter_satp(const char *value, u64 *satp, struct metic_error *error)
 {
-    char *rest;
-    *satp = strtoull(value, &rest, 0);
-    if (*rest != '\0' || *satp >> 60 == 0) {
-        *satp = strtoull(value, &rest, 16);
-    }
-    return (rest != value && *rest == '\0' && *satp >> 60 != 0) ||
+    return trace_who_parse_satp(value, satp) ||
            error_set(error, "As in --trace-filter satp=0x80000000000814f2, mode and ASID included.",
                      "--trace-filter: satp=%s is no address space", value);
 }

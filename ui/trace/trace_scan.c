@@ -75,6 +75,16 @@ struct metic_trace_chunk trace_section_chunk(const struct trace_section *section
     };
 }
 
+/* Says which task it begins in, where somebody asks. */
+static void begin_section(struct trace_worker *worker, const struct trace_section *section)
+{
+    char name[16];
+    if (worker->decoder->who != NULL && worker->decoder->who->task != NULL) {
+        trace_who_begins(worker->file, section, name);
+        trace_decode_task(worker->decoder, section->stream, name);
+    }
+}
+
 bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct trace_want *want,
                          const struct trace_callbacks *callbacks)
 {
@@ -95,6 +105,7 @@ bool trace_worker_decode(struct trace_worker *worker, u32 number, const struct t
     stream->pending = false;
     stream->known = false;
     worker->over = false;
+    begin_section(worker, section);
     struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
     bool good = trace_decode(decoder, &chunk);
     u64 cut[TRACE_CUT_WORDS];
@@ -121,6 +132,7 @@ bool trace_worker_events(struct trace_worker *worker, u32 number,
     worker->decoder->callbacks = *callbacks;
     worker->decoder->streams[section->stream].known = false;
     worker->over = false;
+    begin_section(worker, section);
     struct metic_trace_chunk chunk = trace_section_chunk(section, 0, words, count);
     return trace_decode(worker->decoder, &chunk);
 }
@@ -176,6 +188,9 @@ static bool work_once(struct trace_pool *pool, struct trace_worker *worker, bool
     pthread_mutex_unlock(&pool->lock);
     worker->found = &job->found;
     worker->opaque = scan->opaque;
+    if (worker->decoder != NULL) {
+        worker->decoder->who = scan->who;
+    }
     if (able) {
         scan->work(worker, job->section);
     } else {

@@ -45,6 +45,7 @@ struct trace_scan {
     /* The caller's thread, in order; false: that is enough. */
     bool (*take)(void *opaque, u32 section, struct trace_found *found);
     void *opaque;
+    const struct trace_who *who; /* what `mine` is of steps and events; NULL: everything */
 };
 
 /* The reason when that section is damaged; false. */

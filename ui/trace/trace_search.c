@@ -141,6 +141,9 @@ static void search_step(void *opaque, const struct trace_step *step)
 {
     struct trace_worker *worker = opaque;
     const struct search *search = worker->opaque;
+    if (!step->mine) {
+        return;
+    }
     struct hit hit = {
         .order_ns = step->order_ns, .insns = step->insns, .pc = step->pc,
         .ns = trace_step_ns(step, search->query->text.counts_ns),
@@ -176,7 +179,7 @@ static bool event_hits(const struct search *search, const struct trace_event *ev
     }
     if (search->csr >= 0) {
         hit->value = w[w[0] >> 17 & 1 ? 2 : 1];
-        return event->kind == METIC_EVENT_CSR && (w[0] & 0xfff) == (u64)search->csr;
+        return event->kind == METIC_EVENT_CSR && event->mine && (w[0] & 0xfff) == (u64)search->csr;
     }
     hit->address = w[0];
     hit->value = w[1];
@@ -185,7 +188,7 @@ static bool event_hits(const struct search *search, const struct trace_event *ev
         return trace_places_have(&search->places, w[0] & ~(u64)4095, 4096);
     }
     hit->size_bytes = (u16)(w[2] & 0xff);
-    return search->reg < 0 && event->kind == METIC_EVENT_MEMORY &&
+    return search->reg < 0 && event->kind == METIC_EVENT_MEMORY && event->mine &&
            search->how & (w[2] >> 8 & 1 ? TRACE_WRITES : TRACE_READS) &&
            trace_places_have(&search->places, w[0], w[2] & 0xff);
 }
@@ -261,7 +264,7 @@ static u8 why_physical(const struct search *search, struct trace_file *file, u32
     struct fill_search fills = {search, false};
     bool fill = trace_file_kinds(file, section) >> METIC_EVENT_TLB_FILL & 1 &&
                 (!trace_file_fills(file, section, look_for_fill, &fills) || fills.found);
-    bool access = trace_query_in_window(search->query, number) &&
+    bool access = trace_query_may_have(search->query, file, number) &&
                   trace_file_may_access(file, section, &search->places, search->how);
     return (u8)((fill ? FOR_FILLS : 0) | (access ? FOR_ACCESSES : 0));
 }
@@ -275,7 +278,7 @@ static u8 why_section(void *opaque, struct trace_file *file, u32 number, unsigne
     if (search->physical) {
         return why_physical(search, file, number);
     }
-    if (!trace_query_in_window(search->query, number)) {
+    if (!trace_query_may_have(search->query, file, number)) {
         return 0;
     }
     if (search->csr >= 0) {
@@ -427,7 +430,7 @@ static bool run(struct search *search, struct metic_error *error)
 {
     const struct trace_scan scan = {
         .file = &search->query->file, .wanted = is_wanted, .work = search_section, .take = take,
-        .opaque = search,
+        .opaque = search, .who = &search->query->who,
     };
     search->sift = (struct trace_sift){.ask = why_section, .opaque = search};
     bool good = trace_sift_begin(&search->sift, &search->query->file) ||

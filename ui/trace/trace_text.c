@@ -533,10 +533,12 @@ void trace_text_step(void *opaque, const struct trace_step *step)
     struct trace_text *text = opaque;
     if (text->branches) {
         text_branch(text, step->stream, step->insns, step->pc);
-        trace_branch_step(text, step);
+        if (step->mine) {
+            trace_branch_step(text, step);
+        }
         return;
     }
-    if (!wanted(text, step->stream, step->insns) ||
+    if (!step->mine || !wanted(text, step->stream, step->insns) ||
         (text->end != 0 && (step->pc < text->first || step->pc >= text->end)) ||
         (text->every > 1 && text->seen++ % text->every != 0)) {
         return;
@@ -569,7 +571,7 @@ void trace_text_event(void *opaque, const struct trace_event *event)
     if (text->branches && event->kind == METIC_EVENT_TRAP && event->count >= 3) {
         text_branch(text, event->stream, event->insns, event->words[2]); /* where it came to */
     }
-    if ((text->branches && !is_beside_branches(text, event)) ||
+    if ((text->branches && !is_beside_branches(text, event)) || !event->mine ||
         !wanted(text, event->stream, event->insns)) {
         return;
     }
