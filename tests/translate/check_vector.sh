@@ -1,9 +1,9 @@
 #!/bin/sh
 # Vector loads and stores at page borders, faults and what vstart is then, hot loops that run into
-# them (vector/faults.c), hot loops of other instructions (vector/ops.c, numbers.c) and of which
-# traces do several rounds at once (vector/rounds.c): the same from the interpreter, from code with
-# and without traces, with and without the host's vectors, in lock-step, and from QEMU where it is
-# installed.
+# them (vector/faults.c), hot loops of other instructions (vector/ops.c, numbers.c, masked.c) and of
+# which traces do several rounds at once (vector/rounds.c): the same from the interpreter, from code
+# with and without traces, with and without the host's vectors, in lock-step, and from QEMU where it
+# is installed.
 
 set -u
 passed=0
@@ -41,7 +41,7 @@ same() {
 
 make_program faults.elf || exit 1
 make_program faults_qemu.elf -DNO_FAULT_FIRST || exit 1
-for name in ops numbers rounds; do
+for name in ops numbers masked rounds; do
     source=$name.c
     make_program $name.elf || exit 1
 done
@@ -57,7 +57,7 @@ for vlen in 128 256; do
         metic $vlen faults.elf $how >"jit$how-$vlen" 2>&1
         same "jit$how-$vlen" "interp-$vlen"
     done
-    for name in ops numbers rounds; do
+    for name in ops numbers masked rounds; do
         metic $vlen $name.elf --engine interp >"$name-interp-$vlen"
         grep -q '^end$' "$name-interp-$vlen" || {
             echo "WRONG: the interpreter does not come to the end"
@@ -75,7 +75,7 @@ for vlen in 128 256; do
             </dev/null 2>&1 | tr -d '\r' >"qemu-$vlen"
         metic $vlen faults_qemu.elf >"ours-$vlen"
         same "ours-$vlen" "qemu-$vlen"
-        for name in ops numbers rounds; do
+        for name in ops numbers masked rounds; do
             timeout -k 5 60 qemu-system-riscv64 -M virt -cpu "rv64,v=on,vlen=$vlen" -m 128M \
                 -display none -monitor none -serial stdio -bios none -kernel $name.elf \
                 </dev/null 2>&1 | tr -d '\r' >"$name-qemu-$vlen"
@@ -87,7 +87,7 @@ for vlen in 128 256; do
 done
 metic 128 faults.elf --engine both >both 2>&1
 same both interp-128
-for name in ops numbers rounds; do
+for name in ops numbers masked rounds; do
     metic 128 $name.elf --engine both >$name-both 2>&1
     same $name-both $name-interp-128
 done

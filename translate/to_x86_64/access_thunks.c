@@ -481,7 +481,17 @@ static void leave(struct thunks *t)
     asm_jmp(t->a, t->context->thunks[THUNK_IND]);
 }
 
-/* enum vec_const, and the numbers. */
+/* 1 << n, in elements of 1 << sew bytes. */
+static void bits(struct thunks *t, unsigned sew, unsigned count)
+{
+    for (unsigned n = 0; n < count; n++) {
+        for (unsigned byte = 0; byte < 1u << sew; byte++) {
+            asm_u8(t->a, byte == n / 8 ? 1u << n % 8 : 0);
+        }
+    }
+}
+
+/* enum vec_const and enum vec_table. */
 static void vector_data(struct thunks *t)
 {
     static const u64 constants[VEC_CONST_COUNT] = {
@@ -499,6 +509,15 @@ static void vector_data(struct thunks *t)
     for (unsigned n = 0; n < 256; n++) {
         asm_u8(t->a, n);
     }
+    for (unsigned n = 0; n < 32; n++) {
+        asm_u8(t->a, n / 8);
+    }
+    for (unsigned n = 0; n < 32; n++) {
+        asm_u8(t->a, 1u << n % 8);
+    }
+    bits(t, 1, 16);
+    bits(t, 2, 8);
+    bits(t, 3, 8);
 }
 
 void access_thunks_emit(struct host_context *context, struct asm_buf *a)

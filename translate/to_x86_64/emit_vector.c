@@ -78,7 +78,9 @@ bool x86_does_vector(const struct host_context *context, const struct ir_vector 
     set_shape(&x, evex);
     bool fma = (context->features & HOST_FEATURE_FMA) || v->op < IR_VECTOR_FMACC ||
                v->op > IR_VECTOR_FNMSUB;
-    if (!evex && (v->masked || x.group_bytes < 16)) {
+    bool store_short = v->op == IR_VECTOR_STORE && v->sew < 2;
+    bool blends = (row->flags & VEC_BLENDS) && !store_short;
+    if (!evex && ((v->masked && !blends) || x.group_bytes < 16)) {
         return false;
     }
     if ((row->flags & VEC_VBMI) &&
@@ -110,6 +112,7 @@ static void claim_vectors(struct vec *x)
             x->s = (u8)reg;
         }
     }
+    x->mask = (u8)(vec_blends(x, true) ? alloc_temp_xmm(x->c) : 0);
 }
 
 static void claim(struct vec *x, const struct vec_row *row)
@@ -151,7 +154,7 @@ static unsigned mask_bits(const struct vec *x)
 
 bool vec_is_masked(const struct vec *x, bool by_mask)
 {
-    return (x->v.masked && by_mask) || x->partial || x->group_bytes < x->chunk_bytes;
+    return (x->evex && x->v.masked && by_mask) || x->partial || x->group_bytes < x->chunk_bytes;
 }
 
 /* temp = how many elements of chunk j are below `count`. temp[1] is scratch. */
@@ -276,6 +279,18 @@ static void keep_chunk(struct vec *x, unsigned j, unsigned mask)
     vec_keep_put(x, j);
 }
 
+bool vec_masks_results(const struct vec *x)
+{
+    switch (x->v.op) {
+    case IR_VECTOR_MERGE:
+    case IR_VECTOR_ADC:
+    case IR_VECTOR_SBC:
+    case IR_VECTOR_MADC:
+    case IR_VECTOR_MSBC: return false;
+    default: return true;
+    }
+}
+
 /* To chunk j of group d. What a mask leaves is written as it was: what a store under a mask wrote
  * could not be forwarded to a load. */
 static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
@@ -290,20 +305,13 @@ static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
         vec_load(x, x->t[1], x->v.d, j);
         asm_vrr(x->a, vec_move_op(x->sew), how, x->t[1], 0, reg);
         reg = x->t[1];
+    } else if (vec_blends(x, vec_masks_results(x))) {
+        vec_widen_mask(x, x->t[0], j);
+        vec_load(x, x->t[1], x->v.d, j);
+        vec_choose(x, x->t[1], x->t[1], reg, x->t[0]);
+        reg = x->t[1];
     }
     asm_vrm(x->a, store_op, vec_how(x), reg, 0, vec_chunk(x, x->v.d, j));
-}
-
-bool vec_masks_results(const struct vec *x)
-{
-    switch (x->v.op) {
-    case IR_VECTOR_MERGE:
-    case IR_VECTOR_ADC:
-    case IR_VECTOR_SBC:
-    case IR_VECTOR_MADC:
-    case IR_VECTOR_MSBC: return false;
-    default: return true;
-    }
 }
 
 void vec_copy(struct vec *x, unsigned to, unsigned from)
@@ -452,7 +460,12 @@ static void move_chunk(struct vec *x, unsigned j)
     unsigned mask = vec_mask(x, j, true);
     if (x->v.op == IR_VECTOR_STORE) {
         vec_load(x, x->r[j], x->v.d, j);
-        store_masked(x, vec_host_at(x, j), x->r[j], mask);
+        if (vec_blends(x, true)) {
+            vec_widen_mask(x, x->t[0], j);
+            vec_store_active(x, vec_host_at(x, j), x->r[j], x->t[0]);
+        } else {
+            store_masked(x, vec_host_at(x, j), x->r[j], mask);
+        }
         return;
     }
     asm_vrm(x->a, mask != 0 ? vec_move_op(x->sew) : load_op, vec_under(x, mask), x->r[j], 0,

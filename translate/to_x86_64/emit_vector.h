@@ -33,6 +33,7 @@ struct vec {
     struct asm_mem host;  /*   which is here */
     u8 in_a[2], in_b[2], in_d[2]; /* operands, kept (emit_vector_keep.c) */
     u8 r[VEC_CHUNKS_MAX], t[2], s; /* vector registers: results, scratch, the scalar repeated */
+    u8 mask;             /* a vector register more, where AVX2 masks */
     u32 fails[VEC_FAILS_MAX]; /* jumps in `a` to the helper */
     unsigned fail_count;
     bool finds;          /* groups may be in registers, VEC_FINDS */
@@ -64,6 +65,7 @@ enum vec_flag {
     VEC_VBMI = 1024,   /* bytes, and what `imm` chunks hold, at most */
     VEC_FINDS = 2048,  /* its function looks for groups where they are kept; so do VEC_KEEPS' */
     VEC_BITS = 4096,   /* its results are no elements, but bits */
+    VEC_BLENDS = 8192, /* under masks without AVX-512, too (emit_vector_avx2.c) */
 };
 
 /* Each of the emit_vector_ file of that name: the rows of some operations; no `emit` where it is
@@ -82,7 +84,15 @@ const struct vec_row *vec_row_of(unsigned op);
 enum vec_const {
     VEC_COUNT_8, VEC_COUNT_16, VEC_COUNT_32, VEC_COUNT_64, /* width - 1 in each element */
     VEC_SIGN_8, VEC_SIGN_32, VEC_SIGN_64, VEC_ONES, VEC_HALF_32, VEC_CONST_COUNT,
-    VEC_NUMBERS_AT = 8 * VEC_CONST_COUNT, /* bytes 0, 1, 2, ... 255 */
+};
+
+enum vec_table {
+    VEC_NUMBERS_AT = 8 * VEC_CONST_COUNT,  /* bytes 0, 1, 2, ... 255 */
+    VEC_SPREAD_AT = VEC_NUMBERS_AT + 256,  /* 32 bytes: 0 to 3, 8 of each */
+    VEC_BITS_8_AT = VEC_SPREAD_AT + 32,    /* bytes 1, 2, 4, ... 128, four times */
+    VEC_BITS_16_AT = VEC_BITS_8_AT + 32,   /* 1 << i, of each width */
+    VEC_BITS_32_AT = VEC_BITS_16_AT + 32,
+    VEC_BITS_64_AT = VEC_BITS_32_AT + 32,
 };
 
 /* AVX-512's comparison of unsigned elements of 1 << sew bytes to a mask; which one follows, u8. */
@@ -215,6 +225,27 @@ void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);
 void vec_store_noted(struct vec *x);
 /* Notes where r[j] is what the host answers when there is no such integer, under a mask. */
 void vec_note_no_integer(struct vec *x, unsigned j, unsigned mask, bool is_signed);
+
+/* --- emit_vector_avx2.c: without AVX-512 --- */
+/* Whether results are chosen by such a mask. */
+bool vec_blends(const struct vec *x, bool by_mask);
+/* reg = the mask of chunk j, as elements. */
+void vec_widen_mask(struct vec *x, unsigned reg, unsigned j);
+/* dst = one or the other register, as the mask in a third one says. */
+void vec_choose(struct vec *x, unsigned dst, unsigned clear, unsigned set, unsigned mask);
+/* Words or doublewords of a register to memory, where the mask in another one says. */
+void vec_store_active(struct vec *x, struct asm_mem mem, unsigned reg, unsigned mask);
+/* reg = chunk j of a group, or of b; where x->mask is clear it is 0. */
+void vec_load_active(struct vec *x, unsigned reg, unsigned unit, unsigned j);
+void vec_load_active_b(struct vec *x, unsigned reg, unsigned j);
+/* The same of b or a, floats; where it is clear they are finite and not 0. Takes t[0]. */
+void vec_load_divisors(struct vec *x, unsigned reg, unsigned j, bool of_b);
+/* The elements' signs are what is set in register d, or clear. `reg` is scratch, and t[1]. */
+void vec_collect_bits(struct vec *x, unsigned j, unsigned reg, bool inverted);
+/* temp[1]'s low bits to word n of register d, as the mask says. Takes temp[0]. */
+void vec_store_word(struct vec *x, unsigned n, unsigned bits);
+/* The operation, a comparison of integers: t[0] and t[1] are scratch. */
+void vec_compare_lanes(struct vec *x);
 
 /* --- emit_vector_rounds.c --- */
 /* Before and behind a VECTOR: which of the rounds that become one it belongs to. Only in the first

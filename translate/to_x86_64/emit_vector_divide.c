@@ -2,9 +2,9 @@
  * emit_vector.c.
  *
  * Everything is done by instructions of 64 bytes that say their rounding, so that no flag is
- * raised and the guest's rounding does not matter. A quotient cut off is exact where both numbers are:
- * bytes and halves as singles, words as doubles. What the host makes of a number divided by 0 is
- * all ones as an unsigned integer, and what does not fit is what the guest wants, too.
+ * raised and the guest's rounding does not matter. A quotient cut off is exact where both numbers
+ * are: bytes and halves as singles, words as doubles. What the host makes of a number divided by 0
+ * is all ones as an unsigned integer, and what does not fit is what the guest wants, too.
  *
  * What they do not keep in registers (VEC_FINDS) leaves zmm20 and those behind it free. */
 #include "translate/to_x86_64/emit_vector.h"

@@ -72,6 +72,26 @@ void vec_store_noted(struct vec *x)
 
 /* --- arithmetic --- */
 
+/* Without AVX-512, under a mask: of operands that are 0 where it is clear. */
+static void binary_of_active(struct vec *x, unsigned j)
+{
+    bool swap = vec_row_of(x->v.op)->flags & VEC_SWAP;
+    vec_widen_mask(x, x->mask, j);
+    if (x->v.op == IR_VECTOR_FRDIV) {
+        vec_load_divisors(x, x->r[j], j, false);
+        vec_load_active_b(x, x->mask, j);
+    } else if (x->v.op == IR_VECTOR_FDIV) {
+        vec_load_divisors(x, x->r[j], j, true);
+        vec_load_active(x, x->mask, x->v.a, j);
+        swap = true;
+    } else {
+        vec_load_active(x, x->r[j], x->v.a, j);
+        vec_load_active_b(x, x->mask, j);
+    }
+    asm_vrr(x->a, row_op(x), vec_how(x), x->r[j], swap ? x->mask : x->r[j],
+            swap ? x->r[j] : x->mask);
+}
+
 static void binary(struct vec *x)
 {
     const struct vec_row *row = vec_row_of(x->v.op);
@@ -80,7 +100,9 @@ static void binary(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
         struct asm_vhow how = vec_under(x, mask);
-        if (scalar && (row->flags & (VEC_COMMUTES | VEC_SWAP))) {
+        if (vec_blends(x, true)) {
+            binary_of_active(x, j);
+        } else if (scalar && (row->flags & (VEC_COMMUTES | VEC_SWAP))) {
             vec_rm(x, row_op(x), how, x->r[j], x->s, x->v.a, j);
         } else {
             vec_load(x, x->r[j], x->v.a, j);
@@ -95,10 +117,26 @@ static void root(struct vec *x)
 {
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
-        vec_rm(x, row_op(x), vec_under(x, mask), x->r[j], 0, x->v.a, j);
+        if (vec_blends(x, true)) {
+            vec_widen_mask(x, x->mask, j);
+            vec_load_active(x, x->r[j], x->v.a, j);
+            asm_vrr(x->a, row_op(x), vec_how(x), x->r[j], 0, x->r[j]);
+        } else {
+            vec_rm(x, row_op(x), vec_under(x, mask), x->r[j], 0, x->v.a, j);
+        }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
     vec_store_noted(x);
+}
+
+static void fused_of_active(struct vec *x, unsigned j, bool adds_to_d)
+{
+    vec_widen_mask(x, x->mask, j);
+    vec_load_active(x, x->r[j], x->v.d, j);
+    vec_load_active(x, x->t[0], x->v.a, j);
+    vec_load_active_b(x, x->mask, j);
+    asm_vrr(x->a, row_op(x), vec_how(x), x->r[j], adds_to_d ? x->t[0] : x->mask,
+            adds_to_d ? x->mask : x->t[0]);
 }
 
 /* d = a * b + d, or d * b + a. */
@@ -109,6 +147,11 @@ static void fused(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
         struct asm_vhow how = vec_under(x, mask);
+        if (vec_blends(x, true)) {
+            fused_of_active(x, j, adds_to_d);
+            vec_note_nan(x, j == 0, mask, x->r[j]);
+            continue;
+        }
         vec_load(x, x->r[j], x->v.d, j);
         if (adds_to_d) {
             vec_load(x, x->t[0], x->v.a, j);
@@ -172,9 +215,30 @@ static void sign(struct vec *x)
 
 /* --- comparisons --- */
 
+static void compare_lanes(struct vec *x)
+{
+    for (unsigned j = 0; j < x->chunks; j++) {
+        if (x->v.masked) {
+            vec_widen_mask(x, x->mask, j);
+            vec_load_active(x, x->t[0], x->v.a, j);
+            vec_load_active_b(x, x->mask, j);
+            asm_vrr(x->a, fp_op(x, 1, 0xc2), vec_how(x), x->t[0], x->t[0], x->mask);
+        } else {
+            vec_load(x, x->t[0], x->v.a, j);
+            vec_op_b(x, fp_op(x, 1, 0xc2), vec_how(x), x->t[0], x->t[0], j);
+        }
+        asm_u8(x->a, vec_row_of(x->v.op)->imm);
+        vec_collect_bits(x, j, x->t[0], false);
+    }
+}
+
 static void compare(struct vec *x)
 {
     begin(x);
+    if (!x->evex) {
+        compare_lanes(x);
+        return;
+    }
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_vhow how = vec_how(x);
         how.mask = (u8)vec_mask(x, j, true);
@@ -364,19 +428,21 @@ enum { BOTH = 12 };
 
 /* Of packed singles and doubles. */
 #define FP(op) {{0}, {0}, {1, 0, 0, op}, {1, 1, 1, op}}
-#define FUSED(op) {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, VEC_KEEPS}
-#define COMPARE(how) {compare, FP(0xc2), 0, BOTH, how, VEC_TEMPS | VEC_FINDS | VEC_BITS}
+#define FUSED(op)                                                                                  \
+    {fused, {{0}, {0}, {2, 1, 0, op}, {2, 1, 1, op}}, BOTH, BOTH, 0, VEC_KEEPS | VEC_BLENDS}
+#define COMPARE(how)                                                                               \
+    {compare, FP(0xc2), BOTH, BOTH, how, VEC_TEMPS | VEC_FINDS | VEC_BITS | VEC_BLENDS}
 #define WIDE(map, op) {wide, {{0}, {0}, {0}, {map, 1, 1, op}}, 0, 8, 0, VEC_TEMPS | VEC_FINDS}
 #define SIGN(how) {sign, {{0}}, 0, BOTH, how, VEC_FINDS}
 
 const struct vec_row vec_fp_rows[IR_VECTOR_OP_COUNT] = {
-    [IR_VECTOR_FADD] = {binary, FP(0x58), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_FSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_KEEPS},
-    [IR_VECTOR_FRSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS},
-    [IR_VECTOR_FMUL] = {binary, FP(0x59), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_FDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_KEEPS},
-    [IR_VECTOR_FRDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS},
-    [IR_VECTOR_FSQRT] = {root, FP(0x51), BOTH, BOTH, 0, VEC_FINDS},
+    [IR_VECTOR_FADD] = {binary, FP(0x58), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_FSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_FRSUB] = {binary, FP(0x5c), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_FMUL] = {binary, FP(0x59), BOTH, BOTH, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_FDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_FRDIV] = {binary, FP(0x5e), BOTH, BOTH, 0, VEC_SWAP | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_FSQRT] = {root, FP(0x51), BOTH, BOTH, 0, VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_FMIN] = {minmax, FP(0x5d), 0, BOTH, 0, VEC_FINDS},
     [IR_VECTOR_FMAX] = {minmax, FP(0x5f), 0, BOTH, 0, VEC_FINDS},
     [IR_VECTOR_FMACC] = FUSED(0xb8),

@@ -260,6 +260,10 @@ static void compare(struct vec *x)
     if (x->v.second != IR_VECTOR_GROUP) {
         vec_splat(x, x->s, x->v.sew);
     }
+    if (!x->evex) {
+        vec_compare_lanes(x);
+        return;
+    }
     for (unsigned j = 0; j < x->chunks; j++) {
         struct asm_vhow how = vec_how(x);
         how.mask = (u8)vec_mask(x, j, true);
@@ -471,58 +475,60 @@ enum { BOTH = A_SIGNED | B_SIGNED };
 #define COMPARE_US {OP(3, 0, 0x3e), OP(3, 1, 0x3e), OP(3, 0, 0x1e), OP(3, 1, 0x1e)}
 #define COMPARE_SS {OP(3, 0, 0x3f), OP(3, 1, 0x3f), OP(3, 0, 0x1f), OP(3, 1, 0x1f)}
 
-#define COMPARE(ops, how) {compare, ops, 0, ANY, how, VEC_TEMPS | VEC_FINDS | VEC_BITS}
-#define EXTEND(how, widths) {extends, {{0}}, widths, widths, how, VEC_FINDS}
+#define COMPARE(ops, avx2, how)                                                                    \
+    {compare, ops, avx2, ANY, how, VEC_TEMPS | VEC_FINDS | VEC_BITS | VEC_BLENDS}
+#define EXTEND(how, widths) {extends, {{0}}, widths, widths, how, VEC_FINDS | VEC_BLENDS}
+#define SHIFTS VEC_TEMPS | VEC_IMM | VEC_FINDS | VEC_BLENDS
 #define REDUCE(ops, avx2) {reduce, ops, avx2, ANY, 0, VEC_TEMPS}
 
 const struct vec_row vec_int_rows[IR_VECTOR_OP_COUNT] = {
-    [IR_VECTOR_ADD] = {binary, ADDS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_SUB] = {binary, SUBS, ANY, ANY, 0, VEC_KEEPS},
-    [IR_VECTOR_RSUB] = {binary, SUBS, ANY, ANY, 0, VEC_SWAP | VEC_KEEPS},
-    [IR_VECTOR_AND] = {binary, ANDS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_OR] = {binary, ORS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_XOR] = {binary, XORS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MIN_U] = {binary, MIN_US, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MIN_S] = {binary, MIN_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MAX_U] = {binary, MAX_US, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MAX_S] = {binary, MAX_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MUL] = {products, MULS, 6, ANY, 0, VEC_COMMUTES | VEC_KEEPS},
-    [IR_VECTOR_MACC] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS},
-    [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
-    [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS},
-    [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS},
-    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, ANY, VEC_LEFT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
-    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, ANY, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},
-    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, ANY, VEC_ARITHMETIC, VEC_TEMPS | VEC_IMM | VEC_FINDS},
-    [IR_VECTOR_EQ] = COMPARE(COMPARE_US, 0),
-    [IR_VECTOR_NE] = COMPARE(COMPARE_US, 4),
-    [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 1),
-    [IR_VECTOR_LT_S] = COMPARE(COMPARE_SS, 1),
-    [IR_VECTOR_LE_U] = COMPARE(COMPARE_US, 2),
-    [IR_VECTOR_LE_S] = COMPARE(COMPARE_SS, 2),
-    [IR_VECTOR_GT_U] = COMPARE(COMPARE_US, 6),
-    [IR_VECTOR_GT_S] = COMPARE(COMPARE_SS, 6),
+    [IR_VECTOR_ADD] = {binary, ADDS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_SUB] = {binary, SUBS, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_RSUB] = {binary, SUBS, ANY, ANY, 0, VEC_SWAP | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_AND] = {binary, ANDS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_OR] = {binary, ORS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_XOR] = {binary, XORS, ANY, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MIN_U] = {binary, MIN_US, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MIN_S] = {binary, MIN_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MAX_U] = {binary, MAX_US, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MAX_S] = {binary, MAX_SS, 7, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MUL] = {products, MULS, 6, ANY, 0, VEC_COMMUTES | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MACC] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_NMSAC] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_MADD] = {accumulate, MULS, 6, WIDE, 0, VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_NMSUB] = {accumulate, MULS, 6, WIDE, 0, VEC_SUB | VEC_KEEPS | VEC_BLENDS},
+    [IR_VECTOR_SHL] = {shifts, {{0}}, LONG, ANY, VEC_LEFT, SHIFTS},
+    [IR_VECTOR_SHR] = {shifts, {{0}}, LONG, ANY, VEC_RIGHT, SHIFTS},
+    [IR_VECTOR_SAR] = {shifts, {{0}}, WORDS, ANY, VEC_ARITHMETIC, SHIFTS},
+    [IR_VECTOR_EQ] = COMPARE(COMPARE_US, ANY, 0),
+    [IR_VECTOR_NE] = COMPARE(COMPARE_US, ANY, 4),
+    [IR_VECTOR_LT_U] = COMPARE(COMPARE_US, 7, 1),
+    [IR_VECTOR_LT_S] = COMPARE(COMPARE_SS, ANY, 1),
+    [IR_VECTOR_LE_U] = COMPARE(COMPARE_US, 7, 2),
+    [IR_VECTOR_LE_S] = COMPARE(COMPARE_SS, ANY, 2),
+    [IR_VECTOR_GT_U] = COMPARE(COMPARE_US, 7, 6),
+    [IR_VECTOR_GT_S] = COMPARE(COMPARE_SS, ANY, 6),
     [IR_VECTOR_ZEXT_2] = EXTEND(1, 14),
     [IR_VECTOR_ZEXT_4] = EXTEND(2, 12),
     [IR_VECTOR_ZEXT_8] = EXTEND(3, 8),
     [IR_VECTOR_SEXT_2] = EXTEND(1 | 4, 14),
     [IR_VECTOR_SEXT_4] = EXTEND(2 | 4, 12),
     [IR_VECTOR_SEXT_8] = EXTEND(3 | 4, 8),
-    [IR_VECTOR_WADD_U] = {widen, ADDS, WIDE, WIDE, 0, VEC_FINDS},
-    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, BOTH, VEC_FINDS},
-    [IR_VECTOR_WSUB_U] = {widen, SUBS, WIDE, WIDE, 0, VEC_FINDS},
-    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, BOTH, VEC_FINDS},
-    [IR_VECTOR_WMUL_U] = {widen, MULS, 6, WIDE, 0, VEC_FINDS},
-    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, BOTH, VEC_FINDS},
-    [IR_VECTOR_WMACC_U] = {widen, MULS, 6, WIDE, 0, VEC_COMMUTES | VEC_FINDS},
-    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, BOTH, VEC_COMMUTES | VEC_FINDS},
-    [IR_VECTOR_WADD_WU] = {widen, ADDS, WIDE, WIDE, A_WIDE, VEC_FINDS},
-    [IR_VECTOR_WADD_WS] = {widen, ADDS, WIDE, WIDE, A_WIDE | BOTH, VEC_FINDS},
-    [IR_VECTOR_WSUB_WU] = {widen, SUBS, WIDE, WIDE, A_WIDE, VEC_FINDS},
-    [IR_VECTOR_WSUB_WS] = {widen, SUBS, WIDE, WIDE, A_WIDE | BOTH, VEC_FINDS},
-    [IR_VECTOR_WMUL_SU] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_FINDS},
-    [IR_VECTOR_WMACC_US] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_COMMUTES | VEC_FINDS},
-    [IR_VECTOR_WMACC_SU] = {widen, MULS, 6, WIDE, B_SIGNED, VEC_COMMUTES | VEC_FINDS},
+    [IR_VECTOR_WADD_U] = {widen, ADDS, WIDE, WIDE, 0, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WADD_S] = {widen, ADDS, WIDE, WIDE, BOTH, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WSUB_U] = {widen, SUBS, WIDE, WIDE, 0, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WSUB_S] = {widen, SUBS, WIDE, WIDE, BOTH, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMUL_U] = {widen, MULS, 6, WIDE, 0, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMUL_S] = {widen, MULS, 6, WIDE, BOTH, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMACC_U] = {widen, MULS, 6, WIDE, 0, VEC_COMMUTES | VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMACC_S] = {widen, MULS, 6, WIDE, BOTH, VEC_COMMUTES | VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WADD_WU] = {widen, ADDS, WIDE, WIDE, A_WIDE, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WADD_WS] = {widen, ADDS, WIDE, WIDE, A_WIDE | BOTH, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WSUB_WU] = {widen, SUBS, WIDE, WIDE, A_WIDE, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WSUB_WS] = {widen, SUBS, WIDE, WIDE, A_WIDE | BOTH, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMUL_SU] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMACC_US] = {widen, MULS, 6, WIDE, A_SIGNED, VEC_COMMUTES | VEC_FINDS | VEC_BLENDS},
+    [IR_VECTOR_WMACC_SU] = {widen, MULS, 6, WIDE, B_SIGNED, VEC_COMMUTES | VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_WRED_U] = {reduce_wide, ADDS, WIDE, WIDE, 0, VEC_TEMPS},
     [IR_VECTOR_WRED_S] = {reduce_wide, ADDS, WIDE, WIDE, BOTH, VEC_TEMPS},
     [IR_VECTOR_NSHR] = {narrow, {{0}}, 0, 7, VEC_RIGHT, VEC_TEMPS | VEC_IMM | VEC_FINDS},

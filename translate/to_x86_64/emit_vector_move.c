@@ -40,7 +40,13 @@ static void merge(struct vec *x)
         struct asm_vhow how = vec_how(x);
         how.mask = (u8)vec_mask(x, j, true);
         vec_load(x, x->r[j], x->v.a, j);
-        vec_op_b(x, op, how, x->r[j], 0, j);
+        if (x->evex) {
+            vec_op_b(x, op, how, x->r[j], 0, j);
+        } else {
+            vec_load_b(x, x->t[0], j);
+            vec_widen_mask(x, x->mask, j);
+            vec_choose(x, x->r[j], x->r[j], x->t[0], x->mask);
+        }
     }
     vec_store_results(x);
 }
@@ -260,16 +266,16 @@ enum { ANY = 15, FLOATS = 12 };
     {mask_logic, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS}
 
 #define SET                                                                                        \
-    {mask_set, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS}
+    {mask_set, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS | VEC_BLENDS}
 
 const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
-    [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
     [IR_VECTOR_LOAD_FIRST] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
-    [IR_VECTOR_STORE] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_STORE] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
     [IR_VECTOR_MOVE] = {move, {{0}}, ANY, ANY, 0, VEC_KEEPS},
-    [IR_VECTOR_MERGE] = {merge, {{0}}, 0, ANY, 0, VEC_TEMPS | VEC_FINDS},
+    [IR_VECTOR_MERGE] = {merge, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_COPY] = {copy, {{0}}, ANY, ANY, 0, 0},
-    [IR_VECTOR_INDEX] = {number, {{0}}, ANY, ANY, 0, VEC_FINDS},
+    [IR_VECTOR_INDEX] = {number, {{0}}, ANY, ANY, 0, VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_TO_X] = {to_x, {{0}}, ANY, ANY, 0, VEC_RESULT | VEC_FINDS},
     [IR_VECTOR_TO_F] = {to_f, {{0}}, FLOATS, FLOATS, 0, VEC_RESULT | VEC_TEMPS | VEC_FINDS},
     [IR_VECTOR_TO_FIRST] = {to_first, {{0}}, ANY, ANY, 0, VEC_NO_PART},
@@ -282,9 +288,9 @@ const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_MASK_XOR] = LOGIC,
     [IR_VECTOR_MASK_XNOR] = LOGIC,
     [IR_VECTOR_MASK_COUNT] = {mask_count, {{0}}, ANY, ANY, 0,
-                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS},
+                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_MASK_FIRST] = {mask_first, {{0}}, ANY, ANY, 0,
-                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS},
+                              VEC_RESULT | VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_MASK_BEFORE] = SET,
     [IR_VECTOR_MASK_UP_TO] = SET,
     [IR_VECTOR_MASK_ONLY] = SET,
