@@ -115,7 +115,7 @@ static bool open_file(struct file *file, const struct elfutils *api, const char 
     file->eh_frame = file->api->dwarf_getcfi_elf(file->elf);
     file->dwarf = file->api->dwarf_begin_elf(file->elf, DWARF_C_READ, NULL);
     file->debug_frame = file->dwarf != NULL ? file->api->dwarf_getcfi(file->dwarf) : NULL;
-    symbols_add_elf(&file->symbols, path, &ignored);
+    symbols_add_elf(&file->symbols, path, 0, &ignored);
     return true;
 }
 

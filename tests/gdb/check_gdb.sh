@@ -383,6 +383,34 @@ says '^#1 .* in next'
 says 'exited normally'
 if [ $status -eq 0 ] && grep -q '^hello' debug-hello.out; then good; else wrong "$name: $status"; fi
 
+# Position-independent firmware, as OpenSBI's: where it lies, not where it is linked to. As firmware
+# it is told of without being named twice; traces and coverage know it as well.
+$cross -g -nostdlib -static -Wl,-pie,--no-dynamic-linker,--build-id=none -o pie.elf \
+    "$SRCDIR/tests/docs/hello.S" || exit 1
+for given in 'pie.elf' 'hello.elf --firmware pie.elf'; do
+    name=debug-pie
+    # shellcheck disable=SC2086
+    with $given --serial none <<'END'
+break *&putc
+info line *$pc
+continue
+info symbol $pc
+stepi
+continue
+kill
+END
+    says 'Breakpoint 1, putc|^Breakpoint 1, 0x0*80000[0-9a-f]* in putc|hit Breakpoint 1, putc'
+    says 'putc in section \.text'
+done
+name=traced-pie
+"$METIC" run hello.elf --firmware pie.elf --serial none --quiet --trace pie.trace
+"$METIC" run hello.elf --firmware pie.elf --serial none --quiet --cover pie.cover
+for answer in "$("$METIC" trace query pie.trace counts function)" "$("$METIC" cover pie.cover)"; do
+    case $answer in *putc*_start*|*_start*putc*) good ;; *) wrong "$name: $answer" ;; esac
+done
+"$METIC" run pie.elf --serial none --quiet --show decode@putc | grep -q 'andi' && good || wrong "$name: show"
+"$METIC" cover pie.cover --symbols pie.elf --lcov - | grep -q '^DA:28,6$' && good || wrong "$name: lines"
+
 # A kernel that is not where its symbols say, as with KASLR; the symbols are made for the purpose.
 if [ -n "$(symbol linux_banner)" ]; then
     moved=0x200000

@@ -1,5 +1,6 @@
 /* metic cover: reads and merges what run --cover wrote, and gives it to people and other tools. */
 #include "cpu/base/bits.h"
+#include "ui/symbols/elf_place.h"
 #include "ui/symbols/symbols.h"
 #include "ui/trace/cover.h"
 #include "ui/trace/html.h"
@@ -390,8 +391,8 @@ static bool parse(struct report *report, int argc, char *const *argv, unsigned *
         if (n < ARRAY_LEN(options)) {
             *options[n].member = argv[++i];
         } else if (symbols && report->elf_count < MAX_ELFS) {
-            report->elfs[report->elf_count] = argv[++i];
-            if (!symbols_add_elf(&report->symbols, report->elfs[report->elf_count++], error)) {
+            const char *path = report->elfs[report->elf_count++] = argv[++i];
+            if (!symbols_add_elf(&report->symbols, path, elf_place(path), error)) {
                 return false;
             }
         } else if (argv[i][0] == '-') {

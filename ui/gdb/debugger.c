@@ -2,6 +2,7 @@
 #include "ui/gdb/debugger.h"
 
 #include "ui/gdb/debugger_kernel.h"
+#include "ui/symbols/elf_place.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -124,6 +125,20 @@ static void put_command(FILE *to, const char *command, const char *path)
     fputc('\n', to);
 }
 
+/* The symbols of an ELF file, where its code lies; those of the first can be replaced. */
+static void put_file(FILE *to, const char *path, bool first)
+{
+    char command[64];
+    u64 moved = elf_place(path);
+    if (moved == 0) {
+        put_command(to, first ? "file" : "add-symbol-file", path);
+        return;
+    }
+    snprintf(command, sizeof(command), "%s -o 0x%llx", first ? "symbol-file" : "add-symbol-file",
+             (unsigned long long)moved);
+    put_command(to, command, path);
+}
+
 static bool write_commands(const struct debugger *debugger, const struct run_args *args)
 {
     FILE *to = fopen(debugger->commands, "we");
@@ -137,11 +152,14 @@ static bool write_commands(const struct debugger *debugger, const struct run_arg
         }
         bool first = main == NULL;
         main = first ? args->symbols[i] : main;
-        put_command(to, first ? "file" : "add-symbol-file", args->symbols[i]);
+        put_file(to, args->symbols[i], first);
         put_command(to, "add-auto-load-safe-path", args->symbols[i]);
     }
+    if (is_elf(args->options.firmware)) {
+        put_file(to, args->options.firmware, false);
+    }
     if (is_elf(args->thing)) {
-        put_command(to, "file", args->thing);
+        put_file(to, args->thing, true);
     }
     fprintf(to, "target remote %s\n", debugger->socket); /* which takes no quotes */
     debugger_write_kernel(to, args, main, debugger->symbols);

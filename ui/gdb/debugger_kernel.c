@@ -180,7 +180,7 @@ static u64 linked_at(const char *path)
     struct symbols symbols = {0};
     struct metic_error ignored;
     u64 address = 0;
-    if (path != NULL && symbols_add_elf(&symbols, path, &ignored) &&
+    if (path != NULL && symbols_add_elf(&symbols, path, 0, &ignored) &&
         symbols_find_name(&symbols, "linux_banner") != NULL) {
         const struct symbol *start = symbols_find_name(&symbols, "_start");
         start = start != NULL ? start : symbols_find_name(&symbols, "_text");

@@ -63,8 +63,8 @@ static void close_fd(int fd)
     }
 }
 
-/* A second debugger would wait for an answer, and then tell of a riddle. It is told why, and then has
- * an end: its connection stays open for what it sends before it reads that. */
+/* A second debugger would wait for an answer, and then tell of a riddle. It is told why, and then
+ * has an end: its connection stays open for what it sends before it reads that. */
 static void refuse_another(struct gdb *gdb)
 {
     int fd = accept4(gdb->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

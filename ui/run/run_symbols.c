@@ -2,6 +2,7 @@
 #include "ui/run/run_symbols.h"
 
 #include "ui/gdb/debugger_kernel.h"
+#include "ui/symbols/elf_place.h"
 
 static void add_kernel_symbol(void *opaque, uint64_t address, char type, const char *name)
 {
@@ -25,13 +26,17 @@ bool run_symbols_add_files(struct symbols *symbols, const struct run_args *args,
                            struct metic_error *error)
 {
     struct metic_error ignored;
-    if (args->thing != NULL) {
-        symbols_add_elf(symbols, args->thing, &ignored);
+    const char *const images[] = {args->thing, args->options.firmware};
+    for (unsigned i = 0; i < ARRAY_LEN(images); i++) {
+        if (images[i] != NULL) {
+            symbols_add_elf(symbols, images[i], elf_place(images[i]), &ignored);
+        }
     }
     for (unsigned i = 0; i < args->symbol_count; i++) {
         /* A module's addresses say nothing before it is loaded. */
-        if (!debugger_is_module(args->symbols[i]) &&
-            !symbols_add_elf(symbols, args->symbols[i], error)) {
+        const char *path = args->symbols[i];
+        if (!debugger_is_module(path) &&
+            !symbols_add_elf(symbols, path, elf_place(path), error)) {
             return false;
         }
     }

@@ -14,7 +14,7 @@
 enum { MAX_RANGES = 1024, NULL_SECTION = 0, SYMTAB, STRTAB, SHSTRTAB, FIRST_RANGE };
 
 /* Code or data of the kernel, code of a module: a section without contents. Debuggers take a symbol
- * for a function or a variable by its section, so that `print (long)jiffies_64` says what is there. */
+ * for a function or a variable by its section: `print (long)jiffies_64` says what is there. */
 struct range {
     u64 first, end;
     bool code;

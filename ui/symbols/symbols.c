@@ -4,6 +4,7 @@
 #include "cpu/base/arena.h"
 #include "cpu/base/hex.h"
 #include "ui/command/args.h"
+#include "ui/symbols/elf_place.h"
 #include "ui/symbols/elfutils.h"
 
 #include <errno.h>
@@ -212,7 +213,7 @@ static bool is_code(const struct elfutils *api, Elf *elf, size_t section_number)
 }
 
 static void add_table(struct symbols *symbols, const struct elfutils *api, Elf *elf,
-                      Elf_Scn *section, const GElf_Shdr *header)
+                      Elf_Scn *section, const GElf_Shdr *header, u64 moved)
 {
     Elf_Data *data = api->elf_getdata(section, NULL);
     size_t count = header->sh_entsize != 0 ? header->sh_size / header->sh_entsize : 0;
@@ -227,28 +228,29 @@ static void add_table(struct symbols *symbols, const struct elfutils *api, Elf *
         bool plain = type == STT_FUNC || (type == STT_OBJECT && !none) ||
                      (type == STT_NOTYPE && is_code(api, elf, symbol.st_shndx)); /* of assembly */
         if (plain && name != NULL && name[0] != '\0' && name[0] != '$' && name[0] != '.') {
-            symbols_add(symbols, symbol.st_value, symbol.st_size, name);
+            symbols_add(symbols, symbol.st_value + moved, symbol.st_size, name);
         }
     }
 }
 
 /* False: the file has no such table. */
 static bool add_tables(struct symbols *symbols, const struct elfutils *api, Elf *elf,
-                       unsigned type)
+                       unsigned type, u64 moved)
 {
     bool any = false;
     Elf_Scn *section = NULL;
     while ((section = api->elf_nextscn(elf, section)) != NULL) {
         GElf_Shdr header;
         if (api->gelf_getshdr(section, &header) != NULL && header.sh_type == type) {
-            add_table(symbols, api, elf, section, &header);
+            add_table(symbols, api, elf, section, &header, moved);
             any = true;
         }
     }
     return any;
 }
 
-bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
+bool symbols_add_elf(struct symbols *symbols, const char *path, u64 moved,
+                     struct metic_error *error)
 {
     struct elfutils api;
     if (!elfutils_open(&api, error)) {
@@ -260,8 +262,10 @@ bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_err
     }
     Elf *elf = api.elf_begin(fd, ELF_C_READ, NULL);
     bool good = elf != NULL && api.elf_kind(elf) == ELF_K_ELF;
-    if (good && !add_tables(symbols, &api, elf, SHT_SYMTAB)) {
-        add_tables(symbols, &api, elf, SHT_DYNSYM); /* stripped: what it exports */
+    if (good && !add_tables(symbols, &api, elf, SHT_SYMTAB, moved) && moved == 0) {
+        /* Stripped: what it exports. Of firmware that is a handful without sizes, after which all
+         * code would be named (Debian's OpenSBI). */
+        add_tables(symbols, &api, elf, SHT_DYNSYM, moved);
     }
     api.elf_end(elf);
     close(fd);
@@ -274,6 +278,7 @@ struct source_lines {
     struct elfutils api;
     Dwarf *files[MAX_FILES];
     int fds[MAX_FILES];
+    u64 moved[MAX_FILES]; /* see elf_place */
     unsigned count;
 };
 
@@ -295,6 +300,7 @@ struct source_lines *source_lines_new(const char *const *paths, unsigned count)
             continue;
         }
         lines->files[lines->count] = dwarf;
+        lines->moved[lines->count] = elf_place(paths[i]);
         lines->fds[lines->count++] = fd;
     }
     return lines;
@@ -309,9 +315,10 @@ void source_lines_free(struct source_lines *lines)
     free(lines);
 }
 
-bool source_lines_find(struct source_lines *lines, u64 address, const char **file, unsigned *line)
+bool source_lines_find(struct source_lines *lines, u64 place, const char **file, unsigned *line)
 {
     for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
+        u64 address = place - lines->moved[i];
         Dwarf_Die unit;
         const struct elfutils *api = &lines->api;
         if (api->dwarf_addrdie(lines->files[i], address, &unit) == NULL) {
@@ -345,7 +352,7 @@ bool source_lines_find(struct source_lines *lines, u64 address, const char **fil
     return false;
 }
 
-static bool unit_lines(const struct elfutils *api, Dwarf_Die *die,
+static bool unit_lines(const struct elfutils *api, Dwarf_Die *die, u64 moved,
                        void (*each)(void *opaque, u64 address, u64 end, const char *file,
                                     unsigned line), void *opaque)
 {
@@ -366,7 +373,7 @@ static bool unit_lines(const struct elfutils *api, Dwarf_Die *die,
             api->dwarf_linebeginstatement(line, &begins) == 0 &&
             api->dwarf_lineendsequence(line, &last) == 0 && !last && begins && end > address &&
             file != NULL && number > 0) {
-            each(opaque, address, end, file, (unsigned)number);
+            each(opaque, address + moved, end + moved, file, (unsigned)number);
         }
     }
     return count != 0;
@@ -381,7 +388,7 @@ bool source_lines_each(struct source_lines *lines,
         Dwarf_CU *cu = NULL;
         Dwarf_Die die;
         while (lines->api.dwarf_get_units(lines->files[i], cu, &cu, NULL, NULL, &die, NULL) == 0) {
-            found |= unit_lines(&lines->api, &die, each, opaque);
+            found |= unit_lines(&lines->api, &die, lines->moved[i], each, opaque);
         }
     }
     return found;
@@ -399,9 +406,11 @@ bool source_lines_each(struct source_lines *lines,
     return false;
 }
 
-bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error)
+bool symbols_add_elf(struct symbols *symbols, const char *path, u64 moved,
+                     struct metic_error *error)
 {
     (void)symbols;
+    (void)moved;
     return error_set(error, "install libdw-dev and run configure again",
                      "%s: symbols need libdw, which is not built in", path);
 }

@@ -19,9 +19,10 @@ struct symbols {
 };
 
 void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *name);
-/* Functions and objects of the file's symbol table; of a stripped file, those that it exports.
- * False with a reason. */
-bool symbols_add_elf(struct symbols *symbols, const char *path, struct metic_error *error);
+/* Functions and objects of the file's symbol table, `moved` behind where they are linked to (see
+ * elf_place); of a stripped file, those that it exports. False with a reason. */
+bool symbols_add_elf(struct symbols *symbols, const char *path, u64 moved,
+                     struct metic_error *error);
 /* Lines "address size name", as a store has them; an address after a plus counts from the one
  * before. */
 void symbols_add_text(struct symbols *symbols, const char *text);

@@ -1,6 +1,7 @@
 /* See trace_query.h: opening, show, info. */
 #include "ui/trace/trace_query.h"
 
+#include "ui/symbols/elf_place.h"
 #include "ui/trace/trace_scan.h"
 
 #include <inttypes.h>
@@ -23,7 +24,8 @@ bool trace_query_open(struct trace_query *query, struct metic_error *error)
     }
     symbols_add_text(&query->symbols, query->file.symbols);
     for (unsigned i = 0; i < query->symbol_file_count; i++) {
-        if (!symbols_add_elf(&query->symbols, query->symbol_files[i], error)) {
+        const char *path = query->symbol_files[i];
+        if (!symbols_add_elf(&query->symbols, path, elf_place(path), error)) {
             trace_query_close(query);
             return false;
         }

@@ -1,0 +1,12 @@
+/* Where code of a file lies that is not where the file was linked to. */
+#ifndef METIC_UI_ELF_PLACE_H
+#define METIC_UI_ELF_PLACE_H
+
+#include "cpu/base/types.h"
+
+/* How far behind the addresses in `path` its code runs: position-independent firmware, as OpenSBI's
+ * ELF files are, is loaded to the beginning of memory. 0 for all else, also for programs and
+ * libraries of a guest's Linux, which lie where that puts them, and for what is no ELF file. */
+u64 elf_place(const char *path);
+
+#endif
