@@ -1,4 +1,4 @@
-"""talk.py SOCKET: a debugger that speaks for itself, for what GDB does only on a slow host, or never.
+"""talk.py SOCKET: a debugger that speaks for itself, for what GDB does only on a slow host.
 
 Prints a line for each thing that is wrong; the machine goes on afterwards.
 """
@@ -42,7 +42,8 @@ first.socket.send(b"-")
 expect("sent again", first.answer(), b"QCp1.1")
 expect("no acknowledgements", first.ask(b"QStartNoAckMode"), b"OK")
 
-# GDB asks so for answers that take longer than two seconds, and then takes one too many for the next.
+# GDB asks so for answers that take longer than two seconds, and would take one too many for the
+# next.
 first.socket.send(b"+-")
 expect("not sent again", first.ask(b"Hg1"), b"OK")
 expect("in step", first.ask(b"qC"), b"QCp1.1")
