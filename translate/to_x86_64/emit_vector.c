@@ -66,6 +66,19 @@ static void set_shape(struct vec *x, bool evex)
     x->chunks = (bytes + x->chunk_bytes - 1) / x->chunk_bytes;
 }
 
+/* Whether it can be done of the first elements alone. */
+static bool can_part(const struct vec *x, const struct vec_row *row)
+{
+    bool is_short = x->group_bytes >> x->sew <= 64;
+    if ((row->flags & VEC_NO_PART) || ((row->flags & VEC_SHORT_PART) && !is_short)) {
+        return false;
+    }
+    bool memory_short = ir_vector_is_memory(x->v.op) && x->v.sew < 2 &&
+                        (x->v.op == IR_VECTOR_STORE || x->v.count != 0);
+    bool bits_long = (row->flags & VEC_BITS) && !is_short;
+    return x->evex || ((row->flags & VEC_BLENDS) && !memory_short && !bits_long);
+}
+
 bool x86_does_vector(const struct host_context *context, const struct ir_vector *v)
 {
     struct vec x = {.v = *v};
@@ -87,9 +100,8 @@ bool x86_does_vector(const struct host_context *context, const struct ir_vector 
         (x.chunks > row->imm || (x.sew < 2 && !(context->features & HOST_FEATURE_VBMI)))) {
         return false;
     }
-    bool can_part = evex && !(row->flags & VEC_NO_PART) &&
-                    !((row->flags & VEC_SHORT_PART) && x.group_bytes >> x.sew > 64);
-    if (v->guard == IR_VECTOR_PART && !can_part) {
+    x.evex = evex;
+    if (v->guard == IR_VECTOR_PART && !can_part(&x, row)) {
         return false;
     }
     return (evex ? row->avx512 : row->avx2) >> x.sew & fma && x.chunks <= VEC_CHUNKS_MAX &&
@@ -112,7 +124,8 @@ static void claim_vectors(struct vec *x)
             x->s = (u8)reg;
         }
     }
-    x->mask = (u8)(vec_blends(x, true) ? alloc_temp_xmm(x->c) : 0);
+    bool masks = !x->evex && (x->v.masked || x->partial || x->v.guard == IR_VECTOR_TYPE);
+    x->mask = (u8)(masks && (vec_row_of(x->v.op)->flags & VEC_BLENDS) ? alloc_temp_xmm(x->c) : 0);
 }
 
 static void claim(struct vec *x, const struct vec_row *row)
@@ -142,84 +155,6 @@ static void claim(struct vec *x, const struct vec_row *row)
     if (row->flags & VEC_RESULT) {
         x->result = alloc_def_fresh(c);
     }
-}
-
-/* --- masks --- */
-
-static unsigned mask_bits(const struct vec *x)
-{
-    unsigned elements = x->chunk_bytes >> x->sew;
-    return elements < 8 ? 8 : elements;
-}
-
-bool vec_is_masked(const struct vec *x, bool by_mask)
-{
-    return (x->evex && x->v.masked && by_mask) || x->partial || x->group_bytes < x->chunk_bytes;
-}
-
-/* temp = how many elements of chunk j are below `count`. temp[1] is scratch. */
-static void count_in_chunk(struct vec *x, unsigned j)
-{
-    u32 before = j * (x->chunk_bytes >> x->sew);
-    asm_load(x->a, ASM_32, x->temp[0], state_at(x->c->context->guest->vector->count));
-    if (before != 0) {
-        asm_alu_rr(x->a, ASM_XOR, ASM_32, x->temp[1], x->temp[1]);
-        asm_alu_imm(x->a, ASM_SUB, ASM_32, x->temp[0], (s32)before);
-        asm_cmov(x->a, ASM_B, ASM_32, x->temp[0], x->temp[1]);
-    }
-}
-
-/* temp[1] &= the instruction's mask. */
-static void mask_by_register(struct vec *x, unsigned j)
-{
-    u32 first = j * (x->chunk_bytes >> x->sew);
-    u32 offset = vec_offset(x, 0) + first / 8;
-    CHECK(first % 8 == 0);
-    vec_keep_clean(x, offset, 8);
-    asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1], state_at(offset));
-}
-
-/* bzhi */
-static void keep_low_bits(struct vec *x, unsigned reg, unsigned count)
-{
-    asm_vrr(x->a, (struct asm_vop){2, 0, 1, 0xf5}, (struct asm_vhow){0}, reg, count, reg);
-}
-
-/* temp[1] = a bit for each element of chunk j that is one of the first v.count. */
-static void mask_by_count(struct vec *x, unsigned j)
-{
-    unsigned each = x->chunk_bytes >> x->sew, left = x->v.count - j * each;
-    asm_mov_imm(x->a, x->temp[1], ~(u64)0 >> (left < 64 ? 64 - left : 0));
-}
-
-unsigned vec_mask(struct vec *x, unsigned j, bool by_mask)
-{
-    bool by_register = x->v.masked && by_mask;
-    bool is_few = x->group_bytes >> x->sew < 8;
-    if (!vec_is_masked(x, by_mask)) {
-        return 0;
-    }
-    if (!x->partial && !is_few && x->group_bytes >= x->chunk_bytes) {
-        u32 offset = vec_offset(x, 0) + j * (x->chunk_bytes >> x->sew) / 8;
-        vec_keep_clean(x, offset, mask_bits(x) / 8);
-        asm_mask_load(x->a, mask_bits(x), 1, state_at(offset));
-        return 1;
-    }
-    if (x->v.count != 0) {
-        mask_by_count(x, j);
-    } else if (x->partial) {
-        count_in_chunk(x, j);
-        asm_rr(x->a, 0xc7, ASM_64, 0, x->temp[1]);
-        asm_u32(x->a, UINT32_MAX);
-        keep_low_bits(x, x->temp[1], x->temp[0]);
-    } else {
-        asm_mov_imm(x->a, x->temp[1], ((u64)1 << (x->group_bytes >> x->sew)) - 1);
-    }
-    if (by_register) {
-        mask_by_register(x, j);
-    }
-    asm_mask_from(x->a, 64, 1, x->temp[1]);
-    return 1;
 }
 
 /* --- moving --- */
@@ -279,18 +214,6 @@ static void keep_chunk(struct vec *x, unsigned j, unsigned mask)
     vec_keep_put(x, j);
 }
 
-bool vec_masks_results(const struct vec *x)
-{
-    switch (x->v.op) {
-    case IR_VECTOR_MERGE:
-    case IR_VECTOR_ADC:
-    case IR_VECTOR_SBC:
-    case IR_VECTOR_MADC:
-    case IR_VECTOR_MSBC: return false;
-    default: return true;
-    }
-}
-
 /* To chunk j of group d. What a mask leaves is written as it was: what a store under a mask wrote
  * could not be forwarded to a load. */
 static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
@@ -306,7 +229,7 @@ static void store_chunk(struct vec *x, unsigned j, unsigned reg, unsigned mask)
         asm_vrr(x->a, vec_move_op(x->sew), how, x->t[1], 0, reg);
         reg = x->t[1];
     } else if (vec_blends(x, vec_masks_results(x))) {
-        vec_widen_mask(x, x->t[0], j);
+        vec_widen_mask(x, x->t[0], j, vec_masks_results(x));
         vec_load(x, x->t[1], x->v.d, j);
         vec_choose(x, x->t[1], x->t[1], reg, x->t[0]);
         reg = x->t[1];
@@ -323,12 +246,6 @@ void vec_broadcast(struct vec *x, unsigned reg, struct asm_mem mem)
 {
     static const u8 ops[4] = {0x78, 0x79, 0x58, 0x59};
     asm_vrm(x->a, (struct asm_vop){2, 1, x->sew == 3, ops[x->sew]}, vec_how(x), reg, 0, mem);
-}
-
-void vec_set_mask(struct vec *x, unsigned mask, u64 bits)
-{
-    asm_mov_imm(x->a, x->temp[1], bits);
-    asm_mask_from(x->a, 64, mask, x->temp[1]);
 }
 
 void vec_load_b(struct vec *x, unsigned reg, unsigned j)
@@ -461,15 +378,20 @@ static void move_chunk(struct vec *x, unsigned j)
     if (x->v.op == IR_VECTOR_STORE) {
         vec_load(x, x->r[j], x->v.d, j);
         if (vec_blends(x, true)) {
-            vec_widen_mask(x, x->t[0], j);
+            vec_widen_mask(x, x->t[0], j, true);
             vec_store_active(x, vec_host_at(x, j), x->r[j], x->t[0]);
         } else {
             store_masked(x, vec_host_at(x, j), x->r[j], mask);
         }
         return;
     }
-    asm_vrm(x->a, mask != 0 ? vec_move_op(x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
-            vec_host_at(x, j));
+    if (!x->evex && x->partial && x->sew >= 2) {
+        vec_widen_mask(x, x->t[0], j, true);
+        vec_load_memory_active(x, x->r[j], vec_host_at(x, j), x->t[0]);
+    } else {
+        asm_vrm(x->a, mask != 0 ? vec_move_op(x->sew) : load_op, vec_under(x, mask), x->r[j], 0,
+                vec_host_at(x, j));
+    }
     store_chunk(x, j, x->r[j], mask);
 }
 
@@ -497,16 +419,22 @@ static void try_other_entry(struct vec *x)
     asm_jcc(x->a, ASM_E, x->c->a.exec + m->resume);
 }
 
-/* Of the first `count` elements, at least one. */
+/* Of the first `count` elements, at least one. AVX2 loads whole groups of short ones. */
 static void look_up_part(struct vec *x)
 {
     struct access *m = &x->access;
     struct asm_buf *a = x->a;
     access_index(a, x->c->features, m, m->address);
     asm_load(a, ASM_64, m->tag, state_at(x->c->context->guest->vector->count));
-    asm_shift_imm(a, ASM_SHL, ASM_64, m->tag, x->v.sew);
-    asm_alu_imm(a, ASM_SUB, ASM_64, m->tag, 1);
-    vec_fail_if(x, ASM_B);
+    if (!x->evex && x->sew < 2) {
+        asm_alu_imm(a, ASM_CMP, ASM_64, m->tag, 0);
+        vec_fail_if(x, ASM_E);
+        asm_mov_imm(a, m->tag, x->group_bytes - 1);
+    } else {
+        asm_shift_imm(a, ASM_SHL, ASM_64, m->tag, x->v.sew);
+        asm_alu_imm(a, ASM_SUB, ASM_64, m->tag, 1);
+        vec_fail_if(x, ASM_B);
+    }
     asm_alu_rr(a, ASM_ADD, ASM_64, m->tag, m->address);
     compare_page(x);
     vec_fail_if(x, ASM_NE);
@@ -546,10 +474,16 @@ static void give_back(struct vec *x)
 
 static bool has_part(const struct vec *x, const struct vec_row *row)
 {
-    unsigned elements = x->group_bytes >> x->sew;
-    return x->evex && x->v.guard == IR_VECTOR_TYPE && elements > 1 &&
-           !(row->flags & VEC_NO_PART) &&
-           !((row->flags & VEC_SHORT_PART) && elements > 64);
+    return x->v.guard == IR_VECTOR_TYPE && x->group_bytes >> x->sew > 1 && can_part(x, row);
+}
+
+static void zero_upper(struct vec *x)
+{
+    if (!x->evex) {
+        asm_u8(x->a, 0xc5);
+        asm_u8(x->a, 0xf8);
+        asm_u8(x->a, 0x77);
+    }
 }
 
 /* Where the guard failed: fewer elements? Leaves the jumps to the helper in x->fails. */
@@ -564,6 +498,7 @@ static void emit_part(struct vec *x, const struct vec_row *row, const u8 *back)
         look_up_part(x);
     }
     row->emit(x);
+    zero_upper(x);
     give_back(x);
     asm_jmp(x->a, back);
     for (unsigned n = 0; n < x->fail_count; n++) {
@@ -646,15 +581,6 @@ static void emit_cold(struct vec *x, const struct vec_row *row, u32 fix_first, u
 }
 
 /* --- all of it --- */
-
-static void zero_upper(struct vec *x)
-{
-    if (!x->evex) {
-        asm_u8(x->a, 0xc5);
-        asm_u8(x->a, 0xf8);
-        asm_u8(x->a, 0x77);
-    }
-}
 
 static void emit(struct compile *c, const struct ir_insn *insn, unsigned rounds)
 {

@@ -65,7 +65,7 @@ enum vec_flag {
     VEC_VBMI = 1024,   /* bytes, and what `imm` chunks hold, at most */
     VEC_FINDS = 2048,  /* its function looks for groups where they are kept; so do VEC_KEEPS' */
     VEC_BITS = 4096,   /* its results are no elements, but bits */
-    VEC_BLENDS = 8192, /* under masks without AVX-512, too (emit_vector_avx2.c) */
+    VEC_BLENDS = 8192, /* under masks or partial without AVX-512, too (emit_vector_avx2.c) */
 };
 
 /* Each of the emit_vector_ file of that name: the rows of some operations; no `emit` where it is
@@ -166,20 +166,12 @@ void vec_rm_of(struct vec *x, struct asm_vop op, struct asm_vhow how, unsigned r
 void vec_copy(struct vec *x, unsigned to, unsigned from);
 /* reg = one element of memory, repeated. */
 void vec_broadcast(struct vec *x, unsigned reg, struct asm_mem mem);
-/* A mask register gets these bits. Takes temp[1]. */
-void vec_set_mask(struct vec *x, unsigned mask, u64 bits);
 /* reg = chunk j of group b, or the scalar repeated, which is in x->s. */
 void vec_load_b(struct vec *x, unsigned reg, unsigned j);
 /* reg = all ones; elements that a mask register has, where there is one. */
 void vec_ones(struct vec *x, unsigned reg, unsigned mask);
 /* All results to group d, as mask and count say. */
 void vec_store_results(struct vec *x);
-/* The mask register with the active elements of chunk j; 0: all are. `by_mask`: v.masked counts. */
-unsigned vec_mask(struct vec *x, unsigned j, bool by_mask);
-/* Whether the mask says which elements are active: it may be an operand. */
-bool vec_masks_results(const struct vec *x);
-/* Whether vec_mask gives any. */
-bool vec_is_masked(const struct vec *x, bool by_mask);
 /* reg = the scalar, as often as it fits, in elements of 1 << sew bytes. The first one fails when it
  * is a single that is not boxed. */
 void vec_splat(struct vec *x, unsigned reg, unsigned sew);
@@ -226,14 +218,29 @@ void vec_store_noted(struct vec *x);
 /* Notes where r[j] is what the host answers when there is no such integer, under a mask. */
 void vec_note_no_integer(struct vec *x, unsigned j, unsigned mask, bool is_signed);
 
+/* --- emit_vector_mask.c --- */
+/* The mask register with the active elements of chunk j; 0: all are. `by_mask`: v.masked counts. */
+unsigned vec_mask(struct vec *x, unsigned j, bool by_mask);
+/* Whether the mask says which elements are active: it may be an operand. */
+bool vec_masks_results(const struct vec *x);
+/* temp[1] = a bit for each element of chunk j that is one of the first `count`; others have none,
+ * or are behind the chunk. */
+void vec_count_mask(struct vec *x, unsigned j);
+/* Whether vec_mask gives any. */
+bool vec_is_masked(const struct vec *x, bool by_mask);
+/* A mask register gets these bits. Takes temp[1]. */
+void vec_set_mask(struct vec *x, unsigned mask, u64 bits);
+
 /* --- emit_vector_avx2.c: without AVX-512 --- */
 /* Whether results are chosen by such a mask. */
 bool vec_blends(const struct vec *x, bool by_mask);
-/* reg = the mask of chunk j, as elements. */
-void vec_widen_mask(struct vec *x, unsigned reg, unsigned j);
+/* reg = the mask of chunk j, as elements: the instruction's, of the first `count` ones, or both. */
+void vec_widen_mask(struct vec *x, unsigned reg, unsigned j, bool by_mask);
 /* dst = one or the other register, as the mask in a third one says. */
 void vec_choose(struct vec *x, unsigned dst, unsigned clear, unsigned set, unsigned mask);
-/* Words or doublewords of a register to memory, where the mask in another one says. */
+/* Words or doublewords of memory to a register and of a register to memory, where the mask in
+ * another one says. */
+void vec_load_memory_active(struct vec *x, unsigned reg, struct asm_mem mem, unsigned mask);
 void vec_store_active(struct vec *x, struct asm_mem mem, unsigned reg, unsigned mask);
 /* reg = chunk j of a group, or of b; where x->mask is clear it is 0. */
 void vec_load_active(struct vec *x, unsigned reg, unsigned unit, unsigned j);

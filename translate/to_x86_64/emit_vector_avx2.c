@@ -19,10 +19,25 @@ static const u8 *table(const struct vec *x, enum vec_table which)
 
 bool vec_blends(const struct vec *x, bool by_mask)
 {
-    return !x->evex && x->v.masked && by_mask;
+    return !x->evex && ((x->v.masked && by_mask) || x->partial);
 }
 
-void vec_widen_mask(struct vec *x, unsigned reg, unsigned j)
+/* reg = the mask's bits of chunk j, as often as they fit, of those below `count`. */
+static void repeat_counted(struct vec *x, unsigned reg, unsigned j, bool by_mask)
+{
+    vec_count_mask(x, j);
+    if (x->sew == 3 && (j & 1)) { /* their bits are the byte's upper ones */
+        asm_shift_imm(x->a, ASM_SHL, ASM_64, x->temp[1], 4);
+    }
+    if (x->v.masked && by_mask) {
+        unsigned each = x->chunk_bytes >> x->sew;
+        asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1],
+                   state_at(vec_offset(x, 0) + j * each / 8));
+    }
+    asm_vrr(x->a, (struct asm_vop)OP(1, 0x6e), (struct asm_vhow){0}, reg, 0, x->temp[1]);
+}
+
+void vec_widen_mask(struct vec *x, unsigned reg, unsigned j, bool by_mask)
 {
     static const struct asm_vop repeat[4] = {OP(2, 0x58), OP(2, 0x79), OP(2, 0x78), OP(2, 0x78)};
     static const struct asm_vop equal[4] = {OP(1, 0x74), OP(1, 0x75), OP(1, 0x76), OP(2, 0x29)};
@@ -31,7 +46,12 @@ void vec_widen_mask(struct vec *x, unsigned reg, unsigned j)
     unsigned each = x->chunk_bytes >> x->sew;
     struct asm_vhow how = vec_how(x);
     const u8 *bits = table(x, tables[x->sew]) + (x->sew == 3 && (j & 1) ? 32 : 0);
-    asm_vrm(x->a, repeat[x->sew], how, reg, 0, state_at(vec_offset(x, 0) + j * each / 8));
+    if (x->partial) {
+        repeat_counted(x, reg, j, by_mask);
+        asm_vrr(x->a, repeat[x->sew], how, reg, 0, reg);
+    } else {
+        asm_vrm(x->a, repeat[x->sew], how, reg, 0, state_at(vec_offset(x, 0) + j * each / 8));
+    }
     if (x->sew == 0) {
         asm_vrip(x->a, (struct asm_vop)OP(2, 0x00), how, reg, reg, table(x, VEC_SPREAD_AT), 0);
     }
@@ -48,6 +68,11 @@ void vec_choose(struct vec *x, unsigned dst, unsigned clear, unsigned set, unsig
 void vec_store_active(struct vec *x, struct asm_mem mem, unsigned reg, unsigned mask)
 {
     asm_vrm(x->a, (struct asm_vop){2, 1, x->sew == 3, 0x8e}, vec_how(x), reg, mask, mem);
+}
+
+void vec_load_memory_active(struct vec *x, unsigned reg, struct asm_mem mem, unsigned mask)
+{
+    asm_vrm(x->a, (struct asm_vop){2, 1, x->sew == 3, 0x8c}, vec_how(x), reg, mask, mem);
 }
 
 void vec_load_active(struct vec *x, unsigned reg, unsigned unit, unsigned j)
@@ -108,7 +133,7 @@ void vec_collect_bits(struct vec *x, unsigned j, unsigned reg, bool inverted)
 void vec_store_word(struct vec *x, unsigned n, unsigned bits)
 {
     struct asm_mem d = vec_at(x, x->v.d, n, 8);
-    if (bits == 64 && !x->v.masked) {
+    if (bits == 64 && !x->v.masked && !x->partial) {
         asm_store(x->a, ASM_64, d, x->temp[1]);
         return;
     }
@@ -116,8 +141,12 @@ void vec_store_word(struct vec *x, unsigned n, unsigned bits)
     if (x->v.masked) {
         asm_alu_rm(x->a, ASM_AND, ASM_64, x->temp[1], vec_at(x, 0, n, 8));
     }
-    if (bits < 64) {
-        asm_mov_imm(x->a, x->temp[0], bits);
+    if (bits < 64 || x->partial) {
+        if (x->partial) { /* of 64 elements at most */
+            asm_load(x->a, ASM_32, x->temp[0], state_at(x->c->context->guest->vector->count));
+        } else {
+            asm_mov_imm(x->a, x->temp[0], bits);
+        }
         asm_vrr(x->a, (struct asm_vop){2, 0, 1, 0xf5}, (struct asm_vhow){0}, x->temp[1],
                 x->temp[0], x->temp[1]); /* bzhi */
     }

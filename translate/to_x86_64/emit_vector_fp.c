@@ -76,7 +76,7 @@ void vec_store_noted(struct vec *x)
 static void binary_of_active(struct vec *x, unsigned j)
 {
     bool swap = vec_row_of(x->v.op)->flags & VEC_SWAP;
-    vec_widen_mask(x, x->mask, j);
+    vec_widen_mask(x, x->mask, j, true);
     if (x->v.op == IR_VECTOR_FRDIV) {
         vec_load_divisors(x, x->r[j], j, false);
         vec_load_active_b(x, x->mask, j);
@@ -118,7 +118,7 @@ static void root(struct vec *x)
     for (unsigned j = 0; j < x->chunks; j++) {
         unsigned mask = vec_mask(x, j, true);
         if (vec_blends(x, true)) {
-            vec_widen_mask(x, x->mask, j);
+            vec_widen_mask(x, x->mask, j, true);
             vec_load_active(x, x->r[j], x->v.a, j);
             asm_vrr(x->a, row_op(x), vec_how(x), x->r[j], 0, x->r[j]);
         } else {
@@ -131,7 +131,7 @@ static void root(struct vec *x)
 
 static void fused_of_active(struct vec *x, unsigned j, bool adds_to_d)
 {
-    vec_widen_mask(x, x->mask, j);
+    vec_widen_mask(x, x->mask, j, true);
     vec_load_active(x, x->r[j], x->v.d, j);
     vec_load_active(x, x->t[0], x->v.a, j);
     vec_load_active_b(x, x->mask, j);
@@ -215,20 +215,23 @@ static void sign(struct vec *x)
 
 /* --- comparisons --- */
 
+/* Masks take the registers that bits are collected in. */
 static void compare_lanes(struct vec *x)
 {
     for (unsigned j = 0; j < x->chunks; j++) {
-        if (x->v.masked) {
-            vec_widen_mask(x, x->mask, j);
-            vec_load_active(x, x->t[0], x->v.a, j);
+        if (vec_blends(x, true)) {
+            vec_widen_mask(x, x->mask, j, true);
+            vec_load_active(x, x->r[j], x->v.a, j);
             vec_load_active_b(x, x->mask, j);
-            asm_vrr(x->a, fp_op(x, 1, 0xc2), vec_how(x), x->t[0], x->t[0], x->mask);
+            asm_vrr(x->a, fp_op(x, 1, 0xc2), vec_how(x), x->r[j], x->r[j], x->mask);
         } else {
-            vec_load(x, x->t[0], x->v.a, j);
-            vec_op_b(x, fp_op(x, 1, 0xc2), vec_how(x), x->t[0], x->t[0], j);
+            vec_load(x, x->r[j], x->v.a, j);
+            vec_op_b(x, fp_op(x, 1, 0xc2), vec_how(x), x->r[j], x->r[j], j);
         }
         asm_u8(x->a, vec_row_of(x->v.op)->imm);
-        vec_collect_bits(x, j, x->t[0], false);
+    }
+    for (unsigned j = 0; j < x->chunks; j++) {
+        vec_collect_bits(x, j, x->r[j], false);
     }
 }
 

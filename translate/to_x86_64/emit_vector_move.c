@@ -44,7 +44,7 @@ static void merge(struct vec *x)
             vec_op_b(x, op, how, x->r[j], 0, j);
         } else {
             vec_load_b(x, x->t[0], j);
-            vec_widen_mask(x, x->mask, j);
+            vec_widen_mask(x, x->mask, j, true);
             vec_choose(x, x->r[j], x->r[j], x->t[0], x->mask);
         }
     }
@@ -263,16 +263,17 @@ void vec_store_bits(struct vec *x)
 enum { ANY = 15, FLOATS = 12 };
 
 #define LOGIC                                                                                      \
-    {mask_logic, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS}
+    {mask_logic, {{0}}, ANY, ANY, 0,                                                               \
+     VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS | VEC_BLENDS}
 
 #define SET                                                                                        \
     {mask_set, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_SHORT_PART | VEC_FINDS | VEC_BITS | VEC_BLENDS}
 
 const struct vec_row vec_move_rows[IR_VECTOR_OP_COUNT] = {
     [IR_VECTOR_LOAD] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
-    [IR_VECTOR_LOAD_FIRST] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_LOAD_FIRST] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
     [IR_VECTOR_STORE] = {vec_move_memory, {{0}}, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
-    [IR_VECTOR_MOVE] = {move, {{0}}, ANY, ANY, 0, VEC_KEEPS},
+    [IR_VECTOR_MOVE] = {move, {{0}}, ANY, ANY, 0, VEC_KEEPS | VEC_BLENDS},
     [IR_VECTOR_MERGE] = {merge, {{0}}, ANY, ANY, 0, VEC_TEMPS | VEC_FINDS | VEC_BLENDS},
     [IR_VECTOR_COPY] = {copy, {{0}}, ANY, ANY, 0, 0},
     [IR_VECTOR_INDEX] = {number, {{0}}, ANY, ANY, 0, VEC_FINDS | VEC_BLENDS},

@@ -274,6 +274,28 @@ static void floats(void)
     BOTH("e64, m2", "vmfeq.vv v8, v16, v20")
 }
 
+/* Of so many elements, which the translator knows. */
+#define FIXED(count, type, insn)                                                                   \
+    LOOP(type, "vsetivli t0, " count ", " type ", tu, mu\n" insn, 1000ul)                          \
+    LOOP(type, "vsetivli t0, " count ", " type ", tu, mu\n" insn ", v0.t", 1000ul)
+
+static void fixed(void)
+{
+    FIXED("3", "e32, m1", "vadd.vv v8, v16, v24")
+    FIXED("5", "e64, m4", "vxor.vx v8, v16, %0")
+    FIXED("17", "e8, m2", "vmaxu.vv v8, v16, v24")
+    FIXED("7", "e16, m1", "vmseq.vi v8, v16, 3")
+    FIXED("9", "e32, m4", "vle32.v v8, (%2)")
+    FIXED("9", "e32, m4", "vse32.v v16, (%2)")
+    FIXED("9", "e8, m1", "vle8.v v8, (%2)")
+    FIXED("9", "e16, m2", "vse16.v v16, (%2)")
+    FIXED("0", "e32, m2", "vadd.vv v8, v16, v24")
+    FIXED("6", "e32, m2", "vfadd.vv v8, v16, v24")
+    FIXED("3", "e64, m2", "vfmacc.vv v8, v16, v24")
+    FIXED("3", "e64, m2", "vmflt.vv v8, v16, v24")
+    FIXED("11", "e16, m2", "vcpop.m t1, v16")
+}
+
 /* Masks that the loop makes, of what it reads, and stores under them. */
 static void walks(void)
 {
@@ -293,6 +315,7 @@ void supervisor_main(void)
     compares();
     chooses();
     floats();
+    fixed();
     walks();
     put_text("end\n");
 }
