@@ -465,6 +465,44 @@ for ask in 'writes jiffies_64' 'values jiffies_64' 'calls printk_get_console_flu
         if cmp -s out indexed; then passed=$((passed + 1)); else wrong "$ask: other answers, $other"; fi
     done
 done
+# The last answers are the last ones of all; as JSON there are as many. A file of two harts, as well.
+if command -v jq >/dev/null 2>&1; then json='jq -ce .'; else json=cat; fi
+while read -r file ask; do
+    # shellcheck disable=SC2086
+    run 0 trace query "$file" $ask
+    mv out all
+    [ "$(wc -l <all)" -gt 3 ] && passed=$((passed + 1)) || wrong "$ask: $(wc -l <all) answers"
+    for last in 1 3 100; do
+        # shellcheck disable=SC2086
+        run 0 trace query "$file" $ask --last $last
+        tail -n $last all | cmp -s - out && passed=$((passed + 1)) ||
+            wrong "$file $ask --last $last: $(head -n 1 out)"
+    done
+    # shellcheck disable=SC2086
+    run 0 trace query "$file" $ask --format json
+    # shellcheck disable=SC2086
+    [ "$($json <out | grep -c '^{"event":"[a-z]*","hart":[01],')" -eq "$(wc -l <all)" ] &&
+        passed=$((passed + 1)) || wrong "$ask as JSON: $(head -n 1 out)"
+done <<END
+whole.trace writes __log_buf
+whole.trace writes memblock --to 20M
+whole.trace reads jiffies_64
+whole.trace values tp
+whole.trace values ra --from 10M --to 12M
+whole.trace calls vsnprintf
+t.trace writes counter
+t.trace values counter
+t.trace values t0
+END
+run 0 trace query whole.trace counts insn --limit 3 --format json
+says out '^\{"event":"count","by":"insn","count":[0-9]+,"name":"[a-z.]+"\}$' 3
+run 0 trace query whole.trace values task
+says out '^hart 0, instruction [0-9]+, [0-9]+ ns, [SM]-mode: swapper \([0-9a-f]+\)$' 1
+run 2 trace query whole.trace values ra --last 0
+run 2 trace query whole.trace values ra --last 1 --limit 1
+run 2 trace query whole.trace values ra --format qemu
+run 2 trace show whole.trace --last 1
+says err "show has no option '--last'; query has"
 # So what is damaged in the middle of one that was cut off does not hide what comes behind.
 printf 'xxxx' | dd of=cut.trace bs=1 seek=1500000 conv=notrunc 2>/dev/null
 run 0 trace query whole.trace counts page

@@ -14,6 +14,7 @@ static const char usage[] =
     "metic trace query FILE writes ADDRESS[+BYTES]     who wrote there, and when\n"
     "metic trace query FILE reads ADDRESS[+BYTES]      who read there\n"
     "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
+    "metic trace query FILE values task                which of Linux's tasks ran\n"
     "                         an ADDRESS is 0x80001000, phys:0x80001000 or a symbol\n"
     "metic trace query FILE calls FUNCTION             with arguments and results\n"
     "metic trace query FILE counts function|insn|page  what ran how often\n"
@@ -28,6 +29,9 @@ static const char usage[] =
     "  --satp N             what ran in that address space\n"
     "  --priv US            what ran at these privileges\n"
     "  --symbols FILE       an ELF with symbols, and source lines if it has them\n"
+    "Of query:\n"
+    "  --format text|json\n"
+    "  --last N             the last N answers: with --to, what was before\n"
     "Of show:\n"
     "  --format text|qemu|json|chrome\n"
     "  --function NAME, --range FIRST-END   these addresses alone\n"
@@ -56,6 +60,13 @@ static bool set_to(struct trace_query *query, const char *value, struct metic_er
 static bool set_limit(struct trace_query *query, const char *value, struct metic_error *error)
 {
     return set_count(&query->text.limit, value, error);
+}
+
+static bool set_last(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    return set_count(&query->last, value, error) &&
+           ((query->last != 0 && query->last <= TRACE_LAST_MAX) ||
+            error_set(error, "As in --last 1; 1M at most.", "'%s' is too few or too many", value));
 }
 
 static bool set_every(struct trace_query *query, const char *value, struct metic_error *error)
@@ -138,19 +149,24 @@ static bool set_instructions(struct trace_query *query, const char *value,
     return true;
 }
 
+enum { OF_SHOW = 1, OF_QUERY = 2 };
+
 static const struct option {
     const char *name;
     bool (*set)(struct trace_query *query, const char *value, struct metic_error *error);
     bool has_value;
-    bool of_show; /* means nothing to the others */
+    unsigned of; /* commands that it means something to: OF_..., 0: all */
 } options[] = {
-    {"--from", set_from, true, false},         {"--to", set_to, true, false},
-    {"--hart", set_hart, true, false},         {"--limit", set_limit, true, false},
-    {"--symbols", set_symbols, true, false},   {"--format", set_format, true, true},
-    {"--function", set_function, true, true},  {"--range", set_range, true, true},
-    {"--branches", set_branches, false, true}, {"--instructions", set_instructions, false, true},
-    {"--every", set_every, true, true},        {"--task", set_task, true, false},
-    {"--satp", set_satp, true, false},         {"--priv", set_privileges, true, false},
+    {"--from", set_from, true, 0},             {"--to", set_to, true, 0},
+    {"--hart", set_hart, true, 0},             {"--limit", set_limit, true, 0},
+    {"--task", set_task, true, 0},             {"--satp", set_satp, true, 0},
+    {"--priv", set_privileges, true, 0},       {"--symbols", set_symbols, true, 0},
+    {"--format", set_format, true, OF_SHOW | OF_QUERY},
+    {"--last", set_last, true, OF_QUERY},
+    {"--function", set_function, true, OF_SHOW},
+    {"--range", set_range, true, OF_SHOW},     {"--branches", set_branches, false, OF_SHOW},
+    {"--every", set_every, true, OF_SHOW},
+    {"--instructions", set_instructions, false, OF_SHOW},
 };
 
 static const char *option_at(unsigned index)
@@ -158,9 +174,23 @@ static const char *option_at(unsigned index)
     return index < ARRAY_LEN(options) ? options[index].name : NULL;
 }
 
+static const struct command {
+    const char *name;
+    unsigned words; /* FILE included */
+    bool (*run)(struct trace_query *query, struct metic_error *error);
+    const char *example;
+    unsigned is; /* for options */
+} commands[] = {
+    {"show", 1, trace_query_show, "metic trace show FILE", OF_SHOW},
+    {"info", 1, trace_query_info, "metic trace info FILE", 0},
+    {"check", 1, trace_query_check, "metic trace check FILE", 0},
+    {"query", 3, trace_query_run, "metic trace query FILE writes 0x80001000", OF_QUERY},
+    {"diff", 2, trace_query_diff, "metic trace diff FILE FILE", 0},
+};
+
 /* The option at argv[*at], which moves on to its last word. */
-static bool parse_option(struct trace_query *query, int argc, char *const *argv, int *at,
-                         struct metic_error *error)
+static bool parse_option(struct trace_query *query, const struct command *command, int argc,
+                         char *const *argv, int *at, struct metic_error *error)
 {
     const char *word = argv[*at];
     size_t length = strcspn(word, "=");
@@ -177,7 +207,12 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
             return error_set(error, "metic trace help", "%s %s value", option->name,
                              option->has_value ? "needs a" : "takes no");
         }
-        query->of_show = option->of_show ? word : query->of_show;
+        if (option->of != 0 && !(option->of & command->is)) {
+            return error_set(error, "metic trace help", "metic trace %s has no option '%s'; %s",
+                             command->name, option->name,
+                             option->of == OF_SHOW    ? "show has"
+                             : option->of == OF_QUERY ? "query has" : "show and query have");
+        }
         struct metic_error reason = {{0}, {0}};
         return option->set(query, value, &reason) ||
                error_set(error, reason.next[0] != '\0' ? reason.next : NULL, "%s: %s",
@@ -190,19 +225,6 @@ static bool parse_option(struct trace_query *query, int argc, char *const *argv,
     return error_set(error, next, "there is no option '%s'", word);
 }
 
-static const struct command {
-    const char *name;
-    unsigned words; /* FILE included */
-    bool (*run)(struct trace_query *query, struct metic_error *error);
-    const char *example;
-} commands[] = {
-    {"show", 1, trace_query_show, "metic trace show FILE"},
-    {"info", 1, trace_query_info, "metic trace info FILE"},
-    {"check", 1, trace_query_check, "metic trace check FILE"},
-    {"query", 3, trace_query_run, "metic trace query FILE writes 0x80001000"},
-    {"diff", 2, trace_query_diff, "metic trace diff FILE FILE"},
-};
-
 static bool check_words(const struct trace_query *query, const struct command *command,
                         struct metic_error *error)
 {
@@ -213,9 +235,13 @@ static bool check_words(const struct trace_query *query, const struct command *c
         return error_set(error, next, "metic trace %s takes %u words, not %u", name,
                          command->words, query->word_count);
     }
-    if (query->of_show != NULL && strcmp(name, "show") != 0) {
-        return error_set(error, "metic trace help", "metic trace %s has no option '%s'; show has",
-                         name, query->of_show);
+    enum trace_text_format format = query->text.format;
+    if (command->is == OF_QUERY && format != TRACE_TEXT_PLAIN && format != TRACE_TEXT_JSON) {
+        return error_set(error, "--format text or json", "answers have no other form");
+    }
+    if (query->last != 0 && query->text.limit != 0) {
+        return error_set(error, "--limit N tells the first ones.",
+                         "--last and --limit exclude each other");
     }
     if (query->text.to_insns != 0 && query->text.to_insns <= query->text.from_insns) {
         return error_set(error, "As in --from 100M --to 120M.", "--to is not behind --from");
@@ -226,11 +252,12 @@ static bool check_words(const struct trace_query *query, const struct command *c
     return true;
 }
 
-static bool parse(struct trace_query *query, int argc, char *const *argv, struct metic_error *error)
+static bool parse(struct trace_query *query, const struct command *command, int argc,
+                  char *const *argv, struct metic_error *error)
 {
     for (int i = 0; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1] != '\0') {
-            if (!parse_option(query, argc, argv, &i, error)) {
+            if (!parse_option(query, command, argc, argv, &i, error)) {
                 return false;
             }
         } else if (query->word_count < ARRAY_LEN(query->words)) {
@@ -264,7 +291,7 @@ int cmd_trace(int argc, char *const *argv)
         }
         int status = UI_EXIT_OK;
         query->text.to = stdout;
-        if (!parse(query, argc - 1, argv + 1, &error) ||
+        if (!parse(query, &commands[i], argc - 1, argv + 1, &error) ||
             !check_words(query, &commands[i], &error)) {
             status = ui_usage_error(&error);
         } else if (!commands[i].run(query, &error)) {

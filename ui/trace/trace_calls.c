@@ -6,6 +6,7 @@
  * that were written before a section begins are looked for in those before it. */
 #include "ui/trace/trace_query.h"
 
+#include "cpu/base/hex.h"
 #include "ui/trace/trace_scan.h"
 #include "ui/trace/trace_sift.h"
 
@@ -418,14 +419,51 @@ static void open_call(struct calls *calls, const struct visit *visit)
     calls->open[calls->open_count++] = *visit;
 }
 
-static void print_call(const struct calls *calls, const struct visit *call)
+static char *put_call(const struct calls *calls, const struct visit *call, char *at)
 {
-    printf("%s(", calls->query->words[2]);
-    for (unsigned n = 0; n < ARGS; n++) {
-        printf(call->unknown >> (A0 + n) & 1 ? "%s?" : "%s%" PRIx64, n != 0 ? ", " : "",
-               call->args[n]);
+    bool json = trace_answer_is_json(calls->query);
+    if (json) {
+        at = trace_answer_put_string(put_text(at, ",\"function\":"), calls->query->words[2]);
+        at = put_text(at, ",\"args\":[");
+    } else {
+        at += sprintf(at, "%.150s(", calls->query->words[2]);
     }
-    putchar(')');
+    for (unsigned n = 0; n < ARGS; n++) {
+        at = n == 0 ? at : put_text(at, json ? "," : ", ");
+        if (call->unknown >> (A0 + n) & 1) {
+            at = put_text(at, json ? "null" : "?");
+        } else {
+            at = put_hex(put_text(at, json ? "\"0x" : ""), call->args[n]);
+            at = put_text(at, json ? "\"" : "");
+        }
+    }
+    return put_text(at, json ? "]" : ")");
+}
+
+static char *put_result(const struct calls *calls, const struct visit *call, u64 result, char *at)
+{
+    if (trace_answer_is_json(calls->query)) {
+        at = trace_answer_put_hex(at, "result", result);
+        return put_decimal(put_text(at, ",\"called\":"), call->insns);
+    }
+    return at + sprintf(at, " = %" PRIx64 " (%" PRId64 "), called at instruction %" PRIu64, result,
+                        (s64)result, call->insns);
+}
+
+/* Of one that did not return: from where it was called, if that is known. */
+static char *put_open(const struct calls *calls, const struct visit *call, char *at)
+{
+    char from[160] = "";
+    bool json = trace_answer_is_json(calls->query);
+    if (!(call->unknown >> RA & 1)) {
+        symbols_print(&calls->query->symbols, call->ra, from, sizeof(from));
+    }
+    if (json) {
+        return put_text(trace_answer_put_string(put_text(at, ",\"from\":"), from),
+                        ",\"result\":null");
+    }
+    at = from[0] != '\0' ? put_text(put_text(at, " from "), from) : at;
+    return put_text(at, ", no return recorded");
 }
 
 static void close_call(struct calls *calls, const struct visit *visit)
@@ -439,10 +477,10 @@ static void close_call(struct calls *calls, const struct visit *visit)
     const struct visit *call = &calls->open[i];
     struct trace_step step = {.stream = visit->stream, .insns = visit->insns, .ns = visit->ns,
                               .privilege = visit->privilege, .pc = visit->pc};
-    if (trace_query_told(calls->query, &step)) {
-        print_call(calls, call);
-        printf(" = %" PRIx64 " (%" PRId64 "), called at instruction %" PRIu64 "\n",
-               visit->args[0], (s64)visit->args[0], call->insns);
+    char text[TRACE_ANSWER_BYTES], *at = trace_answer_begin(calls->query, &step, "call", text);
+    if (at != NULL) {
+        at = put_result(calls, call, visit->args[0], put_call(calls, call, at));
+        trace_answer_end(calls->query, text, at, visit->order_ns);
     }
     memmove(&calls->open[i], &calls->open[i + 1],
             (calls->open_count - i - 1) * sizeof(*calls->open));
@@ -452,18 +490,14 @@ static void close_call(struct calls *calls, const struct visit *visit)
 /* Those that have not ended where the recording does, as of panic. */
 static void tell_open(struct calls *calls)
 {
-    char from[160];
     for (size_t i = 0; i < calls->open_count; i++) {
         const struct visit *call = &calls->open[i];
         struct trace_step step = {.stream = call->stream, .insns = call->insns, .ns = call->ns,
                                   .privilege = call->privilege, .pc = call->pc};
-        if (trace_query_told(calls->query, &step)) {
-            print_call(calls, call);
-            if (!(call->unknown >> RA & 1)) {
-                symbols_print(&calls->query->symbols, call->ra, from, sizeof(from));
-                printf(" from %s", from);
-            }
-            puts(", no return recorded");
+        char text[TRACE_ANSWER_BYTES], *at = trace_answer_begin(calls->query, &step, "call", text);
+        if (at != NULL) {
+            at = put_open(calls, call, put_call(calls, call, at));
+            trace_answer_end(calls->query, text, at, call->order_ns);
         }
     }
 }
@@ -492,6 +526,30 @@ static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_erro
 
 /* --- call events --- */
 
+static char *put_event(const struct calls *calls, const struct trace_event *event, char *at)
+{
+    enum { MOST = TRACE_ANSWER_BYTES / 2 };
+    char says[MOST] = "";
+    if (trace_answer_is_json(calls->query)) {
+        const u64 *w = event->words;
+        if (event->kind == METIC_EVENT_CALL_END) {
+            at = trace_answer_put_string(put_text(at, ",\"function\":"), calls->query->words[2]);
+            return trace_answer_put_hex(at, "result", w[2]);
+        }
+        struct visit call = {.unknown = 0};
+        for (unsigned n = 0; n < ARGS && n + 3 < event->count; n++) {
+            call.args[n] = w[n + 3];
+        }
+        return put_call(calls, &call, at);
+    }
+    FILE *to = fmemopen(says, sizeof(says), "w");
+    if (to != NULL) {
+        trace_event_print(to, event, &calls->query->symbols);
+        fclose(to);
+    }
+    return put_text(at, says);
+}
+
 static void calls_event(void *opaque, const struct trace_event *event)
 {
     struct calls *calls = opaque;
@@ -499,9 +557,10 @@ static void calls_event(void *opaque, const struct trace_event *event)
     if (is_call && event->mine && event->count >= 5 && event->words[0] == calls->entry) {
         struct trace_step step = {.stream = event->stream, .insns = event->insns, .ns = event->ns,
                                   .privilege = event->privilege, .pc = event->words[0]};
-        if (trace_query_told(calls->query, &step)) {
-            trace_event_print(stdout, event, &calls->query->symbols);
-            putchar('\n');
+        const char *kind = event->kind == METIC_EVENT_CALL ? "call" : "return";
+        char text[TRACE_ANSWER_BYTES], *at = trace_answer_begin(calls->query, &step, kind, text);
+        if (at != NULL) {
+            trace_answer_end(calls->query, text, put_event(calls, event, at), event->order_ns);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #include "ui/trace/trace_scan.h"
 #include "ui/trace/trace_sift.h"
+#include "ui/ui.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -308,6 +309,13 @@ static void print_rows(const struct trace_query *query, const struct rows *rows)
         total += rows->list[i].count;
     }
     for (size_t i = 0; i < rows->count && i < limit; i++) {
+        if (trace_answer_is_json(query)) {
+            printf("{\"event\":\"count\",\"by\":\"%s\",\"count\":%" PRIu64 ",\"name\":",
+                   query->words[2], rows->list[i].count);
+            ui_print_json_string(stdout, rows->list[i].text);
+            puts("}");
+            continue;
+        }
         printf("%14" PRIu64 " %5.1f%% %s\n", rows->list[i].count,
                total != 0 ? 100.0 * (double)rows->list[i].count / (double)total : 0.0,
                rows->list[i].text);

@@ -52,6 +52,9 @@ void trace_query_close(struct trace_query *query)
 {
     trace_file_close(&query->file);
     symbols_fini(&query->symbols);
+    trace_answers_forget(query);
+    free(query->kept.ring);
+    query->kept.ring = NULL;
     free(query->place_texts);
     query->place_texts = NULL;
 }
@@ -401,6 +404,9 @@ bool trace_query_run(struct trace_query *query, struct metic_error *error)
             found = true;
             good = queries[i].run(query, error);
         }
+    }
+    if (good) {
+        trace_answers_print(query);
     }
     if (!found) {
         error_set(error, "writes, reads, values, calls or counts", "there is no query '%s'",

@@ -5,13 +5,24 @@
 #include "ui/trace/trace_file.h"
 #include "ui/trace/trace_text.h"
 
-enum { TRACE_ANSWER_BYTES = 512, TRACE_PLACE_BYTES = 160 };
+enum { TRACE_ANSWER_BYTES = 1024, TRACE_PLACE_BYTES = 160 };
+enum { TRACE_LAST_MAX = 1000000 };
 
 /* The text of an address, which answers have again and again. */
 struct trace_place_text {
     u64 address;
     size_t bytes; /* 0: none */
     char text[TRACE_PLACE_BYTES];
+};
+
+/* The answers that came last, of those there were; where fewer are asked for than there may be. */
+struct trace_last {
+    struct trace_kept {
+        char *text;
+        size_t bytes;
+        u64 order_ns;
+    } *ring; /* NULL: none yet */
+    size_t room, used, next;
 };
 
 struct trace_query {
@@ -21,9 +32,9 @@ struct trace_query {
     unsigned symbol_file_count;
     const char *function;
     bool instructions; /* of a trace that was recorded for its branches */
-    const char *of_show; /* an option of show's that was given, or NULL */
     struct trace_who who; /* --task, --satp, --priv */
     u64 last;             /* of the answers that many, the last ones; 0: all */
+    struct trace_last kept;
     bool damaged;        /* set: the answer is of what comes before the damage */
     struct trace_text text; /* filters; of show the rest, too */
     /* own */
@@ -53,12 +64,30 @@ bool trace_query_each(struct trace_query *query, const struct trace_callbacks *c
                       trace_wanted_fn *wanted, struct metic_error *error);
 bool trace_query_place(struct trace_query *query, const char *text, u64 *first, u64 *end,
                        struct metic_error *error);
-/* Prints where and when, unless --from, --to or --limit have it left out: then false. */
-bool trace_query_told(struct trace_query *query, const struct trace_step *step);
-/* The same, which another text of up to TRACE_ANSWER_BYTES / 2 may follow, to `text`: where it
- * ends, or NULL. */
-char *trace_query_tell(struct trace_query *query, const struct trace_step *step,
-                       char text[TRACE_ANSWER_BYTES]);
+
+/* --- answers (trace_answer.c) --- */
+
+/* An answer begins with when and where, unless pc is TRACE_NOWHERE; where that ends, another text
+ * of up to TRACE_ANSWER_BYTES / 2 may follow. NULL: --from, --to or --limit have it left out. As
+ * JSON `event` is its kind, and what follows begins with a comma. */
+#define TRACE_NOWHERE (~(u64)0)
+char *trace_answer_begin(struct trace_query *query, const struct trace_step *step,
+                         const char *event, char text[TRACE_ANSWER_BYTES]);
+/* It ends at `end`: it is printed, or kept among the last ones. */
+void trace_answer_end(struct trace_query *query, char *text, char *end, u64 order_ns);
+static inline bool trace_answer_is_json(const struct trace_query *query)
+{
+    return query->text.format == TRACE_TEXT_JSON;
+}
+/* ,"name":"0x..." */
+char *trace_answer_put_hex(char *to, const char *name, u64 value);
+/* In quotes; what may not stand in JSON is `?`, 80 bytes at most of it are told. */
+char *trace_answer_put_string(char *to, const char *text);
+/* Forgets what is kept. */
+void trace_answers_forget(struct trace_query *query);
+/* Prints the last ones of what is kept. */
+void trace_answers_print(struct trace_query *query);
+
 /* Where [first, end), physical, was mapped, and itself; the caller frees the list. */
 bool trace_query_physical(struct trace_query *query, u64 first, u64 end,
                           struct trace_places *places, struct metic_error *error);

@@ -33,11 +33,15 @@ struct search {
     u64 first;      /* the value's first byte */
     int reg;        /* of values; -1: memory, or */
     int csr;        /*   this CSR; -1: none */
+    bool tasks;     /*   or Linux's tasks */
     struct trace_units units; /* that write the register */
     /* places are where [first, end), physical, was mapped: */
     bool physical;
     u64 end;
     struct trace_sift sift; /* why a section is looked at */
+    bool backwards; /* parts of the file, for the last ones: only their sections are asked, */
+    bool is_part;   /*   and what a hart's register held before is not known; */
+    u64 known_ns;   /*   from then on it is, of all harts */
     struct trace_pages pages;
     struct hit *held;  /* what was found, until nothing can come before it */
     size_t held_count, held_capacity;
@@ -46,48 +50,10 @@ struct search {
     u64 known[METIC_MAX_HARTS + 1]; /* bit mask: of last */
 };
 
-/* "name+0x12", or the address: found again, since most answers are at few places. */
-static char *put_place(struct trace_query *query, u64 address, char *to)
+/* Events tell of it, not instructions. */
+static bool is_of_events(const struct search *search)
 {
-    enum { PLACES = 1 << 8 };
-    struct trace_place_text own = {.address = address}, *place = &own;
-    if (query->place_texts == NULL) {
-        query->place_texts = calloc(PLACES, sizeof(*query->place_texts));
-    }
-    if (query->place_texts != NULL) {
-        place = &query->place_texts[(u32)(address >> 1) * 0x9e3779b1u >> 24];
-    }
-    if (place->bytes == 0 || place->address != address) {
-        symbols_print(&query->symbols, address, place->text, sizeof(place->text));
-        place->address = address;
-        place->bytes = strlen(place->text);
-    }
-    memcpy(to, place->text, place->bytes);
-    return to + place->bytes;
-}
-
-char *trace_query_tell(struct trace_query *query, const struct trace_step *step,
-                       char text[TRACE_ANSWER_BYTES])
-{
-    struct trace_text *limits = &query->text;
-    if (trace_text_is_full(limits) || step->insns < limits->from_insns ||
-        (limits->to_insns != 0 && step->insns >= limits->to_insns)) {
-        return NULL;
-    }
-    limits->told++;
-    char *at = put_decimal(put_text(text, "hart "), step->stream);
-    at = put_decimal(put_text(at, ", instruction "), step->insns);
-    at = put_decimal(put_text(at, ", "), step->ns);
-    at = put_text(put_text(at, " ns, "), trace_privilege(step->privilege));
-    at = put_hex_digits(put_text(at, "-mode, "), step->pc, 16);
-    return put_text(put_place(query, step->pc, put_text(at, " ")), ": ");
-}
-
-bool trace_query_told(struct trace_query *query, const struct trace_step *step)
-{
-    char text[TRACE_ANSWER_BYTES];
-    const char *end = trace_query_tell(query, step, text);
-    return end != NULL && fwrite(text, 1, (size_t)(end - text), stdout) != 0;
+    return search->csr >= 0 || search->tasks;
 }
 
 /* --- on threads --- */
@@ -157,7 +123,8 @@ static void search_step(void *opaque, const struct trace_step *step)
         }
     }
     struct trace_access access;
-    for (unsigned at = 0; search->reg < 0 && trace_next_access(step, &at, &access);) {
+    bool of_memory = search->reg < 0 && !is_of_events(search);
+    for (unsigned at = 0; of_memory && trace_next_access(step, &at, &access);) {
         unsigned does = (access.read ? TRACE_READS : 0u) | (access.write ? TRACE_WRITES : 0u);
         if (search->how & does &&
             trace_places_have(&search->places, access.address, access.size_bytes)) {
@@ -176,6 +143,12 @@ static bool event_hits(const struct search *search, const struct trace_event *ev
     const u64 *w = event->words;
     if (event->count < 3) {
         return false;
+    }
+    if (search->tasks) { /* its address, and the words of its name */
+        hit->value = w[0];
+        hit->address = w[1];
+        hit->satp = w[2];
+        return event->kind == METIC_EVENT_TASK && event->mine;
     }
     if (search->csr >= 0) {
         hit->value = w[w[0] >> 17 & 1 ? 2 : 1];
@@ -232,9 +205,9 @@ static void search_section(struct trace_worker *worker, u32 number)
         return;
     }
     const struct trace_want want = {
-        .places = search->reg < 0 && search->csr < 0 ? &search->places : NULL, .how = search->how,
-        .item = wants_item, .opaque = worker->opaque, .version = 1,
-        .before_events = search->csr >= 0,
+        .places = search->reg < 0 && !is_of_events(search) ? &search->places : NULL,
+        .how = search->how, .item = wants_item, .opaque = worker->opaque, .version = 1,
+        .before_events = is_of_events(search),
     };
     worker->found->bad |= !trace_worker_decode(worker, number, &want, &callbacks);
     if (worker->none && why & FOR_FILLS) {
@@ -281,8 +254,9 @@ static u8 why_section(void *opaque, struct trace_file *file, u32 number, unsigne
     if (!trace_query_may_have(search->query, file, number)) {
         return 0;
     }
-    if (search->csr >= 0) {
-        wanted = trace_file_kinds(file, section) >> METIC_EVENT_CSR & 1;
+    if (is_of_events(search)) {
+        wanted = trace_file_kinds(file, section) >>
+                 (search->tasks ? METIC_EVENT_TASK : METIC_EVENT_CSR) & 1;
     } else if (search->reg >= 0) {
         wanted = trace_file_may_run(file, section, &search->units);
     } else {
@@ -294,17 +268,23 @@ static u8 why_section(void *opaque, struct trace_file *file, u32 number, unsigne
 static bool is_wanted(void *opaque, u32 number)
 {
     struct search *search = opaque;
-    return trace_sift_answer(&search->sift, &search->query->file, number) != 0;
+    u8 why = search->backwards ? search->sift.answers[number]
+                               : trace_sift_answer(&search->sift, &search->query->file, number);
+    return why != 0;
 }
 
-static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
+static char *put_json_hit(const struct search *search, const struct hit *hit, u64 gpa, char *at)
 {
-    struct trace_step step = {.stream = hit->stream, .insns = hit->insns, .ns = hit->ns,
-                              .privilege = hit->privilege, .pc = hit->pc};
-    char text[TRACE_ANSWER_BYTES], *at = trace_query_tell(search->query, &step, text);
-    if (at == NULL) {
-        return;
+    at = trace_answer_put_hex(at, "value", hit->value);
+    if (!search->is_values) {
+        at = trace_answer_put_hex(at, "address", hit->address);
+        at = put_decimal(put_text(at, ",\"bytes\":"), hit->size_bytes);
     }
+    return search->physical ? trace_answer_put_hex(at, "physical", gpa) : at;
+}
+
+static char *put_hit(const struct search *search, const struct hit *hit, u64 gpa, char *at)
+{
     bool digits = !search->is_values && hit->size_bytes <= 8;
     at = digits ? put_hex_digits(at, hit->value, 2u * hit->size_bytes) : put_hex(at, hit->value);
     if (!search->is_values) {
@@ -316,8 +296,39 @@ static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
     if (search->physical && !search->is_values) {
         at = put_hex(put_text(at, ", physical "), gpa);
     }
-    *at++ = '\n';
-    fwrite(text, 1, (size_t)(at - text), stdout);
+    return at;
+}
+
+/* Of Linux's tasks, whose names are in two words. */
+static char *put_task(const struct search *search, const struct hit *hit, char *at)
+{
+    char name[17] = {0};
+    memcpy(name, &hit->address, 8);
+    memcpy(name + 8, &hit->satp, 8);
+    if (trace_answer_is_json(search->query)) {
+        at = trace_answer_put_hex(at, "value", hit->value);
+        return trace_answer_put_string(put_text(at, ",\"task\":"), name);
+    }
+    for (char *c = name; *c != '\0'; c++) { /* the guest's bytes */
+        *at++ = *c >= ' ' && *c <= '~' ? *c : '?';
+    }
+    return put_text(put_hex(put_text(at, " ("), hit->value), ")");
+}
+
+static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
+{
+    struct trace_query *query = search->query;
+    struct trace_step step = {.stream = hit->stream, .insns = hit->insns, .ns = hit->ns,
+                              .privilege = hit->privilege,
+                              .pc = search->tasks ? TRACE_NOWHERE : hit->pc};
+    const char *event = search->is_values ? "value" : search->how & TRACE_WRITES ? "write" : "read";
+    char text[TRACE_ANSWER_BYTES], *at = trace_answer_begin(query, &step, event, text);
+    if (at != NULL) {
+        at = search->tasks                ? put_task(search, hit, at)
+             : trace_answer_is_json(query) ? put_json_hit(search, hit, gpa, at)
+                                           : put_hit(search, hit, gpa, at);
+        trace_answer_end(query, text, at, hit->order_ns);
+    }
 }
 
 /* What the bytes from `first` on hold after an access to some of them, at `address`, as far as is
@@ -337,6 +348,10 @@ static bool value_of(struct search *search, struct hit *hit, u64 address)
     unsigned n = of_hart ? hit->stream : 0;
     hit->value = (search->last[n] & ~mask) | (hit->value & mask);
     bool same = (mask & ~search->known[n]) == 0 && search->last[n] == hit->value;
+    if (search->is_part && search->known[n] == 0) { /* is it another than before? */
+        search->known_ns = hit->order_ns > search->known_ns ? hit->order_ns : search->known_ns;
+        same = true;
+    }
     search->known[n] |= mask;
     search->last[n] = hit->value;
     return !same;
@@ -393,7 +408,7 @@ static void tell_held(struct search *search, u64 before_ns)
         struct hit *hit = &search->held[told];
         u64 gpa = hit->address;
         if ((!search->physical || is_there(search, hit, &gpa)) &&
-            (!search->is_values || value_of(search, hit, gpa))) {
+            (!search->is_values || search->tasks || value_of(search, hit, gpa))) {
             print_hit(search, hit, gpa);
         }
     }
@@ -426,19 +441,106 @@ static bool take(void *opaque, u32 number, struct trace_found *found)
     return !trace_text_is_full(&search->query->text);
 }
 
-static bool run(struct search *search, struct metic_error *error)
+/* Sections [first, end) by their order. */
+static bool scan_part(struct search *search, u32 first, u32 end, struct metic_error *error)
 {
     const struct trace_scan scan = {
         .file = &search->query->file, .wanted = is_wanted, .work = search_section, .take = take,
         .opaque = search, .who = &search->query->who,
     };
-    search->sift = (struct trace_sift){.ask = why_section, .opaque = search};
-    bool good = trace_sift_begin(&search->sift, &search->query->file) ||
-                error_set(error, NULL, "the host has no memory");
-    good = good && trace_scan_run(&scan, 0, search->query->file.order_count, error);
+    bool good = trace_scan_run(&scan, first, end, error);
     if (search->held_count != 0) {
         tell_held(search, ~(u64)0);
     }
+    return good;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    u32 x = *(const u32 *)a, y = *(const u32 *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Asks the indexes of those sections; false: no memory. */
+static bool sift_part(struct search *search, u32 first, u32 end)
+{
+    struct trace_file *file = &search->query->file;
+    u32 *list = malloc((end - first + 1u) * sizeof(*list));
+    if (list != NULL) {
+        memcpy(list, file->order + first, (end - first) * sizeof(*list));
+        qsort(list, end - first, sizeof(*list), by_number);
+        trace_sift_list(&search->sift, file, list, end - first);
+    }
+    free(list);
+    return list != NULL;
+}
+
+/* Nothing behind this time is in sections before number `first` of the order: the next one of each
+ * hart begins there. */
+static u64 settled_ns(const struct trace_file *file, u32 first)
+{
+    u64 ns = 0;
+    for (unsigned hart = 0; hart < file->harts; hart++) {
+        u32 i = first;
+        while (i != 0 && file->sections[file->order[i - 1]].stream != hart) {
+            i--;
+        }
+        const struct trace_section *last = i != 0 ? &file->sections[file->order[i - 1]] : NULL;
+        if (last != NULL) {
+            u64 ends = last->behind != TRACE_NONE ? file->sections[last->behind].turn_ns
+                                                  : ~(u64)0;
+            ns = ends > ns ? ends : ns;
+        }
+    }
+    return ns;
+}
+
+/* The last answers: of the file's last part, which is four times as long each time, until all that
+ * there are behind the first of them is in it. */
+static bool run_backwards(struct search *search, struct metic_error *error)
+{
+    struct trace_query *query = search->query;
+    const struct trace_file *file = &query->file;
+    u32 end = file->order_count, done;
+    while (end != 0 && !trace_query_in_window(query, file->order[end - 1])) {
+        end--;
+    }
+    done = end;
+    for (u64 part = 256;; part *= 4) {
+        u32 first = part < end ? end - (u32)part : 0;
+        trace_answers_forget(query);
+        search->held_count = 0;
+        memset(search->known, 0, sizeof(search->known));
+        search->is_part = first != 0;
+        search->known_ns = 0;
+        if (!sift_part(search, first, done)) {
+            return error_set(error, NULL, "the host has no memory");
+        }
+        if (!scan_part(search, first, end, error)) {
+            return false;
+        }
+        const struct trace_last *kept = &query->kept;
+        u64 settled = settled_ns(file, first);
+        settled = search->known_ns > settled ? search->known_ns : settled;
+        bool is_full = kept->room != 0 && kept->used == kept->room;
+        if (first == 0 || (is_full && kept->ring[kept->next].order_ns > settled)) {
+            return true;
+        }
+        done = first;
+    }
+}
+
+static bool run(struct search *search, struct metic_error *error)
+{
+    const struct trace_query *query = search->query;
+    /* What memory holds may be known of bytes that were accessed long before. */
+    search->backwards = query->last != 0 && !search->physical &&
+                        (!search->is_values || search->reg >= 0 || is_of_events(search));
+    search->sift = (struct trace_sift){.ask = why_section, .opaque = search};
+    bool good = trace_sift_begin(&search->sift, &query->file) ||
+                error_set(error, NULL, "the host has no memory");
+    good = good && (search->backwards ? run_backwards(search, error)
+                                      : scan_part(search, 0, query->file.order_count, error));
     free(search->held);
     trace_sift_end(&search->sift);
     return good;
@@ -523,8 +625,10 @@ bool trace_query_values(struct trace_query *query, struct metic_error *error)
         .query = query, .csr = find_csr(&query->file, query->words[2]), .is_values = true,
         .how = TRACE_READS | TRACE_WRITES,
     };
-    search.reg = search.csr >= 0 ? -1 : find_register(query->words[2]);
-    if (search.csr >= 0) {
+    search.tasks = strcmp(query->words[2], "task") == 0 &&
+                   trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_TASK & 1;
+    search.reg = is_of_events(&search) ? -1 : find_register(query->words[2]);
+    if (is_of_events(&search)) {
         return run(&search, error);
     }
     if (search.reg < 0) {
