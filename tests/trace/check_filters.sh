@@ -103,11 +103,21 @@ rets=$(grep -cE ' (c\.jr ra|jalr zero,0\(ra\))' out)
 if [ $((rets - returns)) -le 1 ] && [ "$returns" -gt 5 ]; then good; else wrong "$rets returns, $returns told"; fi
 run 0 trace show w.trace --branches --format json
 says out '"to":null,"kind":"return"}$'
+# What a trace holds is told in the words that ask for it; others are a wrong command line.
+# shellcheck disable=SC2086
+for events in all blocks,csrs branches memory,tlb memory,registers,traps,devices,io; do
+    run 124 run $boot --clock virtual --limit-insns 1k --trace kind.trace --trace-events $events
+    run 0 trace info kind.trace
+    says out "^recorded=$events\$" 1
+done
+run 2 run $boot --trace kind.trace --trace-events blocks,nonsense
 # Instruction counts stay right across what is left out.
 window --trace-events blocks
 "$METIC" trace show w.trace --range "0x$first-0x$(behind 6)" | awk '{ print $2, $4 }' >theirs
 awk '{ print $2, $4 }' lines >ours
 if cmp -s ours theirs; then good; else wrong "a range at the recording is not the same range shown"; fi
+"$METIC" trace info w.trace >out
+says out '^recorded=blocks$' 1
 blocks=$(awk -F'[ ,]+' '/^hart 0/ { print $5 }' <<END
 $("$METIC" trace info w.trace)
 END

@@ -39,6 +39,9 @@ for engine in jit interp; do
     run 0 hello.elf --engine $engine --plugin cache.so,sets=4,ways=2
     says '^cache: 16 accesses, 4 misses \(25\.00 %\), 2 of them writes$'
 done
+run 0 hello.elf --plugin cache.so,sets=4,way=2,ways=2
+says "^metic: the plug-in cache did not ask for 'way'$"
+[ "$(grep -c 'did not ask' err)" -eq 1 ] && passed=$((passed + 1)) || wrong "asked: $(cat err)"
 # lit FILE N: so many points of the picture, from FIRST on, are not black.
 lit() {
     count=$(tail -c $((3 * 256 * 256)) "$1" | od -An -v -tu1 -w3 | grep -cv '^ *0 *0 *0$')

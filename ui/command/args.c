@@ -1,6 +1,8 @@
 /* See args.h. */
 #include "ui/command/args.h"
 
+#include "ui/trace/trace_kinds.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +180,11 @@ static bool args_choose_clock(struct run_args *args, struct metic_error *error)
 static bool args_choose_trace(struct run_args *args, struct metic_error *error)
 {
     struct run_trace *trace = &args->trace;
+    unsigned what = 0;
+    u64 events = 0;
+    if (trace->events != NULL && !trace_kinds_add(trace->events, &what, &events, error)) {
+        return false;
+    }
     bool more = trace->events != NULL || trace->calls != NULL || trace->filter_count != 0 ||
                 trace->last_bytes != 0;
     if (args->cover != NULL) {

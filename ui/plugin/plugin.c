@@ -71,6 +71,7 @@ struct metic_plugin {
     char name[64];
     char *values;    /* "lines=64,x" behind the file, with zeros for commas */
     size_t values_bytes;
+    u64 asked; /* for which of them it did, the first 64 */
 };
 
 struct plugins {
@@ -307,9 +308,11 @@ static void api_name_address(metic_plugin *plugin, uint64_t address, char *text,
 static const char *api_argument(metic_plugin *plugin, const char *name)
 {
     size_t length = strlen(name);
+    unsigned n = 0;
     for (const char *at = plugin->values; at < plugin->values + plugin->values_bytes;
-         at += strlen(at) + 1) {
+         at += strlen(at) + 1, n++) {
         if (strncmp(at, name, length) == 0 && (at[length] == '=' || at[length] == '\0')) {
+            plugin->asked |= n < 64 ? (u64)1 << n : 0;
             return at[length] == '=' ? at + length + 1 : "";
         }
     }
@@ -338,6 +341,19 @@ static bool is_version(void *library, const char *path, struct metic_error *erro
            error_set(error, "Build it with this metic's metic_plugin.h.",
                      "the plug-in %s is for version %u of the interface, and this metic has %u",
                      path, version(), METIC_PLUGIN_VERSION);
+}
+
+/* A name that is misspelt is not taken for one that was left out. */
+static void tell_unasked(const struct metic_plugin *plugin)
+{
+    const char *at = plugin->values;
+    for (unsigned n = 0; n < 64 && at < plugin->values + plugin->values_bytes; n++) {
+        if (*at != '\0' && !(plugin->asked & (u64)1 << n)) {
+            fprintf(stderr, "metic: the plug-in %s did not ask for '%.*s'\n", plugin->name,
+                    (int)strcspn(at, "="), at);
+        }
+        at += strlen(at) + 1;
+    }
 }
 
 static bool load(struct plugins *plugins, const char *given, struct metic_error *error)
@@ -377,6 +393,9 @@ static bool load(struct plugins *plugins, const char *given, struct metic_error 
     plugin_guard_enter(0, plugin->name, "start");
     int status = start(&api, plugin);
     plugin_guard_leave(0);
+    if (status == 0) {
+        tell_unasked(plugin);
+    }
     return status == 0 || error_set(error, NULL, "the plug-in %s refused to start (%d)", path,
                                     status);
 }

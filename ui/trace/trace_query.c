@@ -2,6 +2,7 @@
 #include "ui/trace/trace_query.h"
 
 #include "ui/symbols/elf_place.h"
+#include "ui/trace/trace_kinds.h"
 #include "ui/trace/trace_scan.h"
 
 #include <inttypes.h>
@@ -343,6 +344,28 @@ static void count_event(void *opaque, const struct trace_event *event)
     last[event->stream] = event->insns > last[event->stream] ? event->insns : last[event->stream];
 }
 
+/* What the head of the file says; its masks as the words that ask for them, and not what only
+ * readers of the file need. */
+static void print_meta(const struct trace_file *file)
+{
+    static const char *const inner[] = {"events=", "branches=", "turns="};
+    const char *line = file->meta != NULL ? file->meta : "";
+    for (; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+        bool told = true;
+        for (unsigned i = 0; i < ARRAY_LEN(inner); i++) {
+            told &= strncmp(line, inner[i], strlen(inner[i])) != 0;
+        }
+        if (strncmp(line, "what=", 5) == 0) {
+            printf("recorded=");
+            trace_kinds_print(stdout, (unsigned)trace_file_meta(file, "what", 10, 0),
+                              trace_file_meta(file, "events", 16, 0));
+            printf("\n");
+        } else if (told) {
+            printf("%.*s\n", (int)strcspn(line, "\n"), line);
+        }
+    }
+}
+
 bool trace_query_info(struct trace_query *query, struct metic_error *error)
 {
     if (!trace_query_open(query, error)) {
@@ -367,7 +390,7 @@ bool trace_query_info(struct trace_query *query, struct metic_error *error)
         trace_query_close(query);
         return false;
     }
-    printf("%s", file->meta != NULL ? file->meta : "");
+    print_meta(file);
     printf("units=%u\nsymbols=%zu\n", file->unit_count, query->symbols.count);
     for (unsigned n = 0; n <= file->harts; n++) {
         if (chunks[n] != 0 && n < file->harts) {

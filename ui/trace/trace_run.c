@@ -4,6 +4,7 @@
 #include "ui/run/run_symbols.h"
 #include "ui/trace/cover.h"
 #include "ui/trace/trace_empty.h"
+#include "ui/trace/trace_kinds.h"
 #include "ui/trace/trace_store.h"
 #include "ui/trace/trace_text.h"
 #include "ui/trace/trace_trigger.h"
@@ -190,50 +191,6 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
 
 /* --- what is recorded --- */
 
-struct kind {
-    const char *name;
-    unsigned what;
-    u64 events;
-};
-
-#define EVENT(name) ((u64)1 << METIC_EVENT_##name)
-
-static const struct kind kinds[] = {
-    {"blocks", METIC_TRACE_BLOCKS, 0},
-    {"memory", METIC_TRACE_BLOCKS | METIC_TRACE_MEMORY, EVENT(MEMORY)},
-    {"registers", METIC_TRACE_BLOCKS | METIC_TRACE_REGISTERS, 0},
-    {"traps", 0, EVENT(TRAP) | EVENT(RETURN) | EVENT(WAIT) | EVENT(TASK)},
-    {"tasks", 0, EVENT(TASK)},
-    {"tlb", 0, EVENT(TLB_FILL) | EVENT(TLB_FLUSH)},
-    {"translation", 0, EVENT(TRANSLATE)},
-    {"devices", 0, EVENT(DEVICE)},
-    {"io", 0, EVENT(IO)},
-    {"csrs", 0, EVENT(CSR)},
-    {"branches", METIC_TRACE_BLOCKS, EVENT(TRAP)},
-    {"all", METIC_TRACE_BLOCKS | METIC_TRACE_MEMORY | METIC_TRACE_REGISTERS, ~(u64)0},
-};
-
-static bool add_kinds(struct trace_run *run, const char *list, struct metic_error *error)
-{
-    while (*list != '\0') {
-        size_t length = strcspn(list, ",");
-        unsigned n = 0;
-        while (n < ARRAY_LEN(kinds) && (strlen(kinds[n].name) != length ||
-                                        memcmp(kinds[n].name, list, length) != 0)) {
-            n++;
-        }
-        if (n == ARRAY_LEN(kinds)) {
-            return error_set(error, "blocks branches memory registers csrs traps tasks tlb "
-                             "translation devices io all",
-                             "--trace-events: '%.*s' is none of them", (int)length, list);
-        }
-        run->options.what |= kinds[n].what;
-        run->options.events |= kinds[n].events;
-        list += length + (list[length] == ',');
-    }
-    return true;
-}
-
 static bool add_calls(struct trace_run *run, const char *list, struct metic_error *error)
 {
     while (list != NULL && *list != '\0') {
@@ -250,7 +207,9 @@ static bool add_calls(struct trace_run *run, const char *list, struct metic_erro
         }
         list += length + (list[length] == ',');
     }
-    run->options.events |= run->options.call_count != 0 ? EVENT(CALL) | EVENT(CALL_END) : 0;
+    if (run->options.call_count != 0) {
+        run->options.events |= (u64)1 << METIC_EVENT_CALL | (u64)1 << METIC_EVENT_CALL_END;
+    }
     return true;
 }
 
@@ -476,7 +435,8 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
     if (!run->late_kernel) {
         run_symbols_add_kernel(&run->symbols, run->machine);
     }
-    if (!add_kinds(run, events, error) || !add_calls(run, trace->calls, error)) {
+    if (!trace_kinds_add(events, &run->options.what, &run->options.events, error) ||
+        !add_calls(run, trace->calls, error)) {
         return false;
     }
     for (unsigned i = 0; i < trace->filter_count; i++) {
