@@ -93,6 +93,18 @@ says out 'putc\(10000000, [0-9a-f]+, 68, ' 1
 # A call that never returns is told, too.
 run 0 trace query jit.trace calls done
 says out ': done\(.*, no return recorded$' 1
+# What was written, held or returned can be chosen.
+run 0 trace query jit.trace writes 0x10000000 --value 0x6c
+says out ' 6c to 10000000$' 2
+[ "$(wc -l <out)" -eq 2 ] && passed=$((passed + 1)) || wrong "other values than the one asked for"
+run 0 trace query jit.trace values a5 --value 0x68
+says out 'putc: 68$' 1
+[ "$(wc -l <out)" -eq 1 ] && passed=$((passed + 1)) || wrong "other values of a5"
+run 0 trace query jit.trace calls putc --value 0x10000000
+says out 'putc\(10000000, .* = 10000000 ' 6
+run 0 trace query jit.trace calls putc --value -12
+says err 'has none of these'
+run 2 trace query jit.trace calls putc --value twelve
 run 0 trace query jit.trace counts function
 # A path that was left on the way counts whole: the last one, and its store once more by itself.
 says out ' 24 +33\.[0-9]% putc$' 1
@@ -202,6 +214,8 @@ run 0 run hello.elf --quiet --trace c.trace --trace-calls putc
 run 0 trace query c.trace calls putc
 says out 'putc\(10000000, [0-9a-f]+, 68, .*from next' 1
 says out 'putc\(10000000, \.\.\.\) = 10000000' 6
+run 0 trace query c.trace calls putc --value 0x10000000 --last 2
+says out 'putc\(10000000, \.\.\.\) = 10000000' 2
 run 0 run hello.elf --quiet --trace l.trace --trace-last 64K --trace-events blocks
 run 0 trace show l.trace
 says out ' stop ' 1

@@ -32,6 +32,7 @@ static const char usage[] =
     "Of query:\n"
     "  --format text|json\n"
     "  --last N             the last N answers: with --to, what was before\n"
+    "  --value N            what was written, read, held or returned: that alone\n"
     "Of show:\n"
     "  --format text|qemu|json|chrome\n"
     "  --function NAME, --range FIRST-END   these addresses alone\n"
@@ -67,6 +68,15 @@ static bool set_last(struct trace_query *query, const char *value, struct metic_
     return set_count(&query->last, value, error) &&
            ((query->last != 0 && query->last <= TRACE_LAST_MAX) ||
             error_set(error, "As in --last 1; 1M at most.", "'%s' is too few or too many", value));
+}
+
+static bool set_value(struct trace_query *query, const char *value, struct metic_error *error)
+{
+    char *rest;
+    query->value = strtoull(value, &rest, 0); /* of -12 what a register has for it */
+    query->has_value = true;
+    return (rest != value && *rest == '\0') ||
+           error_set(error, "As in --value 0x80001000 or --value -12.", "'%s' is no value", value);
 }
 
 static bool set_every(struct trace_query *query, const char *value, struct metic_error *error)
@@ -162,7 +172,7 @@ static const struct option {
     {"--task", set_task, true, 0},             {"--satp", set_satp, true, 0},
     {"--priv", set_privileges, true, 0},       {"--symbols", set_symbols, true, 0},
     {"--format", set_format, true, OF_SHOW | OF_QUERY},
-    {"--last", set_last, true, OF_QUERY},
+    {"--last", set_last, true, OF_QUERY},      {"--value", set_value, true, OF_QUERY},
     {"--function", set_function, true, OF_SHOW},
     {"--range", set_range, true, OF_SHOW},     {"--branches", set_branches, false, OF_SHOW},
     {"--every", set_every, true, OF_SHOW},

@@ -477,7 +477,10 @@ static void close_call(struct calls *calls, const struct visit *visit)
     const struct visit *call = &calls->open[i];
     struct trace_step step = {.stream = visit->stream, .insns = visit->insns, .ns = visit->ns,
                               .privilege = visit->privilege, .pc = visit->pc};
-    char text[TRACE_ANSWER_BYTES], *at = trace_answer_begin(calls->query, &step, "call", text);
+    char text[TRACE_ANSWER_BYTES], *at = NULL;
+    if (trace_answer_has(calls->query, visit->args[0], ~(u64)0)) {
+        at = trace_answer_begin(calls->query, &step, "call", text);
+    }
     if (at != NULL) {
         at = put_result(calls, call, visit->args[0], put_call(calls, call, at));
         trace_answer_end(calls->query, text, at, visit->order_ns);
@@ -490,7 +493,7 @@ static void close_call(struct calls *calls, const struct visit *visit)
 /* Those that have not ended where the recording does, as of panic. */
 static void tell_open(struct calls *calls)
 {
-    for (size_t i = 0; i < calls->open_count; i++) {
+    for (size_t i = 0; i < calls->open_count && !calls->query->has_value; i++) {
         const struct visit *call = &calls->open[i];
         struct trace_step step = {.stream = call->stream, .insns = call->insns, .ns = call->ns,
                                   .privilege = call->privilege, .pc = call->pc};
@@ -554,7 +557,12 @@ static void calls_event(void *opaque, const struct trace_event *event)
 {
     struct calls *calls = opaque;
     bool is_call = event->kind == METIC_EVENT_CALL || event->kind == METIC_EVENT_CALL_END;
-    if (is_call && event->mine && event->count >= 5 && event->words[0] == calls->entry) {
+    bool is_asked = event->kind == METIC_EVENT_CALL_END
+                        ? event->count >= 5 &&
+                              trace_answer_has(calls->query, event->words[2], ~(u64)0)
+                        : !calls->query->has_value;
+    if (is_call && is_asked && event->mine && event->count >= 5 &&
+        event->words[0] == calls->entry) {
         struct trace_step step = {.stream = event->stream, .insns = event->insns, .ns = event->ns,
                                   .privilege = event->privilege, .pc = event->words[0]};
         const char *kind = event->kind == METIC_EVENT_CALL ? "call" : "return";

@@ -35,6 +35,8 @@ struct trace_query {
     struct trace_who who; /* --task, --satp, --priv */
     u64 last;             /* of the answers that many, the last ones; 0: all */
     struct trace_last kept;
+    bool has_value;       /* answers with this one alone: written, read, held or returned */
+    u64 value;
     bool damaged;        /* set: the answer is of what comes before the damage */
     struct trace_text text; /* filters; of show the rest, too */
     /* own */
@@ -78,6 +80,11 @@ void trace_answer_end(struct trace_query *query, char *text, char *end, u64 orde
 static inline bool trace_answer_is_json(const struct trace_query *query)
 {
     return query->text.format == TRACE_TEXT_JSON;
+}
+/* Whether --value leaves it in: by those bits of it that are known. */
+static inline bool trace_answer_has(const struct trace_query *query, u64 value, u64 mask)
+{
+    return !query->has_value || ((value ^ query->value) & mask) == 0;
 }
 /* ,"name":"0x..." */
 char *trace_answer_put_hex(char *to, const char *name, u64 value);

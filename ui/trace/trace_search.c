@@ -318,6 +318,13 @@ static char *put_task(const struct search *search, const struct hit *hit, char *
 static void print_hit(struct search *search, const struct hit *hit, u64 gpa)
 {
     struct trace_query *query = search->query;
+    bool of_hart = search->reg >= 0 || is_of_events(search);
+    u64 mask = of_hart            ? ~(u64)0
+               : search->is_values ? search->known[0]
+                                   : trace_mask(hit->size_bytes);
+    if (!trace_answer_has(query, hit->value, mask)) {
+        return;
+    }
     struct trace_step step = {.stream = hit->stream, .insns = hit->insns, .ns = hit->ns,
                               .privilege = hit->privilege,
                               .pc = search->tasks ? TRACE_NOWHERE : hit->pc};
