@@ -12,7 +12,8 @@
  * With AVX-512 only zmm16 to zmm31 and mask registers are used, which nothing else of generated
  * code uses, and which cost SSE code no transitions; with AVX2 ymm registers, whose upper halves
  * are clear again behind the operation. Masks (of the instruction, of elements behind `count`, of
- * groups shorter than a register) are AVX-512's.
+ * groups shorter than a register) are AVX-512's; the first two are vectors of AVX2, too, of what is
+ * common (emit_vector_avx2.c).
  *
  * A load or store in place lies in one page, which the TLB has. Everything else, what faults above
  * all, is the helper's. In the fast body of a trace the helper is not called: the trace is left. */

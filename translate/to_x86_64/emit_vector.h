@@ -18,7 +18,7 @@ struct vec {
     struct asm_buf *a;   /* where code goes now */
     const struct ir_insn *insn;
     struct ir_vector v;
-    bool evex;           /* AVX-512; else AVX2, which has no masks */
+    bool evex;           /* AVX-512; else AVX2, whose masks are vectors (emit_vector_avx2.c) */
     bool partial;        /* only the first `count` elements */
     unsigned sew;        /* log2 of the bytes of an element of the result */
     unsigned group_bytes; /* of the result */
