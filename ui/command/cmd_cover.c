@@ -328,22 +328,16 @@ static void put_source(FILE *to, const struct line_count *lines, size_t count)
     fputs("</pre></details>\n", to);
 }
 
-static bool write_html(struct report *report, struct metic_error *error)
+/* What there is of it, and every function. */
+static void put_summary(FILE *to, struct report *report, bool has_lines)
 {
-    FILE *to = create(report->html, error);
-    size_t count;
-    struct metic_error none;
-    if (to == NULL) {
-        return false;
-    }
-    fputs("<!doctype html><meta charset=utf-8><title>metic coverage</title><style>"
-          "body{font:14px sans-serif;margin:2em;color:#222;background:#fff}pre{font:12px monospace}"
-          "table{border-collapse:collapse}td,th{padding:2px 10px;text-align:left}"
-          ".bar{background:#ddd;width:160px;height:10px}.bar i{display:block;height:10px;"
-          "background:#3a7}.y{background:#e3f6e8;display:block}.m{background:#fbe3e3;display:block}"
-          ".n{color:#777;display:block}</style><h1>Coverage</h1>\n<table><tr><th>function<th>runs"
-          "<th>bytes that ran<th></tr>\n", to);
+    size_t count, blocks, edges;
     struct function *functions = find_functions(report, &count);
+    cover_blocks(report->cover, &blocks);
+    cover_edges(report->cover, &edges);
+    fprintf(to, "<p>%zu blocks, %zu edges, %zu functions of which something ran%s.\n<table><tr>"
+                "<th>function<th>runs<th>bytes that ran<th></tr>\n", blocks, edges, count,
+            has_lines ? "; <a href=#lines>source lines</a> are behind them" : "");
     for (size_t i = 0; functions != NULL && i < count; i++) {
         u64 size = functions[i].end - functions[i].address;
         double part = 100.0 * (double)functions[i].bytes_run / (double)(size != 0 ? size : 1);
@@ -354,9 +348,27 @@ static bool write_html(struct report *report, struct metic_error *error)
     }
     fputs("</table>\n", to);
     free(functions);
+}
+
+static bool write_html(struct report *report, struct metic_error *error)
+{
+    FILE *to = create(report->html, error);
+    struct metic_error none;
+    if (to == NULL) {
+        return false;
+    }
+    fputs("<!doctype html><meta charset=utf-8><title>metic coverage</title><style>"
+          "body{font:14px sans-serif;margin:2em;color:#222;background:#fff}pre{font:12px monospace}"
+          "table{border-collapse:collapse}td,th{padding:2px 10px;text-align:left}"
+          ".bar{background:#ddd;width:160px;height:10px}.bar i{display:block;height:10px;"
+          "background:#3a7}.y{background:#e3f6e8;display:block}.m{background:#fbe3e3;display:block}"
+          ".n{color:#777;display:block}</style><h1>Coverage</h1>\n", to);
     struct line_counts lines;
     struct source_lines *from = source_lines_new(report->elfs, report->elf_count);
-    if (find_lines(report, &lines, from, &none)) {
+    bool has_lines = find_lines(report, &lines, from, &none);
+    put_summary(to, report, has_lines);
+    if (has_lines) {
+        fputs("<h2 id=lines>Source lines</h2>\n", to);
         for (size_t i = 0; i < lines.count;) {
             size_t end = i;
             while (end < lines.count && strcmp(lines.list[end].file, lines.list[i].file) == 0) {

@@ -69,8 +69,8 @@ bool trace_query_check(struct trace_query *query, struct metic_error *error)
     }
     if (good && check.damaged != 0) {
         good = error_set(error, "what else is in it can be asked for, with --from and --to around "
-                         "the damage; or record it again", "%s: %" PRIu64 " damaged sections",
-                         query->file.path, check.damaged);
+                         "the damage; or record it again", "%s: %" PRIu64 " damaged section%s",
+                         query->file.path, check.damaged, check.damaged == 1 ? "" : "s");
     }
     trace_query_close(query);
     return good;
