@@ -6,6 +6,8 @@
  * begins), 256 tokens as strings, where each of those begins (u16), offsets (u32) and the address
  * they count from. The tokens are found first: the ten digits stand for themselves and so make a
  * pattern; everything else is checked against everything else. */
+#include "hw/machine/machine_kallsyms.h"
+
 #include "hw/machine/machine.h"
 
 #include <stdlib.h>
@@ -80,6 +82,56 @@ static bool find_tokens(struct table *table, const u8 *at, const u8 *end)
             return true;
         }
         at++;
+    }
+    return false;
+}
+
+/* Whether numbers of 32 bits rise from here on, as offsets of symbols do; some symbols have the
+ * same. */
+static bool rises(const u8 *at)
+{
+    enum { LOOK = 64, DIFFERENT = LOOK / 2 };
+    unsigned different = 0;
+    for (unsigned i = 1; i < LOOK; i++) {
+        u32 before = ld_le32(at + 4 * (size_t)(i - 1)), here = ld_le32(at + 4 * (size_t)i);
+        if (here < before) {
+            return false;
+        }
+        different += here != before;
+    }
+    return different >= DIFFERENT;
+}
+
+const u8 *kallsyms_find_rising(const u8 *at, const u8 *end, size_t step_bytes)
+{
+    for (; end - at >= (s64)step_bytes; at += step_bytes) {
+        if (rises(at)) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+/* A kernel's first symbols' offsets lie right behind the tokens, and are a long list: some numbers
+ * out of each step are enough to meet it. Reading all that lies before it touches each page of 17
+ * MB, of which a guest that boots needs few, and a first touch may be dear (10 us in some virtual
+ * machines). */
+static bool guess_tokens(struct table *table, size_t step_bytes)
+{
+    enum { BEFORE_BYTES = TOKENS * (MAX_TOKEN_BYTES + 2) + 64 };
+    const u8 *at = table->code;
+    while ((at = kallsyms_find_rising(at, table->end, step_bytes)) != NULL) {
+        const u8 *first = at;
+        while (first - table->start >= 4 && at - first < 4 * MAX_SYMBOLS &&
+               ld_le32(first - 4) <= ld_le32(first)) {
+            first -= 4;
+        }
+        size_t before = (size_t)(first - table->start);
+        const u8 *from = first - (before < BEFORE_BYTES ? before : (size_t)BEFORE_BYTES);
+        if (find_tokens(table, from, first)) {
+            return true;
+        }
+        at += step_bytes;
     }
     return false;
 }
@@ -229,11 +281,20 @@ static bool kernel_window(metic_machine *machine, const struct memory_region *ra
     return false;
 }
 
+static bool find_rest(struct table *table)
+{
+    return find_markers(table) && find_names(table) && find_offsets(table);
+}
+
 static bool find_table(struct table *table)
 {
+    enum { MANY_BYTES = 256 << 10, SOME_BYTES = 64 << 10 }; /* of offsets; Debian's are 380 KB */
+    if ((guess_tokens(table, MANY_BYTES) || guess_tokens(table, SOME_BYTES)) &&
+        find_rest(table)) {
+        return true;
+    }
     return (find_tokens(table, table->code, table->end) ||
-            find_tokens(table, table->start, table->end)) &&
-           find_markers(table) && find_names(table) && find_offsets(table);
+            find_tokens(table, table->start, table->end)) && find_rest(table);
 }
 
 bool machine_has_page_tables(struct metic_machine *machine, unsigned hart)
