@@ -23,6 +23,15 @@ void zeros_ask_to_read(const void *bytes, size_t size_bytes)
     ask(bytes, size_bytes, MADV_POPULATE_READ);
 }
 
+void *zeros_grow(void *zeros, size_t had_bytes, size_t wanted_bytes)
+{
+    if (zeros == NULL) {
+        return zeros_new(wanted_bytes);
+    }
+    void *bigger = mremap(zeros, had_bytes, wanted_bytes, MREMAP_MAYMOVE);
+    return bigger == MAP_FAILED ? NULL : bigger;
+}
+
 size_t zeros_ask_next(void *bytes, size_t size_bytes, size_t used_bytes, size_t asked_bytes)
 {
     enum { LEAST_BYTES = 16 << 10, MOST_BYTES = 128 << 10 };

@@ -88,6 +88,10 @@ void zeros_ask(void *bytes, size_t size_bytes);
 /* The same for pages that are there, seen through another mapping: nothing is written. */
 void zeros_ask_to_read(const void *bytes, size_t size_bytes);
 
+/* A list of zeros_new(), or NULL, that needs more room: its pages move without being copied. NULL:
+ * the host has no memory, and the list stays as it is. */
+void *zeros_grow(void *zeros, size_t had_bytes, size_t wanted_bytes);
+
 /* See zeros_ahead(). Returns the new *asked_bytes. */
 size_t zeros_ask_next(void *bytes, size_t size_bytes, size_t used_bytes, size_t asked_bytes);
 

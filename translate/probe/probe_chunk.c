@@ -136,6 +136,7 @@ static struct probe_chunk *turn_ring(struct probe_stream *stream)
     struct probe_chunk *chunk = stream->ring_spare;
     if (chunk != NULL) {
         stream->ring_spare = chunk->next;
+        zeros_ask(chunk->words, chunk->capacity * sizeof(u64)); /* it fills as the one before did */
         return chunk;
     }
     chunk = stream->ring_first;

@@ -3,6 +3,7 @@
 
 #include "cpu/base/arena.h"
 #include "cpu/base/hex.h"
+#include "cpu/base/zeros.h"
 #include "ui/command/args.h"
 #include "ui/symbols/elf_place.h"
 #include "ui/symbols/elfutils.h"
@@ -30,13 +31,16 @@ static bool add_room(struct symbols *symbols)
     }
     if (symbols->count == symbols->capacity) {
         size_t capacity = symbols->capacity * 2 + 256;
-        void *bigger = realloc(symbols->list, capacity * sizeof(*symbols->list));
+        void *bigger = zeros_grow(symbols->list, symbols->capacity * sizeof(*symbols->list),
+                                  capacity * sizeof(*symbols->list));
         if (bigger == NULL) {
             return false;
         }
         symbols->list = bigger;
         symbols->capacity = capacity;
     }
+    zeros_ahead(symbols->list, symbols->capacity * sizeof(*symbols->list),
+                (symbols->count + 1) * sizeof(*symbols->list), &symbols->asked_bytes);
     return true;
 }
 
@@ -57,7 +61,7 @@ void symbols_add(struct symbols *symbols, u64 address, u64 size, const char *nam
 void symbols_fini(struct symbols *symbols)
 {
     arena_free(symbols->names);
-    free(symbols->list);
+    zeros_free(symbols->list, symbols->capacity * sizeof(*symbols->list));
     *symbols = (struct symbols){0};
 }
 
@@ -171,13 +175,15 @@ void symbols_text_add(struct symbols_text *text, u64 address, u64 size, const ch
     size_t length = strlen(name);
     if (text->capacity - text->bytes < NUMBERS_BYTES + length) {
         size_t capacity = (text->capacity + length) * 2 + (1 << 20);
-        char *bigger = realloc(text->text, capacity);
+        char *bigger = zeros_grow(text->text, text->capacity, capacity);
         if (bigger == NULL) {
             return;
         }
         text->text = bigger;
         text->capacity = capacity;
     }
+    zeros_ahead(text->text, text->capacity, text->bytes + NUMBERS_BYTES + length,
+                &text->asked_bytes);
     char *to = text->text + text->bytes;
     if (text->bytes != 0) {
         *to++ = '+';
@@ -191,6 +197,12 @@ void symbols_text_add(struct symbols_text *text, u64 address, u64 size, const ch
     *to++ = '\n';
     text->bytes = (size_t)(to - text->text);
     text->last = address;
+}
+
+void symbols_text_fini(struct symbols_text *text)
+{
+    zeros_free(text->text, text->capacity);
+    *text = (struct symbols_text){0};
 }
 
 void symbols_text_add_all(struct symbols_text *text, struct symbols *symbols)

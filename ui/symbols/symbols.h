@@ -12,8 +12,8 @@ struct symbol {
 };
 
 struct symbols {
-    struct symbol *list;
-    size_t count, capacity;
+    struct symbol *list; /* in pages of its own (zeros.h) */
+    size_t count, capacity, asked_bytes;
     struct arena *names;
     bool unsorted;
 };
@@ -26,15 +26,16 @@ bool symbols_add_elf(struct symbols *symbols, const char *path, u64 moved,
 /* Lines "address size name", as a store has them; an address after a plus counts from the one
  * before. */
 void symbols_add_text(struct symbols *symbols, const char *text);
-/* The same lines as they are written; zero at first, `text` is malloc'ed and ends with no zero
- * byte. Without memory symbols are left out. */
+/* The same lines as they are written; zero at first. `text` lies in pages of its own and ends with
+ * no zero byte. Without memory symbols are left out. */
 struct symbols_text {
     char *text;
-    size_t bytes, capacity;
+    size_t bytes, capacity, asked_bytes;
     u64 last; /* address */
 };
 void symbols_text_add(struct symbols_text *text, u64 address, u64 size, const char *name);
 void symbols_text_add_all(struct symbols_text *text, struct symbols *symbols);
+void symbols_text_fini(struct symbols_text *text);
 /* The one that holds the address, or NULL. Sorts when needed. */
 const struct symbol *symbols_find(struct symbols *symbols, u64 address);
 const struct symbol *symbols_find_name(struct symbols *symbols, const char *name);

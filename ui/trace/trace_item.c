@@ -16,15 +16,15 @@ static bool is_address(const struct metic_trace_slot *slot)
 }
 
 /* Counts slots and accesses; false: they are more than there can be. */
-static bool count_slots(const struct metic_trace_unit *units, u32 unit_count,
+static bool count_slots(const struct trace_item_units *units,
                         const struct metic_trace_path *path, unsigned *slots, unsigned *accesses)
 {
     *slots = *accesses = 0;
     for (unsigned p = 0; p < path->part_count; p++) {
-        if (path->parts[p] >= unit_count) {
+        if (path->parts[p] >= units->count) {
             return false;
         }
-        const struct metic_trace_unit *unit = &units[path->parts[p]];
+        const struct metic_trace_unit *unit = trace_item_unit(units, path->parts[p]);
         *slots += unit->slot_count;
         if (*slots > TRACE_UNIT_SLOTS_MAX) {
             return false;
@@ -98,7 +98,7 @@ static bool look_at_nodes(const struct trace_item *item, unsigned first, unsigne
 }
 
 /* Looks at all slots: accesses, what each part needs, what each word is. */
-static bool look(struct trace_item *item, const struct metic_trace_unit *units,
+static bool look(struct trace_item *item, const struct trace_item_units *units,
                  struct word_use *uses)
 {
     struct trace_item_access *access = (void *)(uintptr_t)item->accesses;
@@ -108,7 +108,7 @@ static bool look(struct trace_item *item, const struct metic_trace_unit *units,
     u32 insns = 0;
     unsigned slot = 0, words = 0, nodes = 0;
     for (unsigned p = 0; p < item->part_count; p++) {
-        const struct metic_trace_unit *unit = &units[item->parts[p]];
+        const struct metic_trace_unit *unit = trace_item_unit(units, item->parts[p]);
         for (unsigned i = 0; i < unit->slot_count; i++, slot++) {
             const struct metic_trace_slot *kind = &unit->slots[i];
             struct metic_trace_recipe recipe = item->recipes[slot];
@@ -150,12 +150,12 @@ static bool look(struct trace_item *item, const struct metic_trace_unit *units,
     return true;
 }
 
-bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *units, u32 unit_count,
+bool trace_item_make(struct trace_item *item, const struct trace_item_units *units,
                      const struct metic_trace_path *path)
 {
     unsigned slots, accesses;
     *item = (struct trace_item){0};
-    if (!count_slots(units, unit_count, path, &slots, &accesses)) {
+    if (!count_slots(units, path, &slots, &accesses)) {
         return false;
     }
     unsigned words = path->recipes != NULL ? path->word_count : slots;

@@ -29,8 +29,21 @@ struct trace_item {
     void *memory;
 };
 
+/* Units by number, [0, count). With `places` a list of those that there are alone: places[number]
+ * of it, of which the first stands for all others. */
+struct trace_item_units {
+    const struct metic_trace_unit *list;
+    const u32 *places; /* NULL: they are all there */
+    u32 count;
+};
+static inline const struct metic_trace_unit *trace_item_unit(const struct trace_item_units *units,
+                                                             u32 number)
+{
+    return &units->list[units->places != NULL ? units->places[number] : number];
+}
+
 /* A path, or with recipes NULL the unit parts[0] alone. False: no memory, or it cannot be. */
-bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *units, u32 unit_count,
+bool trace_item_make(struct trace_item *item, const struct trace_item_units *units,
                      const struct metic_trace_path *path);
 void trace_item_free(struct trace_item *item);
 /* Values of nodes [first, end), from words and from the nodes before. */

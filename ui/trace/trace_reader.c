@@ -163,9 +163,9 @@ struct read_item *trace_reader_item(struct trace_reader *reader, u32 head)
     }
     struct read_item *read = &reader->items[is_path ? file->unit_count + number : number];
     if (UNLIKELY(read->last == NULL)) {
-        struct metic_trace_path unit = {.part_count = 1, .parts = &number};
-        if (!trace_item_make(&read->item, file->units, file->unit_count,
-                             is_path ? &file->paths[number] : &unit)) {
+        const struct metic_trace_path unit = {.part_count = 1, .parts = &number};
+        const struct trace_item_units units = {.list = file->units, .count = file->unit_count};
+        if (!trace_item_make(&read->item, &units, is_path ? &file->paths[number] : &unit)) {
             return NULL;
         }
         read->last = calloc(read->item.word_count + 1u, sizeof(u64));

@@ -336,7 +336,7 @@ static void put_symbols(struct trace_run *run, bool with_kernel)
         trace_store_text(run->store, TRACE_SYMBOLS, names.text.text, names.text.bytes);
         run->symbols_put = run->symbols.count;
     }
-    free(names.text.text);
+    symbols_text_fini(&names.text);
 }
 
 /* Of the kernel's own symbols those in which something ran. */

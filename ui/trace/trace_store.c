@@ -1,6 +1,8 @@
 /* See trace_store.h. */
 #include "ui/trace/trace_store_private.h"
 
+#include "cpu/base/zeros.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,17 +36,22 @@ u8 *trace_column_room(struct trace_store *store, struct column *column, size_t b
 bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
                       size_t bytes)
 {
-    u8 *bigger = calloc(wanted, bytes); /* much of it is never touched: a ring has few units */
+    void *bigger = zeros_grow(*list, had * bytes, wanted * bytes);
     if (bigger == NULL) {
         store->failed = ENOMEM;
         return false;
     }
-    if (had != 0) {
-        memcpy(bigger, *list, had * bytes);
-    }
-    free(*list);
     *list = bigger;
     return true;
+}
+
+/* What will be written in full, if it is much: see zeros_ask(). */
+static void ask_much(void *bytes, size_t size_bytes)
+{
+    enum { MUCH_BYTES = 64 << 10 };
+    if (size_bytes >= MUCH_BYTES) {
+        zeros_ask(bytes, size_bytes);
+    }
 }
 
 /* --- sections --- */
@@ -163,26 +170,74 @@ static void put_unit(struct trace_store *store, const struct metic_trace_unit *u
     store->raw.used += (size_t)(at - start);
 }
 
+static bool grow_there(struct trace_store *store)
+{
+    u32 had = store->there_capacity, capacity = had * 2 + 1024;
+    if (!trace_store_grow(store, (void **)&store->units, had, capacity, sizeof(*store->units)) ||
+        !trace_store_grow(store, (void **)&store->unit_items, had, capacity,
+                          sizeof(*store->unit_items))) {
+        return false;
+    }
+    store->there_capacity = capacity;
+    return true;
+}
+
+/* Room for so many units. False: the store has failed. */
+static bool grow_units(struct trace_store *store, u32 count)
+{
+    u32 had = store->unit_capacity, capacity = count * 2;
+    if (count <= had) {
+        return true;
+    }
+    if ((store->there_capacity == 0 && !grow_there(store)) ||
+        !trace_store_grow(store, (void **)&store->places, had, capacity, sizeof(u32)) ||
+        !trace_store_grow(store, (void **)&store->ran, had, capacity, sizeof(*store->ran)) ||
+        !trace_store_grow(store, (void **)&store->touched, had, capacity,
+                          sizeof(*store->touched))) {
+        return false;
+    }
+    store->unit_capacity = capacity;
+    return true;
+}
+
+/* A unit that is there. */
+static void add_unit(struct trace_store *store, u32 number, const struct metic_trace_unit *unit)
+{
+    u32 place = store->there_count + 1;
+    if (place < store->there_capacity || grow_there(store)) {
+        zeros_ahead(store->units, store->there_capacity * sizeof(*store->units),
+                    (place + 1) * sizeof(*store->units), &store->units_asked_bytes);
+        zeros_ahead(store->unit_items, store->there_capacity * sizeof(*store->unit_items),
+                    (place + 1) * sizeof(*store->unit_items), &store->items_asked_bytes);
+        store->units[place] = *unit;
+        store->places[number] = place;
+        store->there_count = place;
+    }
+}
+
+/* A copy of what `raw` has for the end of the file. */
+static void keep_units(struct trace_store *store)
+{
+    u8 *again = trace_column_room(store, &store->all_units, store->raw.used + 1);
+    if (again != NULL) {
+        ask_much(again, store->raw.used);
+        memcpy(again, store->raw.bytes, store->raw.used);
+        store->all_units.used += store->raw.used;
+    }
+}
 
 static void write_units(struct trace_store *store, u32 count)
 {
-    if (count <= store->unit_count) {
+    enum { LEAST_BYTES = 6 }; /* of a unit that is not there */
+    if (count <= store->unit_count || !grow_units(store, count)) {
         return;
     }
-    if (count > store->unit_capacity) {
-        u32 capacity = count * 2;
-        u32 had = store->unit_capacity;
-        if (!trace_store_grow(store, (void **)&store->units, had, capacity,
-                              sizeof(*store->units)) ||
-            !trace_store_grow(store, (void **)&store->ran, had, capacity, sizeof(*store->ran)) ||
-            !trace_store_grow(store, (void **)&store->touched, had, capacity,
-                              sizeof(*store->touched)) ||
-            !trace_store_grow(store, (void **)&store->unit_items, had, capacity,
-                              sizeof(*store->unit_items))) {
-            return;
-        }
-        store->unit_capacity = capacity;
+    size_t least_bytes = LEAST_BYTES * (size_t)(count - store->unit_count);
+    u8 *raw = trace_column_room(store, &store->raw, least_bytes);
+    if (raw == NULL) {
+        return;
     }
+    ask_much(raw, least_bytes);
     struct trace_section section = {
         .kind = TRACE_UNITS, .first = store->unit_count, .count = count - store->unit_count,
     };
@@ -190,21 +245,16 @@ static void write_units(struct trace_store *store, u32 count)
     for (u32 n = store->unit_count; n < count; n++) {
         struct metic_trace_unit unit;
         if (store->source.unit(store->source.opaque, n, &unit)) {
-            store->units[n] = unit;
+            add_unit(store, n, &unit);
             put_unit(store, &unit);
         } else {
             put_unit(store, &nothing);
         }
     }
     store->unit_count = count;
-    u8 *again = trace_column_room(store, &store->all_units, store->raw.used + 1);
-    if (again != NULL) {
-        memcpy(again, store->raw.bytes, store->raw.used);
-        store->all_units.used += store->raw.used;
-    }
+    keep_units(store);
     write_section(store, &section);
 }
-
 
 static int by_address(const void *a, const void *b)
 {
@@ -212,14 +262,13 @@ static int by_address(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Of a ring most units are none: what they were is not there any more. */
 static void sort_starts(struct trace_store *store)
 {
-    if (!trace_store_grow(store, (void **)&store->starts, 0, store->unit_count + 1,
+    if (!trace_store_grow(store, (void **)&store->starts, 0, store->there_count + 1,
                           sizeof(*store->starts))) {
         return;
     }
-    for (u32 n = 0; n < store->unit_count; n++) {
+    for (u32 n = 1; n <= store->there_count; n++) {
         if (store->units[n].insn_count != 0) {
             store->starts[store->start_count++] = store->units[n].address;
         }
@@ -419,10 +468,11 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     free(store->all_units.bytes);
     free(store->all_paths.bytes);
     trace_store_free_items(store);
-    free(store->units);
-    free(store->starts);
-    free(store->ran);
-    free(store->touched);
+    zeros_free(store->units, store->there_capacity * sizeof(*store->units));
+    zeros_free(store->places, store->unit_capacity * sizeof(*store->places));
+    zeros_free(store->starts, (store->there_count + 1) * sizeof(*store->starts));
+    zeros_free(store->ran, store->unit_capacity * sizeof(*store->ran));
+    zeros_free(store->touched, store->unit_capacity * sizeof(*store->touched));
     ZSTD_freeCCtx(store->zstd);
     free(store);
     return failed == 0;

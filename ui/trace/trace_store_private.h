@@ -52,7 +52,7 @@ struct written_item {
     u64 address; /* where it was translated */
     u32 section; /* the store's */
     u32 ran;     /* how often, all of it */
-    u32 made_before; /* of units: number + 1 of the one that was met before it; 0: none */
+    u32 made_before; /* of units: the item that was met before it; 0: none */
     bool whole;  /* the last time it was not left early */
     struct trace_item item;
 };
@@ -63,13 +63,17 @@ struct trace_store {
     char path[256];
     int failed; /* errno */
     struct trace_source source;
-    struct metic_trace_unit *units; /* as written */
+    /* Units as written, behind one that is none: of all that ran a ring has a few. */
+    struct metic_trace_unit *units;
+    struct written_item *unit_items; /* of each */
+    size_t units_asked_bytes, items_asked_bytes; /* see zeros_ahead() */
+    u32 there_count, there_capacity;
+    u32 *places; /* of all units, by number: which of those it is; 0: it is not there */
     u32 unit_count, unit_capacity;
     u64 *starts; /* where units begin, sorted, once somebody asks; */
     u32 start_count, asked; /*   those before `asked` are passed */
-    u32 last_made; /* of unit_items: number + 1 of the last one that was met */
-    struct written_item *unit_items; /* by unit, */
-    struct written_item *path_items; /*   and by number in the file */
+    u32 last_made; /* of unit_items: the last one that was met; 0: none */
+    struct written_item *path_items; /* by number in the file */
     u32 path_count, path_capacity;
     u32 *path_numbers; /* by number of the machine: that in the file + 1 */
     u32 path_number_capacity;
@@ -97,7 +101,7 @@ struct trace_store {
 
 /* Room for so many bytes more; NULL: the store has failed. */
 u8 *trace_column_room(struct trace_store *store, struct column *column, size_t bytes);
-/* More room in a list, which is zero. */
+/* More room in a list of zeros_grow(), which is zero. */
 bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t wanted,
                       size_t bytes);
 

@@ -1,6 +1,8 @@
 /* See trace_store_private.h: the words of a chunk, by columns, and what its index tells of them. */
 #include "ui/trace/trace_store_private.h"
 
+#include "cpu/base/zeros.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,16 @@ static void put_path(struct trace_store *store, const struct trace_item *item)
     store->all_paths.used += (size_t)(at - start);
 }
 
+static struct trace_item_units units_of(const struct trace_store *store)
+{
+    return (struct trace_item_units){store->units, store->places, store->unit_count};
+}
+
+static const struct metic_trace_unit *unit_at(const struct trace_store *store, u32 number)
+{
+    return &store->units[store->places[number]];
+}
+
 /* The file's number of a path of the machine; ~0: none. */
 static u32 path_number(struct trace_store *store, u32 number)
 {
@@ -77,9 +89,10 @@ static u32 path_number(struct trace_store *store, u32 number)
         }
         store->path_capacity = capacity;
     }
+    const struct trace_item_units units = units_of(store);
     struct trace_item *item = &store->path_items[store->path_count].item;
     if (store->source.path == NULL || !store->source.path(store->source.opaque, number, &path) ||
-        !trace_item_make(item, store->units, store->unit_count, &path)) {
+        !trace_item_make(item, &units, &path)) {
         store->failed = EPROTO;
         return ~0u;
     }
@@ -232,7 +245,7 @@ static void count_units(struct trace_store *store, const struct trace_item *item
 static struct written_item *item_at(struct trace_store *store, u32 head)
 {
     return head >= METIC_TRACE_PATH ? &store->path_items[head - METIC_TRACE_PATH]
-                                    : &store->unit_items[head];
+                                    : &store->unit_items[store->places[head]];
 }
 
 /* Which units began how often: count of units, then differences and counts. */
@@ -322,14 +335,14 @@ static void put_page(struct trace_store *store, u64 page, const struct trace_ite
                      unsigned parts, u64 *heads_since)
 {
     struct column *column = &store->columns[TRACE_PAGES];
-    u64 delta = (page >> 12) - (store->units[item->parts[0]].address >> 12);
+    u64 delta = (page >> 12) - (unit_at(store, item->parts[0])->address >> 12);
     u8 *start = column->bytes + column->used;
     u8 *at = put_varint(start, *heads_since);
     at = put_varint(at, trace_zigzag(delta));
     column->used += (size_t)(at - start);
     *heads_since = 0;
     for (unsigned i = 0; i < parts; i++) {
-        const struct metic_trace_unit *unit = &store->units[item->parts[i]];
+        const struct metic_trace_unit *unit = unit_at(store, item->parts[i]);
         bytes_note(&store->moved, unit->address + (delta << 12), unit->bytes);
     }
 }
@@ -338,22 +351,24 @@ static void put_page(struct trace_store *store, u64 page, const struct trace_ite
 static bool begin_item(struct trace_store *store, struct written_item *item, u32 head)
 {
     if (item->last == NULL) {
-        struct metic_trace_path unit = {.part_count = 1, .parts = &head};
-        if (head < METIC_TRACE_PATH &&
-            !trace_item_make(&item->item, store->units, store->unit_count, &unit)) {
+        const struct metic_trace_path unit = {.part_count = 1, .parts = &head};
+        const struct trace_item_units units = units_of(store);
+        bool is_unit = head < METIC_TRACE_PATH;
+        if (is_unit && (store->places[head] == 0 ||
+                        !trace_item_make(&item->item, &units, &unit))) {
             store->failed = EPROTO;
             return false;
         }
-        if (head < METIC_TRACE_PATH) {
+        if (is_unit) {
             item->made_before = store->last_made;
-            store->last_made = head + 1;
+            store->last_made = store->places[head];
         }
         item->last = malloc((item->item.word_count + 1u) * sizeof(u64));
         if (item->last == NULL) {
             store->failed = ENOMEM;
             return false;
         }
-        item->address = store->units[item->item.parts[0]].address;
+        item->address = unit_at(store, item->item.parts[0])->address;
     }
     if (store->met_count == store->met_capacity) {
         u32 capacity = store->met_capacity * 2 + 1024;
@@ -493,17 +508,17 @@ static void free_item(struct written_item *item)
 void trace_store_free_items(struct trace_store *store)
 {
     for (u32 made = store->last_made; made != 0;) {
-        struct written_item *item = &store->unit_items[made - 1];
+        struct written_item *item = &store->unit_items[made];
         made = item->made_before;
         free_item(item);
     }
     for (u32 i = 0; i < store->path_count; i++) {
         free_item(&store->path_items[i]);
     }
-    free(store->unit_items);
-    free(store->path_items);
-    free(store->path_numbers);
-    free(store->met);
+    zeros_free(store->unit_items, store->there_capacity * sizeof(*store->unit_items));
+    zeros_free(store->path_items, store->path_capacity * sizeof(*store->path_items));
+    zeros_free(store->path_numbers, store->path_number_capacity * sizeof(*store->path_numbers));
+    zeros_free(store->met, store->met_capacity * sizeof(*store->met));
 }
 
 void trace_store_put_lists(struct trace_store *store)
