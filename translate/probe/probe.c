@@ -41,7 +41,7 @@ static bool make_tables(struct engine *engine, struct probe *probe)
     probe->arena = arena_new();
     probe->units = calloc(UNIT_PAGES, sizeof(*probe->units));
     probe->paths = calloc(PATH_PAGES, sizeof(*probe->paths));
-    probe->unit_buckets = zeros_new_dense(buckets_bytes);
+    probe->unit_buckets = probe_table_new(probe, buckets_bytes);
     probe->path_count = 1;
     probe->scratch = malloc(sizeof(*probe->scratch));
     if (probe->arena == NULL || probe->units == NULL || probe->unit_buckets == NULL ||

@@ -71,7 +71,7 @@ u32 probe_path_add(struct probe *probe, const struct probe_path *path)
     }
     struct probe_path **page = &probe->paths[number / PROBE_UNIT_PAGE];
     if (*page == NULL) {
-        *page = probe_page_new();
+        *page = probe_page_new(probe);
     }
     struct probe_path *made = probe_path_at(probe, number);
     *made = *path;

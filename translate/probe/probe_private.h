@@ -161,10 +161,17 @@ static inline u64 probe_now_ns(const struct probe *probe, struct vcpu *vcpu)
     return probe->config.time_ns != NULL ? probe->config.time_ns(probe->config.opaque, vcpu) : 0;
 }
 _Static_assert(sizeof(struct probe_unit) <= 64 && sizeof(struct probe_path) <= 64, "it has room");
-/* A page of units or paths, all zeros; the process ends when there is no memory. */
-static inline void *probe_page_new(void)
+/* Tables of units and paths: where neither will be told, there is number 0 alone, for which a huge
+ * page would be much. */
+static inline void *probe_table_new(const struct probe *probe, size_t size_bytes)
 {
-    void *page = zeros_new_dense(PROBE_UNIT_PAGE_BYTES);
+    bool tells = probe->config.what & ~(unsigned)PROBE_EDGES;
+    return tells ? zeros_new_dense(size_bytes) : zeros_new(size_bytes);
+}
+/* A page of units or paths, all zeros; the process ends when there is no memory. */
+static inline void *probe_page_new(const struct probe *probe)
+{
+    void *page = probe_table_new(probe, PROBE_UNIT_PAGE_BYTES);
     if (page == NULL) {
         error_no_memory(PROBE_UNIT_PAGE_BYTES);
     }

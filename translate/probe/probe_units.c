@@ -65,7 +65,7 @@ u32 probe_unit_add(struct probe *probe, const struct probe_unit *unit)
     }
     struct probe_unit **page = &probe->units[number / PROBE_UNIT_PAGE];
     if (*page == NULL) {
-        *page = probe_page_new();
+        *page = probe_page_new(probe);
     }
     struct probe_unit *made = probe_unit_at(probe, number);
     u8 *code = arena_alloc(probe->arena, unit->bytes);
