@@ -96,7 +96,7 @@ void block_table_fini(struct block_table *table)
     zeros_free(table->links, links_bytes);
 }
 
-/* Of the page's blocks; a small code buffer fills a small part of the table. */
+/* Of the page's blocks. */
 static void clear_buckets(struct block_table *table, const struct code_page *page)
 {
     for (const struct block *block = page->blocks; block != NULL; block = block->page_next) {
@@ -110,12 +110,20 @@ void block_table_clear(struct block_table *table)
     if (arena_used_bytes(table->arena) == 0 && table->link_count == 1) {
         return; /* nothing was ever in it */
     }
+    /* A small code buffer fills a small part of the table; but going along many blocks waits for
+     * each, which takes longer than all that is in it. */
+    bool many = table->block_count >= (1u << BLOCK_HASH_BITS) / 32;
     shadows_free(table);
     for (unsigned i = 0; i < 1u << PAGE_HASH_BITS; i++) {
         for (struct code_page *page = table->pages[i].first; page != NULL; page = page->next) {
             memory_page_clear(table->memory, page->page, MEMORY_PAGE_CODE | MEMORY_PAGE_DIRTY);
-            clear_buckets(table, page);
+            if (!many) {
+                clear_buckets(table, page);
+            }
         }
+    }
+    if (many) {
+        memset((void *)table->buckets, 0, buckets_bytes);
     }
     memset(table->pages, 0, pages_bytes);
     arena_clear(table->arena);

@@ -177,18 +177,25 @@ Test(block, neighbours_stay_when_one_goes)
     }
 }
 
-Test(block, thousands_are_found)
+/* Few are taken out one by one, many with the whole table. */
+Test(block, thousands_are_found_and_cleared)
 {
-    for (u32 i = 0; i < 20000; i++) {
-        make(RAM + 8 * i, 8, MODE);
+    static const u32 counts[] = {20000, 100, 4095, 4096, 20000};
+    for (unsigned n = 0; n < ARRAY_LEN(counts); n++) {
+        for (u32 i = 0; i < counts[n]; i++) {
+            make(RAM + 8 * i, 8, MODE);
+        }
+        for (u32 i = 0; i < counts[n]; i++) {
+            struct block *block = find(RAM + 8 * i);
+            cr_assert(block != NULL && block->gpa == RAM + 8 * i, "block %u", i);
+        }
+        block_table_clear(&table);
+        cr_expect(table.block_count == 0);
+        for (u32 i = 0; i < counts[n]; i++) {
+            cr_assert(find(RAM + 8 * i) == NULL, "block %u of %u", i, counts[n]);
+        }
+        cr_expect(memory_page_flags(&memory, RAM) == 0, "no code page any more");
     }
-    for (u32 i = 0; i < 20000; i++) {
-        struct block *block = find(RAM + 8 * i);
-        cr_assert(block != NULL && block->gpa == RAM + 8 * i, "block %u", i);
-    }
-    block_table_clear(&table);
-    cr_expect(find(RAM) == NULL && table.block_count == 0);
-    cr_expect(memory_page_flags(&memory, RAM) == 0, "no code page any more");
 }
 
 Test(block, links_are_cut_when_their_target_goes)
