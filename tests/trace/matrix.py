@@ -403,7 +403,8 @@ for words, says in (
     ran = metic("run", "matrix.elf", "--cpus", "2", "--quiet", "--trace", "out.no", *words)
     check(ran.returncode in (2, 125) and says in ran.stderr, words, ran.returncode, ran.stderr)
 for words, says in (
-        (["query", "out.store", "counts", "insn", "--format", "json"], "has no option '--format'"),
+        (["diff", "out.store", "out.store", "--format", "json"], "has no option '--format'"),
+        (["query", "out.store", "counts", "insn", "--format", "chrome"], "answers have no other form"),
         (["show", "out.store", "--hart", "x"], "'x' is no hart"),
         (["show", "out.store", "--hart", "64"], "'64' is no hart"),
         (["show", "out.store", "--from", "20", "--to", "10"], "--to is not behind --from"),
