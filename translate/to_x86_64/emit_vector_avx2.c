@@ -9,6 +9,7 @@
 #define OP(map, op) {map, 1, 0, op}
 
 static const struct asm_vop and_op = OP(1, 0xdb), or_op = OP(1, 0xeb);
+static const struct asm_vop equal[4] = {OP(1, 0x74), OP(1, 0x75), OP(1, 0x76), OP(2, 0x29)};
 
 /* --- masks --- */
 
@@ -40,7 +41,6 @@ static void repeat_counted(struct vec *x, unsigned reg, unsigned j, bool by_mask
 void vec_widen_mask(struct vec *x, unsigned reg, unsigned j, bool by_mask)
 {
     static const struct asm_vop repeat[4] = {OP(2, 0x58), OP(2, 0x79), OP(2, 0x78), OP(2, 0x78)};
-    static const struct asm_vop equal[4] = {OP(1, 0x74), OP(1, 0x75), OP(1, 0x76), OP(2, 0x29)};
     static const enum vec_table tables[4] = {VEC_BITS_8_AT, VEC_BITS_16_AT, VEC_BITS_32_AT,
                                              VEC_BITS_64_AT};
     unsigned each = x->chunk_bytes >> x->sew;
@@ -156,7 +156,6 @@ void vec_store_word(struct vec *x, unsigned n, unsigned bits)
 /* t[0] = t[0] compared with t[1]; true: where it is clear, it holds. */
 static bool compare_chunk(struct vec *x)
 {
-    static const struct asm_vop equal[4] = {OP(1, 0x74), OP(1, 0x75), OP(1, 0x76), OP(2, 0x29)};
     static const struct asm_vop above[4] = {OP(1, 0x64), OP(1, 0x65), OP(1, 0x66), OP(2, 0x37)};
     unsigned op = x->v.op, a = x->t[0], b = x->t[1];
     struct asm_vhow how = vec_how(x);
