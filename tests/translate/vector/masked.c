@@ -70,208 +70,120 @@ static void integers(void)
     BOTH("e8, m4", "vid.v v8")
 }
 
+/* By a vector and by a scalar in turn, in all widths. */
+#define COMPARE(op)                                                                                \
+    BOTH("e8, m1", op ".vv v8, v16, v24")                                                          \
+    BOTH("e8, m2", op ".vx v8, v16, %0")                                                           \
+    BOTH("e16, m1", op ".vv v8, v16, v24")                                                         \
+    BOTH("e16, m4", op ".vx v8, v16, %0")                                                          \
+    BOTH("e32, m1", op ".vv v8, v16, v24")                                                         \
+    BOTH("e32, m2", op ".vx v8, v16, %0")                                                          \
+    BOTH("e64, m1", op ".vv v8, v16, v24")                                                         \
+    BOTH("e64, m4", op ".vx v8, v16, %0")                                                          \
+    BOTH("e8, m8", op ".vv v8, v16, v24")                                                          \
+    BOTH("e64, m8", op ".vx v8, v16, %0")
+
+#define ABOVE(type)                                                                                \
+    BOTH(type, "vmsgtu.vx v8, v16, %1")                                                            \
+    BOTH(type, "vmsgt.vi v8, v16, 5")
+
+/* What is compared is overwritten. */
+#define COMPARE_OVER(type)                                                                         \
+    BOTH(type, "vmseq.vv v16, v16, v24")                                                           \
+    BOTH(type, "vmsgt.vx v24, v24, %0")
+
 static void compares(void)
 {
-    BOTH("e8, m1", "vmseq.vv v8, v16, v24")
-    BOTH("e8, m2", "vmseq.vx v8, v16, %0")
-    BOTH("e16, m1", "vmseq.vv v8, v16, v24")
-    BOTH("e16, m4", "vmseq.vx v8, v16, %0")
-    BOTH("e32, m1", "vmseq.vv v8, v16, v24")
-    BOTH("e32, m2", "vmseq.vx v8, v16, %0")
-    BOTH("e64, m1", "vmseq.vv v8, v16, v24")
-    BOTH("e64, m4", "vmseq.vx v8, v16, %0")
-    BOTH("e8, m8", "vmseq.vv v8, v16, v24")
-    BOTH("e64, m8", "vmseq.vx v8, v16, %0")
-    BOTH("e8, m1", "vmsne.vv v8, v16, v24")
-    BOTH("e8, m2", "vmsne.vx v8, v16, %0")
-    BOTH("e16, m1", "vmsne.vv v8, v16, v24")
-    BOTH("e16, m4", "vmsne.vx v8, v16, %0")
-    BOTH("e32, m1", "vmsne.vv v8, v16, v24")
-    BOTH("e32, m2", "vmsne.vx v8, v16, %0")
-    BOTH("e64, m1", "vmsne.vv v8, v16, v24")
-    BOTH("e64, m4", "vmsne.vx v8, v16, %0")
-    BOTH("e8, m8", "vmsne.vv v8, v16, v24")
-    BOTH("e64, m8", "vmsne.vx v8, v16, %0")
-    BOTH("e8, m1", "vmsltu.vv v8, v16, v24")
-    BOTH("e8, m2", "vmsltu.vx v8, v16, %0")
-    BOTH("e16, m1", "vmsltu.vv v8, v16, v24")
-    BOTH("e16, m4", "vmsltu.vx v8, v16, %0")
-    BOTH("e32, m1", "vmsltu.vv v8, v16, v24")
-    BOTH("e32, m2", "vmsltu.vx v8, v16, %0")
-    BOTH("e64, m1", "vmsltu.vv v8, v16, v24")
-    BOTH("e64, m4", "vmsltu.vx v8, v16, %0")
-    BOTH("e8, m8", "vmsltu.vv v8, v16, v24")
-    BOTH("e64, m8", "vmsltu.vx v8, v16, %0")
-    BOTH("e8, m1", "vmslt.vv v8, v16, v24")
-    BOTH("e8, m2", "vmslt.vx v8, v16, %0")
-    BOTH("e16, m1", "vmslt.vv v8, v16, v24")
-    BOTH("e16, m4", "vmslt.vx v8, v16, %0")
-    BOTH("e32, m1", "vmslt.vv v8, v16, v24")
-    BOTH("e32, m2", "vmslt.vx v8, v16, %0")
-    BOTH("e64, m1", "vmslt.vv v8, v16, v24")
-    BOTH("e64, m4", "vmslt.vx v8, v16, %0")
-    BOTH("e8, m8", "vmslt.vv v8, v16, v24")
-    BOTH("e64, m8", "vmslt.vx v8, v16, %0")
-    BOTH("e8, m1", "vmsleu.vv v8, v16, v24")
-    BOTH("e8, m2", "vmsleu.vx v8, v16, %0")
-    BOTH("e16, m1", "vmsleu.vv v8, v16, v24")
-    BOTH("e16, m4", "vmsleu.vx v8, v16, %0")
-    BOTH("e32, m1", "vmsleu.vv v8, v16, v24")
-    BOTH("e32, m2", "vmsleu.vx v8, v16, %0")
-    BOTH("e64, m1", "vmsleu.vv v8, v16, v24")
-    BOTH("e64, m4", "vmsleu.vx v8, v16, %0")
-    BOTH("e8, m8", "vmsleu.vv v8, v16, v24")
-    BOTH("e64, m8", "vmsleu.vx v8, v16, %0")
-    BOTH("e8, m1", "vmsle.vv v8, v16, v24")
-    BOTH("e8, m2", "vmsle.vx v8, v16, %0")
-    BOTH("e16, m1", "vmsle.vv v8, v16, v24")
-    BOTH("e16, m4", "vmsle.vx v8, v16, %0")
-    BOTH("e32, m1", "vmsle.vv v8, v16, v24")
-    BOTH("e32, m2", "vmsle.vx v8, v16, %0")
-    BOTH("e64, m1", "vmsle.vv v8, v16, v24")
-    BOTH("e64, m4", "vmsle.vx v8, v16, %0")
-    BOTH("e8, m8", "vmsle.vv v8, v16, v24")
-    BOTH("e64, m8", "vmsle.vx v8, v16, %0")
-    BOTH("e8, m1", "vmsgtu.vx v8, v16, %1")
-    BOTH("e8, m1", "vmsgt.vi v8, v16, 5")
-    BOTH("e8, m2", "vmsgtu.vx v8, v16, %1")
-    BOTH("e8, m2", "vmsgt.vi v8, v16, 5")
-    BOTH("e16, m1", "vmsgtu.vx v8, v16, %1")
-    BOTH("e16, m1", "vmsgt.vi v8, v16, 5")
-    BOTH("e16, m4", "vmsgtu.vx v8, v16, %1")
-    BOTH("e16, m4", "vmsgt.vi v8, v16, 5")
-    BOTH("e32, m1", "vmsgtu.vx v8, v16, %1")
-    BOTH("e32, m1", "vmsgt.vi v8, v16, 5")
-    BOTH("e32, m2", "vmsgtu.vx v8, v16, %1")
-    BOTH("e32, m2", "vmsgt.vi v8, v16, 5")
-    BOTH("e64, m1", "vmsgtu.vx v8, v16, %1")
-    BOTH("e64, m1", "vmsgt.vi v8, v16, 5")
-    BOTH("e64, m4", "vmsgtu.vx v8, v16, %1")
-    BOTH("e64, m4", "vmsgt.vi v8, v16, 5")
-    BOTH("e8, m8", "vmsgtu.vx v8, v16, %1")
-    BOTH("e8, m8", "vmsgt.vi v8, v16, 5")
-    BOTH("e64, m8", "vmsgtu.vx v8, v16, %1")
-    BOTH("e64, m8", "vmsgt.vi v8, v16, 5")
-    BOTH("e8, m1", "vmseq.vv v16, v16, v24")
-    BOTH("e8, m1", "vmsgt.vx v24, v24, %0")
-    BOTH("e32, m2", "vmseq.vv v16, v16, v24")
-    BOTH("e32, m2", "vmsgt.vx v24, v24, %0")
-    BOTH("e64, m4", "vmseq.vv v16, v16, v24")
-    BOTH("e64, m4", "vmsgt.vx v24, v24, %0")
-    BOTH("e16, m8", "vmseq.vv v16, v16, v24")
-    BOTH("e16, m8", "vmsgt.vx v24, v24, %0")
+    COMPARE("vmseq")
+    COMPARE("vmsne")
+    COMPARE("vmsltu")
+    COMPARE("vmslt")
+    COMPARE("vmsleu")
+    COMPARE("vmsle")
+    ABOVE("e8, m1")
+    ABOVE("e8, m2")
+    ABOVE("e16, m1")
+    ABOVE("e16, m4")
+    ABOVE("e32, m1")
+    ABOVE("e32, m2")
+    ABOVE("e64, m1")
+    ABOVE("e64, m4")
+    ABOVE("e8, m8")
+    ABOVE("e64, m8")
+    COMPARE_OVER("e8, m1")
+    COMPARE_OVER("e32, m2")
+    COMPARE_OVER("e64, m4")
+    COMPARE_OVER("e16, m8")
 }
+
+#define CHOOSE(type)                                                                               \
+    WHOLE(type, "vmerge.vvm v8, v16, v24, v0")                                                     \
+    WHOLE(type, "vmerge.vxm v8, v16, %0, v0")
+
+#define MOVE(type, bits)                                                                           \
+    BOTH(type, "vle" bits ".v v8, (%2)")                                                           \
+    BOTH(type, "vse" bits ".v v16, (%2)")                                                          \
+    BOTH(type, "vcpop.m t1, v16\nvadd.vx v8, v8, t1")
 
 static void chooses(void)
 {
-    WHOLE("e8, m1", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e8, m1", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e8, m2", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e8, m2", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e16, m1", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e16, m1", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e16, m4", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e16, m4", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e32, m1", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e32, m1", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e32, m2", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e32, m2", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e64, m1", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e64, m1", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e64, m4", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e64, m4", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e8, m8", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e8, m8", "vmerge.vxm v8, v16, %0, v0")
-    WHOLE("e64, m8", "vmerge.vvm v8, v16, v24, v0")
-    WHOLE("e64, m8", "vmerge.vxm v8, v16, %0, v0")
-    BOTH("e8, m1", "vle8.v v8, (%2)")
-    BOTH("e8, m1", "vse8.v v16, (%2)")
-    BOTH("e8, m1", "vcpop.m t1, v16\nvadd.vx v8, v8, t1")
-    BOTH("e16, m2", "vle16.v v8, (%2)")
-    BOTH("e16, m2", "vse16.v v16, (%2)")
-    BOTH("e16, m2", "vcpop.m t1, v16\nvadd.vx v8, v8, t1")
-    BOTH("e32, m2", "vle32.v v8, (%2)")
-    BOTH("e32, m2", "vse32.v v16, (%2)")
-    BOTH("e32, m2", "vcpop.m t1, v16\nvadd.vx v8, v8, t1")
-    BOTH("e64, m4", "vle64.v v8, (%2)")
-    BOTH("e64, m4", "vse64.v v16, (%2)")
-    BOTH("e64, m4", "vcpop.m t1, v16\nvadd.vx v8, v8, t1")
+    CHOOSE("e8, m1")
+    CHOOSE("e8, m2")
+    CHOOSE("e16, m1")
+    CHOOSE("e16, m4")
+    CHOOSE("e32, m1")
+    CHOOSE("e32, m2")
+    CHOOSE("e64, m1")
+    CHOOSE("e64, m4")
+    CHOOSE("e8, m8")
+    CHOOSE("e64, m8")
+    MOVE("e8, m1", "8")
+    MOVE("e16, m2", "16")
+    MOVE("e32, m2", "32")
+    MOVE("e64, m4", "64")
 }
+
+#define BY_BOTH(type, wide, op)                                                                    \
+    SMALL(type, wide, op ".vv v8, v16, v20")                                                       \
+    SMALL(type, wide, op ".vf v8, v16, fa0")
+
+#define ARITHMETIC(op)                                                                             \
+    BY_BOTH("e32, m1", "s", op)                                                                    \
+    BY_BOTH("e32, m4", "s", op)                                                                    \
+    BY_BOTH("e64, m1", "d", op)                                                                    \
+    BY_BOTH("e64, m4", "d", op)
+
+/* Of small numbers, and of whatever there is. */
+#define FLOATS(type, wide)                                                                         \
+    SMALL(type, wide, "vfrdiv.vf v8, v16, fa0")                                                    \
+    SMALL(type, wide, "vfrsub.vf v8, v16, fa0")                                                    \
+    SMALL(type, wide, "vfsqrt.v v8, v16")                                                          \
+    SMALL(type, wide, "vfmacc.vv v8, v16, v20")                                                    \
+    SMALL(type, wide, "vfnmacc.vf v8, fa0, v16")                                                   \
+    SMALL(type, wide, "vfmsac.vv v8, v16, v20")                                                    \
+    SMALL(type, wide, "vfnmsub.vv v8, v16, v20")                                                   \
+    SMALL(type, wide, "vfmadd.vf v8, fa0, v16")                                                    \
+    SMALL(type, wide, "vmfeq.vv v8, v16, v20")                                                     \
+    SMALL(type, wide, "vmfne.vf v8, v16, fa0")                                                     \
+    SMALL(type, wide, "vmflt.vv v8, v16, v20")                                                     \
+    SMALL(type, wide, "vmfle.vf v8, v16, fa0")                                                     \
+    SMALL(type, wide, "vmfgt.vf v8, v16, fa0")                                                     \
+    SMALL(type, wide, "vmfge.vf v8, v16, fa0")                                                     \
+    BOTH(type, "vfadd.vv v8, v16, v20")                                                            \
+    BOTH(type, "vfdiv.vv v8, v16, v20")                                                            \
+    BOTH(type, "vfsqrt.v v8, v16")                                                                 \
+    BOTH(type, "vfmacc.vv v8, v16, v20")                                                           \
+    BOTH(type, "vmflt.vv v8, v16, v20")                                                            \
+    BOTH(type, "vmfeq.vv v8, v16, v20")
 
 static void floats(void)
 {
-    SMALL("e32, m1", "s", "vfadd.vv v8, v16, v20")
-    SMALL("e32, m1", "s", "vfadd.vf v8, v16, fa0")
-    SMALL("e32, m4", "s", "vfadd.vv v8, v16, v20")
-    SMALL("e32, m4", "s", "vfadd.vf v8, v16, fa0")
-    SMALL("e64, m1", "d", "vfadd.vv v8, v16, v20")
-    SMALL("e64, m1", "d", "vfadd.vf v8, v16, fa0")
-    SMALL("e64, m4", "d", "vfadd.vv v8, v16, v20")
-    SMALL("e64, m4", "d", "vfadd.vf v8, v16, fa0")
-    SMALL("e32, m1", "s", "vfsub.vv v8, v16, v20")
-    SMALL("e32, m1", "s", "vfsub.vf v8, v16, fa0")
-    SMALL("e32, m4", "s", "vfsub.vv v8, v16, v20")
-    SMALL("e32, m4", "s", "vfsub.vf v8, v16, fa0")
-    SMALL("e64, m1", "d", "vfsub.vv v8, v16, v20")
-    SMALL("e64, m1", "d", "vfsub.vf v8, v16, fa0")
-    SMALL("e64, m4", "d", "vfsub.vv v8, v16, v20")
-    SMALL("e64, m4", "d", "vfsub.vf v8, v16, fa0")
-    SMALL("e32, m1", "s", "vfmul.vv v8, v16, v20")
-    SMALL("e32, m1", "s", "vfmul.vf v8, v16, fa0")
-    SMALL("e32, m4", "s", "vfmul.vv v8, v16, v20")
-    SMALL("e32, m4", "s", "vfmul.vf v8, v16, fa0")
-    SMALL("e64, m1", "d", "vfmul.vv v8, v16, v20")
-    SMALL("e64, m1", "d", "vfmul.vf v8, v16, fa0")
-    SMALL("e64, m4", "d", "vfmul.vv v8, v16, v20")
-    SMALL("e64, m4", "d", "vfmul.vf v8, v16, fa0")
-    SMALL("e32, m1", "s", "vfdiv.vv v8, v16, v20")
-    SMALL("e32, m1", "s", "vfdiv.vf v8, v16, fa0")
-    SMALL("e32, m4", "s", "vfdiv.vv v8, v16, v20")
-    SMALL("e32, m4", "s", "vfdiv.vf v8, v16, fa0")
-    SMALL("e64, m1", "d", "vfdiv.vv v8, v16, v20")
-    SMALL("e64, m1", "d", "vfdiv.vf v8, v16, fa0")
-    SMALL("e64, m4", "d", "vfdiv.vv v8, v16, v20")
-    SMALL("e64, m4", "d", "vfdiv.vf v8, v16, fa0")
-    SMALL("e32, m2", "s", "vfrdiv.vf v8, v16, fa0")
-    SMALL("e32, m2", "s", "vfrsub.vf v8, v16, fa0")
-    SMALL("e32, m2", "s", "vfsqrt.v v8, v16")
-    SMALL("e32, m2", "s", "vfmacc.vv v8, v16, v20")
-    SMALL("e32, m2", "s", "vfnmacc.vf v8, fa0, v16")
-    SMALL("e32, m2", "s", "vfmsac.vv v8, v16, v20")
-    SMALL("e32, m2", "s", "vfnmsub.vv v8, v16, v20")
-    SMALL("e32, m2", "s", "vfmadd.vf v8, fa0, v16")
-    SMALL("e32, m2", "s", "vmfeq.vv v8, v16, v20")
-    SMALL("e32, m2", "s", "vmfne.vf v8, v16, fa0")
-    SMALL("e32, m2", "s", "vmflt.vv v8, v16, v20")
-    SMALL("e32, m2", "s", "vmfle.vf v8, v16, fa0")
-    SMALL("e32, m2", "s", "vmfgt.vf v8, v16, fa0")
-    SMALL("e32, m2", "s", "vmfge.vf v8, v16, fa0")
-    BOTH("e32, m2", "vfadd.vv v8, v16, v20")
-    BOTH("e32, m2", "vfdiv.vv v8, v16, v20")
-    BOTH("e32, m2", "vfsqrt.v v8, v16")
-    BOTH("e32, m2", "vfmacc.vv v8, v16, v20")
-    BOTH("e32, m2", "vmflt.vv v8, v16, v20")
-    BOTH("e32, m2", "vmfeq.vv v8, v16, v20")
-    SMALL("e64, m2", "d", "vfrdiv.vf v8, v16, fa0")
-    SMALL("e64, m2", "d", "vfrsub.vf v8, v16, fa0")
-    SMALL("e64, m2", "d", "vfsqrt.v v8, v16")
-    SMALL("e64, m2", "d", "vfmacc.vv v8, v16, v20")
-    SMALL("e64, m2", "d", "vfnmacc.vf v8, fa0, v16")
-    SMALL("e64, m2", "d", "vfmsac.vv v8, v16, v20")
-    SMALL("e64, m2", "d", "vfnmsub.vv v8, v16, v20")
-    SMALL("e64, m2", "d", "vfmadd.vf v8, fa0, v16")
-    SMALL("e64, m2", "d", "vmfeq.vv v8, v16, v20")
-    SMALL("e64, m2", "d", "vmfne.vf v8, v16, fa0")
-    SMALL("e64, m2", "d", "vmflt.vv v8, v16, v20")
-    SMALL("e64, m2", "d", "vmfle.vf v8, v16, fa0")
-    SMALL("e64, m2", "d", "vmfgt.vf v8, v16, fa0")
-    SMALL("e64, m2", "d", "vmfge.vf v8, v16, fa0")
-    BOTH("e64, m2", "vfadd.vv v8, v16, v20")
-    BOTH("e64, m2", "vfdiv.vv v8, v16, v20")
-    BOTH("e64, m2", "vfsqrt.v v8, v16")
-    BOTH("e64, m2", "vfmacc.vv v8, v16, v20")
-    BOTH("e64, m2", "vmflt.vv v8, v16, v20")
-    BOTH("e64, m2", "vmfeq.vv v8, v16, v20")
+    ARITHMETIC("vfadd")
+    ARITHMETIC("vfsub")
+    ARITHMETIC("vfmul")
+    ARITHMETIC("vfdiv")
+    FLOATS("e32, m2", "s")
+    FLOATS("e64, m2", "d")
 }
 
 /* Of so many elements, which the translator knows. */
