@@ -37,10 +37,13 @@ settled() {
         cp "$TMP/again.png" "$TMP/$1.png"
     done
 }
-# press KEY FILE: presses it; FILE is what the screen shows then, which is something else than $last.
+# tap KEY: down and up at once. Held for a while of the host's, it would repeat when the guest's clock gets
+# far ahead of a busy host's.
+tap() { "$METIC" monitor "$name" sendkey "$1" 0 >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"; }
+# press KEY FILE: taps it; FILE is what the screen shows then, which is something else than $last.
 last=
 press() {
-    "$METIC" monitor "$name" sendkey "$1" >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"
+    tap "$1"
     settled "$2"
     tries=0
     while [ -n "$last" ] && same "$2" "$last" && [ $tries -lt 60 ]; do
@@ -52,7 +55,7 @@ press() {
 # returns KEY FILE WHAT: presses it, and the screen shows once more what FILE has. EDK2 draws a screen in
 # parts, with pauses on a busy host, so what stands still for a moment may not be all.
 returns() {
-    "$METIC" monitor "$name" sendkey "$1" >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"
+    tap "$1"
     tries=0
     settled seen
     while ! same seen "$2" && [ $tries -lt 60 ]; do
@@ -65,13 +68,15 @@ differs() { if same "$2" "$3"; then wrong "$name: $1: the picture is the same"; 
 
 begin edk2 --firmware edk2
 await edk2 'Press ESCAPE'
-"$METIC" monitor edk2 sendkey esc
+tap esc
 await edk2 'Boot Maintenance Manager' "edk2: Escape brings its set-up"
 settled front
 last=front
 press down first
+await edk2 'to the Device Manager'
 differs 'an arrow key moves' front first
 press down second
+await edk2 'to the Boot Manager'
 press ret manager
 await edk2 'Boot Manager Menu' 'edk2: Return enters the boot manager'
 returns esc second 'Escape leaves it as it was'
@@ -81,7 +86,7 @@ wait $guest
 
 begin uboot --firmware u-boot
 await uboot 'Hit any key'
-"$METIC" monitor uboot sendkey spc
+tap spc
 await uboot '^=> ' 'uboot: a key stops it'
 settled prompt
 "$METIC" monitor uboot type 'echo "Key $? <>|"\n'
