@@ -24,8 +24,12 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# line VERDICT NAME NOTE
-line() { printf '%-7s %s%s\n' "$1" "$2" "${3:+  ($3)}"; }
+# line VERDICT NAME NOTE: with how long it took, from some seconds on.
+line() {
+    took_s=$(($(date +%s) - start_s))
+    [ $took_s -lt 5 ] && took= || took="  $took_s s"
+    printf '%-7s %s%s%s\n' "$1" "$2" "${3:+  ($3)}" "$took"
+}
 
 fail() {
     failures="$failures $1"
@@ -92,6 +96,7 @@ for test in "$@"; do
     *) continue ;;
     esac
     rm -f "$work/tap"
+    start_s=$(date +%s)
     case $test in
     *.sh) run_script "$test" ;;
     *) run_criterion "$test" ;;
