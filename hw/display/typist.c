@@ -13,12 +13,14 @@
 
 struct typist {
     struct loop *loop;
+    struct clock *clock;
     struct input *input;
     struct loop_watch watch; /* of a timer: when the rest is over */
     pthread_mutex_t lock;    /* around the rest */
     struct typist_step steps[TYPIST_MAX_STEPS]; /* a ring */
     unsigned first, count;
     bool resting;
+    _Atomic u64 rested_ns; /* guest time: the rest is over, or CLOCK_NEVER_NS */
 };
 
 static void arm(struct typist *typist, unsigned ms)
@@ -29,17 +31,11 @@ static void arm(struct typist *typist, unsigned ms)
     timerfd_settime(typist->watch.fd, 0, &when, NULL);
 }
 
-/* On the loop's thread. */
-static void on_rested(void *opaque, u32 events)
+/* The steps up to the next rest. Lock held. */
+static void go_on(struct typist *typist)
 {
-    struct typist *typist = opaque;
-    u64 fired;
-    (void)events;
-    if (read(typist->watch.fd, &fired, sizeof(fired)) != (ssize_t)sizeof(fired)) {
-        return;
-    }
-    pthread_mutex_lock(&typist->lock);
     typist->resting = false;
+    typist->rested_ns = CLOCK_NEVER_NS;
     while (typist->count > 0 && !typist->resting) {
         struct typist_step step = typist->steps[typist->first];
         typist->first = (typist->first + 1) % TYPIST_MAX_STEPS;
@@ -47,13 +43,39 @@ static void on_rested(void *opaque, u32 events)
         input_key(typist->input, step.code, step.down);
         if (step.then_ms > 0) {
             typist->resting = true;
+            typist->rested_ns = clock_now_ns(typist->clock) + step.then_ms * (u64)1000000;
             arm(typist, step.then_ms);
         }
+    }
+}
+
+/* On the loop's thread. */
+static void on_rested(void *opaque, u32 events)
+{
+    struct typist *typist = opaque;
+    u64 fired;
+    (void)events;
+    if (read(typist->watch.fd, &fired, sizeof(fired)) == (ssize_t)sizeof(fired)) {
+        pthread_mutex_lock(&typist->lock);
+        go_on(typist);
+        pthread_mutex_unlock(&typist->lock);
+    }
+}
+
+void typist_look(struct typist *typist)
+{
+    if (clock_now_ns(typist->clock) < typist->rested_ns) {
+        return;
+    }
+    pthread_mutex_lock(&typist->lock);
+    if (typist->resting && clock_now_ns(typist->clock) >= typist->rested_ns) {
+        go_on(typist);
     }
     pthread_mutex_unlock(&typist->lock);
 }
 
-struct typist *typist_new(struct loop *loop, struct input *input, struct metic_error *error)
+struct typist *typist_new(struct loop *loop, struct clock *clock, struct input *input,
+                          struct metic_error *error)
 {
     struct typist *typist = zeros_new(sizeof(*typist)); /* long sequences are rare */
     if (typist == NULL) {
@@ -61,7 +83,9 @@ struct typist *typist_new(struct loop *loop, struct input *input, struct metic_e
         return NULL;
     }
     typist->loop = loop;
+    typist->clock = clock;
     typist->input = input;
+    typist->rested_ns = CLOCK_NEVER_NS;
     pthread_mutex_init(&typist->lock, NULL);
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     typist->watch =

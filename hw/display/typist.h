@@ -1,6 +1,7 @@
 /* Keys that are pressed one after the other, with a rest after each, as fingers do: for what gives
- * many at once (a script, a monitor). Rests are host time; what becomes of them in the guest is the
- * journal's business, as with any input.
+ * many at once (a script, a monitor). Rests are host time, and end with the virtual clock when as much
+ * of the guest's has passed, since a guest that is ahead of its host would repeat a key that is held.
+ * What becomes of keys in the guest is the journal's business, as with any input.
  *
  *   monitor, VNC  ->  struct typist  ->  struct input (on the loop's thread)
  *
@@ -9,6 +10,7 @@
 #define METIC_HW_DISPLAY_TYPIST_H
 
 #include "cpu/base/error.h"
+#include "hw/clock.h"
 #include "hw/display/input.h"
 #include "hw/loop.h"
 
@@ -22,11 +24,15 @@ struct typist_step {
 
 struct typist;
 
-/* NULL with a reason. The loop and the input outlive it. */
-struct typist *typist_new(struct loop *loop, struct input *input, struct metic_error *error);
+/* NULL with a reason. The loop, the clock and the input outlive it. */
+struct typist *typist_new(struct loop *loop, struct clock *clock, struct input *input,
+                          struct metic_error *error);
 void typist_free(struct typist *typist); /* NULL allowed; forgets what waits */
 
 /* Behind what waits already. False: there would be too many, and none is taken. */
 bool typist_add(struct typist *typist, const struct typist_step *steps, unsigned count);
+
+/* Virtual clock, between two turns of the guest: goes on when its rest is over in guest time. */
+void typist_look(struct typist *typist);
 
 #endif

@@ -19,7 +19,7 @@ bool machine_make_screen(struct metic_machine *machine, struct metic_error *erro
     if (machine->display == NULL || machine->input == NULL) {
         return error_set(error, NULL, "the host has no memory for a screen");
     }
-    machine->typist = typist_new(machine->loop, machine->input, error);
+    machine->typist = typist_new(machine->loop, &machine->clock, machine->input, error);
     if (machine->typist == NULL) {
         return false;
     }

@@ -257,6 +257,7 @@ void machine_run_virtual(struct metic_machine *machine, struct metic_result *res
             machine_stand(machine);
             continue;
         }
+        typist_look(machine->typist);
         if (!machine->turn_open &&
             !journal_deliver(machine->journal, machine_total_insns(machine))) {
             machine_finish(result, METIC_DIVERGED, 92, "the replay ended or did not fit");

@@ -37,9 +37,8 @@ settled() {
         cp "$TMP/again.png" "$TMP/$1.png"
     done
 }
-# tap KEY: down and up at once. Held for a while of the host's, it would repeat when the guest's clock gets
-# far ahead of a busy host's.
-tap() { "$METIC" monitor "$name" sendkey "$1" 0 >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"; }
+# tap KEY: for 400 ms of the host's, or the guest's when its clock is ahead; from 500 on EDK2 repeats keys.
+tap() { "$METIC" monitor "$name" sendkey "$1" 400 >"$TMP/answer" 2>&1 || wrong "$name: $(cat "$TMP/answer")"; }
 # press KEY FILE: taps it; FILE is what the screen shows then, which is something else than $last.
 last=
 press() {
