@@ -660,6 +660,11 @@ unsigned metic_trace_node_operands(unsigned op)
     return probe_node_operands(op);
 }
 
+unsigned metic_trace_node_operand_bytes(const struct metic_trace_node *node)
+{
+    return probe_node_operand_bytes((const struct probe_node *)(const void *)node);
+}
+
 uint64_t metic_trace_node_value(const struct metic_trace_node *node, const uint64_t operands[4])
 {
     return probe_node_value((const struct probe_node *)(const void *)node, operands);

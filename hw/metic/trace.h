@@ -123,6 +123,8 @@ struct metic_trace_path {
 
 /* How many operands an operation has; ~0: there is none of that number. Any thread. */
 unsigned metic_trace_node_operands(unsigned op);
+/* Of each operand; what is above is noise. */
+unsigned metic_trace_node_operand_bytes(const struct metic_trace_node *node);
 uint64_t metic_trace_node_value(const struct metic_trace_node *node, const uint64_t operands[4]);
 
 /* Called on a hart's thread while it stands between two instructions; its registers and memory can

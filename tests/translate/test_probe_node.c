@@ -56,6 +56,30 @@ Test(probe_node, narrow_operations)
     EQUALS(value(PROBE_OP_SETCC, false, IR_EQ, 0xaaaaaaaa00000001, 1), 1);
 }
 
+/* Of all kinds of floats in all rounding modes tests/trace/check_trace.sh asks; here, how wide
+ * words are, and that the last operand is how to round. */
+Test(probe_node, floats)
+{
+    const u64 one = 0x3ff0000000000000, tiny = 0x3c00000000000000;
+    const struct probe_node sum = {.op = PROBE_OP_FADD, .wide = true};
+    const u64 up[4] = {one, tiny, 3}, down[4] = {one, tiny, 2};
+    EQUALS(probe_node_value(&sum, up), one + 1);
+    EQUALS(probe_node_value(&sum, down), one);
+    EQUALS(value(PROBE_OP_FNEG, false, 0, 0xaaaaaaaa3f800000, 0), 0xbf800000);
+    EQUALS(value(PROBE_OP_FSGNJ, true, 1, one, one), one | (u64)1 << 63);
+    EQUALS(value(PROBE_OP_FBOX, true, 0, 0xaaaaaaaa3f800000, 0), 0xffffffff3f800000);
+    EQUALS(value(PROBE_OP_FUNBOX, false, 0, 0xffffffff3f800000, 0), 0x3f800000);
+    EQUALS(value(PROBE_OP_FUNBOX, false, 0, 0xfffffffe3f800000, 0), 0x7fc00000);
+    EQUALS(value(PROBE_OP_NAN, true, 0, 0xfff0000000000001, 0), 0x7ff8000000000000);
+    EQUALS(value(PROBE_OP_NAN, true, 0, 0xfff0000000000000, 0), 0xfff0000000000000);
+    EQUALS(value(PROBE_OP_NAN, false, 0, 0xaaaaaaaaffc00001, 0), 0x7fc00000);
+    EQUALS(value(PROBE_OP_NAN, false, 0, 0xaaaaaaaaff800000, 0), 0xff800000);
+    const struct probe_node image = {.op = PROBE_OP_FUNBOX};
+    const struct probe_node single = {.op = PROBE_OP_FADD};
+    cr_expect(probe_node_operand_bytes(&sum) == 8 && probe_node_operand_bytes(&image) == 8 &&
+              probe_node_operand_bytes(&single) == 4);
+}
+
 Test(probe_node, select_takes_one)
 {
     const struct probe_node node = {.op = PROBE_OP_SELECT, .wide = true, .sub = IR_GE_U};
@@ -68,10 +92,12 @@ Test(probe_node, select_takes_one)
 Test(probe_node, numbers_stay)
 {
     cr_expect(PROBE_OP_CONST == 1 && PROBE_OP_ADD == 2 && PROBE_OP_XOR == 10 &&
-              PROBE_OP_SEXT == 21 && PROBE_OP_SELECT == 25);
+              PROBE_OP_SEXT == 21 && PROBE_OP_SELECT == 25 && PROBE_OP_FBOX == 26 &&
+              PROBE_OP_FADD == 32 && PROBE_OP_FMADD == 37 && PROBE_OP_NAN == 38);
     cr_expect(probe_node_operands(PROBE_OP_CONST) == 0 && probe_node_operands(PROBE_OP_SEXT) == 1 &&
-              probe_node_operands(PROBE_OP_ADD) == 2 && probe_node_operands(PROBE_OP_SELECT) == 4);
-    cr_expect(probe_node_operands(0) == ~0u && probe_node_operands(26) == ~0u &&
+              probe_node_operands(PROBE_OP_ADD) == 2 && probe_node_operands(PROBE_OP_SELECT) == 4 &&
+              probe_node_operands(PROBE_OP_FSQRT) == 2 && probe_node_operands(PROBE_OP_NAN) == 1);
+    cr_expect(probe_node_operands(0) == ~0u && probe_node_operands(39) == ~0u &&
               probe_node_operands(255) == ~0u);
 }
 

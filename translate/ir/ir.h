@@ -130,6 +130,8 @@ enum ir_marks { IR_MARKS_NONE, IR_MARKS_UNITS, IR_MARKS_FEW, IR_MARKS_ALL };
 /* What a PROBE does not do, its `sub`: name the page; look for room, since what is behind the
  * stream's end is enough until somebody else does (probe.h, PROBE_LOOK_INSNS). */
 enum { IR_PROBE_NO_PAGE = 1, IR_PROBE_NO_LOOK = 2 };
+/* A PROBE_WORD's `sub`: a float's NaN need not be the canonical one. */
+enum { IR_WORD_ANY_NAN = 1 };
 /* What PROBE_LEFT does, its `sub`. */
 enum ir_left { IR_LEFT_WORD, IR_LEFT_HEAD, IR_LEFT_COUNT, IR_LEFT_EDGE, IR_LEFT_WIDE };
 

@@ -108,6 +108,14 @@ static inline u64 ir_eval_unary(enum ir_op op, enum ir_type type, unsigned sub, 
     }
 }
 
+/* What FSGNJ computes. */
+static inline u64 ir_eval_sign(enum ir_type type, unsigned sub, u64 a, u64 b)
+{
+    u64 sign = type == IR_F32 ? BIT(31) : BIT(63);
+    u64 from = sub == 0 ? b : sub == 1 ? ~b : a ^ b;
+    return (a & ~sign) | (from & sign);
+}
+
 /* `type` is the operands'. */
 static inline bool ir_eval_cond(enum ir_cond cond, enum ir_type type, u64 a, u64 b)
 {

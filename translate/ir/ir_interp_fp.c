@@ -3,6 +3,7 @@
 #include "cpu/base/bits.h"
 #include "cpu/fpu.h"
 #include "cpu/vcpu.h"
+#include "translate/ir/ir_eval.h"
 #include "translate/ir/ir_interp.h"
 
 static enum fpu_round round_of(const struct interp *run, const struct ir_insn *insn)
@@ -94,28 +95,16 @@ enum ir_exit interp_FMAX(struct interp *run, const struct ir_insn *insn, u64 *ou
 
 /* --- sign bits, comparison, class --- */
 
-static u64 sign_bit(const struct ir_insn *insn)
-{
-    return insn->type == IR_F32 ? BIT(31) : BIT(63);
-}
-
 enum ir_exit interp_FNEG(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
-    *out = run->values[insn->a] ^ sign_bit(insn);
+    *out = run->values[insn->a] ^ (insn->type == IR_F32 ? BIT(31) : BIT(63));
     return interp_next(run, insn, out);
 }
 
 enum ir_exit interp_FSGNJ(struct interp *run, const struct ir_insn *insn, u64 *out)
 {
-    u64 sign = sign_bit(insn);
-    u64 a = run->values[insn->a];
-    u64 b = run->values[insn->b];
-    switch (insn->sub) {
-    case 0: break;
-    case 1: b = ~b; break;
-    default: b ^= a; break;
-    }
-    *out = (a & ~sign) | (b & sign);
+    *out = ir_eval_sign((enum ir_type)insn->type, insn->sub, run->values[insn->a],
+                        run->values[insn->b]);
     return interp_next(run, insn, out);
 }
 

@@ -111,10 +111,13 @@ enum probe_op {
 #define PROBE_OP(name, number, operands) PROBE_OP_##name = (number),
 #include "translate/probe/probe_ops.def"
 #undef PROBE_OP
+    PROBE_OP_NAN = 38, /* a double, or not `wide` a float; the canonical NaN if it is any NaN */
     PROBE_OP_LIMIT = 64,
 };
 /* How many operands; ~0: there is no such operation. */
 unsigned probe_node_operands(unsigned op);
+/* Of each operand: what is above is noise. */
+unsigned probe_node_operand_bytes(const struct probe_node *node);
 /* The node's value; operands it does not have are ignored. */
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
 

@@ -34,57 +34,9 @@ struct pass {
     u32 parts[PROBE_MAX_PARTS];
     struct probe_recipe recipes[MAX_SLOTS];
     struct probe_node nodes[PROBE_MAX_NODES];
+    unsigned round;      /* its word that is the dynamic rounding mode, and 1; or 0 */
     unsigned head, left; /* its PROBE, and its last PROBE_LEFT or 0 */
     bool incomplete;     /* there was no room for one of its units */
-};
-
-/* --- calls --- */
-
-enum { CALL_FLAGS = HELPER_READS_STATE | HELPER_NEEDS_PC | HELPER_MEMORY };
-
-static u64 call_unit(struct vcpu *vcpu, u64 number)
-{
-    const struct probe_config *config = &vcpu->engine->probe->config;
-    config->calls.unit(config->opaque, vcpu, (u32)number);
-    return 0;
-}
-
-static u64 call_insn(struct vcpu *vcpu, u64 number, u64 insn)
-{
-    const struct probe_config *config = &vcpu->engine->probe->config;
-    config->calls.insn(config->opaque, vcpu, (u32)number, (unsigned)insn);
-    return 0;
-}
-
-static u64 call_memory(struct vcpu *vcpu, u64 gva, u64 value, u64 size_and_write)
-{
-    const struct probe_config *config = &vcpu->engine->probe->config;
-    unsigned size_bytes = (unsigned)size_and_write & 15;
-    u64 mask = size_bytes == 8 ? ~(u64)0 : ((u64)1 << 8 * size_bytes) - 1;
-    config->calls.memory(config->opaque, vcpu, gva, value & mask, size_bytes,
-                         size_and_write >> 8 & 1);
-    return 0;
-}
-
-static u64 call_nothing(struct vcpu *vcpu)
-{
-    (void)vcpu;
-    return 0;
-}
-
-/* Being called is enough: registers are stored before it. */
-static const struct helper exact_helper = {
-    .name = "exact", .fn = (u64(*)(void))(void *)call_nothing, .flags = HELPER_READS_STATE,
-};
-static const struct helper unit_helper = {
-    .name = "unit", .fn = (u64(*)(void))(void *)call_unit, .arg_count = 1, .flags = CALL_FLAGS,
-};
-static const struct helper insn_helper = {
-    .name = "insn", .fn = (u64(*)(void))(void *)call_insn, .arg_count = 2, .flags = CALL_FLAGS,
-};
-static const struct helper memory_helper = {
-    .name = "memory", .fn = (u64(*)(void))(void *)call_memory, .arg_count = 3,
-    .flags = CALL_FLAGS,
 };
 
 /* --- what is noted --- */
@@ -257,17 +209,18 @@ static void path_begin(struct pass *pass)
     pass->path = (struct probe_path){
         .parts = pass->parts, .recipes = pass->recipes, .nodes = pass->nodes,
     };
-    pass->left = 0;
+    pass->left = pass->round = 0;
     pass->incomplete = false;
     memset(pass->probe->scratch->word_of, 0, pass->count * sizeof(u16));
     memset(pass->probe->scratch->node_of, 0, pass->count * sizeof(u16));
 }
 
-static void put_word(struct pass *pass, unsigned word, ir_ref value)
+static void put_word(struct pass *pass, unsigned word, ir_ref value, unsigned sub)
 {
     struct ir_insn store = blank(IR_PROBE_WORD, IR_I64, 8 * (1 + (u64)word));
     store.a = (ir_ref)pass->head;
     store.b = value;
+    store.sub = (u8)sub;
     store.type = (u8)ir_value_type(&pass->ir->insns[value]);
     put(pass, &store);
 }
@@ -280,7 +233,7 @@ static void put_probe(struct pass *pass)
     if (pass->probe->config.has_gaps) {
         struct ir_insn count = blank(IR_INSN_COUNT, IR_I64, 0);
         pass->path.counted = true;
-        put_word(pass, pass->path.word_count++, put(pass, &count));
+        put_word(pass, pass->path.word_count++, put(pass, &count), 0);
     }
 }
 
@@ -347,6 +300,22 @@ static void operands_of(const struct ir_insn *insn, ir_ref operands[4])
     operands[3] = insn->d;
 }
 
+/* A register as the path found it. Of a float it is what arithmetic reads: its image was written by
+ * two stores, which the host is slow to load as one. */
+static bool is_register(const struct pass *pass, const struct ir_insn *insn)
+{
+    const struct probe_scratch *scratch = pass->probe->scratch;
+    if (insn->op == IR_FUNBOX && scratch->word_of[insn->a] == 0 && scratch->node_of[insn->a] == 0) {
+        insn = &pass->from[insn->a];
+    }
+    return insn->op == IR_GET && insn->sub == 8 && (insn->type == IR_I64 || insn->type == IR_F64);
+}
+
+static unsigned operand_count(unsigned op)
+{
+    return probe_node_operands(op) - probe_node_rounds(op);
+}
+
 /* Whether a value follows from what the path has told and one more register as the path found it,
  * `missing`, IR_REF_NONE while that is none. */
 static bool follows(const struct pass *pass, ir_ref ref, unsigned depth, ir_ref *missing)
@@ -356,7 +325,7 @@ static bool follows(const struct pass *pass, ir_ref ref, unsigned depth, ir_ref 
         return true;
     }
     const struct ir_insn *insn = &pass->from[ref];
-    if (insn->op == IR_GET && insn->type == IR_I64 && insn->sub == 8) {
+    if (is_register(pass, insn)) {
         bool only = *missing == IR_REF_NONE || *missing == ref;
         *missing = ref;
         return only;
@@ -368,7 +337,7 @@ static bool follows(const struct pass *pass, ir_ref ref, unsigned depth, ir_ref 
     ir_ref operands[4];
     operands_of(insn, operands);
     bool all = true;
-    for (unsigned i = 0; i < probe_node_operands(op) && all; i++) {
+    for (unsigned i = 0; i < operand_count(op) && all; i++) {
         all = follows(pass, operands[i], depth - 1, missing);
     }
     return all;
@@ -390,6 +359,21 @@ static u16 add_const(struct pass *pass, u64 value)
 {
     const struct probe_node constant = {.op = PROBE_OP_CONST, .wide = true, .imm = value};
     return add_node(pass, &constant);
+}
+
+/* How the operation rounds: a constant, or a word of the path. */
+static u16 rounding_for(struct pass *pass, const struct ir_insn *insn)
+{
+    if (insn->imm != IR_ROUND_DYN) {
+        return add_const(pass, insn->imm);
+    }
+    if (pass->round == 0) {
+        struct ir_insn get = blank(IR_GET, IR_I64, offsetof(struct vcpu, fpu_round));
+        get.sub = sizeof(((struct vcpu *)0)->fpu_round);
+        put_word(pass, pass->path.word_count, put(pass, &get), 0);
+        pass->round = ++pass->path.word_count;
+    }
+    return (u16)(pass->round - 1);
 }
 
 /* The word or node of a value that follows. */
@@ -414,12 +398,16 @@ static u16 operand_for(struct pass *pass, ir_ref ref)
         made = add_const(pass, const_value(pass, ref));
     } else {
         struct probe_node node = {
-            .op = (u8)probe_node_op_of(insn), .sub = insn->sub, .wide = insn->type == IR_I64,
+            .op = (u8)probe_node_op_of(insn), .sub = insn->sub,
+            .wide = insn->type == IR_I64 || insn->type == IR_F64,
         };
         ir_ref operands[4];
         operands_of(insn, operands);
-        for (unsigned i = 0; i < probe_node_operands(node.op); i++) {
+        for (unsigned i = 0; i < operand_count(node.op); i++) {
             node.operands[i] = operand_for(pass, operands[i]);
+        }
+        if (probe_node_rounds(node.op)) {
+            node.operands[operand_count(node.op)] = rounding_for(pass, insn);
         }
         made = add_node(pass, &node);
     }
@@ -431,9 +419,33 @@ static u16 operand_for(struct pass *pass, ir_ref ref)
 static void tell_word(struct pass *pass, ir_ref root, ir_ref value, u64 delta)
 {
     struct probe_scratch *scratch = pass->probe->scratch;
-    put_word(pass, pass->path.word_count, pass->map[value]);
+    put_word(pass, pass->path.word_count, pass->map[value], 0);
     scratch->word_of[root] = ++pass->path.word_count;
     scratch->delta_of[root] = delta;
+}
+
+/* Whether all NaNs that the operation gives are the canonical one. */
+static bool has_one_nan(const struct ir_insn *insn)
+{
+    return (insn->op >= IR_FADD && insn->op <= IR_FMAX) || insn->op == IR_FCVT_FF;
+}
+
+/* Tells the value if it is, or boxes, such an operation's: as it is, since to look for a NaN costs
+ * the host more than to store it. Then it follows. */
+static bool tell_float(struct pass *pass, ir_ref value)
+{
+    if (pass->from[value].op == IR_FBOX) {
+        value = pass->from[value].a;
+    }
+    if (!has_one_nan(&pass->from[value])) {
+        return false;
+    }
+    struct probe_node nan = {.op = PROBE_OP_NAN, .wide = pass->from[value].type == IR_F64};
+    nan.operands[0] = pass->path.word_count;
+    put_word(pass, pass->path.word_count++, pass->map[value], IR_WORD_ANY_NAN);
+    pass->probe->scratch->node_of[value] =
+        (u16)((add_node(pass, &nan) & ~(unsigned)PROBE_NODE) + 1);
+    return true;
 }
 
 /* The next slot of the path. Stores only what no word before tells, but for a constant. Of an
@@ -454,15 +466,19 @@ static void put_note(struct pass *pass, const struct note *note)
     }
     bool address = note->slot.kind == PROBE_LOAD_ADDRESS || note->slot.kind == PROBE_STORE_ADDRESS;
     ir_ref missing = IR_REF_NONE;
-    if (scratch->word_of[root] == 0 && !address && note->slot.kind != PROBE_AMO_ADDRESS &&
-        follows(pass, root, MAX_DEPTH, &missing)) {
-        if (missing != IR_REF_NONE && missing != root) {
+    bool may_follow = scratch->word_of[root] == 0 && !address &&
+                      note->slot.kind != PROBE_AMO_ADDRESS &&
+                      pass->path.node_count < PROBE_MAX_NODES / 2;
+    if (may_follow && !follows(pass, root, MAX_DEPTH, &missing)) {
+        missing = IR_REF_NONE;
+        may_follow = tell_float(pass, root);
+    }
+    if (may_follow && missing != root) {
+        if (missing != IR_REF_NONE) {
             tell_word(pass, missing, missing, 0);
         }
-        if (missing != root) {
-            *recipe = (struct probe_recipe){delta, operand_for(pass, root)};
-            return;
-        }
+        *recipe = (struct probe_recipe){delta, operand_for(pass, root)};
+        return;
     }
     if (scratch->word_of[root] == 0) {
         bool by_base = address && root != note->value && pass->from[note->value].a == root;
@@ -528,7 +544,7 @@ static void put_memory_call(struct pass *pass, unsigned index)
     u64 size_and_write = (1u << (insn->sub & IR_MEM_SIZE_MASK)) | (store || atomic ? 1u << 8 : 0);
     ir_ref value = put_wide(pass, pass->map[store ? insn->c : index]);
     ir_ref what = put_const(pass, size_and_write);
-    put_call(pass, &memory_helper, pass->map[insn->b], value, what);
+    put_call(pass, &probe_call_memory, pass->map[insn->b], value, what);
 }
 
 static bool keeps_registers(const struct ir_insn *insn)
@@ -547,11 +563,11 @@ static void put_head(struct pass *pass, const struct probe_unit *unit)
         put(pass, &count);
     }
     if (what & PROBE_CALL_UNIT) {
-        put_call(pass, &unit_helper, put_const(pass, number), IR_REF_NONE, IR_REF_NONE);
+        put_call(pass, &probe_call_unit, put_const(pass, number), IR_REF_NONE, IR_REF_NONE);
     }
     if (what & PROBE_CALL_INSN) {
         ir_ref name = put_const(pass, number);
-        put_call(pass, &insn_helper, name, put_const(pass, 0), IR_REF_NONE);
+        put_call(pass, &probe_call_insn, name, put_const(pass, 0), IR_REF_NONE);
     }
 }
 
@@ -591,9 +607,12 @@ static void put_noted(struct pass *pass, unsigned i, const struct probe_unit *un
         }
     }
     if ((what & PROBE_EXACT) && keeps_registers(&pass->from[i])) {
-        put_call(pass, &exact_helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
+        put_call(pass, &probe_call_exact, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
     }
     copy(pass, i);
+    if (pass->from[i].op == IR_CALL || pass->from[i].op == IR_FENV_SET) {
+        pass->round = 0; /* another one, perhaps */
+    }
     if (streams(pass)) {
         put_notes(pass, i, true);
     }
@@ -602,7 +621,7 @@ static void put_noted(struct pass *pass, unsigned i, const struct probe_unit *un
     }
     if (pass->from[i].op == IR_INSN && (what & PROBE_CALL_INSN)) {
         ir_ref number = put_const(pass, probe_unit_add(pass->probe, unit));
-        put_call(pass, &insn_helper, number, put_const(pass, insn), IR_REF_NONE);
+        put_call(pass, &probe_call_insn, number, put_const(pass, insn), IR_REF_NONE);
     }
 }
 

@@ -1,4 +1,5 @@
 /* Nodes (probe.h): which operations of the IR there are as such, and what they compute. */
+#include "cpu/fpu.h"
 #include "translate/ir/ir_eval.h"
 #include "translate/probe/probe_node.h"
 
@@ -20,8 +21,17 @@ static const u8 op_of_ir[IR_OP_COUNT] = {
 
 unsigned probe_node_operands(unsigned op)
 {
+    if (op == PROBE_OP_NAN) {
+        return 1;
+    }
     bool any = op < PROBE_OP_LIMIT && (ops[op].ir != 0 || op == PROBE_OP_CONST);
     return any ? ops[op].operands : ~0u;
+}
+
+unsigned probe_node_operand_bytes(const struct probe_node *node)
+{
+    bool single = node->op >= PROBE_OP_FBOX && !node->wide && node->op != PROBE_OP_FUNBOX;
+    return single || node->op == PROBE_OP_FBOX ? 4 : 8;
 }
 
 /* Widths that mean something: a file may hold any. */
@@ -30,8 +40,65 @@ static bool is_width(unsigned bits)
     return bits == 8 || bits == 16 || bits == 32;
 }
 
+static enum fpu_round round_of(u64 operand)
+{
+    return (enum fpu_round)(operand & 7);
+}
+
+static u64 canonical(u64 value, bool wide)
+{
+    if (wide) {
+        return value << 1 > (u64)0x7ff << 53 ? FPU_NAN_F64 : value;
+    }
+    return (u32)value << 1 > (u32)0xff << 24 ? FPU_NAN_F32 : (u32)value;
+}
+
+static u64 value_f32(const struct probe_node *node, const u64 operands[4])
+{
+    u32 a = (u32)operands[0], b = (u32)operands[1], flags = 0;
+    switch (node->op) {
+    case PROBE_OP_FBOX: return fpu_box_f32(a);
+    case PROBE_OP_FUNBOX: return fpu_unbox_f32(operands[0]);
+    case PROBE_OP_FNEG: return a ^ BIT(31);
+    case PROBE_OP_FSGNJ: return ir_eval_sign(IR_F32, node->sub, a, b);
+    case PROBE_OP_FMIN: return fpu_min_f32(a, b, &flags);
+    case PROBE_OP_FMAX: return fpu_max_f32(a, b, &flags);
+    case PROBE_OP_FADD: return fpu_add_f32(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FSUB: return fpu_sub_f32(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FMUL: return fpu_mul_f32(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FDIV: return fpu_div_f32(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FSQRT: return fpu_sqrt_f32(a, round_of(operands[1]), &flags);
+    case PROBE_OP_FMADD:
+        return fpu_fma_f32(a, b, (u32)operands[2], round_of(operands[3]), &flags);
+    default: return canonical(a, false);
+    }
+}
+
+static u64 value_f64(const struct probe_node *node, const u64 operands[4])
+{
+    u64 a = operands[0], b = operands[1];
+    u32 flags = 0;
+    switch (node->op) {
+    case PROBE_OP_FNEG: return a ^ BIT(63);
+    case PROBE_OP_FSGNJ: return ir_eval_sign(IR_F64, node->sub, a, b);
+    case PROBE_OP_FMIN: return fpu_min_f64(a, b, &flags);
+    case PROBE_OP_FMAX: return fpu_max_f64(a, b, &flags);
+    case PROBE_OP_FADD: return fpu_add_f64(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FSUB: return fpu_sub_f64(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FMUL: return fpu_mul_f64(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FDIV: return fpu_div_f64(a, b, round_of(operands[2]), &flags);
+    case PROBE_OP_FSQRT: return fpu_sqrt_f64(a, round_of(operands[1]), &flags);
+    case PROBE_OP_FMADD: return fpu_fma_f64(a, b, operands[2], round_of(operands[3]), &flags);
+    default: return canonical(a, true);
+    }
+}
+
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4])
 {
+    if (node->op >= PROBE_OP_FBOX) {
+        bool single = !node->wide || node->op == PROBE_OP_FBOX || node->op == PROBE_OP_FUNBOX;
+        return single ? value_f32(node, operands) : value_f64(node, operands);
+    }
     enum ir_op op = (enum ir_op)ops[node->op % PROBE_OP_LIMIT].ir;
     enum ir_type type = node->wide ? IR_I64 : IR_I32;
     bool reads_wide = op == IR_TRUNC || op == IR_SELECT;
@@ -71,6 +138,7 @@ u64 probe_node_value(const struct probe_node *node, const u64 operands[4])
 
 unsigned probe_node_op_of(const struct ir_insn *insn)
 {
-    bool integer = insn->type == IR_I64 || insn->type == IR_I32;
-    return integer ? op_of_ir[insn->op] : 0;
+    bool is_float = insn->type == IR_F32 || insn->type == IR_F64;
+    bool arithmetic = insn->op >= IR_FADD && insn->op <= IR_FBOX;
+    return arithmetic == (is_float || insn->op == IR_FBOX) ? op_of_ir[insn->op] : 0;
 }

@@ -219,6 +219,9 @@ bool probe_range_edge(const struct probe_config *config, gva_t gva); /* one begi
 /* The helper that hooks are called by. */
 extern const struct helper probe_hook_helper;
 u64 probe_run_hooks(struct vcpu *vcpu);
+/* probe_call.c: nothing, but registers are in place; a unit begins; an instruction is next; an
+ * access was made. */
+extern const struct helper probe_call_exact, probe_call_unit, probe_call_insn, probe_call_memory;
 /* probe_place.c: probes of units without slots, into the places left in engine->ir. */
 void probe_place(struct engine *engine, const struct probe_source *source);
 

@@ -63,7 +63,9 @@ void emit_probe(struct compile *c, const struct ir_insn *insn)
 void emit_probe_word(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
-    nan_settle(c, insn->b);
+    if (!(insn->sub & IR_WORD_ANY_NAN)) {
+        nan_settle(c, insn->b);
+    }
     unsigned base = alloc_use(c, insn->a);
     struct asm_mem mem = asm_at(base, (s32)insn->imm);
     unsigned width = width_of(insn->type);

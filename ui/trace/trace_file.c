@@ -323,10 +323,11 @@ bool trace_file_open(struct trace_file *file, const char *path, struct metic_err
     } else if (!header_is_whole(bytes)) {
         known = error_set(error, "record it again", "%s is damaged in its first %d bytes", path,
                           TRACE_HEADER_BYTES);
-    } else if (ld_le32(file->bytes + 12) != TRACE_VERSION) {
+    } else if (ld_le32(bytes + 12) < TRACE_VERSION_READ || ld_le32(bytes + 12) > TRACE_VERSION) {
         known = error_set(error, "ask the metic that wrote it, or record it again",
-                          "%s is a trace of version %u; this metic reads version %u", path,
-                          ld_le32(file->bytes + 12), (unsigned)TRACE_VERSION);
+                          "%s is a trace of version %u; this metic reads versions %u to %u", path,
+                          ld_le32(bytes + 12), (unsigned)TRACE_VERSION_READ,
+                          (unsigned)TRACE_VERSION);
     }
     if (!known) {
         if (bytes != MAP_FAILED) {

@@ -36,7 +36,8 @@
 #include "cpu/base/types.h"
 #include "hw/metic.h"
 
-enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 6,
+enum { TRACE_HEADER_BYTES = 32, TRACE_SECTION_BYTES = 72, TRACE_VERSION = 7,
+       TRACE_VERSION_READ = 6, /* from that one on: it had fewer operations of nodes */
        TRACE_LAST_AT = 20, /* in the file header */
        TRACE_LISTED_BYTES = 8 + TRACE_SECTION_BYTES /* of a DIRECTORY: offset, header */ };
 #define TRACE_MAGIC "metic-trace\n"

@@ -82,6 +82,7 @@ static bool look_at_nodes(const struct trace_item *item, unsigned first, unsigne
     for (unsigned n = first; n < end; n++) {
         const struct metic_trace_node *node = &item->nodes[n];
         unsigned operands = metic_trace_node_operands(node->op);
+        u8 bytes = (u8)metic_trace_node_operand_bytes(node);
         for (unsigned i = 0; i < operands; i++) {
             u16 from = i < ARRAY_LEN(node->operands) ? node->operands[i] : METIC_TRACE_NO_WORD;
             bool is_node = from & METIC_TRACE_NODE;
@@ -89,7 +90,8 @@ static bool look_at_nodes(const struct trace_item *item, unsigned first, unsigne
                 return false;
             }
             if (!is_node) {
-                uses[from].size_bytes = 8;
+                uses[from].size_bytes = bytes > uses[from].size_bytes ? bytes
+                                                                      : uses[from].size_bytes;
                 *words = from >= *words ? from + 1u : *words;
             }
         }
