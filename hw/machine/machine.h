@@ -184,6 +184,7 @@ struct metic_machine {
     int wake_fd;               /* eventfd: events were set */
     unsigned poweroff_code;
     struct panic_watch panic;
+    u64 htif_busy_ns; /* host time: until then the next message may be near; 0: there was none */
     _Atomic bool input_ended;  /* nothing more will come from the console */
     _Atomic bool may_type;      /* somebody looks at the screen, or the console, and may type */
 

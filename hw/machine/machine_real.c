@@ -126,7 +126,7 @@ static bool looks_dead(struct metic_machine *machine)
 static int real_poll_ms(const struct metic_machine *machine)
 {
     if (machine->boot.htif_tohost != 0) {
-        return HTIF_POLL_MS;
+        return machine_htif_is_busy(machine) ? 0 : HTIF_POLL_MS;
     }
     bool soon = machine->options.limit_ns != 0 || machine->control.at_insns != UINT64_MAX;
     return soon ? 10 : IDLE_POLL_MS;
@@ -177,7 +177,8 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
     }
     for (;;) {
         struct pollfd wake = { .fd = machine->wake_fd, .events = POLLIN };
-        poll(&wake, 1, real_poll_ms(machine));
+        int wait_ms = real_poll_ms(machine);
+        poll(&wake, 1, wait_ms);
         machine_drain_wakes(machine);
         u32 events = atomic_exchange(&machine->events, 0);
         if (machine_events_end(machine, events, result)) {
@@ -200,7 +201,7 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
             machine_finish(result, METIC_TURN_OVER, 0, "the turn is over");
             break;
         }
-        quiet = looks_dead(machine) ? quiet + 1 : 0;
+        quiet = wait_ms > 0 && looks_dead(machine) ? quiet + 1 : 0;
         if (quiet == IDLE_POLLS) {
             machine_finish_idle(machine, result);
             break;

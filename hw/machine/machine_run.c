@@ -113,39 +113,9 @@ void machine_finish_idle(struct metic_machine *machine, struct metic_result *res
     machine_finish(result, METIC_IDLE, 91, text);
 }
 
-/* The host-target interface of Berkeley's tests: a doubleword the guest writes. */
-static bool htif_ended(struct metic_machine *machine, struct metic_result *result)
-{
-    u64 address = machine->boot.htif_tohost;
-    u64 value = 0;
-    u64 zero = 0;
-    if (address == 0 || !memory_dma_read(&machine->memory, address, &value, sizeof(value)) ||
-        value == 0) {
-        return false;
-    }
-    u8 device = (u8)(value >> 56);
-    u8 command = (u8)(value >> 48);
-    if (device == 0 && (value & 1)) {
-        result->status = (unsigned)(value >> 1);
-        machine_finish(result, METIC_POWEROFF, (int)(result->status & 0xff),
-               result->status == 0 ? "the program passed" : "the program failed");
-        return true;
-    }
-    if (device == 1 && command == 1) {
-        u8 byte = (u8)value;
-        char_port_write(machine->uart, &byte, 1);
-    }
-    memory_dma_write(&machine->memory, address, &zero, sizeof(zero));
-    if (machine->boot.htif_fromhost != 0) {
-        u64 reply = 1;
-        memory_dma_write(&machine->memory, machine->boot.htif_fromhost, &reply, sizeof(reply));
-    }
-    return false;
-}
-
 bool machine_events_end(struct metic_machine *machine, u32 events, struct metic_result *result)
 {
-    if (htif_ended(machine, result)) {
+    if (machine_htif_serve(machine, result)) {
         return true;
     }
     if (events & MACHINE_EVENT_POWEROFF) {

@@ -25,6 +25,12 @@ bool machine_events_end(struct metic_machine *machine, u32 events, struct metic_
 /* Ends the run when one of the options' limits was reached. */
 bool machine_limits_end(struct metic_machine *machine, struct metic_result *result);
 
+/* machine_htif.c: takes a message of the guest's program, if there is one. True when it ends the
+ * program. */
+bool machine_htif_serve(struct metic_machine *machine, struct metic_result *result);
+/* One came just now, so the next may be near. */
+bool machine_htif_is_busy(const struct metic_machine *machine);
+
 /* A run, without what is done when the machine has ended. */
 void machine_run_piece(struct metic_machine *machine, u64 insns, struct metic_result *result);
 
