@@ -1,7 +1,7 @@
 /* Keys that are pressed one after the other, with a rest after each, as fingers do: for what gives
- * many at once (a script, a monitor). Rests are host time, and end with the virtual clock when as much
- * of the guest's has passed, since a guest that is ahead of its host would repeat a key that is held.
- * What becomes of keys in the guest is the journal's business, as with any input.
+ * many at once (a script, a monitor). Rests are host time, and end with the virtual clock when as
+ * much of the guest's has passed, since a guest that is ahead of its host would repeat a key that
+ * is held. What becomes of keys in the guest is the journal's business, as with any input.
  *
  *   monitor, VNC  ->  struct typist  ->  struct input (on the loop's thread)
  *

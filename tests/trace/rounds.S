@@ -1,6 +1,6 @@
 # Every operation on floats whose result a trace need not store, of every pair of a table, in all
-# five rounding modes: NaNs of all kinds, infinities, subnormals, sums of registers, singles that are
-# none.
+# five rounding modes: NaNs of all kinds, infinities, subnormals, sums of registers, singles that
+# are none.
     .macro operations type
     fadd.\type ft0, ft0, fa0
     fadd.\type fa2, fa0, fa1
