@@ -97,8 +97,9 @@ static void leave_trace(struct compile *c, const struct access *m)
         hoist_go_slow(c);
         return;
     }
-    sink_fix(c, &c->cold, m->fix_first, m->fix_count);
-    own_leave(c, &c->cold);
+    own_float_store(c, &c->cold);
+    sink_fix(c, &c->cold, m->fix_first, m->fix_count, false);
+    own_leave_pins(c, &c->cold);
     asm_jmp(&c->cold, thunk(c, THUNK_LEAVE));
 }
 

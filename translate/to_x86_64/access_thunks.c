@@ -364,10 +364,7 @@ static void transfer_xmm(struct thunks *t, bool load)
     asm_rm(a, 0xf6, ASM_32, 0, flags); /* test byte */
     asm_u8(a, SITE_KEEP_XMM);
     u32 none = asm_jcc_forward(a, ASM_E);
-    for (unsigned n = 0; n < 16; n++) {
-        u32 op = ASM_OP(0xf2, load ? 0x0f10 : 0x0f11);
-        asm_rm(a, op, ASM_32, n, frame_at(ABOVE + FRAME_XMM + 8 * n));
-    }
+    thunk_transfer_xmm(t->context, a, ABOVE, load);
     asm_bind(a, none);
 }
 

@@ -590,7 +590,7 @@ void alloc_get_register(struct compile *c, unsigned reg)
 
 bool alloc_xmm_live(const struct compile *c)
 {
-    if (c->carried_count != 0) {
+    if (c->carried_count != 0 || c->float_count != 0) {
         return true;
     }
     u64 words[(REG_COUNT - REG_XMM0) * sizeof(c->reg_value[0]) / 8];

@@ -9,6 +9,7 @@
  *   rax rcx rdx rsi rdi  temporaries of the block
  *   xmm0-xmm15   floating-point values of the block; in a one-block loop the last ones carry
  *                floating-point state from round to round (loop.c)
+ *   xmm16-xmm31  with AVX-512: vectors; guest registers of a trace (own_float.c)
  *
  * One pass over the IR backwards (scan.c) finds last uses and which values may be computed right
  * into a pinned register; one pass forwards allocates and emits. Rare paths ("stubs") go to the
@@ -51,7 +52,7 @@ enum {
     FRAME_GUESSES = FRAME_ARGS + 32, /* how many more wrong guesses until C is told (loop.c) */
     FRAME_REGS = FRAME_GUESSES + 8, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
-    FRAME_DIVIDED = FRAME_XMM + 8 * 16, /* the other result of a division (emit_bits.c) */
+    FRAME_DIVIDED = FRAME_XMM + 8 * 32, /* the other result of a division (emit_bits.c) */
     FRAME_LANES = FRAME_DIVIDED + 16, /* vectors of which values are wanted (lanes.c) */
     FRAME_BYTES = FRAME_LANES + LANE_SLOT_BYTES * LANE_SLOTS + 8, /* 8 modulo 16 */
 };
@@ -152,11 +153,13 @@ struct stub {
     u32 fix_first, fix_count; /* sink.c */
     struct left left;
     bool tail;  /* behind the body */
+    bool out;   /* not to another part of the trace (own_float_takes) */
     bool passed; /* to a page of the trace whose guard was passed before (is_passed) */
     u8 reg[4];
     s64 target;
 };
 
+enum { OWN_FLOATS_MAX = 16, OWN_FLOATS_NONE = 0xff };
 enum { WAY_JUMPS_MAX = 64, STUBS_MAX = 1024, HOMES_MAX = 64, CARRIED_MAX = 6, PASSED_MAX = 8 };
 
 /* Accesses of a trace that are checked together: bytes [first, end) from value `base`, and with a
@@ -260,6 +263,14 @@ struct compile {
     bool adopted_written[PINNED_MAX]; /* which it writes, */
     u32 extras;          /*   and those for values (bits by host register) */
     u8 own_pin_reg[PIN_SPAN];
+    struct {
+        u32 offset;      /* of guest state in xmm16 + n (own_float.c); */
+        bool loose;      /*   a NaN in it may not be the canonical one that it stands for */
+    } floats[OWN_FLOATS_MAX]; /* of the fast body */
+    unsigned float_count;
+    const u8 *floats_store;  /* routine that stores them */
+    u32 floats_nan[OWN_FLOATS_MAX]; /* jumps to the slow body where they cannot be loaded */
+    unsigned floats_nan_count;
     bool sinking;        /* of a trace: some SETs are put off (sink.c) */
     u16 sinks[IR_MAX_INSNS]; /* of a SET: SINK_STEP, the instruction before which its value was
                                 needed last (or, with SINK_EXTENDS, the value that it
@@ -512,14 +523,6 @@ void x86_emit_body(struct compile *c);
 void emit_go_out(struct compile *c, s64 target);
 void emit_poll_out(struct compile *c, struct asm_buf *a, s64 target);
 
-/* --- own.c --- */
-/* Chooses registers of the fast body; after hoist_find. */
-void own_find(struct compile *c);
-/* Whether c->ir does nothing that registers of its own stand in the way of. */
-bool own_fits(struct compile *c);
-/* Where the trace is entered, and before every way out of the fast body. */
-void own_enter(struct compile *c);
-void own_leave(struct compile *c, struct asm_buf *a);
 /* host_x86_64.c: pinned registers are as between blocks. */
 void pins_as_usual(struct compile *c);
 
@@ -532,7 +535,9 @@ bool sink_scan(struct compile *c, unsigned at);
 bool sink_set(struct compile *c, const struct ir_insn *insn);
 /* Notes what a way out here must make good, behind c->fix_count; their number. May emit code. */
 unsigned sink_way_out(struct compile *c);
-void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count);
+/* Makes it good. `inside`: the fast body is not left. */
+void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count,
+              bool inside);
 
 /* --- loop.c --- */
 /* Marks what comes from memory that the block loads: VALUE_FROM_MEMORY. */
@@ -642,24 +647,6 @@ struct rounding rounding_claim(struct compile *c, const struct ir_insn *insn);
 void rounding_begin(struct compile *c, const struct rounding *rounding);
 void rounding_end(struct compile *c, const struct rounding *rounding);
 
-/* --- nan.c --- */
-/* The result of the current instruction may be a NaN that is not canonical. */
-void nan_defer(struct compile *c);
-/* At the start of an instruction that shows the value's bits: makes a NaN canonical. */
-void nan_settle(struct compile *c, ir_ref ref);
-/* Before every instruction when something waits: if it may look at that. */
-void nan_before(struct compile *c, const struct ir_insn *insn);
-/* Around the write of a SET that nan_sees: of a value that is unchecked, or while one waits. */
-void nan_before_set(struct compile *c, const struct ir_insn *insn);
-void nan_after_set(struct compile *c, const struct ir_insn *insn);
-static inline bool nan_sees(const struct compile *c, const struct ir_insn *set)
-{
-    return c->nan_wait.root != IR_REF_NONE ||
-           (c->values[c->values[set->a].root].flags & VALUE_UNCHECKED) != 0;
-}
-/* Code for a way out: a NaN in XMM register `xmm` becomes canonical. Changes the flags. */
-void nan_fix(const struct compile *c, struct asm_buf *a, unsigned type, unsigned xmm);
-
 /* emit_vector.c: as struct host's member. */
 bool x86_does_vector(const struct host_context *context, const struct ir_vector *v);
 
@@ -673,6 +660,10 @@ bool x86_disassemble(const u8 *code, size_t code_bytes, u64 address,
 void jump_look_up(struct asm_buf *a, u32 flip);
 void jump_go(struct asm_buf *a);
 bool thunks_emit(struct host_context *context, struct asm_buf *a);
+/* Stores or loads the doubles of all vector registers in FRAME_XMM; the frame is so many bytes
+ * above rsp. */
+void thunk_transfer_xmm(const struct host_context *context, struct asm_buf *a, unsigned above,
+                        bool load);
 void access_thunks_emit(struct host_context *context, struct asm_buf *a);
 
 /* --- soft.c: C side of THUNK_SOFT_FP --- */
@@ -686,6 +677,8 @@ enum {
 /* args[0..2] operands; returns the result and puts the flags raised into args[3]. */
 u64 soft_fp(const struct vcpu *vcpu, u64 *args, u32 desc);
 
+#include "translate/to_x86_64/nan.h"
+#include "translate/to_x86_64/own.h"
 #include "translate/to_x86_64/places.h"
 #include "translate/to_x86_64/table.h"
 

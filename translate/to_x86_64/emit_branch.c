@@ -158,10 +158,10 @@ void emit_poll_out(struct compile *c, struct asm_buf *a, s64 target)
     leave_for_poll(c, a, target);
 }
 
-/* `passed`: is_passed there. */
-static void go_out(struct compile *c, s64 target, bool passed)
+/* `passed`: is_passed there. own_float_store is done. */
+static void go_out_stored(struct compile *c, s64 target, bool passed)
 {
-    own_leave(c, &c->a);
+    own_leave_pins(c, &c->a);
     if (target <= c->entry_target || target >= (s64)PAGE_BYTES) {
         poll_deadline(c, target);
     }
@@ -170,7 +170,8 @@ static void go_out(struct compile *c, s64 target, bool passed)
 
 void emit_go_out(struct compile *c, s64 target)
 {
-    go_out(c, target, false);
+    own_float_store(c, &c->a);
+    go_out_stored(c, target, false);
 }
 
 /* A jump from the current instruction. */
@@ -188,33 +189,52 @@ static struct jump jump_to(const struct compile *c, s64 target)
                          .passed = is_passed(c, target), .progress = true};
 }
 
+/* Whether it leads to the head of the next round. */
+static bool goes_round(const struct compile *c, const struct jump *jump)
+{
+    return jump->target == c->entry_target && jump->progress && !(c->flags & HOST_NO_SELF_LINK);
+}
+
 /* With `retired` more instructions of this block behind it than r15 counts. */
 static void go_to(struct compile *c, const struct jump *jump, unsigned retired)
 {
     s64 target = jump->target;
     add_retired(&c->a, retired);
-    if (target == c->entry_target && jump->progress && !(c->flags & HOST_NO_SELF_LINK)) {
+    if (goes_round(c, jump)) {
         asm_alu_rm(&c->a, ASM_CMP, ASM_64, R15, VCPU_AT(deadline));
         asm_jcc(&c->a, ASM_B, c->a.exec + c->entry);
-        sink_fix(c, &c->a, jump->fix_first, jump->fix_count);
-        emit_poll_out(c, &c->a, target);
+        own_float_store(c, &c->a);
+        sink_fix(c, &c->a, jump->fix_first, jump->fix_count, false);
+        own_leave_pins(c, &c->a);
+        leave_for_poll(c, &c->a, target);
     } else if (jump->way != 0) {
         ways_go(c, jump->way);
     } else {
-        go_out(c, target, jump->passed);
+        own_float_store(c, &c->a);
+        go_out_stored(c, target, jump->passed);
     }
 }
 
 /* data: instructions retired that r15 does not count; back: the way */
 static void stub_go_to(struct compile *c, const struct stub *stub)
 {
-    sink_fix(c, &c->a, stub->fix_first, stub->fix_count);
+    struct jump jump = {.target = stub->target, .way = stub->back, .passed = stub->passed,
+                        .progress = true};
+    bool inside = !stub->out && (jump.way != 0 || goes_round(c, &jump));
+    if (!inside) {
+        own_float_store(c, &c->a);
+    }
+    sink_fix(c, &c->a, stub->fix_first, stub->fix_count, inside);
     emit_left(c, &c->a, stub->left);
-    if ((stub->target == c->entry_target || stub->back != 0) && stub->fix_count != 0) {
+    if (!inside) {
+        add_retired(&c->a, stub->data);
+        go_out_stored(c, stub->target, stub->passed);
+        return;
+    }
+    if (stub->fix_count != 0) {
         loop_carry(c);
     }
-    go_to(c, &(struct jump){.target = stub->target, .way = stub->back, .passed = stub->passed,
-                            .progress = true}, stub->data);
+    go_to(c, &jump, stub->data);
 }
 
 /* True when nothing of the current guest instruction is left that looks at r15. */
@@ -277,6 +297,7 @@ void emit_exit_if(struct compile *c, const struct ir_insn *insn)
     stub->data = uncounted(c) + 1;
     struct jump jump = jump_to(c, target);
     stub->target = target;
+    stub->out = !own_float_takes(c, fixes, fix_count);
     stub->back = jump.way;
     stub->passed = jump.passed;
 }
@@ -392,12 +413,13 @@ static void stub_go_indirect(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
     asm_store(a, ASM_64, frame_at(FRAME_RESULT), stub->reg[0]);
-    sink_fix(c, a, stub->fix_first, stub->fix_count);
+    own_float_store(c, a);
+    sink_fix(c, a, stub->fix_first, stub->fix_count, false);
     asm_load(a, ASM_64, RAX, frame_at(FRAME_RESULT));
     asm_alu_imm(a, ASM_AND, ASM_64, RAX, -2);
     emit_left(c, a, stub->left);
     add_retired(a, stub->data);
-    own_leave(c, a);
+    own_leave_pins(c, a);
     go_indirect(c);
 }
 
@@ -428,10 +450,11 @@ void emit_exit_unless(struct compile *c, const struct ir_insn *insn)
 static void stub_go_unproved(struct compile *c, const struct stub *stub)
 {
     struct asm_buf *a = &c->a;
-    sink_fix(c, a, stub->fix_first, stub->fix_count);
+    own_float_store(c, a);
+    sink_fix(c, a, stub->fix_first, stub->fix_count, false);
     emit_left(c, a, stub->left);
     add_retired(a, stub->data);
-    own_leave(c, a);
+    own_leave_pins(c, a);
     change_page(a, stub->target & ~(s64)PAGE_OFFSET_MASK);
     leave_unlinked(c, a, ld_le32(stub->reg), stub->target & (s64)PAGE_OFFSET_MASK);
 }

@@ -45,8 +45,13 @@ void emit_get(struct compile *c, const struct ir_insn *insn)
     unsigned pin = pin_overlapping(c, insn);
     unsigned carrier = insn->type == IR_F64 && insn->sub == 8 ? loop_carrier_of(c, offset, IR_F64)
                                                               : (unsigned)NO_REG;
+    unsigned own = own_float_find(c, offset);
     if (carrier != NO_REG) {
         alloc_get_register(c, carrier);
+        return;
+    }
+    if (UNLIKELY(own != OWN_FLOATS_NONE)) {
+        own_float_get(c, own);
         return;
     }
     if (pin != NO_REG && pin_is_whole(c, insn)) {
@@ -169,6 +174,11 @@ void emit_set(struct compile *c, const struct ir_insn *insn)
     u32 offset = (u32)insn->imm;
     unsigned pin = pin_overlapping(c, insn);
     if (c->sinking && sink_set(c, insn)) {
+        return;
+    }
+    unsigned own = own_float_find(c, offset);
+    if (UNLIKELY(own != OWN_FLOATS_NONE)) {
+        own_float_set(c, insn, own);
         return;
     }
     bool nan = UNLIKELY(nan_sees(c, insn));

@@ -518,8 +518,9 @@ static void leave_trace(struct vec *x, u32 fix_first, u32 fix_count)
         hoist_go_slow(c);
         return;
     }
-    sink_fix(c, x->a, fix_first, fix_count);
-    own_leave(c, x->a);
+    own_float_store(c, x->a);
+    sink_fix(c, x->a, fix_first, fix_count, false);
+    own_leave_pins(c, x->a);
     emit_exact(c, x->a);
     asm_jmp(x->a, thunk(c, THUNK_LEAVE));
 }

@@ -4,6 +4,7 @@
  * floating-point environment, and jumps to a block. Every way out ends in THUNK_EXIT, which does
  * the reverse. The slow paths of memory accesses keep every register but their result, so that a
  * block need not know about them. */
+#include "translate/to_x86_64/asm_vector.h"
 #include "translate/to_x86_64/compile.h"
 
 const u8 x86_pinned_regs[PINNED_MAX] = {RBX, R12, R13, R14, R8, R9, R10, R11};
@@ -426,14 +427,26 @@ static struct asm_mem slow_at(unsigned frame_offset)
     return frame_at(SLOW_ABOVE + frame_offset);
 }
 
+void thunk_transfer_xmm(const struct host_context *context, struct asm_buf *a, unsigned above,
+                        bool load)
+{
+    const struct asm_vop upper = {1, 3, 1, load ? 0x10 : 0x11};
+    for (unsigned n = 0; n < 16; n++) {
+        asm_rm(a, ASM_OP(0xf2, load ? 0x0f10 : 0x0f11), ASM_32, n,
+               frame_at(above + FRAME_XMM + 8 * n));
+    }
+    for (unsigned n = 16; n < 32 && (context->features & HOST_FEATURE_AVX512); n++) {
+        asm_vrm(a, upper, (struct asm_vhow){.evex = true}, n, 0,
+                frame_at(above + FRAME_XMM + 8 * n));
+    }
+}
+
 static void save_all(struct thunks *t)
 {
     for (unsigned n = 0; n < ARRAY_LEN(temp_regs); n++) {
         asm_store(t->a, ASM_64, slow_at(FRAME_REGS + 8 * n), temp_regs[n]);
     }
-    for (unsigned n = 0; n < 16; n++) {
-        asm_rm(t->a, ASM_OP(0xf2, 0x0f11), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
-    }
+    thunk_transfer_xmm(t->context, t->a, SLOW_ABOVE, false);
     for (unsigned reg = R8; reg <= R11; reg++) { /* whatever they hold in a trace (own.c) */
         asm_store(t->a, ASM_64, slow_at(FRAME_REGS + 8 * reg), reg);
     }
@@ -444,9 +457,7 @@ static void restore_all(struct thunks *t)
     for (unsigned reg = R8; reg <= R11; reg++) {
         asm_load(t->a, ASM_64, reg, slow_at(FRAME_REGS + 8 * reg));
     }
-    for (unsigned n = 0; n < 16; n++) {
-        asm_rm(t->a, ASM_OP(0xf2, 0x0f10), ASM_32, n, slow_at(FRAME_XMM + 8 * n));
-    }
+    thunk_transfer_xmm(t->context, t->a, SLOW_ABOVE, true);
     for (unsigned n = 0; n < ARRAY_LEN(temp_regs); n++) {
         asm_load(t->a, ASM_64, temp_regs[n], slow_at(FRAME_REGS + 8 * n));
     }

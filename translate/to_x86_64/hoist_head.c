@@ -231,6 +231,7 @@ void hoist_begin_slow(struct compile *c)
 {
     const u8 *here = asm_exec(&c->a);
     own_leave(c, &c->a);
+    own_float_begin_slow(c);
     c->fast = false;
     c->sinking = false;
     c->keeps_vectors = false;

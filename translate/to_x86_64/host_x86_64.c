@@ -182,6 +182,7 @@ static void start(struct compile *c, const struct host_request *request,
     c->path = 0;
     c->path_first = 0;
     c->in_way = false;
+    c->float_count = 0;
     c->way_jump_count = 0;
     memset(c->way_entries, 0, sizeof(c->way_entries));
     for (unsigned i = 0; i < c->ir->count; i++) {
@@ -300,6 +301,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     lanes_find(c);
     vec_rounds_find(c);
     x86_prepare(c);
+    own_float_choose(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
         loop_enter(c);

@@ -8,7 +8,8 @@
  * (sink.c), their ways out check.
  *
  * A register that was set waits once more, for the next value to check or for something that may
- * look: one comparison finds a NaN among two values. */
+ * look: one comparison finds a NaN among two values. So what is stored is checked with what is
+ * stored next, if nothing waits and that is there already. */
 #include "translate/to_x86_64/alloc.h"
 
 static u32 compare_op(unsigned type)
@@ -85,18 +86,44 @@ static void stub_nan(struct compile *c, const struct stub *stub)
     stub_return(c, stub);
 }
 
-/* Checks the value in `xmm`, which state at `home` holds too, and with it what waits if that is of
- * the same type. */
+/* An unchecked value of that type in a register, another than `root`, that is stored soon. */
+static struct nan_wait find_stored(const struct compile *c, unsigned root)
+{
+    enum { SOON = 8 };
+    unsigned type = c->ir->insns[root].type;
+    for (unsigned n = c->live_at + 1; n < IR_MAX_INSNS && n <= c->live_at + SOON; n++) {
+        const struct ir_insn *insn = &c->ir->insns[c->live[n]];
+        unsigned other = insn->op == IR_STORE ? c->values[insn->c].root : root;
+        if (other != root && is_unchecked(c, other) && c->ir->insns[other].type == type &&
+            xmm_of(c, other) != NO_REG) {
+            return (struct nan_wait){(u16)other, c->values[other].home};
+        }
+    }
+    return (struct nan_wait){IR_REF_NONE, NO_HOME};
+}
+
+/* Which value to check together with that one: what waits if it is of the same type. */
+static struct nan_wait find_second(const struct compile *c, unsigned root)
+{
+    struct nan_wait wait = c->nan_wait;
+    if (wait.root != IR_REF_NONE && c->ir->insns[wait.root].type == c->ir->insns[root].type) {
+        return wait;
+    }
+    return find_stored(c, root);
+}
+
+/* Checks the value in `xmm`, which state at `home` holds too, and with it another one if there is
+ * one. */
 static void check(struct compile *c, unsigned root, unsigned xmm, u32 home)
 {
-    struct nan_wait *wait = &c->nan_wait;
+    const struct nan_wait second = find_second(c, root);
     unsigned type = c->ir->insns[root].type;
-    bool both = wait->root != IR_REF_NONE && c->ir->insns[wait->root].type == type;
-    unsigned other = both ? xmm_of(c, wait->root) : xmm;
+    bool both = second.root != IR_REF_NONE;
+    unsigned other = both ? xmm_of(c, second.root) : xmm;
     if (other != NO_REG) {
         asm_rr(&c->a, compare_op(type), ASM_32, xmm, other);
     } else {
-        asm_rm(&c->a, compare_op(type), ASM_32, xmm, state_at(wait->offset));
+        asm_rm(&c->a, compare_op(type), ASM_32, xmm, state_at(second.offset));
     }
     struct stub *stub = stub_add(c, stub_nan, asm_jcc_forward(&c->a, ASM_P));
     stub->back = asm_offset(&c->a);
@@ -104,13 +131,15 @@ static void check(struct compile *c, unsigned root, unsigned xmm, u32 home)
     stub->reg[0] = (u8)xmm;
     stub->reg[1] = (u8)(both ? other : (unsigned)NO_REG);
     stub->fix_first = home;
-    stub->fix_count = both ? wait->offset : NO_HOME;
+    stub->fix_count = both ? second.offset : NO_HOME;
     stub->target = c->values[root].slot | (s64)NO_SLOT << 16;
     c->values[root].flags &= (u8)~VALUE_UNCHECKED;
     if (both) {
-        stub->target = c->values[root].slot | (s64)c->values[wait->root].slot << 16;
-        c->values[wait->root].flags &= (u8)~VALUE_UNCHECKED;
-        wait->root = IR_REF_NONE;
+        stub->target = c->values[root].slot | (s64)c->values[second.root].slot << 16;
+        c->values[second.root].flags &= (u8)~VALUE_UNCHECKED;
+        if (c->nan_wait.root == second.root) {
+            c->nan_wait.root = IR_REF_NONE;
+        }
     }
 }
 

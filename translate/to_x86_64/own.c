@@ -46,8 +46,7 @@ static bool number_of(const struct compile *c, const struct ir_insn *insn, unsig
     return true;
 }
 
-/* Only what is known to leave the state struct alone, or all but vectors. */
-static bool is_plain(const struct ir_insn *insn)
+bool own_is_plain(const struct ir_insn *insn)
 {
     unsigned props = ir_op_info[insn->op].props;
     return insn->op == IR_LOAD || insn->op == IR_STORE || insn->op == IR_TLB_CHECK ||
@@ -71,7 +70,7 @@ static bool count_usage(struct choice *choice)
         if (insn->dead || insn->op == IR_INSN) {
             continue;
         }
-        if (!is_plain(insn)) {
+        if (!own_is_plain(insn)) {
             return false;
         }
         for (unsigned n = 0; n < ir_op_info[insn->op].args; n++) {
@@ -209,6 +208,7 @@ void own_find(struct compile *c)
 
 void own_enter(struct compile *c)
 {
+    own_float_enter(c);
     if (LIKELY(c->own_pins == 0)) {
         return;
     }
@@ -225,6 +225,12 @@ void own_enter(struct compile *c)
 }
 
 void own_leave(struct compile *c, struct asm_buf *a)
+{
+    own_float_store(c, a);
+    own_leave_pins(c, a);
+}
+
+void own_leave_pins(struct compile *c, struct asm_buf *a)
 {
     for (unsigned n = 0; c->fast && n < c->pinned_count; n++) {
         if (c->adopted[n] != NO_HOME && c->adopted_written[n]) {

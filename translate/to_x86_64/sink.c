@@ -509,11 +509,21 @@ static void move_to_pins(struct asm_buf *a, const struct fix *first, const struc
     move_all(a, moves, count);
 }
 
-void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count)
+/* The register of the fast body that takes it, or OWN_FLOATS_NONE. */
+static unsigned own_of(const struct compile *c, const struct fix *fix, bool inside)
+{
+    return inside ? own_float_find(c, fix->offset) : (unsigned)OWN_FLOATS_NONE;
+}
+
+void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsigned count,
+              bool inside)
 {
     const struct fix *begin = &c->fixes[first], *end = begin + count;
     for (const struct fix *fix = begin; fix < end; fix++) {
-        if (fix->kind == FIX_REG && (fix->pin == NO_REG || fix->boxed)) {
+        unsigned own = own_of(c, fix, inside);
+        if (own != OWN_FLOATS_NONE && fix->kind == FIX_REG) {
+            own_float_fix(c, a, fix, own);
+        } else if (fix->kind == FIX_REG && (fix->pin == NO_REG || fix->boxed)) {
             store_reg(c, a, fix);
         } else if (fix->kind == FIX_VECTOR) {
             vec_keep_fix(a, fix);
@@ -521,7 +531,10 @@ void sink_fix(const struct compile *c, struct asm_buf *a, unsigned first, unsign
     }
     move_to_pins(a, begin, end);
     for (const struct fix *fix = begin; fix < end; fix++) {
-        if (fix->kind == FIX_REG && fix->pin != NO_REG && fix->boxed) {
+        unsigned own = own_of(c, fix, inside);
+        if (own != OWN_FLOATS_NONE && fix->kind != FIX_REG) {
+            own_float_fix(c, a, fix, own);
+        } else if (fix->kind == FIX_REG && fix->pin != NO_REG && fix->boxed) {
             asm_load(a, ASM_64, fix->pin, state_at(fix->offset)); /* stored above */
         } else if (fix->kind != FIX_REG && fix->kind != FIX_STEP &&
                    fix->kind != FIX_VECTOR) {

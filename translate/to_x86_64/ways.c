@@ -86,6 +86,10 @@ static void emit_way(struct compile *c)
     c->keeps_vectors = false;
     sink_find(c);
     x86_prepare(c);
+    if (!own_float_fits(c)) {
+        emit_go_out(c, c->insn_offset);
+        return;
+    }
     loop_find_more(c);
     x86_emit_body(c);
 }
