@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 
 enum { TRAP = 1, LOOP, INNER, SEEN, DONE, FIRST_JOIN };
-enum { WORDS = 64, WALK = 240, REGS = 10, FP_DIRTY = 0x6000 };
+enum { WORDS = 64, WALK = 240, REGS = 10, FP_INITIAL = 0x2000, FP_DIRTY = 0x6000 };
 
 #define DATA_AT (RV_BASE + 0x40000u)
 #define RAM_END (RV_BASE + (16u << 20))
@@ -80,7 +80,8 @@ static void random_branch(struct rv_program *p, u64 *seed, unsigned label)
     rv_label(p, label);
 }
 
-/* Every so many rounds the bits of all registers are mixed into s6. */
+/* Every so many rounds the bits of all registers are mixed into s6, and whether they were written
+ * since the last time. */
 static void look(struct rv_program *p, s32 mask)
 {
     rv_andi(p, T3, T0, mask);
@@ -90,6 +91,9 @@ static void look(struct rv_program *p, s32 mask)
         rv_mul(p, S6, S6, S9);
         rv_xor(p, S6, S6, T3);
     }
+    rv_csrr(p, T3, CSR_MSTATUS);
+    rv_xor(p, S6, S6, T3);
+    rv_csrc(p, CSR_MSTATUS, S10);
     rv_label(p, SEEN);
 }
 
@@ -156,6 +160,7 @@ static void run_random(u64 seed, bool faults)
     rv_li(p, T0, FP_DIRTY);
     rv_csrs(p, CSR_MSTATUS, T0);
     rv_li(p, S11, GUEST_RESULTS);
+    rv_li(p, S10, FP_DIRTY & ~FP_INITIAL);
     rv_li(p, S9, 6364136223846793005u);
     rv_li(p, S7, seed);
     rv_li(p, S0, DATA_AT);
@@ -236,6 +241,7 @@ static void run_ways(void body(struct rv_program *p), u64 seed)
     rv_li(p, T0, FP_DIRTY);
     rv_csrs(p, CSR_MSTATUS, T0);
     rv_li(p, S11, GUEST_RESULTS);
+    rv_li(p, S10, FP_DIRTY & ~FP_INITIAL);
     rv_li(p, S9, 6364136223846793005u);
     rv_li(p, S7, seed);
     rv_li(p, S0, DATA_AT);

@@ -145,6 +145,34 @@ static void store_value(struct compile *c, const struct ir_insn *insn, u32 offse
     }
 }
 
+/* In a trace, bits that are set in a byte of state, as those that say that registers were written:
+ * from the second round on they are set already. */
+static bool is_mark(const struct compile *c, const struct ir_insn *set)
+{
+    const struct ir_insn *or = &c->ir->insns[set->a], *get = &c->ir->insns[or->a];
+    return (c->flags & HOST_TRACE) && set->sub == 1 && or->op == IR_OR &&
+           c->ir->insns[or->b].op == IR_CONST && get->op == IR_GET && get->sub == 1 &&
+           get->imm == set->imm;
+}
+
+/* reg[0]: the byte; data: its offset in the state */
+static void stub_mark(struct compile *c, const struct stub *stub)
+{
+    asm_store(&c->a, ASM_8, state_at(stub->data), stub->reg[0]);
+    stub_return(c, stub);
+}
+
+/* Stored in each round, it would make the next round's read wait for that. */
+static void mark(struct compile *c, const struct ir_insn *insn, u32 offset)
+{
+    unsigned reg = alloc_use(c, insn->a);
+    asm_rm(&c->a, 0x38, ASM_8, reg, state_at(offset)); /* cmp */
+    struct stub *stub = stub_add(c, stub_mark, asm_jcc_forward(&c->a, ASM_NE));
+    stub->reg[0] = (u8)reg;
+    stub->data = offset;
+    stub->back = asm_offset(&c->a);
+}
+
 /* The loop's copy of the state just stored. */
 static void update_carrier(struct compile *c, const struct ir_insn *insn, u32 offset)
 {
@@ -195,6 +223,8 @@ void emit_set(struct compile *c, const struct ir_insn *insn)
     }
     if ((c->values[insn->a].flags & VALUE_BOXED) && insn->sub == 8) {
         emit_store_boxed(c, insn->a, state_at(offset));
+    } else if (is_mark(c, insn)) {
+        mark(c, insn, offset);
     } else {
         store_value(c, insn, offset);
         if (insn->sub == 8 && pin == NO_REG && width_of(c->ir->insns[insn->a].type) == ASM_64 &&
