@@ -120,7 +120,7 @@ enum host_feature {
 /* A mask of a bit that none of them has. */
 #define HOST_FEATURE_NONE ((u32)1 << 31)
 
-enum { HOST_THUNKS = 256 };
+enum { HOST_THUNKS = 320 };
 
 struct host_context {
     const struct guest *guest;

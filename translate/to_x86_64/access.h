@@ -148,6 +148,17 @@ unsigned access_once_thunk(unsigned entry, unsigned tag, bool write);
 unsigned access_site_thunk(unsigned tag, bool write);
 extern const u8 access_temps[5];
 
+static inline unsigned access_temp_number(unsigned reg)
+{
+    return reg < RBX ? reg : reg - RSI + 3;
+}
+
+/* Of what a thunk is for. */
+static inline unsigned access_pair_number(unsigned entry, unsigned tag, bool write)
+{
+    return (access_temp_number(entry) * 5 + access_temp_number(tag)) * 2 + write;
+}
+
 /* access_call.c: what THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
  * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
  * to go on; NULL when an exception was raised. */

@@ -14,7 +14,8 @@
  * it and those whose addend is poisoned have the access once more, since the fast path's uses the
  * addend kept:
  *     lea tag, [address]; call THUNK_ONCE; jmp 1f; SITE_* bytes
- *     1: mov tag, [entry.addend]; access [address + tag]; or kept, -1; jmp behind the access
+ *     1: access [address + tag]; jmp behind the access
+ * That thunk leaves the page's addend in the tag's register, and -1 in that of the kept one.
  *
  * In the fast body of a trace what follows the bytes leaves the trace, when C says so. There the
  * first of a group that is sure (access.c), when THUNK_GROUP finds none, has
@@ -24,37 +25,27 @@
 
 const u8 access_temps[5] = {RAX, RCX, RDX, RSI, RDI};
 
-static unsigned temp_number(unsigned reg)
-{
-    return reg < RBX ? reg : reg - RSI + 3;
-}
-
-static unsigned pair_number(unsigned entry, unsigned tag, bool write)
-{
-    return (temp_number(entry) * 5 + temp_number(tag)) * 2 + write;
-}
-
 unsigned access_look_up_thunk(unsigned entry, unsigned tag, bool has_table, bool write)
 {
-    return THUNK_LOOK_UP + pair_number(entry, tag, write) * 2 + has_table;
+    return THUNK_LOOK_UP + access_pair_number(entry, tag, write) * 2 + has_table;
 }
 
 unsigned access_group_thunk(unsigned entry, unsigned tag, bool write)
 {
-    return THUNK_GROUP + pair_number(entry, tag, write);
+    return THUNK_GROUP + access_pair_number(entry, tag, write);
 }
 
 unsigned access_once_thunk(unsigned entry, unsigned tag, bool write)
 {
-    return THUNK_ONCE + pair_number(entry, tag, write);
+    return THUNK_ONCE + access_pair_number(entry, tag, write);
 }
 
 unsigned access_site_thunk(unsigned tag, bool write)
 {
-    return THUNK_SITE + temp_number(tag) * 2 + write;
+    return THUNK_SITE + access_temp_number(tag) * 2 + write;
 }
 
-static unsigned thunk_of(const struct access *m)
+static ALWAYS_INLINE unsigned thunk_of(const struct access *m)
 {
     switch (m->way) {
     case ACCESS_SITE: return access_site_thunk(m->tag, m->write);
@@ -67,12 +58,12 @@ enum { SAVED_TAG = FRAME_ARGS + 16 };
 
 unsigned access_poison(const struct compile *c)
 {
-    _Static_assert(RBX == 3 && RSI == 6 && RDI == 7, "temp_number() takes two runs");
+    _Static_assert(RBX == 3 && RSI == 6 && RDI == 7, "access_temp_number() takes two runs");
     return (c->kept_regs & 7) | (c->kept_regs >> RSI & 3) << 3 |
            (access_page(c) != 0 ? (unsigned)SITE_FAR : 0u);
 }
 
-static void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
+static ALWAYS_INLINE void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
 {
     if (disp == 0) {
         asm_mov(cold, ASM_64, m->tag, m->address);
@@ -104,7 +95,7 @@ static void leave_trace(struct compile *c, const struct access *m)
 }
 
 /* The description. Returns where to put how many bytes after its return the fast path ends. */
-static u8 *describe(struct compile *c, const struct access *m, const struct access_call *call)
+static ALWAYS_INLINE u8 *describe(struct compile *c, const struct access *m, const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
     bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
@@ -136,7 +127,7 @@ static u8 *describe(struct compile *c, const struct access *m, const struct acce
 }
 
 /* The same, and how the trace is left. */
-static u8 *describe_way_out(struct compile *c, const struct access *m,
+static ALWAYS_INLINE u8 *describe_way_out(struct compile *c, const struct access *m,
                             const struct access_call *call)
 {
     u8 *back = describe(c, m, call);
@@ -197,7 +188,7 @@ static unsigned look_by(const struct compile *c, const struct access *m, unsigne
 
 /* From the computation of the address to the description. The fast path, or what stands for it,
  * goes on at `resume` (NULL: behind the description). Returns as describe(). */
-static u8 *look_up(struct compile *c, const struct access *m, const struct access_call *call,
+static ALWAYS_INLINE u8 *look_up(struct compile *c, const struct access *m, const struct access_call *call,
                    const u8 *resume)
 {
     struct asm_buf *cold = &c->cold;
@@ -235,7 +226,7 @@ static unsigned claim_tag(const struct compile *c, const struct access *m, unsig
 }
 
 /* Looks up this access alone and does it; or leaves the trace. */
-static void access_once(struct compile *c, const struct access *m, const struct access_call *call)
+static NOINLINE void access_once(struct compile *c, const struct access *m, const struct access_call *call)
 {
     if (m->sure) {
         leave_split(c, m, call);
@@ -246,10 +237,8 @@ static void access_once(struct compile *c, const struct access *m, const struct 
     struct asm_mem mem = asm_at_index(m->address, m->tag, 0, m->disp);
     u8 *back = look_up(c, m, call, NULL);
     const u8 *resume = cold->p;
-    asm_load(cold, ASM_64, m->tag, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
     call->emit(cold, insn, call, mem);
     *back = (u8)(cold->p - resume);
-    asm_alu_imm(cold, ASM_OR, ASM_32, m->entry, -1);
 }
 
 static void kept_slow_path(struct compile *c, const struct access *m,

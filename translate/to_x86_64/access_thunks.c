@@ -36,21 +36,17 @@ struct look {
     bool group; /* the bytes are a group's */
 };
 
-/* Compares the page of the last byte with the entry; leaves it in `other`. */
-static void compare_page(struct thunks *t, const struct look *look)
+/* How many bytes follow the first one, to `other`. */
+static void load_size(struct thunks *t, const struct look *look)
 {
     struct asm_buf *a = t->a;
-    unsigned other = look->other;
     if (look->group) {
-        asm_load(a, ASM_64, other, frame_at(0));
-        asm_rm(a, 0x0fb6, ASM_32, other, asm_at(other, GROUP_BYTES));
+        asm_load(a, ASM_64, look->other, frame_at(0));
+        asm_rm(a, 0x0fb6, ASM_32, look->other, asm_at(look->other, GROUP_BYTES));
     } else {
-        load_site_byte(t, other, SITE_SIZE);
-        asm_alu_imm(a, ASM_AND, ASM_32, other, 15);
+        load_site_byte(t, look->other, SITE_SIZE);
+        asm_alu_imm(a, ASM_AND, ASM_32, look->other, 15);
     }
-    asm_alu_rr(a, ASM_ADD, ASM_64, other, look->tag);
-    asm_alu_imm(a, ASM_AND, ASM_64, other, -(s32)PAGE_BYTES);
-    asm_alu_rm(a, ASM_CMP, ASM_64, other, asm_at(look->entry, access_tag_offset(look->write)));
 }
 
 /* Flags: EQ when the address is aligned, if that was asked. */
@@ -137,7 +133,10 @@ static void promote(struct thunks *t)
 
 /* What a call of guest->refill changes. */
 static const u8 refill_kept[] = {RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11};
-enum { REFILL_KEPT_BYTES = 8 * ARRAY_LEN(refill_kept) };
+/* With the return addresses of stub, find() and refill_and_look(), and what the latter pushed, a
+ * multiple of 16, for C. */
+enum { REFILL_KEPT_BYTES = 8 * (ARRAY_LEN(refill_kept) + 1) };
+_Static_assert((REFILL_KEPT_BYTES + (3 + 3) * 8) % 16 == 0, "C's stack is aligned");
 
 static void keep(struct thunks *t, unsigned first, unsigned end)
 {
@@ -167,7 +166,7 @@ static void refill(struct thunks *t, bool write)
     struct asm_buf *a = t->a;
     asm_align(a, 16, 0);
     place(t, THUNK_REFILL + write);
-    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, REFILL_KEPT_BYTES); /* a multiple of 16, for C */
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, REFILL_KEPT_BYTES);
     keep(t, 0, 2);
     asm_load(a, ASM_64, RCX, frame_at(ENTRY));
     asm_load(a, ASM_64, RAX, frame_at(LAST_PAGE));
@@ -210,34 +209,55 @@ static void refill_and_look(struct thunks *t, const struct look *look)
     asm_bind_short(a, found);
 }
 
-/* Makes `entry` the page's; flags: EQ when there is one, else those of refill(). The other one is
- * looked at first, since most that come here found that the first is not the page's. */
-static void look_up(struct thunks *t, const struct look *look)
+static unsigned find_thunk(unsigned entry, unsigned tag, bool write)
+{
+    return THUNK_FIND + access_pair_number(entry, tag, write);
+}
+
+/* What look_up() calls. The other entry is looked at first, since most that come here found that
+ * the first is not the page's. */
+static void find(struct thunks *t, unsigned entry, unsigned tag, bool write)
 {
     struct asm_buf *a = t->a;
-    struct access m = {.entry = look->entry, .table = NO_REG};
-    access_index(a, t->context->features, &m, look->tag);
-    access_other_entry(a, look->entry, look->tag, look->other);
-    compare_page(t, look);
+    struct access m = {.entry = entry, .table = NO_REG};
+    struct look look = {entry, tag, third(entry, tag), write, false};
+    struct asm_mem page = asm_at(entry, access_tag_offset(write));
+    place(t, find_thunk(entry, tag, write));
+    asm_alu_rr(a, ASM_ADD, ASM_64, look.other, tag);
+    asm_alu_imm(a, ASM_AND, ASM_64, look.other, -(s32)PAGE_BYTES);
+    access_index(a, t->context->features, &m, tag);
+    push(t, look.other);
+    access_other_entry(a, entry, tag, look.other);
+    pop(t, look.other);
+    asm_alu_rm(a, ASM_CMP, ASM_64, look.other, page);
     u32 not_there = asm_jcc_short(a, ASM_NE);
     asm_rm(a, 0xfe, ASM_32, 1, VCPU_AT(tlb_patience)); /* dec byte */
     u32 patient = asm_jcc_short(a, ASM_NE);
-    push(t, look->entry);
-    push(t, look->tag);
+    push(t, entry);
+    push(t, tag);
     asm_call(a, t->context->thunks[THUNK_PROMOTE]);
-    pop(t, look->tag);
-    pop(t, look->entry);
+    pop(t, tag);
+    pop(t, entry);
     asm_bind_short(a, patient);
-    asm_alu_rr(a, ASM_CMP, ASM_64, look->entry, look->entry); /* EQ */
+    asm_alu_rr(a, ASM_CMP, ASM_64, entry, entry); /* EQ */
     u32 found = asm_jmp_short(a);
     asm_bind_short(a, not_there);
-    access_index(a, t->context->features, &m, look->tag);
-    asm_alu_rm(a, ASM_CMP, ASM_64, look->other,
-               asm_at(look->entry, access_tag_offset(look->write)));
+    access_index(a, t->context->features, &m, tag);
+    asm_alu_rm(a, ASM_CMP, ASM_64, look.other, page);
     if (t->context->slow->guest_refills) {
-        refill_and_look(t, look);
+        refill_and_look(t, &look);
     }
     asm_bind_short(a, found);
+    ret(t);
+}
+
+/* Makes `entry` the page's; flags: EQ when there is one, else those of refill(). */
+static void look_up(struct thunks *t, const struct look *look)
+{
+    const u8 *finds = t->context->thunks[find_thunk(look->entry, look->tag, look->write)];
+    CHECK(finds != NULL);
+    load_size(t, look);
+    asm_call(t->a, finds);
 }
 
 /* Flags: EQ, and rsi the entry, when the TLB has page rcx for reading; uses rdi. */
@@ -298,19 +318,24 @@ static void alone(struct thunks *t, unsigned entry, unsigned tag, bool has_table
     give_up(t, look.other);
 }
 
-/* An access whose group has no addend, mostly since that lies in two pages: nothing looked at its
- * page yet, whose first entry mostly has it. */
+/* An access whose group has no addend, mostly since that lies in two pages. Leaves its own page's
+ * addend in `tag`, and in `entry`, whoever does the access, what the group's other accesses take
+ * for none. */
 static void once(struct thunks *t, unsigned entry, unsigned tag, bool write)
 {
-    struct access m = {.entry = entry, .table = NO_REG};
+    struct asm_buf *a = t->a;
     struct look look = {entry, tag, third(entry, tag), write, false};
     place(t, access_once_thunk(entry, tag, write));
-    asm_store(t->a, ASM_64, frame_at(ABOVE + FRAME_ARGS), look.other);
-    access_index(t->a, t->context->features, &m, tag);
-    compare_page(t, &look);
-    asm_load(t->a, ASM_64, look.other, frame_at(ABOVE + FRAME_ARGS));
-    asm_jcc(t->a, ASM_NE, t->context->thunks[access_look_up_thunk(entry, tag, false, write)]);
+    asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS), look.other);
+    look_up(t, &look);
+    u32 missed = asm_jcc_short(a, ASM_NE);
+    asm_load(a, ASM_64, tag, asm_at(entry, offsetof(struct tlb_entry, addend)));
+    asm_mov_imm(a, entry, ~(u64)0);
+    asm_load(a, ASM_64, look.other, frame_at(ABOVE + FRAME_ARGS));
     ret(t);
+    asm_bind_short(a, missed);
+    asm_mov_imm(a, entry, ~(u64)0);
+    give_up(t, look.other);
 }
 
 /* Returns in any case; flags: NE when the group is in no one page, or not permitted. */
@@ -517,6 +542,18 @@ static void vector_data(struct thunks *t)
     bits(t, 3, 8);
 }
 
+/* Before those that call them. */
+static void find_all(struct thunks *t)
+{
+    for (unsigned x = 0; x < 5; x++) {
+        for (unsigned y = 0; y < 5; y++) {
+            for (unsigned write = 0; write < 2 && x != y; write++) {
+                find(t, access_temps[x], access_temps[y], write != 0);
+            }
+        }
+    }
+}
+
 void access_thunks_emit(struct host_context *context, struct asm_buf *a)
 {
     struct thunks t = {context, a};
@@ -534,6 +571,7 @@ void access_thunks_emit(struct host_context *context, struct asm_buf *a)
     table(&t);
     leave(&t);
     vector_data(&t);
+    find_all(&t);
     for (unsigned x = 0; x < 5; x++) {
         for (unsigned y = 0; y < 5; y++) {
             for (unsigned write = 0; write < 2 && x != y; write++) {

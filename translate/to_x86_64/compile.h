@@ -94,7 +94,8 @@ enum thunk {
     THUNK_TABLE,           /* call: a table's pages (access_thunks.c) */
     THUNK_REFILL,          /* call, for a read or a write: see access_thunks.c */
     THUNK_FAULT = THUNK_REFILL + 2, /* slow paths of accesses: see access_slow.c */
-    THUNK_ACCESS, THUNK_SPLIT, THUNK_LOOK_UP,
+    THUNK_ACCESS, THUNK_SPLIT, THUNK_FIND,
+    THUNK_LOOK_UP = THUNK_FIND + 2 * 5 * 5,
     THUNK_GROUP = THUNK_LOOK_UP + 2 * 2 * 5 * 5,
     THUNK_ONCE = THUNK_GROUP + 2 * 5 * 5,
     THUNK_SITE = THUNK_ONCE + 2 * 5 * 5,
