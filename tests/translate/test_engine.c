@@ -204,6 +204,34 @@ Test(engine, blocks_end_behind_branches_that_were_always_taken)
     cr_expect(translated[1] == 3, "%llu", (unsigned long long)translated[1]);
 }
 
+/* Behind a branch tier 0 ends before what it leaves to the translator; what stands before the branch
+ * is not translated for that. */
+Test(engine, tier_0_runs_up_to_what_is_not_for_it)
+{
+    struct rv_program *p = rv_new();
+    rv_label(p, 1);
+    rv_addi(p, A0, A0, 1);
+    rv_beq(p, A1, X0, 2);
+    rv_csrr(p, A2, CSR_MSCRATCH);
+    rv_label(p, 2);
+    rv_addi(p, A3, A3, 1);
+    rv_j(p, 1);
+    struct engine_options options = { .kind = ENGINE_JIT, .no_tier2 = true };
+    struct engine_rig *rig = start(p, options);
+    u64 *x = ((struct riscv64_state *)rig->engine->vcpus[0])->x;
+    x[A1] = 1;
+    run(rig, 4);
+    cr_expect(rig->engine->stats.guest_insns == 3, "%llu",
+              (unsigned long long)rig->engine->stats.guest_insns);
+    cr_expect(rig->engine->direct_runs[0] == 1);
+    cr_expect(x[A0] == 1);
+    run(rig, 1000);
+    cr_expect(rig->engine->stats.guest_insns == 5, "%llu",
+              (unsigned long long)rig->engine->stats.guest_insns);
+    cr_expect(x[A0] >= 200 && x[A0] - x[A3] <= 1);
+    engine_rig_free(rig);
+}
+
 /* Linked blocks do not come back to the engine; without links each one does. */
 Test(engine, links_keep_the_engine_out)
 {

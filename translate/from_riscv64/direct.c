@@ -233,8 +233,15 @@ static bool is_jump(struct row row)
     return row.kind >= BRANCH;
 }
 
-/* False when something in it is not for here. */
-static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, struct piece *piece)
+/* A block goes on behind a branch forward. */
+static bool may_fall_through(const struct riscv_insn *insn, struct row row)
+{
+    return row.kind == BRANCH && insn->imm > 0;
+}
+
+/* Up to the first branch, or all of it. False when something in it is not for here. */
+static ALWAYS_INLINE bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns,
+                                 bool to_branch, struct piece *piece)
 {
     const u8 *end = bytes + count_bytes;
     struct riscv_insn *insn = piece->insns;
@@ -247,10 +254,10 @@ static bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns, st
         if (row.kind == NOT_HERE) {
             return false;
         }
-        bool goes_on = !is_jump(row) || (row.kind == BRANCH && insn->imm > 0);
+        bool goes_on = !is_jump(row) || (!to_branch && may_fall_through(insn, row));
         insn++;
         if (!goes_on) {
-            break; /* a block goes on behind a branch forward */
+            break;
         }
         bytes += length_bytes;
     }
@@ -362,22 +369,30 @@ static NOINLINE struct way run_untold(struct vcpu *vcpu, const struct piece *pie
     return run_piece(vcpu, piece, front, NULL);
 }
 
-bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
+static unsigned max_insns(const struct front_piece *front)
 {
-    struct piece piece; /* what is done is what was decoded, though another hart may be writing */
+    return front->max_insns < MAX_INSNS ? front->max_insns : MAX_INSNS;
+}
+
+static void set_exit(struct front_piece *front, const struct piece *piece, const struct way *way)
+{
+    bool indirect = rows[piece->insns[way->last].id].kind == JUMP_IND;
+    front->exit = way->raised ? IR_EXIT_RAISED : indirect ? IR_EXIT_IND : IR_EXIT_JUMP;
+}
+
+/* Decodes all of the piece first, for those who are told. */
+static NOINLINE bool run_whole(struct vcpu *vcpu, struct front_piece *front)
+{
+    struct piece piece;
     struct probe_direct *direct = front->direct;
-    bool later = UNLIKELY(direct != NULL) && direct->later;
     u64 offset = vcpu->pc & PAGE_OFFSET_MASK;
-    if (!decode(front->code, front->code_bytes,
-                front->max_insns < MAX_INSNS ? front->max_insns : MAX_INSNS, &piece)) {
+    if (!decode(front->code, front->code_bytes, max_insns(front), false, &piece)) {
         return false;
     }
-    memset(front->passed, 0, sizeof(front->passed));
-    struct way way = UNLIKELY(direct != NULL) && !later ? run_told(vcpu, &piece, front, direct)
-                                                        : run_untold(vcpu, &piece, front);
-    bool indirect = rows[piece.insns[way.last].id].kind == JUMP_IND;
-    front->exit = way.raised ? IR_EXIT_RAISED : indirect ? IR_EXIT_IND : IR_EXIT_JUMP;
-    if (UNLIKELY(later)) {
+    struct way way = direct->later ? run_untold(vcpu, &piece, front)
+                                   : run_told(vcpu, &piece, front, direct);
+    set_exit(front, &piece, &way);
+    if (direct->later) {
         describe_later(&piece, offset, direct);
         if (way.raised) {
             probe_direct_raised(direct, way.last);
@@ -386,6 +401,36 @@ bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
         }
     }
     return true;
+}
+
+/* What lies behind a branch is decoded when that was not taken. Where it then is not for here, the
+ * piece ends before it. */
+bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
+{
+    memset(front->passed, 0, sizeof(front->passed));
+    if (UNLIKELY(front->direct != NULL)) {
+        return run_whole(vcpu, front);
+    }
+    struct piece piece; /* what is done is what was decoded, though another hart may be writing */
+    const gva_t start = vcpu->pc;
+    unsigned left = max_insns(front);
+    bool ran = false, goes_on = true;
+    while (goes_on && left != 0) {
+        unsigned at = (unsigned)(vcpu->pc - start);
+        if (!decode(front->code + at, front->code_bytes - at, left, true, &piece)) {
+            break;
+        }
+        if (ran) {
+            pass(front, at);
+        }
+        ran = true;
+        struct way way = run_untold(vcpu, &piece, front);
+        set_exit(front, &piece, &way);
+        const struct riscv_insn *last = &piece.insns[piece.count - 1];
+        goes_on = !way.raised && !way.taken && may_fall_through(last, rows[last->id]);
+        left -= piece.count;
+    }
+    return ran;
 }
 
 /* One that takes no longer than a branch that goes the other way than the host expects. */
