@@ -139,17 +139,17 @@ struct lowered {
     bool polls; /* begins with a POLL */
 };
 
-/* True where another block of the page begins: what follows is translated already. */
-static bool is_head(const struct source *source, u32 offset)
+/* True where the block should end: another block of the page begins there, so that what follows is
+ * translated already; or, of code that tier 0 ran, where that came by a jump, so that a block is
+ * going to begin there; or behind a branch that was taken whenever tier 0 came there. */
+static ALWAYS_INLINE bool ends_at(const struct source *source, const struct ir *ir, u32 offset)
 {
-    return source->page != NULL && offset < PAGE_BYTES && block_began(source->page, offset);
-}
-
-/* True behind a branch that was taken whenever tier 0 came there. */
-static bool is_untrodden(const struct source *source, const struct ir *ir, u32 offset)
-{
-    return source->ran && ir->insns[ir->count - 1].op == IR_EXIT_IF && offset < PAGE_BYTES &&
-           block_runs(source->page, offset) == 0;
+    if (source->page == NULL || offset >= PAGE_BYTES) {
+        return false;
+    }
+    bool behind_branch = ir->insns[ir->count - 1].op == IR_EXIT_IF;
+    return block_began(source->page, offset) ||
+           (source->ran && (block_runs(source->page, offset) == 0) == behind_branch);
 }
 
 /* Fills engine->ir with at most max_insns instructions (more only to finish an lr/sc pair). */
@@ -172,8 +172,8 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
         if (l.ended || engine->ir->overflow) {
             return done;
         }
-        bool cut = done.insns >= max_insns || is_head(source, (u32)l.offset + length) ||
-                   is_untrodden(source, engine->ir, (u32)l.offset + length);
+        bool cut = done.insns >= max_insns ||
+                   ends_at(source, engine->ir, (u32)l.offset + length);
         if ((cut && l.open_lr.value == IR_REF_NONE) || done.bytes == source->bytes) {
             break;
         }

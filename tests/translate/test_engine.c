@@ -204,6 +204,37 @@ Test(engine, blocks_end_behind_branches_that_were_always_taken)
     cr_expect(translated[1] == 3, "%llu", (unsigned long long)translated[1]);
 }
 
+/* Where tier 0 came by a jump a block is going to begin; so what runs into it ends there, though it
+ * is translated first. */
+Test(engine, blocks_end_where_tier_0_came_by_a_jump)
+{
+    enum { HEAD = 5, LOOP = 3, REST = 1 };
+    for (unsigned tier0 = 0; tier0 < 2; tier0++) {
+        struct rv_program *p = rv_new();
+        rv_label(p, 1);
+        for (unsigned i = 0; i < HEAD - 1; i++) {
+            rv_addi(p, A0, A0, 1);
+        }
+        rv_addi(p, A3, X0, 2);
+        rv_label(p, 2);
+        rv_addi(p, A1, A1, 1);
+        rv_addi(p, A3, A3, -1);
+        rv_bne(p, A3, X0, 2);
+        rv_j(p, 1);
+        struct engine_options options = { .kind = ENGINE_JIT, .no_tier0 = tier0 == 0,
+                                          .no_tier2 = true };
+        struct engine_rig *rig = start(p, options);
+        const u64 *x = ((struct riscv64_state *)rig->engine->vcpus[0])->x;
+        run(rig, 12 * 100);
+        u64 translated = rig->engine->stats.guest_insns;
+        unsigned twice = tier0 == 0 ? LOOP : 0;
+        cr_expect(translated == HEAD + LOOP + REST + twice, "%llu",
+                  (unsigned long long)translated);
+        cr_expect(x[A0] >= 4 * 99 && x[A1] >= 2 * 99);
+        engine_rig_free(rig);
+    }
+}
+
 /* Behind a branch tier 0 ends before what it leaves to the translator; what stands before the branch
  * is not translated for that. */
 Test(engine, tier_0_runs_up_to_what_is_not_for_it)
