@@ -47,14 +47,15 @@ struct block {
     u16 length_bytes;  /*   length_bytes from gpa - before_bytes, all in its first page */
     u16 insn_count;
     u8 tries;          /* tier 2: how often it was found hot */
+    bool dead;
     const struct tier2_circle *circle; /* of a trace: what it was made from, else NULL */
     u32 ir_count;
+    u32 incoming;                   /* first link that is patched to this block, or 0 */
     struct ir_insn *ir; /* kept when the interpreter may run the block, else NULL */
     struct block *page_next;        /* other blocks starting in this page */
     u32 first_link, link_count;     /* its own exits: consecutive link numbers */
-    u32 incoming;                   /* first link that is patched to this block, or 0 */
-    bool dead;
 };
+_Static_assert(sizeof(struct block) == 96, "memory touched for each is a cost of translation");
 
 /* One direct exit of a block. Number 0 is no link.
  *

@@ -235,8 +235,8 @@ Test(engine, blocks_end_where_tier_0_came_by_a_jump)
     }
 }
 
-/* Behind a branch tier 0 ends before what it leaves to the translator; what stands before the branch
- * is not translated for that. */
+/* Behind a branch tier 0 ends before what it leaves to the translator; what stands before the
+ * branch is not translated for that. */
 Test(engine, tier_0_runs_up_to_what_is_not_for_it)
 {
     struct rv_program *p = rv_new();

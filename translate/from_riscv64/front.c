@@ -85,9 +85,6 @@ void lower_fp_dirty(struct lower *l)
  * and the rest runs as blocks that need not ask. */
 static void mark_dirty(struct lower *l, const struct riscv_insn *insn)
 {
-    if ((insn->flags & (RV_WRITES_FP | RV_V)) == 0) {
-        return;
-    }
     if (insn->flags & RV_WRITES_FP) {
         lower_fp_dirty(l);
     }
@@ -112,12 +109,13 @@ static unsigned lower_insn(struct lower *l)
         l->poll_first = false;
     }
     ir_mark(l->ir);
-    if (is_off(l, &insn)) {
+    bool has_unit = UNLIKELY((insn.flags & (RV_FP | RV_WRITES_FP | RV_V)) != 0);
+    if (has_unit && is_off(l, &insn)) {
         lower_end_illegal(l, &insn);
         return length_bytes;
     }
     lower_fns[insn.id](l, &insn);
-    if (!l->ended) {
+    if (has_unit && !l->ended) {
         mark_dirty(l, &insn);
     }
     return length_bytes;

@@ -63,6 +63,9 @@ static inline ir_ref lower_imm(struct lower *l, const struct riscv_insn *insn)
 /* rs1 + imm: the address of loads, stores and jalr. */
 static inline ir_ref lower_address(struct lower *l, const struct riscv_insn *insn)
 {
+    if (insn->imm == 0) {
+        return lower_get_x(l, insn->rs1);
+    }
     return ir_op2(l->ir, IR_ADD, IR_I64, 0, lower_get_x(l, insn->rs1), lower_imm(l, insn));
 }
 

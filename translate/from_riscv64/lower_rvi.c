@@ -56,9 +56,14 @@ void riscv64_lower_auipc(struct lower *l, const struct riscv_insn *insn)
 
 /* --- register and immediate --- */
 
+/* Copies and constants need no folding. */
 void riscv64_lower_addi(struct lower *l, const struct riscv_insn *insn)
 {
-    op_imm(l, insn, IR_ADD);
+    if (insn->rs1 == 0) {
+        lower_set_x(l, insn->rd, lower_imm(l, insn));
+    } else {
+        lower_set_x(l, insn->rd, lower_address(l, insn));
+    }
 }
 
 void riscv64_lower_slti(struct lower *l, const struct riscv_insn *insn)
@@ -103,7 +108,11 @@ void riscv64_lower_srai(struct lower *l, const struct riscv_insn *insn)
 
 void riscv64_lower_addiw(struct lower *l, const struct riscv_insn *insn)
 {
-    op_imm_w(l, insn, IR_ADD);
+    if (insn->imm == 0) {
+        lower_set_w(l, insn->rd, lower_get_w(l, insn->rs1));
+    } else {
+        op_imm_w(l, insn, IR_ADD);
+    }
 }
 
 void riscv64_lower_slliw(struct lower *l, const struct riscv_insn *insn)
@@ -125,7 +134,11 @@ void riscv64_lower_sraiw(struct lower *l, const struct riscv_insn *insn)
 
 void riscv64_lower_add(struct lower *l, const struct riscv_insn *insn)
 {
-    op(l, insn, IR_ADD);
+    if (insn->rs1 == 0) {
+        lower_set_x(l, insn->rd, lower_get_x(l, insn->rs2));
+    } else {
+        op(l, insn, IR_ADD);
+    }
 }
 
 void riscv64_lower_sub(struct lower *l, const struct riscv_insn *insn)

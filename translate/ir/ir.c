@@ -207,17 +207,25 @@ static ALWAYS_INLINE ir_ref append_value(struct ir *ir, struct ir_insn insn)
 
 /* --- instruction boundaries, constants --- */
 
-void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
+/* Before an instruction, where something asks for marks. */
+static NOINLINE void mark_begin(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
 {
-    struct ir_insn insn = insn_make(IR_INSN, IR_NONE, length_bytes, (u64)offset_from_page);
-    if (UNLIKELY(ir->marks >= IR_MARKS_FEW) && ir->insn_total != 0 &&
+    if (ir->marks >= IR_MARKS_FEW && ir->insn_total != 0 &&
         (ir->mark_due || ir->marks == IR_MARKS_ALL)) {
         append_place(ir, IR_PROBE_LEFT);
     }
     ir->mark_due |= ir->marks == IR_MARKS_UNITS && offset_from_page != ir->insn_end;
     ir->insn_end = offset_from_page + length_bytes;
+}
+
+void ir_begin_insn(struct ir *ir, s64 offset_from_page, unsigned length_bytes)
+{
+    if (UNLIKELY(ir->marks != IR_MARKS_NONE)) {
+        mark_begin(ir, offset_from_page, length_bytes);
+    }
     ir->insn_offset = offset_from_page;
     ir->insn_index = ir->insn_total++;
+    struct ir_insn insn = insn_make(IR_INSN, IR_NONE, length_bytes, (u64)offset_from_page);
     insn.a = (ir_ref)ir->insn_index;
     append(ir, insn);
 }

@@ -95,7 +95,8 @@ static void leave_trace(struct compile *c, const struct access *m)
 }
 
 /* The description. Returns where to put how many bytes after its return the fast path ends. */
-static ALWAYS_INLINE u8 *describe(struct compile *c, const struct access *m, const struct access_call *call)
+static ALWAYS_INLINE u8 *describe(struct compile *c, const struct access *m,
+                                  const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
     bool xmm = call->keep_xmm || (call->reg != NO_REG && call->reg >= REG_XMM0);
@@ -188,8 +189,8 @@ static unsigned look_by(const struct compile *c, const struct access *m, unsigne
 
 /* From the computation of the address to the description. The fast path, or what stands for it,
  * goes on at `resume` (NULL: behind the description). Returns as describe(). */
-static ALWAYS_INLINE u8 *look_up(struct compile *c, const struct access *m, const struct access_call *call,
-                   const u8 *resume)
+static ALWAYS_INLINE u8 *look_up(struct compile *c, const struct access *m,
+                                 const struct access_call *call, const u8 *resume)
 {
     struct asm_buf *cold = &c->cold;
     load_address(cold, m, m->disp);
@@ -226,7 +227,8 @@ static unsigned claim_tag(const struct compile *c, const struct access *m, unsig
 }
 
 /* Looks up this access alone and does it; or leaves the trace. */
-static NOINLINE void access_once(struct compile *c, const struct access *m, const struct access_call *call)
+static NOINLINE void access_once(struct compile *c, const struct access *m,
+                                 const struct access_call *call)
 {
     if (m->sure) {
         leave_split(c, m, call);
