@@ -130,16 +130,30 @@ static void sort_run(struct entry *entries, size_t count, unsigned shift)
         entries[to] = entry;
     }
 }
-/* Sorted by key[0], then key[1]. False: no memory. */
-static bool list_sort(struct list *list)
+
+/* Memory of a list's capacity, which the next one may need: touching it once is dear enough. */
+struct spare {
+    struct entry *entries;
+    size_t capacity;
+};
+
+static bool spare_get(struct spare *spare, size_t capacity)
 {
-    size_t other_bytes = list->capacity * sizeof(struct entry);
-    struct entry *other = zeros_new_dense(other_bytes);
+    if (spare->capacity != capacity) {
+        zeros_free(spare->entries, spare->capacity * sizeof(*spare->entries));
+        *spare = (struct spare){zeros_new_dense(capacity * sizeof(*spare->entries)), capacity};
+    }
+    return spare->entries != NULL;
+}
+
+/* Sorted by key[0], then key[1]. False: no memory. */
+static bool list_sort(struct list *list, struct spare *spare)
+{
     size_t (*starts)[DIGIT_VALUES] = calloc(DIGITS, sizeof(*starts));
-    bool good = other != NULL && starts != NULL;
+    bool good = starts != NULL && spare_get(spare, list->capacity);
     size_t run = 0;
     if (good) {
-        sort_by_first(list, &other, starts);
+        sort_by_first(list, &spare->entries, starts);
     }
     for (size_t i = 1; good && i <= list->count; i++) {
         if (i == list->count || list->entries[i].key[0] != list->entries[run].key[0]) {
@@ -147,7 +161,6 @@ static bool list_sort(struct list *list)
             run = i;
         }
     }
-    zeros_free(other, other_bytes);
     free(starts);
     return good;
 }
@@ -157,13 +170,13 @@ static bool same_key(const struct list *list, const struct entry *x, const struc
     return x->key[0] == y->key[0] && x->key[1] >> list->shift == y->key[1] >> list->shift;
 }
 
-static bool list_settle(struct list *list)
+static bool list_settle(struct list *list, struct spare *spare)
 {
     size_t kept = 0;
     if (list->settled == list->count) {
         return true;
     }
-    if (!list_sort(list)) {
+    if (!list_sort(list, spare)) {
         return false;
     }
     for (size_t i = 0; i < list->count; i++) {
@@ -182,8 +195,10 @@ static bool list_settle(struct list *list)
 
 static bool cover_settle(struct cover *cover, struct metic_error *error)
 {
-    return (list_settle(&cover->blocks) && list_settle(&cover->edges)) ||
-           error_set(error, NULL, "the host has no memory for the coverage");
+    struct spare spare = {0};
+    bool good = list_settle(&cover->blocks, &spare) && list_settle(&cover->edges, &spare);
+    zeros_free(spare.entries, spare.capacity * sizeof(*spare.entries));
+    return good || error_set(error, NULL, "the host has no memory for the coverage");
 }
 
 struct cover *cover_new(struct metic_error *error)
