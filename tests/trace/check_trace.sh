@@ -183,6 +183,28 @@ for how in '--engine interp' --no-tier2 --eager-tier2; do
     fi
 done
 
+# A trace that keeps the end of the stream in memory, while C code tells of events, too.
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o parked.elf \
+    "$SRCDIR/tests/trace/parked.S" || exit 1
+for events in blocks memory,registers,tlb,traps; do
+    run 0 run parked.elf --firmware none --engine interp --clock virtual --quiet --trace i.trace \
+        --trace-events $events
+    for how in '' --eager-tier2; do
+        # shellcheck disable=SC2086
+        run 0 run parked.elf --firmware none $how --clock virtual --quiet --trace j.trace --trace-events $events
+        run 0 trace diff j.trace i.trace
+        says out '^hart 0: the same, 1203387 instructions$' 1
+    done
+done
+# And in a ring, which it fills many times: what is left of it are the last instructions.
+run 0 run parked.elf --firmware none --clock virtual --quiet --trace j.trace --trace-last 1M \
+    --trace-events memory,registers
+for trace in i j; do
+    "$METIC" trace show $trace.trace --from 1180000 | grep ' M 00000000' | sed 's/ @[0-9a-f]*$//' >$trace.txt
+done
+[ "$(wc -l <j.txt)" -gt 20000 ] && cmp -s i.txt j.txt && passed=$((passed + 1)) ||
+    wrong "a ring of a trace that keeps its end in memory: $(diff i.txt j.txt | head -n 4)"
+
 # Until the guest has come further, twice: the first time it may be on its way to what was asked for.
 until_it_ran() {
     for time in 1 2; do

@@ -417,7 +417,10 @@ static void by_c(struct thunks *t, unsigned index, call_fn *fn)
         asm_store(a, ASM_64, frame_at(ABOVE + FRAME_REGS + 8 * reg), reg);
     }
     if (probe != NO_REG) {
+        asm_alu_mem_imm(a, ASM_CMP, ASM_32, frame_at(ABOVE + FRAME_PARKED), 0);
+        u32 parked = asm_jcc_short(a, ASM_NE);
         asm_store(a, ASM_64, VCPU_AT(probe_at), probe);
+        asm_bind_short(a, parked);
     }
     asm_load(a, ASM_64, RBX, frame_at(0));
     transfer_xmm(t, false);
@@ -430,8 +433,11 @@ static void by_c(struct thunks *t, unsigned index, call_fn *fn)
     asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
     asm_store(a, ASM_64, frame_at(ABOVE + FRAME_RESUME), RAX);
     if (probe != NO_REG) { /* C code may have told of events */
+        asm_alu_mem_imm(a, ASM_CMP, ASM_32, frame_at(ABOVE + FRAME_PARKED), 0);
+        u32 parked = asm_jcc_short(a, ASM_NE);
         asm_load(a, ASM_64, RCX, VCPU_AT(probe_at));
         asm_store(a, ASM_64, frame_at(ABOVE + FRAME_REGS + 8 * probe), RCX);
+        asm_bind_short(a, parked);
     }
     asm_test(a, ASM_64, RAX, RAX);
     u32 raised = asm_jcc_forward(a, ASM_E);

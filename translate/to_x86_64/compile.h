@@ -50,6 +50,7 @@ enum {
     HOISTS_MAX = 4,
     FRAME_ARGS = FRAME_HOISTS + 8 * HOISTS_MAX, /* operands and flags of a soft FP operation */
     FRAME_GUESSES = FRAME_ARGS + 32, /* how many more wrong guesses until C is told (loop.c) */
+    FRAME_PARKED = FRAME_GUESSES + 4, /* not 0: the stream's end is in memory (own.c) */
     FRAME_REGS = FRAME_GUESSES + 8, /* general registers, saved by slow paths */
     FRAME_XMM = FRAME_REGS + 8 * 16,
     FRAME_DIVIDED = FRAME_XMM + 8 * 32, /* the other result of a division (emit_bits.c) */

@@ -35,14 +35,28 @@ static void put_head(struct compile *c, const struct ir_insn *insn, unsigned at)
     asm_store(a, ASM_64, asm_at(at, 0), head);
 }
 
-static void look_for_room(struct compile *c, unsigned end)
+/* At `again` the end is looked at once more. */
+static void look_for_room(struct compile *c, unsigned end, u32 again)
 {
     struct asm_buf *a = &c->a;
-    u32 again = asm_offset(a);
     asm_alu_rm(a, ASM_CMP, ASM_64, end, VCPU_AT(probe_end));
     struct stub *stub = stub_add(c, stub_probe_full, asm_jcc_forward(a, ASM_AE));
     stub->back = again;
     stub->data = uncounted(c);
+}
+
+/* The same while the end is in memory. */
+static void emit_probe_parked(struct compile *c, const struct ir_insn *insn)
+{
+    struct asm_buf *a = &c->a;
+    unsigned at = c->values[c->at].last_use != 0 ? alloc_def(c) : alloc_temp(c);
+    u32 again = asm_offset(a);
+    asm_load(a, ASM_64, at, VCPU_AT(probe_at));
+    if (!(insn->sub & IR_PROBE_NO_LOOK)) {
+        look_for_room(c, at, again);
+    }
+    put_head(c, insn, at);
+    asm_alu_mem_imm(a, ASM_ADD, ASM_64, VCPU_AT(probe_at), 8 * (s32)(insn->imm >> 32));
 }
 
 void emit_probe(struct compile *c, const struct ir_insn *insn)
@@ -50,8 +64,12 @@ void emit_probe(struct compile *c, const struct ir_insn *insn)
     struct asm_buf *a = &c->a;
     unsigned end = x86_probe_reg(c->context->guest);
     CHECK(end != NO_REG);
+    if (own_parks_probe(c)) {
+        emit_probe_parked(c, insn);
+        return;
+    }
     if (!(insn->sub & IR_PROBE_NO_LOOK)) {
-        look_for_room(c, end);
+        look_for_room(c, end, asm_offset(a));
     }
     put_head(c, insn, end);
     if (c->values[c->at].last_use != 0) {
@@ -250,10 +268,28 @@ static void left_by_edge(struct compile *c, struct asm_buf *a, struct left left)
     }
 }
 
+/* How far the path came, while the stream's end is in memory. */
+static void left_parked(struct asm_buf *a, struct left left)
+{
+    asm_store(a, ASM_64, frame_at(FRAME_ARGS), RCX);
+    asm_load(a, ASM_64, RCX, VCPU_AT(probe_at));
+    if (left.how == IR_LEFT_WORD) {
+        asm_mov_mem_imm(a, ASM_64, asm_at(RCX, 0), (s32)left.number);
+        asm_alu_mem_imm(a, ASM_ADD, ASM_64, VCPU_AT(probe_at), 8);
+    } else {
+        asm_mov_mem_imm(a, ASM_32, asm_at(RCX, -4), (s32)left.number);
+    }
+    asm_load(a, ASM_64, RCX, frame_at(FRAME_ARGS));
+}
+
 void emit_left(struct compile *c, struct asm_buf *a, struct left left)
 {
     unsigned end = x86_probe_reg(c->context->guest);
     if (!left.tells) {
+        return;
+    }
+    if (own_parks_probe(c)) {
+        left_parked(a, left);
         return;
     }
     if (left.how == IR_LEFT_WORD) {

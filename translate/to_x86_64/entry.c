@@ -204,6 +204,7 @@ static void emit_enter(struct thunks *t)
     transfer_pins(t, true, true);
     asm_load(a, ASM_64, R15, VCPU_AT(insns));
     asm_mov_mem_imm(a, ASM_32, frame_at(FRAME_GUESSES), WRONG_GUESSES);
+    asm_mov_mem_imm(a, ASM_32, frame_at(FRAME_PARKED), 0);
     asm_rr(a, 0xff, ASM_32, 4, RSI);
 }
 
@@ -514,13 +515,19 @@ static void emit_probe_thunk(struct thunks *t)
     asm_alu_imm(a, ASM_SUB, ASM_64, RSP, 8);
     save_all(t);
     if (probe != NO_REG) {
+        asm_alu_mem_imm(a, ASM_CMP, ASM_32, slow_at(FRAME_PARKED), 0);
+        u32 parked = asm_jcc_short(a, ASM_NE);
         asm_store(a, ASM_64, VCPU_AT(probe_at), probe);
+        asm_bind_short(a, parked);
     }
     asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
     asm_call_far(a, (const void *)(uintptr_t)t->context->slow->probe_full);
     restore_all(t);
     if (probe != NO_REG) {
+        asm_alu_mem_imm(a, ASM_CMP, ASM_32, slow_at(FRAME_PARKED), 0);
+        u32 parked = asm_jcc_short(a, ASM_NE);
         asm_load(a, ASM_64, probe, VCPU_AT(probe_at));
+        asm_bind_short(a, parked);
     }
     asm_alu_imm(a, ASM_ADD, ASM_64, RSP, 8);
     asm_u8(a, 0xc3);

@@ -9,7 +9,11 @@
  * that is not worth it, unless a trace needs nothing but the host addresses.
  *
  * A guest register that the trace only writes is in memory then; most of its writes are left out
- * (sink.c). */
+ * (sink.c).
+ *
+ * The end of the stream, while one is recorded, has a register that a guest register had before.
+ * A trace that tells one path a round gives it back: the end is in the vcpu meanwhile, and the
+ * frame says so (FRAME_PARKED) to thunks that call C, which writes there. */
 #include "translate/to_x86_64/compile.h"
 
 enum { GUEST_MAX = PIN_SPAN };
@@ -139,6 +143,59 @@ static void adopt(struct choice *choice, unsigned number)
     choice->usage[number] = (struct usage){ 0 };
 }
 
+/* The number of the pin that has the stream's end; the count when none has. */
+static unsigned probe_pin(const struct compile *c)
+{
+    unsigned probe = x86_probe_reg(c->context->guest), n = 0;
+    while (n < c->pinned_count && x86_pinned_regs[n] != probe) {
+        n++;
+    }
+    return n;
+}
+
+/* How many paths the trace tells a round. */
+static unsigned count_paths(const struct compile *c)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < c->ir->count; i++) {
+        count += c->ir->insns[i].op == IR_PROBE && !c->ir->insns[i].dead;
+    }
+    return count;
+}
+
+/* The register, in memory so far, that is read and written most, by at least PARK_MIN operations;
+ * the count when none is. */
+static unsigned busiest(const struct choice *choice)
+{
+    enum { PARK_MIN = 6 };
+    const struct compile *c = choice->c;
+    unsigned count = c->context->guest->pinned_count, best = count, most = PARK_MIN - 1;
+    for (unsigned n = c->pinned_count; n < count; n++) {
+        unsigned uses = choice->usage[n].uses + choice->usage[n].sets;
+        if (uses > most) {
+            most = uses;
+            best = n;
+        }
+    }
+    return best;
+}
+
+/* A long trace looks at the stream's end once a round: its register serves what the trace needs
+ * more often. */
+static void park_probe(struct choice *choice)
+{
+    struct compile *c = choice->c;
+    unsigned pin = probe_pin(c), number = busiest(choice);
+    if (pin == c->pinned_count || number == c->context->guest->pinned_count ||
+        c->request->ways != NULL || count_paths(c) != 1) {
+        return;
+    }
+    c->own_pins |= 1u << pin;
+    c->adopted[pin] = c->context->guest->pinned[number];
+    c->adopted_written[pin] = choice->usage[number].sets != 0;
+    choice->usage[number] = (struct usage){ 0 };
+}
+
 static void give_away(struct choice *choice)
 {
     struct compile *c = choice->c;
@@ -151,6 +208,7 @@ static void give_away(struct choice *choice)
     while (choice->free_count > 0 && most_used(choice) < c->context->guest->pinned_count) {
         adopt(choice, most_used(choice));
     }
+    park_probe(choice);
     while (choice->free_count > 0) {
         c->extras |= 1u << x86_pinned_regs[take_free(choice)];
     }
@@ -206,11 +264,19 @@ void own_find(struct compile *c)
     }
 }
 
+bool own_parks_probe(const struct compile *c)
+{
+    return UNLIKELY(c->fast && c->own_pins != 0) && (c->own_pins >> probe_pin(c) & 1);
+}
+
 void own_enter(struct compile *c)
 {
     own_float_enter(c);
     if (LIKELY(c->own_pins == 0)) {
         return;
+    }
+    if (own_parks_probe(c)) {
+        asm_mov_mem_imm(&c->a, ASM_32, frame_at(FRAME_PARKED), 1);
     }
     for (unsigned n = 0; n < c->pinned_count; n++) {
         if (c->own_pins >> n & 1) {
@@ -232,6 +298,9 @@ void own_leave(struct compile *c, struct asm_buf *a)
 
 void own_leave_pins(struct compile *c, struct asm_buf *a)
 {
+    if (own_parks_probe(c)) {
+        asm_mov_mem_imm(a, ASM_32, frame_at(FRAME_PARKED), 0);
+    }
     for (unsigned n = 0; c->fast && n < c->pinned_count; n++) {
         if (c->adopted[n] != NO_HOME && c->adopted_written[n]) {
             asm_store(a, ASM_64, state_at(c->adopted[n]), x86_pinned_regs[n]);

@@ -17,6 +17,8 @@ bool own_is_plain(const struct ir_insn *insn);
 void own_enter(struct compile *c);
 void own_leave(struct compile *c, struct asm_buf *a);
 void own_leave_pins(struct compile *c, struct asm_buf *a);
+/* Whether the stream's end is in memory, not in x86_probe_reg. */
+bool own_parks_probe(const struct compile *c);
 
 /* --- own_float.c --- */
 /* Chooses c->floats, when it is known which writes wait (sink.c). */
