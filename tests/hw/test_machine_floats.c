@@ -152,11 +152,11 @@ static void leave_results(struct rv_program *p)
     rv_exit(p);
 }
 
-static void run_random(u64 seed, bool faults)
+/* Registers that all programs have: s0 the data, s7 and s9 for random numbers, s10 and s11. */
+static struct rv_program *start(unsigned trap, u64 seed)
 {
-    bool nans = seed % 3 != 0;
     struct rv_program *p = rv_new();
-    guest_start(p, 1, 0, TRAP);
+    guest_start(p, 1, 0, trap);
     rv_li(p, T0, FP_DIRTY);
     rv_csrs(p, CSR_MSTATUS, T0);
     rv_li(p, S11, GUEST_RESULTS);
@@ -164,6 +164,13 @@ static void run_random(u64 seed, bool faults)
     rv_li(p, S9, 6364136223846793005u);
     rv_li(p, S7, seed);
     rv_li(p, S0, DATA_AT);
+    return p;
+}
+
+static void run_random(u64 seed, bool faults)
+{
+    bool nans = seed % 3 != 0;
+    struct rv_program *p = start(TRAP, seed);
     for (u32 f = 0; f < REGS; f++) {
         rv_fld(p, (enum rv_reg)f, S0, 8 * (s32)(WORDS - 1 - f));
     }
@@ -236,15 +243,7 @@ static void add_or_load(struct rv_program *p)
 
 static void run_ways(void body(struct rv_program *p), u64 seed)
 {
-    struct rv_program *p = rv_new();
-    guest_start(p, 1, 0, 0);
-    rv_li(p, T0, FP_DIRTY);
-    rv_csrs(p, CSR_MSTATUS, T0);
-    rv_li(p, S11, GUEST_RESULTS);
-    rv_li(p, S10, FP_DIRTY & ~FP_INITIAL);
-    rv_li(p, S9, 6364136223846793005u);
-    rv_li(p, S7, seed);
-    rv_li(p, S0, DATA_AT);
+    struct rv_program *p = start(0, seed);
     rv_li(p, S1, DATA_AT);
     rv_li(p, T0, 4000);
     rv_label(p, LOOP);
