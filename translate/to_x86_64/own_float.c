@@ -62,8 +62,9 @@ static bool is_plain(const struct compile *c)
 {
     for (unsigned i = 0; i < c->ir->count; i++) {
         const struct ir_insn *insn = &c->ir->insns[i];
+        bool calls = insn->op != IR_PROBE || !(insn->sub & IR_PROBE_NO_LOOK); /* C, for room */
         bool probe = insn->op >= IR_PROBE && insn->op < IR_INSN && !probe_waits(insn) &&
-                     insn->op != IR_PROBE_ADD;
+                     insn->op != IR_PROBE_ADD && calls;
         if (!insn->dead && (probe || insn->op == IR_VECTOR || !own_is_plain(insn))) {
             return false;
         }
