@@ -19,32 +19,30 @@ struct typist {
     pthread_mutex_t lock;    /* around the rest */
     struct typist_step steps[TYPIST_MAX_STEPS]; /* a ring */
     unsigned first, count;
-    bool resting;
-    _Atomic u64 rested_ns; /* guest time: the rest is over, or CLOCK_NEVER_NS */
+    _Atomic u64 rested_ns; /* guest time: the rest is over; CLOCK_NEVER_NS: there is none */
 };
 
-static void arm(struct typist *typist, unsigned ms)
+/* Lock held. What was to fire before is forgotten. */
+static void rest(struct typist *typist, unsigned ms)
 {
     struct itimerspec when = {
         .it_value = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 + 1},
     };
+    typist->rested_ns = clock_now_ns(typist->clock) + ms * (u64)1000000;
     timerfd_settime(typist->watch.fd, 0, &when, NULL);
 }
 
 /* The steps up to the next rest. Lock held. */
 static void go_on(struct typist *typist)
 {
-    typist->resting = false;
     typist->rested_ns = CLOCK_NEVER_NS;
-    while (typist->count > 0 && !typist->resting) {
+    while (typist->count > 0 && typist->rested_ns == CLOCK_NEVER_NS) {
         struct typist_step step = typist->steps[typist->first];
         typist->first = (typist->first + 1) % TYPIST_MAX_STEPS;
         typist->count--;
         input_key(typist->input, step.code, step.down);
         if (step.then_ms > 0) {
-            typist->resting = true;
-            typist->rested_ns = clock_now_ns(typist->clock) + step.then_ms * (u64)1000000;
-            arm(typist, step.then_ms);
+            rest(typist, step.then_ms);
         }
     }
 }
@@ -55,11 +53,11 @@ static void on_rested(void *opaque, u32 events)
     struct typist *typist = opaque;
     u64 fired;
     (void)events;
+    pthread_mutex_lock(&typist->lock); /* the guest's clock may have ended this rest meanwhile */
     if (read(typist->watch.fd, &fired, sizeof(fired)) == (ssize_t)sizeof(fired)) {
-        pthread_mutex_lock(&typist->lock);
         go_on(typist);
-        pthread_mutex_unlock(&typist->lock);
     }
+    pthread_mutex_unlock(&typist->lock);
 }
 
 void typist_look(struct typist *typist)
@@ -68,7 +66,7 @@ void typist_look(struct typist *typist)
         return;
     }
     pthread_mutex_lock(&typist->lock);
-    if (typist->resting && clock_now_ns(typist->clock) >= typist->rested_ns) {
+    if (clock_now_ns(typist->clock) >= typist->rested_ns) {
         go_on(typist);
     }
     pthread_mutex_unlock(&typist->lock);
@@ -124,9 +122,8 @@ bool typist_add(struct typist *typist, const struct typist_step *steps, unsigned
         *step = steps[i];
         step->then_ms = step->then_ms < TYPIST_MAX_REST_MS ? step->then_ms : TYPIST_MAX_REST_MS;
     }
-    if (fits && count > 0 && !typist->resting) {
-        typist->resting = true;
-        arm(typist, 0);
+    if (fits && count > 0 && typist->rested_ns == CLOCK_NEVER_NS) {
+        rest(typist, 0);
     }
     pthread_mutex_unlock(&typist->lock);
     return fits;

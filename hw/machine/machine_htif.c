@@ -99,5 +99,5 @@ bool machine_htif_serve(struct metic_machine *machine, struct metic_result *resu
 
 bool machine_htif_is_busy(const struct metic_machine *machine)
 {
-    return machine->htif_busy_ns != 0 && host_clock_ns() < machine->htif_busy_ns;
+    return host_clock_ns() < machine->htif_busy_ns;
 }
