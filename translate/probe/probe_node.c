@@ -1,6 +1,6 @@
 /* Nodes (probe.h): which operations of the IR there are as such, and what they compute. */
-#include "cpu/fpu.h"
 #include "translate/ir/ir_eval.h"
+#include "translate/ir/ir_eval_fp.h"
 #include "translate/probe/probe_node.h"
 
 struct op {
@@ -53,51 +53,49 @@ static u64 canonical(u64 value, bool wide)
     return (u32)value << 1 > (u32)0xff << 24 ? FPU_NAN_F32 : (u32)value;
 }
 
-static u64 value_f32(const struct probe_node *node, const u64 operands[4])
+static u64 value_f32(const struct probe_node *node, const u64 operands[4], enum fpu_round round)
 {
     u32 a = (u32)operands[0], b = (u32)operands[1], flags = 0;
     switch (node->op) {
+    case PROBE_OP_NAN: return canonical(a, false);
     case PROBE_OP_FBOX: return fpu_box_f32(a);
     case PROBE_OP_FUNBOX: return fpu_unbox_f32(operands[0]);
     case PROBE_OP_FNEG: return a ^ BIT(31);
     case PROBE_OP_FSGNJ: return ir_eval_sign(IR_F32, node->sub, a, b);
-    case PROBE_OP_FMIN: return fpu_min_f32(a, b, &flags);
-    case PROBE_OP_FMAX: return fpu_max_f32(a, b, &flags);
-    case PROBE_OP_FADD: return fpu_add_f32(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FSUB: return fpu_sub_f32(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FMUL: return fpu_mul_f32(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FDIV: return fpu_div_f32(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FSQRT: return fpu_sqrt_f32(a, round_of(operands[1]), &flags);
-    case PROBE_OP_FMADD:
-        return fpu_fma_f32(a, b, (u32)operands[2], round_of(operands[3]), &flags);
-    default: return canonical(a, false);
+    default:
+        return ir_eval_f32((enum ir_op)ops[node->op % PROBE_OP_LIMIT].ir, a, b, (u32)operands[2],
+                           round, &flags);
     }
 }
 
-static u64 value_f64(const struct probe_node *node, const u64 operands[4])
+static u64 value_f64(const struct probe_node *node, const u64 operands[4], enum fpu_round round)
 {
     u64 a = operands[0], b = operands[1];
     u32 flags = 0;
     switch (node->op) {
+    case PROBE_OP_NAN: return canonical(a, true);
     case PROBE_OP_FNEG: return a ^ BIT(63);
     case PROBE_OP_FSGNJ: return ir_eval_sign(IR_F64, node->sub, a, b);
-    case PROBE_OP_FMIN: return fpu_min_f64(a, b, &flags);
-    case PROBE_OP_FMAX: return fpu_max_f64(a, b, &flags);
-    case PROBE_OP_FADD: return fpu_add_f64(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FSUB: return fpu_sub_f64(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FMUL: return fpu_mul_f64(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FDIV: return fpu_div_f64(a, b, round_of(operands[2]), &flags);
-    case PROBE_OP_FSQRT: return fpu_sqrt_f64(a, round_of(operands[1]), &flags);
-    case PROBE_OP_FMADD: return fpu_fma_f64(a, b, operands[2], round_of(operands[3]), &flags);
-    default: return canonical(a, true);
+    default:
+        return ir_eval_f64((enum ir_op)ops[node->op % PROBE_OP_LIMIT].ir, a, b, operands[2], round,
+                           &flags);
     }
+}
+
+static u64 value_float(const struct probe_node *node, const u64 operands[4])
+{
+    bool single = !node->wide || node->op == PROBE_OP_FBOX || node->op == PROBE_OP_FUNBOX;
+    enum fpu_round round = FPU_RNE;
+    if (probe_node_rounds(node->op)) {
+        round = round_of(operands[probe_node_operands(node->op) - 1]);
+    }
+    return single ? value_f32(node, operands, round) : value_f64(node, operands, round);
 }
 
 u64 probe_node_value(const struct probe_node *node, const u64 operands[4])
 {
     if (node->op >= PROBE_OP_FBOX) {
-        bool single = !node->wide || node->op == PROBE_OP_FBOX || node->op == PROBE_OP_FUNBOX;
-        return single ? value_f32(node, operands) : value_f64(node, operands);
+        return value_float(node, operands);
     }
     enum ir_op op = (enum ir_op)ops[node->op % PROBE_OP_LIMIT].ir;
     enum ir_type type = node->wide ? IR_I64 : IR_I32;

@@ -1,6 +1,6 @@
 /* The exact software routines behind generated code's rare floating-point cases: what THUNK_SOFT_FP
  * calls. Values are bit patterns, F32 in the low half. */
-#include "cpu/fpu.h"
+#include "translate/ir/ir_eval_fp.h"
 #include "translate/to_x86_64/compile.h"
 
 struct soft_call {
@@ -8,38 +8,6 @@ struct soft_call {
     enum fpu_round round;
     u32 flags;
 };
-
-static u64 soft_arith_f32(struct soft_call *s, unsigned op)
-{
-    u32 a = (u32)s->a;
-    u32 b = (u32)s->b;
-    switch (op) {
-    case IR_FADD: return fpu_add_f32(a, b, s->round, &s->flags);
-    case IR_FSUB: return fpu_sub_f32(a, b, s->round, &s->flags);
-    case IR_FMUL: return fpu_mul_f32(a, b, s->round, &s->flags);
-    case IR_FDIV: return fpu_div_f32(a, b, s->round, &s->flags);
-    case IR_FSQRT: return fpu_sqrt_f32(a, s->round, &s->flags);
-    case IR_FMADD: return fpu_fma_f32(a, b, (u32)s->c, s->round, &s->flags);
-    case IR_FMIN: return fpu_min_f32(a, b, &s->flags);
-    case IR_FMAX: return fpu_max_f32(a, b, &s->flags);
-    default: return fpu_class_f32(a);
-    }
-}
-
-static u64 soft_arith_f64(struct soft_call *s, unsigned op)
-{
-    switch (op) {
-    case IR_FADD: return fpu_add_f64(s->a, s->b, s->round, &s->flags);
-    case IR_FSUB: return fpu_sub_f64(s->a, s->b, s->round, &s->flags);
-    case IR_FMUL: return fpu_mul_f64(s->a, s->b, s->round, &s->flags);
-    case IR_FDIV: return fpu_div_f64(s->a, s->b, s->round, &s->flags);
-    case IR_FSQRT: return fpu_sqrt_f64(s->a, s->round, &s->flags);
-    case IR_FMADD: return fpu_fma_f64(s->a, s->b, s->c, s->round, &s->flags);
-    case IR_FMIN: return fpu_min_f64(s->a, s->b, &s->flags);
-    case IR_FMAX: return fpu_max_f64(s->a, s->b, &s->flags);
-    default: return fpu_class_f64(s->a);
-    }
-}
 
 static u64 soft_compare(struct soft_call *s, unsigned type, unsigned relation)
 {
@@ -106,7 +74,9 @@ static u64 soft_run(struct soft_call *s, u32 desc)
     case IR_FCVT_IF:
         return soft_from_int(s, type, from, sub & 1);
     default:
-        return type == IR_F32 ? soft_arith_f32(s, op) : soft_arith_f64(s, op);
+        return type == IR_F32 ? ir_eval_f32((enum ir_op)op, (u32)s->a, (u32)s->b, (u32)s->c,
+                                            s->round, &s->flags)
+                              : ir_eval_f64((enum ir_op)op, s->a, s->b, s->c, s->round, &s->flags);
     }
 }
 
