@@ -73,7 +73,7 @@ ls /tmp/metic-escaped* 2>/dev/null && wrong "it left something"
 # ---- what must go on working ----
 
 truncate -s 1M disk.img
-timeout 100 "$METIC" run --demo --confine must --name box --serial none --net user:restrict --disk disk.img \
+timeout 100 "$METIC" run --demo --confine must --name box --serial pty --net user:restrict --disk disk.img \
     --gdb="$TMP/sockets/gdb" --save saved/last.zst --profile p.folded \
     --pcap none.pcap >box.log 2>&1 &
 pid=$!

@@ -13,11 +13,12 @@ failed=0
 good() { passed=$((passed + 1)); echo "ok: $*"; }
 wrong() { failed=$((failed + 1)); echo "FAILED: $*"; }
 
-# start NAME OPTION...: a demo in the background, its process in $pid.
+# start NAME OPTION...: a demo in the background, its process in $pid. Its console could be typed into, so that
+# it waits for that however long this takes.
 start() {
     name=$1
     shift
-    timeout 120 "$METIC" run --demo --serial none --net none --name "$name" "$@" >"$TMP/$name.log" 2>&1 &
+    timeout 120 "$METIC" run --demo --serial pty --net none --name "$name" "$@" >"$TMP/$name.log" 2>&1 &
     pid=$!
     i=0
     until "$METIC" ps | grep -q "^$name "; do
