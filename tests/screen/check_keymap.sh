@@ -48,14 +48,15 @@ cat "$cache/initramfs.cpio.gz" "$cache/screen.cpio.gz" "$TMP/maps.cpio.gz" >"$TM
 
 # typed NAME TEXT WHAT: the guest's console has that very line.
 typed() { await "$1" "$(printf '%s' "$2" | sed 's/[][\\.*^$]/\\&/g')" "$3"; }
-# start NAME LAYOUT OPTION...: a guest that says what is typed on its second terminal.
+# start NAME LAYOUT OPTION...: a guest that says what is typed on its second terminal, where keys do not repeat
+# themselves: on a busy host they are down for longer than a typist's.
 start() {
     name=$1
     map=$2
     shift 2
     timeout 60 "$METIC" run "$cache/vmlinuz" --initrd "$TMP/initrd" --net none --name "$name" \
         --append 'quiet console=tty0 console=ttyS0' --screen 640x480 --keymap "$map" "$@" --expect "$prompt" --send \
-        "screen-up; chvt 2; loadkmap </$map; stty -F /dev/tty2 iutf8; cat /dev/tty2 & echo re''ady\n" \
+        "screen-up; chvt 2; loadkmap </$map; stty -F /dev/tty2 iutf8; printf '\\\\033[?8l' >/dev/tty2; cat /dev/tty2 & echo re''ady\n" \
         >"$TMP/$name" 2>&1 </dev/null &
     guest=$!
     await "$name" '^ready'
@@ -106,7 +107,7 @@ if ! command -v xtightvncviewer >/dev/null || ! command -v Xvfb >/dev/null || ! 
     echo "not tried: a stock viewer (Debian: xtightvncviewer, xvfb, xdotool, x11-xkb-utils)"
     finish
 fi
-Xvfb -noreset -displayfd 3 -screen 0 1024x768x24 3>"$TMP/desktop" >/dev/null 2>&1 &
+Xvfb -r -noreset -displayfd 3 -screen 0 1024x768x24 3>"$TMP/desktop" >/dev/null 2>&1 &
 desktop=$!
 while [ ! -s "$TMP/desktop" ] && kill -0 $desktop; do sleep 0.1; done
 DISPLAY=:$(cat "$TMP/desktop")
