@@ -228,7 +228,7 @@ bool engine_raised(struct vcpu *vcpu);
 bool engine_polled(struct vcpu *vcpu);
 const void *engine_jump_missed(struct vcpu *vcpu);
 const void *engine_link_missed(struct vcpu *vcpu, u32 number);
-void engine_trace_split(struct vcpu *vcpu, gva_t head);
+void engine_trace_split(struct vcpu *vcpu, gva_t head, gva_t gva);
 void engine_trace_guessed(struct vcpu *vcpu, gva_t head);
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);

@@ -89,9 +89,9 @@ struct host_slow {
     /* A probe found the hart's stream full; vcpu->insns is exact. Afterwards there is room. */
     void (*probe_full)(struct vcpu *vcpu);
     /* A trace is left before the instruction at vcpu->pc, since a group of accesses that begins
-     * there lies in two pages, or in one that does not permit what some of them do. `head` is the
-     * trace's first pc. NULL: nobody minds. */
-    void (*split)(struct vcpu *vcpu, gva_t head);
+     * there, with its own to `gva`, lies in two pages, or in one that does not permit what some of
+     * them do. `head` is the trace's first pc. NULL: nobody minds. */
+    void (*split)(struct vcpu *vcpu, gva_t head, gva_t gva);
     /* The trace with that first pc has guessed pages wrong so many times as it may before this is
      * told. NULL: likewise. */
     void (*guessed)(struct vcpu *vcpu, gva_t head);
@@ -152,6 +152,17 @@ enum host_request_flag {
     HOST_WATCHED = 2048,     /* C code must hear of accesses that are no loads and stores */
     HOST_PRIVATE = 32,       /* no other thread looks at guest memory: fences are for nobody */
 };
+
+/* A load or store of a trace that begins a group of accesses (struct host_slow's `split`) which was
+ * often in two pages. Its accesses of either page are a group of their own, for as long as that
+ * helps: from HOST_SPLIT_TIMES on the group is one that the trace is not left for. */
+struct host_split {
+    s64 offset; /* of the instruction, from the trace's page */
+    u16 low;    /* the last PAGE_BITS bits of the address it accessed last time */
+    u8 times;   /* that this was too often, and the trace made anew */
+};
+
+enum { HOST_SPLIT_TIMES = 4 };
 
 /* How a direct jump leaves the block. */
 struct host_exit {
@@ -219,10 +230,8 @@ struct host_request {
     struct host_page pages[HOST_PAGES_MAX];
     unsigned page_count;
     const struct host_ways *ways; /* or NULL; not with HOST_NO_SELF_LINK */
-    /* Instructions of a trace, by their offset from its page, whose groups of accesses are often
-     * split: it is not left there. */
-    const s64 *split;
-    unsigned split_count;
+    const struct host_split *split; /* what is known of a trace's groups of accesses, the newest */
+    unsigned split_count;           /*   last */
     struct host_exit *exits;
     unsigned exits_max;
     struct host_place *places; /* NULL: nobody asks. Those that do not fit are left out */

@@ -57,12 +57,16 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
     return true;
 }
 
+static struct tier2_split *split_place(struct tier2 *tier2, gva_t pc)
+{
+    return &tier2->splits[(pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (TIER2_SPLIT_PLACES - 1)];
+}
+
 /* True when it was noted `many` times, at most so many instructions apart on average. */
 static bool note(struct tier2 *tier2, const struct vcpu *vcpu, gva_t pc, gva_t head, unsigned many,
                  u64 insns_each)
 {
-    struct tier2_split *split =
-        &tier2->splits[(pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (TIER2_SPLIT_PLACES - 1)];
+    struct tier2_split *split = split_place(tier2, pc);
     bool known = split->pc == pc && split->head == head && split->mode == vcpu->mode;
     if (!known || vcpu->insns - split->first_insns > many * insns_each) {
         *split = (struct tier2_split){
@@ -78,9 +82,11 @@ static bool note(struct tier2 *tier2, const struct vcpu *vcpu, gva_t pc, gva_t h
     return true;
 }
 
-bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
+bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head, gva_t gva)
 {
-    return note(tier2, vcpu, vcpu->pc, head, SPLIT_MANY, SPLIT_INSNS);
+    bool many = note(tier2, vcpu, vcpu->pc, head, SPLIT_MANY, SPLIT_INSNS);
+    split_place(tier2, vcpu->pc)->low = (u16)(gva & PAGE_OFFSET_MASK);
+    return many;
 }
 
 bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
@@ -88,16 +94,26 @@ bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head
     return note(tier2, vcpu, head | 1, head, GUESSES_MANY, GUESSES_INSNS);
 }
 
-static void join_split(struct tier2_circle *circle, s64 offset)
+/* As the last one. */
+static void join_split(struct tier2_circle *circle, s64 offset, u16 low)
 {
+    struct host_split split = {.offset = offset, .low = low, .times = 1};
     unsigned n = 0;
-    while (n < circle->split_count && n < TIER2_SPLIT_MAX && circle->split[n] != offset) {
+    while (n < circle->split_count && n < TIER2_SPLIT_MAX && circle->split[n].offset != offset) {
         n++;
     }
-    if (n < TIER2_SPLIT_MAX) {
-        circle->split[n] = offset;
+    if (n == TIER2_SPLIT_MAX) {
+        circle->split_count = TIER2_SPLIT_MAX + 1;
+        return;
     }
-    circle->split_count = n < circle->split_count ? circle->split_count : n + 1;
+    if (n == circle->split_count) {
+        circle->split_count++;
+    } else {
+        split.times = (u8)(circle->split[n].times + (circle->split[n].times < HOST_SPLIT_TIMES));
+    }
+    unsigned end = circle->split_count - (circle->split_count > TIER2_SPLIT_MAX);
+    memmove(&circle->split[n], &circle->split[n + 1], (end - n - 1) * sizeof(split));
+    circle->split[end - 1] = split;
 }
 
 void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circle)
@@ -109,7 +125,7 @@ void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circl
             if (split->pc & 1) {
                 circle->no_guess = true;
             } else {
-                join_split(circle, (s64)(split->pc - page));
+                join_split(circle, (s64)(split->pc - page), split->low);
             }
             split->count = 0;
         }

@@ -17,7 +17,7 @@
 #ifndef METIC_TRANSLATE_TIER2_H
 #define METIC_TRANSLATE_TIER2_H
 
-#include "cpu/vcpu.h"
+#include "translate/host.h"
 
 enum {
     TIER2_PATH_RUNS = 64,    /* blocks written down of a hot path */
@@ -78,7 +78,7 @@ struct tier2_circle {
     struct tier2_way ways[TIER2_WAYS];
     unsigned way_count;
     u64 head[TIER2_REGISTERS]; /* what the guest's `pinned` registers held where it began */
-    s64 split[TIER2_SPLIT_MAX]; /* struct host_request's; these are from the circle's first page */
+    struct host_split split[TIER2_SPLIT_MAX]; /* from the circle's first page, the newest last */
     unsigned split_count;       /* TIER2_SPLIT_MAX + 1: too many to tell them apart */
     bool no_guess;              /* it guessed pages wrong */
 };
@@ -114,6 +114,7 @@ struct tier2 {
         gva_t pc, head;          /* of the instruction (odd: all that guess), of its trace */
         u32 mode, count;
         u64 first_insns;         /* of the hart, at the first one that counts */
+        u16 low;                 /* struct host_split's, of the last one */
     } splits[TIER2_SPLIT_PLACES];
     u64 sampled, recorded, made; /* statistics */
 };
@@ -124,7 +125,7 @@ void tier2_init(struct tier2 *tier2, bool eager);
 bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
 /* A trace was left as struct host_slow's `split` says. True when that is so often at vcpu->pc that
  * the trace had better be made anew, for which the hart then looks up. */
-bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
+bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head, gva_t gva);
 /* The same of struct host_slow's `guessed`, whatever vcpu->pc. */
 bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
 /* Adds to the circle what was noted of the trace at tier2->split_head, and forgets that. */

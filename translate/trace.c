@@ -376,9 +376,9 @@ static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
     return made;
 }
 
-void engine_trace_split(struct vcpu *vcpu, gva_t head)
+void engine_trace_split(struct vcpu *vcpu, gva_t head, gva_t gva)
 {
-    if (tier2_note_split(tier2_of(vcpu), vcpu, head)) {
+    if (tier2_note_split(tier2_of(vcpu), vcpu, head, gva)) {
         vcpu_look_up(vcpu);
     }
 }

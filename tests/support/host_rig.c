@@ -146,8 +146,9 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
     misaligned(vcpu, gva, desc);
 }
 
-static void note_split(struct vcpu *vcpu, gva_t head)
+static void note_split(struct vcpu *vcpu, gva_t head, gva_t gva)
 {
+    hart_of(vcpu)->split_gva = gva;
     hart_of(vcpu)->splits++;
     hart_of(vcpu)->split_head = head;
 }
@@ -218,7 +219,7 @@ void rig_reset(struct rig *rig)
     hart_reset(rig->hart[0]);
     hart_reset(rig->hart[1]);
     rig->link_count = 0;
-    rig->split = 0;
+    rig->split = (struct host_split){.offset = 0};
     rig->used_bytes = rig->context.used_bytes;
     rig->cold_end = RIG_COLD_START;
 }
@@ -303,7 +304,7 @@ const u8 *rig_compile_pages(struct rig *rig, u32 flags, const struct host_page *
         .opaque = rig,
         .page_count = page_count,
         .split = &rig->split,
-        .split_count = rig->split != 0,
+        .split_count = rig->split.offset != 0,
         .exits = rig->exits,
         .exits_max = ARRAY_LEN(rig->exits),
     };

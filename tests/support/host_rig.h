@@ -38,7 +38,7 @@ struct rig_hart {
     u64 proofs[RIG_LINKS];
     unsigned slow_calls;
     unsigned splits;  /* calls of host_slow's `split`, */
-    gva_t split_head; /*   and what the last one said */
+    gva_t split_head, split_gva; /* and what the last one said */
     unsigned guesses; /* calls of `guessed` */
     void (*on_slow)(struct rig_hart *hart); /* NULL, or called by each slow path */
 };
@@ -56,7 +56,7 @@ struct rig {
     void *scratch;
     struct host_exit exits[512];
     struct host_result result;
-    s64 split; /* not 0: the next traces are not left where a group begins there */
+    struct host_split split; /* of the next traces, unless its offset is 0 */
 };
 
 extern const struct guest rig_guest;

@@ -195,7 +195,7 @@ static bool note_splits(struct tier2 *tier2, struct vcpu *vcpu, unsigned count, 
     bool often = false;
     for (unsigned n = 0; n < count; n++) {
         vcpu->insns += insns_each;
-        often = tier2_note_split(tier2, vcpu, 0x80001000);
+        often = tier2_note_split(tier2, vcpu, 0x80001000, 0xff8 + vcpu->pc);
     }
     return often;
 }
@@ -215,13 +215,22 @@ Test(tier2, groups_that_are_often_split_are_known_to_the_trace_made_anew)
     cr_expect(tier2_deadline(&tier2, UINT64_MAX) <= vcpu.insns, "the hart looks up");
     tier2_join_splits(&tier2, vcpu.mode, &circle);
     cr_assert(circle.split_count == 2);
-    cr_expect(circle.split[0] + circle.split[1] == 0x10 + 0x2020);
+    cr_expect(circle.split[0].offset + circle.split[1].offset == 0x10 + 0x2020);
+    cr_expect(circle.split[0].low + circle.split[1].low == 0x8 + 0x18);
+    cr_expect(circle.split[0].times == 1 && circle.split[1].times == 1);
     tier2_join_splits(&tier2, vcpu.mode, &circle);
     cr_expect(circle.split_count == 2, "they are forgotten");
     tier2_init(&tier2, false);
     note_splits(&tier2, &vcpu, 40, 100);
     tier2_join_splits(&tier2, vcpu.mode, &circle);
     cr_expect(circle.split_count == 2, "that one was known");
+    cr_expect(circle.split[1].offset == 0x10 && circle.split[1].times == 2, "and is the newest");
+    cr_expect(circle.split[0].offset == 0x2020 && circle.split[0].times == 1);
+    for (unsigned n = 0; n < 2 * HOST_SPLIT_TIMES; n++) {
+        note_splits(&tier2, &vcpu, 40, 100);
+        tier2_join_splits(&tier2, vcpu.mode, &circle);
+    }
+    cr_expect(circle.split_count == 2 && circle.split[1].times == HOST_SPLIT_TIMES);
     for (unsigned n = 0; n < 2 * TIER2_SPLIT_MAX; n++) {
         vcpu.pc += 2;
         note_splits(&tier2, &vcpu, 40, 100);

@@ -24,8 +24,10 @@
  *
  * In the fast body of a trace (hoist.c) nobody calls C, and a group that does not lie in such a
  * page has the trace left before its first access: the others test nothing. Where that happens
- * often the trace is made anew, and tests (struct host_request's `split`). In the first instruction
- * of a trace, where leaving leads back to it, groups are tested, too.
+ * often the trace is made anew (struct host_split): accesses of either page become a group of their
+ * own (scan.c), since a function's frame mostly lies where it lay the last time, and where they do
+ * so again and again they are tested. In the first instruction of a trace, where leaving leads back
+ * to it, groups are tested, too.
  *
  * Where nothing but moves and sums lie between two accesses of a group, the second one is not
  * tested: the slow path of the first goes on with a copy of what lies between and with the slow
@@ -294,11 +296,14 @@ static void use_address(struct compile *c, struct access *m, ir_ref address)
     m->address = alloc_use(c, add->a);
 }
 
-/* Whether the group that begins with the current access is one that often has no addend. */
+/* Whether the group that begins with the current access is one that has no addend again and
+ * again. */
 static bool is_split(const struct compile *c)
 {
+    const struct host_split *split = c->request->split;
     unsigned n = 0;
-    while (n < c->request->split_count && c->request->split[n] != c->insn_offset) {
+    while (n < c->request->split_count && (split[n].offset != c->insn_offset ||
+                                           split[n].times < HOST_SPLIT_TIMES)) {
         n++;
     }
     return n < c->request->split_count || (c->flags & HOST_ALL_SPLIT) != 0;

@@ -154,7 +154,7 @@ const u8 *access_split(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struc
         return past(stub);
     }
     if (slow->split != NULL) {
-        slow->split(vcpu, head);
+        slow->split(vcpu, head, *saved_reg(frame, stub[SITE_ADDRESS] & 15));
     }
     return leave(vcpu, stub);
 }

@@ -208,6 +208,9 @@ static ALWAYS_INLINE u8 *look_up(struct compile *c, const struct access *m,
 /* The group has no addend, and its other accesses do not ask. */
 static void leave_split(struct compile *c, const struct access *m, const struct access_call *call)
 {
+    if (m->disp != m->group_disp) {
+        load_address(&c->cold, m, m->disp);
+    }
     tell(c, false);
     describe_way_out(c, m, call);
 }

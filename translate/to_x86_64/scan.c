@@ -8,6 +8,13 @@
  * forward pass. */
 #include "translate/to_x86_64/compile.h"
 
+enum { CUTS_MAX = 16 };
+
+/* A base address whose accesses make a group in each page. */
+struct cut {
+    u16 base, low; /* low: its last bits, if it is what it was */
+};
+
 struct scan {
     unsigned barrier;              /* nearest following instruction that may leave or call */
     u16 get_at[REG_XMM0];          /* nearest following GET of the pinned register */
@@ -24,6 +31,8 @@ struct scan {
         unsigned segment;
         s32 first, end;            /* what bytes they touch, from the base */
     } groups[64];                  /* by base and page-sized part of the distance from it */
+    struct cut cuts[CUTS_MAX];     /* the newest last */
+    unsigned cut_count;
 };
 
 enum { NEVER = IR_MAX_INSNS };
@@ -34,6 +43,42 @@ enum { GROUP_BYTES_MAX = 256, SLOW_GROUP_BYTES_MAX = 64 };
 static bool in_two_pages(s32 first, s32 end)
 {
     return ((first ^ (end - 1)) & ~(s32)PAGE_OFFSET_MASK) != 0;
+}
+
+/* Finds the bases of a trace's groups that were in two pages. */
+static NOINLINE void find_cuts(struct compile *c, struct scan *scan)
+{
+    const struct ir_insn *insns = c->ir->insns;
+    for (unsigned n = 0; n < c->request->split_count; n++) {
+        const struct host_split *split = &c->request->split[n];
+        u64 offset = ~(u64)split->offset;
+        for (unsigned i = 0; i < c->ir->count && scan->cut_count < CUTS_MAX; i++) {
+            if (insns[i].op == IR_INSN) {
+                offset = insns[i].imm;
+            } else if ((insns[i].op == IR_LOAD || insns[i].op == IR_STORE) &&
+                       offset == (u64)split->offset && split->times < HOST_SPLIT_TIMES) {
+                scan->cuts[scan->cut_count++] = (struct cut){
+                    .base = (u16)address_base(c->ir, insns[i].b),
+                    .low = (u16)((split->low - (u64)address_disp(c->ir, insns[i].b)) &
+                                 PAGE_OFFSET_MASK),
+                };
+                break;
+            }
+        }
+    }
+}
+
+/* How far into its page the base is, where that cuts its group; *is_cut is whether it does. */
+static s32 cut_of(const struct compile *c, const struct scan *scan, ir_ref base, bool *is_cut)
+{
+    for (unsigned n = scan->cut_count; n-- > 0;) {
+        if (scan->cuts[n].base == base) {
+            *is_cut = true;
+            return scan->cuts[n].low;
+        }
+    }
+    *is_cut = c->ir->insns[base].op == IR_PC_PAGE;
+    return 0;
 }
 
 /* Joins the access to the group that the following ones at its base make, if that is small. Not
@@ -50,18 +95,23 @@ static void scan_group(struct compile *c, struct scan *scan, const struct ir_ins
     bool write = insn->op == IR_STORE || (check & IR_CHECK_WRITE);
     /* Loads that compare with the span have groups of their own. */
     u8 kind = write && (c->flags & HOST_LINEAR);
-    unsigned n = base + 37u * kind + 5u * ((unsigned)(disp + GROUP_BYTES_MAX) >> PAGE_BITS);
-    n %= ARRAY_LEN(scan->groups);
-    struct scan_group *group = &scan->groups[n];
+    bool is_cut;
+    s32 low = cut_of(c, scan, base, &is_cut);
     s32 first = (s32)disp;
     s32 end = first + (1 << (insn->sub & IR_MEM_SIZE_MASK));
+    if (is_cut && in_two_pages(first + low, end + low)) {
+        return;
+    }
+    unsigned part = (unsigned)(is_cut ? first + low : first + GROUP_BYTES_MAX) >> PAGE_BITS;
+    unsigned n = (base + 37u * kind + 5u * part) % ARRAY_LEN(scan->groups);
+    struct scan_group *group = &scan->groups[n];
     bool is_known = scan->groups_known >> n & 1;
     scan->groups_known |= (u64)1 << n;
     s32 all_first = is_known && group->first < first ? group->first : first;
     s32 all_end = is_known && group->end > end ? group->end : end;
     bool joins = is_known && group->base == base && group->kind == kind &&
                  all_end - all_first <= scan->group_bytes_max &&
-                 !(c->ir->insns[base].op == IR_PC_PAGE && in_two_pages(all_first, all_end));
+                 !(is_cut && in_two_pages(all_first + low, all_end + low));
     if (joins) {
         bool sure = group->segment == scan->segment || (c->flags & HOST_TRACE);
         write |= group->write && sure;
@@ -362,6 +412,10 @@ static void scan_init(struct compile *c, struct scan *scan)
     scan->group_bytes_max = c->has_slow && !c->fast ? SLOW_GROUP_BYTES_MAX
                                                             : GROUP_BYTES_MAX;
     scan->groups_known = 0;
+    scan->cut_count = 0;
+    if (UNLIKELY(c->request->split_count != 0)) {
+        find_cuts(c, scan);
+    }
     for (unsigned r = 0; r < REG_XMM0; r++) {
         scan->get_at[r] = NEVER;
         scan->set_at[r] = NEVER;

@@ -342,7 +342,72 @@ Test(groups, a_trace_is_left_where_a_group_is_split)
         cr_assert_eq(enter(code), IR_EXIT_IND);
         cr_assert(hart->vcpu.pc == RIG_PC_PAGE + SECOND_INSN && hart->vcpu.insns == insns + 1);
         cr_assert(hart->splits == 1 && hart->split_head == RIG_PC_PAGE + 4);
+        cr_assert(hart->split_gva == base - 16);
         cr_assert(hart->x[30] == 8 && ram_word(base - 16) == 0 && hart->slow_calls == 0);
+    }
+}
+
+/* The frame's trace from `base` on, wherever it was left: what lies before that was done, the rest
+ * was not. True when it was not left. */
+static bool check_frame_up_to_exit(const u8 *code, gva_t base)
+{
+    struct rig_hart *hart = rig->hart[1];
+    memset(hart->ram, 0, RIG_RAM_BYTES);
+    hart->x[2] = base;
+    for (unsigned n = 0; n < 4; n++) {
+        hart->x[20 + n] = base * 16 + n;
+        hart->x[24 + n] = 0;
+    }
+    u64 insns = hart->vcpu.insns;
+    bool whole = enter(code) == IR_EXIT_JUMP;
+    unsigned done = whole ? 8 : (unsigned)(hart->vcpu.pc - RIG_PC_PAGE - SECOND_INSN) / 4;
+    cr_assert(done <= 8 && (whole || hart->vcpu.insns == insns + 1 + done));
+    for (unsigned n = 0; n < 4; n++) {
+        cr_assert_eq(ram_word(base - 16 + 8 * n), n < done ? base * 16 + n : 0);
+        cr_assert_eq(hart->x[24 + n], n + 4 < done ? base * 16 + n : 0);
+    }
+    return whole;
+}
+
+/* A trace that was left there too often knows where the page ended. */
+Test(groups, a_trace_has_a_group_in_each_page)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t end = RIG_RAM_GVA + PAGE_BYTES;
+    for (gva_t cut = end - 16; cut <= end + 16; cut += 4) {
+        rig_reset(rig);
+        rig->split = (struct host_split){
+            .offset = SECOND_INSN, .low = (u16)((cut - 16) & PAGE_OFFSET_MASK), .times = 1,
+        };
+        const u8 *code = frame_trace(0);
+        for (gva_t base = end - 24; base < end + 24; base++) {
+            hart->splits = 0;
+            bool whole = check_frame_up_to_exit(code, base);
+            bool same = (base - cut) % PAGE_BYTES == 0, words = base % 8 == 0;
+            cr_assert(whole || is_split(base));
+            cr_assert(!same || hart->splits == 0);
+            cr_assert(!(same && words) || (whole && hart->slow_calls == 0));
+        }
+    }
+}
+
+/* Accesses of the other page are asked for by themselves: nothing is done that may not be. */
+Test(groups, either_page_of_a_group_has_permissions_of_its_own)
+{
+    struct rig_hart *hart = rig->hart[1];
+    const gva_t base = RIG_RAM_GVA + PAGE_BYTES;
+    rig->split = (struct host_split){
+        .offset = SECOND_INSN, .low = PAGE_BYTES - 16, .times = 1,
+    };
+    const u8 *code = frame_trace(0);
+    for (unsigned page = 0; page < 2; page++) {
+        rig_map(hart, RIG_RAM_GVA + page * PAGE_BYTES, true, false, false);
+        hart->splits = 0;
+        cr_expect_not(check_frame_up_to_exit(code, base));
+        cr_expect(hart->vcpu.pc == RIG_PC_PAGE + SECOND_INSN + page * 8 && hart->splits == 1);
+        cr_expect_eq(hart->split_gva, base - 16 + page * 16);
+        rig_map(hart, RIG_RAM_GVA + page * PAGE_BYTES, true, true, false);
+        cr_expect(check_frame_up_to_exit(code, base));
     }
 }
 
@@ -352,7 +417,8 @@ Test(groups, a_trace_is_not_left_where_groups_are_often_split)
     struct rig_hart *hart = rig->hart[1];
     for (unsigned way = 0; way < 3; way++) {
         rig_reset(rig);
-        rig->split = way == 0 ? SECOND_INSN : 0;
+        rig->split = (struct host_split){.offset = way == 0 ? SECOND_INSN : 0,
+                                         .times = HOST_SPLIT_TIMES};
         const u8 *code = way == 2 ? frame_block_with(HOST_TRACE | HOST_OPEN)
                                   : frame_trace(way == 1 ? HOST_ALL_SPLIT : 0);
         for (gva_t base = RIG_RAM_GVA + PAGE_BYTES - 24; base < RIG_RAM_GVA + PAGE_BYTES + 24;
