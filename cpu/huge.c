@@ -1,13 +1,8 @@
 /* See huge.h. */
 #include "cpu/huge.h"
 
+#include "cpu/base/zeros.h"
 #include "cpu/memory.h"
-
-#include <sys/mman.h>
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* <linux/mman.h> since 6.1 */
-#endif
 
 /* Guest and host memory need not be aligned alike: it is the host's 2 MiB that count. */
 void huge_collapse(struct memory *memory, gpa_t gpa)
@@ -21,6 +16,6 @@ void huge_collapse(struct memory *memory, gpa_t gpa)
     uintptr_t begin = (uintptr_t)region->host;
     uintptr_t first = (begin + (gpa - region->gpa)) & ~(bytes - 1);
     if (first >= begin && first + bytes <= begin + region->size_bytes) {
-        madvise((void *)first, bytes, MADV_COLLAPSE);
+        zeros_collapse((void *)first);
     }
 }

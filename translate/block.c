@@ -43,7 +43,7 @@ bool block_table_init(struct block_table *table, struct memory *memory)
     table->memory = memory;
     table->buckets = zeros_new(buckets_bytes);
     table->pages = zeros_new(pages_bytes);
-    table->links = zeros_new(links_bytes);
+    table->links = zeros_new_growing(links_bytes);
     table->link_count = 1;
     table->arena = arena_new();
     return table->buckets != NULL && table->pages != NULL && table->links != NULL &&

@@ -9,22 +9,47 @@
 /* Most blocks have less than AHEAD_BYTES. */
 enum { CODEBUF_ALIGN_BYTES = 16, AHEAD_BYTES = 8 << 10 };
 
+/* Shared memory of no file, in place of addresses where huge pages may begin. Anonymous, not a
+ * memfd: perf looks into its map of translated code only for such memory. NULL: refused. */
+static u8 *map_writable(size_t size_bytes)
+{
+    const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    u8 *at = zeros_map(size_bytes, 0, PROT_NONE);
+    if (at != NULL &&
+        mmap(at, size_bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) {
+        munmap(at, size_bytes);
+        return NULL;
+    }
+    return at;
+}
+
+/* The same pages a second time. */
+static u8 *map_executable(u8 *write, size_t size_bytes)
+{
+    u8 *at = zeros_map(size_bytes, 0, PROT_NONE);
+    if (at != NULL &&
+        (mremap(write, 0, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED ||
+         mprotect(at, size_bytes, PROT_READ | PROT_EXEC) != 0)) {
+        munmap(at, size_bytes);
+        return NULL;
+    }
+    return at;
+}
+
+/* Where the cold part begins: about what programs need of each, in huge pages of its own. */
+static size_t cold_part(size_t size_bytes)
+{
+    size_t start = size_bytes / 5 * 3;
+    return start < ZEROS_HUGE_BYTES ? start : start & ~(size_t)(ZEROS_HUGE_BYTES - 1);
+}
+
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {
     memset(buffer, 0, sizeof(*buffer));
-    /* Anonymous, not a memfd: perf looks into its map of translated code only for such memory. */
-    const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *write = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-    void *exec = MAP_FAILED;
-    if (write != MAP_FAILED) {
-        exec = mremap(write, 0, size_bytes, MREMAP_MAYMOVE); /* the same pages a second time */
-    }
-    if (exec != MAP_FAILED && mprotect(exec, size_bytes, PROT_READ | PROT_EXEC) != 0) {
-        munmap(exec, size_bytes);
-        exec = MAP_FAILED;
-    }
-    if (write == MAP_FAILED || exec == MAP_FAILED) {
-        if (write != MAP_FAILED) {
+    u8 *write = map_writable(size_bytes);
+    u8 *exec = write != NULL ? map_executable(write, size_bytes) : NULL;
+    if (exec == NULL) {
+        if (write != NULL) {
             munmap(write, size_bytes);
         }
         return error_set(error, "use --engine interp, or allow executable memory mappings",
@@ -33,7 +58,7 @@ bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error 
     buffer->write = write;
     buffer->exec = exec;
     buffer->size_bytes = size_bytes;
-    buffer->cold_start = size_bytes / 5 * 3; /* about what programs need of each */
+    buffer->cold_start = cold_part(size_bytes);
     buffer->cold_end = buffer->cold_start;
     return true;
 }

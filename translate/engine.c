@@ -99,7 +99,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
     vcpu->deadline = UINT64_MAX;
     vcpu->mode = (engine->options.exact_deadlines ? VCPU_MODE_COUNT : 0u) |
                  (engine->commit_log != NULL ? VCPU_MODE_TRACE : 0u);
-    vcpu->link_proofs = zeros_new(link_proofs_bytes);
+    vcpu->link_proofs = zeros_new_growing(link_proofs_bytes);
     if (vcpu->link_proofs == NULL || !tlb_init(vcpu)) {
         zeros_free(vcpu->link_proofs, link_proofs_bytes);
         state_free(vcpu);

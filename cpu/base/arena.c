@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_CHUNK_BYTES = 256 * 1024, ARENA_ALIGN_BYTES = 16 };
+enum { ARENA_CHUNK_BYTES = ZEROS_HUGE_BYTES, ARENA_ALIGN_BYTES = 16 };
 
 struct chunk {
     struct chunk *next;
@@ -43,15 +43,18 @@ void arena_free(struct arena *arena)
     }
 }
 
-/* With room for `least_bytes`, itself included. */
-static struct chunk *chunk_new(size_t least_bytes)
+/* With room for `least_bytes`, itself included. Who has filled one is going to fill the next. */
+static struct chunk *chunk_new(const struct arena *arena, size_t least_bytes)
 {
     size_t bytes = least_bytes > ARENA_CHUNK_BYTES ? least_bytes : ARENA_CHUNK_BYTES;
-    struct chunk *chunk = zeros_new(bytes);
+    struct chunk *chunk = zeros_new_growing(bytes);
     if (chunk == NULL) {
         error_no_memory(bytes);
     }
-    *chunk = (struct chunk){.size_bytes = bytes, .used_bytes = sizeof(*chunk)};
+    size_t asked_bytes = arena->first != NULL ? zeros_ask_huge(chunk, bytes, 0) : 0;
+    *chunk = (struct chunk){
+        .size_bytes = bytes, .used_bytes = sizeof(*chunk), .asked_bytes = asked_bytes,
+    };
     return chunk;
 }
 
@@ -60,7 +63,7 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     size_bytes = (size_bytes + ARENA_ALIGN_BYTES - 1) & ~(size_t)(ARENA_ALIGN_BYTES - 1);
     struct chunk *chunk = arena->first;
     if (chunk == NULL || chunk->size_bytes - chunk->used_bytes < size_bytes) {
-        chunk = chunk_new(size_bytes + sizeof(*chunk));
+        chunk = chunk_new(arena, size_bytes + sizeof(*chunk));
         chunk->next = arena->first;
         arena->first = chunk;
     }

@@ -17,10 +17,11 @@ static inline void *zeros_new(size_t size_bytes)
 
 enum { ZEROS_HUGE_BYTES = 2 << 20 };
 
-/* Addresses alone, of which those from `offset_bytes` on are where huge pages may begin. */
-static inline u8 *zeros_addresses(size_t size_bytes, size_t offset_bytes)
+/* Of which those from `offset_bytes` on are where huge pages may begin. PROT_NONE: addresses
+ * alone. */
+static inline u8 *zeros_map(size_t size_bytes, size_t offset_bytes, int protection)
 {
-    u8 *all = mmap(NULL, size_bytes + ZEROS_HUGE_BYTES, PROT_NONE,
+    u8 *all = mmap(NULL, size_bytes + ZEROS_HUGE_BYTES, protection,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) {
         return NULL;
@@ -47,15 +48,17 @@ static inline bool zeros_use(void *room, size_t room_bytes)
     return mprotect(room, room_bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
+/* zeros_new() for a table that zeros_ahead() is told of: the host may give it huge pages. */
+static inline void *zeros_new_growing(size_t size_bytes)
+{
+    return zeros_map(size_bytes, 0, PROT_READ | PROT_WRITE);
+}
+
 /* The same for a table that is filled from its start, in whole pages: the host may give huge ones.
  * The rest of one costs less than a fault for each small page. */
 static inline void *zeros_new_dense(size_t size_bytes)
 {
-    u8 *zeros = zeros_addresses(size_bytes, 0);
-    if (zeros != NULL && !zeros_use(zeros, size_bytes)) {
-        zeros_free(zeros, size_bytes);
-        return NULL;
-    }
+    u8 *zeros = zeros_new_growing(size_bytes);
     if (zeros != NULL) {
         madvise(zeros, size_bytes, MADV_HUGEPAGE);
     }
@@ -66,7 +69,7 @@ static inline void *zeros_new_dense(size_t size_bytes)
  * zeros_use(). Freed together. */
 static inline void *zeros_with_room(size_t size_bytes, size_t room_bytes)
 {
-    u8 *zeros = zeros_addresses(size_bytes + room_bytes, size_bytes);
+    u8 *zeros = zeros_map(size_bytes + room_bytes, size_bytes, PROT_NONE);
     if (zeros != NULL && !zeros_use(zeros, size_bytes)) {
         zeros_free(zeros, size_bytes + room_bytes);
         return NULL;
@@ -88,15 +91,28 @@ void zeros_ask(void *bytes, size_t size_bytes);
 /* The same for pages that are there, seen through another mapping: nothing is written. */
 void zeros_ask_to_read(const void *bytes, size_t size_bytes);
 
+/* Makes a huge page of ZEROS_HUGE_BYTES that begin where one may, of memory that may be shared and
+ * is partly there (Linux 6.1). What is in it stays, and other threads may use it meanwhile. False:
+ * the host cannot, or has none at hand. */
+bool zeros_collapse(void *huge);
+
 /* A list of zeros_new(), or NULL, that needs more room: its pages move without being copied. NULL:
  * the host has no memory, and the list stays as it is. */
 void *zeros_grow(void *zeros, size_t had_bytes, size_t wanted_bytes);
+
+/* A huge page in place of the small ones of a table of zeros_new_growing() from asked_bytes on.
+ * Returns where it ends; asked_bytes: there is none. After the first that the host refused nobody
+ * asks again: looking for one can take it long. Any thread. */
+size_t zeros_ask_huge(void *bytes, size_t size_bytes, size_t asked_bytes);
 
 /* See zeros_ahead(). Returns the new *asked_bytes. */
 size_t zeros_ask_next(void *bytes, size_t size_bytes, size_t used_bytes, size_t asked_bytes);
 
 /* For a table that is used from its start on: its first used_bytes will be written, and what lies
- * before *asked_bytes was asked for; has the host give pieces that grow with it. */
+ * before *asked_bytes was asked for; has the host give pieces that grow with it. Of a table that
+ * begins where a huge page may, these are huge pages in the end: where a first touch of each small
+ * one is dear, most of it may be the host's host making its own page tables, however the page was
+ * asked for. What may lie behind *asked_bytes already stays. */
 static inline void zeros_ahead(void *bytes, size_t size_bytes, size_t used_bytes,
                                size_t *asked_bytes)
 {

@@ -81,6 +81,30 @@ Test(codebuf, allocation)
     cr_expect(codebuf_cold_room(&buffer) == 0);
 }
 
+/* Whatever pages the host makes of both views while code is being put into it. */
+Test(codebuf, views_stay_the_same_while_it_fills)
+{
+    enum { BLOCK_BYTES = 1 << 12, BLOCKS = 900, COLD_BYTES = 1 << 11 };
+    struct codebuf large;
+    struct metic_error error;
+    cr_assert(codebuf_init(&large, 16 << 20, &error), "%s", error.what);
+    size_t cold_start = large.cold_start;
+    for (unsigned n = 0; n < BLOCKS; n++) {
+        codebuf_ahead(&large);
+        memset(large.write + large.used_bytes, (int)(n % 251), BLOCK_BYTES);
+        memset(large.write + large.cold_end, (int)(n % 241), COLD_BYTES);
+        codebuf_commit(&large, BLOCK_BYTES, COLD_BYTES);
+        cr_assert(large.exec[(size_t)n * BLOCK_BYTES] == n % 251);
+    }
+    for (unsigned n = 0; n < BLOCKS; n++) {
+        size_t hot = (size_t)n * BLOCK_BYTES, cold = cold_start + (size_t)n * COLD_BYTES;
+        cr_assert(large.exec[hot] == n % 251 && large.exec[hot + BLOCK_BYTES - 1] == n % 251);
+        cr_assert(large.exec[cold] == n % 241 && large.exec[cold + COLD_BYTES - 1] == n % 241);
+        cr_assert(large.write[hot] == n % 251 && large.write[cold] == n % 241);
+    }
+    codebuf_fini(&large);
+}
+
 Test(codebuf, more_than_the_host_has)
 {
     struct codebuf other;
