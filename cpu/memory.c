@@ -97,7 +97,7 @@ static bool add_host_backed(struct memory *memory, const char *name, gpa_t gpa, 
     }
     region->kind = kind;
     region->direct = true;
-    region->host = zeros_new(size_bytes);
+    region->host = zeros_new_growing(size_bytes);
     region->page_flags = zeros_new(region_page_count(region));
     if (region->host == NULL || region->page_flags == NULL) {
         if (region->host != NULL) {
@@ -444,36 +444,84 @@ void memory_note_write(struct memory *memory, gpa_t gpa, u64 size_bytes)
     }
 }
 
+static const u64 group_bytes = (u64)MEMORY_ASK_PAGES << PAGE_BITS;
+
+/* The flag of the group at `at` is set; whether it was not. */
+static bool group_begins(struct memory_region *region, u64 at)
+{
+    _Atomic u8 *flags = &region->page_flags[at >> PAGE_BITS];
+    return page_unasked(flags) &&
+           !(atomic_fetch_or(flags, MEMORY_PAGE_ASKED) & MEMORY_PAGE_ASKED);
+}
+
+/* Makes a huge page of ZEROS_HUGE_BYTES from `window` on where the host has been asked for so many
+ * groups of it that the others are going to be wanted, too; `fresh` of them just now. Only then, so
+ * that what the guest gives back later stays away. */
+static bool ask_huge(struct memory_region *region, u64 window, unsigned fresh)
+{
+    u8 *host = region->host + window;
+    if ((uintptr_t)host % ZEROS_HUGE_BYTES != 0 ||
+        region->size_bytes - window < ZEROS_HUGE_BYTES) {
+        return false;
+    }
+    unsigned asked = 0;
+    for (u64 i = 0; i < ZEROS_HUGE_BYTES; i += group_bytes) {
+        asked += !page_unasked(&region->page_flags[(window + i) >> PAGE_BITS]);
+    }
+    if (asked < MEMORY_HUGE_GROUPS || asked - fresh >= MEMORY_HUGE_GROUPS) {
+        return false;
+    }
+    zeros_ask(host, 1); /* of nothing there can be none */
+    if (!zeros_collapse(host)) {
+        return false;
+    }
+    for (u64 i = 0; i < ZEROS_HUGE_BYTES; i += group_bytes) {
+        group_begins(region, window + i);
+    }
+    return true;
+}
+
+/* [at, last] is in the ZEROS_HUGE_BYTES from `window` on. */
+static void ask_in_window(struct memory_region *region, u64 window, u64 at, u64 last)
+{
+    u64 begins = 0; /* bits: groups of the window */
+    for (u64 i = at & ~(group_bytes - 1); i <= last; i += group_bytes) {
+        begins |= (u64)group_begins(region, i) << (i - window) / group_bytes;
+    }
+    if (begins == 0 || region->from_file ||
+        ask_huge(region, window, (unsigned)__builtin_popcountll(begins))) {
+        return;
+    }
+    while (begins != 0) {
+        unsigned first = (unsigned)__builtin_ctzll(begins);
+        unsigned groups = (unsigned)__builtin_ctzll(~(begins >> first));
+        u64 from = window + first * group_bytes;
+        u64 end = from + groups * group_bytes;
+        end = end < region->size_bytes ? end : region->size_bytes;
+        zeros_ask(region->host + from, end - from);
+        begins &= ~(((u64)1 << groups) - 1) << first;
+    }
+}
+
 void memory_ask(struct memory *memory, gpa_t gpa, u64 size_bytes)
 {
-    const u64 group_bytes = (u64)MEMORY_ASK_PAGES << PAGE_BITS;
-    const struct memory_region *region = memory_find(memory, gpa);
+    struct memory_region *region = memory_find(memory, gpa);
     if (region == NULL || region->kind != MEMORY_RAM || size_bytes == 0) {
         return;
     }
     u64 at = gpa - region->gpa, last = region->size_bytes - 1;
     last = size_bytes - 1 < last - at ? at + size_bytes - 1 : last;
-    u64 asked = 0, end = at & ~(group_bytes - 1); /* the `asked` bytes before `end` are to come */
-    for (; end <= last; end += group_bytes) {
-        _Atomic u8 *flags = &region->page_flags[end >> PAGE_BITS];
-        bool unasked = page_unasked(flags) &&
-                       !(atomic_fetch_or(flags, MEMORY_PAGE_ASKED) & MEMORY_PAGE_ASKED) &&
-                       !region->from_file;
-        if (!unasked && asked != 0) {
-            zeros_ask(region->host + (end - asked), asked);
-        }
-        asked = unasked ? asked + group_bytes : 0;
-    }
-    if (asked != 0) {
-        end = end < region->size_bytes ? end : region->size_bytes;
-        zeros_ask(region->host + (end - asked), asked);
+    while (at <= last) {
+        u64 window = at & ~(u64)(ZEROS_HUGE_BYTES - 1);
+        u64 end = window + ZEROS_HUGE_BYTES;
+        ask_in_window(region, window, at, last < end ? last : end - 1);
+        at = end;
     }
 }
 
 /* These pages of RAM are not there any more. */
 static void forget_asked(struct memory_region *region, u64 at, u64 size_bytes)
 {
-    const u64 group_bytes = (u64)MEMORY_ASK_PAGES << PAGE_BITS;
     u64 first = (at + group_bytes - 1) & ~(group_bytes - 1);
     for (u64 i = first; i + group_bytes <= at + size_bytes; i += group_bytes) {
         atomic_fetch_and(&region->page_flags[i >> PAGE_BITS], (u8)~MEMORY_PAGE_ASKED);

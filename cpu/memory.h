@@ -32,6 +32,10 @@ enum {
  * twenty times what one request for all of the pages does. */
 enum { MEMORY_ASK_PAGES = 16 };
 
+/* Of the 32 groups of a huge page of the host's: with so many of them written most will be, and
+ * where first touches are dear the huge page costs less than what is left of them. */
+enum { MEMORY_HUGE_GROUPS = 8 };
+
 /* A device's registers as memory sees them. Offsets are from the region's start; size_bytes is
  * 1, 2, 4 or 8 and the access never crosses the region's end. Called on any hart's thread. */
 struct mmio_ops {
@@ -165,9 +169,10 @@ bool memory_is_touched(struct memory *memory, const struct memory_region *region
 bool memory_discard(struct memory *memory, gpa_t gpa, u64 size_bytes);
 
 /* Has the host give the pages of [gpa, gpa + size_bytes) that will be written, in groups of
- * MEMORY_ASK_PAGES; once for each group until it is discarded whole. Does nothing to pages that are
- * there, and nothing where some could be a file's; the host may refuse: then each comes with its
- * first access. What is not RAM is left out. Any thread. */
+ * MEMORY_ASK_PAGES; once for each group until it is discarded whole. The MEMORY_HUGE_GROUPSth of a
+ * huge page brings all of it. Does nothing to pages that are there, and nothing where some could be
+ * a file's; the host may refuse: then each comes with its first access. What is not RAM is left
+ * out. Any thread. */
 void memory_ask(struct memory *memory, gpa_t gpa, u64 size_bytes);
 
 /* Opens what memory_is_touched asks the host through, which it does by itself otherwise. */

@@ -308,6 +308,80 @@ Test(memory, groups_of_pages_are_asked_for_once)
     cr_expect(memory_is_touched(&memory, big, GROUP_BYTES, PAGE_BYTES));
 }
 
+enum { HUGE_GROUPS_THERE = ZEROS_HUGE_BYTES / GROUP_BYTES };
+
+static bool host_makes_huge_pages(void)
+{
+    u8 *huge = zeros_new_growing(ZEROS_HUGE_BYTES);
+    zeros_ask(huge, 1);
+    bool makes = zeros_collapse(huge);
+    zeros_free(huge, ZEROS_HUGE_BYTES);
+    return makes;
+}
+
+/* How many of the groups of the first two huge pages are there, whole. */
+static void count_groups(unsigned there[2])
+{
+    const struct memory_region *big = memory_find(&memory, BIG);
+    for (unsigned i = 0; i < 2 * HUGE_GROUPS_THERE; i++) {
+        unsigned pages = 0;
+        for (u64 at = 0; at < GROUP_BYTES; at += PAGE_BYTES) {
+            pages += memory_is_touched(&memory, big, i * (u64)GROUP_BYTES + at, PAGE_BYTES);
+        }
+        there[i / HUGE_GROUPS_THERE] += pages == MEMORY_ASK_PAGES;
+    }
+}
+
+Test(memory, groups_that_are_many_become_a_huge_page)
+{
+    struct metic_error error;
+    cr_assert(memory_add_ram(&memory, "big", BIG, 2 * (u64)ZEROS_HUGE_BYTES + PAGE_BYTES, &error));
+    if (!host_gives_when_asked() || !host_makes_huge_pages()) {
+        cr_skip_test("this host makes no huge pages, or has no pagemap");
+    }
+    struct memory_region *big = memory_find(&memory, BIG);
+    unsigned before[2] = {0}, behind[2] = {0}, back[2] = {0};
+    for (unsigned i = 1; i < MEMORY_HUGE_GROUPS; i++) {
+        big->host[i * (size_t)GROUP_BYTES] = (u8)i;
+        memory_ask(&memory, BIG + i * (u64)GROUP_BYTES, 1);
+    }
+    count_groups(before);
+    cr_expect_eq(before[0], MEMORY_HUGE_GROUPS - 1);
+    memory_ask(&memory, BIG + ZEROS_HUGE_BYTES - 1, 2); /* and one of the next */
+    count_groups(behind);
+    cr_expect_eq(behind[0], HUGE_GROUPS_THERE);
+    cr_expect_eq(behind[1], 1);
+    for (unsigned i = 0; i < HUGE_GROUPS_THERE; i++) {
+        cr_expect_eq(big->host[i * (size_t)GROUP_BYTES], i < MEMORY_HUGE_GROUPS ? i : 0);
+    }
+    /* What the guest gives back stays away. */
+    cr_assert(memory_discard(&memory, BIG + 2 * GROUP_BYTES, 10 * (u64)GROUP_BYTES));
+    memory_ask(&memory, BIG + 4 * GROUP_BYTES, 1);
+    count_groups(back);
+    cr_expect_eq(back[0], HUGE_GROUPS_THERE - 9);
+}
+
+/* The whole of one and a part of the next at once; the region ends within the last. */
+Test(memory, a_large_piece_is_asked_for_to_its_end)
+{
+    struct metic_error error;
+    cr_assert(memory_add_ram(&memory, "big", BIG, 2 * (u64)ZEROS_HUGE_BYTES + PAGE_BYTES, &error));
+    if (!host_gives_when_asked()) {
+        cr_skip_test("this host has no MADV_POPULATE_WRITE, or no pagemap");
+    }
+    unsigned there[2] = {0};
+    memory_ask(&memory, BIG, ZEROS_HUGE_BYTES + 3 * (u64)GROUP_BYTES);
+    count_groups(there);
+    cr_expect_eq(there[0], HUGE_GROUPS_THERE);
+    cr_expect_eq(there[1], 3);
+    memory_ask(&memory, BIG + ZEROS_HUGE_BYTES, ~(u64)0);
+    there[1] = 0;
+    count_groups(there);
+    cr_expect_eq(there[1], HUGE_GROUPS_THERE);
+    const struct memory_region *big = memory_find(&memory, BIG);
+    cr_expect(memory_is_touched(&memory, big, 2 * (u64)ZEROS_HUGE_BYTES, PAGE_BYTES));
+}
+
 Test(memory, writes_from_outside_ask_and_reads_do_not)
 {
     struct metic_error error;
