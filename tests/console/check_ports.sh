@@ -4,7 +4,6 @@
 
 set -u
 command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
-boot_timeout_s=40
 . "$SRCDIR/tests/boot/channels.sh"
 mkdir -p "$TMP/extra/bin"
 cp "$SRCDIR/tests/console/ports.sh" "$TMP/extra/bin/ports"
@@ -18,7 +17,7 @@ wanted_md5=$(md5sum <"$cache/busybox")
 wanted_sum=$(python3 -c 'import hashlib; print(hashlib.md5(bytes(i * 7 % 251 for i in range(1000000))).hexdigest())')
 
 for run in real record; do
-    timeout 100 python3 "$SRCDIR/tests/console/port_client.py" "$path" "$size" >"$TMP/$run.host" 2>&1 &
+    timeout 300 python3 "$SRCDIR/tests/console/port_client.py" "$path" "$size" >"$TMP/$run.host" 2>&1 &
     client=$!
     [ $run = real ] && more='' || more="--record $TMP/journal --digest-every 200M --quiet"
     # shellcheck disable=SC2086
@@ -43,14 +42,14 @@ same 'replay: the same in the file' "$TMP/record.log" "$TMP/replay.log"
 # What a program reads from a port goes on where a snapshot is loaded, with another client.
 run save 124 --port "agent=socket:$path" --clock virtual --save "$TMP/snapshot" --limit-time 5s \
     --quiet --expect "$prompt" --send 'ports; until read -r line </dev/virtio-ports/agent; do sleep 0.1; done; echo "heard $line"; poweroff\n'
-(until printf 'hello\n' | timeout 60 python3 -c '
+(until printf 'hello\n' | timeout 180 python3 -c '
 import socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 s.sendall(b"hello\n")
 time.sleep(3)' "$path" 2>/dev/null; do sleep 0.1; done) &
 client=$!
-timeout 60 "$METIC" restore "$TMP/snapshot" >"$TMP/restore" 2>&1 </dev/null
+timeout 180 "$METIC" restore "$TMP/snapshot" >"$TMP/restore" 2>&1 </dev/null
 wait $client
 says restore '^heard hello'
 

@@ -10,7 +10,7 @@ import time
 
 
 def connect(path):
-    until = time.time() + 30
+    until = time.time() + 90
     while time.time() < until:
         client = socket.socket(socket.AF_UNIX)
         try:
@@ -34,7 +34,7 @@ def line(client):
 def main():
     path, size = sys.argv[1], int(sys.argv[2])
     client = connect(path)
-    client.settimeout(20)
+    client.settimeout(90)
     client.sendall(b"hello\n")
     print(line(client), flush=True)
     time.sleep(1)
@@ -51,7 +51,7 @@ def main():
     client.close()
     time.sleep(0.5)
     client = connect(path)
-    client.settimeout(20)
+    client.settimeout(90)
     client.sendall(b"again\n")
     print(line(client), flush=True)
 
