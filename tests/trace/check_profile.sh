@@ -227,21 +227,31 @@ $cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-
     "$SRCDIR/tests/trace/long.S" || exit 1
 metic run long.elf --firmware none --quiet --cover long.cover 2>/dev/null || wrong long
 is "rounds of a long loop" "$(awk '$1 == "e" && $2 == $3 { print $4 }' long.cover)" 599999999 599999999
-# Blocks, traces and the interpreter count the same: lines, and how often a block of walk.c's is come to.
+# Blocks, traces, tier 0 and the interpreter count the same: lines, and how often a block is come to.
 $cross -O2 -g -nostdlib -static -ffreestanding -mcmodel=medany -march=rv64gc -mabi=lp64d \
     -Wl,-n,-Ttext=0x80000000,--build-id=none -o walk.elf "$SRCDIR/tests/trace/walk.c" || exit 1
-for how in --no-tier2 '' --eager-tier2 '--engine interp'; do
+$cross -g -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none,--no-warn-rwx-segments -o firsts.elf \
+    "$SRCDIR/tests/trace/firsts.S" || exit 1
+# counts_as_first PROGRAM HOW: A block is come to as often as it runs, however blocks are cut: of
+# addresses that edges lead to, the instructions that run there. One is where the program waits.
+counts_as_first() {
     # shellcheck disable=SC2086
-    metic run walk.elf --quiet $how --cover w.cover || wrong "cover $how"
-    metic cover w.cover --symbols walk.elf --lcov w.info
-    # A block is come to as often as it runs, however blocks are cut: of addresses that edges lead to,
-    # the instructions that run there.
+    metic run "$1.elf" --quiet $2 --cover w.cover || wrong "cover $1 $2"
+    metic cover w.cover --symbols "$1.elf" --lcov w.info
     awk '$1 == "b" { n[$2] += $5 } $1 == "e" { to[$3] += $4 }
         END { for (a in to) if (n[a] != to[a]) print a, n[a] + 0, to[a] }' w.cover >uneven
-    if [ "$how" = --no-tier2 ]; then cp w.info first.info; fi
-    if cmp -s first.info w.info; then good; else wrong "other lines with '$how'"; fi
-    if [ "$(wc -l <uneven)" -le 1 ]; then good; else wrong "'$how': edges and blocks do not agree"; cat uneven; fi
+    if [ ! -e "$1.info" ]; then cp w.info "$1.info"; fi
+    if cmp -s "$1.info" w.info; then good; else wrong "$1: other lines with '$2'"; fi
+    if [ "$(wc -l <uneven)" -le 1 ]; then good; else wrong "$1 '$2': edges and blocks do not agree"; cat uneven; fi
+}
+for how in '--engine interp' --no-tier2 '' --eager-tier2; do
+    counts_as_first walk "$how"
 done
+for how in '--engine interp' --no-tier0 '' --eager-tier0 --eager-tier2; do
+    counts_as_first firsts "$how"
+done
+is "lines of firsts.S that are met one to four times" "$(grep -cE '^DA:[12][0-9],[1-4]$' firsts.info)" 14 14
+is "faults in firsts.S" "$(grep -cE '^DA:[0-9]+,64$' firsts.info)" 4 4
 # Twice the same makes twice the counts.
 metic cover jit.cover interp.cover --symbols plain.elf --lcov twice.info
 once=$(sed -n 's/^FNDA:\([0-9]*\),heavy/\1/p' our.info)

@@ -222,7 +222,7 @@ static ALWAYS_INLINE bool execute(struct run *run, const struct riscv_insn *insn
 
 enum { MAX_INSNS = PROBE_DIRECT_INSNS };
 
-/* One piece of code, decoded, as long as a block would be, or until its bytes end. */
+/* Some code, decoded: up to a jump or branch, or until its bytes end. */
 struct piece {
     unsigned count;
     struct riscv_insn insns[MAX_INSNS];
@@ -233,19 +233,25 @@ static bool is_jump(struct row row)
     return row.kind >= BRANCH;
 }
 
-/* A block goes on behind a branch forward. */
-static bool may_fall_through(const struct riscv_insn *insn, struct row row)
+static struct row row_of_last(const struct piece *piece)
 {
-    return row.kind == BRANCH && insn->imm > 0;
+    return rows[piece->insns[piece->count - 1].id];
 }
 
-/* Up to the first branch, or all of it. False when something in it is not for here. */
+/* A block goes on behind a branch forward. */
+static bool may_fall_through(const struct piece *piece)
+{
+    return row_of_last(piece).kind == BRANCH && piece->insns[piece->count - 1].imm > 0;
+}
+
+/* False when something in it is not for here. */
 static ALWAYS_INLINE bool decode(const u8 *bytes, unsigned count_bytes, unsigned max_insns,
-                                 bool to_branch, struct piece *piece)
+                                 struct piece *piece)
 {
     const u8 *end = bytes + count_bytes;
     struct riscv_insn *insn = piece->insns;
-    while (insn < piece->insns + max_insns) {
+    bool goes_on = true;
+    while (goes_on && insn < piece->insns + max_insns) {
         unsigned length_bytes = riscv64_decode(bytes, (unsigned)(end - bytes), insn);
         if (length_bytes == 0) {
             break;
@@ -254,21 +260,53 @@ static ALWAYS_INLINE bool decode(const u8 *bytes, unsigned count_bytes, unsigned
         if (row.kind == NOT_HERE) {
             return false;
         }
-        bool goes_on = !is_jump(row) || (!to_branch && may_fall_through(insn, row));
+        goes_on = !is_jump(row);
         insn++;
-        if (!goes_on) {
-            break;
-        }
         bytes += length_bytes;
     }
     piece->count = (unsigned)(insn - piece->insns);
     return piece->count != 0;
 }
 
-/* Tells what the piece at that page offset does: the same as is noted of its IR. */
-static void describe(const struct piece *piece, u64 offset, struct probe_direct *direct)
+/* How a piece ended. */
+struct way {
+    unsigned last; /* the number of its last instruction that ran, or raised */
+    u8 kind;       /* of the piece's last one */
+    bool taken;    /* which is a jump or branch */
+    bool raised;
+};
+
+/* `direct` is told values, or NULL. */
+static ALWAYS_INLINE struct way run_piece(struct vcpu *vcpu, const struct piece *piece,
+                                          struct probe_direct *direct)
 {
-    bool goes_on = true;
+    struct way way = {.kind = row_of_last(piece).kind};
+    struct run run = {vcpu, riscv64_of(vcpu)->x, vcpu->pc, vcpu->insns, direct};
+    for (unsigned n = 0; n < piece->count; n++) {
+        const struct riscv_insn *insn = &piece->insns[n];
+        gva_t behind = run.pc + insn->length_bytes;
+        way.last = n;
+        if (UNLIKELY(!execute(&run, insn, rows[insn->id]))) {
+            way.raised = true; /* in sync, as it was before the instruction */
+            return way;
+        }
+        run.insns++;
+        way.taken = run.pc != behind;
+    }
+    sync(&run, run.pc);
+    return way;
+}
+
+static NOINLINE struct way run_untold(struct vcpu *vcpu, const struct piece *piece)
+{
+    return run_piece(vcpu, piece, NULL);
+}
+
+/* Tells what the piece does, the same as is noted of its IR, and then its values. */
+static NOINLINE struct way run_told(struct vcpu *vcpu, const struct piece *piece,
+                                    struct probe_direct *direct)
+{
+    probe_direct_unit(direct);
     for (const struct riscv_insn *insn = piece->insns; insn < piece->insns + piece->count; insn++) {
         struct row row = rows[insn->id];
         probe_direct_insn(direct, insn->length_bytes);
@@ -278,95 +316,52 @@ static void describe(const struct piece *piece, u64 offset, struct probe_direct 
         if (insn->rd != 0 && row.kind != STORE && row.kind != BRANCH && row.kind != FENCE) {
             probe_direct_register(direct, lower_x_offset(insn->rd));
         }
-        if (is_jump(row)) {
-            probe_direct_leaves(direct, row.kind == JUMP_IND ? PROBE_INDIRECT
-                                                             : (s64)offset + insn->imm);
-        }
-        goes_on = row.kind != JUMP && row.kind != JUMP_IND;
-        offset += insn->length_bytes;
     }
-    if (goes_on) {
-        probe_direct_leaves(direct, (s64)offset);
-    }
+    probe_direct_begins(direct);
+    return run_piece(vcpu, piece, direct);
 }
 
-/* The same of one that has run, where neither accesses nor registers are told. */
-static void describe_later(const struct piece *piece, u64 offset, struct probe_direct *direct)
+/* Neither accesses nor registers are told: it is described when it has run. */
+static NOINLINE struct way run_told_later(struct vcpu *vcpu, const struct piece *piece,
+                                          struct probe_direct *direct)
 {
-    bool goes_on = true;
-    for (const struct riscv_insn *insn = piece->insns; insn < piece->insns + piece->count; insn++) {
+    gva_t pc = vcpu->pc, page = pc & PAGE_MASK;
+    unsigned before = direct->count;
+    struct way way = run_untold(vcpu, piece);
+    const struct riscv_insn *insn = piece->insns;
+    for (; insn < piece->insns + piece->count; insn++) {
         struct row row = rows[insn->id];
         probe_direct_later_insn(direct, insn->word, insn->length_bytes);
         if (is_jump(row)) {
-            probe_direct_later_leaves(direct, row.kind == JUMP_IND ? PROBE_INDIRECT
-                                                                   : (s64)offset + insn->imm);
+            probe_direct_later_leaves(direct, row.kind == JUMP_IND
+                                                  ? PROBE_INDIRECT : (s64)(pc - page) + insn->imm);
         }
-        goes_on = row.kind != JUMP && row.kind != JUMP_IND;
-        offset += insn->length_bytes;
+        pc += insn->length_bytes;
     }
-    if (goes_on) {
-        probe_direct_later_leaves(direct, (s64)offset);
-    }
-}
-
-/* A branch that ends so far behind the piece's start was not taken. */
-static void pass(struct front_piece *front, u64 bytes)
-{
-    front->passed[bytes / 128] |= (u64)1 << (bytes / 2 % 64);
-}
-
-/* How a piece ended. */
-struct way {
-    unsigned last; /* the number of its last instruction that ran, or raised */
-    bool taken;    /* a jump or branch, which that one is */
-    bool raised;
-};
-
-/* `direct` is told, or NULL. */
-static ALWAYS_INLINE struct way run_piece(struct vcpu *vcpu, const struct piece *piece,
-                                          struct front_piece *front, struct probe_direct *direct)
-{
-    struct way way = { 0 };
-    gva_t start = vcpu->pc;
-    struct run run = {vcpu, riscv64_of(vcpu)->x, start, vcpu->insns, direct};
-    for (unsigned n = 0; n < piece->count; n++) {
-        const struct riscv_insn *insn = &piece->insns[n];
-        struct row row = rows[insn->id];
-        gva_t pc = run.pc, behind = pc + insn->length_bytes;
-        way.last = n;
-        if (direct != NULL) {
-            sync(&run, pc);
-            probe_direct_begins(direct, n);
-        }
-        if (UNLIKELY(!execute(&run, insn, row))) {
-            way.raised = true; /* in sync, as it was before the instruction */
-            return way;
-        }
-        run.insns++;
-        way.taken = run.pc != behind;
-        if (way.taken) {
-            break;
-        }
-        if (row.kind == BRANCH && n + 1 < piece->count) {
-            pass(front, behind - start);
-        }
-    }
-    sync(&run, run.pc);
+    way.last += before;
     return way;
 }
 
-static NOINLINE struct way run_told(struct vcpu *vcpu, const struct piece *piece,
-                                    struct front_piece *front, struct probe_direct *direct)
+static ALWAYS_INLINE struct way run_in(struct vcpu *vcpu, const struct piece *piece,
+                                       struct probe_direct *direct)
 {
-    describe(piece, vcpu->pc & PAGE_OFFSET_MASK, direct);
-    probe_direct_ready(direct);
-    return run_piece(vcpu, piece, front, direct);
+    if (LIKELY(direct == NULL)) {
+        return run_untold(vcpu, piece);
+    }
+    return direct->later ? run_told_later(vcpu, piece, direct) : run_told(vcpu, piece, direct);
 }
 
-static NOINLINE struct way run_untold(struct vcpu *vcpu, const struct piece *piece,
-                                      struct front_piece *front)
+static NOINLINE void tell_end(const struct vcpu *vcpu, struct way way, struct probe_direct *direct)
 {
-    return run_piece(vcpu, piece, front, NULL);
+    if (!way.taken && way.kind < JUMP) {
+        s64 behind = (s64)(direct->gva & PAGE_OFFSET_MASK) + direct->bytes;
+        probe_direct_later_leaves(direct, behind);
+    }
+    if (way.raised) {
+        probe_direct_raised(direct, way.last);
+    } else {
+        probe_direct_way(direct, way.last, way.taken, vcpu->pc);
+    }
 }
 
 static unsigned max_insns(const struct front_piece *front)
@@ -374,61 +369,43 @@ static unsigned max_insns(const struct front_piece *front)
     return front->max_insns < MAX_INSNS ? front->max_insns : MAX_INSNS;
 }
 
-static void set_exit(struct front_piece *front, const struct piece *piece, const struct way *way)
+static enum ir_exit exit_of(struct way way)
 {
-    bool indirect = rows[piece->insns[way->last].id].kind == JUMP_IND;
-    front->exit = way->raised ? IR_EXIT_RAISED : indirect ? IR_EXIT_IND : IR_EXIT_JUMP;
+    return way.raised ? IR_EXIT_RAISED : way.kind == JUMP_IND ? IR_EXIT_IND : IR_EXIT_JUMP;
 }
 
-/* Decodes all of the piece first, for those who are told. */
-static NOINLINE bool run_whole(struct vcpu *vcpu, struct front_piece *front)
+/* A branch that ends so far behind the start was not taken. */
+static void pass(struct front_piece *front, u64 bytes)
 {
-    struct piece piece;
-    struct probe_direct *direct = front->direct;
-    u64 offset = vcpu->pc & PAGE_OFFSET_MASK;
-    if (!decode(front->code, front->code_bytes, max_insns(front), false, &piece)) {
-        return false;
-    }
-    struct way way = direct->later ? run_untold(vcpu, &piece, front)
-                                   : run_told(vcpu, &piece, front, direct);
-    set_exit(front, &piece, &way);
-    if (direct->later) {
-        describe_later(&piece, offset, direct);
-        if (way.raised) {
-            probe_direct_raised(direct, way.last);
-        } else {
-            probe_direct_way(direct, way.last, way.taken, vcpu->pc);
-        }
-    }
-    return true;
+    front->passed[bytes / 128] |= (u64)1 << (bytes / 2 % 64);
 }
 
-/* What lies behind a branch is decoded when that was not taken. Where it then is not for here, the
- * piece ends before it. */
+/* What lies behind a branch is decoded when that was not taken. Where it then is not for here, that
+ * is the end. */
 bool riscv64_run_direct(struct vcpu *vcpu, struct front_piece *front)
 {
-    memset(front->passed, 0, sizeof(front->passed));
-    if (UNLIKELY(front->direct != NULL)) {
-        return run_whole(vcpu, front);
-    }
     struct piece piece; /* what is done is what was decoded, though another hart may be writing */
+    struct way way = { 0 };
     const gva_t start = vcpu->pc;
     unsigned left = max_insns(front);
     bool ran = false, goes_on = true;
+    memset(front->passed, 0, sizeof(front->passed));
     while (goes_on && left != 0) {
         unsigned at = (unsigned)(vcpu->pc - start);
-        if (!decode(front->code + at, front->code_bytes - at, left, true, &piece)) {
+        if (!decode(front->code + at, front->code_bytes - at, left, &piece)) {
             break;
         }
         if (ran) {
             pass(front, at);
         }
         ran = true;
-        struct way way = run_untold(vcpu, &piece, front);
-        set_exit(front, &piece, &way);
-        const struct riscv_insn *last = &piece.insns[piece.count - 1];
-        goes_on = !way.raised && !way.taken && may_fall_through(last, rows[last->id]);
+        way = run_in(vcpu, &piece, front->direct);
+        goes_on = !way.raised && !way.taken && may_fall_through(&piece);
         left -= piece.count;
+    }
+    front->exit = exit_of(way);
+    if (UNLIKELY(front->direct != NULL) && ran && front->direct->later) {
+        tell_end(vcpu, way, front->direct);
     }
     return ran;
 }

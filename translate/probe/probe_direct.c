@@ -1,6 +1,6 @@
 /* Probes of code that tier 0 runs from its bytes: the same units, ways and words that its block
  * would have, written by C. The front end describes the piece that it decoded, instruction by
- * instruction; then it says as it runs when each begins, and what the values are. */
+ * instruction; then it says when it runs, and what the values are. */
 #include "translate/probe/probe_direct.h"
 #include "translate/probe/probe_piece.h"
 
@@ -42,48 +42,36 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
     direct->gpa = gpa;
     direct->gva = vcpu->pc;
     direct->fixed = fixed;
-    direct->code = direct->copy;
     if (!direct->later) {
         memcpy(direct->copy, guest, code_bytes);
     }
     direct->what = config->what;
-    direct->count = direct->unit_count = direct->slot_count = direct->way_count = 0;
+    direct->count = direct->unit_count = direct->way_count = 0;
     direct->bytes = direct->later_from = direct->later_before = 0;
-    direct->ended = true;
+    direct->unit.bytes = direct->unit.insn_count = 0;
     return PROBE_DIRECT_RECORDS;
 }
 
 /* --- what the piece is --- */
 
-void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes)
+void probe_direct_unit(struct probe_direct *direct)
 {
-    unsigned insn = direct->count++;
-    direct->unit_of[insn] = PROBE_DIRECT_NONE;
-    direct->way_of[insn] = (u8)direct->way_count;
-    if (direct->ended) {
-        direct->unit_of[insn] = (u8)direct->unit_count;
-        direct->units[direct->unit_count++] = (struct probe_unit){
-            .gpa = direct->gpa + direct->bytes, .gva = direct->gva + direct->bytes,
-            .mode = direct->vcpu->mode, .fixed = direct->fixed,
-            .code = direct->code + direct->bytes, .slots = direct->slots + direct->slot_count,
-        };
-        direct->ended = false;
-    }
-    struct probe_unit *unit = &direct->units[direct->unit_count - 1];
-    unit->insn_count++;
-    unit->bytes = (u16)(unit->bytes + length_bytes);
-    direct->bytes += length_bytes;
+    direct->bytes += direct->unit.bytes;
+    direct->unit = (struct probe_unit){
+        .gpa = direct->gpa + direct->bytes, .gva = direct->gva + direct->bytes,
+        .mode = direct->vcpu->mode, .fixed = direct->fixed,
+        .code = direct->copy + direct->bytes, .slots = direct->slots,
+    };
 }
 
 static void add_slot(struct probe_direct *direct, enum probe_slot_kind kind, unsigned size_bytes,
                      unsigned reg)
 {
-    struct probe_unit *unit = &direct->units[direct->unit_count - 1];
-    direct->slots[direct->slot_count++] = (struct probe_slot){
+    struct probe_unit *unit = &direct->unit;
+    direct->slots[unit->slot_count++] = (struct probe_slot){
         .kind = (u8)kind, .size_bytes = (u8)size_bytes, .insn = (u8)(unit->insn_count - 1),
         .reg = (u16)reg,
     };
-    unit->slot_count++;
 }
 
 void probe_direct_add_access(struct probe_direct *direct, unsigned size_bytes, bool write)
@@ -101,38 +89,15 @@ void probe_direct_add_register(struct probe_direct *direct, u32 state_offset)
     }
 }
 
-void probe_direct_leaves(struct probe_direct *direct, s64 target)
-{
-    direct->ways[direct->way_count++] = (struct probe_direct_way){
-        .target = target, .after_insns = (u16)direct->count,
-    };
-    direct->ended = true;
-}
-
-void probe_direct_ready(struct probe_direct *direct)
-{
-    struct engine *engine = direct->vcpu->engine;
-    struct probe *probe = engine->probe;
-    pthread_mutex_lock(&engine->lock);
-    for (unsigned n = 1; n < direct->unit_count; n++) {
-        probe_unit_expect(probe, &direct->units[n]);
-    }
-    for (unsigned n = 0; n < direct->unit_count; n++) {
-        direct->numbers[n] = probe_unit_add(probe, &direct->units[n]);
-    }
-    pthread_mutex_unlock(&engine->lock);
-}
-
 /* --- how it runs --- */
 
-void probe_direct_begins(struct probe_direct *direct, unsigned insn)
+void probe_direct_begins(struct probe_direct *direct)
 {
-    unsigned n = direct->unit_of[insn];
-    if (n == PROBE_DIRECT_NONE) {
-        return;
-    }
-    const struct probe_unit *unit = &direct->units[n];
-    u32 number = direct->numbers[n];
+    struct engine *engine = direct->vcpu->engine;
+    const struct probe_unit *unit = &direct->unit;
+    pthread_mutex_lock(&engine->lock);
+    u32 number = probe_unit_add(engine->probe, unit);
+    pthread_mutex_unlock(&engine->lock);
     u64 page = direct->fixed ? 0 : (unit->gva & PAGE_MASK) << PROBE_PAGE_SHIFT;
     u64 *at = probe_reserve(direct->vcpu, number != 0 ? 1u + unit->slot_count : 1u);
     direct->at = number != 0 ? at + 1 : direct->none;

@@ -1,10 +1,10 @@
 /* What is recorded of code that tier 0 runs from its bytes; see probe.h for what units and ways
  * are.
  *
- * On the hart's thread, in this order: start; for each instruction insn, then what it does and
- * whether control may go elsewhere behind it; ready. Then, as it runs: begins before each
- * instruction, words in the order of what was described. What is told `later` is described when it
- * has run, by later_insn and later_leaves, and then way or raised says how it ended. */
+ * On the hart's thread, in this order: start; then for each piece of it up to a jump or branch
+ * unit, for each instruction insn and what it does, begins, and as it runs its words, in the order
+ * of what was described. What is told `later` is described when it has run, by later_insn and
+ * later_leaves, and at the end way or raised says how it ended. */
 #ifndef METIC_TRANSLATE_PROBE_DIRECT_H
 #define METIC_TRANSLATE_PROBE_DIRECT_H
 
@@ -29,23 +29,22 @@ struct probe_direct {
     struct vcpu *vcpu;
     gpa_t gpa;
     gva_t gva;
-    bool fixed, ended;
+    bool fixed;
     bool later;  /* it is told when it has run (probe_piece.h) */
-    unsigned what, count, bytes;
-    const u8 *code;
-    u8 copy[PROBE_DIRECT_BYTES + 4];
+    unsigned what, count, bytes; /* described so far */
+    u8 copy[PROBE_DIRECT_BYTES + 4]; /* of the code */
     u64 *at;     /* the next word */
-    unsigned unit_count, slot_count, way_count;
-    u8 unit_of[PROBE_DIRECT_INSNS], way_of[PROBE_DIRECT_INSNS];
-    u32 numbers[PROBE_DIRECT_INSNS];
-    struct probe_unit units[PROBE_DIRECT_INSNS];
-    struct probe_slot slots[PROBE_DIRECT_SLOTS];
+    struct probe_unit unit;
+    struct probe_slot slots[PROBE_DIRECT_SLOTS]; /* of the unit */
+    u64 none[PROBE_DIRECT_SLOTS]; /* words of a unit without a number */
+    /* later: */
+    unsigned unit_count, way_count;
+    u8 way_of[PROBE_DIRECT_INSNS];
     struct probe_direct_way {
         s64 target; /* from the page, or PROBE_INDIRECT */
         u16 after_insns;
     } ways[PROBE_DIRECT_INSNS + 1];
-    u64 none[PROBE_DIRECT_SLOTS]; /* words of a unit without a number */
-    struct { u8 insns, halfwords; } later_units[PROBE_DIRECT_INSNS]; /* unit_count */
+    struct { u8 insns, halfwords; } later_units[PROBE_DIRECT_INSNS];
     unsigned later_from; /* bytes before the present one, and */
     u8 later_before;     /*   instructions */
 };
@@ -56,7 +55,13 @@ struct probe_direct {
 enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcpu *vcpu, gpa_t gpa,
                                          bool fixed, const u8 *guest, unsigned code_bytes);
 
-void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes);
+/* The unit behind what was described. */
+void probe_direct_unit(struct probe_direct *direct);
+static inline void probe_direct_insn(struct probe_direct *direct, unsigned length_bytes)
+{
+    direct->unit.insn_count++;
+    direct->unit.bytes = (u16)(direct->unit.bytes + length_bytes);
+}
 void probe_direct_add_access(struct probe_direct *direct, unsigned size_bytes, bool write);
 static inline void probe_direct_access(struct probe_direct *direct, unsigned size_bytes, bool write)
 {
@@ -72,12 +77,11 @@ static inline void probe_direct_register(struct probe_direct *direct, u32 state_
         probe_direct_add_register(direct, state_offset);
     }
 }
-/* A way out behind the instruction; `target`: from the page, or PROBE_INDIRECT. The piece's end is
- * one. */
-void probe_direct_leaves(struct probe_direct *direct, s64 target);
-void probe_direct_ready(struct probe_direct *direct);
+/* The unit begins, with vcpu->pc and insns exact. */
+void probe_direct_begins(struct probe_direct *direct);
 
-/* Later: the same of a piece that has run. */
+/* Later: an instruction that has run, or raised; then, if it is a jump or branch or the end of what
+ * ran, that there is a way out. `target`: from the page, or PROBE_INDIRECT. */
 static inline void probe_direct_later_insn(struct probe_direct *direct, u32 word,
                                            unsigned length_bytes)
 {
@@ -100,11 +104,9 @@ static inline void probe_direct_later_leaves(struct probe_direct *direct, s64 ta
     }
 }
 
-/* With vcpu->pc and insns exact. */
-void probe_direct_begins(struct probe_direct *direct, unsigned insn);
 /* Later: that instruction did not retire. */
 void probe_direct_raised(struct probe_direct *direct, unsigned insn);
-/* Later: the piece ended behind that instruction, by its own way out or at the piece's end. */
+/* Later: behind that instruction it ended, by that one's own way out, or by the last one. */
 void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target);
 
 /* A word for whoever asked for PROBE_MEMORY or PROBE_REGISTERS; direct NULL: for nobody. */
