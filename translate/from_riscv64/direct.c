@@ -325,20 +325,20 @@ static NOINLINE struct way run_told(struct vcpu *vcpu, const struct piece *piece
 static NOINLINE struct way run_told_later(struct vcpu *vcpu, const struct piece *piece,
                                           struct probe_direct *direct)
 {
-    gva_t pc = vcpu->pc, page = pc & PAGE_MASK;
+    const gva_t start = vcpu->pc;
     unsigned before = direct->count;
     struct way way = run_untold(vcpu, piece);
-    const struct riscv_insn *insn = piece->insns;
-    for (; insn < piece->insns + piece->count; insn++) {
-        struct row row = rows[insn->id];
-        probe_direct_later_insn(direct, insn->word, insn->length_bytes);
-        if (is_jump(row)) {
-            probe_direct_later_leaves(direct, row.kind == JUMP_IND
-                                                  ? PROBE_INDIRECT : (s64)(pc - page) + insn->imm);
-        }
-        pc += insn->length_bytes;
+    u64 wide = 0;
+    for (unsigned n = 0; n < piece->count; n++) {
+        wide |= (u64)(piece->insns[n].length_bytes / 4) << n;
     }
     way.last += before;
+    probe_direct_part(direct, start, piece->count, wide);
+    if (!(direct->what & PROBE_EDGES)) {
+        for (unsigned n = 0; n < piece->count; n++) {
+            probe_direct_code(direct, piece->insns[n].word, piece->insns[n].length_bytes);
+        }
+    }
     return way;
 }
 
@@ -351,16 +351,13 @@ static ALWAYS_INLINE struct way run_in(struct vcpu *vcpu, const struct piece *pi
     return direct->later ? run_told_later(vcpu, piece, direct) : run_told(vcpu, piece, direct);
 }
 
-static NOINLINE void tell_end(const struct vcpu *vcpu, struct way way, struct probe_direct *direct)
+static NOINLINE void tell_end(const struct vcpu *vcpu, struct way way,
+                              struct probe_direct *direct)
 {
-    if (!way.taken && way.kind < JUMP) {
-        s64 behind = (s64)(direct->gva & PAGE_OFFSET_MASK) + direct->bytes;
-        probe_direct_later_leaves(direct, behind);
-    }
     if (way.raised) {
         probe_direct_raised(direct, way.last);
     } else {
-        probe_direct_way(direct, way.last, way.taken, vcpu->pc);
+        probe_direct_way(direct, way.kind == JUMP_IND, vcpu->pc);
     }
 }
 

@@ -46,8 +46,8 @@ enum probe_direct_how probe_direct_start(struct probe_direct *direct, struct vcp
         memcpy(direct->copy, guest, code_bytes);
     }
     direct->what = config->what;
-    direct->count = direct->unit_count = direct->way_count = 0;
-    direct->bytes = direct->later_from = direct->later_before = 0;
+    direct->count = direct->bytes = direct->part_count = 0;
+    direct->wide = 0;
     direct->unit.bytes = direct->unit.insn_count = 0;
     return PROBE_DIRECT_RECORDS;
 }
@@ -104,15 +104,22 @@ void probe_direct_begins(struct probe_direct *direct)
     *at = page | number;
 }
 
+void probe_direct_part(struct probe_direct *direct, gva_t gva, unsigned count, u64 wide)
+{
+    direct->parts[direct->part_count++] = probe_far_word((s64)(gva - direct->gva), count);
+    direct->wide |= wide << direct->count; /* below 64: there is an instruction in it */
+    direct->count += count;
+}
+
 void probe_direct_raised(struct probe_direct *direct, unsigned insn)
 {
     if (insn != 0 || (direct->what & PROBE_COUNT)) {
-        probe_piece_tell(direct, insn, PROBE_DIRECT_NONE, 0);
+        probe_piece_tell(direct, insn, PROBE_PIECE_RAISED, 0);
     }
 }
 
-void probe_direct_way(struct probe_direct *direct, unsigned insn, bool taken, gva_t target)
+void probe_direct_way(struct probe_direct *direct, bool indirect, gva_t target)
 {
-    unsigned n = taken ? direct->way_of[insn] : direct->way_count - 1u;
-    probe_piece_tell(direct, insn + 1, n, target);
+    probe_piece_tell(direct, direct->count,
+                     indirect ? PROBE_PIECE_INDIRECT : PROBE_PIECE_DIRECT, target);
 }

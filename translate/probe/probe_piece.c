@@ -9,122 +9,93 @@
 /* Behind the head: */
 enum {
     WORD_GVA = 1,
-    WORD_GPA,    /* and FIXED */
-    WORD_COUNTS, /* mode, done << 32, units << 40, ways << 48, way << 56 */
-    WORD_TARGET,
-    WORD_BYTES,  /* of each unit instructions and halfwords; each way; the code */
+    WORD_COUNTS, /* mode, done << 32, parts << 40, halfwords of code << 48, enum end << 56 */
+    WORD_PLACE,  /* PROBE_EDGES: the target; else gpa, and FIXED */
+    WORD_PARTS,  /* as in probe_ways.h; then, PROBE_EDGES, the way out if there is one and which
+                    instructions are of four bytes; else the code */
 };
 static const u64 FIXED = (u64)1 << 63;
 
-/* A way as it stands there. */
-enum { WAY_TARGET = 0, WAY_AFTER = 4, WAY_BYTES = 5 };
-
-static unsigned words_of(const struct probe_direct *direct)
+static unsigned words_of(const struct probe_direct *direct, enum probe_piece_end end)
 {
-    size_t bytes = 2 * direct->unit_count + WAY_BYTES * direct->way_count + direct->bytes;
-    return WORD_BYTES + (unsigned)(bytes + 7) / 8;
+    unsigned edges = (end != PROBE_PIECE_RAISED) + 1u;
+    return WORD_PARTS + direct->part_count +
+           (direct->what & PROBE_EDGES ? edges : (direct->bytes + 7) / 8);
 }
 
-_Static_assert(WORD_BYTES + (2 + WAY_BYTES + 4) * (PROBE_DIRECT_INSNS + 1) / 8 + 1 <= 255,
+_Static_assert(WORD_PARTS + PROBE_DIRECT_INSNS + PROBE_DIRECT_BYTES / 8 <= 255,
                "the head has eight bits for it");
-_Static_assert(PROBE_DIRECT_INSNS < 255, "numbers of instructions and ways are bytes");
+_Static_assert(PROBE_DIRECT_INSNS <= 64 && PROBE_DIRECT_BYTES / 2 < 256,
+               "numbers of instructions are bits, of halfwords bytes");
 
 static void write_piece(u64 *words, unsigned count, const struct probe_direct *direct,
-                        unsigned done, unsigned way, gva_t target)
+                        unsigned done, enum probe_piece_end end, gva_t target)
 {
+    u64 *to = words + WORD_PARTS;
     words[0] = (u64)PROBE_EVENT_BASE | PROBE_PIECE << 8 | (count - 1);
     words[WORD_GVA] = direct->gva;
-    words[WORD_GPA] = direct->gpa | (direct->fixed ? FIXED : 0);
-    words[WORD_COUNTS] = direct->vcpu->mode | (u64)done << 32 | (u64)direct->unit_count << 40 |
-                         (u64)direct->way_count << 48 | (u64)way << 56;
-    words[WORD_TARGET] = target;
-    u8 *to = (u8 *)(words + WORD_BYTES);
-    for (unsigned n = 0; n < direct->unit_count; n++) {
-        *to++ = direct->later_units[n].insns;
-        *to++ = direct->later_units[n].halfwords;
+    words[WORD_COUNTS] = direct->vcpu->mode | (u64)done << 32 | (u64)direct->part_count << 40 |
+                         (u64)(direct->bytes / 2) << 48 | (u64)end << 56;
+    for (unsigned n = 0; n < direct->part_count; n++) {
+        *to++ = direct->parts[n];
     }
-    for (unsigned n = 0; n < direct->way_count; n++) {
-        s64 leads = direct->ways[n].target;
-        st_le32(to + WAY_TARGET, leads == PROBE_INDIRECT ? (u32)INT32_MIN : (u32)(s32)leads);
-        to[WAY_AFTER] = (u8)direct->ways[n].after_insns;
-        to += WAY_BYTES;
+    if (!(direct->what & PROBE_EDGES)) {
+        words[WORD_PLACE] = direct->gpa | (direct->fixed ? FIXED : 0);
+        memcpy(to, direct->copy, direct->bytes);
+        return;
     }
-    memcpy(to, direct->copy, direct->bytes);
+    words[WORD_PLACE] = target;
+    if (end != PROBE_PIECE_RAISED) {
+        s64 leads = end == PROBE_PIECE_INDIRECT ? PROBE_INDIRECT : (s64)(target - direct->gva);
+        *to++ = probe_far_word(leads, direct->count);
+    }
+    *to = direct->wide;
+}
+
+static unsigned part(const u64 *words, unsigned shift)
+{
+    return words[WORD_COUNTS] >> shift & 0xff;
+}
+
+static unsigned done_of(const u64 *words)
+{
+    return part(words, 32);
+}
+
+static unsigned part_count(const u64 *words)
+{
+    return part(words, 40);
+}
+
+static enum probe_piece_end end_of(const u64 *words)
+{
+    return (enum probe_piece_end)part(words, 56);
 }
 
 /* --- units and paths of it --- */
 
-struct piece {
-    u64 counts;
-    bool fixed;
-    gva_t gva, target;
-    const u8 *units, *ways, *code;
-};
-
-static unsigned part(const struct piece *piece, unsigned shift)
+/* Unit n of a piece, which is at `gpa`. */
+static struct probe_unit unit_at(const u64 *words, gpa_t gpa, unsigned n)
 {
-    return piece->counts >> shift & 0xff;
-}
-
-static unsigned unit_count(const struct piece *piece)
-{
-    return part(piece, 40);
-}
-
-static unsigned way_count(const struct piece *piece)
-{
-    return part(piece, 48);
-}
-
-static struct piece read_piece(const u64 *words)
-{
-    struct piece piece = {
-        .counts = words[WORD_COUNTS], .fixed = (words[WORD_GPA] & FIXED) != 0,
-        .gva = words[WORD_GVA], .target = words[WORD_TARGET],
-        .units = (const u8 *)(words + WORD_BYTES),
+    const u64 *parts = words + WORD_PARTS;
+    unsigned count = part_count(words);
+    u64 from = (u64)probe_distance(parts[n]);
+    u64 end = n + 1 < count ? (u64)probe_distance(parts[n + 1]) : 2 * part(words, 48);
+    return (struct probe_unit){
+        .gpa = gpa + from, .gva = words[WORD_GVA] + from,
+        .code = (const u8 *)(parts + count) + from, .mode = (u32)words[WORD_COUNTS], .fixed = (words[WORD_PLACE] & FIXED) != 0,
+        .insn_count = (u16)probe_number(parts[n]), .bytes = (u16)(end - from),
     };
-    piece.ways = piece.units + 2 * unit_count(&piece);
-    piece.code = piece.ways + WAY_BYTES * way_count(&piece);
-    return piece;
-}
-
-/* Its units, one after the other. */
-struct piece_units {
-    const struct piece *piece;
-    gpa_t gpa;
-    unsigned next, bytes; /* number of the next one, and how far from the start it is */
-};
-
-static struct piece_units units_begin(const struct piece *piece, gpa_t gpa)
-{
-    return (struct piece_units){.piece = piece, .gpa = gpa};
-}
-
-static bool next_unit(struct piece_units *units, struct probe_unit *unit)
-{
-    const struct piece *piece = units->piece;
-    unsigned n = units->next++;
-    if (n == unit_count(piece)) {
-        return false;
-    }
-    *unit = (struct probe_unit){
-        .gpa = units->gpa + units->bytes, .gva = piece->gva + units->bytes,
-        .code = piece->code + units->bytes, .mode = (u32)piece->counts, .fixed = piece->fixed,
-        .insn_count = piece->units[2 * n], .bytes = (u16)(2 * piece->units[2 * n + 1]),
-    };
-    units->bytes += unit->bytes;
-    return true;
 }
 
 /* The engine's lock is held. PROBE_PATH_BASE and a path, or a unit, or 0. */
-static u32 piece_number(struct probe *probe, const struct piece *piece, gpa_t gpa)
+static u32 piece_number(struct probe *probe, const u64 *words, gpa_t gpa)
 {
     u32 parts[PROBE_DIRECT_INSNS];
     parts[0] = 0; /* there is one, which compilers do not see */
-    struct probe_path path = {.parts = parts, .part_count = (u16)unit_count(piece)};
-    struct probe_unit unit;
-    struct piece_units units = units_begin(piece, gpa);
-    for (unsigned n = 0; next_unit(&units, &unit); n++) {
+    struct probe_path path = {.parts = parts, .part_count = (u16)part_count(words)};
+    for (unsigned n = 0; n < path.part_count; n++) {
+        const struct probe_unit unit = unit_at(words, gpa, n);
         parts[n] = probe_unit_add(probe, &unit);
         path.insn_count = (u16)(path.insn_count + unit.insn_count);
     }
@@ -134,76 +105,50 @@ static u32 piece_number(struct probe *probe, const struct piece *piece, gpa_t gp
 
 u64 probe_piece_head(struct probe *probe, const u64 *words, unsigned *done)
 {
-    struct piece piece = read_piece(words);
+    bool fixed = words[WORD_PLACE] & FIXED;
     pthread_mutex_lock(&probe->engine->lock);
-    u32 number = piece_number(probe, &piece, words[WORD_GPA] & ~FIXED);
+    u32 number = piece_number(probe, words, words[WORD_PLACE] & ~FIXED);
     pthread_mutex_unlock(&probe->engine->lock);
-    *done = part(&piece, 32);
-    return number | (piece.fixed ? 0 : (piece.gva & PAGE_MASK) << PROBE_PAGE_SHIFT);
+    *done = done_of(words);
+    return number | (fixed ? 0 : (words[WORD_GVA] & PAGE_MASK) << PROBE_PAGE_SHIFT);
 }
 
 /* --- counted --- */
 
 /* PROBE_COUNT: units that began. The one that an exception ended did. */
-static void count_units(struct vcpu *vcpu, const struct piece *piece, gpa_t gpa)
+static void count_units(struct vcpu *vcpu, const u64 *words)
 {
     struct probe *probe = vcpu->engine->probe;
-    unsigned begun = part(piece, 32) + (part(piece, 56) == PROBE_DIRECT_NONE);
-    struct probe_unit unit;
-    struct piece_units units = units_begin(piece, gpa);
-    for (unsigned first = 0; first < begun && next_unit(&units, &unit);) {
+    unsigned begun = done_of(words) + (end_of(words) == PROBE_PIECE_RAISED);
+    for (unsigned n = 0, first = 0; first < begun && n < part_count(words); n++) {
+        const struct probe_unit unit = unit_at(words, words[WORD_PLACE] & ~FIXED, n);
         ++*probe_count_of(vcpu, probe_unit_counter(probe_unit_add(probe, &unit)));
         first += unit.insn_count;
     }
 }
 
-static void describe(const struct piece *piece, struct probe_ways *path,
-                     unsigned (*insn_bytes)(const u8 *bytes))
-{
-    const u8 *code = piece->code;
-    probe_ways_begin(path, piece->gva);
-    for (unsigned n = 0; n < unit_count(piece); n++) {
-        probe_ways_part(path, piece->gva + (u64)(code - piece->code));
-        for (unsigned i = 0; i < piece->units[2 * n]; i++) {
-            unsigned length_bytes = insn_bytes(code);
-            probe_ways_insn(path, length_bytes);
-            code += length_bytes;
-        }
-    }
-    const u8 *way = piece->ways;
-    for (unsigned n = 0; n < way_count(piece); n++, way += WAY_BYTES) {
-        s32 leads = (s32)ld_le32(way + WAY_TARGET);
-        if (leads == INT32_MIN) {
-            probe_ways_indirect(path, way[WAY_AFTER], PROBE_PLACES);
-        } else {
-            probe_ways_way(path, way[WAY_AFTER], (piece->gva & PAGE_MASK) + (u64)(s64)leads);
-        }
-    }
-}
-
-static void count_ways(struct vcpu *vcpu, const struct piece *piece)
+static void count_ways(struct vcpu *vcpu, const u64 *words)
 {
     struct probe_paths *paths = &vcpu->engine->probe->ways;
-    struct probe_ways path;
-    unsigned way = part(piece, 56);
-    describe(piece, &path, vcpu->guest->insn_bytes);
-    u32 number = probe_paths_add(paths, &path);
+    const enum probe_piece_end end = end_of(words);
+    struct probe_described path = {
+        .gva = words[WORD_GVA], .part_count = part_count(words),
+        .way_count = end != PROBE_PIECE_RAISED, .words = words + WORD_PARTS,
+    };
+    for (unsigned n = 0; n < path.part_count; n++) {
+        path.insn_count += probe_number(path.words[n]);
+    }
+    u32 number = probe_paths_number(paths, &path);
     const struct probe_counted *counted = probe_counted_at(paths, number);
     if (number == 0) {
         return;
     }
-    if (way == PROBE_DIRECT_NONE) {
-        probe_edge_count(vcpu, PROBE_CUT | number, part(piece, 32));
-        return;
-    }
-    u32 indirects = 0;
-    for (unsigned n = 0; n < way; n++) {
-        indirects += probe_way_indirect(path.ways[n]);
-    }
-    if (probe_way_indirect(path.ways[way])) {
-        probe_way_count(vcpu, counted->indirect + indirects, PROBE_PLACES, piece->target);
+    if (end == PROBE_PIECE_RAISED) {
+        probe_edge_count(vcpu, PROBE_CUT | number, done_of(words));
+    } else if (end == PROBE_PIECE_INDIRECT) {
+        probe_way_count(vcpu, counted->indirect, PROBE_PLACES, words[WORD_PLACE]);
     } else {
-        ++*probe_count_of(vcpu, counted->counter + way - indirects);
+        ++*probe_count_of(vcpu, counted->counter);
     }
 }
 
@@ -236,11 +181,10 @@ void probe_pieces_count(struct vcpu *vcpu)
         if (at[EXPECTED / 2] < stream->piece_words && !units) {
             probe_paths_expect_more(paths, stream->pieces[at[EXPECTED / 2] + WORD_GVA]);
         }
-        struct piece piece = read_piece(stream->pieces + at[0]);
         if (units) {
-            count_units(vcpu, &piece, stream->pieces[at[0] + WORD_GPA] & ~FIXED);
+            count_units(vcpu, stream->pieces + at[0]);
         } else {
-            count_ways(vcpu, &piece);
+            count_ways(vcpu, stream->pieces + at[0]);
         }
         memmove(at, at + 1, EXPECTED * sizeof(at[0]));
         at[EXPECTED] = next_piece(stream, at[EXPECTED]);
@@ -249,11 +193,12 @@ void probe_pieces_count(struct vcpu *vcpu)
     pthread_mutex_unlock(&vcpu->engine->lock);
 }
 
-void probe_piece_tell(struct probe_direct *direct, unsigned done, unsigned way, gva_t target)
+void probe_piece_tell(struct probe_direct *direct, unsigned done, enum probe_piece_end end,
+                      gva_t target)
 {
     struct vcpu *vcpu = direct->vcpu;
     struct probe_stream *stream = probe_stream_of(vcpu);
-    unsigned count = words_of(direct);
+    unsigned count = words_of(direct, end);
     u64 *words;
     if (direct->what & PROBE_COUNTERS) {
         if (stream->piece_words + count > PROBE_PIECE_WORDS) {
@@ -266,5 +211,5 @@ void probe_piece_tell(struct probe_direct *direct, unsigned done, unsigned way, 
         words = probe_reserve(vcpu, count);
         vcpu->insns += done;
     }
-    write_piece(words, count, direct, done, way, target);
+    write_piece(words, count, direct, done, end, target);
 }

@@ -12,9 +12,12 @@
 enum { PROBE_PIECE = 0xff };
 _Static_assert((int)VCPU_EVENT_COUNT <= (int)PROBE_PIECE, "no event is a piece");
 
-/* On the hart's thread: `done` instructions of it are retired, and control left by that way to
- * `target`, or (PROBE_DIRECT_NONE) by an exception. */
-void probe_piece_tell(struct probe_direct *direct, unsigned done, unsigned way, gva_t target);
+enum probe_piece_end { PROBE_PIECE_RAISED, PROBE_PIECE_DIRECT, PROBE_PIECE_INDIRECT };
+
+/* On the hart's thread: `done` instructions of it are retired, and control went to `target`, or
+ * there was an exception. */
+void probe_piece_tell(struct probe_direct *direct, unsigned done, enum probe_piece_end end,
+                      gva_t target);
 
 /* The first word that a block like the piece at `words` would have written, and how far it came.
  * Takes the engine's lock. */

@@ -36,15 +36,16 @@ static u32 hash(gva_t gva)
     return ((u32)(page >> 32) + (u32)(gva & PAGE_OFFSET_MASK) / 16) % BUCKETS;
 }
 
-static bool is_path(const struct probe_counted *made, const struct probe_ways *path)
+static u32 words_of(const struct probe_described *path)
 {
-    const u64 *words = made->words;
-    size_t parts = path->part_count, ways = path->way_count;
+    return probe_words_of(path->part_count, path->way_count, path->insn_count);
+}
+
+static bool is_path(const struct probe_counted *made, const struct probe_described *path)
+{
     return made->gva == path->gva && made->insn_count == path->insn_count &&
-           made->part_count == parts && made->way_count == ways &&
-           memcmp(words, path->parts, parts * sizeof(u64)) == 0 &&
-           memcmp(words + parts, path->ways, ways * sizeof(u64)) == 0 &&
-           memcmp(words + parts + ways, path->wide, (path->insn_count + 63u) / 64 * 8) == 0;
+           made->part_count == path->part_count && made->way_count == path->way_count &&
+           memcmp(made->words, path->words, words_of(path) * sizeof(u64)) == 0;
 }
 
 void probe_paths_expect(const struct probe_paths *paths, gva_t gva)
@@ -58,12 +59,13 @@ void probe_paths_expect_more(const struct probe_paths *paths, gva_t gva)
 }
 
 /* Counters for the ways of the path that gets that number. False: there are no more. */
-static bool take_counters(struct probe_paths *paths, const struct probe_ways *path, u32 number,
-                          struct probe_counted *made)
+static bool take_counters(struct probe_paths *paths, const struct probe_described *path,
+                          u32 number, struct probe_counted *made)
 {
+    const u64 *ways = path->words + path->part_count;
     u32 indirects = 0, directs = 0;
     for (unsigned n = 0; n < path->way_count; n++) {
-        u32 numbers = probe_way_numbers(path->ways[n]);
+        u32 numbers = probe_way_numbers(ways[n]);
         directs += numbers == 0;
         indirects += numbers;
     }
@@ -75,15 +77,15 @@ static bool take_counters(struct probe_paths *paths, const struct probe_ways *pa
     made->indirect = paths->indirects;
     paths->directs += directs;
     for (unsigned n = 0; n < path->way_count && indirects != 0; n++) {
-        if (probe_way_indirect(path->ways[n])) {
+        if (probe_way_indirect(ways[n])) {
             paths->path_of[paths->indirects] = number;
-            paths->indirects += probe_way_numbers(path->ways[n]);
+            paths->indirects += probe_way_numbers(ways[n]);
         }
     }
     return true;
 }
 
-u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path)
+u32 probe_paths_number(struct probe_paths *paths, const struct probe_described *path)
 {
     u32 *bucket = &paths->buckets[hash(path->gva)];
     for (u32 n = *bucket; n != 0; n = probe_counted_at(paths, n)->next) {
@@ -96,18 +98,31 @@ u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path)
         .part_count = (u8)path->part_count, .way_count = (u8)path->way_count,
     };
     u32 number = paths->used, words = probe_counted_words(&head);
-    if (path->far || words > PATH_WORDS - number || !take_counters(paths, path, number, &head)) {
+    if (words > PATH_WORDS - number || !take_counters(paths, path, number, &head)) {
         return 0;
     }
     struct probe_counted *made = probe_counted_at(paths, number);
-    size_t parts = path->part_count, ways = path->way_count;
     *made = head;
-    memcpy(made->words, path->parts, parts * sizeof(u64));
-    memcpy(made->words + parts, path->ways, ways * sizeof(u64));
-    memcpy(made->words + parts + ways, path->wide, (path->insn_count + 63u) / 64 * 8);
+    memcpy(made->words, path->words, words_of(path) * sizeof(u64));
     paths->used += words;
     *bucket = number;
     return number;
+}
+
+u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path)
+{
+    u64 words[ARRAY_LEN(path->parts) + ARRAY_LEN(path->ways) + ARRAY_LEN(path->wide)];
+    const struct probe_described described = {
+        path->gva, path->insn_count, path->part_count, path->way_count, words,
+    };
+    size_t parts = path->part_count, ways = path->way_count;
+    if (path->far) {
+        return 0;
+    }
+    memcpy(words, path->parts, parts * sizeof(u64));
+    memcpy(words + parts, path->ways, ways * sizeof(u64));
+    memcpy(words + parts + ways, path->wide, (path->insn_count + 63u) / 64 * sizeof(u64));
+    return probe_paths_number(paths, &described);
 }
 
 gva_t probe_way_pc(const struct probe_counted *path, u64 way)

@@ -109,6 +109,13 @@ static inline void probe_ways_indirect(struct probe_ways *path, unsigned after_i
         probe_far_word(PROBE_INDIRECT + places - PROBE_PLACES, after_insns);
 }
 
+/* One that may have no number yet; words as in probe_counted. */
+struct probe_described {
+    gva_t gva;
+    unsigned insn_count, part_count, way_count;
+    const u64 *words;
+};
+
 /* What probe_counted numbers lie in; all zeros at first. */
 struct probe_paths {
     u64 *words;    /* a path's number is its place in it */
@@ -126,6 +133,8 @@ void probe_paths_expect(const struct probe_paths *paths, gva_t gva);
 void probe_paths_expect_more(const struct probe_paths *paths, gva_t gva);
 /* The engine's lock is held. The number of such a path; 0: there is no room. */
 u32 probe_paths_add(struct probe_paths *paths, const struct probe_ways *path);
+/* The same of one that is described already. */
+u32 probe_paths_number(struct probe_paths *paths, const struct probe_described *path);
 /* Where the instruction is that leaves by that way of the path. */
 gva_t probe_way_pc(const struct probe_counted *path, u64 way);
 /* The way of the path that is the indirect one of that number. */
@@ -143,10 +152,16 @@ static inline gva_t probe_part_gva(const struct probe_counted *path, unsigned pa
     return path->gva + (u64)probe_distance(path->words[part]);
 }
 
+/* How many words[] it has. */
+static inline u32 probe_words_of(unsigned parts, unsigned ways, unsigned insns)
+{
+    return parts + ways + (insns + 63u) / 64;
+}
+
 static inline u32 probe_counted_words(const struct probe_counted *path)
 {
-    return (u32)(sizeof(*path) / sizeof(u64)) + path->part_count + path->way_count +
-           (path->insn_count + 63u) / 64;
+    return (u32)(sizeof(*path) / sizeof(u64)) +
+           probe_words_of(path->part_count, path->way_count, path->insn_count);
 }
 
 #endif
