@@ -83,8 +83,8 @@ static struct probe_unit unit_at(const u64 *words, gpa_t gpa, unsigned n)
     u64 end = n + 1 < count ? (u64)probe_distance(parts[n + 1]) : 2 * part(words, 48);
     return (struct probe_unit){
         .gpa = gpa + from, .gva = words[WORD_GVA] + from,
-        .code = (const u8 *)(parts + count) + from, .mode = (u32)words[WORD_COUNTS], .fixed = (words[WORD_PLACE] & FIXED) != 0,
-        .insn_count = (u16)probe_number(parts[n]), .bytes = (u16)(end - from),
+        .code = (const u8 *)(parts + count) + from, .mode = (u32)words[WORD_COUNTS],
+        .fixed = (words[WORD_PLACE] & FIXED) != 0, .insn_count = (u16)probe_number(parts[n]), .bytes = (u16)(end - from),
     };
 }
 
