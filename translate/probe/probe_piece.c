@@ -84,7 +84,8 @@ static struct probe_unit unit_at(const u64 *words, gpa_t gpa, unsigned n)
     return (struct probe_unit){
         .gpa = gpa + from, .gva = words[WORD_GVA] + from,
         .code = (const u8 *)(parts + count) + from, .mode = (u32)words[WORD_COUNTS],
-        .fixed = (words[WORD_PLACE] & FIXED) != 0, .insn_count = (u16)probe_number(parts[n]), .bytes = (u16)(end - from),
+        .fixed = (words[WORD_PLACE] & FIXED) != 0, .bytes = (u16)(end - from),
+        .insn_count = (u16)probe_number(parts[n]),
     };
 }
 
