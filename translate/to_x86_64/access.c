@@ -4,7 +4,12 @@
  *     rorx entry, A, 7; and entry, index mask; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
  *     resume: mov tag, [entry.addend]; access [A + tag]
- * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits.
+ * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits. Where the
+ * address is a known distance from the code's page, as a program's variables are, the tag needs no
+ * mask, and the entry is found by it; where the address is known, as variables' of programs that lie
+ * at an address of their own, both are constants:
+ *     lea tag, [page + pages]; rorx entry, tag, 7; and entry, index mask; ...
+ *     mov entry, [vcpu.tlb]; add entry, index; cmp [entry.tag], tag; jne slow
  *
  * In a mode that reads linearly they compare with the TLB's spans (cpu/tlb.h):
  *     mov tag, A; sub tag, [vcpu.span.first]; cmp tag, [vcpu.span.bytes]
@@ -78,6 +83,13 @@ static unsigned anchor(struct compile *c, const struct access *m, s32 disp, unsi
     return m->entry;
 }
 
+/* After a comparison with the page's tag. */
+static void go_slow_unless_equal(struct compile *c, struct access *m)
+{
+    m->slow = asm_jcc_forward(&c->a, ASM_NE);
+    m->resume = asm_offset(&c->a);
+}
+
 static void compare(struct compile *c, struct access *m, s32 disp, s32 mask, struct asm_mem with)
 {
     struct asm_buf *a = &c->a;
@@ -88,17 +100,48 @@ static void compare(struct compile *c, struct access *m, s32 disp, s32 mask, str
     }
     asm_alu_imm(a, ASM_AND, ASM_64, m->tag, mask);
     asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, with);
-    m->slow = asm_jcc_forward(a, ASM_NE);
-    m->resume = asm_offset(a);
+    go_slow_unless_equal(c, m);
+}
+
+/* Of bytes at a known distance from the code's page, all in one page: that is a sum, and the entry
+ * is found by it. Of known bytes, tag and index are constants. False for others, and nothing is
+ * done. */
+static bool look_up_page(struct compile *c, struct access *m, s32 disp, unsigned bytes, bool write)
+{
+    struct asm_buf *a = &c->a;
+    struct asm_mem tag = access_entry_at(m, access_tag_offset(write));
+    s64 first = m->page_disp + disp;
+    s32 low = (s32)(first & (s32)PAGE_OFFSET_MASK);
+    if (m->page == ACCESS_PAGE_ANY || (u32)low + bytes > PAGE_BYTES) {
+        return false;
+    }
+    if (m->page == ACCESS_PAGE_OF_CODE) {
+        asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp - low));
+        access_index(a, c->features, m, m->tag);
+        asm_alu_rm(a, ASM_CMP, ASM_64, m->tag, tag);
+    } else if (asm_fits_s32(first) && m->table == NO_REG) {
+        asm_load(a, ASM_64, m->entry, VCPU_AT(tlb));
+        asm_alu_imm(a, ASM_ADD, ASM_64, m->entry, (s32)tlb_index((gva_t)first) << ENTRY_SHIFT);
+        asm_alu_mem_imm(a, ASM_CMP, ASM_64, tag, (s32)(first - low));
+    } else {
+        return false;
+    }
+    go_slow_unless_equal(c, m);
+    return true;
 }
 
 void access_look_up_alone(struct compile *c, struct access *m)
 {
     s32 last = (s32)m->size_bytes - 1;
+    struct asm_mem addend = access_entry_at(m, offsetof(struct tlb_entry, addend));
+    if (!m->align && look_up_page(c, m, m->disp, m->size_bytes, m->write)) {
+        asm_load(&c->a, ASM_64, m->tag, addend);
+        return;
+    }
     access_index(&c->a, c->features, m, anchor(c, m, m->disp, m->size_bytes));
     compare(c, m, m->align ? m->disp : m->disp + last, -(s32)PAGE_BYTES | (m->align ? last : 0),
             access_entry_at(m, access_tag_offset(m->write)));
-    asm_load(&c->a, ASM_64, m->tag, access_entry_at(m, offsetof(struct tlb_entry, addend)));
+    asm_load(&c->a, ASM_64, m->tag, addend);
 }
 
 /* As lookup_site, of the whole group, whose size its address must be a multiple of. */
@@ -112,9 +155,11 @@ static void guess_first(struct compile *c, struct access *m)
 
 static void lookup_first(struct compile *c, struct access *m)
 {
-    access_index(&c->a, c->features, m, anchor(c, m, m->group_disp, m->group_bytes));
-    compare(c, m, m->group_disp + (s32)m->group_bytes - 1, -(s32)PAGE_BYTES,
-            asm_at(m->entry, access_tag_offset(m->group_write)));
+    if (!look_up_page(c, m, m->group_disp, m->group_bytes, m->group_write)) {
+        access_index(&c->a, c->features, m, anchor(c, m, m->group_disp, m->group_bytes));
+        compare(c, m, m->group_disp + (s32)m->group_bytes - 1, -(s32)PAGE_BYTES,
+                asm_at(m->entry, access_tag_offset(m->group_write)));
+    }
     asm_load(&c->a, ASM_64, m->entry, asm_at(m->entry, offsetof(struct tlb_entry, addend)));
 }
 
@@ -309,6 +354,13 @@ static bool is_split(const struct compile *c)
     return n < c->request->split_count || (c->flags & HOST_ALL_SPLIT) != 0;
 }
 
+static enum access_page page_of(const struct ir_insn *base)
+{
+    return base->op == IR_PC_PAGE ? ACCESS_PAGE_OF_CODE
+           : base->op == IR_CONST ? ACCESS_PAGE_KNOWN
+                                  : ACCESS_PAGE_ANY;
+}
+
 void access_claim(struct compile *c, struct access *m, ir_ref address, unsigned size_bytes,
                   unsigned flags)
 {
@@ -340,6 +392,11 @@ void access_claim(struct compile *c, struct access *m, ir_ref address, unsigned 
         return;
     }
     use_address(c, m, address);
+    m->page = page_of(&c->ir->insns[base]);
+    m->page_disp = disp - m->disp;
+    if (m->page == ACCESS_PAGE_KNOWN) {
+        m->page_disp += (s64)c->ir->insns[base].imm;
+    }
     m->site = loop_site(c, c->at);
     m->guess = m->site < SITES_MAX && loop_guesses(c, &c->ir->insns[c->at]);
     m->way = first ? ACCESS_FIRST : m->site < SITES_MAX ? ACCESS_SITE : ACCESS_ALONE;
@@ -348,7 +405,8 @@ void access_claim(struct compile *c, struct access *m, ir_ref address, unsigned 
     }
     m->tag = alloc_temp(c);
     m->span = linear;
-    if (m->way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m->span) {
+    if (m->way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m->span &&
+        m->page != ACCESS_PAGE_KNOWN) {
         m->table = alloc_temp(c);
     }
     if (first) {

@@ -12,6 +12,13 @@ enum access_way {
     ACCESS_SITE,  /* page and addend are in the frame (loop.c) */
 };
 
+/* What is known of an address. */
+enum access_page {
+    ACCESS_PAGE_ANY,
+    ACCESS_PAGE_OF_CODE, /* how far it is from the page of the block's code */
+    ACCESS_PAGE_KNOWN,   /* all of it */
+};
+
 struct access {
     enum access_way way;
     unsigned size_bytes;
@@ -24,6 +31,8 @@ struct access {
     unsigned tag;     /* scratch; NO_REG when kept */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
     unsigned site;
+    enum access_page page;
+    s64 page_disp;    /* of these pages: how far `address` is from the code's page, or from 0 */
     bool guess;       /* the page at the site may well be wrong (loop.c); also of a group's first */
     bool span;        /* alone or first: compares with the TLB's span; `entry` is scratch then */
     s32 group_disp;   /* the group's first byte, from `address` */

@@ -318,17 +318,25 @@ static void alone(struct thunks *t, unsigned entry, unsigned tag, bool has_table
     give_up(t, look.other);
 }
 
-/* An access whose group has no addend, mostly since that lies in two pages. Leaves its own page's
- * addend in `tag`, and in `entry`, whoever does the access, what the group's other accesses take
- * for none. */
+/* An access whose group has no addend, mostly since that lies in two pages: its own page is mostly
+ * in its first entry, which is looked at before the other one. Leaves the page's addend in `tag`,
+ * and in `entry`, whoever does the access, what the group's other accesses take for none. */
 static void once(struct thunks *t, unsigned entry, unsigned tag, bool write)
 {
     struct asm_buf *a = t->a;
     struct look look = {entry, tag, third(entry, tag), write, false};
+    struct access m = {.entry = entry, .table = NO_REG};
     place(t, access_once_thunk(entry, tag, write));
     asm_store(a, ASM_64, frame_at(ABOVE + FRAME_ARGS), look.other);
+    load_size(t, &look);
+    asm_alu_rr(a, ASM_ADD, ASM_64, look.other, tag);
+    asm_alu_imm(a, ASM_AND, ASM_64, look.other, -(s32)PAGE_BYTES);
+    access_index(a, t->context->features, &m, tag);
+    asm_alu_rm(a, ASM_CMP, ASM_64, look.other, asm_at(entry, access_tag_offset(write)));
+    u32 found = asm_jcc_short(a, ASM_E);
     look_up(t, &look);
     u32 missed = asm_jcc_short(a, ASM_NE);
+    asm_bind_short(a, found);
     asm_load(a, ASM_64, tag, asm_at(entry, offsetof(struct tlb_entry, addend)));
     asm_mov_imm(a, entry, ~(u64)0);
     asm_load(a, ASM_64, look.other, frame_at(ABOVE + FRAME_ARGS));

@@ -187,6 +187,61 @@ Test(groups, far_from_the_base)
     }
 }
 
+/* A variable at `place`, known by its distance from the code's page, or without that by itself:
+ * `words` of it, and one that is alone and written before. */
+static const u8 *variable_block(gva_t place, unsigned words, bool by_distance, u32 flags)
+{
+    s64 less = by_distance ? RIG_PC_PAGE : 0;
+    ir_reset(rig->ir, &rig_guest);
+    ir_ref base = by_distance ? ir_pc_page(rig->ir) : ir_i64(rig->ir, 0);
+    begin(0);
+    store_from(19, base, RIG_RAM_GVA + 2 * (s64)PAGE_BYTES - 8 - less);
+    for (unsigned n = 0; n < words; n++) {
+        begin(4 + 8 * n);
+        store_from(20 + n, base, (s64)place - less + 8 * n);
+        begin(8 + 8 * n);
+        load_to(24 + n, base, (s64)place - less + 8 * n);
+    }
+    return finish_with(flags);
+}
+
+static void check_variables(bool by_distance)
+{
+    struct rig_hart *hart = rig->hart[1];
+    for (unsigned k = 0; k < 4 * 64; k++) {
+        unsigned words = k % 2 ? 1 : 4;
+        gva_t place = RIG_RAM_GVA + PAGE_BYTES + 24 - k / 4;
+        rig_reset(rig);
+        memset(hart->ram, 0, RIG_RAM_BYTES);
+        const u8 *code =
+            variable_block(place, words, by_distance, k % 4 < 2 ? 0 : HOST_TRACE | HOST_OPEN);
+        hart->x[19] = 77;
+        for (unsigned n = 0; n < 4; n++) {
+            hart->x[20 + n] = place * 16 + n;
+        }
+        unsigned straddles = place % 8 != 0 && place < RIG_RAM_GVA + PAGE_BYTES &&
+                             place + 8 * words > RIG_RAM_GVA + PAGE_BYTES;
+        bool whole = enter(code) == IR_EXIT_JUMP;
+        cr_assert_eq(whole, k % 4 < 2 || !straddles);
+        cr_assert(!straddles ? hart->slow_calls == 0 : !whole || hart->slow_calls == 2);
+        for (unsigned n = 0; whole && n < words; n++) {
+            cr_assert_eq(ram_word(place + 8 * n), place * 16 + n);
+            cr_assert_eq(hart->x[24 + n], place * 16 + n);
+        }
+        cr_assert_eq(ram_word(RIG_RAM_GVA + 2 * PAGE_BYTES - 8), 77);
+    }
+}
+
+Test(groups, variables_known_by_their_distance_from_the_code)
+{
+    check_variables(true);
+}
+
+Test(groups, variables_known_by_their_address)
+{
+    check_variables(false);
+}
+
 /* Pages are found in their other entries too, and get their first ones when that happens often. */
 Test(groups, other_entries)
 {
