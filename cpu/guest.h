@@ -129,6 +129,14 @@ struct guest_isa {
     const char *mmu_type; /* the largest address space: "riscv,sv57" */
 };
 
+/* What a program asks of the host (semihosting): a number and, mostly, an address. */
+struct guest_host_call {
+    u64 operation, parameter;
+    bool user; /* it runs with the least privilege */
+};
+/* Code around a breakpoint that tells whether it is one: so much before it, and in all. */
+enum { GUEST_HOST_CALL_BEFORE_BYTES = 4, GUEST_HOST_CALL_BYTES = 12 };
+
 enum guest_refill {
     GUEST_REFILL_NOT,   /* nothing was done: translate decides */
     GUEST_REFILL_DONE,  /* the page's first entry permits the access now */
@@ -197,6 +205,11 @@ struct guest {
 
     /* Enters the handler of the pending exception; vcpu->pc is the faulting instruction. */
     void (*take_exception)(struct vcpu *vcpu);
+    /* The cause of a breakpoint instruction's exception; and whether one, before it has been taken,
+     * is a call of the host: by the code around it, GUEST_HOST_CALL_BYTES of one page. Where its
+     * result goes, the front end knows (struct lower, answer). */
+    u64 host_call_cause;
+    bool (*host_call)(const struct vcpu *vcpu, const u8 *code, struct guest_host_call *call);
     /* True when an interrupt is pending, enabled and deliverable now. */
     bool (*interrupt_ready)(struct vcpu *vcpu);
     /* True when wfi should end (pending and locally enabled, whatever the global enable says). */

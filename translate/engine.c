@@ -124,7 +124,6 @@ static void vcpu_free(struct vcpu *vcpu)
 
 static void engine_set_ops(struct engine *engine, const struct engine_machine_ops *machine_ops)
 {
-    engine->machine_ops = *machine_ops;
     engine->ops = (struct vcpu_ops){
         .time_ticks = machine_ops->time_ticks,
         .timer_arm = machine_ops->timer_arm,
@@ -228,6 +227,8 @@ struct engine *engine_new(struct memory *memory, const struct guest *guest, unsi
     engine_set_options(engine, options);
     engine->guest = guest;
     engine->memory = memory;
+    engine->machine_ops = *machine_ops;
+    host_calls_look(engine, HOST_CALLS_ALL);
     pthread_mutex_init(&engine->lock, NULL);
     pthread_mutex_init(&engine->exclusive_lock, NULL);
     pthread_cond_init(&engine->exclusive_cond, NULL);
@@ -283,7 +284,9 @@ bool engine_raised(struct vcpu *vcpu)
 {
     const struct engine_options *options = &vcpu->engine->options;
     if (vcpu->last_trap_insns == vcpu->insns || options->no_links || options->exact_deadlines ||
-        UNLIKELY(vcpu->exception_cause >= AGAIN_CAUSE)) {
+        UNLIKELY(vcpu->exception_cause >= AGAIN_CAUSE) ||
+        UNLIKELY(vcpu->exception_cause ==
+                 atomic_load_explicit(&vcpu->engine->host_call_cause, memory_order_relaxed))) {
         return false;
     }
     vcpu->last_trap_insns = vcpu->insns;
@@ -651,6 +654,16 @@ static enum engine_stop run_loop(struct vcpu *vcpu)
                 vcpu->guest->mode_changed(vcpu);
                 look = true;
                 break;
+            }
+            switch (host_call_serve(vcpu)) {
+            case HOST_CALL_ANSWERED: look = true; continue;
+            case HOST_CALL_WAITS:
+                look = true;
+                if (!host_call_sleep(vcpu)) {
+                    return ENGINE_STOP_WAIT;
+                }
+                continue;
+            case HOST_CALL_NONE: break;
             }
             engine_take_exception(vcpu);
             if (is_stuck(vcpu, &storm, &stop)) {

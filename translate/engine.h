@@ -18,6 +18,7 @@
 #include "translate/debug.h"
 #include "translate/found.h"
 #include "translate/front.h"
+#include "translate/host_call.h"
 #include "translate/host.h"
 #include "translate/tier2.h"
 #include <pthread.h>
@@ -95,6 +96,9 @@ struct engine_machine_ops {
     /* Whether harts look at the time often enough by themselves, now; the host need not interrupt
      * them for each timer. */
     void (*timers_are_watched)(struct vcpu *vcpu, bool watched);
+    /* A program asks the host, which answers; on the hart's thread, between two instructions, with
+     * everything exact. May be NULL: no breakpoint is such a call. */
+    enum host_call (*host_call)(struct vcpu *vcpu, const struct guest_host_call *call, u64 *answer);
 };
 
 /* See wait.c. */
@@ -121,11 +125,15 @@ struct engine {
     u64 direct_runs[ENGINE_MAX_HARTS];    /* of tier 0; too */
     struct found found[ENGINE_MAX_HARTS]; /* too */
     struct again again[ENGINE_MAX_HARTS]; /* too */
+    struct host_answer answers[ENGINE_MAX_HARTS]; /* too */
+    _Atomic u64 host_call_cause; /* that of exceptions that may be calls of the host, of which */
+    _Atomic u32 host_call_looks; /*     so many are looked at (host_calls_look) */
     struct vcpu_ops ops;
 
     pthread_mutex_t lock; /* everything below up to the next comment */
     struct codebuf code;
     struct host_context host_context;
+    const u64 *answer; /* under the lock: of the call of the host that is being made IR, or NULL */
     u32 vector_key; /* under the lock: how vectors are configured where a block is being made */
     struct block_table blocks;
     struct ir *ir;

@@ -40,6 +40,7 @@ void front_begin(struct engine *engine, u32 mode, struct lower *l)
     *l = (struct lower){
         .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
         .vector_key = engine->vector_key, .mode = mode,
+        .answer = engine->answer,
         .tells_csrs = engine->tells_csrs &&
                       (engine->tells_all_csrs || (mode & VCPU_MODE_PROBE) != 0),
         .poll_first = (mode & VCPU_MODE_COUNT) != 0,

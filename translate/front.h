@@ -30,6 +30,8 @@ struct lower {
     s64 next_offset;
     bool skips;            /* of a trace: the branch passes over what follows (struct front, skips);
                               opens that with ir_skip_begin */
+    const u64 *answer;     /* the instruction is a call of the host, which has been done: its
+                              result; or NULL */
     bool tells_csrs;       /* an access to a CSR is told to those who watch */
     bool poll_first;       /* append ir_poll(ir, 0) right after the first ir_begin_insn */
     bool ended;            /* a terminator was appended: the block is complete */

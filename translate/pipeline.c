@@ -503,11 +503,13 @@ static void make_straight(struct vcpu *vcpu, const struct fetched *fetched, unsi
     source_cut(engine, &source);
     u32 mode = vcpu->mode & ~(u32)VCPU_MODE_COUNT;
     gva_t gva_page = vcpu->pc & PAGE_MASK;
+    engine->answer = host_call_answer(vcpu);
     struct lowered done = make_ir(engine, &source, mode, gva_page, limit);
     while (engine->ir->count > STRAIGHT_MAX_IR) {
         CHECK(done.insns > 1);
         done = make_ir(engine, &source, mode, gva_page, done.insns / 2);
     }
+    engine->answer = NULL;
     opt_dead(engine->ir);
     straight->pc = vcpu->pc;
     memset(straight->bytes, 0, sizeof(straight->bytes));

@@ -23,8 +23,10 @@ static enum look look_faithfully(struct vcpu *vcpu, gva_t pc, enum engine_stop *
     return more ? LOOK_AGAIN : LOOK_GO_ON;
 }
 
-/* One instruction. False: a debugger's watchpoint stopped it. */
-static bool step(struct vcpu *vcpu)
+enum step { STEP_DONE, STEP_WATCHED, STEP_WAITS };
+
+/* One instruction; or a debugger's watchpoint stopped it; or it waits for the host. */
+static enum step step(struct vcpu *vcpu)
 {
     enum ir_exit exit = pipeline_run_once(vcpu, 1);
     if (exit == IR_EXIT_RAISED && vcpu->exception_cause >= AGAIN_CAUSE) {
@@ -35,7 +37,11 @@ static bool step(struct vcpu *vcpu)
     }
     if (exit == IR_EXIT_RAISED && vcpu->exception_cause == DEBUG_CAUSE) {
         debug_run_watched(vcpu);
-        return false;
+        return STEP_WATCHED;
+    }
+    enum host_call call = exit == IR_EXIT_RAISED ? host_call_serve(vcpu) : HOST_CALL_NONE;
+    if (call != HOST_CALL_NONE) {
+        return call == HOST_CALL_WAITS ? STEP_WAITS : STEP_DONE;
     }
     if (exit == IR_EXIT_RAISED && vcpu->exception_cause == PROBE_CAUSE) {
         vcpu->exception_pending = 0;
@@ -43,7 +49,7 @@ static bool step(struct vcpu *vcpu)
     } else if (exit == IR_EXIT_RAISED) {
         engine_take_exception(vcpu);
     }
-    return true;
+    return STEP_DONE;
 }
 
 enum engine_stop engine_run_steps(struct vcpu *vcpu)
@@ -63,7 +69,12 @@ enum engine_stop engine_run_steps(struct vcpu *vcpu)
             continue;
         }
         vcpu->wants_wait = false;
-        if (!step(vcpu) || debug_stepped(vcpu, vcpu->insns != insns)) {
+        enum step step_end = step(vcpu);
+        if (step_end == STEP_WAITS && !host_call_sleep(vcpu)) {
+            return ENGINE_STOP_WAIT;
+        }
+        if (step_end != STEP_WAITS &&
+            (step_end == STEP_WATCHED || debug_stepped(vcpu, vcpu->insns != insns))) {
             return ENGINE_STOP_DEBUG;
         }
     }

@@ -57,6 +57,8 @@ static void add_value(struct line *line, unsigned size_bytes, u64 value)
     add(line, "0x%0*llx", (int)(2 * size_bytes), (unsigned long long)value);
 }
 
+enum { HOST_CALL_RESULT = 10 }; /* an ebreak that retires has asked the host: a0 */
+
 static u64 csr_value(struct riscv64_state *state, unsigned number)
 {
     switch (number) {
@@ -170,6 +172,8 @@ static unsigned collect(struct riscv64_state *state, const struct riscv_insn *in
         put(writes, &count, KIND_F, insn->rd, state->f[insn->rd]);
     } else if (insn->rd != 0 && ((insn->flags & RV_V) == 0 || insn->flags & RV_X_RESULT)) {
         put(writes, &count, KIND_X, insn->rd, state->x[insn->rd]);
+    } else if (insn->id == RISCV_INSN_ebreak && commit->retired) {
+        put(writes, &count, KIND_X, HOST_CALL_RESULT, state->x[HOST_CALL_RESULT]);
     }
     if (insn->flags & RV_V) {
         put_vector(state, insn, commit, writes, &count);

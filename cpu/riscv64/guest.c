@@ -8,6 +8,7 @@
 #include "cpu/riscv64/debug.h"
 #include "cpu/riscv64/decode.h"
 #include "cpu/riscv64/disasm.h"
+#include "cpu/riscv64/host_call.h"
 #include "cpu/riscv64/imsic.h"
 #include "cpu/riscv64/isa.h"
 #include "cpu/riscv64/mmu.h"
@@ -178,6 +179,8 @@ const struct guest riscv64_guest = {
     .raise_access_fault = riscv64_raise_access_fault,
     .raise_misaligned = riscv64_raise_misaligned,
     .take_exception = riscv64_take_exception,
+    .host_call_cause = RISCV_CAUSE_BREAKPOINT,
+    .host_call = riscv64_host_call,
     .interrupt_ready = riscv64_interrupt_ready,
     .wake_ready = riscv64_wake_ready,
     .take_interrupt = riscv64_take_interrupt,

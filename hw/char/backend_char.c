@@ -405,6 +405,13 @@ static void char_backend_input_over(struct char_backend *backend)
     }
 }
 
+static void char_backend_make_newlines(u8 *bytes, size_t size_bytes)
+{
+    for (size_t i = 0; i < size_bytes; i++) {
+        bytes[i] = bytes[i] == '\r' ? '\n' : bytes[i];
+    }
+}
+
 /* Reads once and feeds; false when there will be no more. */
 static bool char_backend_read(struct char_backend *backend)
 {
@@ -415,6 +422,9 @@ static bool char_backend_read(struct char_backend *backend)
         return errno == EINTR || errno == EAGAIN;
     }
     size_t left = char_backend_escapes(backend, bytes, (size_t)got);
+    if (backend->options.enter_is_newline) {
+        char_backend_make_newlines(bytes, left);
+    }
     if (left > 0) {
         char_backend_give(backend, bytes, left);
     }

@@ -44,6 +44,7 @@ struct char_backend_options {
      * Ctrl-A to the guest by itself. NULL: no escapes, bytes as they are. */
     bool (*escape)(void *opaque, u8 key);
     void *opaque;
+    bool enter_is_newline; /* CHAR_TERMINAL: that key is \n, not \r */
     /* Called on the loop thread once when the input side ended (end of file); may be NULL. */
     void (*input_ended)(void *opaque);
     /* Whether who waits for room in the queue should wait no longer; asked now and then, on the
@@ -92,12 +93,24 @@ struct char_port *char_port_new(const char *name, struct loop *loop, struct char
                                 struct journal *journal, struct metic_error *error);
 void char_port_free(struct char_port *port);
 
-/* The device's side; any thread, may be called with the device's lock held. */
+/* The device's side; any thread, may be called with the device's lock held. Writes of several
+ * threads come one after the other. */
 void char_port_write(struct char_port *port, const void *bytes, size_t size_bytes);
 size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_bytes);
 /* `ready` is called when input was queued, without any lock of the port's held; the device takes
  * its lock and reads what it has room for. */
 void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), void *opaque);
+
+/* From now on another reader than the device gets the input: char_port_read has none, `ready` is
+ * the other's, and what the device took without a driver having asked for it comes back, at most
+ * `capacity_bytes` of it. Returns how much. A device whose driver may not come says by
+ * char_port_set_unread how it gives back. Not with the device's lock held. */
+size_t char_port_claim(struct char_port *port, void *buffer, size_t capacity_bytes,
+                       void (*ready)(void *opaque), void *opaque);
+size_t char_port_read_claimed(struct char_port *port, void *buffer, size_t capacity_bytes);
+void char_port_set_unread(struct char_port *port,
+                          size_t (*unread)(void *opaque, void *buffer, size_t capacity_bytes),
+                          void *opaque);
 
 /* Whether what a device writes next finds room. After a no, `room` is called on the loop thread
  * when there is some; not with the virtual clock, where the answer is always yes, since what the

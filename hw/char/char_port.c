@@ -24,10 +24,14 @@ struct char_port {
     /* Bytes the guest has written, which goes back with the guest, and those that have left. */
     u64 written, left; /* the writing thread's, as is: */
     bool again;        /* what is written now has left before */
+    pthread_mutex_t write_lock; /* one thread writes at a time; taken before `lock` */
     pthread_mutex_t lock;
     struct char_queue input; /* under lock */
     void (*ready)(void *opaque); /* under lock */
     void *ready_opaque;
+    size_t (*unread)(void *opaque, void *buffer, size_t capacity_bytes); /* under lock */
+    void *unread_opaque;
+    bool claimed; /* under lock */
     void (*broken)(void *opaque); /* under lock */
     void *broken_opaque;
     void (*opened)(void *opaque, bool open); /* under lock */
@@ -102,6 +106,7 @@ struct char_port *char_port_new(const char *name, struct loop *loop, struct char
     port->break_source = (struct journal_source){
         .name = name, .deliver = char_port_deliver_break, .opaque = port};
     pthread_mutex_init(&port->lock, NULL);
+    pthread_mutex_init(&port->write_lock, NULL);
     journal_add_source(journal, &port->source);
     journal_add_source(journal, &port->break_source);
     port->backend = backend;
@@ -127,11 +132,13 @@ void char_port_free(struct char_port *port)
     journal_remove_source(port->journal, &port->break_source);
     char_queue_fini(&port->input);
     pthread_mutex_destroy(&port->lock);
+    pthread_mutex_destroy(&port->write_lock);
     free(port);
 }
 
 void char_port_write(struct char_port *port, const void *bytes, size_t size_bytes)
 {
+    pthread_mutex_lock(&port->write_lock);
     u64 again_bytes = port->left - port->written;
     size_t skip = again_bytes < size_bytes ? (size_t)again_bytes : size_bytes;
     const u8 *fresh = (const u8 *)bytes + skip;
@@ -149,6 +156,7 @@ void char_port_write(struct char_port *port, const void *bytes, size_t size_byte
     if (port->backend != NULL && skip < size_bytes) {
         char_backend_write(port->backend, fresh, size_bytes - skip);
     }
+    pthread_mutex_unlock(&port->write_lock);
 }
 
 u64 char_port_written(const struct char_port *port)
@@ -166,10 +174,11 @@ void char_port_forget_future(struct char_port *port)
     port->left = port->written;
 }
 
-size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_bytes)
+static size_t read_as(struct char_port *port, bool claimer, void *buffer, size_t capacity_bytes)
 {
     pthread_mutex_lock(&port->lock);
-    size_t taken = char_queue_pop(&port->input, buffer, capacity_bytes);
+    size_t taken = port->claimed == claimer
+                       ? char_queue_pop(&port->input, buffer, capacity_bytes) : 0;
     pthread_mutex_unlock(&port->lock);
     if (taken > 0 && !journal_is_replay(port->journal)) {
         size_t before = atomic_fetch_sub(&port->under_way_bytes, taken);
@@ -181,11 +190,45 @@ size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_byte
     return taken;
 }
 
+size_t char_port_read(struct char_port *port, void *buffer, size_t capacity_bytes)
+{
+    return read_as(port, false, buffer, capacity_bytes);
+}
+
+size_t char_port_read_claimed(struct char_port *port, void *buffer, size_t capacity_bytes)
+{
+    return read_as(port, true, buffer, capacity_bytes);
+}
+
 void char_port_set_ready(struct char_port *port, void (*ready)(void *opaque), void *opaque)
 {
     pthread_mutex_lock(&port->lock);
     port->ready = ready;
     port->ready_opaque = opaque;
+    pthread_mutex_unlock(&port->lock);
+}
+
+size_t char_port_claim(struct char_port *port, void *buffer, size_t capacity_bytes,
+                       void (*ready)(void *opaque), void *opaque)
+{
+    pthread_mutex_lock(&port->lock);
+    bool first = !port->claimed;
+    port->claimed = true;
+    port->ready = ready;
+    port->ready_opaque = opaque;
+    size_t (*unread)(void *, void *, size_t) = port->unread;
+    void *unread_opaque = port->unread_opaque;
+    pthread_mutex_unlock(&port->lock);
+    return first && unread != NULL ? unread(unread_opaque, buffer, capacity_bytes) : 0;
+}
+
+void char_port_set_unread(struct char_port *port,
+                          size_t (*unread)(void *opaque, void *buffer, size_t capacity_bytes),
+                          void *opaque)
+{
+    pthread_mutex_lock(&port->lock);
+    port->unread = unread;
+    port->unread_opaque = opaque;
     pthread_mutex_unlock(&port->lock);
 }
 

@@ -212,6 +212,26 @@ static void uart_fill(struct device *device)
     uart_update(device);
 }
 
+/* Somebody else is to read what came. */
+static size_t uart_unread(void *opaque, void *buffer, size_t capacity_bytes)
+{
+    struct device *device = opaque;
+    struct uart *uart = device->state;
+    device_lock(device);
+    size_t count = uart->saved.was_read ? 0 : uart->saved.fifo_count;
+    count = count < capacity_bytes ? count : capacity_bytes;
+    memcpy(buffer, uart->saved.fifo, count);
+    if (count > 0) {
+        uart->saved.fifo_count = 0;
+        uart->saved.break_at = NO_BREAK;
+        uart->saved.rx_timeout = false;
+        uart_arm_timeout(device);
+        uart_update(device);
+    }
+    device_unlock(device);
+    return count;
+}
+
 static void uart_ready(void *opaque)
 {
     struct device *device = opaque;
@@ -414,6 +434,7 @@ static bool uart_init(struct device *device, struct metic_error *error)
     if (uart_port(device) != NULL) {
         char_port_set_ready(uart_port(device), uart_ready, device);
         char_port_set_broken(uart_port(device), uart_broken, device);
+        char_port_set_unread(uart_port(device), uart_unread, device);
     }
     return true;
 }
@@ -424,6 +445,7 @@ static void uart_fini(struct device *device)
     if (uart_port(device) != NULL) {
         char_port_set_ready(uart_port(device), NULL, NULL);
         char_port_set_broken(uart_port(device), NULL, NULL);
+        char_port_set_unread(uart_port(device), NULL, NULL);
     }
     timer_fini(&uart->timeout);
 }

@@ -149,6 +149,7 @@ metic_machine *metic_new(const struct metic_options *options, struct metic_error
         !machine_make_sound(machine, error) ||
         !machine_make_engine(machine, guest, error) ||
         !machine_make_board(machine, guest, error) ||
+        !machine_make_semihosting(machine, error) ||
         !machine_make_script(machine, error)) {
         metic_free(machine);
         return NULL;
@@ -184,6 +185,7 @@ void metic_free(metic_machine *machine)
     machine_free_screen(machine);
     sound_free(machine->sound);
     machine_free_shares(machine);
+    machine_free_semihosting(machine);
     net_port_free(machine->net);
     machine_free_vsock(machine);
     char_script_free(machine->script);

@@ -17,6 +17,7 @@
 #include "hw/loader/loader.h"
 #include "hw/loop.h"
 #include "hw/metic.h"
+#include "hw/semihost/semihost.h"
 #include "hw/usb/xhci.h"
 #include "hw/virtio/virtio_9p.h"
 #include "hw/virtio/virtio_balloon.h"
@@ -126,6 +127,16 @@ struct machine_pause {
 
 struct machine_history;
 
+enum { SEMIHOSTING_LINE_BYTES = 4096 }; /* of a program's arguments, at most */
+
+/* What was typed before semihosting asked for it, and the UART had taken; saved. */
+struct semihosting_input {
+    u8 held[16];
+    u8 held_bytes;
+    bool claimed; /* the console's input is semihosting's */
+    u8 always_zero[6];
+};
+
 struct metic_machine {
     struct vsock_port vsock;
     struct virtio_vsock_config vsock_config; /* its port is NULL: there is no such device */
@@ -169,6 +180,13 @@ struct metic_machine {
     } balloon;
     struct machine_share shares[METIC_MAX_SHARES];
     unsigned share_count;
+    struct {
+        struct semihost *host; /* or NULL: it is off */
+        struct semihosting_input input; /* who calls, since calls come one after the other */
+        struct journal_source end_source;
+        _Atomic bool input_ended;
+        _Atomic bool waits; /* the last call, for input */
+    } semihosting;
     struct board_virtio virtio[BOARD_MAX_VIRTIO]; /* in the order in which the guest finds them */
     unsigned virtio_count;
     struct board *board;
@@ -226,6 +244,23 @@ void machine_say(struct metic_machine *machine, const char *format, ...)
 /* machine_share.c: after the journal; freed after the board. */
 bool machine_make_shares(struct metic_machine *machine, struct metic_error *error);
 void machine_free_shares(struct metic_machine *machine);
+
+/* machine_semihosting.c: after the board; freed before the journal. */
+bool machine_make_semihosting(struct metic_machine *machine, struct metic_error *error);
+void machine_free_semihosting(struct metic_machine *machine);
+enum host_call machine_host_call(struct vcpu *vcpu, const struct guest_host_call *call,
+                                 u64 *answer);
+/* Nothing more comes from the console; any thread. An image was loaded. The machine is reset. */
+void machine_semihosting_input_ended(struct metic_machine *machine);
+void machine_semihosting_loaded(struct metic_machine *machine);
+void machine_semihosting_reset(struct metic_machine *machine);
+/* While it is on. */
+void machine_save_semihosting(struct metic_machine *machine, struct state_writer *writer);
+bool machine_load_semihosting(struct metic_machine *machine, struct state_reader *reader,
+                              struct metic_error *error);
+
+/* machine_make.c: the guest ended itself. Any thread. */
+void machine_power_off(struct metic_machine *machine, unsigned code);
 
 /* machine_console.c. Where a byte stream leads; `label` says whose it is, NULL the main console,
  * which alone has escapes and tells when its input ended; `keeps_all` as in backend_char.h. */

@@ -71,6 +71,7 @@ static void on_input_ended(void *opaque)
 {
     struct metic_machine *machine = opaque;
     atomic_store(&machine->input_ended, true);
+    machine_semihosting_input_ended(machine);
 }
 
 /* A closed window sends SIGHUP to the terminal's first process only, which may be one that waits
@@ -132,6 +133,9 @@ struct char_backend *machine_make_backend(struct metic_machine *machine, enum me
     case METIC_CONSOLE_STDIO:
         backend.kind = terminal ? CHAR_TERMINAL : CHAR_STDIO;
         backend.escape = terminal ? on_escape : NULL;
+        /* Programs that ask the host for input expect lines as the host has them. */
+        backend.enter_is_newline =
+            terminal && machine->options.semihosting != METIC_SEMIHOSTING_OFF;
         break;
     case METIC_CONSOLE_FILE: backend.kind = CHAR_FILE; break;
     case METIC_CONSOLE_PTY: backend.kind = CHAR_PTY; break;

@@ -36,7 +36,8 @@ static const char *obstacle(const struct metic_machine *machine)
     if (machine->net != NULL || machine->vsock_config.port != NULL) {
         return "the other end of a network does not go back";
     }
-    return machine->share_count > 0 ? "a shared folder does not go back"
+    return machine->share_count > 0 || machine->options.semihosting_folder != NULL
+               ? "a shared folder does not go back"
            : machine->sound != NULL ? "sound that was heard does not go back"
                                     : NULL;
 }

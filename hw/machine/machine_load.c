@@ -205,6 +205,7 @@ static bool load(struct metic_machine *machine, const char *name, struct metic_e
     }
     boot->htif_tohost = boot->main != NULL ? boot->main->tohost_gpa : 0;
     boot->htif_fromhost = boot->main != NULL ? boot->main->fromhost_gpa : 0;
+    machine_semihosting_loaded(machine);
     const struct metic_options *options = &machine->options;
     machine_say(machine, "machine: %s, %u hart%s, %llu MiB, starts in %s", options->machine,
                 options->harts, options->harts == 1 ? "" : "s",

@@ -5,20 +5,31 @@
 
 #include <string.h>
 
+/* The hart that asked must not run on: its store was the last thing it did. */
+static void stop_harts(struct metic_machine *machine)
+{
+    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
+        vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_STOP);
+    }
+}
+
+void machine_power_off(struct metic_machine *machine, unsigned code)
+{
+    machine->poweroff_code = code;
+    machine_event(machine, MACHINE_EVENT_POWEROFF);
+    stop_harts(machine);
+}
+
 static void on_device_request(void *opaque, enum device_request request, unsigned code)
 {
     struct metic_machine *machine = opaque;
     if (request == DEVICE_REQUEST_POWEROFF) {
-        machine->poweroff_code = code;
-        machine_event(machine, MACHINE_EVENT_POWEROFF);
-    } else {
-        machine_event(machine, request == DEVICE_REQUEST_STOP ? MACHINE_EVENT_FAILED
-                                                              : MACHINE_EVENT_RESET);
+        machine_power_off(machine, code);
+        return;
     }
-    /* The hart that asked must not run on: its store was the last thing it did. */
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_STOP);
-    }
+    machine_event(machine, request == DEVICE_REQUEST_STOP ? MACHINE_EVENT_FAILED
+                                                          : MACHINE_EVENT_RESET);
+    stop_harts(machine);
 }
 
 static void on_device_failed(void *opaque, const char *what)
@@ -149,7 +160,7 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
     struct engine_machine_ops ops = {
         .time_ticks = machine_time_ticks, .timer_arm = machine_timer_arm,
         .next_timer_host_ns = machine_next_timer_host_ns, .run_timers = machine_run_timers,
-        .timers_are_watched = machine_timers_are_watched,
+        .timers_are_watched = machine_timers_are_watched, .host_call = machine_host_call,
     };
     if (options->cpu != NULL && !guest->parse_cpu(options->cpu, &engine.guest_features, error)) {
         return false;

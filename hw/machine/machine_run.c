@@ -106,9 +106,11 @@ void machine_finish_idle(struct metic_machine *machine, struct metic_result *res
                        "for what it has not");
         return;
     }
-    snprintf(text, sizeof(text), "the guest waits for what cannot come: %s for an interrupt, with "
+    snprintf(text, sizeof(text), "the guest waits for what cannot come: %s for %s, with "
              "no timer set and no more input; hart 0 is at pc 0x%llx",
              harts == 1 ? "its hart waits" : "all harts wait",
+             atomic_load(&machine->semihosting.waits) ? "a character (semihosting)"
+                                                      : "an interrupt",
              (unsigned long long)machine->engine->vcpus[0]->pc);
     machine_finish(result, METIC_IDLE, 91, text);
 }
@@ -189,6 +191,7 @@ bool machine_reset(struct metic_machine *machine, struct metic_error *error)
         vcpu->guest->reset(vcpu);
     }
     machine->panic = (struct panic_watch){ 0 };
+    machine_semihosting_reset(machine);
     machine_tell(machine, METIC_EVENT_RESET);
     return machine_place(machine, error);
 }

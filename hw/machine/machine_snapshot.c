@@ -181,6 +181,7 @@ static bool set_image(struct metic_machine *machine, const char *path, struct me
     free(machine->boot.path);
     machine->boot.path = strdup(path);
     machine->boot.pending = true;
+    machine_semihosting_loaded(machine);
     return machine->boot.path != NULL ||
            error_set(error, NULL, "the host has no memory for a snapshot");
 }

@@ -211,6 +211,10 @@ static void save_sections(struct metic_machine *machine, const char *description
         char_script_save(machine->script, &one);
         section(all, "script", &one);
     }
+    if (machine->semihosting.host != NULL) {
+        machine_save_semihosting(machine, &one);
+        section(all, "semihosting", &one);
+    }
     journal_save(machine->journal, &one);
     section(all, "journal", &one);
     state_writer_fini(&one);
@@ -304,6 +308,8 @@ bool machine_check_sections(const struct metic_machine *machine, struct machine_
               (machine->hvc == NULL || machine_find_section(sections, "virtio console", error)) &&
               (machine->ports_config.count == 0 ||
                machine_find_section(sections, "ports", error)) &&
+              (machine->semihosting.host == NULL ||
+               machine_find_section(sections, "semihosting", error)) &&
               (machine->net == NULL || machine_find_section(sections, "network", error)) &&
               (!metic_has_input(machine) || machine_find_section(sections, "input", error));
     for (unsigned i = 0; ok && i < machine->board->device_count; i++) {
@@ -453,6 +459,10 @@ static bool load_ports(struct metic_machine *machine, struct machine_sections *s
     }
     if (ok && machine->ports_config.count > 0) {
         ok = machine_load_ports(machine, machine_find_section(sections, "ports", error), error);
+    }
+    if (ok && machine->semihosting.host != NULL) {
+        ok = machine_load_semihosting(
+            machine, machine_find_section(sections, "semihosting", error), error);
     }
     return ok;
 }

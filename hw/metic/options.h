@@ -27,6 +27,14 @@ enum metic_console {
     METIC_CONSOLE_MEMORY,   /* metic_console_output / metic_console_feed */
 };
 
+/* Whom a program's semihosting calls are answered. The console is the machine's; the end of the
+ * program is a power-off with its status. */
+enum metic_semihosting {
+    METIC_SEMIHOSTING_OFF,  /* they are breakpoints */
+    METIC_SEMIHOSTING_ON,   /* in M and S mode */
+    METIC_SEMIHOSTING_USER, /* in U mode, too */
+};
+
 enum metic_net {
     METIC_NET_NONE,   /* no device */
     METIC_NET_AUTO,   /* a Linux kernel, and what boots from disk or flash, gets METIC_NET_USER on
@@ -143,6 +151,9 @@ struct metic_options {
     const char *scratch_folder; /* where that file is, without a name; NULL: it stays in memory */
     struct metic_share shares[METIC_MAX_SHARES];
     unsigned share_count;
+    enum metic_semihosting semihosting;
+    const char *semihosting_folder;  /* whose files such programs may have, no others; or NULL */
+    bool semihosting_read_only;
     enum metic_net net;
     const char *tftp;        /* user: a folder the guest may read by TFTP, from 10.0.2.2; or NULL */
     const char *bootfile;    /* user: what DHCP says to boot, a file there; or NULL */

@@ -37,6 +37,7 @@ sources() {
     trace) echo ui/trace/trace_[dfgipru]*.c ui/trace/trace_text.c ui/trace/cover.c ;;
     gdb_agent) echo ui/gdb/gdb_agent.c ;;
     btf) echo hw/btf.c ;;
+    semihost) echo hw/semihost/*.c ;;
     fuse | p9) echo hw/share/*.c ;;
     disk_layout) echo hw/block/disk_layout.c ;;
     qmp) echo ui/monitor/qmp*.c ui/monitor/monitor*.c ui/monitor/line_edit.c ui/screen/key*.c ;;

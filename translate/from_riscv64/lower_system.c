@@ -6,6 +6,8 @@
 
 #include "cpu/riscv64/csr_bits.h"
 
+enum { REG_A0 = 10 };
+
 static void call(struct lower *l, const struct helper *helper)
 {
     ir_call(l->ir, helper, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE, IR_REF_NONE);
@@ -26,6 +28,11 @@ void riscv64_lower_ecall(struct lower *l, const struct riscv_insn *insn)
 void riscv64_lower_ebreak(struct lower *l, const struct riscv_insn *insn)
 {
     (void)insn;
+    if (l->answer != NULL) {
+        lower_set_x(l, REG_A0, ir_i64(l->ir, *l->answer));
+        lower_end_leave_next(l, true);
+        return;
+    }
     lower_end_raise(l, RISCV_CAUSE_BREAKPOINT, lower_pc_plus(l, 0));
 }
 

@@ -179,6 +179,8 @@ OPTION_PARSER(video);
 OPTION_PARSER(screenshot);
 OPTION_PARSER(share);
 OPTION_PARSER(vsock);
+OPTION_PARSER(semihosting);
+OPTION_PARSER(semihosting_dir);
 OPTION_PARSER(sound);
 OPTION_PARSER(sound_in);
 OPTION_PARSER(port);

@@ -108,6 +108,10 @@ static void allow_shares(struct confine *confine, const struct metic_options *op
         confine_allow(confine, options->shares[i].path,
                       options->shares[i].read_only ? CONFINE_READ : CONFINE_ALL);
     }
+    if (options->semihosting_folder != NULL) {
+        confine_allow(confine, options->semihosting_folder,
+                      options->semihosting_read_only ? CONFINE_READ : CONFINE_ALL);
+    }
 }
 
 static void allow_control(struct confine *confine, const char *folder)
