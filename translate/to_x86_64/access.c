@@ -4,10 +4,10 @@
  *     rorx entry, A, 7; and entry, index mask; add entry, [vcpu.tlb]
  *     lea tag, [A + size - 1]; and tag, page mask; cmp tag, [entry.tag]; jne slow
  *     resume: mov tag, [entry.addend]; access [A + tag]
- * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits. Where the
- * address is a known distance from the code's page, as a program's variables are, the tag needs no
- * mask, and the entry is found by it; where the address is known, as variables' of programs that lie
- * at an address of their own, both are constants:
+ * The slow path first tries the page's other entry (cpu/tlb.h) and resumes when that fits. Where
+ * the address is a known distance from the code's page, as a program's variables are, the tag needs
+ * no mask, and the entry is found by it; where the address is known, as variables' of programs that
+ * lie at an address of their own, both are constants:
  *     lea tag, [page + pages]; rorx entry, tag, 7; and entry, index mask; ...
  *     mov entry, [vcpu.tlb]; add entry, index; cmp [entry.tag], tag; jne slow
  *
