@@ -123,62 +123,79 @@ enum {
     ASK_PUTS = 32, /* with so many there will be some in most pages of a table of jumps soon */
     DATA_TABLE_BYTES = TLB_ENTRIES * sizeof(struct tlb_entry),
     JUMP_TABLE_BYTES = TLB_JUMP_ENTRIES * sizeof(struct jump_entry),
+    /* A hart's tables, those of its data spaces first, where a huge page may begin. */
+    DATA_TABLES_BYTES = TLB_SPACES * DATA_TABLE_BYTES,
+    TABLES_BYTES = DATA_TABLES_BYTES + TLB_SPACES * JUMP_TABLE_BYTES,
+    /* With so many the host gives huge pages: a system with processes will have them all. */
+    HUGE_DATA_SPACES = 4,
+    HUGE_JUMP_TABLES = 2,
 };
+
+_Static_assert((int)DATA_TABLES_BYTES == (int)ZEROS_HUGE_BYTES, "one huge page");
+_Static_assert((int)ZEROS_HUGE_BYTES % (int)JUMP_TABLE_BYTES == 0, "none lies in two huge pages");
 
 /* New tables are the host's zeros, untouched, and so take as much memory as they are used. Zeros
  * are empty but where something looks for page (or pc) 0. */
 
+static void ask_for_data(struct tlb *tlb, struct tlb_space *space)
+{
+    bool many = __builtin_popcount(tlb->data_made) == HUGE_DATA_SPACES;
+    if (!many || zeros_ask_huge(tlb->space_tables, TABLES_BYTES, 0) == 0) {
+        zeros_ask(space->entries, DATA_TABLE_BYTES); /* most of it is soon used */
+    }
+}
+
+static void ask_for_jumps(struct tlb *tlb, struct fetch_space *space)
+{
+    size_t at = (size_t)((u8 *)space->jumps - tlb->space_tables);
+    space->jumps_asked = true;
+    if (++tlb->jumps_asked < HUGE_JUMP_TABLES ||
+        zeros_ask_huge(tlb->space_tables, TABLES_BYTES, at) == at) {
+        zeros_ask(space->jumps, JUMP_TABLE_BYTES);
+    }
+}
+
 /* Accesses that end in page 0 are looked for at its entries or, when they begin in the last page
  * of all, at those of that one. */
-static bool data_space_alloc(struct tlb *tlb, unsigned n)
+static void data_space_make(struct tlb *tlb, unsigned n)
 {
     struct tlb_space *space = &tlb->data[n];
     space->key = &tlb->data_keys.key[n];
     /* Aligned to its size: generated code finds the other entry by flipping address bits. */
-    space->mapped = zeros_new(2 * (size_t)DATA_TABLE_BYTES);
-    if (space->mapped == NULL) {
-        return false;
-    }
-    size_t past = (uintptr_t)space->mapped % DATA_TABLE_BYTES;
-    void *aligned = (u8 *)space->mapped + (past == 0 ? 0 : DATA_TABLE_BYTES - past);
-    space->entries = aligned;
+    space->entries = (void *)(tlb->space_tables + (size_t)n * DATA_TABLE_BYTES);
     tlb->data_made |= 1u << n;
-    zeros_ask(aligned, DATA_TABLE_BYTES); /* most of it is soon used */
+    ask_for_data(tlb, space);
     const gva_t last_page = ~(gva_t)0 & PAGE_MASK;
     entry_clear(&space->entries[tlb_index(0)]);
     entry_clear(&space->entries[tlb_other_index(0)]);
     entry_clear(&space->entries[tlb_index(last_page)]);
     entry_clear(&space->entries[tlb_other_index(last_page)]);
     space->puts.count = 0;
-    return true;
 }
 
-static bool fetch_space_alloc(struct tlb *tlb, unsigned n)
+static void fetch_space_make(struct tlb *tlb, unsigned n)
 {
     const struct jump_entry none = {TLB_TAG_NONE, NULL};
     struct fetch_space *space = &tlb->fetch[n];
     space->key = &tlb->fetch_keys.key[n];
-    space->jumps = zeros_new(JUMP_TABLE_BYTES);
-    if (space->jumps == NULL) {
-        return false;
-    }
-    tlb->fetch_made |= 1u << n;
+    space->jumps = (void *)(tlb->space_tables + DATA_TABLES_BYTES + (size_t)n * JUMP_TABLE_BYTES);
     space->jumps[jump_index(0)] = none;
     space->jumps[jump_index_other(jump_index(0))] = none;
     space->jump_puts.count = 0;
     fetch_slot(space, 0)->page = TLB_TAG_NONE; /* the others are zeros, too, with the hart's */
     space->page_puts.count = 0;
-    return true;
 }
 
 bool tlb_init(struct vcpu *vcpu)
 {
     struct tlb *tlb = zeros_new(sizeof(*tlb));
     vcpu->tlb_state = tlb;
-    if (tlb == NULL || !data_space_alloc(tlb, 0) || !fetch_space_alloc(tlb, 0)) {
+    if (tlb == NULL || (tlb->space_tables = zeros_new_growing(TABLES_BYTES)) == NULL) {
         tlb_fini(vcpu);
         return false;
     }
+    data_space_make(tlb, 0);
+    fetch_space_make(tlb, 0);
     tlb->next_epoch = 1;
     tlb->generation = 1;
     tlb->tables.epoch = 1;
@@ -196,12 +213,7 @@ void tlb_fini(struct vcpu *vcpu)
     if (tlb == NULL) {
         return;
     }
-    for (u32 left = tlb->data_made; left != 0; left &= left - 1) {
-        zeros_free(tlb->data[bit_of(left)].mapped, 2 * (size_t)DATA_TABLE_BYTES);
-    }
-    for (u32 left = tlb->fetch_made; left != 0; left &= left - 1) {
-        zeros_free(tlb->fetch[bit_of(left)].jumps, JUMP_TABLE_BYTES);
-    }
+    zeros_free(tlb->space_tables, TABLES_BYTES);
     zeros_free(tlb, sizeof(*tlb));
     vcpu->tlb_state = NULL;
 }
@@ -241,8 +253,8 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
     struct tlb_space *space = &tlb->data[n];
     tlb->generation += moved;
     if (UNLIKELY(claimed)) {
-        if (space->entries == NULL && !data_space_alloc(tlb, n)) {
-            error_no_memory(TLB_ENTRIES * sizeof(*space->entries));
+        if (space->entries == NULL) {
+            data_space_make(tlb, n);
         }
         data_space_empty(vcpu, space);
     }
@@ -258,8 +270,8 @@ void tlb_select_fetch(struct vcpu *vcpu, u64 address_space, u32 asid, u32 mode, 
     struct fetch_space *space = &tlb->fetch[n];
     tlb->generation += moved;
     if (UNLIKELY(claimed)) {
-        if (space->jumps == NULL && !fetch_space_alloc(tlb, n)) {
-            error_no_memory(TLB_JUMP_ENTRIES * sizeof(*space->jumps));
+        if (space->jumps == NULL) {
+            fetch_space_make(tlb, n);
         }
         fetch_space_empty(vcpu, space);
     }
@@ -536,25 +548,25 @@ void tlb_fetch_insert(struct vcpu *vcpu, gva_t page, gpa_t gpa_page, u64 span_by
     }
 }
 
-static void jump_put(struct fetch_space *space, u32 index, struct jump_entry entry)
+static void jump_put(struct tlb *tlb, u32 index, struct jump_entry entry)
 {
+    struct fetch_space *space = tlb->fetch_now;
     puts_add(&space->jump_puts, index);
     if (UNLIKELY(space->jump_puts.count == ASK_PUTS) && !space->jumps_asked) {
-        space->jumps_asked = true;
-        zeros_ask(space->jumps, JUMP_TABLE_BYTES);
+        ask_for_jumps(tlb, space);
     }
     space->jumps[index] = entry;
 }
 
 void tlb_jump_insert(struct vcpu *vcpu, gva_t pc, const void *host)
 {
-    struct fetch_space *space = vcpu->tlb_state->fetch_now;
+    struct tlb *tlb = vcpu->tlb_state;
     u32 index = jump_index(pc);
-    struct jump_entry holder = space->jumps[index];
+    struct jump_entry holder = tlb->fetch_now->jumps[index];
     if (holder.host != NULL && holder.pc != pc) {
-        jump_put(space, jump_index_other(index), holder);
+        jump_put(tlb, jump_index_other(index), holder);
     }
-    jump_put(space, index, (struct jump_entry){pc, host});
+    jump_put(tlb, index, (struct jump_entry){pc, host});
 }
 
 const void *tlb_jump_find(const struct vcpu *vcpu, gva_t pc)

@@ -141,7 +141,6 @@ struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
-    void *mapped; /* where they are, twice as large */
     struct tlb_span span, write_span;
     struct tlb_key *key; /* in data_keys */
     bool moved_any; /* since it was emptied: only then may a page be in its other entry alone */
@@ -231,6 +230,8 @@ struct tlb {
     struct tlb_keys data_keys, fetch_keys;
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
+    u8 *space_tables; /* the spaces' entries and jumps; see tlb.c */
+    u32 jumps_asked; /* of how many spaces the host was asked for all jumps */
     u64 generation; /* grows when a space serves another context than before, or may be claimed;
                        never 0 */
     u32 next_epoch;
@@ -245,7 +246,7 @@ struct tlb {
     struct huge huge;
     struct tlb_tables tables;
     size_t proofs_asked_bytes; /* of vcpu->link_proofs: zeros_ahead */
-    u32 data_made, fetch_made; /* spaces that have tables */
+    u32 data_made; /* data spaces that have tables */
     u64 fills, flushes;  /* statistics */
 };
 

@@ -35,19 +35,23 @@ static u32 page_hash(gpa_t page)
 
 static const size_t buckets_bytes = sizeof(_Atomic(struct block *)) << BLOCK_HASH_BITS;
 static const size_t pages_bytes = sizeof(struct code_pages) << PAGE_HASH_BITS;
+/* Both are in one piece, where a huge page may begin. */
+static const size_t hashes_bytes = ZEROS_HUGE_BYTES;
+_Static_assert((sizeof(_Atomic(struct block *)) << BLOCK_HASH_BITS) +
+                       (sizeof(struct code_pages) << PAGE_HASH_BITS) <= ZEROS_HUGE_BYTES,
+               "it is large enough");
 static const size_t links_bytes = sizeof(struct link) * BLOCK_MAX_LINKS;
 
 bool block_table_init(struct block_table *table, struct memory *memory)
 {
     memset(table, 0, sizeof(*table));
     table->memory = memory;
-    table->buckets = zeros_new(buckets_bytes);
-    table->pages = zeros_new(pages_bytes);
+    table->buckets = zeros_new_growing(hashes_bytes);
+    table->pages = (void *)((u8 *)table->buckets + buckets_bytes);
     table->links = zeros_new_growing(links_bytes);
     table->link_count = 1;
     table->arena = arena_new();
-    return table->buckets != NULL && table->pages != NULL && table->links != NULL &&
-           table->arena != NULL;
+    return table->buckets != NULL && table->links != NULL && table->arena != NULL;
 }
 
 void *block_alloc(struct block_table *table, size_t size_bytes)
@@ -91,8 +95,7 @@ void block_table_fini(struct block_table *table)
 {
     shadows_free(table);
     arena_free(table->arena);
-    zeros_free(table->buckets, buckets_bytes);
-    zeros_free(table->pages, pages_bytes);
+    zeros_free(table->buckets, hashes_bytes);
     zeros_free(table->links, links_bytes);
 }
 
@@ -433,7 +436,8 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
     atomic_store_explicit(bucket, block, memory_order_release);
     mark_head(page, (u32)(block->gpa & PAGE_OFFSET_MASK));
     table->block_count++;
-    if (UNLIKELY(table->block_count == ASK_BLOCKS)) {
+    if (UNLIKELY(table->block_count == ASK_BLOCKS) &&
+        zeros_ask_huge(table->buckets, hashes_bytes, 0) == 0) {
         zeros_ask(table->buckets, buckets_bytes);
     }
 }

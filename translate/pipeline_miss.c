@@ -12,27 +12,30 @@
 enum {
     FOUND_BYTES = FOUND_ENTRIES * sizeof(struct found_entry),
     PAGES_BYTES = FOUND_ENTRIES * sizeof(gva_t),
+    BOTH_BYTES = ZEROS_HUGE_BYTES,
 };
+
+_Static_assert((int)FOUND_BYTES + (int)PAGES_BYTES <= (int)BOTH_BYTES, "one huge page");
 
 /* --- found.h --- */
 
 bool found_init(struct found *found)
 {
-    found->entries = zeros_new(FOUND_BYTES);
-    found->pages = zeros_new(PAGES_BYTES);
-    return found->entries != NULL && found->pages != NULL;
+    found->entries = zeros_new_growing(BOTH_BYTES);
+    found->pages = (void *)((u8 *)found->entries + FOUND_BYTES);
+    return found->entries != NULL;
 }
 
 void found_fini(struct found *found)
 {
-    zeros_free(found->entries, FOUND_BYTES);
-    zeros_free(found->pages, PAGES_BYTES);
+    zeros_free(found->entries, BOTH_BYTES);
 }
 
 void found_put(struct found *found, gpa_t gpa, u32 mode, gva_t gva_page, u32 code_offset)
 {
     struct found_entry *entry = found_at(found, gpa);
-    if (UNLIKELY(found->puts < FOUND_ASK_PUTS) && ++found->puts == FOUND_ASK_PUTS) {
+    if (UNLIKELY(found->puts < FOUND_ASK_PUTS) && ++found->puts == FOUND_ASK_PUTS &&
+        zeros_ask_huge(found->entries, BOTH_BYTES, 0) == 0) {
         zeros_ask(found->entries, FOUND_BYTES);
     }
     *entry = (struct found_entry){gpa, mode, code_offset};

@@ -144,6 +144,31 @@ Test(tlb, more_address_spaces_than_slots)
     }
 }
 
+/* As many as there are, each full of its own: nothing goes when the host makes other pages of what
+ * the tables lie in. */
+Test(tlb, tables_stay_while_more_are_made)
+{
+    enum { EACH = 64 };
+    for (unsigned space = 1; space < TLB_SPACES; space++) {
+        tlb_select_data(hart, space, space, 0, false);
+        tlb_select_fetch(hart, space, space, 0, false);
+        cr_expect_eq((uintptr_t)hart->tlb % (TLB_ENTRIES * sizeof(struct tlb_entry)), 0);
+        for (gva_t n = 1; n <= EACH; n++) {
+            put(n << PAGE_BITS, (space * 100 + n) << PAGE_BITS, PAGE_BYTES, false);
+            tlb_jump_insert(hart, n << 8, host_page + space * EACH + n);
+        }
+    }
+    for (unsigned space = 1; space < TLB_SPACES; space++) {
+        tlb_select_data(hart, space, space, 0, false);
+        tlb_select_fetch(hart, space, space, 0, false);
+        for (gva_t n = 1; n <= EACH; n++) {
+            const struct tlb_entry *entry = tlb_find(hart, n << PAGE_BITS, false);
+            cr_assert(entry != NULL && entry->gpa_page == (space * 100 + n) << PAGE_BITS);
+            cr_assert_eq(tlb_jump_find(hart, n << 8), host_page + space * EACH + n);
+        }
+    }
+}
+
 /* A space that all address spaces share keeps global entries over a switch; the first private
  * one makes it that address space's own. */
 Test(tlb, shared_space)
