@@ -377,6 +377,9 @@ void probe_place(struct engine *engine, const struct probe_source *source)
     for (unsigned i = 0; i < ir->count && !ir->overflow; i++) {
         const struct ir_insn *insn = &ir->insns[i];
         unsigned props = ir_op_info[insn->op].props;
+        if (LIKELY(!(props & (IR_F | IR_X | IR_T)) && insn->op != IR_INSN)) {
+            continue; /* it only computes */
+        }
         place.stops |= (props & IR_F) != 0 || (insn->op == IR_POLL && i > place.head);
         if (insn->op == IR_INSN) {
             on_insn(&place, i);

@@ -54,8 +54,10 @@ static void tell_parts(const struct report *report, const struct probe_counted *
         unsigned insns = probe_number(path->words[part]), first = end - insns;
         tell_block(report, path, part, first, insns, further);
         for (unsigned n = first + 1; n < end; n++) {
-            tell_block(report, path, part, first, n - first, passes[n]);
-            further += passes[n];
+            if (UNLIKELY(passes[n] != 0)) {
+                tell_block(report, path, part, first, n - first, passes[n]);
+                further += passes[n];
+            }
         }
         if (part != 0 && further != 0) {
             report->edge(report->opaque, probe_part_gva(path, part - 1),

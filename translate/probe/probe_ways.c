@@ -146,9 +146,11 @@ u64 probe_indirect_way(const struct probe_counted *path, u32 number)
 unsigned probe_counted_bytes(const struct probe_counted *path, unsigned first, unsigned insns)
 {
     const u64 *wide = path->words + path->part_count + path->way_count;
-    unsigned bytes = 2 * insns;
-    for (unsigned n = first; n < first + insns; n++) {
-        bytes += 2 * (unsigned)(wide[n / 64] >> n % 64 & 1);
+    unsigned halfwords = insns, end = first + insns;
+    for (unsigned n = first; n < end;) {
+        unsigned left = 64 - n % 64, count = left < end - n ? left : end - n;
+        halfwords += (unsigned)__builtin_popcountll(wide[n / 64] >> n % 64 << (64 - count));
+        n += count;
     }
-    return bytes;
+    return 2 * halfwords;
 }
