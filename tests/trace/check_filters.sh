@@ -181,10 +181,10 @@ run 124 run $boot --clock virtual --limit-insns 80M --cpus 2 --trace h.trace --t
 split h.trace
 only lines '^1 '
 # shellcheck disable=SC2086
-run 125 run $boot --trace y --trace-filter start=@nothing
+run 2 run $boot --trace y --trace-filter start=@nothing
 says err "no event 'nothing'"
 # shellcheck disable=SC2086
-run 125 run $boot --trace y --trace-filter start=@csr:nosuch
+run 2 run $boot --trace y --trace-filter start=@csr:nosuch
 says err 'no value that fits'
 
 # What is spelled wrong is answered with what would be right, and with nothing else.
@@ -193,7 +193,7 @@ refused() {
     pattern=$1 hint=$2
     shift 2
     # shellcheck disable=SC2086
-    run 125 run $boot --limit-insns 1M --trace y "$@"
+    run 2 run $boot --limit-insns 1M --trace y "$@"
     says err "^metic: $pattern\$" 1
     says err "^       $hint\$" 1
     if [ "$(wc -l <err)" -eq 2 ]; then good; else wrong "more than the refusal"; fi
@@ -355,7 +355,7 @@ run 0 run $boot --expect 'metic:~# ' --send 'cat /proc/version; poweroff -f\n' -
     --trace-filter task=cat --trace-last 1M --trace-events traps
 if grep -q 'nothing was' err; then wrong "something was"; else good; fi
 # shellcheck disable=SC2086
-run 125 run $boot --trace y --trace-filter satp=81234
+run 2 run $boot --trace y --trace-filter satp=81234
 says err 'As in --trace-filter satp=0x'
 
 # --- planted questions -------------------------------------------------------------------------------

@@ -260,10 +260,16 @@ run 0 run hello.elf --quiet --trace l.trace --trace-last 64K --trace-events bloc
 run 0 trace show l.trace
 says out ' stop ' 1
 run 2 run hello.elf --trace
-run 125 run hello.elf --quiet --trace x.trace --trace-filter colour=red
+run 2 run hello.elf --quiet --trace x.trace --trace-filter colour=red
 says err "'colour=red' is none of the filters"
-run 125 run hello.elf --quiet --trace x.trace --trace-filter function=nowhere
+run 2 run hello.elf --quiet --trace x.trace --trace-filter function=nowhere
 says err "no symbol 'nowhere'"
+run 2 run hello.elf --quiet --trace x.trace --trace-events nonsense
+run 0 run hello.elf --quiet --trace none.trace --trace-filter range=0x90000000-0x90001000
+run 0 trace show none.trace --from 1M
+says err 'has none of these'
+run 0 trace query none.trace values task
+says err '--trace-events tasks'
 run 125 run hello.elf --quiet --trace missing/x
 says err 'the trace missing/x: No such file'
 run 2 trace show jit.trace --format xml

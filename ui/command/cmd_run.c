@@ -35,10 +35,11 @@ static void run_say(void *opaque, const char *line)
 }
 
 /* Says why, as text or JSON, and returns the exit status. */
-static int run_failed(const struct run_args *args, const struct metic_error *error)
+static int run_failed_with(const struct run_args *args, int exit_status,
+                           const struct metic_error *error)
 {
     if (args->json) {
-        printf("{\"reason\":\"failed\",\"exit_status\":%d,\"what\":", UI_EXIT_FAILED);
+        printf("{\"reason\":\"failed\",\"exit_status\":%d,\"what\":", exit_status);
         ui_print_json_string(stdout, error->what);
         fputs(",\"next\":", stdout);
         ui_print_json_string(stdout, error->next);
@@ -46,7 +47,12 @@ static int run_failed(const struct run_args *args, const struct metic_error *err
     } else {
         ui_print_error(error);
     }
-    return UI_EXIT_FAILED;
+    return exit_status;
+}
+
+static int run_failed(const struct run_args *args, const struct metic_error *error)
+{
+    return run_failed_with(args, UI_EXIT_FAILED, error);
 }
 
 static void run_report(const struct run_args *args, const struct metic_result *result,
@@ -97,7 +103,7 @@ static int run_machine(struct run *run, const struct metic_boot_plan *plan)
         snprintf(result->text, sizeof(result->text), "%s", run->limit);
     }
     if (!good) {
-        return run_failed(run->args, &error);
+        return run_failed_with(run->args, run->usage ? UI_EXIT_USAGE : UI_EXIT_FAILED, &error);
     }
     int exit_status = run->signal_number != 0 ? UI_EXIT_SIGNAL + run->signal_number
                                               : result->exit_status;

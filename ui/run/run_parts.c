@@ -225,7 +225,7 @@ static void trace_drive(struct run *run, void *opaque)
 static bool trace_start(struct run *run, void **state, struct metic_error *error)
 {
     struct trace_run *trace;
-    bool good = trace_run_start(run->args, run->machine, &trace, error);
+    bool good = trace_run_start(run->args, run->machine, &trace, &run->usage, error);
     *state = trace;
     if (trace != NULL) {
         run->drive = trace_drive;

@@ -284,6 +284,17 @@ bool trace_query_place(struct trace_query *query, const char *text, u64 *first, 
     return true;
 }
 
+/* Nothing answers. `kind`: what --trace-events would have had to name, if that alone is asked. */
+static void say_none(const struct trace_query *query, const char *kind)
+{
+    fprintf(stderr, "metic: %s has none of these; metic trace info %s says what was recorded\n",
+            query->file.path, query->file.path);
+    if (kind != NULL) {
+        fprintf(stderr, "       metic run --trace-events %s records them, of a Linux kernel\n",
+                kind);
+    }
+}
+
 /* --- show --- */
 
 static bool runs_here(struct trace_query *query, const struct trace_section *section)
@@ -318,6 +329,9 @@ bool trace_query_show(struct trace_query *query, struct metic_error *error)
     bool good = trace_query_known_pages(query, error) &&
                 trace_query_each(query, &callbacks, text->end != 0 ? runs_here : NULL, error);
     trace_text_end(text);
+    if (good && text->told == 0) {
+        say_none(query, NULL);
+    }
     source_lines_free(text->lines);
     free(units.wanted);
     trace_query_close(query);
@@ -436,8 +450,7 @@ bool trace_query_run(struct trace_query *query, struct metic_error *error)
                   query->words[1]);
     }
     if (good && query->text.told == 0 && strcmp(query->words[1], "counts") != 0) {
-        fprintf(stderr, "metic: %s has none of these; metic trace info %s says what was recorded\n",
-                query->file.path, query->file.path);
+        say_none(query, strcmp(query->words[2], "task") == 0 ? "tasks" : NULL);
     }
     trace_query_close(query);
     return good;

@@ -421,20 +421,13 @@ static bool check_rings(const struct trace_run *run, const struct run_args *args
                      "more than 4G", harts);
 }
 
-static bool prepare(struct trace_run *run, const struct run_args *args, struct metic_error *error)
+/* What the command line says is to be recorded; what is wrong with it is wrong usage. */
+static bool read_wishes(struct trace_run *run, const struct run_trace *trace,
+                        struct metic_error *error)
 {
-    const struct run_trace *trace = &args->trace;
     const char *events = trace->events != NULL ? trace->events
                          : trace->calls != NULL ? "tasks"
                                                 : "memory,registers,traps,devices,io";
-    run->late_kernel = wants_late_kernel(trace);
-    if (!check_rings(run, args, error) ||
-        !run_symbols_add_files(&run->symbols, args, error)) {
-        return false;
-    }
-    if (!run->late_kernel) {
-        run_symbols_add_kernel(&run->symbols, run->machine);
-    }
     if (!trace_kinds_add(events, &run->options.what, &run->options.events, error) ||
         !add_calls(run, trace->calls, error)) {
         return false;
@@ -445,12 +438,31 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
         }
     }
     run->text.branches = strcmp(events, "branches") == 0;
-    run->text.has_registers = run->options.what & METIC_TRACE_REGISTERS;
-    run->text.counts_ns = args->options.clock == METIC_CLOCK_VIRTUAL;
     if (run->text.branches && strcmp(trace->format, "qemu") == 0) {
         return error_set(error, "--trace-format text, json or chrome",
                          "QEMU's form has no branches");
     }
+    return true;
+}
+
+static bool prepare(struct trace_run *run, const struct run_args *args, bool *usage,
+                    struct metic_error *error)
+{
+    const struct run_trace *trace = &args->trace;
+    run->late_kernel = wants_late_kernel(trace);
+    *usage = !check_rings(run, args, error);
+    if (*usage || !run_symbols_add_files(&run->symbols, args, error)) {
+        return false;
+    }
+    if (!run->late_kernel) {
+        run_symbols_add_kernel(&run->symbols, run->machine);
+    }
+    *usage = !read_wishes(run, trace, error);
+    if (*usage) {
+        return false;
+    }
+    run->text.has_registers = run->options.what & METIC_TRACE_REGISTERS;
+    run->text.counts_ns = args->options.clock == METIC_CLOCK_VIRTUAL;
     if (strcmp(trace->format, "store") == 0) {
         run->options.every = run->text.every;
     }
@@ -462,7 +474,7 @@ static bool prepare(struct trace_run *run, const struct run_args *args, struct m
 }
 
 bool trace_run_start(const struct run_args *args, metic_machine *machine, struct trace_run **out,
-                     struct metic_error *error)
+                     bool *usage, struct metic_error *error)
 {
     *out = NULL;
     if (args->trace.format == NULL) {
@@ -475,7 +487,7 @@ bool trace_run_start(const struct run_args *args, metic_machine *machine, struct
     run->machine = machine;
     run->args = args;
     *out = run;
-    if (!prepare(run, args, error)) {
+    if (!prepare(run, args, usage, error)) {
         return false;
     }
     run->ready = true;

@@ -6,9 +6,10 @@
 
 struct trace_run;
 
-/* After loading; *run is NULL when nothing is to be recorded. False with a reason. */
+/* After loading; *run is NULL when nothing is to be recorded. False with a reason; *usage becomes
+ * true when the command line is that. */
 bool trace_run_start(const struct run_args *args, metic_machine *machine, struct trace_run **run,
-                     struct metic_error *error);
+                     bool *usage, struct metic_error *error);
 /* Runs the machine; a window of instructions makes it several runs. */
 void trace_run_machine(struct trace_run *run, const struct run_args *args, metic_machine *machine,
                        struct metic_result *result);
