@@ -161,6 +161,13 @@ if gcc --coverage -O0 -DHOSTED -o hosted "$work" 2>/dev/null && ./hosted && comm
     else
         good
     fi
+    # Optimised: the compiler says several lines of one address. Not those of a for, whose parts are moved.
+    metic run work.elf --quiet --cover fast.cover && metic cover fast.cover --symbols work.elf --lcov fast.info >/dev/null ||
+        wrong "cover of optimised code"
+    sed -n 's/^DA:\([0-9]*\),/\1 /p' fast.info | sort | join theirs - >both
+    is "lines compared, optimised" "$(wc -l <both)" 20 60
+    sed -n '/for (/=' "$work" | sort | join -v 1 both - | awk '$2 != $3' >differ
+    if [ -s differ ]; then wrong "optimised, other counts than gcov's: $(cat differ)"; else good; fi
 else
     echo "not tried: gcov"
 fi

@@ -373,15 +373,23 @@ static bool unit_lines(const struct elfutils *api, Dwarf_Die *die, u64 moved,
     if (api->dwarf_getsrclines(die, &table, &count) != 0) {
         return false;
     }
-    for (size_t i = 0; i + 1 < count; i++) {
+    /* Backwards, since a row reaches to the next higher address: several may begin at one, where
+     * the compiler has more to say of it (DWARF 5, 6.2; gcc's location views). */
+    Dwarf_Addr here = 0, end = 0;
+    for (size_t i = count; i-- > 0;) {
         Dwarf_Line *line = api->dwarf_onesrcline(table, i);
-        Dwarf_Line *next = api->dwarf_onesrcline(table, i + 1);
-        Dwarf_Addr address, end;
+        Dwarf_Addr address;
         bool begins, last;
         int number;
         const char *file = api->dwarf_linesrc(line, NULL, NULL);
-        if (api->dwarf_lineaddr(line, &address) == 0 && api->dwarf_lineaddr(next, &end) == 0 &&
-            api->dwarf_lineno(line, &number) == 0 &&
+        if (api->dwarf_lineaddr(line, &address) != 0) {
+            continue;
+        }
+        if (address != here) {
+            end = here;
+            here = address;
+        }
+        if (api->dwarf_lineno(line, &number) == 0 &&
             api->dwarf_linebeginstatement(line, &begins) == 0 &&
             api->dwarf_lineendsequence(line, &last) == 0 && !last && begins && end > address &&
             file != NULL && number > 0) {
