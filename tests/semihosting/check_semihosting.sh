@@ -16,11 +16,11 @@ flags='-O2 -ffreestanding -nostdlib -static -fno-pie -no-pie -fno-stack-protecto
 for mode in 0 1 2; do
     # Word splitting is meant: a list.
     # shellcheck disable=SC2086
-    $cross $flags -DMODE=$mode -o "$TMP/mode$mode.elf" "$SRCDIR/tests/system/semihosting.c" || exit 1
+    $cross $flags -DMODE=$mode -o "$TMP/mode$mode.elf" "$SRCDIR/tests/semihosting/program.c" || exit 1
 done
 for end in 2 3 4 5 6 7; do
     # shellcheck disable=SC2086
-    $cross $flags -DEND=$end -o "$TMP/end$end.elf" "$SRCDIR/tests/system/semihosting.c" || exit 1
+    $cross $flags -DEND=$end -o "$TMP/end$end.elf" "$SRCDIR/tests/semihosting/program.c" || exit 1
 done
 
 # run STATUS INPUT ARGUMENT...
@@ -147,7 +147,7 @@ fi
 place='--defsym=__flash=0x80000000,--defsym=__flash_size=0x200000,--defsym=__ram=0x80200000'
 place="$place,--defsym=__ram_size=0x400000,--defsym=__stack_size=0x10000"
 $ccc -O2 -march=rv64gc -mabi=lp64d -mcmodel=medany --specs=picolibc.specs --oslib=semihost --crt0=semihost \
-    -Wl,"$place" -o "$TMP/lib.elf" "$SRCDIR/tests/system/semihosting_lib.c" || exit 1
+    -Wl,"$place" -o "$TMP/lib.elf" "$SRCDIR/tests/semihosting/library.c" || exit 1
 fresh() {
     rm -rf "$TMP/dir"
     mkdir -p "$TMP/dir/folder"
