@@ -50,7 +50,7 @@ restore.elf: $(SRC)/start/restore.S $(KERNELS)/guest.ld
 first: $(SRC)/start/first.c
 	$(HOST_CC) -O2 -std=gnu11 -Wall -Wextra -o $@ $<
 # LIBRARY is the folder of libmetic.so.
-snapshot: $(SRC)/snapshot.c
+snapshot: $(SRC)/snapshot.c $(wildcard $(SRC)/../../hw/metic/*.h)
 	$(HOST_CC) -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I$(SRC)/../../hw -I$(SRC)/../.. -o $@ $< \
 		-L$(LIBRARY) -lmetic -Wl,-rpath,$(LIBRARY)
 kernels.native: $(SRCS) $(KERNELS)/run_host.c $(HEADERS) $(call cold_objects,host)
