@@ -34,8 +34,8 @@ static void hook_code_written(void *opaque, gpa_t gpa, u64 size_bytes)
     }
     bool removed = engine->blocks.removals != removals;
     pthread_mutex_unlock(&engine->lock);
-    for (unsigned i = 0; removed && i < engine->vcpu_count; i++) {
-        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
+    if (removed) {
+        engine_kick_all(engine, VCPU_REQUEST_FLUSH_JUMPS);
     }
 }
 
@@ -50,9 +50,7 @@ static void hook_map_changed(void *opaque)
 {
     struct engine *engine = opaque;
     lockstep_note_map_change(engine->lockstep);
-    for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_TLB);
-    }
+    engine_kick_all(engine, VCPU_REQUEST_FLUSH_TLB);
 }
 
 void engine_code_store(struct engine *engine, gpa_t gpa)
@@ -280,6 +278,13 @@ void engine_take_exception(struct vcpu *vcpu)
 
 /* A trap without a retired instruction before it may be one of a storm, which the run loop counts;
  * and what runs block by block comes there anyway. */
+void engine_kick_all(struct engine *engine, u32 requests)
+{
+    for (unsigned i = 0; i < engine->vcpu_count; i++) {
+        vcpu_kick(engine->vcpus[i], requests);
+    }
+}
+
 bool engine_raised(struct vcpu *vcpu)
 {
     const struct engine_options *options = &vcpu->engine->options;

@@ -225,6 +225,9 @@ bool engine_show_running(struct vcpu *vcpu, const char *stages, FILE *to,
 bool engine_show(struct vcpu *vcpu, gva_t pc, const char *stages, FILE *to,
                  struct metic_error *error);
 
+/* vcpu_kick() of every hart. Any thread. */
+void engine_kick_all(struct engine *engine, u32 requests);
+
 /* --- saved state, while no hart runs --- */
 /* The hart's reservation outside a simple loop; size 0: none. */
 gpa_t engine_get_reservation(const struct vcpu *vcpu, unsigned *size_bytes);

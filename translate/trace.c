@@ -347,12 +347,10 @@ static bool fetch_pages(struct vcpu *vcpu, struct tier2_circle *circle, struct f
     return found;
 }
 
+/* No hart jumps to the block replaced. */
 static void forget_replaced(struct vcpu *vcpu)
 {
-    struct engine *engine = vcpu->engine;
-    for (unsigned i = 0; i < engine->vcpu_count; i++) { /* jumps to the block replaced */
-        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
-    }
+    engine_kick_all(vcpu->engine, VCPU_REQUEST_FLUSH_JUMPS);
 }
 
 /* The circle as a block; false when it was not made. The hart's pc may be anywhere. */

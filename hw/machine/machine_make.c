@@ -5,19 +5,17 @@
 
 #include <string.h>
 
-/* The hart that asked must not run on: its store was the last thing it did. */
-static void stop_harts(struct metic_machine *machine)
+/* Harts see it at once: what the one that asked did for that was the last thing it did. */
+static void end_with(struct metic_machine *machine, enum machine_event event)
 {
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_STOP);
-    }
+    machine_event(machine, event);
+    engine_kick_all(machine->engine, VCPU_REQUEST_STOP);
 }
 
 void machine_power_off(struct metic_machine *machine, unsigned code)
 {
     machine->poweroff_code = code;
-    machine_event(machine, MACHINE_EVENT_POWEROFF);
-    stop_harts(machine);
+    end_with(machine, MACHINE_EVENT_POWEROFF);
 }
 
 static void on_device_request(void *opaque, enum device_request request, unsigned code)
@@ -25,11 +23,10 @@ static void on_device_request(void *opaque, enum device_request request, unsigne
     struct metic_machine *machine = opaque;
     if (request == DEVICE_REQUEST_POWEROFF) {
         machine_power_off(machine, code);
-        return;
+    } else {
+        end_with(machine, request == DEVICE_REQUEST_STOP ? MACHINE_EVENT_FAILED
+                                                         : MACHINE_EVENT_RESET);
     }
-    machine_event(machine, request == DEVICE_REQUEST_STOP ? MACHINE_EVENT_FAILED
-                                                          : MACHINE_EVENT_RESET);
-    stop_harts(machine);
 }
 
 static void on_device_failed(void *opaque, const char *what)

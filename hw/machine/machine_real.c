@@ -70,9 +70,7 @@ static void *hart_thread(void *opaque)
 
 static void threads_stop(struct metic_machine *machine)
 {
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_STOP);
-    }
+    engine_kick_all(machine->engine, VCPU_REQUEST_STOP);
     for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
         if (machine->has_thread[i]) {
             pthread_join(machine->threads[i], NULL);

@@ -90,9 +90,7 @@ static void print(void *opaque, const void *bytes, size_t size_bytes)
 static void wake_all(void *opaque)
 {
     struct metic_machine *machine = opaque;
-    for (unsigned i = 0; i < machine->engine->vcpu_count; i++) {
-        vcpu_kick(machine->engine->vcpus[i], VCPU_REQUEST_IRQ);
-    }
+    engine_kick_all(machine->engine, VCPU_REQUEST_IRQ);
 }
 
 /* Whoever asks first by semihosting for what is typed has all of it from then on. */
@@ -228,14 +226,15 @@ void machine_free_semihosting(struct metic_machine *machine)
 /* The image's name, the same wherever it lies, and the kernel command line: as arguments. */
 void machine_semihosting_loaded(struct metic_machine *machine)
 {
+    if (machine->semihosting.host == NULL) {
+        return;
+    }
     const char *path = machine->boot.path != NULL ? machine->boot.path : "";
     path = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
     const char *more = machine->options.bootargs != NULL ? machine->options.bootargs : "";
     char line[SEMIHOSTING_LINE_BYTES];
     snprintf(line, sizeof(line), "%s%s%s", path, more[0] != '\0' ? " " : "", more);
-    if (machine->semihosting.host != NULL) {
-        semihost_set_command_line(machine->semihosting.host, line);
-    }
+    semihost_set_command_line(machine->semihosting.host, line);
 }
 
 void machine_semihosting_reset(struct metic_machine *machine)

@@ -249,9 +249,7 @@ static void make_anew(struct vcpu *vcpu, gva_t pc)
     gpa_t gpa_page;
     if (tlb_fetch_find(vcpu, pc & PAGE_MASK, &gpa_page)) {
         block_remove_at(&engine->blocks, gpa_page | (pc & PAGE_OFFSET_MASK));
-        for (unsigned i = 0; i < engine->vcpu_count; i++) {
-            vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
-        }
+        engine_kick_all(engine, VCPU_REQUEST_FLUSH_JUMPS);
     }
 }
 

@@ -226,8 +226,8 @@ void probe_page_fetched(struct vcpu *vcpu, gpa_t gpa_page)
     }
     changed = changed && engine->blocks.removals != removals;
     pthread_mutex_unlock(&engine->lock);
-    for (unsigned i = 0; changed && i < engine->vcpu_count; i++) {
-        vcpu_kick(engine->vcpus[i], VCPU_REQUEST_FLUSH_JUMPS);
+    if (changed) {
+        engine_kick_all(engine, VCPU_REQUEST_FLUSH_JUMPS);
     }
 }
 
