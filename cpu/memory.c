@@ -471,8 +471,7 @@ static bool ask_huge(struct memory_region *region, u64 window, unsigned fresh)
     if (asked < MEMORY_HUGE_GROUPS || asked - fresh >= MEMORY_HUGE_GROUPS) {
         return false;
     }
-    zeros_ask(host, 1); /* of nothing there can be none */
-    if (!zeros_collapse(host)) {
+    if (!zeros_make_huge(host)) {
         return false;
     }
     for (u64 i = 0; i < ZEROS_HUGE_BYTES; i += group_bytes) {

@@ -42,6 +42,12 @@ bool zeros_collapse(void *huge)
     return madvise(huge, ZEROS_HUGE_BYTES, MADV_COLLAPSE) == 0;
 }
 
+bool zeros_make_huge(void *huge)
+{
+    zeros_ask(huge, 1); /* of nothing there can be none */
+    return zeros_collapse(huge);
+}
+
 size_t zeros_ask_huge(void *bytes, size_t size_bytes, size_t asked_bytes)
 {
     static atomic_bool refused;
@@ -50,8 +56,7 @@ size_t zeros_ask_huge(void *bytes, size_t size_bytes, size_t asked_bytes)
         atomic_load_explicit(&refused, memory_order_relaxed)) {
         return asked_bytes;
     }
-    zeros_ask((u8 *)bytes + asked_bytes, 1); /* of nothing there can be none */
-    if (!zeros_collapse((u8 *)bytes + first)) {
+    if (!zeros_make_huge((u8 *)bytes + first)) {
         atomic_store_explicit(&refused, true, memory_order_relaxed);
         return asked_bytes;
     }

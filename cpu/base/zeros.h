@@ -96,6 +96,9 @@ void zeros_ask_to_read(const void *bytes, size_t size_bytes);
  * the host cannot, or has none at hand. */
 bool zeros_collapse(void *huge);
 
+/* The same of memory of which nothing may be there yet. */
+bool zeros_make_huge(void *huge);
+
 /* A list of zeros_new(), or NULL, that needs more room: its pages move without being copied. NULL:
  * the host has no memory, and the list stays as it is. */
 void *zeros_grow(void *zeros, size_t had_bytes, size_t wanted_bytes);
