@@ -94,7 +94,8 @@ static const u8 *frame_block(void)
     return frame_block_with(0);
 }
 
-static void check_frame(const u8 *code, gva_t base)
+/* With the frame at `base`, nothing in it yet. */
+static enum ir_exit enter_frame(const u8 *code, gva_t base)
 {
     struct rig_hart *hart = rig->hart[1];
     memset(hart->ram, 0, RIG_RAM_BYTES);
@@ -103,7 +104,13 @@ static void check_frame(const u8 *code, gva_t base)
         hart->x[20 + n] = base * 16 + n;
         hart->x[24 + n] = 0;
     }
-    cr_assert_eq(enter(code), IR_EXIT_JUMP, "0x%llx", (unsigned long long)base);
+    return enter(code);
+}
+
+static void check_frame(const u8 *code, gva_t base)
+{
+    const struct rig_hart *hart = rig->hart[1];
+    cr_assert_eq(enter_frame(code, base), IR_EXIT_JUMP, "0x%llx", (unsigned long long)base);
     for (unsigned n = 0; n < 4; n++) {
         cr_assert_eq(ram_word(base - 16 + 8 * n), base * 16 + n);
         cr_assert_eq(hart->x[24 + n], base * 16 + n);
@@ -406,15 +413,9 @@ Test(groups, a_trace_is_left_where_a_group_is_split)
  * was not. True when it was not left. */
 static bool check_frame_up_to_exit(const u8 *code, gva_t base)
 {
-    struct rig_hart *hart = rig->hart[1];
-    memset(hart->ram, 0, RIG_RAM_BYTES);
-    hart->x[2] = base;
-    for (unsigned n = 0; n < 4; n++) {
-        hart->x[20 + n] = base * 16 + n;
-        hart->x[24 + n] = 0;
-    }
+    const struct rig_hart *hart = rig->hart[1];
     u64 insns = hart->vcpu.insns;
-    bool whole = enter(code) == IR_EXIT_JUMP;
+    bool whole = enter_frame(code, base) == IR_EXIT_JUMP;
     unsigned done = whole ? 8 : (unsigned)(hart->vcpu.pc - RIG_PC_PAGE - SECOND_INSN) / 4;
     cr_assert(done <= 8 && (whole || hart->vcpu.insns == insns + 1 + done));
     for (unsigned n = 0; n < 4; n++) {
