@@ -564,10 +564,17 @@ run 2 trace query whole.trace values ra --format qemu
 run 2 trace show whole.trace --last 1
 says err "show has no option '--last'; query has"
 # So what is damaged in the middle of one that was cut off does not hide what comes behind.
-printf 'xxxx' | dd of=cut.trace bs=1 seek=1500000 conv=notrunc 2>/dev/null
+# Where its pieces of code lie, without which nothing behind them can be told, differs from run to run.
+for at in 1500000 2000000 2500000 3000000; do
+    cp cut.trace holed.trace
+    printf 'xxxx' | dd of=holed.trace bs=1 seek=$at conv=notrunc 2>/dev/null
+    run 125 trace check holed.trace
+    head -n 1 out | grep -q 'damaged: hart 0, instructions' && break
+done
+says out "^byte [0-9]+: damaged: hart 0, instructions [0-9]+ to [0-9]+$" 1
 run 0 trace query whole.trace counts page
 mv out indexed
-run 0 trace query cut.trace counts page
+run 0 trace query holed.trace counts page
 cmp -s out indexed && passed=$((passed + 1)) || wrong "no counts of what is behind the damage"
 # Who ran: as many instructions as there are.
 run 0 trace query whole.trace counts insn --limit 1000000
