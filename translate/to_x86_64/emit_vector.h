@@ -215,6 +215,12 @@ void vec_multiply_high(struct vec *x, unsigned j, unsigned op);
 void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg);
 /* All results to group d, unless something was noted: then it is the helper's. */
 void vec_store_noted(struct vec *x);
+/* The canonical NaN, in elements of `reg` that the mask has. */
+void vec_load_nan(const struct vec *x, struct asm_buf *a, unsigned reg, unsigned mask);
+/* The invalid operation that 0 times infinity is, which the host forgets where a NaN is added; in
+ * elements that mask 3 has. Takes mask 1. AVX-512 alone. */
+void vec_raise_invalid(const struct vec *x, struct asm_buf *a, unsigned zero, unsigned infinity,
+                       unsigned scratch);
 /* Notes where r[j] is what the host answers when there is no such integer, under a mask. */
 void vec_note_no_integer(struct vec *x, unsigned j, unsigned mask, bool is_signed);
 

@@ -1,7 +1,7 @@
 /* Vector operations in place: floating point. MXCSR has the guest's rounding and takes its flags;
- * inactive elements are masked, so that they raise none. Whatever is not a number is the helper's:
- * it knows the canonical NaN, and the flags that the host raises before are among those the helper
- * will. See emit_vector.c. */
+ * inactive elements are masked, so that they raise none. Results of arithmetic that are not numbers
+ * become canonical in place; elsewhere whatever is not a number is the helper's: the flags that the
+ * host raises before are among those the helper will. See emit_vector.c. */
 #include "translate/to_x86_64/emit_vector.h"
 
 enum { UNORDERED = 3 };
@@ -54,19 +54,133 @@ void vec_note_nan(struct vec *x, bool is_first, unsigned mask, unsigned reg)
     }
 }
 
-static void fail_if_nan(struct vec *x)
+/* Flags: NE when something was noted. */
+static void test_noted(struct vec *x)
 {
     if (x->evex) {
         asm_mask_test(x->a, 2);
     } else {
         asm_vrr(x->a, (struct asm_vop){2, 1, 0, 0x17}, vec_how(x), x->t[1], 0, x->t[1]);
     }
+}
+
+static void fail_if_nan(struct vec *x)
+{
+    test_noted(x);
     vec_fail_if(x, ASM_NE);
 }
 
 void vec_store_noted(struct vec *x)
 {
     fail_if_nan(x);
+    vec_store_results(x);
+}
+
+/* --- making them canonical --- */
+
+static const struct asm_vop to_doubles = {1, 0, 0, 0x5a}, to_singles = {1, 1, 1, 0x5a};
+
+/* How, under a mask. */
+static struct asm_vhow only(const struct vec *x, unsigned mask, bool zero)
+{
+    struct asm_vhow how = vec_how(x);
+    how.mask = (u8)mask;
+    how.zero = zero;
+    return how;
+}
+
+void vec_load_nan(const struct vec *x, struct asm_buf *a, unsigned reg, unsigned mask)
+{
+    bool wide = x->sew == 3;
+    struct asm_vop broadcast = {2, 1, wide && x->evex, wide ? 0x59 : 0x58};
+    asm_vrip(a, broadcast, only(x, mask, false), reg, 0,
+             thunk(x->c, THUNK_FP_CONSTS) + 16 * (wide ? FP_NAN64 : FP_NAN32), 0);
+}
+
+void vec_raise_invalid(const struct vec *x, struct asm_buf *a, unsigned zero, unsigned infinity,
+                       unsigned scratch)
+{
+    enum { ZEROS = 0x06, INFINITIES = 0x18 };
+    const struct asm_vop class = {3, 1, x->sew == 3, 0x66};
+    asm_vrr(a, class, only(x, 3, false), 1, 0, zero);
+    asm_u8(a, ZEROS);
+    asm_vrr(a, class, only(x, 1, false), 1, 0, infinity);
+    asm_u8(a, INFINITIES);
+    asm_vrr(a, vec_row_of(IR_VECTOR_FMUL)->op[x->sew], only(x, 1, true), scratch, zero, infinity);
+}
+
+/* reg = chunk j, of doubles, of what the group has as singles. */
+static void load_doubles(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned mask)
+{
+    vec_rm_of(x, to_doubles, vec_under(x, mask), reg, 0, unit, j, x->chunk_bytes / 2);
+}
+
+/* t[1] = chunk j of the second operand, of doubles. The scalar is converted again each time, under
+ * the mask: where there are no elements it raises nothing. */
+static void load_second(struct vec *x, unsigned j, unsigned mask)
+{
+    if (x->v.second == IR_VECTOR_GROUP) {
+        load_doubles(x, x->t[1], x->v.b, j, mask);
+    } else {
+        asm_vrr(x->a, to_doubles, vec_under(x, mask), x->t[1], 0, x->s);
+    }
+}
+
+static bool is_wide_fused(const struct vec *x)
+{
+    return x->v.op >= IR_VECTOR_FWMACC && x->v.op <= IR_VECTOR_FWNMSAC;
+}
+
+static bool is_fused(const struct vec *x)
+{
+    return (x->v.op >= IR_VECTOR_FMACC && x->v.op <= IR_VECTOR_FNMSUB) || is_wide_fused(x);
+}
+
+/* What the host forgot of chunk j's products, in elements that mask 3 has. */
+static void raise_forgotten(struct vec *x, unsigned j)
+{
+    if (is_wide_fused(x)) {
+        load_doubles(x, x->t[0], x->v.a, j, 3);
+        load_second(x, j, 3);
+    } else {
+        vec_load(x, x->t[0], x->v.op <= IR_VECTOR_FNMSAC ? x->v.a : x->v.d, j);
+        vec_load_b(x, x->t[1], j);
+    }
+    vec_raise_invalid(x, x->a, x->t[0], x->t[1], VEC_SPARE);
+    vec_raise_invalid(x, x->a, x->t[1], x->t[0], VEC_SPARE);
+}
+
+static void make_chunk_canonical(struct vec *x, unsigned j)
+{
+    unsigned nans = x->evex ? 3 : x->t[0];
+    asm_vrr(x->a, fp_op(x, 1, 0xc2), vec_how(x), nans, x->r[j], x->r[j]);
+    asm_u8(x->a, UNORDERED);
+    if (!x->evex) {
+        vec_load_nan(x, x->a, x->t[1], 0);
+        vec_choose(x, x->r[j], x->r[j], x->t[1], nans);
+        return;
+    }
+    if (is_fused(x)) {
+        raise_forgotten(x, j);
+    }
+    vec_load_nan(x, x->a, x->r[j], 3);
+}
+
+/* All results to group d, those noted as the canonical NaN: loops go on where elements that
+ * nobody will look at any more have become infinite, and then nothing. Elements that are not active
+ * are 0. Without AVX-512 it is the helper that knows what of a product was forgotten. */
+static void store_numbers(struct vec *x)
+{
+    if (!x->evex && is_fused(x)) {
+        vec_store_noted(x);
+        return;
+    }
+    test_noted(x);
+    u32 all_numbers = asm_jcc_forward(x->a, ASM_E);
+    for (unsigned j = 0; j < x->chunks; j++) {
+        make_chunk_canonical(x, j);
+    }
+    asm_bind(x->a, all_numbers);
     vec_store_results(x);
 }
 
@@ -110,7 +224,7 @@ static void binary(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    vec_store_noted(x);
+    store_numbers(x);
 }
 
 static void root(struct vec *x)
@@ -126,7 +240,7 @@ static void root(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    vec_store_noted(x);
+    store_numbers(x);
 }
 
 static void fused_of_active(struct vec *x, unsigned j, bool adds_to_d)
@@ -166,7 +280,7 @@ static void fused(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    vec_store_noted(x);
+    store_numbers(x);
 }
 
 /* --- minimum, maximum: as of scalars (emit_fp_arith.c). The host's raise a flag for any NaN, so
@@ -292,28 +406,9 @@ static void to_int(struct vec *x)
 
 /* --- doubles of singles, and back --- */
 
-static const struct asm_vop to_doubles = {1, 0, 0, 0x5a}, to_singles = {1, 1, 1, 0x5a};
-
-/* reg = chunk j, of doubles, of what the group has as singles. */
-static void load_doubles(struct vec *x, unsigned reg, unsigned unit, unsigned j, unsigned mask)
-{
-    vec_rm_of(x, to_doubles, vec_under(x, mask), reg, 0, unit, j, x->chunk_bytes / 2);
-}
-
-/* t[1] = chunk j of the second operand. The scalar is converted again each time, under the mask:
- * where there are no elements it raises nothing. */
-static void load_second(struct vec *x, unsigned j, unsigned mask)
-{
-    if (x->v.second == IR_VECTOR_GROUP) {
-        load_doubles(x, x->t[1], x->v.b, j, mask);
-    } else {
-        asm_vrr(x->a, to_doubles, vec_under(x, mask), x->t[1], 0, x->s);
-    }
-}
-
 static void wide(struct vec *x)
 {
-    bool adds = x->v.op >= IR_VECTOR_FWMACC && x->v.op <= IR_VECTOR_FWNMSAC;
+    bool adds = is_wide_fused(x);
     bool from_wide = x->v.op == IR_VECTOR_FWADD_W || x->v.op == IR_VECTOR_FWSUB_W;
     begin_singles(x);
     for (unsigned j = 0; j < x->chunks; j++) {
@@ -332,7 +427,7 @@ static void wide(struct vec *x)
         }
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    vec_store_noted(x);
+    store_numbers(x);
 }
 
 static void narrow(struct vec *x)
@@ -344,7 +439,7 @@ static void narrow(struct vec *x)
         x->chunk_bytes = bytes;
         vec_note_nan(x, j == 0, mask, x->r[j]);
     }
-    vec_store_noted(x);
+    store_numbers(x);
 }
 
 /* --- the sum, in order: of the elements there are --- */

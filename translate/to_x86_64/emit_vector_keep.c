@@ -323,37 +323,6 @@ static void operate(struct vec *x, const struct vec_row *row, unsigned j)
 
 /* --- what is not a number --- */
 
-/* How, under a mask. */
-static struct asm_vhow only(const struct vec *x, unsigned mask, bool zero)
-{
-    struct asm_vhow how = vec_how(x);
-    how.mask = (u8)mask;
-    how.zero = zero;
-    return how;
-}
-
-/* The canonical NaN, in elements of `reg` that the mask has. */
-static void load_nan(const struct vec *x, struct asm_buf *a, unsigned reg, unsigned mask)
-{
-    bool wide = x->v.sew == 3;
-    struct asm_vop broadcast = {2, 1, wide, wide ? 0x59 : 0x58};
-    asm_vrip(a, broadcast, only(x, mask, false), reg, 0,
-             thunk(x->c, THUNK_FP_CONSTS) + 16 * (wide ? FP_NAN64 : FP_NAN32), 0);
-}
-
-/* The invalid operation that 0 times infinity is, which the host forgets where a NaN is added; in
- * elements that mask 3 has. */
-static void raise_invalid(const struct vec *x, struct asm_buf *a, unsigned zero, unsigned infinity)
-{
-    enum { ZEROS = 0x06, INFINITIES = 0x18 };
-    const struct asm_vop class = {3, 1, x->v.sew == 3, 0x66};
-    asm_vrr(a, class, only(x, 3, false), 1, 0, zero);
-    asm_u8(a, ZEROS);
-    asm_vrr(a, class, only(x, 1, false), 1, 0, infinity);
-    asm_u8(a, INFINITIES);
-    asm_vrr(a, vec_row_of(IR_VECTOR_FMUL)->op[x->sew], only(x, 1, true), x->t[0], zero, infinity);
-}
-
 static void make_chunk_canonical(const struct vec *x, struct asm_buf *a, unsigned j)
 {
     bool wide = x->v.sew == 3;
@@ -362,10 +331,10 @@ static void make_chunk_canonical(const struct vec *x, struct asm_buf *a, unsigne
     asm_u8(a, UNORDERED);
     if (vec_keep_reads_d(x->v.op)) {
         unsigned factor = x->v.op <= IR_VECTOR_FNMSAC ? x->in_a[j] : x->in_d[j];
-        raise_invalid(x, a, factor, x->in_b[j]);
-        raise_invalid(x, a, x->in_b[j], factor);
+        vec_raise_invalid(x, a, factor, x->in_b[j], x->t[0]);
+        vec_raise_invalid(x, a, x->in_b[j], factor, x->t[0]);
     }
-    load_nan(x, a, x->r[j], 3);
+    vec_load_nan(x, a, x->r[j], 3);
 }
 
 /* In the cold part, since it is rare. */
@@ -392,7 +361,7 @@ static void repeat_scalar(struct vec *x)
     vec_repeat(x, x->s, x->v.sew);
     if (single) {
         bind_cold(x->c, field);
-        load_nan(x, &x->c->cold, x->s, 0);
+        vec_load_nan(x, &x->c->cold, x->s, 0);
         asm_jmp(&x->c->cold, asm_exec(x->a));
     }
 }
