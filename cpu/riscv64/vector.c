@@ -175,11 +175,6 @@ bool vector_wide_overlap_ok(unsigned d, int d_lmul, unsigned s, int s_lmul)
     return d_regs > s_regs && s_lmul >= 0 && d < s && s + s_regs == d + d_regs;
 }
 
-u64 vector_element(const u8 *group, u32 i, unsigned sew)
-{
-    return ld_le(group + ((size_t)i << sew), 1u << sew);
-}
-
 void vector_put_element(u8 *group, u32 i, unsigned sew, u64 value)
 {
     st_le(group + ((size_t)i << sew), value, 1u << sew);

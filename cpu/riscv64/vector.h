@@ -12,6 +12,7 @@
 #ifndef METIC_CPU_RISCV64_VECTOR_H
 #define METIC_CPU_RISCV64_VECTOR_H
 
+#include "cpu/base/bits.h"
 #include "cpu/riscv64/state.h"
 
 enum { VECTOR_MAX_GROUP_BYTES = 8 * RISCV_MAX_VLENB };
@@ -162,7 +163,11 @@ static inline bool vector_accumulates(const struct vector_exec *e)
     return e->word >> 28 == 15;
 }
 
-u64 vector_element(const u8 *group, u32 i, unsigned sew);
+static inline u64 vector_element(const u8 *group, u32 i, unsigned sew)
+{
+    return ld_le(group + ((size_t)i << sew), 1u << sew);
+}
+
 void vector_put_element(u8 *group, u32 i, unsigned sew, u64 value);
 
 /* Repeats the scalar over `count` elements. */

@@ -131,18 +131,29 @@ static ALWAYS_INLINE u64 place_of(const struct places *places, u32 i)
                                    : i * places->stride;
 }
 
-/* A page of RAM where the last segment was. It stays what it is while nothing but such pages is
- * accessed. */
+/* A page of RAM where a segment was. It stays what it is while nothing but such pages is accessed. */
 struct page_seen {
     gva_t page;
     u8 *host;
     u64 starts; /* a segment that begins at an offset below lies in it; 0: no page */
 };
 
+/* The last pages, by the low bits of their numbers: indices jump between those of a table, and the
+ * host foresees no comparison that fails every other time. */
+enum { PAGES_SEEN = 8 };
+
+static void forget_pages(struct page_seen *pages)
+{
+    for (unsigned n = 0; n < PAGES_SEEN; n++) {
+        pages[n].starts = 0;
+    }
+}
+
 /* Host address of a segment, or NULL. */
-static ALWAYS_INLINE u8 *segment_host(const struct segments *s, struct page_seen *seen, gva_t gva,
+static ALWAYS_INLINE u8 *segment_host(const struct segments *s, struct page_seen *pages, gva_t gva,
                                       unsigned bytes)
 {
+    struct page_seen *seen = &pages[gva / PAGE_BYTES % PAGES_SEEN];
     if (LIKELY(gva - seen->page < seen->starts)) {
         return seen->host + (gva - seen->page);
     }
@@ -155,23 +166,24 @@ static ALWAYS_INLINE u8 *segment_host(const struct segments *s, struct page_seen
     return host;
 }
 
-/* Inlined once for each width and direction. */
+/* Inlined once for each width and direction, and for segments of one element. */
 static ALWAYS_INLINE void move_all(const struct segments *s, const struct places *places,
-                                   unsigned eew, bool store)
+                                   unsigned eew, bool store, unsigned fields)
 {
     struct vector_exec *e = s->access.e;
-    struct page_seen seen = {0, NULL, 0};
-    const unsigned fields = e->fields, bytes = fields << eew;
+    struct page_seen pages[PAGES_SEEN];
+    const unsigned bytes = fields << eew;
     const size_t group_bytes = (size_t)s->regs * e->state->vlenb;
     u8 *const groups = vector_reg(e, e->vd);
+    forget_pages(pages);
     for (u32 i = e->vstart; i < e->vl; i++) {
         if (!vector_active(e, i)) {
             continue;
         }
         gva_t gva = e->scalar + place_of(places, i);
-        u8 *host = segment_host(s, &seen, gva, bytes);
+        u8 *host = segment_host(s, pages, gva, bytes);
         if (UNLIKELY(host == NULL)) {
-            seen.starts = 0;
+            forget_pages(pages);
             if (!move_segment(s, gva, i)) {
                 stop_at(e, i);
                 return;
@@ -189,10 +201,13 @@ static ALWAYS_INLINE void move_all(const struct segments *s, const struct places
 static ALWAYS_INLINE void move_width(const struct segments *s, const struct places *places,
                                      unsigned eew)
 {
-    if (s->access.store) {
-        move_all(s, places, eew, true);
+    unsigned fields = s->access.e->fields;
+    if (s->access.store && fields == 1) {
+        move_all(s, places, eew, true, 1);
+    } else if (fields == 1) {
+        move_all(s, places, eew, false, 1);
     } else {
-        move_all(s, places, eew, false);
+        move_all(s, places, eew, s->access.store, fields);
     }
 }
 

@@ -120,6 +120,28 @@ static void reductions(void)
     LOOP("e16, m1", "vwredsum.vs v8, v16, v24", 0ul)
 }
 
+/* Places in many pages, one after the other or two in turn, eight pages apart. */
+__attribute__((used)) static uint8_t far_places[72 * 4096];
+
+#define FAR(type, how, insn)                                                                       \
+    BOTH(type, "vsetvli t0, %3, " how ", tu, mu\nvid.v v20\nli t1, 4400\nvmul.vx v20, v20, t1\n"  \
+               "la t1, far_places\nvsetvli t0, %3, " type ", tu, mu\n" insn)                       \
+    BOTH(type, "vsetvli t0, %3, " how ", tu, mu\nvid.v v24\nvand.vi v20, v24, 1\nli t1, 32766\n"  \
+               "vmul.vx v20, v20, t1\nvsll.vi v24, v24, 3\nvadd.vv v20, v20, v24\n"                \
+               "la t1, far_places\nvsetvli t0, %3, " type ", tu, mu\n" insn)
+
+static void far_memory(void)
+{
+    FAR("e32, m1", "e32, m1", "vsuxei32.v v16, (t1), v20")
+    FAR("e32, m4", "e32, m4", "vluxei32.v v8, (t1), v20")
+    FAR("e8, m1", "e32, m4", "vsoxei32.v v16, (t1), v20")
+    FAR("e8, m1", "e32, m4", "vloxei32.v v8, (t1), v20")
+    FAR("e64, m4", "e32, m2", "vsuxei32.v v16, (t1), v20")
+    FAR("e64, m4", "e32, m2", "vluxei32.v v8, (t1), v20")
+    FAR("e16, m2", "e32, m4", "vluxseg2ei32.v v8, (t1), v20")
+    WHOLE("e32, m4", "li t1, 4104\nla t0, far_places\nvlse32.v v8, (t0), t1")
+}
+
 static void memory(void)
 {
     BOTH("e32, m2", "vlse32.v v8, (%2), %4")
@@ -233,6 +255,7 @@ void supervisor_main(void)
     fixed();
     reductions();
     memory();
+    far_memory();
     masks();
     widths();
     sums();
