@@ -131,7 +131,7 @@ static ALWAYS_INLINE u64 place_of(const struct places *places, u32 i)
                                    : i * places->stride;
 }
 
-/* A page of RAM where a segment was. It stays what it is while nothing but such pages is accessed. */
+/* A page of RAM where a segment was. It stays what it is while only such pages are accessed. */
 struct page_seen {
     gva_t page;
     u8 *host;
