@@ -536,6 +536,7 @@ bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at
                         (off_t)offset);
     bool whole = at == 0 && size_bytes == region->size_bytes;
     region->from_file = fd >= 0 || (region->from_file && !whole);
+    region->file_number = 0;
     forget_asked(region, at, size_bytes);
     return mapped != MAP_FAILED;
 }
@@ -551,6 +552,7 @@ bool memory_take_pages(struct memory *memory, gpa_t gpa, void *pages, u64 size_b
     u64 at = gpa - region->gpa;
     void *host = region->host + at;
     atomic_fetch_add(&memory->dma_writes, 1);
+    region->file_number = 0;
     bool moved = mremap(pages, size_bytes, size_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, host) == host;
     /* The host may have made room first, and then failed. */
     CHECK(moved || memory_map_file(memory, region, at, size_bytes, -1, 0));
@@ -591,29 +593,69 @@ void memory_open_late(struct memory *memory)
     }
 }
 
-/* Bits 63 and 62 of a page's word in the pagemap: it is there, or swapped out. */
+/* Bits of a page's word in the pagemap. */
+#define PAGEMAP_THERE ((u64)1 << 63)
+#define PAGEMAP_SWAPPED ((u64)1 << 62)
+#define PAGEMAP_OF_FILE ((u64)1 << 61)
+
+static bool read_pagemap(struct memory *memory, const struct memory_region *region, u64 at,
+                         u64 *words, u64 count)
+{
+    ssize_t want = (ssize_t)(count * sizeof(words[0]));
+    u64 page = ((u64)(uintptr_t)region->host + at) >> PAGE_BITS;
+    memory_open_late(memory);
+    return memory->pagemap_fd >= 0 &&
+           pread(memory->pagemap_fd, words, (size_t)want, (off_t)(page * sizeof(words[0]))) == want;
+}
+
 bool memory_is_touched(struct memory *memory, const struct memory_region *region, u64 at,
                        u64 size_bytes)
 {
     u64 words[512];
-    memory_open_late(memory);
-    if (region->from_file || memory->pagemap_fd < 0) {
+    if (region->from_file) {
         return true;
     }
-    u64 page = ((u64)(uintptr_t)region->host + at) >> PAGE_BITS;
-    for (u64 left = size_bytes >> PAGE_BITS; left > 0;) {
+    for (u64 end = at + size_bytes; at < end;) {
+        u64 left = (end - at) >> PAGE_BITS;
         u64 count = left < ARRAY_LEN(words) ? left : ARRAY_LEN(words);
-        ssize_t want = (ssize_t)(count * sizeof(words[0]));
-        if (pread(memory->pagemap_fd, words, (size_t)want, (off_t)(page * 8)) != want) {
+        if (!read_pagemap(memory, region, at, words, count)) {
             return true;
         }
         for (u64 i = 0; i < count; i++) {
-            if (words[i] >> 62 != 0) {
+            if ((words[i] & (PAGEMAP_THERE | PAGEMAP_SWAPPED)) != 0) {
                 return true;
             }
         }
-        page += count;
-        left -= count;
+        at += count << PAGE_BITS;
     }
     return false;
+}
+
+/* A page of a file's that was written is the process's own copy. */
+static bool is_own(u64 word)
+{
+    return (word & PAGEMAP_SWAPPED) != 0 ||
+           (word & (PAGEMAP_THERE | PAGEMAP_OF_FILE)) == PAGEMAP_THERE;
+}
+
+bool memory_each_own(struct memory *memory, const struct memory_region *region,
+                     void (*each)(void *opaque, u64 at, u64 size_bytes), void *opaque)
+{
+    u64 words[2048];
+    for (u64 at = 0, count; at < region->size_bytes; at += count << PAGE_BITS) {
+        u64 left = (region->size_bytes - at) >> PAGE_BITS;
+        count = left < ARRAY_LEN(words) ? left : ARRAY_LEN(words);
+        if (!read_pagemap(memory, region, at, words, count)) {
+            return false;
+        }
+        for (u64 first = 0, end; first < count; first = end) {
+            for (end = first + 1; end < count && is_own(words[end]) == is_own(words[first]);) {
+                end++;
+            }
+            if (is_own(words[first])) {
+                each(opaque, at + (first << PAGE_BITS), (end - first) << PAGE_BITS);
+            }
+        }
+    }
+    return true;
 }

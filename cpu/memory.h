@@ -59,6 +59,7 @@ struct memory_region {
     _Atomic u8 *page_flags; /* one byte per page; RAM and ROM and ROMD */
     _Atomic bool direct;    /* ROMD: reads need no device call */
     bool from_file;         /* some pages of it are a file's (memory_map_file) */
+    u64 file_number;        /* its caller's, of memory_map_file for all of it; 0: not so */
     _Atomic bool unfilled;  /* memory_fill_later's fill has not come back yet */
     void (*_Atomic fill)(u8 *host, u64 size_bytes); /* NULL when it was called */
     const struct mmio_ops *ops;
@@ -158,6 +159,11 @@ bool memory_take_pages(struct memory *memory, gpa_t gpa, void *pages, u64 size_b
  * flushed. False with errno: the host has no room for the mapping. */
 bool memory_map_file(struct memory *memory, struct memory_region *region, u64 at, u64 size_bytes,
                      int fd, u64 offset);
+
+/* Of a region that is a file's as a whole: what was written since, in pieces of whole pages, in
+ * order. False: the host does not tell, or not of all of it. While no hart runs. */
+bool memory_each_own(struct memory *memory, const struct memory_region *region,
+                     void (*each)(void *opaque, u64 at, u64 size_bytes), void *opaque);
 
 /* False only when nothing in [at, at + size_bytes) of the region was ever written, so that it reads
  * as zeros. Asks the host; does not touch the pages. */

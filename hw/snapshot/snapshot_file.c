@@ -3,12 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
+
+enum {
+    WRITTEN_PAGES = 2048, /* with more of them mapping all anew is quicker */
+};
 
 static const char *const next_step = "load it with the version of metic that wrote it";
 
@@ -298,23 +303,89 @@ static bool compare_code(struct snapshot_file *file, const struct snapshot_regio
     return true;
 }
 
-static bool map_parts(const struct snapshot_file *file, const struct snapshot_region *region,
-                      struct memory *memory, struct memory_region *ram)
+static u64 number_of(struct snapshot_file *file)
+{
+    static _Atomic u64 last;
+    if (file->number == 0) {
+        file->number = atomic_fetch_add(&last, 1) + 1;
+    }
+    return file->number;
+}
+
+static bool map_region(struct snapshot_file *file, const struct snapshot_region *region,
+                       struct memory *memory, struct memory_region *ram)
 {
     for (struct part part = {0}; next_part(region, &part);) {
         if (!memory_map_file(memory, ram, part.at, part.size_bytes, file->fd, part.offset)) {
             return false;
         }
     }
+    ram->file_number = number_of(file);
     return true;
+}
+
+/* What was written since a region was loaded is written back. */
+struct writing_back {
+    const struct snapshot_region *region;
+    struct memory *memory;
+    struct memory_region *ram;
+    const u8 *saved; /* the file */
+    u64 page_count;  /* so far; from WRITTEN_PAGES on nothing is written back */
+};
+
+static void write_back(void *opaque, u64 at, u64 size_bytes)
+{
+    struct writing_back *back = opaque;
+    for (u64 end = at + size_bytes; at < end; at += PAGE_BYTES) {
+        const u8 *saved = back->saved + back->region->offset + snapshot_stored_at(at);
+        u8 *now = back->ram->host + at;
+        bool few = back->page_count++ < WRITTEN_PAGES;
+        if (!few || memcmp(now, saved, PAGE_BYTES) != 0) {
+            memory_note_write(back->memory, back->ram->gpa + at, PAGE_BYTES);
+        }
+        if (few) {
+            memcpy(now, saved, PAGE_BYTES);
+        }
+    }
+}
+
+/* Pages with translations that may be stale, whatever their bytes are. */
+static void note_dirty(struct memory *memory, const struct memory_region *ram)
+{
+    for (u64 at = 0; at < ram->size_bytes; at += PAGE_BYTES) {
+        u8 flags = atomic_load_explicit(&ram->page_flags[at >> PAGE_BITS], memory_order_relaxed);
+        if ((flags & MEMORY_PAGE_CODE) != 0 && (flags & MEMORY_PAGE_DIRTY) != 0) {
+            memory_note_write(memory, ram->gpa + at, PAGE_BYTES);
+        }
+    }
+}
+
+/* The memory is this file's already, but for what was written since it was loaded: only that is put
+ * right, and the host need not map anything again. False: it is not, or the host does not tell. */
+static bool load_again(struct snapshot_file *file, const struct snapshot_region *region,
+                       struct memory *memory, struct memory_region *ram)
+{
+    struct writing_back back = {.region = region, .memory = memory, .ram = ram};
+    if (file->number == 0 || ram->file_number != file->number || whole_file(file) == NULL) {
+        return false;
+    }
+    back.saved = file->map;
+    note_dirty(memory, ram);
+    if (!memory_each_own(memory, ram, write_back, &back)) {
+        return false;
+    }
+    return back.page_count <= WRITTEN_PAGES || map_region(file, region, memory, ram);
 }
 
 static bool load_mapped(struct snapshot_file *file, const struct snapshot_region *region,
                         struct memory *memory, struct memory_region *ram)
 {
+    if (load_again(file, region, memory, ram)) {
+        return true;
+    }
     u8 *changed = calloc((size_t)(region->size_bytes >> PAGE_BITS), 1);
     bool ok = changed != NULL && compare_code(file, region, ram, changed) &&
-              map_parts(file, region, memory, ram);
+              map_region(file, region, memory, ram);
     for (u64 page = 0; ok && page < region->size_bytes >> PAGE_BITS; page++) {
         if (changed[page]) {
             memory_note_write(memory, region->gpa + (page << PAGE_BITS), PAGE_BYTES);

@@ -59,6 +59,7 @@ struct snapshot_file {
     struct state_writer state; /* unpacked */
     size_t sections_at;        /* in it: where the caller's part begins */
     const u8 *map;             /* the whole file, for comparing; NULL: not yet */
+    u64 number;                /* no other of this process has it; 0: memory has none of it yet */
 };
 
 /* Begins a file at `path` (a temporary one beside it, 0600, that takes its place when it is

@@ -413,3 +413,36 @@ Test(memory, no_pages_are_asked_for_beside_a_files)
     cr_expect(memory_page_flags(&memory, BIG) & MEMORY_PAGE_ASKED, "nobody asks twice");
     fclose(file);
 }
+
+static void note_piece(void *opaque, u64 at, u64 size_bytes)
+{
+    char *pieces = opaque;
+    sprintf(pieces + strlen(pieces), "%llu+%llu ", (unsigned long long)(at >> PAGE_BITS),
+            (unsigned long long)(size_bytes >> PAGE_BITS));
+}
+
+Test(memory, what_was_written_of_a_files_pages_is_told)
+{
+    struct metic_error error;
+    char pieces[64] = "";
+    u8 byte = 1;
+    cr_assert(memory_add_ram(&memory, "big", BIG, (u64)4096 << PAGE_BITS, &error));
+    struct memory_region *big = memory_find(&memory, BIG);
+    FILE *file = tmpfile();
+    cr_assert(file != NULL && ftruncate(fileno(file), (off_t)big->size_bytes) == 0);
+    cr_assert(memory_map_file(&memory, big, 0, big->size_bytes, fileno(file), 0));
+    big->file_number = 1;
+    cr_assert(memory_dma_read(&memory, BIG + 9 * PAGE_BYTES, &byte, 1), "a read is no copy");
+    const u64 written[] = {1, 2, 5, 2047, 2048, 4095};
+    for (size_t i = 0; i < ARRAY_LEN(written); i++) {
+        cr_assert(memory_dma_write(&memory, BIG + (written[i] << PAGE_BITS), &byte, 1));
+    }
+    if (memory_each_own(&memory, big, note_piece, pieces)) { /* not every host tells */
+        cr_expect_str_eq(pieces, "1+2 5+1 2047+1 2048+1 4095+1 ");
+    }
+    cr_assert(memory_discard(&memory, BIG, PAGE_BYTES));
+    cr_expect_eq(big->file_number, 1, "zeros were written");
+    cr_assert(memory_discard(&memory, BIG, (u64)64 << PAGE_BITS));
+    cr_expect_eq(big->file_number, 0, "they are no file's any more");
+    fclose(file);
+}

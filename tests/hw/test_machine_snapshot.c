@@ -2,6 +2,7 @@
  * refused. Whole boots: tests/hw/check_snapshot.sh. */
 #include "cpu/base/bits.h"
 #include "cpu/state.h"
+#include "hw/machine/machine.h"
 #include "tests/support/guest_rig.h"
 
 #include <criterion/criterion.h>
@@ -129,6 +130,59 @@ Test(machine_snapshot, code_is_the_snapshots)
     metic_get_register(machine, 0, "s0", &count);
     cr_expect(count - before == 1000, "counted %llu", (unsigned long long)(count - before));
     metic_snapshot_free(snapshot);
+    metic_free(machine);
+}
+
+/* What was done to a machine between two loads. */
+static void disturb(metic_machine *machine, unsigned what, metic_snapshot *other)
+{
+    const u32 add_two = 0x00240413;
+    struct metic_error error;
+    u32 was = 0;
+    switch (what) {
+    case 0: run(machine, 30000); break;
+    case 1: /* its code */
+        for (u64 at = RV_BASE; was != 0x00140413; at += 4) {
+            cr_assert(metic_read_memory(machine, at, &was, 4));
+            cr_assert(was != 0x00140413 || metic_write_memory(machine, at, &add_two, 4));
+        }
+        run(machine, 30000);
+        break;
+    case 2: cr_assert(metic_snapshot_load(machine, other, NULL, &error)); break;
+    case 3: cr_assert(memory_discard(&machine->memory, DATA, 1 << 20)); break; /* by mapping */
+    case 4: cr_assert(memory_discard(&machine->memory, DATA, PAGE_BYTES)); break; /* by writing */
+    case 5: /* more than is written back page by page */
+        for (u64 at = 0; at < (u64)10 << 20; at += PAGE_BYTES) {
+            cr_assert(metic_write_memory(machine, DATA + at, &add_two, 4));
+        }
+        break;
+    default: break;
+    }
+}
+
+/* The same snapshot loaded into the machine it was loaded into before, of which only what was
+ * written since is put right. */
+Test(machine_snapshot, loaded_again_and_again)
+{
+    struct metic_error error;
+    metic_machine *machine = make(2, 1);
+    run(machine, 9001);
+    metic_snapshot *snapshot = metic_snapshot_take(machine, &error);
+    u64 saved = metic_digest(machine);
+    run(machine, 20000);
+    u64 after = metic_digest(machine);
+    metic_snapshot *other = metic_snapshot_take(machine, &error);
+    cr_assert(snapshot != NULL && other != NULL);
+    for (unsigned round = 0; round < 21; round++) {
+        unsigned what = round % 7;
+        disturb(machine, what, other);
+        cr_assert(metic_snapshot_load(machine, snapshot, NULL, &error), "%s", error.what);
+        cr_expect(metic_digest(machine) == saved, "%u: loaded", what);
+        run(machine, 20000);
+        cr_expect(metic_digest(machine) == after, "%u: run again", what);
+    }
+    metic_snapshot_free(snapshot);
+    metic_snapshot_free(other);
     metic_free(machine);
 }
 
