@@ -192,6 +192,11 @@ struct loop *loop_new(struct clock *clock, struct metic_error *error)
     return loop;
 }
 
+bool loop_is_started(const struct loop *loop)
+{
+    return atomic_load(&loop->has_thread);
+}
+
 bool loop_start(struct loop *loop, struct metic_error *error)
 {
     int reason = 0;

@@ -31,6 +31,7 @@ struct loop *loop_new(struct clock *clock, struct metic_error *error);
  * it. Separate, because a process that confines itself does so before it has threads. One caller at
  * a time. False with a reason when the host refuses a thread. */
 bool loop_start(struct loop *loop, struct metic_error *error);
+bool loop_is_started(const struct loop *loop);
 
 /* Runs what was posted, ends the thread, frees. All watches must have been removed. */
 void loop_free(struct loop *loop);

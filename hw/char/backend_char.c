@@ -220,7 +220,7 @@ static bool char_backend_wait_room(struct char_backend *backend)
                                     !backend->options.gives_up(backend->options.opaque));
 }
 
-/* Lock held. The thread begins with the first output; with no thread that is lost. */
+/* Lock held. With no thread output is lost. */
 static void char_backend_begin_thread(struct char_backend *backend)
 {
     int reason = pthread_create(&backend->thread, NULL, char_backend_thread, backend);
@@ -230,6 +230,16 @@ static void char_backend_begin_thread(struct char_backend *backend)
         log_print(backend->log, LOG_WARN, "console output is lost, the host gives no thread: %s",
                   strerror(reason));
     }
+}
+
+void char_backend_start(struct char_backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    if (backend->out_fd >= 0 && !backend->has_thread && !backend->write_error) {
+        char_queue_begin(&backend->output);
+        char_backend_begin_thread(backend);
+    }
+    pthread_mutex_unlock(&backend->lock);
 }
 
 void char_backend_write(struct char_backend *backend, const void *bytes, size_t size_bytes)

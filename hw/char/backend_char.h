@@ -63,6 +63,10 @@ void char_backend_free(struct char_backend *backend); /* after its port; flushes
  * machine stops, so that no hart hangs in a write. */
 void char_backend_stop_waiting(struct char_backend *backend);
 
+/* Has the thread that writes there before the guest has printed anything; else it begins then. Any
+ * thread. */
+void char_backend_start(struct char_backend *backend);
+
 const char *char_backend_path(const struct char_backend *backend); /* the pty's name, or NULL */
 
 /* CHAR_TERMINAL. From now on `keys` gets what is typed, on the loop thread, escapes taken out, and

@@ -18,6 +18,7 @@ struct char_queue {
     size_t size_bytes;
 };
 
+void char_queue_begin(struct char_queue *queue); /* empty: takes room for the first bytes */
 void char_queue_fini(struct char_queue *queue);
 /* Appends as much as fits under CHAR_QUEUE_BYTES; returns how much. */
 size_t char_queue_push(struct char_queue *queue, const void *bytes, size_t size_bytes);

@@ -27,6 +27,13 @@ static void char_queue_grow(struct char_queue *queue, size_t needed_bytes)
     *queue = (struct char_queue){grown, capacity, 0, size_bytes};
 }
 
+void char_queue_begin(struct char_queue *queue)
+{
+    if (queue->bytes == NULL) {
+        char_queue_grow(queue, 0);
+    }
+}
+
 size_t char_queue_push(struct char_queue *queue, const void *bytes, size_t size_bytes)
 {
     size_t room = CHAR_QUEUE_BYTES - queue->size_bytes;

@@ -195,6 +195,8 @@ struct metic_machine {
     struct hart_timer timers[METIC_MAX_HARTS];
     struct machine_boot boot;
     struct machine_control control;
+    void (*running)(void *opaque); /* of the next run; or NULL */
+    void *running_opaque;
     bool loaded, started;
     bool in_reset; /* the harts' first instructions are still to come */
 

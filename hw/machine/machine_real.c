@@ -10,6 +10,7 @@
 
 enum {
     HTIF_POLL_MS = 2,
+    HEAD_START_MS = 1,
     IDLE_POLLS = 8, /* this many quiet looks in a row make a machine idle for ever */
 };
 
@@ -142,6 +143,20 @@ static bool start(struct metic_machine *machine, struct metic_error *error)
     return false;
 }
 
+/* What else is to start would compete with the guest's first instructions, for a processor and for
+ * the process's memory map: it starts a moment later, but for what the first output needs. */
+static bool serve_behind(struct metic_machine *machine, struct metic_result *result)
+{
+    struct pollfd wake = {.fd = machine->wake_fd, .events = POLLIN};
+    if (!loop_is_started(machine->loop)) {
+        if (machine->console != NULL) {
+            char_backend_start(machine->console);
+        }
+        poll(&wake, 1, HEAD_START_MS);
+    }
+    return machine_serve(machine, result);
+}
+
 /* Stops the harts for what cannot be done while they run, and has them run again. */
 static bool stand_still(struct metic_machine *machine, u32 events, struct metic_error *error)
 {
@@ -171,6 +186,11 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
     }
     if (!start(machine, &refusal)) {
         machine_finish(result, METIC_STOPPED, 125, refusal.what);
+        return;
+    }
+    if (!serve_behind(machine, result)) {
+        threads_stop(machine);
+        clock_stop(&machine->clock);
         return;
     }
     for (;;) {

@@ -203,15 +203,25 @@ void machine_drain_wakes(struct metic_machine *machine)
     (void)got;
 }
 
+bool machine_serve(struct metic_machine *machine, struct metic_result *result)
+{
+    struct metic_error error;
+    void (*running)(void *opaque) = machine->running;
+    if (!loop_start(machine->loop, &error)) {
+        machine_finish(result, METIC_STOPPED, 125, error.what);
+        return false;
+    }
+    machine->running = NULL;
+    if (running != NULL) {
+        running(machine->running_opaque);
+    }
+    return true;
+}
+
 /* --- doors --- */
 
 void machine_run_piece(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
-    struct metic_error error;
-    if (!loop_start(machine->loop, &error)) {
-        machine_finish(result, METIC_STOPPED, 125, error.what);
-        return;
-    }
     if (machine_debug_begin(machine)) {
         machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
         return;
@@ -250,6 +260,12 @@ void metic_run(metic_machine *machine, struct metic_result *result)
 void metic_run_for(metic_machine *machine, uint64_t insns, struct metic_result *result)
 {
     run(machine, insns, result);
+}
+
+void metic_when_running(metic_machine *machine, void (*running)(void *opaque), void *opaque)
+{
+    machine->running = running;
+    machine->running_opaque = opaque;
 }
 
 void metic_stop(metic_machine *machine)

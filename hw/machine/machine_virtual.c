@@ -233,6 +233,9 @@ static bool wait_for_input(struct metic_machine *machine)
 
 void machine_run_virtual(struct metic_machine *machine, struct metic_result *result)
 {
+    if (!machine_serve(machine, result)) {
+        return;
+    }
     machine->clock.deadline_changed = on_deadline_changed;
     machine->clock.deadline_opaque = machine;
     if (machine_total_insns(machine) == 0 &&

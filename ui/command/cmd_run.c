@@ -1,4 +1,5 @@
 /* metic run: makes a machine, loads it, runs it, and says how it ended. */
+#include "cpu/base/zeros.h"
 #include "ui/detach.h"
 #include "ui/run/run.h"
 #include "ui/run/run_snapshot.h"
@@ -144,11 +145,25 @@ static int run_in_place(struct run_args *args, struct debugger *debugger, struct
     return status;
 }
 
+/* A machine takes nearly all of what the C library first got for small things: it comes at once, not
+ * by a fault for each page. */
+static void heap_begin(void)
+{
+    enum { FIRST_BYTES = 1 << 20 }; /* more than it is; elsewhere another allocator's would be */
+    void *first = malloc(1);
+    size_t rest_bytes = (uintptr_t)sbrk(0) - (uintptr_t)first;
+    if (rest_bytes < FIRST_BYTES) {
+        zeros_ask(first, rest_bytes);
+    }
+    free(first);
+}
+
 /* The same, maybe in the background. */
 static int run_start(struct run_args *args, struct debugger *debugger)
 {
     struct metic_error error = {{0}, {0}};
     struct detach *detach = NULL;
+    heap_begin();
     if (args->detach) {
         if (!detach_begin(&detach, &error)) {
             detach_free(detach);

@@ -17,6 +17,8 @@ struct run {
     int signal_number;            /* that ended the run, or 0 */
     char limit[128];              /* which limit of this host's ended the run, or "" */
     bool usage;                   /* what went wrong is the command line */
+    bool failed_late;             /* what begins when the harts run already did not */
+    struct metic_error late;      /* and why */
     bool failed;                  /* something went wrong; set before any part ends */
     /* How the machine is run; a part may take this over when it starts. NULL: metic_run. */
     void (*drive)(struct run *run, void *opaque);

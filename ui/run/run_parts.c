@@ -496,17 +496,29 @@ static bool confine_start(struct run *run, void **state, struct metic_error *err
 
 /* --- threads that wait for somebody --- */
 
-/* Confinement comes to threads one by one: those that can wait begin after it, and inherit it. */
-static bool threads_start(struct run *run, void **state, struct metic_error *error)
+static void threads_begin(void *opaque)
 {
-    (void)state;
+    struct run *run = opaque;
     if (run->signals != NULL) {
         signals_start(run->signals);
+    }
+    if (!run_control_serve(run->control, run->args, &run->late)) {
+        run->failed_late = true;
+        metic_stop(run->machine);
     }
     if (run->args->restored != NULL) {
         run_restored_check(run->args->restored);
     }
-    return run_control_serve(run->control, run->args, error);
+}
+
+/* Confinement comes to threads one by one: those that can wait begin after it, and inherit it. The
+ * guest need not wait for them either. */
+static bool threads_start(struct run *run, void **state, struct metic_error *error)
+{
+    (void)state;
+    (void)error;
+    metic_when_running(run->machine, threads_begin, run);
+    return true;
 }
 
 /* --- going to the background --- */
@@ -558,6 +570,10 @@ bool run_with_parts(struct run *run, struct metic_error *error)
         run->drive(run, run->drive_opaque);
     } else if (!run->failed) {
         metic_run(run->machine, &run->result);
+    }
+    if (!run->failed && run->failed_late) {
+        run->failed = true;
+        *error = run->late;
     }
     for (unsigned i = started; i-- > 0;) {
         struct metic_error later;
