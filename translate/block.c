@@ -44,7 +44,6 @@ static const size_t links_bytes = sizeof(struct link) * BLOCK_MAX_LINKS;
 
 bool block_table_init(struct block_table *table, struct memory *memory)
 {
-    memset(table, 0, sizeof(*table));
     table->memory = memory;
     table->buckets = zeros_new_growing(hashes_bytes);
     table->pages = (void *)((u8 *)table->buckets + buckets_bytes);

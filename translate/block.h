@@ -125,7 +125,7 @@ struct block_table {
     u64 block_count;
 };
 
-bool block_table_init(struct block_table *table, struct memory *memory);
+bool block_table_init(struct block_table *table, struct memory *memory); /* of zeros */
 void block_table_fini(struct block_table *table);
 /* Forgets every block, which is no removal: the caller makes every hart forget its jumps and links.
  * Exclusive section only. */

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Most blocks have less than AHEAD_BYTES. */
-enum { CODEBUF_ALIGN_BYTES = 16, AHEAD_BYTES = 8 << 10 };
+/* Most blocks have less than AHEAD_BYTES; what is there before any is FIRST_BYTES or a little less. */
+enum { CODEBUF_ALIGN_BYTES = 16, AHEAD_BYTES = 8 << 10, FIRST_BYTES = 28 << 10 };
 
 /* Shared memory of no file, in place of addresses where huge pages may begin. Anonymous, not a
  * memfd: perf looks into its map of translated code only for such memory. NULL: refused. */
@@ -43,6 +43,17 @@ static size_t cold_part(size_t size_bytes)
     return start < ZEROS_HUGE_BYTES ? start : start & ~(size_t)(ZEROS_HUGE_BYTES - 1);
 }
 
+/* In the part at [start, start + size_bytes). */
+static void part_ahead(struct codebuf *buffer, size_t start, size_t size_bytes, size_t used_bytes,
+                       size_t *asked_bytes)
+{
+    size_t before = *asked_bytes;
+    zeros_ahead(buffer->write + start, size_bytes, used_bytes + AHEAD_BYTES, asked_bytes);
+    if (UNLIKELY(*asked_bytes != before)) {
+        zeros_ask_to_read(buffer->exec + start + before, *asked_bytes - before);
+    }
+}
+
 bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error *error)
 {
     memset(buffer, 0, sizeof(*buffer));
@@ -60,6 +71,7 @@ bool codebuf_init(struct codebuf *buffer, size_t size_bytes, struct metic_error 
     buffer->size_bytes = size_bytes;
     buffer->cold_start = cold_part(size_bytes);
     buffer->cold_end = buffer->cold_start;
+    part_ahead(buffer, 0, buffer->cold_start, FIRST_BYTES, &buffer->asked_bytes);
     return true;
 }
 
@@ -69,17 +81,6 @@ void codebuf_fini(struct codebuf *buffer)
         munmap(buffer->write, buffer->size_bytes);
         munmap((void *)(uintptr_t)buffer->exec, buffer->size_bytes);
         buffer->write = NULL;
-    }
-}
-
-/* In the part at [start, start + size_bytes). */
-static void part_ahead(struct codebuf *buffer, size_t start, size_t size_bytes, size_t used_bytes,
-                       size_t *asked_bytes)
-{
-    size_t before = *asked_bytes;
-    zeros_ahead(buffer->write + start, size_bytes, used_bytes + AHEAD_BYTES, asked_bytes);
-    if (UNLIKELY(*asked_bytes != before)) {
-        zeros_ask_to_read(buffer->exec + start + before, *asked_bytes - before);
     }
 }
 

@@ -670,6 +670,7 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (engine->host_scratch == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
+    zeros_ask(engine->host_scratch, engine->host->scratch_bytes);
     if (!start_host(engine, engine->guest)) {
         return error_set(error, "use --engine interp, or a larger --code-cache",
                          "the translator cannot start on this host");

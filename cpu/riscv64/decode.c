@@ -129,6 +129,7 @@ static void begin_thread(void)
     pthread_once(&keeping.once, init_keeping);
     struct riscv_insn *insns = keeping.may_keep ? zeros_new(KEPT_BYTES) : NULL;
     if (insns != NULL && pthread_setspecific(keeping.key, insns) == 0) {
+        zeros_ask(insns, KEPT_BYTES); /* a program's first words lie in as many pages */
         kept = insns;
     } else {
         zeros_free(insns, KEPT_BYTES);
