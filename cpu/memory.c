@@ -420,6 +420,10 @@ void memory_page_set(struct memory *memory, gpa_t gpa, u8 flags)
     if (page != NULL) {
         atomic_fetch_or(page, flags);
     }
+    if ((flags & MEMORY_PAGE_CODE) != 0 &&
+        !atomic_load_explicit(&memory->has_code, memory_order_relaxed)) {
+        atomic_store_explicit(&memory->has_code, true, memory_order_relaxed);
+    }
 }
 
 void memory_page_clear(struct memory *memory, gpa_t gpa, u8 flags)

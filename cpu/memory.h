@@ -86,6 +86,7 @@ struct memory {
     void (*reservation_break)(void *opaque, gpa_t gpa, u64 size_bytes);
     void *reservation_opaque;
     _Atomic u32 recent; /* number of the region that a device access reached last: a hint */
+    _Atomic bool has_code; /* MEMORY_PAGE_CODE was set of some page */
     _Atomic u64 dma_writes; /* how often anything but a hart's own access wrote; lock-step looks */
     int pagemap_fd; /* of this process, opened when it is first asked; -1: not yet, -2: never */
     /* When set, gets every hart access that is not plain RAM instead of the device; lock-step

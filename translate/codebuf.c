@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Most blocks have less than AHEAD_BYTES; what is there before any is FIRST_BYTES or a little less. */
+/* Most blocks have less than AHEAD_BYTES; what is there before any, FIRST_BYTES or less. */
 enum { CODEBUF_ALIGN_BYTES = 16, AHEAD_BYTES = 8 << 10, FIRST_BYTES = 28 << 10 };
 
 /* Shared memory of no file, in place of addresses where huge pages may begin. Anonymous, not a

@@ -14,8 +14,8 @@ enum {
 void machine_run_real(struct metic_machine *machine, struct metic_result *result);
 void machine_run_virtual(struct metic_machine *machine, struct metic_result *result);
 
-/* Starts what serves the machine beside its harts, if it has not started yet; on the real clock these
- * run already. False: the run is over. */
+/* Starts what serves the machine beside its harts, if it has not started yet; on the real clock
+ * these run already. False: the run is over. */
 bool machine_serve(struct metic_machine *machine, struct metic_result *result);
 
 /* Fills the result, but for the instructions. `text` is one line for people. */

@@ -77,9 +77,9 @@ void metic_run_for(metic_machine *machine, uint64_t insns, struct metic_result *
 /* For a process that gives up opening files before it runs a machine: opens what the machine would
  * otherwise open only when it is saved. */
 void metic_open_late(metic_machine *machine);
-/* Has the next metic_run or metic_run_for call `running` once, on the thread that called it, when the
- * harts are on their way (with the virtual clock: just before): for what nobody need wait for before
- * the guest's first instruction. */
+/* Has the next metic_run or metic_run_for call `running` once, on the thread that called it, when
+ * the harts are on their way (with the virtual clock: just before): for what nobody need wait for
+ * before the guest's first instruction. */
 void metic_when_running(metic_machine *machine, void (*running)(void *opaque), void *opaque);
 /* Makes metic_run return soon. Any thread; async-signal-safe. */
 void metic_stop(metic_machine *machine);

@@ -377,12 +377,10 @@ static bool load_again(struct snapshot_file *file, const struct snapshot_region 
     return back.page_count <= WRITTEN_PAGES || map_region(file, region, memory, ram);
 }
 
-static bool load_mapped(struct snapshot_file *file, const struct snapshot_region *region,
-                        struct memory *memory, struct memory_region *ram)
+/* The same for a machine that has translated something. */
+static bool map_over_code(struct snapshot_file *file, const struct snapshot_region *region,
+                          struct memory *memory, struct memory_region *ram)
 {
-    if (load_again(file, region, memory, ram)) {
-        return true;
-    }
     u8 *changed = calloc((size_t)(region->size_bytes >> PAGE_BITS), 1);
     bool ok = changed != NULL && compare_code(file, region, ram, changed) &&
               map_region(file, region, memory, ram);
@@ -393,6 +391,15 @@ static bool load_mapped(struct snapshot_file *file, const struct snapshot_region
     }
     free(changed);
     return ok;
+}
+
+static bool load_mapped(struct snapshot_file *file, const struct snapshot_region *region,
+                        struct memory *memory, struct memory_region *ram)
+{
+    return load_again(file, region, memory, ram) ||
+           (atomic_load_explicit(&memory->has_code, memory_order_relaxed)
+                ? map_over_code(file, region, memory, ram)
+                : map_region(file, region, memory, ram));
 }
 
 static bool unpack_piece(const struct snapshot_file *file, u64 offset, u64 stored_bytes, u8 *to,

@@ -145,8 +145,8 @@ static int run_in_place(struct run_args *args, struct debugger *debugger, struct
     return status;
 }
 
-/* A machine takes nearly all of what the C library first got for small things: it comes at once, not
- * by a fault for each page. */
+/* A machine takes nearly all of what the C library first got for small things: it comes at once,
+ * not by a fault for each page. */
 static void heap_begin(void)
 {
     enum { FIRST_BYTES = 1 << 20 }; /* more than it is; elsewhere another allocator's would be */
