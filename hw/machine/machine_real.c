@@ -182,6 +182,9 @@ void machine_run_real(struct metic_machine *machine, struct metic_result *result
     unsigned quiet = 0;
     struct metic_error refusal;
     if (machine_wants_stand(machine)) {
+        if (!machine_serve(machine, result)) { /* who is to say that it may go on */
+            return;
+        }
         machine_stand(machine);
     }
     if (!start(machine, &refusal)) {

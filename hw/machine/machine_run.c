@@ -223,7 +223,9 @@ bool machine_serve(struct metic_machine *machine, struct metic_result *result)
 void machine_run_piece(struct metic_machine *machine, u64 insns, struct metic_result *result)
 {
     if (machine_debug_begin(machine)) {
-        machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
+        if (machine_serve(machine, result)) {
+            machine_finish(result, METIC_BREAK, 0, "stopped for a debugger");
+        }
         return;
     }
     set_limits(machine, insns);

@@ -516,9 +516,15 @@ static void threads_begin(void *opaque)
 static bool threads_start(struct run *run, void **state, struct metic_error *error)
 {
     (void)state;
-    (void)error;
-    metic_when_running(run->machine, threads_begin, run);
-    return true;
+    if (run->drive == NULL) {
+        metic_when_running(run->machine, threads_begin, run);
+        return true;
+    }
+    threads_begin(run); /* a debugger may be waited for before anything runs */
+    if (run->failed_late) {
+        *error = run->late;
+    }
+    return !run->failed_late;
 }
 
 /* --- going to the background --- */
