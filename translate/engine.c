@@ -41,7 +41,7 @@ static void hook_code_written(void *opaque, gpa_t gpa, u64 size_bytes)
 
 static void hook_reservation_break(void *opaque, gpa_t gpa, u64 size_bytes)
 {
-    engine_reservation_break(opaque, gpa, size_bytes);
+    engine_reservation_break(opaque, NULL, gpa, size_bytes);
 }
 
 /* A ROMD region changed its mode: translations that point into it are stale on every hart. Runs on
@@ -684,6 +684,7 @@ enum engine_stop engine_run(struct vcpu *vcpu)
 {
     engine_run_enter(vcpu->engine);
     vcpu->engine_running = true;
+    engine_reservation_turn(vcpu);
     stats_run_begin(vcpu);
     enum engine_stop stop = debug_steps(vcpu) ? engine_run_steps(vcpu) : run_loop(vcpu);
     stats_run_end(vcpu);

@@ -20,6 +20,7 @@
 #include "translate/front.h"
 #include "translate/host_call.h"
 #include "translate/host.h"
+#include "translate/reservation.h"
 #include "translate/tier2.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -157,6 +158,9 @@ struct engine {
         u8 size_bytes;
     } reservations[ENGINE_MAX_HARTS];
     _Atomic u32 reservation_count;
+    u32 reservation_idle_stores; /* to watched pages that nobody has a reservation in */
+    u64 reservation_watches;     /* pages watched so far, where harts run in turn */
+    struct reservation_sites reservation_sites; /* under `lock` */
 
     struct engine_machine_ops machine_ops;
     struct engine_wait wait;
@@ -243,10 +247,14 @@ void engine_trace_split(struct vcpu *vcpu, gva_t head, gva_t gva);
 void engine_trace_guessed(struct vcpu *vcpu, gva_t head);
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);
-/* A store to a page with a reservation: breaks those on the bytes, then stores. Always true. */
-bool engine_reserved_store(struct engine *engine, gpa_t gpa, u8 *host, unsigned size_bytes,
-                           u64 value);
-void engine_reservation_break(struct engine *engine, gpa_t gpa, u64 size_bytes);
+/* The hart's store to a watched page: breaks the others' reservations on the bytes, then stores.
+ * Always true. */
+bool engine_reserved_store(struct vcpu *vcpu, gpa_t gpa, u8 *host, unsigned size_bytes, u64 value);
+/* Breaks all reservations on the bytes but that of `storer`, a hart or NULL. */
+void engine_reservation_break(struct engine *engine, const struct vcpu *storer, gpa_t gpa,
+                              u64 size_bytes);
+/* Before the hart's turn, where harts run in turn: it stores to watched pages in no fast way. */
+void engine_reservation_turn(struct vcpu *vcpu);
 
 /* --- for reservation.c, lockstep.c --- */
 bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);

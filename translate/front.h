@@ -4,6 +4,7 @@
 #define METIC_TRANSLATE_FRONT_H
 
 #include "translate/ir/ir.h"
+#include "translate/reservation.h"
 
 /* What a lowering function sees. `bytes` holds the instruction; lookahead inside the page is
  * allowed through `rest` (for lr/sc pairing), never beyond. */
@@ -18,6 +19,9 @@ struct lower {
                               bits of the front end's own */
     u32 mode;              /* block mode bits (the block's key) */
     s64 offset;            /* of this instruction from the page of the block */
+    gpa_t gpa;             /* where its first byte lies */
+    const struct reservation_sites *lone_lrs; /* an lr whose sc is not in sight is only a load, but
+                              those (reservation.h); NULL: never */
     unsigned length_bytes; /* set by the front end after decode */
     const u8 *rest;        /* bytes from this instruction to the end of what may be read */
     unsigned rest_bytes;

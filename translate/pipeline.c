@@ -161,6 +161,7 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
     front_begin(engine, mode, &l);
     for (;;) {
         l.offset = source->offset + done.bytes;
+        l.gpa = source->gpa + done.bytes;
         l.rest = source->data + done.bytes;
         l.rest_bytes = source->bytes - done.bytes;
         unsigned length = engine->front->lower_insn(&l);

@@ -3,9 +3,17 @@
  * The front end turns the usual lr ... sc loop, with no other memory access in between, into a
  * load and a compare-and-swap: there it is exact, because the load may be thought to happen
  * at the moment of the swap. Everything else comes here, where a value compare would be fooled by
- * A-B-A. The reserved page is watched: no hart may hold a fast write entry for it while the
- * reservation lives, so every store to it takes the slow path and breaks what it touches. Setting
- * up the watch needs an exclusive section; that is slow, and rare.
+ * A-B-A. The reserved page is watched: no hart may hold a fast write entry for it, so every store
+ * to it takes the slow path and breaks what it touches. Setting up the watch needs an exclusive
+ * section, which is slow. So the page stays watched until IDLE_STORES have been slow for nothing;
+ * harts that run in turn lose their write entries when their turn comes. A hart's own stores break
+ * nothing of its own, whether they are fast or slow.
+ *
+ * Compilers of Go make every atomic load an lr that no sc follows. One with no sc in sight is only a
+ * load and leaves its address with the hart; should an sc of that address come after all, it fails,
+ * once, and the lr is translated anew with a reservation (unprivileged manual, "Zalrsc": an sc
+ * outside a constrained loop may fail; it is inside of one only when it is in sight). Not on
+ * the virtual clock, where a machine that was restored must go on as the one that was saved.
  *
  * Reservations are compared by bytes inside one naturally aligned 64-byte set, as the manual's
  * reservation set allows (unprivileged manual, "Zalrsc"). */
@@ -15,7 +23,7 @@
 #include "translate/lockstep.h"
 #include "translate/softmmu.h"
 
-enum { RESERVATION_SET_BYTES = 64 };
+enum { RESERVATION_SET_BYTES = 64, IDLE_STORES = 64 };
 
 static gpa_t set_of(gpa_t gpa)
 {
@@ -41,35 +49,43 @@ static void cancel(struct engine *engine, unsigned index)
     }
     reservation->active = false;
     atomic_fetch_sub(&engine->reservation_count, 1);
-    gpa_t page = reservation->gpa & PAGE_MASK;
-    if (!page_is_reserved(engine, page)) {
+}
+
+/* A store to a watched page was slow. Called with the lock held. */
+static void note_slow_store(struct engine *engine, gpa_t page)
+{
+    if (!page_is_reserved(engine, page) && ++engine->reservation_idle_stores >= IDLE_STORES) {
+        engine->reservation_idle_stores = 0;
         memory_page_clear(engine->memory, page, MEMORY_PAGE_RESERVED);
     }
 }
 
-static void break_sets(struct engine *engine, gpa_t gpa, u64 size_bytes)
+static void break_sets(struct engine *engine, const struct vcpu *storer, gpa_t gpa, u64 size_bytes)
 {
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         const struct reservation *reservation = &engine->reservations[i];
-        if (reservation->active && set_of(gpa) <= set_of(reservation->gpa) &&
+        if (reservation->active && engine->vcpus[i] != storer &&
+            set_of(gpa) <= set_of(reservation->gpa) &&
             gpa + size_bytes > set_of(reservation->gpa)) {
             cancel(engine, i);
         }
     }
+    note_slow_store(engine, gpa & PAGE_MASK);
 }
 
-void engine_reservation_break(struct engine *engine, gpa_t gpa, u64 size_bytes)
+void engine_reservation_break(struct engine *engine, const struct vcpu *storer, gpa_t gpa,
+                              u64 size_bytes)
 {
     pthread_mutex_lock(&engine->reservation_lock);
-    break_sets(engine, gpa, size_bytes);
+    break_sets(engine, storer, gpa, size_bytes);
     pthread_mutex_unlock(&engine->reservation_lock);
 }
 
-bool engine_reserved_store(struct engine *engine, gpa_t gpa, u8 *host, unsigned size_bytes,
-                           u64 value)
+bool engine_reserved_store(struct vcpu *vcpu, gpa_t gpa, u8 *host, unsigned size_bytes, u64 value)
 {
+    struct engine *engine = vcpu->engine;
     pthread_mutex_lock(&engine->reservation_lock);
-    break_sets(engine, gpa, size_bytes);
+    break_sets(engine, vcpu, gpa, size_bytes);
     st_le(host, value, size_bytes);
     pthread_mutex_unlock(&engine->reservation_lock);
     return true;
@@ -112,9 +128,10 @@ static bool locate(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum vcpu_
 static void watch_page(struct vcpu *vcpu, gpa_t page)
 {
     struct engine *engine = vcpu->engine;
-    if (engine->vcpu_count == 1) {
+    if (engine->vcpu_count == 1 || engine->options.exact_deadlines) {
         memory_page_set(engine->memory, page, MEMORY_PAGE_RESERVED);
-        return; /* only DMA can break it, and DMA looks at the flag */
+        engine->reservation_watches++;
+        return; /* DMA looks at the flag; and nobody else stores before this hart's turn ends */
     }
     engine_exclusive_begin(engine, vcpu);
     memory_page_set(engine->memory, page, MEMORY_PAGE_RESERVED);
@@ -124,25 +141,68 @@ static void watch_page(struct vcpu *vcpu, gpa_t page)
     engine_exclusive_end(engine, vcpu);
 }
 
-bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+void engine_reservation_turn(struct vcpu *vcpu)
+{
+    const struct engine *engine = vcpu->engine;
+    if (vcpu->seen_watches != engine->reservation_watches && engine->vcpu_count > 1) {
+        vcpu->seen_watches = engine->reservation_watches;
+        tlb_flush_writes(vcpu);
+    }
+}
+
+/* Where a page is watched already, nobody has got a write entry since: the flag is cleared under
+ * the lock, and only where nobody has a reservation. */
+static void reserve(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes)
 {
     struct engine *engine = vcpu->engine;
+    pthread_mutex_lock(&engine->reservation_lock);
+    cancel(engine, vcpu->index);
+    engine->reservations[vcpu->index] = (struct reservation){
+        .active = true, .gpa = gpa, .size_bytes = (u8)size_bytes
+    };
+    atomic_fetch_add(&engine->reservation_count, 1);
+    engine->reservation_idle_stores = 0;
+    bool watched = (memory_page_flags(engine->memory, gpa) & MEMORY_PAGE_RESERVED) != 0;
+    pthread_mutex_unlock(&engine->reservation_lock);
+    if (!watched) {
+        watch_page(vcpu, gpa & PAGE_MASK);
+    }
+}
+
+bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value)
+{
     gpa_t gpa;
     engine_reservation_drop(vcpu);
     if (!locate(vcpu, gva, size_bytes, VCPU_READ, &gpa)) {
         return false;
     }
-    pthread_mutex_lock(&engine->reservation_lock);
-    engine->reservations[vcpu->index] = (struct reservation){
-        .active = true, .gpa = gpa, .size_bytes = (u8)size_bytes
-    };
-    atomic_fetch_add(&engine->reservation_count, 1);
-    pthread_mutex_unlock(&engine->reservation_lock);
+    reserve(vcpu, gpa, size_bytes);
     vcpu->reservation_live = 1;
-    watch_page(vcpu, gpa & PAGE_MASK);
+    vcpu->lone_lr = 0;
     bool loaded = softmmu_load(vcpu, gva, size_bytes, value);
     vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, *value, size_bytes);
     return loaded;
+}
+
+/* An sc without a reservation: the lr that was only a load, if it was of that address, is to make
+ * one from now on. */
+static void learn_lone_lr(struct vcpu *vcpu, gva_t gva)
+{
+    struct engine *engine = vcpu->engine;
+    if (vcpu->lone_lr == 0 || vcpu->lone_lr_gva != gva) {
+        return;
+    }
+    gpa_t gpa = vcpu->lone_lr & ~(gpa_t)1;
+    vcpu->lone_lr = 0;
+    pthread_mutex_lock(&engine->lock);
+    u64 removals = engine->blocks.removals;
+    *reservation_site(&engine->reservation_sites, gpa) = gpa;
+    block_remove_at(&engine->blocks, gpa);
+    bool removed = engine->blocks.removals != removals;
+    pthread_mutex_unlock(&engine->lock);
+    if (removed) {
+        engine_kick_all(engine, VCPU_REQUEST_FLUSH_JUMPS);
+    }
 }
 
 bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
@@ -162,6 +222,9 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
     }
     bool matches = mine->active && vcpu->reservation_live && mine->gpa == gpa &&
                    mine->size_bytes == size_bytes;
+    if (!vcpu->reservation_live) {
+        learn_lone_lr(vcpu, gva);
+    }
     if (UNLIKELY(engine->debug.watch_count != 0) && matches &&
         !debug_access(vcpu, gva, size_bytes, DEBUG_WRITE)) {
         return false;
@@ -170,7 +233,7 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
     if (mine->active && vcpu->reservation_live && mine->gpa == gpa &&
         mine->size_bytes == size_bytes) {
         u8 *host = memory_host(engine->memory, gpa, size_bytes);
-        break_sets(engine, gpa, size_bytes);
+        break_sets(engine, vcpu, gpa, size_bytes);
         lockstep_note_store(engine->lockstep, host, size_bytes);
         st_le(host, value, size_bytes);
         commit_log_access(engine->commit_log, vcpu, gva, size_bytes, true, value);
@@ -193,17 +256,9 @@ gpa_t engine_get_reservation(const struct vcpu *vcpu, unsigned *size_bytes)
 
 void engine_set_reservation(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes)
 {
-    struct engine *engine = vcpu->engine;
-    pthread_mutex_lock(&engine->reservation_lock);
-    cancel(engine, vcpu->index);
     if (size_bytes != 0) {
-        engine->reservations[vcpu->index] = (struct reservation){
-            .active = true, .gpa = gpa, .size_bytes = (u8)size_bytes
-        };
-        atomic_fetch_add(&engine->reservation_count, 1);
-    }
-    pthread_mutex_unlock(&engine->reservation_lock);
-    if (size_bytes != 0) {
-        watch_page(vcpu, gpa & PAGE_MASK);
+        reserve(vcpu, gpa, size_bytes);
+    } else {
+        engine_reservation_drop(vcpu);
     }
 }

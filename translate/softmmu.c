@@ -184,7 +184,7 @@ static bool store_place(struct vcpu *vcpu, gva_t gva, const struct place *place,
         engine_code_store(vcpu->engine, place->gpa);
     }
     if (place->watch & MEMORY_PAGE_RESERVED) {
-        return engine_reserved_store(vcpu->engine, place->gpa, place->host, size_bytes, value);
+        return engine_reserved_store(vcpu, place->gpa, place->host, size_bytes, value);
     }
     st_le(place->host, value, size_bytes);
     return true;
@@ -353,7 +353,7 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
         engine_code_store(vcpu->engine, place.gpa);
     }
     if (place.host != NULL && (place.watch & MEMORY_PAGE_RESERVED)) {
-        engine_reservation_break(vcpu->engine, place.gpa, size_bytes);
+        engine_reservation_break(vcpu->engine, vcpu, place.gpa, size_bytes);
     }
     return place.host;
 }

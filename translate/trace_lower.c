@@ -45,6 +45,7 @@ static unsigned lower_one(const struct engine *engine, struct lower *l, struct p
     if (UNLIKELY(engine->debug.bare_count != 0) && debug_is_bare(engine, page->gpa_page + at)) {
         return 0;
     }
+    l->gpa = page->gpa_page + at;
     l->rest = page->bytes + at;
     l->rest_bytes = (unsigned)PAGE_BYTES - at;
     unsigned length = engine->front->lower_insn(l);

@@ -3,7 +3,8 @@
  * lr/sc in pairs. Software writes lr, a few register instructions, sc. When a look ahead from the
  * lr finds exactly that (below), the pair becomes a load and a compare-and-swap: with nothing but
  * registers between them, that the value came back in between (ABA) cannot be told from the whole
- * having happened at the compare-and-swap. Everything else goes through helpers that keep a real
+ * having happened at the compare-and-swap. An lr with no sc in sight is only a load, until one comes
+ * (translate/reservation.c). Everything else goes through helpers that keep a real
  * reservation. An sc that runs without its pair (the trap came between, the branch went round)
  * goes to the helper, finds no reservation and fails, as the manual allows.
  *
@@ -87,40 +88,35 @@ static bool is_wrs(const struct riscv_insn *insn)
     return insn->id == RISCV_INSN_wrs_nto || insn->id == RISCV_INSN_wrs_sto;
 }
 
-/* What find_pair answers for an lr that only wrs looks at: a distance no sc can have. */
-enum { PAIR_WITH_WRS = 1 };
+/* What find_pair answers instead of a distance; an sc has none of these. */
+enum { PAIR_NONE = 0, PAIR_WITH_WRS = 1, PAIR_OUT_OF_SIGHT = 3 };
 
-/* Bytes from this lr to the sc it pairs with, PAIR_WITH_WRS, or 0 when it pairs with none. */
+/* Bytes from this lr to the sc it pairs with; PAIR_WITH_WRS when only wrs looks at it; PAIR_NONE
+ * when there is an sc, but not for a pair; PAIR_OUT_OF_SIGHT when there is none before the next
+ * jump, in this page. */
 static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
 {
     s64 first_landing = INT64_MAX;
-    unsigned limit = PAIR_MAX_INSNS + 1;
-    if (l->max_insns != 0 && l->max_insns < limit) {
-        limit = l->max_insns;
-    }
-    if (writes_x(lr, lr->rs1) || (l->mode & RISCV_MODE_TRACE) != 0) {
-        return 0;
-    }
+    bool simple = !writes_x(lr, lr->rs1);
     unsigned at = lr->length_bytes;
-    for (unsigned n = 1; n < limit; n++) {
+    for (unsigned n = 1; n <= PAIR_MAX_INSNS; n++) {
         struct riscv_insn insn;
         unsigned length_bytes = riscv64_decode(l->rest + at, l->rest_bytes - at, &insn);
-        if (length_bytes == 0) {
-            return 0;
+        if (length_bytes == 0 || insn.id == RISCV_INSN_illegal || (insn.flags & RV_JUMP) != 0) {
+            break;
         }
         if (is_sc(&insn)) {
-            bool pairs = insn.rs1 == lr->rs1 && insn.fmt == lr->fmt && first_landing > (s64)at;
-            return pairs ? at : 0;
+            bool pairs = simple && insn.rs1 == lr->rs1 && insn.fmt == lr->fmt &&
+                         first_landing > (s64)at && (l->max_insns == 0 || n < l->max_insns);
+            return pairs ? at : PAIR_NONE;
         }
         if (is_wrs(&insn)) {
-            return PAIR_WITH_WRS;
+            return simple ? PAIR_WITH_WRS : PAIR_NONE;
         }
-        if (!may_stand_between(&insn, lr->rs1, at, &first_landing)) {
-            return 0;
-        }
+        simple = simple && may_stand_between(&insn, lr->rs1, at, &first_landing);
         at += length_bytes;
     }
-    return 0;
+    return PAIR_OUT_OF_SIGHT;
 }
 
 /* Any lr replaces the reservation that an earlier one made the slow way. */
@@ -138,6 +134,24 @@ static ir_ref load_waiting(struct lower *l, const struct riscv_insn *insn)
 {
     lower_reset_pair(l);
     return load_without_reservation(l, insn, lower_get_x(l, insn->rs1));
+}
+
+/* No sc is in sight, and none came so far. That it was this lr is noted, should one come; its
+ * address is even, so that bit 0 says that there is one. */
+static ir_ref load_alone(struct lower *l, const struct riscv_insn *insn)
+{
+    lower_reset_pair(l);
+    ir_ref address = lower_get_x(l, insn->rs1);
+    ir_ref value = load_without_reservation(l, insn, address);
+    ir_set(l->ir, offsetof(struct vcpu, lone_lr), 8, ir_i64(l->ir, l->gpa | 1));
+    ir_set(l->ir, offsetof(struct vcpu, lone_lr_gva), 8, address);
+    return value;
+}
+
+static bool is_alone(const struct lower *l, unsigned distance)
+{
+    return distance == PAIR_OUT_OF_SIGHT && l->lone_lrs != NULL &&
+           !reservation_is_needed(l->lone_lrs, l->gpa);
 }
 
 static ir_ref load_paired(struct lower *l, const struct riscv_insn *insn, unsigned distance)
@@ -168,17 +182,20 @@ void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
         ir_fence(l->ir, FENCE_RW_RW);
     }
     /* The commit log wants one instruction at a time. */
-    unsigned distance = (l->mode & RISCV_MODE_TRACE) ? 0 : find_pair(l, insn);
-    ir_ref value = distance == 0               ? load_unpaired(l, insn)
+    unsigned distance = (l->mode & RISCV_MODE_TRACE) ? PAIR_NONE : find_pair(l, insn);
+    bool alone = is_alone(l, distance);
+    bool called = !alone && (distance == PAIR_NONE || distance == PAIR_OUT_OF_SIGHT);
+    ir_ref value = called                      ? load_unpaired(l, insn)
+                   : alone                     ? load_alone(l, insn)
                    : distance == PAIR_WITH_WRS ? load_waiting(l, insn)
                                                : load_paired(l, insn, distance);
     if (acquire) {
         ir_fence(l->ir, FENCE_R_RW);
     }
-    if (distance != 0) {
-        set_old(l, insn, value);
-    } else {
+    if (called) {
         lower_set_x(l, insn->rd, value);
+    } else {
+        set_old(l, insn, value);
     }
 }
 

@@ -32,15 +32,19 @@ static void add32(struct program *program, u32 word)
     program->length += 4;
 }
 
+#define CODE_GPA 0x80200000u
+static const struct reservation_sites *lone_lrs;
+
 /* Lowers until the block ends or the program does; returns how many instructions were taken. */
 static unsigned lower(const struct program *program, u32 mode, unsigned max_insns, bool *ended)
 {
-    struct lower l = {.ir = &ir, .mode = mode, .offset = PAGE_OFFSET};
+    struct lower l = {.ir = &ir, .mode = mode, .offset = PAGE_OFFSET, .lone_lrs = lone_lrs};
     unsigned done = 0, insns = 0;
     ir_reset(&ir, &riscv64_guest);
     riscv64_front.begin(&l);
     while (!l.ended && done < program->length) {
         l.offset = PAGE_OFFSET + done;
+        l.gpa = CODE_GPA + done;
         l.rest = program->bytes + done;
         l.rest_bytes = program->length - done;
         l.max_insns = max_insns == 0 ? 0 : max_insns - insns;
@@ -439,6 +443,28 @@ Test(lower, a_pair_is_not_opened_when_the_block_must_end_before_its_sc)
     cr_assert_eq(count_op(IR_CAS), 1);
     lower(&program, RISCV_U, 2, NULL);
     cr_assert(calls(&riscv64_helper_lr) && count_op(IR_LOAD) == 0);
+}
+
+/* Go's atomic loads: no sc in sight, or behind a jump. */
+Test(lower, an_lr_with_no_sc_in_sight_is_a_load_until_one_came)
+{
+    static struct reservation_sites sites;
+    struct program program = program_of(&pair_cases[ARRAY_LEN(pair_cases) - 1]);
+    struct program in_sight = program_of(&pair_cases[5]);
+    lone_lrs = &sites;
+    lower(&program, RISCV_U, 0, NULL);
+    cr_assert(!calls(&riscv64_helper_lr) && count_op(IR_LOAD) == 1);
+    lower(&in_sight, RISCV_U, 0, NULL);
+    cr_assert(calls(&riscv64_helper_lr), "one in sight needs no learning");
+    lower(&program, RISCV_U | RISCV_MODE_TRACE, 0, NULL);
+    cr_assert(calls(&riscv64_helper_lr));
+    *reservation_site(&sites, CODE_GPA + 4) = CODE_GPA + 4;
+    lower(&program, RISCV_U, 0, NULL);
+    cr_assert(!calls(&riscv64_helper_lr), "another lr");
+    *reservation_site(&sites, CODE_GPA) = CODE_GPA;
+    lower(&program, RISCV_U, 0, NULL);
+    cr_assert(calls(&riscv64_helper_lr));
+    lone_lrs = NULL;
 }
 
 Test(lower, a_pair_works_without_folding)
