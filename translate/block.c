@@ -425,8 +425,9 @@ void block_insert(struct block_table *table, struct block *block, const u8 *sour
         here = (u32)PAGE_BYTES - start;
     }
     struct code_page *page = page_mark(table, block->gpa & PAGE_MASK, source, start, here);
-    if (block->second_page != BLOCK_NO_PAGE) {
-        block_insert_part(table, block, block->second_page, 0, 2, source + 2);
+    if (block->second_page != BLOCK_NO_PAGE && block->length_bytes > here) {
+        block_insert_part(table, block, block->second_page, 0, block->length_bytes - here,
+                          source + here);
     }
     block->page_next = page->blocks;
     page->blocks = block;

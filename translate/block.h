@@ -2,7 +2,8 @@
  *
  * A block's key is the guest-physical address of its first byte and the mode bits. Its code is
  * position-independent in guest virtual space, so one block serves every mapping and every hart.
- * An instruction that straddles two pages is a block of its own with a second page in its key. A
+ * An instruction that straddles two pages is a block of its own with a second page in its key, and
+ * so are an lr and its sc with a page's end between them. A
  * trace may have code of further pages, its parts: its own guards see to it that they are mapped
  * where its code expects them (block_guard_alloc), so they are not in its key.
  * Privileged code that is watched (probe.h) has its virtual page in the key, too.
@@ -38,7 +39,7 @@ struct block {
     /* What a look-up reads is together: it mostly is in none of the host's caches. */
     gpa_t gpa;
     _Atomic(struct block *) hash_next;
-    gpa_t second_page; /* of the second half of a straddling instruction, else BLOCK_NO_PAGE */
+    gpa_t second_page; /* of what lies over the page's end, else BLOCK_NO_PAGE */
     gva_t gva_page;    /* runs at this page alone; 0: wherever its page is mapped */
     u32 mode;
     u32 host_bytes;

@@ -256,6 +256,14 @@ void engine_reservation_break(struct engine *engine, const struct vcpu *storer, 
 /* Before the hart's turn, where harts run in turn: it stores to watched pages in no fast way. */
 void engine_reservation_turn(struct vcpu *vcpu);
 
+/* Whether an lr and its sc may be one block though a page ends between them. On the virtual clock
+ * it would depend on where blocks begin; probes and breakpoints count on one page. */
+static inline bool engine_pairs_over_pages(const struct engine *engine)
+{
+    return engine->commit_log == NULL && !engine->options.exact_deadlines &&
+           engine->probe == NULL && engine->debug.bare_count == 0;
+}
+
 /* --- for reservation.c, lockstep.c --- */
 bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *value);
 bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,

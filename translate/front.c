@@ -43,6 +43,7 @@ void front_begin(struct engine *engine, u32 mode, struct lower *l)
         .answer = engine->answer,
         .lone_lrs = engine->commit_log == NULL && !engine->options.exact_deadlines
                         ? &engine->reservation_sites : NULL,
+        .pairs_over_pages = engine_pairs_over_pages(engine),
         .tells_csrs = engine->tells_csrs &&
                       (engine->tells_all_csrs || (mode & VCPU_MODE_PROBE) != 0),
         .poll_first = (mode & VCPU_MODE_COUNT) != 0,

@@ -22,6 +22,9 @@ struct lower {
     gpa_t gpa;             /* where its first byte lies */
     const struct reservation_sites *lone_lrs; /* an lr whose sc is not in sight is only a load, but
                               those (reservation.h); NULL: never */
+    bool begins;           /* the block's first instruction */
+    bool pairs_over_pages; /* another one, of which `wants_next_page` is true, is left to a block
+                              that begins with it: nothing is appended, as if bytes were missing */
     unsigned length_bytes; /* set by the front end after decode */
     const u8 *rest;        /* bytes from this instruction to the end of what may be read */
     unsigned rest_bytes;
@@ -57,7 +60,7 @@ struct front_piece {
     u64 passed[FRONT_PASSED_WORDS]; /* bit n: a branch was not taken that ends at byte 2 * n */
 };
 
-enum { FRONT_SKIPS_MAX = IR_SKIP_SETS };
+enum { FRONT_SKIPS_MAX = IR_SKIP_SETS, FRONT_SIGHT_BYTES = 64 };
 
 struct front {
     const struct guest *guest;
@@ -71,6 +74,10 @@ struct front {
     bool (*run_direct)(struct vcpu *vcpu, struct front_piece *front);
     /* Length in bytes of the instruction of which `code` has the first two bytes. */
     unsigned (*insn_bytes)(const u8 *code);
+    /* Whether the instruction at `code` is to be translated together with others behind it that
+     * may lie in the next page: within FRONT_SIGHT_BYTES of it, and `code_bytes`, which end with
+     * the page, do not show all. Asked for whole instructions only. NULL: never. */
+    bool (*wants_next_page)(const u8 *code, unsigned code_bytes);
     /* How many instructions, FRONT_SKIPS_MAX at most, the one at `code` passes over if it is a
      * branch forward and they only compute, each from registers to one; else 0. NULL: not known. */
     unsigned (*skips)(const u8 *code, unsigned code_bytes);

@@ -43,60 +43,6 @@ struct source {
     u8 data[SOURCE_MAX_BYTES];
 };
 
-/* --- fetch --- */
-
-/* The physical page behind a virtual one for fetching. Sets *uniform false when physical
- * protection differs inside the page: nothing about it may be cached then. */
-static bool fetch_page(struct vcpu *vcpu, gva_t gva, gpa_t *page, bool *uniform)
-{
-    if (tlb_fetch_find(vcpu, gva & PAGE_MASK, page)) {
-        return true;
-    }
-    struct guest_translation found = { 0 };
-    if (!vcpu->guest->translate(vcpu, gva, 2, VCPU_FETCH, &found)) {
-        return false;
-    }
-    *page = found.gpa & PAGE_MASK;
-    if (memory_host(vcpu->memory, *page, PAGE_BYTES) == NULL) {
-        vcpu->guest->raise_access_fault(vcpu, gva, VCPU_FETCH);
-        return false;
-    }
-    if (found.page_uniform) {
-        tlb_fetch_insert(vcpu, gva & PAGE_MASK, *page, found.span_bytes, found.global);
-    } else {
-        *uniform = false;
-    }
-    return true;
-}
-
-/* True when the instruction at the last two bytes of a page is longer than they are. */
-static bool straddles(const struct engine *engine, u32 offset, const u8 *bytes)
-{
-    return offset == PAGE_BYTES - 2 && engine->front->insn_bytes(bytes) > 2;
-}
-
-bool pipeline_fetch(struct vcpu *vcpu, struct fetched *fetched)
-{
-    gva_t pc = vcpu->pc;
-    gpa_t page;
-    fetched->uniform = true;
-    fetched->second_page = BLOCK_NO_PAGE;
-    fetched->gva_page = UNLIKELY(vcpu->engine->probe != NULL) ? probe_page_key(vcpu) : 0;
-    if (!fetch_page(vcpu, pc, &page, &fetched->uniform)) {
-        return false;
-    }
-    fetched->gpa = page | (pc & PAGE_OFFSET_MASK);
-    const u8 *bytes = memory_host(vcpu->memory, fetched->gpa, 2);
-    if (bytes == NULL) {
-        vcpu->guest->raise_access_fault(vcpu, pc, VCPU_FETCH);
-        return false;
-    }
-    if (straddles(vcpu->engine, (u32)(pc & PAGE_OFFSET_MASK), bytes)) {
-        return fetch_page(vcpu, pc + 2, &fetched->second_page, &fetched->uniform);
-    }
-    return true;
-}
-
 static void source_read(const struct engine *engine, const struct fetched *fetched,
                         struct source *source)
 {
@@ -106,18 +52,18 @@ static void source_read(const struct engine *engine, const struct fetched *fetch
     source->page = NULL;
     source->ran = false;
     source->fixed = fetched->gva_page != 0;
-    if (fetched->second_page != BLOCK_NO_PAGE) {
-        memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, 2), 2);
-        memcpy(source->data + 2, memory_host_any_mode(engine->memory, fetched->second_page, 2), 2);
-        source->bytes = 4;
-        return;
-    }
     source->bytes = (unsigned)PAGE_BYTES - source->offset;
     if (source->bytes > SOURCE_MAX_BYTES) {
         source->bytes = SOURCE_MAX_BYTES;
     }
     memcpy(source->data, memory_host_any_mode(engine->memory, fetched->gpa, source->bytes),
            source->bytes);
+    if (fetched->second_page != BLOCK_NO_PAGE) {
+        unsigned more = engine_pairs_over_pages(engine) ? (unsigned)FRONT_SIGHT_BYTES : 2;
+        memcpy(source->data + source->bytes,
+               memory_host_any_mode(engine->memory, fetched->second_page, more), more);
+        source->bytes += more;
+    }
 }
 
 /* Ends the source before the next address that must have no block. */
@@ -162,6 +108,7 @@ static struct lowered lower_block(struct engine *engine, const struct source *so
     for (;;) {
         l.offset = source->offset + done.bytes;
         l.gpa = source->gpa + done.bytes;
+        l.begins = done.insns == 0;
         l.rest = source->data + done.bytes;
         l.rest_bytes = source->bytes - done.bytes;
         unsigned length = engine->front->lower_insn(&l);
@@ -389,7 +336,8 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     block->second_page = fetched->second_page;
     block->gva_page = fetched->gva_page;
     block->mode = mode;
-    unsigned max_insns = engine->options.block_insns;
+    /* Over a page's end there is one instruction, or an lr and what is up to its sc. */
+    unsigned max_insns = block->second_page != BLOCK_NO_PAGE ? 1 : engine->options.block_insns;
     for (;;) {
         struct lowered done = make_ir(engine, &source, mode, vcpu->pc & PAGE_MASK, max_insns);
         block->length_bytes = (u16)done.bytes;
@@ -569,10 +517,11 @@ bool pipeline_straight(struct vcpu *vcpu, unsigned max_insns, struct straight *s
 void pipeline_block_bytes(const struct engine *engine, const struct block *block, u8 bytes[4])
 {
     bool split = block->second_page != BLOCK_NO_PAGE;
-    unsigned first_bytes = split ? 2 : block->length_bytes;
+    unsigned left = (unsigned)(PAGE_BYTES - (block->gpa & PAGE_OFFSET_MASK));
+    unsigned first_bytes = left < 4 ? left : 4;
     memset(bytes, 0, 4);
     memcpy(bytes, memory_host_any_mode(engine->memory, block->gpa, first_bytes), first_bytes);
-    if (split) {
+    if (split && first_bytes < 4) {
         memcpy(bytes + 2, memory_host_any_mode(engine->memory, block->second_page, 2), 2);
     }
 }

@@ -9,9 +9,9 @@
  * harts that run in turn lose their write entries when their turn comes. A hart's own stores break
  * nothing of its own, whether they are fast or slow.
  *
- * Compilers of Go make every atomic load an lr that no sc follows. One with no sc in sight is only a
- * load and leaves its address with the hart; should an sc of that address come after all, it fails,
- * once, and the lr is translated anew with a reservation (unprivileged manual, "Zalrsc": an sc
+ * Compilers of Go make every atomic load an lr that no sc follows. One with no sc in sight is only
+ * a load and leaves its address with the hart; should an sc of that address come after all, it
+ * fails, once, and the lr is translated anew with a reservation (unprivileged manual, "Zalrsc": an sc
  * outside a constrained loop may fail; it is inside of one only when it is in sight). Not on
  * the virtual clock, where a machine that was restored must go on as the one that was saved.
  *
@@ -30,10 +30,12 @@ static gpa_t set_of(gpa_t gpa)
     return gpa & ~(gpa_t)(RESERVATION_SET_BYTES - 1);
 }
 
+/* A reservation that a later lr of the hart's replaced is active still, but not live. */
 static bool page_is_reserved(const struct engine *engine, gpa_t page)
 {
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        if (engine->reservations[i].active && (engine->reservations[i].gpa & PAGE_MASK) == page) {
+        if (engine->reservations[i].active && (engine->reservations[i].gpa & PAGE_MASK) == page &&
+            __atomic_load_n(&engine->vcpus[i]->reservation_live, __ATOMIC_RELAXED) != 0) {
             return true;
         }
     }
@@ -161,6 +163,7 @@ static void reserve(struct vcpu *vcpu, gpa_t gpa, unsigned size_bytes)
         .active = true, .gpa = gpa, .size_bytes = (u8)size_bytes
     };
     atomic_fetch_add(&engine->reservation_count, 1);
+    vcpu->reservation_live = 1;
     engine->reservation_idle_stores = 0;
     bool watched = (memory_page_flags(engine->memory, gpa) & MEMORY_PAGE_RESERVED) != 0;
     pthread_mutex_unlock(&engine->reservation_lock);
@@ -177,7 +180,6 @@ bool engine_load_reserved(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64
         return false;
     }
     reserve(vcpu, gpa, size_bytes);
-    vcpu->reservation_live = 1;
     vcpu->lone_lr = 0;
     bool loaded = softmmu_load(vcpu, gva, size_bytes, value);
     vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, *value, size_bytes);

@@ -294,6 +294,79 @@ Test(reservation, one_sc_fails_where_time_is_the_hosts)
     }
 }
 
+enum { BEFORE_LOOP = 40 }; /* bytes, at most */
+
+/* The same by a pair that begins `bytes` before a page's end. */
+static struct rv_program *over_page_program(unsigned bytes)
+{
+    struct rv_program *p = rv_new();
+    rv_li(p, S0, WORD);
+    rv_li(p, S1, ROUNDS / 10);
+    rv_j(p, 1);
+    rv_org(p, 0x3000 - bytes - 4);
+    rv_label(p, 3);
+    rv_addi(p, S2, S2, 1);
+    rv_label(p, 1);
+    rv_lr_d(p, A0, S0);
+    rv_half(p, 0x0001); /* c.nop */
+    rv_beq(p, S0, X0, 4);
+    rv_addi(p, A0, A0, 1);
+    rv_sc_d(p, A1, S0, A0);
+    rv_bne(p, A1, X0, 3);
+    rv_addi(p, S1, S1, -1);
+    rv_bne(p, S1, X0, 1);
+    rv_label(p, 4);
+    tell_done(p);
+    return p;
+}
+
+Test(reservation, a_pair_over_a_page_end_is_a_pair, .timeout = 120)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(lone_options); n++) {
+        for (unsigned bytes = 2; bytes < BEFORE_LOOP; bytes += 2) {
+            run_harts(over_page_program(bytes), lone_options[n]);
+            cr_expect(word_at(0) == HARTS * ROUNDS / 10, "%u, %u", n, bytes);
+            cr_expect(!is_watched(), "%u, %u: no lr needs a reservation", n, bytes);
+        }
+    }
+}
+
+/* What lies in the second page is changed: after a fence.i it runs as changed. */
+Test(reservation, a_pair_over_a_page_end_is_made_anew)
+{
+    for (unsigned n = 0; n < ARRAY_LEN(lone_options); n++) {
+        struct rv_program *p = rv_new();
+        rv_li(p, S0, WORD);
+        rv_li(p, S1, 1000);
+        rv_la(p, A2, 4);
+        rv_li(p, A3, 0x00750513); /* addi a0,a0,7 */
+        rv_j(p, 1);
+        rv_org(p, 0x3000 - 4);
+        rv_label(p, 1);
+        rv_lr_d(p, A0, S0);
+        rv_label(p, 4);
+        rv_addi(p, A0, A0, 1);
+        rv_sc_d(p, A1, S0, A0);
+        rv_bne(p, A1, X0, 1);
+        rv_addi(p, S1, S1, -1);
+        rv_bne(p, S1, X0, 1);
+        rv_sw(p, A3, A2, 0);
+        rv_word(p, RV_FENCE_I);
+        rv_li(p, S1, 1000);
+        rv_addi(p, S3, S3, 1);
+        rv_addi(p, A4, X0, 2);
+        rv_bne(p, S3, A4, 1);
+        tell_done(p);
+        engine_rig_free(rig);
+        rig = engine_rig_new(1, &lone_options[n]);
+        engine_rig_load(rig, p);
+        rv_free(p);
+        rig->engine->vcpus[0]->limit_insns = 100000;
+        engine_run(rig->engine->vcpus[0]);
+        cr_expect(word_at(0) == 8000, "%u: %llu", n, (unsigned long long)word_at(0));
+    }
+}
+
 /* Harts in turn, as on the virtual clock: a page is watched by who comes next. */
 Test(reservation, harts_in_turn)
 {

@@ -102,6 +102,10 @@ static unsigned lower_insn(struct lower *l)
     if (length_bytes == 0) {
         return 0;
     }
+    if (l->pairs_over_pages && !l->begins && (insn.flags & RV_MEMORY) != 0 &&
+        l->rest_bytes < FRONT_SIGHT_BYTES && riscv64_lr_is_cut(l->rest, l->rest_bytes)) {
+        return 0;
+    }
     l->length_bytes = length_bytes;
     ir_begin_insn(l->ir, l->offset, length_bytes);
     if (l->poll_first) {
@@ -154,6 +158,7 @@ const struct front riscv64_front = {
     .begin = begin,
     .run_direct = riscv64_run_direct,
     .insn_bytes = insn_bytes,
+    .wants_next_page = riscv64_lr_is_cut,
     .skips = riscv64_skips,
     .print_mode = print_mode,
 };

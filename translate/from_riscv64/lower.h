@@ -116,5 +116,7 @@ void lower_begin_vector(struct lower *l);
 
 /* Forgets a paired lr when the block goes where its sc cannot be reached in a straight line. */
 void lower_reset_pair(struct lower *l);
+/* struct front's wants_next_page: an lr, and no sc is in sight before the end. */
+bool riscv64_lr_is_cut(const u8 *code, unsigned code_bytes);
 
 #endif

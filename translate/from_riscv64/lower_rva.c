@@ -3,16 +3,16 @@
  * lr/sc in pairs. Software writes lr, a few register instructions, sc. When a look ahead from the
  * lr finds exactly that (below), the pair becomes a load and a compare-and-swap: with nothing but
  * registers between them, that the value came back in between (ABA) cannot be told from the whole
- * having happened at the compare-and-swap. An lr with no sc in sight is only a load, until one comes
- * (translate/reservation.c). Everything else goes through helpers that keep a real
+ * having happened at the compare-and-swap. An lr with no sc in sight is only a load, until one
+ * comes (translate/reservation.c). Everything else goes through helpers that keep a real
  * reservation. An sc that runs without its pair (the trap came between, the branch went round)
  * goes to the helper, finds no reservation and fails, as the manual allows.
  *
  * Paired means, besides the architecture's constrained loops (chapter "A", "Eventual Success of
  * Store-Conditional Instructions"): same address register, unchanged in between; same size; within
- * 16 instructions, this page, and what the block may still take; no branch that lands between the
- * two, since that would run the sc without its lr, for ever. Never under a trace, which has blocks
- * of one instruction. */
+ * 16 instructions and what the block may still take (over a page's end, a block of their own); no
+ * branch that lands between the two, since that would run the sc without its lr, for ever. Never
+ * under a trace, which has blocks of one instruction. */
 #include "translate/from_riscv64/lower.h"
 
 enum { PAIR_MAX_INSNS = 16 };
@@ -89,11 +89,11 @@ static bool is_wrs(const struct riscv_insn *insn)
 }
 
 /* What find_pair answers instead of a distance; an sc has none of these. */
-enum { PAIR_NONE = 0, PAIR_WITH_WRS = 1, PAIR_OUT_OF_SIGHT = 3 };
+enum { PAIR_NONE = 0, PAIR_WITH_WRS = 1, PAIR_OUT_OF_SIGHT = 3, PAIR_CUT = 5 };
 
 /* Bytes from this lr to the sc it pairs with; PAIR_WITH_WRS when only wrs looks at it; PAIR_NONE
  * when there is an sc, but not for a pair; PAIR_OUT_OF_SIGHT when there is none before the next
- * jump, in this page. */
+ * jump; PAIR_CUT when there is none before the end of what can be read. */
 static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
 {
     s64 first_landing = INT64_MAX;
@@ -102,7 +102,10 @@ static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
     for (unsigned n = 1; n <= PAIR_MAX_INSNS; n++) {
         struct riscv_insn insn;
         unsigned length_bytes = riscv64_decode(l->rest + at, l->rest_bytes - at, &insn);
-        if (length_bytes == 0 || insn.id == RISCV_INSN_illegal || (insn.flags & RV_JUMP) != 0) {
+        if (length_bytes == 0) {
+            return PAIR_CUT;
+        }
+        if (insn.id == RISCV_INSN_illegal || (insn.flags & RV_JUMP) != 0) {
             break;
         }
         if (is_sc(&insn)) {
@@ -117,6 +120,15 @@ static unsigned find_pair(const struct lower *l, const struct riscv_insn *lr)
         at += length_bytes;
     }
     return PAIR_OUT_OF_SIGHT;
+}
+
+bool riscv64_lr_is_cut(const u8 *code, unsigned code_bytes)
+{
+    const struct lower l = { .rest = code, .rest_bytes = code_bytes };
+    struct riscv_insn insn;
+    return riscv64_decode(code, code_bytes, &insn) != 0 &&
+           (insn.id == RISCV_INSN_lr_w || insn.id == RISCV_INSN_lr_d) &&
+           find_pair(&l, &insn) == PAIR_CUT;
 }
 
 /* Any lr replaces the reservation that an earlier one made the slow way. */
@@ -150,7 +162,7 @@ static ir_ref load_alone(struct lower *l, const struct riscv_insn *insn)
 
 static bool is_alone(const struct lower *l, unsigned distance)
 {
-    return distance == PAIR_OUT_OF_SIGHT && l->lone_lrs != NULL &&
+    return (distance == PAIR_OUT_OF_SIGHT || distance == PAIR_CUT) && l->lone_lrs != NULL &&
            !reservation_is_needed(l->lone_lrs, l->gpa);
 }
 
@@ -184,7 +196,8 @@ void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
     /* The commit log wants one instruction at a time. */
     unsigned distance = (l->mode & RISCV_MODE_TRACE) ? PAIR_NONE : find_pair(l, insn);
     bool alone = is_alone(l, distance);
-    bool called = !alone && (distance == PAIR_NONE || distance == PAIR_OUT_OF_SIGHT);
+    bool called = !alone && (distance == PAIR_NONE || distance == PAIR_OUT_OF_SIGHT ||
+                             distance == PAIR_CUT);
     ir_ref value = called                      ? load_unpaired(l, insn)
                    : alone                     ? load_alone(l, insn)
                    : distance == PAIR_WITH_WRS ? load_waiting(l, insn)
