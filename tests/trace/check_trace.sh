@@ -256,6 +256,17 @@ says out 'putc\(10000000, [0-9a-f]+, 68, .*from next' 1
 says out 'putc\(10000000, \.\.\.\) = 10000000' 6
 run 0 trace query c.trace calls putc --value 0x10000000 --last 2
 says out 'putc\(10000000, \.\.\.\) = 10000000' 2
+# Where nothing was chosen, or others were, registers tell of calls, and each call once.
+run 0 run hello.elf --quiet --trace c.trace --trace-events all
+run 0 trace query c.trace calls putc
+says out 'putc\(10000000, [0-9a-f]+, 68, .* = 10000000 ' 1
+run 0 run hello.elf --quiet --trace c.trace --trace-calls putc --trace-events registers
+run 0 trace query c.trace calls done
+says out ': done\(.*, no return recorded$' 1
+run 0 trace query c.trace calls putc
+says out 'putc\(10000000, ' 12
+run 0 trace query c.trace calls putc --value 5
+says err 'has none of these'
 run 0 run hello.elf --quiet --trace l.trace --trace-last 64K --trace-events blocks
 run 0 trace show l.trace
 says out ' stop ' 1

@@ -46,6 +46,7 @@ struct calls {
     u64 *returns;         /* where calls return to, sorted: of those met before, or new ones */
     size_t return_count;
     bool for_calls;       /* those are looked for now, beside returns */
+    bool has_events;      /* call events of the function were met */
     struct visits visits; /* of the window */
     struct visit *open;
     size_t open_count;
@@ -556,13 +557,14 @@ static char *put_event(const struct calls *calls, const struct trace_event *even
 static void calls_event(void *opaque, const struct trace_event *event)
 {
     struct calls *calls = opaque;
-    bool is_call = event->kind == METIC_EVENT_CALL || event->kind == METIC_EVENT_CALL_END;
+    bool is_call = (event->kind == METIC_EVENT_CALL || event->kind == METIC_EVENT_CALL_END) &&
+                   event->count >= 5 && event->words[0] == calls->entry;
     bool is_asked = event->kind == METIC_EVENT_CALL_END
                         ? event->count >= 5 &&
                               trace_answer_has(calls->query, event->words[2], ~(u64)0)
                         : !calls->query->has_value;
-    if (is_call && is_asked && event->mine && event->count >= 5 &&
-        event->words[0] == calls->entry) {
+    calls->has_events |= is_call;
+    if (is_call && is_asked && event->mine) {
         struct trace_step step = {.stream = event->stream, .insns = event->insns, .ns = event->ns,
                                   .privilege = event->privilege, .pc = event->words[0]};
         const char *kind = event->kind == METIC_EVENT_CALL ? "call" : "return";
@@ -638,10 +640,16 @@ bool trace_query_calls(struct trace_query *query, struct metic_error *error)
     if (!trace_query_place(query, query->words[2], &calls.entry, &end, error)) {
         return false;
     }
-    if (trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_CALL & 1) {
-        return from_events(&calls, error);
+    bool events = trace_file_meta(&query->file, "events", 16, 0) >> METIC_EVENT_CALL & 1;
+    bool registers = trace_file_meta(&query->file, "what", 10, ~(u64)0) & METIC_TRACE_REGISTERS;
+    if (events && !from_events(&calls, error)) {
+        return false;
     }
-    if (!(trace_file_meta(&query->file, "what", 10, ~(u64)0) & METIC_TRACE_REGISTERS)) {
+    if (calls.has_events || (events && !registers)) {
+        return true;
+    }
+    /* Events are of the functions of --trace-calls alone: all others are told by registers. */
+    if (!registers) {
         return error_set(error, "Record with --trace-calls FUNCTION, or with registers among "
                          "--trace-events.", "%s has no registers, by which calls are told",
                          query->file.path);
