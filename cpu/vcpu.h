@@ -120,8 +120,9 @@ struct vcpu {
     u64 engine_exits[8];  /* statistics: how often a block came back to the run loop, by reason */
     u64 seen_removals;    /* of the block table, of which the jump cache knows nothing any more */
     u64 seen_watches;     /* of the engine's, behind which write entries are of no use any more */
-    gpa_t lone_lr;        /* a load-reserved that was only a load (translate/reservation.c): where */
-    gva_t lone_lr_gva;    /*   the instruction lies, with bit 0 set, or 0; what it loaded from */
+    gpa_t lone_lr;        /* a load-reserved that was only a load (translate/reservation.c): where,
+                             with bit 0 set, or 0; */
+    gva_t lone_lr_gva;    /*   what it loaded from */
     bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
     bool wants_wait;      /* ops->wait was called by the current instruction, */
     bool told_wait;       /*   and VCPU_EVENT_WAIT told so */

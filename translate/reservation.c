@@ -11,8 +11,8 @@
  *
  * Compilers of Go make every atomic load an lr that no sc follows. One with no sc in sight is only
  * a load and leaves its address with the hart; should an sc of that address come after all, it
- * fails, once, and the lr is translated anew with a reservation (unprivileged manual, "Zalrsc": an sc
- * outside a constrained loop may fail; it is inside of one only when it is in sight). Not on
+ * fails, once, and the lr is translated anew with a reservation (unprivileged manual, "Zalrsc": an
+ * sc outside a constrained loop may fail; it is inside of one only when it is in sight). Not on
  * the virtual clock, where a machine that was restored must go on as the one that was saved.
  *
  * Reservations are compared by bytes inside one naturally aligned 64-byte set, as the manual's
