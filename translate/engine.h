@@ -261,7 +261,8 @@ void engine_reservation_turn(struct vcpu *vcpu);
 static inline bool engine_pairs_over_pages(const struct engine *engine)
 {
     return engine->commit_log == NULL && !engine->options.exact_deadlines &&
-           engine->probe == NULL && engine->debug.bare_count == 0;
+           engine->probe == NULL && engine->debug.break_count == 0 &&
+           engine->debug.bare_count == 0;
 }
 
 /* --- for reservation.c, lockstep.c --- */

@@ -331,6 +331,31 @@ Test(reservation, a_pair_over_a_page_end_is_a_pair, .timeout = 120)
     }
 }
 
+/* Whoever set a breakpoint on the sc of one is told, whether it ran before or not. */
+Test(reservation, a_breakpoint_in_the_second_page_is_met)
+{
+    for (unsigned n = 0; n < 2 * ARRAY_LEN(lone_options); n++) {
+        struct rv_program *p = over_page_program(12); /* the sc is the second page's */
+        gva_t sc = RV_BASE + 0x3000 - 12 + 14;
+        struct debug_hit hit = { 0 };
+        engine_rig_free(rig);
+        rig = engine_rig_new(1, &lone_options[n / 2]);
+        engine_rig_load(rig, p);
+        rv_free(p);
+        struct vcpu *vcpu = rig->engine->vcpus[0];
+        vcpu->limit_insns = n % 2 == 0 ? 1 : 10000;
+        engine_run(vcpu);
+        debug_break_set(rig->engine, sc, 1);
+        debug_prepare(rig->engine);
+        debug_run(rig->engine, 0);
+        vcpu->limit_insns = 1000000;
+        engine_run(vcpu);
+        cr_expect(debug_take_hit(rig->engine, 0, DEBUG_BREAKPOINT, &hit), "%u", n);
+        cr_expect(hit.gva == sc && vcpu->pc == sc, "%u", n);
+        cr_expect((word_at(0) == 0) == (n % 2 == 0), "%u: the first time it comes there", n);
+    }
+}
+
 /* What lies in the second page is changed: after a fence.i it runs as changed. */
 Test(reservation, a_pair_over_a_page_end_is_made_anew)
 {
