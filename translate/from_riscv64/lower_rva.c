@@ -160,9 +160,12 @@ static ir_ref load_alone(struct lower *l, const struct riscv_insn *insn)
     return value;
 }
 
+/* Where it is a breakpoint that hides what follows, there may well be an sc, and none is to fail
+ * because of that. */
 static bool is_alone(const struct lower *l, unsigned distance)
 {
-    return (distance == PAIR_OUT_OF_SIGHT || distance == PAIR_CUT) && l->lone_lrs != NULL &&
+    return (distance == PAIR_OUT_OF_SIGHT || (distance == PAIR_CUT && l->pairs_over_pages)) &&
+           l->lone_lrs != NULL &&
            !reservation_is_needed(l->lone_lrs, l->gpa);
 }
 

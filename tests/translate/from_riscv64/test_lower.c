@@ -449,9 +449,13 @@ Test(lower, a_pair_is_not_opened_when_the_block_must_end_before_its_sc)
 Test(lower, an_lr_with_no_sc_in_sight_is_a_load_until_one_came)
 {
     static struct reservation_sites sites;
-    struct program program = program_of(&pair_cases[ARRAY_LEN(pair_cases) - 1]);
+    static const struct pair_case jumps = {"jump", false, {LR_W, ADDI, 0x0000006f}};
+    struct program program = program_of(&jumps);
+    struct program hidden = program_of(&pair_cases[ARRAY_LEN(pair_cases) - 1]);
     struct program in_sight = program_of(&pair_cases[5]);
     lone_lrs = &sites;
+    lower(&hidden, RISCV_U, 0, NULL);
+    cr_assert(calls(&riscv64_helper_lr), "what follows cannot be read: a breakpoint may be there");
     lower(&program, RISCV_U, 0, NULL);
     cr_assert(!calls(&riscv64_helper_lr) && count_op(IR_LOAD) == 1);
     lower(&in_sight, RISCV_U, 0, NULL);
