@@ -276,8 +276,6 @@ void engine_take_exception(struct vcpu *vcpu)
     vcpu->guest->take_exception(vcpu);
 }
 
-/* A trap without a retired instruction before it may be one of a storm, which the run loop counts;
- * and what runs block by block comes there anyway. */
 void engine_kick_all(struct engine *engine, u32 requests)
 {
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
@@ -285,6 +283,8 @@ void engine_kick_all(struct engine *engine, u32 requests)
     }
 }
 
+/* A trap without a retired instruction before it may be one of a storm, which the run loop counts;
+ * and what runs block by block comes there anyway. */
 bool engine_raised(struct vcpu *vcpu)
 {
     const struct engine_options *options = &vcpu->engine->options;

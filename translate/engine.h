@@ -256,13 +256,19 @@ void engine_reservation_break(struct engine *engine, const struct vcpu *storer, 
 /* Before the hart's turn, where harts run in turn: it stores to watched pages in no fast way. */
 void engine_reservation_turn(struct vcpu *vcpu);
 
+/* Whether an lr may be only a load until its sc came: on the virtual clock nothing may depend on
+ * what was learned (reservation.c). */
+static inline bool engine_learns_reservations(const struct engine *engine)
+{
+    return engine->commit_log == NULL && !engine->options.exact_deadlines;
+}
+
 /* Whether an lr and its sc may be one block though a page ends between them. On the virtual clock
  * it would depend on where blocks begin; probes and breakpoints count on one page. */
 static inline bool engine_pairs_over_pages(const struct engine *engine)
 {
-    return engine->commit_log == NULL && !engine->options.exact_deadlines &&
-           engine->probe == NULL && engine->debug.break_count == 0 &&
-           engine->debug.bare_count == 0;
+    return engine_learns_reservations(engine) && engine->probe == NULL &&
+           engine->debug.break_count == 0 && engine->debug.bare_count == 0;
 }
 
 /* --- for reservation.c, lockstep.c --- */

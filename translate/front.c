@@ -41,8 +41,7 @@ void front_begin(struct engine *engine, u32 mode, struct lower *l)
         .ir = engine->ir, .host = engine->host, .host_context = &engine->host_context,
         .vector_key = engine->vector_key, .mode = mode,
         .answer = engine->answer,
-        .lone_lrs = engine->commit_log == NULL && !engine->options.exact_deadlines
-                        ? &engine->reservation_sites : NULL,
+        .lone_lrs = engine_learns_reservations(engine) ? &engine->reservation_sites : NULL,
         .pairs_over_pages = engine_pairs_over_pages(engine),
         .tells_csrs = engine->tells_csrs &&
                       (engine->tells_all_csrs || (mode & VCPU_MODE_PROBE) != 0),

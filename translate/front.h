@@ -6,8 +6,8 @@
 #include "translate/ir/ir.h"
 #include "translate/reservation.h"
 
-/* What a lowering function sees. `bytes` holds the instruction; lookahead inside the page is
- * allowed through `rest` (for lr/sc pairing), never beyond. */
+/* What a lowering function sees. `rest` begins with the instruction; what may be looked ahead at
+ * (for lr/sc pairing) ends with it: with the page, or in the next one for a block over its end. */
 struct host;
 struct host_context;
 

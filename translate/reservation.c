@@ -198,7 +198,7 @@ static void learn_lone_lr(struct vcpu *vcpu, gva_t gva)
     vcpu->lone_lr = 0;
     pthread_mutex_lock(&engine->lock);
     u64 removals = engine->blocks.removals;
-    *reservation_site(&engine->reservation_sites, gpa) = gpa;
+    reservation_note_needed(&engine->reservation_sites, gpa);
     block_remove_at(&engine->blocks, gpa);
     bool removed = engine->blocks.removals != removals;
     pthread_mutex_unlock(&engine->lock);

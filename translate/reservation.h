@@ -12,14 +12,19 @@ struct reservation_sites {
     gpa_t at[RESERVATION_SITES];
 };
 
-static inline gpa_t *reservation_site(struct reservation_sites *sites, gpa_t gpa)
+static inline unsigned reservation_site_index(gpa_t gpa)
 {
-    return &sites->at[(gpa >> 1 ^ gpa >> 11) % RESERVATION_SITES];
+    return (unsigned)((gpa >> 1 ^ gpa >> 11) % RESERVATION_SITES);
+}
+
+static inline void reservation_note_needed(struct reservation_sites *sites, gpa_t gpa)
+{
+    sites->at[reservation_site_index(gpa)] = gpa;
 }
 
 static inline bool reservation_is_needed(const struct reservation_sites *sites, gpa_t gpa)
 {
-    return sites->at[(gpa >> 1 ^ gpa >> 11) % RESERVATION_SITES] == gpa;
+    return sites->at[reservation_site_index(gpa)] == gpa;
 }
 
 #endif

@@ -269,17 +269,25 @@ Test(reservation, an_lr_without_an_sc_is_a_load, .timeout = 120)
     }
 }
 
+/* The only hart has run the program up to so many instructions. */
+static struct vcpu *run_one_hart(struct rv_program *p, struct engine_options options,
+                                 u64 limit_insns)
+{
+    engine_rig_free(rig);
+    rig = engine_rig_new(1, &options);
+    engine_rig_load(rig, p);
+    rv_free(p);
+    struct vcpu *vcpu = rig->engine->vcpus[0];
+    vcpu->limit_insns = limit_insns;
+    engine_run(vcpu);
+    return vcpu;
+}
+
 /* Alone, one sc fails: the one by which its lr becomes known. On the virtual clock none does, since
  * nothing may depend on what was learned. */
 static u64 failures(struct engine_options options)
 {
-    engine_rig_free(rig);
-    rig = engine_rig_new(1, &options);
-    struct rv_program *p = apart_program();
-    engine_rig_load(rig, p);
-    rv_free(p);
-    rig->engine->vcpus[0]->limit_insns = 10 * ROUNDS;
-    engine_run(rig->engine->vcpus[0]);
+    run_one_hart(apart_program(), options, 10 * ROUNDS);
     cr_expect(word_at(0) == ROUNDS && word_at(DONE) == 1);
     return word_at(FAILED);
 }
@@ -335,16 +343,10 @@ Test(reservation, a_pair_over_a_page_end_is_a_pair, .timeout = 120)
 Test(reservation, a_breakpoint_in_the_second_page_is_met)
 {
     for (unsigned n = 0; n < 2 * ARRAY_LEN(lone_options); n++) {
-        struct rv_program *p = over_page_program(12); /* the sc is the second page's */
-        gva_t sc = RV_BASE + 0x3000 - 12 + 14;
+        gva_t sc = RV_BASE + 0x3000 - 12 + 14; /* in the second page */
         struct debug_hit hit = { 0 };
-        engine_rig_free(rig);
-        rig = engine_rig_new(1, &lone_options[n / 2]);
-        engine_rig_load(rig, p);
-        rv_free(p);
-        struct vcpu *vcpu = rig->engine->vcpus[0];
-        vcpu->limit_insns = n % 2 == 0 ? 1 : 10000;
-        engine_run(vcpu);
+        struct vcpu *vcpu = run_one_hart(over_page_program(12), lone_options[n / 2],
+                                         n % 2 == 0 ? 1 : 10000);
         debug_break_set(rig->engine, sc, 1);
         debug_prepare(rig->engine);
         debug_run(rig->engine, 0);
@@ -382,12 +384,7 @@ Test(reservation, a_pair_over_a_page_end_is_made_anew)
         rv_addi(p, A4, X0, 2);
         rv_bne(p, S3, A4, 1);
         tell_done(p);
-        engine_rig_free(rig);
-        rig = engine_rig_new(1, &lone_options[n]);
-        engine_rig_load(rig, p);
-        rv_free(p);
-        rig->engine->vcpus[0]->limit_insns = 100000;
-        engine_run(rig->engine->vcpus[0]);
+        run_one_hart(p, lone_options[n], 100000);
         cr_expect(word_at(0) == 8000, "%u: %llu", n, (unsigned long long)word_at(0));
     }
 }

@@ -160,12 +160,11 @@ static ir_ref load_alone(struct lower *l, const struct riscv_insn *insn)
     return value;
 }
 
-/* Where it is a breakpoint that hides what follows, there may well be an sc, and none is to fail
- * because of that. */
+/* Of an lr that sees no sc. Where it is a breakpoint that hides what follows, there may well be
+ * one, and none is to fail because of that. */
 static bool is_alone(const struct lower *l, unsigned distance)
 {
-    return (distance == PAIR_OUT_OF_SIGHT || (distance == PAIR_CUT && l->pairs_over_pages)) &&
-           l->lone_lrs != NULL &&
+    return (distance == PAIR_OUT_OF_SIGHT || l->pairs_over_pages) && l->lone_lrs != NULL &&
            !reservation_is_needed(l->lone_lrs, l->gpa);
 }
 
@@ -198,9 +197,9 @@ void riscv64_lower_lr(struct lower *l, const struct riscv_insn *insn)
     }
     /* The commit log wants one instruction at a time. */
     unsigned distance = (l->mode & RISCV_MODE_TRACE) ? PAIR_NONE : find_pair(l, insn);
-    bool alone = is_alone(l, distance);
-    bool called = !alone && (distance == PAIR_NONE || distance == PAIR_OUT_OF_SIGHT ||
-                             distance == PAIR_CUT);
+    bool blind = distance == PAIR_OUT_OF_SIGHT || distance == PAIR_CUT;
+    bool alone = blind && is_alone(l, distance);
+    bool called = distance == PAIR_NONE || (blind && !alone);
     ir_ref value = called                      ? load_unpaired(l, insn)
                    : alone                     ? load_alone(l, insn)
                    : distance == PAIR_WITH_WRS ? load_waiting(l, insn)

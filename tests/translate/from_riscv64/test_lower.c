@@ -462,10 +462,10 @@ Test(lower, an_lr_with_no_sc_in_sight_is_a_load_until_one_came)
     cr_assert(calls(&riscv64_helper_lr), "one in sight needs no learning");
     lower(&program, RISCV_U | RISCV_MODE_TRACE, 0, NULL);
     cr_assert(calls(&riscv64_helper_lr));
-    *reservation_site(&sites, CODE_GPA + 4) = CODE_GPA + 4;
+    reservation_note_needed(&sites, CODE_GPA + 4);
     lower(&program, RISCV_U, 0, NULL);
     cr_assert(!calls(&riscv64_helper_lr), "another lr");
-    *reservation_site(&sites, CODE_GPA) = CODE_GPA;
+    reservation_note_needed(&sites, CODE_GPA);
     lower(&program, RISCV_U, 0, NULL);
     cr_assert(calls(&riscv64_helper_lr));
     lone_lrs = NULL;
