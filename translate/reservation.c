@@ -197,14 +197,10 @@ static void learn_lone_lr(struct vcpu *vcpu, gva_t gva)
     gpa_t gpa = vcpu->lone_lr & ~(gpa_t)1;
     vcpu->lone_lr = 0;
     pthread_mutex_lock(&engine->lock);
-    u64 removals = engine->blocks.removals;
     reservation_note_needed(&engine->reservation_sites, gpa);
     block_remove_at(&engine->blocks, gpa);
-    bool removed = engine->blocks.removals != removals;
+    engine_kick_all(engine, VCPU_REQUEST_FLUSH_JUMPS);
     pthread_mutex_unlock(&engine->lock);
-    if (removed) {
-        engine_kick_all(engine, VCPU_REQUEST_FLUSH_JUMPS);
-    }
 }
 
 bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 value,
