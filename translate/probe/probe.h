@@ -126,7 +126,8 @@ u64 probe_node_value(const struct probe_node *node, const u64 operands[4]);
  * lie behind the hart's state, at the same distance in every hart, so that generated code reaches
  * them from the register that it has for the state. Direct ones count 32 bits, which is half the
  * host's cache that they take, and are summed up (probe_look()) before they can be full: a path
- * that is left has retired an instruction, as has a unit, or a trap's handler did. */
+ * that is left has retired an instruction, as has a unit, or a trap's handler did. So one of fewer
+ * than PROBE_SUM_COUNT cannot be full before they are looked at again. */
 #define PROBE_INDIRECT (-((s64)1 << 47))
 struct probe_place {
     gva_t target;
@@ -146,36 +147,8 @@ enum {
     PROBE_MAX_DIRECTS = 1 << 24,
     PROBE_MAX_INDIRECTS = 1 << 21,
     PROBE_SUM_INSNS = 1 << 29,
+    PROBE_SUM_COUNT = 1 << 30,
 };
-static const size_t probe_directs_bytes = PROBE_MAX_DIRECTS * sizeof(u32);
-static const size_t probe_counts_bytes =
-    PROBE_MAX_DIRECTS * sizeof(u32) +
-    PROBE_MAX_INDIRECTS * PROBE_PLACES * sizeof(struct probe_place);
-/* From the hart's state to the first counter: whole pages. */
-static inline size_t probe_counts_offset(const struct guest *guest)
-{
-    return (guest->vcpu_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-}
-/* To a direct way's counter. */
-static inline size_t probe_count_offset(const struct guest *guest, u32 way)
-{
-    return probe_counts_offset(guest) + way * sizeof(u32);
-}
-/* To an indirect way's first place. */
-static inline size_t probe_places_offset(const struct guest *guest, u32 way)
-{
-    return probe_counts_offset(guest) + probe_directs_bytes +
-           way * (PROBE_PLACES * sizeof(struct probe_place));
-}
-static inline u32 *probe_count_of(struct vcpu *vcpu, u32 way)
-{
-    return (u32 *)(void *)((u8 *)vcpu + probe_count_offset(vcpu->guest, way));
-}
-static inline struct probe_place *probe_places_of(struct vcpu *vcpu, u32 way)
-{
-    return (struct probe_place *)(void *)((u8 *)vcpu + probe_places_offset(vcpu->guest, way));
-}
-
 /* Where an indirect one led that has no place there, or (PROBE_CUT and the path) that a path ended
  * after `target` instructions. Harts have a table of PROBE_EDGE_SLOTS each; what does not fit is
  * elsewhere. */
@@ -190,6 +163,38 @@ struct probe_edge {
 static inline u32 probe_edge_slot(u32 way, gva_t target)
 {
     return ((u32)target >> 1 ^ way * 0x9e5u) % PROBE_EDGE_SLOTS;
+}
+
+/* Behind the hart's state lie its table of edges, direct ways' counters and indirect ones' places:
+ * the first two of a program share a huge page. */
+static const size_t probe_edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
+static const size_t probe_directs_bytes = PROBE_MAX_DIRECTS * sizeof(u32);
+static const size_t probe_counts_bytes =
+    PROBE_EDGE_SLOTS * sizeof(struct probe_edge) + PROBE_MAX_DIRECTS * sizeof(u32) +
+    PROBE_MAX_INDIRECTS * PROBE_PLACES * sizeof(struct probe_place);
+/* From the hart's state to them: whole pages. */
+static inline size_t probe_counts_offset(const struct guest *guest)
+{
+    return (guest->vcpu_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+/* To a direct way's counter. */
+static inline size_t probe_count_offset(const struct guest *guest, u32 way)
+{
+    return probe_counts_offset(guest) + probe_edges_bytes + way * sizeof(u32);
+}
+/* To an indirect way's first place. */
+static inline size_t probe_places_offset(const struct guest *guest, u32 way)
+{
+    return probe_counts_offset(guest) + probe_edges_bytes + probe_directs_bytes +
+           way * (PROBE_PLACES * sizeof(struct probe_place));
+}
+static inline u32 *probe_count_of(struct vcpu *vcpu, u32 way)
+{
+    return (u32 *)(void *)((u8 *)vcpu + probe_count_offset(vcpu->guest, way));
+}
+static inline struct probe_place *probe_places_of(struct vcpu *vcpu, u32 way)
+{
+    return (struct probe_place *)(void *)((u8 *)vcpu + probe_places_offset(vcpu->guest, way));
 }
 
 struct probe_path {

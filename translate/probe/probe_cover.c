@@ -16,21 +16,25 @@
 /* --- memory --- */
 
 static const size_t sums_bytes = PROBE_MAX_DIRECTS * sizeof(u64);
-static const size_t edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 
 /* A few harts' tables may have huge pages, which each takes whole. */
 enum { FEW_HARTS = 4 };
 
+static void *counters_of(struct vcpu *vcpu)
+{
+    return (u8 *)vcpu + probe_counts_offset(vcpu->guest);
+}
+
 static bool counters_init(struct vcpu *vcpu, struct probe_stream *stream, bool few)
 {
     stream->pieces = malloc(PROBE_PIECE_WORDS * sizeof(u64));
-    stream->sums = few ? zeros_new_dense(sums_bytes) : zeros_new(sums_bytes);
-    if (!zeros_use(probe_count_of(vcpu, 0), probe_counts_bytes) || stream->pieces == NULL ||
+    stream->sums = zeros_new(sums_bytes);
+    if (!zeros_use(counters_of(vcpu), probe_counts_bytes) || stream->pieces == NULL ||
         stream->sums == NULL) {
         return false;
     }
     if (few) {
-        madvise(probe_count_of(vcpu, 0), probe_counts_bytes, MADV_HUGEPAGE);
+        madvise(counters_of(vcpu), probe_counts_bytes, MADV_HUGEPAGE);
     }
     vcpu->probe_sum_insns = vcpu->insns + PROBE_SUM_INSNS;
     return true;
@@ -47,12 +51,11 @@ bool probe_cover_init(struct engine *engine, struct probe *probe)
     for (unsigned i = 0; i < engine->vcpu_count && good; i++) {
         struct vcpu *vcpu = engine->vcpus[i];
         if (ways) {
-            vcpu->probe_edges = zeros_new(edges_bytes);
+            vcpu->probe_edges = counters_of(vcpu);
             vcpu->probe_path = 0;
-            good = vcpu->probe_edges != NULL;
         }
         if (probe->config.what & PROBE_COUNTERS) {
-            good = counters_init(vcpu, &probe->streams[i], few) && good;
+            good = counters_init(vcpu, &probe->streams[i], few);
         }
     }
     return good;
@@ -65,8 +68,7 @@ void probe_cover_fini(struct engine *engine, struct probe *probe)
     }
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         struct vcpu *vcpu = engine->vcpus[i];
-        zeros_reserve(probe_count_of(vcpu, 0), probe_counts_bytes);
-        zeros_free(vcpu->probe_edges, edges_bytes);
+        zeros_reserve(counters_of(vcpu), probe_counts_bytes);
         zeros_free(probe->streams[i].sums, sums_bytes);
         free(probe->streams[i].edges.list);
         free(probe->streams[i].pieces);
@@ -296,14 +298,15 @@ static u32 counters_used(const struct probe *probe)
 
 void probe_sum(struct vcpu *vcpu)
 {
-    u64 *sums = probe_stream_of(vcpu)->sums;
+    struct probe_stream *stream = probe_stream_of(vcpu);
     u32 *counts = probe_count_of(vcpu, 0);
     pthread_mutex_lock(&vcpu->engine->lock); /* somebody may ask for their sum */
     u32 used = counters_used(vcpu->engine->probe);
     for (u32 n = 0; n < used; n++) {
-        if (counts[n] != 0) {
-            sums[n] += counts[n];
+        if (counts[n] >= PROBE_SUM_COUNT) { /* few: the others need no memory for sums */
+            stream->sums[n] += counts[n];
             counts[n] = 0;
+            stream->summed = true;
         }
     }
     pthread_mutex_unlock(&vcpu->engine->lock);
@@ -314,7 +317,8 @@ u64 probe_counter(const struct engine *engine, u32 counter)
 {
     u64 count = 0;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
-        count += engine->probe->streams[i].sums[counter];
+        const struct probe_stream *stream = &engine->probe->streams[i];
+        count += stream->summed ? stream->sums[counter] : 0;
         count += __atomic_load_n(probe_count_of(engine->vcpus[i], counter), __ATOMIC_RELAXED);
     }
     return count;

@@ -78,6 +78,7 @@ struct probe_stream {
     u64 *pieces; /* PROBE_COUNTERS: what tier 0 ran and nobody has counted */
     unsigned piece_words;
     u64 *sums;   /* PROBE_COUNTERS: what counters had before they began anew */
+    bool summed; /* some have */
     struct probe_edges {        /* PROBE_EDGES: those without a place in the hart's table */
         struct probe_far_edge {
             gva_t target;

@@ -14,18 +14,17 @@ _Static_assert(sizeof(struct probe_counted) == 8 * PROBE_FIRST_PATH, "number 0 c
 
 bool probe_paths_init(struct probe_paths *paths)
 {
-    paths->words = zeros_new_dense(words_bytes);
-    paths->buckets = zeros_new(buckets_bytes);
+    paths->buckets = zeros_new_dense(buckets_bytes + words_bytes); /* both in the first huge page */
+    paths->words = (void *)((u8 *)paths->buckets + buckets_bytes);
     paths->path_of = zeros_new(path_of_bytes);
     paths->directs = paths->indirects = 1; /* nothing has number 0 */
     paths->used = PROBE_FIRST_PATH;
-    return paths->words != NULL && paths->buckets != NULL && paths->path_of != NULL;
+    return paths->buckets != NULL && paths->path_of != NULL;
 }
 
 void probe_paths_fini(struct probe_paths *paths)
 {
-    zeros_free(paths->words, words_bytes);
-    zeros_free(paths->buckets, buckets_bytes);
+    zeros_free(paths->buckets, buckets_bytes + words_bytes);
     zeros_free(paths->path_of, path_of_bytes);
 }
 
