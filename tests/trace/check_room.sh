@@ -52,5 +52,18 @@ for filter in "--trace-filter priv=MSU" ""; do
     timeout -k 5 100 "$METIC" trace show room.trace 2>err | tail -n 2 >shown
     is "the last instructions, ring $filter" "$(grep -cE 'c\.sw a5|stop +c\.j' shown)" 2
 done
+
+# Whatever its size, it is the end of the whole trace, and no less of it than the size says: three
+# words of eight bytes an instruction, of which a chunk, an eighth, may be gone.
+recorded whole --no-tier0 --no-tier2 --trace-filter priv=MSU
+timeout -k 5 100 "$METIC" trace show room.trace 2>err >whole
+for kib in 64 300 1024 3000; do
+    recorded "$kib KiB" --no-tier0 --no-tier2 --trace-filter priv=MSU --trace-last ${kib}K
+    timeout -k 5 100 "$METIC" trace show room.trace 2>err >shown
+    lines=$(wc -l <shown)
+    is "the last lines, $kib KiB" "$(tail -n "$lines" whole | cmp - shown 2>&1)" ""
+    least=$((kib * 1024 / 24 * 7 / 8 - 1000))
+    is "$lines lines of $kib KiB are enough" $((lines >= least)) 1
+done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

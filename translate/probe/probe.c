@@ -147,7 +147,7 @@ static void mark_units(struct probe *probe)
 {
     for (unsigned i = 0; i < probe->stream_count; i++) {
         const struct probe_stream *stream = &probe->streams[i];
-        for (struct probe_chunk *c = stream->ring_first; c != NULL; c = c->next) {
+        for (struct probe_chunk *c = stream->ring.first; c != NULL; c = c->next) {
             probe_mark_chunk(probe, c);
         }
         probe_mark_chunk(probe, stream->now);
@@ -163,6 +163,9 @@ static void end_chunks(struct engine *engine)
         struct probe_stream *stream = &probe->streams[i];
         probe_sync(engine->vcpus[i]);
         stream->now->count = (size_t)(engine->vcpus[i]->probe_at - stream->now->words);
+        if (probe->config.keep_last) {
+            probe_ring_settle(stream);
+        }
     }
 }
 
@@ -178,7 +181,7 @@ static void hand_over(struct engine *engine)
         struct probe_stream *stream = &probe->streams[i];
         struct vcpu *vcpu = i < engine->vcpu_count ? engine->vcpus[i] : NULL;
         if (probe->config.keep_last) {
-            for (struct probe_chunk *c = stream->ring_first; c != NULL; c = c->next) {
+            for (struct probe_chunk *c = stream->ring.first; c != NULL; c = c->next) {
                 probe_unroll_chunk(probe, c);
             }
             probe_unroll_chunk(probe, stream->now);

@@ -6,8 +6,11 @@
 
 enum {
     CHUNK_WORDS = 32 << 10,
+    LEAST_CHUNK_WORDS = 2 * PROBE_SLACK_WORDS,
     QUEUED_CHUNKS = 48,        /* beyond one for each stream */
     DEFAULT_RING_BYTES = 8 << 20,
+    RING_CHUNKS = 8,           /* of the least ring */
+    HUGE_RING_BYTES = 1 << 20, /* such a ring takes huge pages */
 };
 
 /* What generated code may write behind a chunk's end before it looks. */
@@ -17,10 +20,22 @@ enum {
 
 /* The memory of so many words, of which the last page is none: should words go on behind it, that
  * ends the process. */
-static size_t chunk_bytes(size_t words)
+static size_t words_bytes(size_t words)
 {
     return ((words + BEHIND_WORDS) * sizeof(u64) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES +
            PAGE_BYTES;
+}
+
+/* NULL: no memory. */
+static u64 *words_new(size_t words, bool huge)
+{
+    size_t bytes = words_bytes(words);
+    u64 *new = huge ? zeros_new_dense(bytes) : zeros_new(bytes);
+    if (new != NULL && mprotect((u8 *)new + bytes - PAGE_BYTES, PAGE_BYTES, PROT_NONE) != 0) {
+        zeros_free(new, bytes);
+        return NULL;
+    }
+    return new;
 }
 
 static struct probe_chunk *chunk_new(size_t words)
@@ -29,11 +44,8 @@ static struct probe_chunk *chunk_new(size_t words)
     if (chunk == NULL) {
         return NULL;
     }
-    size_t bytes = chunk_bytes(words);
-    chunk->words = zeros_new(bytes);
-    if (chunk->words == NULL ||
-        mprotect((u8 *)chunk->words + bytes - PAGE_BYTES, PAGE_BYTES, PROT_NONE) != 0) {
-        zeros_free(chunk->words, bytes);
+    chunk->words = words_new(words, false);
+    if (chunk->words == NULL) {
         free(chunk);
         return NULL;
     }
@@ -45,7 +57,7 @@ static void chunk_free_list(struct probe_chunk *chunk)
 {
     while (chunk != NULL) {
         struct probe_chunk *next = chunk->next;
-        zeros_free(chunk->words, chunk_bytes(chunk->capacity));
+        zeros_free(chunk->words, words_bytes(chunk->capacity));
         free(chunk);
         chunk = next;
     }
@@ -122,33 +134,123 @@ void probe_stream_begin(struct probe *probe, struct probe_stream *stream,
     }
 }
 
-/* Lock held. Full chunks of a ring wait in it, oldest first, for their turn to be overwritten. */
-static struct probe_chunk *turn_ring(struct probe_stream *stream)
+/* --- rings: chunks behind each other in one piece of memory, none longer than it came to be --- */
+
+static void drop_first(struct probe_ring *ring)
 {
-    struct probe_chunk *full = stream->now;
+    struct probe_chunk *chunk = ring->first;
+    ring->first = chunk->next;
+    chunk->next = ring->spare;
+    ring->spare = chunk;
+}
+
+/* Drops chunks, the oldest, that have words from `at` on before `end`. */
+static void drop_over(struct probe_ring *ring, const u64 *at, const u64 *end)
+{
+    while (ring->first != NULL && ring->first->words < end &&
+           ring->first->words + ring->first->count > at) {
+        drop_first(ring);
+    }
+}
+
+/* Where the chunk behind this one begins: at the start once it would leave the ring's size of words
+ * even of a chunk as long as the longest that there was, for of what is overwritten in part nothing
+ * is left. What lies further on is older than all that begins at the start. */
+static u64 *ring_next(struct probe_ring *ring, const struct probe_chunk *full)
+{
+    u64 *at = full->words + full->count;
+    ring->longest = full->count > ring->longest ? full->count : ring->longest;
+    if ((size_t)(at - ring->words) < ring->size_words + ring->longest) {
+        return at;
+    }
+    while (ring->first != NULL && ring->first->words > full->words) {
+        drop_first(ring);
+    }
+    return ring->words;
+}
+
+static struct probe_chunk *turn_ring(struct probe_ring *ring, struct probe_chunk *full)
+{
+    size_t capacity = full->capacity;
+    u64 *at = ring_next(ring, full);
+    drop_over(ring, at, at + capacity);
+    if (ring->spare == NULL) { /* of many short ones */
+        drop_first(ring);
+    }
     full->next = NULL;
-    if (stream->ring_first == NULL) {
-        stream->ring_first = full;
+    if (ring->first == NULL) {
+        ring->first = full;
     } else {
-        stream->ring_last->next = full;
+        ring->last->next = full;
     }
-    stream->ring_last = full;
-    struct probe_chunk *chunk = stream->ring_spare;
-    if (chunk != NULL) {
-        stream->ring_spare = chunk->next;
-        zeros_ask(chunk->words, chunk->capacity * sizeof(u64)); /* it fills as the one before did */
-        return chunk;
+    ring->last = full;
+    struct probe_chunk *chunk = ring->spare;
+    ring->spare = chunk->next;
+    chunk->words = at;
+    chunk->capacity = capacity;
+    if (at + capacity > ring->asked) {
+        zeros_ask(at, capacity * sizeof(u64)); /* it fills as the one before did */
+        ring->asked = at + capacity;
     }
-    chunk = stream->ring_first;
-    stream->ring_first = chunk->next;
     return chunk;
 }
+
+void probe_ring_settle(struct probe_stream *stream)
+{
+    struct probe_ring *ring = &stream->ring;
+    const struct probe_chunk *now = stream->now;
+    drop_over(ring, now->words, now->words + now->count);
+    size_t count = now->count;
+    for (const struct probe_chunk *c = ring->first; c != NULL; c = c->next) {
+        count += c->count;
+    }
+    while (ring->first != NULL && count - ring->first->count >= ring->size_words) {
+        count -= ring->first->count;
+        drop_first(ring);
+    }
+}
+
+/* Its first chunk; NULL: no memory. */
+static struct probe_chunk *ring_init(struct probe_ring *ring, size_t size_bytes, bool of_hart)
+{
+    size_t size = size_bytes / sizeof(u64), capacity = CHUNK_WORDS;
+    while (capacity > LEAST_CHUNK_WORDS && capacity * RING_CHUNKS > size) {
+        capacity /= 2;
+    }
+    size = size > capacity ? size : capacity;
+    size_t count = 4 * (size / capacity) + RING_CHUNKS; /* most are longer than half of one */
+    size_t words = size + 2 * capacity + BEHIND_WORDS;  /* see ring_next() */
+    ring->size_words = size;
+    ring->words_bytes = words_bytes(words);
+    ring->words = words_new(words, of_hart && size_bytes >= HUGE_RING_BYTES);
+    ring->chunks = calloc(count, sizeof(*ring->chunks));
+    if (ring->words == NULL || ring->chunks == NULL) {
+        return NULL;
+    }
+    for (size_t i = 1; i < count; i++) {
+        ring->chunks[i].next = ring->spare;
+        ring->spare = &ring->chunks[i];
+    }
+    ring->asked = ring->words;
+    ring->chunks[0].words = ring->words;
+    ring->chunks[0].capacity = capacity;
+    return &ring->chunks[0];
+}
+
+static void ring_fini(struct probe_ring *ring)
+{
+    zeros_free(ring->words, ring->words_bytes);
+    free(ring->chunks);
+}
+
+/* --- */
 
 void probe_stream_turn(struct probe *probe, struct probe_stream *stream, struct vcpu *vcpu)
 {
     struct probe_chunk *chunk;
     if (probe->config.keep_last) {
-        chunk = turn_ring(stream);
+        probe_ring_settle(stream);
+        chunk = turn_ring(&stream->ring, stream->now);
     } else {
         pthread_mutex_lock(&probe->lock);
         queue_full(probe, stream->now);
@@ -184,12 +286,12 @@ void probe_chunks_free(struct probe *probe)
 {
     for (unsigned i = 0; i < probe->stream_count; i++) {
         struct probe_stream *stream = &probe->streams[i];
-        if (stream->now != NULL) {
+        if (probe->config.keep_last) {
+            ring_fini(&stream->ring);
+        } else if (stream->now != NULL) {
             stream->now->next = NULL;
             chunk_free_list(stream->now);
         }
-        chunk_free_list(stream->ring_first);
-        chunk_free_list(stream->ring_spare);
     }
     chunk_free_list(probe->spare);
     chunk_free_list(probe->full_first);
@@ -200,26 +302,15 @@ bool probe_chunks_new(struct probe *probe)
 {
     const struct probe_config *config = &probe->config;
     size_t ring_bytes = config->ring_bytes != 0 ? config->ring_bytes : (size_t)DEFAULT_RING_BYTES;
-    size_t words = CHUNK_WORDS;
-    while (config->keep_last && words > 2 * PROBE_SLACK_WORDS && words * 8 * 4 > ring_bytes) {
-        words /= 2;
-    }
-    unsigned each = config->keep_last ? (unsigned)(ring_bytes / (words * 8)) : 0;
     for (unsigned i = 0; i < probe->stream_count; i++) {
         struct probe_stream *stream = &probe->streams[i];
         stream->number = i;
         stream->privilege = ~0u;
         stream->hooked_pc = 1;
         stream->on = !config->starts_off;
-        stream->now = chunk_new(words);
-        for (unsigned n = 1; n < each && stream->now != NULL; n++) {
-            struct probe_chunk *chunk = chunk_new(words);
-            if (chunk == NULL) {
-                return false;
-            }
-            chunk->next = stream->ring_spare;
-            stream->ring_spare = chunk;
-        }
+        stream->now = config->keep_last ? ring_init(&stream->ring, ring_bytes,
+                                                    i + 1 < probe->stream_count)
+                                        : chunk_new(CHUNK_WORDS);
         if (stream->now == NULL) {
             return false;
         }
@@ -229,7 +320,7 @@ bool probe_chunks_new(struct probe *probe)
         return false;
     }
     for (unsigned i = 0; !config->keep_last && i < QUEUED_CHUNKS + probe->stream_count; i++) {
-        struct probe_chunk *chunk = chunk_new(words);
+        struct probe_chunk *chunk = chunk_new(CHUNK_WORDS);
         if (chunk == NULL) {
             return false;
         }

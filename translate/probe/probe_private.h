@@ -59,12 +59,21 @@ struct probe_unroll {
     u64 nodes[PROBE_MAX_NODES];
 };
 
+/* What a hart wrote last (probe_chunk.c). */
+struct probe_ring {
+    struct probe_chunk *chunks, *spare;
+    struct probe_chunk *first, *last; /* full ones, oldest first */
+    u64 *words;         /* words_bytes, of which the host was asked for those before */
+    const u64 *asked;
+    size_t words_bytes;
+    size_t size_words, longest; /* so many are kept, or one chunk's capacity less; of a chunk */
+};
+
 struct probe_stream {
     unsigned number;
     struct probe_chunk *now;
     u64 sequence;
-    struct probe_chunk *ring_first, *ring_last; /* full ones, oldest first */
-    struct probe_chunk *ring_spare;             /* not used yet */
+    struct probe_ring ring; /* config.keep_last */
     u64 turn_ns;
     u64 address_space;
     u32 privilege;
@@ -149,6 +158,9 @@ void probe_stream_begin(struct probe *probe, struct probe_stream *stream,
 /* Its chunk, whose count is set, is full: it goes on in another one, for which the hart may have to
  * wait. */
 void probe_stream_turn(struct probe *probe, struct probe_stream *stream, struct vcpu *vcpu);
+/* Keep_last, the present chunk's count is set: what it has overwritten, and what is more than the
+ * ring's size, is gone. */
+void probe_ring_settle(struct probe_stream *stream);
 /* Gives chunks to the consumer until the recording is `ending`; opaque is the probe. */
 void *probe_consumer_thread(void *opaque);
 /* probe_event.c: vcpu_ops of harts that are recorded: the mode bits that a hart must run with now,
