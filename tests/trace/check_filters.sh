@@ -79,6 +79,24 @@ branches=$(grep -cE ' (c\.b(eq|ne)z|b(eq|ne|lt|ge)u?) ' lines)
 told=$(grep -cE ': (not )?taken, to ' out)
 if [ $((branches - told)) -le 2 ]; then good; else wrong "$branches branches, $told told"; fi
 
+# Counts of a part are of that part, to the instruction. Of many rows it is said that there are more.
+for window in '--from 100500001 --to 100500124' '--from 101999990' '--to 100000007' \
+    '--from 100500001 --to 101500002 --priv S'; do
+    # shellcheck disable=SC2086
+    wanted=$("$METIC" trace show w.trace $window | grep -cvE ' ns [a-z-]+: ')
+    for by in insn page function priv hart satp; do
+        # shellcheck disable=SC2086
+        sum=$("$METIC" trace query w.trace counts $by $window --limit 100000 | awk '{ n += $1 } END { print n }')
+        if [ "$sum" -eq "$wanted" ]; then good; else wrong "counts $by $window: $sum, not $wanted"; fi
+    done
+done
+run 0 trace query w.trace counts page
+says out '%' 30
+says err '^metic: and [0-9]+ more, with [0-9]+ instructions; --limit [0-9]+ shows all$' 1
+more=$(sed 's/.*--limit \([0-9]*\) .*/\1/' err)
+run 0 trace query w.trace counts page --limit "$more"
+if [ "$(wc -l <out)" -eq "$more" ] && [ ! -s err ]; then good; else wrong "not $more rows, or still more"; fi
+
 # --- filters -----------------------------------------------------------------------------------------
 
 window --trace-events blocks --trace-filter symbol=memset

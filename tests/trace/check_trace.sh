@@ -110,6 +110,31 @@ run 0 trace query jit.trace counts function
 says out ' 24 +33\.[0-9]% putc$' 1
 run 0 trace show jit.trace --symbols hello.elf --function putc --limit 1
 says out 'mv|addi a5,a2,0.*hello\.S:[0-9]+$' 1
+# Places in symbols, as answers name them, can be asked for: one byte there, or so many.
+run 0 trace query jit.trace reads text+0x1
+says out ': 65 from 8000004' 1
+[ "$(wc -l <out)" -eq 1 ] && passed=$((passed + 1)) || wrong "more than a byte of a place in a symbol"
+run 0 trace query jit.trace reads text+1+2
+[ "$(wc -l <out)" -eq 2 ] && passed=$((passed + 1)) || wrong "not two bytes of a place in a symbol"
+run 0 trace query jit.trace calls putc+0x0
+says out ' = 10000000 ' 6
+run 0 trace show jit.trace --function putc+0x8
+says out ' putc\+0x8 ' 6
+[ "$(wc -l <out)" -eq 6 ] && passed=$((passed + 1)) || wrong "more than the place in a symbol"
+run 0 trace show jit.trace --range putc+0x4-putc+0xc
+says out ' putc\+0x[48] ' 12
+for place in putc+ putc+x nosuch+0x8 putc+1+2+3 putc+-8; do
+    run 125 trace query jit.trace writes "$place"
+    says err "no symbol '" 1
+done
+run 2 trace show jit.trace --range putc+0x4
+run 125 trace show jit.trace --range putc+0x4-putc
+says err 'is no range' 1
+run 0 run hello.elf --quiet --trace place.trace --trace-filter range=putc+0x4-putc+0xc
+run 0 trace show place.trace
+says out ' M 00000000800000(38|3c) ' 12
+run 0 run hello.elf --quiet --show decode@putc+0x8
+says out '8000003c: 00f50023'
 run 0 trace show jit.trace --format qemu
 says out '^0x000000008000003c:  00f50023 ' 6
 
@@ -317,6 +342,11 @@ run 0 trace check jit.trace
 says out ' sections, all as they were written$' 1
 run 0 trace show jit.trace
 mv out whole
+for question in 'counts insn' 'writes 0x10000000' 'values a5' 'calls putc'; do
+    # shellcheck disable=SC2086
+    run 0 trace query jit.trace $question
+    mv out "whole $question"
+done
 at=0
 while [ $at -lt "$size" ]; do
     cp jit.trace flipped.trace
@@ -340,6 +370,15 @@ while [ $at -lt "$size" ]; do
     elif ! begins hart || ! begins device; then
         wrong "byte $at changed: what is told did not happen"
     fi
+    # Answers need parts of the file alone: with status 0 they are those of the whole.
+    for question in 'counts insn' 'writes 0x10000000' 'values a5' 'calls putc'; do
+        # shellcheck disable=SC2086
+        timeout 10 "$METIC" trace query flipped.trace $question >out 2>err
+        status=$?
+        if [ $status -ne 125 ] && { [ $status -ne 0 ] || ! cmp -s out "whole $question"; }; then
+            wrong "byte $at changed: $question: status $status, or another answer"
+        fi
+    done
     passed=$((passed + 1))
     at=$((at < 200 ? at + 9 : at + size / 60))
 done

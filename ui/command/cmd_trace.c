@@ -15,7 +15,8 @@ static const char usage[] =
     "metic trace query FILE reads ADDRESS[+BYTES]      who read there\n"
     "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
     "metic trace query FILE values task                which of Linux's tasks ran\n"
-    "                         an ADDRESS is 0x80001000, phys:0x80001000 or a symbol\n"
+    "                         an ADDRESS is 0x80001000, phys:0x80001000, a symbol or\n"
+    "                         a place in one: do_timer+0x1c, or do_timer+0x1c+BYTES\n"
     "metic trace query FILE calls FUNCTION             with arguments and results\n"
     "metic trace query FILE counts function|insn|page  what ran how often\n"
     "metic trace query FILE counts task|satp|priv|hart who ran, in instructions\n"
@@ -24,7 +25,7 @@ static const char usage[] =
     "Options of all of them:\n"
     "  --from N, --to N     instruction counts (200M is understood)\n"
     "  --hart N             this hart alone\n"
-    "  --limit N            as many lines at most\n"
+    "  --limit N            as many lines at most (counts: 30, unless it is given)\n"
     "  --task NAME          what Linux's task of that name ran, its kernel side included\n"
     "  --satp N             what ran in that address space\n"
     "  --priv US            what ran at these privileges\n"
@@ -133,12 +134,12 @@ static bool set_function(struct trace_query *query, const char *value, struct me
     return true;
 }
 
+/* What its ends are is known when the file's symbols are. */
 static bool set_range(struct trace_query *query, const char *value, struct metic_error *error)
 {
-    char *rest;
-    query->text.first = strtoull(value, &rest, 0);
-    query->text.end = *rest == '-' ? strtoull(rest + 1, &rest, 0) : 0;
-    return (*rest == '\0' && query->text.end > query->text.first) ||
+    const char *dash = strchr(value, '-');
+    query->range = value;
+    return (dash != NULL && dash != value && dash[1] != '\0') ||
            error_set(error, "As in --range 0x80000000-0x80001000.", "'%s' is no range", value);
 }
 

@@ -134,7 +134,7 @@ static bool stats_end(struct run *run, void *state, struct metic_error *error)
     return true;
 }
 
-/* An address, or a symbol of what was loaded. */
+/* An address, or a symbol of what was loaded, or a place in one, as putc+0x8. */
 static bool find_place(metic_machine *machine, const char *place, uint64_t *address,
                        struct metic_error *error)
 {
@@ -143,9 +143,15 @@ static bool find_place(metic_machine *machine, const char *place, uint64_t *addr
     if (end != place && *end == '\0') {
         return true;
     }
-    return metic_find_symbol(machine, place, address) ||
-           error_set(error, "Give an address, as 0x80000000, or an ELF with symbols.",
-                     "there is no symbol '%s'", place);
+    char name[512];
+    u64 offset = 0;
+    snprintf(name, sizeof(name), "%s", place);
+    bool found = metic_find_symbol(machine, name, address) ||
+                 (symbols_cut_offset(name, &offset) &&
+                  metic_find_symbol(machine, name, address));
+    *address += offset;
+    return found || error_set(error, "Give an address, as 0x80000000, or an ELF with symbols.",
+                              "there is no symbol '%s'", place);
 }
 
 static bool shows_start(struct run *run, void **state, struct metic_error *error)

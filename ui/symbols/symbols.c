@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { SYMBOL_PLACE_BYTES = 512 };
+
 static int by_address(const void *a, const void *b)
 {
     const struct symbol *x = a, *y = b;
@@ -114,6 +116,44 @@ const struct symbol *symbols_find_name(struct symbols *symbols, const char *name
         }
     }
     return NULL;
+}
+
+bool symbols_cut_offset(char *name, u64 *number)
+{
+    char *plus = strrchr(name, '+'), *rest;
+    if (plus == NULL || plus[1] < '0' || plus[1] > '9') {
+        return false;
+    }
+    *number = strtoull(plus + 1, &rest, 0);
+    if (*rest != '\0') {
+        return false;
+    }
+    *plus = '\0';
+    return true;
+}
+
+bool symbols_find_place(struct symbols *symbols, const char *text, u64 *first, u64 *end)
+{
+    char name[SYMBOL_PLACE_BYTES];
+    u64 offset = 0, bytes = 1, number;
+    const struct symbol *symbol = symbols_find_name(symbols, text);
+    if (symbol != NULL) {
+        *first = symbol->address;
+        *end = symbols_end(symbols, symbol);
+        return true;
+    }
+    snprintf(name, sizeof(name), "%s", text);
+    for (unsigned cut = 0; symbol == NULL && cut < 2 && symbols_cut_offset(name, &number); cut++) {
+        bytes = cut == 0 ? 1 : offset;
+        offset = number;
+        symbol = symbols_find_name(symbols, name);
+    }
+    if (symbol == NULL) {
+        return false;
+    }
+    *first = symbol->address + offset;
+    *end = *first + bytes;
+    return *end > *first;
 }
 
 void symbols_say_nearest(const struct symbols *symbols, const char *wrong, const char *otherwise,

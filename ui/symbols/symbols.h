@@ -39,6 +39,11 @@ void symbols_text_fini(struct symbols_text *text);
 /* The one that holds the address, or NULL. Sorts when needed. */
 const struct symbol *symbols_find(struct symbols *symbols, u64 address);
 const struct symbol *symbols_find_name(struct symbols *symbols, const char *name);
+/* Takes "+NUMBER" off the end of the name; false: it has none there. */
+bool symbols_cut_offset(char *name, u64 *number);
+/* The bytes that `text` names: a symbol's; of NAME+OFFSET, as symbols_print says places, the one
+ * there, and of NAME+OFFSET+BYTES so many. False: there is no such symbol. */
+bool symbols_find_place(struct symbols *symbols, const char *text, u64 *first, u64 *end);
 /* What to do about a name that is none of them: the one that was meant ("Did you mean memset?"), or
  * else `otherwise`. */
 void symbols_say_nearest(const struct symbols *symbols, const char *wrong, const char *otherwise,

@@ -64,6 +64,8 @@ static void mnemonic(u64 pc, const u8 *code, unsigned bytes, char *text, size_t 
     snprintf(text, text_bytes, "%.*s", (int)strcspn(whole, " \t"), whole);
 }
 
+enum { ROWS_SHOWN = 30 }; /* unless --limit says otherwise */
+
 /* Rows are found again by an instruction's bits, so that few have to be disassembled. */
 struct known {
     u32 bits, row; /* row: its number + 1 */
@@ -96,19 +98,22 @@ static void add_insns(struct rows *rows, struct known *known, const struct metic
     }
 }
 
+/* By page or function. */
+static u64 row_of(struct trace_query *query, const struct metic_trace_unit *unit)
+{
+    const struct symbol *symbol = strcmp(query->words[2], "page") == 0
+                                      ? NULL : symbols_find(&query->symbols, unit->address);
+    return symbol != NULL ? symbol->address : unit->address & ~(u64)0xfff;
+}
+
 static void add_unit(struct trace_query *query, struct rows *rows, struct known *known, u32 number,
                      u64 count)
 {
     const struct metic_trace_unit *unit = &query->file.units[number];
-    const char *by = query->words[2];
-    if (strcmp(by, "insn") == 0) {
+    if (strcmp(query->words[2], "insn") == 0) {
         add_insns(rows, known, unit, count);
-    } else if (strcmp(by, "page") == 0) {
-        trace_rows_add(rows, unit->address & ~(u64)0xfff, count * unit->insn_count);
     } else {
-        const struct symbol *symbol = symbols_find(&query->symbols, unit->address);
-        trace_rows_add(rows, symbol != NULL ? symbol->address : unit->address & ~(u64)0xfff,
-            count * unit->insn_count);
+        trace_rows_add(rows, row_of(query, unit), count * unit->insn_count);
     }
 }
 
@@ -153,7 +158,8 @@ static u8 add_section(void *opaque, struct trace_file *file, u32 number, unsigne
     struct sums *sums = opaque;
     u64 **units = &sums->units[thread];
     struct contexts contexts = {&sums->query->who, HAS_MINE};
-    if (!trace_query_in_window(sums->query, number)) {
+    if (!trace_query_in_window(sums->query, number) ||
+        trace_counts_is_cut(sums->query, number)) {
         return 0;
     }
     if (trace_who_narrows(contexts.who)) {
@@ -286,6 +292,29 @@ static u64 *count_units(struct trace_query *query, struct metic_error *error)
     return NULL;
 }
 
+/* Of what --from and --to cut. */
+struct cut {
+    struct trace_query *query;
+    struct rows *rows;
+    struct known *known;
+};
+
+static void add_step(void *opaque, const struct trace_cut_step *step)
+{
+    const struct cut *cut = opaque;
+    const struct metic_trace_unit *unit = &cut->query->file.units[step->unit];
+    if (step->offset + 2 > unit->bytes) {
+        return; /* damaged */
+    }
+    if (strcmp(cut->query->words[2], "insn") == 0) {
+        const u8 *code = unit->code + step->offset;
+        add_insn(cut->rows, cut->known, unit->address + step->offset, code, metic_insn_bytes(code),
+                 1);
+    } else {
+        trace_rows_add(cut->rows, row_of(cut->query, unit), 1);
+    }
+}
+
 static bool add_code(struct trace_query *query, struct rows *rows, struct metic_error *error)
 {
     u64 *counts = count_units(query, error);
@@ -297,14 +326,30 @@ static bool add_code(struct trace_query *query, struct rows *rows, struct metic_
             add_unit(query, rows, known, i, counts[i]);
         }
     }
+    struct cut cut = {query, rows, known};
+    good = good && trace_counts_cut(query, add_step, &cut, error);
     free(known);
     free(counts);
     return good;
 }
 
+/* Rows from number `from` on are not printed: that they are not is said. */
+static void say_more(const struct rows *rows, u64 from)
+{
+    u64 insns = 0;
+    for (size_t i = from; i < rows->count; i++) {
+        insns += rows->list[i].count;
+    }
+    if (from < rows->count) {
+        fflush(stdout);
+        fprintf(stderr, "metic: and %" PRIu64 " more, with %" PRIu64 " instructions; --limit %zu "
+                "shows all\n", (u64)rows->count - from, insns, rows->count);
+    }
+}
+
 static void print_rows(const struct trace_query *query, const struct rows *rows)
 {
-    u64 limit = query->text.limit != 0 ? query->text.limit : 30, total = 0;
+    u64 limit = query->text.limit != 0 ? query->text.limit : ROWS_SHOWN, total = 0;
     for (size_t i = 0; i < rows->count; i++) {
         total += rows->list[i].count;
     }
@@ -319,6 +364,9 @@ static void print_rows(const struct trace_query *query, const struct rows *rows)
         printf("%14" PRIu64 " %5.1f%% %s\n", rows->list[i].count,
                total != 0 ? 100.0 * (double)rows->list[i].count / (double)total : 0.0,
                rows->list[i].text);
+    }
+    if (query->text.limit == 0) {
+        say_more(rows, limit);
     }
 }
 

@@ -97,7 +97,8 @@ static u8 add_section(void *opaque, struct trace_file *file, u32 number, unsigne
 {
     struct sums *sums = opaque;
     struct adding *adding = &sums->threads[thread];
-    if (trace_query_in_window(sums->query, number)) {
+    if (trace_query_in_window(sums->query, number) &&
+        !trace_counts_is_cut(sums->query, number)) {
         adding->sums = sums;
         adding->hart = file->sections[number].stream;
         adding->last = file->sections[number].turn_ns << 8; /* more than a section has contexts */
@@ -106,6 +107,13 @@ static u8 add_section(void *opaque, struct trace_file *file, u32 number, unsigne
         }
     }
     return 0;
+}
+
+static void add_step(void *opaque, const struct trace_cut_step *step)
+{
+    struct adding *adding = opaque;
+    adding->hart = step->hart;
+    add_context(adding, &step->context);
 }
 
 /* --- rows --- */
@@ -252,7 +260,9 @@ bool trace_counts_contexts(struct trace_query *query, struct rows *rows, struct 
         (void)trace_sift_answer(&sift, file, (u32)file->section_count - 1); /* all are asked */
     }
     trace_sift_end(&sift);
-    bool good = gather(sums);
+    sums->threads[0].sums = sums;
+    bool read = trace_counts_cut(query, add_step, &sums->threads[0], error);
+    bool good = read && gather(sums);
     const struct table *all = &sums->threads[0].table;
     bool spaces = strcmp(by, "satp") == 0;
     if (good && spaces) {
@@ -265,7 +275,7 @@ bool trace_counts_contexts(struct trace_query *query, struct rows *rows, struct 
     }
     if (sums->damaged) {
         good = error_set(error, NULL, "%s: an index is damaged", file->path);
-    } else if (!good) {
+    } else if (read && !good) {
         error_set(error, NULL, "the host has no memory");
     }
     for (unsigned n = 0; n < TRACE_THREADS_MAX; n++) {

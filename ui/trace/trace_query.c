@@ -272,16 +272,13 @@ bool trace_query_place(struct trace_query *query, const char *text, u64 *first, 
     if (rest != text && *rest == '\0' && *end > *first) {
         return true;
     }
-    const struct symbol *symbol = symbols_find_name(&query->symbols, text);
-    if (symbol == NULL) {
-        char next[160];
-        symbols_say_nearest(&query->symbols, text, "Give an address, as 0x80001000 or "
-                            "0x80001000+8, or a symbol.", next, sizeof(next));
-        return error_set(error, next, "there is no symbol '%s' in %s", text, query->file.path);
+    if (symbols_find_place(&query->symbols, text, first, end)) {
+        return true;
     }
-    *first = symbol->address;
-    *end = symbols_end(&query->symbols, symbol);
-    return true;
+    char next[160];
+    symbols_say_nearest(&query->symbols, text, "Give an address, as 0x80001000 or 0x80001000+8, "
+                        "or a symbol, or a place in one, as symbol+0x10.", next, sizeof(next));
+    return error_set(error, next, "there is no symbol '%s' in %s", text, query->file.path);
 }
 
 /* Nothing answers. `kind`: what --trace-events would have had to name, if that alone is asked. */
@@ -302,14 +299,30 @@ static bool runs_here(struct trace_query *query, const struct trace_section *sec
     return trace_file_may_run(&query->file, section, query->opaque);
 }
 
+/* From where one place begins to where the other does. */
+static bool find_range(struct trace_query *query, struct metic_error *error)
+{
+    struct trace_text *text = &query->text;
+    char first[TRACE_ANSWER_BYTES];
+    const char *dash = strchr(query->range, '-');
+    u64 ignored;
+    snprintf(first, sizeof(first), "%.*s", (int)(dash - query->range), query->range);
+    return trace_query_place(query, first, &text->first, &ignored, error) &&
+           trace_query_place(query, dash + 1, &text->end, &ignored, error) &&
+           (text->end > text->first ||
+            error_set(error, "As in --range 0x80000000-0x80001000.", "--range: '%s' is no range",
+                      query->range));
+}
+
 bool trace_query_show(struct trace_query *query, struct metic_error *error)
 {
     struct trace_text *text = &query->text;
     if (!trace_query_open(query, error)) {
         return false;
     }
-    if (query->function != NULL &&
-        !trace_query_place(query, query->function, &text->first, &text->end, error)) {
+    if ((query->function != NULL &&
+         !trace_query_place(query, query->function, &text->first, &text->end, error)) ||
+        (query->range != NULL && !find_range(query, error))) {
         trace_query_close(query);
         return false;
     }

@@ -31,6 +31,7 @@ struct trace_query {
     const char *symbol_files[8];
     unsigned symbol_file_count;
     const char *function;
+    const char *range; /* of show, FIRST-END, for which places in symbols may stand */
     bool instructions; /* of a trace that was recorded for its branches */
     struct trace_who who; /* --task, --satp, --priv */
     u64 last;             /* of the answers that many, the last ones; 0: all */

@@ -38,7 +38,7 @@ struct trace_run {
 
 /* --- filters --- */
 
-/* An address, or a symbol; *end behind the symbol, or the address. */
+/* An address, a symbol or a place in one; *end behind it, or of an address itself. */
 static bool find_place(struct trace_run *run, const char *text, u64 *first, u64 *end,
                        struct metic_error *error)
 {
@@ -48,10 +48,7 @@ static bool find_place(struct trace_run *run, const char *text, u64 *first, u64 
     if (rest != text && *rest == '\0') {
         return true;
     }
-    const struct symbol *symbol = symbols_find_name(&run->symbols, text);
-    if (symbol != NULL) {
-        *first = symbol->address;
-        *end = symbols_end(&run->symbols, symbol);
+    if (symbols_find_place(&run->symbols, text, first, end)) {
         return true;
     }
     char next[160];

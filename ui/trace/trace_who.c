@@ -33,7 +33,7 @@ bool trace_who_may_run(const struct trace_who *who, struct trace_file *file,
 }
 
 struct first {
-    char *name;
+    struct trace_context *context;
     bool known;
 };
 
@@ -42,19 +42,27 @@ static void take_first(void *opaque, const struct trace_context *context)
 {
     struct first *first = opaque;
     if (!first->known) {
-        memcpy(first->name, context->name, sizeof(context->name));
+        *first->context = *context;
         first->known = true;
     }
+}
+
+void trace_who_first(const struct trace_file *file, const struct trace_section *section,
+                     struct trace_context *context)
+{
+    struct first first = {context, false};
+    struct trace_section own = *section;
+    own.group = TRACE_NONE; /* its own index, not the one of an INDEX that is to be unpacked */
+    *context = (struct trace_context){0};
+    (void)trace_file_contexts((struct trace_file *)(uintptr_t)file, &own, take_first, &first);
 }
 
 void trace_who_begins(const struct trace_file *file, const struct trace_section *section,
                       char name[16])
 {
-    struct first first = {name, false};
-    struct trace_section own = *section;
-    own.group = TRACE_NONE; /* its own index, not the one of an INDEX that is to be unpacked */
-    memset(name, 0, 16);
-    (void)trace_file_contexts((struct trace_file *)(uintptr_t)file, &own, take_first, &first);
+    struct trace_context first;
+    trace_who_first(file, section, &first);
+    memcpy(name, first.name, sizeof(first.name));
 }
 
 bool trace_who_parse_satp(const char *text, u64 *satp)

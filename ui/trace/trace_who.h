@@ -24,6 +24,9 @@ bool trace_who_is(const struct trace_who *who, u32 privilege, u64 satp, const ch
 /* Whether any of it may be in the section, by its index. */
 bool trace_who_may_run(const struct trace_who *who, struct trace_file *file,
                        const struct trace_section *section);
+/* What the section begins in: zeros where it is not known. Any thread, of an open file. */
+void trace_who_first(const struct trace_file *file, const struct trace_section *section,
+                     struct trace_context *context);
 /* The name of the task that the section begins in: 16 bytes, of zeros when it is not known. Any
  * thread, of an open file. */
 void trace_who_begins(const struct trace_file *file, const struct trace_section *section,
