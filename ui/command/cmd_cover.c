@@ -99,46 +99,90 @@ static bool finish(FILE *to, const char *path, struct metic_error *error)
 
 /* --- drcov --- */
 
-/* Blocks lie in modules of 2 GiB at most, since the format has 32 bits for an offset. */
+/* The format has 32 bits for an offset in a module. */
+enum { DRCOV_MODULES = 4096, DRCOV_NONE = 0xffff };
+static const u64 drcov_reach = 0x80000000;
+
+struct module {
+    u64 base, end;
+    const char *path;
+};
+
+/* Each ELF that was given is one, and its offsets count from its lowest address, as those of
+ * disassemblers do; all else is in 2 GiB of the guest's memory. of[i] becomes that of block i, or
+ * DRCOV_NONE when there are too many. Returns how many there are. */
+static unsigned find_modules(const struct report *report, const struct cover_block *blocks,
+                             size_t count, u16 *of, struct module *modules)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < report->elf_count; i++) {
+        struct module *elf = &modules[found];
+        elf->path = report->elfs[i];
+        found += elf_span(elf->path, &elf->base, &elf->end) && elf->end - elf->base <= drcov_reach;
+    }
+    const unsigned elfs = found;
+    for (size_t i = 0; i < count; i++) {
+        u64 address = blocks[i].address;
+        unsigned n = 0;
+        while (n < found && (address < modules[n].base || address >= modules[n].end ||
+                             (n < elfs && address + blocks[i].bytes > modules[n].end))) {
+            n++;
+        }
+        if (n == found && found < DRCOV_MODULES) {
+            u64 base = address & ~(drcov_reach - 1), end = base + drcov_reach;
+            modules[found++] = (struct module){base, end != 0 ? end : ~(u64)0, "guest"};
+        }
+        of[i] = (u16)(n < found ? n : DRCOV_NONE);
+    }
+    return found;
+}
+
+static void put_drcov(FILE *to, const struct module *modules, unsigned module_count,
+                      const struct cover_block *blocks, const u16 *of, size_t count)
+{
+    fprintf(to, "DRCOV VERSION: 2\nDRCOV FLAVOR: metic\n"
+                "Module Table: version 2, count %u\n"
+                "Columns: id, base, end, entry, checksum, timestamp, path\n", module_count);
+    for (unsigned i = 0; i < module_count; i++) {
+        fprintf(to, "%3u, 0x%016" PRIx64 ", 0x%016" PRIx64 ", 0x0000000000000000, 0x00000000, "
+                    "0x00000000, %s\n", i, modules[i].base, modules[i].end, modules[i].path);
+    }
+    size_t told = 0;
+    for (size_t i = 0; i < count; i++) {
+        told += of[i] != DRCOV_NONE;
+    }
+    fprintf(to, "BB Table: %zu bbs\n", told);
+    for (size_t i = 0; i < count; i++) {
+        u8 entry[8];
+        if (of[i] == DRCOV_NONE) {
+            continue;
+        }
+        st_le32(entry, (u32)(blocks[i].address - modules[of[i]].base));
+        entry[4] = (u8)blocks[i].bytes;
+        entry[5] = (u8)(blocks[i].bytes >> 8);
+        entry[6] = (u8)of[i];
+        entry[7] = (u8)(of[i] >> 8);
+        fwrite(entry, 1, sizeof(entry), to);
+    }
+}
+
 static bool write_drcov(struct report *report, struct metic_error *error)
 {
     size_t count;
     const struct cover_block *blocks = cover_blocks(report->cover, &count);
-    FILE *to = create(report->drcov, error);
-    u64 bases[1024];
-    unsigned modules = 0;
-    if (to == NULL) {
-        return false;
+    struct module *modules = calloc(DRCOV_MODULES, sizeof(*modules));
+    u16 *of = calloc(count + 1, sizeof(*of));
+    FILE *to = modules != NULL && of != NULL ? create(report->drcov, error) : NULL;
+    if (modules == NULL || of == NULL) {
+        error_set(error, NULL, "the host has no memory");
     }
-    for (size_t i = 0; i < count && modules < ARRAY_LEN(bases); i++) {
-        u64 base = blocks[i].address & ~(u64)0x7fffffff;
-        if (modules == 0 || bases[modules - 1] != base) {
-            bases[modules++] = base;
-        }
+    if (to != NULL) {
+        unsigned module_count = find_modules(report, blocks, count, of, modules);
+        put_drcov(to, modules, module_count, blocks, of, count);
     }
-    fprintf(to, "DRCOV VERSION: 2\nDRCOV FLAVOR: metic\n"
-                "Module Table: version 2, count %u\n"
-                "Columns: id, base, end, entry, checksum, timestamp, path\n", modules);
-    for (unsigned i = 0; i < modules; i++) {
-        fprintf(to, "%3u, 0x%016" PRIx64 ", 0x%016" PRIx64 ", 0x0000000000000000, 0x00000000, "
-                    "0x00000000, %s\n", i, bases[i], bases[i] + 0x80000000u,
-                report->elf_count == 1 ? report->elfs[0] : "guest");
-    }
-    fprintf(to, "BB Table: %zu bbs\n", count);
-    unsigned module = 0;
-    for (size_t i = 0; i < count; i++) {
-        while (module + 1 < modules && blocks[i].address >= bases[module] + 0x80000000u) {
-            module++;
-        }
-        u8 entry[8];
-        st_le32(entry, (u32)(blocks[i].address - bases[module]));
-        entry[4] = (u8)blocks[i].bytes;
-        entry[5] = (u8)(blocks[i].bytes >> 8);
-        entry[6] = (u8)module;
-        entry[7] = (u8)(module >> 8);
-        fwrite(entry, 1, sizeof(entry), to);
-    }
-    return finish(to, report->drcov, error);
+    free(modules);
+    free(of);
+    return to != NULL && finish(to, report->drcov, error);
 }
 
 /* --- lines --- */

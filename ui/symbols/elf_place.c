@@ -50,21 +50,30 @@ static bool says_program(int fd, const Elf64_Phdr *segment)
     return false;
 }
 
+static bool read_header(int fd, Elf64_Ehdr *header)
+{
+    return pread(fd, header, sizeof(*header), 0) == (ssize_t)sizeof(*header) &&
+           memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+           header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_machine == EM_RISCV;
+}
+
+static bool read_segment(int fd, const Elf64_Ehdr *header, unsigned i, Elf64_Phdr *segment)
+{
+    off_t at = (off_t)(header->e_phoff + i * sizeof(*segment));
+    return pread(fd, segment, sizeof(*segment), at) == (ssize_t)sizeof(*segment);
+}
+
 static u64 place(int fd)
 {
     Elf64_Ehdr header;
     Elf64_Phdr segment;
     u64 lowest = memory_begins;
     bool program = false;
-    if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-        header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_RISCV ||
-        header.e_type != ET_DYN) {
+    if (!read_header(fd, &header) || header.e_type != ET_DYN) {
         return 0;
     }
     for (unsigned i = 0; i < header.e_phnum && i < MAX_SEGMENTS; i++) {
-        off_t at = (off_t)(header.e_phoff + i * sizeof(segment));
-        if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment) ||
+        if (!read_segment(fd, &header, i, &segment) ||
             segment.p_type == PT_INTERP || (segment.p_type == PT_NOTE && says_abi(fd, &segment))) {
             return 0;
         }
@@ -84,4 +93,29 @@ u64 elf_place(const char *path)
         close(fd);
     }
     return moved;
+}
+
+bool elf_span(const char *path, u64 *first, u64 *end)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    *first = ~(u64)0;
+    *end = 0;
+    bool good = fd >= 0 && read_header(fd, &header);
+    u64 moved = good ? place(fd) : 0;
+    for (unsigned i = 0; good && i < header.e_phnum && i < MAX_SEGMENTS; i++) {
+        if (!read_segment(fd, &header, i, &segment)) {
+            break;
+        }
+        u64 begins = segment.p_vaddr + moved, ends = begins + segment.p_memsz;
+        if (segment.p_type == PT_LOAD && ends > begins) {
+            *first = begins < *first ? begins : *first;
+            *end = ends > *end ? ends : *end;
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return *end > *first;
 }

@@ -8,5 +8,8 @@
  * ELF files are, is loaded to the beginning of memory. 0 for all else, also for programs and
  * libraries of a guest's Linux, which lie where that puts them, and for what is no ELF file. */
 u64 elf_place(const char *path);
+/* The addresses [*first, *end) of what is loaded of a RISC-V ELF file, by elf_place. False: nothing
+ * is, or it is no such file. */
+bool elf_span(const char *path, u64 *first, u64 *end);
 
 #endif
