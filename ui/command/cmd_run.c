@@ -8,6 +8,7 @@
 #include "ui/xdg.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,10 +147,15 @@ static int run_in_place(struct run_args *args, struct debugger *debugger, struct
 }
 
 /* A machine takes nearly all of what the C library first got for small things: it comes at once,
- * not by a fault for each page. */
+ * not by a fault for each page. And that stays for small things: the library would take whatever is
+ * given back, an image say, for the size to serve from there, and so copy what grows, page by
+ * page. */
 static void heap_begin(void)
 {
     enum { FIRST_BYTES = 1 << 20 }; /* more than it is; elsewhere another allocator's would be */
+    enum { LARGE_BYTES = 256 << 10, KEPT_BYTES = 64 << 20 };
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES); /* as the library would have it then */
     void *first = malloc(1);
     size_t rest_bytes = (uintptr_t)sbrk(0) - (uintptr_t)first;
     if (rest_bytes < FIRST_BYTES) {
