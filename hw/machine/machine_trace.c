@@ -3,11 +3,11 @@
 #include "hw/machine/machine.h"
 #include "hw/machine/machine_guest.h"
 
+#include "cpu/base/zeros.h"
 #include "cpu/guest.h"
 #include "cpu/riscv64/csr.h"
 #include "translate/probe/probe.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 _Static_assert((int)METIC_EVENT_COUNT == (int)VCPU_EVENT_COUNT, "the same numbers");
@@ -554,7 +554,7 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
     if (machine->trace != NULL) {
         return error_set(error, "end the first one", "there is a recording already");
     }
-    struct machine_trace *trace = calloc(1, sizeof(*trace));
+    struct machine_trace *trace = zeros_new(sizeof(*trace)); /* it has places for many calls */
     if (trace == NULL) {
         return error_set(error, NULL, "the host has no memory for the trace");
     }
@@ -571,7 +571,7 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
     machine->trace = trace;
     if (!probe_start(machine->engine, &config, error)) {
         machine->trace = NULL;
-        free(trace);
+        zeros_free(trace, sizeof(*trace));
         return false;
     }
     add_hooks(trace);
@@ -589,7 +589,7 @@ void metic_trace_stop(metic_machine *machine)
     machine->trace = NULL;
     pthread_mutex_unlock(&machine->trace_lock);
     pthread_mutex_destroy(&trace->lock);
-    free(trace);
+    zeros_free(trace, sizeof(*trace));
 }
 
 bool metic_trace_switch(metic_machine *machine, bool on)

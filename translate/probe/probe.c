@@ -11,6 +11,14 @@ enum {
     PATH_PAGES = PROBE_MAX_PATHS / PROBE_UNIT_PAGE + 1,
 };
 static const size_t buckets_bytes = 2 * PROBE_UNIT_BUCKETS * sizeof(u32);
+static const size_t unit_pages_bytes = UNIT_PAGES * sizeof(struct probe_unit *);
+static const size_t path_pages_bytes = PATH_PAGES * sizeof(struct probe_path *);
+
+/* Most of one are hooks and pages that there are not. */
+static size_t probe_bytes(unsigned stream_count)
+{
+    return sizeof(struct probe) + stream_count * sizeof(struct probe_stream);
+}
 
 static bool no_memory(struct metic_error *error)
 {
@@ -29,18 +37,18 @@ static void probe_free(struct probe *probe)
     for (unsigned n = 0; probe->paths != NULL && n < PATH_PAGES; n++) {
         zeros_free(probe->paths[n], PROBE_UNIT_PAGE_BYTES);
     }
-    free(probe->units);
-    free(probe->paths);
+    zeros_free(probe->units, unit_pages_bytes);
+    zeros_free(probe->paths, path_pages_bytes);
     free(probe->scratch);
-    free(probe);
+    zeros_free(probe, probe_bytes(probe->stream_count));
 }
 
 static bool make_tables(struct engine *engine, struct probe *probe)
 {
     const struct guest *guest = engine->guest;
     probe->arena = arena_new();
-    probe->units = calloc(UNIT_PAGES, sizeof(*probe->units));
-    probe->paths = calloc(PATH_PAGES, sizeof(*probe->paths));
+    probe->units = zeros_new(unit_pages_bytes);
+    probe->paths = zeros_new(path_pages_bytes);
     probe->unit_buckets = probe_table_new(probe, buckets_bytes);
     probe->path_count = 1;
     probe->scratch = malloc(sizeof(*probe->scratch));
@@ -97,8 +105,7 @@ static bool pin_stream(struct engine *engine, struct probe *probe)
 bool probe_start(struct engine *engine, const struct probe_config *config,
                  struct metic_error *error)
 {
-    struct probe *probe = calloc(1, sizeof(*probe) +
-                                        (engine->vcpu_count + 1) * sizeof(probe->streams[0]));
+    struct probe *probe = zeros_new(probe_bytes(engine->vcpu_count + 1));
     if (probe == NULL) {
         return no_memory(error);
     }

@@ -26,14 +26,17 @@ static size_t words_bytes(size_t words)
            PAGE_BYTES;
 }
 
-/* NULL: no memory. */
-static u64 *words_new(size_t words, bool huge)
+/* Of which so many bytes from the start may be huge pages. NULL: no memory. */
+static u64 *words_new(size_t words, size_t huge_bytes)
 {
     size_t bytes = words_bytes(words);
-    u64 *new = huge ? zeros_new_dense(bytes) : zeros_new(bytes);
+    u64 *new = huge_bytes != 0 ? zeros_new_growing(bytes) : zeros_new(bytes);
     if (new != NULL && mprotect((u8 *)new + bytes - PAGE_BYTES, PAGE_BYTES, PROT_NONE) != 0) {
         zeros_free(new, bytes);
         return NULL;
+    }
+    if (new != NULL && huge_bytes != 0) {
+        madvise(new, huge_bytes, MADV_HUGEPAGE);
     }
     return new;
 }
@@ -44,7 +47,7 @@ static struct probe_chunk *chunk_new(size_t words)
     if (chunk == NULL) {
         return NULL;
     }
-    chunk->words = words_new(words, false);
+    chunk->words = words_new(words, 0);
     if (chunk->words == NULL) {
         free(chunk);
         return NULL;
@@ -219,10 +222,12 @@ static struct probe_chunk *ring_init(struct probe_ring *ring, size_t size_bytes,
     }
     size = size > capacity ? size : capacity;
     size_t count = 4 * (size / capacity) + RING_CHUNKS; /* most are longer than half of one */
-    size_t words = size + 2 * capacity + BEHIND_WORDS;  /* see ring_next() */
+    size_t words = size + 2 * capacity + BEHIND_WORDS;  /* see ring_next(); few lie behind size */
+    size_t huge_bytes = (size_bytes + ZEROS_HUGE_BYTES - 1) & ~(size_t)(ZEROS_HUGE_BYTES - 1);
+    bool is_huge = of_hart && size_bytes >= HUGE_RING_BYTES;
     ring->size_words = size;
     ring->words_bytes = words_bytes(words);
-    ring->words = words_new(words, of_hart && size_bytes >= HUGE_RING_BYTES);
+    ring->words = words_new(words, is_huge ? huge_bytes : 0);
     ring->chunks = calloc(count, sizeof(*ring->chunks));
     if (ring->words == NULL || ring->chunks == NULL) {
         return NULL;

@@ -193,7 +193,7 @@ static bool list_settle(struct list *list, struct spare *spare)
     return true;
 }
 
-static bool cover_settle(struct cover *cover, struct metic_error *error)
+bool cover_settle(struct cover *cover, struct metic_error *error)
 {
     struct spare spare = {0};
     bool good = list_settle(&cover->blocks, &spare) && list_settle(&cover->edges, &spare);
@@ -237,10 +237,8 @@ static void add_edge(void *opaque, uint64_t from, uint64_t to, uint64_t count)
 
 bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error)
 {
-    if (!metic_trace_coverage(machine, add_block, add_edge, cover)) {
-        return error_set(error, NULL, "the host has no memory for the coverage");
-    }
-    return cover_settle(cover, error);
+    return metic_trace_coverage(machine, add_block, add_edge, cover) ||
+           error_set(error, NULL, "the host has no memory for the coverage");
 }
 
 /* --- files: "metic-cover 2", then b ADDRESS BYTES INSNS COUNT, e FROM TO COUNT, and (not in

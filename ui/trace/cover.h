@@ -24,6 +24,9 @@ struct cover *cover_new(struct metic_error *error);
 void cover_free(struct cover *cover);
 /* Adds what the machine has counted (METIC_TRACE_EDGES). */
 bool cover_take(struct cover *cover, metic_machine *machine, struct metic_error *error);
+/* Sorts and sums up what was taken, before all that follows. It needs memory for a copy: end the
+ * recording first, and the host has just got some back. */
+bool cover_settle(struct cover *cover, struct metic_error *error);
 /* With the symbols that blocks lie in. */
 bool cover_write(struct cover *cover, struct symbols *symbols, const char *path,
                  struct metic_error *error);

@@ -555,12 +555,13 @@ bool trace_run_end(struct trace_run *run, struct metic_error *error)
     }
     bool good = run->cover == NULL || !run->recording ||
                 cover_take(run->cover, run->machine, error);
+    stop(run);
+    good = good && (run->cover == NULL || cover_settle(run->cover, error));
     if (run->cover != NULL && run->late_kernel) {
         metic_kernel_symbols_in(run->machine, is_covered, add_covered, run);
     } else if ((run->store != NULL || run->cover != NULL) && !run->late_kernel) {
         run_symbols_complete(&run->symbols, run->machine);
     }
-    stop(run);
     look_whether_empty(run);
     if (run->store != NULL) {
         put_symbols(run, run->late_kernel);

@@ -418,9 +418,9 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
 struct trace_store *trace_store_new(const char *path, unsigned harts,
                                     const struct trace_source *source, struct metic_error *error)
 {
-    struct trace_store *store = calloc(1, sizeof(*store));
+    struct trace_store *store = zeros_new(sizeof(*store)); /* most of its sets stay empty */
     if (store == NULL || (store->zstd = ZSTD_createCCtx()) == NULL) {
-        free(store);
+        zeros_free(store, sizeof(*store));
         error_set(error, NULL, "the host has no memory for the trace");
         return NULL;
     }
@@ -430,7 +430,7 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
         error_set(error, "give a file that can be written", "the trace %s: %s", path,
                   strerror(errno));
         ZSTD_freeCCtx(store->zstd);
-        free(store);
+        zeros_free(store, sizeof(*store));
         return NULL;
     }
     store->source = *source;
@@ -474,6 +474,6 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     zeros_free(store->ran, store->unit_capacity * sizeof(*store->ran));
     zeros_free(store->touched, store->unit_capacity * sizeof(*store->touched));
     ZSTD_freeCCtx(store->zstd);
-    free(store);
+    zeros_free(store, sizeof(*store));
     return failed == 0;
 }
