@@ -33,10 +33,29 @@ static struct fetch_entry *fetch_slot(struct fetch_space *space, gva_t page)
     return &space->pages[(page >> PAGE_BITS) & (TLB_FETCH_ENTRIES - 1)];
 }
 
+/* What was remembered of the space's entries is no longer known to be permitted. */
+static void data_space_renew(struct vcpu *vcpu, struct tlb_space *space)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    space->epoch = tlb->data_epochs += 2;
+    if (space == tlb->data_now) {
+        vcpu->data_epoch = space->epoch;
+    }
+}
+
+void tlb_renew_data(struct vcpu *vcpu)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
+        data_space_renew(vcpu, &tlb->data[bit_of(left)]);
+    }
+}
+
 static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
 {
     struct tlb *tlb = vcpu->tlb_state;
     tlb->flushes += space->puts.count != 0;
+    data_space_renew(vcpu, space);
     puts_empty(&space->puts, space->entries, sizeof(*space->entries), TLB_ENTRIES);
     space->span = vcpu->span = (struct tlb_span){0, 0, 0}; /* it is or becomes the current one */
     space->write_span = vcpu->write_span = space->span;
@@ -161,6 +180,7 @@ static void data_space_make(struct tlb *tlb, unsigned n)
 {
     struct tlb_space *space = &tlb->data[n];
     space->key = &tlb->data_keys.key[n];
+    space->epoch = tlb->data_epochs += 2;
     /* Aligned to its size: generated code finds the other entry by flipping address bits. */
     space->entries = (void *)(tlb->space_tables + (size_t)n * DATA_TABLE_BYTES);
     tlb->data_made |= 1u << n;
@@ -194,6 +214,7 @@ bool tlb_init(struct vcpu *vcpu)
         tlb_fini(vcpu);
         return false;
     }
+    tlb->data_epochs = 1;
     data_space_make(tlb, 0);
     fetch_space_make(tlb, 0);
     tlb->next_epoch = 1;
@@ -368,6 +389,7 @@ static inline void data_flush_page(struct vcpu *vcpu, struct tlb_space *space, g
         data_space_drop(vcpu, space);
         return;
     }
+    data_space_renew(vcpu, space); /* an entry that lost its place may be remembered */
     struct tlb_entry *entry = &space->entries[tlb_index(page)];
     if (entry_holds(entry, page)) {
         entry_clear(entry);
@@ -435,6 +457,7 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
 void tlb_flush_writes(struct vcpu *vcpu)
 {
     struct tlb *tlb = vcpu->tlb_state;
+    tlb_renew_data(vcpu);
     for (u32 left = tlb->data_keys.used; left != 0; left &= left - 1) {
         struct tlb_space *space = &tlb->data[bit_of(left)];
         bool logged = space->puts.count <= TLB_PUTS_LOGGED;

@@ -138,6 +138,8 @@ struct tlb_puts {
 };
 
 struct tlb_space {
+    u64 epoch; /* unique odd number of what this space's entries have permitted since it was
+                  emptied, or one of them taken back: who remembers one may use it that long */
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
@@ -235,6 +237,7 @@ struct tlb {
     u64 generation; /* grows when a space serves another context than before, or may be claimed;
                        never 0 */
     u32 next_epoch;
+    u64 data_epochs; /* the last one given to a data space; odd */
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
     gva_t run_next[TLB_RUNS]; /* the pages behind those filled last */
     u32 run_oldest;
@@ -275,6 +278,8 @@ enum { TLB_ANY_ASID = 0xffffffffu };
 void tlb_flush_all(struct vcpu *vcpu);
 void tlb_flush_asid(struct vcpu *vcpu, u32 asid);
 void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any);
+/* Gives every data space a new epoch: nobody remembers entries any more. */
+void tlb_renew_data(struct vcpu *vcpu);
 /* Drops every write permission (before code pages or reservations start to be watched). */
 void tlb_flush_writes(struct vcpu *vcpu);
 /* Forgets where translated code is, keeps address translations (after blocks were removed). */

@@ -17,6 +17,7 @@ static ALWAYS_INLINE void tlb_use_data(struct vcpu *vcpu, struct tlb_space *spac
 {
     vcpu->tlb_state->data_now = space;
     vcpu->tlb = space->entries;
+    vcpu->data_epoch = space->epoch;
     tlb_use_spans(vcpu, space);
 }
 

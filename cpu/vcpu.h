@@ -116,6 +116,9 @@ struct vcpu {
     u64 features;   /* guest's own: what the processor has (guest->parse_cpu) */
     unsigned index; /* hart number, 0.. */
     _Atomic bool waiting; /* sleeping in wfi */
+    bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
+    bool wants_wait;      /* ops->wait was called by the current instruction, */
+    bool told_wait;       /*   and VCPU_EVENT_WAIT told so */
     u32 relaxes;          /* calls of vcpu_relax since the host thread yielded */
     u64 engine_exits[8];  /* statistics: how often a block came back to the run loop, by reason */
     u64 seen_removals;    /* of the block table, of which the jump cache knows nothing any more */
@@ -123,9 +126,6 @@ struct vcpu {
     gpa_t lone_lr;        /* a load-reserved that was only a load (translate/reservation.c): where,
                              with bit 0 set, or 0; */
     gva_t lone_lr_gva;    /*   what it loaded from */
-    bool engine_running;  /* counted as running guest code (translate/exclusive.c) */
-    bool wants_wait;      /* ops->wait was called by the current instruction, */
-    bool told_wait;       /*   and VCPU_EVENT_WAIT told so */
     u64 limit_insns;      /* what deadline goes back to after a kick */
     u64 limit_traps;      /* traps in a row without an instruction that end the run loop, too */
     u64 empty_traps;      /* such traps, so far */
@@ -138,6 +138,7 @@ struct vcpu {
                                        host's translator */
     u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
+    u64 data_epoch; /* the current data space's */
 
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
      *     then a short displacement away from one base register --- */

@@ -131,6 +131,43 @@ Test(tlb, spaces_are_kept_apart_and_kept)
     cr_expect(tlb_find(hart, 0x1000, false)->gpa_page == 0xb000);
 }
 
+/* Whoever remembers an entry may use it while the epoch is the same. */
+static bool renewed(u64 *epoch)
+{
+    bool renewed = hart->data_epoch != *epoch;
+    *epoch = hart->data_epoch;
+    return renewed && (*epoch & 1) != 0;
+}
+
+Test(tlb, what_takes_an_entry_back_renews_the_epoch)
+{
+    tlb_select_data(hart, 1, 1, 0, false);
+    u64 epoch = hart->data_epoch;
+    put(0x1000, 0xa000, PAGE_BYTES, false);
+    put(0x1000 + ((gva_t)TLB_ENTRIES << PAGE_BITS), 0xb000, PAGE_BYTES, false);
+    cr_expect(!renewed(&epoch), "nothing is taken back by another's coming");
+    tlb_flush_page(hart, 0x5000, TLB_ANY_ASID);
+    cr_expect(renewed(&epoch), "a page that is in no entry any more may be remembered");
+    tlb_flush_page(hart, 0x5000, 2);
+    cr_expect(!renewed(&epoch), "another address space's");
+    tlb_flush_writes(hart);
+    cr_expect(renewed(&epoch));
+    tlb_flush_asid(hart, 1);
+    cr_expect(renewed(&epoch));
+    tlb_flush_all(hart);
+    cr_expect(renewed(&epoch));
+    tlb_renew_data(hart);
+    cr_expect(renewed(&epoch));
+    tlb_select_data(hart, 1, 1, 1, false);
+    u64 other = hart->data_epoch;
+    cr_expect_neq(other, epoch, "another permission class");
+    tlb_select_data(hart, 1, 1, 0, false);
+    cr_expect_eq(hart->data_epoch, epoch, "as it was");
+    tlb_flush_all(hart);
+    tlb_select_data(hart, 1, 1, 1, false);
+    cr_expect_neq(hart->data_epoch, other, "one that was not in use was emptied, too");
+}
+
 Test(tlb, more_address_spaces_than_slots)
 {
     for (unsigned round = 0; round < 2; round++) {
