@@ -120,6 +120,8 @@ struct vcpu {
     bool wants_wait;      /* ops->wait was called by the current instruction, */
     bool told_wait;       /*   and VCPU_EVENT_WAIT told so */
     u32 relaxes;          /* calls of vcpu_relax since the host thread yielded */
+    u32 trace_slots; /* of the trace with some that was entered last: the first one's number and,
+                        from bit HOST_SLOT_BITS on, how many (translate/host_slot.h) */
     u64 engine_exits[8];  /* statistics: how often a block came back to the run loop, by reason */
     u64 seen_removals;    /* of the block table, of which the jump cache knows nothing any more */
     u64 seen_watches;     /* of the engine's, behind which write entries are of no use any more */
@@ -134,8 +136,8 @@ struct vcpu {
     u64 sample_period_insns, sample_random; /* where the present period of one by instructions
                                                began; what the next place is chosen by */
     bool powered_off;
-    u8 tlb_patience, jump_patience; /* generated code's: see access_thunks.c and entry.c of the
-                                       host's translator */
+    u8 tlb_patience, jump_patience, stray_patience; /* generated code's: see access_thunks.c,
+                                                       entry.c, slot.c of the host's translator */
     u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
     u64 data_epoch; /* the current data space's */

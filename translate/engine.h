@@ -115,6 +115,7 @@ struct engine_wait {
 };
 
 struct engine {
+    u32 slots_used; /* of every hart's (struct host_slot); under the lock */
     struct engine_options options;
     const struct guest *guest;
     const struct front *front;
@@ -245,6 +246,7 @@ const void *engine_jump_missed(struct vcpu *vcpu);
 const void *engine_link_missed(struct vcpu *vcpu, u32 number);
 void engine_trace_split(struct vcpu *vcpu, gva_t head, gva_t gva);
 void engine_trace_guessed(struct vcpu *vcpu, gva_t head);
+void engine_trace_strayed(struct vcpu *vcpu, gva_t head);
 /* A store is about to hit a clean code page. */
 void engine_code_store(struct engine *engine, gpa_t gpa);
 /* The hart's store to a watched page: breaks the others' reservations on the bytes, then stores.

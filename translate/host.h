@@ -19,6 +19,7 @@
 #define METIC_TRANSLATE_HOST_H
 
 #include "cpu/base/bits.h"
+#include "translate/host_slot.h"
 #include "translate/ir/ir.h"
 
 /* --- slow paths of memory accesses, implemented by the engine's soft-MMU --- */
@@ -95,6 +96,9 @@ struct host_slow {
     /* The trace with that first pc has guessed pages wrong so many times as it may before this is
      * told. NULL: likewise. */
     void (*guessed)(struct vcpu *vcpu, gva_t head);
+    /* The access at vcpu->pc, of that trace, was not to the page that its slot had; some are told.
+     * NULL: likewise. */
+    void (*strayed)(struct vcpu *vcpu, gva_t head);
     /* Calls the helper with its arguments; those it has not are anything. NULL: code calls helpers
      * directly. */
     u64 (*helper)(struct vcpu *vcpu, u64 a, u64 b, u64 c, u64 d, const struct helper *helper);
@@ -232,6 +236,10 @@ struct host_request {
     const struct host_ways *ways; /* or NULL; not with HOST_NO_SELF_LINK */
     const struct host_split *split; /* what is known of a trace's groups of accesses, the newest */
     unsigned split_count;           /*   last */
+    u32 slots_first;     /* the slots that a trace may have: from this number on, */
+    unsigned slots_max;  /*   so many */
+    const s64 *strays;   /* offsets, from a trace's page, of accesses that are to have none */
+    unsigned stray_count;
     struct host_exit *exits;
     unsigned exits_max;
     struct host_place *places; /* NULL: nobody asks. Those that do not fit are left out */
@@ -242,6 +250,7 @@ struct host_result {
     size_t code_bytes, cold_bytes;
     u32 entry_offset; /* where to enter the block and where links to it jump */
     unsigned exit_count, place_count;
+    unsigned slot_count; /* that a trace has */
 };
 
 enum host_status {

@@ -262,6 +262,8 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
         .alloc_link = pipeline_alloc_link,
         .opaque = engine,
         .ways = ways,
+        .slots_first = engine->slots_used,
+        .slots_max = HOST_SLOTS - engine->slots_used,
         .exits = exits,
         .exits_max = MAX_EXITS,
     };
@@ -282,6 +284,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
     block->host = request.exec + result.entry_offset;
     block->host_bytes = (u32)result.code_bytes;
     pipeline_record_links(engine, block, exits, result.exit_count);
+    engine->slots_used += result.slot_count;
     codebuf_commit(code, result.code_bytes, result.cold_bytes);
     engine->stats.host_bytes += result.code_bytes;
     engine->stats.cold_bytes += result.cold_bytes;
@@ -301,7 +304,8 @@ bool pipeline_is_full(const struct engine *engine)
 {
     bool tiny = engine->options.kind == ENGINE_INTERP && engine->options.code_bytes != 0;
     size_t limit_bytes = tiny ? engine->options.code_bytes : (size_t)MAX_ARENA_BYTES;
-    return arena_used_bytes(engine->blocks.arena) > limit_bytes;
+    return arena_used_bytes(engine->blocks.arena) > limit_bytes ||
+           engine->slots_used > HOST_SLOTS - HOST_TRACE_SLOTS;
 }
 
 void pipeline_keep_ir(struct engine *engine, struct block *block)
@@ -314,7 +318,7 @@ void pipeline_keep_ir(struct engine *engine, struct block *block)
     }
 }
 
-/* The pipeline. Lock held. NULL when the code buffer or the arena is full. */
+/* The pipeline. Lock held. NULL when the code buffer or the arena is full, or no slots are left. */
 static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched)
 {
     struct engine *engine = vcpu->engine;
@@ -376,10 +380,12 @@ static void flush_all(struct vcpu *vcpu)
     pthread_mutex_lock(&engine->lock);
     block_table_clear(&engine->blocks);
     codebuf_clear(&engine->code);
+    engine->slots_used = 0;
     engine->stats.flushes++;
     for (unsigned i = 0; i < engine->vcpu_count; i++) {
         /* New epochs, too: links are numbered anew and old proofs must not be taken for theirs. */
         tlb_flush_jumps(engine->vcpus[i]);
+        tlb_renew_data(engine->vcpus[i]); /* slots will be other traces' */
         found_clear(&engine->found[i]);
         engine->vcpus[i]->seen_removals = engine->blocks.removals;
     }

@@ -597,5 +597,6 @@ const struct host_slow softmmu_slow = {
     .link_missed = engine_link_missed,
     .split = engine_trace_split,
     .guessed = engine_trace_guessed,
+    .strayed = engine_trace_strayed,
     .probe_full = probe_full,
 };

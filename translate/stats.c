@@ -201,6 +201,7 @@ const struct host_slow *stats_slow(const struct stats *stats, const struct host_
         .polled = engine_polled,
         .jump_missed = engine_jump_missed, .link_missed = engine_link_missed,
         .split = engine_trace_split, .guessed = engine_trace_guessed,
+        .strayed = engine_trace_strayed,
         .helper = timed_helper, .probe_full = probe_full,
     };
     return stats != NULL ? &timed : slow;

@@ -15,6 +15,11 @@ enum {
     /* A wrong guess costs some 25 cycles, a right one spares 9 where the host waits for them. */
     GUESSES_MANY = 16,
     GUESSES_INSNS = 1024,
+    /* Of 256 misses one is told. A miss costs some 25 cycles, a hit spares two or three, and a
+     * trace does some 70 instructions. */
+    STRAYS_MANY = 4,
+    STRAYS_SOME = 2,
+    STRAYS_INSNS = 256 * 1024,
 };
 
 void tier2_init(struct tier2 *tier2, bool eager)
@@ -57,16 +62,16 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu)
     return true;
 }
 
-static struct tier2_split *split_place(struct tier2 *tier2, gva_t pc)
+/* Where an instruction is noted in a table of so many places. */
+static struct tier2_split *place_in(struct tier2_split *table, unsigned places, gva_t pc)
 {
-    return &tier2->splits[(pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (TIER2_SPLIT_PLACES - 1)];
+    return &table[(pc >> 1) * 0x9e3779b97f4a7c15u >> 32 & (places - 1)];
 }
 
-/* True when it was noted `many` times, at most so many instructions apart on average. */
-static bool note(struct tier2 *tier2, const struct vcpu *vcpu, gva_t pc, gva_t head, unsigned many,
-                 u64 insns_each)
+/* True when it was noted there `many` times, at most so many instructions apart on average. */
+static bool note(struct tier2 *tier2, struct tier2_split *split, const struct vcpu *vcpu, gva_t pc,
+                 gva_t head, unsigned many, u64 insns_each)
 {
-    struct tier2_split *split = split_place(tier2, pc);
     bool known = split->pc == pc && split->head == head && split->mode == vcpu->mode;
     if (!known || vcpu->insns - split->first_insns > many * insns_each) {
         *split = (struct tier2_split){
@@ -84,14 +89,22 @@ static bool note(struct tier2 *tier2, const struct vcpu *vcpu, gva_t pc, gva_t h
 
 bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head, gva_t gva)
 {
-    bool many = note(tier2, vcpu, vcpu->pc, head, SPLIT_MANY, SPLIT_INSNS);
-    split_place(tier2, vcpu->pc)->low = (u16)(gva & PAGE_OFFSET_MASK);
+    struct tier2_split *split = place_in(tier2->splits, TIER2_SPLIT_PLACES, vcpu->pc);
+    bool many = note(tier2, split, vcpu, vcpu->pc, head, SPLIT_MANY, SPLIT_INSNS);
+    split->low = (u16)(gva & PAGE_OFFSET_MASK);
     return many;
 }
 
 bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
 {
-    return note(tier2, vcpu, head | 1, head, GUESSES_MANY, GUESSES_INSNS);
+    struct tier2_split *split = place_in(tier2->splits, TIER2_SPLIT_PLACES, head | 1);
+    return note(tier2, split, vcpu, head | 1, head, GUESSES_MANY, GUESSES_INSNS);
+}
+
+bool tier2_note_stray(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head)
+{
+    struct tier2_split *stray = place_in(tier2->strays, TIER2_STRAY_PLACES, vcpu->pc);
+    return note(tier2, stray, vcpu, vcpu->pc, head, STRAYS_MANY, STRAYS_INSNS);
 }
 
 /* As the last one. */
@@ -116,6 +129,21 @@ static void join_split(struct tier2_circle *circle, s64 offset, u16 low)
     circle->split[end - 1] = split;
 }
 
+/* More are too many to tell apart. */
+static void join_stray(struct tier2_circle *circle, s64 offset)
+{
+    unsigned n = 0;
+    while (n < circle->stray_count && n < TIER2_STRAY_MAX && circle->strays[n] != offset) {
+        n++;
+    }
+    if (n < TIER2_STRAY_MAX) {
+        circle->strays[n] = offset;
+    }
+    if (n == circle->stray_count) {
+        circle->stray_count++;
+    }
+}
+
 void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circle)
 {
     gva_t page = tier2->split_head & PAGE_MASK;
@@ -128,6 +156,14 @@ void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circl
                 join_split(circle, (s64)(split->pc - page), split->low);
             }
             split->count = 0;
+        }
+    }
+    for (unsigned n = 0; n < TIER2_STRAY_PLACES; n++) {
+        struct tier2_split *stray = &tier2->strays[n];
+        if (stray->count >= STRAYS_SOME && stray->head == tier2->split_head &&
+            stray->mode == mode) {
+            join_stray(circle, (s64)(stray->pc - page));
+            stray->count = 0;
         }
     }
 }

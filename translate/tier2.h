@@ -27,7 +27,9 @@ enum {
     TIER2_WAYS = 8,
     TIER2_REGISTERS = 32,    /* more than a guest pins */
     TIER2_SPLIT_PLACES = 64,
+    TIER2_STRAY_PLACES = 256,
     TIER2_SPLIT_MAX = 16,    /* instructions of a trace whose groups of accesses are split */
+    TIER2_STRAY_MAX = 32,    /* ... that go to another page each time */
     TRACE_MAX_INSNS = 256,   /* of a circle */
     TRACE_COPIES_INSNS = 64, /* of all copies of a shorter one */
     TRACE_MAX_COPIES = 8,
@@ -81,6 +83,8 @@ struct tier2_circle {
     struct host_split split[TIER2_SPLIT_MAX]; /* from the circle's first page, the newest last */
     unsigned split_count;       /* TIER2_SPLIT_MAX + 1: too many to tell them apart */
     bool no_guess;              /* it guessed pages wrong */
+    s64 strays[TIER2_STRAY_MAX]; /* from there, too: accesses to many pages */
+    unsigned stray_count;       /* TIER2_STRAY_MAX + 1: too many to tell them apart */
 };
 
 /* Whether it went round without fail while it was recorded, by whatever way. */
@@ -115,7 +119,7 @@ struct tier2 {
         u32 mode, count;
         u64 first_insns;         /* of the hart, at the first one that counts */
         u16 low;                 /* struct host_split's, of the last one */
-    } splits[TIER2_SPLIT_PLACES];
+    } splits[TIER2_SPLIT_PLACES], strays[TIER2_STRAY_PLACES];
     u64 sampled, recorded, made; /* statistics */
 };
 
@@ -126,7 +130,9 @@ bool tier2_sample(struct tier2 *tier2, const struct vcpu *vcpu);
 /* A trace was left as struct host_slow's `split` says. True when that is so often at vcpu->pc that
  * the trace had better be made anew, for which the hart then looks up. */
 bool tier2_note_split(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head, gva_t gva);
-/* The same of struct host_slow's `guessed`, whatever vcpu->pc. */
+/* The same of struct host_slow's `strayed`. */
+bool tier2_note_stray(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
+/* And of its `guessed`, whatever vcpu->pc. */
 bool tier2_note_guesses(struct tier2 *tier2, const struct vcpu *vcpu, gva_t head);
 /* Adds to the circle what was noted of the trace at tier2->split_head, and forgets that. */
 void tier2_join_splits(struct tier2 *tier2, u32 mode, struct tier2_circle *circle);

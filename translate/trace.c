@@ -317,6 +317,12 @@ void trace_request(const struct tier2_circle *circle, struct host_request *reque
         request->flags |= HOST_ALL_SPLIT;
     }
     request->flags |= circle->no_guess ? HOST_NO_GUESS : 0u;
+    request->strays = circle->strays;
+    request->stray_count = circle->stray_count;
+    if (circle->stray_count > TIER2_STRAY_MAX) {
+        request->stray_count = 0;
+        request->slots_max = 0;
+    }
     for (unsigned n = 1; n < circle->page_count; n++) {
         if (circle->pages[n].asks != 0) {
             unsigned at = request->page_count++;
@@ -365,6 +371,7 @@ static bool make_trace(struct vcpu *vcpu, struct tier2_circle *circle)
     memcpy(circle->head, tier2_of(vcpu)->head, sizeof(circle->head));
     circle->split_count = 0;
     circle->no_guess = false;
+    circle->stray_count = 0;
     bool made = make(vcpu, &fetched, circle, false);
     pthread_mutex_unlock(&engine->lock);
     if (made) {
@@ -384,6 +391,13 @@ void engine_trace_split(struct vcpu *vcpu, gva_t head, gva_t gva)
 void engine_trace_guessed(struct vcpu *vcpu, gva_t head)
 {
     if (tier2_note_guesses(tier2_of(vcpu), vcpu, head)) {
+        vcpu_look_up(vcpu);
+    }
+}
+
+void engine_trace_strayed(struct vcpu *vcpu, gva_t head)
+{
+    if (tier2_note_stray(tier2_of(vcpu), vcpu, head)) {
         vcpu_look_up(vcpu);
     }
 }

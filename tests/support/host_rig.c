@@ -153,6 +153,12 @@ static void note_split(struct vcpu *vcpu, gva_t head, gva_t gva)
     hart_of(vcpu)->split_head = head;
 }
 
+static void note_stray(struct vcpu *vcpu, gva_t head)
+{
+    hart_of(vcpu)->strays++;
+    hart_of(vcpu)->split_head = head;
+}
+
 static void note_guesses(struct vcpu *vcpu, gva_t head)
 {
     hart_of(vcpu)->guesses++;
@@ -163,6 +169,7 @@ const struct host_slow rig_slow = {
     .load = slow_load, .store = slow_store, .amo = slow_amo, .check = slow_check,
     .split = note_split,
     .guessed = note_guesses,
+    .strayed = note_stray,
 };
 
 /* --- the guest and the rig --- */
@@ -203,6 +210,7 @@ static void hart_reset(struct rig_hart *hart)
     hart->vcpu.jumps = hart->jumps;
     hart->vcpu.link_proofs = hart->proofs;
     hart->vcpu.link_epoch = 1;
+    hart->vcpu.data_epoch = 1;
     for (unsigned n = 0; n < TLB_ENTRIES; n++) {
         hart->tlb[n] = (struct tlb_entry){TLB_TAG_NONE, TLB_TAG_NONE, 0, 0};
     }
@@ -220,6 +228,8 @@ void rig_reset(struct rig *rig)
     hart_reset(rig->hart[1]);
     rig->link_count = 0;
     rig->split = (struct host_split){.offset = 0};
+    rig->slots_max = 0;
+    rig->stray = 0;
     rig->used_bytes = rig->context.used_bytes;
     rig->cold_end = RIG_COLD_START;
 }
@@ -238,13 +248,18 @@ void rig_copy(struct rig_hart *to, const struct rig_hart *from)
     to->device = from->device;
 }
 
+static size_t hart_bytes(void)
+{
+    return host_slots_offset(&rig_guest) + host_slots_bytes;
+}
+
 struct rig *rig_new(u32 features)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
     rig->ir = calloc(1, sizeof(*rig->ir));
     for (unsigned n = 0; n < 2; n++) {
-        rig->hart[n] = aligned_alloc(_Alignof(struct rig_hart), sizeof(struct rig_hart));
-        memset(rig->hart[n], 0, sizeof(struct rig_hart));
+        rig->hart[n] = zeros_new_growing(hart_bytes());
+        cr_assert_not_null(rig->hart[n]);
         rig->hart[n]->ram = aligned_alloc(4096, RIG_RAM_BYTES);
     }
     int fd = memfd_create("rig", 0);
@@ -265,7 +280,7 @@ void rig_free(struct rig *rig)
 {
     for (unsigned n = 0; n < 2; n++) {
         free(rig->hart[n]->ram);
-        free(rig->hart[n]);
+        zeros_free(rig->hart[n], hart_bytes());
     }
     munmap(rig->write, RIG_CODE_BYTES);
     munmap(rig->exec, RIG_CODE_BYTES);
@@ -303,6 +318,9 @@ const u8 *rig_compile_pages(struct rig *rig, u32 flags, const struct host_page *
         .alloc_link = alloc_link,
         .opaque = rig,
         .page_count = page_count,
+        .slots_max = rig->slots_max,
+        .strays = &rig->stray,
+        .stray_count = rig->stray != 0,
         .split = &rig->split,
         .split_count = rig->split.offset != 0,
         .exits = rig->exits,

@@ -4,6 +4,7 @@
 #define METIC_TESTS_SUPPORT_HOST_RIG_H
 
 #include "cpu/base/bits.h"
+#include "cpu/base/zeros.h"
 #include "cpu/fpu.h"
 #include "translate/host.h"
 #include "translate/ir/ir_eval.h"
@@ -39,7 +40,8 @@ struct rig_hart {
     unsigned slow_calls;
     unsigned splits;  /* calls of host_slow's `split`, */
     gva_t split_head, split_gva; /* and what the last one said */
-    unsigned guesses; /* calls of `guessed` */
+    unsigned guesses; /* calls of `guessed`, */
+    unsigned strays;  /*   of `strayed` */
     void (*on_slow)(struct rig_hart *hart); /* NULL, or called by each slow path */
 };
 
@@ -56,6 +58,8 @@ struct rig {
     void *scratch;
     struct host_exit exits[512];
     struct host_result result;
+    unsigned slots_max; /* of the next traces, which all begin with the same slot */
+    s64 stray;          /* the same, of their access that is to have none, unless it is 0 */
     struct host_split split; /* of the next traces, unless its offset is 0 */
 };
 

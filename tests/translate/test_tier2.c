@@ -265,3 +265,42 @@ Test(tier2, a_trace_that_guesses_wrong_often_guesses_no_more)
     tier2_join_splits(&tier2, vcpu.mode, &circle);
     cr_expect_not(circle.no_guess, "it is forgotten");
 }
+
+static bool note_strays(struct tier2 *tier2, struct vcpu *vcpu, unsigned count, u64 insns_each)
+{
+    bool often = false;
+    for (unsigned n = 0; n < count; n++) {
+        vcpu->insns += insns_each;
+        often = tier2_note_stray(tier2, vcpu, 0x80001000);
+    }
+    return often;
+}
+
+Test(tier2, accesses_that_stray_often_are_known_to_the_trace_made_anew)
+{
+    static struct tier2 tier2;
+    static struct tier2_circle circle;
+    struct vcpu vcpu = {.pc = 0x80001010};
+    tier2_init(&tier2, false);
+    cr_expect_not(note_strays(&tier2, &vcpu, 1000, 1000000), "seldom enough");
+    vcpu.pc = 0x80003020; /* in another page of the trace */
+    cr_expect_not(note_strays(&tier2, &vcpu, 3, 1000));
+    vcpu.pc = 0x80001010;
+    cr_expect(!tier2.split && note_strays(&tier2, &vcpu, 40, 1000));
+    cr_expect(tier2.split && tier2.split_head == 0x80001000);
+    cr_expect(tier2_deadline(&tier2, UINT64_MAX) <= vcpu.insns, "the hart looks up");
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_assert(circle.stray_count == 2 && circle.split_count == 0 && !circle.no_guess);
+    cr_expect(circle.strays[0] + circle.strays[1] == 0x10 + 0x2020);
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_expect(circle.stray_count == 2, "they are forgotten");
+    note_strays(&tier2, &vcpu, 40, 1000);
+    tier2_join_splits(&tier2, vcpu.mode, &circle);
+    cr_expect(circle.stray_count == 2, "it is known");
+    for (unsigned n = 3; n < 2 * TIER2_STRAY_MAX; n++) {
+        vcpu.pc += 2;
+        note_strays(&tier2, &vcpu, 40, 1000);
+        tier2_join_splits(&tier2, vcpu.mode, &circle);
+        cr_expect_eq(circle.stray_count, n <= TIER2_STRAY_MAX ? n : TIER2_STRAY_MAX + 1);
+    }
+}

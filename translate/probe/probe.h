@@ -30,6 +30,7 @@
 #include "cpu/base/error.h"
 #include "cpu/guest.h"
 #include "cpu/vcpu.h"
+#include "translate/host_slot.h"
 #include "translate/ir/ir.h"
 #include <pthread.h>
 
@@ -165,17 +166,18 @@ static inline u32 probe_edge_slot(u32 way, gva_t target)
     return ((u32)target >> 1 ^ way * 0x9e5u) % PROBE_EDGE_SLOTS;
 }
 
-/* Behind the hart's state lie its table of edges, direct ways' counters and indirect ones' places:
- * the first two of a program share a huge page. */
+/* Behind the hart's state and slots lie its table of edges, direct ways' counters and indirect
+ * ones' places: the first two of a program share a huge page. */
 static const size_t probe_edges_bytes = PROBE_EDGE_SLOTS * sizeof(struct probe_edge);
 static const size_t probe_directs_bytes = PROBE_MAX_DIRECTS * sizeof(u32);
 static const size_t probe_counts_bytes =
     PROBE_EDGE_SLOTS * sizeof(struct probe_edge) + PROBE_MAX_DIRECTS * sizeof(u32) +
     PROBE_MAX_INDIRECTS * PROBE_PLACES * sizeof(struct probe_place);
-/* From the hart's state to them: whole pages. */
+/* From the hart's state, behind its slots, to them: whole pages. */
 static inline size_t probe_counts_offset(const struct guest *guest)
 {
-    return (guest->vcpu_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    size_t end = host_slots_offset(guest) + host_slots_bytes;
+    return (end + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 /* To a direct way's counter. */
 static inline size_t probe_count_offset(const struct guest *guest, u32 way)

@@ -255,6 +255,10 @@ void access_lookup(struct compile *c, struct access *m)
         lookup_span(c, m);
         return;
     }
+    if (m->slot != 0) {
+        slot_look_up(c, m);
+        return;
+    }
     switch (m->way) {
     case ACCESS_ALONE: access_look_up_alone(c, m); break;
     case ACCESS_FIRST:
@@ -405,7 +409,10 @@ void access_claim(struct compile *c, struct access *m, ir_ref address, unsigned 
     }
     m->tag = alloc_temp(c);
     m->span = linear;
-    if (m->way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m->span &&
+    if (group) {
+        slot_claim(c, m);
+    }
+    if (m->way == ACCESS_ALONE && (flags & ACCESS_SPARE) && !m->span && m->slot == 0 &&
         m->page != ACCESS_PAGE_KNOWN) {
         m->table = alloc_temp(c);
     }

@@ -31,6 +31,7 @@ struct access {
     unsigned tag;     /* scratch; NO_REG when kept */
     unsigned table;   /* when not NO_REG, `entry` is an offset from this register */
     unsigned site;
+    u32 slot;         /* alone or first: the trace's slot that remembers its page, or 0 (slot.c) */
     enum access_page page;
     s64 page_disp;    /* of these pages: how far `address` is from the code's page, or from 0 */
     bool guess;       /* the page at the site may well be wrong (loop.c); also of a group's first */
@@ -86,6 +87,13 @@ enum {
     SITE_JUMP_BYTES = 5,
     SITE_HEAD = 1,       /* of THUNK_SPLIT, in place of the jump: u32, the trace's first offset */
     GROUP_BYTES = -6,  /* of a group, less 1; from the return address of its thunk */
+};
+
+/* What THUNK_SPLIT is called for. */
+enum access_told {
+    TOLD_SPLIT,   /* the trace's group is split, and it will be left */
+    TOLD_GUESSED, /* it guessed wrong */
+    TOLD_STRAYED, /* its slot had another page */
 };
 
 static inline struct asm_mem access_entry_at(const struct access *m, s32 member_offset)
@@ -144,6 +152,14 @@ void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, uns
 /* The look-up of an access claimed alone, without the ways out of a trace. */
 void access_look_up_alone(struct compile *c, struct access *m);
 
+/* slot.c: a slot for the access claimed, if it should have one; its look-up; and what its slow path
+ * does first, which goes on with the fast one where the page's first entry has it. */
+void slot_claim(struct compile *c, struct access *m);
+void slot_look_up(struct compile *c, struct access *m);
+void slot_look_again(struct compile *c, const struct access *m);
+/* Makes the slots of the trace that the hart is in forget. */
+void slot_forget(struct vcpu *vcpu);
+
 /* access_slow.c: of SITE_POISON, the addends that are kept and SITE_FAR; and whether the current
  * instruction must leave the trace instead of calling C. */
 unsigned access_poison(const struct compile *c);
@@ -168,10 +184,12 @@ static inline unsigned access_pair_number(unsigned entry, unsigned tag, bool wri
     return (access_temp_number(entry) * 5 + access_temp_number(tag)) * 2 + write;
 }
 
-/* access_call.c: what THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
+/* access_call.c: after C, before which vcpu->data_epoch was `epoch`, what the block remembers of
+ * pages may be stale. */
+void access_forget_pages(struct vcpu *vcpu, u8 *frame, unsigned poison, u64 epoch);
+/* What THUNK_ACCESS calls. `frame` is the generated code's, with all registers in
  * FRAME_REGS and, where the stub says so, FRAME_XMM; `stub` points behind its call. Returns where
  * to go on; NULL when an exception was raised. */
-void access_forget_pages(u8 *frame, unsigned poison);
 /* Raises the page fault of an access of which guest->refill said so. */
 void access_fault(struct vcpu *vcpu, u64 insns, const u8 *stub);
 const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow);

@@ -75,8 +75,8 @@ static ALWAYS_INLINE void poison_temps(u8 *frame, unsigned poison)
     }
 }
 
-/* Pages remembered by a loop and addends kept by the block may be stale: see loop.c, access.c. */
-void access_forget_pages(u8 *frame, unsigned poison)
+/* See loop.c, access.c, slot.c. */
+void access_forget_pages(struct vcpu *vcpu, u8 *frame, unsigned poison, u64 epoch)
 {
     u64 *site_tags = (u64 *)(void *)(frame + FRAME_SITES);
     poison_temps(frame, poison);
@@ -88,6 +88,9 @@ void access_forget_pages(u8 *frame, unsigned poison)
 #pragma GCC unroll 8
     for (unsigned n = 0; n < SITES_MAX; n++) {
         site_tags[2 * n] = ~(u64)0;
+    }
+    if (UNLIKELY(vcpu->data_epoch != epoch)) {
+        slot_forget(vcpu);
     }
 }
 
@@ -144,12 +147,13 @@ static const u8 *leave(struct vcpu *vcpu, const u8 *stub)
 const u8 *access_split(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct host_slow *slow)
 {
     gva_t head = vcpu->pc_page + ld_le32(stub + SITE_HEAD);
-    bool guessed = stub[0] != 0;
+    enum access_told told = (enum access_told)stub[0];
     stub += SITE_JUMP_BYTES;
     begin(vcpu, *saved_reg(frame, R15), stub);
-    if (guessed) {
-        if (slow->guessed != NULL) {
-            slow->guessed(vcpu, head);
+    if (told != TOLD_SPLIT) {
+        void (*tell)(struct vcpu *, gva_t) = told == TOLD_GUESSED ? slow->guessed : slow->strayed;
+        if (tell != NULL) {
+            tell(vcpu, head);
         }
         return past(stub);
     }
@@ -179,6 +183,7 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         end_path(vcpu, stub);
         return NULL;
     }
+    u64 epoch = vcpu->data_epoch;
     switch (kind) {
     case MEM_LOAD: load(vcpu, frame, stub, gva, slow, device); break;
     case MEM_STORE: slow->store(vcpu, gva, operand(frame, stub, desc), desc, device); break;
@@ -189,7 +194,7 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         poison_temps(frame, stub[SITE_POISON]); /* devices change no TLB when they are read */
         return resume + stub[SITE_BACK];
     }
-    access_forget_pages(frame, stub[SITE_POISON]);
+    access_forget_pages(vcpu, frame, stub[SITE_POISON], epoch);
     if (vcpu->exception_pending) {
         end_path(vcpu, stub);
         return NULL;

@@ -138,11 +138,11 @@ static ALWAYS_INLINE u8 *describe_way_out(struct compile *c, const struct access
     return back;
 }
 
-/* Calls THUNK_SPLIT, which says so to C: the trace's group is split, or it guessed wrong. */
-static void tell(struct compile *c, bool guessed)
+/* Calls THUNK_SPLIT, which says so to C. */
+static void tell(struct compile *c, enum access_told told)
 {
     asm_call(&c->cold, thunk(c, THUNK_SPLIT));
-    asm_u8(&c->cold, guessed);
+    asm_u8(&c->cold, told);
     asm_u32(&c->cold, (u32)c->entry_target);
 }
 
@@ -169,7 +169,7 @@ static void look_again(struct compile *c, const struct access *m, const struct a
         asm_rm(cold, 0xff, ASM_32, 1, frame_at(FRAME_GUESSES)); /* dec */
         u32 few = asm_jcc_short(cold, ASM_NE);
         asm_mov_mem_imm(cold, ASM_32, frame_at(FRAME_GUESSES), WRONG_GUESSES);
-        tell(c, true);
+        tell(c, TOLD_GUESSED);
         describe(c, m, call);
         asm_bind_short(cold, few);
     }
@@ -211,7 +211,7 @@ static void leave_split(struct compile *c, const struct access *m, const struct 
     if (m->disp != m->group_disp) {
         load_address(&c->cold, m, m->disp);
     }
-    tell(c, false);
+    tell(c, TOLD_SPLIT);
     describe_way_out(c, m, call);
 }
 
@@ -292,13 +292,26 @@ static void span_first_entry(struct compile *c, const struct access *m)
     asm_bind_short(cold, missed);
 }
 
-/* Not in the span: finds the addend in the TLB. */
+/* Not in the page of its slot: C is told of each 256th. */
+static void count_stray(struct compile *c, const struct access *m, const struct access_call *call)
+{
+    asm_rm(&c->cold, 0xfe, ASM_32, 1, VCPU_AT(stray_patience)); /* dec byte */
+    u32 few = asm_jcc_short(&c->cold, ASM_NE);
+    tell(c, TOLD_STRAYED);
+    describe(c, m, call);
+    asm_bind_short(&c->cold, few);
+}
+
+/* Not in the span, or in the slot's page: finds the addend in the TLB. */
 static void span_slow_path(struct compile *c, const struct access *m,
                            const struct access_call *call)
 {
     struct asm_buf *cold = &c->cold;
     struct asm_mem addend = asm_at(m->entry, offsetof(struct tlb_entry, addend));
-    if (m->write || (m->way == ACCESS_FIRST && m->group_write)) {
+    if (m->slot != 0) {
+        count_stray(c, m, call);
+        slot_look_again(c, m);
+    } else if (m->write || (m->way == ACCESS_FIRST && m->group_write)) {
         span_first_entry(c, m);
     }
     if (m->way == ACCESS_FIRST) {
@@ -358,12 +371,12 @@ void access_slow_path(struct compile *c, const struct access *m, const struct ac
     if (by != NO_REG && (m->guess || m->way == ACCESS_SITE)) {
         look_again(c, m, call, by);
     }
-    if (!m->span && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
+    if (!m->span && m->slot == 0 && (m->way == ACCESS_ALONE || m->way == ACCESS_SITE)) {
         CHECK(end - m->resume <= UINT8_MAX);
         *look_up(c, m, call, c->a.exec + m->resume) = (u8)(end - m->resume);
         return;
     }
-    if (m->span) {
+    if (m->span || m->slot != 0) {
         span_slow_path(c, m, call);
     } else if (m->way == ACCESS_KEPT) {
         kept_slow_path(c, m, call);

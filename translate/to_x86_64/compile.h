@@ -259,6 +259,10 @@ struct compile {
     unsigned way_jump_count;
     struct wides wides;
     struct lanes lanes;
+    unsigned slot_count; /* that the trace has so far, with that of its epoch (slot.c); 0: none */
+    u32 slots_known;     /* offset of what is stored to vcpu->trace_slots, */
+    u32 slots_old;       /*   jump to where they are emptied, */
+    u32 slots_good;      /*   and offset of where that goes on */
     u8 held[HOISTS_MAX]; /* temporary that holds the host address now, or NO_REG */
     u32 own_pins;        /* own.c: pinned registers (bits by number) that a trace uses otherwise, */
     u32 adopted[PINNED_MAX]; /*   those for guest state at that offset, or NO_HOME, */
@@ -556,6 +560,11 @@ void loop_find_more(struct compile *c);
 bool loop_guesses(const struct compile *c, const struct ir_insn *insn);
 /* The site of the instruction, or of the group of which it is the first; or SITES_MAX. */
 unsigned loop_site(const struct compile *c, unsigned at);
+/* slot.c: what the trace does where it is entered, and what that needs in the cold part when all
+ * its slots are known. */
+void slot_enter(struct compile *c);
+void slot_end(struct compile *c);
+
 /* What the block does once, before the place where its rounds begin: makes every site forget,
  * loads carried state. */
 void loop_enter(struct compile *c);

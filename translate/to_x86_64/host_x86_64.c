@@ -182,6 +182,7 @@ static void start(struct compile *c, const struct host_request *request,
     c->path = 0;
     c->path_first = 0;
     c->in_way = false;
+    c->slot_count = 0;
     c->float_count = 0;
     c->way_jump_count = 0;
     memset(c->way_entries, 0, sizeof(c->way_entries));
@@ -193,6 +194,7 @@ static void start(struct compile *c, const struct host_request *request,
     }
     result->exit_count = 0;
     result->place_count = 0;
+    result->slot_count = 0;
     result->code_bytes = 0;
     result->entry_offset = 0;
 }
@@ -304,6 +306,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     own_float_choose(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
+        slot_enter(c);
         loop_enter(c);
         c->outer_entry = asm_offset(&c->a);
         own_enter(c);
@@ -320,6 +323,9 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         x86_prepare(c);
         loop_mark(c);
         x86_emit_body(c);
+    }
+    if (has_room(c, INSN_BYTES_MAX)) {
+        slot_end(c);
     }
     result->code_bytes = asm_offset(&c->a);
     result->cold_bytes = asm_offset(&c->cold);

@@ -39,10 +39,11 @@ const u8 *vector_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
         vcpu->pc += ld_le64(site + VSITE_BYTES);
     }
     vcpu->fpu_flags = 0;
+    u64 epoch = vcpu->data_epoch;
     vector_helper *fn = (vector_helper *)(uintptr_t)helper->fn;
     u64 result = fn(vcpu, ld_le32(site + VSITE_WORD), ld_le16(site + VSITE_ROW), scalar, 0);
     join_flags(vcpu->fpu_flags);
-    access_forget_pages(frame, site[VSITE_POISON]);
+    access_forget_pages(vcpu, frame, site[VSITE_POISON], epoch);
     if (vcpu->exception_pending) {
         return NULL;
     }
