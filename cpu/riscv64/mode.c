@@ -61,6 +61,9 @@ static u32 mode_of(const struct riscv64_state *state, u32 engine_bits)
     u32 vs = (u32)(state->mstatus >> MSTATUS_VS_SHIFT) & 3;
     mode |= (vs == 2 ? 1 : vs) << RISCV_MODE_VS_SHIFT;
     mode |= (u32)(state->vlenb / 16) << RISCV_MODE_VLEN_SHIFT;
+    if (state->frm != RISCV_FRM_RNE) {
+        mode |= RISCV_MODE_FRM_OTHER;
+    }
     if (state->frm >= RISCV_FRM_RMM) {
         mode |= RISCV_MODE_FRM_SLOW;
     }

@@ -14,7 +14,7 @@
 
 enum { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
 
-enum { RISCV_FRM_RMM = 4 }; /* larger values of frm are reserved */
+enum { RISCV_FRM_RNE = 0, RISCV_FRM_RMM = 4 }; /* larger values of frm are reserved */
 
 enum { RISCV_PMP_ENTRIES = 16, RISCV_HPM_COUNTERS = 32, RISCV_CBO_BLOCK_BYTES = 64 };
 enum { RISCV_MAX_VLENB = 32 }; /* bytes of a vector register */
@@ -72,6 +72,7 @@ enum riscv_mode_bits {
     RISCV_MODE_PRIV = 3,          /* current privilege */
     RISCV_MODE_FS = 1 << 2,       /* mstatus.FS is not off: programs that begin to compute, and
                                      every switch to one, would change more */
+    RISCV_MODE_FRM_OTHER = 1 << 3, /* frm is not RNE: an instruction's own RNE is not the host's */
     RISCV_MODE_FRM_SLOW = 1 << 4, /* frm is RMM or reserved: dynamic rounding is not a host mode */
     RISCV_MODE_TRACE = VCPU_MODE_TRACE, /* every instruction reports itself (commit log) */
     RISCV_MODE_FRM_BAD = 1 << 6,  /* frm holds a reserved value: dynamic rounding is illegal */

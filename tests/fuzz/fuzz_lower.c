@@ -60,10 +60,9 @@ void fuzz_one(const u8 *bytes, size_t size_bytes)
         return;
     }
     u32 priv = bytes[0] & 3;
-    u32 fs = bytes[0] >> 2 & 3; /* 2 stands for the same as 1 and is no mode of its own */
-    u32 mode = (priv == 2 ? RISCV_M : priv) | (fs == 2 ? 1 : fs) << 2;
-    mode |= bytes[0] & RISCV_MODE_FRM_SLOW;
-    mode |= bytes[0] & 0x20 ? RISCV_MODE_FRM_BAD | RISCV_MODE_FRM_SLOW : 0;
+    u32 mode = (priv == 2 ? RISCV_M : priv) | (bytes[0] & (RISCV_MODE_FS | RISCV_MODE_FRM_OTHER));
+    mode |= bytes[0] & RISCV_MODE_FRM_SLOW ? RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_OTHER : 0;
+    mode |= bytes[0] & 0x20 ? RISCV_MODE_FRM_BAD | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_OTHER : 0;
     unsigned max_insns = 1 + bytes[1] % 64;
     size_t end = size_bytes < LOWER_MAX_BYTES ? size_bytes : LOWER_MAX_BYTES;
     for (size_t at = 2; at < end;) {

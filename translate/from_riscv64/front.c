@@ -146,9 +146,10 @@ static void print_mode(u32 mode, char *text, size_t text_bytes)
     snprintf(text, text_bytes, "%s fs=%s%s%s%s%s%s", privileges[mode & RISCV_MODE_PRIV],
              mode & RISCV_MODE_FS ? "on" : "off", units[unit],
              unit != 0 ? states[(mode & RISCV_MODE_VS) >> RISCV_MODE_VS_SHIFT] : "",
-             (mode & RISCV_MODE_FRM_BAD)    ? " frm=reserved"
-             : (mode & RISCV_MODE_FRM_SLOW) ? " frm=rmm"
-                                            : "",
+             (mode & RISCV_MODE_FRM_BAD)     ? " frm=reserved"
+             : (mode & RISCV_MODE_FRM_SLOW)  ? " frm=rmm"
+             : (mode & RISCV_MODE_FRM_OTHER) ? " frm=directed"
+                                             : "",
              (mode & RISCV_MODE_TRACE) ? " trace" : "", (mode & RISCV_MODE_COUNT) ? " count" : "");
 }
 

@@ -7,7 +7,9 @@
 enum { RM_DYNAMIC = 7 };
 
 /* frm's RMM is the one legal dynamic mode outside the host's four: the block mode tells of it, and
- * it is a static rounding from here on. */
+ * it is a static rounding from here on. The other way, an instruction's own RNE is dynamic while
+ * frm is that: compilers at run time (Java's, JavaScript's) write RNE in every instruction, and
+ * changing the host's mode around each takes ten times as long as the instruction. */
 bool lower_rounding(struct lower *l, const struct riscv_insn *insn, enum ir_round *round)
 {
     bool dynamic = insn->rm == RM_DYNAMIC;
@@ -16,7 +18,9 @@ bool lower_rounding(struct lower *l, const struct riscv_insn *insn, enum ir_roun
         lower_end_illegal(l, insn);
         return false;
     }
-    if (!dynamic) {
+    if (insn->rm == RISCV_FRM_RNE && (l->mode & RISCV_MODE_FRM_OTHER) == 0) {
+        *round = IR_ROUND_DYN;
+    } else if (!dynamic) {
         *round = (enum ir_round)insn->rm;
     } else {
         *round = (l->mode & RISCV_MODE_FRM_SLOW) != 0 ? IR_ROUND_RMM : IR_ROUND_DYN;

@@ -362,6 +362,7 @@ Test(csr, fcsr_is_both_halves_and_frm_sets_the_mode)
     for (u32 frm = 0; frm < 8; frm++) {
         hart_csr_write(hart, CSR_FRM, frm);
         cr_assert_eq(hart_csr_read(hart, CSR_FCSR), (u64)frm << 5 | 0x15);
+        cr_assert(((state->vcpu.mode & RISCV_MODE_FRM_OTHER) != 0) == (frm != 0));
         cr_assert(((state->vcpu.mode & RISCV_MODE_FRM_SLOW) != 0) == (frm >= 4));
         cr_assert(((state->vcpu.mode & RISCV_MODE_FRM_BAD) != 0) == (frm >= 5));
         cr_assert_eq(state->vcpu.fpu_round, frm >= 5 ? 0 : frm);

@@ -12,6 +12,10 @@
 extern const struct front riscv64_front;
 
 enum { PAGE_OFFSET = 0x100, MODE_FP_M = RISCV_M | RISCV_MODE_FS };
+enum {
+    MODE_RMM = RISCV_MODE_FRM_OTHER | RISCV_MODE_FRM_SLOW,
+    MODE_RESERVED = MODE_RMM | RISCV_MODE_FRM_BAD
+};
 
 static struct ir ir;
 
@@ -120,12 +124,13 @@ static const u32 modes[] = {
     RISCV_U, RISCV_S, RISCV_M,
     RISCV_U | 1 << 2, RISCV_S | 1 << 2, RISCV_M | 1 << 2,
     RISCV_U | RISCV_MODE_FS, RISCV_S | RISCV_MODE_FS, RISCV_M | RISCV_MODE_FS,
-    RISCV_U | RISCV_MODE_FS | RISCV_MODE_FRM_SLOW,
-    RISCV_U | RISCV_MODE_FS | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD,
+    RISCV_U | RISCV_MODE_FS | RISCV_MODE_FRM_OTHER,
+    RISCV_U | RISCV_MODE_FS | MODE_RMM,
+    RISCV_U | RISCV_MODE_FS | MODE_RESERVED,
     RISCV_M | RISCV_MODE_FS | RISCV_MODE_TRACE,
     RISCV_U | RISCV_MODE_FS | RISCV_MODE_VS | 1 << RISCV_MODE_VLEN_SHIFT,
     RISCV_S | 1 << RISCV_MODE_VS_SHIFT | 2 << RISCV_MODE_VLEN_SHIFT,
-    RISCV_M | RISCV_MODE_FS | RISCV_MODE_FRM_BAD | RISCV_MODE_VS | 1 << RISCV_MODE_VLEN_SHIFT,
+    RISCV_M | RISCV_MODE_FS | MODE_RESERVED | RISCV_MODE_VS | 1 << RISCV_MODE_VLEN_SHIFT,
 };
 
 static void check_word(const char *name, u32 word, u32 mode)
@@ -282,18 +287,30 @@ Test(lower, fp_is_illegal_while_off_and_rounding_when_reserved)
     cr_assert(is_illegal(fflags, RISCV_M));
     cr_assert_not(is_illegal(fadd_s, MODE_FP_M));
     cr_assert(is_illegal(fadd_rm5, MODE_FP_M));
-    cr_assert(is_illegal(fadd_s, MODE_FP_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD));
-    cr_assert_not(is_illegal(0x00c58553, MODE_FP_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD));
+    cr_assert(is_illegal(fadd_s, MODE_FP_M | MODE_RESERVED));
+    cr_assert_not(is_illegal(0x00c58553, MODE_FP_M | MODE_RESERVED));
 }
 
 Test(lower, dynamic_rounding_becomes_static_only_for_rmm)
 {
     lower_one(0x00c5f553, MODE_FP_M, NULL);
     cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_DYN);
-    lower_one(0x00c5f553, MODE_FP_M | RISCV_MODE_FRM_SLOW, NULL);
+    lower_one(0x00c5f553, MODE_FP_M | MODE_RMM, NULL);
     cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_RMM);
     lower_one(0x00c5a553, MODE_FP_M, NULL);
     cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_RDN);
+}
+
+Test(lower, nearest_even_in_the_instruction_is_dynamic_while_frm_says_the_same)
+{
+    static const u32 directed_modes[] = {RISCV_MODE_FRM_OTHER, MODE_RMM, MODE_RESERVED};
+    u32 fadd_s_rne = 0x00c58553;
+    lower_one(fadd_s_rne, MODE_FP_M, NULL);
+    cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_DYN);
+    for (size_t i = 0; i < ARRAY_LEN(directed_modes); i++) {
+        lower_one(fadd_s_rne, MODE_FP_M | directed_modes[i], NULL);
+        cr_assert_eq(find_op(IR_FADD)->imm, IR_ROUND_RNE);
+    }
 }
 
 static bool marks_fp_dirty(void)
@@ -368,7 +385,7 @@ Test(lower, fflags_are_read_and_written_in_place)
     cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_FENV_FLAGS) == 1);
     lower_one(0x00151573, MODE_FP_M, &ended); /* csrrw a0,fflags,a0 */
     cr_assert(!ended && count_op(IR_CALL) == 0 && count_op(IR_FENV_SET) == 1);
-    lower_one(0x00151573, MODE_FP_M | RISCV_MODE_FRM_SLOW | RISCV_MODE_FRM_BAD, &ended);
+    lower_one(0x00151573, MODE_FP_M | MODE_RESERVED, &ended);
     cr_assert(ended && calls(&riscv64_helper_csr_write_fp));
     lower_one(0x00251073, MODE_FP_M, &ended); /* csrrw zero,frm,a0 */
     cr_assert(ended && calls(&riscv64_helper_csr_write_fp));
@@ -517,8 +534,10 @@ Test(lower, mode_prints)
     char text[64];
     riscv64_front.print_mode(RISCV_S | RISCV_MODE_FS, text, sizeof(text));
     cr_assert_str_eq(text, "S fs=on");
-    riscv64_front.print_mode(RISCV_U | 1 << 2 | RISCV_MODE_FRM_SLOW, text, sizeof(text));
+    riscv64_front.print_mode(RISCV_U | 1 << 2 | MODE_RMM, text, sizeof(text));
     cr_assert_str_eq(text, "U fs=on frm=rmm");
+    riscv64_front.print_mode(RISCV_U | RISCV_MODE_FS | RISCV_MODE_FRM_OTHER, text, sizeof(text));
+    cr_assert_str_eq(text, "U fs=on frm=directed");
 }
 
 Test(lower, the_list_of_front_ends_has_this_one)
