@@ -144,8 +144,21 @@ static inline struct asm_mem access_host_at(const struct access *m)
     return asm_at_index(m->address, grouped ? m->entry : m->tag, 0, m->disp);
 }
 
+/* The address plus `disp` to m->tag. */
+static ALWAYS_INLINE void access_address(struct asm_buf *a, const struct access *m, s32 disp)
+{
+    if (disp == 0) {
+        asm_mov(a, ASM_64, m->tag, m->address);
+    } else {
+        asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp));
+    }
+}
+
 /* Emits the computation of the first entry from the address to m->entry. */
 void access_index(struct asm_buf *a, u32 features, const struct access *m, unsigned address);
+/* In cold code, of an access or a group's first: m->entry is its page's first entry and m->tag the
+ * page, if all of it is in that. Returns the short jump, to be bound, for where it is not. */
+u32 access_first_entry(struct compile *c, const struct access *m);
 /* From the first entry of the address's page to its other one; pointers or offsets. */
 void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, unsigned temp);
 

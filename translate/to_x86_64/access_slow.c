@@ -63,15 +63,6 @@ unsigned access_poison(const struct compile *c)
            (access_page(c) != 0 ? (unsigned)SITE_FAR : 0u);
 }
 
-static ALWAYS_INLINE void load_address(struct asm_buf *cold, const struct access *m, s32 disp)
-{
-    if (disp == 0) {
-        asm_mov(cold, ASM_64, m->tag, m->address);
-    } else {
-        asm_lea(cold, ASM_64, m->tag, asm_at(m->address, disp));
-    }
-}
-
 /* An access of the fast body, unless it may call C. */
 bool access_must_leave(const struct compile *c)
 {
@@ -158,7 +149,7 @@ static void look_again(struct compile *c, const struct access *m, const struct a
     s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
     unsigned reg = first ? m->entry : m->tag;
     struct asm_mem addend = asm_at(entry, offsetof(struct tlb_entry, addend));
-    load_address(cold, m, disp);
+    access_address(cold, m, disp);
     access_index(cold, c->features, &by, m->tag);
     asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
     asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
@@ -193,7 +184,7 @@ static ALWAYS_INLINE u8 *look_up(struct compile *c, const struct access *m,
                                  const struct access_call *call, const u8 *resume)
 {
     struct asm_buf *cold = &c->cold;
-    load_address(cold, m, m->disp);
+    access_address(cold, m, m->disp);
     asm_call(cold, thunk(c, thunk_of(m)));
     u32 field = asm_jmp_forward(cold);
     u8 *back = describe_way_out(c, m, call);
@@ -209,7 +200,7 @@ static ALWAYS_INLINE u8 *look_up(struct compile *c, const struct access *m,
 static void leave_split(struct compile *c, const struct access *m, const struct access_call *call)
 {
     if (m->disp != m->group_disp) {
-        load_address(&c->cold, m, m->disp);
+        access_address(&c->cold, m, m->disp);
     }
     tell(c, TOLD_SPLIT);
     describe_way_out(c, m, call);
@@ -265,10 +256,24 @@ static void kept_slow_path(struct compile *c, const struct access *m,
 static void look_up_group(struct compile *c, const struct access *m)
 {
     struct asm_buf *cold = &c->cold;
-    load_address(cold, m, m->group_disp);
+    access_address(cold, m, m->group_disp);
     asm_u8(cold, 0xa8); /* test al, imm8: nothing but a place for the number */
     asm_u8(cold, m->group_bytes - 1);
     asm_call(cold, thunk(c, access_group_thunk(m->entry, m->tag, m->group_write)));
+}
+
+u32 access_first_entry(struct compile *c, const struct access *m)
+{
+    struct asm_buf *cold = &c->cold;
+    bool first = m->way == ACCESS_FIRST;
+    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
+    access_address(cold, m, first ? m->group_disp : m->disp);
+    access_index(cold, c->features, m, m->tag);
+    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
+    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
+    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
+               asm_at(m->entry, access_tag_offset(first ? m->group_write : m->write)));
+    return asm_jcc_short(cold, ASM_NE);
 }
 
 /* A store outside of its span, which it may be often: looks at the page's first entry, and goes on
@@ -276,17 +281,9 @@ static void look_up_group(struct compile *c, const struct access *m)
 static void span_first_entry(struct compile *c, const struct access *m)
 {
     struct asm_buf *cold = &c->cold;
-    bool first = m->way == ACCESS_FIRST;
-    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
-    load_address(cold, m, first ? m->group_disp : m->disp);
-    access_index(cold, c->features, m, m->tag);
-    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
-    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
-    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
-               asm_at(m->entry, access_tag_offset(first ? m->group_write : m->write)));
-    u32 missed = asm_jcc_short(cold, ASM_NE);
+    u32 missed = access_first_entry(c, m);
     asm_store(cold, ASM_64, VCPU_AT(write_missed), m->tag);
-    asm_load(cold, ASM_64, first ? m->entry : m->tag,
+    asm_load(cold, ASM_64, m->way == ACCESS_FIRST ? m->entry : m->tag,
              asm_at(m->entry, offsetof(struct tlb_entry, addend)));
     asm_jmp(cold, c->a.exec + m->resume);
     asm_bind_short(cold, missed);

@@ -103,22 +103,12 @@ void slot_claim(struct compile *c, struct access *m)
     }
 }
 
-static void address_to(struct asm_buf *a, const struct access *m)
-{
-    s32 disp = m->way == ACCESS_FIRST ? m->group_disp : m->disp;
-    if (disp == 0) {
-        asm_mov(a, ASM_64, m->tag, m->address);
-    } else {
-        asm_lea(a, ASM_64, m->tag, asm_at(m->address, disp));
-    }
-}
-
 void slot_look_up(struct compile *c, struct access *m)
 {
     struct asm_buf *a = &c->a;
     struct asm_mem page = SLOT_AT(c, m->slot, page);
     bool first = m->way == ACCESS_FIRST;
-    address_to(a, m);
+    access_address(a, m, first ? m->group_disp : m->disp);
     if (first) {
         asm_shift_imm(a, ASM_SHR, ASM_64, m->tag, 1);
         asm_alu_rm(a, ASM_SUB, ASM_64, m->tag, page);
@@ -138,14 +128,7 @@ void slot_look_again(struct compile *c, const struct access *m)
     struct asm_buf *cold = &c->cold;
     bool first = m->way == ACCESS_FIRST;
     unsigned addend = first ? m->entry : m->tag;
-    s32 bytes = (s32)(first ? m->group_bytes : m->size_bytes);
-    address_to(cold, m);
-    access_index(cold, c->features, m, m->tag);
-    asm_alu_imm(cold, ASM_ADD, ASM_64, m->tag, bytes - 1);
-    asm_alu_imm(cold, ASM_AND, ASM_64, m->tag, -(s32)PAGE_BYTES);
-    asm_alu_rm(cold, ASM_CMP, ASM_64, m->tag,
-               asm_at(m->entry, access_tag_offset(first ? m->group_write : m->write)));
-    u32 missed = asm_jcc_short(cold, ASM_NE);
+    u32 missed = access_first_entry(c, m);
     if (first) {
         asm_shift_imm(cold, ASM_SHR, ASM_64, m->tag, 1);
     }
