@@ -23,7 +23,7 @@ struct table {
     const u8 *start, *end;  /* what is searched, */
     const u8 *code;         /*   from there on first: tables lie behind code */
     const u8 *tokens, *token_index, *token_end;
-    const u8 *markers, *names, *names_end;
+    const u8 *markers, *names;
     u32 marker_count, count;
     const u8 *offsets;
     u64 base;
@@ -168,30 +168,44 @@ static unsigned name_length(const u8 *at, unsigned *head)
     return at[0] & 0x80 ? (at[0] & 0x7fu) | (unsigned)at[1] << 7 : at[0];
 }
 
-/* The names begin behind their number; both must fit the markers. */
-static bool check_names(struct table *table, const u8 *number)
+/* A symbol's name, so many tokens. */
+struct name {
+    const u8 *tokens;
+    unsigned length;
+};
+
+/* The names of a group, one marker's, into `names`, which has PER_MARKER; false: they do not end
+ * where the next one begins, or not before the markers. A guest that runs may have changed them
+ * since anybody looked. */
+static bool read_group(const struct table *table, u32 group, struct name *names)
 {
-    u32 count = ld_le32(number);
-    if (count == 0 || count > MAX_SYMBOLS ||
-        (count + PER_MARKER - 1) / PER_MARKER != table->marker_count) {
-        return false;
-    }
-    const u8 *names = number + 8;
-    const u8 *at = names;
+    u32 first = group * PER_MARKER;
+    u32 count = table->count - first < PER_MARKER ? table->count - first : PER_MARKER;
+    size_t room = (size_t)(table->markers - table->names);
+    size_t at = ld_le32(table->markers + 4 * (size_t)group);
     for (u32 i = 0; i < count; i++) {
         unsigned head;
-        if (table->markers - at < 3 ||
-            (i % PER_MARKER == 0 &&
-             ld_le32(table->markers + 4 * (size_t)(i / PER_MARKER)) != (u32)(at - names))) {
+        if (at > room || room - at < 3) {
             return false;
         }
-        unsigned length = name_length(at, &head);
-        at += head + length;
+        names[i].length = name_length(table->names + at, &head);
+        names[i].tokens = table->names + at + head;
+        at += head + names[i].length;
     }
-    table->count = count;
-    table->names = names;
-    table->names_end = at;
-    return at <= table->markers;
+    return at <= room && (group + 1 == table->marker_count ||
+                          at == ld_le32(table->markers + 4 * ((size_t)group + 1)));
+}
+
+/* The names begin behind their number; both must fit the markers. The first and the last group are
+ * looked at, the others when somebody wants one of theirs: they are two megabytes. */
+static bool check_names(struct table *table, const u8 *number)
+{
+    struct name names[PER_MARKER];
+    table->count = ld_le32(number);
+    table->names = number + 8;
+    return table->count != 0 && table->count <= MAX_SYMBOLS &&
+           (table->count + PER_MARKER - 1) / PER_MARKER == table->marker_count &&
+           read_group(table, 0, names) && read_group(table, table->marker_count - 1, names);
 }
 
 static bool find_names(struct table *table)
@@ -354,6 +368,29 @@ static u32 same_end(const struct table *table, u32 first)
     return end;
 }
 
+/* Whom somebody wants of the symbols, which are asked about in their order. */
+struct wanted {
+    const struct table *table;
+    bool (*wants)(void *opaque, uint64_t first, uint64_t end);
+    void *opaque;
+    u32 end;            /* those before it are asked about: the last address, */
+    bool before, last;  /*   and the one before it */
+};
+
+/* Whether symbol i is to be shown: it, or what ends where it begins, is wanted. */
+static bool is_shown(struct wanted *wanted, u32 i)
+{
+    const struct table *table = wanted->table;
+    if (i == wanted->end) { /* another address */
+        wanted->before = wanted->last;
+        wanted->end = same_end(table, i);
+        u64 next = wanted->end < table->count ? address_of(table, wanted->end) : UINT64_MAX;
+        wanted->last = wanted->wants == NULL ||
+                       wanted->wants(wanted->opaque, address_of(table, i), next);
+    }
+    return wanted->last || wanted->before;
+}
+
 size_t metic_kernel_symbols_in(metic_machine *machine,
                                bool (*wants)(void *opaque, uint64_t first, uint64_t end),
                                void (*each)(void *opaque, uint64_t address, char type,
@@ -361,31 +398,29 @@ size_t metic_kernel_symbols_in(metic_machine *machine,
 {
     struct table table;
     struct tokens tokens;
+    struct name names[PER_MARKER];
     if (!find(machine, &table)) {
         return 0;
     }
     read_tokens(&table, &tokens);
-    const u8 *at = table.names;
-    bool wanted = false, shown = false;
-    for (u32 i = 0, end = 0; i < table.count; i++) {
-        unsigned head;
-        unsigned length = name_length(at, &head);
-        if (i == end) { /* another address */
-            bool before = wanted;
-            end = same_end(&table, i);
-            wanted = wants == NULL ||
-                     wants(opaque, address_of(&table, i),
-                           end < table.count ? address_of(&table, end) : UINT64_MAX);
-            shown = wanted || before;
+    struct wanted wanted = {.table = &table, .wants = wants, .opaque = opaque};
+    for (u32 i = 0, group = ~0u, bad = ~0u; i < table.count; i++) {
+        if (!is_shown(&wanted, i) || i / PER_MARKER == bad) {
+            continue;
         }
-        char text[MAX_NAME_BYTES];
-        if (shown) {
-            expand(&table, &tokens, at + head, length, text);
-            if (text[0] != '\0') {
-                each(opaque, address_of(&table, i), text[0], text + 1);
+        if (i / PER_MARKER != group) {
+            group = i / PER_MARKER;
+            if (!read_group(&table, group, names)) {
+                bad = group;
+                continue;
             }
         }
-        at += head + length;
+        char text[MAX_NAME_BYTES];
+        const struct name *name = &names[i % PER_MARKER];
+        expand(&table, &tokens, name->tokens, name->length, text);
+        if (text[0] != '\0') {
+            each(opaque, address_of(&table, i), text[0], text + 1);
+        }
     }
     return table.count;
 }

@@ -149,19 +149,6 @@ bool probe_start(struct engine *engine, const struct probe_config *config,
     return true;
 }
 
-/* Of a ring: of all that was translated, the consumer is to get what there is in it. */
-static void mark_units(struct probe *probe)
-{
-    for (unsigned i = 0; i < probe->stream_count; i++) {
-        const struct probe_stream *stream = &probe->streams[i];
-        for (struct probe_chunk *c = stream->ring.first; c != NULL; c = c->next) {
-            probe_mark_chunk(probe, c);
-        }
-        probe_mark_chunk(probe, stream->now);
-    }
-    probe->marked = true;
-}
-
 /* The chunks that are being filled end here. */
 static void end_chunks(struct engine *engine)
 {
@@ -181,9 +168,6 @@ static void hand_over(struct engine *engine)
 {
     struct probe *probe = engine->probe;
     end_chunks(engine);
-    if (probe->config.keep_last) {
-        mark_units(probe);
-    }
     for (unsigned i = 0; i < probe->stream_count; i++) {
         struct probe_stream *stream = &probe->streams[i];
         struct vcpu *vcpu = i < engine->vcpu_count ? engine->vcpus[i] : NULL;

@@ -85,7 +85,6 @@ struct probe_unit {
     u32 mode;        /* of its block */
     u16 insn_count, bytes, slot_count;
     bool fixed;      /* always there: its words in the stream do not name the page */
-    bool kept;       /* keep_last, at the end: it is in what is left */
     const u8 *code;  /* the guest's bytes */
     const struct probe_slot *slots;
     u32 next;        /* in its hash bucket */

@@ -390,36 +390,3 @@ void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk)
         unroll->words = unroll->kept;
     }
 }
-
-/* Of a path or a unit; how many words behind the head are its. */
-static unsigned mark_head(struct probe *probe, u32 head)
-{
-    if (head < PROBE_PATH_BASE) {
-        struct probe_unit *unit = probe_unit_at(probe, head);
-        unit->kept = true;
-        return unit->slot_count;
-    }
-    const struct probe_path *path = probe_path_at(probe, head - PROBE_PATH_BASE);
-    for (unsigned n = 0; n < path->part_count; n++) {
-        probe_unit_at(probe, path->parts[n])->kept = true;
-    }
-    return path->word_count;
-}
-
-void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk)
-{
-    const u32 mask = ((u32)1 << PROBE_UNIT_BITS) - 1;
-    for (size_t i = 0; i < chunk->count;) {
-        const u64 *words = chunk->words + i++;
-        u32 head = (u32)words[0] & mask;
-        if (head >= PROBE_EVENT_BASE) {
-            unsigned done;
-            if ((head >> 8 & 0xff) == PROBE_PIECE) {
-                mark_head(probe, (u32)probe_piece_head(probe, words, &done) & mask);
-            }
-            i += head & 0xff;
-        } else if (head < PROBE_LEFT_BASE) {
-            i += mark_head(probe, head);
-        }
-    }
-}

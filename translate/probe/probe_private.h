@@ -110,7 +110,6 @@ struct probe {
     pthread_cond_t full_cond, spare_cond;
     struct probe_chunk *full_first, *full_last, *spare;
     bool ending, consuming;
-    bool marked; /* units that the ring has are `kept` */
     u64 waits; /* how often a hart waited for the consumer */
     pthread_t thread;
     pthread_mutex_t outside_lock; /* the last stream */
@@ -199,8 +198,6 @@ struct probe_unit *probe_unit_at(const struct probe *probe, u32 number);
 u32 probe_path_add(struct probe *probe, const struct probe_path *path);
 /* Gives a chunk to the consumer, its paths unrolled. The consumer's thread. */
 void probe_unroll_chunk(struct probe *probe, const struct probe_chunk *chunk);
-/* Marks the units that are in a chunk. */
-void probe_mark_chunk(struct probe *probe, const struct probe_chunk *chunk);
 /* PROBE_COUNT: the counter of a unit; there are so many units with one of their own. */
 static inline u32 probe_unit_counter(u32 unit)
 {

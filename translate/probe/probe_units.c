@@ -13,9 +13,7 @@ struct probe_unit *probe_unit_at(const struct probe *probe, u32 number)
 const struct probe_unit *probe_unit_get(const struct engine *engine, u32 number)
 {
     const struct probe *probe = engine->probe;
-    const struct probe_unit *unit =
-        number < probe_unit_count(engine) ? probe_unit_at(probe, number) : NULL;
-    return unit == NULL || (probe->marked && !unit->kept) ? NULL : unit;
+    return number < probe_unit_count(engine) ? probe_unit_at(probe, number) : NULL;
 }
 
 u32 probe_unit_count(const struct engine *engine)

@@ -1,7 +1,6 @@
 /* See trace_item.h. */
 #include "ui/trace/trace_item.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What is known of a word while slots are looked at. */
@@ -16,15 +15,12 @@ static bool is_address(const struct metic_trace_slot *slot)
 }
 
 /* Counts slots and accesses; false: they are more than there can be. */
-static bool count_slots(const struct trace_item_units *units,
+static bool count_slots(const struct metic_trace_unit *const *units,
                         const struct metic_trace_path *path, unsigned *slots, unsigned *accesses)
 {
     *slots = *accesses = 0;
     for (unsigned p = 0; p < path->part_count; p++) {
-        if (path->parts[p] >= units->count) {
-            return false;
-        }
-        const struct metic_trace_unit *unit = trace_item_unit(units, path->parts[p]);
+        const struct metic_trace_unit *unit = units[p];
         *slots += unit->slot_count;
         if (*slots > TRACE_UNIT_SLOTS_MAX) {
             return false;
@@ -37,8 +33,8 @@ static bool count_slots(const struct trace_item_units *units,
 }
 
 /* One block of memory for all its lists. */
-static bool make_lists(struct trace_item *item, const struct metic_trace_path *path,
-                       unsigned slots, unsigned words, unsigned accesses)
+static void make_lists(struct trace_item *item, const struct metic_trace_path *path,
+                       unsigned slots, unsigned words, unsigned accesses, struct arena *arena)
 {
     size_t parts = path->part_count;
     size_t masks_at = accesses * sizeof(*item->accesses); /* first what the writer needs often */
@@ -49,13 +45,10 @@ static bool make_lists(struct trace_item *item, const struct metic_trace_path *p
     size_t insns_at = slots_at + parts * sizeof(*item->slots_at);
     size_t parts_at = insns_at + parts * sizeof(*item->insns_at);
     size_t words_at = parts_at + parts * sizeof(*item->parts);
-    u8 *memory = malloc(words_at + parts * sizeof(*item->words_at) + 1);
-    if (memory == NULL) {
-        return false;
-    }
+    u8 *memory = arena_alloc(arena, words_at + parts * sizeof(*item->words_at));
     *item = (struct trace_item){
         .part_count = path->part_count, .slot_count = (u16)slots, .word_count = (u16)words,
-        .access_count = (u16)accesses, .memory = memory,
+        .access_count = (u16)accesses,
         .accesses = (void *)memory, .masks = (void *)(memory + masks_at),
         .node_count = path->node_count, .nodes = (void *)(memory + nodes_at),
         .recipes = (void *)(memory + recipes_at), .slots_at = (void *)(memory + slots_at),
@@ -72,7 +65,6 @@ static bool make_lists(struct trace_item *item, const struct metic_trace_path *p
         recipes[i] = path->recipes != NULL ? path->recipes[i]
                                            : (struct metic_trace_recipe){0, (u16)i};
     }
-    return true;
 }
 
 /* What nodes [first, end) need of words; false: they cannot be. */
@@ -100,7 +92,7 @@ static bool look_at_nodes(const struct trace_item *item, unsigned first, unsigne
 }
 
 /* Looks at all slots: accesses, what each part needs, what each word is. */
-static bool look(struct trace_item *item, const struct trace_item_units *units,
+static bool look(struct trace_item *item, const struct metic_trace_unit *const *units,
                  struct word_use *uses)
 {
     struct trace_item_access *access = (void *)(uintptr_t)item->accesses;
@@ -110,7 +102,7 @@ static bool look(struct trace_item *item, const struct trace_item_units *units,
     u32 insns = 0;
     unsigned slot = 0, words = 0, nodes = 0;
     for (unsigned p = 0; p < item->part_count; p++) {
-        const struct metic_trace_unit *unit = trace_item_unit(units, item->parts[p]);
+        const struct metic_trace_unit *unit = units[p];
         for (unsigned i = 0; i < unit->slot_count; i++, slot++) {
             const struct metic_trace_slot *kind = &unit->slots[i];
             struct metic_trace_recipe recipe = item->recipes[slot];
@@ -152,24 +144,9 @@ static bool look(struct trace_item *item, const struct trace_item_units *units,
     return true;
 }
 
-bool trace_item_make(struct trace_item *item, const struct trace_item_units *units,
-                     const struct metic_trace_path *path)
+/* The columns of its words, and the bits of each that count. */
+static void order_words(struct trace_item *item, unsigned words, const struct word_use *uses)
 {
-    unsigned slots, accesses;
-    *item = (struct trace_item){0};
-    if (!count_slots(units, path, &slots, &accesses)) {
-        return false;
-    }
-    unsigned words = path->recipes != NULL ? path->word_count : slots;
-    struct word_use uses[TRACE_UNIT_SLOTS_MAX] = {{0}};
-    if (words > TRACE_UNIT_SLOTS_MAX || path->node_count > TRACE_PATH_NODES_MAX ||
-        !make_lists(item, path, slots, words, accesses)) {
-        return false;
-    }
-    if (!look(item, units, uses)) {
-        trace_item_free(item);
-        return false;
-    }
     u16 *order = (void *)(uintptr_t)item->order;
     u64 *masks = (void *)(uintptr_t)item->masks;
     unsigned at = 0;
@@ -182,7 +159,34 @@ bool trace_item_make(struct trace_item *item, const struct trace_item_units *uni
         }
         item->address_words = pass == 0 ? (u16)at : item->address_words;
     }
+}
+
+/* Of its own, for most items have no words and need not wait for so much memory to be cleared. */
+static __attribute__((noinline)) bool look_with_words(struct trace_item *item,
+                                                      const struct metic_trace_unit *const *units,
+                                                      unsigned words)
+{
+    struct word_use uses[TRACE_UNIT_SLOTS_MAX] = {{0}};
+    if (!look(item, units, uses)) {
+        return false;
+    }
+    order_words(item, words, uses);
     return true;
+}
+
+bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *const *units,
+                     const struct metic_trace_path *path, struct arena *arena)
+{
+    unsigned slots, accesses;
+    if (!count_slots(units, path, &slots, &accesses)) {
+        return false;
+    }
+    unsigned words = path->recipes != NULL ? path->word_count : slots;
+    if (words > TRACE_UNIT_SLOTS_MAX || path->node_count > TRACE_PATH_NODES_MAX) {
+        return false;
+    }
+    make_lists(item, path, slots, words, accesses, arena);
+    return words != 0 ? look_with_words(item, units, words) : look(item, units, NULL);
 }
 
 void trace_item_nodes(const struct trace_item *item, unsigned first, unsigned end,
@@ -198,12 +202,6 @@ void trace_item_nodes(const struct trace_item *item, unsigned first, unsigned en
         }
         nodes[n] = metic_trace_node_value(node, operands);
     }
-}
-
-void trace_item_free(struct trace_item *item)
-{
-    free(item->memory);
-    *item = (struct trace_item){0};
 }
 
 unsigned trace_item_parts(const struct trace_item *item, u32 left)

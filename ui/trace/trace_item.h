@@ -3,6 +3,7 @@
 #ifndef METIC_UI_TRACE_ITEM_H
 #define METIC_UI_TRACE_ITEM_H
 
+#include "cpu/base/arena.h"
 #include "ui/trace/trace_format.h"
 
 struct trace_item_access {
@@ -26,26 +27,12 @@ struct trace_item {
     const u16 *words_at; /* by part: so many words are told by it and those before, */
     const u32 *slots_at; /*   and so many slots, */
     const u32 *insns_at; /*   and so many instructions */
-    void *memory;
 };
 
-/* Units by number, [0, count). With `places` a list of those that there are alone: places[number]
- * of it, of which the first stands for all others. */
-struct trace_item_units {
-    const struct metic_trace_unit *list;
-    const u32 *places; /* NULL: they are all there */
-    u32 count;
-};
-static inline const struct metic_trace_unit *trace_item_unit(const struct trace_item_units *units,
-                                                             u32 number)
-{
-    return &units->list[units->places != NULL ? units->places[number] : number];
-}
-
-/* A path, or with recipes NULL the unit parts[0] alone. False: no memory, or it cannot be. */
-bool trace_item_make(struct trace_item *item, const struct trace_item_units *units,
-                     const struct metic_trace_path *path);
-void trace_item_free(struct trace_item *item);
+/* A path, of these units, one for each of its parts; or with recipes NULL the unit parts[0] alone.
+ * What it points to is the arena's. False: it cannot be. */
+bool trace_item_make(struct trace_item *item, const struct metic_trace_unit *const *units,
+                     const struct metic_trace_path *path, struct arena *arena);
 /* Values of nodes [first, end), from words and from the nodes before. */
 void trace_item_nodes(const struct trace_item *item, unsigned first, unsigned end,
                       const u64 *words, u64 *nodes);

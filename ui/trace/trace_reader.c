@@ -10,11 +10,14 @@ struct trace_reader *trace_reader_new(const struct trace_file *file)
     if (reader != NULL) {
         reader->file = file;
         reader->zstd = ZSTD_createDCtx();
+        reader->memory = arena_new();
         reader->items = calloc((size_t)file->unit_count + file->path_count + 1,
                                sizeof(*reader->items));
     }
-    if (reader != NULL && (reader->zstd == NULL || reader->items == NULL)) {
+    if (reader != NULL && (reader->zstd == NULL || reader->memory == NULL ||
+                           reader->items == NULL)) {
         ZSTD_freeDCtx(reader->zstd);
+        arena_free(reader->memory);
         free(reader->items);
         free(reader);
         return NULL;
@@ -27,11 +30,10 @@ void trace_reader_free(struct trace_reader *reader)
     if (reader != NULL) {
         u32 items = reader->file->unit_count + reader->file->path_count;
         for (u32 i = 0; i < items; i++) {
-            trace_item_free(&reader->items[i].item);
-            free(reader->items[i].last);
             free(reader->items[i].writes);
         }
         free(reader->items);
+        arena_free(reader->memory);
         ZSTD_freeDCtx(reader->zstd);
         free(reader->raw);
         free(reader->words);
@@ -153,6 +155,25 @@ void trace_reader_next_page(struct trace_reader *reader)
     reader->page_delta = reader->page_in != 0 ? trace_unzigzag(get_varint(r)) : 0;
 }
 
+/* Makes it of what the file has of it; false: it cannot be. */
+static bool make_item(struct trace_reader *reader, struct read_item *read,
+                      const struct metic_trace_path *path)
+{
+    const struct trace_file *file = reader->file;
+    const struct metic_trace_unit *units[TRACE_PATH_PARTS_MAX];
+    for (unsigned p = 0; p < path->part_count; p++) {
+        if (path->parts[p] >= file->unit_count) {
+            return false;
+        }
+        units[p] = &file->units[path->parts[p]];
+    }
+    if (!trace_item_make(&read->item, units, path, reader->memory)) {
+        return false;
+    }
+    read->last = arena_alloc(reader->memory, (read->item.word_count + 1u) * sizeof(u64));
+    return true;
+}
+
 struct read_item *trace_reader_item(struct trace_reader *reader, u32 head)
 {
     const struct trace_file *file = reader->file;
@@ -164,13 +185,7 @@ struct read_item *trace_reader_item(struct trace_reader *reader, u32 head)
     struct read_item *read = &reader->items[is_path ? file->unit_count + number : number];
     if (UNLIKELY(read->last == NULL)) {
         const struct metic_trace_path unit = {.part_count = 1, .parts = &number};
-        const struct trace_item_units units = {.list = file->units, .count = file->unit_count};
-        if (!trace_item_make(&read->item, &units, is_path ? &file->paths[number] : &unit)) {
-            return NULL;
-        }
-        read->last = calloc(read->item.word_count + 1u, sizeof(u64));
-        if (read->last == NULL) {
-            trace_item_free(&read->item);
+        if (!make_item(reader, read, is_path ? &file->paths[number] : &unit)) {
             return NULL;
         }
     }

@@ -47,6 +47,7 @@ struct mark_list {
 struct trace_reader {
     const struct trace_file *file;
     ZSTD_DCtx *zstd;
+    struct arena *memory; /* of items */
     u8 *raw;
     size_t raw_capacity;
     u64 *words;

@@ -240,7 +240,7 @@ static void consume(void *opaque, const struct metic_trace_chunk *chunk)
     }
     run->tells = run->tells || trace_empty_tells(&run->options, chunk);
     if (run->store != NULL) {
-        trace_store_chunk(run->store, chunk, metic_trace_unit_count(run->machine));
+        trace_store_chunk(run->store, chunk);
         if (trace_store_failed(run->store) != 0) {
             say_failed(run, trace_store_failed(run->store));
         }

@@ -45,15 +45,6 @@ bool trace_store_grow(struct trace_store *store, void **list, size_t had, size_t
     return true;
 }
 
-/* What will be written in full, if it is much: see zeros_ask(). */
-static void ask_much(void *bytes, size_t size_bytes)
-{
-    enum { MUCH_BYTES = 64 << 10 };
-    if (size_bytes >= MUCH_BYTES) {
-        zeros_ask(bytes, size_bytes);
-    }
-}
-
 /* --- sections --- */
 
 void trace_store_write(struct trace_store *store, const void *bytes, size_t size)
@@ -131,13 +122,6 @@ void trace_store_write_bytes(struct trace_store *store, struct trace_section *se
     write_packed(store, section, packed);
 }
 
-/* The same of `raw`. */
-static void write_section(struct trace_store *store, struct trace_section *section)
-{
-    trace_store_write_bytes(store, section, store->raw.bytes, store->raw.used);
-    store->raw.used = 0;
-}
-
 void trace_store_text(struct trace_store *store, enum trace_section_kind kind, const char *text,
                       size_t text_bytes)
 {
@@ -145,161 +129,17 @@ void trace_store_text(struct trace_store *store, enum trace_section_kind kind, c
     trace_store_write_bytes(store, &section, text, text_bytes);
 }
 
-/* --- units: gpa, gva, mode, insn_count, bytes, slot_count as varints, code, slots (6 bytes) --- */
-
-static void put_unit(struct trace_store *store, const struct metic_trace_unit *unit)
-{
-    u8 *start = trace_column_room(store, &store->raw, 64u + unit->bytes + 6u * unit->slot_count);
-    if (start == NULL) {
-        return;
-    }
-    u8 *at = put_varint(start, unit->physical);
-    at = put_varint(at, unit->address);
-    at = put_varint(at, unit->mode);
-    at = put_varint(at, unit->insn_count);
-    at = put_varint(at, unit->bytes);
-    at = put_varint(at, unit->slot_count);
-    memcpy(at, unit->code, unit->bytes);
-    at += unit->bytes;
-    for (unsigned i = 0; i < unit->slot_count; i++, at += 6) {
-        const struct metic_trace_slot *slot = &unit->slots[i];
-        const u8 bytes[6] = {slot->kind, slot->size_bytes, slot->amo, slot->insn,
-                             (u8)slot->reg, (u8)(slot->reg >> 8)};
-        memcpy(at, bytes, sizeof(bytes));
-    }
-    store->raw.used += (size_t)(at - start);
-}
-
-static bool grow_there(struct trace_store *store)
-{
-    u32 had = store->there_capacity, capacity = had * 2 + 1024;
-    if (!trace_store_grow(store, (void **)&store->units, had, capacity, sizeof(*store->units)) ||
-        !trace_store_grow(store, (void **)&store->unit_items, had, capacity,
-                          sizeof(*store->unit_items))) {
-        return false;
-    }
-    store->there_capacity = capacity;
-    return true;
-}
-
-/* Room for so many units. False: the store has failed. */
-static bool grow_units(struct trace_store *store, u32 count)
-{
-    u32 had = store->unit_capacity, capacity = count * 2;
-    if (count <= had) {
-        return true;
-    }
-    if ((store->there_capacity == 0 && !grow_there(store)) ||
-        !trace_store_grow(store, (void **)&store->places, had, capacity, sizeof(u32)) ||
-        !trace_store_grow(store, (void **)&store->ran, had, capacity, sizeof(*store->ran)) ||
-        !trace_store_grow(store, (void **)&store->touched, had, capacity,
-                          sizeof(*store->touched))) {
-        return false;
-    }
-    store->unit_capacity = capacity;
-    return true;
-}
-
-/* A unit that is there. */
-static void add_unit(struct trace_store *store, u32 number, const struct metic_trace_unit *unit)
-{
-    u32 place = store->there_count + 1;
-    if (place < store->there_capacity || grow_there(store)) {
-        zeros_ahead(store->units, store->there_capacity * sizeof(*store->units),
-                    (place + 1) * sizeof(*store->units), &store->units_asked_bytes);
-        zeros_ahead(store->unit_items, store->there_capacity * sizeof(*store->unit_items),
-                    (place + 1) * sizeof(*store->unit_items), &store->items_asked_bytes);
-        store->units[place] = *unit;
-        store->places[number] = place;
-        store->there_count = place;
-    }
-}
-
-/* A copy of what `raw` has for the end of the file. */
-static void keep_units(struct trace_store *store)
-{
-    u8 *again = trace_column_room(store, &store->all_units, store->raw.used + 1);
-    if (again != NULL) {
-        ask_much(again, store->raw.used);
-        memcpy(again, store->raw.bytes, store->raw.used);
-        store->all_units.used += store->raw.used;
-    }
-}
-
-static void write_units(struct trace_store *store, u32 count)
-{
-    enum { LEAST_BYTES = 6 }; /* of a unit that is not there */
-    if (count <= store->unit_count || !grow_units(store, count)) {
-        return;
-    }
-    size_t least_bytes = LEAST_BYTES * (size_t)(count - store->unit_count);
-    u8 *raw = trace_column_room(store, &store->raw, least_bytes);
-    if (raw == NULL) {
-        return;
-    }
-    ask_much(raw, least_bytes);
-    struct trace_section section = {
-        .kind = TRACE_UNITS, .first = store->unit_count, .count = count - store->unit_count,
-    };
-    static const struct metic_trace_unit nothing;
-    for (u32 n = store->unit_count; n < count; n++) {
-        struct metic_trace_unit unit;
-        if (store->source.unit(store->source.opaque, n, &unit)) {
-            add_unit(store, n, &unit);
-            put_unit(store, &unit);
-        } else {
-            put_unit(store, &nothing);
-        }
-    }
-    store->unit_count = count;
-    keep_units(store);
-    write_section(store, &section);
-}
-
-static int by_address(const void *a, const void *b)
-{
-    u64 x = *(const u64 *)a, y = *(const u64 *)b;
-    return x < y ? -1 : x > y;
-}
-
-static void sort_starts(struct trace_store *store)
-{
-    if (!trace_store_grow(store, (void **)&store->starts, 0, store->there_count + 1,
-                          sizeof(*store->starts))) {
-        return;
-    }
-    for (u32 n = 1; n <= store->there_count; n++) {
-        if (store->units[n].insn_count != 0) {
-            store->starts[store->start_count++] = store->units[n].address;
-        }
-    }
-    qsort(store->starts, store->start_count, sizeof(*store->starts), by_address);
-}
-
-bool trace_store_has(struct trace_store *store, u64 first, u64 end)
-{
-    if (store->starts == NULL) {
-        sort_starts(store);
-    }
-    while (store->asked < store->start_count && store->starts[store->asked] < first) {
-        store->asked++;
-    }
-    return store->asked < store->start_count && store->starts[store->asked] < end;
-}
-
-/* Those from number `first` on, whose bytes begin at `from` of all_paths. */
-static void write_paths(struct trace_store *store, u32 first, size_t from)
+/* Definitions from number `first` on, whose bytes begin at `from`. */
+static void write_items(struct trace_store *store, enum trace_section_kind kind,
+                        const struct written_items *items, u32 first, size_t from)
 {
     struct trace_section section = {
-        .kind = TRACE_PATHS, .first = first, .count = store->path_count - first,
+        .kind = kind, .first = first, .count = items->count - first,
     };
-    size_t bytes = store->all_paths.used - from;
-    u8 *to = section.count != 0 ? trace_column_room(store, &store->raw, bytes + 1) : NULL;
-    if (to != NULL) {
-        memcpy(to, store->all_paths.bytes + from, bytes);
-        store->raw.used = bytes;
+    if (section.count != 0) {
         store->index.used = 0;
-        write_section(store, &section);
+        trace_store_write_bytes(store, &section, items->defined.bytes + from,
+                                items->defined.used - from);
     }
 }
 
@@ -383,20 +223,17 @@ int trace_store_failed(const struct trace_store *store)
     return store->failed;
 }
 
-void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
-                       u32 unit_count)
+void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk)
 {
-    write_units(store, unit_count);
+    const struct written_items *units = &store->units, *paths = &store->paths;
+    u32 unit_count = units->count, path_count = paths->count;
+    size_t unit_bytes = units->defined.used, path_bytes = paths->defined.used;
+    u64 kinds = store->failed == 0 ? trace_store_put_words(store, chunk) : 0;
     if (store->failed != 0) {
         return;
     }
-    u32 paths = store->path_count;
-    size_t path_bytes = store->all_paths.used;
-    u64 kinds = trace_store_put_words(store, chunk);
-    if (store->failed != 0) {
-        return;
-    }
-    write_paths(store, paths, path_bytes);
+    write_items(store, TRACE_UNITS, units, unit_count, unit_bytes);
+    write_items(store, TRACE_PATHS, paths, path_count, path_bytes);
     struct trace_section section = {
         .kind = TRACE_STREAM, .stream = chunk->stream, .privilege = chunk->privilege,
         .first = chunk->start_insns, .count = store->unrolled, .start_ns = chunk->start_ns,
@@ -415,12 +252,26 @@ void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk
 
 /* --- life --- */
 
+/* Of which nothing was written; NULL allowed. */
+static void free_empty(struct trace_store *store)
+{
+    if (store != NULL) {
+        ZSTD_freeCCtx(store->zstd);
+        arena_free(store->memory);
+        zeros_free(store, sizeof(*store));
+    }
+}
+
 struct trace_store *trace_store_new(const char *path, unsigned harts,
                                     const struct trace_source *source, struct metic_error *error)
 {
     struct trace_store *store = zeros_new(sizeof(*store)); /* most of its sets stay empty */
-    if (store == NULL || (store->zstd = ZSTD_createCCtx()) == NULL) {
-        zeros_free(store, sizeof(*store));
+    if (store != NULL) {
+        store->zstd = ZSTD_createCCtx();
+        store->memory = arena_new();
+    }
+    if (store == NULL || store->zstd == NULL || store->memory == NULL) {
+        free_empty(store);
         error_set(error, NULL, "the host has no memory for the trace");
         return NULL;
     }
@@ -429,8 +280,7 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
     if (store->fd < 0) {
         error_set(error, "give a file that can be written", "the trace %s: %s", path,
                   strerror(errno));
-        ZSTD_freeCCtx(store->zstd);
-        zeros_free(store, sizeof(*store));
+        free_empty(store);
         return NULL;
     }
     store->source = *source;
@@ -465,14 +315,8 @@ bool trace_store_end(struct trace_store *store, struct metic_error *error)
     free(store->index.bytes);
     free(store->group.bytes);
     free(store->indexes.bytes);
-    free(store->all_units.bytes);
-    free(store->all_paths.bytes);
-    trace_store_free_items(store);
-    zeros_free(store->units, store->there_capacity * sizeof(*store->units));
-    zeros_free(store->places, store->unit_capacity * sizeof(*store->places));
-    zeros_free(store->starts, (store->there_count + 1) * sizeof(*store->starts));
-    zeros_free(store->ran, store->unit_capacity * sizeof(*store->ran));
-    zeros_free(store->touched, store->unit_capacity * sizeof(*store->touched));
+    trace_store_items_fini(store);
+    zeros_free(store->met, store->met_capacity * sizeof(*store->met));
     ZSTD_freeCCtx(store->zstd);
     zeros_free(store, sizeof(*store));
     return failed == 0;

@@ -6,7 +6,8 @@
 
 struct trace_store;
 
-/* Where units and paths come from; `path` may be NULL when no chunk has one. */
+/* Where units and paths come from, by their number in chunks; what a unit points to stays until the
+ * store's end. `path` may be NULL when no chunk has one. */
 struct trace_source {
     bool (*unit)(void *opaque, u32 number, struct metic_trace_unit *unit);
     bool (*path)(void *opaque, u32 number, struct metic_trace_path *path);
@@ -19,9 +20,8 @@ struct trace_store *trace_store_new(const char *path, unsigned harts,
 /* Text sections. */
 void trace_store_text(struct trace_store *store, enum trace_section_kind kind, const char *text,
                       size_t text_bytes);
-/* A chunk, and before it the units below unit_count that were not written yet. */
-void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk,
-                       u32 unit_count);
+/* A chunk, and before it the units and paths that it is the first to have. */
+void trace_store_chunk(struct trace_store *store, const struct metic_trace_chunk *chunk);
 /* Whether a unit that was written begins in [first, end). Asked in order of addresses, behind the
  * last chunk. */
 bool trace_store_has(struct trace_store *store, u64 first, u64 end);

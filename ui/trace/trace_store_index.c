@@ -88,11 +88,11 @@ void trace_store_index(struct trace_store *store)
 void trace_store_finish(struct trace_store *store)
 {
     write_index(store);
-    struct trace_section units = {.kind = TRACE_UNITS_AGAIN, .count = store->unit_count};
-    struct trace_section paths = {.kind = TRACE_PATHS_AGAIN, .count = store->path_count};
+    struct trace_section units = {.kind = TRACE_UNITS_AGAIN, .count = store->units.count};
+    struct trace_section paths = {.kind = TRACE_PATHS_AGAIN, .count = store->paths.count};
     struct trace_section end = {.kind = TRACE_END, .count = store->offset};
-    trace_store_write_bytes(store, &units, store->all_units.bytes, store->all_units.used);
-    trace_store_write_bytes(store, &paths, store->all_paths.bytes, store->all_paths.used);
+    trace_store_write_bytes(store, &units, store->units.defined.bytes, store->units.defined.used);
+    trace_store_write_bytes(store, &paths, store->paths.defined.bytes, store->paths.defined.used);
     end.first = write_directory(store, 0, 0);
     u8 header[TRACE_SECTION_BYTES];
     trace_store_put_header(&end, header);

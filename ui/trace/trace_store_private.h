@@ -1,9 +1,10 @@
 /* Between trace_store.c, which writes sections, trace_store_stream.c, which codes the words of a
- * chunk, trace_store_contexts.c, which counts who ran, and trace_store_index.c, which writes where
- * all that is. */
+ * chunk, trace_store_items.c, which numbers units and paths, trace_store_contexts.c, which counts
+ * who ran, and trace_store_index.c, which writes where all that is. */
 #ifndef METIC_UI_TRACE_STORE_PRIVATE_H
 #define METIC_UI_TRACE_STORE_PRIVATE_H
 
+#include "cpu/base/arena.h"
 #include "ui/trace/trace_item.h"
 #include "ui/trace/trace_store.h"
 
@@ -46,15 +47,36 @@ struct context_set {
     } tasks[METIC_MAX_HARTS + 1], *task;
 };
 
-/* An item, and what this section has of it. */
-struct written_item {
-    u64 *last;   /* its words; NULL: not met yet */
-    u64 address; /* where it was translated */
-    u32 section; /* the store's */
-    u32 ran;     /* how often, all of it */
-    u32 made_before; /* of units: the item that was met before it; 0: none */
-    bool whole;  /* the last time it was not left early */
+/* What is written of an item with slots. */
+struct written_words {
     struct trace_item item;
+    u64 last[]; /* its words in this section */
+};
+
+/* An item, and what this section has of it. There are many, and each page of theirs that is touched
+ * for the first time may be dear: most have no slots, and no memory but this. */
+struct written_item {
+    u64 address; /* where it was translated */
+    union {
+        const u32 *parts;            /* numbers of units; NULL: it is one */
+        struct written_words *words; /* of one with slots, these are in there */
+    };
+    u32 section; /* the store's; 0: none yet */
+    u32 ran;     /* how often, all of it */
+    u16 insn_count, slot_count;
+    u16 bytes;   /* of a unit */
+    unsigned part_count : 15, whole : 1; /* the last time it was not left early */
+};
+_Static_assert(sizeof(struct written_item) == 32 && TRACE_PATH_PARTS_MAX < 1 << 15, "small");
+
+/* Units or paths that were met, by number in the file. */
+struct written_items {
+    struct written_item *list;
+    u32 count, capacity;
+    size_t asked_bytes;    /* of the list, see zeros_ahead() */
+    u32 *numbers;          /* by number in the machine: that in the file + 1; 0: not met */
+    u32 number_capacity;
+    struct column defined; /* as UNITS_AGAIN and PATHS_AGAIN have them */
 };
 
 struct trace_store {
@@ -63,26 +85,17 @@ struct trace_store {
     char path[256];
     int failed; /* errno */
     struct trace_source source;
-    /* Units as written, behind one that is none: of all that ran a ring has a few. */
-    struct metic_trace_unit *units;
-    struct written_item *unit_items; /* of each */
-    size_t units_asked_bytes, items_asked_bytes; /* see zeros_ahead() */
-    u32 there_count, there_capacity;
-    u32 *places; /* of all units, by number: which of those it is; 0: it is not there */
-    u32 unit_count, unit_capacity;
+    struct written_items units, paths; /* the first unit is none */
+    u32 unit_capacity;    /* of ran, touched */
+    struct metic_trace_unit part_units[TRACE_PATH_PARTS_MAX]; /* of a path that is being made */
+    struct arena *memory; /* of items */
     u64 *starts; /* where units begin, sorted, once somebody asks; */
     u32 start_count, asked; /*   those before `asked` are passed */
-    u32 last_made; /* of unit_items: the last one that was met; 0: none */
-    struct written_item *path_items; /* by number in the file */
-    u32 path_count, path_capacity;
-    u32 *path_numbers; /* by number of the machine: that in the file + 1 */
-    u32 path_number_capacity;
     u32 *met; /* heads of items that began in this section */
     u32 met_count, met_capacity;
     u32 section;       /* number of the STREAM */
     u64 unrolled;      /* its words, of units */
     u64 coded[TRACE_UNIT_SLOTS_MAX]; /* of the item: how its words differ from the last ones */
-    struct column all_units, all_paths; /* as UNITS_AGAIN and PATHS_AGAIN have them */
     struct column columns[TRACE_COLUMNS], raw, packed, index;
     u64 offset;          /* in the file */
     struct column group; /* what the next INDEX will have, */
@@ -146,6 +159,30 @@ static inline u8 *put_varint(u8 *at, u64 value)
 u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_chunk *chunk);
 /* What the chunk touched and ran, behind the index, and forgets it. */
 void trace_store_put_lists(struct trace_store *store);
-void trace_store_free_items(struct trace_store *store);
+
+/* --- trace_store_items.c --- */
+
+/* The file's head for one of a chunk, that of a unit or a path, whose definition goes behind the
+ * others when it is the first of its kind. TRACE_NO_HEAD: the store has failed. */
+#define TRACE_NO_HEAD (~(u32)0)
+u32 trace_store_head(struct trace_store *store, u32 head);
+/* What a head of the file stands for, and the file's number of a part of it. */
+static inline struct written_item *trace_store_item(const struct trace_store *store, u32 head)
+{
+    return head >= METIC_TRACE_PATH ? &store->paths.list[head - METIC_TRACE_PATH]
+                                    : &store->units.list[head];
+}
+static inline u32 trace_store_part(const struct trace_store *store,
+                                   const struct written_item *item, unsigned part)
+{
+    if (item->slot_count != 0) {
+        return item->words->item.parts[part];
+    }
+    return item->parts != NULL ? item->parts[part] : (u32)(item - store->units.list);
+}
+/* A chunk's word that will soon be met, if it is a head: first the one, later the other. */
+void trace_store_expect_number(const struct trace_store *store, u32 head);
+void trace_store_expect_item(const struct trace_store *store, u32 head);
+void trace_store_items_fini(struct trace_store *store);
 
 #endif

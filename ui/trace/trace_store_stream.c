@@ -1,105 +1,9 @@
 /* See trace_store_private.h: the words of a chunk, by columns, and what its index tells of them. */
 #include "ui/trace/trace_store_private.h"
 
-#include "cpu/base/zeros.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- paths: part_count, parts, word_count, node_count, for each node op, sub * 2 + wide, operands,
- * and of one without them imm; for each slot a reference, and what is added. A reference: 0: none;
- * 1 + 2 * word; 2 + 2 * node --- */
-
-static u8 *put_reference(u8 *at, u16 word)
-{
-    if (word == METIC_TRACE_NO_WORD) {
-        return put_varint(at, 0);
-    }
-    return word & METIC_TRACE_NODE ? put_varint(at, 2 + 2 * (word & ~METIC_TRACE_NODE))
-                                   : put_varint(at, 1 + 2 * (u64)word);
-}
-
-static u8 *put_node(u8 *at, const struct metic_trace_node *node)
-{
-    unsigned operands = metic_trace_node_operands(node->op);
-    at = put_varint(at, node->op);
-    at = put_varint(at, node->sub * 2u + node->wide);
-    for (unsigned i = 0; i < operands; i++) {
-        at = put_reference(at, node->operands[i]);
-    }
-    return operands == 0 ? put_varint(at, trace_zigzag(node->imm)) : at;
-}
-
-static void put_path(struct trace_store *store, const struct trace_item *item)
-{
-    size_t most = 32 + 5u * (size_t)item->part_count + 14u * (size_t)item->slot_count +
-                  16u * (size_t)item->node_count;
-    u8 *start = trace_column_room(store, &store->all_paths, most);
-    if (start == NULL) {
-        return;
-    }
-    u8 *at = put_varint(start, item->part_count);
-    for (unsigned i = 0; i < item->part_count; i++) {
-        at = put_varint(at, item->parts[i]);
-    }
-    at = put_varint(at, item->word_count);
-    at = put_varint(at, item->node_count);
-    for (unsigned i = 0; i < item->node_count; i++) {
-        at = put_node(at, &item->nodes[i]);
-    }
-    for (unsigned i = 0; i < item->slot_count; i++) {
-        const struct metic_trace_recipe *recipe = &item->recipes[i];
-        at = put_reference(at, recipe->word);
-        at = put_varint(at, trace_zigzag(recipe->add));
-    }
-    store->all_paths.used += (size_t)(at - start);
-}
-
-static struct trace_item_units units_of(const struct trace_store *store)
-{
-    return (struct trace_item_units){store->units, store->places, store->unit_count};
-}
-
-static const struct metic_trace_unit *unit_at(const struct trace_store *store, u32 number)
-{
-    return &store->units[store->places[number]];
-}
-
-/* The file's number of a path of the machine; ~0: none. */
-static u32 path_number(struct trace_store *store, u32 number)
-{
-    if (number >= store->path_number_capacity) {
-        u32 capacity = number * 2 + 1024;
-        if (!trace_store_grow(store, (void **)&store->path_numbers, store->path_number_capacity,
-                              capacity, sizeof(u32))) {
-            return ~0u;
-        }
-        store->path_number_capacity = capacity;
-    }
-    if (LIKELY(store->path_numbers[number] != 0)) {
-        return store->path_numbers[number] - 1;
-    }
-    struct metic_trace_path path;
-    if (store->path_count == store->path_capacity) {
-        u32 capacity = store->path_capacity * 2 + 1024;
-        if (!trace_store_grow(store, (void **)&store->path_items, store->path_capacity, capacity,
-                  sizeof(*store->path_items))) {
-            return ~0u;
-        }
-        store->path_capacity = capacity;
-    }
-    const struct trace_item_units units = units_of(store);
-    struct trace_item *item = &store->path_items[store->path_count].item;
-    if (store->source.path == NULL || !store->source.path(store->source.opaque, number, &path) ||
-        !trace_item_make(item, &units, &path)) {
-        store->failed = EPROTO;
-        return ~0u;
-    }
-    put_path(store, item);
-    store->path_numbers[number] = ++store->path_count;
-    return store->path_count - 1;
-}
 
 /* --- the index --- */
 
@@ -230,11 +134,11 @@ static int by_number(const void *a, const void *b)
 }
 
 /* An item's first `parts` units began, so many times. */
-static void count_units(struct trace_store *store, const struct trace_item *item, unsigned parts,
-                        u32 times)
+static void count_units(struct trace_store *store, const struct written_item *item,
+                        unsigned parts, u32 times)
 {
     for (unsigned i = 0; i < parts; i++) {
-        u32 unit = item->parts[i];
+        u32 unit = trace_store_part(store, item, i);
         if (store->ran[unit] == 0) {
             store->touched[store->touched_count++] = unit;
         }
@@ -242,19 +146,13 @@ static void count_units(struct trace_store *store, const struct trace_item *item
     }
 }
 
-static struct written_item *item_at(struct trace_store *store, u32 head)
-{
-    return head >= METIC_TRACE_PATH ? &store->path_items[head - METIC_TRACE_PATH]
-                                    : &store->unit_items[store->places[head]];
-}
-
 /* Which units began how often: count of units, then differences and counts. */
 static void put_counts(struct trace_store *store)
 {
     for (u32 i = 0; i < store->met_count; i++) {
-        struct written_item *item = item_at(store, store->met[i]);
+        struct written_item *item = trace_store_item(store, store->met[i]);
         if (item->ran != 0) {
-            count_units(store, &item->item, item->item.part_count, item->ran);
+            count_units(store, item, item->part_count, item->ran);
         }
         item->ran = 0;
     }
@@ -281,8 +179,8 @@ static void put_counts(struct trace_store *store)
 
 /* An item's words of order[first, end) below `limit` into a column; there is room. */
 static void put_words(struct trace_store *store, enum trace_column to,
-                      const struct written_item *item, unsigned first, unsigned end,
-                      unsigned limit, const u64 *words)
+                      struct written_words *item, unsigned first, unsigned end, unsigned limit,
+                      const u64 *words)
 {
     struct column *column = &store->columns[to];
     const u16 *order = item->item.order;
@@ -331,18 +229,18 @@ static void note_accesses(struct trace_store *store, const struct trace_item *it
     }
 }
 
-static void put_page(struct trace_store *store, u64 page, const struct trace_item *item,
+static void put_page(struct trace_store *store, u64 page, const struct written_item *item,
                      unsigned parts, u64 *heads_since)
 {
     struct column *column = &store->columns[TRACE_PAGES];
-    u64 delta = (page >> 12) - (unit_at(store, item->parts[0])->address >> 12);
+    u64 delta = (page >> 12) - (item->address >> 12);
     u8 *start = column->bytes + column->used;
     u8 *at = put_varint(start, *heads_since);
     at = put_varint(at, trace_zigzag(delta));
     column->used += (size_t)(at - start);
     *heads_since = 0;
     for (unsigned i = 0; i < parts; i++) {
-        const struct metic_trace_unit *unit = unit_at(store, item->parts[i]);
+        const struct written_item *unit = &store->units.list[trace_store_part(store, item, i)];
         bytes_note(&store->moved, unit->address + (delta << 12), unit->bytes);
     }
 }
@@ -350,26 +248,6 @@ static void put_page(struct trace_store *store, u64 page, const struct trace_ite
 /* Of an item that is met in the section for the first time. */
 static bool begin_item(struct trace_store *store, struct written_item *item, u32 head)
 {
-    if (item->last == NULL) {
-        const struct metic_trace_path unit = {.part_count = 1, .parts = &head};
-        const struct trace_item_units units = units_of(store);
-        bool is_unit = head < METIC_TRACE_PATH;
-        if (is_unit && (store->places[head] == 0 ||
-                        !trace_item_make(&item->item, &units, &unit))) {
-            store->failed = EPROTO;
-            return false;
-        }
-        if (is_unit) {
-            item->made_before = store->last_made;
-            store->last_made = store->places[head];
-        }
-        item->last = malloc((item->item.word_count + 1u) * sizeof(u64));
-        if (item->last == NULL) {
-            store->failed = ENOMEM;
-            return false;
-        }
-        item->address = unit_at(store, item->item.parts[0])->address;
-    }
     if (store->met_count == store->met_capacity) {
         u32 capacity = store->met_capacity * 2 + 1024;
         if (!trace_store_grow(store, (void **)&store->met, store->met_capacity, capacity,
@@ -379,30 +257,57 @@ static bool begin_item(struct trace_store *store, struct written_item *item, u32
         store->met_capacity = capacity;
     }
     store->met[store->met_count++] = head;
-    memset(item->last, 0, item->item.word_count * sizeof(u64));
+    if (item->slot_count != 0) {
+        memset(item->words->last, 0, item->words->item.word_count * sizeof(u64));
+    }
     item->section = store->section;
     item->whole = false;
     item->ran = 0;
     return true;
 }
 
-/* An item of so many words, which may have been left after `left` instructions; the words behind
- * its first, 0: it cannot be. */
+/* Of an item that was left after `left` instructions how many parts had begun, and how many
+ * instructions all of these have. */
+static unsigned parts_begun(const struct trace_store *store, const struct written_item *item,
+                            u32 left, u32 *insns)
+{
+    unsigned parts = 0;
+    for (*insns = 0; parts < item->part_count && *insns < left; parts++) {
+        *insns += store->units.list[trace_store_part(store, item, parts)].insn_count;
+    }
+    return parts;
+}
+
+/* The words of the first `parts` of an item with slots. */
+static void put_slots(struct trace_store *store, struct written_item *written, unsigned parts,
+                      const u64 *words)
+{
+    struct written_words *of = written->words;
+    const struct trace_item *item = &of->item;
+    unsigned limit = trace_item_words(item, parts);
+    put_words(store, TRACE_ADDRESSES, of, 0, item->address_words, limit, words);
+    put_words(store, TRACE_VALUES, of, item->address_words, item->word_count, limit, words);
+    note_accesses(store, item, parts, words, !written->whole);
+    store->unrolled += trace_item_unrolled(item, parts);
+}
+
+/* An item, which may have been left after `left` instructions; how many words it has, 0: it cannot
+ * be. */
 static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 *words,
                        size_t room, u64 *heads_since)
 {
-    struct written_item *written = item_at(store, head);
-    if (written->section != store->section && !begin_item(store, written, head)) {
+    struct written_item *item = trace_store_item(store, head);
+    if (item->section != store->section && !begin_item(store, item, head)) {
         return 0;
     }
-    const struct trace_item *item = &written->item;
-    if (item->word_count >= room) {
+    unsigned word_count = item->slot_count != 0 ? item->words->item.word_count : 0;
+    if (word_count >= room) {
         store->failed = EPROTO;
         return 0;
     }
     bool whole = left == TRACE_WHOLE;
-    unsigned parts = whole ? item->part_count : trace_item_parts(item, left);
-    unsigned limit = whole ? item->word_count : trace_item_words(item, parts);
+    u32 insns = item->insn_count;
+    unsigned parts = whole ? item->part_count : parts_begun(store, item, left, &insns);
     struct column *heads = &store->columns[TRACE_HEADS];
     if (!whole) {
         st_le32(heads->bytes + heads->used, METIC_TRACE_LEFT + left);
@@ -412,19 +317,19 @@ static size_t put_item(struct trace_store *store, u32 head, u32 left, const u64 
     st_le32(heads->bytes + heads->used, head);
     heads->used += 4;
     ++*heads_since;
-    written->ran += whole;
-    u64 page = trace_page(words[0], written->address);
-    if (UNLIKELY(page != (written->address & ~(u64)0xfff))) {
+    item->ran += whole;
+    u64 page = trace_page(words[0], item->address);
+    if (UNLIKELY(page != (item->address & ~(u64)0xfff))) {
         put_page(store, page, item, parts, heads_since);
     }
-    store->contexts.insns += parts != 0 ? item->insns_at[parts - 1] : 0;
-    store->unrolled += whole ? (size_t)parts + item->slot_count : trace_item_unrolled(item, parts);
-    put_words(store, TRACE_ADDRESSES, written, 0, item->address_words, limit, words + 1);
-    put_words(store, TRACE_VALUES, written, item->address_words, item->word_count, limit,
-              words + 1);
-    note_accesses(store, item, parts, words + 1, !written->whole);
-    written->whole = whole;
-    return 1u + item->word_count;
+    store->contexts.insns += insns;
+    if (item->slot_count != 0) {
+        put_slots(store, item, parts, words + 1);
+    } else {
+        store->unrolled += parts;
+    }
+    item->whole = whole;
+    return 1u + word_count;
 }
 
 static void put_event(struct trace_store *store, u32 head, const u64 *words)
@@ -452,6 +357,17 @@ static bool make_room(struct trace_store *store, size_t words)
         }
     }
     return true;
+}
+
+/* Items of heads to come: first their numbers in the file, then they themselves. What is no head
+ * does no harm. */
+static void expect(const struct trace_store *store, const u64 *words, size_t count)
+{
+    enum { NUMBERS_AHEAD = 24, ITEMS_AHEAD = 12 };
+    if (count > NUMBERS_AHEAD) {
+        trace_store_expect_number(store, (u32)words[NUMBERS_AHEAD] & METIC_TRACE_NUMBER);
+        trace_store_expect_item(store, (u32)words[ITEMS_AHEAD] & METIC_TRACE_NUMBER);
+    }
 }
 
 u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_chunk *chunk)
@@ -482,43 +398,19 @@ u64 trace_store_put_words(struct trace_store *store, const struct metic_trace_ch
             i++;
             continue;
         }
-        if (head >= METIC_TRACE_PATH) {
-            u32 number = path_number(store, head - METIC_TRACE_PATH);
-            head = number != ~0u ? METIC_TRACE_PATH + number : ~0u;
-        } else if (head >= store->unit_count) {
-            head = ~0u;
-        }
-        if (head == ~0u) {
-            store->failed = store->failed != 0 ? store->failed : EPROTO;
+        head = trace_store_head(store, head);
+        if (head == TRACE_NO_HEAD) {
             break;
         }
-        i += put_item(store, head, left, &chunk->words[i], chunk->count - i, &heads_since);
+        size_t used = put_item(store, head, left, &chunk->words[i], chunk->count - i,
+                               &heads_since);
+        if (used == 1) { /* so are those to come: their items wait for memory, one by one */
+            expect(store, chunk->words + i, chunk->count - i);
+        }
+        i += used;
         left = TRACE_WHOLE;
     }
     return kinds;
-}
-
-static void free_item(struct written_item *item)
-{
-    trace_item_free(&item->item);
-    free(item->last);
-}
-
-/* Of units, only those that were met: the others' memory was never touched. */
-void trace_store_free_items(struct trace_store *store)
-{
-    for (u32 made = store->last_made; made != 0;) {
-        struct written_item *item = &store->unit_items[made];
-        made = item->made_before;
-        free_item(item);
-    }
-    for (u32 i = 0; i < store->path_count; i++) {
-        free_item(&store->path_items[i]);
-    }
-    zeros_free(store->unit_items, store->there_capacity * sizeof(*store->unit_items));
-    zeros_free(store->path_items, store->path_capacity * sizeof(*store->path_items));
-    zeros_free(store->path_numbers, store->path_number_capacity * sizeof(*store->path_numbers));
-    zeros_free(store->met, store->met_capacity * sizeof(*store->met));
 }
 
 void trace_store_put_lists(struct trace_store *store)
