@@ -88,6 +88,15 @@ says out '6c to 10000000$' 2
 says out '000000008000003c putc\+0x8: ' 6
 run 0 trace query jit.trace values a5
 says out 'putc: 68$' 1
+mv out named
+run 0 trace query jit.trace values x15
+cmp -s out named && passed=$((passed + 1)) || wrong "x15 is not a5"
+for name in x32 f32 x1x x; do
+    run 125 trace query jit.trace values $name
+    says err "no symbol '$name'" 1
+done
+run 125 trace query jit.trace values pc
+says err 'the pc is no register' 1
 run 0 trace query jit.trace calls putc
 says out 'putc\(10000000, [0-9a-f]+, 68, ' 1
 # A call that never returns is told, too.

@@ -13,7 +13,7 @@ static const char usage[] =
     "metic trace check FILE   whether all of it is what was written\n"
     "metic trace query FILE writes ADDRESS[+BYTES]     who wrote there, and when\n"
     "metic trace query FILE reads ADDRESS[+BYTES]      who read there\n"
-    "metic trace query FILE values REGISTER|ADDRESS    what it held over time\n"
+    "metic trace query FILE values REGISTER|ADDRESS    what it held over time; x10 is a0\n"
     "metic trace query FILE values task                which of Linux's tasks ran\n"
     "                         an ADDRESS is 0x80001000, phys:0x80001000, a symbol or\n"
     "                         a place in one: do_timer+0x1c, or do_timer+0x1c+BYTES\n"

@@ -602,8 +602,19 @@ bool trace_query_reads(struct trace_query *query, struct metic_error *error)
     return run_memory(&search, error);
 }
 
+/* By its name, or as x10, f10 and fp; -1: none. */
 static int find_register(const char *name)
 {
+    enum { FRAME_POINTER = 8, FILE_REGS = 32 };
+    char *rest;
+    bool numbered = (name[0] == 'x' || name[0] == 'f') && name[1] >= '0' && name[1] <= '9';
+    unsigned long number = numbered ? strtoul(name + 1, &rest, 10) : 0;
+    if (numbered && *rest == '\0' && number < FILE_REGS) {
+        return (int)number + (name[0] == 'f' ? TRACE_FIRST_FLOAT : 0);
+    }
+    if (strcmp(name, "fp") == 0) {
+        return FRAME_POINTER;
+    }
     for (unsigned i = 0; metic_trace_register(i)[0] != '\0'; i++) {
         if (strcmp(metic_trace_register(i), name) == 0) {
             return (int)i;
@@ -640,6 +651,10 @@ bool trace_query_values(struct trace_query *query, struct metic_error *error)
     }
     if (search.reg < 0) {
         return run_memory(&search, error);
+    }
+    if (strcmp(query->words[2], "pc") == 0) {
+        return error_set(error, "metic trace show FILE tells where it was, and with --branches "
+                         "where it went.", "the pc is no register that instructions write");
     }
     if (!trace_file_find_register(&query->file, (unsigned)search.reg, &search.units)) {
         return error_set(error, NULL, "the host has no memory");

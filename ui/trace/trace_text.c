@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_FLOAT = 33, REGS = 72 }; /* of metic_trace_register's numbers */
+enum { REGS = 72 }; /* of metic_trace_register's numbers */
 
 bool trace_text_format_find(const char *name, enum trace_text_format *format)
 {

@@ -21,6 +21,9 @@ struct trace_branch {
     u32 privilege;
 };
 
+/* Of metic_trace_register's numbers: 0 to 31 are x0 to x31, from this on f0 to f31. */
+enum { TRACE_FIRST_FLOAT = 33 };
+
 struct trace_text {
     FILE *to;
     bool branches;                 /* control transfers in place of instructions */
