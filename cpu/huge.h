@@ -14,7 +14,7 @@
 
 struct memory;
 
-enum { HUGE_BITS = 21, HUGE_SLOTS = 256, HUGE_FILLS = 8192 };
+enum { HUGE_BITS = 21, HUGE_SLOTS = 256, HUGE_FILLS = 1024 };
 
 struct huge {
     struct {

@@ -51,12 +51,26 @@ void tlb_renew_data(struct vcpu *vcpu)
     }
 }
 
+static void many_empty(struct tlb_space *space)
+{
+    if (space->many_count > TLB_MANY_LOGGED) {
+        memset(space->others, 0xff, TLB_MANY * sizeof(*space->others));
+    } else {
+        for (u32 n = 0; n < space->many_count; n++) {
+            entry_clear(&space->others[space->many_index[n]]);
+        }
+    }
+    space->many_count = 0;
+}
+
 static void data_space_empty(struct vcpu *vcpu, struct tlb_space *space)
 {
     struct tlb *tlb = vcpu->tlb_state;
     tlb->flushes += space->puts.count != 0;
     data_space_renew(vcpu, space);
     puts_empty(&space->puts, space->entries, sizeof(*space->entries), TLB_ENTRIES);
+    many_empty(space);
+    space->lost = 0;
     space->span = vcpu->span = (struct tlb_span){0, 0, 0}; /* it is or becomes the current one */
     space->write_span = vcpu->write_span = space->span;
     space->key->has_private = false;
@@ -144,13 +158,17 @@ enum {
     JUMP_TABLE_BYTES = TLB_JUMP_ENTRIES * sizeof(struct jump_entry),
     /* A hart's tables, those of its data spaces first, where a huge page may begin. */
     DATA_TABLES_BYTES = TLB_SPACES * DATA_TABLE_BYTES,
-    TABLES_BYTES = DATA_TABLES_BYTES + TLB_SPACES * JUMP_TABLE_BYTES,
+    MANY_BYTES = TLB_MANY * sizeof(struct tlb_entry),
+    MANY_OFFSET = DATA_TABLES_BYTES + TLB_SPACES * JUMP_TABLE_BYTES,
+    TABLES_BYTES = MANY_OFFSET + TLB_SPACES * MANY_BYTES,
     /* With so many the host gives huge pages: a system with processes will have them all. */
     HUGE_DATA_SPACES = 4,
     HUGE_JUMP_TABLES = 2,
 };
 
 _Static_assert((int)DATA_TABLES_BYTES == (int)ZEROS_HUGE_BYTES, "one huge page");
+_Static_assert((int)MANY_BYTES == (int)ZEROS_HUGE_BYTES && MANY_OFFSET % MANY_BYTES == 0,
+               "a huge page each");
 _Static_assert((int)ZEROS_HUGE_BYTES % (int)JUMP_TABLE_BYTES == 0, "none lies in two huge pages");
 
 /* New tables are the host's zeros, untouched, and so take as much memory as they are used. Zeros
@@ -174,23 +192,46 @@ static void ask_for_jumps(struct tlb *tlb, struct fetch_space *space)
     }
 }
 
+static const gva_t last_page = ~(gva_t)0 & PAGE_MASK;
+
 /* Accesses that end in page 0 are looked for at its entries or, when they begin in the last page
  * of all, at those of that one. */
+static void others_make(struct tlb_space *space)
+{
+    entry_clear(tlb_other(space, 0));
+    entry_clear(tlb_other(space, last_page));
+}
+
 static void data_space_make(struct tlb *tlb, unsigned n)
 {
     struct tlb_space *space = &tlb->data[n];
     space->key = &tlb->data_keys.key[n];
     space->epoch = tlb->data_epochs += 2;
-    /* Aligned to its size: generated code finds the other entry by flipping address bits. */
     space->entries = (void *)(tlb->space_tables + (size_t)n * DATA_TABLE_BYTES);
+    tlb_set_others(space, space->entries, TLB_ENTRIES);
     tlb->data_made |= 1u << n;
     ask_for_data(tlb, space);
-    const gva_t last_page = ~(gva_t)0 & PAGE_MASK;
     entry_clear(&space->entries[tlb_index(0)]);
-    entry_clear(&space->entries[tlb_other_index(0)]);
     entry_clear(&space->entries[tlb_index(last_page)]);
-    entry_clear(&space->entries[tlb_other_index(last_page)]);
+    others_make(space);
     space->puts.count = 0;
+}
+
+/* The current space gets TLB_MANY other entries. It begins anew: what is in it now may be where it
+ * would not be looked for any more. */
+static void data_space_grow(struct vcpu *vcpu, struct tlb_space *space)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    unsigned n = (unsigned)(space - tlb->data);
+    data_space_empty(vcpu, space);
+    tlb_set_others(space, (void *)(tlb->space_tables + MANY_OFFSET + (size_t)n * MANY_BYTES),
+                   TLB_MANY);
+    if (!(tlb->many_made >> n & 1)) {
+        tlb->many_made |= 1u << n;
+        zeros_ask_huge(space->others, MANY_BYTES, 0);
+        others_make(space);
+    }
+    tlb_use_others(vcpu, space);
 }
 
 static void fetch_space_make(struct tlb *tlb, unsigned n)
@@ -278,6 +319,7 @@ void tlb_select_data(struct vcpu *vcpu, u64 address_space, u32 asid, u8 klass, b
             data_space_make(tlb, n);
         }
         data_space_empty(vcpu, space);
+        tlb_set_others(space, space->entries, TLB_ENTRIES);
     }
     tlb_use_data(vcpu, space);
 }
@@ -351,15 +393,11 @@ void tlb_flush_asid(struct vcpu *vcpu, u32 asid)
     }
 }
 
-static u32 way_index(gva_t page, u32 way)
-{
-    return way == 0 ? tlb_index(page) : tlb_other_index(page);
-}
-
 struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
 {
     for (u32 way = 0; way < 2; way++) {
-        struct tlb_entry *entry = &vcpu->tlb[way_index(page, way)];
+        struct tlb_entry *entry = way == 0 ? &vcpu->tlb[tlb_index(page)]
+                                           : tlb_other(vcpu->tlb_state->data_now, page);
         u64 tag = write ? entry->write_tag : entry->read_tag;
         if ((tag & ~TLB_TAG_SLOW) == page) {
             return entry;
@@ -373,7 +411,7 @@ struct tlb_entry *tlb_find(const struct vcpu *vcpu, gva_t page, bool write)
 static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, gva_t page)
 {
     struct tlb_entry *first = &space->entries[tlb_index(page)];
-    struct tlb_entry *other = &space->entries[tlb_other_index(page)];
+    struct tlb_entry *other = tlb_other(space, page);
     if (entry_holds(other, page)) {
         return other;
     }
@@ -394,7 +432,7 @@ static inline void data_flush_page(struct vcpu *vcpu, struct tlb_space *space, g
     if (entry_holds(entry, page)) {
         entry_clear(entry);
     }
-    entry = &space->entries[tlb_other_index(page)];
+    entry = tlb_other(space, page);
     if (UNLIKELY(space->moved_any) && entry_holds(entry, page)) {
         entry_clear(entry);
     }
@@ -454,6 +492,17 @@ void tlb_flush_page(struct vcpu *vcpu, gva_t gva, u32 asid_or_any)
     }
 }
 
+/* Of entries that are not all known none stays, or this could take long again and again. */
+static void many_flush_writes(struct tlb_space *space)
+{
+    if (space->many_count > TLB_MANY_LOGGED) {
+        many_empty(space);
+    }
+    for (u32 n = 0; n < space->many_count; n++) {
+        space->others[space->many_index[n]].write_tag = TLB_TAG_NONE;
+    }
+}
+
 void tlb_flush_writes(struct vcpu *vcpu)
 {
     struct tlb *tlb = vcpu->tlb_state;
@@ -465,6 +514,7 @@ void tlb_flush_writes(struct vcpu *vcpu)
         for (u32 n = 0; n < count; n++) {
             space->entries[logged ? space->puts.index[n] : n].write_tag = TLB_TAG_NONE;
         }
+        many_flush_writes(space);
         space->write_span = vcpu->write_span = (struct tlb_span){0, 0, 0};
     }
 }
@@ -507,6 +557,8 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     struct tlb *tlb = vcpu->tlb_state;
     if (UNLIKELY(tlb->hostile_entries)) {
         data_space_empty(vcpu, tlb->data_now);
+    } else if (growth_is_due(tlb->data_now)) {
+        data_space_grow(vcpu, tlb->data_now);
     }
     struct tlb_entry *entry = entry_claim(tlb, tlb->data_now, fill->page);
     bool slow = fill->host_page == NULL || tlb->all_slow;
@@ -518,15 +570,17 @@ struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page, struct tlb_en
 {
     const struct tlb *tlb = vcpu->tlb_state;
     struct tlb_entry *first = &vcpu->tlb[tlb_index(page)];
-    struct tlb_entry *other = &vcpu->tlb[tlb_other_index(page)];
+    struct tlb_entry *other = tlb_other(tlb->data_now, page);
+    bool more = tlb->hostile_entries || tlb->all_slow || growth_is_due(tlb->data_now);
     *holder = entry_holds(first, page) ? first : entry_holds(other, page) ? other : NULL;
-    return *holder != NULL || UNLIKELY(tlb->hostile_entries || tlb->all_slow) ? NULL : first;
+    return *holder != NULL || UNLIKELY(more) ? NULL : first;
 }
 
 bool tlb_insert_free(struct vcpu *vcpu, const struct tlb_fill *fill)
 {
     struct tlb_entry *first = &vcpu->tlb[tlb_index(fill->page)];
-    if (!entry_empty(first) || entry_holds(&vcpu->tlb[tlb_other_index(fill->page)], fill->page)) {
+    const struct tlb_entry *other = tlb_other(vcpu->tlb_state->data_now, fill->page);
+    if (!entry_empty(first) || entry_holds(other, fill->page)) {
         return false;
     }
     entry_set(vcpu->tlb_state, first, fill, fill->flags);

@@ -23,6 +23,7 @@ struct vcpu;
 enum { TLB_BITS = 12, TLB_ENTRIES = 1 << TLB_BITS };
 enum { TLB_SPACES = 16 }; /* of each kind */
 enum { TLB_PUTS_LOGGED = 1536 };
+enum { TLB_MANY = 1 << 16, TLB_MANY_LOGGED = 8192, TLB_LOST_MOST = 2048 };
 enum { TLB_FETCH_BITS = 10, TLB_FETCH_ENTRIES = 1 << TLB_FETCH_BITS, TLB_EVICTED_WORDS = 1024 };
 /* Programs like compilers return to tens of thousands of places. */
 enum { TLB_JUMP_BITS = 15, TLB_JUMP_ENTRIES = 1 << TLB_JUMP_BITS };
@@ -48,7 +49,13 @@ _Static_assert(sizeof(struct tlb_entry) == 32, "generated code scales the index 
 /* A page may be in two entries: its first choice, by the low bits of its number, so that generated
  * code finds it with few instructions; and another one, by hashed bits, so that arrays a power of
  * two apart do not push each other out. Generated code tries the other one in its slow path: two
- * pages that meet cost a few cycles, not a refill each. */
+ * pages that meet cost a few cycles, not a refill each.
+ *
+ * The other entries are those of the same table while that is enough, which few lines of the host's
+ * cache and few of its pages hold. A space that lost TLB_LOST_MOST pages, since both of their
+ * entries were wanted, has others in a table of their own, TLB_MANY. Accesses at random find their
+ * pages there by few instructions, so that many of them are under way in the host at once, which
+ * page walks would not let. */
 static inline u32 tlb_index(gva_t gva)
 {
     return (u32)(gva >> PAGE_BITS) & (TLB_ENTRIES - 1);
@@ -58,14 +65,17 @@ static inline u32 tlb_index(gva_t gva)
  * pages does not meet itself. The distance is a hash of the region's number, where the lowest bit
  * counts for nothing: so the entries of two neighbouring pages are never the same ones, which is
  * why an access over a page end cannot match the second page's entry and use its addend for the
- * first. In a few regions, as the first, both entries are the same. */
+ * first. In a few regions, as the first, both entries are the same. In a table of their own further
+ * bits of the page's number count, as they are. */
 enum { TLB_REGION_BITS = PAGE_BITS + TLB_BITS, TLB_INDEX_HASHED = TLB_ENTRIES - 2 };
 #define TLB_HASH_FACTOR 0x9e3779b1u
 
-static inline u32 tlb_other_index(gva_t gva)
+/* `others`: how many there are, TLB_ENTRIES or TLB_MANY. */
+static inline u32 tlb_other_index(gva_t gva, u32 others)
 {
     u32 hash = (u32)(gva >> TLB_REGION_BITS) * TLB_HASH_FACTOR;
-    return tlb_index(gva) ^ (hash >> (32 - TLB_BITS) & TLB_INDEX_HASHED);
+    u32 number = (u32)(gva >> PAGE_BITS);
+    return (number ^ (hash >> (32 - TLB_BITS) & TLB_INDEX_HASHED)) & (others - 1);
 }
 
 /* Of a space: addresses that may all be read, and all at the same distance from their host
@@ -143,10 +153,15 @@ struct tlb_space {
     gva_t large_first; /* span of addresses entered from pages larger than 4 KiB; */
     gva_t large_last;  /* empty when first > last */
     struct tlb_entry *entries; /* TLB_ENTRIES, allocated on first use */
+    struct tlb_entry *others;  /* `entries`, or TLB_MANY; */
+    u32 others_mask;           /*   the bits of an offset in that table */
+    u32 lost; /* pages that had to be forgotten since it was emptied, while there are few others */
+    u32 many_count; /* as that of `puts`, of TLB_MANY_LOGGED */
     struct tlb_span span, write_span;
     struct tlb_key *key; /* in data_keys */
     bool moved_any; /* since it was emptied: only then may a page be in its other entry alone */
     struct tlb_puts puts;
+    u16 many_index[TLB_MANY_LOGGED];
 };
 
 /* Where translated code for a guest virtual pc is; `host` NULL or an address to jump to. */
@@ -232,7 +247,7 @@ struct tlb {
     struct tlb_keys data_keys, fetch_keys;
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
-    u8 *space_tables; /* the spaces' entries and jumps; see tlb.c */
+    u8 *space_tables; /* the spaces' entries, jumps and other entries; see tlb.c */
     u32 jumps_asked; /* of how many spaces the host was asked for all jumps */
     u64 generation; /* grows when a space serves another context than before, or may be claimed;
                        never 0 */
@@ -249,7 +264,8 @@ struct tlb {
     struct huge huge;
     struct tlb_tables tables;
     size_t proofs_asked_bytes; /* of vcpu->link_proofs: zeros_ahead */
-    u32 data_made; /* data spaces that have tables */
+    u32 data_made; /* data spaces that have tables, */
+    u32 many_made; /*   and TLB_MANY other entries */
     u64 fills, flushes;  /* statistics */
 };
 
@@ -307,13 +323,19 @@ enum tlb_fill_flag {
 struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill);
 
 /* The same in two steps, for a page of RAM that is in no entry: where it would go (NULL: it is in
- * one, *holder, or a test mode asks for more, with NULL there), and putting it there. */
+ * one, *holder, or more is to be done than that, with NULL there), and putting it there. */
 struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page, struct tlb_entry **holder);
 void tlb_insert_at(struct vcpu *vcpu, struct tlb_entry *vacancy, const struct tlb_fill *fill);
 
 /* Puts a page that nobody asked for yet where it goes; false: something is there, or the page is in
  * an entry. */
 bool tlb_insert_free(struct vcpu *vcpu, const struct tlb_fill *fill);
+
+/* Of a plain entry of the current space: its page moves to its first choice, whose page goes
+ * elsewhere or, in a small space, is forgotten, mostly an older one that nobody wants. Returns the
+ * first choice. Uses no vector register. */
+struct tlb_entry *tlb_promote(struct vcpu *vcpu, struct tlb_entry *entry);
+
 /* Whether `page`, now filled, is the next one of a run of pages; returns the run's number, or of a
  * new one with *follows false. */
 static inline u32 tlb_run(struct tlb *tlb, gva_t page, bool *follows)

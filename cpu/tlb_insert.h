@@ -12,6 +12,45 @@ static inline void puts_add(struct tlb_puts *puts, u32 index)
     puts->count += puts->count <= TLB_PUTS_LOGGED;
 }
 
+static ALWAYS_INLINE bool has_many(const struct tlb_space *space)
+{
+    return space->others != space->entries;
+}
+
+static ALWAYS_INLINE struct tlb_entry *tlb_other(const struct tlb_space *space, gva_t page)
+{
+    u32 count = space->others_mask / (u32)sizeof(struct tlb_entry) + 1;
+    return &space->others[tlb_other_index(page, count)];
+}
+
+/* What is in them, if they are others than before, is to be put there anew. */
+static inline void tlb_set_others(struct tlb_space *space, struct tlb_entry *others, u32 count)
+{
+    space->others = others;
+    space->others_mask = (count - 1) * (u32)sizeof(struct tlb_entry);
+}
+
+/* What was put is logged: an entry in either table. */
+static inline void space_note_put(struct tlb_space *space, const struct tlb_entry *entry)
+{
+    size_t offset = (uintptr_t)entry - (uintptr_t)space->entries;
+    if (LIKELY(offset < TLB_ENTRIES * sizeof(*entry))) {
+        puts_add(&space->puts, (u32)(offset / sizeof(*entry)));
+        return;
+    }
+    if (space->many_count < TLB_MANY_LOGGED) {
+        space->many_index[space->many_count] = (u16)(entry - space->others);
+    }
+    space->many_count += space->many_count <= TLB_MANY_LOGGED;
+}
+
+/* Whoever puts the next page in should make the space larger, or leave the page to somebody who
+ * can. */
+static ALWAYS_INLINE bool growth_is_due(const struct tlb_space *space)
+{
+    return UNLIKELY(space->lost >= TLB_LOST_MOST);
+}
+
 static inline void entry_clear(struct tlb_entry *entry)
 {
     *entry = (struct tlb_entry){~(u64)0, ~(u64)0, ~(u64)0, ~(u64)0};
@@ -47,7 +86,7 @@ static inline struct tlb_entry *entry_alternative(struct tlb_space *space,
     u64 tag = entry->read_tag != TLB_TAG_NONE ? entry->read_tag : entry->write_tag;
     gva_t page = tag & ~TLB_TAG_SLOW;
     struct tlb_entry *first = &space->entries[tlb_index(page)];
-    return entry == first ? &space->entries[tlb_other_index(page)] : first;
+    return entry == first ? tlb_other(space, page) : first;
 }
 
 /* Empties an entry: its holder moves to its alternative or, every second time, is forgotten. */
@@ -59,11 +98,14 @@ static inline void make_room(struct tlb *tlb, struct tlb_space *space, struct tl
     /* Always moving the holder would let two pages at home in two entries push each other out for
      * ever while a third, unused one stays. */
     struct tlb_entry *refuge = entry_alternative(space, entry);
+    bool many = has_many(space);
+    bool free = entry_empty(refuge);
     tlb->keep_other = !tlb->keep_other;
-    if (entry_empty(refuge) || !tlb->keep_other) {
+    space->lost += !many && !free;
+    if (many || free || !tlb->keep_other) {
         *refuge = *entry;
         space->moved_any = true;
-        puts_add(&space->puts, (u32)(refuge - space->entries));
+        space_note_put(space, refuge);
     }
 }
 
@@ -90,7 +132,7 @@ static ALWAYS_INLINE u64 entry_tag(gva_t page, u32 flags, u32 permitted, u32 slo
 static ALWAYS_INLINE void entry_noted(struct tlb *tlb, struct tlb_space *space,
                                       const struct tlb_entry *entry, bool global)
 {
-    puts_add(&space->puts, (u32)(entry - space->entries));
+    space_note_put(space, entry);
     note_global(tlb, space->key, global);
     tlb->fills++;
 }

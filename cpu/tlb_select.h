@@ -2,7 +2,7 @@
 #ifndef METIC_CPU_TLB_SELECT_H
 #define METIC_CPU_TLB_SELECT_H
 
-#include "cpu/vcpu.h"
+#include "cpu/tlb_insert.h"
 
 /* Of writes there is mostly none, before and after. */
 static ALWAYS_INLINE void tlb_use_spans(struct vcpu *vcpu, const struct tlb_space *space)
@@ -13,11 +13,18 @@ static ALWAYS_INLINE void tlb_use_spans(struct vcpu *vcpu, const struct tlb_spac
     }
 }
 
+static ALWAYS_INLINE void tlb_use_others(struct vcpu *vcpu, const struct tlb_space *space)
+{
+    vcpu->tlb_others = space->others;
+    vcpu->tlb_others_mask = space->others_mask;
+}
+
 static ALWAYS_INLINE void tlb_use_data(struct vcpu *vcpu, struct tlb_space *space)
 {
     vcpu->tlb_state->data_now = space;
     vcpu->tlb = space->entries;
     vcpu->data_epoch = space->epoch;
+    tlb_use_others(vcpu, space);
     tlb_use_spans(vcpu, space);
 }
 

@@ -141,6 +141,8 @@ struct vcpu {
     u32 proved_links;     /* numbers of proved links are below */
     struct tlb *tlb_state;
     u64 data_epoch; /* the current data space's */
+    struct tlb_entry *tlb_others; /* current data space's, and */
+    u32 tlb_others_mask;          /*   the bits of an offset in that table */
 
     /* --- what generated code reaches most; keep last, next to the guest's registers: all of it is
      *     then a short displacement away from one base register --- */

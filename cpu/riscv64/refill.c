@@ -17,7 +17,7 @@ static ALWAYS_INLINE bool is_held(const struct vcpu *vcpu, const struct tlb_spac
                                   gva_t page)
 {
     return entry_holds(&vcpu->tlb[tlb_index(page)], page) ||
-           (space->moved_any && entry_holds(&vcpu->tlb[tlb_other_index(page)], page));
+           (space->moved_any && entry_holds(tlb_other(space, page), page));
 }
 
 /* Whether page-table entries may be read there. */
@@ -91,7 +91,7 @@ static NOINLINE gva_t fill_ahead(struct riscv64_state *state, const u64 *pte_hos
         gpa_page = step == 0 ? gpa_page + PAGE_BYTES : pte_target(pte);
         if ((pte & plain.mask) != plain.value || gpa_page - cache->ram_gpa > last_offset ||
             !entry_empty(entry) ||
-            (space->moved_any && entry_holds(&vcpu->tlb[tlb_other_index(page)], page))) {
+            (space->moved_any && entry_holds(tlb_other(space, page), page))) {
             break;
         }
         u32 flags = (pte & writable) == writable ? (u32)TLB_WRITABLE : 0;
@@ -114,8 +114,8 @@ unsigned riscv64_refill(struct vcpu *vcpu, gva_t gva, bool write)
     struct tlb_space *space = tlb->data_now;
     gva_t page = gva & PAGE_MASK;
     struct walk walk = {.state = state, .gva = page};
-    if (UNLIKELY(is_unusual(state, tlb) || is_held(vcpu, space, page) || !is_canonical(&walk) ||
-                 !find_leaf(&walk, &tlb->tables))) {
+    if (UNLIKELY(is_unusual(state, tlb) || is_held(vcpu, space, page) || growth_is_due(space) ||
+                 !is_canonical(&walk) || !find_leaf(&walk, &tlb->tables))) {
         return GUEST_REFILL_NOT;
     }
     if (UNLIKELY(!is_plain_leaf(state, walk.pte, write))) {

@@ -206,7 +206,8 @@ static void hart_reset(struct rig_hart *hart)
     hart->vcpu.pc_page = RIG_PC_PAGE;
     hart->vcpu.insns = 1000;
     hart->vcpu.deadline = ~(u64)0;
-    hart->vcpu.tlb = hart->tlb;
+    hart->vcpu.tlb = hart->vcpu.tlb_others = hart->tlb;
+    hart->vcpu.tlb_others_mask = sizeof(hart->tlb) - sizeof(hart->tlb[0]);
     hart->vcpu.jumps = hart->jumps;
     hart->vcpu.link_proofs = hart->proofs;
     hart->vcpu.link_epoch = 1;

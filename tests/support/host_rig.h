@@ -33,8 +33,7 @@ struct rig_hart {
     u8 small[64];
     u8 *ram;
     u64 device;       /* what the page behind the RAM holds, one register everywhere */
-    /* aligned to its size: host code reaches the other way by changing an address bit */
-    _Alignas(TLB_ENTRIES * sizeof(struct tlb_entry)) struct tlb_entry tlb[TLB_ENTRIES];
+    struct tlb_entry tlb[TLB_ENTRIES];
     struct jump_entry jumps[TLB_JUMP_ENTRIES];
     u64 proofs[RIG_LINKS];
     unsigned slow_calls;

@@ -49,7 +49,11 @@ void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, uns
     asm_u32(a, TLB_HASH_FACTOR);
     asm_shift_imm(a, ASM_SHR, ASM_32, temp, 32 - TLB_BITS - ENTRY_SHIFT);
     asm_alu_imm(a, ASM_AND, ASM_32, temp, TLB_INDEX_HASHED << ENTRY_SHIFT);
-    asm_alu_rr(a, ASM_XOR, ASM_64, entry, temp);
+    asm_mov(a, ASM_32, entry, address);
+    asm_shift_imm(a, ASM_SHR, ASM_32, entry, PAGE_BITS - ENTRY_SHIFT);
+    asm_alu_rr(a, ASM_XOR, ASM_32, entry, temp);
+    asm_alu_rm(a, ASM_AND, ASM_32, entry, VCPU_AT(tlb_others_mask));
+    asm_alu_rm(a, ASM_ADD, ASM_64, entry, VCPU_AT(tlb_others));
 }
 
 void access_index(struct asm_buf *a, u32 features, const struct access *m, unsigned address)

@@ -159,7 +159,7 @@ void access_index(struct asm_buf *a, u32 features, const struct access *m, unsig
 /* In cold code, of an access or a group's first: m->entry is its page's first entry and m->tag the
  * page, if all of it is in that. Returns the short jump, to be bound, for where it is not. */
 u32 access_first_entry(struct compile *c, const struct access *m);
-/* From the first entry of the address's page to its other one; pointers or offsets. */
+/* The same of the other entry of its page, a pointer; uses `temp`. */
 void access_other_entry(struct asm_buf *a, unsigned entry, unsigned address, unsigned temp);
 
 /* The look-up of an access claimed alone, without the ways out of a trace. */

@@ -98,50 +98,17 @@ static void pop(struct thunks *t, unsigned reg)
     asm_u8(t->a, 0x58 | reg);
 }
 
-/* Pushed behind the return address: the address and the entry where its page is. That moves to the
- * page's first entry, which replaces it on the stack; whoever was there, mostly an older page that
- * nobody wants, is forgotten. Otherwise a page could stay in its other entry for ever, and each
- * access take the slow path. */
-static void promote(struct thunks *t)
-{
-    enum { PUSHED = 3 * 8 };
-    struct asm_buf *a = t->a;
-    struct access m = {.entry = RAX, .table = NO_REG};
-    asm_align(a, 16, 0);
-    place(t, THUNK_PROMOTE);
-    push(t, RAX);
-    push(t, RCX);
-    push(t, RDX);
-    asm_load(a, ASM_64, RCX, frame_at(PUSHED + 8));
-    asm_load(a, ASM_64, RDX, frame_at(PUSHED + 16));
-    access_index(a, t->context->features, &m, RCX);
-    asm_store(a, ASM_64, frame_at(PUSHED + 16), RAX);
-    asm_alu_rr(a, ASM_CMP, ASM_64, RAX, RDX);
-    u32 same = asm_jcc_short(a, ASM_E); /* of a few regions, both entries are the same */
-    for (s32 at = 0; at < (s32)sizeof(struct tlb_entry); at += 8) {
-        asm_load(a, ASM_64, RCX, asm_at(RDX, at));
-        asm_store(a, ASM_64, asm_at(RAX, at), RCX);
-        asm_alu_mem_imm(a, ASM_OR, ASM_64, asm_at(RDX, at), -1);
-    }
-    asm_bind_short(a, same);
-    asm_mov_mem_imm(a, ASM_8, VCPU_AT(tlb_patience), TLB_PATIENCE);
-    pop(t, RDX);
-    pop(t, RCX);
-    pop(t, RAX);
-    ret(t);
-}
-
-/* What a call of guest->refill changes. */
-static const u8 refill_kept[] = {RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11};
-/* With the return addresses of stub, find() and refill_and_look(), and what the latter pushed, a
+/* What a call of C that uses no vector register changes. */
+static const u8 called_kept[] = {RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11};
+/* With the return addresses of stub, find() and call_keeping(), and what the latter pushed, a
  * multiple of 16, for C. */
-enum { REFILL_KEPT_BYTES = 8 * (ARRAY_LEN(refill_kept) + 1) };
-_Static_assert((REFILL_KEPT_BYTES + (3 + 3) * 8) % 16 == 0, "C's stack is aligned");
+enum { CALL_KEPT_BYTES = 8 * (ARRAY_LEN(called_kept) + 1) };
+_Static_assert((CALL_KEPT_BYTES + (3 + 3) * 8) % 16 == 0, "C's stack is aligned");
 
 static void keep(struct thunks *t, unsigned first, unsigned end)
 {
     for (unsigned n = first; n < end; n++) {
-        asm_store(t->a, ASM_64, frame_at(8 * n), refill_kept[n]);
+        asm_store(t->a, ASM_64, frame_at(8 * n), called_kept[n]);
     }
 }
 
@@ -149,10 +116,29 @@ static void keep(struct thunks *t, unsigned first, unsigned end)
 static void ret_restoring(struct thunks *t, unsigned count)
 {
     for (unsigned n = 0; n < count; n++) {
-        asm_load(t->a, ASM_64, refill_kept[n], frame_at(8 * n));
+        asm_load(t->a, ASM_64, called_kept[n], frame_at(8 * n));
     }
-    asm_lea(t->a, ASM_64, RSP, frame_at(REFILL_KEPT_BYTES));
+    asm_lea(t->a, ASM_64, RSP, frame_at(CALL_KEPT_BYTES));
     ret(t);
+}
+
+/* Pushed behind the return address: two registers and the entry where a page is. That moves to the
+ * page's first entry, which replaces it on the stack. Otherwise a page could stay in its other
+ * entry for ever, and each access take the slow path. Keeps all registers. */
+static void promote(struct thunks *t)
+{
+    enum { ENTRY = CALL_KEPT_BYTES + 3 * 8 };
+    struct asm_buf *a = t->a;
+    asm_align(a, 16, 0);
+    place(t, THUNK_PROMOTE);
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, CALL_KEPT_BYTES);
+    keep(t, 0, ARRAY_LEN(called_kept));
+    asm_mov_mem_imm(a, ASM_8, VCPU_AT(tlb_patience), TLB_PATIENCE);
+    asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
+    asm_load(a, ASM_64, RSI, frame_at(ENTRY));
+    asm_call_far(a, (const void *)(uintptr_t)tlb_promote);
+    asm_store(a, ASM_64, frame_at(ENTRY), RAX);
+    ret_restoring(t, ARRAY_LEN(called_kept));
 }
 
 /* Pushed behind the return address: the page of the access's last byte, its address, and the page's
@@ -162,11 +148,11 @@ static void ret_restoring(struct thunks *t, unsigned count)
  * vector ones. */
 static void refill(struct thunks *t, bool write)
 {
-    enum { LAST_PAGE = REFILL_KEPT_BYTES + 8, ADDRESS = LAST_PAGE + 8, ENTRY = ADDRESS + 8 };
+    enum { LAST_PAGE = CALL_KEPT_BYTES + 8, ADDRESS = LAST_PAGE + 8, ENTRY = ADDRESS + 8 };
     struct asm_buf *a = t->a;
     asm_align(a, 16, 0);
     place(t, THUNK_REFILL + write);
-    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, REFILL_KEPT_BYTES);
+    asm_alu_imm(a, ASM_SUB, ASM_64, RSP, CALL_KEPT_BYTES);
     keep(t, 0, 2);
     asm_load(a, ASM_64, RCX, frame_at(ENTRY));
     asm_load(a, ASM_64, RAX, frame_at(LAST_PAGE));
@@ -176,7 +162,7 @@ static void refill(struct thunks *t, bool write)
     asm_alu_imm(a, ASM_CMP, ASM_64, RAX, -1); /* B */
     ret_restoring(t, 2);
     asm_bind_short(a, refills);
-    keep(t, 2, ARRAY_LEN(refill_kept));
+    keep(t, 2, ARRAY_LEN(called_kept));
     asm_load(a, ASM_64, RSI, frame_at(ADDRESS));
     asm_mov(a, ASM_64, RAX, RSI);
     asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
@@ -188,25 +174,21 @@ static void refill(struct thunks *t, bool write)
     asm_call_far(a, (const void *)(uintptr_t)t->context->guest->refill);
     asm_bind_short(a, crosses);
     asm_alu_imm(a, ASM_CMP, ASM_32, RAX, GUEST_REFILL_DONE);
-    ret_restoring(t, ARRAY_LEN(refill_kept));
+    ret_restoring(t, ARRAY_LEN(called_kept));
 }
 
 _Static_assert(GUEST_REFILL_NOT < GUEST_REFILL_DONE && GUEST_REFILL_DONE < GUEST_REFILL_FAULT,
                "one comparison tells them apart");
 
-/* Both entries were looked at. */
-static void refill_and_look(struct thunks *t, const struct look *look)
+static void call_keeping(struct thunks *t, const struct look *look, unsigned thunk)
 {
-    struct asm_buf *a = t->a;
-    u32 found = asm_jcc_short(a, ASM_E);
     push(t, look->entry);
     push(t, look->tag);
     push(t, look->other);
-    asm_call(a, t->context->thunks[THUNK_REFILL + look->write]);
+    asm_call(t->a, t->context->thunks[thunk]);
     pop(t, look->other);
     pop(t, look->tag);
     pop(t, look->entry);
-    asm_bind_short(a, found);
 }
 
 static unsigned find_thunk(unsigned entry, unsigned tag, bool write)
@@ -225,7 +207,6 @@ static void find(struct thunks *t, unsigned entry, unsigned tag, bool write)
     place(t, find_thunk(entry, tag, write));
     asm_alu_rr(a, ASM_ADD, ASM_64, look.other, tag);
     asm_alu_imm(a, ASM_AND, ASM_64, look.other, -(s32)PAGE_BYTES);
-    access_index(a, t->context->features, &m, tag);
     push(t, look.other);
     access_other_entry(a, entry, tag, look.other);
     pop(t, look.other);
@@ -233,11 +214,7 @@ static void find(struct thunks *t, unsigned entry, unsigned tag, bool write)
     u32 not_there = asm_jcc_short(a, ASM_NE);
     asm_rm(a, 0xfe, ASM_32, 1, VCPU_AT(tlb_patience)); /* dec byte */
     u32 patient = asm_jcc_short(a, ASM_NE);
-    push(t, entry);
-    push(t, tag);
-    asm_call(a, t->context->thunks[THUNK_PROMOTE]);
-    pop(t, tag);
-    pop(t, entry);
+    call_keeping(t, &look, THUNK_PROMOTE);
     asm_bind_short(a, patient);
     asm_alu_rr(a, ASM_CMP, ASM_64, entry, entry); /* EQ */
     u32 found = asm_jmp_short(a);
@@ -245,7 +222,9 @@ static void find(struct thunks *t, unsigned entry, unsigned tag, bool write)
     access_index(a, t->context->features, &m, tag);
     asm_alu_rm(a, ASM_CMP, ASM_64, look.other, page);
     if (t->context->slow->guest_refills) {
-        refill_and_look(t, &look);
+        u32 there = asm_jcc_short(a, ASM_E);
+        call_keeping(t, &look, THUNK_REFILL + look.write);
+        asm_bind_short(a, there);
     }
     asm_bind_short(a, found);
     ret(t);

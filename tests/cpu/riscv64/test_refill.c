@@ -143,6 +143,9 @@ Test(refill, refill_leaves_the_unusual_to_others)
     tlb->hostile_entries = 1;
     cr_expect_eq(riscv64_refill(vcpu, GVA, false), GUEST_REFILL_NOT);
     tlb->hostile_entries = 0;
+    tlb->data_now->lost = TLB_LOST_MOST;
+    cr_expect_eq(riscv64_refill(vcpu, GVA, false), GUEST_REFILL_NOT, "the space is to grow");
+    tlb->data_now->lost--;
     memory_page_set(&hart->memory, DATA_GPA, MEMORY_PAGE_CODE);
     cr_expect_eq(riscv64_refill(vcpu, GVA, true), GUEST_REFILL_NOT, "a write to code");
     cr_expect_eq(riscv64_refill(vcpu, GVA, false), GUEST_REFILL_DONE);

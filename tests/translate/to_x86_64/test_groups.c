@@ -250,15 +250,17 @@ Test(groups, variables_known_by_their_address)
 }
 
 /* Pages are found in their other entries too, and get their first ones when that happens often. */
-Test(groups, other_entries)
+static void check_other_entries(struct tlb_entry *others, u32 count)
 {
     const u8 *code = frame_block();
     struct rig_hart *hart = rig->hart[1];
     gva_t far = (gva_t)0x3f00000000;
+    hart->vcpu.tlb_others = others;
+    hart->vcpu.tlb_others_mask = (count - 1) * (u32)sizeof(*others);
     for (unsigned n = 0; n < 2; n++) {
         gva_t page = far + n * PAGE_BYTES;
-        cr_assert_neq(tlb_index(page), tlb_other_index(page));
-        hart->tlb[tlb_other_index(page)] = (struct tlb_entry){
+        cr_assert_neq(tlb_index(page), tlb_other_index(page, count));
+        others[tlb_other_index(page, count)] = (struct tlb_entry){
             .read_tag = page,
             .write_tag = page,
             .addend = (u64)(uintptr_t)hart->ram - far,
@@ -274,11 +276,25 @@ Test(groups, other_entries)
     }
     for (unsigned n = 0; n < 2; n++) {
         gva_t page = far + n * PAGE_BYTES;
+        const struct tlb_entry *other = &others[tlb_other_index(page, count)];
         cr_expect_eq(hart->tlb[tlb_index(page)].read_tag, page);
         cr_expect_eq(hart->tlb[tlb_index(page)].write_tag, page);
-        cr_expect_eq(hart->tlb[tlb_other_index(page)].read_tag, TLB_TAG_NONE);
-        cr_expect_eq(hart->tlb[tlb_other_index(page)].write_tag, TLB_TAG_NONE);
+        cr_expect_eq(other->read_tag, TLB_TAG_NONE);
+        cr_expect_eq(other->write_tag, TLB_TAG_NONE);
     }
+}
+
+Test(groups, other_entries)
+{
+    check_other_entries(rig->hart[1]->tlb, TLB_ENTRIES);
+}
+
+Test(groups, other_entries_in_a_table_of_their_own)
+{
+    struct tlb_entry *others = calloc(TLB_MANY, sizeof(*others));
+    cr_assert_not_null(others);
+    check_other_entries(others, TLB_MANY);
+    free(others);
 }
 
 /* The third store faults, with all before it done. */
