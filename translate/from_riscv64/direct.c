@@ -329,7 +329,7 @@ static NOINLINE struct way run_told_later(struct vcpu *vcpu, const struct piece 
     unsigned before = direct->count;
     struct way way = run_untold(vcpu, piece);
     u64 wide = 0;
-    for (unsigned n = 0; n < piece->count; n++) {
+    for (unsigned n = 0; n < piece->count && n < MAX_INSNS; n++) { /* a bound gcc can see */
         wide |= (u64)(piece->insns[n].length_bytes / 4) << n;
     }
     way.last += before;
