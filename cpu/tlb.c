@@ -416,7 +416,10 @@ static struct tlb_entry *entry_claim(struct tlb *tlb, struct tlb_space *space, g
         return other;
     }
     if (!entry_holds(first, page)) {
-        make_room(tlb, space, first);
+        struct tlb_entry *place = UNLIKELY(tlb->hostile_others) ? other : first;
+        make_room(tlb, space, place);
+        space->moved_any |= place != first;
+        return place;
     }
     return first;
 }
@@ -557,7 +560,8 @@ struct tlb_entry *tlb_insert(struct vcpu *vcpu, const struct tlb_fill *fill)
     struct tlb *tlb = vcpu->tlb_state;
     if (UNLIKELY(tlb->hostile_entries)) {
         data_space_empty(vcpu, tlb->data_now);
-    } else if (growth_is_due(tlb->data_now)) {
+    } else if (growth_is_due(tlb->data_now) ||
+               (UNLIKELY(tlb->hostile_others) && !has_many(tlb->data_now))) {
         data_space_grow(vcpu, tlb->data_now);
     }
     struct tlb_entry *entry = entry_claim(tlb, tlb->data_now, fill->page);
@@ -571,7 +575,8 @@ struct tlb_entry *tlb_vacancy(const struct vcpu *vcpu, gva_t page, struct tlb_en
     const struct tlb *tlb = vcpu->tlb_state;
     struct tlb_entry *first = &vcpu->tlb[tlb_index(page)];
     struct tlb_entry *other = tlb_other(tlb->data_now, page);
-    bool more = tlb->hostile_entries || tlb->all_slow || growth_is_due(tlb->data_now);
+    bool more = tlb->hostile_entries || tlb->hostile_others || tlb->all_slow ||
+                growth_is_due(tlb->data_now);
     *holder = entry_holds(first, page) ? first : entry_holds(other, page) ? other : NULL;
     return *holder != NULL || UNLIKELY(more) ? NULL : first;
 }

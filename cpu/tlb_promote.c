@@ -11,12 +11,13 @@ struct tlb_entry *tlb_promote(struct vcpu *vcpu, struct tlb_entry *entry)
         return first;
     }
     entry_clear(entry);
-    if (vcpu->tlb_others != vcpu->tlb && !entry_empty(first)) {
-        struct tlb_space *space = vcpu->tlb_state->data_now;
+    struct tlb_space *space = vcpu->tlb_state->data_now;
+    if (has_many(space) && !entry_empty(first)) {
         struct tlb_entry *refuge = entry_alternative(space, first);
         *refuge = *first;
         space_note_put(space, refuge);
     }
     *first = moved;
+    space_note_put(space, first);
     return first;
 }

@@ -8,7 +8,7 @@ static void span_set(struct vcpu *vcpu, struct tlb_span *kept, struct tlb_span *
 {
     const struct tlb *tlb = vcpu->tlb_state;
     bool large = all->bytes > 2 * TLB_SPAN_MARGIN && all->bytes - 2 * TLB_SPAN_MARGIN > now->bytes;
-    if (!large || tlb->all_slow || tlb->hostile_entries) {
+    if (!large || tlb->all_slow || tlb->hostile_entries || tlb->hostile_others) {
         return;
     }
     *kept = *now = (struct tlb_span){all->first + TLB_SPAN_MARGIN,

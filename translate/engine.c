@@ -104,6 +104,7 @@ static struct vcpu *vcpu_new(struct engine *engine, unsigned index, void *machin
         return NULL;
     }
     vcpu->tlb_state->hostile_entries = engine->options.one_entry_tlb;
+    vcpu->tlb_state->hostile_others = engine->options.large_tlb;
     vcpu->tlb_state->all_slow = engine->commit_log != NULL;
     engine->guest->init(vcpu);
     engine->guest->reset(vcpu);

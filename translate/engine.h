@@ -37,6 +37,7 @@ struct engine_options {
     u32 host_features;       /* mask of enum host_feature to allow; 0: all */
     bool no_links;           /* hostile mode: every block ends in the engine */
     bool one_entry_tlb;      /* hostile mode */
+    bool large_tlb;          /* hostile mode: pages are where a TLB of many entries has them */
     bool verify;             /* ir_verify on every block */
     bool private_memory;     /* no thread but the one hart's touches guest RAM while it runs */
     bool exact_deadlines;    /* virtual clock: stops exactly at vcpu->limit_insns */

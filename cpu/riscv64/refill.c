@@ -8,7 +8,8 @@
 static ALWAYS_INLINE bool is_unusual(const struct riscv64_state *state, const struct tlb *tlb)
 {
     return state->priv == RISCV_M || state->mstatus & (MSTATUS_MPRV | MSTATUS_MXR) ||
-           satp_is_bare(state->satp) || (tlb->watched | tlb->all_slow) || tlb->hostile_entries ||
+           satp_is_bare(state->satp) || (tlb->watched | tlb->all_slow) ||
+           tlb->hostile_entries || tlb->hostile_others ||
            (state->vcpu.ops->events >> VCPU_EVENT_TLB_FILL & 1);
 }
 

@@ -145,6 +145,7 @@ bool machine_make_engine(struct metic_machine *machine, const struct guest *gues
         .host_features = features[options->host],
         .no_links = options->no_links,
         .one_entry_tlb = options->one_entry_tlb,
+        .large_tlb = options->large_tlb,
         .no_tier0 = options->no_tier0,
         .eager_tier0 = options->eager_tier0,
         .no_tier2 = options->no_tier2,

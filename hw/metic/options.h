@@ -189,6 +189,7 @@ struct metic_options {
     enum metic_host host;
     bool no_links;           /* tests */
     bool one_entry_tlb;      /* tests */
+    bool large_tlb;          /* tests: pages go where a TLB of many entries has them */
     bool no_tier0;           /* tests: code is translated before its first run */
     bool eager_tier0;        /* tests: what can run from its bytes is never translated */
     bool no_tier2;           /* tests: no traces of hot loops */

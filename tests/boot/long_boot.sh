@@ -13,6 +13,7 @@ boot both-2 124 --engine both --limit-insns 100M --cpus 2
 # Hostile modes.
 shell no-links --no-links
 shell one-entry-tlb --one-entry-tlb
+shell large-tlb --large-tlb
 shell block-insns-1 --block-insns 1
 shell tiny-cache --code-cache 1M
 shell tiny-cache-4 --code-cache 1M --cpus 4

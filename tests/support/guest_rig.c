@@ -30,6 +30,10 @@ const struct guest_mode guest_modes[] = {
     { .name = "both, blocks of 1", .engine = METIC_ENGINE_BOTH, .clock = METIC_CLOCK_VIRTUAL,
       .block_insns = 1 },
     { .name = "jit, one TLB entry", .one_entry_tlb = true },
+    { .name = "jit, large TLB", .large_tlb = true },
+    { .name = "both, large TLB", .engine = METIC_ENGINE_BOTH, .clock = METIC_CLOCK_VIRTUAL,
+      .large_tlb = true },
+    { .name = "jit, large TLB, eager tier 2", .large_tlb = true, .eager_tier2 = true },
     { .name = "jit, no links", .no_links = true },
     { .name = "jit, tiny cache", .code_bytes = TINY_CODE_BYTES },
     { .name = "interp, tiny cache", .engine = METIC_ENGINE_INTERP, .code_bytes = TINY_CODE_BYTES },
@@ -90,6 +94,7 @@ struct metic_options guest_options(const struct guest_mode *mode, unsigned harts
     options.clock = mode->clock;
     options.block_insns = mode->block_insns;
     options.one_entry_tlb = mode->one_entry_tlb;
+    options.large_tlb = mode->large_tlb;
     options.no_links = mode->no_links;
     options.no_tier0 = mode->no_tier0;
     options.eager_tier0 = mode->eager_tier0;

@@ -11,7 +11,7 @@ struct guest_mode {
     enum metic_engine engine;
     enum metic_clock clock;
     unsigned block_insns;
-    bool one_entry_tlb, no_links, no_tier0, eager_tier0, no_tier2, eager_tier2;
+    bool one_entry_tlb, large_tlb, no_links, no_tier0, eager_tier0, no_tier2, eager_tier2;
     size_t code_bytes;
     enum metic_host host;
 };

@@ -52,7 +52,7 @@ for vlen in 128 256; do
         exit 1
     }
     for how in "" --no-tier2 --eager-tier2 --host-features=plain --host-features=avx2 \
-        --host-features=avx512 --no-links --one-entry-tlb --code-cache=96K; do
+        --host-features=avx512 --no-links --one-entry-tlb --large-tlb --code-cache=96K; do
         # shellcheck disable=SC2086
         metic $vlen faults.elf $how >"jit$how-$vlen" 2>&1
         same "jit$how-$vlen" "interp-$vlen"

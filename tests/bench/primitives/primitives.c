@@ -200,6 +200,18 @@ uint64_t do_tlb_fill(uint64_t count)
     return sum;
 }
 
+/* More pages than any fixed table of translations holds. */
+uint64_t do_random_pages(uint64_t count)
+{
+    uint64_t sum = 0, random = 1;
+    for (uint64_t i = 0; i < count; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        uint64_t page = random >> 32 & (WALK_PAGES - 1);
+        sum += PAGE(page)[random >> 48 & 63];
+    }
+    return sum;
+}
+
 uint64_t do_sfence_all(uint64_t count)
 {
     uint64_t sum = 0;
