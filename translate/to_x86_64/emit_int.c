@@ -149,9 +149,12 @@ static void store_value(struct compile *c, const struct ir_insn *insn, u32 offse
  * from the second round on they are set already. */
 static bool is_mark(const struct compile *c, const struct ir_insn *set)
 {
-    const struct ir_insn *or = &c->ir->insns[set->a], *get = &c->ir->insns[or->a];
-    return (c->flags & HOST_TRACE) && set->sub == 1 && or->op == IR_OR &&
-           c->ir->insns[or->b].op == IR_CONST && get->op == IR_GET && get->sub == 1 &&
+    const struct ir_insn *insns = c->ir->insns, *or = &insns[set->a];
+    if (!(c->flags & HOST_TRACE) || set->sub != 1 || or->op != IR_OR) {
+        return false;
+    }
+    const struct ir_insn *get = &insns[or->a];
+    return insns[or->b].op == IR_CONST && get->op == IR_GET && get->sub == 1 &&
            get->imm == set->imm;
 }
 
