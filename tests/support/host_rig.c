@@ -1,5 +1,7 @@
 #include "tests/support/host_rig.h"
 
+#include "cpu/tlb_select.h"
+
 static struct rig_hart *hart_of(struct vcpu *vcpu)
 {
     return (struct rig_hart *)(void *)vcpu;
@@ -198,16 +200,19 @@ void rig_map(struct rig_hart *hart, gva_t page, bool readable, bool writable, bo
 static void hart_reset(struct rig_hart *hart)
 {
     u8 *ram = hart->ram;
+    struct tlb *tlb = hart->vcpu.tlb_state;
     memset(hart, 0, sizeof(*hart));
     memset(ram, 0, RIG_RAM_BYTES);
     hart->ram = ram;
+    hart->vcpu.tlb_state = tlb;
     hart->vcpu.guest = &rig_guest;
     hart->vcpu.ops = &rig_ops;
     hart->vcpu.pc_page = RIG_PC_PAGE;
     hart->vcpu.insns = 1000;
     hart->vcpu.deadline = ~(u64)0;
-    hart->vcpu.tlb = hart->vcpu.tlb_others = hart->tlb;
-    hart->vcpu.tlb_others_mask = sizeof(hart->tlb) - sizeof(hart->tlb[0]);
+    tlb->data[0] = (struct tlb_space){.entries = hart->tlb};
+    tlb_set_others(&tlb->data[0], hart->tlb, TLB_ENTRIES);
+    tlb_use_data(&hart->vcpu, &tlb->data[0]);
     hart->vcpu.jumps = hart->jumps;
     hart->vcpu.link_proofs = hart->proofs;
     hart->vcpu.link_epoch = 1;
@@ -262,6 +267,8 @@ struct rig *rig_new(u32 features)
         rig->hart[n] = zeros_new_growing(hart_bytes());
         cr_assert_not_null(rig->hart[n]);
         rig->hart[n]->ram = aligned_alloc(4096, RIG_RAM_BYTES);
+        rig->hart[n]->vcpu.tlb_state = calloc(1, sizeof(struct tlb));
+        cr_assert_not_null(rig->hart[n]->vcpu.tlb_state);
     }
     int fd = memfd_create("rig", 0);
     cr_assert(fd >= 0 && ftruncate(fd, RIG_CODE_BYTES) == 0);
@@ -281,6 +288,7 @@ void rig_free(struct rig *rig)
 {
     for (unsigned n = 0; n < 2; n++) {
         free(rig->hart[n]->ram);
+        free(rig->hart[n]->vcpu.tlb_state);
         zeros_free(rig->hart[n], hart_bytes());
     }
     munmap(rig->write, RIG_CODE_BYTES);

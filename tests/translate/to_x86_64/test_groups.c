@@ -2,6 +2,8 @@
  * permission, and when permissions change in between. Loads compare with the TLB's span. */
 #include "tests/support/host_rig.h"
 
+#include "cpu/tlb_select.h"
+
 static struct rig *rig;
 
 static void setup(void)
@@ -255,8 +257,8 @@ static void check_other_entries(struct tlb_entry *others, u32 count)
     const u8 *code = frame_block();
     struct rig_hart *hart = rig->hart[1];
     gva_t far = (gva_t)0x3f00000000;
-    hart->vcpu.tlb_others = others;
-    hart->vcpu.tlb_others_mask = (count - 1) * (u32)sizeof(*others);
+    tlb_set_others(hart->vcpu.tlb_state->data_now, others, count);
+    tlb_use_data(&hart->vcpu, hart->vcpu.tlb_state->data_now);
     for (unsigned n = 0; n < 2; n++) {
         gva_t page = far + n * PAGE_BYTES;
         cr_assert_neq(tlb_index(page), tlb_other_index(page, count));
