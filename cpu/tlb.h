@@ -254,7 +254,7 @@ struct tlb {
     u32 next_epoch;
     u64 data_epochs; /* the last one given to a data space; odd */
     u32 hostile_entries; /* test mode: 1 makes every insertion empty the space first */
-    bool hostile_others; /* test mode: spaces have TLB_MANY at once, pages go to their other entry */
+    bool hostile_others; /* test mode: spaces have TLB_MANY at once, pages in their other entry */
     gva_t run_next[TLB_RUNS]; /* the pages behind those filled last */
     u32 run_oldest;
     bool keep_other; /* which way loses when both are taken; alternates */
