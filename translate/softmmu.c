@@ -463,7 +463,9 @@ static bool load_pieces(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 *
     }
     u8 bytes[8] = {0};
     memcpy(bytes, split.place[0].host, split.bytes[0]);
-    memcpy(bytes + split.bytes[0], split.place[1].host, crosses ? split.bytes[1] : 0);
+    if (crosses) {
+        memcpy(bytes + split.bytes[0], split.place[1].host, split.bytes[1]);
+    }
     *value = ld_le(bytes, size_bytes);
     return true;
 }

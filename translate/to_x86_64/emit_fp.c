@@ -80,29 +80,54 @@ static void lea_thunk(struct compile *c, unsigned reg, unsigned index)
     asm_rip(&c->a, 0x8d, ASM_64, reg, thunk(c, index));
 }
 
-static void emit_env_get(struct compile *c)
+/* The flags as the guest has them into `dst`, which the caller owns; `table` is for use. */
+static void flags_now(struct compile *c, unsigned dst, unsigned table)
 {
     struct asm_buf *a = &c->a;
-    unsigned table = alloc_temp(c);
-    unsigned dst = alloc_temp(c);
     asm_rm(a, 0x0fae, ASM_32, 3, frame_at(FRAME_MXCSR));
     lea_thunk(c, table, THUNK_FLAGS_TABLE);
     asm_load(a, ASM_32, dst, frame_at(FRAME_MXCSR));
     asm_alu_imm(a, ASM_AND, ASM_32, dst, 63);
     asm_rm(a, 0x0fb6, ASM_32, dst, asm_at_index(table, dst, 0, 0));
+}
+
+static void emit_env_get(struct compile *c)
+{
+    unsigned table = alloc_temp(c);
+    unsigned dst = alloc_temp(c);
+    flags_now(c, dst, table);
     c->values[c->at].flags |= VALUE_ZEXT;
     alloc_def_in(c, dst);
 }
 
+/* The routine, which uses two registers, takes what was stored. */
+static void stub_env_set(struct compile *c, const struct stub *stub)
+{
+    struct asm_buf *a = &c->a;
+    asm_store(a, ASM_64, frame_at(FRAME_ARGS), RCX);
+    asm_store(a, ASM_64, frame_at(FRAME_ARGS + 8), RDX);
+    asm_call(a, thunk(c, THUNK_FPU_ENTER));
+    asm_load(a, ASM_64, RCX, frame_at(FRAME_ARGS));
+    asm_load(a, ASM_64, RDX, frame_at(FRAME_ARGS + 8));
+    stub_return(c, stub);
+}
+
+/* C libraries put back the flags that were there before they rounded something, and mostly these
+ * are there still: asking takes less time than changing them. */
 static void emit_env_set(struct compile *c, const struct ir_insn *insn)
 {
     struct asm_buf *a = &c->a;
-    asm_store(a, ASM_32, VCPU_AT(fpu_flags), alloc_use(c, insn->a));
-    asm_store(a, ASM_32, VCPU_AT(fpu_round), alloc_use(c, insn->b));
-    c->locked = 0;
-    alloc_take(c, RCX);
-    alloc_take(c, RDX);
-    asm_call(a, thunk(c, THUNK_FPU_ENTER));
+    unsigned flags = alloc_use(c, insn->a), round = alloc_use(c, insn->b);
+    unsigned differs = alloc_temp(c), now = alloc_temp(c), table = alloc_temp(c);
+    asm_load(a, ASM_32, differs, VCPU_AT(fpu_round));
+    asm_alu_rr(a, ASM_XOR, ASM_32, differs, round);
+    flags_now(c, now, table);
+    asm_alu_rr(a, ASM_XOR, ASM_32, now, flags);
+    asm_store(a, ASM_32, VCPU_AT(fpu_flags), flags);
+    asm_store(a, ASM_32, VCPU_AT(fpu_round), round);
+    asm_alu_rr(a, ASM_OR, ASM_32, differs, now);
+    struct stub *stub = stub_add(c, stub_env_set, asm_jcc_forward(a, ASM_NE));
+    stub->back = asm_offset(a);
 }
 
 void emit_fp_env(struct compile *c, const struct ir_insn *insn)

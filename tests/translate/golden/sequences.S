@@ -316,6 +316,15 @@ g_far:
     or      a0, a0, a4
     li      a4, 0
     j       over_here
+    sequence fp_floor
+    frflags a4
+    fcvt.l.d a5, fa0, rdn
+    fcvt.d.l fa5, a5, rdn
+    fsflags a4
+    j       over_here
+    sequence fp_round_away
+    fcvt.w.d a0, fa0, rmm
+    j       over_here
     sequence divide_both
     remu    a3, a1, a2
     divu    a0, a1, a2
