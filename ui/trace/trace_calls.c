@@ -370,7 +370,9 @@ static bool scan_for(struct calls *calls, u32 first, u32 end, struct metic_error
 static bool look_for(struct calls *calls, u64 *list, size_t count)
 {
     size_t kept = 0;
-    qsort(list, count, sizeof(*list), compare);
+    if (count != 0) {
+        qsort(list, count, sizeof(*list), compare);
+    }
     for (size_t i = 0; i < count; i++) {
         if (kept == 0 || list[kept - 1] != list[i]) {
             list[kept++] = list[i];
@@ -403,7 +405,9 @@ static bool do_new_returns(struct calls *calls, u32 first, u32 end, struct metic
     }
     calls->for_calls = false;
     bool good = look_for(calls, list, fresh) && scan_for(calls, first, end, error);
-    memcpy(all, before, known * sizeof(*all));
+    if (known != 0) {
+        memcpy(all, before, known * sizeof(*all));
+    }
     memcpy(all + known, list, calls->return_count * sizeof(*all));
     size_t count = known + calls->return_count;
     free(before);
@@ -513,7 +517,9 @@ static bool do_window(struct calls *calls, u32 first, u32 end, struct metic_erro
     if (!scan_for(calls, first, end, error) || !do_new_returns(calls, first, end, error)) {
         return false;
     }
-    qsort(calls->visits.list, calls->visits.count, sizeof(struct visit), by_time);
+    if (calls->visits.count != 0) {
+        qsort(calls->visits.list, calls->visits.count, sizeof(struct visit), by_time);
+    }
     /* What the next window begins before is left for it. */
     u64 end_ns = end < file->order_count ? file->sections[file->order[end]].turn_ns : ~(u64)0;
     struct visits *visits = &calls->visits;

@@ -44,6 +44,9 @@ static int by_count(const void *a, const void *b)
 static void merge(struct rows *rows)
 {
     size_t kept = 0;
+    if (rows->count == 0) {
+        return;
+    }
     qsort(rows->list, rows->count, sizeof(*rows->list), by_key);
     for (size_t i = 0; i < rows->count; i++) {
         if (kept != 0 && by_key(&rows->list[kept - 1], &rows->list[i]) == 0) {

@@ -161,7 +161,9 @@ static void put_counts(struct trace_store *store)
     if (start == NULL) {
         return;
     }
-    qsort(store->touched, store->touched_count, sizeof(u32), by_number);
+    if (store->touched_count != 0) {
+        qsort(store->touched, store->touched_count, sizeof(u32), by_number);
+    }
     u8 *at = put_varint(start, store->touched_count);
     u32 last = 0;
     for (u32 i = 0; i < store->touched_count; i++) {
