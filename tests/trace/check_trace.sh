@@ -301,6 +301,15 @@ run 0 trace query c.trace calls putc
 says out 'putc\(10000000, ' 12
 run 0 trace query c.trace calls putc --value 5
 says err 'has none of these'
+# Several of one name: it is said which one is meant.
+printf '.globl _start\n_start: j _start\nagain: nop\n' >one.S
+printf 'again: nop\n' >two.S
+$cross -nostdlib -static -Wl,-n,-Ttext=0x80000000,--build-id=none -o twice.elf one.S two.S || exit 1
+run 124 run twice.elf --quiet --limit-insns 100 --trace twice.trace --trace-events memory
+run 0 trace query twice.trace writes again
+says err "'again' is the one at 0x8000000[0-9a-f]; there are others at 0x8000000[0-9a-f]: give an" 1
+run 0 trace query twice.trace writes _start
+grep -q 'there are others' err && wrong "_start is there once" || passed=$((passed + 1))
 run 0 run hello.elf --quiet --trace l.trace --trace-last 64K --trace-events blocks
 run 0 trace show l.trace
 says out ' stop ' 1

@@ -132,12 +132,35 @@ bool symbols_cut_offset(char *name, u64 *number)
     return true;
 }
 
+/* Static functions of several files have the same name: whoever gives it may mean another one. */
+static void say_others(const struct symbols *symbols, const struct symbol *named)
+{
+    const struct symbol *other = NULL;
+    size_t others = 0;
+    for (size_t i = 0; i < symbols->count; i++) {
+        const struct symbol *symbol = &symbols->list[i];
+        if (symbol->address != named->address && strcmp(symbol->name, named->name) == 0) {
+            other = others++ == 0 ? symbol : other;
+        }
+    }
+    if (others != 0) {
+        char more[48] = "";
+        if (others > 1) {
+            snprintf(more, sizeof(more), " and %zu more places", others - 1);
+        }
+        fprintf(stderr, "metic: '%s' is the one at 0x%" PRIx64 "; there are others at 0x%" PRIx64
+                "%s: give an address for these\n", named->name, named->address, other->address,
+                more);
+    }
+}
+
 bool symbols_find_place(struct symbols *symbols, const char *text, u64 *first, u64 *end)
 {
     char name[SYMBOL_PLACE_BYTES];
     u64 offset = 0, bytes = 1, number;
     const struct symbol *symbol = symbols_find_name(symbols, text);
     if (symbol != NULL) {
+        say_others(symbols, symbol);
         *first = symbol->address;
         *end = symbols_end(symbols, symbol);
         return true;
@@ -151,6 +174,7 @@ bool symbols_find_place(struct symbols *symbols, const char *text, u64 *first, u
     if (symbol == NULL) {
         return false;
     }
+    say_others(symbols, symbol);
     *first = symbol->address + offset;
     *end = *first + bytes;
     return *end > *first;

@@ -42,7 +42,8 @@ const struct symbol *symbols_find_name(struct symbols *symbols, const char *name
 /* Takes "+NUMBER" off the end of the name; false: it has none there. */
 bool symbols_cut_offset(char *name, u64 *number);
 /* The bytes that `text` names: a symbol's; of NAME+OFFSET, as symbols_print says places, the one
- * there, and of NAME+OFFSET+BYTES so many. False: there is no such symbol. */
+ * there, and of NAME+OFFSET+BYTES so many. Of several of that name it is the first, which is said
+ * on the standard error. False: there is no such symbol. */
 bool symbols_find_place(struct symbols *symbols, const char *text, u64 *first, u64 *end);
 /* What to do about a name that is none of them: the one that was meant ("Did you mean memset?"), or
  * else `otherwise`. */
