@@ -18,7 +18,8 @@ struct signals {
     _Atomic int caught; /* the first signal's number */
 };
 
-static _Atomic int first_signal; /* of the process */
+static _Atomic int first_signal;  /* of the process */
+static _Atomic bool is_debugged; /* SIGINT is the debugger's */
 
 static void signals_set(sigset_t *set)
 {
@@ -55,12 +56,21 @@ static int signals_first(void)
     sigset_t ours, waiting;
     int first = atomic_load(&first_signal);
     signals_set(&ours);
+    if (atomic_load(&is_debugged)) {
+        sigdelset(&ours, SIGINT);
+    }
     sigemptyset(&waiting);
     sigpending(&waiting);
     for (int n = 1; first == 0 && n < NSIG; n++) {
         first = sigismember(&ours, n) == 1 && sigismember(&waiting, n) == 1 ? n : 0;
     }
     return first;
+}
+
+void signals_leave_interrupts(void)
+{
+    signal(SIGINT, SIG_IGN);
+    atomic_store(&is_debugged, true);
 }
 
 bool signals_came(void)
@@ -78,6 +88,9 @@ static void signals_handle(struct signals *signals)
 {
     struct signalfd_siginfo info;
     if (read(signals->signal_fd, &info, sizeof(info)) != sizeof(info)) {
+        return;
+    }
+    if (info.ssi_signo == SIGINT && atomic_load(&is_debugged)) {
         return;
     }
     if (atomic_load(&signals->caught) != 0) {

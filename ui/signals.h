@@ -20,6 +20,10 @@ void signals_start(struct signals *signals);
 /* Stops watching; before metic_free. The number of the signal that came, or 0. NULL allowed. */
 int signals_end(struct signals *signals);
 
+/* From here on SIGINT is for another program of this terminal, a debugger, and does nothing here.
+ * (That it is ignored is not enough: a signalfd has what is blocked all the same, signal(7).) */
+void signals_leave_interrupts(void);
+
 /* Whether one came, whether or not anybody has seen it yet. */
 bool signals_came(void);
 /* Ends the process as the first signal that came would have, or SIGTERM: for a machine that cannot

@@ -2,6 +2,7 @@
 #include "ui/gdb/debugger.h"
 
 #include "ui/gdb/debugger_kernel.h"
+#include "ui/signals.h"
 #include "ui/symbols/elf_place.h"
 
 #include <errno.h>
@@ -199,7 +200,7 @@ bool debugger_start(struct debugger *debugger, const struct run_args *args, meti
     if (!write_commands(debugger, args)) {
         return error_set(error, NULL, "cannot write %s: %s", debugger->commands, strerror(errno));
     }
-    signal(SIGINT, SIG_IGN);
+    signals_leave_interrupts();
     debugger->machine = machine;
     int failed = spawn(debugger);
     if (failed != 0) {

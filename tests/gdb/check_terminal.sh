@@ -1,0 +1,36 @@
+#!/bin/sh
+# metic debug as a person has it, with GDB at a terminal: Ctrl-C is GDB's, and stops the guest, not
+# metic, however often.
+. "$SRCDIR/tests/gdb/gdb.sh"
+
+bare gdb/spin
+
+name=interrupt
+timeout -k 5 100 python3 "$SRCDIR/tests/gdb/terminal.py" "$METIC" debug spin.elf --serial none \
+    --cpus 2 --quiet >"$name.gdb" 2>&1 <<'END'
+expect \(gdb\)
+type set confirm off\n
+expect \(gdb\)
+type continue\n
+expect Continuing
+type \x03
+expect received signal SIGINT
+expect \(gdb\)
+type info threads\n
+expect hart 1
+expect \(gdb\)
+type continue\n
+expect Continuing
+type \x03
+expect received signal SIGINT
+expect \(gdb\)
+type quit\n
+end
+END
+status=$?
+shown=no
+says 'received signal SIGINT' 2
+says '^. *2 +Thread 1.2 "hart 1"' 1
+says 'stopped from outside' 1 # which is the end of GDB
+if [ $status -eq 0 ]; then good; else wrong "$name: ended with $status"; show; fi
+finish
