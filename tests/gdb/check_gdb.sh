@@ -449,9 +449,15 @@ set trace-commands on
 continue
 set trace-commands off
 info symbol \$pc
+backtrace
 delete 1
 continue
 backtrace
+tbreak do_irq
+continue
+backtrace
+up
+info registers sp
 monitor info kernel
 print (unsigned long)jiffies_64 >> 16
 info symbol &jiffies_64
@@ -464,7 +470,16 @@ END
     says 'hit Breakpoint 1, 0x[0-9a-f]+ in start_kernel|^Breakpoint 1, 0x[0-9a-f]+ in start_kernel'
     says '^\(gdb\) start_kernel( \+ [0-9]+)? in section .text'
     says 'Breakpoint 2, 0x[0-9a-f]+ in virtnet_probe'
+    # Who called whom, without debugging information: to where the kernel began, over a system
+    # call into the program, and from an interrupt to what it interrupted.
+    says '^#1 .* in _start_kernel \(\)$'
     says '^#1 .* in virtio_dev_probe'
+    says '^#[0-9]+ .* in (__riscv_|__se_)?sys_f?init_module \(\)$|in do_init_module \(\)$'
+    says '^#[0-9]+ +0x0*[0-9a-f]{1,10} in \?\? \(\)$'
+    says '^#1 .* in handle_exception \(\)$'
+    says '^#2 .* in [a-z?]'
+    says '^(\(gdb\) )?sp +0xff'
+    says 'PC not saved|Error|^#[0-9]+ +0x0000000000000000' 0
     says '^(\(gdb\) )?kernel 0xffffffff'
     says '^module virtio_net 0x[0-9a-f]+ [0-9]+ .*\.text=0x'
 
