@@ -184,7 +184,7 @@ struct host_exit {
     s64 target_offset;    /* gva of the target = page of this block + this; even */
 };
 
-/* Where the code of a guest instruction begins: from the block's first code byte, and from the
+/* Where the code of a guest instruction begins: from where the block is entered, and from the
  * guest page's. A block that has two bodies has each of its instructions twice. */
 struct host_place {
     u32 code_offset;

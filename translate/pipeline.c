@@ -282,7 +282,7 @@ enum host_status pipeline_compile(const struct vcpu *vcpu, struct block *block,
         return status;
     }
     block->host = request.exec + result.entry_offset;
-    block->host_bytes = (u32)result.code_bytes;
+    block->host_bytes = (u32)result.code_bytes - result.entry_offset;
     pipeline_record_links(engine, block, exits, result.exit_count);
     engine->slots_used += result.slot_count;
     codebuf_commit(code, result.code_bytes, result.cold_bytes);

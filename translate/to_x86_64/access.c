@@ -152,7 +152,7 @@ void access_look_up_alone(struct compile *c, struct access *m)
 static void guess_first(struct compile *c, struct access *m)
 {
     compare(c, m, m->group_disp, -(s32)PAGE_BYTES | ((s32)m->group_bytes - 1),
-            site_tag_at(m->site));
+            site_tag_read(c, m->site));
     asm_load(&c->a, ASM_64, m->entry, site_addend_at(m->site));
     m->ready = asm_offset(&c->a);
 }
@@ -195,7 +195,7 @@ static void lookup_span(struct compile *c, struct access *m)
 /* The page remembered need not be the one of the first byte; so its alignment is compared too. */
 static void lookup_site(struct compile *c, struct access *m)
 {
-    compare(c, m, m->disp, -(s32)PAGE_BYTES | ((s32)m->size_bytes - 1), site_tag_at(m->site));
+    compare(c, m, m->disp, -(s32)PAGE_BYTES | ((s32)m->size_bytes - 1), site_tag_read(c, m->site));
     asm_load(&c->a, ASM_64, m->tag, site_addend_at(m->site));
     m->ready = asm_offset(&c->a);
 }

@@ -234,6 +234,8 @@ struct compile {
         bool guess;      /* their addresses come from memory */
     } sites[SITES_MAX];  /* of a loop: remember their page (loop.c) */
     unsigned site_count;
+    u32 sites_read;                  /* by accesses that were emitted; a bit for each */
+    u32 sites_end;                   /* of what empties them, at the beginning of the code */
     unsigned guess_count;            /* sites that only guess (loop_guesses) */
     struct hoist hoists[HOISTS_MAX]; /* of a trace; sites[n] is that of hoists[n] (hoist.c) */
     unsigned hoist_count;
@@ -565,10 +567,11 @@ unsigned loop_site(const struct compile *c, unsigned at);
 void slot_enter(struct compile *c);
 void slot_end(struct compile *c);
 
-/* What the block does once, before the place where its rounds begin: makes every site forget,
- * loads carried state. */
+/* The first that the block does, once: makes every site forget that accesses read, which is known
+ * when all code is there. */
 void loop_enter(struct compile *c);
-/* Loads carried state anew. */
+void loop_end(struct compile *c);
+/* Loads carried state, before the place where rounds begin, or anew. */
 void loop_carry(struct compile *c);
 /* The XMM register (allocator's number) that carries guest state at `offset`, or NO_REG. */
 unsigned loop_carrier(const struct compile *c, u32 offset, unsigned bytes);
@@ -586,6 +589,13 @@ static inline unsigned xmm_end(const struct compile *c)
 static inline struct asm_mem site_tag_at(unsigned site)
 {
     return asm_at(RSP, (s32)(FRAME_SITES + 16 * site));
+}
+
+/* The same for an access that looks at it. */
+static inline struct asm_mem site_tag_read(struct compile *c, unsigned site)
+{
+    c->sites_read |= 1u << site;
+    return site_tag_at(site);
 }
 
 static inline struct asm_mem site_addend_at(unsigned site)

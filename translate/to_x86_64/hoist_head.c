@@ -97,7 +97,7 @@ static void compare_first(struct compile *c, unsigned n, unsigned base)
     struct asm_buf *a = &c->a;
     address_to(a, RAX, base, c->hoists[n].first);
     asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, site_tag_at(n));
+    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, site_tag_read(c, n));
     find_page(c, n, base, asm_jcc_forward(a, ASM_NE));
 }
 

@@ -306,8 +306,9 @@ static enum host_status x86_compile(const struct host_request *request, struct h
     own_float_choose(c);
     loop_find(c);
     if (has_room(c, INSN_BYTES_MAX)) {
-        slot_enter(c);
         loop_enter(c);
+        slot_enter(c);
+        loop_carry(c);
         c->outer_entry = asm_offset(&c->a);
         own_enter(c);
         table_enter(c);
@@ -325,6 +326,7 @@ static enum host_status x86_compile(const struct host_request *request, struct h
         x86_emit_body(c);
     }
     if (has_room(c, INSN_BYTES_MAX)) {
+        loop_end(c);
         slot_end(c);
     }
     result->code_bytes = asm_offset(&c->a);

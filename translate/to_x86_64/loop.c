@@ -229,6 +229,8 @@ static void add_guesses(struct compile *c)
 void loop_find(struct compile *c)
 {
     c->site_count = c->hoist_count;
+    c->sites_read = 0;
+    c->sites_end = 0;
     c->guess_count = 0;
     c->carried_count = 0;
     for (unsigned n = 0; n < c->site_count; n++) {
@@ -330,13 +332,32 @@ void loop_load_carrier(struct compile *c, unsigned carrier)
     asm_bind_short(a, boxed);
 }
 
+/* Which sites accesses read is known when all of them have been emitted: then the stores of those
+ * alone are written, as the last of the room for them. */
 void loop_enter(struct compile *c)
 {
     unsigned count = c->request->ways != NULL ? (unsigned)SITES_MAX : c->site_count;
     for (unsigned n = 0; n < count; n++) { /* ways may have more of them */
         asm_mov_mem_imm(&c->a, ASM_64, site_tag_at(n), -1);
     }
-    loop_carry(c);
+    c->sites_end = asm_offset(&c->a);
+}
+
+void loop_end(struct compile *c)
+{
+    struct asm_buf at = c->a;
+    at.p = at.start;
+    for (unsigned n = 0; n < SITES_MAX; n++) {
+        if (c->sites_read >> n & 1) {
+            asm_mov_mem_imm(&at, ASM_64, site_tag_at(n), -1);
+        }
+    }
+    u32 left_out = c->sites_end - asm_offset(&at);
+    memmove(at.start + left_out, at.start, asm_offset(&at));
+    for (unsigned n = 0; n < c->result->place_count; n++) {
+        c->request->places[n].code_offset -= left_out;
+    }
+    c->result->entry_offset = left_out;
 }
 
 void loop_carry(struct compile *c)
