@@ -38,6 +38,7 @@
  * tested: the slow path of the first goes on with a copy of what lies between and with the slow
  * path of the second. So a function's prologue, all stores near one base, tests once. */
 #include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/loop.h"
 
 enum { ENTRY_SHIFT = 5 }; /* entries are 32 bytes */
 

@@ -3,6 +3,7 @@
 #include "cpu/base/bits.h"
 #include "translate/probe/probe.h"
 #include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/loop.h"
 
 _Static_assert(FRAME_XMM == FRAME_REGS + 8 * REG_XMM0, "one array by number");
 

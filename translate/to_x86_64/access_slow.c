@@ -22,6 +22,7 @@
  *     call THUNK_SPLIT; five bytes, at SITE_HEAD the trace's first offset; SITE_* bytes
  * and then leaves. */
 #include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/loop.h"
 
 const u8 access_temps[5] = {RAX, RCX, RDX, RSI, RDI};
 

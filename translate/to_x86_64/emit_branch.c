@@ -4,6 +4,7 @@
  * 4-byte field lies in one aligned group of 8, so that the engine can redirect it by one store
  * while the code runs. */
 #include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/loop.h"
 
 static void add_retired(struct asm_buf *a, unsigned count)
 {

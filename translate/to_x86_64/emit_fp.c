@@ -1,6 +1,7 @@
 /* Floating point: the environment, moves between register files, and the call of the soft routine
  * that every operation can fall back to. */
 #include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/loop.h"
 
 static u32 soft_desc(const struct compile *c, const struct ir_insn *insn)
 {

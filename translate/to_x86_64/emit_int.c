@@ -1,5 +1,6 @@
 /* Guest state, integer arithmetic and comparisons. */
 #include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/loop.h"
 
 /* --- guest state --- */
 

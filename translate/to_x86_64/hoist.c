@@ -22,6 +22,7 @@
  * registers can wait for its ways out (sink.c); there the first instruction's accesses call C. */
 #include "translate/ir/ir_vector.h"
 #include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/loop.h"
 
 enum { RANGE_MAX_BYTES = 2048, SPAN_RANGE_MAX_BYTES = TLB_SPAN_MARGIN };
 enum { STRIDE_MAX_STEPS = 16, STRIDE_RANGE_MAX_BYTES = 64 };

@@ -1,5 +1,6 @@
 /* Traces with hoisted accesses (hoist.c): the head of a round, and what the fast body does. */
 #include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/loop.h"
 
 /* --- the head --- */
 

@@ -1,5 +1,6 @@
 /* The x86-64 host's descriptor: features, compiling a block, patching links. */
 #include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/loop.h"
 
 /* --- features --- */
 

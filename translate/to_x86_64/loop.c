@@ -26,6 +26,7 @@
 #include "translate/ir/ir_vector.h"
 #include "translate/tier2.h"
 #include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/loop.h"
 
 static bool is_loop(const struct compile *c)
 {

@@ -11,6 +11,7 @@
  * look: one comparison finds a NaN among two values. So what is stored is checked with what is
  * stored next, if nothing waits and that is there already. */
 #include "translate/to_x86_64/alloc.h"
+#include "translate/to_x86_64/loop.h"
 
 static u32 compare_op(unsigned type)
 {

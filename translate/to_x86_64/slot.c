@@ -21,6 +21,7 @@
  * in (slot_forget()). Filling the TLB changes no epoch: it takes back nothing. */
 #include "translate/host_slot.h"
 #include "translate/to_x86_64/access.h"
+#include "translate/to_x86_64/loop.h"
 
 #define SLOT_EMPTY ((u64)1 << 63 | (u64)1 << 11)
 

@@ -13,6 +13,7 @@
  * A jump to a way that is emitted already may close a circle that never comes to the head, so it
  * looks at the deadline. The slow body goes to no ways. */
 #include "translate/to_x86_64/compile.h"
+#include "translate/to_x86_64/loop.h"
 
 static bool same_page(s64 x, s64 y)
 {
