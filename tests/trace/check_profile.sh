@@ -144,7 +144,8 @@ metic cover jit.cover --symbols plain.elf --lcov our.info --drcov our.drcov --ht
     wrong "cover"
 # The page says how much there is, and leads to the lines.
 if grep -q '^<p>[0-9]* blocks, [0-9]* edges, [0-9]* functions .*href=#lines' our.html &&
-    grep -q 'id=lines' our.html; then good; else wrong "the page: $(head -n 3 our.html)"; fi
+    grep -q 'id=lines' our.html && grep -q 'of [0-9]* <a href=#lines>source lines</a>, [0-9.]* %' our.html &&
+    grep -q 'work.c <small>[0-9]* of [0-9]* lines, [0-9.]* %<' our.html; then good; else wrong "the page: $(head -n 3 our.html)"; fi
 if gcc --coverage -O0 -DHOSTED -o hosted "$work" 2>/dev/null && ./hosted && command -v gcov >/dev/null; then
     gcov -t hosted-work.gcda work.gcda 2>/dev/null |
         awk -F: '$2 > 0 { gsub(/[ *]/, "", $1); if ($1 != "-") print $2 + 0, ($1 ~ /#/ ? 0 : $1) }' |

@@ -1,9 +1,7 @@
 /* metic cover: reads and merges what run --cover wrote, and gives it to people and other tools. */
 #include "cpu/base/bits.h"
+#include "ui/command/cover_report.h"
 #include "ui/symbols/elf_place.h"
-#include "ui/symbols/symbols.h"
-#include "ui/trace/cover.h"
-#include "ui/trace/html.h"
 #include "ui/ui.h"
 
 #include <errno.h>
@@ -11,23 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ELFS = 8 };
-
-struct report {
-    struct cover *cover;
-    const char *elfs[MAX_ELFS];
-    unsigned elf_count;
-    struct symbols symbols;
-    const char *lcov, *drcov, *html;
-};
-
 /* --- functions --- */
-
-struct function {
-    const char *name;
-    u64 address, end;
-    u64 runs, bytes_run;
-};
 
 /* Bytes of [first, end) that ran. */
 static u64 bytes_run(struct cover *cover, u64 first, u64 end)
@@ -39,12 +21,11 @@ static u64 bytes_run(struct cover *cover, u64 first, u64 end)
     return bytes;
 }
 
-/* Functions that ran at all, by address; malloc'ed. */
-static struct function *find_functions(struct report *report, size_t *count)
+struct cover_function *cover_functions(struct cover_report *report, size_t *count)
 {
     size_t blocks;
     const struct cover_block *block = cover_blocks(report->cover, &blocks);
-    struct function *functions = calloc(blocks + 1, sizeof(*functions));
+    struct cover_function *functions = calloc(blocks + 1, sizeof(*functions));
     *count = 0;
     for (size_t i = 0; functions != NULL && i < blocks; i++) {
         const struct symbol *symbol = symbols_find(&report->symbols, block[i].address);
@@ -53,7 +34,7 @@ static struct function *find_functions(struct report *report, size_t *count)
             continue;
         }
         u64 end = symbols_end(&report->symbols, symbol);
-        functions[(*count)++] = (struct function){
+        functions[(*count)++] = (struct cover_function){
             .name = symbol->name, .address = symbol->address, .end = end,
             .runs = cover_count(report->cover, symbol->address),
             .bytes_run = bytes_run(report->cover, symbol->address, end),
@@ -62,10 +43,10 @@ static struct function *find_functions(struct report *report, size_t *count)
     return functions;
 }
 
-static void print_functions(struct report *report)
+static void print_functions(struct cover_report *report)
 {
     size_t count, blocks, edges;
-    struct function *functions = find_functions(report, &count);
+    struct cover_function *functions = cover_functions(report, &count);
     cover_blocks(report->cover, &blocks);
     cover_edges(report->cover, &edges);
     printf("%zu blocks, %zu edges, %zu functions\n", blocks, edges, count);
@@ -75,7 +56,7 @@ static void print_functions(struct report *report)
     for (size_t i = 0; functions != NULL && i < count; i++) {
         u64 size = functions[i].end - functions[i].address;
         printf("%12" PRIu64 " %5.1f%% %s\n", functions[i].runs,
-               100.0 * (double)functions[i].bytes_run / (double)(size != 0 ? size : 1),
+               cover_percent(functions[i].bytes_run, size),
                functions[i].name);
     }
     free(functions);
@@ -111,7 +92,7 @@ struct module {
 /* Each ELF that was given is one, and its offsets count from its lowest address, as those of
  * disassemblers do; all else is in 2 GiB of the guest's memory. of[i] becomes that of block i, or
  * DRCOV_NONE when there are too many. Returns how many there are. */
-static unsigned find_modules(const struct report *report, const struct cover_block *blocks,
+static unsigned find_modules(const struct cover_report *report, const struct cover_block *blocks,
                              size_t count, u16 *of, struct module *modules)
 {
     unsigned found = 0;
@@ -166,7 +147,7 @@ static void put_drcov(FILE *to, const struct module *modules, unsigned module_co
     }
 }
 
-static bool write_drcov(struct report *report, struct metic_error *error)
+static bool write_drcov(struct cover_report *report, struct metic_error *error)
 {
     size_t count;
     const struct cover_block *blocks = cover_blocks(report->cover, &count);
@@ -187,21 +168,9 @@ static bool write_drcov(struct report *report, struct metic_error *error)
 
 /* --- lines --- */
 
-struct line_count {
-    const char *file;
-    unsigned line;
-    u64 count;
-};
-
-struct line_counts {
-    struct report *report;
-    struct line_count *list;
-    size_t count, capacity;
-};
-
 static void add_line(void *opaque, u64 address, u64 end, const char *file, unsigned line)
 {
-    struct line_counts *lines = opaque;
+    struct cover_lines *lines = opaque;
     if (lines->count == lines->capacity) {
         size_t capacity = lines->capacity * 2 + 1024;
         void *bigger = realloc(lines->list, capacity * sizeof(*lines->list));
@@ -212,25 +181,25 @@ static void add_line(void *opaque, u64 address, u64 end, const char *file, unsig
         lines->capacity = capacity;
     }
     lines->list[lines->count++] =
-        (struct line_count){file, line, cover_most(lines->report->cover, address, end)};
+        (struct cover_line){file, line, cover_most(lines->report->cover, address, end)};
 }
 
 static int by_line(const void *a, const void *b)
 {
-    const struct line_count *x = a, *y = b;
+    const struct cover_line *x = a, *y = b;
     int file = strcmp(x->file, y->file);
     return file != 0 ? file : x->line < y->line ? -1 : x->line > y->line;
 }
 
 /* A line ran as often as the piece of it that ran most. */
-static void merge_lines(struct line_counts *lines)
+static void merge_lines(struct cover_lines *lines)
 {
     size_t kept = 0;
     if (lines->count != 0) {
         qsort(lines->list, lines->count, sizeof(*lines->list), by_line);
     }
     for (size_t i = 0; i < lines->count; i++) {
-        struct line_count *last = kept != 0 ? &lines->list[kept - 1] : NULL;
+        struct cover_line *last = kept != 0 ? &lines->list[kept - 1] : NULL;
         if (last != NULL && by_line(last, &lines->list[i]) == 0) {
             last->count = last->count > lines->list[i].count ? last->count : lines->list[i].count;
         } else {
@@ -240,11 +209,11 @@ static void merge_lines(struct line_counts *lines)
     lines->count = kept;
 }
 
-static bool find_lines(struct report *report, struct line_counts *lines, struct source_lines *from,
-                       struct metic_error *error)
+static bool find_lines(struct cover_report *report, struct cover_lines *lines,
+                       struct source_lines *from, struct metic_error *error)
 {
     size_t blocks;
-    *lines = (struct line_counts){.report = report};
+    *lines = (struct cover_lines){.report = report};
     cover_blocks(report->cover, &blocks);
     if (!source_lines_each(from, add_line, lines)) {
         return error_set(error, "Give --symbols an ELF that was compiled with -g.",
@@ -256,7 +225,7 @@ static bool find_lines(struct report *report, struct line_counts *lines, struct 
 
 /* A function's first line. */
 struct function_line {
-    struct line_count at; /* and how often it was called */
+    struct cover_line at; /* and how often it was called */
     const char *name;
 };
 
@@ -267,8 +236,8 @@ static int by_function_line(const void *a, const void *b)
 }
 
 /* All functions that have lines, those too that never ran, by file and line; malloc'ed. */
-static struct function_line *find_function_lines(struct report *report, struct source_lines *from,
-                                                 size_t *count)
+static struct function_line *find_function_lines(struct cover_report *report,
+                                                 struct source_lines *from, size_t *count)
 {
     const struct symbols *symbols = &report->symbols;
     struct function_line *functions = calloc(symbols->count + 1, sizeof(*functions));
@@ -311,9 +280,9 @@ static void put_functions(FILE *to, const char *file, const struct function_line
     fprintf(to, "FNF:%u\nFNH:%u\n", found, hit);
 }
 
-static bool write_lcov(struct report *report, struct metic_error *error)
+static bool write_lcov(struct cover_report *report, struct metic_error *error)
 {
-    struct line_counts lines;
+    struct cover_lines lines;
     struct source_lines *from = source_lines_new(report->elfs, report->elf_count);
     FILE *to = find_lines(report, &lines, from, error) ? create(report->lcov, error) : NULL;
     bool good = to != NULL;
@@ -342,86 +311,17 @@ static bool write_lcov(struct report *report, struct metic_error *error)
 
 /* --- a page --- */
 
-static void put_source(FILE *to, const struct line_count *lines, size_t count)
-{
-    FILE *source = fopen(lines[0].file, "re");
-    char *text = NULL;
-    size_t room = 0, at = 0;
-    fputs("<details open><summary>", to);
-    html_put_text(to, lines[0].file);
-    fputs("</summary><pre>", to);
-    for (unsigned number = 1; source != NULL && getline(&text, &room, source) > 0; number++) {
-        while (at < count && lines[at].line < number) {
-            at++;
-        }
-        bool known = at < count && lines[at].line == number;
-        fprintf(to, "<span class=\"%s\">%8u ", !known ? "n" : lines[at].count != 0 ? "y" : "m",
-                number);
-        if (known) {
-            fprintf(to, "%10" PRIu64 "  ", lines[at].count);
-        } else {
-            fputs("            ", to);
-        }
-        html_put_text(to, text);
-        fputs("</span>", to);
-    }
-    free(text);
-    if (source != NULL) {
-        fclose(source);
-    }
-    fputs("</pre></details>\n", to);
-}
-
-/* What there is of it, and every function. */
-static void put_summary(FILE *to, struct report *report, bool has_lines)
-{
-    size_t count, blocks, edges;
-    struct function *functions = find_functions(report, &count);
-    cover_blocks(report->cover, &blocks);
-    cover_edges(report->cover, &edges);
-    fprintf(to, "<p>%zu blocks, %zu edges, %zu functions of which something ran%s.\n<table><tr>"
-                "<th>function<th>runs<th>bytes that ran<th></tr>\n", blocks, edges, count,
-            has_lines ? "; <a href=#lines>source lines</a> are behind them" : "");
-    for (size_t i = 0; functions != NULL && i < count; i++) {
-        u64 size = functions[i].end - functions[i].address;
-        double part = 100.0 * (double)functions[i].bytes_run / (double)(size != 0 ? size : 1);
-        fputs("<tr><td>", to);
-        html_put_text(to, functions[i].name);
-        fprintf(to, "<td>%" PRIu64 "<td>%.1f %%<td><div class=bar><i style=\"width:%.0f%%\"></i>"
-                    "</div>\n", functions[i].runs, part, part);
-    }
-    fputs("</table>\n", to);
-    free(functions);
-}
-
-static bool write_html(struct report *report, struct metic_error *error)
+static bool write_html(struct cover_report *report, struct metic_error *error)
 {
     FILE *to = create(report->html, error);
+    struct cover_lines lines;
     struct metic_error none;
     if (to == NULL) {
         return false;
     }
-    fputs("<!doctype html><meta charset=utf-8><title>metic coverage</title><style>"
-          "body{font:14px sans-serif;margin:2em;color:#222;background:#fff}pre{font:12px monospace}"
-          "table{border-collapse:collapse}td,th{padding:2px 10px;text-align:left}"
-          ".bar{background:#ddd;width:160px;height:10px}.bar i{display:block;height:10px;"
-          "background:#3a7}.y{background:#e3f6e8;display:block}.m{background:#fbe3e3;display:block}"
-          ".n{color:#777;display:block}</style><h1>Coverage</h1>\n", to);
-    struct line_counts lines;
     struct source_lines *from = source_lines_new(report->elfs, report->elf_count);
-    bool has_lines = find_lines(report, &lines, from, &none);
-    put_summary(to, report, has_lines);
-    if (has_lines) {
-        fputs("<h2 id=lines>Source lines</h2>\n", to);
-        for (size_t i = 0; i < lines.count;) {
-            size_t end = i;
-            while (end < lines.count && strcmp(lines.list[end].file, lines.list[i].file) == 0) {
-                end++;
-            }
-            put_source(to, &lines.list[i], end - i);
-            i = end;
-        }
-    }
+    (void)find_lines(report, &lines, from, &none); /* or there are none */
+    cover_put_page(to, report, &lines);
     free(lines.list);
     source_lines_free(from);
     return finish(to, report->html, error);
@@ -429,7 +329,7 @@ static bool write_html(struct report *report, struct metic_error *error)
 
 /* --- the command --- */
 
-static bool parse(struct report *report, int argc, char *const *argv, unsigned *files,
+static bool parse(struct cover_report *report, int argc, char *const *argv, unsigned *files,
                   struct metic_error *error)
 {
     const struct { const char *name; const char **member; } options[] = {
@@ -446,7 +346,7 @@ static bool parse(struct report *report, int argc, char *const *argv, unsigned *
         }
         if (n < ARRAY_LEN(options)) {
             *options[n].member = argv[++i];
-        } else if (symbols && report->elf_count < MAX_ELFS) {
+        } else if (symbols && report->elf_count < COVER_MAX_ELFS) {
             const char *path = report->elfs[report->elf_count++] = argv[++i];
             if (!symbols_add_elf(&report->symbols, path, elf_place(path), error)) {
                 return false;
@@ -466,7 +366,7 @@ static bool parse(struct report *report, int argc, char *const *argv, unsigned *
 int cmd_cover(int argc, char *const *argv)
 {
     struct metic_error error = {{0}, {0}};
-    struct report report = {.cover = cover_new(&error)};
+    struct cover_report report = {.cover = cover_new(&error)};
     unsigned files = 0;
     bool good = report.cover != NULL && parse(&report, argc, argv, &files, &error);
     if (good && report.lcov == NULL && report.drcov == NULL && report.html == NULL) {
