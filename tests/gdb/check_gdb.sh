@@ -447,9 +447,9 @@ break start_kernel
 break virtnet_probe
 set trace-commands on
 continue
+backtrace
 set trace-commands off
 info symbol \$pc
-backtrace
 delete 1
 continue
 backtrace

@@ -145,7 +145,7 @@ class Frames(gdb.unwinder.Unwinder):
     def place(self, pc):
         """(Name, address) of the function at pc, or (None, 0)."""
         if pc not in self.places:
-            said = gdb.execute('info symbol 0x%x' % pc, to_string=True)
+            said = kernel.quiet('info symbol 0x%x' % pc)
             found = re.match(r'(\S+)(?: \+ (\d+))? in section', said)
             self.places[pc] = (found.group(1), pc - int(found.group(2) or 0)) if found else (None, 0)
         return self.places[pc]
