@@ -100,7 +100,8 @@ static bool elf_refuse_type(struct image *image, const char *name, unsigned type
                              "Link it first (ld, gcc -nostdlib -T script.ld).",
                              "is an object file, not a linked program");
     case ELF_TYPE_CORE:
-        return loader_refuse(image, name, IMAGE_ARCHIVE, "ELF, a RISC-V core dump", NULL,
+        return loader_refuse(image, name, IMAGE_ARCHIVE, "ELF, a RISC-V core dump",
+                             "metic debug looks at it.",
                              "is a core dump, not a program");
     default:
         return loader_refuse(image, name, IMAGE_DAMAGED, "ELF of an unknown type", NULL,

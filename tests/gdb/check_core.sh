@@ -146,6 +146,28 @@ says '^satp +0x[89a]'
 readelf -n panic.core 2>/dev/null | grep -q VMCOREINFO && good || wrong "no VMCOREINFO"
 grep -aq "OSRELEASE=$(sed -n 's/.*"Linux version \([^ ]*\).*/\1/p' panic.gdb | head -n 1)\$" panic.core &&
     good || wrong "VMCOREINFO's text"
+# metic debug finds the kernel's frames: from the panic to where the task began.
+name=panic-debug
+with panic.core <<'END'
+set pagination off
+thread apply all backtrace
+info registers satp
+END
+same status $status 0
+says '^#[1-9] .* in panic \(\)$'
+says '^#[0-9]+ .* in mount_root.* \(\)$'
+says '^#[0-9]+ .* in kernel_init \(\)$'
+says '^#[0-9]+ .* in ret_from_fork \(\)$'
+says 'PC not saved|Error|No such' 0
+says '^(\(gdb\) )?satp +0x[89a]'
+name=program-debug
+with spin.core --symbols spin.elf <<'END'
+info symbol $pc
+print shared > 1000
+END
+same status $status 0
+says '(loop|retry).* in section .text'
+says '= 1$'
 # Memory that nobody has written takes no room.
 [ "$(($(stat -c %b panic.core) * 512))" -lt "$(($(stat -c %s panic.core) / 2))" ] && good ||
     wrong "$(stat -c '%b blocks of %s bytes' panic.core)"

@@ -264,6 +264,11 @@ static int debug_start(struct run_args *args)
     if (debugger == NULL) {
         return run_failed(args, &error);
     }
+    if (debugger_is_core(args->thing)) {
+        bool looked = debugger_look(debugger, args, &error);
+        debugger_free(debugger);
+        return looked ? UI_EXIT_OK : run_failed(args, &error);
+    }
     if (args->options.console == METIC_CONSOLE_STDIO) {
         args->options.console = METIC_CONSOLE_PTY;
     }

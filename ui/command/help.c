@@ -120,7 +120,8 @@ void help_debug(FILE *to)
           "or of programs in the guest; a Linux kernel's own are read from its memory. The\n"
           "guest's console is a pty, which metic names, or what --serial says. When GDB ends, so\n"
           "does the machine. With --clock virtual, and with --replay, GDB goes backwards as well\n"
-          "(reverse-continue, reverse-stepi and the rest). The options are those of run:\n", to);
+          "(reverse-continue, reverse-stepi and the rest). A core, which --core or a dump left,\n"
+          "GDB looks at by itself. The options are those of run:\n", to);
     help_options(to, false);
     help_statuses(to);
 }

@@ -5,6 +5,7 @@
 #include "ui/signals.h"
 #include "ui/symbols/elf_place.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -93,17 +94,28 @@ const char *debugger_socket(const struct debugger *debugger)
     return debugger->socket;
 }
 
-static bool is_elf(const char *path)
+/* Its e_type, or ET_NONE. */
+static unsigned elf_type(const char *path)
 {
-    char magic[4] = {0};
+    Elf64_Ehdr header = {0};
     FILE *file = path != NULL ? fopen(path, "re") : NULL;
     if (file == NULL) {
-        return false;
+        return ET_NONE;
     }
-    bool elf = fread(magic, 1, sizeof(magic), file) == sizeof(magic) &&
-               memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+    bool elf = fread(&header, sizeof(header), 1, file) == 1 &&
+               memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
     fclose(file);
-    return elf;
+    return elf ? header.e_type : (unsigned)ET_NONE;
+}
+
+static bool is_elf(const char *path)
+{
+    return elf_type(path) != ET_NONE;
+}
+
+bool debugger_is_core(const char *path)
+{
+    return elf_type(path) == ET_CORE;
 }
 
 /* A path as a GDB command's argument. */
@@ -167,11 +179,16 @@ static bool write_commands(const struct debugger *debugger, const struct run_arg
     return fclose(to) == 0;
 }
 
+static void wait_for(const struct debugger *debugger)
+{
+    while (waitpid(debugger->process, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
 static void *wait_thread(void *opaque)
 {
     struct debugger *debugger = opaque;
-    while (waitpid(debugger->process, NULL, 0) < 0 && errno == EINTR) {
-    }
+    wait_for(debugger);
     metic_stop(debugger->machine);
     return NULL;
 }
@@ -212,5 +229,45 @@ bool debugger_start(struct debugger *debugger, const struct run_args *args, meti
         debugger->process = 0;
         return error_set(error, NULL, "the host gives no more threads");
     }
+    return true;
+}
+
+/* --- a core --- */
+
+static bool write_core_commands(const struct debugger *debugger, const struct run_args *args)
+{
+    char symbols[4096];
+    FILE *to = fopen(debugger->commands, "we");
+    if (to == NULL) {
+        return false;
+    }
+    fputs("set osabi none\n", to); /* or GDB takes it for a program's, which has no CSRs */
+    bool has_symbols = snprintf(symbols, sizeof(symbols), "%s.symbols", args->thing) <
+                           (int)sizeof(symbols) && is_elf(symbols);
+    if (has_symbols) {
+        put_file(to, symbols, true);
+    }
+    for (unsigned i = 0; i < args->symbol_count; i++) {
+        put_file(to, args->symbols[i], i == 0 && !has_symbols);
+    }
+    fprintf(to, "core-file %s\n", args->thing); /* which takes no quotes */
+    debugger_write_frames(to);
+    return fclose(to) == 0;
+}
+
+bool debugger_look(struct debugger *debugger, const struct run_args *args,
+                   struct metic_error *error)
+{
+    if (!write_core_commands(debugger, args)) {
+        return error_set(error, NULL, "cannot write %s: %s", debugger->commands, strerror(errno));
+    }
+    signals_leave_interrupts();
+    int failed = spawn(debugger);
+    if (failed != 0) {
+        debugger->process = 0;
+        return error_set(error, NULL, "cannot start %s: %s", debugger->program, strerror(failed));
+    }
+    wait_for(debugger);
+    debugger->process = 0; /* no thread waits for it */
     return true;
 }

@@ -14,6 +14,13 @@ void debugger_free(struct debugger *debugger); /* NULL allowed; waits for GDB to
 /* Where the machine's server is to listen. */
 const char *debugger_socket(const struct debugger *debugger);
 
+/* Whether the file is a core, of a machine or of a program. */
+bool debugger_is_core(const char *path);
+/* GDB looks at the core args->thing, with the symbols that metic wrote beside it and those of
+ * args->symbols, until it ends; there is no machine. */
+bool debugger_look(struct debugger *debugger, const struct run_args *args,
+                   struct metic_error *error);
+
 /* Starts GDB. When it ends, the machine is stopped. Ctrl-C is GDB's from here on. */
 bool debugger_start(struct debugger *debugger, const struct run_args *args, metic_machine *machine,
                     struct metic_error *error);

@@ -79,7 +79,14 @@ void debugger_write_kernel(FILE *to, const struct run_args *args, const char *ma
     } else {
         fputs("\nLINKED = None\n", to);
     }
+    fputs(kernel_frames_program, to);
     fputs(kernel_symbols_program, to);
+    fputs("end\n", to);
+}
+
+void debugger_write_frames(FILE *to)
+{
+    fputs("python\n", to);
     fputs(kernel_frames_program, to);
     fputs("end\n", to);
 }

@@ -9,6 +9,9 @@
 void debugger_write_kernel(FILE *to, const struct run_args *args, const char *main,
                            const char *symbols);
 
+/* Only what goes through a kernel's frames: for a core. */
+void debugger_write_frames(FILE *to);
+
 /* A kernel module's file, or a folder of them: nothing that GDB could load before the module. */
 bool debugger_is_module(const char *path);
 

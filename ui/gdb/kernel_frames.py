@@ -1,5 +1,4 @@
-"""Who called whom in a Linux kernel, for GDB: part of what metic debug gives it, after
-kernel_symbols.py.
+"""Who called whom in a Linux kernel, for GDB: part of what metic debug gives it.
 
 GDB's own analysis of code without debugging information gives up early in a kernel ("PC not
 saved"). Here a function's frame is found in its instructions, from its symbol to where it is, as
@@ -8,6 +7,8 @@ its end in those that take the frame away. Behind handle_exception come the regi
 interrupted (struct pt_regs, arch/riscv/include/asm/ptrace.h). What has debugging information is
 left to GDB.
 """
+import re
+
 import gdb.unwinder
 from gdb.FrameDecorator import FrameDecorator
 
@@ -21,6 +22,12 @@ TRAPS = ('handle_exception', 'ret_from_exception')
 # Where a task or a hart began: nothing called them.
 FIRST = ('ret_from_fork', 'ret_from_fork_kernel_asm', 'ret_from_fork_user_asm', '_start_kernel',
          'secondary_start_sbi') + TRAPS
+
+
+def quiet(command):
+    """What GDB says to a command."""
+    said = gdb.execute(command, to_string=True)
+    return re.sub(r'(?m)^\+.*\n', '', said) # set trace-commands on
 
 
 class Instruction:
@@ -145,7 +152,7 @@ class Frames(gdb.unwinder.Unwinder):
     def place(self, pc):
         """(Name, address) of the function at pc, or (None, 0)."""
         if pc not in self.places:
-            said = kernel.quiet('info symbol 0x%x' % pc)
+            said = quiet('info symbol 0x%x' % pc)
             found = re.match(r'(\S+)(?: \+ (\d+))? in section', said)
             self.places[pc] = (found.group(1), pc - int(found.group(2) or 0)) if found else (None, 0)
         return self.places[pc]

@@ -1,4 +1,5 @@
-"""A Linux kernel's symbols in GDB, where it and its modules lie: part of what metic debug gives it.
+"""A Linux kernel's symbols in GDB, where it and its modules lie: part of what metic debug gives it,
+after kernel_frames.py.
 
 metic has put before it: FILES, what modules are loaded from; MAIN, a vmlinux or ''; SYMBOLS, the
 file to which the monitor writes the kernel's own symbols; LINKED, where MAIN was linked to, or None.
@@ -10,7 +11,7 @@ there are breakpoints whose place is not known yet, it stops for a moment whenev
 been loaded and before it is initialised, so that they are set in time; and so it does where a
 kernel that was loaded as image comes to start_kernel, a place known before its page tables.
 """
-import os, re
+import os
 
 class Loads(gdb.Breakpoint):
     def stop(self):
@@ -42,14 +43,10 @@ class Kernel:
             (b.condition is None or bool(gdb.parse_and_eval(b.condition)))
 
     def watch_start(self):
-        said = self.quiet('monitor info kernel')
+        said = quiet('monitor info kernel')
         place = re.search('start_kernel at (0x[0-9a-f]+)', said)
         if place and self.starts is None:
             self.starts = Starts('*' + place.group(1), internal=True)
-
-    def quiet(self, command):
-        said = gdb.execute(command, to_string=True)
-        return re.sub(r'(?m)^\+.*\n', '', said) # set trace-commands on
 
     def file_of(self, module):
         for path in FILES:
@@ -69,32 +66,32 @@ class Kernel:
         self.unload_module(name)
         places = ' '.join('-s %s %s' % (section, address) for section, address in sections
                           if section not in ('.symtab', '.strtab'))
-        self.quiet('add-symbol-file "%s" %s' % (path, places or text))
+        quiet('add-symbol-file "%s" %s' % (path, places or text))
         self.loaded[name] = text
         print('metic: module %s at %s: %s' % (name, text, path))
 
     def unload_module(self, name):
         if name in self.loaded:
             try:
-                self.quiet('remove-symbol-file -a %s' % self.loaded[name])
+                quiet('remove-symbol-file -a %s' % self.loaded[name])
             except gdb.error:
                 pass
             del self.loaded[name]
 
     def load_kernel(self, text):
         if LINKED is None:
-            said = self.quiet('monitor kernel-symbols ' + SYMBOLS)
+            said = quiet('monitor kernel-symbols ' + SYMBOLS)
             if os.path.exists(SYMBOLS):
-                self.quiet(('add-symbol-file "%s"' if MAIN else 'symbol-file "%s"')
+                quiet(('add-symbol-file "%s"' if MAIN else 'symbol-file "%s"')
                            % SYMBOLS)
                 print("metic: the kernel's own symbols: " + said.strip())
         elif text - LINKED != self.offset:
             self.offset = text - LINKED
-            self.quiet('symbol-file -o %d "%s"' % (self.offset, MAIN))
+            quiet('symbol-file -o %d "%s"' % (self.offset, MAIN))
             print('metic: the kernel lies 0x%x behind its symbols' % self.offset)
 
     def refresh(self):
-        found = self.quiet('monitor info kernel')
+        found = quiet('monitor info kernel')
         if found == self.known or not found.startswith('kernel '):
             return
         self.known = found

@@ -427,12 +427,11 @@ static bool core_end(struct run *run, void *state, struct metic_error *error)
     }
     char symbols[XDG_PATH_BYTES];
     size_t count;
-    bool named = snprintf(symbols, sizeof(symbols), "%s.symbols", args->core) <
-                     (int)sizeof(symbols) &&
-                 kernel_symbols_write(run->machine, symbols, &count, error);
+    if (snprintf(symbols, sizeof(symbols), "%s.symbols", args->core) < (int)sizeof(symbols)) {
+        (void)kernel_symbols_write(run->machine, symbols, &count, error); /* if there are any */
+    }
     if (!args->quiet) {
-        fprintf(stderr, "metic: core: gdb-multiarch %s%s-core %s\n", named ? symbols : "",
-                named ? " " : "", args->core);
+        fprintf(stderr, "metic: core: metic debug %s\n", args->core);
     }
     return true;
 }
