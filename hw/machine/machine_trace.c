@@ -1,6 +1,7 @@
 /* Recording: metic.h's traces on top of translate/probe/probe.h. What is here: filters that need to
  * know the guest (functions, calls, Linux's tasks), and what devices tell. */
 #include "hw/machine/machine.h"
+#include "hw/machine/machine_calls.h"
 #include "hw/machine/machine_guest.h"
 
 #include "cpu/base/zeros.h"
@@ -19,22 +20,14 @@ _Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
                    offsetof(struct metic_trace_slot, reg) == offsetof(struct probe_slot, reg),
                "the same struct");
 
-enum { OPEN_CALLS = 4096, OPEN_PROBES = 16 };
 #define SATP_PPN (((u64)1 << 44) - 1)
-
-/* A watched call that has not returned. */
-struct open_call {
-    u64 function, ra, sp, a0; /* ra 0: free */
-    bool is_filter;           /* recording ends with it */
-};
 
 struct machine_trace {
     struct metic_machine *machine;
     struct metic_trace_options options;
     char task_name[GUEST_TASK_BYTES];
     pthread_mutex_t lock; /* open calls, and what was seen */
-    struct open_call open[OPEN_CALLS];
-    u64 lost_calls;
+    struct machine_calls calls;
     /* Linux's tasks */
     struct guest_tasks tasks;
     u64 switch_at;    /* __switch_to; 0: not known */
@@ -128,6 +121,21 @@ static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, 
 
 /* --- Linux's tasks --- */
 
+/* The calls that recording lasts for are those of the task that the hart comes to: another one may
+ * have been in one, and goes on with it later, maybe on another hart. */
+static void follow_calls(struct machine_trace *trace, struct vcpu *vcpu, u64 task)
+{
+    if (trace->options.function_count != 0) {
+        pthread_mutex_lock(&trace->lock);
+        if (trace->last_task[vcpu->index][0] == 0) { /* it was in this one all the time */
+            calls_rename(&trace->calls, vcpu->index, task);
+        }
+        bool inside = calls_is_inside(&trace->calls, task);
+        pthread_mutex_unlock(&trace->lock);
+        probe_switch(vcpu->engine, vcpu, inside);
+    }
+}
+
 /* The hart's task is this one now: address and name. */
 static void take_task(struct machine_trace *trace, struct vcpu *vcpu, const u64 words[3])
 {
@@ -139,6 +147,7 @@ static void take_task(struct machine_trace *trace, struct vcpu *vcpu, const u64 
         see_task(trace, (const char *)&words[1], trace->matches[vcpu->index]);
     }
     if (!same) {
+        follow_calls(trace, vcpu, words[0]);
         on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
     }
     bool on = probe_is_on(vcpu);
@@ -205,68 +214,29 @@ static void find_switch(struct machine_trace *trace, struct vcpu *vcpu)
 
 /* --- calls --- */
 
-static unsigned call_slot(const struct machine_trace *trace, u64 ra, u64 sp)
-{
-    unsigned start = (unsigned)((ra * 31 + sp) * 0x9e3779b97f4a7c15u >> 40) % OPEN_CALLS;
-    for (unsigned n = 0; n < OPEN_PROBES; n++) {
-        unsigned at = (start + n) % OPEN_CALLS;
-        if (trace->open[at].ra == ra && trace->open[at].sp == sp) {
-            return at;
-        }
-    }
-    return OPEN_CALLS;
-}
-
-static void call_push(struct machine_trace *trace, const struct open_call *call)
-{
-    unsigned start = (unsigned)((call->ra * 31 + call->sp) * 0x9e3779b97f4a7c15u >> 40) %
-                     OPEN_CALLS;
-    unsigned at = start;
-    for (unsigned n = 0; n < OPEN_PROBES; n++) {
-        at = (start + n) % OPEN_CALLS;
-        bool again = trace->open[at].ra == call->ra && trace->open[at].sp == call->sp;
-        if (trace->open[at].ra == 0 || again) { /* one that never returned leaves its place */
-            break;
-        }
-        trace->lost_calls += n + 1 == OPEN_PROBES;
-    }
-    trace->open[at] = *call;
-}
-
 static void on_return(void *opaque, struct vcpu *vcpu, gva_t pc)
 {
     struct machine_trace *trace = opaque;
     u64 sp = guest_read_reg(vcpu, trace->sp);
-    struct open_call call = {0};
     pthread_mutex_lock(&trace->lock);
-    unsigned at = call_slot(trace, pc, sp);
-    if (at < OPEN_CALLS) {
-        call = trace->open[at];
-        trace->open[at].ra = 0;
-    }
+    const struct open_call call = calls_take(&trace->calls, pc, sp);
     pthread_mutex_unlock(&trace->lock);
-    if (call.ra == 0) {
-        return;
+    if (call.ra != 0) {
+        const u64 words[5] = {call.function, sp, guest_read_reg(vcpu, trace->a[0]),
+                              guest_read_reg(vcpu, trace->a[1]), call.a0};
+        probe_event(vcpu, VCPU_EVENT_CALL_END, words, 5);
     }
-    if (call.is_filter) {
-        probe_switch(vcpu->engine, vcpu, false);
-        return;
-    }
-    const u64 words[5] = {call.function, sp, guest_read_reg(vcpu, trace->a[0]),
-                          guest_read_reg(vcpu, trace->a[1]), call.a0};
-    probe_event(vcpu, VCPU_EVENT_CALL_END, words, 5);
 }
 
 /* Awaits the return of a function that is just entered. */
-static void await_return(struct machine_trace *trace, struct vcpu *vcpu, gva_t pc, bool is_filter)
+static void await_return(struct machine_trace *trace, struct vcpu *vcpu, gva_t pc)
 {
-    struct open_call call = {
+    const struct open_call call = {
         .function = pc, .ra = guest_read_reg(vcpu, trace->ra),
-        .sp = guest_read_reg(vcpu, trace->sp),
-        .a0 = guest_read_reg(vcpu, trace->a[0]), .is_filter = is_filter,
+        .sp = guest_read_reg(vcpu, trace->sp), .a0 = guest_read_reg(vcpu, trace->a[0]),
     };
     pthread_mutex_lock(&trace->lock);
-    call_push(trace, &call);
+    calls_push(&trace->calls, &call);
     pthread_mutex_unlock(&trace->lock);
     probe_hook_add(vcpu->engine, vcpu, call.ra, on_return, trace);
 }
@@ -282,13 +252,44 @@ static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
         look_at_task(trace, vcpu);
     }
     probe_event(vcpu, VCPU_EVENT_CALL, words, 9);
-    await_return(trace, vcpu, pc, false);
+    await_return(trace, vcpu, pc);
+}
+
+/* What calls that recording lasts for are told apart by: Linux's task, or else the hart. */
+static u64 task_of(const struct machine_trace *trace, const struct vcpu *vcpu)
+{
+    u64 task = trace->last_task[vcpu->index][0];
+    return task != 0 ? task : vcpu->index;
+}
+
+/* A call that recording lasts for, or a return that may be that of one: by the stack pointer. */
+static struct inside_call inside_call_of(struct machine_trace *trace, struct vcpu *vcpu, u64 ra)
+{
+    return (struct inside_call){task_of(trace, vcpu), ra, guest_read_reg(vcpu, trace->sp)};
+}
+
+static void on_function_end(void *opaque, struct vcpu *vcpu, gva_t pc)
+{
+    struct machine_trace *trace = opaque;
+    const struct inside_call call = inside_call_of(trace, vcpu, pc);
+    pthread_mutex_lock(&trace->lock);
+    bool ends = calls_leave(&trace->calls, &call) && !calls_is_inside(&trace->calls, call.task);
+    pthread_mutex_unlock(&trace->lock);
+    if (ends) {
+        probe_switch(vcpu->engine, vcpu, false);
+    }
 }
 
 static void on_function(void *opaque, struct vcpu *vcpu, gva_t pc)
 {
     struct machine_trace *trace = opaque;
-    await_return(trace, vcpu, pc, true);
+    const struct inside_call call =
+        inside_call_of(trace, vcpu, guest_read_reg(vcpu, trace->ra));
+    (void)pc;
+    pthread_mutex_lock(&trace->lock);
+    calls_enter(&trace->calls, &call);
+    pthread_mutex_unlock(&trace->lock);
+    probe_hook_add(vcpu->engine, vcpu, call.ra, on_function_end, trace);
     __atomic_store_n(&trace->seen.function, true, __ATOMIC_RELAXED);
     probe_switch(vcpu->engine, vcpu, true);
 }
@@ -509,6 +510,7 @@ static void choose_tasks(struct machine_trace *trace)
                  !(options->events >> METIC_EVENT_TRAP & 1);
     trace->tasks_at_calls = told;
     trace->tasks_at_entry = (told && !alone) || options->task != NULL ||
+                            options->function_count != 0 ||
                             options->start_on.event == METIC_EVENT_TASK ||
                             options->stop_on.event == METIC_EVENT_TASK;
 }

@@ -154,6 +154,14 @@ run 124 run $boot --clock virtual --limit-insns 130M --trace w.trace --trace-eve
 split w.trace
 only lines '^0 +(1[0-9]{8}) '
 
+# A function of the kernel is what its task does in it, not what runs while that sleeps, and it is
+# found again on another hart.
+# shellcheck disable=SC2086
+run 0 run $boot --cpus 2 --trace o.trace --trace-filter function=do_sys_openat2 --trace-events blocks \
+    --expect 'metic:~# ' --send '(while :; do :; done) & ls -R /etc /bin >/dev/null; sleep 0.3; kill %1; poweroff -f\n'
+split o.trace
+says lines ' do_sys_openat2 '
+if grep -qE '^[01] +[0-9]+ U 0' lines; then wrong "another task's: $(grep -m1 ' U 0' lines)"; else good; fi
 # A program: by privilege, by Linux's task, by its page table, from an event to an event.
 # shellcheck disable=SC2086
 run 0 run $boot --clock virtual --trace u.trace --trace-filter task=cat --trace-events blocks,traps,csrs \

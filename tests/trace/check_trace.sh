@@ -284,6 +284,16 @@ run 0 run hello.elf --quiet --trace f.trace --trace-filter function=putc
 run 0 trace show f.trace
 says out ' putc(\+0x[0-9a-f]+)? ' 24
 if grep -qE ' (next|done|_start)' out; then wrong "more than the function"; fi
+# A function that calls itself: all of it, to the return of the first call.
+riscv64-linux-gnu-gcc -O1 -fno-optimize-sibling-calls -mcmodel=medany -nostdlib -static -ffreestanding \
+    -Wl,-Ttext=0x80000000,--build-id=none,-e_start -o again.elf "$SRCDIR/tests/trace/again.c" ||
+    wrong "again.c"
+run 0 run again.elf --quiet --trace g.trace --trace-events blocks
+run 0 trace query g.trace counts function
+all=$(awk '$3 == "fib" { print $1 }' out)
+run 0 run again.elf --quiet --trace g.trace --trace-events blocks --trace-filter function=fib
+run 0 trace query g.trace counts function
+says out "^ *${all:-none} 100.0% fib$" 1
 run 0 run hello.elf --quiet --trace c.trace --trace-calls putc
 run 0 trace query c.trace calls putc
 says out 'putc\(10000000, [0-9a-f]+, 68, .*from next' 1
