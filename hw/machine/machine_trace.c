@@ -1,8 +1,6 @@
 /* Recording: metic.h's traces on top of translate/probe/probe.h. What is here: filters that need to
  * know the guest (functions, calls, Linux's tasks), and what devices tell. */
-#include "hw/machine/machine.h"
-#include "hw/machine/machine_calls.h"
-#include "hw/machine/machine_guest.h"
+#include "hw/machine/machine_trace_private.h"
 
 #include "cpu/base/zeros.h"
 #include "cpu/guest.h"
@@ -21,25 +19,6 @@ _Static_assert(sizeof(struct metic_trace_slot) == sizeof(struct probe_slot) &&
                "the same struct");
 
 #define SATP_PPN (((u64)1 << 44) - 1)
-
-struct machine_trace {
-    struct metic_machine *machine;
-    struct metic_trace_options options;
-    char task_name[GUEST_TASK_BYTES];
-    pthread_mutex_t lock; /* open calls, and what was seen */
-    struct machine_calls calls;
-    /* Linux's tasks */
-    struct guest_tasks tasks;
-    u64 switch_at;    /* __switch_to; 0: not known */
-    bool awaits_switch; /* the hook is there, or there can be none */
-    u64 last_task[METIC_MAX_HARTS][3]; /* address and name */
-    bool told_task[METIC_MAX_HARTS]; /* since recording began the last time */
-    bool matches[METIC_MAX_HARTS];
-    struct metic_trace_seen seen;
-    u64 last_satp[METIC_MAX_HARTS];
-    bool tasks_at_entry, tasks_at_calls; /* when somebody asks which task it is */
-    u32 ra, sp, a[8]; /* debug register numbers */
-};
 
 /* --- what there was of what is asked for --- */
 
@@ -84,57 +63,15 @@ void metic_trace_seen(metic_machine *machine, struct metic_trace_seen *seen)
 
 /* --- beginning and ending at an event --- */
 
-static bool triggers(const struct metic_trace_trigger *trigger, unsigned event, u64 value,
-                     const char *text)
-{
-    u64 mask = event == VCPU_EVENT_CSR ? VCPU_CSR_READ - 1 : ~(u64)0;
-    return trigger->event == (enum metic_trace_event)event && event != VCPU_EVENT_SYNC &&
-           (!trigger->has_value || trigger->value == (value & mask)) &&
-           (trigger->text[0] == '\0' ||
-            (text != NULL && strncmp(text, trigger->text, GUEST_TASK_BYTES - 1) == 0));
-}
-
-/* On the hart's thread, or (vcpu NULL) any. */
-static void on_trigger(struct machine_trace *trace, struct vcpu *vcpu, unsigned event, u64 value,
-                       const char *text)
-{
-    const struct metic_trace_options *options = &trace->options;
-    bool on = triggers(&options->start_on, event, value, text);
-    if (on && !__atomic_load_n(&trace->seen.start, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&trace->seen.start, true, __ATOMIC_RELAXED);
-    }
-    if (on || triggers(&options->stop_on, event, value, text)) {
-        if (vcpu != NULL) {
-            probe_switch(vcpu->engine, vcpu, on);
-        }
-        probe_switch(trace->machine->engine, NULL, on);
-    }
-}
-
 static void on_any_event(void *opaque, struct vcpu *vcpu, enum vcpu_event kind, u64 a, u64 b,
                          u64 c)
 {
     (void)b;
     (void)c;
-    on_trigger(opaque, vcpu, kind, a, NULL);
+    trace_window_event(opaque, vcpu, kind, a, NULL);
 }
 
 /* --- Linux's tasks --- */
-
-/* The calls that recording lasts for are those of the task that the hart comes to: another one may
- * have been in one, and goes on with it later, maybe on another hart. */
-static void follow_calls(struct machine_trace *trace, struct vcpu *vcpu, u64 task)
-{
-    if (trace->options.function_count != 0) {
-        pthread_mutex_lock(&trace->lock);
-        if (trace->last_task[vcpu->index][0] == 0) { /* it was in this one all the time */
-            calls_rename(&trace->calls, vcpu->index, task);
-        }
-        bool inside = calls_is_inside(&trace->calls, task);
-        pthread_mutex_unlock(&trace->lock);
-        probe_switch(vcpu->engine, vcpu, inside);
-    }
-}
 
 /* The hart's task is this one now: address and name. */
 static void take_task(struct machine_trace *trace, struct vcpu *vcpu, const u64 words[3])
@@ -147,8 +84,8 @@ static void take_task(struct machine_trace *trace, struct vcpu *vcpu, const u64 
         see_task(trace, (const char *)&words[1], trace->matches[vcpu->index]);
     }
     if (!same) {
-        follow_calls(trace, vcpu, words[0]);
-        on_trigger(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
+        trace_window_task(trace, vcpu, words[0]);
+        trace_window_event(trace, vcpu, VCPU_EVENT_TASK, words[0], (const char *)&words[1]);
     }
     bool on = probe_is_on(vcpu);
     if (on && !(same && trace->told_task[vcpu->index]) &&
@@ -255,62 +192,6 @@ static void on_call(void *opaque, struct vcpu *vcpu, gva_t pc)
     await_return(trace, vcpu, pc);
 }
 
-/* What calls that recording lasts for are told apart by: Linux's task, or else the hart. */
-static u64 task_of(const struct machine_trace *trace, const struct vcpu *vcpu)
-{
-    u64 task = trace->last_task[vcpu->index][0];
-    return task != 0 ? task : vcpu->index;
-}
-
-/* A call that recording lasts for, or a return that may be that of one: by the stack pointer. */
-static struct inside_call inside_call_of(struct machine_trace *trace, struct vcpu *vcpu, u64 ra)
-{
-    return (struct inside_call){task_of(trace, vcpu), ra, guest_read_reg(vcpu, trace->sp)};
-}
-
-static void on_function_end(void *opaque, struct vcpu *vcpu, gva_t pc)
-{
-    struct machine_trace *trace = opaque;
-    const struct inside_call call = inside_call_of(trace, vcpu, pc);
-    pthread_mutex_lock(&trace->lock);
-    bool ends = calls_leave(&trace->calls, &call) && !calls_is_inside(&trace->calls, call.task);
-    pthread_mutex_unlock(&trace->lock);
-    if (ends) {
-        probe_switch(vcpu->engine, vcpu, false);
-    }
-}
-
-static void on_function(void *opaque, struct vcpu *vcpu, gva_t pc)
-{
-    struct machine_trace *trace = opaque;
-    const struct inside_call call =
-        inside_call_of(trace, vcpu, guest_read_reg(vcpu, trace->ra));
-    (void)pc;
-    pthread_mutex_lock(&trace->lock);
-    calls_enter(&trace->calls, &call);
-    pthread_mutex_unlock(&trace->lock);
-    probe_hook_add(vcpu->engine, vcpu, call.ra, on_function_end, trace);
-    __atomic_store_n(&trace->seen.function, true, __ATOMIC_RELAXED);
-    probe_switch(vcpu->engine, vcpu, true);
-}
-
-static void on_start(void *opaque, struct vcpu *vcpu, gva_t pc)
-{
-    struct machine_trace *trace = opaque;
-    (void)pc;
-    __atomic_store_n(&trace->seen.start, true, __ATOMIC_RELAXED);
-    probe_switch(vcpu->engine, vcpu, true); /* this hart exactly here, the others soon */
-    probe_switch(vcpu->engine, NULL, true);
-}
-
-static void on_stop(void *opaque, struct vcpu *vcpu, gva_t pc)
-{
-    (void)opaque;
-    (void)pc;
-    probe_switch(vcpu->engine, vcpu, false);
-    probe_switch(vcpu->engine, NULL, false);
-}
-
 /* What is told of tasks at a change of privilege or address space. */
 static void look_for_tasks(struct machine_trace *trace, struct vcpu *vcpu, unsigned privilege)
 {
@@ -372,7 +253,7 @@ void machine_trace_io(void *opaque, enum device_io io, u64 a, u64 b, u64 c)
         probe_outside(machine->engine, VCPU_EVENT_IO, words, 4);
     }
     if (trace != NULL) {
-        on_trigger(trace, NULL, VCPU_EVENT_IO, io, NULL);
+        trace_window_event(trace, NULL, VCPU_EVENT_IO, io, NULL);
     }
     pthread_mutex_unlock(&machine->trace_lock);
 }
@@ -469,9 +350,7 @@ static struct probe_config config_of(struct machine_trace *trace)
         .range_count = options->range_count, .consume = consume, .time_ns = time_ns,
         .opaque = trace, .every = options->every, .keeps_paths = options->keeps_paths,
         .counts_ns = trace->machine->options.clock == METIC_CLOCK_VIRTUAL,
-        .starts_off = options->switches || options->function_count != 0 ||
-                      options->start_at != 0 ||
-                      options->start_on.event != METIC_EVENT_SYNC,
+        .starts_off = !trace->window || options->function_count != 0,
     };
     config.has_gaps = options->range_count != 0 || options->privileges != 0 ||
                       options->satp != 0 || options->task != NULL || config.starts_off ||
@@ -532,18 +411,10 @@ static void add_hooks(struct machine_trace *trace)
 {
     const struct metic_trace_options *options = &trace->options;
     struct engine *engine = trace->machine->engine;
-    for (unsigned i = 0; i < options->function_count; i++) {
-        probe_hook_add(engine, NULL, options->functions[i], on_function, trace);
-    }
     for (unsigned i = 0; i < options->call_count; i++) {
         probe_hook_add(engine, NULL, options->calls[i], on_call, trace);
     }
-    if (options->start_at != 0) {
-        probe_hook_add(engine, NULL, options->start_at, on_start, trace);
-    }
-    if (options->stop_at != 0) {
-        probe_hook_add(engine, NULL, options->stop_at, on_stop, trace);
-    }
+    trace_window_add_hooks(trace);
 }
 
 bool metic_trace_start(metic_machine *machine, const struct metic_trace_options *options,
@@ -567,6 +438,8 @@ bool metic_trace_start(metic_machine *machine, const struct metic_trace_options 
     }
     pthread_mutex_init(&trace->lock, NULL);
     find_regs(trace, machine->engine->guest);
+    trace->window = !options->switches && options->start_at == 0 &&
+                    options->start_on.event == METIC_EVENT_SYNC;
     choose_tasks(trace);
     know_tasks(trace);
     struct probe_config config = config_of(trace);
@@ -599,8 +472,7 @@ bool metic_trace_switch(metic_machine *machine, bool on)
     pthread_mutex_lock(&machine->trace_lock);
     bool switches = machine->trace != NULL && machine->trace->options.switches;
     if (switches) {
-        probe_switch(machine->engine, NULL, on);
-        __atomic_store_n(&machine->trace->seen.start, true, __ATOMIC_RELAXED);
+        trace_window_set(machine->trace, NULL, on);
     }
     pthread_mutex_unlock(&machine->trace_lock);
     return switches;

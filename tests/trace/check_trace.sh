@@ -294,6 +294,15 @@ all=$(awk '$3 == "fib" { print $1 }' out)
 run 0 run again.elf --quiet --trace g.trace --trace-events blocks --trace-filter function=fib
 run 0 trace query g.trace counts function
 says out "^ *${all:-none} 100.0% fib$" 1
+# It is called five times, the other one after each: each filter narrows.
+run 0 run again.elf --quiet --trace g.trace --trace-events blocks --trace-filter function=fib \
+    --trace-filter start=other
+run 0 trace query g.trace counts function
+says out "^ *$((all / 5 * 4)) 100.0% fib$" 1
+run 0 run again.elf --quiet --trace g.trace --trace-events blocks --trace-filter function=fib \
+    --trace-filter stop=other
+run 0 trace query g.trace counts function
+says out "^ *$((all / 5)) 100.0% fib$" 1
 run 0 run hello.elf --quiet --trace c.trace --trace-calls putc
 run 0 trace query c.trace calls putc
 says out 'putc\(10000000, [0-9a-f]+, 68, .*from next' 1
