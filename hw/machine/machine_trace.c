@@ -1,5 +1,6 @@
 /* Recording: metic.h's traces on top of translate/probe/probe.h. What is here: filters that need to
- * know the guest (functions, calls, Linux's tasks), and what devices tell. */
+ * know the guest (calls, Linux's tasks), and what devices tell. When harts record is in
+ * machine_trace_window.c. */
 #include "hw/machine/machine_trace_private.h"
 
 #include "cpu/base/zeros.h"
