@@ -113,6 +113,9 @@ static void on_switch(void *opaque, struct vcpu *vcpu, gva_t pc)
     struct machine_trace *trace = opaque;
     u64 words[3] = {0};
     (void)pc;
+    if (trace->last_task[vcpu->index][0] == 0) {
+        trace_window_task(trace, vcpu, guest_read_reg(vcpu, trace->a[0]));
+    }
     words[0] = guest_task_name_at(&trace->tasks, vcpu, guest_read_reg(vcpu, trace->a[1]),
                                   (char *)&words[1]);
     if (words[0] != 0) {
