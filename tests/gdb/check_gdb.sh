@@ -316,7 +316,12 @@ continue
 continue
 info threads
 thread 3
-stepi
+python
+try:
+    gdb.execute('stepi')
+except gdb.error: # a program whose page is not there yet
+    pass
+end
 delete
 break *0x$(symbol __schedule) if \$sp == 1
 break *0x$(symbol do_sys_openat2) if *(long *)\$a1 == 0x65762f636f72702f
