@@ -229,6 +229,8 @@ refused "there is no symbol 'panik'" 'Did you mean panic\?' --trace-calls panik
 refused "there is no symbol 'nothing_like_it'" 'Give an address, or with --symbols .*' \
     --trace-filter symbol=nothing_like_it
 refused '--trace-filter: insns=9-1 is no window' 'As in --trace-filter insns=100M-120M\.' --trace-filter insns=9-1
+refused '--trace-filter: not both task=sh and task=ls' 'Leave one of them out\.' \
+    --trace-filter task=sh --trace-filter priv=U --trace-filter task=ls
 refused '--trace-filter: hart=9 is no such number' 'The last hart is 1; .*' \
     --trace-filter insns=900M-901M --trace-filter hart=9 --cpus 2
 refused '--trace-filter: every=0 is no such number' 'As in --trace-filter every=100\.' --trace-filter every=0

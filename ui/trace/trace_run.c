@@ -186,6 +186,37 @@ static bool add_filter(struct trace_run *run, const char *filter, struct metic_e
                      "--trace-filter: '%s' is none of the filters", filter);
 }
 
+/* Whether both choose the same that can be but one: the first would not count. */
+static bool filters_clash(const char *x, const char *y)
+{
+    static const char *const single[] = {"task=", "satp=", "start=", "stop=", "insns=", "every="};
+    for (unsigned n = 0; n < ARRAY_LEN(single); n++) {
+        size_t length = strlen(single[n]);
+        if (strncmp(x, single[n], length) == 0 && strncmp(y, single[n], length) == 0) {
+            return (x[length] == '@') == (y[length] == '@'); /* a place and an event may be */
+        }
+    }
+    return false;
+}
+
+static bool add_filters(struct trace_run *run, const struct run_trace *trace,
+                        struct metic_error *error)
+{
+    for (unsigned i = 0; i < trace->filter_count; i++) {
+        for (unsigned n = 0; n < i; n++) {
+            if (filters_clash(trace->filters[n], trace->filters[i])) {
+                return error_set(error, "Leave one of them out.",
+                                 "--trace-filter: not both %s and %s", trace->filters[n],
+                                 trace->filters[i]);
+            }
+        }
+        if (!add_filter(run, trace->filters[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- what is recorded --- */
 
 static bool add_calls(struct trace_run *run, const char *list, struct metic_error *error)
@@ -426,13 +457,8 @@ static bool read_wishes(struct trace_run *run, const struct run_trace *trace,
                          : trace->calls != NULL ? "tasks"
                                                 : "memory,registers,traps,devices,io";
     if (!trace_kinds_add(events, &run->options.what, &run->options.events, error) ||
-        !add_calls(run, trace->calls, error)) {
+        !add_calls(run, trace->calls, error) || !add_filters(run, trace, error)) {
         return false;
-    }
-    for (unsigned i = 0; i < trace->filter_count; i++) {
-        if (!add_filter(run, trace->filters[i], error)) {
-            return false;
-        }
     }
     run->text.branches = strcmp(events, "branches") == 0;
     if (run->text.branches && strcmp(trace->format, "qemu") == 0) {
