@@ -1,6 +1,6 @@
 #!/bin/sh
 # metic debug as a person has it, with GDB at a terminal: Ctrl-C is GDB's, and stops the guest, not
-# metic, however often.
+# metic, however often. (GDB says that the guest continues before it is ready for Ctrl-C.)
 . "$SRCDIR/tests/gdb/gdb.sh"
 
 bare gdb/spin
@@ -13,6 +13,7 @@ type set confirm off\n
 expect \(gdb\)
 type continue\n
 expect Continuing
+wait 2
 type \x03
 expect received signal SIGINT
 expect \(gdb\)
@@ -21,6 +22,7 @@ expect hart 1
 expect \(gdb\)
 type continue\n
 expect Continuing
+wait 2
 type \x03
 expect received signal SIGINT
 expect \(gdb\)

@@ -2,6 +2,7 @@
 
 expect PATTERN  waits until the terminal shows it (a regular expression)
 type TEXT       types it, with C escapes (\\x03 is Ctrl-C)
+wait SECONDS    types nothing, as a person who looks at what came
 end             waits for the program's end
 
 Prints what the terminal showed; exits as the program did, or with 1 when a pattern did not come
@@ -52,6 +53,8 @@ for line in sys.stdin:
         expect(rest)
     elif word == "type":
         os.write(terminal, rest.encode().decode("unicode_escape").encode())
+    elif word == "wait":
+        time.sleep(float(rest))
     elif word == "end":
         while read(60):
             pass
