@@ -5,27 +5,25 @@
 
 bare gdb/spin
 
+# Lets the guest go on and stops it.
+interrupt='type continue\n
+expect Continuing
+wait 2
+type \x03
+expect received signal SIGINT
+expect \(gdb\)'
+
 name=interrupt
 timeout -k 5 100 python3 "$SRCDIR/tests/gdb/terminal.py" "$METIC" debug spin.elf --serial none \
-    --cpus 2 --quiet >"$name.gdb" 2>&1 <<'END'
+    --cpus 2 --quiet >"$name.gdb" 2>&1 <<END
 expect \(gdb\)
 type set confirm off\n
 expect \(gdb\)
-type continue\n
-expect Continuing
-wait 2
-type \x03
-expect received signal SIGINT
-expect \(gdb\)
+$interrupt
 type info threads\n
 expect hart 1
 expect \(gdb\)
-type continue\n
-expect Continuing
-wait 2
-type \x03
-expect received signal SIGINT
-expect \(gdb\)
+$interrupt
 type quit\n
 end
 END

@@ -94,20 +94,6 @@ const char *debugger_socket(const struct debugger *debugger)
     return debugger->socket;
 }
 
-/* Its e_type, or ET_NONE. */
-static unsigned elf_type(const char *path)
-{
-    Elf64_Ehdr header = {0};
-    FILE *file = path != NULL ? fopen(path, "re") : NULL;
-    if (file == NULL) {
-        return ET_NONE;
-    }
-    bool elf = fread(&header, sizeof(header), 1, file) == 1 &&
-               memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
-    fclose(file);
-    return elf ? header.e_type : (unsigned)ET_NONE;
-}
-
 static bool is_elf(const char *path)
 {
     return elf_type(path) != ET_NONE;
@@ -211,18 +197,27 @@ static int spawn(struct debugger *debugger)
     return failed;
 }
 
-bool debugger_start(struct debugger *debugger, const struct run_args *args, metic_machine *machine,
-                    struct metic_error *error)
+/* Starts GDB with the commands, if they were written; Ctrl-C is its from here on. */
+static bool start(struct debugger *debugger, bool written, struct metic_error *error)
 {
-    if (!write_commands(debugger, args)) {
+    if (!written) {
         return error_set(error, NULL, "cannot write %s: %s", debugger->commands, strerror(errno));
     }
     signals_leave_interrupts();
-    debugger->machine = machine;
     int failed = spawn(debugger);
     if (failed != 0) {
         debugger->process = 0;
         return error_set(error, NULL, "cannot start %s: %s", debugger->program, strerror(failed));
+    }
+    return true;
+}
+
+bool debugger_start(struct debugger *debugger, const struct run_args *args, metic_machine *machine,
+                    struct metic_error *error)
+{
+    debugger->machine = machine;
+    if (!start(debugger, write_commands(debugger, args), error)) {
+        return false;
     }
     if (pthread_create(&debugger->thread, NULL, wait_thread, debugger) != 0) {
         kill(debugger->process, SIGTERM);
@@ -258,14 +253,8 @@ static bool write_core_commands(const struct debugger *debugger, const struct ru
 bool debugger_look(struct debugger *debugger, const struct run_args *args,
                    struct metic_error *error)
 {
-    if (!write_core_commands(debugger, args)) {
-        return error_set(error, NULL, "cannot write %s: %s", debugger->commands, strerror(errno));
-    }
-    signals_leave_interrupts();
-    int failed = spawn(debugger);
-    if (failed != 0) {
-        debugger->process = 0;
-        return error_set(error, NULL, "cannot start %s: %s", debugger->program, strerror(failed));
+    if (!start(debugger, write_core_commands(debugger, args), error)) {
+        return false;
     }
     wait_for(debugger);
     debugger->process = 0; /* no thread waits for it */

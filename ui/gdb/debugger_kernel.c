@@ -1,10 +1,10 @@
 /* See debugger_kernel.h. What GDB is given is written in Python, in the files beside this one. */
 #include "ui/gdb/debugger_kernel.h"
 
+#include "ui/symbols/elf_place.h"
 #include "ui/symbols/symbols.h"
 
 #include <elf.h>
-#include <string.h>
 #include <sys/stat.h>
 
 /* A file of the tree, as a string; -I says where the tree is. */
@@ -18,17 +18,7 @@ PROGRAM(kernel_frames_program, "ui/gdb/kernel_frames.py");
 bool debugger_is_module(const char *path)
 {
     struct stat status;
-    Elf64_Ehdr header = {0};
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-        return true;
-    }
-    FILE *file = fopen(path, "re");
-    bool module = file != NULL && fread(&header, sizeof(header), 1, file) == 1 &&
-                  memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_type == ET_REL;
-    if (file != NULL) {
-        fclose(file);
-    }
-    return module;
+    return (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) || elf_type(path) == ET_REL;
 }
 
 static void put_string(FILE *to, const char *text)

@@ -50,11 +50,27 @@ static bool says_program(int fd, const Elf64_Phdr *segment)
     return false;
 }
 
-static bool read_header(int fd, Elf64_Ehdr *header)
+static bool read_any_header(int fd, Elf64_Ehdr *header)
 {
     return pread(fd, header, sizeof(*header), 0) == (ssize_t)sizeof(*header) &&
-           memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
-           header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_machine == EM_RISCV;
+           memcmp(header->e_ident, ELFMAG, SELFMAG) == 0;
+}
+
+static bool read_header(int fd, Elf64_Ehdr *header)
+{
+    return read_any_header(fd, header) && header->e_ident[EI_CLASS] == ELFCLASS64 &&
+           header->e_machine == EM_RISCV;
+}
+
+unsigned elf_type(const char *path)
+{
+    Elf64_Ehdr header;
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool elf = fd >= 0 && read_any_header(fd, &header);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return elf ? header.e_type : (unsigned)ET_NONE;
 }
 
 static bool read_segment(int fd, const Elf64_Ehdr *header, unsigned i, Elf64_Phdr *segment)

@@ -1,9 +1,11 @@
-/* Where code of a file lies that is not where the file was linked to. */
+/* What kind of ELF file one is, and where its code lies that is not where it was linked to. */
 #ifndef METIC_UI_ELF_PLACE_H
 #define METIC_UI_ELF_PLACE_H
 
 #include "cpu/base/types.h"
 
+/* Its e_type, of whatever processor; ET_NONE (0) when it is no ELF file or cannot be read. */
+unsigned elf_type(const char *path);
 /* How far behind the addresses in `path` its code runs: position-independent firmware, as OpenSBI's
  * ELF files are, is loaded to the beginning of memory. 0 for all else, also for programs and
  * libraries of a guest's Linux, which lie where that puts them, and for what is no ELF file. */
