@@ -3,4 +3,4 @@
 
 set -u
 . "$(dirname "$0")/common.sh"
-run_kernels kernels kernels
+run_kernels kernels kernels "$here/kernels/kernels.def"

@@ -6,4 +6,4 @@ set -u
 . "$(dirname "$0")/common.sh"
 cpu=rv64,v=on
 echo "vector: QEMU runs every loop as often as metic, which takes minutes; no figure is scaled"
-run_kernels vector vectors
+run_kernels vector vectors "$here/vector/vector.def"

@@ -43,22 +43,34 @@ kernel_samples() {
         END { exit n == 0 }' "$3" >>"$OUT"
 }
 
-# run_kernels SECTION PROGRAM: PROGRAM.elf in metic and QEMU and PROGRAM.native, taking turns.
+# parts LIST FILE: the names in LIST, commas between them, or all that FILE (a .def) lists.
+parts() {
+    if [ -n "$1" ]; then
+        echo "$1" | tr , '\n'
+    else
+        sed -n 's/^[A-Z]*(\([a-z0-9_]*\),.*/\1/p' "$2"
+    fi
+}
+
+# run_kernels SECTION PROGRAM FILE: the kernels that FILE lists, of PROGRAM.elf in metic and QEMU and
+# of PROGRAM.native. They take turns at each kernel, so that what is compared is a second apart.
 run_kernels() {
     log=$DIR/$1.log
     build "$2.elf" "$2.native" || return 1
     run=0
     while [ $run -lt "$N" ]; do
-        for who in metic qemu native; do
-            if [ $who = native ]; then
-                "$DIR/$2.native" "${KERNELS:-}" >"$log"
-            else
-                bare $who "$DIR/$2.elf" "bench=${KERNELS:-}" >"$log" 2>&1
-            fi && kernel_samples "$1" $who "$log" || {
-                echo "$1: $who failed:"
-                tail -n 5 "$log"
-                return 1
-            }
+        for kernel in $(parts "${KERNELS:-}" "$3"); do
+            for who in metic qemu native; do
+                if [ $who = native ]; then
+                    "$DIR/$2.native" "$kernel" >"$log"
+                else
+                    bare $who "$DIR/$2.elf" "bench=$kernel" >"$log" 2>&1
+                fi && kernel_samples "$1" $who "$log" || {
+                    echo "$1: $who failed at $kernel:"
+                    tail -n 5 "$log"
+                    return 1
+                }
+            done
         done
         run=$((run + 1))
     done

@@ -1,6 +1,7 @@
 # Samples (see run.sh) in; table out, and JSON and an SVG bar chart into the files that are named by
-# the variables json and svg. Values are medians; the spread is (largest - smallest) / median, of
-# the worse of metic and QEMU.
+# the variables json and svg. Values are medians. What takes turns is compared turn by turn, since a
+# host may be twice as slow for minutes: a ratio is the median of the turns' ratios, and the spread
+# is (largest - smallest) / median of QEMU/metic, or of metic's values where QEMU has none.
 
 BEGIN {
     FS = "\t"
@@ -30,40 +31,58 @@ NF == 7 {
     }
 }
 
-# Sorts the samples of a cell where they are, once.
-function sort_cell(cell,    i, j, swap) {
-    for (i = 2; i <= samples[cell]; i++) {
-        for (j = i; j > 1 && value[cell, j] + 0 < value[cell, j - 1] + 0; j--) {
-            swap = value[cell, j]
-            value[cell, j] = value[cell, j - 1]
-            value[cell, j - 1] = swap
+# Sorts list[1] to list[count].
+function sort(list, count,    i, j, swap) {
+    for (i = 2; i <= count; i++) {
+        for (j = i; j > 1 && list[j] + 0 < list[j - 1] + 0; j--) {
+            swap = list[j]
+            list[j] = list[j - 1]
+            list[j - 1] = swap
         }
     }
-    sorted[cell] = 1
 }
 
-function median(row, who,    cell, n) {
-    cell = row SUBSEP who
-    n = samples[cell]
-    if (n == 0) {
-        return -1
+# Of a list that is sorted; -1 where there is nothing in it.
+function middle_of(list, count) {
+    return count == 0 ? -1 : count % 2 ? list[(count + 1) / 2] : \
+        (list[count / 2] + list[count / 2 + 1]) / 2
+}
+
+# Fills the list with a row's values of WHO or, where OTHER is not "", with WHO's over OTHER's of
+# the same turn; sorts it, and returns how many there are.
+function collect(list, row, who, other,    i, count, mine, theirs) {
+    mine = row SUBSEP who
+    theirs = row SUBSEP other
+    count = samples[mine] + 0
+    if (other != "" && samples[theirs] + 0 < count) {
+        count = samples[theirs] + 0
     }
-    if (!(cell in sorted)) {
-        sort_cell(cell)
+    for (i = 1; i <= count; i++) {
+        list[i] = other == "" ? value[mine, i] : \
+            value[theirs, i] > 0 ? value[mine, i] / value[theirs, i] : 0
     }
-    return n % 2 ? value[cell, (n + 1) / 2] : (value[cell, n / 2] + value[cell, n / 2 + 1]) / 2
+    sort(list, count)
+    return count
 }
 
-function spread(row, who,    cell, middle) {
-    cell = row SUBSEP who
-    middle = median(row, who)
-    return middle <= 0 ? 0 : (value[cell, samples[cell]] - value[cell, 1]) / middle
+function median(row, who,    list, count) {
+    count = collect(list, row, who, "")
+    return middle_of(list, count)
 }
 
-function worse_spread(row,    a, b) {
-    a = spread(row, "metic")
-    b = spread(row, "qemu")
-    return a > b ? a : b
+# How many times OTHER's time WHO takes; -1 where one of them has no time.
+function times_of(row, who, other,    list, count) {
+    count = collect(list, row, who, other)
+    return middle_of(list, count)
+}
+
+function spread(row,    list, count, middle) {
+    count = collect(list, row, "qemu", "metic")
+    if (count == 0) {
+        count = collect(list, row, "metic", "")
+    }
+    middle = middle_of(list, count)
+    return middle <= 0 ? 0 : (list[count] - list[1]) / middle
 }
 
 # A value with its unit, in about six characters.
@@ -83,8 +102,8 @@ function show(number, of) {
     return number < 1e9 ? sprintf("%.2f ms", number / 1e6) : sprintf("%.2f s", number / 1e9)
 }
 
-function ratio(a, b) {
-    return a > 0 && b > 0 ? sprintf("%.2f", a / b) : "-"
+function ratio(times) {
+    return times > 0 ? sprintf("%.2f", times) : "-"
 }
 
 function heading(title) {
@@ -108,24 +127,24 @@ function print_means(of,    key, part) {
     }
 }
 
-function print_row(row,    m, q, n) {
-    m = median(row, "metic")
-    q = median(row, "qemu")
-    n = median(row, "native")
-    printf "%-9s %-26s %11s %11s %11s ", class[row], name[row], show(m, unit[row]), \
-        show(q, unit[row]), show(n, unit[row])
+function print_row(row,    of_native, of_qemu) {
+    of_native = times_of(row, "metic", "native")
+    of_qemu = times_of(row, "qemu", "metic")
+    printf "%-9s %-26s %11s %11s %11s ", class[row], name[row], \
+        show(median(row, "metic"), unit[row]), show(median(row, "qemu"), unit[row]), \
+        show(median(row, "native"), unit[row])
     if (row in differs) {
         printf "  no ratio: results differ (%s%s)\n", first[row], differs[row]
         bad++
         return
     }
-    printf "%13s %13s %11s %6.0f%%\n", ratio(m, n), ratio(q, n), ratio(q, m), \
-        100 * worse_spread(row)
-    if (unit[row] == "ns" && m > 0 && q > 0) {
-        add_mean(section[row] SUBSEP "" SUBSEP "QEMU/metic", log(q / m))
+    printf "%13s %13s %11s %6.0f%%\n", ratio(of_native), ratio(times_of(row, "qemu", "native")), \
+        ratio(of_qemu), 100 * spread(row)
+    if (unit[row] == "ns" && of_qemu > 0) {
+        add_mean(section[row] SUBSEP "" SUBSEP "QEMU/metic", log(of_qemu))
     }
-    if (unit[row] == "ns" && m > 0 && n > 0) {
-        add_mean(section[row] SUBSEP "" SUBSEP "metic/native", log(m / n))
+    if (unit[row] == "ns" && of_native > 0) {
+        add_mean(section[row] SUBSEP "" SUBSEP "metic/native", log(of_native))
     }
 }
 
@@ -143,7 +162,7 @@ function print_variants(of,    i, n, part, row, who, times, sums, counts, order,
         n = split(variants[row], part, " ")
         for (order = 1; order <= n; order++) {
             who = part[order]
-            times = median(row, who) / median(row, "metic")
+            times = times_of(row, who, "metic")
             sub(/^metic-/, "", who)
             printf "  %s %.2f", who, times
             if (!((class[row] == "boot") SUBSEP who in counts)) {
@@ -184,9 +203,9 @@ function quoted(text) {
     return "\"" text "\""
 }
 
+# In the order of the turns.
 function json_samples(row, who,    cell, i, text) {
     cell = row SUBSEP who
-    median(row, who)
     text = ""
     for (i = 1; i <= samples[cell]; i++) {
         text = text (i > 1 ? ", " : "") value[cell, i]
@@ -216,7 +235,7 @@ function bar_x(times) {
 }
 
 function write_bar(row, y,    times, x, from, colour) {
-    times = median(row, "qemu") / median(row, "metic")
+    times = times_of(row, "qemu", "metic")
     x = bar_x(times < 0.25 ? 0.25 : times > 64 ? 64 : times)
     from = bar_x(1)
     colour = times >= 5 ? "#2a7f3f" : times >= 1 ? "#5b9bd5" : "#c0392b"
@@ -242,7 +261,7 @@ function write_svg(    i, y, row, times) {
     }
     for (i = 1; i <= row_count; i++) {
         row = rows[i]
-        if (!(row in differs) && median(row, "qemu") > 0 && median(row, "metic") > 0) {
+        if (!(row in differs) && times_of(row, "qemu", "metic") > 0) {
             write_bar(row, y)
             y += 18
         }
