@@ -210,7 +210,9 @@ static void data_space_make(struct tlb *tlb, unsigned n)
     space->entries = (void *)(tlb->space_tables + (size_t)n * DATA_TABLE_BYTES);
     tlb_set_others(space, space->entries, TLB_ENTRIES);
     tlb->data_made |= 1u << n;
-    ask_for_data(tlb, space);
+    if (tlb->in_use) {
+        ask_for_data(tlb, space);
+    }
     entry_clear(&space->entries[tlb_index(0)]);
     entry_clear(&space->entries[tlb_index(last_page)]);
     others_make(space);
@@ -245,6 +247,15 @@ static void fetch_space_make(struct tlb *tlb, unsigned n)
     space->jump_puts.count = 0;
     fetch_slot(space, 0)->page = TLB_TAG_NONE; /* the others are zeros, too, with the hart's */
     space->page_puts.count = 0;
+}
+
+void tlb_expect_use(struct vcpu *vcpu)
+{
+    struct tlb *tlb = vcpu->tlb_state;
+    if (UNLIKELY(!tlb->in_use)) {
+        tlb->in_use = true;
+        ask_for_data(tlb, tlb->data_now);
+    }
 }
 
 bool tlb_init(struct vcpu *vcpu)

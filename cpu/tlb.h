@@ -248,6 +248,7 @@ struct tlb {
     struct tlb_space data[TLB_SPACES];
     struct fetch_space fetch[TLB_SPACES];
     u8 *space_tables; /* the spaces' entries, jumps and other entries; see tlb.c */
+    bool in_use;     /* see tlb_expect_use() */
     u32 jumps_asked; /* of how many spaces the host was asked for all jumps */
     u64 generation; /* grows when a space serves another context than before, or may be claimed;
                        never 0 */
@@ -273,6 +274,9 @@ struct tlb {
 /* Spaces must be selected before anything is put into them. False when the host has no memory; then
  * there is nothing to free. */
 bool tlb_init(struct vcpu *vcpu);
+/* Code that runs often begins: the host is asked for tables as spaces are made, now and from now
+ * on. Before, what a few instructions touch comes page by page. */
+void tlb_expect_use(struct vcpu *vcpu);
 void tlb_fini(struct vcpu *vcpu);
 
 /* What was selected, to be selected again without a search (cpu/tlb_select.h). */

@@ -318,6 +318,20 @@ void pipeline_keep_ir(struct engine *engine, struct block *block)
     }
 }
 
+/* What only translations touch, and translated code, is asked of the host whole when there are
+ * some: a guest's first instructions need not wait for it. */
+static void expect_translations(struct vcpu *vcpu)
+{
+    enum { SOME_BLOCKS = 16 };
+    struct engine *engine = vcpu->engine;
+    if (engine->stats.blocks == SOME_BLOCKS && engine->host != NULL) {
+        zeros_ask(engine->host_scratch, engine->host->scratch_bytes);
+    }
+    if (engine->stats.blocks >= SOME_BLOCKS) {
+        tlb_expect_use(vcpu);
+    }
+}
+
 /* The pipeline. Lock held. NULL when the code buffer or the arena is full, or no slots are left. */
 static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched)
 {
@@ -328,6 +342,7 @@ static struct block *make_block(struct vcpu *vcpu, const struct fetched *fetched
     if (pipeline_is_full(engine)) {
         return NULL;
     }
+    expect_translations(vcpu);
     front_expect(vcpu);
     source_read(engine, fetched, &source);
     source.page = block_page_find(&engine->blocks, fetched->gpa & PAGE_MASK);
@@ -626,7 +641,6 @@ bool pipeline_init(struct engine *engine, struct metic_error *error)
     if (engine->host_scratch == NULL) {
         return error_set(error, NULL, "the host has no memory for the translator");
     }
-    zeros_ask(engine->host_scratch, engine->host->scratch_bytes);
     if (!start_host(engine, engine->guest)) {
         return error_set(error, "use --engine interp, or a larger --code-cache",
                          "the translator cannot start on this host");
