@@ -57,6 +57,10 @@ static inline u64 host_desc_extend(u64 value, u32 desc)
  * A fault is raised (vcpu->exception_pending set) and the result then ignored. Called on the hart's
  * thread. All of them handle misses (by filling the TLB), devices, page crossings, misalignment. */
 struct host_slow {
+    /* First of all, for a plain load or store over a page's end: host addresses of its bytes in
+     * either page when the TLB has both as plain RAM. False: nothing was done. May be NULL itself.
+     * desc as for refill. */
+    bool (*over_page)(struct vcpu *vcpu, gva_t gva, u32 desc, u8 *host[2]);
     /* Before the others, for a plain load or store: host address of its bytes when their page is
      * RAM that the TLB had no entry for and has now. NULL: the access's fault is raised, or nothing
      * was done; *device is then its physical address if the TLB says that a device may be asked at

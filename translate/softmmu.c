@@ -360,12 +360,16 @@ u8 *softmmu_atomic_host(struct vcpu *vcpu, gva_t gva, unsigned size_bytes)
 
 /* --- the translator's slow paths --- */
 
+static u64 tag_of(const struct tlb_entry *entry, u32 desc)
+{
+    return desc & HOST_DESC_WRITE ? entry->write_tag : entry->read_tag;
+}
+
 /* Where a plain access to a device's page, which `entry` has, goes at once: nobody listens. */
 static gpa_t device_at(const struct engine *engine, const struct tlb_entry *entry, gva_t gva,
                        u32 desc)
 {
-    u64 tag = desc & HOST_DESC_WRITE ? entry->write_tag : entry->read_tag;
-    bool whole = (tag & ~TLB_TAG_SLOW) == (gva & PAGE_MASK) &&
+    bool whole = (tag_of(entry, desc) & ~TLB_TAG_SLOW) == (gva & PAGE_MASK) &&
                  !crosses_page(gva, host_desc_size_bytes(desc));
     if (!whole || entry->addend != 0 || (desc & (HOST_DESC_ALIGN | HOST_DESC_PIECES)) ||
         UNLIKELY(engine->debug.watch_count != 0 || engine->commit_log != NULL)) {
@@ -447,6 +451,24 @@ static u8 *refill(struct vcpu *vcpu, gva_t gva, u32 desc, gpa_t *device)
     struct tlb_entry *holder, *vacancy = tlb_vacancy(vcpu, gva & PAGE_MASK, &holder);
     *device = holder != NULL ? device_at(vcpu->engine, holder, gva, desc) : HOST_NO_DEVICE;
     return vacancy != NULL ? refill_at(vcpu, gva, desc, vacancy) : NULL;
+}
+
+bool softmmu_over_page(struct vcpu *vcpu, gva_t gva, u32 desc, u8 *host[2])
+{
+    const struct engine *engine = vcpu->engine;
+    const bool write = (desc & HOST_DESC_WRITE) != 0;
+    const gva_t first = gva & PAGE_MASK, second = first + PAGE_BYTES;
+    const struct tlb_entry *low = tlb_find(vcpu, first, write);
+    const struct tlb_entry *high = tlb_find(vcpu, second, write);
+    if (low == NULL || high == NULL || tag_of(low, desc) != first ||
+        tag_of(high, desc) != second || desc & HOST_DESC_ALIGN ||
+        UNLIKELY(engine->lockstep != NULL || engine->commit_log != NULL ||
+                 engine->debug.watch_count != 0)) {
+        return false;
+    }
+    host[0] = (u8 *)(uintptr_t)(gva + low->addend);
+    host[1] = (u8 *)(uintptr_t)(second + high->addend);
+    return true;
 }
 
 /* Several accesses in one, where none of them does anything but read memory. */
@@ -588,6 +610,7 @@ static void slow_check(struct vcpu *vcpu, gva_t gva, u32 desc)
 
 const struct host_slow softmmu_slow = {
     .guest_refills = true,
+    .over_page = softmmu_over_page,
     .refill = refill,
     .load = slow_load,
     .store = slow_store,

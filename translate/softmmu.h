@@ -29,5 +29,7 @@ bool softmmu_swap_allowed(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64
 #define PIECES_CAUSE (~(u64)2)
 
 extern const struct host_slow softmmu_slow;
+/* Its over_page. */
+bool softmmu_over_page(struct vcpu *vcpu, gva_t gva, u32 desc, u8 *host[2]);
 
 #endif

@@ -196,6 +196,7 @@ static u64 timed_helper(struct vcpu *vcpu, u64 a, u64 b, u64 c, u64 d, const str
 const struct host_slow *stats_slow(const struct stats *stats, const struct host_slow *slow)
 {
     static const struct host_slow timed = {
+        .over_page = softmmu_over_page,
         .refill = timed_refill, .load = timed_load,     .store = timed_store,
         .amo = timed_amo,       .check = timed_check,   .raised = timed_raised,
         .polled = engine_polled,

@@ -188,6 +188,40 @@ Test(machine_walks, words_by_a_stride)
     cr_expect(outcome.x[S5] > 0);
 }
 
+/* Every size at every distance from a page's end, into a page that is elsewhere in memory, is not
+ * writable or not there; far enough from each other that each has its own look at the TLB. What is
+ * loaded over an end is what was stored over it before. */
+Test(machine_walks, every_size_over_page_ends)
+{
+    struct rv_program *p = window_begin();
+    rv_li(p, T0, 1u << 13); /* FS = initial */
+    rv_csrs(p, CSR_MSTATUS, T0);
+    phases_begin(p);
+    const s32 apart = 0x400;
+    rv_lh(p, A3, A0, 0);
+    rv_add(p, S3, S3, A3);
+    rv_lhu(p, A3, A0, apart);
+    rv_slli(p, T0, S3, 5);
+    rv_sub(p, S3, T0, S3);
+    rv_add(p, S3, S3, A3);
+    rv_lw(p, A3, A0, -apart);
+    rv_xor(p, S3, S3, A3);
+    rv_lwu(p, A3, A0, 1);
+    rv_add(p, S3, S3, A3);
+    rv_ld(p, A3, A0, apart - 2);
+    rv_add(p, S3, S3, A3);
+    rv_fld(p, 1, A0, -apart - 3);
+    rv_fsd(p, 1, A0, apart + 4);
+    rv_sh(p, S3, A0, -1);
+    rv_sw(p, S3, A0, apart + 2);
+    rv_sd(p, S3, A0, -apart - 1);
+    phases_end(p);
+    struct guest_outcome outcome;
+    window_end(p, &outcome);
+    cr_expect(outcome.x[S5] > 0);
+    cr_expect(outcome.x[S3] != 0);
+}
+
 /* The loop changes its stride: that is no walk. */
 Test(machine_walks, stride_that_changes)
 {

@@ -239,6 +239,29 @@ Test(softmmu, refill_knows_plain_pages_alone)
     cr_expect_eq(vcpu->exception_pending, 0);
 }
 
+Test(softmmu, over_a_page_end_both_pages_are_plain_and_in_the_tlb)
+{
+    u8 *host[2];
+    translate_addresses();
+    gva_t first = RV_BASE + 5 * PAGE_BYTES, second = first + PAGE_BYTES, last = second - 3;
+    const u32 size = 3; /* eight bytes */
+    cr_expect_not(softmmu_over_page(vcpu, last, size, host));
+    refill(first, 8, 0);
+    cr_expect_not(softmmu_over_page(vcpu, last, size, host));
+    refill(second, 8, 0);
+    cr_assert(softmmu_over_page(vcpu, last, size, host));
+    cr_expect_eq(host[0], memory_host(&rig->memory, last, 3));
+    cr_expect_eq(host[1], memory_host(&rig->memory, second, 5));
+    cr_expect(softmmu_over_page(vcpu, last, size | HOST_DESC_WRITE, host));
+    cr_expect_not(softmmu_over_page(vcpu, last, size | HOST_DESC_ALIGN, host), "has to fault");
+    tlb_flush_writes(vcpu);
+    cr_expect_not(softmmu_over_page(vcpu, last, size | HOST_DESC_WRITE, host));
+    cr_expect(softmmu_over_page(vcpu, last, size, host));
+    tlb_flush_page(vcpu, second, TLB_ANY_ASID);
+    cr_expect_not(softmmu_over_page(vcpu, last, size, host));
+    cr_expect_eq(vcpu->exception_pending, 0);
+}
+
 Test(softmmu, refill_raises_what_is_certain)
 {
     translate_addresses();

@@ -24,6 +24,47 @@ static ALWAYS_INLINE u64 operand(u8 *frame, const u8 *stub, u32 desc)
     return bytes == 8 ? value : value & (((u64)1 << 8 * bytes) - 1);
 }
 
+/* Of bytes that end with a page. */
+static ALWAYS_INLINE u64 load_end(const u8 *host, unsigned bytes)
+{
+    return ld_le64(host + bytes - 8) >> (64 - 8 * bytes);
+}
+
+static ALWAYS_INLINE void store_bytes(u8 *host, u64 value, unsigned bytes)
+{
+    for (unsigned piece = 4; piece != 0; piece /= 2) {
+        if (bytes & piece) {
+            st_le(host, value, piece);
+            host += piece;
+            value >>= 8 * piece;
+        }
+    }
+}
+
+/* The access itself when it lies in two pages that the TLB has. */
+static ALWAYS_INLINE bool over_page(struct vcpu *vcpu, u8 *frame, const u8 *stub, gva_t gva,
+                                    enum mem_kind kind, const struct host_slow *slow)
+{
+    u32 desc = ld_le32(stub + SITE_DESC);
+    unsigned size_bytes = host_desc_size_bytes(desc);
+    unsigned first_bytes = (unsigned)(PAGE_BYTES - (gva & PAGE_OFFSET_MASK));
+    u8 *host[2];
+    if (LIKELY(first_bytes >= size_bytes) || slow->over_page == NULL ||
+        !slow->over_page(vcpu, gva, desc, host)) {
+        return false;
+    }
+    if (kind == MEM_STORE) {
+        u64 value = operand(frame, stub, desc);
+        store_bytes(host[0], value, first_bytes);
+        store_bytes(host[1], value >> 8 * first_bytes, size_bytes - first_bytes);
+    } else {
+        u64 value = load_end(host[0], first_bytes) | ld_le64(host[1]) << 8 * first_bytes;
+        value &= ~(u64)0 >> (64 - 8 * size_bytes);
+        *saved_reg(frame, stub[SITE_REG]) = host_desc_extend(value, desc);
+    }
+    return true;
+}
+
 /* The access itself when all it missed was its page in the TLB. */
 static ALWAYS_INLINE bool refilled(struct vcpu *vcpu, u8 *frame, const u8 *stub, gva_t gva,
                                    enum mem_kind kind, const struct host_slow *slow,
@@ -172,6 +213,9 @@ const u8 *access_call(struct vcpu *vcpu, u8 *frame, const u8 *stub, const struct
     gva_t gva = *saved_reg(frame, stub[SITE_ADDRESS] & 15);
     enum mem_kind kind = (enum mem_kind)(stub[SITE_ADDRESS] >> SITE_KIND_SHIFT & 3);
     gpa_t device = HOST_NO_DEVICE;
+    if (kind <= MEM_STORE && over_page(vcpu, frame, stub, gva, kind, slow)) {
+        return resume + stub[SITE_BACK];
+    }
     if (kind <= MEM_STORE && LIKELY(slow->refill != NULL) &&
         LIKELY(refilled(vcpu, frame, stub, gva, kind, slow, &device))) {
         return resume + stub[SITE_BACK];

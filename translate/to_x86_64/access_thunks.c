@@ -164,15 +164,9 @@ static void refill(struct thunks *t, bool write)
     asm_bind_short(a, refills);
     keep(t, 2, ARRAY_LEN(called_kept));
     asm_load(a, ASM_64, RSI, frame_at(ADDRESS));
-    asm_mov(a, ASM_64, RAX, RSI);
-    asm_alu_imm(a, ASM_AND, ASM_64, RAX, -(s32)PAGE_BYTES);
-    asm_alu_rm(a, ASM_CMP, ASM_64, RAX, frame_at(LAST_PAGE));
-    asm_mov_imm(a, RAX, GUEST_REFILL_NOT);
-    u32 crosses = asm_jcc_short(a, ASM_NE);
     asm_lea(a, ASM_64, RDI, asm_at(RBP, -VCPU_BIAS));
     asm_mov_imm(a, RDX, write);
     asm_call_far(a, (const void *)(uintptr_t)t->context->guest->refill);
-    asm_bind_short(a, crosses);
     asm_alu_imm(a, ASM_CMP, ASM_32, RAX, GUEST_REFILL_DONE);
     ret_restoring(t, ARRAY_LEN(called_kept));
 }
@@ -219,6 +213,10 @@ static void find(struct thunks *t, unsigned entry, unsigned tag, bool write)
     asm_alu_rr(a, ASM_CMP, ASM_64, entry, entry); /* EQ */
     u32 found = asm_jmp_short(a);
     asm_bind_short(a, not_there);
+    asm_mov(a, ASM_64, entry, tag);
+    asm_alu_imm(a, ASM_AND, ASM_64, entry, -(s32)PAGE_BYTES);
+    asm_alu_rr(a, ASM_CMP, ASM_64, entry, look.other);
+    u32 crosses = asm_jcc_short(a, ASM_NE);
     access_index(a, t->context->features, &m, tag);
     asm_alu_rm(a, ASM_CMP, ASM_64, look.other, page);
     if (t->context->slow->guest_refills) {
@@ -227,6 +225,9 @@ static void find(struct thunks *t, unsigned entry, unsigned tag, bool write)
         asm_bind_short(a, there);
     }
     asm_bind_short(a, found);
+    ret(t);
+    asm_bind_short(a, crosses); /* nothing to look for, and no refill would do: B */
+    asm_alu_imm(a, ASM_CMP, ASM_64, look.other, -1);
     ret(t);
 }
 
