@@ -41,7 +41,8 @@ static ALWAYS_INLINE void store_bytes(u8 *host, u64 value, unsigned bytes)
     }
 }
 
-/* The access itself when it lies in two pages that the TLB has. */
+/* The access itself when it lies in two pages that the TLB has. Nothing becomes wrong that other
+ * accesses know: the TLB stays as it is, and THUNK_ONCE told the access's own group. */
 static ALWAYS_INLINE bool over_page(struct vcpu *vcpu, u8 *frame, const u8 *stub, gva_t gva,
                                     enum mem_kind kind, const struct host_slow *slow)
 {
