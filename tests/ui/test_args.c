@@ -252,6 +252,7 @@ Test(args, script)
 Test(args, refusals)
 {
     expect_refused("", "nothing to run", "--demo");
+    expect_refused("--disk /dev/zero", "nothing to run", "metic run /dev/zero boots");
     expect_refused("a b", "two things to run, 'a' and 'b'", "have options");
     expect_refused("--gdb a.sock b", "two things to run", "--gdb=PATH");
     expect_refused("a --gdb b.sock", "two things to run", "--gdb=PATH");

@@ -228,13 +228,22 @@ static bool args_choose_boot(struct run_args *args, struct metic_error *error)
     return true;
 }
 
+static bool args_nothing(const struct run_args *args, struct metic_error *error)
+{
+    char boots[256] = "metic run FILE, or metic run --demo for the built-in demo.";
+    if (args->options.disk_count != 0) {
+        snprintf(boots, sizeof(boots), "metic run %.160s boots that disk; its kernel, if you have "
+                 "it as a file, goes there instead.", args->options.disks[0].path);
+    }
+    return error_set(error, boots, "there is nothing to run");
+}
+
 /* What only the whole command line shows. */
 static bool args_check(struct run_args *args, struct metic_error *error)
 {
     if (args->thing == NULL && !args->demo && !args->restores && args->options.flash[0] == NULL &&
         args->options.firmware == NULL && args->options.bootfile == NULL) {
-        return error_set(error, "metic run FILE, or metic run --demo for the built-in demo.",
-                         "there is nothing to run");
+        return args_nothing(args, error);
     }
     if (args->thing != NULL && args->demo) {
         return error_set(error, "Leave one of them out.", "both '%s' and --demo were given",
