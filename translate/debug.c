@@ -469,6 +469,14 @@ bool debug_access(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum debug_
     return true;
 }
 
+void debug_undone(struct vcpu *vcpu)
+{
+    struct debug_hart *hart = hart_of(vcpu);
+    if (hart->records) {
+        hart->hit = (struct debug_hit){0};
+    }
+}
+
 bool debug_swap(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected)
 {
     if (debug_access(vcpu, gva, size_bytes, DEBUG_WRITE)) {

@@ -154,7 +154,9 @@ void debug_drop_bare(struct engine *engine);
 bool debug_page_watched(const struct engine *engine, gva_t page, enum debug_access access);
 /* A data access is about to happen. False, with an exception pending: not now. */
 bool debug_access(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, enum debug_access access);
-/* The same for a store-conditional that was lowered as a compare-and-swap. */
+/* The store-conditional that debug_access() was told of has failed after all: no hit. */
+void debug_undone(struct vcpu *vcpu);
+/* As debug_access() for a store-conditional that was lowered as a compare-and-swap. */
 bool debug_swap(struct vcpu *vcpu, gva_t gva, unsigned size_bytes, u64 expected);
 
 #endif

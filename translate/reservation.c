@@ -241,6 +241,8 @@ bool engine_store_conditional(struct vcpu *vcpu, gva_t gva, unsigned size_bytes,
     pthread_mutex_unlock(&engine->reservation_lock);
     if (*stored) {
         vcpu_event(vcpu, VCPU_EVENT_MEMORY, gva, value, size_bytes | 1 << 8);
+    } else if (UNLIKELY(matches && engine->debug.watch_count != 0)) {
+        debug_undone(vcpu); /* another hart broke it since that was looked at */
     }
     return true;
 }
